@@ -1,0 +1,73 @@
+# Every command does its own set-up: a virtual environment in .venv from the hashed locks in requirements/, then the project itself.
+# Nothing else is needed than Python 3.11 or newer, make, and a package registry.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL_LOCK = $(PIP) install --require-hashes -r
+# The build tools come from a lock too, so pip must not fetch others.
+INSTALL_PROJECT = $(PIP) install --no-deps --no-build-isolation -e .
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+
+.PHONY: help demo test bench lint format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/run.stamp ## Collect from the built-in simulator and serve at http://127.0.0.1:8000 (ARGS=--once to leave at the end)
+	@$(BIN)/penstock demo $(ARGS)
+
+test: lint ## Everything CI runs: lint, types, import contracts, tests on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/dev.stamp ## Speed and memory, as a table and as JSON
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/dev.stamp ## Format, lint, types, import contracts, size limits
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest --quiet tests/house/test_size.py
+
+format: $(VENV)/dev.stamp ## Format, and repair what can be repaired
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(VENV)/dev.stamp ## Resolve the dependencies anew and write the locks (UPGRADE=1 takes the newest ones)
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@$(COMPILE) --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/run.txt
+
+clean: ## Remove the virtual environment and everything that tools leave
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ── Set-up ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# Written last, so that a half-made environment is made again.
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Penstock needs Python 3.11 or newer, and '$(PYTHON)' is not; name another one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml $(VENV)/made.stamp
+	@echo "Installing what Penstock needs to run"
+	@$(INSTALL_LOCK) requirements/run.txt
+	@$(INSTALL_PROJECT)
+	@touch $@
+
+# The development lock holds the same versions and more, so it does for both.
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/made.stamp
+	@echo "Installing what Penstock needs to be developed"
+	@$(INSTALL_LOCK) requirements/dev.txt
+	@$(INSTALL_PROJECT)
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,78 @@
+"""Errors as `application/problem+json` (RFC 9457), each with a stable `code`, never with a stack trace."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from penstock.errors import InvalidInputError, PenstockError, RateLimitedError, RetryableError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+_RETRY_AFTER_S = 5
+
+
+class Problem(BaseModel):
+    """What every error answers."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for the OpenAPI document."""
+    return {status: {"model": Problem, "content": {"application/problem+json": {}}, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def install(api: FastAPI) -> None:
+    """Answer every error in this form."""
+    api.add_exception_handler(PenstockError, _penstock)
+    api.add_exception_handler(RequestValidationError, _validation)
+    api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def problem(status: int, code: str, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+    """One error answer."""
+    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, field=field)
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type="application/problem+json")
+
+
+async def _penstock(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, PenstockError):
+        raise TypeError
+    headers = {}
+    if isinstance(error, RetryableError):
+        wait_s = error.retry_after_s if isinstance(error, RateLimitedError) else _RETRY_AFTER_S
+        headers["Retry-After"] = str(max(1, round(wait_s)))
+    field = error.field if isinstance(error, InvalidInputError) else None
+    return problem(error.http_status, error.code, str(error), field=field, headers=headers)
+
+
+async def _validation(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise TypeError
+    fault = error.errors()[0]
+    field = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInputError.code, f"{field}: {fault['msg']}", field=field)
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise TypeError
+    code = HTTPStatus(error.status_code).name.lower()
+    return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, PenstockError.code, "an error that nobody expected; the log of the service has it")

@@ -1,0 +1,24 @@
+"""Times at the edge: ISO 8601 UTC outside, integer milliseconds inside."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from penstock.errors import InvalidInputError
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def iso(at_ms: int) -> str:
+    """ISO 8601 with a Z, with milliseconds only where there are some."""
+    at = _EPOCH + dt.timedelta(milliseconds=at_ms)
+    return at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
+
+
+def ms(at: dt.datetime, *, field: str) -> int:
+    """Ms since the epoch; a time without an offset is UTC. InvalidInputError for one before 1970."""
+    since = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH
+    if since < dt.timedelta(0):
+        message = f"{field}: the time lies before 1970; give a later one"
+        raise InvalidInputError(message, field=field)
+    return since // dt.timedelta(milliseconds=1)

@@ -1,0 +1,72 @@
+"""`penstock candles`: look at what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from penstock.app import open_reader
+from penstock.cli.collect import Database, Exchange
+from penstock.cli.terminal import out, parse_time, show_time
+from penstock.market import queries
+from penstock.market.instrument import parse_timeframes
+from penstock.market.queries import CandleQuery
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.market.queries import StoredCandle
+    from penstock.settings import Settings
+
+
+def candles(
+    symbol: Annotated[str, typer.Argument(help="BTC/USDT or BTCUSDT.")],
+    timeframe: Annotated[str, typer.Option("-t", "--timeframe", help="One timeframe, such as 1h.")],
+    exchange: Exchange = "binance",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 20,
+    start: Annotated[str | None, typer.Option(help="Only what opens at this time or later.", show_default=False)] = None,
+    end: Annotated[str | None, typer.Option(help="Only what opens before this time.", show_default=False)] = None,
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, every column, times in ms.")] = False,
+) -> None:
+    """Show stored candles of a series, the newest last."""
+    (step,) = parse_timeframes([timeframe])
+    query = CandleQuery(
+        exchange=exchange,
+        symbol=symbol,
+        timeframe=step,
+        limit=limit,
+        start=None if start is None else parse_time(start, field="start"),
+        end=None if end is None else parse_time(end, field="end"),
+    )
+    rows = asyncio.run(_read(load_settings(database_url=database), query))
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows]))
+    else:
+        out.print(_table(f"{symbol} {step}", rows))
+
+
+async def _read(settings: Settings, query: CandleQuery) -> Sequence[StoredCandle]:
+    async with open_reader(settings) as database:
+        return await database.read(lambda connection: queries.candles(connection, query))
+
+
+def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
+    table = Table("opened (UTC)", title=title, box=None, title_justify="left")
+    for name in ("open", "high", "low", "close", "volume"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for row in rows:
+        numbers = (_short(row.open), _short(row.high), _short(row.low), _short(row.close), _short(row.volume))
+        table.add_row(show_time(row.open_time), *numbers, "" if row.closed else "open")
+    return table
+
+
+def _short(number: str) -> str:
+    """Without the zeros at the end, which say nothing to a reader."""
+    return number.rstrip("0").rstrip(".") if "." in number else number

@@ -1,0 +1,47 @@
+"""`penstock doctor`: look at everything a collection needs, and say what is wrong in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from penstock import __version__
+from penstock.app import check_database, check_exchange, masked_url
+from penstock.cli.collect import Database, Exchange
+from penstock.cli.terminal import out
+from penstock.errors import PenstockError
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from penstock.settings import Settings
+
+
+def doctor(database: Database = None, exchange: Exchange = "binance") -> None:
+    """Check the database and the exchange; ends with 1 when one of them cannot be used."""
+    settings = load_settings(database_url=database)
+    out.print(f"penstock {__version__}, Python {platform.python_version()} ({sys.executable})")
+    out.print(f"database: {masked_url(settings)}")
+    healthy = asyncio.run(_check(settings, exchange))
+    if not healthy:
+        raise typer.Exit(1)
+
+
+async def _check(settings: Settings, exchange: str) -> bool:
+    checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
+        ("database", lambda: check_database(settings)),
+        (exchange, lambda: check_exchange(settings, exchange)),
+    ]
+    healthy = True
+    for name, check in checks:
+        try:
+            out.print(f"[green]ok[/]    {name}: {await check()}")
+        except PenstockError as error:
+            healthy = False
+            out.print(f"[red]wrong[/] {name}: {error}")
+    return healthy

@@ -1,0 +1,101 @@
+"""The one `metadata` of all tables, and column types that hide how each database keeps a time or an exact number.
+
+Python side: a time is integer milliseconds since the epoch, UTC; an exact number is the string the exchange sent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Integer, MetaData, String, Text
+from sqlalchemy.dialects.postgresql import NUMERIC, TIMESTAMP
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import expression
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+# SQLite counts its rowid only for a column that is exactly INTEGER.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class _ToMs(expression.ColumnElement[int]):
+    """A stored time, read as milliseconds."""
+
+    inherit_cache = True
+    type = BigInteger()
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.column = column
+
+
+class DatabaseNow(expression.ColumnElement[int]):
+    """The database's own clock, `ago_ms` back, so that several machines agree on what is late."""
+
+    inherit_cache = False
+
+    def __init__(self, *, ago_ms: int = 0) -> None:
+        self.type = Timestamp()
+        self.ago_ms = ago_ms
+
+
+class Timestamp(TypeDecorator[int]):
+    """`timestamptz` on PostgreSQL, integer milliseconds on SQLite; integer milliseconds in Python."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The database's own type."""
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Integer())
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> dt.datetime | int | None:
+        """Milliseconds on their way in."""
+        return value if value is None or dialect.name != "postgresql" else _EPOCH + dt.timedelta(milliseconds=value)
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Milliseconds on their way out."""
+        return _ToMs(column)
+
+
+class Exact(TypeDecorator[str]):
+    """`numeric` on PostgreSQL, which keeps the digits as sent, and text on SQLite, which has no exact type; a string in Python."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The database's own type."""
+        return dialect.type_descriptor(NUMERIC() if dialect.name == "postgresql" else Text())
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Text on the way out: building a Decimal of each value costs more than fetching it."""
+        return expression.cast(expression.type_coerce(column, NUMERIC()), String())
+
+
+@compiles(_ToMs)
+def _to_ms(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
+    return compiler.process(element.column, **context)
+
+
+@compiles(_ToMs, "postgresql")
+def _to_ms_postgresql(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
+    return f"CAST(extract(epoch FROM {compiler.process(element.column, **context)}) * 1000 AS bigint)"
+
+
+@compiles(DatabaseNow)
+def _now(element: DatabaseNow, compiler: SQLCompiler, **context: Any) -> str:  # noqa: ARG001 - the compiler's own signature
+    return f"CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - {element.ago_ms:d}"
+
+
+@compiles(DatabaseNow, "postgresql")
+def _now_postgresql(element: DatabaseNow, compiler: SQLCompiler, **context: Any) -> str:  # noqa: ARG001 - as above
+    return f"clock_timestamp() - interval '{element.ago_ms:d} milliseconds'"

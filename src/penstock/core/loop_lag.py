@@ -1,0 +1,43 @@
+"""How late the event loop is: the health of everything that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_EVERY_S = 0.01
+_KEPT = 6_000
+
+
+class LoopLag:
+    """Measures, every 10 ms, how much later than asked the loop woke up; keeps the last minute."""
+
+    def __init__(self) -> None:
+        self._lags: deque[float] = deque(maxlen=_KEPT)
+
+    @contextlib.asynccontextmanager
+    async def measured(self) -> AsyncIterator[None]:
+        """Measure while the block runs."""
+        task = asyncio.create_task(self._measure(), name="loop lag")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def worst_ms(self) -> tuple[float, float]:
+        """The 99th percentile and the maximum of the last minute, ms."""
+        lags = sorted(self._lags)
+        return (1000 * lags[len(lags) * 99 // 100], 1000 * lags[-1]) if lags else (0.0, 0.0)
+
+    async def _measure(self) -> None:
+        while True:
+            due = time.monotonic() + _EVERY_S
+            await asyncio.sleep(_EVERY_S)
+            self._lags.append(time.monotonic() - due)

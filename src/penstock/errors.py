@@ -1,0 +1,127 @@
+"""Every error of Penstock. Its class says what happens next: retry, stop, or skip the row.
+
+```
+PenstockError
+├── RetryableError              the same request may succeed later
+│   ├── SourceUnavailableError      time-out, reset, 5xx, a body that is cut or is not what was promised
+│   ├── RateLimitedError            429 or 418: not one request before the provider's pause is over
+│   ├── StoreUnavailableError       the database cannot be reached, or is locked by somebody else
+│   └── RunUnavailableError         every series of a run failed, and might not later
+├── StopError                   trying again changes nothing
+│   ├── InvalidInputError           a field of the request is wrong; names it and the fix
+│   ├── NotFoundError               what was asked for is not here
+│   ├── SourceRefusedError          the provider says no (unknown symbol, forbidden, wrong region)
+│   ├── ConflictError               another run or another process holds what this one needs
+│   ├── FencedError                 this run was taken over; nothing more may be written
+│   └── RunFailedError              every series of a run failed for good
+└── SourceError                 whatever a provider did to us: one series fails, the others go on
+```
+
+A bad row is no error but a value: penstock.market.candle.Rejected goes to quarantine, and the rest of its page is stored.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """Base of all; `exit_code` is what the CLI ends with, `http_status` and `code` what the API answers."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+
+class RetryableError(PenstockError):
+    """The same request may succeed later."""
+
+    exit_code = 4
+    http_status = 503
+    code = "unavailable"
+
+
+class SourceError(PenstockError):
+    """Whatever a provider did to us; it fails one series and not the others."""
+
+
+class SourceUnavailableError(RetryableError, SourceError):
+    """The provider did not answer in time, or not with what it promised."""
+
+    code = "source_unavailable"
+
+
+class RateLimitedError(RetryableError, SourceError):
+    """The provider told us to wait; `retry_after_s` counts from now."""
+
+    code = "source_rate_limited"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreUnavailableError(RetryableError):
+    """The database cannot be reached, or is locked by somebody else."""
+
+    code = "database_unavailable"
+
+
+class RunUnavailableError(RetryableError):
+    """Every series of a run failed, for reasons that may pass."""
+
+    code = "run_unavailable"
+
+
+class StopError(PenstockError):
+    """Trying again changes nothing."""
+
+
+class InvalidInputError(StopError):
+    """A field of the request is wrong; the message names the field and the fix."""
+
+    exit_code = 2
+    http_status = 422
+    code = "invalid_input"
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFoundError(StopError):
+    """What was asked for is not here; the message says how to get it."""
+
+    exit_code = 2
+    http_status = 404
+    code = "not_found"
+
+
+class SourceRefusedError(StopError, SourceError):
+    """The provider says no: unknown symbol, forbidden, wrong region."""
+
+    exit_code = 3
+    http_status = 502
+    code = "source_refused"
+
+
+class ConflictError(StopError):
+    """Another run or another process holds what this one needs."""
+
+    exit_code = 5
+    http_status = 409
+    code = "conflict"
+
+
+class FencedError(StopError):
+    """This run was taken over by another worker; nothing more may be written."""
+
+    exit_code = 5
+    code = "fenced"
+
+
+class RunFailedError(StopError):
+    """Every series of a run failed."""
+
+    exit_code = 3
+    code = "run_failed"

@@ -1,0 +1,1 @@
+"""The market domain: candles of crypto exchanges."""

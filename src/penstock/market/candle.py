@@ -1,0 +1,124 @@
+"""The candle and the rules by which one is accepted.
+
+Prices and volumes are the exchange's own strings from the wire to the database: no float and no Decimal is built of what is stored.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from penstock.market.timeframe import Timeframe
+
+# Twenty-four digits before the point and eighteen behind hold every amount a market has quoted; longer ones are garbage, not money.
+_NUMBERS = re.compile(r"(?:[0-9]{1,24}(?:\.[0-9]{1,18})?,){7}[0-9]{1,24}(?:\.[0-9]{1,18})?")
+_NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,18})?")
+_MICROSECONDS = 100_000_000_000_000
+_MOST_TRADES = 2**63 - 1
+
+
+class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One step of a series. Times in ms UTC, `close_time` inclusive (open + step − 1); numbers as the exchange sent them.
+
+    The order of the fields is that of a Binance row, so that one is decoded without being touched; other sources build it by name.
+    """
+
+    open_time: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    close_time: int
+    quote_volume: str
+    trades: int
+    taker_base: str
+    taker_quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that is not stored, why, and what it looked like."""
+
+    reason: str
+    detail: str
+    raw: str
+    open_time: int | None = None
+
+
+def accept(candles: Iterable[Candle], timeframe: Timeframe, *, start: int, end: int) -> tuple[list[Candle], list[Rejected]]:
+    """Split an ascending page into rows to store and rows to refuse.
+
+    The page was asked to begin at `start` and to open nothing at or after `end`; without an asked end that is just after the exchange's time.
+    """
+    good: list[Candle] = []
+    bad: list[Rejected] = []
+    longest = timeframe.longest_ms
+    previous = start - 1
+    for candle in candles:
+        fault = _time_fault(candle, previous, longest, end) or _number_fault(candle)
+        if fault is None:
+            good.append(candle)
+            previous = candle.open_time
+        else:
+            bad.append(reject(candle, *fault))
+    return good, bad
+
+
+def reject(candle: Candle, reason: str, detail: str) -> Rejected:
+    """The candle as a refused row."""
+    return Rejected(reason, detail, msgspec.json.encode(candle).decode(), candle.open_time)
+
+
+def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[str, str] | None:
+    opened = candle.open_time
+    if previous < opened < end and 0 < candle.close_time - opened < longest:
+        return None
+    if opened >= _MICROSECONDS:
+        return "microseconds", f"open_time {opened} is not in milliseconds"
+    if opened == previous:
+        return "duplicate", f"open_time {opened} stands twice in the page"
+    if opened <= previous:
+        return "out_of_order", f"open_time {opened} comes after {previous}"
+    if opened >= end:
+        return "future", f"open_time {opened} is not before {end}, where the answer had to end"
+    return "bad_close_time", f"close_time {candle.close_time} does not fit open_time {opened}"
+
+
+def _number_fault(candle: Candle) -> tuple[str, str] | None:
+    c = candle
+    text = f"{c.open},{c.high},{c.low},{c.close},{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}"
+    if _NUMBERS.fullmatch(text) is None:
+        return _malformed(candle)
+    if not 0 <= candle.trades <= _MOST_TRADES:
+        return "negative" if candle.trades < 0 else "not_a_number", f"trades is {candle.trades}"
+    if not (_clearly_ordered(candle) or _exactly_ordered(candle)):
+        return "high_below_low", f"low {candle.low} ≤ open {candle.open}, close {candle.close} ≤ high {candle.high} does not hold"
+    return None
+
+
+def _clearly_ordered(candle: Candle) -> bool:
+    """Fast and never wrong when True: rounding to a double keeps a strict order strict or makes it a tie."""
+    low, high = float(candle.low), float(candle.high)
+    return low < float(candle.open) < high and low < float(candle.close) < high
+
+
+def _exactly_ordered(candle: Candle) -> bool:
+    low, high = Decimal(candle.low), Decimal(candle.high)
+    return low <= Decimal(candle.open) <= high and low <= Decimal(candle.close) <= high
+
+
+def _malformed(candle: Candle) -> tuple[str, str]:
+    for name in ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote"):
+        value: str = getattr(candle, name)
+        if _NUMBER.fullmatch(value) is None:
+            reason = "negative" if value.startswith("-") and _NUMBER.fullmatch(value[1:]) else "not_a_number"
+            return reason, f"{name} is {value[:40]!r}"
+    raise AssertionError

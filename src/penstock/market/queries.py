@@ -1,0 +1,172 @@
+"""What can be read of the market domain: the one reader behind the API, the CLI and later the dashboard.
+
+Each function builds its statement and reads it with the connection it is given. Times are ms, numbers the exchange's strings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import and_, desc, func, or_, select
+
+from penstock.errors import NotFoundError
+from penstock.market.coverage import SpanState
+from penstock.market.instrument import Instrument, Status, find_instruments
+from penstock.market.tables import candle, coverage, instrument, series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Column, Connection, Function, ScalarSelect, Select
+
+    from penstock.market.timeframe import Timeframe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleQuery:
+    """Candles of one series that open in `start ≤ t < end`; the newest `limit` of them, or with `oldest_first` the oldest.
+
+    `symbol` is unified or native.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: Timeframe
+    limit: int
+    start: int | None = None
+    end: int | None = None
+    oldest_first: bool = False
+
+
+class StoredCandle(Protocol):
+    """A row of the candle table as it is read."""
+
+    open_time: int
+    close_time: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    quote_volume: str
+    taker_base: str
+    taker_quote: str
+    trades: int
+    closed: bool
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+def instruments(connection: Connection, exchange: str) -> tuple[list[Instrument], int]:
+    """What is known of an exchange, and when that was last looked up (0: never)."""
+    rows = connection.execute(select(instrument).where(instrument.c.exchange == exchange)).all()
+    known = [
+        Instrument(
+            exchange=row.exchange,
+            market=row.market,
+            native_symbol=row.native_symbol,
+            base=row.base,
+            quote=row.quote,
+            status=Status(row.status),
+        )
+        for row in rows
+    ]
+    return known, max((row.seen_at for row in rows), default=0)
+
+
+def candles(connection: Connection, query: CandleQuery) -> Sequence[StoredCandle]:
+    """Stored candles in ascending order; InvalidInputError for an unknown symbol, NotFoundError for a series that was never collected."""
+    rows: Sequence[Any] = connection.execute(_candles(query, _series_id(connection, query))).all()
+    return rows if query.oldest_first else rows[::-1]
+
+
+def _series_id(connection: Connection, query: CandleQuery) -> int:
+    name = query.symbol.strip().upper()
+    wanted = (
+        select(series.c.id)
+        .join(instrument, instrument.c.id == series.c.instrument_id)
+        .where(instrument.c.exchange == query.exchange, series.c.timeframe == query.timeframe.value)
+        .where(or_(instrument.c.symbol == name, instrument.c.native_symbol == name))
+    )
+    found: int | None = connection.execute(wanted).scalars().first()
+    if found is None:
+        (one,) = find_instruments([query.symbol], instruments(connection, query.exchange)[0])
+        message = f"{one.symbol} was never collected in {query.timeframe}; to collect it: penstock collect {one.symbol} -t {query.timeframe}"
+        raise NotFoundError(message)
+    return found
+
+
+def _candles(query: CandleQuery, series_id: int) -> Select[tuple[object, ...]]:
+    columns = [column for column in candle.c if column.name not in {"series_id", "run_id"}]
+    wanted = select(*columns).where(candle.c.series_id == series_id).limit(query.limit)
+    if query.start is not None:
+        wanted = wanted.where(candle.c.open_time >= query.start)
+    if query.end is not None:
+        wanted = wanted.where(candle.c.open_time < query.end)
+    return wanted.order_by(candle.c.open_time if query.oldest_first else desc(candle.c.open_time))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRow:
+    """A series and what is stored of it; `first` and `newest` are open times, `gaps` known ranges that are missing."""
+
+    id: int
+    exchange: str
+    symbol: str
+    native_symbol: str
+    timeframe: str
+    first: int | None
+    newest: int | None
+    gaps: int
+
+
+def series_list(connection: Connection, *, after_id: int, limit: int, exchange: str | None, symbol: str | None) -> list[SeriesRow]:
+    """Series in order of their id, those behind `after_id`; `symbol` is unified or native."""
+    gaps = select(func.count()).where(coverage.c.series_id == series.c.id, coverage.c.state != SpanState.STORED).scalar_subquery()
+    wanted = (
+        select(series.c.id, instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe)
+        .add_columns(_edge(func.min).label("first"), _edge(func.max).label("newest"), gaps.label("gaps"))
+        .join(instrument, instrument.c.id == series.c.instrument_id)
+        .where(series.c.id > after_id)
+        .order_by(series.c.id)
+        .limit(limit)
+    )
+    if exchange is not None:
+        wanted = wanted.where(instrument.c.exchange == exchange)
+    if symbol is not None:
+        wanted = wanted.where(or_(instrument.c.symbol == symbol.upper(), instrument.c.native_symbol == symbol.upper()))
+    return [SeriesRow(**row._asdict()) for row in connection.execute(wanted)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRow:
+    """The newest price of an instrument: the close of its newest candle, open or closed."""
+
+    exchange: str
+    symbol: str
+    native_symbol: str
+    timeframe: str
+    price: str
+    open_time: int
+    closed: bool
+
+
+def latest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
+    """One row for each instrument, by symbol."""
+    newest = select(series.c.id, series.c.instrument_id, series.c.timeframe, _edge(func.max).label("open_time")).subquery()
+    at_newest = and_(candle.c.series_id == newest.c.id, candle.c.open_time == newest.c.open_time)
+    wanted = (
+        select(instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, newest.c.timeframe)
+        .add_columns(candle.c.close.label("price"), candle.c.open_time, candle.c.closed)
+        .select_from(newest)
+        .join(instrument, instrument.c.id == newest.c.instrument_id)
+        .join(candle, at_newest)
+        .order_by(instrument.c.symbol, instrument.c.exchange, candle.c.open_time)
+    )
+    by_instrument = {(row.exchange, row.native_symbol): row for row in connection.execute(wanted)}
+    return [PriceRow(**row._asdict()) for row in by_instrument.values()][:limit]
+
+
+def _edge(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
+    return select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id).scalar_subquery()

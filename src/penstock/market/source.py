@@ -1,0 +1,79 @@
+"""What a market source gives: instruments, the exchange's clock, pages of candles. It knows no SQL, no run, no web."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self
+
+from penstock.core.http import HttpLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from penstock.market.candle import Candle, Rejected
+    from penstock.market.instrument import Instrument, SeriesKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """One page of a series, opens from `start` to before `end` (ms), at most `limit` rows.
+
+    With `start` the oldest rows of the range come, without it the newest.
+    """
+
+    series: SeriesKey
+    limit: int
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the exchange sent: rows in its ascending order, and rows that could not even be decoded."""
+
+    candles: Sequence[Candle]
+    rejected: Sequence[Rejected] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """Rows sent, good or bad."""
+        return len(self.candles) + len(self.rejected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """What a source is made of: the entry point of group `penstock.sources` is called with one and gives a MarketSource.
+
+    None stands for what the provider itself publishes: its address, and the request weight it allows per minute.
+    """
+
+    base_url: str | None = None
+    weight_per_minute: int | None = None
+    http: HttpLimits = field(default_factory=HttpLimits)
+
+
+class MarketSource(Protocol):
+    """An exchange. All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own retries."""
+
+    name: str
+    page_limit: int
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+
+    async def __aenter__(self) -> Self:
+        """Open connections."""
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close connections."""
+
+    async def server_time(self) -> int:
+        """The exchange's clock, ms; never ahead of the real one."""
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Everything the exchange lists, also what no longer trades."""
+
+    async def candles(self, request: PageRequest) -> Answer:
+        """One page."""

@@ -1,0 +1,109 @@
+"""The tables of the market domain. Only `penstock.store` writes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+from penstock.columns import BigId, Exact, Timestamp, metadata
+
+# What an exchange says of one candle besides its key, in the order of `penstock.market.candle.Candle`.
+VALUE_COLUMNS = ("open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+
+
+instrument = Table(
+    "instrument",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", Text, nullable=False),
+    Column("market", Text, nullable=False),
+    Column("native_symbol", Text, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("seen_at", Timestamp, nullable=False),
+    UniqueConstraint("exchange", "market", "native_symbol"),
+    Index("instrument_symbol", "symbol"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("instrument_id", Integer, ForeignKey("instrument.id"), nullable=False),
+    Column("timeframe", Text, nullable=False),
+    UniqueConstraint("instrument_id", "timeframe"),
+)
+
+# Lean, clustered by its key, and without a foreign key: PostgreSQL would check it row by row, and series are never deleted alone.
+candle = Table(
+    "candle",
+    metadata,
+    Column("series_id", Integer, primary_key=True),
+    Column("open_time", Timestamp, primary_key=True),
+    Column("close_time", Timestamp, nullable=False),
+    Column("open", Exact, nullable=False),
+    Column("high", Exact, nullable=False),
+    Column("low", Exact, nullable=False),
+    Column("close", Exact, nullable=False),
+    Column("volume", Exact, nullable=False),
+    Column("quote_volume", Exact, nullable=False),
+    Column("taker_base", Exact, nullable=False),
+    Column("taker_quote", Exact, nullable=False),
+    Column("trades", BigInteger, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("series_id", Integer, ForeignKey("series.id"), primary_key=True),
+    Column("start_time", Timestamp, primary_key=True),
+    Column("end_time", Timestamp, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    CheckConstraint("start_time < end_time", name="coverage_not_empty"),
+    sqlite_with_rowid=False,
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("open_time", BigInteger),
+    Column("run_id", BigInteger, nullable=False),
+    Column("seen", Integer, nullable=False, server_default="1"),
+    Column("seen_at", Timestamp, nullable=False),
+    UniqueConstraint("series_id", "digest"),
+)
+
+# Filled by the trigger on `candle` (penstock.store.schema): the values that a closed candle had before the exchange changed them.
+restatement = Table(
+    "restatement",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("series_id", Integer, nullable=False),
+    Column("open_time", Timestamp, nullable=False),
+    Column("close_time", Timestamp, nullable=False),
+    Column("open", Exact, nullable=False),
+    Column("high", Exact, nullable=False),
+    Column("low", Exact, nullable=False),
+    Column("close", Exact, nullable=False),
+    Column("volume", Exact, nullable=False),
+    Column("quote_volume", Exact, nullable=False),
+    Column("taker_base", Exact, nullable=False),
+    Column("taker_quote", Exact, nullable=False),
+    Column("trades", BigInteger, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("restated_by", BigInteger, nullable=False),
+    Column("restated_at", Timestamp, nullable=False),
+    Index("restatement_candle", "series_id", "open_time"),
+)

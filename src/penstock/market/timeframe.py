@@ -1,0 +1,89 @@
+"""Timeframes: the fixed steps in which an exchange cuts time into candles.
+
+All times are integer milliseconds since the epoch, UTC. Fixed-length timeframes are aligned to the epoch, weeks to Monday, months to the first day,
+as Binance does it (https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#klinecandlestick-data).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+_SECOND = 1_000
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_WEEK = 7 * _DAY
+_EPOCH_TO_MONDAY = 4 * _DAY
+_EPOCH_YEAR = 1970
+
+
+class Timeframe(StrEnum):
+    """One of the sixteen steps that Binance publishes; `M` is a month, `m` a minute."""
+
+    S1 = "1s"
+    M1 = "1m"
+    M3 = "3m"
+    M5 = "5m"
+    M15 = "15m"
+    M30 = "30m"
+    H1 = "1h"
+    H2 = "2h"
+    H4 = "4h"
+    H6 = "6h"
+    H8 = "8h"
+    H12 = "12h"
+    D1 = "1d"
+    D3 = "3d"
+    W1 = "1w"
+    MONTH = "1M"
+
+    @property
+    def longest_ms(self) -> int:
+        """The longest this step can be: exact for all but months, 31 days for those."""
+        return _LONGEST_MS[self]
+
+    def floor(self, at_ms: int) -> int:
+        """The open time of the candle that `at_ms` falls into."""
+        match self:
+            case Timeframe.MONTH:
+                at = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC)
+                return _month_start(at.year, at.month)
+            case Timeframe.W1:
+                return (at_ms - _EPOCH_TO_MONDAY) // _WEEK * _WEEK + _EPOCH_TO_MONDAY
+            case _:
+                return at_ms - at_ms % self.longest_ms
+
+    def shift(self, open_ms: int, steps: int) -> int:
+        """The open time `steps` candles after (before, when negative) the one that opens at `open_ms`."""
+        if self is not Timeframe.MONTH:
+            return open_ms + steps * self.longest_ms
+        at = dt.datetime.fromtimestamp(open_ms / 1000, tz=dt.UTC)
+        years, month = divmod(at.month - 1 + steps, 12)
+        return _month_start(at.year + years, month + 1)
+
+
+def _month_start(year: int, month: int) -> int:
+    if year < _EPOCH_YEAR:
+        return 0
+    return int(dt.datetime(year, month, 1, tzinfo=dt.UTC).timestamp()) * 1000
+
+
+_LONGEST_MS = {
+    Timeframe.S1: _SECOND,
+    Timeframe.M1: _MINUTE,
+    Timeframe.M3: 3 * _MINUTE,
+    Timeframe.M5: 5 * _MINUTE,
+    Timeframe.M15: 15 * _MINUTE,
+    Timeframe.M30: 30 * _MINUTE,
+    Timeframe.H1: _HOUR,
+    Timeframe.H2: 2 * _HOUR,
+    Timeframe.H4: 4 * _HOUR,
+    Timeframe.H6: 6 * _HOUR,
+    Timeframe.H8: 8 * _HOUR,
+    Timeframe.H12: 12 * _HOUR,
+    Timeframe.D1: _DAY,
+    Timeframe.D3: 3 * _DAY,
+    Timeframe.W1: _WEEK,
+    Timeframe.MONTH: 31 * _DAY,
+}

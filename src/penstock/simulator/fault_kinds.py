@@ -1,0 +1,259 @@
+"""Every fault that the simulator can show, with its parameters: one class each, named by its tag.
+
+A fault gets the request and a way to have it answered properly; it answers instead, waits before, or spoils what comes out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from penstock.simulator.spoiled import Kind, changed, spoiled
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+_Whole: TypeAlias = Annotated[int, Meta(ge=0)]
+_Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+_MEBIBYTE = 2**20
+_ROW = b'[1600000000000,"1.00000000","1.00000000","1.00000000","1.00000000","1.00000000",1600000059999,"1.00000000",1,"1.00000000","1.00000000","0"],'
+_HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>"
+_ERRORS = {
+    500: (-1001, "Internal error; unable to process your request. Please try again."),
+    503: (-1008, "Server is currently overloaded with other requests. Please try again in a few minutes."),
+    504: (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: as it came, how to get its proper answer, and the clock."""
+
+    request: web.Request
+    proceed: Callable[[], Awaitable[web.StreamResponse]]
+    now_ms: Callable[[], int]
+    after_ms: Callable[[float], int]
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
+    """Which requests it hits: of those to `path` (whole or its end), `symbol`, `interval`, the first `after` pass, then `count` at most are hit."""
+
+    path: str | None = None
+    symbol: str | None = None
+    interval: str | None = None
+    after: _Whole = 0
+    count: _Positive | None = None
+    probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        """The answer to a request that it hits."""
+        raise NotImplementedError
+
+
+class Latency(Fault, frozen=True, kw_only=True, tag="latency"):
+    """Answers after `ms` milliseconds of real time."""
+
+    ms: _Whole
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        await asyncio.sleep(self.ms / 1000)
+        return await call.proceed()
+
+
+class RateLimit(Fault, frozen=True, kw_only=True, tag="rate_limit"):
+    """429 with Retry-After in seconds."""
+
+    retry_after: _Positive = 1
+
+    async def answer(self, call: Call) -> web.StreamResponse:  # noqa: ARG002
+        message = (
+            "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
+            "Please use WebSocket Streams for live updates to avoid polling the API."
+        )
+        return _error(429, -1003, message, {"Retry-After": str(self.retry_after)})
+
+
+class Ban(Fault, frozen=True, kw_only=True, tag="ban"):
+    """418 with Retry-After in seconds."""
+
+    retry_after: _Positive = 120
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        message = (
+            f"Way too much request weight used; IP banned until {call.after_ms(self.retry_after)}. "
+            "Please use WebSocket Streams for live updates to avoid bans."
+        )
+        return _error(418, -1003, message, {"Retry-After": str(self.retry_after)})
+
+
+class ServerError(Fault, frozen=True, kw_only=True, tag="server_error"):
+    """A 5xx; 502 comes from the proxy, as HTML."""
+
+    code: Literal[500, 502, 503, 504] = 500
+
+    async def answer(self, call: Call) -> web.StreamResponse:  # noqa: ARG002
+        if self.code not in _ERRORS:
+            return web.Response(status=self.code, text=_HTML.format("502 Bad Gateway"), content_type="text/html")
+        return _error(self.code, *_ERRORS[self.code])
+
+
+class Hang(Fault, frozen=True, kw_only=True, tag="hang"):
+    """Takes the request and never answers."""
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        return await call.proceed()
+
+
+class Slow(Fault, frozen=True, kw_only=True, tag="slow"):
+    """Drips the proper answer: `bytes` at a time, `pause_ms` between."""
+
+    bytes: _Positive = 1
+    pause_ms: _Whole = 100
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        proper = await call.proceed()
+        body = _body(proper)
+        dripping = await _begun(call, proper, len(body))
+        for first in range(0, len(body), self.bytes):
+            await dripping.write(body[first : first + self.bytes])
+            await asyncio.sleep(self.pause_ms / 1000)
+        return dripping
+
+
+class Reset(Fault, frozen=True, kw_only=True, tag="reset"):
+    """Closes the connection with RST instead of an answer."""
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        transport = call.request.transport
+        if transport is not None:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        return web.Response(status=500)
+
+
+class Truncated(Fault, frozen=True, kw_only=True, tag="truncated"):
+    """Half of the answer: `framing` promises all of it and closes the connection, `json` is well framed but cut."""
+
+    variant: Literal["framing", "json"] = "framing"
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        proper = await call.proceed()
+        body = _body(proper)
+        half = body[: len(body) // 2]
+        if self.variant == "json":
+            return _like(proper, half)
+        cut = await _begun(call, proper, len(body))
+        await cut.write(half)
+        if call.request.transport is not None:
+            call.request.transport.close()
+        return cut
+
+
+class Html(Fault, frozen=True, kw_only=True, tag="html"):
+    """A page of a firewall or a captive portal instead of JSON."""
+
+    status: Literal[200, 403] = 403
+
+    async def answer(self, call: Call) -> web.StreamResponse:  # noqa: ARG002
+        return web.Response(status=self.status, text=_HTML.format("403 Forbidden"), content_type="text/html")
+
+
+class Redirect(Fault, frozen=True, kw_only=True, tag="redirect"):
+    """302 to `location`; by default a path that a client which follows would take for a good answer."""
+
+    location: str = "/api/v3/ping"
+
+    async def answer(self, call: Call) -> web.StreamResponse:  # noqa: ARG002
+        return web.Response(status=302, headers={"Location": self.location})
+
+
+class Oversized(Fault, frozen=True, kw_only=True, tag="oversized"):
+    """A klines answer of `mib` mebibytes, streamed without a length; `gzip` sends it compressed about a thousandfold."""
+
+    mib: _Positive = 64
+    gzip: bool = False
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        huge = web.StreamResponse(headers={"Content-Type": "application/json"} | ({"Content-Encoding": "gzip"} if self.gzip else {}))
+        await huge.prepare(call.request)
+        for piece in _deflated(self.mib) if self.gzip else _plain(self.mib):
+            await huge.write(piece)
+            await asyncio.sleep(0)
+        return huge
+
+
+class BadRows(Fault, frozen=True, kw_only=True, tag="bad_rows"):
+    """One row of each klines answer is wrong in the way `kind` says; `row` counts from 0, negative from the end."""
+
+    kind: Kind
+    row: int = 0
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        proper = await call.proceed()
+        return _like(proper, spoiled(_body(proper), self.kind, self.row))
+
+
+class Changed(Fault, frozen=True, kw_only=True, tag="changed"):
+    """Closed candles answer with another close and volume than otherwise: one row, or all."""
+
+    row: int | None = None
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        proper = await call.proceed()
+        return _like(proper, changed(_body(proper), self.row, call.now_ms()))
+
+
+AnyFault: TypeAlias = Latency | RateLimit | Ban | ServerError | Hang | Slow | Reset | Truncated | Html | Redirect | Oversized | BadRows | Changed
+
+
+class FaultNames:
+    """The names under which faults are asked for, and the parameters of each."""
+
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {str(kind.__struct_config__.tag): kind.__struct_fields__ for kind in get_args(AnyFault)}
+
+
+def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = msgspec.json.encode({"code": code, "msg": message})
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def _body(response: web.StreamResponse) -> bytes:
+    """The whole body; empty when another fault has sent it already."""
+    body = response.body if isinstance(response, web.Response) else None
+    return body if isinstance(body, bytes) else b""
+
+
+def _like(response: web.StreamResponse, body: bytes) -> web.StreamResponse:
+    if isinstance(response, web.Response) and isinstance(response.body, bytes):
+        response.body = body
+    return response
+
+
+async def _begun(call: Call, proper: web.StreamResponse, length: int) -> web.StreamResponse:
+    begun = web.StreamResponse(status=proper.status, headers=proper.headers)
+    begun.content_length = length
+    await begun.prepare(call.request)
+    return begun
+
+
+def _plain(mebibytes: int) -> Iterator[bytes]:
+    piece = _ROW * (_MEBIBYTE // len(_ROW))
+    yield b"["
+    for _ in range(mebibytes):
+        yield piece
+
+
+def _deflated(mebibytes: int) -> Iterator[bytes]:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for piece in _plain(mebibytes):
+        yield packer.compress(piece)
+    yield packer.flush()

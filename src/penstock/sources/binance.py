@@ -1,0 +1,147 @@
+"""Binance spot market data over REST.
+
+Wire facts: https://developers.binance.com/docs/binance-spot-api-docs/rest-api (weights, errors, range rule).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import msgspec
+
+from penstock.core.governor import Governor
+from penstock.core.http import HttpClient
+from penstock.errors import SourceUnavailableError
+from penstock.market.candle import Candle, Rejected
+from penstock.market.instrument import Instrument, Status
+from penstock.market.source import Answer, PageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from penstock.market.source import SourceConfig
+
+T = TypeVar("T")
+
+_URL = "https://api.binance.com"
+_WEIGHT_PER_MINUTE = 6_000
+_MS_INCLUSIVE = 1
+_MS_BOUND = 2**62
+_RAW_CHARS = 2_000
+_WEIGHT = {"/api/v3/time": 1, "/api/v3/exchangeInfo": 20, "/api/v3/klines": 2}
+_STATUS = {"TRADING": Status.TRADING, "BREAK": Status.DELISTED}
+
+
+class _Time(msgspec.Struct):
+    serverTime: int  # noqa: N815 - the wire's name
+
+
+class _Symbol(msgspec.Struct):
+    symbol: str
+    status: str
+    baseAsset: str  # noqa: N815 - the wire's name
+    quoteAsset: str  # noqa: N815 - the wire's name
+
+
+class _ExchangeInfo(msgspec.Struct):
+    symbols: list[_Symbol]
+
+
+_decode_time = msgspec.json.Decoder(_Time)
+_decode_info = msgspec.json.Decoder(_ExchangeInfo)
+_decode_candles = msgspec.json.Decoder(list[Candle])
+
+
+class BinanceSource:
+    """The spot exchange; see MarketSource for what each method promises."""
+
+    name = "binance"
+    page_limit = 1_000
+
+    def __init__(self, config: SourceConfig) -> None:
+        governor = Governor(config.weight_per_minute or _WEIGHT_PER_MINUTE)
+        self._http = HttpClient(config.base_url or _URL, governor, config.http, weight_header="X-MBX-USED-WEIGHT-1M")
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._http.requests
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def server_time(self) -> int:
+        """The exchange's clock, ms."""
+        return (await self._get("/api/v3/time", _decode_time)).serverTime
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Everything listed; BREAK is how Binance marks a symbol that was taken off."""
+        info = await self._get("/api/v3/exchangeInfo", _decode_info)
+        return [
+            Instrument(
+                exchange=self.name,
+                native_symbol=symbol.symbol,
+                base=symbol.baseAsset,
+                quote=symbol.quoteAsset,
+                status=_STATUS.get(symbol.status, Status.HALTED),
+            )
+            for symbol in info.symbols
+        ]
+
+    async def candles(self, request: PageRequest) -> Answer:
+        """One page; both ends of Binance's range are inclusive and mean open times."""
+        params = {"symbol": request.series.instrument.native_symbol, "interval": request.series.timeframe.value, "limit": str(request.limit)}
+        if request.start is not None:
+            params["startTime"] = str(request.start)
+        if request.end is not None:
+            params["endTime"] = str(request.end - _MS_INCLUSIVE)
+        path = "/api/v3/klines"
+        return await self._http.get(path, params, weight=_WEIGHT[path], decode=_candles)
+
+    async def _get(self, path: str, decoder: msgspec.json.Decoder[T]) -> T:
+        def decode(body: bytes) -> T:
+            try:
+                return decoder.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise _unreadable(path, body, error) from error
+
+        return await self._http.get(path, {}, weight=_WEIGHT[path], decode=decode)
+
+
+def _candles(body: bytes) -> Answer:
+    try:
+        return Answer(_decode_candles.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _row_by_row(body)
+
+
+def _row_by_row(body: bytes) -> Answer:
+    """The slow way for an answer in which something is wrong: refuse the rows that cannot be decoded, keep the rest.
+
+    The standard library's parser is used because it also reads the bare NaN and Infinity that no JSON allows and some servers send.
+    """
+    try:
+        rows: Any = json.loads(body, parse_float=str, parse_constant=str)
+    except ValueError as error:
+        raise _unreadable("/api/v3/klines", body, error) from error
+    if not isinstance(rows, list):
+        raise _unreadable("/api/v3/klines", body, TypeError("not an array of rows"))
+    candles: list[Candle] = []
+    rejected: list[Rejected] = []
+    for row in rows:
+        try:
+            candles.append(msgspec.convert(row, Candle))
+        except (msgspec.ValidationError, OverflowError) as error:
+            opened = row[0] if isinstance(row, list) and row and isinstance(row[0], int) and abs(row[0]) < _MS_BOUND else None
+            rejected.append(Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], opened))
+    return Answer(candles, rejected)
+
+
+def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
+    return SourceUnavailableError(f"GET {path}: the answer is not what Binance documents ({error}): {body[:120].decode('utf-8', 'replace')}")

@@ -1,0 +1,159 @@
+"""Candles, coverage, quarantine and instruments: what a market run writes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from penstock.columns import DatabaseNow, Timestamp
+from penstock.core.run import Counters
+from penstock.market.coverage import Span, SpanState
+from penstock.market.tables import coverage, instrument, quarantine, series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Insert, Table
+
+    from penstock.core.run import Run
+    from penstock.market.coverage import CoverageChange
+    from penstock.market.instrument import Instrument, SeriesKey
+    from penstock.market.page import CandleFlush, CandlePage
+    from penstock.store.database import Database
+
+_RAW_CHARS = 2_000
+_BIGINT = 2**63
+
+
+class SqlCandleStore:
+    """See penstock.market.page.CandleStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
+        """Record what an exchange lists now; those it no longer lists keep their last status."""
+        if instruments:
+            await self._database.write(lambda connection: _put_instruments(connection, instruments))
+
+    async def open_series(self, keys: Sequence[SeriesKey]) -> list[tuple[int, list[Span]]]:
+        """See CandleStore."""
+        return await self._database.write(lambda connection: _open_series(connection, keys))
+
+    async def flush(self, run: Run, flush: CandleFlush) -> Counters:
+        """See CandleStore."""
+        backend = self._database.backend
+
+        def write(connection: Connection) -> Counters:
+            rejected = sum(len(page.rejected) for page in flush.pages)
+            counters = backend.merge_candles(connection, run, flush.pages, Counters(rejected=rejected, requests=flush.requests))
+            _quarantine(connection, run, flush.pages)
+            _cover(connection, run, flush.coverage)
+            return counters
+
+        return await self._database.write(write)
+
+
+def _put_instruments(connection: Connection, instruments: Sequence[Instrument]) -> None:
+    rows = [
+        {
+            "exchange": one.exchange,
+            "market": one.market,
+            "native_symbol": one.native_symbol,
+            "base": one.base,
+            "quote": one.quote,
+            "symbol": one.symbol,
+            "status": one.status,
+        }
+        for one in instruments
+    ]
+    put = _upsert(connection, instrument, key=("exchange", "market", "native_symbol"), change=("base", "quote", "symbol", "status", "seen_at"))
+    connection.execute(put.values(seen_at=DatabaseNow()), rows)
+
+
+def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[tuple[int, list[Span]]]:
+    instrument_ids, series_ids, spans = _known_series(connection, keys)
+    unlisted = [key.instrument for key in keys if _instrument_key(key.instrument) not in instrument_ids]
+    if unlisted:
+        _put_instruments(connection, list(dict.fromkeys(unlisted)))
+        instrument_ids, series_ids, spans = _known_series(connection, keys)
+    wanted = [(instrument_ids[_instrument_key(key.instrument)], key.timeframe.value) for key in keys]
+    if missing := [pair for pair in dict.fromkeys(wanted) if pair not in series_ids]:
+        create = insert(series).returning(series.c.id, series.c.instrument_id, series.c.timeframe)
+        rows = [{"instrument_id": instrument_id, "timeframe": timeframe} for instrument_id, timeframe in missing]
+        series_ids |= {(row.instrument_id, row.timeframe): row.id for row in connection.execute(create, rows)}
+    return [(series_ids[pair], spans[series_ids[pair]]) for pair in wanted]
+
+
+def _known_series(
+    connection: Connection, keys: Sequence[SeriesKey]
+) -> tuple[dict[tuple[str, str, str], int], dict[tuple[int, str], int], defaultdict[int, list[Span]]]:
+    """Ids of instruments and series, and the spans of each series, in one statement."""
+    timeframes = {key.timeframe.value for key in keys}
+    symbols = {key.instrument.native_symbol for key in keys}
+    found = (
+        select(instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol)
+        .add_columns(series.c.id.label("series_id"), series.c.timeframe, coverage.c.start_time, coverage.c.end_time, coverage.c.state)
+        .outerjoin_from(instrument, series, and_(series.c.instrument_id == instrument.c.id, series.c.timeframe.in_(timeframes)))
+        .outerjoin(coverage, coverage.c.series_id == series.c.id)
+        .where(instrument.c.native_symbol.in_(symbols), instrument.c.exchange.in_({key.instrument.exchange for key in keys}))
+    )
+    instrument_ids: dict[tuple[str, str, str], int] = {}
+    series_ids: dict[tuple[int, str], int] = {}
+    spans: defaultdict[int, list[Span]] = defaultdict(list)
+    for row in connection.execute(found):
+        instrument_ids[row.exchange, row.market, row.native_symbol] = row.id
+        if row.series_id is not None:
+            series_ids[row.id, row.timeframe] = row.series_id
+        if row.state is not None:
+            spans[row.series_id].append(Span(row.start_time, row.end_time, SpanState(row.state)))
+    return instrument_ids, series_ids, spans
+
+
+def _instrument_key(one: Instrument) -> tuple[str, str, str]:
+    return one.exchange, one.market, one.native_symbol
+
+
+def _cover(connection: Connection, run: Run, changes: Sequence[tuple[int, CoverageChange]]) -> None:
+    if gone := [(series_id, start) for series_id, change in changes for start in change.deleted]:
+        parameters = [{"series": series_id, "start": start} for series_id, start in gone]
+        this = and_(coverage.c.series_id == bindparam("series"), coverage.c.start_time == bindparam("start", type_=Timestamp()))
+        connection.execute(delete(coverage).where(this), parameters)
+    rows = [
+        {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state, "run_id": run.id}
+        for series_id, change in changes
+        for span in change.put
+    ]
+    if rows:
+        connection.execute(_upsert(connection, coverage, key=("series_id", "start_time"), change=("end_time", "state", "run_id")), rows)
+
+
+def _quarantine(connection: Connection, run: Run, pages: Sequence[CandlePage]) -> None:
+    """A row that is refused again is counted, not stored again."""
+    rows = [
+        {
+            "series_id": page.target.series_id,
+            "digest": hashlib.blake2b(f"{row.reason}\n{row.raw}".encode(), digest_size=16).hexdigest(),
+            "reason": row.reason,
+            "detail": row.detail[:_RAW_CHARS],
+            "raw": row.raw[:_RAW_CHARS],
+            "open_time": row.open_time if row.open_time is not None and abs(row.open_time) < _BIGINT else None,
+            "run_id": run.id,
+        }
+        for page in pages
+        for row in page.rejected
+    ]
+    if rows:
+        put = _upsert(connection, quarantine, key=("series_id", "digest"), change=("run_id", "seen_at"), seen=quarantine.c.seen + 1)
+        connection.execute(put.values(seen_at=DatabaseNow()), rows)
+
+
+def _upsert(connection: Connection, table: Table, *, key: Sequence[str], change: Sequence[str], **computed: ColumnElement[int]) -> Insert:
+    """INSERT … ON CONFLICT (key) DO UPDATE of the named columns, in the words of either database."""
+    insert_into: Any = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    put: Insert = insert_into.on_conflict_do_update(index_elements=list(key), set_={name: insert_into.excluded[name] for name in change} | computed)
+    return put

@@ -1,0 +1,26 @@
+"""The candle merge: one statement per database writes what is new or different, and nothing else.
+
+An open candle may become a closed one or a newer open one, never the other way round; among open ones the newer has at least as many trades.
+A closed candle that differs is written too; the trigger `candle_restated` keeps what it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# In the order of penstock.market.candle.Candle.
+VALUE_COLUMNS = ("open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+EXACT_COLUMNS = tuple(name for name in VALUE_COLUMNS if name not in {"close_time", "trades"})
+COLUMNS = ("series_id", "open_time", *VALUE_COLUMNS, "closed", "run_id")
+
+
+def on_conflict(differs: Callable[[str], str]) -> str:
+    """The clause that follows `INSERT INTO candle …`; `differs` says in SQL that a column's new value is another one."""
+    assign = ", ".join(f"{name} = excluded.{name}" for name in (*VALUE_COLUMNS, "closed", "run_id"))
+    changed = " OR ".join(differs(name) for name in VALUE_COLUMNS)
+    return f"""ON CONFLICT (series_id, open_time) DO UPDATE SET {assign}
+        WHERE excluded.closed > candle.closed
+        OR (excluded.closed = candle.closed AND (candle.closed OR excluded.trades >= candle.trades) AND ({changed}))"""

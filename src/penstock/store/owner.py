@@ -1,0 +1,46 @@
+"""Ownership of a SQLite file: one process writes to it at a time, and says who it is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING
+
+from penstock.errors import ConflictError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
+    """Own the file while the block runs. `url` is where this process serves, for others to read.
+
+    ConflictError names the owner when there is one. The lock is the operating system's, so it ends with the process, however that ends.
+    """
+    lock = database.with_name(database.name + ".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"the database file {database} cannot be used: {error.strerror}"
+        raise StoreUnavailableError(message) from error
+    try:
+        _take(descriptor, database)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "url": url}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, database: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(descriptor, 1000, 0).decode("utf-8", "replace")
+        message = f"{database} is in use by another process {owner}; stop that one first, or use PostgreSQL, which several processes can share"
+        raise ConflictError(message) from None

@@ -1,0 +1,135 @@
+"""PostgreSQL: text COPY of the exchange's own strings into a temporary table, then one set-based statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+
+from penstock.core.run import Counters
+from penstock.errors import FencedError
+from penstock.store.backend import Statements
+from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psycopg
+    from sqlalchemy import URL, Connection
+
+    from penstock.core.run import Run
+    from penstock.market.candle import Candle
+    from penstock.market.page import CandlePage
+
+# Any number that no other program is likely to lock in the same database.
+_MIGRATION_LOCK = 5_019_477_306_114
+
+
+class PostgresBackend:
+    """The connections to one database; any number of processes may write."""
+
+    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+        self.statements = Statements()
+        timeout_ms = int(timeout_s * 1000)
+        self.writer = self.reader = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=timeout_s,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": max(2, int(timeout_s)),
+                "tcp_user_timeout": timeout_ms,
+                "application_name": "penstock",
+                "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
+            },
+        )
+        event.listen(self.writer, "connect", _set_up)
+        self.statements.watch(self.writer)
+
+    def migration_lock(self, connection: Connection) -> None:
+        """See Backend."""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+    def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
+        """See Backend."""
+        total = Counters()
+        for rows in _rounds(pages):
+            if rows:
+                self._copy(connection, rows)
+            total += _merge(connection, run, len(rows), asked)
+            asked = Counters()
+        return total
+
+    def _copy(self, connection: Connection, rows: Sequence[str]) -> None:
+        self.statements.add()
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write("".join(rows))
+
+
+def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:
+    """COPY lines; a page that overlaps another goes to a further round, because one INSERT cannot update a row twice."""
+    rows: list[str] = []
+    again: list[CandlePage] = []
+    series_id, newest = 0, 0
+    for page in sorted((page for page in pages if page.candles), key=lambda page: (page.target.series_id, page.candles[0].open_time)):
+        if page.target.series_id == series_id and page.candles[0].open_time <= newest:
+            again.append(page)
+            continue
+        series_id, newest = page.target.series_id, page.candles[-1].open_time
+        rows += (_line(series_id, candle, place < page.closed) for place, candle in enumerate(page.candles))
+    yield rows
+    if again:
+        yield from _rounds(again)
+
+
+def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 - a column like the others
+    c = candle
+    return (
+        f"{series_id}\t{c.open_time}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t{c.volume}\t{c.close_time}\t{c.quote_volume}\t{c.trades}"
+        f"\t{c.taker_base}\t{c.taker_quote}\t{'t' if closed else 'f'}\n"
+    )
+
+
+def _merge(connection: Connection, run: Run, rows: int, asked: Counters) -> Counters:
+    parameters = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
+    merged = connection.exec_driver_sql(_MERGE, parameters).one_or_none()
+    if merged is None:
+        message = f"run {run.id} was taken over by another worker"
+        raise FencedError(message)
+    return Counters(inserted=merged.inserted, updated=merged.updated, unchanged=rows - merged.inserted - merged.updated) + asked
+
+
+def _set_up(connection: psycopg.Connection, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_STAGE)
+    connection.commit()
+
+
+_STAGED = COLUMNS[:-1]
+_TYPES = dict.fromkeys(_STAGED, "bigint") | dict.fromkeys(EXACT_COLUMNS, "numeric") | {"series_id": "integer", "closed": "boolean"}
+_STAGE = f"CREATE TEMPORARY TABLE candle_stage ({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) ON COMMIT DELETE ROWS"
+_COPY = f"COPY candle_stage ({', '.join(_STAGED)}) FROM STDIN"
+_READ = {name: f"to_timestamp({name}::float8 / 1000)" for name in ("open_time", "close_time")}
+_MERGE = f"""
+WITH merged AS (
+    INSERT INTO candle ({", ".join(COLUMNS)})
+    SELECT {", ".join(_READ.get(name, name) for name in _STAGED)}, %(run_id)s
+    FROM candle_stage
+    {on_conflict(lambda name: f"candle.{name} IS DISTINCT FROM excluded.{name}")}
+    RETURNING xmax = 0 AS is_new
+), counted AS (
+    SELECT count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM merged
+)
+UPDATE run SET
+    inserted = run.inserted + counted.inserted,
+    updated = run.updated + counted.updated,
+    unchanged = run.unchanged + %(rows)s - counted.inserted - counted.updated,
+    rejected = run.rejected + %(rejected)s,
+    requests = run.requests + %(requests)s,
+    heartbeat_at = clock_timestamp()
+FROM counted
+WHERE run.id = %(run_id)s AND run.fence = %(fence)s AND run.state = 'running'
+RETURNING counted.inserted, counted.updated
+"""

@@ -1,0 +1,131 @@
+"""SQLite: one file, one writer connection, which is also the only one that checkpoints.
+
+Rows go in statements of 500. The driver gives up the interpreter's lock around every statement it steps, and beside a busy thread it gets
+it back late: row by row 30,000 candles took 8.6 s there, in statements of 500 rows 0.4 s (docs/decisions/0003-bulk-writes.md).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from penstock.core.run import Counters
+from penstock.store.backend import Statements
+from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
+from penstock.store.runs import count_up
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from sqlalchemy import URL, Connection, Engine
+
+    from penstock.core.run import Run
+    from penstock.market.page import CandlePage
+
+_ROWS_IN_A_STATEMENT = 500
+_WAL_PAGES = 4_000
+
+
+class SqliteBackend:
+    """The connections to one file; one process at a time may write (penstock.store.owner)."""
+
+    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+        self.statements = Statements()
+        self.writer = self._engine(url, pool_size=1, timeout_s=timeout_s)
+        self.reader = self._engine(url, pool_size=pool_size, timeout_s=timeout_s)
+        event.listen(self.writer, "connect", _set_up_writer)
+        event.listen(self.reader, "connect", _set_up_reader)
+        event.listen(self.writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+
+    def _engine(self, url: URL, *, pool_size: int, timeout_s: float) -> Engine:
+        # Transactions are begun by us: the driver's own way begins them late and deferred, and a deferred one cannot wait for a lock.
+        arguments = {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False}
+        engine = create_engine(url, poolclass=QueuePool, pool_size=pool_size, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
+        self.statements.watch(engine)
+        return engine
+
+    def migration_lock(self, connection: Connection) -> None:
+        """Nothing to do: BEGIN IMMEDIATE has locked the file."""
+
+    def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
+        """See Backend."""
+        tally = _tally(connection)
+        updated_before = tally.updated
+        rows, written = _parameters(run, pages), 0
+        grouped = [tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)]
+        single = [tuple(rows[at : at + len(COLUMNS)]) for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))]
+        for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
+            if parameters:
+                written += connection.exec_driver_sql(statement, parameters).rowcount
+        updated = tally.updated - updated_before
+        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + asked
+        count_up(connection, run, counters)
+        return counters
+
+
+class _Tally:
+    """Counts updates, which SQLite does not tell apart from inserts; called by a trigger of the connection."""
+
+    def __init__(self) -> None:
+        self.updated = 0
+
+    def __call__(self) -> None:
+        self.updated += 1
+
+
+def _tally(connection: Connection) -> _Tally:
+    tally = connection.info.get("tally")
+    if tally is None:
+        tally = connection.info["tally"] = _Tally()
+        driver: Any = connection.connection.driver_connection
+        driver.create_function("count_update", 0, tally)
+        driver.execute("CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle BEGIN SELECT count_update(); END")
+    return tally
+
+
+def _parameters(run: Run, pages: Sequence[CandlePage]) -> list[object]:
+    """The rows of all pages, flat, in the order of COLUMNS."""
+    flat: list[object] = []
+    for page in pages:
+        first, closed_end = (page.target.series_id,), page.closed
+        for place, candle in enumerate(page.candles):
+            flat += first
+            flat += msgspec.structs.astuple(candle)
+            flat += (place < closed_end, run.id)
+    return flat
+
+
+def _differs(name: str) -> str:
+    if name not in EXACT_COLUMNS:
+        return f"candle.{name} <> excluded.{name}"
+    return f"(candle.{name} <> excluded.{name} AND decimal_differs(candle.{name}, excluded.{name}))"
+
+
+def _decimal_differs(old: str, new: str) -> bool:
+    """`1.0` and `1.00` are one price; asked only when the texts differ."""
+    return Decimal(old) != Decimal(new)
+
+
+_GROUP = _ROWS_IN_A_STATEMENT * len(COLUMNS)
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_INSERT = f"INSERT INTO candle ({', '.join(COLUMNS)}) VALUES "
+_UPSERT_ONE = f"{_INSERT}{_ROW} {on_conflict(_differs)}"
+_UPSERT_MANY = f"{_INSERT}{', '.join([_ROW] * _ROWS_IN_A_STATEMENT)} {on_conflict(_differs)}"
+
+
+def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:
+    connection.create_function("decimal_differs", 2, _decimal_differs, deterministic=True)
+    # FULL: flushes are few, and with NORMAL a power cut takes back what a run has reported as written.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"wal_autocheckpoint = {_WAL_PAGES}", "cache_size = -16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _set_up_reader(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16000"):
+        connection.execute(f"PRAGMA {pragma}")

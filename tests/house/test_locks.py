@@ -1,0 +1,56 @@
+"""The lock files: complete, hashed, in step with pyproject.toml and with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.house.sources import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RUN = PROJECT["project"]["dependencies"]
+DEV = [*PROJECT["dependency-groups"]["dev"], *PROJECT["project"]["optional-dependencies"]["replay"]]
+BUILD = PROJECT["build-system"]["requires"]
+
+
+def _entries(lock: str) -> list[str]:
+    """One text per package: its pin, and its hashes on the lines that follow."""
+    text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
+    return text.replace("\\\n", " ").strip().splitlines()
+
+
+def _pins(lock: str) -> dict[str, str]:
+    pins: dict[str, str] = {}
+    for entry in _entries(lock):
+        pin = Requirement(entry.split(" --hash=")[0].strip())
+        pins[canonicalize_name(pin.name)] = str(pin.specifier).removeprefix("==")
+    return pins
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
+def test_every_package_is_pinned_and_hashed(lock: str) -> None:
+    pinned_and_hashed = re.compile(r"[a-z0-9._-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    assert [entry for entry in _entries(lock) if not pinned_and_hashed.fullmatch(entry)] == []
+
+
+@pytest.mark.parametrize(("lock", "wanted"), [("run.txt", [*RUN, *BUILD]), ("dev.txt", [*RUN, *BUILD, *DEV])])
+def test_every_direct_dependency_is_locked_within_its_range(lock: str, wanted: list[str]) -> None:
+    pins = _pins(lock)
+    for requirement in map(Requirement, wanted):
+        pinned = pins.get(canonicalize_name(requirement.name))
+        assert pinned is not None, f"{requirement.name} is not in {lock}: run `make lock`"
+        assert requirement.specifier.contains(pinned), f"{lock} has {requirement.name} {pinned}, pyproject.toml wants {requirement.specifier}"
+
+
+def test_both_locks_hold_the_same_versions() -> None:
+    development = _pins("dev.txt")
+    assert {name: version for name, version in _pins("run.txt").items() if development.get(name) != version} == {}
+
+
+def test_the_build_tools_are_those_of_pyproject() -> None:
+    listed = (ROOT / "requirements" / "build.in").read_text(encoding="utf-8").splitlines()
+    assert set(BUILD) <= set(listed)

@@ -1,0 +1,41 @@
+"""Small by rule: files up to 400 lines, complexity up to 10, half of all functions under 10 lines."""
+
+from __future__ import annotations
+
+import re
+import statistics
+
+from tests.house.sources import functions, modules, name_of
+
+MAX_FILE_LINES = 400
+MEDIAN_FUNCTION_LINES = 10
+
+# Who may be larger, by name, and why. `path` is a file that is too long; `path: C901` one with a function that is too complex for ruff.
+EXCEPTIONS: dict[str, str] = {}
+
+
+def _too_large() -> set[str]:
+    found = set()
+    for path in modules("src", "tests", "benchmarks"):
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > MAX_FILE_LINES:
+            found.add(name_of(path))
+        if re.search(r"#\s*(ruff: )?noqa:.*\bC901\b", text):
+            found.add(f"{name_of(path)}: C901")
+    return found
+
+
+def test_only_the_listed_files_are_too_large() -> None:
+    assert _too_large() - EXCEPTIONS.keys() == set(), "make it smaller, or list it in EXCEPTIONS with a reason"
+
+
+def test_no_exception_is_kept_that_nothing_needs() -> None:
+    assert EXCEPTIONS.keys() - _too_large() == set()
+    assert all(EXCEPTIONS.values()), "an exception has a reason"
+
+
+def test_half_of_all_functions_are_short() -> None:
+    lengths = [
+        (node.end_lineno or node.lineno) - node.lineno + 1 for path in modules("src/penstock") for node in functions(path.read_text(encoding="utf-8"))
+    ]
+    assert statistics.median(lengths) < MEDIAN_FUNCTION_LINES

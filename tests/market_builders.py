@@ -1,0 +1,129 @@
+"""Instruments, candles, pages and an open store, as the tests of market and store write them."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, text
+
+from penstock.core.run import Counters, Run, RunEnd, RunState
+from penstock.market.candle import Candle, Rejected
+from penstock.market.coverage import Coverage, CoverageChange, Span
+from penstock.market.instrument import Instrument, SeriesKey, Status
+from penstock.market.page import CandleFlush, CandlePage, Target
+from penstock.market.tables import candle as candle_table
+from penstock.market.timeframe import Timeframe
+from penstock.store.candles import SqlCandleStore
+from penstock.store.database import Database, DatabaseOptions, parse_url
+from penstock.store.migrate import migrate
+from penstock.store.runs import SqlRunLedger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+MINUTE = 60_000
+# A Monday, the first of a month and a year: every timeframe but 3d opens a candle here.
+ORIGIN = 1_514_764_800_000
+
+
+def instrument(native: str = "BTCUSDT", *, quote: str = "USDT", status: Status = Status.TRADING) -> Instrument:
+    return Instrument(exchange="binance", native_symbol=native, base=native.removesuffix(quote), quote=quote, status=status)
+
+
+def key(native: str = "BTCUSDT", timeframe: Timeframe = Timeframe.M1) -> SeriesKey:
+    return SeriesKey(instrument(native), timeframe)
+
+
+def candle(open_time: int = ORIGIN, **given: Any) -> Candle:
+    """A valid one-minute candle; `given` replaces fields."""
+    fields: dict[str, Any] = {
+        "open_time": open_time,
+        "open": "100.00000000",
+        "high": "110.00000000",
+        "low": "90.00000000",
+        "close": "105.00000000",
+        "volume": "12.50000000",
+        "close_time": open_time + MINUTE - 1,
+        "quote_volume": "1300.00000000",
+        "trades": 7,
+        "taker_base": "6.00000000",
+        "taker_quote": "620.00000000",
+    }
+    return Candle(**(fields | given))
+
+
+def candles(first: int, count: int, *, step: int = MINUTE) -> list[Candle]:
+    """Neighbouring candles that differ from each other."""
+    opens = range(first, first + count * step, step)
+    return [candle(at, close_time=at + step - 1, close=f"{100 + place % 10}.5", trades=place) for place, at in enumerate(opens)]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A migrated database with its store and ledger."""
+
+    database: Database
+    store: SqlCandleStore
+    ledger: SqlRunLedger
+
+    async def run(self, *resources: str) -> Run:
+        return await self.ledger.start("data_collection", {}, resources)
+
+    async def finish(self, run: Run) -> None:
+        await self.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
+
+    async def target(self, one: SeriesKey | None = None) -> Target:
+        one = one or key()
+        [(series_id, spans)] = await self.store.open_series([one])
+        return Target(one, series_id, Coverage(spans))
+
+    async def write(self, run: Run, *pages: CandlePage, coverage: Sequence[tuple[int, CoverageChange]] = (), requests: int = 0) -> Counters:
+        return await self.store.flush(run, CandleFlush(pages, coverage, requests))
+
+    async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
+        def query(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+        return await self.database.read(query)
+
+    async def value(self, statement: str, **parameters: object) -> Any:  # noqa: ANN401 - whatever the statement selects
+        [row] = await self.rows(statement, **parameters)
+        [found] = row.values()
+        return found
+
+    async def change(self, statement: str, **parameters: object) -> None:
+        await self.database.write(lambda connection: connection.execute(text(statement), parameters))
+
+    async def table(self) -> list[dict[str, Any]]:
+        """All candles, exact and in order, without the run that wrote them."""
+        columns = [column for column in candle_table.c if column.name != "run_id"]
+        query = select(*columns).order_by(candle_table.c.series_id, candle_table.c.open_time)
+        return await self.database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+
+    async def spans(self, one: SeriesKey | None = None) -> list[Span]:
+        return sorted((await self.target(one)).coverage)
+
+    async def run_row(self, run: Run) -> Mapping[str, Any]:
+        [row] = await self.rows("SELECT * FROM run WHERE id = :id", id=run.id)
+        return row
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str, *, migrated: bool = True, dead_after_s: float = 30.0, **options: Any) -> AsyncIterator[Opened]:
+    """The database at `url`, with the present schema."""
+    database = Database(parse_url(url), DatabaseOptions(**options))
+    try:
+        if migrated:
+            await migrate(database)
+        yield Opened(database, SqlCandleStore(database), SqlRunLedger(database, dead_after_s=dead_after_s))
+    finally:
+        await database.close()
+
+
+def page(target: Target, rows: Sequence[Candle], *, closed: int | None = None, rejected: Sequence[Rejected] = ()) -> CandlePage:
+    """A page whose rows are all closed unless `closed` says how many are."""
+    return CandlePage(target=target, candles=rows, closed=len(rows) if closed is None else closed, rejected=rejected)

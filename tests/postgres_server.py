@@ -1,0 +1,180 @@
+"""A real PostgreSQL for tests and benchmarks: `with start_postgres() as server:` starts one of its own and removes it again.
+
+It listens on 127.0.0.1 and on a Unix socket, has a random password, and lives in a temporary folder with a unique name, so that neither a server of
+the machine nor what a crashed session left behind gets in its way. `fsync` stays on: a commit that a test sees is a real one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from tests.postgres_binaries import CHOICE_VARIABLE, Account, Binaries, PostgresUnavailableError, find_binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_USER = "penstock"
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
+# The path of a Unix socket may have 107 bytes, and PostgreSQL adds its own name to the folder.
+_LONGEST_FOLDER = 60
+
+# Reads until this process is gone, however it went, then stops the server and removes its folder: also kill -9 leaves nothing behind.
+_WATCHDOG = """
+trap '' INT TERM HUP
+cat >/dev/null
+kill -INT "$1"
+for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
+rm -rf -- "$2"
+"""
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server; `url` leads to its database `postgres`, as a superuser."""
+
+    url: str
+    version: int
+    socket_folder: Path
+
+    def database_url(self, name: str) -> str:
+        """The address of another database of this server."""
+        return f"{self.url.rpartition('/')[0]}/{name}"
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """A fresh, empty database, dropped at the end with whoever is still connected; gives its URL."""
+        name = f"penstock_{secrets.token_hex(6)}"
+        self._execute(f"CREATE DATABASE {name}")
+        try:
+            yield self.database_url(name)
+        finally:
+            self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def start_postgres(choice: str | None = None) -> Iterator[PostgresServer]:
+    """Starts a server and stops it at the end. `choice` as in `find_binaries`; without it the variable PENSTOCK_TEST_POSTGRES_BIN counts.
+
+    Raises PostgresUnavailableError when there is none, or it does not start.
+    """
+    account = Account.for_server()
+    folder = _make_folder(account)
+    try:
+        binaries = find_binaries(account, folder, choice or os.environ.get(CHOICE_VARIABLE))
+        password = _initialise(binaries, account, folder)
+        with _serving(binaries, account, folder) as port:
+            url = f"postgresql://{_USER}:{password}@127.0.0.1:{port}/postgres"
+            yield PostgresServer(url, binaries.version, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_folder(account: Account) -> Path:
+    """A folder of the server's user, in a place that this user can reach and whose path a socket can have."""
+    for place in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp makes a private folder with a unique name there
+        if len(place) <= _LONGEST_FOLDER and _is_open(Path(place), account):
+            folder = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=place))
+            account.own(folder)
+            return folder
+    message = "there is no temporary folder that PostgreSQL could use: tried TMPDIR, /tmp and /var/tmp"
+    raise PostgresUnavailableError(message)
+
+
+def _is_open(place: Path, account: Account) -> bool:
+    """Whether the server's user can go there; for a user other than ours, only what is open to everybody counts."""
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return False
+    return account.uid is None or all(step.stat().st_mode & 0o001 for step in (place.resolve(), *place.resolve().parents))
+
+
+def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
+    """Runs initdb; gives the superuser's password."""
+    password = secrets.token_hex(16)
+    secret = folder / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="ascii")
+    account.own(secret)
+    # --no-sync: the folder ends with the session. The server itself runs with fsync on.
+    options = ["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", f"--username={_USER}", f"--pwfile={secret}"]
+    try:
+        account.output_of([binaries.folder / "initdb", "-D", folder / "data", *options], timeout_s=_START_TIMEOUT_S)
+    except subprocess.CalledProcessError as error:
+        raise PostgresUnavailableError(f"initdb of {binaries.folder} failed:\n{error.output}") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PostgresUnavailableError(f"initdb of {binaries.folder} failed: {error}") from error
+    return password
+
+
+@contextlib.contextmanager
+def _serving(binaries: Binaries, account: Account, folder: Path) -> Iterator[int]:
+    """A running server; gives its port. Another process may take the free port first, so this is tried three times."""
+    log = folder / "server.log"
+    for _ in range(3):
+        port = _free_port()
+        process = _launch(binaries, account, folder, port)
+        # As this user, who owns what is copied into the folder, and who may signal the server.
+        command: list[str | Path] = ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(process.pid), folder]
+        watchdog = Account().popen(command, output=subprocess.DEVNULL, feed=subprocess.PIPE)
+        try:
+            if _wait_until_ready(process, folder, port):
+                yield port
+                return
+        finally:
+            _stop(process, watchdog)
+    raise PostgresUnavailableError(f"the server of {binaries.folder} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _launch(binaries: Binaries, account: Account, folder: Path, port: int) -> subprocess.Popen[bytes]:
+    options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "on", "max_connections": 100}
+    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    with (folder / "server.log").open("ab") as log:
+        return account.popen([binaries.folder / "postgres", "-D", folder / "data", *settings], output=log.fileno())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> bool:
+    """Waits for the server's own word; a successful connection would not show whose server it is."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            # The eighth line of this file is the state; the fourth the port.
+            lines = (folder / "data" / "postmaster.pid").read_text(encoding="ascii").splitlines()
+            if len(lines) > 7 and lines[3].strip() == str(port) and lines[7].strip() == "ready":
+                return True
+        time.sleep(0.02)
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes], watchdog: subprocess.Popen[bytes]) -> None:
+    """Fast shutdown (sessions are cut, a checkpoint is written), then the hard way. The watchdog goes first: it would signal a pid no longer ours."""
+    watchdog.kill()
+    watchdog.communicate()
+    for word in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        process.send_signal(word)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_TIMEOUT_S)
+            return
