@@ -10,7 +10,7 @@ import socket
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -215,10 +215,15 @@ class Changed(Fault, frozen=True, kw_only=True, tag="changed"):
 AnyFault: TypeAlias = Latency | RateLimit | Ban | ServerError | Hang | Slow | Reset | Truncated | Html | Redirect | Oversized | BadRows | Changed
 
 
-class FaultNames:
-    """The names under which faults are asked for, and the parameters of each."""
+def _written(kind: type[Fault]) -> tuple[str, ...]:
+    """The parameters of a fault as its user writes them: with the values where only some are allowed."""
+    types = get_type_hints(kind)
+    allowed = {name: "|".join(map(str, get_args(type_))) for name, type_ in types.items() if get_origin(type_) is Literal}
+    return tuple(f"{name}={allowed[name]}" if name in allowed else name for name in kind.__struct_fields__)
 
-    parameters: ClassVar[dict[str, tuple[str, ...]]] = {str(kind.__struct_config__.tag): kind.__struct_fields__ for kind in get_args(AnyFault)}
+
+# The names under which faults are asked for, and the parameters of each.
+PARAMETERS = {str(kind.__struct_config__.tag): _written(kind) for kind in get_args(AnyFault)}
 
 
 def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.errors import InvalidInputError
-from penstock.simulator.fault_kinds import AnyFault, Call, Fault, FaultNames
+from penstock.simulator.fault_kinds import PARAMETERS, AnyFault, Call, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -33,9 +33,9 @@ def parse_fault(text: str) -> Fault:
 def read_fault(described: object) -> Fault:
     """A fault from its name and parameters. Raises InvalidInputError that says which one is wrong and what there is."""
     name = described.get("name") if isinstance(described, dict) else None
-    known = FaultNames.parameters.get(name) if isinstance(name, str) else None
+    known = PARAMETERS.get(name) if isinstance(name, str) else None
     if known is None:
-        msg = f"fault: there is no fault {name!r}; choose one of {', '.join(FaultNames.parameters)}"
+        msg = f"fault: there is no fault {name!r}; choose one of {', '.join(PARAMETERS)}"
         raise InvalidInputError(msg, field="fault")
     try:
         # Not strict, as on the command line every value is text.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from time import time as real_seconds
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -43,13 +43,13 @@ class Gate:
     async def _exchange(self, request: web.Request) -> web.Response:
         endpoint = ENDPOINTS.get(request.path) if request.method == "GET" else None
         if endpoint is None:
-            self.limits.charge(request.remote or "", _UNKNOWN_WEIGHT, time.time())
+            self.limits.charge(request.remote or "", _UNKNOWN_WEIGHT, real_seconds())
             return web.Response(status=404, text=_NOT_FOUND, content_type="text/html")
         try:
             values, problem = parameters(request.rel_url.raw_query_string, endpoint.parameters), None
         except RefusedError as error:
             values, problem = {}, error
-        verdict = self.limits.charge(request.remote or "", endpoint.weight(values), time.time())
+        verdict = self.limits.charge(request.remote or "", endpoint.weight(values), real_seconds())
         try:
             self._check(verdict)
             if problem:

@@ -249,6 +249,8 @@ def _array(rows: list[str]) -> str:
 
 def _stretches(timeframe: Timeframe, opens: range) -> Sequence[int]:
     """Where the pieces of time start in which candles are made in one go: minutes for 1s, days for 1m to 1d, else the candles themselves."""
+    if not opens:
+        return ()
     if timeframe is Timeframe.MONTH:
         months = takewhile(lambda at: at < opens.stop, accumulate(repeat(1), timeframe.shift, initial=timeframe.floor(opens.start)))
         return list(months)

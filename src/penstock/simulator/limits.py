@@ -38,9 +38,8 @@ class Verdict:
 class Limits:
     """Counts weight by address; when `enforced` is False it only counts."""
 
-    def __init__(self, *, enforced: bool, weight_a_minute: int = WEIGHT_A_MINUTE) -> None:
+    def __init__(self, *, enforced: bool) -> None:
         self._enforced = enforced
-        self._weight_a_minute = weight_a_minute
         self._addresses: dict[str, _Address] = {}
 
     def charge(self, address: str, weight: int, now_s: float) -> Verdict:
@@ -54,16 +53,12 @@ class Limits:
             return Verdict(200, known.weight)
         if now_s < known.banned_until_s:
             return Verdict(418, known.weight, math.ceil(known.banned_until_s - now_s))
-        if known.weight <= self._weight_a_minute:
+        if known.weight <= WEIGHT_A_MINUTE:
             return Verdict(200, known.weight)
         known.strikes += 1
         if known.strikes <= _STRIKES:
             return Verdict(429, known.weight, math.ceil((minute + 1) * _MINUTE_S - now_s) or 1)
         return Verdict(418, known.weight, self._ban(known, now_s))
-
-    def forget(self) -> None:
-        """Start counting anew, without any ban."""
-        self._addresses.clear()
 
     def _ban(self, known: _Address, now_s: float) -> int:
         seconds: int = min(_FIRST_BAN_S * 4**known.bans, _LONGEST_BAN_S)

@@ -62,6 +62,10 @@ class Rows:
             return self.texts[max(first, last - window.limit) : last]
         return self.texts[first : min(last, first + window.limit)]
 
+    def closed_between(self, first_ms: int, now_ms: int) -> list[bytes]:
+        """The rows that open from `first_ms` on and have closed before `now_ms`."""
+        return self.texts[bisect_left(self.opens, first_ms) : bisect_left(self.closes, now_ms)]
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedSeries:
@@ -97,10 +101,9 @@ class RecordedSeries:
         return _row(newest[1])[_CLOSE] if newest else "0.00000000"
 
     def statistics(self, now_ms: int) -> Statistics:
-        """The last 24 hours, from the shortest recorded timeframe."""
-        shortest = min(self.rows, key=lambda timeframe: timeframe.longest_ms, default=None)
-        rows = self.rows[shortest] if shortest else None
-        day = list(map(_row, rows.texts[bisect_left(rows.opens, now_ms - _DAY_MS) : bisect_left(rows.closes, now_ms)])) if rows else []
+        """The last 24 hours, from the shortest timeframe that was recorded then."""
+        days = (self.rows[timeframe].closed_between(now_ms - _DAY_MS, now_ms) for timeframe in sorted(self.rows, key=lambda one: one.longest_ms))
+        day = list(map(_row, next(filter(None, days), [])))
         last, zero = Decimal(self.price(now_ms)), Decimal(0)
         return Statistics(
             open=Decimal(day[0][1]) if day else last,
