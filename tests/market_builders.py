@@ -38,7 +38,7 @@ def key(native: str = "BTCUSDT", timeframe: Timeframe = Timeframe.M1) -> SeriesK
     return SeriesKey(instrument(native), timeframe)
 
 
-def candle(open_time: int = ORIGIN, **given: Any) -> Candle:
+def candle(open_time: int = ORIGIN, /, **given: Any) -> Candle:
     """A valid one-minute candle; `given` replaces fields."""
     fields: dict[str, Any] = {
         "open_time": open_time,

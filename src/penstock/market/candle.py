@@ -5,6 +5,7 @@ Prices and volumes are the exchange's own strings from the wire to the database:
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from penstock.market.timeframe import Timeframe
 
 # Twenty-four digits before the point and eighteen behind hold every amount a market has quoted; longer ones are garbage, not money.
-_NUMBERS = re.compile(r"(?:[0-9]{1,24}(?:\.[0-9]{1,18})?,){7}[0-9]{1,24}(?:\.[0-9]{1,18})?")
 _NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,18})?")
 _MICROSECONDS = 100_000_000_000_000
 _MOST_TRADES = 2**63 - 1
+_TEXTS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
+_EVERY_DIGIT_AS_0 = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -53,7 +55,7 @@ class Rejected:
     open_time: int | None = None
 
 
-def accept(candles: Iterable[Candle], timeframe: Timeframe, *, start: int, end: int) -> tuple[list[Candle], list[Rejected]]:
+def accept(candles: Sequence[Candle], timeframe: Timeframe, *, start: int, end: int) -> tuple[list[Candle], list[Rejected]]:
     """Split an ascending page into rows to store and rows to refuse.
 
     The page was asked to begin at `start` and to open nothing at or after `end`; without an asked end that is just after the exchange's time.
@@ -62,8 +64,9 @@ def accept(candles: Iterable[Candle], timeframe: Timeframe, *, start: int, end: 
     bad: list[Rejected] = []
     longest = timeframe.longest_ms
     previous = start - 1
+    all_numbers = _are_all_numbers(candles)
     for candle in candles:
-        fault = _time_fault(candle, previous, longest, end) or _number_fault(candle)
+        fault = _time_fault(candle, previous, longest, end) or (None if all_numbers else _text_fault(candle)) or _order_fault(candle)
         if fault is None:
             good.append(candle)
             previous = candle.open_time
@@ -74,7 +77,9 @@ def accept(candles: Iterable[Candle], timeframe: Timeframe, *, start: int, end: 
 
 def reject(candle: Candle, reason: str, detail: str) -> Rejected:
     """The candle as a refused row."""
-    return Rejected(reason, detail, msgspec.json.encode(candle).decode(), candle.open_time)
+    # The standard library's writer, because it also writes half a surrogate pair, which a bad row may hold.
+    raw = json.dumps(msgspec.structs.astuple(candle), separators=(",", ":"))
+    return Rejected(reason, detail, raw, candle.open_time)
 
 
 def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[str, str] | None:
@@ -92,11 +97,34 @@ def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[
     return "bad_close_time", f"close_time {candle.close_time} does not fit open_time {opened}"
 
 
-def _number_fault(candle: Candle) -> tuple[str, str] | None:
-    c = candle
-    text = f"{c.open},{c.high},{c.low},{c.close},{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}"
-    if _NUMBERS.fullmatch(text) is None:
-        return _malformed(candle)
+def _are_all_numbers(candles: Sequence[Candle]) -> bool:
+    """Fast and never wrong when True: every number of the page has digits, one point, and digits again, not too many of either.
+
+    A regular expression on each row takes as long as everything else that happens to it on its way to the database.
+    """
+    text = ",".join([f"{c.open},{c.high},{c.low},{c.close},{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}" for c in candles])
+    if not text.isascii():
+        return False
+    shape = f",{text},".encode("ascii").translate(_EVERY_DIGIT_AS_0)
+    return (
+        shape.translate(None, b"0") == b",." * (8 * len(candles)) + b","
+        and b",." not in shape
+        and b".," not in shape
+        and b"0" * 25 not in shape
+        and b"." + b"0" * 19 not in shape
+    )
+
+
+def _text_fault(candle: Candle) -> tuple[str, str] | None:
+    for name in _TEXTS:
+        value: str = getattr(candle, name)
+        if _NUMBER.fullmatch(value) is None:
+            reason = "negative" if value.startswith("-") and _NUMBER.fullmatch(value[1:]) else "not_a_number"
+            return reason, f"{name} is {value[:40]!r}"
+    return None
+
+
+def _order_fault(candle: Candle) -> tuple[str, str] | None:
     if not 0 <= candle.trades <= _MOST_TRADES:
         return "negative" if candle.trades < 0 else "not_a_number", f"trades is {candle.trades}"
     if not (_clearly_ordered(candle) or _exactly_ordered(candle)):
@@ -113,12 +141,3 @@ def _clearly_ordered(candle: Candle) -> bool:
 def _exactly_ordered(candle: Candle) -> bool:
     low, high = Decimal(candle.low), Decimal(candle.high)
     return low <= Decimal(candle.open) <= high and low <= Decimal(candle.close) <= high
-
-
-def _malformed(candle: Candle) -> tuple[str, str]:
-    for name in ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote"):
-        value: str = getattr(candle, name)
-        if _NUMBER.fullmatch(value) is None:
-            reason = "negative" if value.startswith("-") and _NUMBER.fullmatch(value[1:]) else "not_a_number"
-            return reason, f"{name} is {value[:40]!r}"
-    raise AssertionError

@@ -173,7 +173,7 @@ class Collection:
         for span in page.spans:
             target.coverage.mark(span.start, span.end, span.state)
         target.rejected += len(page.rejected)
-        target.misaligned += sum(candle.open_time != target.key.timeframe.floor(candle.open_time) for candle in page.candles)
+        target.misaligned += target.key.timeframe.off_grid(candle.open_time for candle in page.candles)
         if page.last:
             target.pieces_left -= 1
             self._done += not target.pieces_left

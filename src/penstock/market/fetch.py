@@ -44,7 +44,9 @@ class PieceFetcher:
                 raise SourceUnavailableError(message)
             closed = _closed(good, final_before)
             before = await self._planner.state_before(target.key, at) if first and good and good[0].open_time > at else SpanState.OUTAGE
-            spans = spans_of(at, good[:closed], rejected, end=self._answered_to(piece, good, closed, more=more), before=before)
+            answered_to = self._answered_to(piece, good, closed, more=more)
+            # A refused row of the candle that is running is no gap: it is asked for again anyway.
+            spans = spans_of(at, good[:closed], rejected, end=answered_to, until=target.key.timeframe.floor(final_before), before=before)
             yield CandlePage(target=target, candles=good, closed=closed, rejected=rejected, spans=spans, last=not more)
             if not more:
                 return
@@ -74,11 +76,12 @@ def _closed(candles: Sequence[Candle], final_before: int) -> int:
     return count
 
 
-def spans_of(start: int, closed: Sequence[Candle], rejected: Sequence[Rejected], *, end: int | None, before: SpanState) -> list[Span]:
+def spans_of(start: int, closed: Sequence[Candle], rejected: Sequence[Rejected], *, end: int | None, until: int, before: SpanState) -> list[Span]:
     """What closed rows say of the range they answer.
 
     They are stored; a hole between them is an outage of the exchange, whose evidence is the later row, or the place of a refused row.
-    `before` is the state of a hole ahead of the first row; `end` is where the answer ends (None: behind the last row, good or refused).
+    `before` is the state of a hole ahead of the first row; `end` is where the answer ends (None: behind the last row, good or refused);
+    what a refused row says of its place counts before `until`.
     """
     hole = SpanState.REJECTED if rejected else SpanState.OUTAGE
     spans: list[Span] = []
@@ -92,7 +95,8 @@ def spans_of(start: int, closed: Sequence[Candle], rejected: Sequence[Rejected],
         at = candle.close_time + 1
     spans.append(Span(stored_from, at, SpanState.STORED))
     if end is None:
-        end = max((row.open_time + 1 for row in rejected if row.reason in _AT_THEIR_PLACE and row.open_time is not None), default=at)
+        places = [row.open_time for row in rejected if row.reason in _AT_THEIR_PLACE and row.open_time is not None and row.open_time < until]
+        end = max((place + 1 for place in places), default=at)
     spans.append(Span(at, end, state))
     return [span for span in spans if span.start < span.end]
 

@@ -60,7 +60,8 @@ def parse_timeframes(names: Sequence[str]) -> list[Timeframe]:
     valid = [timeframe.value for timeframe in Timeframe]
     for name in names:
         if name not in valid:
-            near = difflib.get_close_matches(name, valid, n=3, cutoff=0.3) or valid
+            same = [one for one in valid if one.lower() == name.lower()]
+            near = same or difflib.get_close_matches(name, valid, n=3, cutoff=0.3) or valid
             message = f"timeframe: unknown timeframe {name[:40]!r}; use one of {', '.join(near)}"
             raise InvalidInputError(message, field="timeframe")
     return [Timeframe(name) for name in dict.fromkeys(names)]

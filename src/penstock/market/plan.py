@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from penstock.market.candle import accept
 from penstock.market.coverage import LEFT_OUT, RETRIED, Span, SpanState
 from penstock.market.instrument import Status
 from penstock.market.source import PageRequest
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from penstock.market.clock import ExchangeClock
     from penstock.market.instrument import SeriesKey
     from penstock.market.page import Target
-    from penstock.market.source import MarketSource
+    from penstock.market.source import Answer, MarketSource
 
 DEFAULT_LIMIT = 100
 # A piece is fetched page after page; a long range is cut so that several pieces of one series go side by side.
@@ -88,22 +89,29 @@ class Planner:
     async def _skip_empty(self, target: Target, begin: int, known: list[Span]) -> int:
         """Do not page through the years before the first candle."""
         first = await self._source.candles(PageRequest(series=target.key, start=begin, limit=1))
-        if not first.candles or (opened := first.candles[0].open_time) <= begin:
+        if not self._all_sound(target, first) or (opened := first.candles[0].open_time) <= begin:
             return begin
         known.append(Span(begin, opened, await self.state_before(target.key, begin)))
         return opened
 
     async def _ending(self, target: Target, known: list[Span]) -> int | None:
-        """The end of a series that no longer trades, else None."""
+        """The end of a series that no longer trades; None when it trades, or when its last row cannot be used."""
         if target.key.instrument.status is not Status.DELISTED:
             return None
         newest = await self._source.candles(PageRequest(series=target.key, limit=1))
-        if not newest.candles:
+        if not newest.rows:
             return 0
+        if not self._all_sound(target, newest):
+            return None
         ending = newest.candles[-1].close_time + 1
         if ending < (running := target.key.timeframe.floor(self._clock.now())):
             known.append(Span(ending, running, SpanState.DELISTED))
         return ending
+
+    def _all_sound(self, target: Target, answer: Answer) -> bool:
+        """Whether there are rows and all of them can be used: one senseless time would mark years of the coverage."""
+        good, _ = accept(answer.candles, target.key.timeframe, start=0, end=self._clock.now() + 1)
+        return 0 < answer.rows == len(good)
 
     def _cut(self, target: Target, start: int, end: int) -> Iterator[Piece]:
         timeframe = target.key.timeframe

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
@@ -53,6 +57,14 @@ class Timeframe(StrEnum):
                 return (at_ms - _EPOCH_TO_MONDAY) // _WEEK * _WEEK + _EPOCH_TO_MONDAY
             case _:
                 return at_ms - at_ms % self.longest_ms
+
+    def off_grid(self, opens: Iterable[int]) -> int:
+        """How many of these open times are not where a candle of this step opens."""
+        if self is Timeframe.MONTH:
+            return sum(self.floor(opened) != opened for opened in opens)
+        first = _EPOCH_TO_MONDAY if self is Timeframe.W1 else 0
+        step = self.longest_ms
+        return sum((opened - first) % step != 0 for opened in opens)
 
     def shift(self, open_ms: int, steps: int) -> int:
         """The open time `steps` candles after (before, when negative) the one that opens at `open_ms`."""

@@ -108,7 +108,7 @@ class BinanceSource:
         def decode(body: bytes) -> T:
             try:
                 return decoder.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise _unreadable(path, body, error) from error
 
         return await self._http.get(path, {}, weight=_WEIGHT[path], decode=decode)
@@ -117,7 +117,7 @@ class BinanceSource:
 def _candles(body: bytes) -> Answer:
     try:
         return Answer(_decode_candles.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _row_by_row(body)
 
 
@@ -128,7 +128,7 @@ def _row_by_row(body: bytes) -> Answer:
     """
     try:
         rows: Any = json.loads(body, parse_float=str, parse_constant=str)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable("/api/v3/klines", body, error) from error
     if not isinstance(rows, list):
         raise _unreadable("/api/v3/klines", body, TypeError("not an array of rows"))
@@ -138,7 +138,7 @@ def _row_by_row(body: bytes) -> Answer:
         try:
             candles.append(msgspec.convert(row, Candle))
         except (msgspec.ValidationError, OverflowError) as error:
-            opened = row[0] if isinstance(row, list) and row and isinstance(row[0], int) and abs(row[0]) < _MS_BOUND else None
+            opened = row[0] if isinstance(row, list) and row and type(row[0]) is int and abs(row[0]) < _MS_BOUND else None
             rejected.append(Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], opened))
     return Answer(candles, rejected)
 

@@ -21,8 +21,10 @@ def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
 
     ConflictError names the owner when there is one. The lock is the operating system's, so it ends with the process, however that ends.
     """
-    lock = database.with_name(database.name + ".lock")
     try:
+        # A file that is reached through a link is the same file.
+        file = database.resolve()
+        lock = file.with_name(file.name + ".lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

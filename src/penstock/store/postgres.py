@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import create_engine, event
+from sqlalchemy.exc import OperationalError
 
 from penstock.core.run import Counters
 from penstock.errors import FencedError
@@ -14,7 +16,6 @@ from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import psycopg
     from sqlalchemy import URL, Connection
 
     from penstock.core.run import Run
@@ -54,18 +55,23 @@ class PostgresBackend:
     def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
         """See Backend."""
         total = Counters()
-        for rows in _rounds(pages):
+        for place, rows in enumerate(_rounds(pages)):
+            if place:
+                connection.exec_driver_sql("TRUNCATE candle_stage")
             if rows:
                 self._copy(connection, rows)
-            total += _merge(connection, run, len(rows), asked)
-            asked = Counters()
+            total += _merge(connection, run, len(rows), Counters() if place else asked)
         return total
 
     def _copy(self, connection: Connection, rows: Sequence[str]) -> None:
         self.statements.add()
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write("".join(rows))
+        try:
+            with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+                copy.write("".join(rows))
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # As SQLAlchemy says it where the driver is not used directly.
+            raise OperationalError(_COPY, None, error) from error
 
 
 def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:

@@ -81,7 +81,8 @@ def _start(connection: Connection, task_id: uuid.UUID, kind: str, params: Mappin
     created = insert(runs).values(created_at=now, started_at=now, heartbeat_at=now, **row).returning(runs.c.id)
     run = Run(connection.execute(created).scalar_one(), task_id, fence=1)
     if resources:
-        connection.execute(insert(claim), [{"resource": resource, "run_id": run.id} for resource in resources])
+        # In one order for all, or two runs that name the same resources would each wait for what the other one has.
+        connection.execute(insert(claim), [{"resource": resource, "run_id": run.id} for resource in sorted(set(resources))])
     return run
 
 

@@ -1,0 +1,115 @@
+"""A million candles of 1m series through the way of users, in a process of its own whose memory is looked at.
+
+`python -m benchmarks.backfill` is that process: it takes its task as JSON on standard input and answers with JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from benchmarks.cycle import listed, settings_for
+from benchmarks.exchange import MINUTE_MS, exchange
+from benchmarks.places import KINDS
+from benchmarks.report import Figure, median_of, percentile, worst_of
+from penstock.app import CollectOrder, open_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.places import Places
+    from benchmarks.sizes import Sizes
+
+_MOST_MEMORY_MB = 250
+_HEARTBEAT_S = 0.01
+_MB = 1024 * 1024
+
+
+class _Task(TypedDict):
+    database: str
+    exchange: str
+    now_ms: int
+    symbols: int
+    minutes: int
+
+
+class _Done(TypedDict):
+    seconds: float
+    cpu_s: float
+    written: int
+    memory_mb: float
+    memory_before_mb: float
+    lags_ms: list[float]
+
+
+def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
+    """Rows a second, memory, and how late the event loop was meanwhile."""
+    for kind in KINDS:
+        with exchange() as one, places.fresh(kind) as url:
+            size = {"symbols": sizes.backfill_symbols, "minutes": sizes.backfill_minutes}
+            done = _in_a_process({"database": url, "exchange": one.url, "now_ms": one.now_ms, **size})  # type: ignore[typeddict-item]
+        yield from _figures(kind, done)
+
+
+def _figures(kind: str, done: _Done) -> Iterator[Figure]:
+    note = f"{done['written']:,} candles written"
+    yield median_of("backfill, rows a second", kind, "/s", [done["written"] / done["seconds"]], note=note)
+    yield median_of("backfill", kind, "s", [done["seconds"]], note=f"{done['cpu_s']:.1f} s of processor time in the collecting process")
+    note = f"{done['memory_before_mb']:.0f} MB before it began"
+    yield worst_of("backfill, peak memory", kind, "MB", [done["memory_mb"]], limit=_MOST_MEMORY_MB, note=note)
+    lags = done["lags_ms"]
+    yield Figure(name="backfill, loop lag p99", database=kind, unit="ms", samples=lags, value=percentile(lags, 99), note="of a 10 ms heartbeat")
+    yield worst_of("backfill, loop lag max", kind, "ms", lags)
+
+
+def _in_a_process(task: _Task) -> _Done:
+    command = [sys.executable, "-m", "benchmarks.backfill"]
+    done = subprocess.run(command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True)
+    answer: _Done = json.loads(done.stdout)
+    return answer
+
+
+async def _backfill(task: _Task) -> _Done:
+    async with open_app(settings_for(task["database"], task["exchange"])) as app:
+        since = task["now_ms"] - task["minutes"] * MINUTE_MS
+        order = CollectOrder(symbols=await listed(app, task["symbols"]), timeframes=["1m"], since=since)
+        lags: list[float] = []
+        heart = asyncio.create_task(_beat(lags))
+        before_mb = _peak_memory_mb()
+        started, cpu = time.perf_counter(), time.process_time()
+        report = await app.collect(order)
+        seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+        heart.cancel()
+    if report.result.failures or report.result.rejected:
+        message = f"the backfill has failures: {dict(report.result.failures)} {dict(report.result.rejected)}"
+        raise RuntimeError(message)
+    written, peak_mb = report.result.counters.written, _peak_memory_mb()
+    return {"seconds": seconds, "cpu_s": cpu_s, "written": written, "memory_mb": peak_mb, "memory_before_mb": before_mb, "lags_ms": lags}
+
+
+async def _beat(lags_ms: list[float]) -> None:
+    """How much later than asked the loop comes back."""
+    while True:
+        asked = time.perf_counter()
+        await asyncio.sleep(_HEARTBEAT_S)
+        lags_ms.append((time.perf_counter() - asked - _HEARTBEAT_S) * 1000)
+
+
+def _peak_memory_mb() -> float:
+    """Of this process alone: Linux lets ru_maxrss begin with what the parent had, so its own figure is taken where there is one."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / _MB
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MB
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_backfill(json.load(sys.stdin)))))

@@ -1,0 +1,80 @@
+"""The simulator as a process of its own, so that its work is not done at the cost of the process that is measured.
+
+`python -m benchmarks.exchange MILLISECONDS` prints its URL and runs until its standard input ends, which it does when the parent is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from penstock.simulator.server import SimulatorSettings, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The simulated present: the middle of a minute, of an hour, of four hours, of a day, so that every timeframe has a running candle.
+START_MS = 1_748_788_230_000
+MINUTE_MS = 60_000
+_TIMEOUT_S = 30.0
+_OK = 200
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A running simulator: its clock stands still and is moved by hand, its limits are off."""
+
+    url: str
+    now_ms: int = START_MS
+
+    def move_on(self, by_ms: int) -> None:
+        """Set the clock ahead."""
+        self.now_ms += by_ms
+        self._put("/simulator/clock", {"now": self.now_ms})
+
+    def delay(self, ms: int) -> None:
+        """Let every answer wait for so long; 0 switches that off."""
+        self._put("/simulator/faults", [{"name": "latency", "ms": ms}] if ms else [])
+
+    def _put(self, path: str, change: object) -> None:
+        address = urlsplit(self.url)
+        with contextlib.closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_S)) as connection:
+            connection.request("PUT", path, body=json.dumps(change))
+            answer = connection.getresponse()
+            body = answer.read()
+        if answer.status != _OK:
+            message = f"PUT {path} of the simulator: HTTP {answer.status} {body[:200]!r}"
+            raise RuntimeError(message)
+
+
+@contextlib.contextmanager
+def exchange() -> Iterator[Exchange]:
+    """A new simulator, which has made no candle yet; gone at the end."""
+    command = [sys.executable, "-m", "benchmarks.exchange", str(START_MS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = process.stdout.readline().strip() if process.stdout else ""
+            if not url:
+                message = "the simulator did not start"
+                raise RuntimeError(message)
+            yield Exchange(url)
+        finally:
+            process.terminate()
+
+
+async def _serve(now_ms: int) -> None:
+    settings = SimulatorSettings(limits=False, now_ms=now_ms, speed=0)
+    async with running(settings) as url:
+        print(url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))

@@ -1,0 +1,121 @@
+"""Parsed candles as a cycle has them in its hands: pages of 100 rows of one series each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penstock.market.candle import Candle
+from penstock.market.coverage import Coverage, SpanState
+from penstock.market.instrument import Instrument, SeriesKey, Status
+from penstock.market.page import CandleFlush, CandlePage, Target
+from penstock.market.timeframe import Timeframe
+from penstock.store.candles import SqlCandleStore
+from penstock.store.runs import SqlRunLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.core.run import Run
+    from penstock.store.database import Database
+
+ROWS_IN_A_PAGE = 100
+ROWS_IN_A_FLUSH = 10_000
+_TIMEFRAMES = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H4, Timeframe.D1)
+_NOW_MS = 1_748_788_230_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The candles of each series, and who the series are."""
+
+    keys: Sequence[SeriesKey]
+    candles: Sequence[Sequence[Candle]]
+
+    @property
+    def count(self) -> int:
+        """Rows in all."""
+        return sum(map(len, self.candles))
+
+    def first(self, rows: int) -> Rows:
+        """The first series that hold so many rows."""
+        pages = -(-rows // ROWS_IN_A_PAGE)
+        return Rows(self.keys[:pages], self.candles[:pages])
+
+
+def make_rows(count: int) -> Rows:
+    """Random walks with the digits that an exchange sends; the newest candle of each series is open. The same ones in every run."""
+    chance = random.Random(7)
+    keys = make_keys(count // ROWS_IN_A_PAGE)
+    return Rows(keys, [_walk(chance, key.timeframe) for key in keys])
+
+
+def make_keys(count: int) -> list[SeriesKey]:
+    """Series of made-up coins, six timeframes each."""
+    return [_key(number) for number in range(count)]
+
+
+def _key(number: int) -> SeriesKey:
+    symbol, timeframe = divmod(number, len(_TIMEFRAMES))
+    base = f"COIN{symbol}"
+    instrument = Instrument(exchange="binance", native_symbol=f"{base}USDT", base=base, quote="USDT", status=Status.TRADING)
+    return SeriesKey(instrument, _TIMEFRAMES[timeframe])
+
+
+def _walk(chance: random.Random, timeframe: Timeframe) -> list[Candle]:
+    newest = timeframe.floor(_NOW_MS)
+    opens = [timeframe.shift(newest, place - ROWS_IN_A_PAGE + 1) for place in range(ROWS_IN_A_PAGE)]
+    cents = chance.randrange(100, 9_000_000)
+    return [_candle(chance, opened, timeframe.shift(opened, 1) - 1, cents + chance.randrange(-50, 50)) for opened in opens]
+
+
+def _candle(chance: random.Random, opened: int, closed: int, cents: int) -> Candle:
+    volume, taker = chance.randrange(10**9, 10**13), chance.randrange(10**8, 10**12)
+    return Candle(
+        open_time=opened,
+        open=_text(cents * 10**6),
+        high=_text((cents + 12) * 10**6),
+        low=_text((cents - 9) * 10**6),
+        close=_text((cents + 3) * 10**6),
+        volume=_text(volume),
+        close_time=closed,
+        quote_volume=_text(volume * cents // 100),
+        trades=chance.randrange(1, 50_000),
+        taker_base=_text(taker),
+        taker_quote=_text(taker * cents // 100),
+    )
+
+
+def _text(units: int) -> str:
+    """Eight decimals, as Binance writes all numbers."""
+    return f"{units // 10**8}.{units % 10**8:08d}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that may write, with its series open."""
+
+    store: SqlCandleStore
+    run: Run
+    targets: Sequence[Target]
+
+    def flushes(self, rows: Rows) -> list[CandleFlush]:
+        """The rows as a run hands them to the store, with what they say of coverage."""
+        pages = [self._page(target, candles) for target, candles in zip(self.targets, rows.candles, strict=True)]
+        step = ROWS_IN_A_FLUSH // ROWS_IN_A_PAGE
+        groups = [pages[first : first + step] for first in range(0, len(pages), step)]
+        return [CandleFlush(group, [(page.target.series_id, page.target.coverage.changes()) for page in group], len(group)) for group in groups]
+
+    @staticmethod
+    def _page(target: Target, candles: Sequence[Candle]) -> CandlePage:
+        target.coverage.mark(candles[0].open_time, candles[-1].open_time, SpanState.STORED)
+        return CandlePage(target=target, candles=candles, closed=len(candles) - 1, last=True)
+
+
+async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
+    """Start a run over these series."""
+    store = SqlCandleStore(database)
+    run = await SqlRunLedger(database, dead_after_s=3600).start("data_collection", {}, [])
+    opened = await store.open_series(keys)
+    return OpenRun(store, run, [Target(key, series_id, Coverage(spans)) for key, (series_id, spans) in zip(keys, opened, strict=True)])

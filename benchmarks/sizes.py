@@ -1,0 +1,38 @@
+"""How much is measured: all of it, or so little that it ends within seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Numbers of symbols, rows and repetitions."""
+
+    cycle_symbols: int = 50
+    cycle_rounds: int = 3
+    merge_rows: int = 30_000
+    merge_rounds: int = 9
+    slow_rows: int = 3_000
+    slow_rounds: int = 3
+    backfill_symbols: int = 10
+    backfill_minutes: int = 100_000
+    stored_series: int = 250
+    stored_each: int = 20_000
+    reads: int = 1_000
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    cycle_symbols=5,
+    cycle_rounds=1,
+    merge_rows=3_000,
+    merge_rounds=2,
+    slow_rows=200,
+    slow_rounds=1,
+    backfill_symbols=2,
+    backfill_minutes=3_000,
+    stored_series=10,
+    stored_each=1_000,
+    reads=100,
+)

@@ -1,0 +1,54 @@
+"""An exchange that is a list of rows: it answers by Binance's range rule, in this process, so that properties can be tried on thousands of histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from penstock.errors import SourceUnavailableError
+from penstock.market.source import Answer, PageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from penstock.market.candle import Candle, Rejected
+    from penstock.market.instrument import Instrument
+
+
+@dataclass
+class ListedSource:
+    """`spoil` may change a page on its way out; `rejected` rows are added to every page; requests from number `fails_from` on fail."""
+
+    rows: Sequence[Candle]
+    now: int
+    page_limit: int = 3
+    spoil: Callable[[list[Candle]], list[Candle]] = list
+    rejected: Sequence[Rejected] = ()
+    fails_from: int | None = None
+    requests: int = 0
+    asked: list[PageRequest] = field(default_factory=list)
+    name: str = "binance"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Nothing to close."""
+
+    async def server_time(self) -> int:
+        return self.now
+
+    async def instruments(self) -> Sequence[Instrument]:
+        return []
+
+    async def candles(self, request: PageRequest) -> Answer:
+        self.requests += 1
+        self.asked.append(request)
+        if self.fails_from is not None and self.requests >= self.fails_from:
+            raise SourceUnavailableError("the exchange is out")
+        low = request.start if request.start is not None else 0
+        high = request.end if request.end is not None else self.now + 1
+        inside = [row for row in self.rows if low <= row.open_time < min(high, self.now + 1)]
+        limit = min(request.limit, self.page_limit)
+        return Answer(self.spoil(inside[:limit] if request.start is not None else inside[-limit:]), self.rejected)

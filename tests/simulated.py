@@ -1,0 +1,162 @@
+"""A collection against the real simulator over real HTTP: `world(...)` gives the application and the exchange that it collects from."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from sqlalchemy import select, text
+
+from penstock.app import App, CollectOrder, CollectReport, open_app
+from penstock.market.coverage import Span, SpanState
+from penstock.market.tables import candle as candle_table
+from penstock.market.tables import coverage, instrument, series
+from penstock.market.timeframe import Timeframe
+from penstock.settings import load_settings
+from penstock.simulator.server import SimulatorSettings, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy import Connection
+
+    from penstock.settings import Settings
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+# The order of a klines row without its last, unused field.
+ROW = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+
+
+def ms(moment: str) -> int:
+    """A moment in UTC, such as 2023-05-17T12:34:30."""
+    return int(dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC).timestamp() * 1_000)
+
+
+# In the middle of a minute, an hour, a day and a week; the clock stands still there until a test moves it.
+NOW = ms("2023-05-17T12:34:30")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The simulator as a test sees it."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def move_to(self, now_ms: int) -> None:
+        await self._admin("PUT", "clock", {"now": now_ms, "speed": 0})
+
+    async def faults(self, *faults: dict[str, Any]) -> None:
+        """These faults and no others; counting of requests starts anew."""
+        await self._admin("PUT", "faults", list(faults))
+        await self._admin("DELETE", "requests")
+
+    async def asked(self, path: str = "/api/v3/klines") -> list[dict[str, Any]]:
+        """The requests to a path since they were last counted, with the time of each."""
+        newest: list[dict[str, Any]] = (await self._admin("GET", "requests?limit=10000"))["newest"]
+        return [request for request in newest if request["path"] == path]
+
+    async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
+        async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def rows(self, symbol: str, timeframe: str, start: int = 0, end: int | None = None) -> list[list[Any]]:
+        """All it has of a series from `start` to before `end`, asked page by page; without faults."""
+        rows: list[list[Any]] = []
+        while True:
+            params = {"symbol": symbol, "interval": timeframe, "limit": 1_000, "startTime": start} | ({} if end is None else {"endTime": end - 1})
+            async with self.session.get(f"{self.url}/api/v3/klines", params=params) as response:
+                assert response.status == 200, await response.text()
+                page: list[list[Any]] = await response.json()
+            rows += [row[:-1] for row in page]
+            if len(page) < 1_000:
+                return rows
+            start = page[-1][0] + 1
+
+    async def first(self, symbol: str, timeframe: str) -> int:
+        """When the oldest candle opens."""
+        async with self.session.get(f"{self.url}/api/v3/klines", params={"symbol": symbol, "interval": timeframe, "limit": 1, "startTime": 0}) as response:
+            opened: int = (await response.json())[0][0]
+            return opened
+
+
+@dataclass(frozen=True)
+class World:
+    """An application with its database, and the exchange."""
+
+    app: App
+    exchange: Exchange
+
+    async def collect(self, *symbols: str, timeframes: str = "1m", limit: int | None = None, since: int | None = None) -> CollectReport:
+        return await self.app.collect(CollectOrder(symbols=symbols, timeframes=timeframes.split(), limit=limit, since=since))
+
+    async def read(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
+        def query(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+        return await self.app.database.read(query)
+
+    async def stored(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[dict[str, Any]]:
+        """The candles of a series, in order."""
+        wanted = select(candle_table).join(series, series.c.id == candle_table.c.series_id).join(instrument, instrument.c.id == series.c.instrument_id)
+        wanted = wanted.where(instrument.c.native_symbol == symbol, series.c.timeframe == timeframe).order_by(candle_table.c.open_time)
+        return await self.app.database.read(lambda connection: [dict(row) for row in connection.execute(wanted).mappings()])
+
+    async def table(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[list[Any]]:
+        """The same in the words of the exchange."""
+        return [[row[name] for name in ROW] for row in await self.stored(symbol, timeframe)]
+
+    async def spans(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[Span]:
+        wanted = select(coverage.c.start_time, coverage.c.end_time, coverage.c.state).join(series, series.c.id == coverage.c.series_id)
+        wanted = wanted.join(instrument, instrument.c.id == series.c.instrument_id)
+        wanted = wanted.where(instrument.c.native_symbol == symbol, series.c.timeframe == timeframe).order_by(coverage.c.start_time)
+        return await self.app.database.read(
+            lambda connection: [Span(row.start_time, row.end_time, SpanState(row.state)) for row in connection.execute(wanted)]
+        )
+
+    async def check_coverage(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> None:
+        """STORED names exactly the closed candles that are there."""
+        step = Timeframe(timeframe)
+        covered = [span for span in await self.spans(symbol, timeframe) if span.state is SpanState.STORED]
+        closed = [row for row in await self.stored(symbol, timeframe) if row["closed"]]
+        named: list[int] = []
+        for span in covered:
+            at = span.start
+            while at < span.end:
+                named.append(at)
+                at = step.shift(at, 1)
+        assert named == [row["open_time"] for row in closed]
+
+    async def last_run(self) -> dict[str, Any]:
+        return (await self.read("SELECT * FROM run ORDER BY id DESC LIMIT 1"))[0]
+
+    async def refused(self) -> list[str]:
+        """The reasons in quarantine."""
+        return [row["reason"] for row in await self.read("SELECT reason FROM quarantine ORDER BY id")]
+
+
+def settings_for(database_url: str, exchange_url: str, **given: Any) -> Settings:
+    """Deadlines and pauses as short as tests need them."""
+    short = {"request_deadline_s": 2.0, "request_attempts": 2, "request_longest_pause_s": 3.0, "binance_weight_per_minute": 1_000_000}
+    return load_settings(database_url=database_url, binance_url=exchange_url, **(short | given))
+
+
+@contextlib.asynccontextmanager
+async def simulated(**settings: Any) -> AsyncIterator[Exchange]:
+    """A simulator whose clock stands at NOW."""
+    given = {"symbols": 12, "now_ms": NOW, "speed": 0, "limits": False} | settings
+    async with running(SimulatorSettings(**given)) as url, aiohttp.ClientSession() as session:
+        yield Exchange(url, session)
+
+
+@contextlib.asynccontextmanager
+async def world(database_url: str, *, simulator: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[World]:
+    async with simulated(**(simulator or {})) as exchange, open_app(settings_for(database_url, exchange.url, **settings)) as app:
+        yield World(app, exchange)

@@ -1,0 +1,225 @@
+"""Collecting from the simulator into both databases: what is stored is what the exchange has, and what is not stored has its reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from penstock.app import CollectOrder
+from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableError
+from penstock.market.coverage import Span, SpanState
+from penstock.market.timeframe import Timeframe
+from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
+
+if TYPE_CHECKING:
+    from penstock.market.collect import Progress
+
+STORED, OUTAGE, FAILED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED
+RUNNING = NOW - NOW % MINUTE
+
+
+async def assert_complete(one: World, symbol: str, timeframe: str, start: int, end: int | None = None) -> None:
+    """From `start` on there is what the exchange has, row by row, and nothing else."""
+    assert await one.table(symbol, timeframe) == await one.exchange.rows(symbol, timeframe, start, end)
+    await one.check_coverage(symbol, timeframe)
+
+
+async def test_a_first_collection_stores_the_newest_candles_row_by_row(database_url: str) -> None:
+    async with world(database_url) as one:
+        report = await one.collect("BTCUSDT", "ETH/USDT", timeframes="1m 1h 1d 1w 1M", limit=30)
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            for timeframe in ("1m", "1h", "1d", "1w", "1M"):
+                step = Timeframe(timeframe)
+                await assert_complete(one, symbol, timeframe, step.shift(step.floor(NOW), -29))
+                rows = await one.stored(symbol, timeframe)
+                assert [bool(row["closed"]) for row in rows] == [True] * 29 + [False]
+        run = await one.last_run()
+        assert (run["state"], run["inserted"], run["updated"], run["rejected"]) == ("succeeded", 300, 0, 0)
+        assert (report.symbols, report.timeframes, report.result.counters.written) == (2, 5, 300)
+
+
+async def test_the_requests_of_a_run_are_all_counted(database_url: str) -> None:
+    async with world(database_url) as one:
+        await one.collect("BTCUSDT")
+        await one.exchange.faults()
+        report = await one.collect("BTCUSDT", "ETHUSDT", timeframes="1m 1h", since=NOW - 2 * DAY)
+        asked = len(await one.exchange.asked()) + len(await one.exchange.asked("/api/v3/time"))
+        assert report.result.counters.requests == asked
+        assert (await one.last_run())["requests"] == asked
+
+
+async def test_collecting_again_at_the_same_moment_writes_nothing(database_url: str) -> None:
+    async with world(database_url) as one:
+        await one.collect("BTCUSDT", timeframes="1m 1h")
+        before = await one.stored()
+        report = await one.collect("BTCUSDT", timeframes="1m 1h")
+        assert report.result.counters.written == 0
+        assert await one.stored() == before
+
+
+async def test_later_only_what_is_new_is_written_and_the_open_candle_is_completed(database_url: str) -> None:
+    async with world(database_url) as one:
+        await one.collect("BTCUSDT", limit=20)
+        await one.exchange.move_to(NOW + 5 * MINUTE)
+        report = await one.collect("BTCUSDT", limit=20)
+        assert (report.result.counters.inserted, report.result.counters.updated) == (5, 1)
+        await assert_complete(one, "BTCUSDT", "1m", RUNNING - 19 * MINUTE)
+        assert [bool(row["closed"]) for row in await one.stored()] == [True] * 24 + [False]
+        assert await one.read("SELECT * FROM restatement") == []
+
+
+async def test_a_candle_is_open_until_the_grace_is_over(database_url: str) -> None:
+    async with world(database_url, grace_s=10) as one:
+        await one.exchange.move_to(RUNNING + 2_000)
+        await one.collect("BTCUSDT", limit=3)
+        assert [bool(row["closed"]) for row in await one.stored()] == [True, False, False]
+        await one.exchange.move_to(RUNNING + 30_000)
+        await one.collect("BTCUSDT")
+        assert [bool(row["closed"]) for row in await one.stored()] == [True, True, False]
+
+
+async def test_limit_counts_for_an_empty_series_only(database_url: str) -> None:
+    async with world(database_url) as one:
+        await one.collect("BTCUSDT", limit=10)
+        await one.exchange.move_to(NOW + 60 * MINUTE)
+        await one.collect("BTCUSDT", "ETHUSDT", limit=3)
+        assert len(await one.stored("BTCUSDT")) == 70
+        assert len(await one.stored("ETHUSDT")) == 3
+
+
+async def test_since_reaches_back_over_many_pages(database_url: str) -> None:
+    async with world(database_url) as one:
+        await one.collect("BTCUSDT", limit=5)
+        await one.collect("BTCUSDT", since=NOW - 20 * DAY)
+        await assert_complete(one, "BTCUSDT", "1m", RUNNING - 20 * DAY)
+        assert await one.spans() == [Span(RUNNING - 20 * DAY, RUNNING, STORED)]
+
+
+async def test_since_before_the_listing_is_recorded_as_not_listed(database_url: str) -> None:
+    async with world(database_url) as one:
+        listed = await one.exchange.first("ETHUSDT", "1d")
+        since = ms("2017-01-01T00:00:00")
+        await one.collect("ETHUSDT", timeframes="1d", since=since)
+        await assert_complete(one, "ETHUSDT", "1d", 0)
+        assert await one.spans("ETHUSDT", "1d") == [Span(since, listed, SpanState.NOT_LISTED), Span(listed, NOW - NOW % DAY, STORED)]
+        await one.exchange.faults()
+        await one.collect("ETHUSDT", timeframes="1d", since=since)
+        # Two probes for the first candle, and the open one: nothing is paged through.
+        assert len(await one.exchange.asked()) <= 3
+
+
+async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(database_url: str) -> None:
+    start, hole, back, now = (ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30"))
+    async with world(database_url, simulator={"now_ms": now}) as one:
+        await one.collect("BTCUSDT", timeframes="1m 1h", since=start)
+        for timeframe, step in (("1m", MINUTE), ("1h", HOUR)):
+            await assert_complete(one, "BTCUSDT", timeframe, start)
+            expected = [Span(start, hole, STORED), Span(hole, back, OUTAGE), Span(back, now - now % step, STORED)]
+            assert await one.spans("BTCUSDT", timeframe) == expected
+        gaps = await one.read("SELECT reason FROM gap WHERE symbol = 'BTC/USDT' AND timeframe = '1m'")
+        assert gaps == [{"reason": "outage"}]
+        await one.exchange.faults()
+        await one.collect("BTCUSDT", timeframes="1h")
+        assert len(await one.exchange.asked()) == 1
+
+
+async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(database_url: str) -> None:
+    start, back, now = (ms(f"2020-06-28T{time}") for time in ("03:00:00", "05:00:00", "06:00:30"))
+    async with world(database_url, simulator={"now_ms": now}) as one:
+        await one.collect("BTCUSDT", since=start)
+        assert await one.spans() == [Span(start, back, OUTAGE), Span(back, now - now % MINUTE, STORED)]
+
+
+async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database_url: str) -> None:
+    since = RUNNING - 2 * DAY
+    async with world(database_url) as one:
+        await one.collect("BTCUSDT", since=since, limit=50)
+        cut = RUNNING - 49 * MINUTE
+        assert await one.spans() == [Span(since, cut, SpanState.NOT_COLLECTED), Span(cut, RUNNING, STORED)]
+        await one.collect("BTCUSDT")
+        assert len(await one.stored()) == 50
+        await one.collect("BTCUSDT", since=since)
+        await assert_complete(one, "BTCUSDT", "1m", since)
+        assert await one.spans() == [Span(since, RUNNING, STORED)]
+
+
+async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_and_does_not_stop_the_others(database_url: str) -> None:
+    async with world(database_url, request_attempts=1) as one:
+        await one.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"})
+        report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=30)
+        assert list(report.result.failures) == ["ETH/USDT 1m"]
+        assert "HTTP 500" in report.result.failures["ETH/USDT 1m"]
+        assert (await one.last_run())["state"] == "succeeded"
+        assert [len(await one.stored(symbol)) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")] == [30, 0, 30]
+        assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, FAILED)]
+        await one.exchange.faults()
+        await one.collect("ETHUSDT")
+        await assert_complete(one, "ETHUSDT", "1m", RUNNING - 29 * MINUTE)
+        assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, STORED)]
+
+
+async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_part_as_failed(database_url: str) -> None:
+    since = RUNNING - 5 * DAY
+    async with world(database_url, request_attempts=1, request_concurrency=1) as one:
+        # One probe for the first candle and two pages pass.
+        await one.exchange.faults({"name": "server_error", "path": "klines", "after": 3})
+        with pytest.raises(RunUnavailableError):
+            await one.collect("BTCUSDT", since=since)
+        assert await one.spans() == [Span(since, since + 2_000 * MINUTE, STORED), Span(since + 2_000 * MINUTE, RUNNING, FAILED)]
+        assert len(await one.stored()) == 2_000
+        assert (await one.last_run())["inserted"] == 2_000
+        await one.exchange.faults()
+        await one.collect("BTCUSDT")
+        await assert_complete(one, "BTCUSDT", "1m", since)
+
+
+@pytest.mark.parametrize(("fault", "kind"), [({"name": "server_error"}, RunUnavailableError), ({"name": "html", "status": 403}, RunFailedError)])
+async def test_when_every_series_fails_the_run_fails_as_the_errors_say(database_url: str, fault: dict[str, object], kind: type[Exception]) -> None:
+    async with world(database_url, request_attempts=1) as one:
+        await one.exchange.faults(fault | {"path": "klines"})
+        with pytest.raises(kind, match=r"every series failed; BTC/USDT 1m: GET "):
+            await one.collect("BTCUSDT", "ETHUSDT")
+        run = await one.last_run()
+        assert run["state"] == "failed"
+        assert "every series failed" in run["error"]
+        assert await one.read("SELECT * FROM run_claim") == []
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (CollectOrder(symbols=["BTCUSDT", "BTCUSD"], timeframes=["1m"]), "BTC/USDT"),
+        (CollectOrder(symbols=["BTCUSDT"], timeframes=["1m", "1H"]), "1h"),
+        (CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"], exchange="binanse"), "binance"),
+    ],
+)
+async def test_bad_input_is_refused_before_anything_is_written(database_url: str, order: CollectOrder, words: str) -> None:
+    async with world(database_url) as one:
+        with pytest.raises(InvalidInputError, match=words):
+            await one.app.collect(order)
+        for table in ("instrument", "series", "run", "candle"):
+            assert await one.read(f"SELECT * FROM {table}") == []
+
+
+async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(database_url: str) -> None:
+    async with world(database_url, simulator={"symbols": 120}) as one:
+        async with one.app.source("binance") as source:
+            [symbol, *_] = [item.native_symbol for item in await source.instruments() if item.status == "delisted"]
+        first = await one.exchange.first(symbol, "1d")
+        await one.collect(symbol, timeframes="1d", since=first - 3 * DAY)
+        await assert_complete(one, symbol, "1d", 0)
+        end = (await one.stored(symbol, "1d"))[-1]["close_time"] + 1
+        expected = [Span(first - 3 * DAY, first, SpanState.NOT_LISTED), Span(first, end, STORED), Span(end, NOW - NOW % DAY, SpanState.DELISTED)]
+        assert await one.spans(symbol, "1d") == expected
+        assert all(row["closed"] for row in await one.stored(symbol, "1d"))
+
+
+async def test_progress_follows_each_flush_and_ends_with_all_series_done(database_url: str) -> None:
+    seen: list[Progress] = []
+    async with world(database_url) as one:
+        order = CollectOrder(symbols=["BTCUSDT", "ETHUSDT"], timeframes=["1m"], since=NOW - 20 * DAY)
+        report = await one.app.collect(order, seen.append)
+    assert [progress.counters.written for progress in seen] == sorted(progress.counters.written for progress in seen)
+    assert (seen[-1].done, seen[-1].total, seen[-1].counters) == (2, 2, report.result.counters)
+    assert len(seen) >= 3

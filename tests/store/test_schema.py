@@ -1,0 +1,148 @@
+"""The schema: built fresh it equals the one that migrations arrive at, however often and by however many they are run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import inspect, text
+
+from penstock.errors import ConflictError
+from penstock.store.database import Database, parse_url
+from penstock.store.migrate import migrate, newest_version, version
+from penstock.store.schema import create_all
+from tests.market_builders import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from tests.postgres_server import PostgresServer
+
+_MIGRATE = """
+import asyncio, sys
+from penstock.store.database import Database, parse_url
+from penstock.store.migrate import migrate
+
+async def main():
+    database = Database(parse_url(sys.argv[1]))
+    sys.stdin.readline()
+    before, after = await migrate(database)
+    await database.close()
+    print(before, after)
+
+asyncio.run(main())
+"""
+
+# What reflection does not show, in the database's own words.
+_SQLITE_PROGRAM = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name"
+_SQLITE_TABLES = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%' ORDER BY name"
+_POSTGRES_PROGRAM = """
+    SELECT 'view' AS kind, viewname::text AS name, definition AS sql FROM pg_views WHERE schemaname = 'public'
+    UNION ALL SELECT 'trigger', tgname::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'function', proname::text, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT 'index', indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT 'sequence', relname::text, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'
+    ORDER BY 1, 2
+"""
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """Everything there is to know of a schema but the migrations' own table."""
+    look = inspect(connection)
+    tables = sorted(name for name in [*look.get_table_names(), *look.get_view_names()] if name != "alembic_version")
+    sqlite = connection.dialect.name == "sqlite"
+    programs = [row for row in connection.execute(text(_SQLITE_PROGRAM if sqlite else _POSTGRES_PROGRAM)) if "alembic" not in row[1]]
+    return {
+        "columns": {name: [column | {"type": str(column["type"])} for column in look.get_columns(name)] for name in tables},
+        "keys": {name: look.get_pk_constraint(name) for name in tables},
+        "foreign": {name: look.get_foreign_keys(name) for name in tables},
+        "unique": {name: sorted(look.get_unique_constraints(name), key=str) for name in tables},
+        "checks": {name: [] if name in look.get_view_names() else look.get_check_constraints(name) for name in tables},
+        "indexes": {name: sorted(look.get_indexes(name), key=str) for name in tables},
+        "program": [tuple(row) for row in programs],
+        "storage": [tuple(row) for row in connection.execute(text(_SQLITE_TABLES)) if row[0] != "alembic_version"] if sqlite else [],
+    }
+
+
+async def both_schemas(fresh_url: str, migrated_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    async with opened(fresh_url, migrated=False) as fresh, opened(migrated_url) as migrated:
+        await fresh.database.write(create_all)
+        return await fresh.database.read(described), await migrated.database.read(described)
+
+
+def assert_same(fresh: dict[str, Any], migrated: dict[str, Any]) -> None:
+    assert fresh["columns"].keys() >= {"candle", "coverage", "gap", "instrument", "market_data", "quarantine", "restatement", "run", "series"}
+    for aspect, found in fresh.items():
+        assert found == migrated[aspect], aspect
+
+
+async def test_the_schema_built_fresh_equals_the_migrated_one_on_sqlite(tmp_path: Path) -> None:
+    assert_same(*await both_schemas(f"sqlite:///{tmp_path / 'fresh.db'}", f"sqlite:///{tmp_path / 'migrated.db'}"))
+
+
+async def test_the_schema_built_fresh_equals_the_migrated_one_on_postgresql(postgres_server: PostgresServer) -> None:
+    with postgres_server.database() as fresh_url, postgres_server.database() as migrated_url:
+        assert_same(*await both_schemas(fresh_url, migrated_url))
+
+
+async def test_migrating_twice_is_migrating_once(database_url: str) -> None:
+    async with opened(database_url, migrated=False) as store:
+        assert await store.database.read(version) is None
+        assert await migrate(store.database) == (None, newest_version())
+        before = await store.database.read(described)
+        assert await migrate(store.database) == (newest_version(), newest_version())
+        assert await store.database.read(described) == before
+
+
+def test_four_processes_that_start_at_once_migrate_once(postgres_database: str) -> None:
+    command = [sys.executable, "-c", _MIGRATE, postgres_database]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = sorted(process.communicate()[0].strip() for process in processes)
+    newest = newest_version()
+    assert answers == sorted([f"None {newest}"] + [f"{newest} {newest}"] * 3)
+
+
+async def test_a_database_of_a_newer_penstock_is_left_alone(database_url: str) -> None:
+    async with opened(database_url) as store:
+        await store.change("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(ConflictError, match="9999"):
+            await migrate(store.database)
+        assert await store.database.read(version) == "9999"
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str) -> None:
+    async with opened(database_url, migrated=False) as store:
+        await store.change("CREATE TABLE series (id integer)")
+        with pytest.raises(Exception, match="already exists"):
+            await migrate(store.database)
+        assert (await store.database.read(lambda connection: inspect(connection).get_table_names())) == ["series"]
+
+
+async def test_the_published_views_have_their_names_and_columns(database_url: str) -> None:
+    async with opened(database_url) as store:
+        columns = (await store.database.read(described))["columns"]
+    names = {view: [column["name"] for column in columns[view]] for view in ("market_data", "gap")}
+    assert names["market_data"][:9] == ["exchange", "symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume"]
+    assert names["gap"][:6] == ["exchange", "symbol", "timeframe", "start_time", "end_time", "reason"]
+
+
+async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "penstock.db").write_bytes(b"this is not a database, but something dear to its owner\n" * 100)
+    before = (tmp_path / "penstock.db").read_bytes()
+    database = Database(parse_url(f"sqlite:///{tmp_path / 'penstock.db'}"))
+    try:
+        with pytest.raises(Exception, match="file is not a database"):
+            await migrate(database)
+    finally:
+        await database.close()
+    assert (tmp_path / "penstock.db").read_bytes() == before

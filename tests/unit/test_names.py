@@ -1,0 +1,135 @@
+"""What users type: symbols, timeframes, database addresses, settings; what is wrong is refused in one line that names the way out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import InvalidInputError, PenstockError
+from penstock.market.instrument import find_instruments, parse_timeframes
+from penstock.market.timeframe import Timeframe
+from penstock.settings import load_settings
+from penstock.store.database import parse_url
+from tests.market_builders import instrument, key
+
+_KNOWN = [instrument("BTCUSDT"), instrument("ETHUSDT"), instrument("BTCUSDC", quote="USDC"), instrument("1000SATSUSDT")]
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT", "BTC/USDT", "btcusdt", " btc/usdt ", "Btc/Usdt"])
+def test_a_symbol_is_found_by_its_native_and_its_unified_name_in_any_case(name: str) -> None:
+    assert find_instruments([name], _KNOWN) == [_KNOWN[0]]
+
+
+def test_a_symbol_named_twice_is_one() -> None:
+    assert find_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN) == [_KNOWN[1], _KNOWN[0]]
+
+
+@pytest.mark.parametrize(("name", "near"), [("BTCUSD", "BTC/USDT"), ("BTC/UDST", "BTC/USDT"), ("ETHUSTD", "ETH/USDT"), ("1000SAT/USDT", "1000SATS/USDT")])
+def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        find_instruments(["ETHUSDT", name], _KNOWN)
+    assert near in str(refused.value)
+    assert (refused.value.field, refused.value.exit_code, refused.value.http_status) == ("symbol", 2, 422)
+
+
+@given(st.text(max_size=200))
+def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> None:
+    try:
+        assert find_instruments([name], _KNOWN)
+    except InvalidInputError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 500
+
+
+def test_nothing_known_is_said_without_a_guess() -> None:
+    with pytest.raises(InvalidInputError, match="unknown symbol 'BTCUSDT'; use one that the exchange lists"):
+        find_instruments(["BTCUSDT"], [])
+
+
+def test_timeframes_keep_their_order_and_come_once() -> None:
+    assert parse_timeframes(["1M", "1m", "1d", "1m"]) == [Timeframe.MONTH, Timeframe.M1, Timeframe.D1]
+
+
+@pytest.mark.parametrize(("name", "near"), [("1H", "1h"), ("60m", "30m"), ("2m", "3m"), ("weekly", "1w"), ("", "1M"), ("1mo", "1m")])
+def test_an_unknown_timeframe_is_refused_with_valid_ones(name: str, near: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        parse_timeframes(["1m", name])
+    assert near in str(refused.value)
+    assert refused.value.field == "timeframe"
+
+
+def test_series_of_different_exchanges_symbols_and_timeframes_claim_different_resources() -> None:
+    keys = [key(), key("ETHUSDT"), key(timeframe=Timeframe.MONTH)]
+    assert len({one.resource for one in keys}) == len(keys)
+    assert str(key(timeframe=Timeframe.MONTH)) == "BTC/USDT 1M"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sqlite:////data/penstock.db", "sqlite:////data/penstock.db"),
+        ("sqlite:///penstock.db", "sqlite:///penstock.db"),
+        ("postgresql://user:secret@host/name", "postgresql+psycopg://user:secret@host/name"),
+        ("postgres://user@host:5433/name", "postgresql+psycopg://user@host:5433/name"),
+        ("postgresql+asyncpg://user@host/name", "postgresql+psycopg://user@host/name"),
+    ],
+)
+def test_a_database_address_is_understood_as_users_write_it(text: str, expected: str) -> None:
+    assert parse_url(text).render_as_string(hide_password=False) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "penstock.db", "sqlite://", "sqlite:///:memory:", "mysql://user:secret@host/name", "http://host", "sqlite+aiosqlite:///x.db", "postgresql//x"],
+)
+def test_any_other_address_is_refused_without_repeating_what_may_hold_a_password(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="database: the URL has to look like") as refused:
+        parse_url(text)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_database_address_may_come_as_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PENSTOCK_DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///a.db")
+    assert load_settings().database_url == "sqlite:///a.db"
+    monkeypatch.setenv("PENSTOCK_DATABASE_URL", "sqlite:///b.db")
+    assert load_settings().database_url == "sqlite:///b.db"
+    assert load_settings(database_url="sqlite:///c.db", port=None).database_url == "sqlite:///c.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PENSTOCK_DATABASE_POOL_SIZE", "0"),
+        ("PENSTOCK_DATABASE_THREADS", "many"),
+        ("PENSTOCK_DATABASE_TIMEOUT_S", "0"),
+        ("PENSTOCK_DATABASE_TIMEOUT_S", "nan"),
+        ("PENSTOCK_REQUEST_DEADLINE_S", "inf"),
+        ("PENSTOCK_REQUEST_ATTEMPTS", "0"),
+        ("PENSTOCK_BINANCE_WEIGHT_PER_MINUTE", "10"),
+        ("PENSTOCK_GRACE_S", "-1"),
+        ("PENSTOCK_HEARTBEAT_S", "0"),
+        ("PENSTOCK_DEAD_AFTER_S", "-5"),
+        ("PENSTOCK_PORT", "70000"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_name_and_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInputError) as refused:
+        load_settings()
+    assert name in str(refused.value)
+    assert repr(value) in str(refused.value)
+    assert refused.value.field == name.removeprefix("PENSTOCK_").lower()
+
+
+def test_settings_do_not_change_once_they_are_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().port = 1
+
+
+def test_every_error_says_what_the_command_line_and_the_api_end_with() -> None:
+    errors = [PenstockError]
+    for kind in errors:
+        errors.extend(kind.__subclasses__())
+    assert all(kind.exit_code > 0 and 400 <= kind.http_status < 600 and kind.code for kind in errors)
