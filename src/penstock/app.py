@@ -137,6 +137,14 @@ class App:
         return listed
 
 
+async def refuse_bad_order(settings: Settings, order: CollectOrder) -> None:
+    """InvalidInputError for what cannot be collected, ahead of `open_app`: on a machine that has no SQLite file yet, bad input makes none."""
+    parse_timeframes(order.timeframes)
+    async with make_source(settings, order.exchange) as source, _database(settings) as database:
+        if database.file and not database.file.exists():
+            find_instruments(order.symbols, await source.instruments())
+
+
 @contextlib.asynccontextmanager
 async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIterator[App]:
     """Own the database, bring it to the present schema, and end the runs of a process that died; `serving` is our own URL, if we have one.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState
@@ -22,7 +23,7 @@ from penstock.market.queries import CandleQuery
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.queries import StoredCandle
+    from penstock.market.queries import PriceRow, SeriesRow, StoredCandle
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
@@ -30,14 +31,25 @@ _MOST_PRICES = 10_000
 _COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote", "closed")
 
 
+def _no_control_characters(name: str) -> str:
+    # PostgreSQL has no NUL in a text, and no symbol has any of the others.
+    if not name.isprintable():
+        message = "a name has no control characters"
+        raise PydanticCustomError("control_character", message)
+    return name
+
+
+Name = Annotated[str, Field(max_length=50), AfterValidator(_no_control_characters)]
+
+
 class CandlesQuery(BaseModel):
     """Which candles. Without `start` the newest, with it the oldest from there on; always in ascending order."""
 
     model_config = ConfigDict(extra="forbid")
 
-    symbol: str = Field(max_length=50, description="BTC/USDT or BTCUSDT")
+    symbol: Name = Field(description="BTC/USDT or BTCUSDT")
     timeframe: str = Field(max_length=3, description="1m, 5m, 1h, 1d …")
-    exchange: str = Field("binance", max_length=50)
+    exchange: Name = "binance"
     start: dt.datetime | None = Field(None, description="candles that open at this time or later")
     end: dt.datetime | None = Field(None, description="candles that open before this time")
     limit: int = Field(500, ge=1, le=5_000)
@@ -76,7 +88,11 @@ class Candles(BaseModel):
 async def candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) -> Response:
     """Stored candles of one series, as JSON or CSV."""
     wanted = _wanted(query)
-    rows = await state.app.database.read(lambda connection: queries.candles(connection, wanted))
+    # The answer is made in the thread that reads too: a long page takes the loop too long.
+    return await state.app.database.read(lambda connection: _page(queries.candles(connection, wanted), query, wanted))
+
+
+def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery) -> Response:
     following = _next_cursor(rows, wanted)
     if query.format == "csv":
         return Response(_csv(rows), media_type="text/csv", headers={"X-Next-Cursor": following} if following else None)
@@ -120,7 +136,7 @@ def _csv(rows: Sequence[StoredCandle]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows(_fields(row) for row in rows)
+    writer.writerows(_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows)
     return text.getvalue()
 
 
@@ -129,8 +145,8 @@ class SeriesQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exchange: str | None = Field(None, max_length=50)
-    symbol: str | None = Field(None, max_length=50, description="BTC/USDT or BTCUSDT")
+    exchange: Name | None = None
+    symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
     limit: int = Field(100, ge=1, le=1_000)
     cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
 
@@ -155,14 +171,19 @@ class SeriesPage(BaseModel):
     next_cursor: int | None
 
 
-@router.get("/series", responses=documented(422, 503))
-async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> SeriesPage:
+@router.get("/series", response_model=SeriesPage, responses=documented(422, 503))
+async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
     """Every series that was ever collected."""
-    rows = await state.app.database.read(
-        lambda connection: queries.series_list(connection, after_id=query.cursor, limit=query.limit, exchange=query.exchange, symbol=query.symbol)
+    return await state.app.database.read(
+        lambda connection: _series_page(
+            queries.series_list(connection, after_id=query.cursor, limit=query.limit, exchange=query.exchange, symbol=query.symbol), query.limit
+        )
     )
+
+
+def _series_page(rows: Sequence[SeriesRow], limit: int) -> Response:
     listed = [Series(**{**asdict(row), "first": _iso_or_none(row.first), "newest": _iso_or_none(row.newest)}) for row in rows]
-    return SeriesPage(series=listed, next_cursor=rows[-1].id if len(rows) == query.limit else None)
+    return _json(SeriesPage(series=listed, next_cursor=rows[-1].id if len(rows) == limit else None))
 
 
 class Price(BaseModel):
@@ -183,10 +204,13 @@ class Prices(BaseModel):
     prices: list[Price]
 
 
-@router.get("/data-collector/latest-prices", tags=["data collector"], responses=documented(503))
-async def latest_prices(state: CurrentState) -> Prices:
+@router.get("/data-collector/latest-prices", tags=["data collector"], response_model=Prices, responses=documented(503))
+async def latest_prices(state: CurrentState) -> Response:
     """The newest price of each symbol, from the store alone."""
-    rows = await state.app.database.read(lambda connection: queries.latest_prices(connection, limit=_MOST_PRICES))
+    return await state.app.database.read(lambda connection: _json(_prices(queries.latest_prices(connection, limit=_MOST_PRICES))))
+
+
+def _prices(rows: Sequence[PriceRow]) -> Prices:
     prices = [
         Price(
             symbol=row.symbol,
@@ -200,6 +224,10 @@ async def latest_prices(state: CurrentState) -> Prices:
         for row in rows
     ]
     return Prices(prices=prices)
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _iso_or_none(at_ms: int | None) -> str | None:

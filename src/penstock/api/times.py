@@ -7,6 +7,7 @@ import datetime as dt
 from penstock.errors import InvalidInputError
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_END = dt.datetime(9999, 12, 31, tzinfo=dt.UTC) - _EPOCH
 
 
 def iso(at_ms: int) -> str:
@@ -16,9 +17,9 @@ def iso(at_ms: int) -> str:
 
 
 def ms(at: dt.datetime, *, field: str) -> int:
-    """Ms since the epoch; a time without an offset is UTC. InvalidInputError for one before 1970."""
+    """Ms since the epoch; a time without an offset is UTC. InvalidInputError for one before 1970 or, in UTC, after 9999."""
     since = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH
-    if since < dt.timedelta(0):
-        message = f"{field}: the time lies before 1970; give a later one"
+    if not dt.timedelta(0) <= since < _END:
+        message = f"{field}: the time has to lie between 1970 and 9999"
         raise InvalidInputError(message, field=field)
     return since // dt.timedelta(milliseconds=1)

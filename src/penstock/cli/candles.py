@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,8 @@ from rich.table import Table
 
 from penstock.app import open_reader
 from penstock.cli.collect import Database, Exchange
-from penstock.cli.terminal import out, parse_time, show_time
+from penstock.cli.signals import run
+from penstock.cli.terminal import err, parse_time, print_table, show_time
 from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def candles(
-    symbol: Annotated[str, typer.Argument(help="BTC/USDT or BTCUSDT.")],
-    timeframe: Annotated[str, typer.Option("-t", "--timeframe", help="One timeframe, such as 1h.")],
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="BTC/USDT or BTCUSDT.")],
+    timeframe: Annotated[str, typer.Option("-t", "--timeframe", metavar="STEP", help="One timeframe, such as 1h.")],
     exchange: Exchange = "binance",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 20,
-    start: Annotated[str | None, typer.Option(help="Only what opens at this time or later.", show_default=False)] = None,
-    end: Annotated[str | None, typer.Option(help="Only what opens before this time.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="The newest so many.")] = 20,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False)] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, every column, times in ms.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, every column, times in ms.")] = False,
 ) -> None:
     """Show stored candles of a series, the newest last."""
     (step,) = parse_timeframes([timeframe])
@@ -44,11 +44,13 @@ def candles(
         start=None if start is None else parse_time(start, field="start"),
         end=None if end is None else parse_time(end, field="end"),
     )
-    rows = asyncio.run(_read(load_settings(database_url=database), query))
+    rows = run(_read(load_settings(database_url=database), query))
     if as_json:
         typer.echo(json.dumps([row._asdict() for row in rows]))
+    elif rows:
+        print_table(_table(f"{symbol} {step}", rows))
     else:
-        out.print(_table(f"{symbol} {step}", rows))
+        err.print(f"no stored candle of {symbol} {step} opens in that time")
 
 
 async def _read(settings: Settings, query: CandleQuery) -> Sequence[StoredCandle]:

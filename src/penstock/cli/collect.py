@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.app import CollectOrder, open_app
-from penstock.cli.terminal import err, out, parse_time, progress_bar
+from penstock.app import CollectOrder, open_app, refuse_bad_order
+from penstock.cli.signals import run
+from penstock.cli.terminal import counted, err, one_line, out, parse_time, progress_bar
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penstock.app import App, CollectReport
 
 _SOME_FAILED = 6
 
 Database = Annotated[
-    str | None, typer.Option(help="sqlite:////path/to/file.db or postgresql://…; default: PENSTOCK_DATABASE_URL.", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="sqlite:////path/file.db or postgresql://user@host/name.",
+        show_default="PENSTOCK_DATABASE_URL, or a file in the data folder",
+    ),
 ]
-Exchange = Annotated[str, typer.Option(help="The exchange.")]
+Exchange = Annotated[str, typer.Option(metavar="NAME", help="The exchange.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")]
 
 
 def collect(
-    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL…", help="BTC/USDT or BTCUSDT.")],
-    timeframes: Annotated[list[str], typer.Option("-t", "--timeframe", help="1m, 5m, 1h, 1d …; several with commas.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL", help="One or more, such as BTC/USDT or BTCUSDT.")],
+    timeframes: Annotated[list[str], typer.Option("-t", "--timeframe", metavar="STEP", help="1m, 5m, 1h, 1d …; several with commas, or -t again.")],
     exchange: Exchange = "binance",
     limit: Annotated[
-        int | None, typer.Option(min=1, max=10_000_000, help="Newest candles of a series that is still empty.  [default: 100]", show_default=False)
+        int | None,
+        typer.Option(min=1, max=10_000_000, metavar="N", help="Newest candles of a series that is still empty.", show_default="100"),
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Reach back to this time, such as 2025-01-31.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Reach back to this time (UTC), such as 2025-01-31.", show_default=False)] = None,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Collect candles: what is not stored yet, up to now."""
-    order = CollectOrder(
-        symbols=symbols,
-        timeframes=[name.strip() for names in timeframes for name in names.split(",") if name.strip()],
-        exchange=exchange,
-        limit=limit,
-        since=_since(since),
-    )
-    report = asyncio.run(_collect(order, database))
+    order = CollectOrder(symbols=symbols, timeframes=_timeframes(timeframes), exchange=exchange, limit=limit, since=_since(since))
+    report = run(_collect(order, database))
     show(report, as_json=as_json)
     if report.result.failures:
         raise typer.Exit(_SOME_FAILED)
+
+
+def _timeframes(given: Sequence[str]) -> list[str]:
+    names = [name.strip() for names in given for name in names.split(",") if name.strip()]
+    if not names:
+        message = "timeframe: none was given; name one or more, such as -t 1m,1h"
+        raise InvalidInputError(message, field="timeframe")
+    return names
 
 
 def _since(text: str | None) -> int | None:
@@ -61,7 +72,9 @@ def _since(text: str | None) -> int | None:
 
 
 async def _collect(order: CollectOrder, database: str | None) -> CollectReport:
-    async with open_app(load_settings(database_url=database)) as app:
+    settings = load_settings(database_url=database)
+    await refuse_bad_order(settings, order)
+    async with open_app(settings) as app:
         return await collect_with_bar(app, order)
 
 
@@ -78,15 +91,17 @@ def show(report: CollectReport, *, as_json: bool) -> None:
         typer.echo(json.dumps(summary))
         return
     counters = report.result.counters
-    out.print(f"{report.symbols} symbols × {report.timeframes} timeframes into {report.database}")
-    out.print(f"{counters.written:,} candles written ({counters.inserted:,} new, {counters.updated:,} updated), {counters.unchanged:,} unchanged")
-    out.print(f"{counters.requests:,} requests, {report.statements} statements, {report.seconds:.2f} s, {summary['rows_per_second']:,} rows/s")
+    out.print(f"{counted(report.symbols, 'symbol')} × {counted(report.timeframes, 'timeframe')} into {report.database}")
+    written = f"({counters.inserted:,} new, {counters.updated:,} updated), {counters.unchanged:,} unchanged"
+    out.print(f"{counted(counters.written, 'candle')} written {written}")
+    effort = f"{counted(counters.requests, 'request')}, {counted(report.statements, 'statement')}, {report.seconds:.2f} s"
+    out.print(f"{effort}, {summary['rows_per_second']:,} rows/s")
     for series, rows in report.result.rejected.items():
-        err.print(f"{series}: {rows} rows refused, see the table quarantine")
+        err.print(f"{series}: {counted(rows, 'row')} refused, see the table quarantine")
     for series, rows in report.result.misaligned.items():
-        err.print(f"{series}: {rows} candles are off the grid of their timeframe, stored as the exchange sent them")
+        err.print(f"{series}: {counted(rows, 'candle')} off the grid of the timeframe, stored as the exchange sent them")
     for series, reason in report.result.failures.items():
-        err.print(f"{series}: failed: {reason}")
+        err.print(one_line(f"{series}: failed: {reason}"))
 
 
 def summary_of(report: CollectReport) -> dict[str, object]:

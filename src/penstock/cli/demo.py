@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.api.server import serve
 from penstock.app import CollectOrder, open_app
-from penstock.cli.collect import collect_with_bar, show
+from penstock.cli.collect import AsJson, collect_with_bar, show
+from penstock.cli.signals import run, until_signal
 from penstock.cli.terminal import err
 from penstock.market.instrument import Status
 from penstock.settings import Settings, data_folder, load_settings
-from penstock.simulator.server import SimulatorSettings, running
 
 if TYPE_CHECKING:
     from penstock.app import App, CollectReport
@@ -24,26 +23,36 @@ _CANDLES = 100
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Leave after the summary instead of serving.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
-    database: Annotated[str | None, typer.Option(help="Another database than demo.db in the data folder.", show_default=False)] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port to serve at.  [default: 8000]", show_default=False)] = None,
+    once: Annotated[bool, typer.Option("--once", metavar="", help="Leave after the summary instead of serving.")] = False,
+    as_json: AsJson = False,
+    database: Annotated[str | None, typer.Option(metavar="URL", help="Another database than demo.db in the data folder.", show_default=False)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, metavar="PORT", help="The port to serve at; 0 takes a free one.", show_default="8000"),
+    ] = None,
 ) -> None:
     """Collect 50 symbols × 6 timeframes × 100 candles from a simulated exchange, then serve them.
 
     The candles are invented, so they go to a database of their own.
     """
     url = database or f"sqlite:///{data_folder() / 'demo.db'}"
-    asyncio.run(_demo(load_settings(database_url=url, port=port), once=once, as_json=as_json))
+    run(_demo(load_settings(database_url=url, port=port), once=once, as_json=as_json))
 
 
 async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
-    async with running(SimulatorSettings()) as exchange:
-        settings = settings.model_copy(update={"binance_url": exchange})
-        async with open_app(settings, serving=None if once else f"http://{settings.host}:{settings.port}") as app:
-            show(await _collect(app), as_json=as_json)
-            if not once:
-                await serve(app, on_ready=lambda url: err.print(f"Penstock serves at {url} (Ctrl-C ends it)"))
+    from penstock.api.server import listening, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
+    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - the same
+    from penstock.simulator.server import running as simulating  # noqa: PLC0415 - the same
+
+    with contextlib.nullcontext() if once else listening(settings) as door:
+        async with simulating(SimulatorSettings()) as exchange:
+            settings = settings.model_copy(update={"binance_url": exchange})
+            async with open_app(settings, serving=door.url if door else None) as app:
+                show(await _collect(app), as_json=as_json)
+                if door:
+                    async with running(app, door):
+                        err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
+                        await until_signal()
 
 
 async def _collect(app: App) -> CollectReport:

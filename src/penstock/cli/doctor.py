@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import sys
 from typing import TYPE_CHECKING
 
 import typer
+from rich.text import Text
 
 from penstock import __version__
 from penstock.app import check_database, check_exchange, masked_url
 from penstock.cli.collect import Database, Exchange
-from penstock.cli.terminal import out
+from penstock.cli.signals import run
+from penstock.cli.terminal import one_line, out
 from penstock.errors import PenstockError
 from penstock.settings import load_settings
 
@@ -27,7 +28,7 @@ def doctor(database: Database = None, exchange: Exchange = "binance") -> None:
     settings = load_settings(database_url=database)
     out.print(f"penstock {__version__}, Python {platform.python_version()} ({sys.executable})")
     out.print(f"database: {masked_url(settings)}")
-    healthy = asyncio.run(_check(settings, exchange))
+    healthy = run(_check(settings, exchange))
     if not healthy:
         raise typer.Exit(1)
 
@@ -40,8 +41,12 @@ async def _check(settings: Settings, exchange: str) -> bool:
     healthy = True
     for name, check in checks:
         try:
-            out.print(f"[green]ok[/]    {name}: {await check()}")
+            _say("ok   ", "green", f"{name}: {await check()}")
         except PenstockError as error:
             healthy = False
-            out.print(f"[red]wrong[/] {name}: {error}")
+            _say("wrong", "red", f"{name}: {error}")
     return healthy
+
+
+def _say(verdict: str, colour: str, finding: str) -> None:
+    out.print(Text.assemble((verdict, colour), f" {one_line(finding)}"))

@@ -1,23 +1,11 @@
-"""The commands, and how each way of ending becomes an exit code.
-
-| code | meaning |
-|---|---|
-| 0 | done |
-| 1 | an error that nobody expected, or a failed check of `doctor` |
-| 2 | bad input; nothing was changed |
-| 3 | the provider refused, or every series failed for good |
-| 4 | the provider or the database is not available now; trying again later may help |
-| 5 | another process or another run holds what this one needs |
-| 6 | done in part: some series failed, the others are stored |
-| 130 | interrupted |
-"""
+"""The commands, and how each way of ending becomes an exit code (EXIT_CODES, also at the end of `penstock --help`)."""
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
-from click.exceptions import Abort, ClickException
 
 from penstock import __version__
 from penstock.cli.candles import candles
@@ -27,14 +15,27 @@ from penstock.cli.doctor import doctor
 from penstock.cli.migrate import migrate
 from penstock.cli.serve import serve
 from penstock.cli.simulate import simulate
+from penstock.cli.terminal import one_line
 from penstock.errors import PenstockError
 
+EXIT_CODES = {
+    0: "done",
+    1: "an error that nobody expected, or a failed check of `doctor`",
+    2: "bad input; nothing was changed",
+    3: "the provider refused, or every series failed for good",
+    4: "the provider or the database is not available now; try again later",
+    5: "another process, another run or a newer Penstock has what this needs",
+    6: "done in part: some series failed, the others are stored",
+    130: "interrupted by Ctrl-C",
+    143: "ended by SIGTERM",
+}
+_BAD_INPUT = 2
 _INTERRUPTED = 130
 
 app = typer.Typer(
     name="penstock",
     help="Keeps a SQL database in step with remote APIs.",
-    no_args_is_help=True,
+    epilog="\n\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())]),
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -44,22 +45,36 @@ for command in (demo, collect, candles, serve, simulate, migrate, doctor):
 
 
 @app.callback(invoke_without_command=True)
-def _version(*, version: bool = typer.Option(default=False, help="Print the version and leave.")) -> None:
+def _penstock(
+    context: typer.Context, *, version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version and leave.")] = False
+) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+        raise typer.Exit(_BAD_INPUT)
 
 
 def main() -> None:
     """Run the command line and leave the process."""
     try:
         code = app(standalone_mode=False)
-    except ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (Abort, KeyboardInterrupt):
+    except typer.TyperException as error:
+        code = _fail(_with_hint(error), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     except PenstockError as error:
-        typer.echo(f"penstock: {error}", err=True)
-        code = error.exit_code
+        code = _fail(str(error), error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"penstock: {one_line(message)}", err=True)
+    return code
+
+
+def _with_hint(error: typer.TyperException) -> str:
+    """What was wrong with the words on the command line, and where the right ones are."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return error.format_message().rstrip(".") + (f"; see {context.command_path} --help" if context else "")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from penstock.app import migrate_database
 from penstock.cli.collect import Database
+from penstock.cli.signals import run
 from penstock.cli.terminal import out
 from penstock.settings import load_settings
 
 
 def migrate(database: Database = None) -> None:
     """Bring the database to the present schema; every writing command does it by itself."""
-    before, after = asyncio.run(migrate_database(load_settings(database_url=database)))
+    before, after = run(migrate_database(load_settings(database_url=database)))
     out.print(f"schema {after}, nothing to do" if before == after else f"schema {after}, was {before or 'empty'}")

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.cli.signals import run, until_signal
 from penstock.cli.terminal import err, parse_time
-from penstock.simulator.server import SimulatorSettings, running
+
+if TYPE_CHECKING:
+    from penstock.simulator.server import SimulatorSettings
 
 
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")] = 8100,
-    seed: Annotated[int, typer.Option(help="Decides all generated data.")] = 1,
-    symbols: Annotated[int, typer.Option(help="How many symbols are listed.")] = 400,
-    now: Annotated[str | None, typer.Option(help="Where its clock starts.  [default: real time]", show_default=False)] = None,
-    speed: Annotated[float, typer.Option(help="How many of its seconds pass in a real one.")] = 1.0,
-    limits: Annotated[bool, typer.Option("--limits/--no-limits", help="Refuse what is over the exchange's limits.")] = True,
-    fault: Annotated[list[str] | None, typer.Option(help="NAME:key=value,… on from the start; may be repeated.", show_default=False)] = None,
-    replay: Annotated[Path | None, typer.Option(help="Answer from recorded data in this folder.", show_default=False)] = None,
-    replay_only: Annotated[bool, typer.Option("--replay-only", help="List nothing but what was recorded.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, metavar="PORT", help="The port; 0 takes a free one.")] = 8100,
+    seed: Annotated[int, typer.Option(metavar="N", help="Decides all generated data.")] = 1,
+    symbols: Annotated[int, typer.Option(metavar="N", help="How many symbols are listed.")] = 400,
+    now: Annotated[str | None, typer.Option(metavar="TIME", help="Where its clock starts, such as 2025-01-31.", show_default="real time")] = None,
+    speed: Annotated[float, typer.Option(metavar="X", help="How many of its seconds pass in a real one.")] = 1.0,
+    limits: Annotated[bool, typer.Option("--limits/--no-limits", metavar="", help="Refuse what is over the exchange's limits.")] = True,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="FAULT", help="NAME:key=value,… on from the start; may be repeated.", show_default=False)
+    ] = None,
+    replay: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Answer from the recorded data in it.", show_default=False)] = None,
+    replay_only: Annotated[bool, typer.Option("--replay-only", metavar="", help="List nothing but what was recorded.")] = False,
 ) -> None:
-    """Answer as Binance does, until Ctrl-C: generated or recorded data, with faults on demand (docs/simulator.md)."""
+    """Answer as Binance does, until Ctrl-C: generated or recorded data, with faults on demand."""
+    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - a web server, which most commands need not wait for
+
     settings = SimulatorSettings(
         seed=seed,
         symbols=symbols,
@@ -34,10 +40,12 @@ def simulate(
         replay=replay,
         replay_only=replay_only,
     )
-    asyncio.run(_run(settings, port))
+    run(_simulate(settings, port))
 
 
-async def _run(settings: SimulatorSettings, port: int) -> None:
+async def _simulate(settings: SimulatorSettings, port: int) -> None:
+    from penstock.simulator.server import running  # noqa: PLC0415 - as above
+
     async with running(settings, port=port) as url:
         err.print(f"The simulator answers at {url}; point Penstock at it with PENSTOCK_BINANCE_URL={url} (Ctrl-C ends it)")
-        await asyncio.Event().wait()
+        await until_signal()

@@ -7,7 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from penstock.errors import InvalidInputError
@@ -15,10 +15,30 @@ from penstock.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.table import Table
+
     from penstock.market.collect import Progress
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+_WIDER_THAN_ANY_TABLE = 1_000
+
+# Text is printed as it is: what a provider sent may hold brackets that rich would take for its markup.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Every digit of it: rich would shorten numbers to make a table fit into a narrow terminal."""
+    Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
+
+
+def one_line(text: str) -> str:
+    """On one line and without control characters, whoever wrote it."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 symbol`, `2,000 symbols`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @contextlib.contextmanager
@@ -27,16 +47,22 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
     if not err.is_terminal:
         yield lambda _: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]:,} candles"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
     with Bar(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("Collecting", total=None, rows=0)
-        yield lambda progress: bar.update(task, total=progress.total, completed=progress.done, rows=progress.counters.written)
+        task = bar.add_task("Collecting", total=None, done="")
+
+        def advance(progress: Progress) -> None:
+            done = f"{progress.done}/{progress.total} series, {counted(progress.counters.written, 'candle')}"
+            bar.update(task, total=progress.total, completed=progress.done, done=done)
+
+        yield advance
 
 
 def parse_time(text: str, *, field: str) -> int:
     """Ms since the epoch of an ISO 8601 date or time (UTC unless it says otherwise) or of a number of ms; InvalidInputError else."""
     try:
-        at = dt.datetime.fromtimestamp(int(text) / 1000, tz=dt.UTC) if text.isdecimal() else dt.datetime.fromisoformat(text)
+        is_number = text.isascii() and text.isdecimal()
+        at = dt.datetime.fromtimestamp(int(text) / 1000, tz=dt.UTC) if is_number else dt.datetime.fromisoformat(text)
         at_ms = int((at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         at_ms = -1

@@ -1,0 +1,40 @@
+"""What the program says about itself, and how it refuses words that it does not know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock import __version__
+from penstock.cli.main import EXIT_CODES
+
+if TYPE_CHECKING:
+    from tests.acceptance.commands import Penstock
+
+
+async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(penstock: Penstock) -> None:
+    version, asked, nothing, collect = await penstock.all_of("--version", "--help", "", "collect --help")
+    assert (version.code, version.out) == (0, f"{__version__}\n")
+    assert asked.code == 0
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}  {meaning}" in asked.out
+    assert "--no-version" not in asked.out
+    assert (nothing.code, nothing.out.split()) == (2, asked.out.split())
+    assert "[default: (100)]" in collect.out
+    assert "PENSTOCK_DATABASE_URL" in collect.out
+
+
+async def test_unknown_words_are_refused_in_one_line_that_says_where_help_is(penstock: Penstock) -> None:
+    refused = {
+        "colect BTC/USDT": "see penstock --help",
+        "collect BTC/USDT --timefram 1m": "see penstock collect --help",
+        "candles BTC/USDT -t 1h --limit many": "see penstock candles --help",
+    }
+    for command, ended in zip(refused, await penstock.all_of(*refused), strict=True):
+        assert ended.code == 2, command
+        assert ended.complaint.endswith(refused[command])
+
+
+async def test_a_setting_that_is_wrong_is_named(penstock: Penstock) -> None:
+    ended = await penstock.with_settings(port="high")("serve")
+    assert ended.code == 2
+    assert "PENSTOCK_PORT is 'high'" in ended.complaint

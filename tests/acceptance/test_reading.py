@@ -1,0 +1,84 @@
+"""The commands that look: `candles`, `doctor`, and `migrate`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from tests.acceptance.commands import NOON, Penstock
+
+_COLUMNS = {
+    "open_time",
+    "close_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_volume",
+    "taker_base",
+    "taker_quote",
+    "trades",
+    "closed",
+}
+_HOUR = 3_600_000
+
+
+async def test_stored_candles_are_shown_as_a_table_or_as_json(penstock: Penstock, database_url: str) -> None:
+    # A narrow terminal must not shorten a number.
+    penstock = replace(penstock.with_settings(database_url=database_url), columns=30)
+    await penstock("collect", "BTC/USDT", "-t", "1h", "--limit", "30")
+    newest, asked, short, empty = await penstock.all_of(
+        "candles BTC/USDT -t 1h --limit 3",
+        "candles btcusdt -t 1h --json --start 2026-01-15T05:00 --end 2026-01-15T08:00+01:00",
+        "candles BTC/USDT -t 1h --json",
+        "candles BTC/USDT -t 1h --start 2030-01-01",
+    )
+    title, head, *rows = newest.out.splitlines()
+    assert "…" not in newest.out
+    assert title.strip() == "BTC/USDT 1h"
+    assert head.split() == ["opened", "(UTC)", "open", "high", "low", "close", "volume"]
+    assert [row.split()[:2] for row in rows] == [["2026-01-15", f"{hour}:00:00"] for hour in (10, 11, 12)]
+    assert [row.split()[-1] == "open" for row in rows] == [False, False, True]
+
+    # Eight o'clock in an offset of one hour is seven o'clock UTC.
+    assert [candle["open_time"] for candle in asked.json] == [NOON - 7 * _HOUR, NOON - 6 * _HOUR]
+    for candle in asked.json:
+        assert candle.keys() == _COLUMNS
+        assert re.fullmatch(r"\d+\.\d{8}", candle["close"])
+        assert candle["closed"] is True
+    assert len(short.json) == 20
+    assert (empty.code, empty.out) == (0, "")
+    assert empty.err == "no stored candle of BTC/USDT 1h opens in that time\n"
+
+
+async def test_what_was_never_collected_is_said_with_the_command_that_collects_it(penstock: Penstock) -> None:
+    await penstock("collect", "BTC/USDT", "-t", "1h", "--limit", "2")
+    never, unknown = await penstock.all_of("candles ETH/USDT -t 1h", "candles BTCUSTD -t 1h")
+    assert never.code == 2
+    assert never.complaint == "ETH/USDT was never collected in 1h; to collect it: penstock collect ETH/USDT -t 1h"
+    assert unknown.code == 2
+    assert "did you mean BTC/USDT" in unknown.complaint
+
+
+async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(penstock: Penstock, database_url: str) -> None:
+    penstock = penstock.with_settings(database_url=database_url)
+    made = await penstock("migrate")
+    assert (made.code, made.err) == (0, "")
+    assert re.fullmatch(r"schema \d{4}, was empty\n", made.out)
+    again, healthy = await penstock.all_of("migrate", "doctor")
+    assert (again.code, again.out) == (0, made.out.replace("was empty", "nothing to do"))
+    assert (healthy.code, healthy.err) == (0, "")
+    _, _, database, exchange = healthy.out.splitlines()
+    assert re.fullmatch(r"ok +database: (SQLite|PostgreSQL) [\d.]+ answers, schema \d{4}", database)
+    assert re.fullmatch(r"ok +binance: reachable, its clock is [-+][\d.]+ s from ours", exchange)
+
+
+async def test_doctor_names_everything_that_is_wrong(penstock: Penstock) -> None:
+    broken = penstock.with_settings(binance_url="http://127.0.0.1:1", database_url="postgresql://user:secret@127.0.0.1:1/name")
+    found = await broken("doctor")
+    assert found.code == 1
+    _, place, database, exchange = found.out.splitlines()
+    assert place.endswith("://user:***@127.0.0.1:1/name")
+    assert database.startswith("wrong database: the database cannot be used now: connection failed")
+    assert exchange.startswith("wrong binance: GET http://127.0.0.1:1/api/v3/time:")

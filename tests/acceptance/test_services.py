@@ -1,0 +1,94 @@
+"""The commands that go on until they are told to end: `serve`, `demo`, `simulate`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sqlite3
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.acceptance.commands import Penstock, url_in
+
+
+async def _get(url: str) -> Any:  # noqa: ANN401 - whatever the service answers
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert answer.status == 200
+        return await answer.json()
+
+
+async def test_one_process_owns_a_file_and_others_read_beside_it(penstock: Penstock) -> None:
+    await penstock("collect", "BTC/USDT", "-t", "1m", "--limit", "5")
+    async with penstock.started("serve", "--port", "0") as serving:
+        url = url_in(await serving.says("Penstock serves at"))
+        page = await _get(f"{url}/api/v1/candles?symbol=BTCUSDT&timeframe=1m")
+        assert len(page["candles"]) == 5
+
+        second, taken, writing, reading = await penstock.all_of(
+            "serve --port 0", f"serve --port {url.rpartition(':')[2]}", "collect BTC/USDT -t 1m", "candles BTC/USDT -t 1m --json"
+        )
+        for refused in (second, writing):
+            assert refused.code == 5
+            assert f'{{"pid": {serving.process.pid}, "url": "{url}"}}' in refused.complaint
+        assert len(reading.json) == 5
+
+        assert taken.code == 5
+        assert taken.complaint.endswith("(Address already in use); end what uses it or choose another with --port")
+
+        ended = await serving.ended(signal.SIGTERM)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+async def test_ctrl_c_ends_a_service_in_order_while_a_connection_is_open(penstock: Penstock, database_url: str) -> None:
+    penstock = penstock.with_settings(database_url=database_url)
+    async with penstock.started("serve", "--port", "0") as serving, aiohttp.ClientSession() as session:
+        url = url_in(await serving.says("Penstock serves at"))
+        async with session.get(f"{url}/readyz") as answer:
+            assert (await answer.json())["database"] == "ok"
+        ended = await serving.ended(signal.SIGINT)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+async def test_a_database_of_a_newer_penstock_is_left_alone(penstock: Penstock, sqlite_database: str) -> None:
+    penstock = penstock.with_settings(database_url=sqlite_database)
+    await penstock("migrate")
+    with contextlib.closing(sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))) as file:
+        file.execute("UPDATE alembic_version SET version_num = '9999'")
+        file.commit()
+    commands = ("collect BTC/USDT -t 1m", "candles BTC/USDT -t 1m", "migrate")
+    for command, ended in zip(commands, await penstock.all_of(*commands), strict=True):
+        assert ended.code == 5, command
+        assert "schema version 9999" in ended.complaint or "in use by another process" in ended.complaint
+
+
+async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_new(penstock: Penstock) -> None:
+    penstock = penstock.with_settings(database_url="postgresql://nobody@127.0.0.1:1/nothing", binance_url="http://127.0.0.1:1")
+    first = (await penstock("demo", "--once", "--json")).json
+    assert (first["symbols"], first["timeframes"], first["candles_written"], first["failures"]) == (50, 6, 30_000, {})
+    assert first["database"] == f"sqlite:///{penstock.data / 'demo.db'}"
+
+    async with penstock.started("demo", "--port", "0", "--json") as demo:
+        url = url_in(await demo.says("Penstock serves at"))
+        assert len((await _get(f"{url}/api/v1/data-collector/latest-prices"))["prices"]) == 50
+        ended = await demo.ended(signal.SIGINT)
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["candles_written"] < 3_000
+
+
+async def test_the_demo_says_before_it_collects_that_its_port_is_taken(penstock: Penstock, exchange: str) -> None:
+    refused = await penstock("demo", "--port", exchange.rpartition(":")[2])
+    assert refused.code == 5
+    assert "Address already in use" in refused.complaint
+    assert not penstock.data.exists()
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+async def test_the_simulator_says_where_it_answers_and_ends_when_told(penstock: Penstock, told: signal.Signals) -> None:
+    async with penstock.started("simulate", "--port", "0", "--symbols", "5", "--now", "2026-01-15T12:00", "--speed", "0") as simulating:
+        url = url_in(await simulating.says("The simulator answers at"))
+        assert (await _get(f"{url}/api/v3/time"))["serverTime"] == 1_768_478_400_000
+        ended = await simulating.ended(told)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")

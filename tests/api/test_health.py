@@ -1,0 +1,51 @@
+"""`/livez`, `/readyz`, and where the service may listen."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sqlite3
+
+import aiohttp
+import pytest
+
+from penstock.api.server import listening
+from penstock.errors import ConflictError, InvalidInputError
+from penstock.settings import load_settings
+from tests.api.service import served
+
+
+async def test_livez_and_readyz_tell_the_state(client: aiohttp.ClientSession) -> None:
+    async with client.get("/livez") as answer:
+        assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+    async with client.get("/readyz") as answer:
+        ready = await answer.json()
+    assert (answer.status, ready["status"], ready["database"]) == (200, "ok", "ok")
+    assert ready["schema_version"].isdecimal()
+    assert 0 <= ready["loop_lag_p99_ms"] <= ready["loop_lag_max_ms"]
+
+
+async def test_reading_a_file_goes_on_while_another_process_writes_to_it(sqlite_database: str) -> None:
+    with served(sqlite_database, timeout_s=1) as url, contextlib.closing(sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        async with aiohttp.ClientSession(url) as client, client.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m") as answer:
+            assert answer.status == 200
+            assert len((await answer.json())["candles"]) == 25
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - to see it refused
+def test_an_address_that_others_can_reach_is_refused(host: str) -> None:
+    with pytest.raises(InvalidInputError, match="can be reached from other machines"), listening(load_settings(host=host, port=0)):
+        pass
+
+
+def test_an_answer_does_not_wait_until_its_first_packet_is_acknowledged() -> None:
+    with listening(load_settings(port=0)) as door:
+        assert door.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_port_belongs_to_one_service() -> None:
+    with listening(load_settings(port=0)) as door:
+        port = int(door.url.rpartition(":")[2])
+        with pytest.raises(ConflictError, match=r"cannot be listened on \(Address already in use\); end"), listening(load_settings(port=port)):
+            pass

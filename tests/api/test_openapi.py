@@ -1,0 +1,101 @@
+"""The OpenAPI document tells the truth, and no query string makes the service fail."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes, urlsplit
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DATABASE_FREE = {"/livez"}
+_PATHS = ("/livez", "/readyz", "/api/v1/candles", "/api/v1/series", "/api/v1/data-collector/latest-prices")
+_PROBLEM = {"type", "title", "status", "code", "detail"}
+
+
+@pytest.fixture(scope="module")
+def connection(service: str) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(urlsplit(service).netloc, timeout=60)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def document(connection: http.client.HTTPConnection) -> dict[str, Any]:
+    status, body = _get(connection, "/openapi.json")
+    assert status == 200
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
+    connection.request("GET", target)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_the_document_lists_the_routes_that_are_tested_here(document: dict[str, Any]) -> None:
+    assert set(document["paths"]) == set(_PATHS)
+    assert all(set(methods) == {"get"} for methods in document["paths"].values())
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_a_route_documents_what_it_answers_and_its_errors(document: dict[str, Any], path: str) -> None:
+    route = document["paths"][path]["get"]
+    answers = route["responses"]
+    expected = {"200", "403", "500"} | ({"422"} if route.get("parameters") else set()) | (set() if path in _DATABASE_FREE else {"503"})
+    assert set(answers) - {"404"} == expected
+    assert ("404" in answers) == (path == "/api/v1/candles")
+    assert route["description"]
+    for status, answer in answers.items():
+        if status == "200":
+            assert answer["content"]["application/json"]["schema"]
+        else:
+            assert set(answer["content"]) == {"application/problem+json"}
+            assert set(answer["content"]["application/problem+json"]["schema"]["required"]) == _PROBLEM
+
+
+_NAMES = ("symbol", "timeframe", "exchange", "start", "end", "limit", "cursor", "format", "fill")
+_VALUES = st.one_of(
+    st.sampled_from(
+        ["BTC/USDT", "ETHUSDT", "btcusdt", "1m", "1h", "1M", "binance", "csv", "json", "0", "-0", "nan", "inf", "1e308", "true", "[]", "{}", "'"]
+    ),
+    st.integers(-(2**70), 2**70).map(str),
+    st.datetimes().map(lambda at: at.isoformat()),
+    st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat()),
+    st.builds("{}:{}".format, st.sampled_from(["after", "before", ""]), st.integers(-5, 10**15)),
+    st.floats().map(str),
+    st.text(max_size=60),
+)
+_ENCODED = st.one_of(_VALUES.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary(max_size=20))
+_PAIRS = st.lists(st.tuples(st.one_of(st.sampled_from(_NAMES), st.text(max_size=5)), _ENCODED), max_size=6)
+
+
+def _query(pairs: list[tuple[str, bytes]]) -> str:
+    return "&".join(f"{quote_from_bytes(name.encode('utf-8', 'surrogatepass'), safe='')}={quote_from_bytes(value, safe='')}" for name, value in pairs)
+
+
+_GOOD = [("symbol", b"BTC/USDT"), ("timeframe", b"1m")]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(_PATHS), pairs=_PAIRS, good=st.booleans())
+@example(path="/api/v1/candles", pairs=[("end", b"9999-12-31T23:59:59-23:59")], good=True)
+@example(path="/api/v1/candles", pairs=[("start", b"0001-01-01T00:00:00+23:59")], good=True)
+@example(path="/api/v1/candles", pairs=[("cursor", b"after:99999999999999")], good=True)
+@example(path="/api/v1/candles", pairs=[("start", b"9999-12-30T23:59:59"), ("limit", b"1")], good=True)
+@example(path="/api/v1/series", pairs=[("exchange", b"\0")], good=False)
+def test_no_query_string_makes_a_route_answer_what_it_does_not_document(
+    connection: http.client.HTTPConnection, document: dict[str, Any], path: str, pairs: list[tuple[str, bytes]], good: bool
+) -> None:
+    status, body = _get(connection, f"{path}?{_query(_GOOD + pairs if good else pairs)}")
+    assert status < 500, body
+    assert str(status) in document["paths"][path]["get"]["responses"]
+    if status >= 400:
+        assert json.loads(body).keys() >= _PROBLEM
