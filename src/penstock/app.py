@@ -17,7 +17,7 @@ from penstock.market.instrument import SeriesKey, find_instruments, parse_timefr
 from penstock.market.source import SourceConfig
 from penstock.store.candles import SqlCandleStore
 from penstock.store.database import Database, DatabaseOptions, parse_url, server_version
-from penstock.store.migrate import migrate, newest_version, version
+from penstock.store.migrate import migrate, newest_version, refuse_newer, version
 from penstock.store.owner import owned
 from penstock.store.runs import SqlRunLedger
 
@@ -173,6 +173,7 @@ async def open_reader(settings: Settings) -> AsyncIterator[Database]:
             message = f"there is no database at {database.url.database} yet; `penstock collect` makes one"
             raise StoreUnavailableError(message)
         found = await database.read(version)
+        refuse_newer(found)
         if found != newest_version():
             message = f"the database has schema version {found or 'none'}, this Penstock works with {newest_version()}; run `penstock migrate`"
             raise ConflictError(message)
@@ -197,11 +198,15 @@ async def migrate_database(settings: Settings) -> tuple[str | None, str]:
 
 def masked_url(settings: Settings) -> str:
     """The database's URL without its password."""
-    return parse_url(settings.database_url).set(query={}).render_as_string(hide_password=True)
+    url = parse_url(settings.database_url)
+    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
 
 
 async def check_database(settings: Settings) -> str:
     """What is there, in words; raises what stands in the way of using it."""
+    async with _database(settings) as database:
+        if database.file and not database.file.exists():
+            return "none yet, the first collection makes it"
     async with open_reader(settings) as database:
         return await database.read(lambda connection: f"{server_version(connection)} answers, schema {version(connection)}")
 

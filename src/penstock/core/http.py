@@ -103,7 +103,8 @@ class HttpClient:
         try:
             return await self._exchange(path, params)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            message = f"GET {self._base_url}{path}: {type(error).__name__} {error}".rstrip()
+            reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+            message = f"GET {self._base_url}{path}: {reason}"
             raise SourceUnavailableError(message) from error
 
     async def _exchange(self, path: str, params: Mapping[str, str]) -> bytes:

@@ -93,7 +93,11 @@ def candles(connection: Connection, query: CandleQuery) -> Sequence[StoredCandle
 
 def _require_series(connection: Connection, query: CandleQuery, parameters: dict[str, Any]) -> None:
     if connection.execute(_SERIES_ID, parameters).first() is None:
-        (one,) = find_instruments([query.symbol], instruments(connection, query.exchange)[0])
+        known, _ = instruments(connection, query.exchange)
+        if not known:
+            message = f"nothing was collected from {query.exchange} yet; to begin: penstock collect {query.symbol} -t {query.timeframe}"
+            raise NotFoundError(message)
+        (one,) = find_instruments([query.symbol], known)
         message = f"{one.symbol} was never collected in {query.timeframe}; to collect it: penstock collect {one.symbol} -t {query.timeframe}"
         raise NotFoundError(message)
 

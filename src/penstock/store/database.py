@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from penstock.errors import InvalidInputError, StoreUnavailableError
@@ -36,17 +38,36 @@ class DatabaseOptions:
 
 
 def parse_url(text: str) -> URL:
-    """The database of a URL as users write it: `sqlite:///file` or `postgresql://…` (also `postgres://`)."""
+    """The database of a URL as users write it: `sqlite:///file` or `postgresql://…` (also `postgres://`).
+
+    InvalidInputError for anything else, and for parameters that the database does not have.
+    """
     try:
         url = make_url(text)
-    except ArgumentError:
-        url = None
-    if url is not None and url.drivername == "sqlite" and url.database not in {None, "", ":memory:"}:
+    except (ArgumentError, ValueError):
+        raise _bad_url("") from None
+    kind = url.drivername.partition("+")[0]
+    if url.drivername == "sqlite" and url.database not in {None, "", ":memory:"} and not url.query:
         return url
-    if url is not None and url.drivername.partition("+")[0] in {"postgresql", "postgres"}:
-        return url.set(drivername="postgresql+psycopg")
-    message = "database: the URL has to look like sqlite:////path/to/file.db or postgresql://user@host/name"
-    raise InvalidInputError(message, field="database")
+    if kind in {"postgresql", "postgres"}:
+        return _checked(url.set(drivername="postgresql+psycopg"))
+    raise _bad_url("")
+
+
+def _checked(url: URL) -> URL:
+    # The part behind an @ that was not escaped would be shown as the host, and it belongs to the password.
+    if "@" in (url.host or ""):
+        raise _bad_url("; write an @ in the password as %40")
+    try:
+        conninfo_to_dict(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    except psycopg.ProgrammingError as error:
+        raise _bad_url(f"; {str(error).strip()}") from None
+    return url
+
+
+def _bad_url(why: str) -> InvalidInputError:
+    message = f"database: the URL has to look like sqlite:////path/to/file.db or postgresql://user@host/name{why}"
+    return InvalidInputError(message, field="database")
 
 
 class Database:
@@ -101,9 +122,10 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
     try:
         with engine.begin() as connection:
             return work(connection)
-    except IntegrityError:
+    except (DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError):
+        # What remains of DatabaseError is not about what we sent: the server is gone, the file is locked, full, or no database.
         raise
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         message = f"the database cannot be used now: {reason}"
         raise StoreUnavailableError(message) from error

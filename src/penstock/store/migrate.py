@@ -29,7 +29,7 @@ async def migrate(database: Database) -> tuple[str | None, str]:
         config = _config()
         newest = ScriptDirectory.from_config(config).get_current_head() or ""
         if before != newest:
-            _refuse_newer(config, before)
+            refuse_newer(before)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         return before, newest
@@ -53,8 +53,9 @@ def _config() -> Config:
     return config
 
 
-def _refuse_newer(config: Config, before: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if before is not None and before not in known:
-        message = f"the database has schema version {before}, which this Penstock does not know; install the version that made it, or a newer one"
+def refuse_newer(found: str | None) -> None:
+    """ConflictError when the version in the database is not one of ours."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        message = f"the database has schema version {found}, which this Penstock does not know; install the version that made it, or a newer one"
         raise ConflictError(message)
