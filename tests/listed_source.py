@@ -1,4 +1,4 @@
-"""An exchange that is a list of rows: it answers by Binance's range rule, in this process, so that properties can be tried on thousands of histories."""
+"""An exchange that is a list of rows: it answers by Binance's range rule, so that properties can be tried on thousands of histories."""
 
 from __future__ import annotations
 

@@ -71,7 +71,9 @@ class Exchange:
         """All it has of a series from `start` to before `end`, asked page by page; without faults."""
         rows: list[list[Any]] = []
         while True:
-            params = {"symbol": symbol, "interval": timeframe, "limit": 1_000, "startTime": start} | ({} if end is None else {"endTime": end - 1})
+            params: dict[str, str | int] = {"symbol": symbol, "interval": timeframe, "limit": 1_000, "startTime": start}
+            if end is not None:
+                params["endTime"] = end - 1
             async with self.session.get(f"{self.url}/api/v3/klines", params=params) as response:
                 assert response.status == 200, await response.text()
                 page: list[list[Any]] = await response.json()
@@ -82,7 +84,8 @@ class Exchange:
 
     async def first(self, symbol: str, timeframe: str) -> int:
         """When the oldest candle opens."""
-        async with self.session.get(f"{self.url}/api/v3/klines", params={"symbol": symbol, "interval": timeframe, "limit": 1, "startTime": 0}) as response:
+        params: dict[str, str | int] = {"symbol": symbol, "interval": timeframe, "limit": 1, "startTime": 0}
+        async with self.session.get(f"{self.url}/api/v3/klines", params=params) as response:
             opened: int = (await response.json())[0][0]
             return opened
 
@@ -105,7 +108,9 @@ class World:
 
     async def stored(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[dict[str, Any]]:
         """The candles of a series, in order."""
-        wanted = select(candle_table).join(series, series.c.id == candle_table.c.series_id).join(instrument, instrument.c.id == series.c.instrument_id)
+        wanted = (
+            select(candle_table).join(series, series.c.id == candle_table.c.series_id).join(instrument, instrument.c.id == series.c.instrument_id)
+        )
         wanted = wanted.where(instrument.c.native_symbol == symbol, series.c.timeframe == timeframe).order_by(candle_table.c.open_time)
         return await self.app.database.read(lambda connection: [dict(row) for row in connection.execute(wanted).mappings()])
 

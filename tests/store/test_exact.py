@@ -90,5 +90,7 @@ async def test_the_time_of_the_database_is_now(database_url: str) -> None:
     """A ledger that counts from another century, or in another unit, would fail no run, or every one."""
     async with opened(database_url) as store:
         run = await store.run()
-        [started] = await store.database.read(lambda connection: connection.execute(select(runs.c.started_at).where(runs.c.id == run.id)).scalars().all())
+        [started] = await store.database.read(
+            lambda connection: connection.execute(select(runs.c.started_at).where(runs.c.id == run.id)).scalars().all()
+        )
     assert abs(started - time.time() * 1_000) < 60_000

@@ -56,7 +56,11 @@ async def test_a_flush_that_the_database_refuses_in_the_middle_leaves_nothing(da
 async def test_coverage_changes_are_replayed_onto_what_is_recorded(database_url: str) -> None:
     async with opened(database_url) as store:
         target, run = await ready(store)
-        later = [Span(ORIGIN, ORIGIN + MINUTE, STORED), Span(ORIGIN + MINUTE, ORIGIN + 2 * MINUTE, OUTAGE), Span(ORIGIN + 2 * MINUTE, ORIGIN + 3 * MINUTE, STORED)]
+        later = [
+            Span(ORIGIN, ORIGIN + MINUTE, STORED),
+            Span(ORIGIN + MINUTE, ORIGIN + 2 * MINUTE, OUTAGE),
+            Span(ORIGIN + 2 * MINUTE, ORIGIN + 3 * MINUTE, STORED),
+        ]
         await store.write(run, coverage=covers(target, *later))
         assert await store.spans() == later
         await store.write(run, coverage=covers(target, Span(ORIGIN, ORIGIN + 9 * MINUTE, STORED), deleted=[span.start for span in later[1:]]))
@@ -114,7 +118,9 @@ async def test_market_data_answers_date_filters_as_users_write_them(database_url
     async with opened(database_url) as store:
         run = await store.run()
         await store.write(run, page(await store.target(), candles(at - 2 * MINUTE, 5)))
-        where = "exchange = 'binance' AND symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2024-03-01' AND timestamp < '2024-03-01 00:02:00'"
+        where = (
+            "exchange = 'binance' AND symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2024-03-01' AND timestamp < '2024-03-01 00:02:00'"
+        )
         rows = await store.rows(f"SELECT * FROM market_data WHERE {where} ORDER BY timestamp")
     assert len(rows) == 2
     assert [float(row["close"]) for row in rows] == [102.5, 103.5]
@@ -138,7 +144,9 @@ async def test_a_users_date_filter_on_postgresql_uses_the_key_of_the_table(postg
         run = await store.run()
         await store.write(run, page(await store.target(), candles(ORIGIN, 20_000)))
         await store.change("ANALYZE")
-        plan = await store.rows("EXPLAIN SELECT close FROM market_data WHERE symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2018-01-14 21:00'")
+        plan = await store.rows(
+            "EXPLAIN SELECT close FROM market_data WHERE symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2018-01-14 21:00'"
+        )
     text = "\n".join(str(line["QUERY PLAN"]) for line in plan)
     assert "candle_pkey" in text
     assert "Seq Scan on candle" not in text

@@ -218,7 +218,7 @@ async def test_a_run_lives_on_while_its_work_takes_longer_than_the_dead_are_wait
 
         async def work(_: Run) -> Outcome:
             nonlocal others
-            for _ in range(12):
+            for _beat in range(12):
                 await asyncio.sleep(0.1)
                 others += await store.ledger.fail_dead()
             return Outcome()
@@ -230,6 +230,6 @@ async def test_a_run_lives_on_while_its_work_takes_longer_than_the_dead_are_wait
 async def test_text_that_no_database_could_misread_is_kept_as_it_is(database_url: str) -> None:
     async with opened(database_url) as store:
         run = await store.run()
-        error = "it's \"broken\"; DROP TABLE run; -- \u2603 %s :name \\"
+        error = 'it\'s "broken"; DROP TABLE run; -- \u2603 %s :name \\'
         await store.ledger.finish(run, RunEnd(state=RunState.FAILED, error=error))
         assert (await store.run_row(run))["error"] == error

@@ -26,7 +26,7 @@ many = settings(max_examples=20, suppress_health_check=[HealthCheck.function_sco
 
 @dataclass(frozen=True)
 class Seen:
-    """The candles of one symbol from `first` to before `last` as an exchange shows them; the last one is open after `trades` trades, or closed (None)."""
+    """The candles of one symbol from `first` to before `last` as an exchange shows them; the last is open after `trades` trades, or closed (None)."""
 
     symbol: str
     first: int
@@ -164,7 +164,8 @@ async def test_an_open_candle_is_completed_and_leaves_no_restatement(database_ur
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("close", "105.00000001"), ("trades", 8), ("taker_quote", "620.1"), ("close_time", ORIGIN + 1), ("high", "110.000000000000000001")]
+    ("field", "value"),
+    [("close", "105.00000001"), ("trades", 8), ("taker_quote", "620.1"), ("close_time", ORIGIN + 1), ("high", "110.000000000000000001")],
 )
 async def test_a_closed_candle_that_changes_leaves_its_old_values_and_both_runs_behind(database_url: str, field: str, value: object) -> None:
     async with opened(database_url) as store:
@@ -178,7 +179,9 @@ async def test_a_closed_candle_that_changes_leaves_its_old_values_and_both_runs_
         await store.finish(second)
         assert (await stored(store))[field] == value
         [kept] = await store.rows("SELECT * FROM restatement")
-        numbers = {name: str(kept[name]) for name in ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote", "trades")}
+        numbers = {
+            name: str(kept[name]) for name in ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote", "trades")
+        }
     assert numbers == {name: str(before[name]) for name in numbers}
     assert (kept["run_id"], kept["restated_by"], kept["reason"]) == (first.id, second.id, "changed at the source")
 

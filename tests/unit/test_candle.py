@@ -17,7 +17,7 @@ from tests.market_builders import MINUTE, ORIGIN, candle
 _END = ORIGIN + 1_000 * MINUTE
 _VALUES = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 
-# Digits that a market can send: up to 24 before the point and 18 behind, with trailing zeros.
+# Digits that a market can send: up to 24 in all, 18 of them behind the point, with trailing zeros.
 amounts = st.builds(lambda number, places: f"{Decimal(number).scaleb(-places):f}", st.integers(0, 10**24 - 1), st.integers(0, 18))
 # Twenty digits that differ in the last few: further than a double can see.
 close_amounts = st.integers(0, 999).map(lambda last: f"12345678901234567.{last:03d}")
@@ -75,7 +75,7 @@ def test_a_high_that_is_too_low_by_less_than_a_double_can_see_is_refused() -> No
         ("1\t2", "not_a_number"),
         ("\\N", "not_a_number"),
         ("1" * 25, "not_a_number"),
-        ("0." + "1" * 19, "not_a_number"),
+        ("0." + "1" * 31, "not_a_number"),
         ("-1", "negative"),
         ("-0.5", "negative"),
         ("--1", "not_a_number"),
@@ -93,6 +93,15 @@ def test_any_text_at_all_is_accepted_as_an_amount_or_refused_but_never_breaks(na
     assert len(good) + len(bad) == 1
     if good:
         assert Decimal(value) >= 0
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(_VALUES), st.text("0159.,-e\n", max_size=6), max_size=3), min_size=2, max_size=5))
+def test_a_row_is_judged_by_itself_whatever_stands_in_the_others_of_its_page(pages: list[dict[str, str]]) -> None:
+    rows = [candle(ORIGIN + place * MINUTE, **values) for place, values in enumerate(pages)]
+    good, bad = accept(rows, Timeframe.M1, start=ORIGIN, end=_END)
+    alone = [accept([row], Timeframe.M1, start=ORIGIN, end=_END) for row in rows]
+    assert good == [row for accepted, _ in alone for row in accepted]
+    assert bad == [row for _, rejected in alone for row in rejected]
 
 
 @pytest.mark.parametrize(

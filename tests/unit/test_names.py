@@ -25,7 +25,9 @@ def test_a_symbol_named_twice_is_one() -> None:
     assert find_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN) == [_KNOWN[1], _KNOWN[0]]
 
 
-@pytest.mark.parametrize(("name", "near"), [("BTCUSD", "BTC/USDT"), ("BTC/UDST", "BTC/USDT"), ("ETHUSTD", "ETH/USDT"), ("1000SAT/USDT", "1000SATS/USDT")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("BTCUSD", "BTC/USDT"), ("BTC/UDST", "BTC/USDT"), ("ETHUSTD", "ETH/USDT"), ("1000SAT/USDT", "1000SATS/USDT")]
+)
 def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         find_instruments(["ETHUSDT", name], _KNOWN)
@@ -35,11 +37,11 @@ def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str
 
 @given(st.text(max_size=200))
 def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> None:
-    try:
-        assert find_instruments([name], _KNOWN)
-    except InvalidInputError as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 500
+    if name.strip().upper() not in {form for one in _KNOWN for form in (one.native_symbol, one.symbol)}:
+        with pytest.raises(InvalidInputError) as refused:
+            find_instruments([name], _KNOWN)
+        assert "\n" not in str(refused.value)
+        assert len(str(refused.value)) < 500
 
 
 def test_nothing_known_is_said_without_a_guess() -> None:
@@ -81,7 +83,16 @@ def test_a_database_address_is_understood_as_users_write_it(text: str, expected:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "penstock.db", "sqlite://", "sqlite:///:memory:", "mysql://user:secret@host/name", "http://host", "sqlite+aiosqlite:///x.db", "postgresql//x"],
+    [
+        "",
+        "penstock.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://user:secret@host/name",
+        "http://host",
+        "sqlite+aiosqlite:///x.db",
+        "postgresql//x",
+    ],
 )
 def test_any_other_address_is_refused_without_repeating_what_may_hold_a_password(text: str) -> None:
     with pytest.raises(InvalidInputError, match="database: the URL has to look like") as refused:

@@ -16,7 +16,7 @@ from penstock.market.page import Target
 from penstock.market.plan import Plan, Planner
 from penstock.market.timeframe import Timeframe
 from tests.listed_source import ListedSource
-from tests.market_builders import MINUTE, ORIGIN, candle, candles, instrument
+from tests.market_builders import MINUTE, ORIGIN, candles, instrument
 
 _NOW = ORIGIN + 200 * MINUTE + 30_000
 _RUNNING = ORIGIN + 200 * MINUTE

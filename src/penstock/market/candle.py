@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from penstock.market.timeframe import Timeframe
 
-# Twenty-four digits before the point and eighteen behind hold every amount a market has quoted; longer ones are garbage, not money.
-_NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,18})?")
+# Twenty-four digits before the point and thirty behind hold every amount a market has quoted, also one that went through a double on its way
+# (0.00010756000000000001 in real recordings); longer ones are garbage, not money.
+_NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,30})?")
 _MICROSECONDS = 100_000_000_000_000
 _MOST_TRADES = 2**63 - 1
 _TEXTS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")

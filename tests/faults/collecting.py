@@ -1,0 +1,42 @@
+"""Processes for the tests of kill -9: each collects as it is told and prints, after each flush, what it has reported as written.
+
+For each line of input, `DATABASE EXCHANGE SINCE SYMBOL,SYMBOL,…`, this process forks one that has everything imported already: a kill costs
+milliseconds instead of a start of Python. It says `pid N`, and this process, after its end, `ended STATUS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from penstock.app import CollectOrder, open_app
+from penstock.settings import load_settings
+
+
+async def collect(database_url: str, exchange_url: str, since: int, symbols: list[str]) -> None:
+    settings = load_settings(database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=1_000_000)
+    order = CollectOrder(symbols=symbols, timeframes=["1m"], since=since)
+    async with open_app(settings) as app:
+        say("open")
+        await app.collect(order, on_progress=lambda progress: say(f"written {progress.counters.written}"))
+
+
+def say(words: str) -> None:
+    """One line in one write, out of this process before anything else happens."""
+    os.write(1, f"{words}\n".encode())
+
+
+def main() -> None:
+    for line in sys.stdin:
+        database_url, exchange_url, since, symbols = line.split()
+        child = os.fork()
+        if not child:
+            say(f"pid {os.getpid()}")
+            asyncio.run(collect(database_url, exchange_url, int(since), symbols.split(",")))
+            os._exit(0)
+        say(f"ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Answers that no simulator sends: a server that says what a test tells it to, and the source that has to make sense of it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from penstock.core.http import HttpLimits
+from penstock.errors import RateLimitedError, SourceUnavailableError
+from penstock.market.source import Answer, PageRequest, SourceConfig
+from penstock.sources.binance import BinanceSource
+from tests.market_builders import MINUTE, ORIGIN, key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_GOOD = f'[{ORIGIN},"1.0","2.0","0.5","1.5","7",{ORIGIN + MINUTE - 1},"8",3,"4","5","0"]'
+
+
+@contextlib.asynccontextmanager
+async def answering(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> AsyncIterator[BinanceSource]:
+    """A source whose exchange answers everything with `body`."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body, status=status, headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        limits = HttpLimits(attempts=1, deadline_s=5)
+        async with BinanceSource(SourceConfig(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", http=limits)) as source:
+            yield source
+    finally:
+        await runner.cleanup()
+
+
+async def answer_to(body: str | bytes) -> Answer:
+    async with answering(body.encode() if isinstance(body, str) else body) as source:
+        return await source.candles(PageRequest(series=key(), start=ORIGIN, limit=1_000))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "null",
+        '"row"',
+        "{}",
+        "[]",
+        "[true,1]",
+        f'[{ORIGIN},"1.0"]',
+        _GOOD.replace('"1.0"', "null"),
+        _GOOD.replace('"1.0"', '{"a":1}'),
+        _GOOD.replace(f"[{ORIGIN},", "[null,"),
+        _GOOD.replace(f"[{ORIGIN},", "[true,"),
+        _GOOD.replace(f"[{ORIGIN},", '["soon",'),
+        _GOOD.replace(f"[{ORIGIN},", f"[{'9' * 400},").replace('"2.0"', "null"),
+    ],
+)
+async def test_a_row_that_is_none_is_refused_and_its_neighbours_are_not(row: str) -> None:
+    answer = await answer_to(f"[{_GOOD},{row},{_GOOD.replace(str(ORIGIN), str(ORIGIN + MINUTE))}]")
+    assert [candle.open_time for candle in answer.candles] == [ORIGIN, ORIGIN + MINUTE]
+    [refused] = answer.rejected
+    assert refused.reason == "malformed"
+    assert refused.open_time is None or type(refused.open_time) is int
+
+
+@pytest.mark.parametrize("number", ["1.10", "100", "1e5", "NaN", "Infinity"])
+async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_and_never_rounded(number: str) -> None:
+    answer = await answer_to(f"[{_GOOD.replace('"1.0"', number)}]")
+    assert [candle.open for candle in answer.candles] in ([number], [])
+    assert len(answer.candles) + len(answer.rejected) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"{}",
+        b'{"code":-1121,"msg":"Invalid symbol."}',
+        b"[[[",
+        b"[" * 100_000,
+        b"[" + b"[1," * 50_000,
+        b'{"a":' * 50_000,
+        b"\xff\xfe",
+        f"[{_GOOD}]".encode("utf-16"),
+        f"[{_GOOD}".encode(),
+        f"[{_GOOD}] and more".encode(),
+        b"[[" + b"9" * 5_000 + b"]]",
+    ],
+    ids=range(13),
+)
+async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
+    with pytest.raises(SourceUnavailableError):
+        await answer_to(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[]", b'{"serverTime":"soon"}', b'{"serverTime":null}', b'{"a":' * 50_000, b'{"serverTime":1,"a":' + b"[" * 100_000]
+)
+async def test_a_clock_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
+    async with answering(body) as source:
+        with pytest.raises(SourceUnavailableError):
+            await source.server_time()
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"Retry-After": "soon"}, {"Retry-After": "-5"}, {"Retry-After": "1.5"}, {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}]
+)
+@pytest.mark.parametrize("status", [429, 418])
+async def test_a_pause_without_a_readable_length_is_a_minute_and_not_none(status: int, header: dict[str, str]) -> None:
+    async with answering(b"{}", status=status, headers=header) as source:
+        with pytest.raises(RateLimitedError) as told:
+            await source.server_time()
+        assert told.value.retry_after_s == 60
+
+
+@pytest.mark.parametrize("used", ["", "many", "-1", "1e9", "9" * 400, "²"])
+async def test_a_senseless_count_of_used_weight_stops_nothing(used: str) -> None:
+    async with answering(b'{"serverTime":5}', headers={"X-MBX-USED-WEIGHT-1M": used}) as source:
+        assert await source.server_time() == 5

@@ -1,0 +1,178 @@
+"""kill -9 of a collecting process at random moments: nothing reported as written is lost, nothing is half written, the next run completes all.
+
+The moments are drawn from a seed that is printed with n; 0 losses in n kills bound the rate of losses at about 3/n.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock.app import open_app
+from penstock.market.coverage import Span, SpanState
+from tests.conftest import DATABASES
+from tests.simulated import DAY, MINUTE, NOW, Exchange, World, settings_for, simulated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.postgres_server import PostgresServer
+
+_SEED = int(os.environ.get("PENSTOCK_TEST_SEED", "20260518"))
+_ROUNDS = 5
+_KILLS_A_ROUND = 4
+_SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT")
+_DAYS_A_KILL = 2
+_RUNNING = NOW - NOW % MINUTE
+_IMPATIENT = {"PENSTOCK_HEARTBEAT_S": "0.1", "PENSTOCK_DEAD_AFTER_S": "0.5", "PENSTOCK_REQUEST_CONCURRENCY": "1"}
+
+
+def since_of(kill: int) -> int:
+    return _RUNNING - kill * _DAYS_A_KILL * DAY
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What a process said before its end, and whether it was killed before it was done, and how long after opening the database it lived."""
+
+    reported: int
+    early: bool
+    lived_s: float
+
+
+class Collectors:
+    """Starts collecting processes, one at a time, and kills them."""
+
+    def __init__(self, parent: asyncio.subprocess.Process) -> None:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        self._orders, self._words = parent.stdin, parent.stdout
+
+    async def run(self, database_url: str, exchange: Exchange, since: int, kill_after_s: float | None = None) -> Killed:
+        """Start one and kill it so long after it has opened the database, unless it ends before."""
+        self._orders.write(f"{database_url} {exchange.url} {since} {','.join(_SYMBOLS)}\n".encode())
+        pid = int(await self._word("pid"))
+        await self._word("open")
+        began = time.monotonic()
+        ending = asyncio.ensure_future(self._until_ended())
+        await asyncio.wait([ending], timeout=kill_after_s)
+        if not ending.done():
+            os.kill(pid, signal.SIGKILL)
+        status, reported = await ending
+        assert status in {0, -signal.SIGKILL}
+        return Killed(reported, early=status != 0, lived_s=time.monotonic() - began)
+
+    async def _word(self, name: str) -> str:
+        line = (await self._words.readline()).decode()
+        assert line.split()[:1] == [name], line
+        return line.removeprefix(name)
+
+    async def _until_ended(self) -> tuple[int, int]:
+        reported = 0
+        while (line := (await self._words.readline()).split())[0] != b"ended":
+            reported = int(line[1])
+        return int(line[1]), reported
+
+
+@contextlib.asynccontextmanager
+async def collectors() -> AsyncIterator[Collectors]:
+    script = str(Path(__file__).with_name("collecting.py"))
+    pipe = asyncio.subprocess.PIPE
+    environment = os.environ | _IMPATIENT
+    parent = await asyncio.create_subprocess_exec(sys.executable, script, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
+    try:
+        yield Collectors(parent)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        await parent.communicate()
+
+
+@contextlib.asynccontextmanager
+async def looking(database_url: str, exchange: Exchange) -> AsyncIterator[World]:
+    """The database as the next process finds it."""
+    settings = settings_for(database_url, exchange.url, heartbeat_s=0.1, dead_after_s=0.5)
+    async with open_app(settings) as app:
+        yield World(app, exchange)
+
+
+async def check_whole(one: World, killed: Killed) -> None:
+    """What was reported is there, and what is there is whole: rows, counters and coverage agree."""
+    runs = await one.read("SELECT inserted + updated AS written FROM run ORDER BY id DESC LIMIT 1")
+    assert sum(run["written"] for run in runs) >= killed.reported
+    [total] = await one.read("SELECT (SELECT coalesce(sum(inserted), 0) FROM run) AS counted, (SELECT count(*) FROM candle) AS stored")
+    assert total["counted"] == total["stored"]
+    for symbol in _SYMBOLS:
+        await one.check_coverage(symbol)
+
+
+async def when_free(one: World) -> None:
+    """What the killed run held is free when its heartbeat has grown old; then the next process finds nothing that stops it."""
+    while await one.read("SELECT * FROM run_claim"):
+        await asyncio.sleep(0.05)
+        await one.app.ledger.fail_dead()
+
+
+async def check_complete(one: World, undisturbed: dict[str, list[list[Any]]]) -> None:
+    """The next run makes of it what a run that nobody disturbs gives."""
+    since = since_of(_KILLS_A_ROUND)
+    await one.collect(*_SYMBOLS, since=since)
+    for symbol in _SYMBOLS:
+        assert await one.table(symbol) == undisturbed[symbol]
+        assert await one.spans(symbol) == [Span(since, _RUNNING, SpanState.STORED)]
+    runs = await one.read("SELECT state, error FROM run")
+    assert {(run["state"], run["error"]) for run in runs} <= {("succeeded", None), ("failed", "its worker died")}
+    assert await one.read("SELECT * FROM run_claim") == []
+    assert await one.read("SELECT * FROM restatement") == []
+
+
+@pytest.fixture(params=DATABASES)
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[contextlib.ExitStack, str], str]:
+    """Gives the URL of one more database."""
+
+    def database(stack: contextlib.ExitStack, name: str) -> str:
+        if request.param == "sqlite":
+            return f"sqlite:///{tmp_path / name}.db"
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return stack.enter_context(server.database())
+
+    return database
+
+
+async def test_kill_9_loses_nothing_reported_leaves_nothing_half_written_and_the_next_run_completes_the_table(
+    fresh: Callable[[contextlib.ExitStack, str], str], request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance, outcomes = random.Random(_SEED), list[Killed]()
+    with contextlib.ExitStack() as stack:
+        # Slow answers make the pages come one after the other, as from an exchange.
+        async with simulated() as exchange, collectors() as processes:
+            undisturbed = {symbol: await exchange.rows(symbol, "1m", since_of(_KILLS_A_ROUND)) for symbol in _SYMBOLS}
+            await exchange.faults({"name": "latency", "ms": 60})
+            longest_s = (await processes.run(fresh(stack, "undisturbed"), exchange, since_of(1))).lived_s
+            for number in range(_ROUNDS):
+                url = fresh(stack, f"round{number}")
+                for kill in range(1, _KILLS_A_ROUND + 1):
+                    outcomes.append(await processes.run(url, exchange, since_of(kill), chance.uniform(0, longest_s)))
+                    async with looking(url, exchange) as one:
+                        await check_whole(one, outcomes[-1])
+                        await when_free(one)
+                async with looking(url, exchange) as one:
+                    await check_complete(one, undisturbed)
+    early = [killed for killed in outcomes if killed.early]
+    after_a_flush = sum(killed.reported > 0 for killed in early)
+    said = (
+        f"{request.node.callspec.id}: seed {_SEED}, n = {len(outcomes)} kills within {longest_s:.2f} s, "
+        f"{len(early)} of them before the end, {after_a_flush} after a flush: 0 lost, 0 half written"
+    )
+    with capsys.disabled():
+        sys.stdout.write(f"\n{said}\n")
+    assert after_a_flush > 0

@@ -1,0 +1,290 @@
+"""Every fault of the simulator, met by a collection: how the run ends, what is stored, what is refused and why, and that the next run heals it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError
+from penstock.market.coverage import Span, SpanState
+from tests.simulated import MINUTE, NOW, World, world
+
+if TYPE_CHECKING:
+    from penstock.app import CollectReport
+
+RUNNING = NOW - NOW % MINUTE
+START = RUNNING - 19 * MINUTE
+STORED, FAILED, REJECTED = SpanState.STORED, SpanState.FAILED, SpanState.REJECTED
+
+Fault = dict[str, Any]
+
+
+def klines(name: str, **parameters: object) -> Fault:
+    return {"name": name, "path": "klines"} | parameters
+
+
+async def collect(one: World) -> CollectReport:
+    return await one.collect("BTCUSDT", limit=20)
+
+
+async def assert_healed(one: World, *symbols: str) -> None:
+    """Without the fault the next run completes the series."""
+    await one.exchange.faults()
+    await one.collect(*(symbols or ["BTCUSDT"]))
+    for symbol in symbols or ("BTCUSDT",):
+        assert await one.table(symbol) == await one.exchange.rows(symbol, "1m", START)
+        assert await one.spans(symbol) == [Span(START, RUNNING, STORED)]
+        await one.check_coverage(symbol)
+    assert await one.read("SELECT * FROM restatement") == []
+
+
+# ── Answers that are none ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+UNAVAILABLE = [
+    klines("server_error", code=500),
+    klines("server_error", code=502),
+    klines("server_error", code=503),
+    klines("server_error", code=504),
+    klines("hang"),
+    klines("slow", pause_ms=20),
+    klines("reset"),
+    klines("truncated", variant="framing"),
+    klines("truncated", variant="json"),
+    klines("html", status=200),
+    klines("redirect"),
+    klines("redirect", location="/api/v3/klines?symbol=ETHUSDT&interval=1m"),
+    klines("oversized", mib=40),
+    klines("oversized", mib=40, gzip=True),
+]
+
+
+def named(fault: Fault) -> str:
+    return "-".join(str(value) for name, value in fault.items() if name not in {"path", "location", "pause_ms"})
+
+
+@pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
+async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tried_later(database_url: str, fault: Fault) -> None:
+    async with world(database_url, request_deadline_s=0.4) as one:
+        await one.exchange.faults(fault)
+        with pytest.raises(RunUnavailableError):
+            await collect(one)
+        # The HTTP library repeats a request by itself, once, when a connection that was used before is reset.
+        assert len(await one.exchange.asked()) in ((2, 3, 4) if fault["name"] == "reset" else (2,))
+        assert await one.stored() == []
+        assert await one.spans() == [Span(START, RUNNING, FAILED)]
+        assert (await one.last_run())["state"] == "failed"
+        await assert_healed(one)
+
+
+@pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
+async def test_an_answer_that_fails_once_is_of_no_consequence(sqlite_database: str, fault: Fault) -> None:
+    async with world(sqlite_database, request_deadline_s=0.4) as one:
+        await one.exchange.faults(fault | {"count": 1})
+        report = await collect(one)
+        assert report.result.failures == {}
+        assert (await one.last_run())["state"] == "succeeded"
+        await assert_healed(one)
+
+
+async def test_a_provider_that_says_no_is_not_asked_again(database_url: str) -> None:
+    async with world(database_url) as one:
+        await one.exchange.faults(klines("html", status=403))
+        with pytest.raises(RunFailedError, match="HTTP 403"):
+            await collect(one)
+        assert len(await one.exchange.asked()) == 1
+        assert await one.spans() == [Span(START, RUNNING, FAILED)]
+        await assert_healed(one)
+
+
+async def test_a_huge_answer_is_not_taken_into_memory(sqlite_database: str) -> None:
+    async with world(sqlite_database, request_attempts=1, request_deadline_s=5) as one:
+        await collect(one)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # The simulator runs in this process too, and streams piece by piece.
+        await one.exchange.faults(klines("oversized", mib=400, gzip=True))
+        with pytest.raises(RunUnavailableError):
+            await one.collect("BTCUSDT")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+@pytest.mark.parametrize("path", ["time", "exchangeInfo"])
+async def test_the_other_answers_of_the_exchange_may_fail_too(database_url: str, path: str) -> None:
+    async with world(database_url, request_deadline_s=0.4) as one:
+        for fault in ({"name": "server_error"}, {"name": "html", "status": 200}, {"name": "truncated", "variant": "json"}):
+            await one.exchange.faults(fault | {"path": path})
+            with pytest.raises(SourceUnavailableError):
+                await collect(one)
+        assert await one.stored() == []
+        assert {row["state"] for row in await one.read("SELECT state FROM run")} <= {"failed"}
+        await one.exchange.faults()
+        await collect(one)
+        await assert_healed(one)
+
+
+# ── Told to wait ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["rate_limit", "ban"])
+async def test_not_one_request_is_sent_before_the_providers_pause_is_over(database_url: str, name: str) -> None:
+    async with world(database_url, request_concurrency=1) as one:
+        await one.exchange.faults(klines(name, retry_after=1, after=1, count=1))
+        report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
+        asked = await one.exchange.asked()
+        assert [request["status"] for request in asked] == [200, 429 if name == "rate_limit" else 418, 200, 200]
+        assert asked[2]["at"] - asked[1]["at"] >= 1
+        assert report.result.failures == {}
+        await assert_healed(one, "BTCUSDT", "ETHUSDT", "BNBUSDT")
+
+
+async def test_a_pause_holds_for_all_requests_that_go_side_by_side(database_url: str) -> None:
+    symbols = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "XRPUSDT", "SOLUSDT")
+    async with world(database_url, request_concurrency=3, request_attempts=4) as one:
+        await one.exchange.faults(klines("rate_limit", retry_after=1, after=2, count=1))
+        await one.collect(*symbols, limit=20)
+        asked = await one.exchange.asked()
+        [told] = [request["at"] for request in asked if request["status"] == 429]
+        # The other two of three were on their way when the answer came.
+        assert sum(told < request["at"] < told + 1 for request in asked) <= 2
+        assert sum(request["at"] >= told + 1 for request in asked) >= 1
+        await assert_healed(one, *symbols)
+
+
+@pytest.mark.parametrize("name", ["rate_limit", "ban"])
+async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(database_url: str, name: str) -> None:
+    async with world(database_url, request_concurrency=1) as one:
+        await one.exchange.faults(klines(name, retry_after=120))
+        with pytest.raises(RunUnavailableError, match="HTTP 4"):
+            await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
+        assert len(await one.exchange.asked()) == 1
+        for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT"):
+            assert await one.spans(symbol) == [Span(START, RUNNING, FAILED)]
+
+
+async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attempt(database_url: str) -> None:
+    async with world(database_url, request_attempts=2) as one:
+        await one.exchange.faults(klines("rate_limit", retry_after=1))
+        with pytest.raises(RunUnavailableError):
+            await collect(one)
+        first, second = await one.exchange.asked()
+        assert second["at"] - first["at"] >= 1
+
+
+async def test_the_error_says_how_long_to_wait(sqlite_database: str) -> None:
+    async with world(sqlite_database) as one, one.app.source("binance") as source:
+        await one.exchange.faults({"name": "ban", "retry_after": 90})
+        with pytest.raises(RateLimitedError) as told:
+            await source.server_time()
+        assert told.value.retry_after_s == 90
+        with pytest.raises(RateLimitedError) as again:
+            await source.instruments()
+        assert 80 < again.value.retry_after_s <= 90
+        assert await one.exchange.asked("/api/v3/exchangeInfo") == []
+
+
+# ── Answers with bad rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+REASONS = {
+    "nan": "not_a_number",
+    "nan_token": "not_a_number",
+    "inf": "not_a_number",
+    "inf_token": "not_a_number",
+    "high_below_low": "high_below_low",
+    "negative": "negative",
+    "duplicate": "duplicate",
+    "microseconds": "microseconds",
+    "future": "future",
+}
+
+
+@pytest.mark.parametrize("row", [0, 7, -1])
+@pytest.mark.parametrize("kind", REASONS)
+async def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_stored(database_url: str, kind: str, row: int) -> None:
+    async with world(database_url) as one:
+        proper = await one.exchange.rows("BTCUSDT", "1m", START)
+        await one.exchange.faults(klines("bad_rows", kind=kind, row=row))
+        report = await collect(one)
+        assert await one.refused() == [REASONS[kind]]
+        lost = set() if kind == "duplicate" else {proper[row][0]}
+        assert await one.table() == [values for values in proper if values[0] not in lost]
+        assert report.result.rejected == {"BTC/USDT 1m": 1}
+        assert ((await one.last_run())["state"], (await one.last_run())["rejected"]) == ("succeeded", 1)
+        await one.check_coverage()
+        await assert_healed(one)
+
+
+@pytest.mark.parametrize("row", [0, 7, -1])
+async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_again(database_url: str, row: int) -> None:
+    async with world(database_url) as one:
+        await one.exchange.faults(klines("bad_rows", kind="out_of_order", row=row))
+        await collect(one)
+        assert set(await one.refused()) == {"out_of_order"}
+        await one.check_coverage()
+        await assert_healed(one)
+
+
+@pytest.mark.parametrize("kind", ["nan", "microseconds", "future", "high_below_low"])
+async def test_bad_rows_in_every_page_of_a_long_range_spoil_neither_the_pages_nor_the_ends(database_url: str, kind: str) -> None:
+    since = RUNNING - 2_500 * MINUTE
+    async with world(database_url) as one:
+        await one.exchange.faults(klines("bad_rows", kind=kind, row=0))
+        await one.collect("BTCUSDT", since=since)
+        await one.check_coverage()
+        spans = await one.spans()
+        assert (min(span.start for span in spans), max(span.end for span in spans)) == (since, RUNNING)
+        assert {span.state for span in spans} == {STORED, REJECTED}
+        await one.exchange.faults()
+        await one.collect("BTCUSDT")
+        assert await one.table() == await one.exchange.rows("BTCUSDT", "1m", since)
+        assert await one.spans() == [Span(since, RUNNING, STORED)]
+
+
+async def test_the_same_bad_row_in_two_runs_is_kept_once(database_url: str) -> None:
+    async with world(database_url) as one:
+        for _ in range(2):
+            await one.exchange.faults(klines("bad_rows", kind="negative", row=3))
+            await collect(one)
+            await one.exchange.faults()
+        # The second run asked for the refused range again, and for the open candle.
+        kept = await one.read("SELECT reason, seen, raw FROM quarantine ORDER BY id")
+        assert kept[0]["reason"] == "negative"
+        assert '"-1.00000000"' in kept[0]["raw"]
+        await assert_healed(one)
+
+
+async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement(database_url: str) -> None:
+    async with world(database_url) as one:
+        await collect(one)
+        before = await one.stored()
+        # Whoever reads the range again, such as a repair, sees other values in the closed row 3.
+        await one.exchange.faults(klines("changed", row=3))
+        await one.app.database.write(lambda connection: connection.exec_driver_sql("DELETE FROM coverage"))
+        report = await collect(one)
+        assert (report.result.counters.updated, report.result.counters.inserted) == (1, 0)
+        [kept] = await one.read("SELECT * FROM restatement")
+        after = await one.stored()
+        assert str(kept["close"]) == before[3]["close"] != after[3]["close"]
+        assert (kept["run_id"], kept["restated_by"]) == (before[3]["run_id"], (await one.last_run())["id"])
+        assert [row for place, row in enumerate(after) if place != 3] == [row for place, row in enumerate(before) if place != 3]
+
+
+async def test_many_faults_at_once_end_in_a_whole_series_when_they_are_over(database_url: str) -> None:
+    since = RUNNING - 3_000 * MINUTE
+    storm = [
+        klines("server_error", probability=0.3),
+        klines("truncated", variant="json", probability=0.2),
+        klines("bad_rows", kind="nan", row=11, probability=0.3),
+        klines("bad_rows", kind="future", row=0, probability=0.3),
+        klines("reset", probability=0.1),
+    ]
+    async with world(database_url, request_deadline_s=0.5, simulator={"seed": 7}) as one:
+        for _ in range(3):
+            await one.exchange.faults(*storm)
+            await asyncio.gather(one.collect("BTCUSDT", since=since), return_exceptions=True)
+            await one.check_coverage()
+        await one.exchange.faults()
+        await one.collect("BTCUSDT", since=since)
+        assert await one.table() == await one.exchange.rows("BTCUSDT", "1m", since)
+        assert await one.spans() == [Span(since, RUNNING, STORED)]

@@ -1,0 +1,169 @@
+"""Real recordings, answered by the simulator and collected: what is stored is what was recorded, to the last digit, and nothing besides."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pyarrow.feather
+import pytest
+
+from penstock.market.coverage import SpanState
+from tests.simulated import MINUTE, World, ms, world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+_DATA = Path(__file__).parents[2].parent / "shared" / "data"
+_ARCHIVE = _DATA / "binance" / "archive"
+_RECORDED = _DATA / "binance" / "rest" / "gocryptotrader_binance_http_subset.json"
+_FREQTRADE = _DATA / "freqtrade"
+_FIRST_MICROSECOND = 10**14
+
+pytestmark = pytest.mark.skipif(not _DATA.is_dir(), reason="the recorded data is not beside this checkout: ../shared/data")
+
+Row = list[Any]
+
+
+def recorded(lines: Sequence[Sequence[str]]) -> list[Row]:
+    """Rows of an archive as the store keeps them: times in ms whatever their unit, a header left out."""
+    return [_row(line) for line in lines if line[0].isdecimal()]
+
+
+def _row(line: Sequence[str]) -> Row:
+    opened, *values, closed, quote, trades, taker, taker_quote = line[:11]
+    scale = 1_000 if int(opened) >= _FIRST_MICROSECOND else 1
+    return [int(opened) // scale, *values, int(closed) // scale, quote, int(trades), taker, taker_quote]
+
+
+def csv_rows(text: str) -> list[Row]:
+    return recorded(list(csv.reader(io.StringIO(text))))
+
+
+def zipped(path: Path) -> list[Row]:
+    with zipfile.ZipFile(path) as archive:
+        [name] = archive.namelist()
+        return csv_rows(archive.read(name).decode())
+
+
+def numbers(rows: Sequence[Row]) -> list[list[Decimal]]:
+    return [[Decimal(value) for value in row] for row in rows]
+
+
+async def collected(one: World, symbol: str, timeframe: str, rows: Sequence[Row]) -> list[Row]:
+    """What is stored after a collection from the first recorded row on."""
+    await one.collect(symbol, timeframes=timeframe, since=rows[0][0])
+    await one.check_coverage(symbol, timeframe)
+    assert await one.refused() == []
+    return await one.table(symbol, timeframe)
+
+
+async def holes(one: World, symbol: str, timeframe: str) -> list[tuple[int, int]]:
+    return [(span.start, span.end) for span in await one.spans(symbol, timeframe) if span.state is SpanState.OUTAGE]
+
+
+def missing(rows: Sequence[Row]) -> list[tuple[int, int]]:
+    """The ranges between neighbouring rows in which nothing was recorded."""
+    return [(before[6] + 1, after[0]) for before, after in pairwise(rows) if after[0] > before[6] + 1]
+
+
+@pytest.fixture
+async def archive(database_url: str) -> AsyncIterator[World]:
+    async with world(database_url, simulator={"replay": _ARCHIVE, "replay_only": True, "now_ms": ms("2025-03-01T00:00:30")}) as one:
+        yield one
+
+
+async def test_three_days_of_minutes_from_the_archive(archive: World) -> None:
+    rows = [row for day in (1, 2, 3) for row in zipped(_ARCHIVE / f"BTCUSDT-1m-2020-01-0{day}.zip")]
+    assert len(rows) == 3 * 1_440
+    stored = await collected(archive, "BTCUSDT", "1m", rows)
+    assert stored == rows
+    assert missing(stored) == []
+
+
+async def test_hours_across_the_change_from_milliseconds_to_microseconds(archive: World) -> None:
+    rows = [row for month in ("2024-12", "2025-01") for row in csv_rows((_ARCHIVE / f"BTCUSDT-1h-{month}.csv").read_text())]
+    assert len(rows) == 744 + 744
+    stored = await collected(archive, "BTCUSDT", "1h", rows)
+    assert numbers(stored) == numbers(rows)
+    assert missing(stored) == []
+    assert await holes(archive, "BTCUSDT", "1h") == []
+
+
+async def test_minutes_without_a_trade_are_rows_like_others(archive: World) -> None:
+    rows = csv_rows(gzip.decompress((_ARCHIVE / "um_ALGOUSDT-1m-2024-02.csv.gz").read_bytes()).decode())
+    await archive.exchange.move_to(rows[-1][6] + 30 * MINUTE)
+    stored = await collected(archive, "ALGOUSDT", "1m", rows)
+    assert numbers(stored) == numbers(rows)
+    assert (len(stored), sum(row[8] == 0 for row in stored)) == (41_760, 39)
+    assert await holes(archive, "ALGOUSDT", "1m") == []
+
+
+async def test_the_real_outage_of_2020_is_a_gap_with_its_reason_and_no_row_is_invented(database_url: str) -> None:
+    answers = json.loads(_RECORDED.read_bytes())["/api/v3/klines"]["GET"]
+    rows: dict[int, Row] = {}
+    for answer in answers:
+        asked = parse_qs(answer["queryString"])
+        if asked["symbol"] == ["BTCUSDT"] and asked["interval"] == ["1h"]:
+            rows |= {row[0]: row[:11] for row in answer["data"] if row[0] not in rows or rows[row[0]][8] < row[8]}
+    hole = (ms("2020-06-28T02:00:00"), ms("2020-06-28T05:00:00"))
+    around = [rows[opened] for opened in sorted(rows) if ms("2020-06-09T00:00:00") <= opened < ms("2020-07-05T00:00:00")]
+    assert len(around) >= 468
+    async with world(database_url, simulator={"replay": _RECORDED.parent, "now_ms": around[-1][6] + 30 * MINUTE}) as one:
+        stored = await collected(one, "BTCUSDT", "1h", around)
+        assert numbers(stored) == numbers(around)
+        assert [row for row in stored if hole[0] <= row[0] < hole[1]] == []
+        assert hole in await holes(one, "BTCUSDT", "1h")
+
+
+@pytest.mark.parametrize(("name", "symbol", "timeframe", "count"), [("XRP_ETH-1m", "XRPETH", "1m", 2_469), ("TRX_BTC-5m", "TRXBTC", "5m", 5_754)])
+async def test_every_hole_of_a_freqtrade_recording_is_a_gap(database_url: str, name: str, symbol: str, timeframe: str, count: int) -> None:
+    table = pyarrow.feather.read_table(_FREQTRADE / f"{name}.feather").to_pydict()
+    opens = [int(moment.timestamp() * 1_000) for moment in table["date"]]
+    assert len(opens) == count
+    async with world(database_url, simulator={"replay": _FREQTRADE, "replay_only": True, "now_ms": max(opens) + 60 * MINUTE}) as one:
+        stored = await collected(one, symbol, timeframe, [[min(opens)]])
+        assert [row[0] for row in stored] == opens
+        for place, column in enumerate(("open", "high", "low", "close", "volume"), start=1):
+            # The recording holds doubles; their shortest decimal is what was recorded.
+            assert [Decimal(row[place]) for row in stored] == [Decimal(repr(value)) for value in table[column]], column
+        assert await holes(one, symbol, timeframe) == missing(stored)
+        if symbol == "XRPETH":
+            lengths = Counter((end - start) // MINUTE for start, end in await holes(one, symbol, timeframe))
+            # The longest one has candles 9 minutes apart, so 8 are missing.
+            assert (lengths.total(), sum(minutes * n for minutes, n in lengths.items()), max(lengths)) == (676, 1_091, 8)
+
+
+async def test_volumes_of_twenty_digits_are_kept_to_the_last_one(database_url: str, tmp_path: Path) -> None:
+    """The archive has such volumes for tokens of many decimals; these are written in its format."""
+    digits = ["12345678901234567890.12345678", "99999999999999999999.99999999", "0.000000000000000001"]
+    start = ms("2024-03-01T00:00:00")
+    opens = range(start, start + len(digits) * MINUTE, MINUTE)
+    lines = [f"{at},1.0,2.0,0.5,1.5,{volume},{at + MINUTE - 1},1.0,3,0.5,0.25,0" for at, volume in zip(opens, digits, strict=True)]
+    (tmp_path / "SHIBUSDT-1m-2024-03-01.csv").write_text("\n".join(lines))
+    async with world(database_url, simulator={"replay": tmp_path, "replay_only": True, "now_ms": start + 10 * MINUTE}) as one:
+        stored = await collected(one, "SHIBUSDT", "1m", [[start]])
+    assert [row[5] for row in stored] == digits
+
+
+async def test_candles_off_the_grid_are_stored_under_their_own_time_and_reported(database_url: str, tmp_path: Path) -> None:
+    start = ms("2018-02-09T00:00:00")
+    # As after the outage of 2018: two hours open at :28:15, and the grid is found again later.
+    opens = [start, start + 60 * MINUTE, start + 9 * 60 * MINUTE + 28 * MINUTE + 15_000, start + 10 * 60 * MINUTE, start + 11 * 60 * MINUTE]
+    lines = [f"{opened},1.0,2.0,0.5,1.5,7.0,{opened - opened % (60 * MINUTE) + 60 * MINUTE - 1},1.0,3,0.5,0.25,0" for opened in opens]
+    (tmp_path / "BTCUSDT-1h-2018-02.csv").write_text("\n".join(lines))
+    async with world(database_url, simulator={"replay": tmp_path, "replay_only": True, "now_ms": opens[-1] + 90 * MINUTE}) as one:
+        report = await one.collect("BTCUSDT", timeframes="1h", since=start)
+        assert [row[0] for row in await one.table("BTCUSDT", "1h")] == opens
+        assert report.result.misaligned == {"BTC/USDT 1h": 1}
+        assert await holes(one, "BTCUSDT", "1h") == [(opens[1] + 60 * MINUTE, opens[2])]
+        assert (await one.collect("BTCUSDT", timeframes="1h")).result.counters.written == 0
