@@ -72,7 +72,8 @@ async def test_a_row_that_is_none_is_refused_and_its_neighbours_are_not(row: str
 
 @pytest.mark.parametrize("number", ["1.10", "100", "1e5", "NaN", "Infinity"])
 async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_and_never_rounded(number: str) -> None:
-    answer = await answer_to(f"[{_GOOD.replace('"1.0"', number)}]")
+    row = _GOOD.replace('"1.0"', number)
+    answer = await answer_to(f"[{row}]")
     assert [candle.open for candle in answer.candles] in ([number], [])
     assert len(answer.candles) + len(answer.rejected) == 1
 
@@ -89,12 +90,11 @@ async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_
         b"[" + b"[1," * 50_000,
         b'{"a":' * 50_000,
         b"\xff\xfe",
-        f"[{_GOOD}]".encode("utf-16"),
         f"[{_GOOD}".encode(),
         f"[{_GOOD}] and more".encode(),
         b"[[" + b"9" * 5_000 + b"]]",
     ],
-    ids=range(13),
+    ids=range(12),
 )
 async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
     with pytest.raises(SourceUnavailableError):
@@ -121,7 +121,7 @@ async def test_a_pause_without_a_readable_length_is_a_minute_and_not_none(status
         assert told.value.retry_after_s == 60
 
 
-@pytest.mark.parametrize("used", ["", "many", "-1", "1e9", "9" * 400, "²"])
+@pytest.mark.parametrize("used", ["", "many", "-1", "1e9", "9" * 400, "9" * 5_000, "²"])
 async def test_a_senseless_count_of_used_weight_stops_nothing(used: str) -> None:
     async with answering(b'{"serverTime":5}', headers={"X-MBX-USED-WEIGHT-1M": used}) as source:
         assert await source.server_time() == 5

@@ -27,6 +27,7 @@ _SERVER_ERRORS = 500
 _REDIRECTS = range(300, 400)
 _REQUEST_TIMEOUT = 408
 _RATE_LIMITED = (429, 418)
+_SENSELESS_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,8 @@ class HttpClient:
             message = "the HTTP client is used outside of its `async with` block"
             raise RuntimeError(message)
         async with self._session.get(self._base_url + path, params=params, allow_redirects=False) as response:
-            if used := response.headers.get(self._weight_header, ""):
-                self._governor.observe(int(used) if used.isdecimal() else 0)
+            if (used := response.headers.get(self._weight_header, "")).isdecimal() and len(used) < _SENSELESS_DIGITS:
+                self._governor.observe(int(used))
             body = await self._read(response)
             if response.status != _OK:
                 raise self._error(response, body)
