@@ -35,6 +35,8 @@ def document(connection: http.client.HTTPConnection) -> dict[str, Any]:
 
 
 def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
+    # A server closes a connection that was idle for some seconds, which a slow machine may need between two examples.
+    connection.close()
     connection.request("GET", target)
     answer = connection.getresponse()
     return answer.status, answer.read()
