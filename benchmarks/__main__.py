@@ -14,6 +14,7 @@ from benchmarks import backfill, cycle, merge, reading
 from benchmarks.places import places
 from benchmarks.report import Report
 from benchmarks.sizes import FULL, QUICK
+from penstock.core.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="JSON to standard output instead of the table")
     parser.add_argument("--only", choices=sorted(_PARTS), action="append", help="this part only; can be repeated")
     asked = parser.parse_args()
+    log_to_stderr("warning")
     report = _run(asked.only or list(_PARTS), QUICK if asked.quick else FULL, quick=asked.quick)
     written = json.dumps(report.as_json(), indent=1)
     if asked.json:

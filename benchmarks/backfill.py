@@ -18,7 +18,9 @@ from benchmarks.cycle import listed, settings_for
 from benchmarks.exchange import MINUTE_MS, exchange
 from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
+from penstock.core.logs import log_to_stderr
+from penstock.market.runs import CollectOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,4 +114,5 @@ def _peak_memory_mb() -> float:
 
 
 if __name__ == "__main__":
+    log_to_stderr("warning")
     print(json.dumps(asyncio.run(_backfill(json.load(sys.stdin)))))

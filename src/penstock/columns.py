@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Integer, MetaData, String, Text
 from sqlalchemy.dialects.postgresql import NUMERIC, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ class _ToMs(expression.ColumnElement[int]):
     """A stored time, read as milliseconds."""
 
     inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - the base class's own form
     type = BigInteger()
 
     def __init__(self, column: ColumnElement[Any]) -> None:
         self.column = column
+
+
+def in_ms(time: ColumnElement[Any]) -> ColumnElement[int]:
+    """A stored time as milliseconds, to calculate with in SQL."""
+    return _ToMs(time)
 
 
 class _AsText(expression.ColumnElement[str]):
@@ -50,7 +57,9 @@ class _AsText(expression.ColumnElement[str]):
 class DatabaseNow(expression.ColumnElement[int]):
     """The database's own clock, `ago_ms` back, so that several machines agree on what is late."""
 
-    inherit_cache = False
+    # Statements are kept as compiled: to compile one anew takes longer than to execute it.
+    inherit_cache = True
+    _traverse_internals = [("ago_ms", InternalTraversal.dp_plain_obj)]  # noqa: RUF012 - as above
 
     def __init__(self, *, ago_ms: int = 0) -> None:
         self.type = Timestamp()

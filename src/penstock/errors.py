@@ -106,11 +106,15 @@ class SourceRefusedError(StopError, SourceError):
 
 
 class ConflictError(StopError):
-    """Another run or another process holds what this one needs."""
+    """Another run or another process holds what this one needs; `task_id` is the run that does, if it is one."""
 
     exit_code = 5
     http_status = 409
     code = "conflict"
+
+    def __init__(self, message: str, *, task_id: str | None = None) -> None:
+        super().__init__(message)
+        self.task_id = task_id
 
 
 class FencedError(StopError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import penstock
 from penstock.simulator.server import SimulatorSettings, running
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 PROGRAM = Path(sys.executable).parent / "penstock"
+# The program of this checkout, whichever one is installed.
+_SOURCE = Path(penstock.__file__).parents[1]
 # The simulated exchange's clock stands still here, 30 s after twelve, so every number of candles is known.
 NOON = 1_768_478_400_000
 _NOW = NOON + 30_000
@@ -71,6 +74,7 @@ class Penstock:
             "HOME": str(self.folder),
             "COLUMNS": str(self.columns),
             "XDG_DATA_HOME": str(self.folder / "data"),
+            "PYTHONPATH": str(_SOURCE),
             "PYTHONWARNINGS": "default",
             **self.environment,
         }

@@ -135,7 +135,7 @@ async def test_a_signal_cancels_the_run_and_keeps_what_was_written(penstock: Pen
     async with simulated("hang:path=/api/v3/klines,symbol=ETHUSDT") as url:
         penstock = penstock.with_settings(binance_url=url, request_deadline_s="600")
         async with penstock.started("collect", "BTC/USDT", "ETH/USDT", "-t", "1m", "--limit", "10") as collecting:
-            while _look(penstock, "SELECT count(*) FROM candle") != [(10,)]:  # noqa: ASYNC110 - the other process has no event for us
+            while _look(penstock, "SELECT count(*) FROM candle") != [(10,)]:
                 await asyncio.sleep(0.02)
             ended = await collecting.ended(told)
     assert (ended.code, ended.out, ended.err) == (code, "", "")

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from penstock.api.server import listening, running
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
+from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings
 from penstock.simulator.server import running as simulating

@@ -23,6 +23,8 @@ async def test_livez_and_readyz_tell_the_state(client: aiohttp.ClientSession) ->
     assert (answer.status, ready["status"], ready["database"]) == (200, "ok", "ok")
     assert ready["schema_version"].isdecimal()
     assert 0 <= ready["loop_lag_p99_ms"] <= ready["loop_lag_max_ms"]
+    # This service only answers.
+    assert (ready["executor"], ready["active_runs"], ready["scheduler"], ready["last_tick"]) == ("off", 0, "off", None)
 
 
 async def test_reading_a_file_goes_on_while_another_process_writes_to_it(sqlite_database: str) -> None:

@@ -14,8 +14,22 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DATABASE_FREE = {"/livez"}
-_PATHS = ("/livez", "/readyz", "/api/v1/candles", "/api/v1/series", "/api/v1/data-collector/latest-prices")
+_COLLECTOR = "/api/v1/data-collector"
+_DATABASE_FREE = {"/livez", "/metrics"}
+_PATHS = (
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/api/v1/candles",
+    "/api/v1/series",
+    f"{_COLLECTOR}/latest-prices",
+    f"{_COLLECTOR}/status",
+    f"{_COLLECTOR}/tasks",
+    f"{_COLLECTOR}/tasks/active",
+    f"{_COLLECTOR}/tasks/stats",
+)
+_ONE_TASK = f"{_COLLECTOR}/task/{{task_id}}"
+_ACTIONS = {f"{_COLLECTOR}/start": "202", f"{_COLLECTOR}/refresh-symbols": "202", f"{_ONE_TASK}/cancel": "200"}
 _PROBLEM = {"type", "title", "status", "code", "detail"}
 
 
@@ -42,9 +56,9 @@ def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, byte
     return answer.status, answer.read()
 
 
-def test_the_document_lists_the_routes_that_are_tested_here(document: dict[str, Any]) -> None:
-    assert set(document["paths"]) == set(_PATHS)
-    assert all(set(methods) == {"get"} for methods in document["paths"].values())
+def test_the_document_lists_the_routes_that_are_tested(document: dict[str, Any]) -> None:
+    routes = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert routes == {(path, "get") for path in (*_PATHS, _ONE_TASK)} | {(path, "post") for path in _ACTIONS}
 
 
 @pytest.mark.parametrize("path", _PATHS)
@@ -57,13 +71,22 @@ def test_a_route_documents_what_it_answers_and_its_errors(document: dict[str, An
     assert route["description"]
     for status, answer in answers.items():
         if status == "200":
-            assert answer["content"]["application/json"]["schema"]
+            assert answer["content"]["text/plain" if path == "/metrics" else "application/json"]
         else:
             assert set(answer["content"]) == {"application/problem+json"}
             assert set(answer["content"]["application/problem+json"]["schema"]["required"]) == _PROBLEM
 
 
-_NAMES = ("symbol", "timeframe", "exchange", "start", "end", "limit", "cursor", "format", "fill")
+@pytest.mark.parametrize(("path", "status"), _ACTIONS.items())
+def test_an_action_documents_what_it_answers_and_its_errors(document: dict[str, Any], path: str, status: str) -> None:
+    route = document["paths"][path]["post"]
+    assert route["description"]
+    assert set(route["responses"]) >= {status, "403", "409", "422", "500", "503"}
+    assert route["responses"][status]["content"]["application/json"]["schema"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in route["parameters"]} or path.endswith("/cancel")
+
+
+_NAMES = ("symbol", "timeframe", "exchange", "start", "end", "limit", "cursor", "format", "fill", "task_type")
 _VALUES = st.one_of(
     st.sampled_from(
         ["BTC/USDT", "ETHUSDT", "btcusdt", "1m", "1h", "1M", "binance", "csv", "json", "0", "-0", "nan", "inf", "1e308", "true", "[]", "{}", "'"]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _FORBIDDEN = 403
+# A page of another site may open WebSockets too, and no browser asks us first.
+_GUARDED = frozenset({"http", "websocket"})
 
 
 class HostGuard:
@@ -21,7 +23,7 @@ class HostGuard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._meant_for_us(dict(scope["headers"])):
+        if scope["type"] in _GUARDED and not self._meant_for_us(dict(scope["headers"])):
             detail = "the Host or Origin header names another site; use http://127.0.0.1 or http://localhost"
             await problem(_FORBIDDEN, "forbidden_host", detail)(scope, receive, send)
         else:

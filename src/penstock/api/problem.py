@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from penstock.errors import InvalidInputError, PenstockError, RateLimitedError, RetryableError
@@ -28,6 +28,7 @@ class Problem(BaseModel):
     code: str
     detail: str
     field: str | None = None
+    task_id: str | None = Field(None, description="at a conflict: the task that holds what was asked for")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -44,9 +45,9 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(Exception, _unexpected)
 
 
-def problem(status: int, code: str, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
-    """One error answer."""
-    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, field=field)
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: str | None) -> JSONResponse:
+    """One error answer; `more` are the optional fields of a Problem."""
+    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, **more)
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=_MEDIA_TYPE)
 
 
@@ -57,8 +58,8 @@ async def _penstock(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, RetryableError):
         wait_s = error.retry_after_s if isinstance(error, RateLimitedError) else _RETRY_AFTER_S
         headers["Retry-After"] = str(max(1, round(wait_s)))
-    field = error.field if isinstance(error, InvalidInputError) else None
-    return problem(error.http_status, error.code, str(error), field=field, headers=headers)
+    more = {"field": getattr(error, "field", None), "task_id": getattr(error, "task_id", None)}
+    return problem(error.http_status, error.code, str(error), headers=headers, **more)
 
 
 async def _validation(_request: Request, error: Exception) -> JSONResponse:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 
 from penstock import __version__
-from penstock.api import health, market, problem
+from penstock.api import health, market, metrics, problem, tasks, websocket
 from penstock.api.guard import LOOPBACK, HostGuard
+from penstock.api.hub import Hub, HubOptions
+from penstock.api.overview import Overview
+from penstock.api.scrape import Metrics
 from penstock.api.state import State
+from penstock.api.transport import SocketProtocol
 from penstock.core.loop_lag import LoopLag
 from penstock.errors import ConflictError, InvalidInputError
 
@@ -25,23 +29,34 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
 
 _SHUTDOWN_S = 5
+_MESSAGE_BYTES = 65_536
 
 
-def create_api(app: App) -> FastAPI:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """`ping_s`: how often a WebSocket client is asked whether it reads, and how long it has to answer."""
+
+    ping_s: float = 4.0
+    hub: HubOptions = field(default_factory=HubOptions)
+
+
+def create_api(app: App, options: ServeOptions) -> FastAPI:
     """The API over an opened application."""
     lag = LoopLag()
+    hub = Hub(app, options.hub)
+    overview = Overview(app)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        async with lag.measured():
+        async with lag.measured(), app.listening(), hub.running(), overview.running():
             yield
 
     # The guard refuses with 403 ahead of every route, and 500 is what nobody expected.
     errors = problem.documented(403, 500)
     api = FastAPI(title="Penstock", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, responses=errors)
-    api.state.penstock = State(app, lag)
+    api.state.penstock = State(app, lag, hub, overview, Metrics(app, lag, hub))
     problem.install(api)
-    for router in (health.router, market.router):
+    for router in (health.router, metrics.router, market.router, tasks.router, websocket.router):
         api.include_router(router)
     api.add_middleware(HostGuard)
     return api
@@ -71,10 +86,22 @@ def listening(settings: Settings) -> Iterator[Door]:
 
 
 @asynccontextmanager
-async def running(app: App, door: Door) -> AsyncIterator[None]:
-    """Answer at the door while the block runs; answers under way are finished at its end, for some seconds."""
+async def running(app: App, door: Door, options: ServeOptions | None = None) -> AsyncIterator[None]:
+    """Answer at the door while the block runs; answers under way are finished at its end, for some seconds, and WebSockets closed with 1012."""
+    options = options or ServeOptions()
     config = uvicorn.Config(
-        create_api(app), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_SHUTDOWN_S, lifespan="on"
+        create_api(app, options),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+        lifespan="on",
+        ws=SocketProtocol,
+        ws_max_size=_MESSAGE_BYTES,
+        ws_ping_interval=options.ping_s,
+        ws_ping_timeout=options.ping_s,
+        # It costs 40 kB for each client, and time for each message; messages are short.
+        ws_per_message_deflate=False,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[door.socket]), name="HTTP server")

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.app import CollectOrder, open_app, refuse_bad_order
+from penstock.app import CollectReport, masked_url, open_app, refuse_bad_order, serving_url
+from penstock.cli.client import ServiceClient
 from penstock.cli.signals import run
-from penstock.cli.terminal import counted, err, one_line, out, parse_time, progress_bar
-from penstock.errors import InvalidInputError
+from penstock.cli.terminal import counted, err, one_line, out, parse_time, progress_bar, seconds_between, task_bar
+from penstock.core.logs import log_to_stderr
+from penstock.core.run import Counters
+from penstock.errors import InvalidInputError, RunFailedError
+from penstock.market.collect import CollectResult
+from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.app import App, CollectReport
+    from penstock.app import App
+    from penstock.settings import Settings
 
 _SOME_FAILED = 6
 
@@ -73,9 +81,34 @@ def _since(text: str | None) -> int | None:
 
 async def _collect(order: CollectOrder, database: str | None) -> CollectReport:
     settings = load_settings(database_url=database)
+    # The summary says it all; lines come only to who asks for them.
+    log_to_stderr(settings.log_level or "critical")
+    if (url := serving_url(settings)) is not None:
+        return await _collect_there(url, settings, order)
     await refuse_bad_order(settings, order)
     async with open_app(settings) as app:
         return await collect_with_bar(app, order)
+
+
+async def _collect_there(url: str, settings: Settings, order: CollectOrder) -> CollectReport:
+    """Let the service that owns the database do it, behind whatever it is doing with these series."""
+    async with ServiceClient(url) as client:
+        task_id = await client.start({**asdict(order), "wait": True})
+        with task_bar() as advance:
+            async for task in client.follow(task_id):
+                advance(task)
+        ended = await client.task(task_id)
+    if ended["status"] != "completed":
+        raise RunFailedError(ended["error"] or f"the task was {ended['status']}")
+    return CollectReport(
+        task_id=uuid.UUID(task_id),
+        result=CollectResult(counters=Counters(**ended["counters"]), **ended["result"]),
+        symbols=len(order.symbols or ()),
+        timeframes=len(order.timeframes or ()),
+        statements=None,
+        seconds=seconds_between(ended["started_at"], ended["completed_at"]),
+        database=f"{masked_url(settings)}, by the service at {url}",
+    )
 
 
 async def collect_with_bar(app: App, order: CollectOrder) -> CollectReport:
@@ -94,8 +127,10 @@ def show(report: CollectReport, *, as_json: bool) -> None:
     out.print(f"{counted(report.symbols, 'symbol')} × {counted(report.timeframes, 'timeframe')} into {report.database}")
     written = f"({counters.inserted:,} new, {counters.updated:,} updated), {counters.unchanged:,} unchanged"
     out.print(f"{counted(counters.written, 'candle')} written {written}")
-    effort = f"{counted(counters.requests, 'request')}, {counted(report.statements, 'statement')}, {report.seconds:.2f} s"
-    out.print(f"{effort}, {summary['rows_per_second']:,} rows/s")
+    effort = [counted(counters.requests, "request"), f"{report.seconds:.2f} s", f"{summary['rows_per_second']:,} rows/s"]
+    if report.statements is not None:
+        effort.insert(1, counted(report.statements, "statement"))
+    out.print(", ".join(effort))
     for series, rows in report.result.rejected.items():
         err.print(f"{series}: {counted(rows, 'row')} refused, see the table quarantine")
     for series, rows in report.result.misaligned.items():
@@ -108,7 +143,7 @@ def summary_of(report: CollectReport) -> dict[str, object]:
     """The summary with the field names that scripts read."""
     counters = report.result.counters
     return {
-        "task_id": str(report.run.task_id),
+        "task_id": str(report.task_id),
         "symbols": report.symbols,
         "timeframes": report.timeframes,
         "candles_written": counters.written,
@@ -116,7 +151,7 @@ def summary_of(report: CollectReport) -> dict[str, object]:
         "requests": counters.requests,
         "statements": report.statements,
         "seconds": round(report.seconds, 3),
-        "rows_per_second": round(counters.written / report.seconds),
+        "rows_per_second": round(counters.written / max(report.seconds, 0.001)),
         "rejected": dict(report.result.rejected),
         "misaligned": dict(report.result.misaligned),
         "failures": dict(report.result.failures),

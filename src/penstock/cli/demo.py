@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
 from penstock.cli.collect import AsJson, collect_with_bar, show
 from penstock.cli.signals import run, until_signal
 from penstock.cli.terminal import err
+from penstock.core.logs import log_to_stderr
 from penstock.market.instrument import Status
+from penstock.market.runs import CollectOrder
 from penstock.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ def demo(
     The candles are invented, so they go to a database of their own.
     """
     url = database or f"sqlite:///{data_folder() / 'demo.db'}"
-    run(_demo(load_settings(database_url=url, port=port), once=once, as_json=as_json))
+    settings = load_settings(database_url=url, port=port)
+    log_to_stderr(settings.log_level or "critical")
+    run(_demo(settings, once=once, as_json=as_json))
 
 
 async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
@@ -50,13 +54,12 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
             async with open_app(settings, serving=door.url if door else None) as app:
                 show(await _collect(app), as_json=as_json)
                 if door:
-                    async with running(app, door):
+                    async with app.working(), app.scheduling(), running(app, door):
                         err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
                         await until_signal()
 
 
 async def _collect(app: App) -> CollectReport:
-    async with app.source("binance") as source:
-        listed = await source.instruments()
+    listed = await (await app.sources.get("binance")).instruments()
     symbols = [one.symbol for one in listed if one.quote == "USDT" and one.status is Status.TRADING][:_SYMBOLS]
     return await collect_with_bar(app, CollectOrder(symbols=symbols, timeframes=_TIMEFRAMES, limit=_CANDLES))

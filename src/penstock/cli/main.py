@@ -16,6 +16,8 @@ from penstock.cli.migrate import migrate
 from penstock.cli.serve import serve
 from penstock.cli.simulate import simulate
 from penstock.cli.terminal import one_line
+from penstock.cli.watch import cancel, tasks, watch
+from penstock.cli.worker import worker
 from penstock.errors import PenstockError
 
 EXIT_CODES = {
@@ -40,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, collect, candles, serve, simulate, migrate, doctor):
+for command in (demo, collect, candles, serve, worker, watch, tasks, cancel, simulate, migrate, doctor):
     app.command()(command)
 
 

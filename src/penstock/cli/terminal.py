@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.table import Table
 
@@ -56,6 +56,23 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
             bar.update(task, total=progress.total, completed=progress.done, done=done)
 
         yield advance
+
+
+@contextlib.contextmanager
+def task_bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A bar for one task of a service on a terminal; nothing when the output goes elsewhere."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("Collecting"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=err, transient=True) as bar:
+        shown = bar.add_task("", total=100)
+        yield lambda task: bar.update(shown, completed=task["progress"], description=one_line(task["message"] or ""))
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Seconds between two ISO 8601 times."""
+    return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)).total_seconds()
 
 
 def parse_time(text: str, *, field: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -46,11 +47,27 @@ class HttpLimits:
     connections: int = 10
 
 
+@dataclass(slots=True)
+class RequestTally:
+    """Requests sent by those who count here, retries included."""
+
+    sent: int = 0
+
+
+_tally: ContextVar[RequestTally | None] = ContextVar("requests", default=None)
+
+
+def count_requests() -> RequestTally:
+    """Count, from now on, what this task and those it starts send; several runs may share a client."""
+    tally = RequestTally()
+    _tally.set(tally)
+    return tally
+
+
 class HttpClient:
-    """Requests to one provider, all through its governor. Counts what it sends in `requests`."""
+    """Requests to one provider, all through its governor."""
 
     def __init__(self, base_url: str, governor: Governor, limits: HttpLimits, *, weight_header: str) -> None:
-        self.requests = 0
         self._base_url = base_url.rstrip("/")
         self._governor = governor
         self._limits = limits
@@ -95,12 +112,11 @@ class HttpClient:
         return random.uniform(0, self._limits.backoff_s * 2**attempt)  # noqa: S311 - jitter, nobody has to be unable to guess it
 
     async def _attempt(self, path: str, params: Mapping[str, str], weight: int) -> bytes:
-        pause_s = self._governor.wait_s()
-        if pause_s > self._limits.longest_pause_s:
+        if pause_s := await self._governor.admit(weight, longest_pause_s=self._limits.longest_pause_s):
             message = f"{self._base_url} told us to wait {pause_s:.0f} s more"
             raise RateLimitedError(message, retry_after_s=pause_s)
-        await self._governor.admit(weight)
-        self.requests += 1
+        if (tally := _tally.get()) is not None:
+            tally.sent += 1
         try:
             return await self._exchange(path, params)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -112,12 +128,13 @@ class HttpClient:
         if self._session is None:
             message = "the HTTP client is used outside of its `async with` block"
             raise RuntimeError(message)
+        asked_at = self._governor.now()
         async with self._session.get(self._base_url + path, params=params, allow_redirects=False) as response:
             if (used := response.headers.get(self._weight_header, "")).isdecimal() and len(used) < _SENSELESS_DIGITS:
-                self._governor.observe(int(used))
+                await self._governor.observe(int(used), asked_at=asked_at)
             body = await self._read(response)
             if response.status != _OK:
-                raise self._error(response, body)
+                raise await self._error(response, body)
             return body
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -133,12 +150,12 @@ class HttpClient:
                 raise SourceUnavailableError(message)
         return bytes(body)
 
-    def _error(self, response: aiohttp.ClientResponse, body: bytes) -> Exception:
+    async def _error(self, response: aiohttp.ClientResponse, body: bytes) -> Exception:
         excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
         message = f"GET {response.url}: HTTP {response.status} {excerpt}".rstrip()
         if response.status in _RATE_LIMITED:
             pause_s = _retry_after_s(response.headers.get("Retry-After", ""))
-            self._governor.pause(pause_s)
+            await self._governor.pause(pause_s)
             return RateLimitedError(message, retry_after_s=pause_s)
         if response.status >= _SERVER_ERRORS or response.status == _REQUEST_TIMEOUT or response.status in _REDIRECTS:
             return SourceUnavailableError(message)

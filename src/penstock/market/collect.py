@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from penstock.core.flush import Flusher
+from penstock.core.http import count_requests
 from penstock.core.run import Counters
 from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError
 from penstock.market.clock import ExchangeClock
@@ -56,17 +58,28 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectResult:
-    """What a run did. `failures` maps a series to its error, `rejected` one to its refused rows; misaligned candles are stored."""
+    """What a run did.
+
+    `failures` maps a series to its error, `error_codes` counts those by their kind; `rejected` maps a series to its refused rows; misaligned
+    candles are stored.
+    """
 
     counters: Counters
     series: int
     failures: Mapping[str, str] = field(default_factory=dict)
+    error_codes: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     misaligned: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """See penstock.core.runner.Outcome."""
-        return {"series": self.series, "failures": dict(self.failures), "rejected": dict(self.rejected), "misaligned": dict(self.misaligned)}
+        return {
+            "series": self.series,
+            "failures": dict(self.failures),
+            "error_codes": dict(self.error_codes),
+            "rejected": dict(self.rejected),
+            "misaligned": dict(self.misaligned),
+        }
 
 
 class Collection:
@@ -79,7 +92,8 @@ class Collection:
         self._options = options
         self._on_progress = on_progress
         self._counters = Counters()
-        self._requests_before = source.requests
+        self._requests = count_requests()
+        self._requests_written = 0
         self._done = 0
         self._total = 0
 
@@ -97,6 +111,7 @@ class Collection:
             counters=self._counters,
             series=len(targets),
             failures={series: str(error) for series, error in failures.items()},
+            error_codes=Counter(error.code for error in failures.values()),
             rejected={str(target.key): target.rejected for target in targets if target.rejected},
             misaligned={str(target.key): target.misaligned for target in targets if target.misaligned},
         )
@@ -134,7 +149,7 @@ class Collection:
             plan = await planner.plan(target)
         except SourceError as error:
             target.error = error
-            await flusher.put(CandlePage(target=target, last=True))
+            await flusher.put(CandlePage(target=target, spans=planner.failed(target), last=True))
             return
         target.pieces_left = len(plan.pieces) or 1
         if plan.known or not plan.pieces:
@@ -161,11 +176,13 @@ class Collection:
             self._account(page)
             touched[page.target.series_id] = page.target.coverage
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
-        requests, self._requests_before = self._source.requests - self._requests_before, self._source.requests
-        self._counters += await self._store.flush(self._run, CandleFlush(pages, changes, requests))
+        sent = self._requests.sent
+        done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
+        flush = CandleFlush(pages, changes, sent - self._requests_written, self._done * 100 // max(1, self._total), done)
+        self._counters += await self._store.flush(self._run, flush)
+        self._requests_written = sent
         for coverage in touched.values():
             coverage.recorded()
-        done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
         self._on_progress(Progress(self._done, self._total, self._counters, done))
 
     def _account(self, page: CandlePage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -41,10 +41,11 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """What is collected: an instrument in one timeframe."""
+    """What is collected: an instrument in one timeframe; `asked` is the name that the user gave it."""
 
     instrument: Instrument
     timeframe: Timeframe
+    asked: str | None = field(default=None, compare=False)
 
     @property
     def resource(self) -> str:
@@ -52,7 +53,7 @@ class SeriesKey:
         return f"series:{self.instrument.exchange}:{self.instrument.native_symbol}:{self.timeframe}"
 
     def __str__(self) -> str:
-        return f"{self.instrument.symbol} {self.timeframe}"
+        return f"{self.asked or self.instrument.symbol} {self.timeframe}"
 
 
 def parse_timeframes(names: Sequence[str]) -> list[Timeframe]:
@@ -69,16 +70,21 @@ def parse_timeframes(names: Sequence[str]) -> list[Timeframe]:
 
 def find_instruments(names: Sequence[str], known: Iterable[Instrument]) -> list[Instrument]:
     """The named instruments (unified or native, any case) without repetitions; InvalidInputError names the nearest valid ones."""
+    return list(name_instruments(names, known))
+
+
+def name_instruments(names: Sequence[str], known: Iterable[Instrument]) -> dict[Instrument, str]:
+    """The same, each with the first name that it was asked for by."""
     by_name: dict[str, Instrument] = {}
     for instrument in known:
         by_name[instrument.native_symbol.upper()] = by_name[instrument.symbol.upper()] = instrument
-    found: dict[Instrument, None] = {}
+    found: dict[Instrument, str] = {}
     for name in names:
-        instrument_or_none = by_name.get(name.strip().upper())
-        if instrument_or_none is None:
+        asked = name.strip().upper()
+        if asked not in by_name:
             raise InvalidInputError(_unknown_symbol(name, by_name), field="symbol")
-        found[instrument_or_none] = None
-    return list(found)
+        found.setdefault(by_name[asked], asked)
+    return found
 
 
 def _unknown_symbol(name: str, by_name: dict[str, Instrument]) -> str:

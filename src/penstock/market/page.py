@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from penstock.core.run import Counters
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.core.run import Counters, Run
+    from penstock.core.run import Run
     from penstock.errors import SourceError
     from penstock.market.candle import Candle, Rejected
     from penstock.market.coverage import Coverage, CoverageChange, Span
@@ -48,11 +50,23 @@ class CandlePage:
 
 @dataclass(frozen=True, slots=True)
 class CandleFlush:
-    """What one transaction writes; coverage changes are by series id, `requests` what was asked since the flush before."""
+    """What one transaction writes: coverage changes by series id, `requests` since the flush before, how far (0–100) the run is then."""
 
     pages: Sequence[CandlePage]
     coverage: Sequence[tuple[int, CoverageChange]]
     requests: int
+    progress: int
+    message: str
+
+    @property
+    def asked(self) -> Counters:
+        """What the flush adds to the run's counters besides rows."""
+        return Counters(rejected=sum(len(page.rejected) for page in self.pages), requests=self.requests)
+
+    @property
+    def stored_series(self) -> set[int]:
+        """The series that get rows."""
+        return {page.target.series_id for page in self.pages if page.candles}
 
 
 class CandleStore(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
 from penstock.columns import BigId, Exact, Timestamp, metadata
 
@@ -22,6 +22,7 @@ instrument = Table(
     Column("symbol", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("seen_at", Timestamp, nullable=False),
+    Column("quote_volume_24h", Float),
     UniqueConstraint("exchange", "market", "native_symbol"),
     Index("instrument_symbol", "symbol"),
 )

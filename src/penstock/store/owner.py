@@ -8,6 +8,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from penstock.errors import ConflictError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -37,6 +39,23 @@ def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def owner_url(database: Path) -> str | None:
+    """Where the process that owns the file serves; None when there is no owner, or one that does not serve."""
+    file = database.resolve()
+    try:
+        descriptor = os.open(file.with_name(file.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = msgspec.json.decode(os.pread(descriptor, 1000, 0), type=dict[str, object])
+        return str(owner["url"]) if owner.get("url") else None
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _take(descriptor: int, database: Path) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
+import socket
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from penstock.core.run import Counters
 from penstock.errors import FencedError
-from penstock.store.backend import Statements
+from penstock.store.backend import Statements, hold
+from penstock.store.listen import candles_message
 from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import URL, Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from penstock.core.run import Run
     from penstock.market.candle import Candle
-    from penstock.market.page import CandlePage
+    from penstock.market.page import CandleFlush, CandlePage
 
 # Any number that no other program is likely to lock in the same database.
 _MIGRATION_LOCK = 5_019_477_306_114
@@ -37,7 +43,6 @@ class PostgresBackend:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=timeout_s,
-            pool_pre_ping=True,
             connect_args={
                 "connect_timeout": max(2, int(timeout_s)),
                 "tcp_user_timeout": timeout_ms,
@@ -45,22 +50,40 @@ class PostgresBackend:
                 "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
             },
         )
+        event.listen(self.writer, "do_connect", _connect)
         event.listen(self.writer, "connect", _set_up)
+        # In this order: the server may be silent when it is asked whether it is there.
+        hold.watch(self.writer)
+        event.listen(self.writer, "checkout", self._checked)
         self.statements.watch(self.writer)
+
+    def abandon(self, driver: psycopg.Connection) -> None:
+        """See Backend. The server may be silent, so it cannot be asked to cancel: the connection is cut at our end."""
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as mine:
+            mine.shutdown(socket.SHUT_RDWR)
+
+    def _checked(self, driver: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """Do not hand out a connection that the server has left."""
+        if record.info.pop("fresh", False):
+            return
+        try:
+            self.writer.dialect.do_ping(cast("DBAPIConnection", driver))
+        except psycopg.Error as error:
+            raise DisconnectionError from error
 
     def migration_lock(self, connection: Connection) -> None:
         """See Backend."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
 
-    def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
+    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Counters:
         """See Backend."""
         total = Counters()
-        for place, rows in enumerate(_rounds(pages)):
+        for place, rows in enumerate(_rounds(flush.pages)):
             if place:
                 connection.exec_driver_sql("TRUNCATE candle_stage")
             if rows:
                 self._copy(connection, rows)
-            total += _merge(connection, run, len(rows), Counters() if place else asked)
+            total += _merge(connection, run, flush, rows=len(rows), asked=Counters() if place else flush.asked)
         return total
 
     def _copy(self, connection: Connection, rows: Sequence[str]) -> None:
@@ -98,8 +121,9 @@ def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 
     )
 
 
-def _merge(connection: Connection, run: Run, rows: int, asked: Counters) -> Counters:
-    parameters = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
+def _merge(connection: Connection, run: Run, flush: CandleFlush, *, rows: int, asked: Counters) -> Counters:
+    parameters: dict[str, object] = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
+    parameters |= {"progress": flush.progress, "message": flush.message, "stored": candles_message(flush.stored_series)}
     merged = connection.exec_driver_sql(_MERGE, parameters).one_or_none()
     if merged is None:
         message = f"run {run.id} was taken over by another worker"
@@ -107,10 +131,18 @@ def _merge(connection: Connection, run: Run, rows: int, asked: Counters) -> Coun
     return Counters(inserted=merged.inserted, updated=merged.updated, unchanged=rows - merged.inserted - merged.updated) + asked
 
 
-def _set_up(connection: psycopg.Connection, _record: object) -> None:
+def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
+    """Noted before anything is asked of it, because the server may fall silent at once."""
+    driver = dialect.connect(*arguments, **options)
+    hold.add(driver)
+    return driver
+
+
+def _set_up(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
     connection.commit()
+    record.info["fresh"] = True
 
 
 _STAGED = COLUMNS[:-1]
@@ -134,8 +166,8 @@ UPDATE run SET
     unchanged = run.unchanged + %(rows)s - counted.inserted - counted.updated,
     rejected = run.rejected + %(rejected)s,
     requests = run.requests + %(requests)s,
-    heartbeat_at = clock_timestamp()
+    progress = %(progress)s, message = %(message)s, progress_at = clock_timestamp(), heartbeat_at = clock_timestamp()
 FROM counted
 WHERE run.id = %(run_id)s AND run.fence = %(fence)s AND run.state = 'running'
-RETURNING counted.inserted, counted.updated
+RETURNING counted.inserted, counted.updated, pg_notify('penstock', %(stored)s)
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text, false, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from penstock.columns import BigId, Timestamp, metadata
@@ -39,23 +39,65 @@ run = Table(
     Column("started_at", Timestamp),
     Column("heartbeat_at", Timestamp),
     Column("finished_at", Timestamp),
-    Index("run_state", "state"),
+    Column("job_name", Text),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("resources", _Json),
+    Column("waiting", Boolean, nullable=False, server_default=false()),
+    Column("cancel_asked", Boolean, nullable=False, server_default=false()),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("next_try_at", Timestamp),
+    Column("progress", Integer, nullable=False, server_default="0"),
+    Column("message", Text),
+    Column("progress_at", Timestamp),
+    Column("idempotency_key", Text),
+    Column("digest", Text),
+    Index("run_state", "state", "priority", "id"),
+    Index("run_finished", "finished_at"),
+    Index("run_digest", "digest", "finished_at"),
+    Index("run_idempotency_key", "idempotency_key", unique=True),
 )
 
 claim = Table("run_claim", metadata, Column("resource", Text, primary_key=True), Column("run_id", BigInteger, nullable=False, index=True))
 
+# What runs by itself. `name` is the job name on its runs; `next_run_at` is claimed by a conditional update, so that each due run exists once.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("params", _Json, nullable=False),
+    Column("interval_s", Integer, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=true()),
+    Column("next_run_at", Timestamp, nullable=False),
+    Column("last_due_at", Timestamp),
+    Column("last_submitted_at", Timestamp),
+    Index("schedule_due", "enabled", "next_run_at"),
+)
+
+# What all processes together have used of a provider's limit in the running minute, and how long it told us to wait.
+provider_budget = Table(
+    "provider_budget",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("window_start", Timestamp, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("paused_until", Timestamp, nullable=False),
+)
+
 # The views and triggers that are in force. A change of them is a new pair of files and a migration that executes it.
-_PROGRAM = "0001"
+_PROGRAM = ("0001", "0002")
 
 
 def program(number: str, dialect: str) -> list[str]:
-    """The statements of a version of the views and triggers; a blank line stands between two."""
-    text = files("penstock.store").joinpath("program", f"{number}.{dialect}.sql").read_text(encoding="utf-8")
-    return [statement.strip() for statement in text.split("\n\n")]
+    """The statements of a version of the views and triggers, none if it does not concern this database; a blank line stands between two."""
+    file = files("penstock.store").joinpath("program", f"{number}.{dialect}.sql")
+    return [statement.strip() for statement in file.read_text(encoding="utf-8").split("\n\n")] if file.is_file() else []
 
 
 def create_all(connection: Connection) -> None:
     """Build the present schema in an empty database, without migrations: what they have to arrive at."""
     metadata.create_all(connection)
-    for statement in program(_PROGRAM, connection.dialect.name):
-        connection.exec_driver_sql(statement)
+    for number in _PROGRAM:
+        for statement in program(number, connection.dialect.name):
+            connection.exec_driver_sql(statement)

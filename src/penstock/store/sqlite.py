@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from penstock.core.events import CandlesStored
 from penstock.core.run import Counters
-from penstock.store.backend import Statements
+from penstock.store.backend import Statements, announce, hold
 from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
 from penstock.store.runs import count_up
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
     from penstock.core.run import Run
-    from penstock.market.page import CandlePage
+    from penstock.market.page import CandleFlush, CandlePage
 
 _ROWS_IN_A_STATEMENT = 500
 _WAL_PAGES = 4_000
@@ -48,24 +49,30 @@ class SqliteBackend:
         arguments = {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False}
         engine = create_engine(url, poolclass=QueuePool, pool_size=pool_size, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
         self.statements.watch(engine)
+        hold.watch(engine)
         return engine
+
+    def abandon(self, driver: sqlite3.Connection) -> None:
+        """See Backend."""
+        driver.interrupt()
 
     def migration_lock(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has locked the file."""
 
-    def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
+    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Counters:
         """See Backend."""
         tally = _tally(connection)
         updated_before = tally.updated
-        rows, written = _parameters(run, pages), 0
+        rows, written = _parameters(run, flush.pages), 0
         grouped = [tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)]
         single = [tuple(rows[at : at + len(COLUMNS)]) for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))]
         for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
             if parameters:
                 written += connection.exec_driver_sql(statement, parameters).rowcount
         updated = tally.updated - updated_before
-        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + asked
-        count_up(connection, run, counters)
+        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + flush.asked
+        count_up(connection, run, counters, progress=flush.progress, message=flush.message)
+        announce(connection, *(CandlesStored(series_id) for series_id in flush.stored_series))
         return counters
 
 
