@@ -22,8 +22,9 @@ help: ## Show this list
 demo: $(VENV)/run.stamp ## Collect from the built-in simulator and serve at http://127.0.0.1:8000 (ARGS=--once to leave at the end)
 	@$(BIN)/penstock demo $(ARGS)
 
+# Each worker starts its own PostgreSQL; more than four would share the machine with the processes that tests start.
 test: lint ## Everything CI runs: lint, types, import contracts, tests on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 bench: $(VENV)/dev.stamp ## Speed and memory, as a table and as JSON
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -10,10 +10,11 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import backfill, cycle, merge, reading
+from benchmarks import backfill, cycle, inventory, logs, merge, parse, reading, rivals, runs, service, syncs, websocket
 from benchmarks.places import places
 from benchmarks.report import Report
 from benchmarks.sizes import FULL, QUICK
+from penstock.core.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,15 @@ _PARTS: dict[str, Callable[[Places, Sizes], Iterator[Figure]]] = {
     "merge": merge.measure,
     "backfill": backfill.measure,
     "reading": reading.measure,
+    "parse": parse.measure,
+    "runs": runs.measure,
+    "service": service.measure,
+    "websocket": websocket.measure,
+    "logs": logs.measure,
+    "inventory": inventory.measure,
+    "inventory_rivals": rivals.measure,
+    "syncs": syncs.measure,
+    "many_products": syncs.measure_many,
 }
 _RESULTS = Path(__file__).resolve().parent.parent / "bench-results.json"
 
@@ -37,6 +47,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="JSON to standard output instead of the table")
     parser.add_argument("--only", choices=sorted(_PARTS), action="append", help="this part only; can be repeated")
     asked = parser.parse_args()
+    log_to_stderr("warning")
     report = _run(asked.only or list(_PARTS), QUICK if asked.quick else FULL, quick=asked.quick)
     written = json.dumps(report.as_json(), indent=1)
     if asked.json:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from benchmarks.cycle import listed, settings_for
 from benchmarks.exchange import MINUTE_MS, exchange
+from benchmarks.memory import peak_memory_mb
 from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
+from penstock.core.logs import log_to_stderr
+from penstock.market.runs import CollectOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_MEMORY_MB = 250
 _HEARTBEAT_S = 0.01
-_MB = 1024 * 1024
 
 
 class _Task(TypedDict):
@@ -81,7 +81,7 @@ async def _backfill(task: _Task) -> _Done:
         order = CollectOrder(symbols=await listed(app, task["symbols"]), timeframes=["1m"], since=since)
         lags: list[float] = []
         heart = asyncio.create_task(_beat(lags))
-        before_mb = _peak_memory_mb()
+        before_mb = peak_memory_mb()
         started, cpu = time.perf_counter(), time.process_time()
         report = await app.collect(order)
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
@@ -89,7 +89,7 @@ async def _backfill(task: _Task) -> _Done:
     if report.result.failures or report.result.rejected:
         message = f"the backfill has failures: {dict(report.result.failures)} {dict(report.result.rejected)}"
         raise RuntimeError(message)
-    written, peak_mb = report.result.counters.written, _peak_memory_mb()
+    written, peak_mb = report.result.counters.written, peak_memory_mb()
     return {"seconds": seconds, "cpu_s": cpu_s, "written": written, "memory_mb": peak_mb, "memory_before_mb": before_mb, "lags_ms": lags}
 
 
@@ -101,15 +101,6 @@ async def _beat(lags_ms: list[float]) -> None:
         lags_ms.append((time.perf_counter() - asked - _HEARTBEAT_S) * 1000)
 
 
-def _peak_memory_mb() -> float:
-    """Of this process alone: Linux lets ru_maxrss begin with what the parent had, so its own figure is taken where there is one."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024 / _MB
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MB
-
-
 if __name__ == "__main__":
+    log_to_stderr("warning")
     print(json.dumps(asyncio.run(_backfill(json.load(sys.stdin)))))

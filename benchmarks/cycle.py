@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from benchmarks.exchange import MINUTE_MS, exchange
 from benchmarks.places import KINDS
 from benchmarks.report import median_of, worst_of
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
 from penstock.market.instrument import Status
+from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def settings_for(database_url: str, exchange_url: str) -> Settings:
 
 async def listed(app: App, count: int) -> list[str]:
     """The first symbols that trade against USDT."""
-    async with app.source("binance") as source:
-        instruments = await source.instruments()
+    instruments = await (await app.sources.get("binance")).instruments()
     found = [one.symbol for one in instruments if one.quote == "USDT" and one.status is Status.TRADING][:count]
     if len(found) < count:
         message = f"the simulator lists {len(found)} symbols, not {count}"
@@ -109,7 +109,7 @@ async def _cycle(app: App, order: CollectOrder) -> _Cycle:
         message = f"the cycle has failures: {dict(report.result.failures)} {dict(report.result.rejected)}"
         raise RuntimeError(message)
     counters = report.result.counters
-    return _Cycle(seconds, report.seconds, report.statements, counters.written, counters.written + counters.unchanged)
+    return _Cycle(seconds, report.seconds, report.statements or 0, counters.written, counters.written + counters.unchanged)
 
 
 def _figures(kind: str, case: str, limit: float, cycles: list[_Cycle]) -> Iterator[Figure]:

@@ -1,6 +1,6 @@
 """The simulator as a process of its own, so that its work is not done at the cost of the process that is measured.
 
-`python -m benchmarks.exchange MILLISECONDS` prints its URL and runs until its standard input ends, which it does when the parent is gone.
+`python -m benchmarks.exchange MILLISECONDS PRODUCTS` prints its URL and runs until its standard input ends, which it does when the parent is gone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 # The simulated present: the middle of a minute, of an hour, of four hours, of a day, so that every timeframe has a running candle.
 START_MS = 1_748_788_230_000
 MINUTE_MS = 60_000
-_TIMEOUT_S = 30.0
+# Writing the export of a million products takes some time.
+_TIMEOUT_S = 180.0
+# The only seller, by its token.
+SELLER = "demo"
 _OK = 200
 
 
@@ -37,27 +40,35 @@ class Exchange:
     def move_on(self, by_ms: int) -> None:
         """Set the clock ahead."""
         self.now_ms += by_ms
-        self._put("/simulator/clock", {"now": self.now_ms})
+        self._ask("PUT", "/simulator/clock", {"now": self.now_ms})
 
     def delay(self, ms: int) -> None:
         """Let every answer wait for so long; 0 switches that off."""
-        self._put("/simulator/faults", [{"name": "latency", "ms": ms}] if ms else [])
+        self._ask("PUT", "/simulator/faults", [{"name": "latency", "ms": ms}] if ms else [])
 
-    def _put(self, path: str, change: object) -> None:
+    def change_products(self, percent: float) -> None:
+        """Change so many of the seller's products."""
+        self._ask("POST", f"/simulator/accounts/{SELLER}/versions", {"changed": percent})
+
+    def prepare_export(self) -> None:
+        """Have the body of the next export written before anybody asks for it."""
+        self._ask("PUT", f"/simulator/accounts/{SELLER}/export", {})
+
+    def _ask(self, method: str, path: str, change: object) -> None:
         address = urlsplit(self.url)
         with contextlib.closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_S)) as connection:
-            connection.request("PUT", path, body=json.dumps(change))
+            connection.request(method, path, body=json.dumps(change))
             answer = connection.getresponse()
             body = answer.read()
         if answer.status != _OK:
-            message = f"PUT {path} of the simulator: HTTP {answer.status} {body[:200]!r}"
+            message = f"{method} {path} of the simulator: HTTP {answer.status} {body[:200]!r}"
             raise RuntimeError(message)
 
 
 @contextlib.contextmanager
-def exchange() -> Iterator[Exchange]:
-    """A new simulator, which has made no candle yet; gone at the end."""
-    command = [sys.executable, "-m", "benchmarks.exchange", str(START_MS)]
+def exchange(products: int = 1_000) -> Iterator[Exchange]:
+    """A new simulator, which has made no candle yet, and whose seller has so many products; gone at the end."""
+    command = [sys.executable, "-m", "benchmarks.exchange", str(START_MS), str(products)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""
@@ -69,12 +80,12 @@ def exchange() -> Iterator[Exchange]:
             process.terminate()
 
 
-async def _serve(now_ms: int) -> None:
-    settings = SimulatorSettings(limits=False, now_ms=now_ms, speed=0)
+async def _serve(now_ms: int, products: int) -> None:
+    settings = SimulatorSettings(limits=False, now_ms=now_ms, speed=0, accounts=(f"{SELLER}:{products}",))
     async with running(settings) as url:
         print(url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(*map(int, sys.argv[1:])))

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock.core.run import Submission
 from penstock.market.candle import Candle
 from penstock.market.coverage import Coverage, SpanState
 from penstock.market.instrument import Instrument, SeriesKey, Status
@@ -105,7 +106,16 @@ class OpenRun:
         pages = [self._page(target, candles) for target, candles in zip(self.targets, rows.candles, strict=True)]
         step = ROWS_IN_A_FLUSH // ROWS_IN_A_PAGE
         groups = [pages[first : first + step] for first in range(0, len(pages), step)]
-        return [CandleFlush(group, [(page.target.series_id, page.target.coverage.changes()) for page in group], len(group)) for group in groups]
+        return [
+            CandleFlush(
+                pages=group,
+                coverage=[(page.target.series_id, page.target.coverage.changes()) for page in group],
+                requests=len(group),
+                progress=100,
+                message="merged",
+            )
+            for group in groups
+        ]
 
     @staticmethod
     def _page(target: Target, candles: Sequence[Candle]) -> CandlePage:
@@ -116,6 +126,8 @@ class OpenRun:
 async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
     """Start a run over these series."""
     store = SqlCandleStore(database)
-    run = await SqlRunLedger(database, dead_after_s=3600).start("data_collection", {}, [])
+    ledger = SqlRunLedger(database, dead_after_s=3600)
+    task_id = await ledger.submit(Submission(kind="data_collection", params={}))
+    (run,) = await ledger.take(1, task_id=task_id)
     opened = await store.open_series(keys)
     return OpenRun(store, run, [Target(key, series_id, Coverage(spans)) for key, (series_id, spans) in zip(keys, opened, strict=True)])

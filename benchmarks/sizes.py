@@ -20,6 +20,14 @@ class Sizes:
     stored_series: int = 250
     stored_each: int = 20_000
     reads: int = 1_000
+    log_rows: int = 1_000_000
+    log_reads: int = 30
+    products: int = 250_000
+    parse_rounds: int = 5
+    inventory_rounds: int = 3
+    many_rounds: int = 2
+    rival_products: int = 25_000
+    rival_rounds: int = 1
 
 
 FULL = Sizes()
@@ -35,4 +43,11 @@ QUICK = Sizes(
     stored_series=10,
     stored_each=1_000,
     reads=100,
+    log_rows=20_000,
+    log_reads=5,
+    products=10_000,
+    parse_rounds=2,
+    inventory_rounds=1,
+    many_rounds=1,
+    rival_products=2_000,
 )

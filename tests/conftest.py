@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -24,6 +25,24 @@ settings.register_profile("penstock", deadline=None)
 settings.load_profile("penstock")
 
 DATABASES = ("sqlite", "postgresql")
+
+Say = Callable[[str], None]
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Say:
+    """Has a line printed at the end of the session: of a test that draws its cases, since a zero says nothing without its n."""
+    return lambda line: record_property("said", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests had to `say`."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    said = [(report.nodeid, line) for report in reports if report.when == "call" for name, line in report.user_properties if name == "said"]
+    if said:
+        terminalreporter.section("what was tried")
+    for test, line in said:
+        terminalreporter.line(f"{test.rpartition('::')[2]}: {line}")
 
 
 def missing_postgres(error: PostgresUnavailableError, environment: Mapping[str, str]) -> NoReturn:

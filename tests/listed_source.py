@@ -9,7 +9,7 @@ from penstock.errors import SourceUnavailableError
 from penstock.market.source import Answer, PageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from penstock.market.candle import Candle, Rejected
@@ -41,6 +41,9 @@ class ListedSource:
 
     async def instruments(self) -> Sequence[Instrument]:
         return []
+
+    async def volumes(self) -> Mapping[str, float]:
+        return {}
 
     async def candles(self, request: PageRequest) -> Answer:
         self.requests += 1

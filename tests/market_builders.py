@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
 
-from penstock.core.run import Counters, Run, RunEnd, RunState
+from penstock.core.run import Counters, Run, RunEnd, RunState, Submission
 from penstock.market.candle import Candle, Rejected
 from penstock.market.coverage import Coverage, CoverageChange, Span
 from penstock.market.instrument import Instrument, SeriesKey, Status
@@ -71,7 +71,8 @@ class Opened:
     ledger: SqlRunLedger
 
     async def run(self, *resources: str) -> Run:
-        return await self.ledger.start("data_collection", {}, resources)
+        """A run that was submitted and taken."""
+        return await self.ledger.start(Submission(kind="data_collection", params={}, resources=resources))
 
     async def finish(self, run: Run) -> None:
         await self.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
@@ -81,8 +82,16 @@ class Opened:
         [(series_id, spans)] = await self.store.open_series([one])
         return Target(one, series_id, Coverage(spans))
 
-    async def write(self, run: Run, *pages: CandlePage, coverage: Sequence[tuple[int, CoverageChange]] = (), requests: int = 0) -> Counters:
-        return await self.store.flush(run, CandleFlush(pages, coverage, requests))
+    async def write(
+        self,
+        run: Run,
+        *pages: CandlePage,
+        coverage: Sequence[tuple[int, CoverageChange]] = (),
+        requests: int = 0,
+        progress: int = 0,
+        message: str = "collecting",
+    ) -> Counters:
+        return (await self.store.flush(run, CandleFlush(pages, coverage, requests, progress, message))).counters
 
     async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
         def query(connection: Connection) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from sqlalchemy import select, text
 
-from penstock.app import App, CollectOrder, CollectReport, open_app
+from penstock.app import App, CollectReport, open_app
 from penstock.market.coverage import Span, SpanState
+from penstock.market.runs import CollectOrder
 from penstock.market.tables import candle as candle_table
 from penstock.market.tables import coverage, instrument, series
 from penstock.market.timeframe import Timeframe
@@ -150,7 +151,7 @@ class World:
 def settings_for(database_url: str, exchange_url: str, **given: Any) -> Settings:
     """Deadlines and pauses as short as tests need them."""
     short = {"request_deadline_s": 2.0, "request_attempts": 2, "request_longest_pause_s": 3.0, "binance_weight_per_minute": 1_000_000}
-    return load_settings(database_url=database_url, binance_url=exchange_url, **(short | given))
+    return load_settings(database_url=database_url, **({"binance_url": exchange_url, "cardtrader_url": exchange_url} | short | given))
 
 
 @contextlib.asynccontextmanager

@@ -2,78 +2,96 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
+import uuid
+from collections import deque
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from penstock.core.http import HttpLimits
-from penstock.core.runner import Job, Runner
-from penstock.errors import ConflictError, InvalidInputError, StoreUnavailableError
-from penstock.market import queries
-from penstock.market.collect import Collection, CollectOptions, CollectRequest, CollectResult, Progress
-from penstock.market.instrument import SeriesKey, find_instruments, parse_timeframes
-from penstock.market.source import SourceConfig
+from penstock.core.governor import LocalBudget
+from penstock.core.runner import Cancelled, Runner, RunnerOptions
+from penstock.core.schedule import Schedule
+from penstock.core.vault import Vault
+from penstock.engine.alerting import Alerting
+from penstock.engine.executor import Executor, ExecutorOptions
+from penstock.engine.scheduler import Scheduler
+from penstock.engine.targets import AlertTargets
+from penstock.errors import ConflictError, RunFailedError
+from penstock.inventory import queries as inventory_queries
+from penstock.inventory.accounts import Accounts
+from penstock.inventory.configs import SyncConfigs, find_account
+from penstock.inventory.execution_logs import log_entries as inventory_entries
+from penstock.inventory.refresh import CatalogueRefreshes
+from penstock.inventory.runs import INVENTORY_SYNC, told_as_sync
+from penstock.market.collect import CollectOptions, CollectResult
+from penstock.market.configs import Configs
+from penstock.market.instrument import find_instruments, parse_timeframes
+from penstock.market.runs import SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, Configured, MarketRuns, log_entries
+from penstock.store.alert_targets import SqlTargets
 from penstock.store.candles import SqlCandleStore
-from penstock.store.database import Database, DatabaseOptions, parse_url, server_version
-from penstock.store.migrate import migrate, newest_version, refuse_newer, version
-from penstock.store.owner import owned
+from penstock.store.configs import SqlConfigs
+from penstock.store.database import Database, server_version
+from penstock.store.execution_logs import LOG_RETENTION, LogRetention, with_retention
+from penstock.store.health import HealthQueries
+from penstock.store.inventory import SqlInventoryStore
+from penstock.store.inventory_accounts import SqlAccounts
+from penstock.store.inventory_catalog import SqlCatalog
+from penstock.store.inventory_sqlite import discard_stages
+from penstock.store.inventory_syncs import SyncQueries
+from penstock.store.migrate import migrate, version
+from penstock.store.rotation import rotate_key, secrets_opened
+from penstock.store.run_queries import RunQueries
 from penstock.store.runs import SqlRunLedger
+from penstock.store.schedules import SqlSchedules, by_kind
+from penstock.store.tokens import SqlTokens, any_works
+from penstock.wiring import (
+    Sources,
+    alert_book,
+    alerting_options,
+    database_file,
+    domain_of,
+    make_inventory_runs,
+    make_sender,
+    make_source,
+    masked_url,
+    open_database,
+    open_reader,
+    owned_database,
+    vault_keys,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
-    from penstock.core.run import Run
-    from penstock.market.instrument import Instrument
-    from penstock.market.source import MarketSource
+    from penstock.core.run import Run, Submission
+    from penstock.core.runner import Outcome
+    from penstock.inventory.runs import SyncOrder
+    from penstock.market.collect import Progress
+    from penstock.market.configs import Config
     from penstock.settings import Settings
 
-# A symbol refresh that is older than this is repeated before a collection.
-_INSTRUMENTS_FRESH_MS = 3_600_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectOrder:
-    """What a user asks to collect, in the user's own words. `since` is ms since the epoch."""
-
-    symbols: Sequence[str]
-    timeframes: Sequence[str]
-    exchange: str = "binance"
-    limit: int | None = None
-    since: int | None = None
+_HOUR_S = 3_600
+_MOST_FURTHER = 16
+# The job name of what collects all that is configured.
+_COLLECT_ALL = "collect_data_all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectReport:
-    """What came of it: `requests`, `statements` and `seconds` of the run alone, without looking up the symbols."""
+    """What came of a collection: `statements` and `seconds` of the run alone, without looking up the symbols.
 
-    run: Run
+    `statements` is None when another process has sent them.
+    """
+
+    task_id: uuid.UUID
     result: CollectResult
     symbols: int
     timeframes: int
-    statements: int
+    statements: int | None
     seconds: float
     database: str
-
-
-def make_source(settings: Settings, exchange: str) -> MarketSource:
-    """The source of an exchange; InvalidInputError when no installed package brings one."""
-    found = {point.name: point for point in entry_points(group="penstock.sources")}
-    if exchange not in found:
-        message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(sorted(found))}"
-        raise InvalidInputError(message, field="exchange")
-    limits = HttpLimits(
-        deadline_s=settings.request_deadline_s,
-        attempts=settings.request_attempts,
-        longest_pause_s=settings.request_longest_pause_s,
-        connections=settings.request_concurrency,
-    )
-    config = SourceConfig(http=limits)
-    if exchange == "binance":
-        config = replace(config, base_url=settings.binance_url, weight_per_minute=settings.binance_weight_per_minute)
-    source: MarketSource = found[exchange].load()(config)
-    return source
 
 
 class App:
@@ -82,129 +100,278 @@ class App:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s)
+        self.sources = Sources(settings, database)
+        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s, entries_of=lambda run: log_entries(run) or inventory_entries(run))
+        self.runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
+        self.syncs = SyncQueries(self.runs)
         self.candles = SqlCandleStore(database)
+        self.tokens = SqlTokens(database)
+        self.vault = Vault(vault_keys(settings))
+        options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
+        configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
+        self.market = MarketRuns(self.sources.get, database, self.candles, configured, options, self._progressed)
+        self.sync_configs = SyncConfigs(database)
+        of_exchange = domain_of(self.market, self.sync_configs)
+        self.configs = Configs(of_exchange, SqlConfigs(database, of_exchange, dead_after_s=settings.dead_after_s), configured.exchange)
+        marketplace = self.sources.inventory()
+        self.inventory_store = SqlInventoryStore(database, self.vault)
+        self.catalogue = SqlCatalog(database)
+        self.refreshes = CatalogueRefreshes(marketplace, self.inventory_store, self.catalogue, database, self._submit_further)
+        self.inventory = make_inventory_runs(settings, marketplace, self.inventory_store, self.refreshes.published)
+        self.accounts = Accounts(marketplace, SqlAccounts(database, self.vault))
+        # A service never asks for them, so only the newest are kept.
+        self._further: deque[uuid.UUID] = deque(maxlen=_MOST_FURTHER)
+        self._followed: dict[uuid.UUID, Callable[[Progress], None]] = {}
+        self.executor = self._executor(attempts=settings.run_attempts)
+        # Who waits for the end wants to hear of a failure, and tries again himself.
+        self._foreground = self._executor(attempts=1)
+        sender = make_sender(settings)
+        self.health = HealthQueries(limits=settings.alert_limits, configured=configured, default_job=_COLLECT_ALL)
+        self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
+        self.alerting = Alerting(alert_book(settings, database, self.vault, self.health), sender, alerting_options(settings))
+        self.schedules = SqlSchedules(
+            database,
+            with_retention(by_kind({INVENTORY_SYNC: self.sync_configs.scheduled}, self.market.scheduled)),
+            dead_after_s=settings.dead_after_s,
+        )
+        self.scheduler = Scheduler(self.schedules, check_interval_s=settings.check_interval, first_after_s=settings.scheduler_delay_s)
 
-    def source(self, exchange: str) -> MarketSource:
-        """See make_source."""
-        return make_source(self.settings, exchange)
+    def _executor(self, *, attempts: int) -> Executor:
+        settings = self.settings
+        options = RunnerOptions(heartbeat_s=settings.heartbeat_s, attempts=attempts, retry_s=settings.run_retry_s, deadline_s=settings.run_deadline_s)
+        limits = ExecutorOptions(max_concurrent=settings.max_concurrent_tasks)
+        return Executor(self.ledger, Runner(self.ledger, options), self._kinds(), self.database.events, limits)
+
+    def _kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+        """The work of each kind of run."""
+        kinds = {**self.market.kinds, **self.inventory.kinds, **self.refreshes.kinds}
+        return {**kinds, LOG_RETENTION: LogRetention(self.database, self.settings.execution_log_retention_days)}
 
     async def schema_version(self) -> str:
         """The schema version, read from the database now; StoreUnavailableError when it does not answer."""
         return await self.database.read(version) or "none"
 
     async def collect(self, order: CollectOrder, on_progress: Callable[[Progress], None] = lambda _: None) -> CollectReport:
-        """Collect, and come back when all is written; bad input is refused before anything is."""
-        timeframes = parse_timeframes(order.timeframes)
-        async with self.source(order.exchange) as source:
-            instruments = find_instruments(order.symbols, await self._instruments(source, order.symbols))
-            series = [SeriesKey(instrument, timeframe) for instrument in instruments for timeframe in timeframes]
-            request = CollectRequest(series=series, limit=order.limit, since=order.since)
-            started, statements = time.monotonic(), self.database.statements
-            run, result = await self._run(source, request, on_progress)
-            return CollectReport(
-                run=run,
-                result=result,
-                symbols=len(instruments),
-                timeframes=len(timeframes),
-                statements=self.database.statements - statements,
-                seconds=time.monotonic() - started,
-                database=masked_url(self.settings),
-            )
+        """Collect in this process, and come back when all is written; bad input is refused before anything is."""
+        return await self._collect(await self.market.collection(order), on_progress)
 
-    async def _run(self, source: MarketSource, request: CollectRequest, on_progress: Callable[[Progress], None]) -> tuple[Run, CollectResult]:
-        settings = self.settings
-        options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
-        params = {"series": [str(key) for key in request.series], "limit": request.limit, "since": request.since}
-        job = Job(
-            kind="data_collection",
-            params=params,
-            resources=[key.resource for key in request.series],
-            work=lambda run: Collection(source, self.candles, run, options, on_progress).collect(request),
+    async def collect_config(self, config_id: int, on_progress: Callable[[Progress], None] = lambda _: None) -> CollectReport:
+        """Collect what a config says in this process, as `collect` does."""
+        config = await self.configs.store.get(config_id)
+        order = CollectOrder(symbols=[config.wanted.symbol], timeframes=config.wanted.timeframes, exchange=config.wanted.exchange)
+        return await self._collect(replace(await self.market.collection(order), job_name=config.job_id), on_progress)
+
+    async def _collect(self, submission: Submission, on_progress: Callable[[Progress], None]) -> CollectReport:
+        started, statements = time.monotonic(), self.database.statements
+        run = await self._start_here(submission)
+        self._followed[run.task_id] = on_progress
+        try:
+            result = await self._worked_on(run)
+        finally:
+            del self._followed[run.task_id]
+        if not isinstance(result, CollectResult):
+            raise TypeError
+        series: Any = submission.params["series"]
+        return CollectReport(
+            task_id=run.task_id,
+            result=result,
+            symbols=len({native for native, _, _ in series}),
+            timeframes=len({timeframe for _, timeframe, _ in series}),
+            statements=self.database.statements - statements,
+            seconds=time.monotonic() - started,
+            database=masked_url(self.settings),
         )
-        return await Runner(self.ledger, heartbeat_s=settings.heartbeat_s).run(job)
 
-    async def _instruments(self, source: MarketSource, names: Sequence[str]) -> Sequence[Instrument]:
-        """What the exchange lists, from the database while that is fresh and holds all the names."""
-        known, seen_at = await self.database.read(lambda connection: queries.instruments(connection, source.name))
-        if time.time() * 1000 - seen_at < _INSTRUMENTS_FRESH_MS:
-            with contextlib.suppress(InvalidInputError):
-                find_instruments(names, known)
-                return known
-        listed = await source.instruments()
-        find_instruments(names, listed)
-        await self.candles.put_instruments(listed)
-        return listed
+    async def sync_config(self, config: Config) -> Mapping[str, object]:
+        """Sync the account of a config in this process; gives the summary of what came of it, and raises what ended it."""
+        submission = await self.database.read(lambda connection: self.sync_configs.of_config(connection, {"symbol": config.wanted.symbol}))
+        with told_as_sync():
+            run = await self._start_here(replace(submission, job_name=config.job_id))
+        return (await self._worked_on(run)).summary()
+
+    async def sync(self, order: SyncOrder) -> Run:
+        """Sync an account in this process, and come back when its run has ended; raises what ended it."""
+        submission = await self.inventory.sync(order)
+        with told_as_sync():
+            run = await self._start_here(submission)
+        await self._worked_on(run)
+        return run
+
+    async def _worked_on(self, run: Run) -> Outcome:
+        try:
+            return await self._foreground.work(run)
+        except Cancelled:
+            message = f"task {run.task_id} was cancelled"
+            raise RunFailedError(message) from None
+
+    async def approve_sync(self, run_id: int) -> None:
+        """Publish what a sync kept, and look up what its products are as after any other; ConflictError when that cannot be published any more."""
+        await self.inventory_store.approve(run_id)
+        sync = await self.database.read(lambda connection: inventory_queries.sync(connection, run_id))
+        if sync is not None:
+            await self.refreshes.published(await self.inventory_store.account(sync.account_id))
+
+    @property
+    def has_more_work(self) -> bool:
+        """Whether there is something to `work_off`."""
+        return bool(self._further)
+
+    async def work_off(self) -> None:
+        """Work on what the runs of this process have submitted themselves. How that ends is recorded and logged, and is nobody's answer."""
+        while self._further:
+            for run in await self.ledger.take(1, task_id=self._further.popleft()):
+                with contextlib.suppress(Exception):
+                    await self._foreground.work(run)
+
+    async def _submit_further(self, submission: Submission) -> None:
+        try:
+            self._further.append(await self.ledger.submit(submission))
+        except ConflictError as error:
+            # It may be queued since a process that was broken off, and then it is ours to work on.
+            if error.task_id is not None:
+                self._further.append(uuid.UUID(error.task_id))
+            raise
+
+    def _progressed(self, run: Run, progress: Progress) -> None:
+        if (follow := self._followed.get(run.task_id)) is not None:
+            follow(progress)
+
+    async def _start_here(self, submission: Submission) -> Run:
+        """On SQLite nobody else works, so what holds the resources was left by a process that is gone: that is finished first."""
+        try:
+            return await self.ledger.start(submission)
+        except ConflictError:
+            if self.database.file is None:
+                raise
+        while left := await self.ledger.take(1):
+            # How it ends is recorded and logged, and is no answer to this order.
+            with contextlib.suppress(Exception):
+                await self._foreground.work(left[0])
+        return await self.ledger.start(submission)
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear of what other processes do while the block runs."""
+        async with self.database.listening():
+            yield
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Take queued runs and work on them while the block runs; at its end what is running is put back."""
+        async with self.database.listening(), _background(self.sources.heed_pauses(), "pauses"), _background(self.executor.run(), "executor"):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def scheduling(self) -> AsyncIterator[None]:
+        """Submit what is due and send alerts while the block runs; symbols that nobody has looked up yet are looked up at once."""
+        exchange = self.market.configured.exchange
+        await self.schedules.put(
+            [
+                Schedule(
+                    name="refresh_symbols",
+                    kind=SYMBOL_REFRESH,
+                    interval_s=self.settings.symbol_refresh_interval,
+                    first_after_s=self.settings.symbol_refresh_interval,
+                    params={"exchange": exchange},
+                ),
+                Schedule(
+                    name=_COLLECT_ALL,
+                    kind=SCHEDULED_COLLECTION,
+                    interval_s=self.settings.collection_interval,
+                    params={"exchange": exchange},
+                ),
+                Schedule(name=LOG_RETENTION, kind=LOG_RETENTION, interval_s=_HOUR_S, first_after_s=_HOUR_S, params={}),
+            ]
+        )
+        if await self.market.knows_nothing():
+            with contextlib.suppress(ConflictError):
+                await self.ledger.submit(self.market.symbol_refresh(exchange))
+        async with _background(self.scheduler.run(), "scheduler"), _background(self.alerting.run(), "alerting"):
+            yield
 
 
 async def refuse_bad_order(settings: Settings, order: CollectOrder) -> None:
     """InvalidInputError for what cannot be collected, ahead of `open_app`: on a machine that has no SQLite file yet, bad input makes none."""
-    parse_timeframes(order.timeframes)
-    async with make_source(settings, order.exchange) as source, _database(settings) as database:
+    parse_timeframes(order.timeframes or ())
+    async with make_source(settings, order.exchange, LocalBudget()) as source, open_database(settings) as database:
         if database.file and not database.file.exists():
-            find_instruments(order.symbols, await source.instruments())
+            find_instruments(order.symbols or (), await source.instruments())
+
+
+async def refuse_bad_sync(settings: Settings, name: str) -> None:
+    """The same for the account of a sync: where no database is, there is none."""
+    if (file := database_file(settings)) and not file.exists():
+        find_account(name, {})
+
+
+async def rotate_secret_key(settings: Settings) -> int:
+    """Seal all stored secrets with the newest key; gives how many there are. See penstock.store.rotation."""
+    async with open_app(settings) as app:
+        return await rotate_key(app.database, vault_keys(settings))
+
+
+async def any_token_works(settings: Settings) -> bool:
+    """Whether somebody has a token. Nothing is made for that: a database that is not there, or older than tokens, has none."""
+    async with open_database(settings) as database:
+        if database.file and not database.file.exists():
+            return False
+        return await database.read(any_works)
+
+
+async def check_secrets(settings: Settings) -> str:
+    """Whether the stored secrets can be opened, in words; SecretKeyError when they cannot."""
+    keys = vault_keys(settings)
+    found = await asyncio.to_thread(keys.found)
+    if (file := database_file(settings)) and not file.exists():
+        return "none stored yet"
+    async with open_reader(settings) as database:
+        count = await database.read(lambda connection: secrets_opened(connection, Vault(keys)))
+    return f"{count} stored, {'no key yet' if not found else 'all can be opened'}"
+
+
+async def refuse_bad_target(settings: Settings, url: str, signing_key: str | None) -> None:
+    """InvalidInputError for an alert target that cannot be one, ahead of `open_app`: bad input makes no SQLite file."""
+    await make_sender(settings).address(url, signing_key)
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.asynccontextmanager
 async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIterator[App]:
-    """Own the database, bring it to the present schema, and end the runs of a process that died; `serving` is our own URL, if we have one.
+    """Own the database, bring it to the present schema, and queue again what a process that died was working on.
 
-    ConflictError when another process owns the SQLite file or a newer Penstock made the schema.
+    `serving` is our own URL, if we have one. ConflictError when another process owns the SQLite file or a newer Penstock made the schema.
     """
-    async with _owned_database(settings, serving=serving) as database:
+    async with owned_database(settings, serving=serving) as database:
         await migrate(database)
         app = App(settings, database)
-        await app.ledger.fail_dead(dead_after_s=0 if database.file else None)
-        yield app
-
-
-@contextlib.asynccontextmanager
-async def _owned_database(settings: Settings, *, serving: str | None) -> AsyncIterator[Database]:
-    async with _database(settings) as database:
-        with owned(database.file, url=serving) if database.file else contextlib.nullcontext():
-            yield database
-
-
-@contextlib.asynccontextmanager
-async def open_reader(settings: Settings) -> AsyncIterator[Database]:
-    """The database for reading, beside whoever owns it; StoreUnavailableError when there is none, ConflictError when it is of another version."""
-    async with _database(settings) as database:
-        if database.file and not database.file.exists():
-            message = f"there is no database at {database.url.database} yet; `penstock collect` makes one"
-            raise StoreUnavailableError(message)
-        found = await database.read(version)
-        refuse_newer(found)
-        if found != newest_version():
-            message = f"the database has schema version {found or 'none'}, this Penstock works with {newest_version()}; run `penstock migrate`"
-            raise ConflictError(message)
-        yield database
-
-
-@contextlib.asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    options = DatabaseOptions(pool_size=settings.database_pool_size, threads=settings.database_threads, timeout_s=settings.database_timeout_s)
-    database = Database(parse_url(settings.database_url), options)
-    try:
-        yield database
-    finally:
-        await database.close()
+        if database.file:
+            await asyncio.to_thread(discard_stages, database)
+            await app.ledger.put_back_all()
+        try:
+            yield app
+        finally:
+            await app.sources.close()
 
 
 async def migrate_database(settings: Settings) -> tuple[str | None, str]:
     """Bring the database to the present schema; gives the version before (None: it was empty) and after."""
-    async with _owned_database(settings, serving=None) as database:
+    async with owned_database(settings, serving=None) as database:
         return await migrate(database)
-
-
-def masked_url(settings: Settings) -> str:
-    """The database's URL without its password."""
-    url = parse_url(settings.database_url)
-    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
 
 
 async def check_database(settings: Settings) -> str:
     """What is there, in words; raises what stands in the way of using it."""
-    async with _database(settings) as database:
+    async with open_database(settings) as database:
         if database.file and not database.file.exists():
             return "none yet, the first collection makes it"
     async with open_reader(settings) as database:
@@ -213,5 +380,5 @@ async def check_database(settings: Settings) -> str:
 
 async def check_exchange(settings: Settings, exchange: str) -> str:
     """How its clock stands to ours, in words; raises what stands in the way of using it."""
-    async with make_source(settings, exchange) as source:
+    async with make_source(settings, exchange, LocalBudget()) as source:
         return f"reachable, its clock is {(await source.server_time()) / 1000 - time.time():+.1f} s from ours"

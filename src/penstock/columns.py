@@ -8,14 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Integer, MetaData, String, Text
-from sqlalchemy.dialects.postgresql import NUMERIC, TIMESTAMP
+from sqlalchemy import JSON, BigInteger, Integer, MetaData, String, Text, select
+from sqlalchemy.dialects.postgresql import JSONB, NUMERIC, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Dialect
+    from sqlalchemy import ColumnElement, Connection, Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
@@ -26,15 +27,23 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # SQLite counts its rowid only for a column that is exactly INTEGER.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
+Json = JSON().with_variant(JSONB(), "postgresql")
+
 
 class _ToMs(expression.ColumnElement[int]):
     """A stored time, read as milliseconds."""
 
     inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - the base class's own form
     type = BigInteger()
 
     def __init__(self, column: ColumnElement[Any]) -> None:
         self.column = column
+
+
+def in_ms(time: ColumnElement[Any]) -> ColumnElement[int]:
+    """A stored time as milliseconds, to calculate with in SQL."""
+    return _ToMs(time)
 
 
 class _AsText(expression.ColumnElement[str]):
@@ -50,11 +59,19 @@ class _AsText(expression.ColumnElement[str]):
 class DatabaseNow(expression.ColumnElement[int]):
     """The database's own clock, `ago_ms` back, so that several machines agree on what is late."""
 
-    inherit_cache = False
+    # Statements are kept as compiled: to compile one anew takes longer than to execute it.
+    inherit_cache = True
+    _traverse_internals = [("ago_ms", InternalTraversal.dp_plain_obj)]  # noqa: RUF012 - as above
 
     def __init__(self, *, ago_ms: int = 0) -> None:
         self.type = Timestamp()
         self.ago_ms = ago_ms
+
+
+def read_clock(connection: Connection) -> int:
+    """That clock, to compare times with: no index serves PostgreSQL for a clock that goes on while it looks."""
+    now: int = connection.execute(select(_ToMs(DatabaseNow()))).scalar_one()
+    return now
 
 
 class Timestamp(TypeDecorator[int]):

@@ -6,10 +6,17 @@ PenstockError
 │   ├── SourceUnavailableError      time-out, reset, 5xx, a body that is cut or is not what was promised
 │   ├── RateLimitedError            429 or 418: not one request before the provider's pause is over
 │   ├── StoreUnavailableError       the database cannot be reached, or is locked by somebody else
-│   └── RunUnavailableError         every series of a run failed, and might not later
+│   ├── RunUnavailableError         every series of a run failed, and might not later
+│   ├── TooManyRequestsError        somebody asks our service too often
+│   └── UndeliveredError            an alert target did not take a message
 ├── StopError                   trying again changes nothing
 │   ├── InvalidInputError           a field of the request is wrong; names it and the fix
 │   ├── NotFoundError               what was asked for is not here
+│   ├── AccessError                 there is no token, or a wrong one
+│   │   └── ForbiddenError              the token is good for less than this
+│   │       └── ForbiddenHostError          the request was meant for another site
+│   ├── TooLargeError               a request's body is longer than any that makes sense
+│   ├── SecretKeyError              the key of the stored secrets is missing, or is another one
 │   ├── SourceRefusedError          the provider says no (unknown symbol, forbidden, wrong region)
 │   ├── ConflictError               another run or another process holds what this one needs
 │   ├── FencedError                 this run was taken over; nothing more may be written
@@ -73,6 +80,23 @@ class RunUnavailableError(RetryableError):
     code = "run_unavailable"
 
 
+class TooManyRequestsError(RetryableError):
+    """Somebody asks our service too often, or tries tokens; `retry_after_s` counts from now."""
+
+    http_status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UndeliveredError(RetryableError):
+    """An alert target did not take a message."""
+
+    code = "alert_undelivered"
+
+
 class StopError(PenstockError):
     """Trying again changes nothing."""
 
@@ -97,6 +121,43 @@ class NotFoundError(StopError):
     code = "not_found"
 
 
+class AccessError(StopError):
+    """The service needs a token, and got none or a wrong one."""
+
+    exit_code = 7
+    http_status = 401
+    code = "unauthorized"
+
+
+class ForbiddenError(AccessError):
+    """The token is good for less than this."""
+
+    http_status = 403
+    code = "forbidden"
+
+
+class ForbiddenHostError(ForbiddenError):
+    """The request names another site: a page of that site sent it, or the name is not among the allowed ones."""
+
+    code = "forbidden_host"
+
+
+class TooLargeError(StopError):
+    """A request's body is longer than any that makes sense."""
+
+    exit_code = 2
+    http_status = 413
+    code = "too_large"
+
+
+class SecretKeyError(StopError):
+    """The key of the stored secrets is missing, or is another one; the message says what to set."""
+
+    exit_code = 2
+    http_status = 409
+    code = "secret_key"
+
+
 class SourceRefusedError(StopError, SourceError):
     """The provider says no: unknown symbol, forbidden, wrong region."""
 
@@ -106,11 +167,15 @@ class SourceRefusedError(StopError, SourceError):
 
 
 class ConflictError(StopError):
-    """Another run or another process holds what this one needs."""
+    """Another run or another process holds what this one needs; `task_id` is the run that does, if it is one."""
 
     exit_code = 5
     http_status = 409
     code = "conflict"
+
+    def __init__(self, message: str, *, task_id: str | None = None) -> None:
+        super().__init__(message)
+        self.task_id = task_id
 
 
 class FencedError(StopError):

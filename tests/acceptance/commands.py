@@ -12,17 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import aiohttp
+from sqlalchemy import text
+
+import penstock
+from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
+from penstock.wiring import open_reader
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from sqlalchemy import Connection
 
 PROGRAM = Path(sys.executable).parent / "penstock"
+# The program of this checkout, whichever one is installed.
+_SOURCE = Path(penstock.__file__).parents[1]
 # The simulated exchange's clock stands still here, 30 s after twelve, so every number of candles is known.
 NOON = 1_768_478_400_000
 _NOW = NOON + 30_000
 _PATIENCE_S = 60
+_COLLECTOR = "/api/v1/data-collector"
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class Penstock:
             "HOME": str(self.folder),
             "COLUMNS": str(self.columns),
             "XDG_DATA_HOME": str(self.folder / "data"),
+            "PYTHONPATH": str(_SOURCE),
             "PYTHONWARNINGS": "default",
             **self.environment,
         }
@@ -84,11 +96,17 @@ class Penstock:
         """Run several commands at the same time."""
         return await asyncio.gather(*(self(*command.split()) for command in commands))
 
+    async def python(self, script: Path | str, *words: str) -> Ended:
+        """Run a Python script of this user to its end: a file, or the text of one."""
+        given = [str(script)] if isinstance(script, Path) else ["-c", script]
+        async with self.started(*given, *words, program=Path(sys.executable)) as command:
+            return await command.ended()
+
     @contextlib.asynccontextmanager
-    async def started(self, *words: str) -> AsyncIterator[Command]:
+    async def started(self, *words: str, program: Path = PROGRAM) -> AsyncIterator[Command]:
         """A command that goes on while the block runs, and is killed at its end if it has not ended itself."""
         process = await asyncio.create_subprocess_exec(
-            PROGRAM,
+            program,
             *words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -102,6 +120,23 @@ class Penstock:
             if process.returncode is None:
                 process.kill()
                 await process.communicate()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, *words: str) -> AsyncIterator[Service]:
+        """A service of which only the test wants something: its own schedule begins after any test."""
+        async with self.with_settings(scheduler_delay_s="3600").started("serve", "--port", "0", *words) as command:
+            url = url_in(await command.says("Penstock serves at"))
+            async with aiohttp.ClientSession(url) as session:
+                yield Service(command, url, session)
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What is in the database, beside whoever works on it."""
+
+        def read(connection: Connection) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+        async with open_reader(load_settings(database_url=self.environment.get("PENSTOCK_DATABASE_URL"))) as database:
+            return await database.read(read)
 
     @property
     def secrets(self) -> list[str]:
@@ -139,6 +174,43 @@ class Command:
         assert not [secret for secret in self.secrets if secret in out + err]
         assert self.process.returncode is not None
         return Ended(self.process.returncode, out, err)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A started service, as those see it who call its API."""
+
+    command: Command
+    url: str
+    session: aiohttp.ClientSession
+
+    async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """What a call of the data collector answers."""
+        async with self.session.request(method, _COLLECTOR + path, json=body) as answer:
+            assert answer.ok, await answer.text()
+            return await answer.json()
+
+    async def start(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> str:
+        """Start a collection; gives its task."""
+        answer = await self.call("POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more)
+        return str(answer["task_id"])
+
+    async def until(self, task_id: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """The task, as soon as it is as wished."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not holds(task := await self.call("GET", f"/task/{task_id}")):
+                await asyncio.sleep(0.05)  # the user of an HTTP API has nothing else to wait for
+        return dict(task)
+
+    async def ended(self, task_id: str) -> dict[str, Any]:
+        """The task once it has ended."""
+        return await self.until(task_id, lambda task: task["status"] in {"completed", "failed", "cancelled"})
+
+
+async def put_faults(exchange: str, *faults: dict[str, Any]) -> None:
+    """Let the simulated exchange have these faults and no others."""
+    async with aiohttp.ClientSession() as session, session.put(f"{exchange}/simulator/faults", json=list(faults)) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 def url_in(line: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 from penstock import __version__
@@ -21,6 +24,29 @@ async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(pe
     assert (nothing.code, nothing.out.split()) == (2, asked.out.split())
     assert "[default: (100)]" in collect.out
     assert "PENSTOCK_DATABASE_URL" in collect.out
+
+
+async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word() -> None:
+    pressed = """
+import os, signal, sys
+
+class Pressing:
+    def find_spec(self, name, *_):
+        if name == "penstock.app":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressing())
+from penstock.__main__ import main
+main()
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", pressed, stderr=asyncio.subprocess.PIPE)
+    _, complaint = await process.communicate()
+    assert (process.returncode, complaint) == (-signal.SIGINT, b"")
+
+
+async def test_a_group_without_a_command_shows_its_help_and_complains_of_nothing(penstock: Penstock) -> None:
+    for ended in await penstock.all_of("catalog", "config", "token"):
+        assert (ended.code, ended.err, "Usage: penstock " in ended.out) == (2, "", True)
 
 
 async def test_unknown_words_are_refused_in_one_line_that_says_where_help_is(penstock: Penstock) -> None:

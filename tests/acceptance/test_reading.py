@@ -69,16 +69,18 @@ async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(pe
     again, healthy = await penstock.all_of("migrate", "doctor")
     assert (again.code, again.out) == (0, made.out.replace("was empty", "nothing to do"))
     assert (healthy.code, healthy.err) == (0, "")
-    _, _, database, exchange = healthy.out.splitlines()
+    _, _, database, secrets, exchange = healthy.out.splitlines()
     assert re.fullmatch(r"ok +database: (SQLite|PostgreSQL) [\d.]+ answers, schema \d{4}", database)
+    assert re.fullmatch(r"ok +secrets: 0 stored, no key yet", secrets)
     assert re.fullmatch(r"ok +binance: reachable, its clock is [-+][\d.]+ s from ours", exchange)
 
 
 async def test_doctor_names_everything_that_is_wrong(penstock: Penstock) -> None:
-    broken = penstock.with_settings(binance_url="http://127.0.0.1:1", database_url="postgresql://user:secret@127.0.0.1:1/name")
+    broken = penstock.with_settings(binance_url="http://127.0.0.1:1", database_url="postgresql://user:hush-hush@127.0.0.1:1/name")
     found = await broken("doctor")
     assert found.code == 1
-    _, place, database, exchange = found.out.splitlines()
+    _, place, database, secrets, exchange = found.out.splitlines()
     assert place.endswith("://user:***@127.0.0.1:1/name")
     assert database.startswith("wrong database: the database cannot be used now: connection failed")
+    assert secrets.startswith("wrong secrets: the database cannot be used now: connection failed")
     assert exchange.startswith("wrong binance: GET http://127.0.0.1:1/api/v3/time:")

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from penstock.api.server import listening, running
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
+from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings
 from penstock.simulator.server import running as simulating
@@ -24,14 +25,16 @@ _PATIENCE_S = 60
 
 
 @contextlib.contextmanager
-def served(database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: float = 20) -> Iterator[str]:
-    """Collect `order`, then answer while the block runs; gives the base URL."""
+def served(database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: float = 20, **given: object) -> Iterator[str]:
+    """Collect `order`, then answer while the block runs, with more settings if they are `given`; gives the base URL."""
     ready: Future[str] = Future()
     stop: Future[None] = Future()
 
     async def answer() -> None:
         async with simulating(SimulatorSettings(symbols=30, now_ms=NOON + 30_000, speed=0)) as exchange:
-            settings = load_settings(database_url=database_url, binance_url=exchange, port=0, database_timeout_s=timeout_s)
+            settings = load_settings(
+                database_url=database_url, binance_url=exchange, cardtrader_url=exchange, port=0, database_timeout_s=timeout_s, **given
+            )
             with listening(settings) as door:
                 async with open_app(settings, serving=door.url) as app:
                     if order is not None:

@@ -138,7 +138,7 @@ async def test_the_service_answers_while_a_slow_read_goes_on(postgres_database: 
         async with aiohttp.ClientSession(url) as client:
             blocker.execute("LOCK TABLE candle IN ACCESS EXCLUSIVE MODE")
             slow = asyncio.create_task(_candles(client))
-            while not watcher.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():  # noqa: ASYNC110 - the server has no event for us
+            while not watcher.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
                 await asyncio.sleep(0.01)
             for _ in range(20):
                 async with client.get("/livez") as answer:

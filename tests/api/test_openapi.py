@@ -14,8 +14,56 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DATABASE_FREE = {"/livez"}
-_PATHS = ("/livez", "/readyz", "/api/v1/candles", "/api/v1/series", "/api/v1/data-collector/latest-prices")
+_COLLECTOR = "/api/v1/data-collector"
+_TOKENS = "/api/v1/admin/tokens"
+_ONE_TOKEN = f"{_TOKENS}/{{token_id}}"
+_ADMIN = "/api/v1/admin/data-collection"
+_ALERTS = "/api/v1/admin/alerts"
+_TARGET = f"{_ALERTS}/targets/{{target_id}}"
+_ALERT_READS = (_ALERTS, f"{_ALERTS}/targets", "/api/v1/admin/data-collection/health")
+_ALERT_CHANGES = {(f"{_ALERTS}/targets", "post"), (_TARGET, "put"), (_TARGET, "delete"), (f"{_TARGET}/test", "post")}
+_INVENTORY = "/api/v1/inventory"
+_ACCOUNT = f"{_INVENTORY}/accounts/{{account_id}}"
+_SYNC = f"{_INVENTORY}/syncs/{{task_id}}"
+_INVENTORY_READS = tuple(f"{_INVENTORY}/{name}" for name in ("accounts", "products", "games", "expansions", "blueprints", "unmapped"))
+_INVENTORY_ON_ONE = {(_ACCOUNT, "get"), (f"{_ACCOUNT}/sync", "get"), (_SYNC, "get"), (f"{_SYNC}/diff", "get")}
+_INVENTORY_ON_ONE |= {(f"{_INVENTORY}/products/{{product_id}}/history", "get")}
+_FOR_ADMINS = {(f"{_INVENTORY}/accounts", "post"), (_ACCOUNT, "put"), (_ACCOUNT, "delete")}
+_INVENTORY_CHANGES = {(f"{_INVENTORY}/catalog", "post"), *_FOR_ADMINS}
+_DATABASE_FREE = {"/livez", "/metrics"}
+_PATHS = (
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/api/v1/candles",
+    "/api/v1/series",
+    f"{_COLLECTOR}/latest-prices",
+    f"{_COLLECTOR}/status",
+    f"{_COLLECTOR}/tasks",
+    f"{_COLLECTOR}/tasks/active",
+    f"{_COLLECTOR}/tasks/stats",
+    f"{_ADMIN}/configs",
+    f"{_ADMIN}/execution-logs",
+    f"{_ADMIN}/stats",
+    f"{_ADMIN}/status",
+    f"{_ADMIN}/reports/top-symbols",
+    f"{_ADMIN}/reports/by-exchange",
+    f"{_ADMIN}/reports/recent-failures",
+    f"{_ADMIN}/reports/records-per-day",
+    _TOKENS,
+    *_ALERT_READS,
+    *_INVENTORY_READS,
+)
+_ONE_TASK = f"{_COLLECTOR}/task/{{task_id}}"
+_ACTIONS = {f"{_COLLECTOR}/start": "202", f"{_COLLECTOR}/refresh-symbols": "202", f"{_ONE_TASK}/cancel": "200"}
+_ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
+_CONFIG = f"{_ADMIN}/configs/{{config_id}}"
+# What acts on one config or token, or on what is in the body: the tests of configs, logs and tokens ask each of them.
+_ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {(f"{_CONFIG}/preview", "get"), (f"{_ADMIN}/execution-logs/{{log_id}}", "get")}
+_ON_ONE |= {(f"{_CONFIG}/{action}", "post") for action in ("enable", "disable", "trigger")}
+_ON_ONE |= {(f"{_ADMIN}{path}", "post") for path in ("/configs", "/preview", "/apply")}
+_ON_ONE |= {(_TOKENS, "post"), (_ONE_TOKEN, "delete")}
+_GUARD = {"401", "403", "413", "429"}
 _PROBLEM = {"type", "title", "status", "code", "detail"}
 
 
@@ -42,28 +90,72 @@ def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, byte
     return answer.status, answer.read()
 
 
-def test_the_document_lists_the_routes_that_are_tested_here(document: dict[str, Any]) -> None:
-    assert set(document["paths"]) == set(_PATHS)
-    assert all(set(methods) == {"get"} for methods in document["paths"].values())
+def test_the_document_lists_the_routes_that_are_tested(document: dict[str, Any]) -> None:
+    routes = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    on_one = _ON_ONE | _ALERT_CHANGES | _INVENTORY_ON_ONE | _INVENTORY_CHANGES
+    assert routes == {(path, "get") for path in (*_PATHS, _ONE_TASK)} | {(path, "post") for path in _ACTIONS} | on_one
+
+
+def test_every_route_says_what_the_guard_asks_for_and_answers(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            assert set(route["responses"]) >= {*_GUARD, "500"}
+            is_open = path in {"/livez", "/readyz"}
+            assert route["security"] == ([{"bearer": []}, {}] if is_open else [{"bearer": []}])
+            for_admins = path.startswith((_TOKENS, f"{_ALERTS}/targets")) or (path, method) in _FOR_ADMINS
+            assert route.get("x-scope") == (None if is_open else "admin" if for_admins else "read" if method == "get" else "operate")
 
 
 @pytest.mark.parametrize("path", _PATHS)
 def test_a_route_documents_what_it_answers_and_its_errors(document: dict[str, Any], path: str) -> None:
     route = document["paths"][path]["get"]
     answers = route["responses"]
-    expected = {"200", "403", "500"} | ({"422"} if route.get("parameters") else set()) | (set() if path in _DATABASE_FREE else {"503"})
+    expected = {"200", *_GUARD, "500"} | ({"422"} if route.get("parameters") else set()) | (set() if path in _DATABASE_FREE else {"503"})
     assert set(answers) - {"404"} == expected
     assert ("404" in answers) == (path == "/api/v1/candles")
     assert route["description"]
     for status, answer in answers.items():
         if status == "200":
-            assert answer["content"]["application/json"]["schema"]
+            assert answer["content"]["text/plain" if path == "/metrics" else "application/json"]
         else:
             assert set(answer["content"]) == {"application/problem+json"}
             assert set(answer["content"]["application/problem+json"]["schema"]["required"]) == _PROBLEM
 
 
-_NAMES = ("symbol", "timeframe", "exchange", "start", "end", "limit", "cursor", "format", "fill")
+@pytest.mark.parametrize(("path", "status"), _ACTIONS.items())
+def test_an_action_documents_what_it_answers_and_its_errors(document: dict[str, Any], path: str, status: str) -> None:
+    route = document["paths"][path]["post"]
+    assert route["description"]
+    assert set(route["responses"]) >= {status, "403", "409", "422", "500", "503"}
+    assert route["responses"][status]["content"]["application/json"]["schema"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in route["parameters"]} or path.endswith(("/cancel", "/approve", "/reject"))
+
+
+_NAMES = (
+    "symbol",
+    "timeframe",
+    "exchange",
+    "start",
+    "end",
+    "limit",
+    "cursor",
+    "format",
+    "fill",
+    "task_type",
+    "skip",
+    "status",
+    "hours",
+    "days",
+    "start_date",
+    "account",
+    "q",
+    "game",
+    "expansion",
+    "gone",
+    "mapped",
+    "sort",
+)
 _VALUES = st.one_of(
     st.sampled_from(
         ["BTC/USDT", "ETHUSDT", "btcusdt", "1m", "1h", "1M", "binance", "csv", "json", "0", "-0", "nan", "inf", "1e308", "true", "[]", "{}", "'"]

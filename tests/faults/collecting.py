@@ -10,7 +10,9 @@ import asyncio
 import os
 import sys
 
-from penstock.app import CollectOrder, open_app
+from penstock.app import open_app
+from penstock.core.logs import log_to_stderr
+from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
 
 
@@ -28,6 +30,7 @@ def say(words: str) -> None:
 
 
 def main() -> None:
+    log_to_stderr("warning")
     for line in sys.stdin:
         database_url, exchange_url, since, symbols = line.split()
         child = os.fork()

@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -188,64 +186,3 @@ async def test_a_stopped_server_is_an_error_and_not_a_wait() -> None:
                     await asyncio.wait_for(store.write(run, page(target, candles(ORIGIN, 5))), 30)
             with pytest.raises(StoreUnavailableError):
                 await asyncio.wait_for(store.run(), 30)
-
-
-class BlackHole:
-    """A proxy to a server that at some moment swallows everything: connections stay open, and nothing comes back."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._swallowing = threading.Event()
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def swallow(self) -> None:
-        self._swallowing.set()
-
-    def close(self) -> None:
-        self._listener.close()
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, server]
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
-
-    def _pump(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError), one, other:
-            while data := one.recv(65_536):
-                if not self._swallowing.is_set():
-                    other.sendall(data)
-
-
-@pytest.fixture
-def black_hole(postgres_server: PostgresServer) -> Iterator[BlackHole]:
-    proxy = BlackHole(int(postgres_server.url.rpartition(":")[2].partition("/")[0]))
-    yield proxy
-    proxy.close()
-
-
-@pytest.mark.xfail(reason="the only deadlines of a PostgreSQL statement are the server's own; a silent server is waited for without end")
-async def test_a_server_that_falls_silent_is_an_error_after_the_time_out(postgres_database: str, black_hole: BlackHole) -> None:
-    port = postgres_database.rpartition(":")[2].partition("/")[0]
-    async with opened(postgres_database.replace(f":{port}/", f":{black_hole.port}/"), timeout_s=1) as store:
-        run = await store.run()
-        target = await store.target()
-        black_hole.swallow()
-        writing = asyncio.ensure_future(store.write(run, page(target, candles(ORIGIN, 5))))
-        await asyncio.wait([writing], timeout=5)
-        in_time = writing.done()
-        black_hole.close()
-        with pytest.raises(StoreUnavailableError):
-            await writing
-        assert in_time

@@ -173,7 +173,8 @@ async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attem
 
 
 async def test_the_error_says_how_long_to_wait(sqlite_database: str) -> None:
-    async with world(sqlite_database) as one, one.app.source("binance") as source:
+    async with world(sqlite_database) as one:
+        source = await one.app.sources.get("binance")
         await one.exchange.faults({"name": "ban", "retry_after": 90})
         with pytest.raises(RateLimitedError) as told:
             await source.server_time()
@@ -209,7 +210,7 @@ async def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_stored(da
         assert await one.refused() == [REASONS[kind]]
         lost = set() if kind == "duplicate" else {proper[row][0]}
         assert await one.table() == [values for values in proper if values[0] not in lost]
-        assert report.result.rejected == {"BTC/USDT 1m": 1}
+        assert report.result.rejected == {"BTCUSDT 1m": 1}
         assert ((await one.last_run())["state"], (await one.last_run())["rejected"]) == ("succeeded", 1)
         await one.check_coverage()
         await assert_healed(one)

@@ -16,8 +16,10 @@ _NOT_OURS = {".git", ".venv", "build", "dist", "node_modules", "__pycache__"}
 def own_files(folder: Path = ROOT) -> Iterator[Path]:
     """Every file of the checkout, tracked or about to be; without what tools make. Git is not asked: a copy of the tree has none."""
     for path in sorted(folder.iterdir()):
+        if path.name in _NOT_OURS:
+            continue
         if path.is_dir():
-            if path.name not in _NOT_OURS and not path.name.endswith("_cache") and path.name != ".hypothesis":
+            if not path.name.endswith("_cache") and path.name != ".hypothesis":
                 yield from own_files(path)
         elif path.is_file():
             yield path

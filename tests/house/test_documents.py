@@ -25,5 +25,6 @@ def test_every_setting_stands_in_the_settings_page_with_its_description_and_defa
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
-    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert set(re.findall(r"^\| `penstock (\w+)", _read("README.md"), flags=re.MULTILINE)) == commands
+    commands = {command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
+    groups = {str(group.name) for group in app.registered_groups}
+    assert set(re.findall(r"^\| `penstock ([\w-]+)", _read("README.md"), flags=re.MULTILINE)) == commands | groups

@@ -82,6 +82,8 @@ async def test_requests_are_counted_by_path_and_the_newest_are_listed(simulator:
         ({"faults": ("latncy",)}, "fault"),
         ({"faults": ("latency:ms",)}, "fault"),
         ({"replay_only": True}, "replay_only"),
+        ({"accounts": ("two words",)}, "account"),
+        ({"products": -1}, "products"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_name(wrong: dict[str, Any], field: str) -> None:

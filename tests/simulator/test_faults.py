@@ -235,7 +235,14 @@ async def test_the_simulator_stops_while_requests_hang() -> None:
 
 
 def test_every_fault_can_be_written_on_the_command_line() -> None:
-    needed = {"latency": "ms=5", "bad_rows": "kind=nan"}
+    needed = {
+        "latency": "ms=5",
+        "bad_rows": "kind=nan",
+        "throttle": "bytes_per_s=9",
+        "cut": "at=-1",
+        "framing": "kind=close",
+        "bad_products": "kind=empty",
+    }
     for name in PARAMETERS:
         fault = parse_fault(f"{name}:{needed.get(name, 'after=3')},count=2")
         assert fault.count == 2

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.app import CollectOrder
 from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableError
 from penstock.market.coverage import Span, SpanState
+from penstock.market.runs import CollectOrder
 from penstock.market.timeframe import Timeframe
 from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
 
@@ -148,8 +148,8 @@ async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_an
     async with world(database_url, request_attempts=1) as one:
         await one.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"})
         report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=30)
-        assert list(report.result.failures) == ["ETH/USDT 1m"]
-        assert "HTTP 500" in report.result.failures["ETH/USDT 1m"]
+        assert list(report.result.failures) == ["ETHUSDT 1m"], "by the name that was asked for"
+        assert "HTTP 500" in report.result.failures["ETHUSDT 1m"]
         assert (await one.last_run())["state"] == "succeeded"
         assert [len(await one.stored(symbol)) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")] == [30, 0, 30]
         assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, FAILED)]
@@ -178,7 +178,7 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
 async def test_when_every_series_fails_the_run_fails_as_the_errors_say(database_url: str, fault: dict[str, object], kind: type[Exception]) -> None:
     async with world(database_url, request_attempts=1) as one:
         await one.exchange.faults(fault | {"path": "klines"})
-        with pytest.raises(kind, match=r"every series failed; BTC/USDT 1m: GET "):
+        with pytest.raises(kind, match=r"every series failed; BTCUSDT 1m: GET "):
             await one.collect("BTCUSDT", "ETHUSDT")
         run = await one.last_run()
         assert run["state"] == "failed"
@@ -204,8 +204,8 @@ async def test_bad_input_is_refused_before_anything_is_written(database_url: str
 
 async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(database_url: str) -> None:
     async with world(database_url, simulator={"symbols": 120}) as one:
-        async with one.app.source("binance") as source:
-            [symbol, *_] = [item.native_symbol for item in await source.instruments() if item.status == "delisted"]
+        source = await one.app.sources.get("binance")
+        [symbol, *_] = [item.native_symbol for item in await source.instruments() if item.status == "delisted"]
         first = await one.exchange.first(symbol, "1d")
         await one.collect(symbol, timeframes="1d", since=first - 3 * DAY)
         await assert_complete(one, symbol, "1d", 0)

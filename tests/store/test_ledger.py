@@ -1,4 +1,4 @@
-"""The run ledger: who holds what, and that a run whose worker is gone can neither write nor keep anything."""
+"""The run ledger under the store: what a start says about who may write, and what a flush says about the run. The rest is in tests/engine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.core.run import Counters, RunEnd, RunState
-from penstock.core.runner import Job, Runner
+from penstock.core.run import Counters, RunEnd, RunState, Submission
 from penstock.errors import ConflictError, FencedError
 from penstock.market.coverage import CoverageChange, Span, SpanState
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, opened, page
@@ -19,40 +18,52 @@ if TYPE_CHECKING:
 _RESOURCES = ["series:binance:BTCUSDT:1m", "series:binance:ETHUSDT:1m"]
 
 
-class Outcome:
-    def summary(self) -> dict[str, object]:
-        return {"note": "done"}
-
-
-def job(resources: list[str], work: object) -> Job[Outcome]:
-    return Job(kind="data_collection", params={"limit": 5}, resources=resources, work=work)  # type: ignore[arg-type]
-
-
 async def nothing(store: Opened) -> bool:
     counts = [await store.value(f"SELECT count(*) AS n FROM {table}") for table in ("candle", "coverage", "quarantine", "restatement")]
     return counts == [0, 0, 0, 0]
 
 
-async def test_a_second_run_on_the_same_series_is_refused_with_the_task_that_holds_it(database_url: str) -> None:
+async def aged(store: Opened, run: Run) -> None:
+    """Make what the run has last said an hour old."""
+    hour = "interval '1 hour'" if store.database.file is None else "3600000"
+    await store.change(f"UPDATE run SET heartbeat_at = heartbeat_at - {hour}, progress_at = progress_at - {hour} WHERE id = :id", id=run.id)
+
+
+async def taken_over(store: Opened, run: Run) -> Run:
+    """The same run in the hands of another worker, because the first one says nothing any more."""
+    await aged(store, run)
+    [again] = await store.ledger.take(1)
+    return again
+
+
+# ── Starting at once ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(database_url: str) -> None:
+    async with opened(database_url) as store:
+        stop = False
+        stolen: list[Run] = []
+
+        async def steal() -> None:
+            while not stop:
+                stolen.extend(await store.ledger.take(5))
+
+        thief = asyncio.create_task(steal())
+        runs = [await store.run(f"r{number}") for number in range(30)]
+        stop = True
+        await thief
+        assert stolen == []
+        assert {run.fence for run in runs} == {1}
+        assert await store.value("SELECT count(*) AS n FROM run WHERE state = 'running'") == 30
+
+
+async def test_a_start_that_is_refused_leaves_nothing_and_names_the_task_in_the_way(database_url: str) -> None:
     async with opened(database_url) as store:
         first = await store.run(*_RESOURCES)
         with pytest.raises(ConflictError, match=f"Data collection already running: task {first.task_id} holds {_RESOURCES[1]}"):
             await store.run("series:binance:XRPUSDT:1m", _RESOURCES[1])
         assert await store.value("SELECT count(*) AS n FROM run") == 1
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
-
-
-async def test_runs_on_different_series_go_side_by_side(database_url: str) -> None:
-    async with opened(database_url) as store:
-        runs = await asyncio.gather(*(store.run(f"series:binance:S{number}:1m") for number in range(6)))
-        assert len({run.id for run in runs}) == len({run.task_id for run in runs}) == 6
-
-
-async def test_what_a_run_held_is_free_after_its_end(database_url: str) -> None:
-    async with opened(database_url) as store:
-        for _ in range(3):
-            await store.finish(await store.run(*_RESOURCES))
-        assert await store.value("SELECT count(*) AS n FROM run_claim") == 0
 
 
 async def test_of_many_runs_that_start_at_once_on_one_series_exactly_one_does(database_url: str) -> None:
@@ -71,17 +82,19 @@ async def test_runs_that_name_the_same_series_in_another_order_conflict_and_do_n
             await store.finish(winner)
 
 
-async def aged(store: Opened, run: Run) -> None:
-    """Make the run's heartbeat an hour old."""
-    old = "heartbeat_at - interval '1 hour'" if store.database.url.get_backend_name() == "postgresql" else "heartbeat_at - 3600000"
-    await store.change(f"UPDATE run SET heartbeat_at = {old} WHERE id = :id", id=run.id)
+async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_be_tried_again(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        running, failed = await store.run("a"), await store.run("b")
+        await store.ledger.requeue(failed, error="the exchange is out", delay_s=3600)
+        assert await store.ledger.take(5) == []
+        assert await store.ledger.put_back_all() == 1
+        again = {run.task_id: run for run in await store.ledger.take(5)}
+        assert again.keys() == {running.task_id, failed.task_id}
+        assert again[failed.task_id].attempt == 2, "the failure before still counts"
+        assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
 
 
-async def test_a_run_that_lives_is_not_taken_for_dead(database_url: str) -> None:
-    async with opened(database_url, dead_after_s=30) as store:
-        run = await store.run(*_RESOURCES)
-        assert await store.ledger.fail_dead() == 0
-        await store.ledger.heartbeat(run)
+# ── Who may write ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("sign_of_life", ["heartbeat", "flush"])
@@ -90,25 +103,30 @@ async def test_a_heartbeat_or_a_flush_keeps_a_run_alive(database_url: str, sign_
         run = await store.run(*_RESOURCES)
         await aged(store, run)
         await (store.ledger.heartbeat(run) if sign_of_life == "heartbeat" else store.write(run))
-        assert await store.ledger.fail_dead() == 0
+        assert await store.ledger.take(5) == []
+        with pytest.raises(ConflictError):
+            await store.run(_RESOURCES[0])
+        await store.ledger.heartbeat(run)
 
 
-async def test_a_run_without_a_heartbeat_is_failed_and_what_it_held_is_taken_over(database_url: str) -> None:
+async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(database_url: str) -> None:
     async with opened(database_url) as store:
-        dead = await store.run(*_RESOURCES)
-        await aged(store, dead)
-        living = await store.run(*_RESOURCES)
+        target, dead = await store.target(), await store.run(*_RESOURCES)
+        await store.write(dead, page(target, candles(ORIGIN, 3)), requests=2)
+        again = await taken_over(store, dead)
+        assert (again.id, again.task_id, again.fence, again.attempt) == (dead.id, dead.task_id, dead.fence + 1, 1)
+        assert {row["resource"] for row in await store.rows("SELECT resource FROM run_claim")} == set(_RESOURCES)
+        assert (await store.write(again, page(target, candles(ORIGIN, 5)), requests=1)).inserted == 2
+        await store.finish(again)
         row = await store.run_row(dead)
-        assert (row["state"], row["error"], row["finished_at"] is not None) == ("failed", "its worker died", True)
-        await store.ledger.heartbeat(living)
+        assert (row["state"], row["inserted"], row["requests"], row["error"]) == ("succeeded", 5, 3, None)
+        assert await store.value("SELECT count(*) AS n FROM run_claim") == 0
 
 
 async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(database_url: str) -> None:
     async with opened(database_url) as store:
-        target = await store.target()
-        dead = await store.run(*_RESOURCES)
-        await aged(store, dead)
-        await store.ledger.fail_dead()
+        target, dead = await store.target(), await store.run(*_RESOURCES)
+        await taken_over(store, dead)
         span = Span(ORIGIN, ORIGIN + MINUTE, SpanState.STORED)
         with pytest.raises(FencedError):
             await store.write(dead, page(target, [candle()]), coverage=[(target.series_id, CoverageChange((), (span,)))], requests=1)
@@ -116,28 +134,41 @@ async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(datab
         assert (await store.run_row(dead))["requests"] == 0
 
 
-async def test_a_run_that_was_taken_over_can_neither_go_on_nor_end(database_url: str) -> None:
+async def test_a_worker_that_lost_its_run_can_neither_go_on_with_it_nor_end_it(database_url: str) -> None:
     async with opened(database_url) as store:
         dead = await store.run()
-        await aged(store, dead)
-        await store.ledger.fail_dead()
-        with pytest.raises(FencedError):
-            await store.ledger.heartbeat(dead)
-        with pytest.raises(FencedError):
-            await store.finish(dead)
-        with pytest.raises(FencedError):
-            await store.write(dead)
-        assert (await store.run_row(dead))["state"] == "failed"
+        living = await taken_over(store, dead)
+        for attempt in (store.ledger.heartbeat(dead), store.finish(dead), store.ledger.requeue(dead, error="x", delay_s=0), store.write(dead)):
+            with pytest.raises(FencedError):
+                await attempt
+        row = await store.run_row(dead)
+        assert (row["state"], row["fence"], row["error"]) == ("running", living.fence, None)
+        await store.finish(living)
 
 
 async def test_a_run_that_has_ended_writes_nothing_more(database_url: str) -> None:
     async with opened(database_url) as store:
         target = await store.target()
-        run = await store.run()
-        await store.finish(run)
+        for number, end in enumerate((RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)):
+            run = await store.run()
+            await store.ledger.finish(run, RunEnd(state=end))
+            with pytest.raises(FencedError):
+                await store.write(run, page(target, [candle()]))
+            assert await nothing(store), number
+
+
+async def test_a_run_that_was_put_back_writes_nothing_until_it_is_started_again(database_url: str) -> None:
+    async with opened(database_url) as store:
+        target, run = await store.target(), await store.run()
+        await store.ledger.requeue(run, error=None, delay_s=0)
         with pytest.raises(FencedError):
             await store.write(run, page(target, [candle()]))
         assert await nothing(store)
+        [again] = await store.ledger.take(1)
+        assert (await store.write(again, page(target, [candle()]))).inserted == 1
+
+
+# ── What a flush says about its run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_counters_are_committed_with_the_rows_they_count(database_url: str) -> None:
@@ -152,84 +183,32 @@ async def test_counters_are_committed_with_the_rows_they_count(database_url: str
             assert Counters(row["inserted"], row["updated"], row["unchanged"], row["rejected"], row["requests"]) == total
 
 
-async def test_the_record_of_a_run_says_how_it_ended(database_url: str) -> None:
+async def test_progress_is_committed_with_the_rows_that_made_it(database_url: str) -> None:
     async with opened(database_url) as store:
-
-        async def work(_: Run) -> Outcome:
-            return Outcome()
-
-        run, _ = await Runner(store.ledger, heartbeat_s=10).run(job(_RESOURCES, work))
-        row = await store.run_row(run)
-        assert (row["state"], row["error"], row["task_id"]) == ("succeeded", None, str(run.task_id))
-        assert "done" in str(row["result"])
-
-
-@pytest.mark.parametrize("error", [ValueError("nobody expected this"), KeyError("x"), asyncio.CancelledError()])
-async def test_a_run_that_ends_by_any_error_is_never_recorded_as_succeeded(database_url: str, error: BaseException) -> None:
-    async def work(_: Run) -> Outcome:
-        raise error
-
-    async with opened(database_url) as store:
-        with pytest.raises(type(error)):
-            await Runner(store.ledger, heartbeat_s=10).run(job(_RESOURCES, work))
-        [row] = await store.rows("SELECT state, error FROM run")
-        assert row["state"] == ("cancelled" if isinstance(error, asyncio.CancelledError) else "failed")
-        assert row["error"]
-        await store.run(*_RESOURCES)
-
-
-async def test_a_result_that_cannot_be_recorded_fails_the_run(database_url: str) -> None:
-    class Unrecordable(Outcome):
-        def summary(self) -> dict[str, object]:
-            return {"note": object()}
-
-    async def work(_: Run) -> Outcome:
-        return Unrecordable()
-
-    async with opened(database_url) as store:
-        with pytest.raises(Exception, match="not JSON serializable"):
-            await Runner(store.ledger, heartbeat_s=10).run(job(_RESOURCES, work))
-        assert await store.value("SELECT state FROM run") == "failed"
-
-
-async def test_a_run_stops_working_when_it_is_taken_over(database_url: str) -> None:
-    stopped = False
-
-    async def work(run: Run) -> Outcome:
-        nonlocal stopped
+        target, run = await store.target(), await store.run()
+        assert ((await store.run_row(run))["progress"], (await store.run_row(run))["message"]) == (0, None)
         await aged(store, run)
-        await store.ledger.fail_dead()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped = True
-        return Outcome()
-
-    async with opened(database_url) as store:
-        with pytest.raises(FencedError):
-            await Runner(store.ledger, heartbeat_s=0.05).run(job(_RESOURCES, work))
-        assert stopped
-        assert await store.value("SELECT state FROM run") == RunState.FAILED
-
-
-async def test_a_run_lives_on_while_its_work_takes_longer_than_the_dead_are_waited_for(database_url: str) -> None:
-    async with opened(database_url, dead_after_s=0.4) as store:
-        others = 0
-
-        async def work(_: Run) -> Outcome:
-            nonlocal others
-            for _beat in range(12):
-                await asyncio.sleep(0.1)
-                others += await store.ledger.fail_dead()
-            return Outcome()
-
-        await Runner(store.ledger, heartbeat_s=0.1).run(job(_RESOURCES, work))
-        assert others == 0
+        before = await store.run_row(run)
+        await store.write(run, page(target, candles(ORIGIN, 3)), progress=40, message="Collected data for ☃ (2/5)")
+        row = await store.run_row(run)
+        assert (row["progress"], row["message"], row["progress_at"] > before["progress_at"]) == (40, "Collected data for ☃ (2/5)", True)
+        await aged(store, run)
+        before = await store.run_row(run)
+        await store.ledger.heartbeat(run)
+        row = await store.run_row(run)
+        assert row["heartbeat_at"] > before["heartbeat_at"]
+        assert (row["progress"], row["progress_at"]) == (40, before["progress_at"]), "to live is no progress"
+        with pytest.raises(Exception, match=r"(?i)null|invalid"):
+            await store.write(run, page(target, [candle(ORIGIN + 9 * MINUTE, trades=None)]), progress=90, message="never")
+        assert (await store.run_row(run))["progress"] == 40
 
 
 async def test_text_that_no_database_could_misread_is_kept_as_it_is(database_url: str) -> None:
+    text = 'it\'s "broken"; DROP TABLE run; -- \u2603 %s :name \\'
     async with opened(database_url) as store:
-        run = await store.run()
-        error = 'it\'s "broken"; DROP TABLE run; -- \u2603 %s :name \\'
-        await store.ledger.finish(run, RunEnd(state=RunState.FAILED, error=error))
-        assert (await store.run_row(run))["error"] == error
+        run = await store.ledger.start(Submission(kind=text, params={text: [text]}, resources=[text], job_name=text))
+        assert (run.kind, run.params, run.job_name) == (text, {text: [text]}, text)
+        await store.write(run, page(await store.target(), [candle()]), message=text)
+        assert (await store.run_row(run))["message"] == text
+        await store.ledger.finish(run, RunEnd(state=RunState.FAILED, error=text))
+        assert (await store.run_row(run))["error"] == text

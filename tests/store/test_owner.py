@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.errors import ConflictError, StoreUnavailableError
-from penstock.store.owner import owned
+from penstock.store.owner import owned, owner_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +40,21 @@ def owning_process(database: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_second_process_is_refused_with_the_first_ones_number_and_address(tmp_path: Path) -> None:
     with (
         owning_process(tmp_path / "penstock.db") as first,
-        pytest.raises(ConflictError, match=rf'"pid": {first.pid}, "url": "http://127\.0\.0\.1:8000"'),
+        pytest.raises(ConflictError, match=rf"another process \({first.pid}, which serves at http://127\.0\.0\.1:8000\)"),
         owned(tmp_path / "penstock.db"),
     ):
         pass
+
+
+def test_an_owner_that_has_not_said_yet_who_it_is_is_another_process(tmp_path: Path) -> None:
+    database = tmp_path / "penstock.db"
+    with owned(database, url="http://127.0.0.1:8000"):
+        assert owner_url(database) == "http://127.0.0.1:8000"
+        os.truncate(tmp_path / "penstock.db.lock", 0)
+        assert owner_url(database) is None
+        with pytest.raises(ConflictError, match="in use by another process; stop"), owned(database):
+            pass
+    assert owner_url(database) is None
 
 
 def test_the_file_is_free_again_when_its_owner_ends(tmp_path: Path) -> None:

@@ -164,6 +164,6 @@ async def test_candles_off_the_grid_are_stored_under_their_own_time_and_reported
     async with world(database_url, simulator={"replay": tmp_path, "replay_only": True, "now_ms": opens[-1] + 90 * MINUTE}) as one:
         report = await one.collect("BTCUSDT", timeframes="1h", since=start)
         assert [row[0] for row in await one.table("BTCUSDT", "1h")] == opens
-        assert report.result.misaligned == {"BTC/USDT 1h": 1}
+        assert report.result.misaligned == {"BTCUSDT 1h": 1}
         assert await holes(one, "BTCUSDT", "1h") == [(opens[1] + 60 * MINUTE, opens[2])]
         assert (await one.collect("BTCUSDT", timeframes="1h")).result.counters.written == 0

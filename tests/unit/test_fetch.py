@@ -58,12 +58,20 @@ async def test_every_row_of_a_piece_comes_exactly_once_in_order(history: list[Ca
 
 @given(histories, st.integers(1, 5))
 async def test_a_finished_piece_is_accounted_for_to_the_last_instant_and_stored_only_where_rows_are(history: list[Candle], page_limit: int) -> None:
-    coverage = covered(await fetched(ListedSource(history, _LONG_AFTER, page_limit), Piece(ORIGIN, _END, first=False)))
+    later = [row for row in history if row.open_time < _END] + [candle(_END)]
+    coverage = covered(await fetched(ListedSource(later, _LONG_AFTER, page_limit), Piece(ORIGIN, _END, first=False)))
     assert coverage.missing(ORIGIN, _END, frozenset()) == []
     assert min(span.start for span in coverage) == ORIGIN
     assert max(span.end for span in coverage) == _END
     assert stored(coverage) == {row.open_time for row in history if row.open_time >= ORIGIN}
     assert {span.state for span in coverage} <= {SpanState.STORED, SpanState.OUTAGE}
+
+
+@given(histories, st.integers(1, 5))
+async def test_a_hole_is_an_outage_only_if_the_exchange_has_a_later_row(history: list[Candle], page_limit: int) -> None:
+    coverage = covered(await fetched(ListedSource(history, _LONG_AFTER, page_limit), Piece(ORIGIN, _END, first=False)))
+    end = max((row.close_time + 1 for row in history if row.open_time >= ORIGIN), default=ORIGIN)
+    assert coverage.missing(ORIGIN, _END, frozenset()) == ([(end, _END)] if end < _END else [])
 
 
 @given(histories.filter(bool))

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.governor import Governor
+from penstock.core.governor import Governor, LocalBudget
 from tests import virtual_time
 
 if TYPE_CHECKING:
     from tests.virtual_time import VirtualLoop
 
 _LIMIT = 100
+_ANY = 1e9
 
 weights = st.lists(st.integers(1, 60), min_size=1, max_size=60)
 starts = st.floats(0, 1_000, allow_nan=False)
+
+
+def governed(loop: VirtualLoop, budget: LocalBudget | None = None) -> Governor:
+    return Governor(_LIMIT, budget or LocalBudget(loop.time), clock=loop.time)
 
 
 def by_minute(admitted: list[tuple[float, int]]) -> dict[float, int]:
@@ -31,11 +36,11 @@ def by_minute(admitted: list[tuple[float, int]]) -> dict[float, int]:
 @given(weights, starts)
 def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_at_once(wanted: list[int], start: float) -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
-        governor = Governor(_LIMIT, clock=loop.time)
+        governor = governed(loop)
         admitted: list[tuple[float, int]] = []
 
         async def ask(weight: int) -> None:
-            await governor.admit(weight)
+            await governor.admit(weight, longest_pause_s=_ANY)
             admitted.append((loop.time(), weight))
 
         await asyncio.gather(*map(ask, wanted))
@@ -49,10 +54,10 @@ def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_
 @given(st.integers(0, _LIMIT), st.integers(1, 60), starts)
 def test_the_providers_own_count_takes_its_part_of_the_minute(counted: int, weight: int, start: float) -> None:
     async def main(loop: VirtualLoop) -> tuple[float, float]:
-        governor = Governor(_LIMIT, clock=loop.time)
-        governor.observe(counted)
+        governor = governed(loop)
+        await governor.observe(counted, asked_at=loop.time())
         before = loop.time()
-        await governor.admit(weight)
+        await governor.admit(weight, longest_pause_s=_ANY)
         return before, loop.time()
 
     before, after = virtual_time.run(main, start=start)
@@ -63,13 +68,13 @@ def test_the_providers_own_count_takes_its_part_of_the_minute(counted: int, weig
 @given(st.lists(st.floats(0, 600, allow_nan=False), min_size=1, max_size=4), weights, starts)
 def test_nothing_is_admitted_before_the_longest_pause_is_over(pauses: list[float], wanted: list[int], start: float) -> None:
     async def main(loop: VirtualLoop) -> list[float]:
-        governor = Governor(_LIMIT, clock=loop.time)
+        governor = governed(loop)
         for pause in pauses:
-            governor.pause(pause)
+            await governor.pause(pause)
         admitted: list[float] = []
 
         async def ask(weight: int) -> None:
-            await governor.admit(weight)
+            await governor.admit(weight, longest_pause_s=_ANY)
             admitted.append(loop.time())
 
         await asyncio.gather(*map(ask, wanted))
@@ -80,11 +85,11 @@ def test_nothing_is_admitted_before_the_longest_pause_is_over(pauses: list[float
 
 def test_a_pause_that_begins_while_requests_wait_for_the_next_minute_is_obeyed_too() -> None:
     async def main(loop: VirtualLoop) -> float:
-        governor = Governor(_LIMIT, clock=loop.time)
-        await governor.admit(80)
-        waiting = asyncio.create_task(governor.admit(1))
+        governor = governed(loop)
+        await governor.admit(80, longest_pause_s=_ANY)
+        waiting = asyncio.create_task(governor.admit(1, longest_pause_s=_ANY))
         await asyncio.sleep(30)
-        governor.pause(200)
+        await governor.pause(200)
         await waiting
         return loop.time()
 
@@ -93,22 +98,71 @@ def test_a_pause_that_begins_while_requests_wait_for_the_next_minute_is_obeyed_t
 
 def test_a_request_heavier_than_the_share_gets_a_minute_of_its_own_and_is_not_stuck() -> None:
     async def main(loop: VirtualLoop) -> list[float]:
-        governor = Governor(_LIMIT, clock=loop.time)
+        governor = governed(loop)
         times = []
         for weight in (1, 95, 1):
-            await governor.admit(weight)
+            await governor.admit(weight, longest_pause_s=_ANY)
             times.append(loop.time() // 60)
         return times
 
     assert virtual_time.run(main) == [0, 1, 2]
 
 
-def test_what_is_left_of_a_pause_can_be_asked_for() -> None:
-    now = 100.0
-    governor = Governor(_LIMIT, clock=lambda: now)
-    assert governor.wait_s() == 0
-    governor.pause(5)
-    governor.pause(2)
-    assert governor.wait_s() == 5
-    now = 106.0
-    assert governor.wait_s() == 0
+@given(weights, starts, st.integers(2, 5))
+def test_governors_that_share_a_budget_keep_the_limit_together(wanted: list[int], start: float, governors: int) -> None:
+    async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
+        budget = LocalBudget(loop.time)
+        processes = [governed(loop, budget) for _ in range(governors)]
+        admitted: list[tuple[float, int]] = []
+
+        async def ask(place: int, weight: int) -> None:
+            await processes[place % governors].admit(weight, longest_pause_s=_ANY)
+            admitted.append((loop.time(), weight))
+
+        await asyncio.gather(*(ask(place, weight) for place, weight in enumerate(wanted)))
+        return admitted
+
+    admitted = virtual_time.run(main, start=start)
+    assert sorted(weight for _, weight in admitted) == sorted(wanted)
+    assert all(total <= 0.8 * _LIMIT for total in by_minute(admitted).values())
+
+
+def test_what_was_granted_before_another_process_was_told_to_wait_is_void() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        budget = LocalBudget(loop.time)
+        mine, other = governed(loop, budget), governed(loop, budget)
+        await mine.admit(1, longest_pause_s=_ANY)
+        await other.pause(30)
+        budget.generation += 1
+        await mine.admit(1, longest_pause_s=_ANY)
+        return loop.time()
+
+    assert virtual_time.run(main) == 30
+
+
+def test_a_pause_longer_than_wanted_is_told_and_not_waited_for() -> None:
+    async def main(loop: VirtualLoop) -> list[float]:
+        governor = governed(loop)
+        assert await governor.admit(1, longest_pause_s=0) == 0
+        await governor.pause(5)
+        await governor.pause(2)
+        told = [await governor.admit(1, longest_pause_s=4.9), loop.time()]
+        await asyncio.sleep(3)
+        told.append(await governor.admit(1, longest_pause_s=1.9))
+        await asyncio.sleep(3)
+        return [*told, await governor.admit(1, longest_pause_s=0)]
+
+    assert virtual_time.run(main) == [5, 0, 2, 0]
+
+
+def test_a_count_of_the_minute_before_says_nothing_about_this_one() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        governor = governed(loop)
+        await governor.admit(1, longest_pause_s=_ANY)
+        asked_at = loop.time()
+        await asyncio.sleep(60)
+        await governor.observe(_LIMIT, asked_at=asked_at)
+        await governor.admit(60, longest_pause_s=_ANY)
+        return loop.time()
+
+    assert virtual_time.run(main) == 60

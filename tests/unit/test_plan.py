@@ -96,6 +96,34 @@ async def test_an_instrument_that_is_listed_again_is_collected_again() -> None:
     assert ranges(plan) == [(minute(50), None)]
 
 
+@pytest.mark.parametrize("status", [Status.DELISTED, Status.HALTED])
+async def test_the_limit_counts_back_from_the_last_candle_of_what_does_not_trade(status: Status) -> None:
+    plan = await planned(exchange(count=50), limit=10, status=status)
+    assert plan.pieces[0].start == minute(40)
+
+
+async def test_a_series_whose_candles_have_ended_is_not_paged_through_up_to_now() -> None:
+    source = ListedSource(candles(minute(0), 5), _NOW, page_limit=2)
+    assert ranges(await planned(source, Span(minute(0), minute(5), STORED))) == []
+    assert len(source.asked) == 1
+
+
+async def test_a_range_that_is_known_to_lie_before_the_listing_is_not_looked_into_again() -> None:
+    source = exchange(first=90)
+    known = Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED), Span(minute(90), minute(200), STORED)
+    assert ranges(await planned(source, *known, since=minute(-5_000_000))) == [(minute(200), None)]
+    assert source.asked == []
+
+
+async def test_what_could_not_be_planned_is_named_as_failed() -> None:
+    source = exchange()
+    clock = ExchangeClock(source)
+    await clock.sync()
+    target = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage([Span(minute(50), minute(60), STORED)]))
+    failed = Planner(source, clock, limit=None, since=minute(0)).failed(target)
+    assert failed == [Span(minute(0), minute(50), FAILED), Span(minute(60), _RUNNING, FAILED)]
+
+
 async def test_a_long_range_is_cut_into_pieces_that_join_without_a_gap() -> None:
     source = ListedSource(candles(minute(0), 201), _NOW, page_limit=2)
     plan = await planned(source, since=minute(0))

@@ -6,16 +6,17 @@ import csv
 import datetime as dt
 import io
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.api.candle import COLUMNS, Candle, candle_fields
+from penstock.api.name import Name
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState
-from penstock.api.times import iso, ms
+from penstock.api.times import iso, iso_or_none, ms
 from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
@@ -28,18 +29,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
 _MOST_PRICES = 10_000
-_COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote", "closed")
-
-
-def _no_control_characters(name: str) -> str:
-    # PostgreSQL has no NUL in a text, and no symbol has any of the others.
-    if not name.isprintable():
-        message = "a name has no control characters"
-        raise PydanticCustomError("control_character", message)
-    return name
-
-
-Name = Annotated[str, Field(max_length=50), AfterValidator(_no_control_characters)]
 
 
 class CandlesQuery(BaseModel):
@@ -55,23 +44,6 @@ class CandlesQuery(BaseModel):
     limit: int = Field(500, ge=1, le=5_000)
     cursor: str | None = Field(None, pattern=r"^(after|before):[0-9]{1,14}$", description="`next_cursor` of the page before")
     format: Literal["json", "csv"] = "json"
-
-
-class Candle(BaseModel):
-    """One candle. Prices and volumes carry the exchange's own digits; `closed` is False while it still changes."""
-
-    open_time: dt.datetime
-    close_time: dt.datetime
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    quote_volume: str
-    trades: int
-    taker_base: str
-    taker_quote: str
-    closed: bool
 
 
 class Candles(BaseModel):
@@ -97,7 +69,7 @@ def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery
     if query.format == "csv":
         return Response(_csv(rows), media_type="text/csv", headers={"X-Next-Cursor": following} if following else None)
     page = {"exchange": query.exchange, "symbol": query.symbol, "timeframe": query.timeframe}
-    body = msgspec.json.encode({**page, "candles": [_fields(row) for row in rows], "next_cursor": following})
+    body = msgspec.json.encode({**page, "candles": [candle_fields(row) for row in rows], "next_cursor": following})
     return Response(body, media_type="application/json")
 
 
@@ -127,16 +99,11 @@ def _next_cursor(rows: Sequence[StoredCandle], wanted: CandleQuery) -> str | Non
     return f"after:{rows[-1].open_time}" if wanted.oldest_first else f"before:{rows[0].open_time}"
 
 
-def _fields(row: StoredCandle) -> dict[str, Any]:
-    fields: dict[str, Any] = row._asdict()
-    return fields | {"open_time": iso(row.open_time), "close_time": iso(row.close_time)}
-
-
 def _csv(rows: Sequence[StoredCandle]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS)
+    writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows)
+    writer.writerows(candle_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows)
     return text.getvalue()
 
 
@@ -182,7 +149,7 @@ async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) ->
 
 
 def _series_page(rows: Sequence[SeriesRow], limit: int) -> Response:
-    listed = [Series(**{**asdict(row), "first": _iso_or_none(row.first), "newest": _iso_or_none(row.newest)}) for row in rows]
+    listed = [Series(**{**asdict(row), "first": iso_or_none(row.first), "newest": iso_or_none(row.newest)}) for row in rows]
     return _json(SeriesPage(series=listed, next_cursor=rows[-1].id if len(rows) == limit else None))
 
 
@@ -228,7 +195,3 @@ def _prices(rows: Sequence[PriceRow]) -> Prices:
 
 def _json(answer: BaseModel) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json")
-
-
-def _iso_or_none(at_ms: int | None) -> str | None:
-    return None if at_ms is None else iso(at_ms)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from penstock.errors import InvalidInputError, PenstockError, RateLimitedError, RetryableError
+from penstock.errors import InvalidInputError, PenstockError, RetryableError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 _MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
+_UNREADABLE = InvalidInputError("body: it cannot be read as JSON in UTF-8", field="body")
 
 
 class Problem(BaseModel):
@@ -28,6 +30,7 @@ class Problem(BaseModel):
     code: str
     detail: str
     field: str | None = None
+    task_id: str | None = Field(None, description="at a conflict: the task that holds what was asked for")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -44,34 +47,49 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(Exception, _unexpected)
 
 
-def problem(status: int, code: str, detail: str, *, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
-    """One error answer."""
-    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, field=field)
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: str | None) -> JSONResponse:
+    """One error answer; `more` are the optional fields of a Problem."""
+    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, **more)
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=_MEDIA_TYPE)
+
+
+def answer_to(error: PenstockError) -> JSONResponse:
+    """The answer that an error of ours is."""
+    headers = {}
+    if isinstance(error, RetryableError):
+        headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", _RETRY_AFTER_S))))
+    if error.http_status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    more = {"field": getattr(error, "field", None), "task_id": getattr(error, "task_id", None)}
+    return problem(error.http_status, error.code, str(error), headers=headers, **more)
 
 
 async def _penstock(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PenstockError):
         raise TypeError
-    headers = {}
-    if isinstance(error, RetryableError):
-        wait_s = error.retry_after_s if isinstance(error, RateLimitedError) else _RETRY_AFTER_S
-        headers["Retry-After"] = str(max(1, round(wait_s)))
-    field = error.field if isinstance(error, InvalidInputError) else None
-    return problem(error.http_status, error.code, str(error), field=field, headers=headers)
+    return answer_to(error)
 
 
 async def _validation(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError
     fault = error.errors()[0]
+    if fault["type"] == "json_invalid":
+        # Its place is a position in the text, which is no field.
+        return answer_to(_UNREADABLE)
     field = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
-    return problem(InvalidInputError.http_status, InvalidInputError.code, f"{field}: {fault['msg']}", field=field)
+    # Only a body that does not say that it is JSON is left as it came; curl says that it sends a form unless it is told otherwise.
+    untyped = isinstance(fault.get("input"), bytes)
+    reason = "send it as JSON, with the header Content-Type: application/json" if untyped else fault["msg"]
+    return problem(InvalidInputError.http_status, InvalidInputError.code, f"{field}: {reason}", field=field)
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # None of our routes says so: it is FastAPI's word for a body that is not even text.
+        return answer_to(_UNREADABLE)
     code = HTTPStatus(error.status_code).name.lower()
     return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
 

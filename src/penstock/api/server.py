@@ -5,16 +5,41 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 
 from penstock import __version__
-from penstock.api import health, market, problem
-from penstock.api.guard import LOOPBACK, HostGuard
+from penstock.api import (
+    accounts,
+    alerts,
+    catalogue,
+    configs,
+    execution_logs,
+    health,
+    market,
+    metrics,
+    problem,
+    products,
+    reports,
+    syncs,
+    tasks,
+    tokens,
+    websocket,
+)
+from penstock.api.document import described
+from penstock.api.guard import Guard
+from penstock.api.guard.hosts import Hosts, is_loopback
+from penstock.api.guard.known import KnownTokens
+from penstock.api.hub import Hub, HubOptions
+from penstock.api.overview import Overview
+from penstock.api.scrape import Metrics
 from penstock.api.state import State
+from penstock.api.transport import SocketProtocol
+from penstock.api.upload import Uploads
+from penstock.app import any_token_works
 from penstock.core.loop_lag import LoopLag
 from penstock.errors import ConflictError, InvalidInputError
 
@@ -25,26 +50,77 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
 
 _SHUTDOWN_S = 5
+_MESSAGE_BYTES = 65_536
 
 
-def create_api(app: App) -> FastAPI:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """`ping_s`: how often a WebSocket client is asked whether it reads, and how long it has to answer."""
+
+    ping_s: float = 4.0
+    hub: HubOptions = field(default_factory=HubOptions)
+
+
+def create_api(app: App, options: ServeOptions) -> FastAPI:
     """The API over an opened application."""
     lag = LoopLag()
+    hub = Hub(app, options.hub)
+    overview = Overview(app)
+    known = _known_tokens(app)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        async with lag.measured():
+        async with lag.measured(), app.listening(), hub.running(), overview.running(), known.running():
             yield
 
-    # The guard refuses with 403 ahead of every route, and 500 is what nobody expected.
-    errors = problem.documented(403, 500)
+    # The guard refuses ahead of every route, and 500 is what nobody expected.
+    errors = problem.documented(401, 403, 413, 429, 500)
     api = FastAPI(title="Penstock", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, responses=errors)
-    api.state.penstock = State(app, lag)
+    api.state.penstock = State(app, lag, hub, overview, Metrics(app, lag, hub), known, Uploads())
     problem.install(api)
-    for router in (health.router, market.router):
+    for router in (
+        health.router,
+        metrics.router,
+        market.router,
+        tasks.router,
+        configs.router,
+        configs.of_none,
+        execution_logs.router,
+        reports.router,
+        accounts.router,
+        syncs.router,
+        products.router,
+        catalogue.router,
+        alerts.router,
+        tokens.router,
+        websocket.router,
+    ):
         api.include_router(router)
-    api.add_middleware(HostGuard)
+    api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
     return api
+
+
+def _known_tokens(app: App) -> KnownTokens:
+    secret = app.settings.admin_token
+    return KnownTokens(app.tokens, admin_token=secret.get_secret_value() if secret else None, local=is_loopback(app.settings.host))
+
+
+def guarded(api: FastAPI) -> Guard:
+    """The API behind its guard, which also sees what no route answers."""
+    state: State = api.state.penstock
+    settings = state.app.settings
+    return Guard(api, Hosts(settings.host, settings.allowed_hosts), state.known, requests_per_minute=settings.requests_per_minute)
+
+
+async def refuse_open_door(settings: Settings) -> None:
+    """InvalidInputError when others could reach the service and there is no token that works: nobody could get in, and nobody should without one."""
+    host = settings.host
+    if not is_loopback(host) and settings.admin_token is None and not await any_token_works(settings):
+        message = (
+            f"host: {host} can be reached from other machines, and there is no token that works; "
+            "make one with `penstock token create --name me --scope admin`, or set PENSTOCK_ADMIN_TOKEN"
+        )
+        raise InvalidInputError(message, field="host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +133,28 @@ class Door:
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[Door]:
-    """The door of a service; requests wait behind it until the service runs.
-
-    InvalidInputError for an address that is not this machine's own, as long as there are no tokens; ConflictError when the port is taken.
-    """
-    host = settings.host
-    if host not in LOOPBACK | {"::1"}:
-        message = f"host: {host} can be reached from other machines, and this version has no tokens yet; use 127.0.0.1"
-        raise InvalidInputError(message, field="host")
-    with _bound(host.strip("[]"), settings.port) as bound:
-        shown = f"[{host.strip('[]')}]" if ":" in host else host
-        yield Door(bound, f"http://{shown}:{bound.getsockname()[1]}")
+    """The door of a service; requests wait behind it until the service runs. ConflictError when the address cannot be listened on."""
+    with _bound(settings.host.strip("[]"), settings.port) as bound:
+        yield Door(bound, settings.model_copy(update={"port": bound.getsockname()[1]}).url)
 
 
 @asynccontextmanager
-async def running(app: App, door: Door) -> AsyncIterator[None]:
-    """Answer at the door while the block runs; answers under way are finished at its end, for some seconds."""
+async def running(app: App, door: Door, options: ServeOptions | None = None) -> AsyncIterator[None]:
+    """Answer at the door while the block runs; answers under way are finished at its end, for some seconds, and WebSockets closed with 1012."""
+    options = options or ServeOptions()
     config = uvicorn.Config(
-        create_api(app), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_SHUTDOWN_S, lifespan="on"
+        guarded(create_api(app, options)),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+        lifespan="on",
+        ws=SocketProtocol,
+        ws_max_size=_MESSAGE_BYTES,
+        ws_ping_interval=options.ping_s,
+        ws_ping_timeout=options.ping_s,
+        # It costs 40 kB for each client, and time for each message; messages are short.
+        ws_per_message_deflate=False,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[door.socket]), name="HTTP server")

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from penstock.api.guard.known import KnownTokens
+from penstock.api.hub import Hub
+from penstock.api.overview import Overview
+from penstock.api.scrape import Metrics
+from penstock.api.upload import Uploads
 from penstock.app import App
 from penstock.core.loop_lag import LoopLag
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The application and the health of its loop."""
+    """The application, the health of its loop, its WebSocket clients, its overview, its numbers, the tokens that work, the files that come.
+
+    `deciding` are decisions on syncs that go on although their client was answered.
+    """
 
     app: App
     lag: LoopLag
+    hub: Hub
+    overview: Overview
+    metrics: Metrics
+    known: KnownTokens
+    uploads: Uploads
+    deciding: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 def _state(request: Request) -> State:

@@ -16,6 +16,11 @@ def iso(at_ms: int) -> str:
     return at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
+def iso_or_none(at_ms: int | None) -> str | None:
+    """The same for a time that may not have come."""
+    return None if at_ms is None else iso(at_ms)
+
+
 def ms(at: dt.datetime, *, field: str) -> int:
     """Ms since the epoch; a time without an offset is UTC. InvalidInputError for one before 1970 or, in UTC, after 9999."""
     since = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from penstock.app import open_reader
 from penstock.cli.collect import Database, Exchange
 from penstock.cli.signals import run
 from penstock.cli.terminal import err, parse_time, print_table, show_time
@@ -16,6 +15,7 @@ from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
 from penstock.settings import load_settings
+from penstock.wiring import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
-from typing import TYPE_CHECKING, Annotated
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.app import CollectOrder, open_app, refuse_bad_order
+from penstock.app import CollectReport, open_app, refuse_bad_order
+from penstock.cli.client import ServiceClient
+from penstock.cli.followed import ended_task
 from penstock.cli.signals import run
-from penstock.cli.terminal import counted, err, one_line, out, parse_time, progress_bar
+from penstock.cli.terminal import counted, err, iso_time, one_line, out, parse_time, progress_bar, seconds_between
+from penstock.core.logs import log_to_stderr
+from penstock.core.run import Counters
 from penstock.errors import InvalidInputError
+from penstock.market.collect import CollectResult
+from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
+from penstock.wiring import masked_url, serving_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from penstock.app import App, CollectReport
+    from penstock.app import App
+    from penstock.settings import Settings
 
 _SOME_FAILED = 6
 
@@ -47,10 +59,7 @@ def collect(
 ) -> None:
     """Collect candles: what is not stored yet, up to now."""
     order = CollectOrder(symbols=symbols, timeframes=_timeframes(timeframes), exchange=exchange, limit=limit, since=_since(since))
-    report = run(_collect(order, database))
-    show(report, as_json=as_json)
-    if report.result.failures:
-        raise typer.Exit(_SOME_FAILED)
+    leave_with(run(_collect(order, database)), as_json=as_json)
 
 
 def _timeframes(given: Sequence[str]) -> list[str]:
@@ -73,15 +82,59 @@ def _since(text: str | None) -> int | None:
 
 async def _collect(order: CollectOrder, database: str | None) -> CollectReport:
     settings = load_settings(database_url=database)
+    # The summary says it all; lines come only to who asks for them.
+    log_to_stderr(settings.log_level or "critical")
+    if (url := serving_url(settings)) is not None:
+        return await _collect_there(url, settings, order)
     await refuse_bad_order(settings, order)
     async with open_app(settings) as app:
         return await collect_with_bar(app, order)
 
 
+async def _collect_there(url: str, settings: Settings, order: CollectOrder) -> CollectReport:
+    """Let the service that owns the database do it, behind whatever it is doing with these series."""
+    async with ServiceClient(url) as client:
+        since = None if order.since is None else iso_time(order.since)
+        task_id = await client.start({**asdict(order), "since": since, "wait": True})
+        return report_of(await ended_task(client, task_id), f"{masked_url(settings)}, by the service at {url}", order.timeframes or ())
+
+
+def report_of(ended: Mapping[str, Any], database: str, timeframes: Sequence[str]) -> CollectReport:
+    """The report of a completed task of a service, which collected each symbol in these timeframes."""
+    steps = len(set(timeframes))
+    result = CollectResult(counters=Counters(**ended["counters"]), **ended["result"])
+    return CollectReport(
+        task_id=uuid.UUID(ended["task_id"]),
+        result=result,
+        symbols=result.series // max(1, steps),
+        timeframes=steps,
+        statements=None,
+        seconds=seconds_between(ended["started_at"], ended["completed_at"]),
+        database=database,
+    )
+
+
 async def collect_with_bar(app: App, order: CollectOrder) -> CollectReport:
     """Collect while a bar shows how far it is."""
-    with progress_bar() as advance:
+    with said_to_stay(), progress_bar() as advance:
         return await app.collect(order, advance)
+
+
+@contextlib.contextmanager
+def said_to_stay() -> Iterator[None]:
+    """Who interrupts a collection of this process is told what becomes of it."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        err.print("cancelled: what is written stays, the next collection goes on from there")
+        raise
+
+
+def leave_with(report: CollectReport, *, as_json: bool) -> None:
+    """Show the summary; the exit code says whether some series failed."""
+    show(report, as_json=as_json)
+    if report.result.failures:
+        raise typer.Exit(_SOME_FAILED)
 
 
 def show(report: CollectReport, *, as_json: bool) -> None:
@@ -94,8 +147,10 @@ def show(report: CollectReport, *, as_json: bool) -> None:
     out.print(f"{counted(report.symbols, 'symbol')} × {counted(report.timeframes, 'timeframe')} into {report.database}")
     written = f"({counters.inserted:,} new, {counters.updated:,} updated), {counters.unchanged:,} unchanged"
     out.print(f"{counted(counters.written, 'candle')} written {written}")
-    effort = f"{counted(counters.requests, 'request')}, {counted(report.statements, 'statement')}, {report.seconds:.2f} s"
-    out.print(f"{effort}, {summary['rows_per_second']:,} rows/s")
+    effort = [counted(counters.requests, "request"), f"{report.seconds:.2f} s", f"{summary['rows_per_second']:,} rows/s"]
+    if report.statements is not None:
+        effort.insert(1, counted(report.statements, "statement"))
+    out.print(", ".join(effort))
     for series, rows in report.result.rejected.items():
         err.print(f"{series}: {counted(rows, 'row')} refused, see the table quarantine")
     for series, rows in report.result.misaligned.items():
@@ -108,7 +163,7 @@ def summary_of(report: CollectReport) -> dict[str, object]:
     """The summary with the field names that scripts read."""
     counters = report.result.counters
     return {
-        "task_id": str(report.run.task_id),
+        "task_id": str(report.task_id),
         "symbols": report.symbols,
         "timeframes": report.timeframes,
         "candles_written": counters.written,
@@ -116,7 +171,7 @@ def summary_of(report: CollectReport) -> dict[str, object]:
         "requests": counters.requests,
         "statements": report.statements,
         "seconds": round(report.seconds, 3),
-        "rows_per_second": round(counters.written / report.seconds),
+        "rows_per_second": round(counters.written / max(report.seconds, 0.001)),
         "rejected": dict(report.result.rejected),
         "misaligned": dict(report.result.misaligned),
         "failures": dict(report.result.failures),

@@ -10,12 +10,13 @@ import typer
 from rich.text import Text
 
 from penstock import __version__
-from penstock.app import check_database, check_exchange, masked_url
+from penstock.app import check_database, check_exchange, check_secrets
 from penstock.cli.collect import Database, Exchange
 from penstock.cli.signals import run
 from penstock.cli.terminal import one_line, out
 from penstock.errors import PenstockError
 from penstock.settings import load_settings
+from penstock.wiring import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def doctor(database: Database = None, exchange: Exchange = "binance") -> None:
-    """Check the database and the exchange; ends with 1 when one of them cannot be used."""
+    """Check the database, its secrets and the exchange; ends with 1 when one of them cannot be used."""
     settings = load_settings(database_url=database)
     out.print(f"penstock {__version__}, Python {platform.python_version()} ({sys.executable})")
     out.print(f"database: {masked_url(settings)}")
@@ -36,6 +37,7 @@ def doctor(database: Database = None, exchange: Exchange = "binance") -> None:
 async def _check(settings: Settings, exchange: str) -> bool:
     checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("database", lambda: check_database(settings)),
+        ("secrets", lambda: check_secrets(settings)),
         (exchange, lambda: check_exchange(settings, exchange)),
     ]
     healthy = True

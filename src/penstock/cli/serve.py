@@ -10,7 +10,10 @@ from penstock.app import open_app
 from penstock.cli.collect import Database
 from penstock.cli.signals import run, until_signal
 from penstock.cli.terminal import err
+from penstock.core.logs import log_to_stderr
+from penstock.errors import InvalidInputError
 from penstock.settings import Settings, load_settings
+from penstock.wiring import database_file
 
 
 def serve(
@@ -20,15 +23,22 @@ def serve(
         typer.Option(min=0, max=65_535, metavar="PORT", help="The port to listen on; 0 takes a free one.", show_default="8000"),
     ] = None,
     database: Database = None,
+    work: Annotated[bool, typer.Option("--worker/--no-worker", metavar="", help="Work on queued runs too, not only answer.")] = True,
 ) -> None:
-    """Serve the API until Ctrl-C."""
-    run(_serve(load_settings(database_url=database, host=host, port=port)))
+    """Serve the API, collect on schedule and on demand, until Ctrl-C."""
+    settings = load_settings(database_url=database, host=host, port=port)
+    log_to_stderr(settings.log_level or "info")
+    if not work and database_file(settings):
+        message = "no-worker: on SQLite nobody else can work on the runs; leave it out, or use PostgreSQL with `penstock worker`"
+        raise InvalidInputError(message, field="no-worker")
+    run(_serve(settings, work=work))
 
 
-async def _serve(settings: Settings) -> None:
-    from penstock.api.server import listening, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
+async def _serve(settings: Settings, *, work: bool) -> None:
+    from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
 
+    await refuse_open_door(settings)
     with listening(settings) as door:
-        async with open_app(settings, serving=door.url) as app, running(app, door):
+        async with open_app(settings, serving=door.url) as app, app.working() if work else app.listening(), app.scheduling(), running(app, door):
             err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
             await until_signal()

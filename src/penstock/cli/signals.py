@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from penstock.core.process import prepare_to_serve
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
@@ -40,7 +42,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def until_signal() -> None:
-    """Wait for the signal that ends a service; being told to end is how it succeeds."""
+    """Serve until the signal that ends it; being told to end is how a service succeeds."""
+    prepare_to_serve()
     told = asyncio.Event()
     with _handled_once(lambda _: told.set()):
         await told.wait()

@@ -1,4 +1,4 @@
-"""`penstock simulate`: a Binance-shaped exchange on this machine."""
+"""`penstock simulate`: a Binance-shaped exchange and a CardTrader-shaped marketplace on this machine."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ def simulate(
     ] = None,
     replay: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Answer from the recorded data in it.", show_default=False)] = None,
     replay_only: Annotated[bool, typer.Option("--replay-only", metavar="", help="List nothing but what was recorded.")] = False,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOKEN[:N]", help="A seller on CardTrader, with N products; may be repeated.", show_default="demo"),
+    ] = None,
+    products: Annotated[int, typer.Option(metavar="N", help="How many products a seller has.")] = 250_000,
 ) -> None:
-    """Answer as Binance does, until Ctrl-C: generated or recorded data, with faults on demand."""
+    """Answer as Binance and CardTrader do, until Ctrl-C: generated or recorded data, with faults on demand."""
     from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - a web server, which most commands need not wait for
 
     settings = SimulatorSettings(
@@ -39,6 +44,8 @@ def simulate(
         faults=tuple(fault or ()),
         replay=replay,
         replay_only=replay_only,
+        accounts=tuple(account or ("demo",)),
+        products=products,
     )
     run(_simulate(settings, port))
 
@@ -47,5 +54,6 @@ async def _simulate(settings: SimulatorSettings, port: int) -> None:
     from penstock.simulator.server import running  # noqa: PLC0415 - as above
 
     async with running(settings, port=port) as url:
-        err.print(f"The simulator answers at {url}; point Penstock at it with PENSTOCK_BINANCE_URL={url} (Ctrl-C ends it)")
+        settings_of_both = f"PENSTOCK_BINANCE_URL={url} PENSTOCK_CARDTRADER_URL={url}"
+        err.print(f"The simulator answers at {url}; point Penstock at it with {settings_of_both} (Ctrl-C ends it)")
         await until_signal()

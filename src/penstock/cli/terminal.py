@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.table import Table
 
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from rich.table import Table
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from penstock.market.collect import Progress
 
@@ -26,9 +25,23 @@ out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def print_table(table: Table) -> None:
-    """Every digit of it: rich would shorten numbers to make a table fit into a narrow terminal."""
-    Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDER_THAN_ANY_TABLE).print(table)
+def print_table(table: Table, *, fit: bool = False) -> None:
+    """Every digit of it: rich would shorten numbers to make a table fit into a narrow terminal. `fit`: it has none, and may be wrapped there."""
+    width = None if fit and out.is_terminal else _WIDER_THAN_ANY_TABLE
+    Console(highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width).print(table)
+
+
+def print_sentence(text: str) -> None:
+    """On a terminal it is wrapped between words; elsewhere it stays one line."""
+    out.print(text, soft_wrap=not out.is_terminal)
+
+
+def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[str] = ()) -> Table:
+    """A table to be printed with `fit`: the columns that are `whole` are never wrapped, so they have to be short; `right` ones are numbers."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=name in whole, overflow="fold", justify="right" if name in right else "left")
+    return table
 
 
 def one_line(text: str) -> str:
@@ -58,6 +71,23 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         yield advance
 
 
+@contextlib.contextmanager
+def task_bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A bar for one task of a service on a terminal; nothing when the output goes elsewhere."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("Collecting"), BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Bar(*columns, console=err, transient=True) as bar:
+        shown = bar.add_task("", total=100)
+        yield lambda task: bar.update(shown, completed=task["progress"], description=one_line(task["message"] or ""))
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Seconds between two ISO 8601 times."""
+    return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)).total_seconds()
+
+
 def parse_time(text: str, *, field: str) -> int:
     """Ms since the epoch of an ISO 8601 date or time (UTC unless it says otherwise) or of a number of ms; InvalidInputError else."""
     try:
@@ -70,6 +100,16 @@ def parse_time(text: str, *, field: str) -> int:
         message = f"{field}: {text[:40]!r} is no time; write one like 2025-01-31, 2025-01-31T08:00 or 1738310400000 (ms)"
         raise InvalidInputError(message, field=field)
     return at_ms
+
+
+def iso_time(at_ms: int) -> str:
+    """A time as ISO 8601, UTC, to the millisecond, as the API takes it."""
+    return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(timespec="milliseconds")
+
+
+def shown_time(iso: str | None) -> str:
+    """A time of the API in seconds and in two words, so that it can stand on two lines; nothing for one that has not come."""
+    return (iso or "")[: len("2026-01-31T12:00:00")].replace("T", " ")
 
 
 def show_time(at_ms: int) -> str:

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from dataclasses import dataclass
+import zlib
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import aiohttp
+import structlog
 
+from penstock.core.download import Download, DownloadLimits
 from penstock.errors import RateLimitedError, RetryableError, SourceRefusedError, SourceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
     from penstock.core.governor import Governor
 
 T = TypeVar("T")
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
 _READ_BYTES = 65_536
 _EXCERPT_BYTES = 200
-_DEFAULT_PAUSE_S = 60.0
+_ERROR_BYTES = 65_536
 _OK = 200
 _SERVER_ERRORS = 500
 _REDIRECTS = range(300, 400)
 _REQUEST_TIMEOUT = 408
 _RATE_LIMITED = (429, 418)
 _SENSELESS_DIGITS = 12
+_LONGEST_BACKOFF_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +55,69 @@ class HttpLimits:
     connections: int = 10
 
 
-class HttpClient:
-    """Requests to one provider, all through its governor. Counts what it sends in `requests`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpHabits:
+    """What is particular to a provider.
 
-    def __init__(self, base_url: str, governor: Governor, limits: HttpLimits, *, weight_header: str) -> None:
-        self.requests = 0
+    `headers` go with every request, `weight_header` of an answer holds the provider's own count, `pause_s` is what a 429 without a readable
+    `Retry-After` means, `passes` says of a status and a body that would be a refusal that they may be different later, and `means` tells a person
+    what to do about a refusal, by its status.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    weight_header: str = ""
+    pause_s: float = 60.0
+    passes: Callable[[int, bytes], bool] = lambda _status, _body: False
+    means: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RequestTally:
+    """Requests sent by those who count here, retries included."""
+
+    sent: int = 0
+
+
+_tally: ContextVar[RequestTally | None] = ContextVar("requests", default=None)
+
+
+def count_requests() -> RequestTally:
+    """Count, from now on, what this task and those it starts send; several runs may share a client."""
+    tally = RequestTally()
+    _tally.set(tally)
+    return tally
+
+
+class Turnstile:
+    """Lets one task through in each turn of the event loop: ten answers that came together are ten short turns, not a long one."""
+
+    def __init__(self) -> None:
+        self._one = asyncio.Semaphore(1)
+
+    async def passed(self) -> None:
+        """Wait for one's turn."""
+        async with self._one:
+            await asyncio.sleep(0)
+
+
+class HttpClient:
+    """Requests to one provider, all through its governor."""
+
+    def __init__(self, base_url: str, governor: Governor, limits: HttpLimits, habits: HttpHabits) -> None:
         self._base_url = base_url.rstrip("/")
         self._governor = governor
         self._limits = limits
-        self._weight_header = weight_header
+        self._habits = habits
         self._session: aiohttp.ClientSession | None = None
+        self._turnstile = Turnstile()
+        self._answered = Counter[str]()
+        self._silent: set[str] = set()
 
     async def __aenter__(self) -> Self:
         # A compressed body could grow a thousandfold while it is read, so none is asked for and none accepted.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._limits.connections, resolver=aiohttp.ThreadedResolver()),
-            headers={"Accept-Encoding": "identity", "User-Agent": "penstock"},
+            headers={"Accept-Encoding": "identity", "User-Agent": "penstock", **self._habits.headers},
             timeout=aiohttp.ClientTimeout(total=self._limits.deadline_s),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -78,47 +134,109 @@ class HttpClient:
         `decode` raises SourceUnavailableError when the body is not what was promised; that is retried like a time-out. Raises
         RateLimitedError, SourceUnavailableError (after the last attempt) or SourceRefusedError.
         """
-        for attempt in range(1, self._limits.attempts + 1):
+
+        async def attempt() -> T:
+            body = await self._attempt(path, weight, lambda: self._exchange(path, params))
+            await self._turnstile.passed()
+            return decode(body)
+
+        answered = self._answered[path]
+        try:
+            answer = await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
+        except RetryableError as error:
+            # What others got meanwhile shows that only this request fails, not the provider.
+            if self._answered[path] == answered:
+                self._fell_silent(path, error)
+            raise
+        self._answers(path)
+        return answer
+
+    def _fell_silent(self, path: str, error: RetryableError) -> None:
+        if path not in self._silent:
+            _log.warning("the provider does not answer", provider=self._base_url, path=path, error=str(error))
+        self._silent.add(path)
+
+    def _answers(self, path: str) -> None:
+        self._answered[path] += 1
+        if path in self._silent:
+            _log.info("the provider answers again", provider=self._base_url, path=path)
+        self._silent.discard(path)
+
+    @contextlib.asynccontextmanager
+    async def download(self, path: str, limits: DownloadLimits, *, weight: int) -> AsyncIterator[Download]:
+        """The body of a 200 answer as it comes, maybe compressed.
+
+        Until the first byte it is asked for again like any other; after that whatever goes wrong is raised. The errors are those of `get`.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def attempt() -> Download:
+                return await self._attempt(path, weight, lambda: self._begin(stack, path, limits))
+
+            yield await self._repeated(attempt, limits.attempts, limits.backoff_s)
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[T]], attempts: int, backoff_s: float) -> T:
+        for number in range(1, attempts + 1):
             try:
-                return decode(await self._attempt(path, params, weight))
+                return await attempt()
             except RetryableError as error:
-                if attempt == self._limits.attempts:
+                if number == attempts:
                     raise
-                await asyncio.sleep(self._before_retry(error, attempt))
+                await asyncio.sleep(self._before_retry(error, backoff_s * 2**number))
         raise AssertionError
 
-    def _before_retry(self, error: RetryableError, attempt: int) -> float:
+    def _before_retry(self, error: RetryableError, backoff_s: float) -> float:
         if isinstance(error, RateLimitedError):
             if error.retry_after_s > self._limits.longest_pause_s:
                 raise error
             return 0.0
-        return random.uniform(0, self._limits.backoff_s * 2**attempt)  # noqa: S311 - jitter, nobody has to be unable to guess it
+        return random.uniform(0, min(backoff_s, _LONGEST_BACKOFF_S))  # noqa: S311 - jitter, nobody has to be unable to guess it
 
-    async def _attempt(self, path: str, params: Mapping[str, str], weight: int) -> bytes:
-        pause_s = self._governor.wait_s()
-        if pause_s > self._limits.longest_pause_s:
+    async def _attempt(self, path: str, weight: int, exchange: Callable[[], Awaitable[T]]) -> T:
+        if pause_s := await self._governor.admit(weight, longest_pause_s=self._limits.longest_pause_s):
             message = f"{self._base_url} told us to wait {pause_s:.0f} s more"
             raise RateLimitedError(message, retry_after_s=pause_s)
-        await self._governor.admit(weight)
-        self.requests += 1
+        if (tally := _tally.get()) is not None:
+            tally.sent += 1
         try:
-            return await self._exchange(path, params)
+            return await exchange()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             message = f"GET {self._base_url}{path}: {reason}"
             raise SourceUnavailableError(message) from error
 
     async def _exchange(self, path: str, params: Mapping[str, str]) -> bytes:
+        asked_at = self._governor.now()
+        async with self._opened().get(self._base_url + path, params=params, allow_redirects=False) as response:
+            if (used := response.headers.get(self._habits.weight_header, "")).isdecimal() and len(used) < _SENSELESS_DIGITS:
+                await self._governor.observe(int(used), asked_at=asked_at)
+            body = await self._read(response)
+            if response.status != _OK:
+                raise await self._error(response, body)
+            return body
+
+    async def _begin(self, stack: contextlib.AsyncExitStack, path: str, limits: DownloadLimits) -> Download:
+        until = asyncio.get_running_loop().time() + limits.total_s
+        asking = self._opened().get(
+            self._base_url + path,
+            headers={"Accept-Encoding": "gzip"},
+            allow_redirects=False,
+            # The limits of a download are its own; the session's total would end a long one.
+            timeout=aiohttp.ClientTimeout(sock_connect=self._limits.deadline_s),
+        )
+        async with contextlib.AsyncExitStack() as ours:
+            async with asyncio.timeout(limits.first_byte_s):
+                response = await ours.enter_async_context(asking)
+                if response.status != _OK:
+                    raise await self._error(response, _unpacked(response, await response.content.read(_ERROR_BYTES)))
+            await stack.enter_async_context(ours.pop_all())
+        return Download(response, limits, until)
+
+    def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             message = "the HTTP client is used outside of its `async with` block"
             raise RuntimeError(message)
-        async with self._session.get(self._base_url + path, params=params, allow_redirects=False) as response:
-            if (used := response.headers.get(self._weight_header, "")).isdecimal() and len(used) < _SENSELESS_DIGITS:
-                self._governor.observe(int(used))
-            body = await self._read(response)
-            if response.status != _OK:
-                raise self._error(response, body)
-            return body
+        return self._session
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
@@ -133,18 +251,31 @@ class HttpClient:
                 raise SourceUnavailableError(message)
         return bytes(body)
 
-    def _error(self, response: aiohttp.ClientResponse, body: bytes) -> Exception:
+    async def _error(self, response: aiohttp.ClientResponse, body: bytes) -> Exception:
         excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
         message = f"GET {response.url}: HTTP {response.status} {excerpt}".rstrip()
         if response.status in _RATE_LIMITED:
-            pause_s = _retry_after_s(response.headers.get("Retry-After", ""))
-            self._governor.pause(pause_s)
+            pause_s = _retry_after_s(response.headers.get("Retry-After", ""), self._habits.pause_s)
+            await self._governor.pause(pause_s)
             return RateLimitedError(message, retry_after_s=pause_s)
         if response.status >= _SERVER_ERRORS or response.status == _REQUEST_TIMEOUT or response.status in _REDIRECTS:
             return SourceUnavailableError(message)
-        return SourceRefusedError(message)
+        if self._habits.passes(response.status, body):
+            return SourceUnavailableError(message)
+        meaning = self._habits.means.get(response.status)
+        return SourceRefusedError(f"{meaning} ({message})" if meaning else message)
 
 
-def _retry_after_s(header: str) -> float:
-    """Seconds to wait; Binance sends whole seconds, and without a readable number we wait a minute (the longest window of its limits)."""
-    return float(header) if header.isdecimal() else _DEFAULT_PAUSE_S
+def _retry_after_s(header: str, default_s: float) -> float:
+    """Seconds to wait; Binance sends whole seconds, CardTrader nothing."""
+    return float(header) if header.isdecimal() else default_s
+
+
+def _unpacked(response: aiohttp.ClientResponse, body: bytes) -> bytes:
+    """The beginning of a body that may have come compressed, because a download accepts that: enough to tell what it says."""
+    if response.headers.get("Content-Encoding", "identity") == "identity":
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, _ERROR_BYTES)
+    except zlib.error:
+        return body

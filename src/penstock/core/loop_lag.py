@@ -31,10 +31,14 @@ class LoopLag:
             task.cancel()
             await asyncio.wait([task])
 
+    def all_ms(self) -> list[float]:
+        """Each lag of the last minute, ms."""
+        return [1000 * lag for lag in self._lags]
+
     def worst_ms(self) -> tuple[float, float]:
         """The 99th percentile and the maximum of the last minute, ms."""
-        lags = sorted(self._lags)
-        return (1000 * lags[len(lags) * 99 // 100], 1000 * lags[-1]) if lags else (0.0, 0.0)
+        lags = sorted(self.all_ms())
+        return (lags[len(lags) * 99 // 100], lags[-1]) if lags else (0.0, 0.0)
 
     async def _measure(self) -> None:
         while True:

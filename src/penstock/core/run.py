@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import uuid
@@ -19,6 +19,17 @@ class RunState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+
+
+class Priority(IntEnum):
+    """Which queued run comes first: what a person waits for, then what others need, then what a schedule wants."""
+
+    HIGH = 0
+    MEDIUM = 5
+    LOW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +58,64 @@ class Counters:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What is to be run.
+
+    While the run is queued or running it holds `resources`, which no other active run may hold. `wait`: where they are held, queue behind their
+    holder instead of being refused. `task_id`: a deterministic one makes a second submission of the same thing the same run, as does the same
+    `idempotency_key`. `job_name` stands on each log line.
+    """
+
+    kind: str
+    params: Mapping[str, object]
+    resources: Sequence[str] = ()
+    priority: Priority = Priority.HIGH
+    job_name: str | None = None
+    wait: bool = False
+    task_id: uuid.UUID | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """A row of the execution log as it is when its run starts; a run has at most one for each symbol."""
+
+    job_type: str
+    symbol: str | None = None
+    exchange: str | None = None
+    timeframe: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class LogNote:
+    """What a run says in such a row besides how it ended.
+
+    `records`: rows written by this start that were not counted when they were written; `failed`: this part did although the run did not.
+    """
+
+    records: int = 0
+    failed: bool = False
+    error: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A claimed, running run. Each start of it has its own `fence`; a write under an older fence is refused."""
+    """A run in the hands of its worker. Each start has its own `fence`; a write under an older one is refused. `attempt` counts from 1.
+
+    `notes` are for its execution log, by symbol ("" without one); the worker writes them while it works.
+    """
 
     id: int
     task_id: uuid.UUID
     fence: int
+    kind: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    job_name: str | None = None
+    attempt: int = 1
+    notes: dict[str, LogNote] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +128,25 @@ class RunEnd:
 
 
 class RunLedger(Protocol):
-    """Where runs are recorded and what they touch is claimed."""
+    """Where runs are recorded and what they touch is claimed. Every change of a run under an old fence raises FencedError."""
 
-    async def start(self, kind: str, params: Mapping[str, object], resources: Sequence[str]) -> Run:
-        """Record a new running run that holds `resources`.
+    async def submit(self, submission: Submission) -> uuid.UUID:
+        """Record a queued run and claim its resources in one transaction; ConflictError names the run that holds one of them."""
 
-        Raises ConflictError when a live run holds one of them; runs whose worker died are failed first and their resources freed.
-        """
+    async def take(self, count: int, *, task_id: uuid.UUID | None = None) -> list[Run]:
+        """Start up to `count` runs: the best queued ones that are due, and those whose worker died; with `task_id` only that one."""
 
-    async def heartbeat(self, run: Run) -> None:
-        """Say that the run's worker lives; FencedError when somebody else has taken the run over."""
+    async def heartbeat(self, run: Run) -> bool:
+        """Say that the run's worker lives; gives whether somebody asked for its cancellation."""
 
     async def finish(self, run: Run, end: RunEnd) -> None:
-        """Record the end and free the run's resources; FencedError as above."""
+        """Record the end and free what the run held."""
+
+    async def requeue(self, run: Run, *, error: str | None, delay_s: float) -> None:
+        """Put the run back, to be started again after `delay_s`; with an error that start is a further attempt."""
+
+    async def cancel(self, task_id: uuid.UUID) -> RunState:
+        """End a queued run at once, ask the worker of a running one to stop; gives the state it had.
+
+        NotFoundError for an unknown run, ConflictError for one that has ended.
+        """

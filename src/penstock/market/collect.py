@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
 from penstock.core.flush import Flusher
+from penstock.core.http import count_requests
 from penstock.core.run import Counters
 from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError
 from penstock.market.clock import ExchangeClock
 from penstock.market.coverage import Coverage, Span, SpanState
+from penstock.market.execution_logs import CollectionLog
 from penstock.market.fetch import PieceFetcher
 from penstock.market.page import CandleFlush, CandlePage, Target
 from penstock.market.plan import Planner
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     from penstock.market.page import CandleStore
     from penstock.market.plan import Piece
     from penstock.market.source import MarketSource
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +63,28 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectResult:
-    """What a run did. `failures` maps a series to its error, `rejected` one to its refused rows; misaligned candles are stored."""
+    """What a run did.
+
+    `failures` maps a series to its error, `error_codes` counts those by their kind; `rejected` maps a series to its refused rows; misaligned
+    candles are stored.
+    """
 
     counters: Counters
     series: int
     failures: Mapping[str, str] = field(default_factory=dict)
+    error_codes: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     misaligned: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """See penstock.core.runner.Outcome."""
-        return {"series": self.series, "failures": dict(self.failures), "rejected": dict(self.rejected), "misaligned": dict(self.misaligned)}
+        return {
+            "series": self.series,
+            "failures": dict(self.failures),
+            "error_codes": dict(self.error_codes),
+            "rejected": dict(self.rejected),
+            "misaligned": dict(self.misaligned),
+        }
 
 
 class Collection:
@@ -79,7 +97,9 @@ class Collection:
         self._options = options
         self._on_progress = on_progress
         self._counters = Counters()
-        self._requests_before = source.requests
+        self._requests = count_requests()
+        self._requests_written = 0
+        self._log = CollectionLog(run.notes, ())
         self._done = 0
         self._total = 0
 
@@ -88,6 +108,7 @@ class Collection:
         opened = await self._store.open_series(request.series)
         targets = [Target(key, series_id, Coverage(spans)) for key, (series_id, spans) in zip(request.series, opened, strict=True)]
         self._total = len(targets)
+        self._log = CollectionLog(self._run.notes, targets)
         async with Flusher[CandlePage](self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s) as flusher:
             await self._fetch_all(targets, request, flusher)
         failures = {str(target.key): target.error for target in targets if target.error is not None}
@@ -97,6 +118,7 @@ class Collection:
             counters=self._counters,
             series=len(targets),
             failures={series: str(error) for series, error in failures.items()},
+            error_codes=Counter(error.code for error in failures.values()),
             rejected={str(target.key): target.rejected for target in targets if target.rejected},
             misaligned={str(target.key): target.misaligned for target in targets if target.misaligned},
         )
@@ -134,7 +156,7 @@ class Collection:
             plan = await planner.plan(target)
         except SourceError as error:
             target.error = error
-            await flusher.put(CandlePage(target=target, last=True))
+            await flusher.put(CandlePage(target=target, spans=planner.failed(target), last=True))
             return
         target.pieces_left = len(plan.pieces) or 1
         if plan.known or not plan.pieces:
@@ -157,26 +179,49 @@ class Collection:
     async def _write(self, pages: Sequence[CandlePage]) -> None:
         """One flush: coverage is marked here and not before, so that it never names rows that are not in the same transaction."""
         touched: dict[int, Coverage] = {}
+        ended: list[Target] = []
         for page in pages:
-            self._account(page)
+            if self._account(page):
+                ended.append(page.target)
             touched[page.target.series_id] = page.target.coverage
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
-        requests, self._requests_before = self._source.requests - self._requests_before, self._source.requests
-        self._counters += await self._store.flush(self._run, CandleFlush(pages, changes, requests))
+        sent = self._requests.sent
+        done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
+        flush = CandleFlush(pages, changes, sent - self._requests_written, self._done * 100 // max(1, self._total), done)
+        flushed = await self._store.flush(self._run, flush)
+        self._counters += flushed.counters
+        self._log.ended(ended)
+        self._requests_written = sent
         for coverage in touched.values():
             coverage.recorded()
-        done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
+        _tell(pages, flushed.counters)
         self._on_progress(Progress(self._done, self._total, self._counters, done))
 
-    def _account(self, page: CandlePage) -> None:
+    def _account(self, page: CandlePage) -> bool:
+        """Gives whether its series is done with it."""
         target = page.target
         for span in page.spans:
             target.coverage.mark(span.start, span.end, span.state)
+        target.candles += len(page)
         target.rejected += len(page.rejected)
         target.misaligned += target.key.timeframe.off_grid(candle.open_time for candle in page.candles)
         if page.last:
             target.pieces_left -= 1
-            self._done += not target.pieces_left
+        done = page.last and not target.pieces_left
+        self._done += done
+        return done
+
+
+def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
+    """Log a flush, and the series that are done with it."""
+    _log.debug("flush written", inserted=written.inserted, updated=written.updated, unchanged=written.unchanged, rejected=written.rejected)
+    for target in {page.target.series_id: page.target for page in pages if page.last}.values():
+        if target.pieces_left:
+            continue
+        if target.error is None:
+            _log.info("series collected", series=str(target.key), candles=target.candles, rejected=target.rejected)
+        else:
+            _log.info("series failed", series=str(target.key), candles=target.candles, error=str(target.error))
 
 
 def _all_failed(failures: Mapping[str, SourceError]) -> RunFailedError | RunUnavailableError:

@@ -44,7 +44,7 @@ class PieceFetcher:
                 raise SourceUnavailableError(message)
             closed = _closed(good, final_before)
             before = await self._planner.state_before(target.key, at) if first and good and good[0].open_time > at else SpanState.OUTAGE
-            answered_to = self._answered_to(piece, good, closed, more=more)
+            answered_to = await self._answered_to(target, piece, good, closed, more=more)
             # A refused row of the candle that is running is no gap: it is asked for again anyway.
             spans = spans_of(at, good[:closed], rejected, end=answered_to, until=target.key.timeframe.floor(final_before), before=before)
             yield CandlePage(target=target, candles=good, closed=closed, rejected=rejected, spans=spans, last=not more)
@@ -60,12 +60,14 @@ class PieceFetcher:
         now = self._clock.now() + 1
         return now if piece.end is None else min(piece.end, now)
 
-    @staticmethod
-    def _answered_to(piece: Piece, good: Sequence[Candle], closed: int, *, more: bool) -> int | None:
+    async def _answered_to(self, target: Target, piece: Piece, good: Sequence[Candle], closed: int, *, more: bool) -> int | None:
         """Up to where the answer says all there is; None when that is just behind its last row."""
         if closed < len(good):
             return good[closed].open_time
-        return None if more else piece.end
+        if more or piece.end is None:
+            return None
+        whole = closed > 0 and good[closed - 1].close_time + 1 >= piece.end
+        return piece.end if whole or await self._planner.has_rows_from(target.key, piece.end) else None
 
 
 def _closed(candles: Sequence[Candle], final_before: int) -> int:

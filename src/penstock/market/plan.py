@@ -51,18 +51,31 @@ class Planner:
 
     async def plan(self, target: Target) -> Plan:
         """The missing ranges of the series, the oldest first."""
-        begin, known = self._wanted(target)
-        if self._since is not None and not target.coverage.stored_before(begin + 1):
-            begin = await self._skip_empty(target, begin, known)
-        ending = await self._ending(target, known)
-        again = RETRIED if self._since is None else RETRIED | LEFT_OUT
-        if ending is None:
-            again |= {SpanState.DELISTED}
-        horizon = self._after_running(target) if ending is None else ending
-        pieces = [piece for start, end in target.coverage.missing(begin, horizon, again) for piece in self._cut(target, start, end)]
-        if pieces and ending is None and pieces[-1].end == horizon:
+        ending = await self._ending(target)
+        begin, known = self._wanted(target, ending)
+        horizon = self._after_running(target)
+        if target.key.instrument.status is Status.DELISTED and ending is not None:
+            if 0 < ending < (running := target.key.timeframe.floor(self._clock.now())):
+                known.append(Span(ending, running, SpanState.DELISTED))
+            horizon = ending
+        pieces: list[Piece] = []
+        for start, end in target.coverage.missing(begin, horizon, self._again(target)):
+            from_row = await self._skip_empty(target, start, end, known)
+            pieces += self._cut(target, from_row, end)
+        if pieces and horizon != ending and pieces[-1].end == horizon:
             pieces[-1] = replace(pieces[-1], end=None)
         return Plan(pieces, known)
+
+    def failed(self, target: Target) -> list[Span]:
+        """What was wanted and could not even be planned."""
+        begin, known = self._wanted(target, None)
+        missing = target.coverage.missing(begin, target.key.timeframe.floor(self._clock.now()), self._again(target))
+        return [*known, *(Span(start, end, SpanState.FAILED) for start, end in missing)]
+
+    async def has_rows_from(self, key: SeriesKey, start: int) -> bool:
+        """Whether the exchange has candles that open at `start` or later: the evidence that a hole before is one."""
+        later = await self._source.candles(PageRequest(series=key, start=start, limit=1))
+        return later.rows > 0
 
     async def state_before(self, key: SeriesKey, start: int) -> SpanState:
         """Why there are no candles at `start`: the exchange was out, if it has older ones, else the instrument was not listed yet."""
@@ -73,7 +86,11 @@ class Planner:
         timeframe = target.key.timeframe
         return timeframe.shift(timeframe.floor(self._clock.now()), 1)
 
-    def _wanted(self, target: Target) -> tuple[int, list[Span]]:
+    def _again(self, target: Target) -> frozenset[SpanState]:
+        again = RETRIED if self._since is None else RETRIED | LEFT_OUT
+        return again if target.key.instrument.status is Status.DELISTED else again | {SpanState.DELISTED}
+
+    def _wanted(self, target: Target, ending: int | None) -> tuple[int, list[Span]]:
         """Where the wanted range begins. For an empty series the limit cuts it, and what that leaves out is named."""
         timeframe = target.key.timeframe
         since = None if self._since is None else timeframe.floor(self._since)
@@ -81,32 +98,35 @@ class Planner:
             return (known_from if since is None else min(since, known_from)), []
         if since is not None and self._limit is None:
             return since, []
-        begin = timeframe.shift(timeframe.floor(self._clock.now()), 1 - (self._limit or DEFAULT_LIMIT))
+        newest = timeframe.floor(ending - 1 if ending else self._clock.now())
+        begin = timeframe.shift(newest, 1 - (self._limit or DEFAULT_LIMIT))
         if since is None or since >= begin:
             return begin if since is None else since, []
         return begin, [Span(since, begin, SpanState.NOT_COLLECTED)]
 
-    async def _skip_empty(self, target: Target, begin: int, known: list[Span]) -> int:
-        """Do not page through the years before the first candle."""
-        first = await self._source.candles(PageRequest(series=target.key, start=begin, limit=1))
-        if not self._all_sound(target, first) or (opened := first.candles[0].open_time) <= begin:
-            return begin
-        known.append(Span(begin, opened, await self.state_before(target.key, begin)))
+    async def _skip_empty(self, target: Target, start: int, end: int, known: list[Span]) -> int:
+        """Where the rows of a missing range begin (its end: nowhere): nobody pages through years before a listing or after a last trade."""
+        first_ever = self._since is not None and not target.coverage.stored_before(start + 1)
+        if not first_ever and end <= self._after_a_piece(target, start):
+            return start
+        answer = await self._source.candles(PageRequest(series=target.key, start=start, limit=1))
+        if not answer.rows:
+            return end
+        if not self._all_sound(target, answer) or (opened := min(answer.candles[0].open_time, end)) <= start:
+            return start
+        listed = target.coverage.stored_before(start)
+        known.append(Span(start, opened, SpanState.OUTAGE if listed else await self.state_before(target.key, start)))
         return opened
 
-    async def _ending(self, target: Target, known: list[Span]) -> int | None:
-        """The end of a series that no longer trades; None when it trades, or when its last row cannot be used."""
-        if target.key.instrument.status is not Status.DELISTED:
+    async def _ending(self, target: Target) -> int | None:
+        """The end of the newest candle of a series that does not trade now; None when that does not matter, or its last row cannot be used."""
+        status = target.key.instrument.status
+        if status is Status.TRADING or (status is Status.HALTED and target.coverage.known_from is not None):
             return None
         newest = await self._source.candles(PageRequest(series=target.key, limit=1))
         if not newest.rows:
             return 0
-        if not self._all_sound(target, newest):
-            return None
-        ending = newest.candles[-1].close_time + 1
-        if ending < (running := target.key.timeframe.floor(self._clock.now())):
-            known.append(Span(ending, running, SpanState.DELISTED))
-        return ending
+        return newest.candles[-1].close_time + 1 if self._all_sound(target, newest) else None
 
     def _all_sound(self, target: Target, answer: Answer) -> bool:
         """Whether there are rows and all of them can be used: one senseless time would mark years of the coverage."""
@@ -114,10 +134,12 @@ class Planner:
         return 0 < answer.rows == len(good)
 
     def _cut(self, target: Target, start: int, end: int) -> Iterator[Piece]:
-        timeframe = target.key.timeframe
-        steps = self._source.page_limit * _PAGES_IN_A_PIECE
         first = not target.coverage.stored_before(start)
         while start < end:
-            stop = min(end, timeframe.shift(timeframe.floor(start), steps))
+            stop = min(end, self._after_a_piece(target, start))
             yield Piece(start, stop, first)
             start, first = stop, False
+
+    def _after_a_piece(self, target: Target, start: int) -> int:
+        timeframe = target.key.timeframe
+        return timeframe.shift(timeframe.floor(start), self._source.page_limit * _PAGES_IN_A_PIECE)

@@ -6,20 +6,22 @@ Each function builds its statement and reads it with the connection it is given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import and_, bindparam, desc, func, or_, select
+from sqlalchemy import and_, bindparam, desc, func, literal, or_, select
 
+from penstock.columns import Timestamp
 from penstock.errors import NotFoundError
 from penstock.market.coverage import SpanState
 from penstock.market.instrument import Instrument, Status, find_instruments
 from penstock.market.tables import candle, coverage, instrument, series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Column, Connection, Function, ScalarSelect
 
+    from penstock.market.runs import Configured
     from penstock.market.timeframe import Timeframe
 
 
@@ -58,9 +60,12 @@ class StoredCandle(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-def instruments(connection: Connection, exchange: str) -> tuple[list[Instrument], int]:
-    """What is known of an exchange, and when that was last looked up (0: never)."""
-    rows = connection.execute(select(instrument).where(instrument.c.exchange == exchange)).all()
+def instruments(connection: Connection, exchange: str, *, names: Collection[str] | None = None) -> tuple[list[Instrument], int]:
+    """What is known of an exchange, all or what has one of the names (in capitals), and when that was last looked up (0: never)."""
+    wanted = select(instrument).where(instrument.c.exchange == exchange)
+    if names is not None:
+        wanted = wanted.where(or_(instrument.c.symbol.in_(names), instrument.c.native_symbol.in_(names)))
+    rows = connection.execute(wanted).all()
     known = [
         Instrument(
             exchange=row.exchange,
@@ -166,6 +171,68 @@ class PriceRow:
     closed: bool
 
 
+class SeriesName(Protocol):
+    """A series as somebody calls it: `symbol` in capitals, unified or native."""
+
+    @property
+    def exchange(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def timeframe(self) -> str: ...
+
+
+N = TypeVar("N", bound=SeriesName)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup(Generic[N]):
+    """Series as they were looked up: ids by name, the newest candles by id, and what the exchanges of unknown names list."""
+
+    ids: Mapping[N, int]
+    candles: Mapping[int, list[StoredCandle]]
+    listed: Mapping[str, list[Instrument]]
+
+
+def look_up(connection: Connection, names: Collection[N], series_ids: Collection[int], *, checked: Collection[N], most: int) -> Lookup[N]:
+    """Series by name or id, with their newest candles; of the `checked` names it can be told whether they will ever be collected."""
+    ids = find_series(connection, names) if names else {}
+    wanted = {*series_ids, *ids.values()}
+    exchanges = {name.exchange for name in checked if name not in ids}
+    return Lookup(
+        ids,
+        newest_candles(connection, wanted, most) if wanted else {},
+        {exchange: instruments(connection, exchange)[0] for exchange in exchanges},
+    )
+
+
+def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
+    """The ids of those that were ever collected."""
+    symbols = {name.symbol for name in names}
+    wanted = (
+        select(series.c.id, instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe)
+        .join(instrument, instrument.c.id == series.c.instrument_id)
+        .where(or_(instrument.c.symbol.in_(symbols), instrument.c.native_symbol.in_(symbols)))
+    )
+    ids = {(row.exchange, called, row.timeframe): row.id for row in connection.execute(wanted) for called in (row.native_symbol, row.symbol)}
+    keys = {name: (name.exchange, name.symbol, name.timeframe) for name in names}
+    return {name: ids[key] for name, key in keys.items() if key in ids}
+
+
+def newest_candles(connection: Connection, series_ids: Collection[int], most: int) -> dict[int, list[StoredCandle]]:
+    """The newest candles of each series, at most so many, in ascending order."""
+    older = candle.alias()
+    edge = select(older.c.open_time).where(older.c.series_id == series.c.id).order_by(desc(older.c.open_time)).offset(most - 1).limit(1)
+    since = candle.c.open_time >= func.coalesce(edge.correlate(series).scalar_subquery(), literal(0, Timestamp()))
+    columns = [column for column in candle.c if column.name != "run_id"]
+    wanted = select(*columns).select_from(series).join(candle, and_(candle.c.series_id == series.c.id, since)).where(series.c.id.in_(series_ids))
+    found: dict[int, list[StoredCandle]] = {series_id: [] for series_id in series_ids}
+    for row in connection.execute(wanted.order_by(candle.c.series_id, candle.c.open_time)):
+        one: Any = row
+        found[row.series_id].append(one)
+    return found
+
+
 def latest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
     """One row for each instrument, by symbol."""
     newest = select(series.c.id, series.c.instrument_id, series.c.timeframe, _edge(func.max).label("open_time")).subquery()
@@ -184,3 +251,19 @@ def latest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
 
 def _edge(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
     return select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id).scalar_subquery()
+
+
+def configured_symbols(connection: Connection, configured: Configured) -> list[str]:
+    """What is collected when nothing is named: the configured symbols, else those traded most as of the last symbol refresh."""
+    if configured.symbols:
+        return list(configured.symbols)
+    traded = (instrument.c.exchange == configured.exchange, instrument.c.quote == configured.quote, instrument.c.status == Status.TRADING)
+    most = select(instrument.c.symbol).where(*traded, instrument.c.quote_volume_24h.is_not(None))
+    most = most.order_by(desc(instrument.c.quote_volume_24h), instrument.c.symbol).limit(configured.most_traded)
+    return list(connection.scalars(most))
+
+
+def trading_symbols(connection: Connection, exchange: str, *, limit: int) -> list[str]:
+    """What can be collected, as of the last symbol refresh, by name."""
+    trading = select(instrument.c.symbol).where(instrument.c.exchange == exchange, instrument.c.status == Status.TRADING)
+    return list(connection.scalars(trading.order_by(instrument.c.symbol).limit(limit)))

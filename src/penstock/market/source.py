@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
+from penstock.core.governor import Budget, LocalBudget
 from penstock.core.http import HttpLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from penstock.market.candle import Candle, Rejected
@@ -45,12 +46,14 @@ class Answer:
 class SourceConfig:
     """What a source is made of: the entry point of group `penstock.sources` is called with one and gives a MarketSource.
 
-    None stands for what the provider itself publishes: its address, and the request weight it allows per minute.
+    None stands for what the provider itself publishes: its address, and the request weight it allows per minute. `budget` is shared with the
+    other processes that use the same address.
     """
 
     base_url: str | None = None
     weight_per_minute: int | None = None
     http: HttpLimits = field(default_factory=HttpLimits)
+    budget: Budget = field(default_factory=LocalBudget)
 
 
 class MarketSource(Protocol):
@@ -58,10 +61,6 @@ class MarketSource(Protocol):
 
     name: str
     page_limit: int
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far."""
 
     async def __aenter__(self) -> Self:
         """Open connections."""
@@ -74,6 +73,9 @@ class MarketSource(Protocol):
 
     async def instruments(self) -> Sequence[Instrument]:
         """Everything the exchange lists, also what no longer trades."""
+
+    async def volumes(self) -> Mapping[str, float]:
+        """The traded volume of the last 24 h in the quote currency, by native symbol."""
 
     async def candles(self, request: PageRequest) -> Answer:
         """One page."""

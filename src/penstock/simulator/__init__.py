@@ -1,1 +1,1 @@
-"""A Binance-shaped exchange on one's own machine: deterministic, with fault switches, can replay recorded data."""
+"""A Binance-shaped exchange and a CardTrader-shaped marketplace on one's machine: deterministic, with fault switches, can replay recorded data."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from penstock.errors import InvalidInputError
+from penstock.errors import InvalidInputError, NotFoundError
 from penstock.simulator.clock import iso, parse_now
 from penstock.simulator.faults import read_fault
 
@@ -38,13 +38,13 @@ class Admin:
     def routes(self) -> list[web.RouteDef]:
         """All admin paths."""
         return [
-            web.get("/simulator/clock", _checked(self._clock)),
-            web.put("/simulator/clock", _checked(self._set_clock)),
-            web.get("/simulator/requests", _checked(self._requests)),
-            web.delete("/simulator/requests", _checked(self._forget_requests)),
-            web.get("/simulator/faults", _checked(self._faults)),
-            web.put("/simulator/faults", _checked(self._set_faults)),
-            web.delete("/simulator/faults", _checked(self._clear_faults)),
+            web.get("/simulator/clock", checked(self._clock)),
+            web.put("/simulator/clock", checked(self._set_clock)),
+            web.get("/simulator/requests", checked(self._requests)),
+            web.delete("/simulator/requests", checked(self._forget_requests)),
+            web.get("/simulator/faults", checked(self._faults)),
+            web.put("/simulator/faults", checked(self._set_faults)),
+            web.delete("/simulator/faults", checked(self._clear_faults)),
         ]
 
     async def _clock(self, _: web.Request) -> object:
@@ -84,7 +84,7 @@ class Admin:
         return await self._faults(request)
 
 
-def _checked(answer: Callable[[web.Request], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def checked(answer: Callable[[web.Request], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
     """JSON answers; what cannot be understood is a 422 with one sentence, and nothing has changed."""
 
     async def handler(request: web.Request) -> web.Response:
@@ -92,6 +92,8 @@ def _checked(answer: Callable[[web.Request], Awaitable[object]]) -> Callable[[we
             status, shown = 200, await answer(request)
         except (InvalidInputError, msgspec.DecodeError, msgspec.ValidationError) as error:
             status, shown = 422, {"error": str(error)}
+        except NotFoundError as error:
+            status, shown = 404, {"error": str(error)}
         return web.Response(status=status, body=msgspec.json.encode(shown), content_type="application/json")
 
     return handler

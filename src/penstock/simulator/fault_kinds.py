@@ -9,20 +9,20 @@ import asyncio
 import socket
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
+from penstock.simulator.cardtrader.faults import Array, BadProducts, NotReady, Sold, Unauthorized
+from penstock.simulator.cardtrader.refusals import PREFIX, refusal, too_many
+from penstock.simulator.fault import Call, Fault, Positive, Whole
+from penstock.simulator.framing_kinds import CutAt, Framed, Gzip, Slow, Throttle, Truncated
 from penstock.simulator.spoiled import Kind, changed, spoiled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
-_Whole: TypeAlias = Annotated[int, Meta(ge=0)]
-_Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 _MEBIBYTE = 2**20
 _ROW = b'[1600000000000,"1.00000000","1.00000000","1.00000000","1.00000000","1.00000000",1600000059999,"1.00000000",1,"1.00000000","1.00000000","0"],'
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr><center>nginx</center></body></html>"
@@ -33,35 +33,10 @@ _ERRORS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request: as it came, how to get its proper answer, and the clock."""
-
-    request: web.Request
-    proceed: Callable[[], Awaitable[web.StreamResponse]]
-    now_ms: Callable[[], int]
-    after_ms: Callable[[float], int]
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
-    """Which requests it hits: of those to `path` (whole or its end), `symbol`, `interval`, the first `after` pass, then `count` at most are hit."""
-
-    path: str | None = None
-    symbol: str | None = None
-    interval: str | None = None
-    after: _Whole = 0
-    count: _Positive | None = None
-    probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
-
-    async def answer(self, call: Call) -> web.StreamResponse:
-        """The answer to a request that it hits."""
-        raise NotImplementedError
-
-
 class Latency(Fault, frozen=True, kw_only=True, tag="latency"):
     """Answers after `ms` milliseconds of real time."""
 
-    ms: _Whole
+    ms: Whole
 
     async def answer(self, call: Call) -> web.StreamResponse:
         await asyncio.sleep(self.ms / 1000)
@@ -69,11 +44,13 @@ class Latency(Fault, frozen=True, kw_only=True, tag="latency"):
 
 
 class RateLimit(Fault, frozen=True, kw_only=True, tag="rate_limit"):
-    """429 with Retry-After in seconds."""
+    """429, from Binance with Retry-After in seconds."""
 
-    retry_after: _Positive = 1
+    retry_after: Positive = 1
 
-    async def answer(self, call: Call) -> web.StreamResponse:  # noqa: ARG002
+    async def answer(self, call: Call) -> web.StreamResponse:
+        if call.request.path.startswith(PREFIX):
+            return too_many()
         message = (
             "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
             "Please use WebSocket Streams for live updates to avoid polling the API."
@@ -84,7 +61,7 @@ class RateLimit(Fault, frozen=True, kw_only=True, tag="rate_limit"):
 class Ban(Fault, frozen=True, kw_only=True, tag="ban"):
     """418 with Retry-After in seconds."""
 
-    retry_after: _Positive = 120
+    retry_after: Positive = 120
 
     async def answer(self, call: Call) -> web.StreamResponse:
         message = (
@@ -99,9 +76,11 @@ class ServerError(Fault, frozen=True, kw_only=True, tag="server_error"):
 
     code: Literal[500, 502, 503, 504] = 500
 
-    async def answer(self, call: Call) -> web.StreamResponse:  # noqa: ARG002
+    async def answer(self, call: Call) -> web.StreamResponse:
         if self.code not in _ERRORS:
             return web.Response(status=self.code, text=_HTML.format("502 Bad Gateway"), content_type="text/html")
+        if call.request.path.startswith(PREFIX):
+            return refusal(self.code, "internal_server_error", "Something went wrong")
         return _error(self.code, *_ERRORS[self.code])
 
 
@@ -113,22 +92,6 @@ class Hang(Fault, frozen=True, kw_only=True, tag="hang"):
         return await call.proceed()
 
 
-class Slow(Fault, frozen=True, kw_only=True, tag="slow"):
-    """Drips the proper answer: `bytes` at a time, `pause_ms` between."""
-
-    bytes: _Positive = 1
-    pause_ms: _Whole = 100
-
-    async def answer(self, call: Call) -> web.StreamResponse:
-        proper = await call.proceed()
-        body = _body(proper)
-        dripping = await _begun(call, proper, len(body))
-        for first in range(0, len(body), self.bytes):
-            await dripping.write(body[first : first + self.bytes])
-            await asyncio.sleep(self.pause_ms / 1000)
-        return dripping
-
-
 class Reset(Fault, frozen=True, kw_only=True, tag="reset"):
     """Closes the connection with RST instead of an answer."""
 
@@ -138,24 +101,6 @@ class Reset(Fault, frozen=True, kw_only=True, tag="reset"):
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         return web.Response(status=500)
-
-
-class Truncated(Fault, frozen=True, kw_only=True, tag="truncated"):
-    """Half of the answer: `framing` promises all of it and closes the connection, `json` is well framed but cut."""
-
-    variant: Literal["framing", "json"] = "framing"
-
-    async def answer(self, call: Call) -> web.StreamResponse:
-        proper = await call.proceed()
-        body = _body(proper)
-        half = body[: len(body) // 2]
-        if self.variant == "json":
-            return _like(proper, half)
-        cut = await _begun(call, proper, len(body))
-        await cut.write(half)
-        if call.request.transport is not None:
-            call.request.transport.close()
-        return cut
 
 
 class Html(Fault, frozen=True, kw_only=True, tag="html"):
@@ -179,7 +124,7 @@ class Redirect(Fault, frozen=True, kw_only=True, tag="redirect"):
 class Oversized(Fault, frozen=True, kw_only=True, tag="oversized"):
     """A klines answer of `mib` mebibytes, streamed without a length; `gzip` sends it compressed about a thousandfold."""
 
-    mib: _Positive = 64
+    mib: Positive = 64
     gzip: bool = False
 
     async def answer(self, call: Call) -> web.StreamResponse:
@@ -212,7 +157,10 @@ class Changed(Fault, frozen=True, kw_only=True, tag="changed"):
         return _like(proper, changed(_body(proper), self.row, call.now_ms()))
 
 
-AnyFault: TypeAlias = Latency | RateLimit | Ban | ServerError | Hang | Slow | Reset | Truncated | Html | Redirect | Oversized | BadRows | Changed
+_Answers: TypeAlias = Latency | RateLimit | Ban | ServerError | Hang | Reset | Html | Redirect | Oversized
+_Wire: TypeAlias = Slow | Throttle | Truncated | CutAt | Framed | Gzip
+_Products: TypeAlias = Array | BadProducts | NotReady | Sold | Unauthorized
+AnyFault: TypeAlias = _Answers | _Wire | BadRows | Changed | _Products
 
 
 def _written(kind: type[Fault]) -> tuple[str, ...]:
@@ -241,13 +189,6 @@ def _like(response: web.StreamResponse, body: bytes) -> web.StreamResponse:
     if isinstance(response, web.Response) and isinstance(response.body, bytes):
         response.body = body
     return response
-
-
-async def _begun(call: Call, proper: web.StreamResponse, length: int) -> web.StreamResponse:
-    begun = web.StreamResponse(status=proper.status, headers=proper.headers)
-    begun.content_length = length
-    await begun.prepare(call.request)
-    return begun
 
 
 def _plain(mebibytes: int) -> Iterator[bytes]:

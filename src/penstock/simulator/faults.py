@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.errors import InvalidInputError
-from penstock.simulator.fault_kinds import PARAMETERS, AnyFault, Call, Fault
+from penstock.simulator.fault import Call, Fault
+from penstock.simulator.fault_kinds import PARAMETERS, AnyFault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -82,18 +83,13 @@ class Faults:
 
     def _hits(self, armed: _Armed, request: web.Request) -> bool:
         fault = armed.fault
-        if not _matches(fault, request):
+        if not fault.hits(request):
             return False
         armed.matched += 1
         if armed.matched <= fault.after or armed.hits == fault.count or self._chance.random() >= fault.probability:
             return False
         armed.hits += 1
         return True
-
-
-def _matches(fault: Fault, request: web.Request) -> bool:
-    path = fault.path is None or request.path == fault.path or request.path.endswith(f"/{fault.path}")
-    return path and fault.symbol in (None, request.query.get("symbol")) and fault.interval in (None, request.query.get("interval"))
 
 
 def _through(fault: Fault, call: Call) -> Callable[[], Awaitable[web.StreamResponse]]:

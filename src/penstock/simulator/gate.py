@@ -1,4 +1,4 @@
-"""The way of every exchange request: noted on arrival, weighed, answered."""
+"""The way of every exchange request: weighed, checked, answered."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from penstock.simulator.rest import ENDPOINTS, Endpoint
 if TYPE_CHECKING:
     from penstock.simulator.clock import Clock
     from penstock.simulator.exchange import Exchange
-    from penstock.simulator.faults import Faults
-    from penstock.simulator.journal import Journal
     from penstock.simulator.limits import Limits, Verdict
 
 _NOT_FOUND = "<html><head><title>404 Not Found</title></head><body><center><h1>404 Not Found</h1></center><hr><center>nginx</center></body></html>"
@@ -30,17 +28,9 @@ class Gate:
     exchange: Exchange
     clock: Clock
     limits: Limits
-    journal: Journal
-    faults: Faults
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """The handler of every path that is not an admin path."""
-        asked = self.journal.enter(request.path, request.query_string)
-        response = await self.faults.around(request, asked, lambda: self._exchange(request))
-        asked.status = response.status
-        return response
-
-    async def _exchange(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
+        """The proper answer to any path."""
         endpoint = ENDPOINTS.get(request.path) if request.method == "GET" else None
         if endpoint is None:
             self.limits.charge(request.remote or "", _UNKNOWN_WEIGHT, real_seconds())

@@ -14,8 +14,16 @@ from aiohttp import web
 
 from penstock.errors import InvalidInputError
 from penstock.simulator.admin import Admin
+from penstock.simulator.cardtrader.accounts import Accounts, check_products, parse_accounts
+from penstock.simulator.cardtrader.admin import AccountsAdmin
+from penstock.simulator.cardtrader.bucket import Buckets
+from penstock.simulator.cardtrader.catalogue import catalogue_of
+from penstock.simulator.cardtrader.export import Press
+from penstock.simulator.cardtrader.marketplace import Marketplace
+from penstock.simulator.cardtrader.refusals import PREFIX
 from penstock.simulator.catalogue import catalogue
 from penstock.simulator.clock import Clock, check_now, check_speed
+from penstock.simulator.door import Door
 from penstock.simulator.exchange import Exchange
 from penstock.simulator.faults import Faults, parse_fault
 from penstock.simulator.gate import Gate
@@ -42,6 +50,8 @@ class SimulatorSettings:
     `seed` decides all generated data. `now_ms` is where the clock starts (None: real time), `speed` how many of its seconds pass in a real one.
     `limits` False counts request weight without ever refusing. `faults` are on from the start, written `name:key=value,key=value`.
 
+    `accounts` are the sellers on CardTrader, written `TOKEN` or `TOKEN:PRODUCTS`; `products` is how many each has that does not say.
+
     `replay` is a folder of recorded data (see penstock.simulator.replay). A recorded symbol answers from its recording alone; the generated ones stay
     beside it unless `replay_only`. The clock then starts just after the newest recorded candle, unless `now_ms` says otherwise.
     """
@@ -54,6 +64,8 @@ class SimulatorSettings:
     faults: tuple[str, ...] = ()
     replay: Path | None = None
     replay_only: bool = False
+    accounts: tuple[str, ...] = ("demo",)
+    products: int = 250_000
 
     def __post_init__(self) -> None:
         if not 1 <= self.symbols <= _MOST_SYMBOLS:
@@ -67,6 +79,7 @@ class SimulatorSettings:
             raise InvalidInputError(msg, field="replay_only")
         for fault in self.faults:
             parse_fault(fault)
+        parse_accounts(self.accounts, check_products(self.products))
 
 
 def application(settings: SimulatorSettings) -> web.Application:
@@ -76,11 +89,19 @@ def application(settings: SimulatorSettings) -> web.Application:
     journal = Journal()
     exchange = Exchange(_series(settings, recorded))
     faults = Faults(settings.seed, clock, map(parse_fault, settings.faults))
-    gate = Gate(exchange, clock, Limits(enforced=settings.limits), journal, faults)
+    door = Door(journal, faults)
+    marketplace = _marketplace(settings)
     app = web.Application()
-    app.add_routes(Admin(clock, journal, faults).routes())
-    app.router.add_route("*", "/{path:.*}", gate.answer)
+    app.add_routes([*Admin(clock, journal, faults).routes(), *AccountsAdmin(marketplace).routes()])
+    app.router.add_route("*", f"{PREFIX}/{{path:.*}}", door.to(marketplace.answer))
+    app.router.add_route("*", "/{path:.*}", door.to(Gate(exchange, clock, Limits(enforced=settings.limits)).answer))
     return app
+
+
+def _marketplace(settings: SimulatorSettings) -> Marketplace:
+    shared = catalogue_of(settings.seed)
+    accounts = Accounts(shared, parse_accounts(settings.accounts, settings.products))
+    return Marketplace(shared, accounts, Buckets(enforced=settings.limits), Press())
 
 
 def _series(settings: SimulatorSettings, recorded: Mapping[str, RecordedSeries]) -> dict[str, Series]:

@@ -6,19 +6,20 @@ Wire facts: https://developers.binance.com/docs/binance-spot-api-docs/rest-api (
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from penstock.core.governor import Governor
-from penstock.core.http import HttpClient
+from penstock.core.http import HttpClient, HttpHabits
 from penstock.errors import SourceUnavailableError
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Answer, PageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from penstock.market.source import SourceConfig
@@ -30,7 +31,8 @@ _WEIGHT_PER_MINUTE = 6_000
 _MS_INCLUSIVE = 1
 _MS_BOUND = 2**62
 _RAW_CHARS = 2_000
-_WEIGHT = {"/api/v3/time": 1, "/api/v3/exchangeInfo": 20, "/api/v3/klines": 2}
+_WEIGHT = {"/api/v3/time": 1, "/api/v3/exchangeInfo": 20, "/api/v3/klines": 2, "/api/v3/ticker/24hr": 80}
+_VOLUME = re.compile(r"[0-9]{1,24}(\.[0-9]{1,18})?")
 _STATUS = {"TRADING": Status.TRADING, "BREAK": Status.DELISTED}
 
 
@@ -45,12 +47,18 @@ class _Symbol(msgspec.Struct):
     quoteAsset: str  # noqa: N815 - the wire's name
 
 
+class _Ticker(msgspec.Struct):
+    symbol: str
+    quoteVolume: str  # noqa: N815 - the wire's name
+
+
 class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
 _decode_time = msgspec.json.Decoder(_Time)
 _decode_info = msgspec.json.Decoder(_ExchangeInfo)
+_decode_tickers = msgspec.json.Decoder(list[_Ticker])
 _decode_candles = msgspec.json.Decoder(list[Candle])
 
 
@@ -61,13 +69,8 @@ class BinanceSource:
     page_limit = 1_000
 
     def __init__(self, config: SourceConfig) -> None:
-        governor = Governor(config.weight_per_minute or _WEIGHT_PER_MINUTE)
-        self._http = HttpClient(config.base_url or _URL, governor, config.http, weight_header="X-MBX-USED-WEIGHT-1M")
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far."""
-        return self._http.requests
+        governor = Governor(config.weight_per_minute or _WEIGHT_PER_MINUTE, config.budget)
+        self._http = HttpClient(config.base_url or _URL, governor, config.http, HttpHabits(weight_header="X-MBX-USED-WEIGHT-1M"))
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -93,6 +96,11 @@ class BinanceSource:
             )
             for symbol in info.symbols
         ]
+
+    async def volumes(self) -> Mapping[str, float]:
+        """See MarketSource; what Binance calls quoteVolume."""
+        tickers = await self._get("/api/v3/ticker/24hr", _decode_tickers)
+        return {ticker.symbol: float(ticker.quoteVolume) for ticker in tickers if _VOLUME.fullmatch(ticker.quoteVolume)}
 
     async def candles(self, request: PageRequest) -> Answer:
         """One page; both ends of Binance's range are inclusive and mean open times."""

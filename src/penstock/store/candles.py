@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from penstock.columns import DatabaseNow, Timestamp
-from penstock.core.run import Counters
 from penstock.market.coverage import Span, SpanState
 from penstock.market.tables import coverage, instrument, quarantine, series
+from penstock.store.execution_logs import count_records
+from penstock.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Insert, Table
+    from sqlalchemy import Connection
 
     from penstock.core.run import Run
     from penstock.market.coverage import CoverageChange
     from penstock.market.instrument import Instrument, SeriesKey
-    from penstock.market.page import CandleFlush, CandlePage
+    from penstock.market.page import CandleFlush, CandlePage, Flushed
     from penstock.store.database import Database
 
 _RAW_CHARS = 2_000
@@ -35,30 +35,38 @@ class SqlCandleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
+    async def put_instruments(self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None) -> None:
         """Record what an exchange lists now; those it no longer lists keep their last status."""
         if instruments:
-            await self._database.write(lambda connection: _put_instruments(connection, instruments))
+            await self._database.write(lambda connection: _put_instruments(connection, instruments, volumes))
 
     async def open_series(self, keys: Sequence[SeriesKey]) -> list[tuple[int, list[Span]]]:
         """See CandleStore."""
         return await self._database.write(lambda connection: _open_series(connection, keys))
 
-    async def flush(self, run: Run, flush: CandleFlush) -> Counters:
+    async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
         """See CandleStore."""
         backend = self._database.backend
 
-        def write(connection: Connection) -> Counters:
-            rejected = sum(len(page.rejected) for page in flush.pages)
-            counters = backend.merge_candles(connection, run, flush.pages, Counters(rejected=rejected, requests=flush.requests))
+        def write(connection: Connection) -> Flushed:
+            flushed = backend.merge_candles(connection, run, flush)
             _quarantine(connection, run, flush.pages)
             _cover(connection, run, flush.coverage)
-            return counters
+            count_records(connection, run, _by_symbol(flush, flushed))
+            return flushed
 
         return await self._database.write(write)
 
 
-def _put_instruments(connection: Connection, instruments: Sequence[Instrument]) -> None:
+def _by_symbol(flush: CandleFlush, flushed: Flushed) -> Mapping[str, int]:
+    symbols = {page.target.series_id: page.target.key.instrument.symbol for page in flush.pages}
+    written: Counter[str] = Counter()
+    for series_id, count in flushed.written.items():
+        written[symbols[series_id]] += count
+    return written
+
+
+def _put_instruments(connection: Connection, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None) -> None:
     rows = [
         {
             "exchange": one.exchange,
@@ -69,9 +77,11 @@ def _put_instruments(connection: Connection, instruments: Sequence[Instrument]) 
             "symbol": one.symbol,
             "status": one.status,
         }
+        | ({} if volumes is None else {"quote_volume_24h": volumes.get(one.native_symbol)})
         for one in instruments
     ]
-    put = _upsert(connection, instrument, key=("exchange", "market", "native_symbol"), change=("base", "quote", "symbol", "status", "seen_at"))
+    change = ("base", "quote", "symbol", "status", "seen_at", *(() if volumes is None else ("quote_volume_24h",)))
+    put = upsert(connection, instrument, key=("exchange", "market", "native_symbol"), change=change)
     connection.execute(put.values(seen_at=DatabaseNow()), rows)
 
 
@@ -129,7 +139,7 @@ def _cover(connection: Connection, run: Run, changes: Sequence[tuple[int, Covera
         for span in change.put
     ]
     if rows:
-        connection.execute(_upsert(connection, coverage, key=("series_id", "start_time"), change=("end_time", "state", "run_id")), rows)
+        connection.execute(upsert(connection, coverage, key=("series_id", "start_time"), change=("end_time", "state", "run_id")), rows)
 
 
 def _quarantine(connection: Connection, run: Run, pages: Sequence[CandlePage]) -> None:
@@ -148,12 +158,5 @@ def _quarantine(connection: Connection, run: Run, pages: Sequence[CandlePage]) -
         for row in page.rejected
     ]
     if rows:
-        put = _upsert(connection, quarantine, key=("series_id", "digest"), change=("run_id", "seen_at"), seen=quarantine.c.seen + 1)
+        put = upsert(connection, quarantine, key=("series_id", "digest"), change=("run_id", "seen_at"), seen=quarantine.c.seen + 1)
         connection.execute(put.values(seen_at=DatabaseNow()), rows)
-
-
-def _upsert(connection: Connection, table: Table, *, key: Sequence[str], change: Sequence[str], **computed: ColumnElement[int]) -> Insert:
-    """INSERT … ON CONFLICT (key) DO UPDATE of the named columns, in the words of either database."""
-    insert_into: Any = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
-    put: Insert = insert_into.on_conflict_do_update(index_elements=list(key), set_={name: insert_into.excluded[name] for name in change} | computed)
-    return put

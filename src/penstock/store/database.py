@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -14,27 +16,35 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from penstock.core.events import Events
 from penstock.errors import InvalidInputError, StoreUnavailableError
+from penstock.store.backend import hold
+from penstock.store.listen import listen
 from penstock.store.postgres import PostgresBackend
 from penstock.store.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy import URL, Connection, Engine
 
+    from penstock.core.events import Event
     from penstock.store.backend import Backend
 
 T = TypeVar("T")
 
+_LISTEN_S = 5.0
+_LOOK_S = 0.5
+_KEPT_FOR_READING = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseOptions:
-    """Sizes and deadlines. `threads` serve all reads and writes of the process, `pool_size` connections at the most."""
+    """Sizes and deadlines. Up to `threads` read, and as many or fewer others write, over `pool_size` connections at the most."""
 
     pool_size: int = 5
     threads: int = 5
-    timeout_s: float = 15.0
+    timeout_s: float = 10.0
 
 
 def parse_url(text: str) -> URL:
@@ -82,7 +92,16 @@ class Database:
         self.url = url
         kind = SqliteBackend if url.get_backend_name() == "sqlite" else PostgresBackend
         self.backend: Backend = kind(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
-        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="store")
+        self.events = Events()
+        # Above the time-outs of single statements, which have the better messages.
+        self._deadline_s = 1.5 * options.timeout_s
+        self._hearing = 0
+        self._listening: asyncio.Task[None] | None = None
+        self._readers = ThreadPoolExecutor(options.threads, thread_name_prefix="store read")
+        # Threads of their own, and not all connections: five runs that write must not keep everybody else from reading.
+        writers = 1 if self.file else max(1, min(options.threads, options.pool_size) - _KEPT_FOR_READING)
+        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store write")
+        self._others = ThreadPoolExecutor(options.threads, thread_name_prefix="store apart")
 
     @property
     def statements(self) -> int:
@@ -96,32 +115,107 @@ class Database:
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """What `query` reads."""
-        return await self._in_thread(self.backend.reader, query)
+        return await self._in_thread(self._readers, self.backend.reader, query, self._deadline_s)
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
-        """What `change` gives, after its commit."""
-        return await self._in_thread(self.backend.writer, change)
+    async def write(self, change: Callable[[Connection], T], *, hurried: bool = True) -> T:
+        """What `change` gives, after its commit; one that is not `hurried` (a migration) may take as long as it takes."""
+        return await self._in_thread(self._writers, self.backend.writer, change, self._deadline_s if hurried else None)
+
+    async def apart(self, engine: Engine, work: Callable[[Connection], T], *, hurried: bool = True) -> T:
+        """What `work` gives after its commit on a connection that is neither the readers' nor the writers', so that it may take long."""
+        return await self._in_thread(self._others, engine, work, self._deadline_s if hurried else None)
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear of what other processes change too, as far as the database tells it, while the block runs; blocks may overlap."""
+        self._hearing += 1
+        try:
+            if self._hearing == 1 and self.file is None:
+                await self._listen()
+            yield
+        finally:
+            self._hearing -= 1
+            if self._hearing == 0 and self._listening is not None:
+                self._listening.cancel()
+                await asyncio.wait([self._listening])
+                self._listening = None
+
+    async def _listen(self) -> None:
+        """Begin, and wait a little for the first connection, so that what happens from now on is heard."""
+        ready = asyncio.Event()
+        self._listening = asyncio.create_task(listen(self.url, self.events, ready), name="listen")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ready.wait(), _LISTEN_S)
 
     async def close(self) -> None:
         """Wait for what runs and close all connections."""
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._readers, self._writers, self._others):
+            await asyncio.to_thread(threads.shutdown)
         for engine in (self.backend.writer, self.backend.reader):
             engine.dispose()
 
-    async def _in_thread(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    async def _in_thread(self, threads: Executor, engine: Engine, work: Callable[[Connection], T], deadline_s: float | None) -> T:
         """A cancelled caller waits for the end of its transaction, so that nobody writes after having been cancelled."""
-        future = asyncio.get_running_loop().run_in_executor(self._threads, _transact, engine, work)
+        deadline = _Deadline(deadline_s)
+        future = asyncio.get_running_loop().run_in_executor(threads, _transact, engine, work, deadline)
+        if deadline_s is not None:
+            self._watch(future, deadline, deadline_s)
         try:
-            return await asyncio.shield(future)
+            result, announced = await asyncio.shield(future)
         except asyncio.CancelledError:
             await asyncio.wait([future])
+            if future.exception() is None:
+                self.events.publish(*future.result()[1])
             raise
+        self.events.publish(*announced)
+        return result
+
+    def _watch(self, future: asyncio.Future[Any], deadline: _Deadline, after_s: float) -> None:
+        """End what the thread waits for when the deadline is over, and whatever it waits for next, until it has ended."""
+
+        def look() -> None:
+            if future.done():
+                return
+            if (left_s := deadline.left_s()) <= 0:
+                for driver in list(deadline.taken):
+                    self.backend.abandon(driver)
+            self._watch(future, deadline, max(left_s, _LOOK_S))
+
+        later = future.get_loop().call_later(after_s, look)
+        future.add_done_callback(lambda _: later.cancel())
 
 
-def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+class _Deadline:
+    """How long a transaction may take, from when its thread begins with it; `taken` are the connections that it uses."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._asked_at = time.monotonic()
+        self._began_at: float | None = None
+        self.taken: list[Any] = []
+
+    def begin(self) -> None:
+        """StoreUnavailableError when it had to wait for a thread for so long already."""
+        self._began_at = time.monotonic()
+        if self._seconds is not None and self._began_at - self._asked_at > self._seconds:
+            message = f"the database cannot be used now: it was busy with other work for {self._seconds:g} s"
+            raise StoreUnavailableError(message)
+
+    def left_s(self) -> float:
+        """What is left of it."""
+        if self._seconds is None or self._began_at is None:
+            return self._seconds or 0.0
+        return self._began_at + self._seconds - time.monotonic()
+
+
+def _transact(engine: Engine, work: Callable[[Connection], T], deadline: _Deadline) -> tuple[T, list[Event]]:
+    """What the work gives and what it announced, once it is committed."""
+    deadline.begin()
+    hold.taken = deadline.taken
     try:
         with engine.begin() as connection:
-            return work(connection)
+            connection.info.pop("announced", None)
+            return work(connection), connection.info.get("announced", [])
     except (DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError):
         # What remains of DatabaseError is not about what we sent: the server is gone, the file is locked, full, or no database.
         raise

@@ -34,7 +34,7 @@ async def migrate(database: Database) -> tuple[str | None, str]:
             command.upgrade(config, "head")
         return before, newest
 
-    return await database.write(upgrade)
+    return await database.write(upgrade, hurried=False)
 
 
 def version(connection: Connection) -> str | None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from penstock.errors import ConflictError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    """What the lock file says."""
+
+    pid: int | None = None
+    url: str | None = None
 
 
 @contextlib.contextmanager
@@ -33,16 +41,40 @@ def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
     try:
         _take(descriptor, database)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "url": url}).encode(), 0)
+        os.pwrite(descriptor, msgspec.json.encode(_Owner(os.getpid(), url)), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def owner_url(database: Path) -> str | None:
+    """Where the process that owns the file serves; None when there is no owner, or one that does not serve."""
+    file = database.resolve()
+    try:
+        descriptor = os.open(file.with_name(file.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _owner(descriptor).url
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _owner(descriptor: int) -> _Owner:
+    """Between taking the lock and writing who it is, an owner is unknown."""
+    text = os.pread(descriptor, 1000, 0)
+    return msgspec.json.decode(text, type=_Owner) if text else _Owner()
 
 
 def _take(descriptor: int, database: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = os.pread(descriptor, 1000, 0).decode("utf-8", "replace")
-        message = f"{database} is in use by another process {owner}; stop that one first, or use PostgreSQL, which several processes can share"
+        owner = _owner(descriptor)
+        who = ", which serves at ".join(str(known) for known in (owner.pid, owner.url) if known)
+        whose = f"another process ({who})" if who else "another process"
+        message = f"{database} is in use by {whose}; stop that one first, or use PostgreSQL, which several processes can share"
         raise ConflictError(message) from None

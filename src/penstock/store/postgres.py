@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
+import socket
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from penstock.core.run import Counters
 from penstock.errors import FencedError
-from penstock.store.backend import Statements
+from penstock.market.page import Flushed
+from penstock.store.backend import Statements, hold
+from penstock.store.listen import candles_message
 from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from penstock.core.run import Run
     from penstock.market.candle import Candle
-    from penstock.market.page import CandlePage
+    from penstock.market.page import CandleFlush, CandlePage
 
 # Any number that no other program is likely to lock in the same database.
 _MIGRATION_LOCK = 5_019_477_306_114
@@ -32,36 +41,60 @@ class PostgresBackend:
     def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
         self.statements = Statements()
         timeout_ms = int(timeout_s * 1000)
-        self.writer = self.reader = create_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=timeout_s,
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": max(2, int(timeout_s)),
-                "tcp_user_timeout": timeout_ms,
-                "application_name": "penstock",
-                "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
-            },
-        )
+        arguments = {
+            "connect_timeout": max(2, int(timeout_s)),
+            "tcp_user_timeout": timeout_ms,
+            "application_name": "penstock",
+            "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
+        }
+        self._create = partial(create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
+        self.writer = self.reader = self._create(pool_size=pool_size)
+        event.listen(self.writer, "do_connect", _connect)
         event.listen(self.writer, "connect", _set_up)
+        # In this order: the server may be silent when it is asked whether it is there.
+        hold.watch(self.writer)
+        event.listen(self.writer, "checkout", self._checked)
         self.statements.watch(self.writer)
+
+    def lone_engine(self) -> Engine:
+        """One connection beside the pool, for whoever needs the same one again and again; to be disposed of by him."""
+        engine = self._create(pool_size=1)
+        event.listen(engine, "do_connect", _connect)
+        hold.watch(engine)
+        self.statements.watch(engine)
+        return engine
+
+    def abandon(self, driver: psycopg.Connection) -> None:
+        """See Backend. The server may be silent, so it cannot be asked to cancel: the connection is cut at our end."""
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as mine:
+            mine.shutdown(socket.SHUT_RDWR)
+
+    def _checked(self, driver: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """Do not hand out a connection that the server has left."""
+        if record.info.pop("fresh", False):
+            return
+        try:
+            self.writer.dialect.do_ping(cast("DBAPIConnection", driver))
+        except psycopg.Error as error:
+            raise DisconnectionError from error
 
     def migration_lock(self, connection: Connection) -> None:
         """See Backend."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
 
-    def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
+    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Flushed:
         """See Backend."""
         total = Counters()
-        for place, rows in enumerate(_rounds(pages)):
+        written: Counter[int] = Counter()
+        for place, rows in enumerate(_rounds(flush.pages)):
             if place:
                 connection.exec_driver_sql("TRUNCATE candle_stage")
             if rows:
                 self._copy(connection, rows)
-            total += _merge(connection, run, len(rows), Counters() if place else asked)
-        return total
+            merged = _merge(connection, run, flush, rows=len(rows), asked=Counters() if place else flush.asked)
+            total += merged.counters
+            written.update(merged.written)
+        return Flushed(total, written)
 
     def _copy(self, connection: Connection, rows: Sequence[str]) -> None:
         self.statements.add()
@@ -98,19 +131,29 @@ def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 
     )
 
 
-def _merge(connection: Connection, run: Run, rows: int, asked: Counters) -> Counters:
-    parameters = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
+def _merge(connection: Connection, run: Run, flush: CandleFlush, *, rows: int, asked: Counters) -> Flushed:
+    parameters: dict[str, object] = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
+    parameters |= {"progress": flush.progress, "message": flush.message, "stored": candles_message(flush.stored_series)}
     merged = connection.exec_driver_sql(_MERGE, parameters).one_or_none()
     if merged is None:
         message = f"run {run.id} was taken over by another worker"
         raise FencedError(message)
-    return Counters(inserted=merged.inserted, updated=merged.updated, unchanged=rows - merged.inserted - merged.updated) + asked
+    counters = Counters(inserted=merged.inserted, updated=merged.updated, unchanged=rows - merged.inserted - merged.updated) + asked
+    return Flushed(counters, {int(series_id): count for series_id, count in (merged.written or {}).items()})
 
 
-def _set_up(connection: psycopg.Connection, _record: object) -> None:
+def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
+    """Noted before anything is asked of it, because the server may fall silent at once."""
+    driver = dialect.connect(*arguments, **options)
+    hold.add(driver)
+    return driver
+
+
+def _set_up(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
     connection.commit()
+    record.info["fresh"] = True
 
 
 _STAGED = COLUMNS[:-1]
@@ -124,9 +167,13 @@ WITH merged AS (
     SELECT {", ".join(_READ.get(name, name) for name in _STAGED)}, %(run_id)s
     FROM candle_stage
     {on_conflict(lambda name: f"candle.{name} IS DISTINCT FROM excluded.{name}")}
-    RETURNING xmax = 0 AS is_new
+    RETURNING candle.series_id, xmax = 0 AS is_new
+), of_series AS (
+    SELECT series_id, count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM merged GROUP BY series_id
 ), counted AS (
-    SELECT count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM merged
+    SELECT coalesce(sum(inserted), 0)::bigint AS inserted, coalesce(sum(updated), 0)::bigint AS updated,
+           json_object_agg(series_id, inserted + updated) AS written
+    FROM of_series
 )
 UPDATE run SET
     inserted = run.inserted + counted.inserted,
@@ -134,8 +181,8 @@ UPDATE run SET
     unchanged = run.unchanged + %(rows)s - counted.inserted - counted.updated,
     rejected = run.rejected + %(rejected)s,
     requests = run.requests + %(requests)s,
-    heartbeat_at = clock_timestamp()
+    progress = %(progress)s, message = %(message)s, progress_at = clock_timestamp(), heartbeat_at = clock_timestamp()
 FROM counted
 WHERE run.id = %(run_id)s AND run.fence = %(fence)s AND run.state = 'running'
-RETURNING counted.inserted, counted.updated
+RETURNING counted.inserted, counted.updated, counted.written, pg_notify('penstock', %(stored)s)
 """

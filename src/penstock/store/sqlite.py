@@ -6,6 +6,8 @@ it back late: row by row 30,000 candles took 8.6 s there, in statements of 500 r
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +15,22 @@ import msgspec
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from penstock.core.events import CandlesStored
 from penstock.core.run import Counters
-from penstock.store.backend import Statements
+from penstock.market.page import Flushed
+from penstock.store.backend import Statements, announce, hold
 from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
 from penstock.store.runs import count_up
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from penstock.core.run import Run
-    from penstock.market.page import CandlePage
+    from penstock.market.page import CandleFlush, CandlePage
 
 _ROWS_IN_A_STATEMENT = 500
 _WAL_PAGES = 4_000
@@ -41,6 +46,7 @@ class SqliteBackend:
         event.listen(self.writer, "connect", _set_up_writer)
         event.listen(self.reader, "connect", _set_up_reader)
         event.listen(self.writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(self.writer, "checkin", _detach)
         event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
     def _engine(self, url: URL, *, pool_size: int, timeout_s: float) -> Engine:
@@ -48,25 +54,31 @@ class SqliteBackend:
         arguments = {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False}
         engine = create_engine(url, poolclass=QueuePool, pool_size=pool_size, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
         self.statements.watch(engine)
+        hold.watch(engine)
         return engine
+
+    def abandon(self, driver: sqlite3.Connection) -> None:
+        """See Backend."""
+        driver.interrupt()
 
     def migration_lock(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has locked the file."""
 
-    def merge_candles(self, connection: Connection, run: Run, pages: Sequence[CandlePage], asked: Counters) -> Counters:
+    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Flushed:
         """See Backend."""
         tally = _tally(connection)
         updated_before = tally.updated
-        rows, written = _parameters(run, pages), 0
+        rows, written = _parameters(run, flush.pages), 0
         grouped = [tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)]
         single = [tuple(rows[at : at + len(COLUMNS)]) for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))]
         for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
             if parameters:
                 written += connection.exec_driver_sql(statement, parameters).rowcount
         updated = tally.updated - updated_before
-        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + asked
-        count_up(connection, run, counters)
-        return counters
+        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + flush.asked
+        count_up(connection, run, counters, progress=flush.progress, message=flush.message)
+        announce(connection, *(CandlesStored(series_id) for series_id in flush.stored_series))
+        return Flushed(counters, _by_series(connection, run, flush, written))
 
 
 class _Tally:
@@ -87,6 +99,22 @@ def _tally(connection: Connection) -> _Tally:
         driver.create_function("count_update", 0, tally)
         driver.execute("CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle BEGIN SELECT count_update(); END")
     return tally
+
+
+def _by_series(connection: Connection, run: Run, flush: CandleFlush, written: int) -> Mapping[int, int]:
+    """Of which series the written rows are; SQLite has to be asked only when some rows of several series were not."""
+    sent: Counter[int] = Counter()
+    for page in flush.pages:
+        sent[page.target.series_id] += len(page)
+    sent += Counter()  # without those that got no rows
+    if written in {0, sent.total()}:
+        return sent if written else {}
+    if len(sent) == 1:
+        return dict.fromkeys(sent, written)
+    ranges = [(page.target.series_id, page.candles[0].open_time, page.candles[-1].open_time) for page in flush.pages if page.candles]
+    parameters = (json.dumps(ranges), run.id)
+    # Pages that overlap count twice, and never for more than what was sent.
+    return {series_id: min(count, sent[series_id]) for series_id, count in connection.exec_driver_sql(_OF_RUN, parameters)}
 
 
 def _parameters(run: Run, pages: Sequence[CandlePage]) -> list[object]:
@@ -112,6 +140,13 @@ def _decimal_differs(old: str, new: str) -> bool:
     return Decimal(old) != Decimal(new)
 
 
+_OF_RUN = """
+SELECT candle.series_id, count(*)
+FROM json_each(?) AS flushed CROSS JOIN candle ON candle.series_id = json_extract(flushed.value, '$[0]')
+    AND candle.open_time BETWEEN json_extract(flushed.value, '$[1]') AND json_extract(flushed.value, '$[2]')
+WHERE candle.run_id = ?
+GROUP BY candle.series_id
+"""
 _GROUP = _ROWS_IN_A_STATEMENT * len(COLUMNS)
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
 _INSERT = f"INSERT INTO candle ({', '.join(COLUMNS)}) VALUES "
@@ -124,6 +159,12 @@ def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:
     # FULL: flushes are few, and with NORMAL a power cut takes back what a run has reported as written.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"wal_autocheckpoint = {_WAL_PAGES}", "cache_size = -16000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _detach(connection: sqlite3.Connection | None, record: ConnectionPoolEntry) -> None:
+    """Let go of the file that a transaction has attached, now that it has ended."""
+    if connection is not None and (attached := record.info.pop("attached", None)):
+        connection.execute(f"DETACH {attached}")
 
 
 def _set_up_reader(connection: sqlite3.Connection, _record: object) -> None:

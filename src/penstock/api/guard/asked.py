@@ -1,0 +1,72 @@
+"""What a request says of itself before anything of its body is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPMethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import Scope as AsgiScope
+
+# What a browser sends in place of the header that its scripts cannot set.
+_SUBPROTOCOL = "penstock.bearer."
+_PROXY = (b"forwarded", b"x-forwarded-for", b"via")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, or the opening of a WebSocket."""
+
+    scope: AsgiScope
+
+    @property
+    def path(self) -> str:
+        """As the routes see it."""
+        return str(self.scope["path"])
+
+    @property
+    def method(self) -> str:
+        """Opening a WebSocket is a GET."""
+        return str(self.scope.get("method", HTTPMethod.GET))
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether a WebSocket is to be opened."""
+        return bool(self.scope["type"] == "websocket")
+
+    @property
+    def address(self) -> str:
+        """Who asks; with a proxy on this machine, whom that asks for."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether a proxy passed it on, so that who asks may be anywhere."""
+        return any(self.values(name) for name in _PROXY)
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that carries a token."""
+        offered = self.scope.get("subprotocols", ())
+        return next((name for name in offered if name.startswith(_SUBPROTOCOL)), None)
+
+    @property
+    def credential(self) -> str | None:
+        """The token that came with it, empty when something else did, None when nothing. Never from the query, which lands in logs."""
+        for value in self.values(b"authorization"):
+            kind, _, token = value.partition(" ")
+            return token.strip() if kind.lower() == "bearer" else ""
+        return None if self.subprotocol is None else self.subprotocol.removeprefix(_SUBPROTOCOL)
+
+    @property
+    def body_bytes(self) -> int | None:
+        """How long its body is; None when it does not say so."""
+        if self.values(b"transfer-encoding"):
+            return None
+        return int(next(iter(self.values(b"content-length")), 0))
+
+    def values(self, name: bytes) -> list[str]:
+        """The headers of this name."""
+        return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]

@@ -1,0 +1,166 @@
+"""The tokens that work, as this process knows them: read again every two seconds, so that no request waits for the database to be let in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock.core.access import Scope, digest_of, is_token
+from penstock.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from penstock.core.access import Token
+    from penstock.store.tokens import SqlTokens
+
+_AGAIN_S = 2.0
+# What was revoked elsewhere works no longer than this, a slow database included.
+_STALE_S = 5.0
+# A token that was made a moment ago by another process is looked for at once, and not more often than this whoever tries.
+_LOOK_S = 0.5
+_NOTE_USED_S = 60.0
+
+_LOCAL = frozenset({"127.0.0.1", "::1"})
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who asks. `who` counts for the rate limit; `scope` is what is allowed, None for a stranger; `digest` that of a stored token."""
+
+    who: str
+    scope: Scope | None = None
+    digest: str | None = None
+
+
+# Who came with the token of the settings.
+DEPLOYED = Caller("PENSTOCK_ADMIN_TOKEN", Scope.ADMIN)
+
+
+class KnownTokens:
+    """Tells callers by their token. `admin_token` is one of the settings; `local` lets this machine in as long as nobody has made a token."""
+
+    def __init__(self, tokens: SqlTokens, *, admin_token: str | None, local: bool) -> None:
+        self._tokens = tokens
+        self._admin_token = admin_token
+        self._local = local and admin_token is None
+        self._working: Mapping[str, Token] | None = {}
+        self._read_at = -_STALE_S
+        self._reading = asyncio.Lock()
+        self._reachable = True
+        self._used: set[int] = set()
+        self._connections: dict[object, tuple[Caller, Callable[[str], None]]] = {}
+
+    @property
+    def any_works(self) -> bool:
+        """Whether somebody can get in with a token."""
+        return self._admin_token is not None or bool(self._working)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the database has been away for so long that a token may have been revoked without our knowing."""
+        return time.monotonic() - self._read_at > _STALE_S
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Know them while the block runs."""
+        await self.refresh()
+        task = asyncio.create_task(self._keep(), name="tokens")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            with contextlib.suppress(StoreUnavailableError):
+                await self._note_used()
+
+    async def refresh(self, *, since: float | None = None) -> None:
+        """Read them again, unless that was begun later than `since` (now); StoreUnavailableError when the database does not answer."""
+        since = time.monotonic() if since is None else since
+        async with self._reading:
+            if self._read_at >= since:
+                return
+            began_at = time.monotonic()
+            self._working = await self._tokens.working()
+            self._read_at = began_at
+        self._end_connections()
+
+    async def caller(self, credential: str | None, address: str, *, forwarded: bool) -> Caller | None:
+        """Who asks from this address, or through a proxy there, with this token; None when the token is none that works."""
+        if credential is None:
+            return Caller(address, Scope.ADMIN if self._is_open_to(address) and not forwarded else None)
+        if is_token(credential) and digest_of(credential) not in (self._working or ()):
+            await self._look()
+        return self._stored(digest_of(credential)) or self._deployed(credential)
+
+    def works(self, caller: Caller) -> bool:
+        """Whether who came in before would come in now."""
+        if caller.digest is not None:
+            return self._stored(caller.digest) is not None
+        return caller is DEPLOYED or self._is_open_to(caller.who)
+
+    @contextlib.contextmanager
+    def connected(self, caller: Caller, evict: Callable[[str], None]) -> Iterator[None]:
+        """A connection of a caller while the block runs: it is evicted as soon as the caller's token stops working."""
+        connection = object()
+        self._connections[connection] = (caller, evict)
+        try:
+            yield
+        finally:
+            del self._connections[connection]
+
+    async def _look(self) -> None:
+        """Look for a token that another process may have made; all who wait for that wait for one reading."""
+        asked_at = time.monotonic()
+        await asyncio.sleep(max(0.0, self._read_at + _LOOK_S - asked_at))
+        with contextlib.suppress(StoreUnavailableError):
+            await self.refresh(since=asked_at)
+
+    def _stored(self, digest: str) -> Caller | None:
+        token = (self._working or {}).get(digest)
+        if token is None or not token.works_at(int(time.time() * 1000)):
+            return None
+        self._used.add(token.id)
+        return Caller(f"token {token.id}", token.scope, digest)
+
+    def _deployed(self, credential: str) -> Caller | None:
+        expected = self._admin_token or ""
+        return DEPLOYED if expected and hmac.compare_digest(credential.encode(), expected.encode()) else None
+
+    def _is_open_to(self, address: str) -> bool:
+        return self._local and self._working is None and address in _LOCAL
+
+    async def _keep(self) -> None:
+        noted_at = time.monotonic()
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            try:
+                await self.refresh()
+                if time.monotonic() - noted_at >= _NOTE_USED_S:
+                    noted_at = time.monotonic()
+                    await self._note_used()
+                self._reachable = True
+            except StoreUnavailableError as error:
+                if self._reachable:
+                    _log.warning("tokens cannot be read; until they can be, known ones are good for reading only", error=str(error))
+                self._reachable = False
+            except Exception:  # noqa: BLE001 - whatever it was, tokens are read again
+                _log.exception("tokens could not be read")
+
+    async def _note_used(self) -> None:
+        used, self._used = self._used, set()
+        if used:
+            await self._tokens.used(used)
+
+    def _end_connections(self) -> None:
+        for caller, evict in [one for one in self._connections.values() if not self.works(one[0])]:
+            evict("this token works no longer" if caller.digest else "a token is needed now")

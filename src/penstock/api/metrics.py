@@ -1,0 +1,20 @@
+"""`GET /metrics`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from penstock.api.state import CurrentState
+
+router = APIRouter(tags=["service"])
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text format"}},
+)
+async def metrics(state: CurrentState) -> Response:
+    """The service in numbers, for Prometheus."""
+    return Response(await state.metrics.scrape(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,84 @@
+"""A run as the published API shows it: a task, with the status words and fields that users script against."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from penstock.api.times import iso_or_none
+from penstock.core.run import RunState
+
+if TYPE_CHECKING:
+    from penstock.store.run_queries import RunRow
+
+Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+STATUS: dict[RunState, Status] = {
+    RunState.QUEUED: "pending",
+    RunState.RUNNING: "running",
+    RunState.SUCCEEDED: "completed",
+    RunState.FAILED: "failed",
+    RunState.CANCELLED: "cancelled",
+}
+
+# Until a task has something of its own to say.
+_MESSAGES: dict[RunState, str] = {
+    RunState.QUEUED: "Waiting to be started",
+    RunState.RUNNING: "Started",
+    RunState.SUCCEEDED: "Completed",
+    RunState.FAILED: "Failed",
+    RunState.CANCELLED: "Cancelled",
+}
+
+
+class Counts(BaseModel):
+    """What a task did so far, in rows and requests."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    requests: int
+
+
+class Task(BaseModel):
+    """A task. `attempt` counts its starts after errors, from 1; `stuck`: it runs, and has made no progress for long."""
+
+    task_id: str
+    task_type: str
+    status: Status
+    progress: int = Field(ge=0, le=100)
+    message: str
+    created_at: str
+    started_at: str | None
+    completed_at: str | None = Field(description="when it ended, however it did")
+    error: str | None
+    result: dict[str, Any] | None
+    attempt: int
+    next_try_at: str | None = Field(description="a task that failed for a reason that may pass is started again then")
+    job_name: str | None
+    stuck: bool
+    counters: Counts
+
+
+def task_fields(run: RunRow) -> dict[str, Any]:
+    """The fields of a Task, JSON values only."""
+    return {
+        "task_id": run.task_id,
+        "task_type": run.kind,
+        "status": STATUS[run.state],
+        "progress": run.progress,
+        "message": run.message or _MESSAGES[run.state],
+        "created_at": iso_or_none(run.created_at),
+        "started_at": iso_or_none(run.started_at),
+        "completed_at": iso_or_none(run.finished_at),
+        "error": run.error,
+        "result": run.result,
+        "attempt": run.attempt,
+        "next_try_at": iso_or_none(run.next_try_at),
+        "job_name": run.job_name,
+        "stuck": run.stuck,
+        "counters": asdict(run.counters),
+    }

@@ -1,0 +1,68 @@
+"""Files that are uploaded: received onto the disk, a few at a time, and worked on one after the other, so that many take no more memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+
+from penstock.errors import TooLargeError, TooManyRequestsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import BinaryIO
+
+    from starlette.requests import Request
+
+_AT_ONCE = 4
+_RETRY_S = 10.0
+# A client that sends a byte now and then must not keep the others out.
+_DEADLINE_S = 300.0
+_PIECE_BYTES = 1_048_576
+
+
+class Uploads:
+    """Those of this process."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._turn = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def received(self, request: Request) -> AsyncIterator[BinaryIO]:
+        """The body as a file, while the block runs, which no other block does meanwhile; TooManyRequestsError when there are enough already."""
+        if self._count >= _AT_ONCE:
+            message = f"{_AT_ONCE} files are being uploaded already; come back in {_RETRY_S:g} s"
+            raise TooManyRequestsError(message, retry_after_s=_RETRY_S)
+        self._count += 1
+        try:
+            with tempfile.TemporaryFile() as file:
+                await _receive(request, file)
+                async with self._turn:
+                    yield file
+        finally:
+            self._count -= 1
+
+
+async def _receive(request: Request, file: BinaryIO) -> None:
+    """How much may come is counted ahead of the application."""
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            waiting = bytearray()
+            async for piece in request.stream():
+                waiting += piece
+                if len(waiting) >= _PIECE_BYTES:
+                    await asyncio.to_thread(file.write, waiting)
+                    waiting = bytearray()
+            await asyncio.to_thread(file.write, waiting)
+    except TimeoutError:
+        message = f"body: it has not come to its end within {_DEADLINE_S:g} s; send it faster, or less"
+        raise TooLargeError(message) from None
+    except ClientDisconnect:
+        # Nobody hears this: the client is gone, or the guard answers that the body is too large.
+        message = "body: it did not come to its end"
+        raise TooLargeError(message) from None
+    file.seek(0)

@@ -1,0 +1,156 @@
+"""What the commands read of inventories, as JSON. Beside a service too: it owns the file, and reading is free."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from penstock.api.inventory_fields import account_fields, diff_fields, history_fields, product_fields, sync_fields, unmapped_fields
+from penstock.errors import NotFoundError
+from penstock.inventory import queries
+from penstock.store.inventory_syncs import SyncQueries
+from penstock.store.run_queries import RunQueries
+from penstock.wiring import open_reader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from penstock.inventory.queries import ProductQuery
+    from penstock.settings import Settings
+    from penstock.store.database import Database
+    from penstock.store.inventory_syncs import SyncRun
+
+_PAGE = 5_000
+
+Fields = dict[str, Any]
+
+
+class Inventories:
+    """The accounts of a database, and what is known of them."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
+        self._syncs = SyncQueries(self._runs)
+
+    async def accounts(self) -> list[Fields]:
+        """All, by name, each with its `newest_sync`."""
+        rows = await self._database.read(queries.accounts)
+        return [account_fields(row) | {"newest_sync": await self.newest_sync(row.id)} for row in rows]
+
+    async def account(self, given: str) -> Fields:
+        """One, by its name or else its number; NotFoundError names those that are there."""
+        found = await self.accounts()
+        for matches in (lambda one: one["name"] == given, lambda one: str(one["id"]) == given):
+            if account := next(filter(matches, found), None):
+                return account
+        names = ", ".join(repr(one["name"]) for one in found) or "none yet; add one with: penstock accounts add NAME"
+        raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
+
+    async def account_of(self, account_id: int) -> Fields:
+        """One that is there."""
+        return next(one for one in await self.accounts() if one["id"] == account_id)
+
+    async def run_id(self, task_id: str) -> int:
+        """The number of a sync's run, as the store names it; NotFoundError when the task is no sync."""
+        return (await self._sync(task_id)).run.id
+
+    async def sync(self, task_id: str) -> Fields:
+        """NotFoundError when the task is no sync."""
+        return sync_fields(await self._sync(task_id))
+
+    async def newest_sync(self, account_id: int) -> Fields | None:
+        """Of an account, whatever started it."""
+        return _shown(await self._newest(account_id))
+
+    async def undecided(self, given: str) -> Fields:
+        """The sync of a task, or of an account the one that keeps a difference; if there is none, the newest, which tells why."""
+        if task_id := _task(given):
+            return await self.sync(task_id)
+        account = await self.account(given)
+        kept = await self._database.read(lambda connection: queries.undecided_run(connection, account["id"]))
+        found = await self._newest(account["id"]) if kept is None else await self._of_run(kept)
+        if found is None:
+            raise NotFoundError(f"{account['name']} was never synced; begin with: penstock sync {account['id']}")
+        return sync_fields(found)
+
+    async def diff(self, task_id: str, *, kind: str | None, limit: int) -> list[Fields]:
+        """What the sync of a task would change; NotFoundError when it keeps nothing."""
+        run_id = await self.run_id(task_id)
+        found: list[Fields] = []
+        while page := await self._diff_page(run_id, kind, found[-1] if found else None, min(_PAGE, limit - len(found))):
+            found += page
+            if len(found) == limit:
+                break
+        return found
+
+    async def products(self, query: ProductQuery) -> list[Fields]:
+        """A page of products."""
+        found = await self._database.read(lambda connection: queries.products(connection, query))
+        return [_plain(product_fields(row)) for row in found]
+
+    async def product(self, product_id: int) -> list[Fields]:
+        """What is known of one, in each account that has or had it."""
+        return await self._database.read(lambda connection: [row._asdict() for row in queries.product_rows(connection, product_id)])
+
+    async def history(self, product_id: int, *, limit: int) -> list[Fields]:
+        """Who changed what of a product, the newest first; NotFoundError for one that was never there."""
+        rows = await self._database.read(lambda connection: queries.history(connection, product_id, limit=limit))
+        runs = await self._database.read(lambda connection: self._runs.named(connection, ids={row.run_id for row in rows}))
+        tasks = {run.id: run.task_id for run in runs}
+        return [history_fields(row, tasks.get(row.run_id)) for row in rows]
+
+    async def unmapped(self, account_id: int | None) -> list[Fields]:
+        """All blueprints that are not mapped, those with the most products first."""
+        found: list[Fields] = []
+        while page := await self._unmapped_page(account_id, found[-1]["blueprint_id"] if found else 0):
+            found += page
+        return sorted(found, key=lambda one: (-one["products"], one["blueprint_id"]))
+
+    async def _sync(self, task_id: str) -> SyncRun:
+        found = await self._database.read(lambda connection: self._syncs.one(connection, task_id))
+        if found is None:
+            raise NotFoundError(f"there is no sync {task_id}")
+        return found
+
+    async def _newest(self, account_id: int) -> SyncRun | None:
+        return await self._database.read(lambda connection: self._syncs.newest(connection, account_id))
+
+    async def _of_run(self, run_id: int) -> SyncRun:
+        return (await self._database.read(lambda connection: self._syncs.named(connection, [run_id])))[0]
+
+    async def _diff_page(self, run_id: int, kind: str | None, last: Fields | None, limit: int) -> list[Fields]:
+        after = None if last is None else (last["kind"], last["product_id"])
+        rows = await self._database.read(lambda connection: queries.diff(connection, run_id, kind=kind, after=after, limit=limit))
+        return [_plain(diff_fields(row)) for row in rows]
+
+    async def _unmapped_page(self, account_id: int | None, after_id: int) -> list[Fields]:
+        rows = await self._database.read(lambda connection: queries.unmapped(connection, account_id=account_id, after_id=after_id, limit=_PAGE))
+        return [unmapped_fields(row) for row in rows]
+
+
+def _shown(sync: SyncRun | None) -> Fields | None:
+    return None if sync is None else sync_fields(sync)
+
+
+def _task(given: str) -> str | None:
+    """The id of a task, if it is one; the name of an account may look like anything else."""
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(given))
+    return None
+
+
+def _plain(fields: Mapping[str, Any]) -> Fields:
+    """With what is JSON already as values."""
+    plain: Fields = msgspec.json.decode(msgspec.json.encode(fields))
+    return plain
+
+
+@contextlib.asynccontextmanager
+async def opened_inventories(settings: Settings) -> AsyncIterator[Inventories]:
+    """For reading, while the block runs."""
+    async with open_reader(settings) as database:
+        yield Inventories(database, settings)

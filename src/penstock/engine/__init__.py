@@ -1,0 +1,1 @@
+"""The engine: starts queued runs, and submits what schedules want."""

@@ -1,0 +1,1 @@
+"""The inventory domain: a seller's products, kept as whole snapshots of what CardTrader exports."""

@@ -1,0 +1,132 @@
+"""The user's own catalogue as he uploads it: a CSV file or a JSON array of objects, read row by row. What is wrong is named by row and column."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from codecs import BOM_UTF8
+from dataclasses import fields
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from penstock.errors import InvalidInputError
+from penstock.inventory.catalog import CatalogueRow
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+MOST_ROWS = 500_000
+MOST_BYTES = 64 * 1024 * 1024
+COLUMNS = tuple(one.name for one in fields(CatalogueRow))
+_KNOWN = ", ".join(COLUMNS)
+_DELIMITERS = ",;\t"
+_LONGEST = 500
+_LONGEST_LINE = 65_536
+_SHOWN = 40
+
+
+def card_list(file: BinaryIO, *, json: bool) -> Iterator[CatalogueRow]:
+    """The rows in their order; InvalidInputError for the first that is wrong, and for more than 500,000 or 64 MiB.
+
+    CSV is UTF-8, with a first row that names the columns, and with commas, semicolons or tabs. A row is counted as a table shows it: in CSV the
+    names are row 1, in JSON the first object is.
+    """
+    with contextlib.closing(_json_rows(file) if json else _csv_rows(file)) as rows:
+        for count, (number, row) in enumerate(rows, start=1):
+            if count > MOST_ROWS:
+                raise _wrong(f"it has more than {MOST_ROWS:,} rows")
+            yield _row(number, row)
+
+
+def _row(number: int, given: Mapping[str, str | int | None]) -> CatalogueRow:
+    # Lists that are filled by hand have spaces in cells and empty cells, and ids come as numbers in JSON.
+    cells = {name: str(value).strip() or None for name, value in given.items() if value is not None}
+    for name, text in cells.items():
+        if text is not None and not (len(text) <= _LONGEST and text.isprintable()):
+            raise _wrong(f"row {number}, {name}: at most {_LONGEST} characters, and no control characters", field=name)
+    if not cells.get("sku"):
+        raise _wrong(f"row {number}, sku: it is missing; every row needs one", field="sku")
+    return CatalogueRow(**cells)  # type: ignore[arg-type] # `sku` is among them
+
+
+def _csv_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | None]]]:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    number = 0
+    try:
+        first = text.readline(_LONGEST_LINE)
+        delimiter = max(_DELIMITERS, key=first.count)
+        names = _names(next(csv.reader([first], delimiter=delimiter, strict=True), []))
+        number = 1
+        for number, cells in enumerate(csv.reader(text, delimiter=delimiter, strict=True), start=2):
+            if any(cell.strip() for cell in cells):
+                yield number, _cells(number, names, cells)
+    except UnicodeDecodeError:
+        raise _wrong(f"behind row {number}: this is not UTF-8; save the file as UTF-8") from None
+    except csv.Error as error:
+        raise _wrong(f"behind row {number}: {error}") from None
+    finally:
+        # It would close the file, which is its caller's.
+        text.detach()
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    names = [cell.strip().lower() for cell in cells]
+    if unknown := next((name for name in names if name not in COLUMNS), None):
+        raise _wrong(f"the column {unknown[:_SHOWN]!r} is not known; known are {_KNOWN}")
+    if "sku" not in names:
+        raise _wrong(f"sku: the first row has to name the columns, sku among them; known are {_KNOWN}", field="sku")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise _wrong(f"{twice}: this column comes twice", field=twice)
+    return names
+
+
+def _cells(number: int, names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
+    if len(cells) != len(names):
+        raise _wrong(f"row {number}: it has {len(cells)} cells, and the first row has {len(names)}")
+    return dict(zip(names, cells, strict=True))
+
+
+class _JsonRow(msgspec.Struct, forbid_unknown_fields=True):
+    """Ids come as numbers, too."""
+
+    sku: str | int | None = None
+    name: str | int | None = None
+    scryfall_id: str | int | None = None
+    tcgplayer_id: str | int | None = None
+    cardmarket_id: str | int | None = None
+    set_code: str | int | None = None
+    collector_number: str | int | None = None
+
+
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+_json_row = msgspec.json.Decoder(_JsonRow)
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | None]]]:
+    body = file.read(MOST_BYTES + 1)
+    if len(body) > MOST_BYTES:
+        raise _wrong(f"it is longer than {MOST_BYTES:,} bytes")
+    try:
+        rows = _raws.decode(body.removeprefix(BOM_UTF8))
+    except _NOT_JSON as error:
+        raise _wrong(f'send an array of objects, such as [{{"sku": "A-1", "scryfall_id": "…"}}] ({error})') from None
+    for number, raw in enumerate(rows, start=1):
+        try:
+            yield number, msgspec.structs.asdict(_json_row.decode(raw))
+        except _NOT_JSON as error:
+            raise _wrong(_of_row(number, str(error))) from None
+
+
+def _of_row(number: int, reason: str) -> str:
+    """The decoder's sentence ends with the column that it is about, if there is one."""
+    what, _, column = reason.partition(" - at `$.")
+    if column:
+        return f"row {number}, {column.rstrip('`')}: {what}"
+    return f"row {number}: {what}" + (f"; known are {_KNOWN}" if "unknown field" in what else "")
+
+
+def _wrong(reason: str, *, field: str = "catalogue") -> InvalidInputError:
+    return InvalidInputError(f"catalogue: {reason}", field=field)

@@ -1,0 +1,80 @@
+"""CardTrader's catalogue, the user's own one, and the states of a snapshot, as they go into the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SnapshotState(StrEnum):
+    """What became of a snapshot; `held` and `dry_run` ones are kept for a decision until a newer sync replaces them."""
+
+    PUBLISHED = "published"
+    HELD = "held"
+    DRY_RUN = "dry_run"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Game:
+    """Such as Magic; `name` is CardTrader's own, `display_name` for people."""
+
+    id: int
+    name: str
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """Such as single cards of one game; `properties` are CardTrader's: name, type and possible values of each."""
+
+    id: int
+    game_id: int
+    name: str
+    properties: Sequence[object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """Such as Neon Dynasty, code `neo`."""
+
+    id: int
+    game_id: int
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What products are examples of. A set code is that of its expansion."""
+
+    id: int
+    game_id: int
+    category_id: int
+    expansion_id: int
+    name: str
+    version: str | None = None
+    image_url: str | None = None
+    scryfall_id: str | None = None
+    tcgplayer_id: str | None = None
+    cardmarket_ids: Sequence[str] = ()
+    set_code: str | None = None
+    collector_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRow:
+    """A row of the user's own catalogue."""
+
+    sku: str
+    name: str | None = None
+    scryfall_id: str | None = None
+    tcgplayer_id: str | None = None
+    cardmarket_id: str | None = None
+    set_code: str | None = None
+    collector_number: str | None = None

@@ -1,0 +1,68 @@
+"""Configs of inventories: the exchange is the marketplace, the symbol is the name of an account, and there are no timeframes."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.run import Priority
+from penstock.errors import InvalidInputError
+from penstock.inventory import queries
+from penstock.inventory.runs import submission_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.core.run import Submission
+    from penstock.core.schedule import Schedule
+    from penstock.inventory.queries import Reader
+
+_MOST_NAMED = 5
+
+
+class SyncConfigs:
+    """What a config of the marketplace can name, and the runs that come of it; see penstock.market.configs.ConfigDomain."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def config_symbols(self, _exchange: str, names: Sequence[str]) -> dict[str, str]:
+        """See ConfigDomain."""
+        known = await self._reader.read(queries.account_ids)
+        return {name: find_account(name, known) for name in names}
+
+    def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
+        """See ConfigDomain."""
+        if given:
+            message = "timeframes: an inventory has none, it is synced whole; leave them out"
+            raise InvalidInputError(message, field="timeframes")
+        return ()
+
+    def of_config(self, connection: Connection, params: Mapping[str, Any]) -> Submission:
+        """See ConfigDomain."""
+        known = queries.account_ids(connection)
+        name = find_account(params["symbol"], known)
+        return submission_of(known[name], name)
+
+    def scheduled(self, connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
+        """The run of a due schedule; None while a sync of the account is `busy`."""
+        known = queries.account_ids(connection)
+        name = find_account(str(schedule.params["symbol"]), known)
+        submission = submission_of(known[name], name, priority=Priority.LOW)
+        return None if busy(submission.resources) else submission
+
+
+def find_account(asked: str, known: Mapping[str, int]) -> str:
+    """The account's name without spaces around; InvalidInputError when none of the `known` ones has it, naming the nearest."""
+    name = asked.strip()
+    if name in known:
+        return name
+    if not known:
+        hint = "there is none yet, `penstock accounts add` adds one"
+    else:
+        by_case = {one.casefold(): one for one in known}
+        near = [by_case[one] for one in difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)]
+        hint = f"use one of {', '.join(near or sorted(known)[:_MOST_NAMED])}"
+    raise InvalidInputError(f"symbol: unknown account {name[:80]!r}; {hint}", field="symbol")

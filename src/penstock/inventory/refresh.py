@@ -1,0 +1,244 @@
+"""What the runs `catalogue_refresh` do: look up what the products of an account are examples of, and map it to the user's catalogue.
+
+An export says no more of a blueprint than its id, and CardTrader gives blueprints by whole expansions. So the expansions in which the seller has
+products are asked one by one until no id is unknown, those first of which nothing is known yet. Ids that none of them has listed are kept as
+unlisted: for a day no sync wants a refresh because of them, so that it is not every sync that asks all expansions again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import structlog
+
+from penstock.core.run import LogNote, Priority, Submission
+from penstock.errors import ConflictError, PenstockError, SourceError
+from penstock.inventory import catalog, queries
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+
+    from penstock.core.run import Run
+    from penstock.core.runner import Outcome
+    from penstock.inventory.queries import Reader
+    from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
+    from penstock.inventory.sync import Account, InventoryStore
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+CATALOGUE_REFRESH = "catalogue_refresh"
+
+_AT_ONCE = 4
+_MOST_UNKNOWN = 100_000
+
+
+class CatalogueStore(Protocol):
+    """Where CardTrader's catalogue goes."""
+
+    async def put_games(self, games: Sequence[catalog.Game]) -> None:
+        """Replace what is there under their ids."""
+
+    async def put_categories(self, categories: Sequence[catalog.Category]) -> None:
+        """The same of categories."""
+
+    async def put_expansions(self, expansions: Sequence[catalog.Expansion]) -> None:
+        """The same of expansions."""
+
+    async def put_blueprints(self, blueprints: Sequence[catalog.Blueprint]) -> None:
+        """The same of blueprints."""
+
+    async def keep_unlisted(self, blueprint_ids: Collection[int]) -> None:
+        """CardTrader was asked for these now, and does not list them."""
+
+    async def map(self) -> int:
+        """Map all blueprints anew; gives how many are mapped."""
+
+    async def show(self, run: Run, percent: int, message: str) -> None:
+        """Show where a run is; FencedError when it is somebody else's by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What came of a refresh.
+
+    So many `expansions` were asked for their `blueprints`, and `failed` of them gave no answer; `mapped` counts all blueprints that are, `unknown`
+    the ids that are still not known.
+    """
+
+    games: int
+    expansions: int
+    failed: int
+    blueprints: int
+    mapped: int
+    unknown: int
+
+    def summary(self) -> Mapping[str, object]:
+        """See penstock.core.runner.Outcome."""
+        return asdict(self)
+
+
+class CatalogueRefreshes:
+    """Submits refreshes, and does the work of the runs that come of them."""
+
+    def __init__(
+        self,
+        source: InventorySource,
+        store: InventoryStore,
+        catalogue: CatalogueStore,
+        reader: Reader,
+        submit: Callable[[Submission], Awaitable[object]],
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._catalogue = catalogue
+        self._reader = reader
+        self._submit = submit
+
+    @property
+    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+        """The work of each kind of run."""
+        return {CATALOGUE_REFRESH: self._refresh}
+
+    async def published(self, account: Account) -> None:
+        """Submit a refresh when products of an account refer to unknown blueprints. Nothing of that is a reason for a sync to fail."""
+        try:
+            if await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=1)):
+                await self._submit(_submission(account))
+        except ConflictError:
+            # The one that goes on may know nothing of this account; then the next sync finds that.
+            return
+        except PenstockError as error:
+            _log.warning("the catalogue cannot be refreshed now", account=account.name, error=str(error))
+
+    async def _refresh(self, run: Run) -> Refreshed:
+        account = await self._store.account(int(str(run.params["account_id"])))
+        unknown = await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=_MOST_UNKNOWN))
+        known = await self._reader.read(queries.looked_up_expansions)
+        async with self._source.account(account.token) as seller:
+            result = await _Refresh(run, seller, self._catalogue, set(unknown)).work(known)
+        run.notes[str(run.params.get("account", ""))] = LogNote(records=result.blueprints, metadata=dict(result.summary()))
+        return result
+
+
+def _submission(account: Account) -> Submission:
+    return Submission(
+        kind=CATALOGUE_REFRESH,
+        params={"account_id": account.id, "account": account.name},
+        resources=["catalogue:cardtrader"],
+        priority=Priority.MEDIUM,
+        job_name="refresh_catalogue",
+    )
+
+
+class _Refresh:
+    """One start of one run."""
+
+    def __init__(self, run: Run, seller: SellerAccount, catalogue: CatalogueStore, unknown: set[int]) -> None:
+        self._run = run
+        self._seller = seller
+        self._catalogue = catalogue
+        self._unknown = unknown
+        self._codes: Mapping[int, str] = {}
+        self._errors: list[SourceError] = []
+        self._expansions = self._asked = self._blueprints = 0
+
+    async def work(self, known: Collection[int]) -> Refreshed:
+        """Look up everything but blueprints, then these; the expansions `known` are asked only when the others do not have all.
+
+        SourceError when no expansion has answered.
+        """
+        games = await self._put_lists()
+        stocked = await self._seller.expansions(stocked=True)
+        self._expansions = len(stocked)
+        for some in ([one for one in stocked if one.id not in known], [one for one in stocked if one.id in known]):
+            # What an expansion has that gave no answer need not be looked for elsewhere.
+            if not self._errors:
+                await self._look_up(some)
+        if self._errors and len(self._errors) == self._asked:
+            raise self._errors[-1]
+        if self._unknown and not self._errors:
+            await self._catalogue.keep_unlisted(self._unknown)
+        return Refreshed(
+            games=games,
+            expansions=self._asked,
+            failed=len(self._errors),
+            blueprints=self._blueprints,
+            mapped=await self._catalogue.map(),
+            unknown=len(self._unknown),
+        )
+
+    async def _put_lists(self) -> int:
+        games = await self._seller.games()
+        await self._catalogue.put_games([catalog.Game(**msgspec.structs.asdict(one)) for one in games])
+        categories = [msgspec.to_builtins(one) for one in await self._seller.categories()]
+        await self._catalogue.put_categories([catalog.Category(**one) for one in categories])
+        expansions = await self._seller.expansions()
+        await self._catalogue.put_expansions([catalog.Expansion(**msgspec.structs.asdict(one)) for one in expansions])
+        self._codes = {one.id: one.code for one in expansions}
+        return len(games)
+
+    async def _look_up(self, expansions: Sequence[Expansion]) -> None:
+        """A few at a time, until no id is unknown, or until none of a few has answered."""
+        asked = 0
+        while self._unknown and asked < len(expansions):
+            some = expansions[asked : asked + _AT_ONCE]
+            answers = await asyncio.gather(*(self._answer(one) for one in some))
+            failed = [answer for answer in answers if isinstance(answer, SourceError)]
+            self._errors += failed
+            await self._put([one for answer in answers if not isinstance(answer, SourceError) for one in answer])
+            asked += len(some)
+            self._asked += len(some)
+            await self._show()
+            if len(failed) == _AT_ONCE:
+                break
+
+    async def _answer(self, expansion: Expansion) -> Sequence[Blueprint] | SourceError:
+        try:
+            return await self._seller.blueprints(expansion.id)
+        except SourceError as error:
+            _log.warning("the blueprints of an expansion cannot be looked up", expansion=expansion.code, error=str(error))
+            return error
+
+    async def _put(self, found: Iterable[Blueprint]) -> None:
+        blueprints = [blueprint_of(one, self._codes.get(one.expansion_id)) for one in found]
+        await self._catalogue.put_blueprints(blueprints)
+        self._blueprints += len(blueprints)
+        self._unknown.difference_update(one.id for one in blueprints)
+
+    async def _show(self) -> None:
+        message = f"Looked up {self._asked} of {self._expansions} expansions"
+        await self._catalogue.show(self._run, 100 * self._asked // self._expansions, message)
+
+
+def blueprint_of(sent: Blueprint, set_code: str | None) -> catalog.Blueprint:
+    """A blueprint as it is kept. Its collector number is one of the fixed properties; the set code is that of its expansion."""
+    return catalog.Blueprint(
+        id=sent.id,
+        game_id=sent.game_id,
+        category_id=sent.category_id,
+        expansion_id=sent.expansion_id,
+        name=sent.name,
+        version=sent.version,
+        image_url=sent.image_url,
+        scryfall_id=sent.scryfall_id,
+        tcgplayer_id=None if sent.tcg_player_id is None else str(sent.tcg_player_id),
+        cardmarket_ids=[str(one) for one in sent.cardmarket_ids],
+        set_code=set_code,
+        collector_number=_collector_number(sent.fixed_properties),
+    )
+
+
+def _collector_number(fixed: msgspec.Raw) -> str | None:
+    """Text with leading zeros, letters and slashes; sealed goods have none."""
+    try:
+        number = msgspec.json.decode(fixed, type=_Fixed).collector_number
+    except msgspec.DecodeError:
+        return None
+    return None if number is None or number == "" else str(number)
+
+
+class _Fixed(msgspec.Struct):
+    collector_number: str | int | None = None

@@ -1,0 +1,240 @@
+"""What the inventory domain runs: syncs. An order becomes a submission, a run becomes work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock.core.run import LogNote, Priority, Submission
+from penstock.errors import ConflictError, FencedError, RetryableError, SourceUnavailableError, StoreUnavailableError
+from penstock.inventory.lane import Lane, beside
+from penstock.inventory.pace import Pace
+from penstock.inventory.pipeline import stage
+from penstock.inventory.spool import blocks_of
+from penstock.inventory.sync import Counts, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from penstock.core.run import Run
+    from penstock.core.runner import Outcome
+    from penstock.inventory.source import InventorySource
+    from penstock.inventory.spool import Spool, SpoolWriter
+    from penstock.inventory.sync import Account, Comparison, InventoryStore, Staging, SyncLimits
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+INVENTORY_SYNC = "inventory_sync"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOrder:
+    """What a user asks for; `dry_run`: only tell what would change."""
+
+    account_id: int
+    dry_run: bool = False
+
+
+def submission_of(account_id: int, name: str, *, dry_run: bool = False, priority: Priority = Priority.HIGH, wait: bool = False) -> Submission:
+    """The run that syncs an account; `name` is for its execution log."""
+    return Submission(
+        kind=INVENTORY_SYNC,
+        params={"account_id": account_id, "account": name, "dry_run": dry_run},
+        resources=[f"account:{account_id}"],
+        priority=priority,
+        job_name=f"inventory_sync_{account_id}",
+        wait=wait,
+    )
+
+
+@contextlib.contextmanager
+def told_as_sync() -> Iterator[None]:
+    """A ConflictError of the ledger is told in the words of an inventory when the block that submits a sync raises one."""
+    try:
+        yield
+    except ConflictError as error:
+        if error.task_id is None:
+            raise
+        message = f"Inventory sync already running: task {error.task_id} is at this account; wait for it, or cancel it"
+        raise ConflictError(message, task_id=error.task_id) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """What came of a sync. It is held when it waits for a decision; then, as after a dry run, what is published is as it was."""
+
+    counts: Counts
+    rows: int
+    bytes: int
+    suspicions: Mapping[str, str]
+    dry_run: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether a person has to decide."""
+        return bool(self.suspicions) and not self.dry_run
+
+    @property
+    def written(self) -> int:
+        """Products that are now different in the inventory."""
+        counts = self.counts
+        return 0 if self.held or self.dry_run else counts.new + counts.changed + counts.gone + counts.returned
+
+    @property
+    def message(self) -> str:
+        """What came of it, in a sentence."""
+        counts = self.counts
+        differing = {"new": counts.new, "changed": counts.changed, "gone": counts.gone, "returned": counts.returned}
+        named = ", ".join(f"{count:,} {kind}" for kind, count in differing.items() if count)
+        if self.suspicions:
+            return f"{'Would be held' if self.dry_run else 'Held'}: {' '.join(self.suspicions.values())}"
+        if not named:
+            return f"Nothing changed, {counts.unchanged:,} products are as they were"
+        return f"{'Would be published' if self.dry_run else 'Published'}: {named}, {counts.unchanged:,} unchanged"
+
+    def summary(self) -> Mapping[str, object]:
+        """See penstock.core.runner.Outcome."""
+        return {
+            "message": self.message,
+            "suspicions": dict(self.suspicions),
+            **self.logged(),
+        }
+
+    def logged(self) -> dict[str, object]:
+        """What the execution log keeps of it."""
+        return {"counts": asdict(self.counts), "held": self.held, "dry_run": self.dry_run, "bytes": self.bytes, "rows": self.rows}
+
+
+class InventoryRuns:
+    """Makes submissions of orders, and does the work of the runs that come of them. `on_published` hears of each account that was published."""
+
+    def __init__(
+        self,
+        source: InventorySource,
+        store: InventoryStore,
+        spool: Spool,
+        limits: SyncLimits,
+        on_published: Callable[[Account], Awaitable[None]] | None = None,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._spool = spool
+        self._limits = limits
+        self._on_published = on_published
+
+    @property
+    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+        """The work of each kind of run."""
+        return {INVENTORY_SYNC: self._sync}
+
+    async def sync(self, order: SyncOrder, *, priority: Priority = Priority.HIGH, wait: bool = False) -> Submission:
+        """The run of an order; NotFoundError when there is no such account."""
+        account = await self._store.account(order.account_id)
+        return submission_of(account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait)
+
+    async def _sync(self, run: Run) -> SyncResult:
+        account = await self._store.account(int(str(run.params["account_id"])))
+        note = run.notes[str(run.params.get("account", ""))] = LogNote(metadata={"dry_run": bool(run.params.get("dry_run"))})
+        await asyncio.to_thread(self._spool.sweep)
+        try:
+            result = await self._published(run) or await _Sync(run, account, self._source, self._store, self._spool, self._limits).work()
+        except (RetryableError, FencedError, asyncio.CancelledError):
+            # The run may go on, here or elsewhere, and then the body is wanted; else it is swept away later.
+            raise
+        except BaseException:
+            await asyncio.to_thread(self._spool.remove, run)
+            raise
+        note.records, note.metadata = result.written, result.logged()
+        await asyncio.to_thread(self._spool.remove, run)
+        if self._on_published is not None and not (result.held or result.dry_run):
+            await self._on_published(account)
+        return result
+
+    async def _published(self, run: Run) -> SyncResult | None:
+        """A run whose worker died between publishing and saying so is done: once more it would find that nothing has changed."""
+        found = await self._store.published_by(run)
+        return None if found is None else SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
+
+
+class _Sync:
+    """One start of one run."""
+
+    def __init__(self, run: Run, account: Account, source: InventorySource, store: InventoryStore, spool: Spool, limits: SyncLimits) -> None:
+        self._run = run
+        self._account = account
+        self._source = source
+        self._store = store
+        self._spool = spool
+        self._limits = limits
+        self._dry_run = bool(run.params.get("dry_run"))
+        self._pace = Pace(lambda progress: store.progress(run, progress))
+
+    async def work(self) -> SyncResult:
+        """Stage the export, compare it, and publish it unless something speaks against that; all the while show how far it is."""
+        result = await beside(self._worked(), self._pace.keep_showing())
+        # Whatever was published stays so, also when this cannot be said now.
+        with contextlib.suppress(StoreUnavailableError):
+            await self._store.progress(self._run, self._pace.ended(result.message))
+        return result
+
+    async def _worked(self) -> SyncResult:
+        async with self._store.staging(self._run, self._account) as staging:
+            await self._fill(staging)
+            self._pace.enter(Phase.CHECK)
+            comparison = await staging.compare(self._limits)
+            counts = await self._decide(staging, comparison)
+        return SyncResult(counts=counts, rows=self._pace.rows, bytes=self._pace.bytes, suspicions=comparison.suspicions, dry_run=self._dry_run)
+
+    async def _decide(self, staging: Staging, comparison: Comparison) -> Counts:
+        if comparison.suspicions or self._dry_run:
+            await staging.keep(comparison, held=not self._dry_run)
+            return comparison.counts
+        self._pace.enter(Phase.PUBLISH)
+        return await staging.publish(comparison)
+
+    async def _fill(self, staging: Staging) -> None:
+        kept = await asyncio.to_thread(self._spool.whole, self._run)
+        if kept is None:
+            await self._fill_from_export(staging)
+        else:
+            await self._fill_from(kept, staging)
+
+    async def _fill_from_export(self, staging: Staging) -> None:
+        async with self._source.account(self._account.token) as seller, seller.export() as body, self._writer(gzip=body.gzip) as writer:
+            self._pace.watch(body)
+            await stage(self._to_its_end(body.blocks()), staging, gzip=body.gzip, writer=writer, on_staged=self._pace.staged)
+
+    async def _fill_from(self, kept: Path, staging: Staging) -> None:
+        """Go on from the body of an earlier start; one that is damaged is of no use to the next start either."""
+        _log.info("the export of an earlier start is used again")
+        self._pace.enter(Phase.PARSE)
+        try:
+            async with Lane("spool") as lane:
+                await stage(lane.each(blocks_of(kept)), staging, gzip=True, writer=None, on_staged=self._pace.staged)
+        except SourceUnavailableError:
+            await asyncio.to_thread(self._spool.remove, self._run)
+            raise
+
+    async def _to_its_end(self, blocks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        async with contextlib.aclosing(blocks):
+            async for block in blocks:
+                yield block
+        self._pace.enter(Phase.PARSE)
+
+    @contextlib.asynccontextmanager
+    async def _writer(self, *, gzip: bool) -> AsyncIterator[SpoolWriter | None]:
+        try:
+            writer = await asyncio.to_thread(self._spool.writer, self._run, gzip=gzip)
+        except OSError as error:
+            _log.warning("the export cannot be kept until its sync has ended", error=str(error))
+            yield None
+            return
+        try:
+            yield writer
+        finally:
+            await asyncio.to_thread(writer.discard)

@@ -1,0 +1,40 @@
+"""A symbol refresh: what the exchange lists now, and how much of it is traded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from penstock.market.instrument import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from penstock.market.instrument import Instrument
+    from penstock.market.source import MarketSource
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh found."""
+
+    listed: int
+    trading: int
+
+    def summary(self) -> Mapping[str, object]:
+        """See penstock.core.runner.Outcome."""
+        return {"symbols": self.listed, "trading": self.trading}
+
+
+class InstrumentStore(Protocol):
+    """Where instruments go; implemented by `penstock.store`."""
+
+    async def put_instruments(self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None) -> None:
+        """Record what an exchange lists, with the 24 h quote volume by native symbol if it is known."""
+
+
+async def refresh(source: MarketSource, store: InstrumentStore) -> Refreshed:
+    """Look at the exchange and record what it lists; raises what the source raises."""
+    listed = await source.instruments()
+    await store.put_instruments(listed, await source.volumes())
+    return Refreshed(len(listed), sum(one.status is Status.TRADING for one in listed))

@@ -1,0 +1,261 @@
+"""What the market domain runs: collections, asked for or scheduled, and symbol refreshes. Orders become submissions, runs become work."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import structlog
+
+from penstock.core.run import LogEntry, LogNote, Priority, Submission
+from penstock.errors import InvalidInputError, RetryableError
+from penstock.market import configs, queries
+from penstock.market.collect import Collection, CollectRequest
+from penstock.market.execution_logs import collection_entries
+from penstock.market.instrument import Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
+from penstock.market.page import CandleStore
+from penstock.market.refresh import InstrumentStore, refresh
+from penstock.market.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from sqlalchemy import Connection
+
+    from penstock.core.run import Run
+    from penstock.core.runner import Outcome
+    from penstock.core.schedule import Schedule
+    from penstock.market.collect import CollectOptions, CollectResult, Progress
+    from penstock.market.refresh import Refreshed
+    from penstock.market.source import MarketSource
+
+T = TypeVar("T")
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+COLLECTION = "data_collection"
+SCHEDULED_COLLECTION = "scheduled_data_collection"
+SYMBOL_REFRESH = "symbol_refresh"
+
+# A symbol refresh that is older than this is repeated before it is relied on: more than the hour after which a service repeats it by itself, so
+# that nobody's order waits for the exchange.
+_FRESH_MS = 2 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectOrder:
+    """What a user asks to collect, in the user's own words; without symbols or timeframes all configured ones. `since` is ms."""
+
+    symbols: Sequence[str] | None = None
+    timeframes: Sequence[str] | None = None
+    exchange: str = "binance"
+    limit: int | None = None
+    since: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """What is collected when nothing is named: these symbols, else the `most_traded` ones with this quote, in these timeframes."""
+
+    symbols: Sequence[str]
+    timeframes: Sequence[str]
+    exchange: str = "binance"
+    quote: str = "USDT"
+    most_traded: int = 50
+
+
+class Reader(Protocol):
+    """Where the domain's queries are asked."""
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """What the query reads."""
+
+
+class Store(CandleStore, InstrumentStore, Protocol):
+    """Where a market run writes."""
+
+
+class MarketRuns:
+    """Makes submissions of orders, and does the work of the runs that come of them.
+
+    `source_of` gives the open source of an exchange; `on_progress` hears of each flush of a run of this process.
+    """
+
+    def __init__(
+        self,
+        source_of: Callable[[str], Awaitable[MarketSource]],
+        reader: Reader,
+        store: Store,
+        configured: Configured,
+        options: CollectOptions,
+        on_progress: Callable[[Run, Progress], None] = lambda _run, _progress: None,
+    ) -> None:
+        self._source_of = source_of
+        self._reader = reader
+        self._store = store
+        self._options = options
+        self._on_progress = on_progress
+        self.configured = configured
+        self._unknown: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+        """The work of each kind of run."""
+        return {COLLECTION: self._collect, SCHEDULED_COLLECTION: self._collect, SYMBOL_REFRESH: self._refresh}
+
+    async def collection(self, order: CollectOrder, *, wait: bool = False, idempotency_key: str | None = None) -> Submission:
+        """The run of an order; InvalidInputError for names that the exchange does not have."""
+        timeframes = parse_timeframes(order.timeframes or self.configured.timeframes, field="timeframes")
+        names = list(order.symbols) if order.symbols else await self.configured_symbols()
+        if not names:
+            message = "symbols: none are known yet; name some, or wait for the first symbol refresh"
+            raise InvalidInputError(message, field="symbols")
+        named = name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
+        submission = _submission(COLLECTION, order.exchange, named, timeframes)
+        params = {**submission.params, "limit": order.limit, "since": order.since}
+        return replace(submission, params=params, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key)
+
+    async def config_symbols(self, exchange: str, names: Sequence[str]) -> dict[str, str]:
+        """See penstock.market.configs.ConfigDomain; InvalidInputError for an exchange that is not there, too."""
+        known = await self._instruments(exchange, names, field="symbol")
+        find_instruments(names, known)
+        by_name = {name: one.symbol for one in known for name in (one.native_symbol.upper(), one.symbol.upper())}
+        return {name: by_name[name.strip().upper()] for name in names}
+
+    def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
+        """See penstock.market.configs.ConfigDomain."""
+        if given is not None and not given:
+            message = "timeframes: name one or more, such as 1m, or leave them out for those of the settings"
+            raise InvalidInputError(message, field="timeframes")
+        return tuple(one.value for one in parse_timeframes(self.configured.timeframes if given is None else given, field="timeframes"))
+
+    def symbol_refresh(self, exchange: str) -> Submission:
+        """The run that looks up what an exchange lists."""
+        return Submission(
+            kind=SYMBOL_REFRESH,
+            params={"exchange": exchange},
+            resources=[f"symbols:{exchange}"],
+            priority=Priority.MEDIUM,
+            job_name="refresh_symbols",
+        )
+
+    def scheduled(self, connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
+        """The run of a due schedule; a collection leaves out the series that are `busy`, and is None when none is left."""
+        if schedule.kind == SYMBOL_REFRESH:
+            return self.symbol_refresh(str(schedule.params["exchange"]))
+        wanted = self.of_config(connection, schedule.params) if schedule.kind == COLLECTION else self._default(connection)
+        exchange, series = str(wanted.params["exchange"]), cast("list[list[str]]", wanted.params["series"])
+        held = busy(wanted.resources)
+        free = [one for one in series if _resource(exchange, one) not in held]
+        if not free:
+            return None
+        return replace(wanted, params={**wanted.params, "series": free}, resources=_resources(exchange, free), priority=Priority.LOW)
+
+    def of_config(self, connection: Connection, params: Mapping[str, Any]) -> Submission:
+        """See penstock.market.configs.ConfigDomain."""
+        exchange, symbol = params["exchange"], params["symbol"]
+        known, _ = queries.instruments(connection, exchange, names=[symbol])
+        return _submission(COLLECTION, exchange, name_instruments([symbol], known), params["timeframes"])
+
+    def _default(self, connection: Connection) -> Submission:
+        """What is configured by the settings, but for the series that an enabled config collects."""
+        exchange = self.configured.exchange
+        named = dict(self._named(connection, queries.configured_symbols(connection, self.configured)))
+        taken = configs.collected(connection, exchange)
+        return _submission(SCHEDULED_COLLECTION, exchange, named, self.configured.timeframes, taken=taken)
+
+    async def configured_symbols(self) -> list[str]:
+        """The symbols that are collected when none are named."""
+        return await self._reader.read(lambda connection: queries.configured_symbols(connection, self.configured))
+
+    async def knows_nothing(self) -> bool:
+        """Whether it takes a symbol refresh to know what to collect."""
+        _, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, self.configured.exchange))
+        return not seen_at or not await self.configured_symbols()
+
+    def _named(self, connection: Connection, names: Sequence[str]) -> list[tuple[Instrument, str]]:
+        """The configured instruments; a name that the exchange does not have is left out, and said once."""
+        asked = dict.fromkeys(name.strip().upper() for name in names)
+        known, _ = queries.instruments(connection, self.configured.exchange, names=asked)
+        listed = {name.upper() for one in known for name in (one.symbol, one.native_symbol)}
+        unknown = tuple(name for name in asked if name not in listed)
+        if len(unknown) == len(asked):
+            message = f"symbols: the last symbol refresh knows none of {', '.join(unknown) or 'those that trade'}"
+            raise InvalidInputError(message, field="symbols")
+        if unknown and unknown != self._unknown:
+            _log.warning("configured symbols are unknown and not collected", symbols=unknown)
+        self._unknown = unknown
+        return list(name_instruments([name for name in asked if name in listed], known).items())
+
+    async def _collect(self, run: Run) -> CollectResult:
+        params: Mapping[str, Any] = run.params
+        by_native = {one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])}) for one in params["instruments"]}
+        series = [SeriesKey(by_native[native], Timeframe(timeframe), asked) for native, timeframe, asked in params["series"]]
+        source = await self._source_of(params["exchange"])
+        collection = Collection(source, self._store, run, self._options, lambda progress: self._on_progress(run, progress))
+        return await collection.collect(CollectRequest(series=series, limit=params["limit"], since=params["since"]))
+
+    async def _refresh(self, run: Run) -> Refreshed:
+        found = await refresh(await self._source_of(str(run.params["exchange"])), self._store)
+        run.notes[""] = LogNote(records=found.listed, metadata=dict(found.summary()))
+        return found
+
+    async def _instruments(self, exchange: str, names: Sequence[str], *, field: str) -> Sequence[Instrument]:
+        """What the exchange lists, from the database while that is fresh and holds all the names."""
+        source = await self._source_of(exchange)
+        asked = {name.strip().upper() for name in names}
+        known, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, exchange, names=asked))
+        named = _all_named(names, known)
+        if named and time.time() * 1000 - seen_at < _FRESH_MS:
+            return known
+        try:
+            listed = await source.instruments()
+        except RetryableError:
+            if named:
+                return known
+            raise
+        find_instruments(names, listed, field=field)
+        await self._store.put_instruments(listed)
+        return listed
+
+
+def log_entries(run: Run) -> list[LogEntry]:
+    """The rows of a run in the execution log."""
+    if run.kind in {COLLECTION, SCHEDULED_COLLECTION}:
+        # For who reads the log they are of one type; which config or schedule it was is said by the job's name.
+        return collection_entries(COLLECTION, run.params)
+    if run.kind == SYMBOL_REFRESH:
+        return [LogEntry(job_type=SYMBOL_REFRESH, exchange=str(run.params["exchange"]))]
+    return []
+
+
+def _all_named(names: Sequence[str], known: Sequence[Instrument]) -> bool:
+    try:
+        find_instruments(names, known)
+    except InvalidInputError:
+        return False
+    return True
+
+
+def _submission(
+    kind: str, exchange: str, named: Mapping[Instrument, str], timeframes: Sequence[str], *, taken: AbstractSet[tuple[str, str]] = frozenset()
+) -> Submission:
+    """A run of all timeframes of these instruments, each with the name it was asked for by; not of the series (symbol, timeframe) `taken`."""
+    series = [[one.native_symbol, str(step), asked] for one, asked in named.items() for step in timeframes if (one.symbol, step) not in taken]
+    params = {"exchange": exchange, "series": series, "instruments": _as_json(named), "limit": None, "since": None}
+    return Submission(kind=kind, params=params, resources=_resources(exchange, series))
+
+
+def _as_json(instruments: Iterable[Instrument]) -> list[dict[str, object]]:
+    """What the run's worker has to know of them, so that it need not look it up."""
+    return [asdict(one) for one in instruments]
+
+
+def _resources(exchange: str, series: Sequence[Sequence[str]]) -> list[str]:
+    return [_resource(exchange, one) for one in series]
+
+
+def _resource(exchange: str, one: Sequence[str]) -> str:
+    return f"series:{exchange}:{one[0]}:{one[1]}"

@@ -1,0 +1,1 @@
+"""Sends alerts out: to webhooks, and through Apprise."""

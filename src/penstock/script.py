@@ -1,0 +1,130 @@
+"""Penstock from a script or a notebook: collect, and read what is stored.
+
+```python
+from penstock.script import candles, collect
+
+report = collect(["BTC/USDT"], ["1m", "1h"], database="sqlite:////tmp/mine.db")
+for candle in candles("BTC/USDT", "1h", limit=10, database="sqlite:////tmp/mine.db"):
+    print(candle.open_time, candle.close)
+```
+
+Each function has an asynchronous twin, `…_async`. Settings that are not given come from the environment (docs/settings.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from penstock.app import open_app
+from penstock.core.logs import log_to_stderr
+from penstock.market import queries
+from penstock.market.instrument import parse_timeframes
+from penstock.market.queries import CandleQuery
+from penstock.market.runs import CollectOrder
+from penstock.settings import load_settings
+from penstock.wiring import open_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from penstock.app import CollectReport
+    from penstock.market.queries import StoredCandle
+
+T = TypeVar("T")
+
+
+def collect(
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    *,
+    exchange: str = "binance",
+    limit: int | None = None,
+    since: int | None = None,
+    database: str | None = None,
+) -> CollectReport:
+    """Collect what is not stored yet, up to now, and come back when it is written.
+
+    `limit` counts newest candles of a series that is still empty (100), `since` (ms since the epoch) reaches back. Of the errors in
+    `penstock.errors`: InvalidInputError for names that the exchange does not have, ConflictError when another process owns the SQLite file or
+    collects the same series.
+    """
+    return _wait(collect_async(symbols, timeframes, exchange=exchange, limit=limit, since=since, database=database))
+
+
+async def collect_async(
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    *,
+    exchange: str = "binance",
+    limit: int | None = None,
+    since: int | None = None,
+    database: str | None = None,
+) -> CollectReport:
+    """`collect` for a running event loop; cancelling it ends the run as cancelled, and whole pages that were written stay."""
+    order = CollectOrder(symbols=symbols, timeframes=timeframes, exchange=exchange, limit=limit, since=since)
+    settings = load_settings(database_url=database)
+    if not structlog.is_configured():
+        log_to_stderr(settings.log_level or "warning")
+    async with open_app(settings) as app:
+        return await app.collect(order)
+
+
+def candles(
+    symbol: str,
+    timeframe: str,
+    *,
+    limit: int = 500,
+    exchange: str = "binance",
+    start: int | None = None,
+    end: int | None = None,
+    database: str | None = None,
+) -> Sequence[StoredCandle]:
+    """The newest stored candles that open in `start ≤ t < end` (ms), in ascending order; numbers are the exchange's strings.
+
+    Raises NotFoundError for a series that was never collected.
+    """
+    return _wait(candles_async(symbol, timeframe, limit=limit, exchange=exchange, start=start, end=end, database=database))
+
+
+async def candles_async(
+    symbol: str,
+    timeframe: str,
+    *,
+    limit: int = 500,
+    exchange: str = "binance",
+    start: int | None = None,
+    end: int | None = None,
+    database: str | None = None,
+) -> Sequence[StoredCandle]:
+    """`candles` for a running event loop."""
+    (step,) = parse_timeframes([timeframe])
+    query = CandleQuery(exchange=exchange, symbol=symbol, timeframe=step, limit=limit, start=start, end=end)
+    async with open_reader(load_settings(database_url=database)) as reader:
+        return await reader.read(lambda connection: queries.candles(connection, query))
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work; in a notebook, whose own loop is running, it is done by a loop of another thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(asyncio.run(work))
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="penstock script")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

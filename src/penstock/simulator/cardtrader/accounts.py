@@ -1,0 +1,61 @@
+"""The sellers of a simulator: how they are written, and who asks with which token."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from penstock.errors import InvalidInputError, NotFoundError
+from penstock.simulator.cardtrader.inventory import MOST_PRODUCTS, Account, Inventory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from penstock.simulator.cardtrader.catalogue import Catalogue
+
+_FIRST_USER = 1001
+_BEARER = "Bearer "
+
+
+def parse_accounts(texts: Iterable[str], products: int) -> list[Account]:
+    """Accounts written `TOKEN` or `TOKEN:PRODUCTS`; `products` is for those that do not say. Raises InvalidInputError."""
+    accounts = [_parse(text, _FIRST_USER + number, products) for number, text in enumerate(texts)]
+    tokens = [account.token for account in accounts]
+    if twice := [token for token in tokens if tokens.count(token) > 1]:
+        msg = f"account: {twice[0]!r} is there twice; give each account a token of its own"
+        raise InvalidInputError(msg, field="account")
+    return accounts
+
+
+def _parse(text: str, user_id: int, products: int) -> Account:
+    token, colon, count = text.partition(":")
+    if not re.fullmatch(r"[\w.-]{1,200}", token, re.ASCII) or (colon and not count.isdecimal()):
+        msg = f"account: {text!r} is not TOKEN or TOKEN:PRODUCTS, such as demo:5000; a token has letters, digits, dots, dashes"
+        raise InvalidInputError(msg, field="account")
+    return Account(token, user_id, check_products(int(count) if colon else products))
+
+
+def check_products(products: int) -> int:
+    """The same number when an account can have so many. Raises InvalidInputError."""
+    if not 0 <= products <= MOST_PRODUCTS:
+        msg = f"products: {products} is not between 0 and {MOST_PRODUCTS}"
+        raise InvalidInputError(msg, field="products")
+    return products
+
+
+class Accounts:
+    """The inventory of each account by its token."""
+
+    def __init__(self, catalogue: Catalogue, accounts: Iterable[Account]) -> None:
+        self.all = {account.token: Inventory(catalogue, account) for account in accounts}
+
+    def of(self, authorization: str | None) -> Inventory | None:
+        """The inventory of the account that the header names; None when there is no such token."""
+        return self.all.get((authorization or "").removeprefix(_BEARER)) if (authorization or "").startswith(_BEARER) else None
+
+    def find(self, token: str) -> Inventory:
+        """The same by the token itself. Raises NotFoundError."""
+        if token not in self.all:
+            msg = f"account: there is no account {token!r}; there are {', '.join(self.all)}"
+            raise NotFoundError(msg)
+        return self.all[token]

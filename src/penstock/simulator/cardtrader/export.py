@@ -1,0 +1,115 @@
+"""The body of `/products/export`, written once into a file without a name and served from there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import weakref
+import zlib
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from penstock.simulator.cardtrader.catalogue import expansion_of
+from penstock.simulator.cardtrader.inventory import encoded
+from penstock.simulator.outgoing import GZIP_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from penstock.simulator.cardtrader.inventory import Inventory
+    from penstock.simulator.cardtrader.product import Product
+    from penstock.simulator.cardtrader.twists import Twist
+    from penstock.simulator.outgoing import Content
+
+_ROWS_A_PIECE = 500
+_READ = 256 * 1024
+_KEPT = 4
+
+
+class Spool:
+    """A finished file without a name: it needs no cleaning up, also after kill -9."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        with tempfile.TemporaryFile() as file:
+            for piece in pieces:
+                file.write(piece)
+            self.length = file.tell()
+            file.flush()
+            self._file = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._file)
+
+    def read(self, first: int, size: int) -> bytes:
+        return os.pread(self._file, size, first)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What one export shows. From its middle on it shows `later_version`, if stock was sold meanwhile."""
+
+    press: Press
+    inventory: Inventory
+    version: int
+    expansion_id: int | None = None
+    blueprint_id: int | None = None
+    twists: tuple[Twist, ...] = ()
+    wrapped: bool = False
+    later_version: int | None = None
+
+    async def opened(self, *, compressed: bool) -> Content:
+        return await self.press.spool(self, compressed=compressed)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body, in pieces that end with whole rows."""
+        rows: Iterator[bytes] = (encoded(product) for product in self._products() if self._asked(product))
+        for twist in self.twists:
+            rows = twist.rows(rows)
+        yield b'{"array":[' if self.wrapped else b"["
+        comma = b""
+        while joined := b",".join(islice(rows, _ROWS_A_PIECE)):
+            yield comma + joined
+            comma = b","
+        yield b"]}" if self.wrapped else b"]"
+
+    def _products(self) -> Iterator[Product]:
+        if self.later_version is None:
+            return self.inventory.products(self.version)
+        middle = self.inventory.listed(self.version) // 2
+        return chain(self.inventory.products(self.version, 0, middle), self.inventory.products(self.later_version, middle))
+
+    def _asked(self, product: Product) -> bool:
+        expansion = self.expansion_id in (None, expansion_of(product.blueprint_id))
+        return expansion and self.blueprint_id in (None, product.blueprint_id)
+
+
+class Press:
+    """Writes bodies in a thread, each once, and keeps the newest four."""
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[Export, bool], asyncio.Task[Spool]] = {}
+
+    async def spool(self, export: Export, *, compressed: bool) -> Spool:
+        """The body of `export`; who asks while it is being written waits for the same one."""
+        key = (export, compressed)
+        if key not in self._written:
+            if len(self._written) >= _KEPT:
+                del self._written[next(iter(self._written))]
+            self._written[key] = asyncio.create_task(self._write(export, compressed=compressed))
+        return await asyncio.shield(self._written[key])
+
+    async def _write(self, export: Export, *, compressed: bool) -> Spool:
+        try:
+            pieces = _deflated(await self.spool(export, compressed=False)) if compressed else export.pieces()
+            return await asyncio.to_thread(Spool, pieces)
+        except BaseException:
+            # A full disk may have room again when somebody asks the next time.
+            self._written.pop((export, compressed), None)
+            raise
+
+
+def _deflated(plain: Spool) -> Iterator[bytes]:
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for first in range(0, plain.length, _READ):
+        yield packer.compress(plain.read(first, _READ))
+    yield packer.flush()

@@ -1,0 +1,126 @@
+"""One seller's inventory in all its versions: which products each version holds, and what differs between two."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from penstock.errors import InvalidInputError
+from penstock.simulator.cardtrader.edits import Changes, Step, aged
+from penstock.simulator.cardtrader.product import Stock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from penstock.simulator.cardtrader.catalogue import Catalogue
+    from penstock.simulator.cardtrader.product import Product
+
+MOST_PRODUCTS = 10_000_000
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A seller: the token it asks with, its CardTrader user, and how many products version 1 has."""
+
+    token: str
+    user_id: int
+    products: int
+
+
+@dataclass(slots=True)
+class Totals:
+    """What SQL can sum over a table of products to compare it with a version; `ids` is text, as it may need more than 64 bits."""
+
+    products: int = 0
+    quantity: int = 0
+    price_cents: int = 0
+    ids: int = 0
+
+    def shown(self) -> dict[str, object]:
+        return asdict(self) | {"ids": str(self.ids)}
+
+
+@dataclass(slots=True)
+class Difference:
+    """How many products two versions do not share, and how many changed."""
+
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    returned: int = 0
+
+
+class Inventory:
+    """The products of one account; version 1 is there from the start, `advance` makes the next one."""
+
+    def __init__(self, catalogue: Catalogue, account: Account) -> None:
+        self.account = account
+        self._key = f"penstock cardtrader {catalogue.seed} {account.token}"
+        self._stock = Stock(catalogue, account.token, account.user_id)
+        self._steps: list[Step] = []
+
+    @property
+    def version(self) -> int:
+        """The newest version, which is the one that an export shows."""
+        return len(self._steps) + 1
+
+    def advance(self, changes: Changes) -> int:
+        """Make the next version; gives its number. Raises InvalidInputError when it would list too many products."""
+        step = Step(self._key, self.version + 1, self.listed(self.version), changes)
+        if step.after > MOST_PRODUCTS:
+            msg = f"new: {step.after} products are more than {MOST_PRODUCTS}; give a smaller percentage"
+            raise InvalidInputError(msg, field="new")
+        self._steps.append(step)
+        return self.version
+
+    def products(self, version: int, start: int = 0, end: int | None = None) -> Iterator[Product]:
+        """The products of a version in the order of an export, of the indices from `start` to before `end`; in bounded memory."""
+        steps, listed = self._steps[: version - 1], self.listed(version)
+        stock = self._stock.products(start, listed if end is None else min(end, listed))
+        return (product for index, product in stock if not steps or aged(product, index, steps))
+
+    def totals(self, version: int) -> Totals:
+        """The sums of a version."""
+        totals = Totals()
+        for product in self.products(version):
+            totals.products += 1
+            totals.quantity += product.quantity
+            totals.price_cents += product.price_cents
+            totals.ids += product.id
+        return totals
+
+    def difference(self, base: int, version: int) -> Difference:
+        """What a client finds that has `base` and gets the later `version`; a product that `base` had lost is returned, not new."""
+        found, known = Difference(), self.listed(base)
+        early, late = self._steps[: base - 1], self._steps[base - 1 : version - 1]
+        for index, product in self._stock.products(0, self.listed(version)):
+            was_there = aged(product, index, early)
+            before = copy(product)
+            is_there = aged(product, index, late, present=was_there)
+            if index >= known:
+                found.new += is_there
+            elif was_there and is_there:
+                found.changed += before != product
+            else:
+                found.gone, found.returned = found.gone + was_there, found.returned + is_there
+        return found
+
+    def listed(self, version: int) -> int:
+        """How many products have ever been listed up to a version."""
+        return self._steps[version - 2].after if version > 1 else self.account.products
+
+    def check(self, version: int) -> int:
+        """The same version when there is one. Raises InvalidInputError."""
+        if not 1 <= version <= self.version:
+            msg = f"version: there is no version {version}; there are 1 to {self.version}"
+            raise InvalidInputError(msg, field="version")
+        return version
+
+
+def encoded(product: Product) -> bytes:
+    """A product as it stands in an export."""
+    return _encode(product)

@@ -1,0 +1,135 @@
+"""The read endpoints of CardTrader's API v2: https://www.cardtrader.com/docs/api/full/reference."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from penstock.simulator.cardtrader.catalogue import expansion_of, shown_blueprint, shown_categories, shown_game
+from penstock.simulator.cardtrader.export import Export
+from penstock.simulator.cardtrader.refusals import PREFIX, RefusedError, refusal, too_many
+from penstock.simulator.outgoing import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.simulator.cardtrader.accounts import Accounts
+    from penstock.simulator.cardtrader.bucket import Buckets
+    from penstock.simulator.cardtrader.catalogue import Catalogue
+    from penstock.simulator.cardtrader.export import Press
+    from penstock.simulator.cardtrader.inventory import Inventory
+
+_LONGEST_ID = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """Answers all paths under /api/v2."""
+
+    catalogue: Catalogue
+    accounts: Accounts
+    buckets: Buckets
+    press: Press
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """The proper answer: token, limit, path, parameters are checked in this order."""
+        inventory = self.accounts.of(request.headers.get("Authorization"))
+        if not self.buckets.take(inventory.account.token if inventory else "", monotonic()):
+            return too_many()
+        if inventory is None:
+            return refusal(401, "unauthorized", "The token is missing or is not valid")
+        endpoint = _ENDPOINTS.get(request.path.removeprefix(PREFIX)) if request.method == "GET" else None
+        if endpoint is None:
+            return refusal(404, "not_found", f"There is no {request.method} {request.path}")
+        try:
+            return await _response(endpoint(self, inventory, request))
+        except RefusedError as error:
+            return refusal(error.status, error.code, str(error))
+
+    def export(self, inventory: Inventory, *, expansion_id: int | None = None, blueprint_id: int | None = None) -> Export:
+        """The export of an inventory as it is now."""
+        return Export(self.press, inventory, inventory.version, expansion_id, blueprint_id)
+
+
+async def _response(answer: object) -> web.StreamResponse:
+    """Exports are sent from their file; catalogue answers take up to a second to make, in a thread."""
+    if isinstance(answer, Export):
+        return Outgoing(answer)
+    body = await asyncio.to_thread(lambda: msgspec.json.encode(answer() if callable(answer) else answer))
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _info(_: Marketplace, inventory: Inventory, __: web.Request) -> object:
+    account = inventory.account
+    secret = hashlib.sha256(f"shared secret of {account.token}".encode()).hexdigest()
+    return {"id": account.user_id + 7000, "name": f"{account.token} App {account.user_id}", "shared_secret": secret, "user_id": account.user_id}
+
+
+def _games(market: Marketplace, _: Inventory, __: web.Request) -> object:
+    # Documented as an array, but this is what the real one sends.
+    return {"array": [shown_game(game) for game in market.catalogue.games]}
+
+
+def _categories(market: Marketplace, _: Inventory, request: web.Request) -> object:
+    wanted = _id(request, "game_id")
+    return [category for game in market.catalogue.games if wanted in (None, game.id) for category in shown_categories(game)]
+
+
+def _expansions(market: Marketplace, _: Inventory, __: web.Request) -> object:
+    return [expansion.shown() for expansion in market.catalogue.expansions]
+
+
+def _expansions_with_products(market: Marketplace, inventory: Inventory, _: web.Request) -> object:
+    def shown() -> object:
+        present = _present(market, inventory)
+        return [expansion.shown() for expansion in market.catalogue.expansions if expansion.id in present]
+
+    return shown
+
+
+def _present(market: Marketplace, inventory: Inventory) -> set[int]:
+    """The expansions in which a seller has products; a large inventory is read only until all have been seen."""
+    seen: set[int] = set()
+    for product in inventory.products(inventory.version):
+        seen.add(expansion_of(product.blueprint_id))
+        if len(seen) == len(market.catalogue.expansions):
+            break
+    return seen
+
+
+def _blueprints(market: Marketplace, _: Inventory, request: web.Request) -> object:
+    wanted = _id(request, "expansion_id")
+    if wanted is None:
+        raise RefusedError(422, "missing_parameter", "The parameter expansion_id is missing")
+    expansion = market.catalogue.find(wanted)
+    if expansion is None:
+        raise RefusedError(404, "not_found", f"There is no expansion {wanted}")
+    return lambda: [shown_blueprint(blueprint) for blueprint in market.catalogue.of(expansion)]
+
+
+def _products(market: Marketplace, inventory: Inventory, request: web.Request) -> object:
+    return market.export(inventory, expansion_id=_id(request, "expansion_id"), blueprint_id=_id(request, "blueprint_id"))
+
+
+def _id(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is not None and (len(text) > _LONGEST_ID or not (text.isascii() and text.isdecimal())):
+        raise RefusedError(422, "invalid_parameter", f"The parameter {name} is not a number")
+    return None if text is None else int(text)
+
+
+_ENDPOINTS: dict[str, Callable[[Marketplace, Inventory, web.Request], object]] = {
+    "/info": _info,
+    "/games": _games,
+    "/categories": _categories,
+    "/expansions": _expansions,
+    "/expansions/export": _expansions_with_products,
+    "/blueprints/export": _blueprints,
+    "/products/export": _products,
+}

@@ -1,0 +1,84 @@
+"""The faults of the wire: an answer that is right, but drips, is compressed, framed otherwise, or ends too early."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from penstock.simulator.fault import Call, Fault, Positive, Whole
+from penstock.simulator.outgoing import Cut, Framing, Outgoing, Pace, outgoing
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+_PIECES_A_SECOND = 20
+
+
+class WireFault(Fault, frozen=True, kw_only=True):
+    """A fault that changes how the proper answer is sent."""
+
+    async def answer(self, call: Call) -> web.StreamResponse:
+        proper = await call.proceed()
+        changeable = outgoing(proper)
+        if changeable is None:
+            return proper
+        self.change(changeable, call)
+        return changeable
+
+    def change(self, sent: Outgoing, call: Call) -> None:
+        """Change how `sent` will be sent."""
+        raise NotImplementedError
+
+
+class Slow(WireFault, frozen=True, kw_only=True, tag="slow"):
+    """Drips the proper answer: `bytes` at a time, `pause_ms` between."""
+
+    bytes: Positive = 1
+    pause_ms: Whole = 100
+
+    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+        sent.pace = Pace(self.bytes, self.pause_ms / 1000)
+
+
+class Throttle(WireFault, frozen=True, kw_only=True, tag="throttle"):
+    """Sends at most `bytes_per_s`, as a thin line does."""
+
+    bytes_per_s: Positive
+
+    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+        size = max(1, self.bytes_per_s // _PIECES_A_SECOND)
+        sent.pace = Pace(size, size / self.bytes_per_s)
+
+
+class Truncated(WireFault, frozen=True, kw_only=True, tag="truncated"):
+    """Half of the answer: `framing` promises all of it and closes the connection, `json` is well framed but cut."""
+
+    variant: Literal["framing", "json"] = "framing"
+
+    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+        sent.cut = Cut(lambda length: length // 2, framed=self.variant == "json")
+
+
+class CutAt(WireFault, frozen=True, kw_only=True, tag="cut"):
+    """The body ends after byte `at` (negative: counted from its end) and the connection closes; `framed` hides it behind a framing that is whole."""
+
+    at: int
+    framed: bool = False
+
+    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+        sent.cut = Cut(lambda length: self.at if self.at >= 0 else length + self.at, framed=self.framed)
+
+
+class Framed(WireFault, frozen=True, kw_only=True, tag="framing"):
+    """The body comes with a Content-Length, in chunks, or ends with the connection."""
+
+    kind: Framing
+
+    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+        sent.framing = self.kind
+
+
+class Gzip(WireFault, frozen=True, kw_only=True, tag="gzip"):
+    """Compressed, for clients that accept it."""
+
+    def change(self, sent: Outgoing, call: Call) -> None:
+        sent.compressed = "gzip" in call.request.headers.get("Accept-Encoding", "")

@@ -1,0 +1,127 @@
+"""A response that faults may still change before it is sent: its framing, compression, pace, and where it is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.web_request import BaseRequest
+
+Framing: TypeAlias = Literal["length", "chunked", "close"]
+# The level at which servers usually compress while they send.
+GZIP_LEVEL = 1
+_PIECE = 256 * 1024
+
+
+class Content(Protocol):
+    """Bytes with a known length, read a piece at a time."""
+
+    @property
+    def length(self) -> int: ...
+
+    def read(self, first: int, size: int) -> bytes: ...
+
+
+class Source(Protocol):
+    """What is sent, once it is known whether it goes compressed; getting it ready may take seconds."""
+
+    async def opened(self, *, compressed: bool) -> Content: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A body in memory."""
+
+    body: bytes
+
+    @property
+    def length(self) -> int:
+        return len(self.body)
+
+    def read(self, first: int, size: int) -> bytes:
+        return self.body[first : first + size]
+
+    async def opened(self, *, compressed: bool) -> Content:
+        return Whole(gzip.compress(self.body, GZIP_LEVEL, mtime=0)) if compressed else self
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`size` bytes at a time, a piece every `every_s` seconds."""
+
+    size: int
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How many of the bytes are sent. When `framed` the framing hides the cut: the length is that of what is sent, the last chunk ends the body."""
+
+    kept: Callable[[int], int]
+    framed: bool
+
+
+class Outgoing(web.StreamResponse):
+    """Sent by aiohttp when the handler has returned it, in bounded memory."""
+
+    def __init__(self, source: Source, *, status: int = 200, content_type: str = "application/json") -> None:
+        super().__init__(status=status, headers={"Content-Type": content_type})
+        self.source = source
+        self.compressed = False
+        self.framing: Framing = "length"
+        self.pace: Pace | None = None
+        self.cut: Cut | None = None
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Called by aiohttp: sends headers and body; what follows is the end that the framing asks for."""
+        content = await self.source.opened(compressed=self.compressed)
+        length = max(0, min(self.cut.kept(content.length), content.length)) if self.cut else content.length
+        self._frame(length if self.cut and self.cut.framed else content.length)
+        writer = await super().prepare(request)
+        await self._send(content, length)
+        if length < content.length and self.cut and not self.cut.framed and request.transport:
+            request.transport.close()
+        return writer
+
+    def _frame(self, promised: int) -> None:
+        if self.compressed:
+            self.headers["Content-Encoding"] = "gzip"
+        match self.framing:
+            case "length":
+                self.content_length = promised
+            case "chunked":
+                self.enable_chunked_encoding()
+            case "close":
+                # aiohttp frames every HTTP/1.1 body; this is how its own WebSocketResponse asks it not to.
+                self._length_check = False
+                self.force_close()
+
+    async def _send(self, content: Content, length: int) -> None:
+        loop = asyncio.get_running_loop()
+        size, due_s = self.pace.size if self.pace else _PIECE, loop.time()
+        for first in range(0, length, size):
+            await self.write(content.read(first, min(size, length - first)))
+            if self.pace:
+                due_s += self.pace.every_s
+                await asyncio.sleep(max(0.0, due_s - loop.time()))
+
+
+def outgoing(response: web.StreamResponse) -> Outgoing | None:
+    """The response as one that can still be changed; None when it is being sent already."""
+    if isinstance(response, Outgoing):
+        return response
+    if not isinstance(response, web.Response):
+        return None
+    body = response.body if isinstance(response.body, bytes) else b""
+    changeable = Outgoing(Whole(body), status=response.status)
+    changeable.headers.update(response.headers)
+    changeable.headers.popall("Content-Length", None)
+    return changeable

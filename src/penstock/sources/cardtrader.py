@@ -1,0 +1,159 @@
+"""A seller's account at CardTrader over REST.
+
+Wire facts: https://www.cardtrader.com/docs/api/full/reference. Arrays come bare or as `{"array": […]}`, whatever the documentation says; the
+limit is 200 requests in 10 s for each token; a 404 "Data is not ready" passes; a 429 does not say for how long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+import msgspec
+import structlog
+
+from penstock.core.governor import Governor
+from penstock.core.http import HttpClient, HttpHabits
+from penstock.errors import InvalidInputError, SourceUnavailableError
+from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from penstock.core.download import Download
+    from penstock.inventory.source import InventorySourceConfig
+
+T = TypeVar("T")
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+_URL = "https://api.cardtrader.com"
+_PREFIX = "/api/v2"
+# 200 requests in any 10 s are allowed and 160 used. Nobody says where their 10 s begin: any 10 s touch three windows of 5 s at the most.
+_WINDOW_S = 5
+_REQUESTS_IN_WINDOW = 200 * 8 // 10 // 3
+_PAUSE_S = 10.0
+_NOT_FOUND = 404
+_MEANS = {
+    401: "CardTrader refuses this account's token: give it a new one, from your CardTrader settings",
+    403: "CardTrader does not let this account's token in: give it a new one, unless it is this machine's address that is blocked",
+}
+_LONGEST_TOKEN = 8_192
+
+
+class CardTraderSource:
+    """The marketplace; see InventorySource."""
+
+    def __init__(self, config: InventorySourceConfig) -> None:
+        self._config = config
+
+    def account(self, token: str) -> CardTraderAccount:
+        """See InventorySource."""
+        if not (token.isascii() and token.isprintable() and 0 < len(token) <= _LONGEST_TOKEN and " " not in token):
+            message = "token: this is no CardTrader token; copy the whole one from your CardTrader settings, without spaces"
+            raise InvalidInputError(message, field="token")
+        return CardTraderAccount(self._config, token)
+
+
+class CardTraderAccount:
+    """A seller's account; see SellerAccount for what each method promises."""
+
+    def __init__(self, config: InventorySourceConfig, token: str) -> None:
+        url = config.base_url or _URL
+        # The budget is stored where others can read it, so it must not be named after the token itself.
+        budget = config.budget(f"{url} {hashlib.sha256(token.encode()).hexdigest()[:16]}", _WINDOW_S)
+        governor = Governor(_REQUESTS_IN_WINDOW, budget, share=1.0)
+        habits = HttpHabits(headers={"Authorization": f"Bearer {token}"}, pause_s=_PAUSE_S, passes=_is_not_ready, means=_MEANS)
+        self._http = HttpClient(url + _PREFIX, governor, config.http, habits)
+        self._export = config.export
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def seller(self) -> Seller:
+        """See SellerAccount."""
+
+        def decode(body: bytes) -> Seller:
+            try:
+                return msgspec.json.decode(body, type=Seller)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise _unreadable("/info", body, error) from error
+
+        return await self._http.get("/info", {}, weight=1, decode=decode)
+
+    async def games(self) -> Sequence[Game]:
+        """See SellerAccount."""
+        return await self._list("/games", _games)
+
+    async def categories(self, game_id: int | None = None) -> Sequence[Category]:
+        """See SellerAccount."""
+        return await self._list("/categories", _categories, {} if game_id is None else {"game_id": str(game_id)})
+
+    async def expansions(self, *, stocked: bool = False) -> Sequence[Expansion]:
+        """See SellerAccount."""
+        return await self._list("/expansions/export" if stocked else "/expansions", _expansions)
+
+    async def blueprints(self, expansion_id: int) -> Sequence[Blueprint]:
+        """See SellerAccount."""
+        return await self._list("/blueprints/export", _blueprints, {"expansion_id": str(expansion_id)})
+
+    def export(self) -> AbstractAsyncContextManager[Download]:
+        """See SellerAccount."""
+        return self._http.download("/products/export", self._export, weight=1)
+
+    async def _list(self, path: str, rows: _Rows[T], params: Mapping[str, str] | None = None) -> Sequence[T]:
+        return await self._http.get(path, params or {}, weight=1, decode=lambda body: rows.decode(path, body))
+
+
+class _Rows(Generic[T]):
+    """Decodes an array of rows; a row that is none is left out and logged, because a catalogue with a hole is better than none."""
+
+    def __init__(self, row: type[T]) -> None:
+        self._row = msgspec.json.Decoder(row)
+        self._rows: msgspec.json.Decoder[list[T]] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+
+    def decode(self, path: str, body: bytes) -> Sequence[T]:
+        """The rows; SourceUnavailableError when the body holds no array."""
+        try:
+            array = _bare(body)
+            try:
+                return self._rows.decode(array)
+            except msgspec.ValidationError as error:
+                _log.warning("rows of the catalogue cannot be read and are left out", path=path, first=str(error))
+                return [row for raw in self._raw.decode(array) for row in self._one(raw)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreadable(path, body, error) from error
+
+    def _one(self, raw: msgspec.Raw) -> Sequence[T]:
+        try:
+            return [self._row.decode(raw)]
+        except msgspec.ValidationError:
+            return []
+
+
+class _Wrapped(msgspec.Struct):
+    array: msgspec.Raw
+
+
+_games, _categories, _expansions, _blueprints = _Rows(Game), _Rows(Category), _Rows(Expansion), _Rows(Blueprint)
+
+
+def _bare(body: bytes) -> bytes | msgspec.Raw:
+    return msgspec.json.decode(body, type=_Wrapped).array if body.lstrip().startswith(b"{") else body
+
+
+def _is_not_ready(status: int, body: bytes) -> bool:
+    """The answer to an export that CardTrader is still preparing."""
+    return status == _NOT_FOUND and b"not ready" in body
+
+
+def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
+    what = "an HTML page" if body.lstrip()[:1] == b"<" else f"not what CardTrader documents ({error})"
+    return SourceUnavailableError(f"GET {path}: the answer is {what}: {body[:120].decode('utf-8', 'replace')}")

@@ -1,0 +1,326 @@
+"""Accounts' inventories: staged in a place of their own, compared, and published in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from heapq import nsmallest
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from sqlalchemy import select, text
+
+from penstock.columns import DatabaseNow
+from penstock.core.events import RunChanged
+from penstock.core.run import Counters, RunState
+from penstock.errors import FencedError, NotFoundError, StoreUnavailableError
+from penstock.inventory import queries
+from penstock.inventory.catalog import SnapshotState
+from penstock.inventory.sync import Account, Comparison, Counts, Phase, Published, SyncLimits, SyncProgress
+from penstock.inventory.tables import account as accounts
+from penstock.inventory.tables import inventory_sync, product_quarantine
+from penstock.store import inventory_publish as publishing
+from penstock.store import inventory_sql as sql
+from penstock.store.backend import announce
+from penstock.store.inventory_check import Facts, suspicions
+from penstock.store.inventory_postgres import PostgresArea, give_time
+from penstock.store.inventory_sqlite import SqliteArea
+from penstock.store.runs import count_up
+from penstock.store.schema import run as runs
+from penstock.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from penstock.core.run import Run
+    from penstock.core.vault import Vault
+    from penstock.inventory.product import Product, RejectedRow
+    from penstock.store.database import Database
+
+T = TypeVar("T")
+
+_CURRENCY, _USER = attrgetter("price_currency"), attrgetter("user_id")
+_DIFFERENT_ROWS = 5_000
+_RAW_CHARS = 2_000
+_BIGINT = 2**63
+
+
+class Area(Protocol):
+    """Where rows are staged; each database has its own way."""
+
+    words: sql.Words
+
+    async def open(self) -> None:
+        """Make it, empty."""
+
+    async def close(self) -> None:
+        """Leave nothing of it."""
+
+    async def stage(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives on the connection of the area, which also reads the published tables; soon done."""
+
+    async def compare(self, work: Callable[[Connection], T]) -> T:
+        """The same with more time, when all rows are there."""
+
+    async def publish(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives in one transaction that reads the area and writes the published tables, with as much time as it takes."""
+
+    def put(self, connection: Connection, products: Sequence[Product]) -> None:
+        """Write a page."""
+
+    def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
+        """Note rows of `inventory_sql.compare`, and what is read out of their properties."""
+
+
+class SqlInventoryStore:
+    """See penstock.inventory.sync.InventoryStore."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def account(self, account_id: int) -> Account:
+        """See InventoryStore."""
+        wanted = select(accounts).where(accounts.c.id == account_id)
+        row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
+        if row is None:
+            message = f"account: there is no account {account_id}; `penstock accounts` lists them"
+            raise NotFoundError(message)
+        return Account(id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id)
+
+    async def published_by(self, run: Run) -> Published | None:
+        """See InventoryStore."""
+        sync = await self._database.read(lambda connection: queries.sync(connection, run.id))
+        if sync is None or sync.state != SnapshotState.PUBLISHED:
+            return None
+        return Published(counts=publishing.counts_of(sync), rows=sync.rows, bytes=sync.bytes)
+
+    @contextlib.asynccontextmanager
+    async def staging(self, run: Run, account: Account) -> AsyncIterator[SqlStaging]:
+        """See InventoryStore."""
+        await self._database.write(lambda connection: _show(connection, run, account.id))
+        first = await self._database.read(lambda connection: publishing.base_of(connection, account.id)) is None
+        area: Area = SqliteArea(self._database, run, first=first) if self._database.file else PostgresArea(self._database, first=first)
+        try:
+            await area.open()
+            yield SqlStaging(self._database, area, run, account)
+        finally:
+            await area.close()
+
+    async def progress(self, run: Run, progress: SyncProgress) -> None:
+        """See InventoryStore."""
+        await self._database.write(lambda connection: _progress(connection, run, progress))
+
+    async def approve(self, run_id: int) -> Counts:
+        """Publish what a run kept; ConflictError when the inventory is another by now, or something newer was kept."""
+        words = sql.SQLITE if self._database.file else sql.POSTGRES
+
+        def approve(connection: Connection) -> Counts:
+            give_time(connection)
+            counts = publishing.approve(connection, words, run_id)
+            _tell(connection, run_id, "Approved and published")
+            return counts
+
+        return await self._database.write(approve, hurried=False)
+
+    async def reject(self, run_id: int) -> None:
+        """Drop what a run kept."""
+
+        def reject(connection: Connection) -> None:
+            publishing.reject(connection, run_id)
+            _tell(connection, run_id, "Rejected, the inventory is as it was")
+
+        await self._database.write(reject, hurried=False)
+
+
+def _tell(connection: Connection, run_id: int, message: str) -> None:
+    """What was decided stands on the run, whose followers hear of it."""
+    connection.execute(runs.update().where(runs.c.id == run_id).values(message=message))
+    announce(connection, RunChanged(run_id))
+
+
+def _show(connection: Connection, run: Run, account_id: int) -> None:
+    put = upsert(connection, inventory_sync, key=("run_id",), change=("phase",))
+    connection.execute(put, {"run_id": run.id, "account_id": account_id, "phase": Phase.EXPORT})
+
+
+def _progress(connection: Connection, run: Run, progress: SyncProgress) -> None:
+    shown = {name: value for name, value in asdict(progress).items() if name not in {"percent", "message"}}
+    connection.execute(inventory_sync.update().where(inventory_sync.c.run_id == run.id).values(shown))
+    count_up(connection, run, Counters(), progress=progress.percent, message=progress.message)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was staged so far."""
+
+    rows: int = 0
+    rejected: int = 0
+    currencies: Counter[str] = field(default_factory=Counter)
+    users: Counter[int] = field(default_factory=Counter)
+
+    def add(self, products: Sequence[Product]) -> None:
+        """Count a page."""
+        self.rows += len(products)
+        self.currencies.update(map(_CURRENCY, products))
+        self.users.update(map(_USER, products))
+
+
+class SqlStaging:
+    """See penstock.inventory.sync.Staging."""
+
+    def __init__(self, database: Database, area: Area, run: Run, account: Account) -> None:
+        self._database = database
+        self._area = area
+        self._run = run
+        self._account = account
+        self._seen = _Seen()
+        self._taken: publishing.Taken | None = None
+
+    async def add(self, products: Sequence[Product]) -> None:
+        """See Staging."""
+
+        def add(connection: Connection) -> None:
+            _require_run(connection, self._run)
+            self._area.put(connection, products)
+
+        await self._area.stage(add)
+        self._seen.add(products)
+
+    async def refuse(self, rows: Sequence[RejectedRow]) -> None:
+        """See Staging."""
+        await self._database.write(lambda connection: _refuse(connection, self._run, self._account.id, rows))
+        self._seen.rejected += len(rows)
+
+    async def compare(self, limits: SyncLimits) -> Comparison:
+        """See Staging."""
+        self._taken = taken = await self._area.compare(lambda connection: self._compare(connection, limits))
+        return Comparison(counts=taken.counts, base=taken.base, suspicions=taken.suspicions)
+
+    async def publish(self, comparison: Comparison) -> Counts:
+        """See Staging."""
+        taken = self._compared(comparison)
+        counts = taken.counts
+        updated = counts.changed + counts.gone + counts.returned
+        done = Counters(inserted=counts.new, updated=updated, unchanged=counts.unchanged, rejected=counts.rejected)
+
+        def publish(connection: Connection) -> None:
+            _require_run(connection, self._run)
+            publishing.publish(connection, self._area.words, taken)
+            # Last, so that the run can be read and heard of until then; it checks the fence once more.
+            count_up(connection, self._run, done)
+
+        await self._area.publish(publish)
+        return counts
+
+    async def keep(self, comparison: Comparison, *, held: bool) -> None:
+        """See Staging."""
+        taken = self._compared(comparison)
+        state = SnapshotState.HELD if held else SnapshotState.DRY_RUN
+
+        def keep(connection: Connection) -> None:
+            _require_run(connection, self._run)
+            publishing.keep(connection, self._area.words, taken, state)
+            count_up(connection, self._run, Counters(rejected=taken.counts.rejected))
+
+        await self._area.publish(keep)
+
+    def _compared(self, comparison: Comparison) -> publishing.Taken:
+        taken = self._taken
+        if taken is None or (comparison.counts, comparison.base) != (taken.counts, taken.base):
+            message = "a comparison is published by the staging area that made it"
+            raise RuntimeError(message)
+        return taken
+
+    def _compare(self, connection: Connection, limits: SyncLimits) -> publishing.Taken:
+        _require_run(connection, self._run)
+        facts = self._facts(connection)
+        base = publishing.base_of(connection, self._account.id)
+        kinds = {"new": facts.rows} if base is None else self._diff(connection)
+        missing = (base.products if base else 0) - (facts.rows - kinds.get("new", 0) - kinds.get("returned", 0))
+        gone = 0 if self._seen.rejected else missing
+        if gone:
+            connection.execute(text(sql.GONE), {"account": self._account.id})
+        written = {name: kinds.get(name, 0) for name in ("new", "changed", "returned")}
+        counts = Counts(
+            **written,
+            unchanged=facts.rows - sum(written.values()),
+            gone=gone,
+            rejected=self._seen.rejected,
+            unmapped=connection.execute(text(sql.UNMAPPED)).scalar_one(),
+        )
+        return publishing.Taken(
+            account_id=self._account.id,
+            run_id=self._run.id,
+            base=base and base.id,
+            counts=counts,
+            products=facts.rows + missing - gone,
+            currencies=facts.currencies,
+            suspicions=suspicions(facts, base, counts, limits, self._account),
+        )
+
+    def _diff(self, connection: Connection) -> Counter[str]:
+        """How many of each kind there are."""
+        kinds: Counter[str] = Counter()
+        connection.execute(text("DELETE FROM inventory_diff"))
+        streamed = {"stream_results": True, "max_row_buffer": _DIFFERENT_ROWS}
+        found = connection.execute(text(sql.compare(self._area.words)), {"account": self._account.id}, execution_options=streamed)
+        for rows in found.partitions(_DIFFERENT_ROWS):
+            self._area.put_different(connection, rows)
+            kinds.update(row.kind for row in rows)
+        return kinds
+
+    def _facts(self, connection: Connection) -> Facts:
+        """What is staged, of each id one row."""
+        seen, staged = self._seen, connection.execute(text(sql.STAGED_COUNT)).one()
+        if staged.rows != seen.rows:
+            message = "the staging area was lost with its connection to the database"
+            raise StoreUnavailableError(message)
+        twice = connection.execute(text(sql.TWICE)).all() if staged.ids < staged.rows else []
+        if twice:
+            connection.execute(text(sql.drop_twice(self._area.words)))
+        return Facts(
+            rows=staged.ids,
+            twice=twice[0].ids if twice else 0,
+            twice_sample=[row.product_id for row in twice],
+            currencies=dict(seen.currencies.most_common()),
+            strangers=seen.rows - seen.users[self._account.user_id],
+            users=nsmallest(3, seen.users),
+        )
+
+
+def _require_run(connection: Connection, run: Run) -> None:
+    """FencedError when the run is somebody else's by now."""
+    ours = select(runs.c.id).where(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.state == RunState.RUNNING)
+    if connection.scalar(ours) is None:
+        message = f"run {run.id} was taken over by another worker"
+        raise FencedError(message)
+
+
+def _refuse(connection: Connection, run: Run, account_id: int, rows: Sequence[RejectedRow]) -> None:
+    """A row that is refused again is counted, not stored again. What the run refused is counted at its end: it may begin anew."""
+    count_up(connection, run, Counters())
+    values = [_refused(row) | {"account_id": account_id, "run_id": run.id} for row in rows]
+    if values:
+        change = ("run_id", "seen_at")
+        put = upsert(connection, product_quarantine, key=("account_id", "digest"), change=change, seen=product_quarantine.c.seen + 1)
+        connection.execute(put.values(seen_at=DatabaseNow()), values)
+
+
+def _refused(row: RejectedRow) -> dict[str, Any]:
+    return {
+        "digest": hashlib.blake2b(f"{row.reason}\n{row.raw}".encode("utf-8", "replace"), digest_size=16).hexdigest(),
+        "reason": row.reason,
+        "detail": _plain(row.detail),
+        "raw": _plain(row.raw),
+        "product_id": row.product_id if row.product_id is not None and abs(row.product_id) < _BIGINT else None,
+    }
+
+
+def _plain(sent: str) -> str:
+    """Without what PostgreSQL does not take in text."""
+    return sent[:_RAW_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

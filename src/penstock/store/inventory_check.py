@@ -1,0 +1,90 @@
+"""Whether a staged snapshot can be believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import Row
+
+    from penstock.inventory.sync import Account, Counts, SyncLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is staged. `twice` ids came more than once; `strangers` rows name another seller; `users` are some of the sellers.
+
+    The most frequent one of `currencies` comes first.
+    """
+
+    rows: int
+    twice: int
+    twice_sample: Sequence[int]
+    currencies: Mapping[str, int]
+    strangers: int
+    users: Collection[int]
+
+
+def suspicions(facts: Facts, base: Row[Any] | None, counts: Counts, limits: SyncLimits, account: Account) -> dict[str, str]:
+    """A sentence for each reason not to publish it."""
+    found = {
+        "empty": _empty(facts, base, counts),
+        "shrunk": _shrunk(base, counts, limits),
+        "other_seller": _other_seller(facts, account),
+        "duplicate_id": _duplicate_id(facts),
+        "currency": _currency(facts, base),
+    }
+    return {reason: sentence for reason, sentence in found.items() if sentence}
+
+
+def _empty(facts: Facts, base: Row[Any] | None, counts: Counts) -> str | None:
+    if facts.rows:
+        return None
+    if counts.rejected:
+        return f"none of the {counts.rejected:,} rows of the export can be read"
+    if base is None or not base.products:
+        return None
+    return f"the export holds no products; {base.products:,} are published"
+
+
+def _shrunk(base: Row[Any] | None, counts: Counts, limits: SyncLimits) -> str | None:
+    if base is None or counts.gone <= limits.shrink_rows or counts.gone * 100 <= base.products * limits.shrink_percent:
+        return None
+    share = counts.gone * 100 / base.products
+    return (
+        f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %; more than {limits.shrink_percent:g} % is not published"
+    )
+
+
+def _other_seller(facts: Facts, account: Account) -> str | None:
+    if not facts.strangers:
+        return None
+    others = ", ".join(str(user) for user in sorted(facts.users) if user != account.user_id)
+    return f"products of another seller than user {account.user_id}: {facts.strangers:,}, such as of user {others}"
+
+
+def _duplicate_id(facts: Facts) -> str | None:
+    if not facts.twice:
+        return None
+    sample = ", ".join(map(str, facts.twice_sample))
+    return f"product ids that come more than once: {facts.twice:,}, such as {sample}; of each the first row is kept"
+
+
+def _currency(facts: Facts, base: Row[Any] | None) -> str | None:
+    """CardTrader shows prices in the currency of who asks, so one that was not there before means that this has changed."""
+    if base is None or not base.currencies or not facts.currencies:
+        return None
+    before, now = next(iter(_most_first(base.currencies))), next(iter(facts.currencies))
+    strange = {name: count for name, count in facts.currencies.items() if name not in base.currencies}
+    if strange:
+        return f"{sum(strange.values()):,} prices are in {', '.join(strange)}; the published ones are in {', '.join(_most_first(base.currencies))}"
+    return None if before == now else f"most prices are in {now}; most of the published ones are in {before}"
+
+
+def _most_first(currencies: Mapping[str, int]) -> list[str]:
+    """A stored JSON object is in no order."""
+    return [name for name, _ in Counter(currencies).most_common()]

@@ -1,0 +1,93 @@
+"""A product as the values of its staged row."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+
+from penstock.inventory.tables import NORMALISED, STAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.inventory.product import Product
+
+    Json: TypeAlias = bytes | msgspec.Raw
+
+T = TypeVar("T")
+
+_PROPERTIES, _GRADED, _IMAGES = (STAGED.index(name) for name in ("properties", "graded", "uploaded_images"))
+_PREFIXED_KEY = re.compile(rb'"([a-z0-9]+_)(?:language|foil)"\s*:')
+
+
+class Normalised(NamedTuple):
+    """What is read out of the properties, in the order of penstock.inventory.tables.NORMALISED."""
+
+    condition: str | None = None
+    language: str | None = None
+    foil: bool | None = None
+    signed: bool | None = None
+    altered: bool | None = None
+
+
+class Normaliser(Generic[T]):
+    """Reads properties and gives what `shown` makes of them. The keys of a game carry a prefix, which the first of its products tells that has one.
+
+    It does this for all rows of a first import, while they come and the database has time: read by its own functions, the properties take a second
+    more. Of a later import only what differs is read.
+    """
+
+    def __init__(self, shown: Callable[[Normalised], T]) -> None:
+        self._readers: dict[int, Callable[[Json], Any]] = {}
+        # Most products are in few conditions and languages.
+        self._shown = lru_cache(maxsize=16_384)(lambda found: shown(_normalised(found)))
+        self._nothing = shown(Normalised())
+
+    def of(self, game_id: int, properties: Json) -> T:
+        """Nothing where the properties cannot be read, or are of other types."""
+        read = self._readers.get(game_id) or self._learned(game_id, properties)
+        try:
+            return self._shown(read(properties))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._nothing
+
+    def _learned(self, game_id: int, properties: Json) -> Callable[[Json], Any]:
+        key = _PREFIXED_KEY.search(properties)
+        if key is None:
+            return _PLAIN
+        self._readers[game_id] = reader = _reader(key[1].decode())
+        return reader
+
+
+def _reader(prefix: str) -> Callable[[Json], Any]:
+    fields = {"condition": "condition", "language": f"{prefix}language", "plain_language": "language"}
+    fields |= {"foil": f"{prefix}foil", "plain_foil": "foil", "signed": "signed", "altered": "altered"}
+    types = {name: bool | int | str | None if "foil" in name or name in NORMALISED[3:] else str | None for name in fields}
+    made = msgspec.defstruct("Properties", [(name, types[name], None) for name in fields], rename=fields, frozen=True, gc=False)
+    return msgspec.json.Decoder(made).decode
+
+
+def _normalised(found: Any) -> Normalised:  # noqa: ANN401 - a struct of _reader's
+    language = found.plain_language if found.language is None else found.language
+    foil = found.plain_foil if found.foil is None else found.foil
+    return Normalised(found.condition, language, _flag(foil), _flag(found.signed), _flag(found.altered))
+
+
+def _flag(value: bool | int | str | None) -> bool | None:  # noqa: FBT001 - this is what it is about
+    return None if value is None else value in {1, "1", "true"}
+
+
+# No key of a game begins like this.
+_PLAIN = _reader("_")
+
+
+def staged_values(one: Product) -> list[Any]:
+    """In the order of STAGED, which is that of the fields of Product; JSON as text, `graded` as a boolean or None."""
+    values: list[Any] = [*msgspec.structs.astuple(one)]
+    values[_PROPERTIES] = str(one.properties_hash, "utf-8", "replace")
+    values[_IMAGES] = str(one.uploaded_images, "utf-8", "replace")
+    values[_GRADED] = None if one.graded is None else bool(one.graded)
+    return values

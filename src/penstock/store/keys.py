@@ -1,0 +1,100 @@
+"""Where the keys of the vault are kept: in the settings, or in a file beside an SQLite database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from penstock.core.vault import new_key, parse_keys
+from penstock.errors import SecretKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+class GivenKeys:
+    """Keys from the settings, or none of them."""
+
+    def __init__(self, text: str | None) -> None:
+        self._text = text
+
+    def found(self) -> Sequence[str]:
+        """See penstock.core.vault.Keys."""
+        return parse_keys(self._text, where="PENSTOCK_SECRET_KEY") if self._text else []
+
+    def needed(self) -> Sequence[str]:
+        """See penstock.core.vault.Keys."""
+        if keys := self.found():
+            return keys
+        message = (
+            "secrets are stored encrypted, and there is no key for that: set PENSTOCK_SECRET_KEY, the same in all processes, to what this prints: "
+            "openssl rand -base64 32 | tr '+/' '-_'"
+        )
+        raise SecretKeyError(message)
+
+
+class KeyFile:
+    """A file with a key in each line. One of `ours` is made when it is needed first, readable by its owner only; others are only read."""
+
+    def __init__(self, file: Path, *, ours: bool) -> None:
+        self.file = file
+        self.ours = ours
+
+    def found(self) -> Sequence[str]:
+        """See penstock.core.vault.Keys."""
+        try:
+            text = self.file.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"the key file {self.file} cannot be read: {getattr(error, 'strerror', None) or 'it holds no key'}"
+            raise SecretKeyError(message) from None
+        return parse_keys(text, where=str(self.file))
+
+    def needed(self) -> Sequence[str]:
+        """See penstock.core.vault.Keys."""
+        if keys := self.found():
+            return keys
+        if not self.ours:
+            message = f"secrets are stored encrypted, and the key file {self.file} is not there; PENSTOCK_SECRET_KEY_FILE names it"
+            raise SecretKeyError(message)
+        with self._written([new_key()]) as new, contextlib.suppress(FileExistsError):
+            # A link is not made where a file is already: of two processes both then use the key of the first one.
+            os.link(new, self.file)
+        return self.found()
+
+    def replace(self, keys: Sequence[str]) -> None:
+        """Put these keys into the place of those that are there, all at once."""
+        with self._written(keys) as new:
+            new.replace(self.file)
+
+    @contextlib.contextmanager
+    def _written(self, keys: Sequence[str]) -> Iterator[Path]:
+        """A file of another name that holds them and is on the disk: a key that a power cut takes away takes the secrets along."""
+        new = self.file.with_name(f"{self.file.name}.{secrets.token_hex(8)}")
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+                opened.write("".join(f"{key}\n" for key in keys))
+                opened.flush()
+                os.fsync(descriptor)
+            yield new
+            _sync_folder(self.file.parent)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            message = f"the key file {self.file} cannot be written: {error.strerror}"
+            raise SecretKeyError(message) from error
+        finally:
+            new.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

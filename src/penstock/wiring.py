@@ -1,0 +1,213 @@
+"""The parts that the composition root is made of, each out of the settings: sources, the database, keys, what sends alerts."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.core.alerts import Policy
+from penstock.core.download import DownloadLimits
+from penstock.core.events import EventsLost, ProviderPaused
+from penstock.core.http import HttpLimits
+from penstock.engine.alerting import AlertingOptions
+from penstock.errors import ConflictError, InvalidInputError, StoreUnavailableError
+from penstock.inventory.runs import InventoryRuns
+from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
+from penstock.inventory.spool import Spool
+from penstock.inventory.sync import SyncLimits
+from penstock.market.source import SourceConfig
+from penstock.notify.sender import Sender
+from penstock.store.alerts import BookOptions, SqlAlertBook
+from penstock.store.budget import SqlBudget
+from penstock.store.database import Database, DatabaseOptions, parse_url
+from penstock.store.keys import GivenKeys, KeyFile
+from penstock.store.migrate import newest_version, refuse_newer, version
+from penstock.store.owner import owned, owner_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from penstock.core.governor import Budget
+    from penstock.core.vault import Keys, Vault
+    from penstock.inventory.configs import SyncConfigs
+    from penstock.inventory.source import InventorySource
+    from penstock.inventory.sync import Account, InventoryStore
+    from penstock.market.configs import ConfigDomain
+    from penstock.market.runs import MarketRuns
+    from penstock.market.source import MarketSource
+    from penstock.settings import Settings
+    from penstock.store.health import HealthQueries
+
+
+def make_source(settings: Settings, exchange: str, budget: Budget) -> MarketSource:
+    """The source of an exchange; InvalidInputError when no installed package brings one."""
+    found = {point.name: point for point in entry_points(group="penstock.sources")}
+    if exchange == MARKETPLACE:
+        message = f"exchange: {MARKETPLACE} is a marketplace and has no candles; `penstock sync NAME` syncs an account of it"
+        raise InvalidInputError(message, field="exchange")
+    if exchange not in found:
+        message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(sorted(found))}, or {MARKETPLACE} in a config of a sync"
+        raise InvalidInputError(message, field="exchange")
+    config = SourceConfig(http=_http_limits(settings), budget=budget)
+    if exchange == "binance":
+        config = replace(config, base_url=settings.binance_url, weight_per_minute=settings.binance_weight_per_minute)
+    source: MarketSource = found[exchange].load()(config)
+    return source
+
+
+def _http_limits(settings: Settings) -> HttpLimits:
+    return HttpLimits(
+        deadline_s=settings.request_deadline_s,
+        attempts=settings.request_attempts,
+        longest_pause_s=settings.request_longest_pause_s,
+        connections=settings.request_concurrency,
+    )
+
+
+def make_inventory_source(settings: Settings, budget: Callable[[str, int], Budget]) -> InventorySource:
+    """The marketplace; `budget` gives the budget of a name, with windows of so many seconds."""
+    (point,) = entry_points(group="penstock.inventory_sources", name="cardtrader")
+    export = DownloadLimits(
+        first_byte_s=settings.export_first_byte_s,
+        idle_s=settings.export_idle_s,
+        total_s=settings.export_deadline_s,
+        attempts=settings.export_attempts,
+    )
+    config = InventorySourceConfig(base_url=settings.cardtrader_url, http=_http_limits(settings), export=export, budget=budget)
+    source: InventorySource = point.load()(config)
+    return source
+
+
+def make_inventory_runs(
+    settings: Settings, source: InventorySource, store: InventoryStore, on_published: Callable[[Account], Awaitable[None]] | None = None
+) -> InventoryRuns:
+    """What syncs inventories into a store."""
+    limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)
+    return InventoryRuns(source, store, Spool(settings.export_folder), limits, on_published)
+
+
+def domain_of(market: MarketRuns, syncs: SyncConfigs) -> Callable[[str], ConfigDomain]:
+    """Which domain has the configs of an exchange."""
+    return lambda exchange: syncs if exchange == MARKETPLACE else market
+
+
+class Sources:
+    """The open sources of this process: one for each exchange, so that all runs share its limits."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._budgets: dict[str, SqlBudget] = {}
+        self._open: dict[str, MarketSource] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    async def get(self, exchange: str) -> MarketSource:
+        """The open source of an exchange; InvalidInputError when no installed package brings one."""
+        if exchange not in self._open:
+            name = self._settings.binance_url or exchange
+            budget = SqlBudget(self._database, name)
+            source = make_source(self._settings, exchange, budget)
+            await self._stack.enter_async_context(source)
+            self._budgets[name] = budget
+            self._open[exchange] = source
+        return self._open[exchange]
+
+    def inventory(self) -> InventorySource:
+        """The marketplace; each account has a budget of its own."""
+        return make_inventory_source(self._settings, self._account_budget)
+
+    def _account_budget(self, name: str, window_s: int) -> Budget:
+        return self._budgets.setdefault(name, SqlBudget(self._database, name, window_s=window_s))
+
+    async def heed_pauses(self) -> None:
+        """When a provider told another process to wait, what this one was granted is void; runs until cancelled."""
+        with self._database.events.subscribed() as subscription:
+            async for events in subscription:
+                if any(isinstance(event, ProviderPaused | EventsLost) for event in events):
+                    for budget in self._budgets.values():
+                        budget.generation += 1
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._stack.aclose()
+
+
+def database_file(settings: Settings) -> Path | None:
+    """The file of a SQLite database, None for PostgreSQL; InvalidInputError for a URL that is neither."""
+    url = parse_url(settings.database_url)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def masked_url(settings: Settings) -> str:
+    """The database's URL without its password."""
+    url = parse_url(settings.database_url)
+    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
+
+
+@contextlib.asynccontextmanager
+async def owned_database(settings: Settings, *, serving: str | None) -> AsyncIterator[Database]:
+    async with open_database(settings) as database:
+        with owned(database.file, url=serving) if database.file else contextlib.nullcontext():
+            yield database
+
+
+@contextlib.asynccontextmanager
+async def open_reader(settings: Settings) -> AsyncIterator[Database]:
+    """The database for reading, beside whoever owns it; StoreUnavailableError when there is none, ConflictError when it is of another version."""
+    async with open_database(settings) as database:
+        if database.file and not database.file.exists():
+            message = f"there is no database at {database.url.database} yet; `penstock collect` and `penstock accounts add` make one"
+            raise StoreUnavailableError(message)
+        found = await database.read(version)
+        refuse_newer(found)
+        if found != newest_version():
+            message = f"the database has schema version {found or 'none'}, this Penstock works with {newest_version()}; run `penstock migrate`"
+            raise ConflictError(message)
+        yield database
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    options = DatabaseOptions(pool_size=settings.database_pool_size, threads=settings.database_threads, timeout_s=settings.database_timeout_s)
+    database = Database(parse_url(settings.database_url), options)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def serving_url(settings: Settings) -> str | None:
+    """Where the service is that owns this SQLite database; None when nobody does, or a process that does not serve."""
+    file = database_file(settings)
+    return owner_url(file) if file else None
+
+
+def vault_keys(settings: Settings) -> Keys:
+    """Where the keys of stored secrets come from: the settings, else a file beside an SQLite database."""
+    if settings.secret_key is not None:
+        return GivenKeys(settings.secret_key.get_secret_value())
+    if settings.secret_key_file is not None:
+        return KeyFile(settings.secret_key_file, ours=False)
+    if (file := database_file(settings)) is None:
+        return GivenKeys(None)
+    # A database that is reached through a link is the same one.
+    real = file.resolve()
+    return KeyFile(real.with_name(real.name + ".key"), ours=True)
+
+
+def alert_book(settings: Settings, database: Database, vault: Vault, health: HealthQueries) -> SqlAlertBook:
+    policy = Policy(cooldown_ms=int(settings.alert_cooldown_s * 1000), settle_ms=int(settings.alert_settle_s * 1000))
+    # Nobody still sends a message whose deadline is over twice.
+    options = BookOptions(interval_s=settings.alert_interval_s, claim_s=2 * settings.alert_deadline_s + settings.database_timeout_s)
+    return SqlAlertBook(database, vault, health, policy, options)
+
+
+def make_sender(settings: Settings) -> Sender:
+    return Sender(deadline_s=settings.alert_deadline_s, allow_private=settings.alert_private_targets)
+
+
+def alerting_options(settings: Settings) -> AlertingOptions:
+    return AlertingOptions(first_after_s=settings.alert_delay_s)

@@ -1,0 +1,71 @@
+"""A seller's account on a simulated CardTrader, for the tests of the commands; the products are few, so that no test waits for them."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from penstock.app import open_app
+from penstock.cli.seller_doors import SellerHere
+from penstock.cli.stored import Inventories
+from penstock.core.vault import new_key
+from penstock.settings import load_settings
+from penstock.simulator.server import SimulatorSettings, running
+from tests.acceptance.commands import Penstock, put_faults
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from penstock.app import App
+
+PRODUCTS = 200
+TOKEN = "demo"
+
+
+@dataclass(frozen=True)
+class Seller:
+    """The simulated seller of a token, and the program of a user who knows it."""
+
+    url: str
+    session: aiohttp.ClientSession
+    penstock: Penstock
+
+    async def changes(self, **percent: float | list[str]) -> None:
+        """The next version of the inventory: so many products are `changed`, `gone`, `new`."""
+        async with self.session.post(f"{self.url}/simulator/accounts/{TOKEN}/versions", json=percent) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def faults(self, *faults: dict[str, Any]) -> None:
+        """The simulator has these faults and no others."""
+        await put_faults(self.url, *faults)
+
+    @contextlib.asynccontextmanager
+    async def app(self) -> AsyncIterator[App]:
+        """His application, in the process of the test."""
+        given = {name.removeprefix("PENSTOCK_").lower(): value for name, value in self.penstock.environment.items()}
+        async with open_app(load_settings(**given, export_folder=self.penstock.folder / "exports")) as app:
+            yield app
+
+    async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
+        """What came of a sync of the account `shop`, which is made if it is not there: done here, since starting the program takes a while.
+
+        As after the command, what the products are is looked up too.
+        """
+        async with self.app() as app:
+            known = [one["id"] for one in await Inventories(app.database, app.settings).accounts()]
+            account_id = known[0] if known else await app.accounts.add("shop", TOKEN)
+            ended = await SellerHere(app).sync(account_id, dry_run=dry_run, advance=lambda _: None)
+            await app.work_off()
+            return ended
+
+
+@contextlib.asynccontextmanager
+async def a_seller(penstock: Penstock, database_url: str) -> AsyncIterator[Seller]:
+    """A seller of PRODUCTS products, and another one of five, with the token `other`."""
+    settings = SimulatorSettings(symbols=2, accounts=(f"{TOKEN}:{PRODUCTS}", "other:5"), limits=False)
+    async with running(settings) as url, aiohttp.ClientSession() as session:
+        given = {"database_url": database_url, "cardtrader_url": url, "secret_key": new_key(), "request_attempts": "1", "run_attempts": "1"}
+        yield Seller(url, session, penstock.with_settings(**given))

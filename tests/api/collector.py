@@ -1,0 +1,94 @@
+"""A service that works: the API on a real socket over a database of the test, its executor, and a simulated exchange, all in the test's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiohttp
+
+from penstock.api.server import ServeOptions, listening, running
+from penstock.app import App, open_app
+from tests.simulated import Exchange, settings_for, simulated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+PREFIX = "/api/v1/data-collector"
+ENDED = {"completed", "failed", "cancelled"}
+PATIENCE_S = 30
+# The exchange takes requests for candles and does not answer, so that a run can be seen while it runs.
+SILENT = {"name": "hang", "path": "/api/v3/klines"}
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Collector:
+    """The service as its users see it."""
+
+    app: App
+    exchange: Exchange
+    url: str
+    session: aiohttp.ClientSession
+
+    async def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        """Status and JSON of a call; `path` is below the data collector's prefix, or whole."""
+        whole = path if path.startswith(("/api", "/readyz")) else PREFIX + path
+        async with self.session.request(method, whole, json=body, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        status, body = await self.call("GET", path)
+        assert status == 200, body
+        return body
+
+    async def start(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> str:
+        """Start a collection that is not refused; gives its task."""
+        status, body = await self.call("POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more)
+        assert status == 202, body
+        task_id: str = body["task_id"]
+        return task_id
+
+    async def task(self, task_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.get(f"/task/{task_id}")
+        return found
+
+    async def ended(self, task_id: str) -> dict[str, Any]:
+        """The task once it has ended."""
+        return await self.until(lambda: self.task(task_id), lambda task: task["status"] in ENDED)
+
+    async def running(self, task_id: str) -> dict[str, Any]:
+        """The task once it runs."""
+        return await self.until(lambda: self.task(task_id), lambda task: task["status"] == "running")
+
+    async def until(self, read: Callable[[], Awaitable[T]], holds: Callable[[T], object]) -> T:
+        """What is read, as soon as it is as wished."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds(found := await read()):
+                await asyncio.sleep(0.01)  # the user of an HTTP API has nothing else to wait for
+        return found
+
+    async def collect(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> dict[str, Any]:
+        """Start a collection and wait for its end."""
+        return await self.ended(await self.start(symbols, timeframes, **more))
+
+
+@contextlib.asynccontextmanager
+async def collector(
+    database_url: str, *, work: bool = True, options: ServeOptions | None = None, simulator: dict[str, Any] | None = None, **given: Any
+) -> AsyncIterator[Collector]:
+    """A service; with `work` it works on what is queued."""
+    async with simulated(**(simulator or {})) as exchange:
+        # Longer than any test: a silent exchange is to stay silent.
+        settings = settings_for(database_url, exchange.url, port=0, **({"request_deadline_s": 300.0} | given))
+        async with contextlib.AsyncExitStack() as stack:
+            door = stack.enter_context(listening(settings))
+            app = await stack.enter_async_context(open_app(settings))
+            await stack.enter_async_context(app.working() if work else app.listening())
+            await stack.enter_async_context(running(app, door, options))
+            session = await stack.enter_async_context(aiohttp.ClientSession(door.url))
+            yield Collector(app, exchange, door.url, session)

@@ -1,0 +1,103 @@
+"""Bad input of the routes that change something: a documented 4xx that names the field, and nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.collector import collector
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.api.collector import Collector
+
+_TOKENS = "/api/v1/admin/tokens"
+_TOKEN = {"name": "bot", "scope": "read"}
+_START = "/api/v1/data-collector/start"
+_TASKS = "/api/v1/data-collector/tasks"
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Collector]:
+    async with collector(database_url, work=False) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"scope": "read"}, "name"),
+        (_TOKEN | {"name": ""}, "name"),
+        (_TOKEN | {"name": "x" * 10_000}, "name"),
+        (_TOKEN | {"name": "a\0b"}, "name"),
+        (_TOKEN | {"scope": "root"}, "scope"),
+        (_TOKEN | {"expires_in_s": 0}, "expires_in_s"),
+        (_TOKEN | {"expires_in_s": 10**12}, "expires_in_s"),
+        (_TOKEN | {"expires_in_s": 2**70}, "expires_in_s"),
+        (_TOKEN | {"id": 1}, "id"),
+        ([], "body"),
+    ],
+    ids=lambda case: repr(case)[:40],
+)
+async def test_a_token_that_is_asked_for_wrongly_is_not_made(service: Collector, body: object, field: str) -> None:
+    status, answer = await service.call("POST", _TOKENS, body)
+    assert (status, answer["code"], answer["field"]) == (422, "invalid_input", field)
+    assert len(answer["detail"]) < 300
+    assert await service.app.tokens.listed() == []
+
+
+@pytest.mark.parametrize("token_id", [0, -1, 2**31, 2**63, 2**70, "one", "1.5", "%00"])
+async def test_a_token_that_there_cannot_be_is_not_revoked(service: Collector, token_id: object) -> None:
+    status, answer = await service.call("DELETE", f"{_TOKENS}/{token_id}")
+    assert (status, answer["field"]) == (422, "token_id")
+
+
+async def test_a_token_that_there_is_not_is_not_found(service: Collector) -> None:
+    status, answer = await service.call("DELETE", f"{_TOKENS}/7")
+    assert (status, answer["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"symbols": ["BTC\0USDT"]}, "symbols.0"),
+        ({"symbols": ["B" * 10_000]}, "symbols.0"),
+        ({"symbols": ["BTCUSTD"]}, "symbols"),
+        ({"timeframes": ["7m"]}, "timeframes"),
+        ({"symbols": ["BTCUSDT"], "timeframes": ["1m"], "exchange": "nowhere"}, "exchange"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 10**12}, "limit"),
+        ({"sort": "name"}, "sort"),
+    ],
+    ids=lambda case: repr(case)[:40],
+)
+async def test_a_collection_that_is_asked_for_wrongly_is_not_started(service: Collector, body: dict[str, Any], field: str) -> None:
+    status, answer = await service.call("POST", _START, body)
+    assert (status, answer["code"]) == (422, "invalid_input")
+    assert answer["field"].startswith(field)
+    assert (await service.call("GET", _TASKS))[1]["tasks"] == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("sort", "secret"), ("cursor", 2**64), ("cursor", -1), ("limit", 10**12), ("task_type", "a\0b")])
+async def test_a_list_that_is_asked_for_wrongly_names_the_field(service: Collector, name: str, value: object) -> None:
+    status, answer = await service.call("GET", f"{_TASKS}?{name}={str(value).replace(chr(0), '%00')}")
+    assert (status, answer["field"]) == (422, name)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b"{", b'{"name": 1e400', b"[" * 100_000])
+async def test_a_body_that_is_no_json_is_told(service: Collector, body: bytes) -> None:
+    for path in (_TOKENS, _START):
+        async with service.session.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
+            found = await answer.json()
+            assert (answer.status, found["code"]) == (422, "invalid_input")
+            assert len(found["detail"]) < 300
+
+
+@pytest.mark.parametrize("text", [b'{"symbols": ["BTCUSDT"', b"\xff\xfe", b"{]", b"[" * 100_000], ids=["cut", "no text", "no JSON", "deep"])
+async def test_a_body_that_cannot_be_read_is_refused_as_that(service: Collector, text: bytes) -> None:
+    async with service.session.post(_START, data=text, headers={"Content-Type": "application/json"}) as answer:
+        problem = await answer.json()
+    assert (answer.status, problem["code"], problem["field"]) == (422, "invalid_input", "body")
+    assert problem["detail"] == "body: it cannot be read as JSON in UTF-8"

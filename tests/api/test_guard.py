@@ -1,0 +1,305 @@
+"""The guard: who gets in, with what, and what it costs to refuse the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import psycopg
+import pytest
+
+from penstock.api.guard import known
+from penstock.api.guard.scopes import OPEN, needed
+from penstock.api.server import ServeOptions, create_api, refuse_open_door
+from penstock.app import open_app
+from penstock.core.access import Scope, new_token
+from penstock.errors import InvalidInputError
+from penstock.settings import load_settings
+from tests.api.collector import PATIENCE_S, collector
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from penstock.settings import Settings
+    from tests.api.collector import Collector
+    from tests.postgres_server import PostgresServer
+
+_ADMIN = "an-admin-token-of-a-deployment-4711"
+_TASKS = "/api/v1/data-collector/tasks"
+_REFRESH = "/api/v1/data-collector/refresh-symbols"
+_TOKENS = "/api/v1/admin/tokens"
+_WS = "/api/v1/ws"
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _made(service: Collector, scope: Scope, **more: Any) -> tuple[int, dict[str, str]]:
+    """A token that this service's API did not make: its id, and the header that carries it."""
+    token, secret = await service.app.tokens.create("test", scope, **{"expires_in_s": None} | more)
+    return token.id, _bearer(secret)
+
+
+async def _status(service: Collector, path: str = _TASKS, method: str = "GET", headers: dict[str, str] | None = None) -> int:
+    async with service.session.request(method, path, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def _until(service: Collector, status: int, **given: Any) -> None:
+    await service.until(lambda: _status(service, **given), lambda found: found == status)
+
+
+def _routes(routes: Iterable[Any]) -> set[tuple[str, str]]:
+    """Method and path of every route, those of included routers too."""
+    found = set()
+    for route in routes:
+        if (path := getattr(route, "path", None)) is not None:
+            found |= {(method, path) for method in getattr(route, "methods", None) or {"WEBSOCKET"}}
+        found |= _routes(getattr(getattr(route, "original_router", None), "routes", ()))
+    return found
+
+
+async def _asked(service: Collector, method: str, path: str, headers: dict[str, str]) -> int:
+    path = re.sub(r"\{[a-z_]*\}", "2000000000", path)
+    if method != "WEBSOCKET":
+        return await _status(service, path, method, headers)
+    try:
+        async with service.session.ws_connect(path, headers=headers):
+            return 101
+    except aiohttp.WSServerHandshakeError as refused:
+        return refused.status
+
+
+async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        routes = _routes(create_api(service.app, ServeOptions()).routes)
+        assert {("GET", "/livez"), ("POST", _REFRESH), ("DELETE", _TOKENS + "/{token_id}"), ("GET", "/openapi.json"), ("WEBSOCKET", _WS)} <= routes
+        headers = {scope: (await _made(service, scope))[1] for scope in Scope}
+        await service.until(lambda: _status(service), lambda status: status == 401)
+        for method, path in sorted(routes):
+            scope = needed("GET" if method == "WEBSOCKET" else method, path)
+            if scope is None:
+                assert path in OPEN
+                assert await _asked(service, method, path, {}) == 200
+                continue
+            assert await _asked(service, method, path, {}) == 401, (method, path)
+            for held, header in headers.items():
+                status = await _asked(service, method, path, header)
+                assert (status in {401, 403}) == (not held.covers(scope)), (method, path, held)
+                assert status != 401
+
+
+async def test_what_a_token_may_do_is_what_its_method_says_but_for_secrets() -> None:
+    assert needed("GET", _TASKS) is needed("HEAD", _TASKS) is Scope.READ
+    assert needed("POST", _REFRESH) is needed("PUT", "/api/v1/admin/data-collection/configs/1") is Scope.OPERATE
+    assert needed("GET", _TOKENS) is needed("GET", _TOKENS + "/1") is needed("POST", "/api/v1/admin/alerts/targets") is Scope.ADMIN
+    assert needed("GET", _TOKENS + "x") is Scope.READ
+    assert needed("POST", "/api/v1/inventory/accounts") is needed("DELETE", "/api/v1/inventory/accounts/1") is Scope.ADMIN
+    assert needed("PUT", "/api/v1/inventory/accounts/1") is Scope.ADMIN
+    assert needed("GET", "/api/v1/inventory/accounts") is needed("GET", "/api/v1/inventory/syncs/1/diff") is Scope.READ
+    assert needed("POST", "/api/v1/inventory/accounts/1/sync") is needed("POST", "/api/v1/inventory/syncs/1/approve") is Scope.OPERATE
+    assert needed("POST", "/api/v1/inventory/catalog") is needed("POST", "/api/v1/inventory/accountsx") is Scope.OPERATE
+    assert needed("OPTIONS", "/livez") is needed("POST", "/readyz") is Scope.OPERATE
+
+
+async def test_this_machine_needs_no_token_until_one_was_made(database_url: str) -> None:
+    async with collector(database_url, work=False) as service:
+        assert await _status(service) == 200
+        assert (await service.call("GET", _TOKENS)) == (200, [])
+        async with service.session.ws_connect(_WS) as ws:
+            token_id, header = await _made(service, Scope.READ)
+            # Made by another process it is heard of within some seconds.
+            await _until(service, 401)
+            async with asyncio.timeout(PATIENCE_S):
+                assert (await ws.receive())[:2] == (aiohttp.WSMsgType.CLOSE, 1008)
+        assert await _status(service, headers=header) == 200
+        # Taking the last one away opens nothing.
+        await service.app.tokens.revoke(token_id)
+        await _until(service, 401, headers=header)
+        assert await _status(service) == 401
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "Via"])
+async def test_what_a_proxy_passes_on_is_not_of_this_machine(sqlite_database: str, name: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        assert await _status(service) == 200
+        assert await _status(service, headers={name: "127.0.0.1"}) == 401
+
+
+async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(database_url: str) -> None:
+    async with collector(database_url, work=False) as service:
+        status, made = await service.call("POST", _TOKENS, {"name": "bot", "scope": "admin", "expires_in_s": 3_600})
+        assert (status, made["scope"], made["revoked_at"]) == (201, "admin", None)
+        header = _bearer(made["token"])
+        assert await _status(service) == 401
+        async with service.session.get(_TOKENS, headers=header) as answer:
+            assert [token["name"] for token in await answer.json()] == ["bot"]
+            assert made["token"] not in await answer.text()
+        assert await _status(service, f"{_TOKENS}/{made['id']}", "DELETE", header) == 204
+        assert await _status(service, headers=header) == 401
+
+
+async def test_a_token_that_another_process_made_is_found_when_it_comes(database_url: str) -> None:
+    async with collector(database_url, work=False) as service:
+        await _made(service, Scope.READ)
+        await _until(service, 401)
+        _, header = await _made(service, Scope.OPERATE)
+        await _until(service, 202, path=_REFRESH, method="POST", headers=header)
+
+
+async def test_an_expired_token_works_no_longer(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        _, header = await _made(service, Scope.READ, expires_in_s=1)
+        await _until(service, 401, headers=header)
+
+
+async def test_the_admin_token_of_a_deployment_closes_the_door_and_opens_it(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+        assert await _status(service) == 401
+        assert await _status(service, _TOKENS, headers=_bearer(_ADMIN)) == 200
+        assert await _status(service, headers=_bearer(_ADMIN + "x")) == 401
+        async with service.session.ws_connect(_WS, headers=_bearer(_ADMIN)):
+            pass
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        "Basic abc",
+        _ADMIN + " ",
+        pytest.param(f"Bearer {new_token()}", id="Bearer and an unknown token"),
+        "Bearer \xff",
+        "Bearer pst_",
+    ],
+)
+async def test_what_is_no_token_is_told_how_to_come_back(sqlite_database: str, header: str) -> None:
+    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+        for path in (_TASKS, "/readyz", "/nothing"):
+            async with service.session.get(path, headers={"Authorization": header}) as answer:
+                assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+                assert (await answer.json())["code"] == "unauthorized"
+
+
+async def test_strangers_learn_whether_the_service_is_ready_and_no_more(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+        for path in OPEN:
+            async with service.session.get(path) as answer:
+                assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+        async with service.session.get("/readyz", headers=_bearer(_ADMIN)) as answer:
+            assert (await answer.json())["database"] == "ok"
+        assert await _status(service, "/metrics") == 401
+        assert await _status(service, "/metrics", headers=_bearer(_ADMIN)) == 200
+
+
+@contextlib.asynccontextmanager
+async def _away(server: PostgresServer, database: str) -> AsyncIterator[None]:
+    name = database.rpartition("/")[2]
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        yield
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def test_while_the_database_is_away_known_tokens_read_and_nothing_else(
+    postgres_server: PostgresServer, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "_STALE_S", 0.0)
+    async with collector(postgres_database, work=False, admin_token=_ADMIN, database_timeout_s=2) as service:
+        async with _away(postgres_server, postgres_database):
+            async with service.session.get("/readyz") as answer:
+                assert (answer.status, (await answer.json())["detail"]) == (503, "the service is not ready")
+            assert await _status(service, "/metrics", headers=_bearer(_ADMIN)) == 200
+            async with service.session.post(_REFRESH, headers=_bearer(_ADMIN)) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (503, "database_unavailable")
+                assert int(answer.headers["Retry-After"]) >= 1
+        await _until(service, 202, path=_REFRESH, method="POST", headers=_bearer(_ADMIN))
+
+
+async def test_use_is_noted_away_from_the_request(sqlite_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "_NOTE_USED_S", 0.0)
+    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+        _, header = await _made(service, Scope.READ)
+        await _until(service, 200, headers=header)
+        [token] = await service.until(service.app.tokens.listed, lambda tokens: tokens[0].last_used_at)
+        assert token.last_used_at is not None
+
+
+async def test_a_service_that_others_reach_does_not_start_without_a_token(database_url: str) -> None:
+    settings = load_settings(database_url=database_url, host="0.0.0.0")  # noqa: S104 - to see it refused
+    async with open_app(settings) as app:
+        for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.2"):  # noqa: S104 - as above
+            with pytest.raises(InvalidInputError, match=r"can be reached from other machines.*token create.*PENSTOCK_ADMIN_TOKEN"):
+                await refuse_open_door(_listening_on(settings, host))
+        for host in ("127.0.0.1", "localhost", "::1", "[::1]"):
+            await refuse_open_door(_listening_on(settings, host))
+        token, _ = await app.tokens.create("bot", Scope.READ, expires_in_s=None)
+        await refuse_open_door(_listening_on(settings, "192.0.2.1"))
+        await app.tokens.revoke(token.id)
+        with pytest.raises(InvalidInputError, match="no token that works"):
+            await refuse_open_door(_listening_on(settings, "192.0.2.1"))
+
+
+def _listening_on(settings: Settings, host: str) -> Settings:
+    return settings.model_copy(update={"host": host})
+
+
+async def test_a_socket_takes_its_token_as_a_header_or_as_a_subprotocol(database_url: str) -> None:
+    async with collector(database_url, work=False, admin_token=_ADMIN) as service:
+        token, secret = await service.app.tokens.create("page", Scope.READ, expires_in_s=None)
+        offered = f"penstock.bearer.{secret}"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await service.session.ws_connect(_WS)
+        assert refused.value.status == 401
+        async with service.session.ws_connect(_WS, headers=_bearer(secret)) as ws:
+            assert ws.protocol is None
+        async with service.session.ws_connect(_WS, protocols=("penstock", offered)) as ws:
+            assert ws.protocol == offered
+            await service.app.tokens.revoke(token.id)
+            async with asyncio.timeout(PATIENCE_S):
+                assert (await ws.receive())[:2] == (aiohttp.WSMsgType.CLOSE, 1008)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await service.session.ws_connect(_WS, protocols=(offered,))
+        assert refused.value.status == 401
+
+
+async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False, admin_token=_ADMIN, requests_per_minute=5) as service:
+        statuses = [await _status(service) for _ in range(7)]
+        assert statuses == [401] * 5 + [429] * 2
+        async with service.session.get("/livez") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (429, "too_many_requests")
+            assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        # Who brings a token is counted by it.
+        assert await _status(service, headers=_bearer(_ADMIN)) == 200
+
+
+async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+        _, header = await _made(service, Scope.READ)
+        await _until(service, 200, headers=header)
+        statuses = [await _status(service, "/readyz", headers=_bearer(f"guess {number}")) for number in range(35)]
+        assert statuses[:30] == [401] * 30
+        assert 429 in statuses[30:]
+        # The right guess must not be told from the wrong ones.
+        assert await _status(service, headers=_bearer(_ADMIN)) == 429
+        assert await _status(service, headers=header) == 200
+
+
+async def test_every_answer_tells_browsers_to_be_careful(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        for path, headers in (("/livez", {}), ("/api/v1/nothing", {}), (_TASKS, {}), (_TASKS, {"Host": "evil.example"}), (_TASKS, _bearer("x"))):
+            async with service.session.get(path, headers=headers) as answer:
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                assert answer.headers["X-Frame-Options"] == "DENY"
+                assert answer.headers["Referrer-Policy"] == "no-referrer"
+                assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+                assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+                assert answer.headers.get("Cache-Control") == (None if path == "/livez" else "no-store")

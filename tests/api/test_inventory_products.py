@@ -1,0 +1,263 @@
+"""Products, their history and the catalogues over HTTP, over both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import update
+
+from penstock.inventory.catalog import Blueprint, Expansion, Game
+from penstock.inventory.tables import product
+from tests.api.seller import INVENTORY, OTHER, PRODUCTS, Seller, seller
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+JSON = {"Content-Type": "application/json"}
+
+
+async def _upload(shop: Seller, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    async with shop.service.session.post(f"{INVENTORY}/catalog", data=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def _know_blueprints(shop: Seller) -> list[int]:
+    """Make the catalogue know every second blueprint of the products; gives their ids. Expansion 5 has half of them."""
+    used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
+    catalogue = shop.service.app.catalogue
+    await catalogue.put_games([Game(id=1, name="Magic")])
+    await catalogue.put_expansions([Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}") for number in (5, 6, 7)])
+    await catalogue.put_blueprints(
+        [
+            Blueprint(id=one, game_id=1, category_id=1, expansion_id=5 + at % 2, name=f"Card {one}", scryfall_id=f"S-{one}", tcgplayer_id=f"7{one}")
+            for at, one in enumerate(used)
+        ]
+    )
+    return used
+
+
+async def test_products_are_listed_with_every_filter(database_url: str, tmp_path: Path) -> None:
+    async with seller(database_url, tmp_path) as shop:
+        await shop.call("POST", "/accounts", {"name": "other", "token": OTHER})
+        await shop.synced()
+        known = await _know_blueprints(shop)
+        await _upload(shop, json.dumps([{"sku": f"SKU-{one}", "scryfall_id": f"s-{one}"} for one in known[:3]]).encode(), JSON)
+        every = await shop.pages("/products?limit=1000")
+        assert len(every) == PRODUCTS
+        assert {one["sku"] for one in every} == {None, *(f"SKU-{one}" for one in known[:3])}
+
+        async def same(query: str, wanted: list[dict[str, Any]]) -> None:
+            assert wanted, query
+            assert await shop.pages(f"/products?{query}&limit=97") == wanted, query
+
+        one = every[7]
+        await same(f"account={shop.account_id}", every)
+        await same(f"game={one['game_id']}", [other for other in every if other["game_id"] == one["game_id"]])
+        await same("expansion=5", [other for other in every if other["expansion_id"] == 5])
+        await same(f"condition={one['condition']}", [other for other in every if other["condition"] == one["condition"]])
+        await same("language=en", [other for other in every if other["language"] == "en"])
+        await same("foil=true", [other for other in every if other["foil"]])
+        await same("foil=false", [other for other in every if other["foil"] is False])
+        await same("mapped=true", [other for other in every if other["sku"]])
+        await same("mapped=false", [other for other in every if not other["sku"]])
+        part = one["name_en"][1:5]
+        await same(f"q={part.upper()}", [other for other in every if part.lower() in other["name_en"].lower()])
+        assert (await shop.get("/products?q=%25"))["items"] == (await shop.get("/products?account=2"))["items"] == []
+
+
+@pytest.mark.parametrize("account", ["", "account=1&"], ids=["all", "one"])
+async def test_products_are_sorted_and_no_page_leaves_one_out(database_url: str, tmp_path: Path, account: str) -> None:
+    async with seller(database_url, tmp_path) as shop:
+        await shop.synced()
+        for column in ("product_id", "name_en", "price_cents", "quantity"):
+            up = await shop.pages(f"/products?{account}sort={column}&limit=83")
+            down = await shop.pages(f"/products?{account}sort=-{column}&limit=83")
+            assert up == down[::-1]
+            assert len({one["product_id"] for one in up}) == PRODUCTS
+            if column != "name_en":  # its order is that of the database's language
+                values = [one[column] for one in up]
+                assert values == sorted(values)
+
+
+async def test_what_is_gone_is_told_apart(database_url: str, tmp_path: Path) -> None:
+    async with seller(database_url, tmp_path) as shop:
+        await shop.synced()
+        await shop.edit(gone=1)
+        await shop.synced()
+        there, gone, both = [await shop.pages(f"/products?gone={which}&limit=1000") for which in ("false", "true", "any")]
+        assert (len(there), len(gone), len(both)) == (PRODUCTS - 6, 6, PRODUCTS)
+        assert {one["gone_at"] for one in there} == {None}
+        assert all(one["gone_at"].endswith("Z") for one in gone)
+        assert there == await shop.pages("/products?limit=1000")
+
+
+async def test_the_history_of_a_product_says_what_which_sync_changed(database_url: str, tmp_path: Path) -> None:
+    async with seller(database_url, tmp_path) as shop:
+        first = await shop.synced()
+        before = {one["product_id"]: one for one in await shop.pages("/products?limit=1000")}
+        assert (await shop.get(f"/products/{min(before)}/history")) == {"items": [], "next_cursor": None}
+        syncs = []
+        for _ in range(2):
+            await shop.edit(changed=100, fields=["price"])
+            syncs.append((await shop.synced())["task_id"])
+        one = (await shop.pages("/products?limit=1000"))[3]
+        history = await shop.pages(f"/products/{one['product_id']}/history?account={shop.account_id}&limit=1")
+        assert [item["task_id"] for item in history] == syncs[::-1]
+        assert first["task_id"] not in syncs
+        assert {item["kind"] for item in history} == {"changed"}
+        newest, oldest = (item["changes"]["price_cents"] for item in history)
+        assert (newest[1], oldest[0]) == (one["price_cents"], before[one["product_id"]]["price_cents"])
+        assert newest[0] == oldest[1]
+        for path in ("/products/7/history", f"/products/{one['product_id']}/history?account=9"):
+            assert (await shop.call("GET", path))[0] == 404
+        for path in ("/products/0/history", f"/products/{2**64}/history", "/products/x/history"):
+            assert (await shop.call("GET", path))[1]["field"] == "product_id"
+
+
+async def test_the_catalogues_are_listed_and_what_is_not_mapped_is_counted(database_url: str, tmp_path: Path) -> None:
+    async with seller(database_url, tmp_path) as shop:
+        assert await shop.get("/games") == {"items": [], "next_cursor": None}
+        await shop.synced()
+        known = await _know_blueprints(shop)
+        assert (await shop.get("/games"))["items"] == [{"id": 1, "name": "Magic", "display_name": None}]
+        assert [one["id"] for one in await shop.pages("/expansions?game=1&limit=1")] == [5, 6, 7]
+        assert await shop.pages("/expansions?game=2") == []
+        assert [one["id"] for one in await shop.pages("/blueprints?limit=3")] == known
+        assert [one["id"] for one in await shop.pages("/blueprints?expansion=6")] == known[1::2]
+        unmapped = await shop.pages(f"/unmapped?account={shop.account_id}&limit=50")
+        assert sum(one["products"] for one in unmapped) == PRODUCTS
+        body = "\ufeffsku;tcgplayer_id\r\n" + "".join(f"A{one};7{one}\r\n" for one in known)
+        assert await _upload(shop, body.encode(), CSV) == (200, {"rows": len(known), "mapped": len(known)})
+        assert (await shop.pages("/blueprints"))[0]["sku"] == f"A{known[0]}"
+        left = await shop.pages("/unmapped?limit=50")
+        assert {one["blueprint_id"] for one in left} == {one["blueprint_id"] for one in unmapped} - set(known)
+        assert await _upload(shop, b"[]", JSON) == (200, {"rows": 0, "mapped": 0})
+        assert await shop.pages("/unmapped?limit=50") == unmapped
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "field", "detail"),
+    [
+        (b"sku,name\nA,b\n,c\n", CSV, "sku", "row 3, sku: "),
+        (b"sku,names\nA,b\n", CSV, "catalogue", "'names' is not known; known are sku, name, scryfall_id"),
+        (b"sku\nA\n\xff\n", CSV, "catalogue", "not UTF-8"),
+        (b"sku\nA\0B\n", CSV, "sku", "row 2, sku: "),
+        (b'sku\n"A\n', CSV, "catalogue", "behind row 1"),
+        (b"", CSV, "sku", "sku"),
+        (b'[{"sku": "A"}, {"sku": "B", "set_code": 1.5}]', JSON, "catalogue", "row 2, set_code: "),
+        (b'[{"sku": "A", "price": 1}]', JSON, "catalogue", "unknown field `price`"),
+        (b'{"sku": "A"}', JSON, "catalogue", "send an array of objects"),
+        (b"[[[[", JSON, "catalogue", "send an array of objects"),
+        (b'[{"sku": "\\ud800"}]', JSON, "catalogue", ""),
+        (b'[{"sku": "\\u0000"}]', JSON, "sku", "row 1, sku: "),
+        (b"sku\nA\n", {"Content-Type": "application/x-www-form-urlencoded"}, "Content-Type", "text/csv or application/json"),
+    ],
+    ids=lambda case: repr(case)[:30],
+)
+async def test_a_catalogue_that_is_wrong_changes_nothing(
+    sqlite_database: str, tmp_path: Path, body: bytes, headers: dict[str, str], field: str, detail: str
+) -> None:
+    async with seller(sqlite_database, tmp_path, work=False) as shop:
+        assert (await _upload(shop, b"sku,scryfall_id\nA,1\n", CSV))[1]["rows"] == 1
+        status, problem = await _upload(shop, body, headers)
+        assert (status, problem["code"], problem["field"]) == (422, "invalid_input", field)
+        assert detail in problem["detail"]
+        assert len(problem["detail"]) < 400
+        rows = await shop.service.app.database.read(lambda connection: connection.exec_driver_sql("SELECT sku FROM catalogue").all())
+        assert [row.sku for row in rows] == ["A"]
+
+
+async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path, work=False) as shop:
+        rows = 40_000
+        body = b"sku,name\n" + b"".join(b"A%d,%s\n" % (one, b"x" * 50) for one in range(rows))
+        assert len(body) > 2_000_000
+        async with shop.service.session.post(f"{INVENTORY}/catalog", data=io.BytesIO(body), headers=CSV) as answer:
+            assert (await answer.json())["rows"] == rows
+
+        async def endless() -> Any:  # noqa: ANN401 - an asynchronous generator
+            for _ in range(70):
+                yield b"y" * 1_048_576
+
+        for data in (io.BytesIO(bytes(64 * 1_048_576 + 1)), endless()):
+            try:
+                async with shop.service.session.post(f"{INVENTORY}/catalog", data=data, headers=CSV) as answer:
+                    problem = await answer.json()
+                    assert (answer.status, problem["code"]) == (413, "too_large")
+                    assert "67,108,864 bytes" in problem["detail"]
+            except ConnectionError:
+                # Refused while it was still being sent, and this client did not wait for the answer.
+                continue
+
+
+async def test_many_uploads_at_once_are_taken_in_turn_or_put_off(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path, work=False) as shop:
+        begun, may_end = asyncio.Semaphore(0), asyncio.Event()
+
+        async def slow(name: int) -> Any:  # noqa: ANN401 - an asynchronous generator
+            begun.release()
+            yield b"sku\n"
+            await may_end.wait()
+            yield b"A%d\n" % name
+
+        async def upload(name: int) -> int:
+            # Nothing is sent before the service reads, and then it has counted the upload.
+            async with shop.service.session.post(f"{INVENTORY}/catalog", data=slow(name), headers=CSV, expect100=True) as answer:
+                return answer.status
+
+        uploads = [asyncio.create_task(upload(name)) for name in range(4)]
+        for _ in uploads:
+            await begun.acquire()
+        refused = await shop.service.until(lambda: _upload(shop, b"sku\nB\n", CSV), lambda answer: answer[0] == 429)
+        assert refused[1]["code"] == "too_many_requests"
+        may_end.set()
+        assert await asyncio.gather(*uploads) == [200] * 4
+        assert (await _upload(shop, b"sku\nB\n", CSV))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/products?sort=token", "sort"),
+        ("/products?account=0", "account"),
+        (f"/products?account={2**31}", "account"),
+        (f"/products?game={2**63}", "game"),
+        (f"/products?expansion={2**70}", "expansion"),
+        ("/products?q=a%00b", "q"),
+        ("/products?condition=%00", "condition"),
+        ("/products?gone=perhaps", "gone"),
+        ("/products?gone=", "gone"),
+        ("/products?limit=1001", "limit"),
+        ("/products?skip=1", "skip"),
+        ("/products?cursor=abc", "cursor"),
+        ("/products?cursor=%00", "cursor"),
+        ("/products?cursor=%F0%9F%92%A9", "cursor"),
+        ("/products?cursor=WzEsMSwxXQ&sort=name_en", "cursor"),
+        ("/products?cursor=WyJcdTAwMDAiLDEsMV0&sort=name_en", "cursor"),
+        ("/products?cursor=WzE4NDQ2NzQ0MDczNzA5NTUxNjE2LDEsMV0", "cursor"),
+        ("/expansions?game=0", "game"),
+        ("/blueprints?cursor=9999999999999999999", "cursor"),
+        ("/unmapped?cursor=-1", "cursor"),
+        ("/unmapped?kind=x", "kind"),
+    ],
+)
+async def test_a_list_that_is_asked_for_wrongly_names_the_field(sqlite_database: str, tmp_path: Path, path: str, field: str) -> None:
+    async with seller(sqlite_database, tmp_path, work=False) as shop:
+        status, problem = await shop.call("GET", path)
+        assert (status, problem["code"]) == (422, "invalid_input"), problem
+        assert problem["field"] == field
+
+
+async def test_what_was_sent_comes_out_as_it_came_in(database_url: str, tmp_path: Path) -> None:
+    """A number that JSON can write and Python cannot hold makes no answer fail."""
+    async with seller(database_url, tmp_path) as shop:
+        await shop.synced()
+        odd = '{"mtg_rarity":"Common","x":1e999,"y":123456789012345678901234567890.50}'
+        await shop.service.app.database.write(lambda connection: connection.execute(update(product).values(properties=odd)))
+        async with shop.service.session.get(f"{INVENTORY}/products?limit=1") as answer:
+            assert odd in await answer.text()

@@ -1,0 +1,114 @@
+"""`/metrics` tells what went on, under documented names, and goes on without the database."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import psycopg
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.api.collector import SILENT, Collector, collector
+from tests.house.sources import ROOT
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
+
+
+async def _text(service: Collector) -> str:
+    async with service.session.get("/metrics") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        return await answer.text()
+
+
+async def _values(service: Collector) -> dict[str, float]:
+    """Every value by its name and the values of its labels, which stand in alphabetical order."""
+    families = text_string_to_metric_families(await _text(service))
+    return {" ".join([sample.name, *sample.labels.values()]): sample.value for family in families for sample in family.samples}
+
+
+async def test_runs_and_candles_are_counted_by_kind(database_url: str) -> None:
+    async with collector(database_url, run_attempts=2, run_retry_s=0.01) as service:
+        await service.exchange.faults({"name": "server_error", "symbol": "ETHUSDT", "path": "/api/v3/klines"}, SILENT | {"symbol": "BNBUSDT"})
+        await service.collect("BTCUSDT ETHUSDT", "1m 5m")
+        await service.collect("ETHUSDT")
+        cancelled = await service.start("BNBUSDT")
+        await service.running(cancelled)
+        waiting = await service.start("BNBUSDT", wait=True)
+        values = await _values(service)
+        assert values["penstock_active_runs data_collection running"] == 1
+        assert values["penstock_active_runs data_collection pending"] == 1
+        assert (values["penstock_queue_length"], values["penstock_stuck_runs"]) == (1, 0)
+        for task_id in (waiting, cancelled):
+            await service.call("POST", f"/task/{task_id}/cancel")
+            await service.ended(task_id)
+        values = await _values(service)
+        assert values == values | {
+            "penstock_runs_total data_collection completed": 1,
+            "penstock_runs_total data_collection failed": 1,
+            "penstock_runs_total data_collection cancelled": 2,
+            "penstock_run_retries_total data_collection": 1,
+            "penstock_run_duration_seconds_count data_collection": 3,
+            "penstock_errors_total source_unavailable data_collection": 2,
+            "penstock_errors_total run_unavailable data_collection": 1,
+            "penstock_candles_written_total inserted": 200,
+            "penstock_candles_written_total updated": 0,
+            "penstock_candles_rejected_total": 0,
+            "penstock_queue_length": 0,
+            "penstock_database_up": 1,
+        }
+        assert "penstock_active_runs data_collection running" not in values
+        assert values["penstock_source_requests_total"] > 3
+        assert (await _values(service))["penstock_runs_total data_collection completed"] == 1
+
+
+async def test_a_run_under_way_is_counted_with_what_it_has_written(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults(SILENT | {"symbol": "ETHUSDT"})
+        task_id = await service.start("BTCUSDT ETHUSDT")
+        values = await service.until(lambda: _values(service), lambda values: values["penstock_candles_written_total inserted"] > 0)
+        assert values["penstock_candles_written_total inserted"] == 100
+        await service.call("POST", f"/task/{task_id}/cancel")
+        await service.ended(task_id)
+        assert (await _values(service))["penstock_candles_written_total inserted"] == 100
+
+
+async def test_the_service_tells_of_its_own_health(database_url: str) -> None:
+    async with collector(database_url) as service, service.session.ws_connect("/api/v1/ws") as ws:
+        await service.collect()
+        await ws.send_str("what")
+        await ws.receive()
+        values = await _values(service)
+        assert (values["penstock_websocket_clients"], values["penstock_websocket_messages_total"]) == (1, 1)
+        assert 0 <= values["penstock_event_loop_lag_seconds p99"] <= values["penstock_event_loop_lag_seconds max"]
+        assert values[f"penstock_provider_weight_used {service.exchange.url}"] > 0
+        assert values[f"penstock_provider_pause_seconds {service.exchange.url}"] == 0
+        assert values["process_resident_memory_bytes"] > 0
+
+
+async def test_a_provider_that_told_us_to_wait_is_seen(database_url: str) -> None:
+    async with collector(database_url, run_attempts=1) as service:
+        await service.exchange.faults({"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"})
+        await service.collect()
+        assert 400 < (await _values(service))[f"penstock_provider_pause_seconds {service.exchange.url}"] <= 500
+
+
+async def test_without_the_database_what_is_known_is_told(postgres_server: PostgresServer, postgres_database: str) -> None:
+    name = postgres_database.rpartition("/")[2]
+    async with collector(postgres_database, work=False, database_timeout_s=2) as service:
+        assert (await _values(service))["penstock_database_up"] == 1
+        with psycopg.connect(postgres_server.url, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            values = await _values(service)
+            assert (values["penstock_database_up"], values["penstock_websocket_clients"]) == (0, 0)
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert (await _values(service))["penstock_database_up"] == 1
+
+
+async def test_every_name_is_documented(sqlite_database: str) -> None:
+    documented = set(re.findall(r"^\| `(penstock_\w+)`", (ROOT / "docs/metrics.md").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    async with collector(sqlite_database, work=False) as service:
+        told = re.findall(r"^# TYPE (penstock_\w+) ", await _text(service), flags=re.MULTILINE)
+        assert set(told) == documented

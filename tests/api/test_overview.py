@@ -1,0 +1,86 @@
+"""What `/status` shows: nobody waits for the database to see it, and nobody misses what he did himself."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from penstock.api.overview import Overview, View
+from penstock.core.events import Events, QueueChanged
+
+if TYPE_CHECKING:
+    from penstock.app import App
+
+
+class Held:
+    """A database that answers when it is let, with the number of the read as the view."""
+
+    def __init__(self) -> None:
+        self.events = Events()
+        self.begun = 0
+        self.let = asyncio.Event()
+
+    async def read(self, _work: object) -> View:
+        self.begun += 1
+        number = self.begun
+        await self.let.wait()
+        return View((), [str(number)], asyncio.get_running_loop().time())
+
+
+def overview_of(database: Held) -> Overview:
+    market: Any = SimpleNamespace(configured=None)
+    return Overview(cast("App", SimpleNamespace(database=database, runs=None, market=market)))
+
+
+async def turns() -> None:
+    """Enough turns of the loop for all that does not wait for the database."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_who_asks_gets_what_was_read_last_while_the_queue_is_read_anew() -> None:
+    database = Held()
+    overview = overview_of(database)
+    async with overview.running():
+        database.let.set()
+        assert (await overview.view()).symbols == ["1"]
+        database.let.clear()
+        database.events.publish(QueueChanged())
+        await turns()
+        assert database.begun == 2
+        assert (await asyncio.wait_for(overview.view(), timeout=5)).symbols == ["1"]
+        database.let.set()
+        await turns()
+        assert (await overview.view()).symbols == ["2"]
+
+
+async def test_a_change_during_a_read_is_read_too_although_nobody_asks() -> None:
+    database = Held()
+    overview = overview_of(database)
+    async with overview.running():
+        asked = asyncio.create_task(overview.view())
+        await turns()
+        database.events.publish(QueueChanged())
+        await turns()
+        assert database.begun == 1
+        database.let.set()
+        await asked
+        await turns()
+        assert database.begun == 2
+
+
+async def test_who_changed_something_is_answered_when_a_read_that_began_after_it_has_ended() -> None:
+    database = Held()
+    overview = overview_of(database)
+    async with overview.running():
+        asked_before = asyncio.create_task(overview.view())
+        await turns()
+        assert database.begun == 1
+        caught_up = asyncio.create_task(overview.caught_up())
+        await asyncio.sleep(0)
+        database.let.set()
+        await caught_up
+        assert database.begun == 2
+        assert (await overview.view()).symbols == ["2"]
+        await asked_before

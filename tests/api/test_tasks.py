@@ -1,0 +1,361 @@
+"""The data collector over HTTP: every call of the published API, over both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.api.collector import SILENT, collector
+
+TASK = {
+    "task_id",
+    "task_type",
+    "status",
+    "progress",
+    "message",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "error",
+    "result",
+    "attempt",
+    "next_try_at",
+    "job_name",
+    "stuck",
+    "counters",
+}
+UNKNOWN = str(uuid.UUID(int=7))
+
+
+async def test_a_collection_is_submitted_at_once_and_followed_to_its_end(database_url: str) -> None:
+    async with collector(database_url) as service:
+        status, answer = await service.call("POST", "/start", {"symbols": ["BTCUSDT", "ETH/USDT"], "timeframes": ["1m", "5m"]})
+        assert (status, answer.keys(), answer["status"]) == (202, {"task_id", "status", "message"}, "submitted")
+        assert str(uuid.UUID(answer["task_id"])) == answer["task_id"]
+        task = await service.ended(answer["task_id"])
+        assert task.keys() == TASK
+        assert (task["task_type"], task["status"], task["progress"], task["error"]) == ("data_collection", "completed", 100, None)
+        assert task["created_at"] <= task["started_at"] <= task["completed_at"]
+        assert task["completed_at"].endswith("Z")
+        assert task["result"]["failures"] == {}
+        assert task["counters"]["inserted"] == 400
+
+
+@pytest.mark.parametrize(("asked", "told"), [("BTCUSDT", "BTCUSDT"), ("BTC/USDT", "BTC/USDT"), ("btcusdt", "BTCUSDT")])
+async def test_a_symbol_is_told_as_it_was_asked_for(database_url: str, asked: str, told: str) -> None:
+    async with collector(database_url) as service:
+        task = await service.collect(asked, "5m")
+        assert task["message"] == f"Collected data for {told} 5m (1/1)"
+
+
+@pytest.mark.parametrize("body", [None, {}])
+async def test_without_names_all_that_is_configured_is_collected(database_url: str, body: object) -> None:
+    async with collector(database_url, symbols="BTC/USDT,ETH/USDT", timeframes="1h,1d") as service:
+        status, answer = await service.call("POST", "/start", body)
+        assert status == 202, answer
+        assert (await service.ended(answer["task_id"]))["result"]["series"] == 4
+
+
+async def test_limit_counts_for_a_series_that_is_still_empty(database_url: str) -> None:
+    async with collector(database_url) as service:
+        assert (await service.collect(limit=7))["counters"]["inserted"] == 7
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"symbool": ["BTCUSDT"]}, "symbool"),
+        ({"symbols": []}, "symbols"),
+        ({"symbols": "BTCUSDT"}, "symbols"),
+        ({"symbols": ["BTCUSDT"] * 1_001}, "symbols"),
+        ({"symbols": ["B" * 51]}, "symbols.0"),
+        ({"symbols": ["BTC\0USDT"]}, "symbols.0"),
+        ({"symbols": ["BTCUSTD"]}, "symbol"),
+        ({"timeframes": ["7m"]}, "timeframe"),
+        ({"timeframes": ["1m"] * 17}, "timeframes"),
+        ({"exchange": "bonance"}, "exchange"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 10**9}, "limit"),
+        ({"max_age": 0}, "max_age"),
+        ({"max_age": "nan"}, "max_age"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": "1969-12-31"}, "since"),
+        ({"wait": "perhaps"}, "wait"),
+        ([1], ""),
+    ],
+    ids=lambda case: str(case)[:30],
+)
+async def test_a_wrong_order_is_refused_by_its_field(sqlite_database: str, body: object, field: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        good = {"symbols": ["BTCUSDT"], "timeframes": ["1m"]}
+        status, problem = await service.call("POST", "/start", good | body if isinstance(body, dict) else body)
+        assert (status, problem["code"]) == (422, "invalid_input"), problem
+        assert problem["field"].startswith(field)
+        assert (await service.get("/tasks"))["tasks"] == []
+
+
+async def test_the_nearest_names_are_told(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        _, problem = await service.call("POST", "/start", {"symbols": ["BTCUSTD"]})
+        assert "did you mean BTC/USDT" in problem["detail"]
+        _, problem = await service.call("POST", "/start", {"symbols": ["BTCUSDT"], "timeframes": ["7m"]})
+        assert "use one of 5m, 3m, 1m" in problem["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/task/{}"), ("POST", "/task/{}/cancel")])
+async def test_a_task_that_is_not_there(database_url: str, method: str, path: str) -> None:
+    async with collector(database_url, work=False) as service:
+        status, problem = await service.call(method, path.format(UNKNOWN))
+        assert (status, problem["code"]) == (404, "not_found")
+        assert UNKNOWN in problem["detail"]
+        status, problem = await service.call(method, path.format("seven"))
+        assert (status, problem["field"]) == (422, "task_id")
+
+
+async def test_what_overlaps_is_refused_and_what_does_not_goes_side_by_side(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults(SILENT)
+        first = await service.start("BTCUSDT ETHUSDT", "1m 5m")
+        for symbols, timeframes in (("BTCUSDT ETHUSDT", "1m 5m"), ("ETH/USDT BNB/USDT", "5m 1h")):
+            status, problem = await service.call("POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()})
+            assert (status, problem["code"], problem["task_id"]) == (409, "conflict", first)
+            assert problem["detail"].startswith(f"Data collection already running: task {first} holds series:binance:")
+        beside = [await service.start("BNBUSDT", "5m"), await service.start("ETHUSDT", "1h")]
+        for task in (first, *beside):
+            await service.running(task)
+        assert {task["task_id"] for task in (await service.get("/tasks/active"))["tasks"]} == {first, *beside}
+
+
+async def test_twenty_at_once_are_one_run_and_nineteen_refusals(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults(SILENT)
+        body = {"symbols": ["BTCUSDT", "ETHUSDT"], "timeframes": ["1m", "5m"]}
+        answers = await asyncio.gather(*(service.call("POST", "/start", body) for _ in range(20)))
+        assert sorted(status for status, _ in answers) == [202] + [409] * 19
+        (task_id,) = {answer["task_id"] for _, answer in answers}
+        assert [task["task_id"] for task in (await service.get("/tasks"))["tasks"]] == [task_id]
+
+
+async def test_who_waits_is_queued_behind_the_holder(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults(SILENT)
+        first = await service.start("BTCUSDT")
+        second = await service.start("BTCUSDT", wait=True)
+        await service.running(first)
+        waiting = await service.task(second)
+        assert (waiting["status"], waiting["started_at"], waiting["message"]) == ("pending", None, "Waiting to be started")
+        # From here on the first one hangs for good, and the second one will find an exchange that answers.
+        await service.until(service.exchange.asked, lambda asked: asked)
+        await service.exchange.faults()
+        await service.call("POST", f"/task/{first}/cancel")
+        assert (await service.ended(first))["status"] == "cancelled"
+        assert (await service.ended(second))["status"] == "completed"
+
+
+async def test_a_young_result_is_answered_in_place_of_a_new_run(database_url: str) -> None:
+    async with collector(database_url) as service:
+        first = await service.start("BTCUSDT", "1m 5m", max_age=60)
+        await service.ended(first)
+        order: dict[str, Any] = {"symbols": ["BTCUSDT"], "timeframes": ["1m", "5m"]}
+        status, answer = await service.call("POST", "/start", order | {"max_age": 60})
+        assert (status, answer["task_id"], answer["status"]) == (200, first, "completed")
+        status, answer = await service.call("POST", "/start", order | {"max_age": 0.001})
+        assert (status, answer["status"]) == (202, "submitted")
+        assert (await service.ended(answer["task_id"]))["task_id"] != first
+        status, answer = await service.call("POST", "/start", order | {"timeframes": ["1m"], "max_age": 60})
+        assert status == 202
+
+
+async def test_an_idempotency_key_makes_one_task_of_repeated_requests(database_url: str) -> None:
+    async with collector(database_url) as service:
+        key = {"Idempotency-Key": "one"}
+        order = {"symbols": ["BTCUSDT"], "timeframes": ["1m"]}
+        answers = await asyncio.gather(*(service.call("POST", "/start", order, **key) for _ in range(5)))
+        assert {status for status, _ in answers} == {202}
+        (task_id,) = {answer["task_id"] for _, answer in answers}
+        await service.ended(task_id)
+        assert await service.call("POST", "/start", order, **key) == answers[0]
+        for path, other in (("/start", order | {"timeframes": ["5m"]}), ("/refresh-symbols", None)):
+            status, problem = await service.call("POST", path, other, **key)
+            assert (status, problem["field"]) == (422, "Idempotency-Key")
+        status, problem = await service.call("POST", "/start", order, **{"Idempotency-Key": "k" * 201})
+        assert (status, problem["field"]) == (422, "Idempotency-Key")
+
+
+async def test_a_queued_task_is_cancelled_at_once(database_url: str) -> None:
+    async with collector(database_url, work=False) as service:
+        task_id = await service.start()
+        status, answer = await service.call("POST", f"/task/{task_id}/cancel")
+        assert (status, answer["task_id"], answer["status"]) == (200, task_id, "cancelled")
+        task = await service.task(task_id)
+        assert (task["status"], task["started_at"]) == ("cancelled", None)
+        assert task["completed_at"]
+        status, problem = await service.call("POST", f"/task/{task_id}/cancel")
+        assert (status, problem["detail"]) == (409, f"task {task_id} has already ended: cancelled")
+        assert await service.start() != task_id
+
+
+async def test_a_running_task_stops_while_its_source_is_silent_and_keeps_its_pages(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults(SILENT | {"symbol": "ETHUSDT"})
+        task_id = await service.start("BTCUSDT ETHUSDT")
+        await service.until(lambda: service.task(task_id), lambda task: task["counters"]["inserted"] == 100)
+        status, answer = await service.call("POST", f"/task/{task_id}/cancel")
+        assert (status, answer["status"]) == (200, "running")
+        task = await service.ended(task_id)
+        assert (task["status"], task["error"], task["counters"]["inserted"]) == ("cancelled", None, 100)
+        assert len((await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=500"))["candles"]) == 100
+        status, _ = await service.call("POST", f"/task/{task_id}/cancel")
+        assert status == 409
+        await service.exchange.faults()
+        assert (await service.collect("BTCUSDT ETHUSDT"))["status"] == "completed"
+
+
+async def test_one_failing_series_is_listed_and_the_others_are_stored(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults({"name": "server_error", "symbol": "ETHUSDT", "path": "/api/v3/klines"})
+        task = await service.collect("BTC/USDT ETH/USDT")
+        assert (task["status"], task["error"]) == ("completed", None)
+        assert list(task["result"]["failures"]) == ["ETH/USDT 1m"]
+        assert task["result"]["error_codes"] == {"source_unavailable": 1}
+
+
+async def test_a_task_fails_when_every_series_does_and_no_news_is_no_failure(database_url: str) -> None:
+    async with collector(database_url, run_attempts=1) as service:
+        await service.exchange.faults({"name": "server_error", "path": "/api/v3/klines"})
+        task = await service.collect()
+        assert (task["status"], task["result"]) == ("failed", {"error_codes": {"run_unavailable": 1}})
+        assert task["error"].startswith("every series failed")
+        await service.exchange.faults()
+        assert (await service.collect())["status"] == "completed"
+        again = await service.collect()
+        assert (again["status"], again["counters"]["inserted"]) == ("completed", 0)
+
+
+async def test_a_retry_is_visible_before_it_starts(database_url: str) -> None:
+    async with collector(database_url, run_attempts=2, run_retry_s=600) as service:
+        await service.exchange.faults({"name": "server_error", "path": "/api/v3/klines"})
+        task_id = await service.start()
+        task = await service.until(lambda: service.task(task_id), lambda task: task["next_try_at"])
+        assert (task["status"], task["attempt"]) == ("pending", 2)
+        assert task["error"].startswith("every series failed")
+        assert task["next_try_at"] > task["started_at"]
+
+
+async def test_an_ended_task_leaves_the_lists_and_is_still_answered(database_url: str) -> None:
+    async with collector(database_url, task_cleanup_delay=0.3) as service:
+        task_id = await service.start()
+        await service.ended(task_id)
+        await service.until(lambda: service.get("/tasks"), lambda page: not page["tasks"])
+        assert sum((await service.get("/tasks/stats"))["task_counts"].values()) == 0
+        assert (await service.task(task_id))["status"] == "completed"
+
+
+async def test_lists_are_filtered_and_paged(database_url: str) -> None:
+    async with collector(database_url, work=False) as service:
+        ids = [await service.start(symbol) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT")]
+        await service.call("POST", "/refresh-symbols")
+        await service.call("POST", f"/task/{ids[0]}/cancel")
+        listed, cursor = [], ""
+        while True:
+            page = await service.get(f"/tasks?task_type=data_collection&limit=2{cursor}")
+            listed += [task["task_id"] for task in page["tasks"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+        assert listed == ids[::-1]
+        assert {task["task_type"] for task in (await service.get("/tasks"))["tasks"]} == {"data_collection", "symbol_refresh"}
+        active = (await service.get("/tasks/active?task_type=data_collection"))["tasks"]
+        assert [task["task_id"] for task in active] == ids[:0:-1]
+        assert (await service.get("/tasks?task_type=backfill"))["tasks"] == []
+        for query in ("limit=0", "limit=501", "cursor=0", "cursor=x", f"cursor={2**63}", "task_type=%00", "kind=x"):
+            assert (await service.call("GET", f"/tasks?{query}"))[0] == 422
+
+
+async def test_statistics_count_by_status(database_url: str) -> None:
+    async with collector(database_url, symbols="BTC/USDT", timeframes="1m,1h", run_attempts=1) as service:
+        await service.collect("BTCUSDT")
+        await service.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"}, SILENT)
+        await service.collect("ETHUSDT")
+        await service.running(await service.start("BNBUSDT"))
+        await service.start("BNBUSDT", wait=True)
+        cancelled = await service.start("BNBUSDT", wait=True)
+        await service.call("POST", f"/task/{cancelled}/cancel")
+        statistics = await service.get("/tasks/stats")
+        assert statistics["task_counts"] == {"pending": 1, "running": 1, "completed": 1, "failed": 1, "cancelled": 1}
+        assert statistics["active_tasks_count"] == 2
+        collected = statistics["data_collector_status"]
+        assert (collected["symbols_count"], collected["timeframes"]) == (1, ["1m", "1h"])
+        assert {"BTC/USDT", "ETH/USDT"} < set(collected["available_symbols"])
+
+
+async def test_status_tells_what_the_collector_does(database_url: str) -> None:
+    async with collector(database_url, symbols="BTC/USDT,ETHUSDT") as service:
+        await service.exchange.faults(SILENT)
+        idle = await service.get("/status")
+        assert idle == {
+            "is_running": True,
+            "symbols_count": 2,
+            "active_tasks": 0,
+            "collection_interval": 300,
+            "symbols": ["BTC/USDT", "ETHUSDT"],
+            "scheduler_status": {
+                "is_running": False,
+                "collection_interval": 300,
+                "symbol_refresh_interval": 3600,
+                "data_collection_running": False,
+                "active_tasks_count": 0,
+                "scheduler_task_types": ["scheduled_data_collection"],
+            },
+        }
+        task_id = await service.start("BTCUSDT")
+        assert (await service.get("/status"))["active_tasks"] == 1
+        await service.until(lambda: service.get("/status"), lambda status: status["scheduler_status"]["data_collection_running"])
+        await service.call("POST", f"/task/{task_id}/cancel")
+        await service.ended(task_id)
+        await service.until(lambda: service.get("/status"), lambda status: status["active_tasks"] == 0)
+
+
+async def test_scheduled_tasks_are_listed_beside_manual_ones(database_url: str) -> None:
+    async with collector(database_url, symbols="BTC/USDT", timeframes="1m,5m", scheduler_delay_s=0) as service:
+        await service.exchange.faults(SILENT)
+        manual = await service.start("BTCUSDT", "1m")
+        async with service.app.scheduling():
+            page = await service.until(
+                lambda: service.get("/tasks/active?task_type=scheduled_data_collection"),
+                lambda page: page["tasks"] and page["tasks"][0]["started_at"],
+            )
+            (scheduled,) = page["tasks"]
+            assert scheduled["job_name"] == "collect_data_all"
+            assert manual in {task["task_id"] for task in (await service.get("/tasks/active"))["tasks"]}
+            status = (await service.get("/status"))["scheduler_status"]
+            assert (status["is_running"], status["active_tasks_count"]) == (True, 1)
+            ready = await service.get("/readyz")
+            assert (ready["executor"], ready["scheduler"]) == ("running", "running")
+            assert ready["last_tick"].endswith("Z")
+
+
+async def test_symbols_are_refreshed_by_one_task_at_a_time(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.exchange.faults({"name": "hang", "path": "/api/v3/exchangeInfo"})
+        status, answer = await service.call("POST", "/refresh-symbols")
+        assert (status, answer["status"]) == (202, "submitted")
+        status, problem = await service.call("POST", "/refresh-symbols")
+        assert (status, problem["task_id"]) == (409, answer["task_id"])
+        await service.call("POST", f"/task/{answer['task_id']}/cancel")
+        assert (await service.ended(answer["task_id"]))["status"] == "cancelled"
+        await service.exchange.faults()
+        status, answer = await service.call("POST", "/refresh-symbols")
+        task = await service.ended(answer["task_id"])
+        assert (task["task_type"], task["status"], task["result"]["symbols"]) == ("symbol_refresh", "completed", 12)
+
+
+async def test_a_run_without_progress_is_flagged(database_url: str) -> None:
+    async with collector(database_url, stuck_after_s=0.2) as service:
+        await service.exchange.faults(SILENT)
+        task_id = await service.start()
+        task = await service.until(lambda: service.task(task_id), lambda task: task["stuck"])
+        assert task["status"] == "running"

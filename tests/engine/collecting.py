@@ -1,0 +1,58 @@
+"""A database, an exchange and an application that only submits: the workers are other processes."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from penstock.app import open_app
+from penstock.market.runs import CollectOrder
+from tests.engine.engines import Engine
+from tests.simulated import settings_for, simulated
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator, Sequence
+
+    from penstock.app import App
+    from tests.simulated import Exchange
+
+HASTY: dict[str, Any] = {"heartbeat_s": 0.1, "dead_after_s": 0.6, "run_retry_s": 0.1, "request_concurrency": 2}
+TIMEFRAMES = ("1m", "1h")
+CANDLES = 60
+_GIVEN = {*HASTY, "database_url", "binance_url", "binance_weight_per_minute", "request_deadline_s"}
+
+
+@dataclass(frozen=True)
+class Collecting:
+    """`given` are the settings of a worker."""
+
+    app: App
+    engine: Engine
+    exchange: Exchange
+    given: dict[str, Any]
+
+    async def symbols(self, count: int) -> list[str]:
+        listed = await (await self.app.sources.get("binance")).instruments()
+        return [one.symbol for one in listed if one.status == "trading"][:count]
+
+    async def submit(self, symbols: Sequence[str], *, timeframes: Sequence[str] = TIMEFRAMES, wait: bool = False) -> uuid.UUID:
+        return await self.app.ledger.submit(await self.app.market.collection(order(symbols, timeframes), wait=wait))
+
+
+def order(symbols: Sequence[str], timeframes: Sequence[str] = TIMEFRAMES) -> CollectOrder:
+    return CollectOrder(symbols=symbols, timeframes=timeframes, limit=CANDLES)
+
+
+def given_of(database_url: str, exchange_url: str, **settings: Any) -> dict[str, Any]:
+    return settings_for(database_url, exchange_url, **(HASTY | settings)).model_dump(include=_GIVEN)
+
+
+@contextlib.asynccontextmanager
+async def collecting(database_url: str, *, latency_ms: int = 0, **settings: Any) -> AsyncIterator[Collecting]:
+    """`latency_ms` is how long each answer takes."""
+    async with simulated(symbols=40) as exchange, open_app(settings_for(database_url, exchange.url, **(HASTY | settings))) as app, app.listening():
+        if latency_ms:
+            await exchange.faults({"name": "latency", "ms": latency_ms})
+        yield Collecting(app, Engine(app.database, app.ledger), exchange, given_of(database_url, exchange.url, **settings))

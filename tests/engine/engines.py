@@ -1,0 +1,179 @@
+"""A database with its run ledger, workers of this process over it, and ways to wait for what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from penstock.core.run import Priority, Submission
+from penstock.core.runner import Runner, RunnerOptions
+from penstock.engine.executor import Executor, ExecutorOptions
+from penstock.store.database import Database, DatabaseOptions, parse_url
+from penstock.store.migrate import migrate
+from penstock.store.runs import SqlRunLedger
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from penstock.core.run import Run
+    from penstock.core.runner import Outcome
+
+# Far more than anything takes here on a busy machine; reached only by what would never come.
+PATIENCE_S = 60.0
+_LOOK_S = 0.1
+FAST = RunnerOptions(heartbeat_s=0.1, attempts=3, retry_s=0.05, deadline_s=30.0)
+
+
+class Done:
+    """The outcome of a run that has nothing to say."""
+
+    def summary(self) -> dict[str, object]:
+        return {"note": "done"}
+
+
+async def nothing(_run: Run) -> Done:
+    return Done()
+
+
+@dataclass
+class Held:
+    """Work that goes on until it is let go; who began, who is at it, and how many were at the same time."""
+
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: list[Run] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    active: int = 0
+    most: int = 0
+
+    async def __call__(self, run: Run) -> Done:
+        self.begun.append(run)
+        self.active += 1
+        self.most = max(self.most, self.active)
+        try:
+            async with self.changed:
+                self.changed.notify_all()
+            await self.let_go.wait()
+            return Done()
+        finally:
+            self.active -= 1
+
+    async def until_begun(self, count: int = 1) -> None:
+        async with asyncio.timeout(PATIENCE_S), self.changed:
+            await self.changed.wait_for(lambda: len(self.begun) >= count)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a test works with. Without a `kind` runs do nothing."""
+
+    database: Database
+    ledger: SqlRunLedger
+
+    async def submit(self, *resources: str, kind: str = "nothing", params: Mapping[str, object] | None = None, **given: Any) -> uuid.UUID:
+        submission = Submission(kind=kind, params=params or {}, resources=resources, **given)
+        return await self.ledger.submit(submission)
+
+    async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
+        def query(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+        return await self.database.read(query)
+
+    async def change(self, statement: str, **parameters: object) -> None:
+        await self.database.write(lambda connection: connection.execute(text(statement), parameters))
+
+    async def run_row(self, task_id: uuid.UUID) -> dict[str, Any]:
+        [row] = await self.rows("SELECT * FROM run WHERE task_id = :task_id", task_id=str(task_id))
+        return row
+
+    async def states(self) -> Counter[str]:
+        return Counter(row["state"] for row in await self.rows("SELECT state FROM run"))
+
+    async def claims(self) -> dict[str, int]:
+        return {row["resource"]: row["run_id"] for row in await self.rows("SELECT resource, run_id FROM run_claim")}
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S) -> None:
+        """Look at each event, and now and then, until the condition holds."""
+        with self.database.events.subscribed() as subscription:
+            async with asyncio.timeout(patience_s):
+                while not await condition():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK_S):
+                            # An iterator that was interrupted has come to its end, and would not let anybody else work any more.
+                            await anext(aiter(subscription))
+
+    async def until_state(self, task_id: uuid.UUID, *states: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+        async def reached() -> bool:
+            return (await self.run_row(task_id))["state"] in states
+
+        try:
+            await self.until(reached, patience_s)
+        except TimeoutError:
+            raise AssertionError(f"not {states}: {await self.run_row(task_id)}") from None
+        return await self.run_row(task_id)
+
+    async def until_all_ended(self, patience_s: float = PATIENCE_S) -> None:
+        async def ended() -> bool:
+            return not {"queued", "running"} & (await self.states()).keys()
+
+        await self.until(ended, patience_s)
+
+    async def grow_old(self, task_id: uuid.UUID, by_s: float = 3600.0) -> None:
+        """As if its worker had died so long ago."""
+        await self.move("run", "heartbeat_at", -by_s, f"task_id = '{task_id}'")
+
+    async def move(self, table: str, column: str, by_s: float, where: str = "1 = 1") -> None:
+        """Shift a time in the table."""
+        ago = f"{int(by_s * 1000)}" if self.database.file else f"interval '{int(by_s * 1000)} milliseconds'"
+        await self.change(f"UPDATE {table} SET {column} = {column} + {ago} WHERE {where}")
+
+    def executor(self, kinds: Mapping[str, Callable[[Run], Awaitable[Outcome]]] | None = None, **given: Any) -> Executor:
+        options = ExecutorOptions(**({"poll_s": 0.2, "shutdown_s": 3.0} | {name: given.pop(name) for name in list(given) if name in _EXECUTOR}))
+        runner = Runner(given.pop("ledger", self.ledger), RunnerOptions(**({"heartbeat_s": 0.1, "retry_s": 0.05} | given)))
+        return Executor(runner._ledger, runner, {"nothing": nothing, **(kinds or {})}, self.database.events, options)
+
+    @contextlib.asynccontextmanager
+    async def working(self, kinds: Mapping[str, Callable[[Run], Awaitable[Outcome]]] | None = None, **given: Any) -> AsyncIterator[Executor]:
+        """A worker of this process while the block runs."""
+        executor = self.executor(kinds, **given)
+        async with background(executor.run()):
+            yield executor
+
+
+_EXECUTOR = {"max_concurrent", "poll_s", "shutdown_s"}
+
+
+@contextlib.asynccontextmanager
+async def background(work: Any) -> AsyncIterator[asyncio.Task[None]]:  # noqa: ANN401 - any coroutine
+    task: asyncio.Task[None] = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+@contextlib.asynccontextmanager
+async def engine(url: str, *, dead_after_s: float = 30.0, migrated: bool = True, **options: Any) -> AsyncIterator[Engine]:
+    """The database at `url` with the present schema, listened to."""
+    database = Database(parse_url(url), DatabaseOptions(**options))
+    try:
+        if migrated:
+            await migrate(database)
+        async with database.listening():
+            yield Engine(database, SqlRunLedger(database, dead_after_s=dead_after_s))
+    finally:
+        await database.close()
+
+
+PRIORITIES = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)

@@ -1,0 +1,90 @@
+"""The other side of `tests.engine.actors`: starts them, hears what they say, and signals them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.engine.engines import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Actors:
+    """Processes of our own, by pid, and what each has said so far."""
+
+    first: asyncio.subprocess.Process
+    said: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    known: set[int] = field(default_factory=set)
+
+    async def start(self, role: str, **order: Any) -> int:
+        """The pid of a new one that is ready."""
+        assert self.first.stdin is not None
+        self.first.stdin.write((json.dumps({"role": role} | order) + "\n").encode())
+        await self.first.stdin.drain()
+        pid: int = await self.until(lambda: next((pid for pid in self.said if pid not in self.known), None))
+        self.known.add(pid)
+        return pid
+
+    async def until(self, found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever is found
+        async with asyncio.timeout(patience_s), self.changed:
+            await self.changed.wait_for(lambda: found() is not None)
+        return found()
+
+    async def heard(self, pid: int, event: str, **facts: object) -> dict[str, Any]:
+        """What the process says of an event, when it does."""
+        wanted = {"event": event} | facts
+        heard: dict[str, Any] = await self.until(lambda: next((said for said in self.said[pid] if wanted.items() <= said.items()), None))
+        return heard
+
+    async def begun(self, task_id: object, fence: int) -> int:
+        """Which process works on this start of a run."""
+
+        def found() -> int | None:
+            wanted = {"event": "begun", "task": str(task_id), "fence": fence}
+            return next((pid for pid, said in self.said.items() if any(wanted.items() <= one.items() for one in said)), None)
+
+        pid: int = await self.until(found)
+        return pid
+
+    def signal(self, pid: int, number: signal.Signals) -> None:
+        os.kill(pid, number)
+
+    async def hear(self) -> None:
+        assert self.first.stdout is not None
+        async for line in self.first.stdout:
+            said = json.loads(line)
+            async with self.changed:
+                self.said[said["pid"]].append(said)
+                self.changed.notify_all()
+
+
+@contextlib.asynccontextmanager
+async def actors() -> AsyncIterator[Actors]:
+    """None yet; whoever is left at the end is gone with it."""
+    command = (sys.executable, "-m", "tests.engine.actors")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    first = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, start_new_session=True, **pipes)  # type: ignore[arg-type]
+    all_of_them = Actors(first)
+    hearing = asyncio.create_task(all_of_them.hear())
+    try:
+        yield all_of_them
+    finally:
+        # Not by their pids: those of the dead may be somebody else's by now.
+        os.killpg(first.pid, signal.SIGKILL)
+        await first.wait()
+        await hearing

@@ -1,0 +1,103 @@
+"""An application that works on a real database, and the simulated seller of its only account."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from sqlalchemy import func, select, text
+
+from penstock.app import App, open_app
+from penstock.core.vault import new_key
+from penstock.inventory.runs import SyncOrder
+from penstock.inventory.tables import product
+from penstock.settings import load_settings
+from penstock.simulator.server import SimulatorSettings, running
+from penstock.store.inventory_accounts import SqlAccounts
+from penstock.store.schema import run as runs
+from tests.engine.engines import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+PRODUCTS = 2_000
+
+
+@dataclass(frozen=True)
+class Seller:
+    """A working application, and the simulated seller of its only account."""
+
+    app: App
+    session: aiohttp.ClientSession
+    url: str
+    account_id: int
+
+    async def submit(self, *, dry_run: bool = False) -> str:
+        return str(await self.app.ledger.submit(await self.app.inventory.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run))))
+
+    async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
+        """What came of a sync."""
+        task_id = await self.submit(dry_run=dry_run)
+        await self.until_idle()
+        [row] = await self.rows("SELECT state, error FROM run WHERE task_id = :task_id", task_id=task_id)
+        assert row["state"] == "succeeded", row
+        return await self.result(task_id)
+
+    async def result(self, task_id: str) -> dict[str, Any]:
+        """What a run gave."""
+        wanted = select(runs.c.result).where(runs.c.task_id == task_id)
+        return dict(await self.app.database.read(lambda connection: connection.execute(wanted).scalar_one()))
+
+    async def until_idle(self) -> None:
+        """Until every run has ended, also those that others have submitted."""
+        await self._until_none("state IN ('queued', 'running')")
+
+    async def until_ended(self, task_id: str) -> None:
+        """Until this run has ended."""
+        await self._until_none("state IN ('queued', 'running') AND task_id = :task_id", task_id=task_id)
+
+    async def _until_none(self, condition: str, **parameters: object) -> None:
+        async with asyncio.timeout(3 * PATIENCE_S):
+            while await self.rows(f"SELECT id FROM run WHERE {condition}", **parameters):
+                await asyncio.sleep(0.05)  # the engine's events are tested elsewhere
+
+    async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
+        def query(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+        return await self.app.database.read(query)
+
+    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
+        async with self.session.request(method, f"{self.url}/simulator/accounts/demo/{path}", json=body) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def check(self) -> None:
+        """What is published is the newest version of the seller's inventory."""
+        true = await self.admin("GET", "versions/newest")
+        sums = [func.count(), func.sum(product.c.product_id), func.sum(product.c.price_cents), func.sum(product.c.quantity)]
+        shown = select(*sums).where(product.c.gone_at.is_(None))
+        count, *others = await self.app.database.read(lambda connection: connection.execute(shown).one())
+        assert [count, *map(int, others)] == [true["products"], int(true["ids"]), true["price_cents"], true["quantity"]]
+
+
+@contextlib.asynccontextmanager
+async def seller_of(database_url: str, folder: Path, *, work: bool = True, **given: Any) -> AsyncIterator[Seller]:
+    """The application with `given` settings; with `work` it works on what is queued."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = await stack.enter_async_context(running(SimulatorSettings(symbols=2, accounts=(f"demo:{PRODUCTS}",), limits=False)))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        settings = load_settings(database_url=database_url, cardtrader_url=url, export_folder=folder / "exports", secret_key=new_key(), **given)
+        app = await stack.enter_async_context(open_app(settings))
+        if work:
+            await stack.enter_async_context(app.working())
+        async with app.sources.inventory().account("demo") as asked:
+            user_id = (await asked.seller()).user_id
+        account_id = await SqlAccounts(app.database, app.vault).add("shop", "demo", user_id)
+        yield Seller(app, session, url, account_id)

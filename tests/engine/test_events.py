@@ -1,0 +1,202 @@
+"""Events: after the commit and never without one; each once to a subscriber that is behind; from other processes too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from penstock.core.events import CancelAsked, CandlesStored, Event, Events, EventsLost, ProviderPaused, QueueChanged, RunChanged
+from penstock.core.run import Submission
+from penstock.core.schedule import Schedule
+from penstock.errors import ConflictError
+from penstock.store.budget import SqlBudget
+from penstock.store.listen import candles_message, read_message
+from penstock.store.runs import submit
+from penstock.store.schedules import SqlSchedules
+from tests.engine.engines import PATIENCE_S, Engine, engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from penstock.core.events import Subscription
+
+
+_pauses = itertools.count(1_000, 1_000)
+
+
+@contextlib.asynccontextmanager
+async def hearing(e: Engine) -> AsyncIterator[Subscription]:
+    """A subscription that has heard of all that was before."""
+    with e.database.events.subscribed() as subscription:
+        await until_heard(e, subscription)
+        yield subscription
+
+
+async def until_heard(e: Engine, subscription: Subscription) -> list[Event]:
+    """All events of what was committed until now: a last one, which comes after them, ends the waiting."""
+    heard: list[Event] = []
+    # A pause is announced when it is longer than the one before.
+    await SqlBudget(e.database, "the last word").pause(next(_pauses))
+    async with asyncio.timeout(PATIENCE_S):
+        async for events in subscription:
+            heard += events
+            if ProviderPaused() in events:
+                return [event for event in heard if event != ProviderPaused()]
+    raise AssertionError
+
+
+async def test_every_step_of_a_run_is_announced(database_url: str) -> None:
+    async with engine(database_url) as e, hearing(e) as subscription:
+        task_id = await e.submit("a")
+        [row] = await e.rows("SELECT id FROM run")
+        changed = RunChanged(row["id"])
+        assert set(await until_heard(e, subscription)) == {changed, QueueChanged()}
+        [run] = await e.ledger.take(1)
+        assert changed in await until_heard(e, subscription)
+        await e.ledger.cancel(task_id)
+        assert {changed, CancelAsked(run.id)} <= set(await until_heard(e, subscription))
+        await e.ledger.requeue(run, error=None, delay_s=0)
+        assert {changed, QueueChanged()} <= set(await until_heard(e, subscription))
+
+
+async def test_a_dead_run_that_is_failed_for_another_one_is_announced(database_url: str) -> None:
+    async with engine(database_url) as e:
+        dead = await e.submit("a")
+        await e.ledger.take(1)
+        await e.grow_old(dead)
+        async with hearing(e) as subscription:
+            await e.submit("a")
+            rows = await e.rows("SELECT id FROM run")
+            assert {RunChanged(row["id"]) for row in rows} <= set(await until_heard(e, subscription))
+
+
+async def test_nothing_is_announced_of_what_was_rolled_back(database_url: str) -> None:
+    async with engine(database_url) as e:
+        dead = await e.submit("a", "b")
+        await e.ledger.take(1)
+        await e.submit("c")
+        await e.grow_old(dead)
+
+        def submit_and_fail(connection: Connection) -> None:
+            submit(connection, plan_of("free"), 30_000)
+            raise RuntimeError("after the work")
+
+        async with hearing(e) as subscription:
+            with pytest.raises(RuntimeError, match="after the work"):
+                await e.database.write(submit_and_fail)
+            with pytest.raises(ConflictError):
+                await e.submit("a", "c")
+            assert await until_heard(e, subscription) == []
+
+
+def plan_of(*resources: str) -> Submission:
+    return Submission(kind="nothing", params={}, resources=resources)
+
+
+async def test_a_schedule_that_was_refused_in_the_middle_announces_nothing(database_url: str) -> None:
+    async with engine(database_url) as e:
+        dead = await e.submit("a")
+        await e.ledger.take(1)
+        await e.submit("b")
+        await e.grow_old(dead)
+
+        def both(_connection: Connection, _schedule: Schedule, _busy: object) -> Submission:
+            return plan_of("a", "b")
+
+        schedules = SqlSchedules(e.database, both, dead_after_s=30)
+        await schedules.put([Schedule(name="one", kind="nothing", interval_s=300, params={})])
+        async with hearing(e) as subscription:
+            assert (await schedules.tick(50)).skipped == ["one"]
+            assert await until_heard(e, subscription) == []
+        assert (await e.run_row(dead))["state"] == "running"
+
+
+async def test_what_is_announced_can_be_read(database_url: str) -> None:
+    """Whoever hears of a run finds it: the announcement never comes before the commit."""
+    async with engine(database_url) as e:
+        found: list[bool] = []
+
+        async def look() -> None:
+            with e.database.events.subscribed() as subscription:
+                async for events in subscription:
+                    told = [event.run_id for event in events if isinstance(event, RunChanged)]
+                    found.extend([bool(await e.rows("SELECT id FROM run WHERE id = :id", id=run_id)) for run_id in told])
+                    if len(found) >= 20:
+                        return
+
+        looking = asyncio.create_task(look())
+        await asyncio.sleep(0)
+        for _ in range(30):
+            await e.submit()
+        await asyncio.wait_for(looking, PATIENCE_S)
+        assert all(found)
+
+
+async def test_another_process_hears_of_changes_on_postgresql(postgres_database: str) -> None:
+    async with engine(postgres_database) as here, engine(postgres_database, migrated=False) as there, hearing(there) as subscription:
+        await here.submit("a")
+        [row] = await here.rows("SELECT id FROM run")
+        heard: list[Event] = []
+        async with asyncio.timeout(PATIENCE_S):
+            async for events in subscription:
+                heard += events
+                if {RunChanged(row["id"]), QueueChanged()} <= set(heard):
+                    break
+        assert EventsLost() not in heard
+
+
+async def test_after_a_lost_connection_subscribers_are_told_that_they_may_have_missed_something(postgres_database: str) -> None:
+    async with engine(postgres_database) as e, hearing(e) as subscription:
+        with psycopg.connect(postgres_database, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+        async with asyncio.timeout(PATIENCE_S):
+            async for events in subscription:
+                if EventsLost() in events:
+                    break
+        await e.submit("a")
+        assert QueueChanged() in await until_heard(e, subscription)
+
+
+async def test_a_subscriber_that_is_behind_gets_each_event_once_and_in_order() -> None:
+    events = Events()
+    with events.subscribed() as slow, events.subscribed() as other:
+        for _ in range(1_000):
+            events.publish(RunChanged(1), RunChanged(2), QueueChanged())
+        events.publish(CandlesStored(7))
+        assert await anext(aiter(slow)) == [RunChanged(1), RunChanged(2), QueueChanged(), CandlesStored(7)]
+        events.publish(RunChanged(1))
+        assert await anext(aiter(slow)) == [RunChanged(1)], "what comes after it was read comes again"
+        assert len(await anext(aiter(other))) == 4
+
+
+async def test_a_subscriber_that_is_hopelessly_behind_is_told_to_read_everything_again() -> None:
+    events = Events()
+    with events.subscribed() as subscription:
+        events.publish(*map(RunChanged, range(20_000)))
+        events.publish(RunChanged(1))
+        assert await anext(aiter(subscription)) == [EventsLost(), RunChanged(1)]
+
+
+@pytest.mark.parametrize(
+    ("message", "events"),
+    [
+        ("run 17", [RunChanged(17)]),
+        ("queue", [QueueChanged()]),
+        ("cancel 17", [CancelAsked(17)]),
+        ("paused", [ProviderPaused()]),
+        ("candles 3 4", [CandlesStored(3), CandlesStored(4)]),
+        (candles_message([]), []),
+        (candles_message(range(10_000)), [EventsLost()]),
+        *((message, [EventsLost()]) for message in ("", "run", "run x", "run 1 2", "cancel", "cancel ²", "candles 1 x", "hello", "lost")),
+    ],
+)
+def test_a_message_is_read_or_counts_as_a_loss(message: str, events: Iterable[Event]) -> None:
+    read: Callable[[str], Iterable[Event]] = read_message
+    assert list(read(message)) == list(events)

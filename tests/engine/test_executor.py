@@ -1,0 +1,225 @@
+"""The executor: it never dies, hears of cancellations, and leaves nothing behind when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from penstock.errors import SourceUnavailableError, StoreUnavailableError
+from tests.engine.engines import PATIENCE_S, Done, Held, background, engine
+from tests.engine.faulty import FaultyLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from penstock.core.run import Run
+
+
+def messages(logs: Sequence[Mapping[str, Any]], *levels: str) -> list[str]:
+    return [entry["event"] for entry in logs if entry["log_level"] in levels]
+
+
+async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_each_way(database_url: str) -> None:
+    async with engine(database_url) as e:
+        failures: list[BaseException] = [StoreUnavailableError("away"), StoreUnavailableError("away"), RuntimeError("nobody expected this")]
+        ledger = FaultyLedger(e.ledger, {"take": failures})
+        task_id = await e.submit()
+        with capture_logs() as logs:
+            async with e.working(ledger=ledger, poll_s=0.02):
+                await e.until_state(task_id, "succeeded")
+        assert messages(logs, "warning", "error") == ["no runs can be taken"]
+        assert messages(logs, "info").count("runs can be taken again") == 1
+
+
+async def test_a_run_whose_end_could_not_be_recorded_is_taken_over_and_ends(database_url: str) -> None:
+    async with engine(database_url, dead_after_s=0.5) as e:
+        ledger = FaultyLedger(e.ledger, {"finish": [StoreUnavailableError("away")], "requeue": [StoreUnavailableError("away")]})
+        task_id = await e.submit("a")
+        async with e.working(ledger=ledger, record_s=0.0):
+            row = await e.until_state(task_id, "succeeded")
+        assert row["fence"] == 2
+        assert await e.claims() == {}
+
+
+async def test_a_retryable_failure_is_tried_again_until_it_succeeds(database_url: str) -> None:
+    attempts: list[int] = []
+
+    async def work(run: Run) -> Done:
+        attempts.append(run.attempt)
+        if run.attempt < 3:
+            raise SourceUnavailableError("out")
+        return Done()
+
+    async with engine(database_url) as e, e.working({"work": work}):
+        row = await e.until_state(await e.submit("a", kind="work"), "succeeded")
+        assert (attempts, row["error"], await e.claims()) == ([1, 2, 3], None, {})
+
+
+async def test_a_run_of_an_unknown_kind_fails_with_the_reason(database_url: str) -> None:
+    async with engine(database_url) as e, e.working():
+        row = await e.until_state(await e.submit(kind="of the future"), "failed")
+        assert row["error"] == "this version knows no runs of kind of the future"
+
+
+async def test_a_queued_run_is_cancelled_at_once_and_never_starts(database_url: str) -> None:
+    async with engine(database_url) as e:
+        task_id = await e.submit("a")
+        assert await e.ledger.cancel(task_id) == "queued"
+        assert (await e.run_row(task_id))["state"] == "cancelled"
+        assert (await e.claims(), await e.ledger.take(5)) == ({}, [])
+
+
+async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_heartbeat(database_url: str) -> None:
+    held = Held()
+    async with engine(database_url) as e, e.working({"held": held}, heartbeat_s=600.0, poll_s=600.0):
+        task_id = await e.submit("a", kind="held")
+        await held.until_begun()
+        assert await e.ledger.cancel(task_id) == "running"
+        await e.until_state(task_id, "cancelled")
+        assert (held.active, await e.claims()) == (0, {})
+
+
+async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_lost(database_url: str) -> None:
+    held = Held()
+    async with engine(database_url) as e:
+        task_id = await e.submit("a", kind="held")
+
+        async def cancel() -> None:
+            await e.ledger.cancel(task_id)
+            await asyncio.sleep(0.1)
+
+        ledger = FaultyLedger(e.ledger, after_take=cancel)
+        async with e.working({"held": held}, ledger=ledger, heartbeat_s=600.0):
+            await e.until_state(task_id, "cancelled")
+
+
+async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_retry(database_url: str) -> None:
+    async with engine(database_url) as e:
+
+        async def work(run: Run) -> Done:
+            await e.ledger.cancel(run.task_id)
+            raise SourceUnavailableError("out")
+
+        executor = e.executor({"work": work}, retry_s=600.0)
+        task_id = await e.submit("a", kind="work")
+        [run] = await e.ledger.take(1)
+        with pytest.raises(SourceUnavailableError):
+            await executor.work(run)
+        assert (await e.run_row(task_id))["state"] == "cancelled"
+        assert await e.claims() == {}
+
+
+async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_again(database_url: str) -> None:
+    async with engine(database_url, dead_after_s=0.0) as e:
+        task_id = await e.submit("a")
+        await e.ledger.take(1)
+        await e.ledger.cancel(task_id)
+        assert await e.ledger.take(1) == []
+        assert (await e.run_row(task_id))["state"] == "cancelled"
+        assert await e.claims() == {}
+
+
+async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_doing(database_url: str) -> None:
+    held, written = Held(), []
+
+    async def slow_page(run: Run) -> Done:
+        try:
+            return await held(run)
+        finally:
+            await asyncio.sleep(0.3)
+            written.append(run.id)
+
+    async def deaf(run: Run) -> Done:
+        while True:
+            try:
+                return await held(run)
+            except asyncio.CancelledError:
+                await asyncio.sleep(1.2)
+
+    async with engine(database_url) as e:
+        for number, kind in enumerate(("held", "held", "slow", "deaf", "held")):
+            await e.submit(f"r{number}", kind=kind)
+        await e.submit("waits", kind="held")
+        async with background(e.executor({"held": held, "slow": slow_page, "deaf": deaf}, shutdown_s=1.0).run()) as running:
+            await held.until_begun(5)
+            ended_at = time.monotonic()
+            running.cancel()
+            await asyncio.wait([running])
+            assert time.monotonic() - ended_at < 10
+        assert await e.states() == {"queued": 6}
+        assert set(await e.claims()) == {"r0", "r1", "r2", "r3", "r4", "waits"}
+        assert len(written) == 1, "the page that was being written is finished"
+        held.let_go.set()
+        async with e.working({"held": held, "slow": slow_page, "deaf": deaf}):
+            await e.until_all_ended()
+        assert await e.states() == {"succeeded": 6}
+        assert {row["attempt"] for row in await e.rows("SELECT attempt FROM run")} == {1}, "being put back is no failure"
+
+
+async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too(database_url: str) -> None:
+    async with engine(database_url) as e:
+        taking, held = asyncio.Event(), Held()
+
+        async def say() -> None:
+            taking.set()
+            await asyncio.sleep(0.1)
+
+        for number in range(3):
+            await e.submit(f"r{number}", kind="held")
+        async with background(e.executor({"held": held}, ledger=FaultyLedger(e.ledger, after_take=say)).run()):
+            await taking.wait()
+        assert await e.states() == {"queued": 3}
+        assert held.active == 0
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the_same_moment(sqlite_database: str, ticks: int) -> None:
+    async with engine(sqlite_database) as e:
+        executor = e.executor(poll_s=600.0)
+        running = asyncio.create_task(executor.run())
+        await e.until_state(await e.submit(), "succeeded")
+        await asyncio.sleep(0.05)
+        executor._wake.set()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=30)
+        running.cancel()
+        assert done
+
+
+async def test_on_sqlite_a_restart_goes_on_at_once_with_what_the_last_process_left(sqlite_database: str) -> None:
+    async with engine(sqlite_database) as e:
+        left, unwanted, behind = await e.submit("a"), await e.submit("b"), await e.submit("a", wait=True)
+        await e.ledger.take(5)
+        await e.ledger.cancel(unwanted)
+        assert await e.ledger.put_back_all() == 1
+        assert (await e.run_row(unwanted))["state"] == "cancelled"
+        assert set(await e.claims()) == {"a"}
+        async with e.working():
+            await e.until_state(behind, "succeeded", patience_s=PATIENCE_S)
+            assert (await e.run_row(left))["state"] == "succeeded"
+
+
+async def test_two_workers_share_the_queue_and_each_run_starts_once(postgres_database: str) -> None:
+    n, begun = 60, []
+
+    async def work(run: Run) -> Done:
+        begun.append(run.id)
+        await asyncio.sleep(0.005)
+        return Done()
+
+    async with engine(postgres_database) as e, e.working({"work": work}) as one, e.working({"work": work}) as other:
+        for number in range(n):
+            await e.submit(f"r{number}", kind="work")
+        await e.until_all_ended()
+        assert sorted(begun) == sorted(set(begun))
+        assert len(begun) == n
+        # A run has ended for others a moment before its worker is done with it.
+        async with asyncio.timeout(PATIENCE_S):
+            while one.active or other.active:
+                await asyncio.sleep(0)

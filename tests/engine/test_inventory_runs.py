@@ -1,0 +1,62 @@
+"""An inventory sync as a run: queued, worked on, and published into the real database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import func, select
+
+from penstock.errors import ConflictError
+from penstock.inventory.runs import INVENTORY_SYNC, SyncOrder
+from penstock.inventory.tables import product
+from tests.engine.syncing import PRODUCTS, Seller, seller_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
+    async with seller_of(database_url, tmp_path) as one:
+        yield one
+
+
+async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_changed(seller: Seller) -> None:
+    first = await seller.synced()
+    assert (first["counts"]["new"], first["held"]) == (PRODUCTS, False)
+    await seller.check()
+    assert (await seller.synced())["message"] == "Nothing changed, 2,000 products are as they were"
+    await seller.admin("POST", "versions", {"changed": 1, "gone": 1, "new": 1})
+    assert (await seller.synced(dry_run=True))["message"] == "Would be published: 20 new, 20 changed, 20 gone, 1,960 unchanged"
+    assert (await seller.synced())["message"] == "Published: 20 new, 20 changed, 20 gone, 1,960 unchanged"
+    await seller.check()
+
+
+async def test_a_shrunk_inventory_is_held_and_the_published_one_stays(seller: Seller) -> None:
+    await seller.synced()
+    before = await seller.admin("GET", "versions/newest")
+    await seller.admin("POST", "versions", {"gone": 30})
+    held = await seller.synced()
+    assert (held["held"], list(held["suspicions"])) == (True, ["shrunk"])
+    count = select(func.count()).select_from(product).where(product.c.gone_at.is_(None))
+    assert await seller.app.database.read(lambda connection: connection.execute(count).scalar_one()) == before["products"]
+
+
+async def test_an_account_is_synced_by_one_run_at_a_time(seller: Seller) -> None:
+    submission = await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id))
+    await seller.app.ledger.start(submission)
+    with pytest.raises(ConflictError):
+        await seller.app.ledger.submit(submission)
+
+
+async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_published(seller: Seller) -> None:
+    run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
+    await seller.app.inventory.kinds[INVENTORY_SYNC](run)
+    await seller.app.ledger.requeue(run, error=None, delay_s=0)
+    await seller.until_idle()
+    result = await seller.result(str(run.task_id))
+    assert (result["counts"]["new"], result["counts"]["unchanged"], result["rows"]) == (PRODUCTS, 0, PRODUCTS)
+    [row] = await seller.rows("SELECT inserted, unchanged, fence FROM run WHERE id = :id", id=run.id)
+    assert row == {"inserted": PRODUCTS, "unchanged": 0, "fence": run.fence + 1}

@@ -1,0 +1,236 @@
+"""Workers that die, stop and wake up late, lose their database: every run is completed, and the table is what an undisturbed run makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from sqlalchemy import select
+
+from penstock.app import open_app
+from penstock.market.tables import candle, instrument, series
+from tests.engine.collecting import collecting, given_of, order
+from tests.engine.engines import Engine, background, engine
+from tests.engine.processes import actors
+from tests.simulated import settings_for, simulated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Say
+
+_SEED = int(os.environ.get("PENSTOCK_TEST_SEED", "20260518"))
+_KILLS = int(os.environ.get("PENSTOCK_TEST_KILLS", "20"))
+# Dead after 0.6 s and looked for every 0.05 s; the rest is for a busy machine.
+_TAKEN_OVER_S = 15.0
+
+
+async def table_of(e: Engine) -> list[tuple[object, ...]]:
+    """All candles, without the run that wrote them."""
+    columns = [column for column in candle.c if column.name not in {"run_id", "series_id"}]
+    wanted = select(instrument.c.native_symbol, series.c.timeframe, *columns).join(series, series.c.id == candle.c.series_id)
+    wanted = wanted.join(instrument, instrument.c.id == series.c.instrument_id)
+    wanted = wanted.order_by(instrument.c.native_symbol, series.c.timeframe, candle.c.open_time)
+    return await e.database.read(lambda connection: [tuple(row) for row in connection.execute(wanted)])
+
+
+async def check_against_an_undisturbed_one(e: Engine, exchange_url: str, symbols: list[str], folder: Path) -> int:
+    """Same table, same coverage, counters that say what is there; gives the rows."""
+    async with open_app(settings_for(f"sqlite:///{folder / 'undisturbed.db'}", exchange_url)) as app:
+        await app.collect(order(symbols))
+        expected = await table_of(Engine(app.database, app.ledger))
+    found = await table_of(e)
+    assert len(found) == len(set(found)) == len(expected)
+    assert found == expected
+    [counted] = await e.rows("SELECT sum(inserted) AS inserted, sum(rejected) AS rejected FROM run")
+    assert (int(counted["inserted"]), int(counted["rejected"])) == (len(found), 0)
+    assert await e.claims() == {}
+    return len(found)
+
+
+async def progressed(e: Engine, task_id: object, beyond: int = 0) -> bool:
+    [row] = await e.rows("SELECT inserted, state FROM run WHERE task_id = :id", id=str(task_id))
+    assert row["state"] in {"queued", "running"}, "it ended before it could be disturbed"
+    return bool(row["inserted"] > beyond)
+
+
+async def test_the_runs_of_killed_workers_are_taken_over_and_complete(postgres_database: str, tmp_path: Path, say: Say) -> None:
+    chosen, taken_over, again = random.Random(_SEED), [], 0
+    async with collecting(postgres_database, latency_ms=60) as c, actors() as workers:
+        symbols = await c.symbols(20)
+        alive = {await workers.start("work", **c.given) for _ in range(2)}
+        for number in range(_KILLS):
+            mine = [symbols[number % len(symbols)], symbols[(number + 1) % len(symbols)]]
+            task_id = await c.submit(mine)
+            victim = await workers.begun(task_id, 1)
+            await asyncio.sleep(chosen.uniform(0, 0.3))
+            workers.signal(victim, signal.SIGKILL)
+            killed_at = time.monotonic()
+            alive.discard(victim)
+            alive.add(await workers.start("work", **c.given))
+            row = await c.engine.until_state(task_id, "succeeded")
+            if row["fence"] > 1:
+                again += 1
+                taken_over.append(time.monotonic() - killed_at)
+        assert await c.engine.states() == {"succeeded": _KILLS}
+        rows = await check_against_an_undisturbed_one(c.engine, c.exchange.url, symbols[: min(_KILLS + 1, 20)], tmp_path)
+    assert again > _KILLS / 3, "too few of the kills came in mid-run to show anything"
+    assert max(taken_over) < _TAKEN_OVER_S
+    slowest = max(taken_over)
+    say(f"n={_KILLS} kills, {again} in mid-run, seed={_SEED}, {rows} rows, killed to completed ≤ {slowest:.2f} s")
+
+
+async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_up(postgres_database: str, tmp_path: Path, say: Say) -> None:
+    n = 3
+    async with collecting(postgres_database, latency_ms=60) as c, actors() as workers:
+        symbols = await c.symbols(n + 1)
+        for number in range(n):
+            mine = symbols[number : number + 2]
+            sleeper = await workers.start("work", **c.given)
+            task_id = await c.submit(mine)
+            assert await workers.begun(task_id, 1) == sleeper
+            workers.signal(sleeper, signal.SIGSTOP)
+            other = await workers.start("work", **c.given)
+            assert await workers.begun(task_id, 2) == other
+            ended = await c.engine.until_state(task_id, "succeeded")
+            workers.signal(sleeper, signal.SIGCONT)
+            said = await workers.heard(sleeper, "stopped", task=str(task_id))
+            # Its next write is refused, or its heartbeat is and ends the work.
+            assert said["error"] in {"FencedError", "CancelledError"}
+            assert await c.engine.run_row(task_id) == ended, "the late worker has changed nothing of the run"
+            for pid in (sleeper, other):
+                workers.signal(pid, signal.SIGTERM)
+                await workers.heard(pid, "gone")
+        rows = await check_against_an_undisturbed_one(c.engine, c.exchange.url, symbols, tmp_path)
+    say(f"n={n} stopped workers, {rows} rows, 0 stale commits")
+
+
+async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_crashes(postgres_database: str, tmp_path: Path, say: Say) -> None:
+    async with collecting(postgres_database, latency_ms=60) as c, actors() as workers:
+        symbols = await c.symbols(20)
+        await workers.start("work", **c.given)
+        task_id = await c.submit(symbols)
+        await workers.begun(task_id, 1)
+        for disturb in (away, cut_all, crash):
+            before = (await c.engine.run_row(task_id))["inserted"]
+            await c.engine.until(lambda before=before: progressed(c.engine, task_id, before))  # type: ignore[misc]
+            await asyncio.to_thread(disturb, postgres_database)
+            back_at = await reachable(c.engine)
+        row = await c.engine.until_state(task_id, "succeeded")
+        assert time.monotonic() - back_at < 45
+        rows = await check_against_an_undisturbed_one(c.engine, c.exchange.url, symbols, tmp_path)
+    assert row["fence"] > 1, "the run has noticed"
+    say(f"{rows} rows, {row['fence']} starts, attempt {row['attempt']}")
+
+
+def cut_all(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+
+def crash(url: str) -> None:
+    """Kill one session the hard way: the server ends all others, recovers from its log, and is away for as long as that takes."""
+    with psycopg.connect(url, autocommit=True) as one, psycopg.connect(url, autocommit=True) as other:
+        os.kill(one.info.backend_pid, signal.SIGKILL)
+        with contextlib.suppress(psycopg.Error):
+            other.execute("SELECT pg_sleep(30)")
+
+
+def away(url: str) -> None:
+    """Nobody can connect for longer than a run goes without writing."""
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        connection.execute("SELECT pg_sleep(1.5)")
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def reachable(e: Engine) -> float:
+    while True:
+        with contextlib.suppress(Exception):
+            await e.rows("SELECT 1")
+            return time.monotonic()
+        await asyncio.sleep(0.05)
+
+
+async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_taken_over(postgres_database: str) -> None:
+    async with collecting(postgres_database, latency_ms=60) as c, actors() as workers:
+        symbols = await c.symbols(3)
+        first = await workers.start("work", **c.given)
+        task_id = await c.submit(symbols)
+        behind = await c.submit(symbols, wait=True)
+        assert await workers.begun(task_id, 1) == first
+        workers.signal(first, signal.SIGKILL)
+        await workers.start("work", **c.given)
+        await c.engine.until_state(behind, "succeeded")
+        assert (await c.engine.run_row(task_id))["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
+async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(sqlite_database: str, tmp_path: Path, number: signal.Signals) -> None:
+    async with simulated(symbols=40) as exchange, actors() as workers:
+        given = given_of(sqlite_database, exchange.url, dead_after_s=600.0)
+        async with open_app(settings_for(sqlite_database, exchange.url)) as app:
+            symbols = [one.symbol for one in await (await app.sources.get("binance")).instruments() if one.status == "trading"][:8]
+            task_id = await app.ledger.submit(await app.market.collection(order(symbols)))
+        await exchange.faults({"name": "latency", "ms": 60})
+        first = await workers.start("work", **given)
+        async with engine(sqlite_database, migrated=False) as e:
+            await e.until(lambda: progressed(e, task_id))
+            stored = (await e.run_row(task_id))["inserted"]
+            signalled_at = time.monotonic()
+            workers.signal(first, number)
+            if number == signal.SIGTERM:
+                await workers.heard(first, "gone")
+                row = await e.run_row(task_id)
+                assert (row["state"], bool(await e.claims())) == ("queued", True)
+            # The file is free once the killed process is gone entirely, which takes a moment.
+            while workers.said[await workers.start("work", **given)][0]["event"] != "ready":
+                pass
+            await workers.begun(task_id, 2)
+            assert time.monotonic() - signalled_at < 30
+            assert (await e.until_state(task_id, "succeeded"))["attempt"] == 1
+            assert stored > 0
+            await check_against_an_undisturbed_one(e, exchange.url, symbols, tmp_path)
+
+
+async def test_a_worker_ends_soon_when_it_is_told_to_and_nothing_is_left_running(postgres_database: str) -> None:
+    async with collecting(postgres_database, latency_ms=60) as c, actors() as workers:
+        symbols = await c.symbols(6)
+        worker = await workers.start("work", **c.given)
+        for symbol in symbols:
+            await c.submit([symbol], timeframes=("1m", "5m", "15m", "1h", "4h", "1d"))
+        await c.engine.until(lambda: all_begun(c.engine))
+        told_at = time.monotonic()
+        workers.signal(worker, signal.SIGTERM)
+        await workers.heard(worker, "gone")
+        assert time.monotonic() - told_at < 30
+        assert "running" not in await c.engine.states()
+        [row] = await c.engine.rows("SELECT sum(inserted) AS inserted, (SELECT count(*) FROM candle) AS stored FROM run")
+        assert int(row["inserted"]) == row["stored"]
+        await workers.start("work", **c.given)
+        await c.engine.until_all_ended()
+        assert await c.engine.states() == {"succeeded": len(symbols)}
+
+
+async def all_begun(e: Engine) -> bool:
+    return (await e.states())["running"] == 5
+
+
+async def test_an_executor_of_this_process_survives_a_database_that_is_away(postgres_database: str) -> None:
+    async with engine(postgres_database, timeout_s=2.0) as e:
+        executor = e.executor(poll_s=0.05)
+        async with background(executor.run()) as running:
+            await e.until_state(await e.submit(), "succeeded")
+            await asyncio.to_thread(crash, postgres_database)
+            await reachable(e)
+            await e.until_state(await e.submit(), "succeeded")
+            assert not running.done()

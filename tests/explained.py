@@ -1,0 +1,27 @@
+"""How a database answers a statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+
+def explained(connection: Connection, read: Callable[[], object], which: int) -> str:
+    """How the database answers one of the statements that `read` sends."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_more: object) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    read()
+    event.remove(connection, "before_cursor_execute", note)
+    statement, parameters = sent[which]
+    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+    return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters)) + "\n"

@@ -1,0 +1,93 @@
+"""Processes that are killed: a script of this folder that forks one for each line of its input, and how long each is left alive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from random import Random
+
+DEAD_AFTER_S = 0.5
+_IMPATIENT = {"PENSTOCK_HEARTBEAT_S": "0.1", "PENSTOCK_DEAD_AFTER_S": str(DEAD_AFTER_S)}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process said after it had opened the database, whether it was killed before it was done, and how long it lived since then."""
+
+    said: list[list[str]]
+    killed: bool
+    lived_s: float
+
+
+class Victims:
+    """Starts processes, one at a time, and kills them."""
+
+    def __init__(self, parent: asyncio.subprocess.Process) -> None:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        self._orders, self._words = parent.stdin, parent.stdout
+
+    async def run(self, order: str, kill_after_s: float | None = None) -> Ended:
+        """Start one and kill it so long after it has opened the database, unless it ends before."""
+        self._orders.write(f"{order}\n".encode())
+        [_, pid] = await self._line("pid")
+        await self._line("open")
+        began = time.monotonic()
+        ending = asyncio.ensure_future(self._until_ended())
+        await asyncio.wait([ending], timeout=kill_after_s)
+        # It can have ended by itself just now, before its last words were read.
+        with contextlib.suppress(ProcessLookupError):
+            if not ending.done():
+                os.kill(int(pid), signal.SIGKILL)
+        status, said = await ending
+        assert status == 0 or (status == -signal.SIGKILL and kill_after_s is not None)
+        return Ended(said, status != 0, time.monotonic() - began)
+
+    async def _line(self, name: str | None = None) -> list[str]:
+        words = (await self._words.readline()).decode().split()
+        assert name is None or words[0] == name, words
+        return words
+
+    async def _until_ended(self) -> tuple[int, list[list[str]]]:
+        said: list[list[str]] = []
+        while (words := await self._line())[0] != "ended":
+            said.append(words)
+        return int(words[1]), said
+
+
+@contextlib.asynccontextmanager
+async def victims(script: str, **environment: str) -> AsyncIterator[Victims]:
+    """Those of a script beside this one; whoever is left at the end is gone with it."""
+    given: dict[str, Any] = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "env": os.environ | _IMPATIENT | environment}
+    parent = await asyncio.create_subprocess_exec(sys.executable, str(Path(__file__).with_name(script)), start_new_session=True, **given)
+    try:
+        yield Victims(parent)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        await parent.communicate()
+
+
+class Moments:
+    """Random moments to kill at, within the life of a process: how long one lives depends on what else the machine does, so that is learnt."""
+
+    def __init__(self, chance: Random, within_s: float) -> None:
+        self._chance = chance
+        self._within_s = within_s
+
+    def draw(self) -> float:
+        """Seconds after the database was opened."""
+        return self._chance.uniform(0, self._within_s)
+
+    def learn(self, ended: Ended) -> None:
+        """Who was done before he could be killed was given too long; who was not may need longer."""
+        self._within_s = 1.1 * self._within_s if ended.killed else ended.lived_s

@@ -1,0 +1,78 @@
+"""Processes for the tests of kill -9: each brings the inventory of an account in step, and prints which phase it has reached.
+
+For each line of input, `DATABASE MARKETPLACE FOLDER KEY ACCOUNT`, this process forks one that has everything imported already: a kill costs
+milliseconds instead of a start of Python. It says `pid N`, and this process, after its end, `ended STATUS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from penstock.app import App, open_app
+from penstock.core.logs import log_to_stderr
+from penstock.inventory.pace import Pace
+from penstock.inventory.runs import INVENTORY_SYNC, SyncOrder
+from penstock.settings import load_settings
+from penstock.store.schema import run as runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.inventory.sync import Phase
+
+_LOOK_S = 0.02
+
+
+async def keep_in_step(database_url: str, marketplace_url: str, folder: str, key: str, account_id: int) -> None:
+    """Go on with what an earlier process has left; only when nothing is left a new sync begins."""
+    settings = load_settings(database_url=database_url, cardtrader_url=marketplace_url, export_folder=folder, secret_key=key)
+    async with open_app(settings) as app:
+        say("open")
+        if not await unfinished(app):
+            await app.ledger.submit(await app.inventory.sync(SyncOrder(account_id=account_id)))
+        async with app.working():
+            while await unfinished(app):
+                await asyncio.sleep(_LOOK_S)
+
+
+async def unfinished(app: App) -> int:
+    """How many syncs have not ended."""
+    count = select(func.count()).where(runs.c.kind == INVENTORY_SYNC, runs.c.state.in_(["queued", "running"]))
+    return await app.database.read(lambda connection: int(connection.execute(count).scalar_one()))
+
+
+def say(words: str) -> None:
+    """One line in one write, out of this process before anything else happens."""
+    os.write(1, f"{words}\n".encode())
+
+
+def telling(enter: Callable[[Pace, Phase], None]) -> Callable[[Pace, Phase], None]:
+    """The same, and it says so."""
+
+    def entered(self: Pace, phase: Phase) -> None:
+        say(f"phase {phase}")
+        enter(self, phase)
+
+    return entered
+
+
+def main() -> None:
+    log_to_stderr("warning")
+    Pace.enter = telling(Pace.enter)  # type: ignore[method-assign,assignment]
+    for line in sys.stdin:
+        database_url, marketplace_url, folder, key, account_id = line.split()
+        child = os.fork()
+        if not child:
+            say(f"pid {os.getpid()}")
+            asyncio.run(keep_in_step(database_url, marketplace_url, folder, key, int(account_id)))
+            os._exit(0)
+        say(f"ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")
+
+
+if __name__ == "__main__":
+    main()

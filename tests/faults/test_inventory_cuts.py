@@ -1,0 +1,109 @@
+"""A connection that ends at any byte of an export, under every framing: never is what came taken for the whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from penstock.core.download import DownloadLimits
+from penstock.core.http import HttpLimits
+from penstock.errors import SourceUnavailableError
+from penstock.inventory.pipeline import PackedReader
+from penstock.inventory.source import InventorySourceConfig
+from penstock.sources import cardtrader
+from penstock.sources.cardtrader import CardTraderAccount, CardTraderSource
+from tests.inventory_builders import body_of, row
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_SEED = int(os.environ.get("PENSTOCK_TEST_SEED", "20261122"))
+_CUTS = 1_000
+_ROWS = 12
+_BODY = body_of([row(number, description='},{"id":1},{ ]', hub={"shelf": [{"id": 1}, {"id": 2}]}) for number in range(1, _ROWS + 1)])
+_CHUNK = 700
+
+
+def on_the_wire(framing: str, *, packed: bool) -> tuple[bytes, int]:
+    """A whole answer, and where its body begins."""
+    body = gzip.compress(_BODY) if packed else _BODY
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + "Content-Encoding: gzip\r\n" * packed
+    match framing:
+        case "length":
+            head += f"Content-Length: {len(body)}\r\n"
+        case "chunked":
+            head += "Transfer-Encoding: chunked\r\n"
+            pieces = [body[at : at + _CHUNK] for at in range(0, len(body), _CHUNK)]
+            body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+        case _:
+            head += "Connection: close\r\n"
+    return f"{head}\r\n".encode() + body, len(head) + 2
+
+
+class Cutter:
+    """A server that sends so many bytes of an answer and closes."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self.port = 0
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        async with server:
+            yield
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self.answer)
+            await writer.drain()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def rows_read(account: CardTraderAccount) -> int:
+    """How many products an export gave that was taken for whole."""
+    rows = 0
+    async with account.export() as body:
+        reader = PackedReader(gzip=body.gzip)
+        async for block in body.blocks():
+            rows += sum(map(len, reader.feed(block)))
+        return rows + sum(map(len, reader.end()))
+
+
+@contextlib.asynccontextmanager
+async def asking(cutter: Cutter) -> AsyncIterator[CardTraderAccount]:
+    config = InventorySourceConfig(
+        base_url=f"http://127.0.0.1:{cutter.port}", http=HttpLimits(attempts=1), export=DownloadLimits(attempts=1, first_byte_s=20, idle_s=20)
+    )
+    async with CardTraderSource(config).account("demo") as account:
+        yield account
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+async def test_a_thousand_cuts_on_the_wire_are_all_noticed(framing: str, monkeypatch: pytest.MonkeyPatch, *, packed: bool) -> None:
+    # CardTrader's limit is for CardTrader.
+    monkeypatch.setattr(cardtrader, "_REQUESTS_IN_WINDOW", 10**9)
+    whole, begin = on_the_wire(framing, packed=packed)
+    chance = random.Random(f"{_SEED} {framing} {packed}")
+    edges = {0, 1, begin - 1, begin, begin + 1, *range(len(whole) - 12, len(whole))}
+    cuts = [*edges, *(chance.randrange(begin, len(whole)) for _ in range(_CUTS - len(edges)))]
+    cutter = Cutter()
+    async with cutter.serving(), asking(cutter) as account:
+        for cut in cuts:
+            cutter.answer = whole[:cut]
+            with pytest.raises(SourceUnavailableError):
+                pytest.fail(f"seed {_SEED}: {await rows_read(account)} products of an answer that was cut at {cut} of {len(whole)} bytes")
+        # Nothing but the cut was wrong with them.
+        cutter.answer = whole
+        assert await rows_read(account) == _ROWS

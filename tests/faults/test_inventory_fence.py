@@ -1,0 +1,90 @@
+"""A worker that is slow, and whose run is somebody else's by now, publishes nothing, shows nothing, and leaves nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.app import open_app
+from penstock.core.vault import new_key
+from tests.seller_builders import KeptShop, Seller, kept_shop, shop_settings, simulated_seller
+
+if TYPE_CHECKING:
+    import uuid
+    from pathlib import Path
+
+_PRODUCTS = 300
+# Within it another worker does the whole sync.
+_STALL = {"name": "slow", "bytes": 50_000, "pause_ms": 4_000, "count": 1}
+
+
+async def stalled(shop: KeptShop, seller: Seller) -> uuid.UUID:
+    """A sync in the middle of whose export nothing comes."""
+    await seller.advance(changed=20, new=3)
+    await seller.faults(_STALL)
+    task_id = await shop.submit()
+
+    async def begun() -> bool:
+        rows = await shop.rows("SELECT s.bytes FROM inventory_sync s JOIN run r ON r.id = s.run_id WHERE r.task_id = :task_id", task_id=str(task_id))
+        return bool(rows and rows[0]["bytes"])
+
+    await shop.engine.until(begun)
+    return task_id
+
+
+async def until_idle(shop: KeptShop) -> None:
+    async def idle() -> bool:
+        return not shop.app.executor.active
+
+    await shop.engine.until(idle)
+
+
+async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(postgres_database: str, tmp_path: Path) -> None:
+    key, folder = new_key(), tmp_path / "exports"
+    async with (
+        simulated_seller(_PRODUCTS) as seller,
+        kept_shop(postgres_database, seller, folder, secret_key=key, heartbeat_s=600, max_concurrent_tasks=1) as shop,
+    ):
+        await shop.sync()
+        task_id = await stalled(shop, seller)
+        # The stalled export is older than what the new worker gets.
+        await seller.advance(changed=20, gone=2)
+
+        async def taken_over() -> bool:
+            # What the slow worker shows of itself counts as a heartbeat.
+            await shop.engine.move("run", "heartbeat_at", -3_600, f"task_id = '{task_id}' AND fence = 1")
+            return int((await shop.engine.run_row(task_id))["fence"]) == 2
+
+        async with open_app(shop_settings(postgres_database, seller, folder, secret_key=key)) as other, other.working():
+            await shop.engine.until(taken_over)
+            run = await shop.ended(task_id)
+            await shop.check(await seller.rows())
+            await until_idle(shop)
+        assert (run["state"], run["fence"], run["error"]) == ("succeeded", 2, None)
+        assert (await shop.ended(task_id))["message"] == run["result"]["message"]
+        states = await shop.rows("SELECT state FROM snapshot WHERE run_id = :run", run=run["id"])
+        assert [row["state"] for row in states] == ["published"]
+        assert (await seller.exports(), shop.left()) == (2, [])
+        await shop.check(await seller.rows())
+
+
+async def test_a_worker_that_has_lost_its_run_ends_and_writes_nothing_more(database_url: str, tmp_path: Path) -> None:
+    key, folder = new_key(), tmp_path / "exports"
+    async with simulated_seller(_PRODUCTS) as seller:
+        async with kept_shop(database_url, seller, folder, secret_key=key, heartbeat_s=0.1) as shop:
+            await shop.sync()
+            before = await shop.published()
+            task_id = await stalled(shop, seller)
+            await shop.engine.change("UPDATE run SET fence = fence + 1, message = 'theirs' WHERE task_id = :task_id", task_id=str(task_id))
+            await until_idle(shop)
+            run = await shop.engine.run_row(task_id)
+            assert (run["state"], run["fence"], run["message"], run["error"]) == ("running", 2, "theirs", None)
+            assert (await shop.shows(run)).state is None
+            await shop.check(before)
+            assert shop.left() == []
+            await shop.engine.grow_old(task_id)
+        # Nobody really has it, so whoever comes next goes on with it.
+        async with open_app(shop_settings(database_url, seller, folder, secret_key=key)) as app, app.working():
+            later = KeptShop(app, seller, shop.account_id, folder)
+            assert (await later.ended(task_id))["state"] == "succeeded"
+            await later.check(await seller.rows())
+            assert later.left() == []

@@ -1,0 +1,161 @@
+"""kill -9 of a syncing process at random moments: what is published is the one version or the other, and the next start brings the sync to its end.
+
+The moments are drawn from a seed that is printed with n; 0 mixed snapshots in n kills bound their rate at about 3/n.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from penstock.app import open_app
+from penstock.core.vault import new_key
+from penstock.store.database import Database, parse_url
+from tests.faults.killing import DEAD_AFTER_S, Ended, Moments, Victims, victims
+from tests.seller_builders import Rows, Seller, add_account, differing, published_rows, shop_settings, simulated_seller
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from tests.conftest import Say
+
+_SEED = int(os.environ.get("PENSTOCK_TEST_SEED", "20261122"))
+_KILLS = 30
+_PRODUCTS = 2_000
+_EDITS = {"changed": 30, "gone": 3, "new": 3, "returned": 50, "sold": 2}
+# What products are is looked up by other runs, which have no hurry.
+_SYNCS = "kind = 'inventory_sync'"
+_BEGUN, _DONE = "export", "done"
+
+
+def phase_of(ended: Ended) -> str:
+    """In which phase a process ended."""
+    return ended.said[-1][1] if ended.killed and ended.said else _BEGUN if ended.killed else _DONE
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a process has left behind, seen from outside of all processes that work on it."""
+
+    database: Database
+    account_id: int
+    folder: Path
+
+    async def published(self) -> Rows:
+        return await self.database.read(lambda connection: published_rows(connection, self.account_id))
+
+    async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
+        def query(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+        return await self.database.read(query)
+
+    async def unfinished(self) -> list[str]:
+        """The tasks that have not ended."""
+        return [row["task_id"] for row in await self.rows(f"SELECT task_id FROM run WHERE {_SYNCS} AND state IN ('queued', 'running')")]
+
+    async def kept_whole(self) -> bool:
+        """Whether the export of the sync that has not ended is all here."""
+        return any((self.folder / f"{task_id}.json.gz").exists() for task_id in await self.unfinished())
+
+    async def grown_old(self) -> None:
+        """On PostgreSQL a killed process counts as alive until its heartbeat is old."""
+        alive = f"SELECT id FROM run WHERE state = 'running' AND heartbeat_at > clock_timestamp() - interval '{DEAD_AFTER_S} seconds'"
+        while self.database.file is None and await self.rows(alive):
+            await asyncio.sleep(0.05)
+
+    async def check_tidy(self) -> None:
+        """Everything ended well, and nothing lies about any more."""
+        assert await self.rows(f"SELECT task_id, error FROM run WHERE {_SYNCS} AND state <> 'succeeded'") == []
+        assert await self.rows("SELECT * FROM run_claim WHERE resource LIKE 'account:%'") == []
+        assert [path.name for path in self.folder.iterdir()] == []
+        if self.database.file:
+            assert [path.name for path in self.database.file.parent.glob("*.stage-*")] == []
+        else:
+            assert await self.rows("SELECT relname FROM pg_class WHERE relname LIKE 'inventory_stage%' OR relname LIKE 'inventory_diff%'") == []
+
+
+@contextlib.asynccontextmanager
+async def left_in(url: str, account_id: int, folder: Path) -> AsyncIterator[Left]:
+    database = Database(parse_url(url))
+    try:
+        yield Left(database, account_id, folder)
+    finally:
+        await database.close()
+
+
+async def prepared(url: str, seller: Seller, folder: Path, key: str) -> int:
+    """A database with the seller's account."""
+    folder.mkdir()
+    async with open_app(shop_settings(url, seller, folder, secret_key=key)) as app:
+        return await add_account(app)
+
+
+class Tally:
+    """What the kills met."""
+
+    def __init__(self) -> None:
+        self.phases = Counter[str]()
+        self.versions = Counter[str]()
+        self.used_again = 0
+
+    def said(self) -> str:
+        phases = ", ".join(f"{count} in {phase}" for phase, count in self.phases.items())
+        found = ", ".join(f"{count} times the {version} version" for version, count in self.versions.items())
+        return f"seed {_SEED}, n = {self.phases.total()} kills ({phases}): {found}, 0 mixed; the kept export used again {self.used_again} times"
+
+
+async def one_kill(left: Left, seller: Seller, processes: Victims, order: str, moments: Moments, tally: Tally) -> None:
+    """Kill one sync on its way to the next version, look at what is there, and let the next process go on."""
+    before = await left.published()
+    await seller.advance(**_EDITS)
+    after = await seller.rows()
+    await seller.prepare()
+    await seller.faults()
+    ended = await processes.run(order, moments.draw())
+    moments.learn(ended)
+    tally.phases[phase_of(ended)] += 1
+    found = await left.published()
+    assert found in (before, after), (differing(found, before), differing(found, after))
+    tally.versions["new" if found == after else "old"] += 1
+    goes_on, kept = await left.unfinished(), await left.kept_whole()
+    await seller.faults()
+    await left.grown_old()
+    await processes.run(order)
+    # A run that had published and could not say so any more needs nothing.
+    assert await seller.exports() == (0 if kept or (goes_on and found == after) else 1)
+    tally.used_again += kept
+    assert differing(await left.published(), after) == {}
+    for task_id in goes_on:
+        [run] = await left.rows("SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=task_id)
+        assert (run["state"], run["error"]) == ("succeeded", None)
+    await left.check_tidy()
+
+
+async def test_kill_9_never_leaves_a_mixed_inventory_and_the_next_start_brings_the_sync_to_its_end(
+    database_url: str, tmp_path: Path, say: Say
+) -> None:
+    tally, key, folder = Tally(), new_key(), tmp_path / "exports"
+    async with simulated_seller(_PRODUCTS) as seller, victims("syncing.py") as processes:
+        account_id = await prepared(database_url, seller, folder, key)
+        order = f"{database_url} {seller.url} {folder} {key} {account_id}"
+        await processes.run(order)
+        await seller.advance(**_EDITS)
+        await seller.prepare()
+        moments = Moments(random.Random(_SEED), (await processes.run(order)).lived_s)
+        async with left_in(database_url, account_id, folder) as left:
+            assert differing(await left.published(), await seller.rows()) == {}
+            for _ in range(_KILLS):
+                await one_kill(left, seller, processes, order, moments, tally)
+    say(tally.said())
+    assert tally.phases.total() - tally.phases[_DONE] > _KILLS // 3

@@ -1,0 +1,126 @@
+"""A staging area in memory, and what a test of syncs works with: a simulated seller, runs, bodies of exports."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.run import Run
+from penstock.errors import NotFoundError
+from penstock.inventory.runs import INVENTORY_SYNC
+from penstock.inventory.sync import Account, Comparison, Counts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from penstock.inventory.product import Product, RejectedRow
+    from penstock.inventory.sync import SyncLimits, SyncProgress
+
+
+def row(number: int = 1, **fields: Any) -> dict[str, Any]:
+    """A product as it is sent."""
+    given = {
+        "id": number,
+        "name_en": "Lightning Bolt",
+        "quantity": 3,
+        "bundle_size": 1,
+        "bundled_quantity": 3,
+        "description": "Near Mint",
+        "user_data_field": "",
+        "tag": None,
+        "price_cents": 500,
+        "price_currency": "EUR",
+        "game_id": 1,
+        "category_id": 1,
+        "blueprint_id": 39_063,
+        "user_id": 1001,
+        "properties_hash": {"condition": "Near Mint", "mtg_language": "en"},
+        "graded": False,
+        "uploaded_images": [],
+    }
+    return given | fields
+
+
+def body_of(rows: Sequence[object]) -> bytes:
+    """An export, written as compactly as the real one."""
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def a_run(*, fence: int = 1, task_id: uuid.UUID | None = None, dry_run: bool = False) -> Run:
+    return Run(id=7, task_id=task_id or uuid.uuid4(), fence=fence, kind=INVENTORY_SYNC, params={"account_id": 1, "dry_run": dry_run})
+
+
+@dataclass
+class StagedRows:
+    """See penstock.inventory.sync.Staging; `fails` is raised when rows are compared."""
+
+    store: MemoryStore
+    products: dict[int, Product] = field(default_factory=dict)
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    async def add(self, products: Sequence[Product]) -> None:
+        self.products |= {product.id: product for product in products}
+        self.store.pages.append(len(products))
+
+    async def refuse(self, rows: Sequence[RejectedRow]) -> None:
+        self.rejected += rows
+
+    async def compare(self, limits: SyncLimits) -> Comparison:
+        self.store.compared += 1
+        self.store.limits = limits
+        if self.store.fails is not None:
+            raise self.store.fails
+        was = self.store.published
+        counts = Counts(
+            new=len(self.products.keys() - was.keys()),
+            changed=sum(was[key] != product for key, product in self.products.items() if key in was),
+            unchanged=sum(was[key] == product for key, product in self.products.items() if key in was),
+            gone=0 if self.rejected else len(was.keys() - self.products.keys()),
+            rejected=len(self.rejected),
+        )
+        suspicions = {"empty": "The export is empty."} if was and not self.products else {}
+        return Comparison(counts=counts, base=1, suspicions=suspicions)
+
+    async def publish(self, comparison: Comparison) -> Counts:
+        self.store.published = dict(self.products)
+        return comparison.counts
+
+    async def keep(self, comparison: Comparison, *, held: bool) -> None:
+        self.store.kept.append((comparison, held))
+
+
+@dataclass
+class MemoryStore:
+    """See penstock.inventory.sync.InventoryStore: one account, and what its syncs did."""
+
+    token: str = "demo"
+    published: dict[int, Product] = field(default_factory=dict)
+    kept: list[tuple[Comparison, bool]] = field(default_factory=list)
+    shown: list[SyncProgress] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
+    compared: int = 0
+    limits: SyncLimits | None = None
+    fails: Exception | None = None
+    refuses_progress: Exception | None = None
+    last: StagedRows | None = None
+
+    async def account(self, account_id: int) -> Account:
+        if account_id != 1:
+            raise NotFoundError("there is no such account")
+        return Account(id=1, name="shop", token=self.token, user_id=1001)
+
+    @contextlib.asynccontextmanager
+    async def staging(self, run: Run, account: Account) -> AsyncIterator[StagedRows]:  # noqa: ARG002
+        self.last = StagedRows(self)
+        yield self.last
+
+    async def published_by(self, run: Run) -> None:
+        """It knows nothing of earlier starts."""
+
+    async def progress(self, run: Run, progress: SyncProgress) -> None:  # noqa: ARG002
+        if self.refuses_progress is not None:
+            raise self.refuses_progress
+        self.shown.append(progress)

@@ -1,0 +1,87 @@
+"""A real HTTP receiver of webhooks: what it was sent, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+_PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request."""
+
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.raw)
+
+    @property
+    def messages(self) -> list[str]:
+        """What it says of each alert."""
+        return [f"{one['state']}: {one['message']}" for one in self.body["alerts"]]
+
+
+@dataclass
+class Receiver:
+    """Answers 200, or the statuses that are waiting in `answers`; a request to /hang gets none."""
+
+    url: str = ""
+    received: list[Received] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        one = Received(request.path, dict(request.headers), await request.read())
+        async with self.changed:
+            self.received.append(one)
+            self.changed.notify_all()
+        if request.path == "/hang":
+            await self.closing.wait()
+        status = self.answers.pop(0) if self.answers else 200
+        return web.Response(status=status, headers={"Location": f"{self.url}/moved"} if 300 <= status < 400 else {})
+
+    async def until(self, count: int, path: str | None = None) -> list[Received]:
+        """The requests to a path once there are so many."""
+
+        def found() -> list[Received]:
+            return [one for one in self.received if path in {None, one.path}]
+
+        return await self._until(lambda: len(found()) >= count, found)
+
+    async def _until(self, holds: Callable[[], bool], result: Callable[[], list[Received]]) -> list[Received]:
+        async with asyncio.timeout(_PATIENCE_S), self.changed:
+            await self.changed.wait_for(holds)
+        return result()
+
+
+@contextlib.asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    """A receiver on a free port of this machine."""
+    receiver = Receiver()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", receiver.take)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server is not None
+        receiver.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+        yield receiver
+    finally:
+        receiver.closing.set()
+        await runner.cleanup()

@@ -1,0 +1,161 @@
+"""Products, accounts and syncs as the tests of the inventory's store write them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import select
+
+from penstock.core.run import RunEnd, RunState
+from penstock.core.vault import Vault
+from penstock.inventory.product import Product
+from penstock.inventory.sync import Account, Comparison, Counts, SyncLimits
+from penstock.inventory.tables import STAGED, product, product_history
+from penstock.store.inventory import SqlInventoryStore
+from penstock.store.inventory_accounts import SqlAccounts
+from penstock.store.inventory_catalog import SqlCatalog
+from tests.market_builders import Opened, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.core.run import Run
+    from penstock.inventory.product import RejectedRow
+
+SELLER = 77
+NEVER_SHRUNK = SyncLimits(shrink_percent=100.0, shrink_rows=10**9)
+
+Rows = dict[int, dict[str, Any]]
+
+
+class Backwards(Vault):
+    """A vault that anybody can open."""
+
+    def __init__(self) -> None:
+        """It needs no keys."""
+
+    def seal(self, text: str) -> str:
+        return text[::-1]
+
+    def open(self, sealed: str) -> str:
+        return sealed[::-1]
+
+
+def product_of(number: int = 1, /, **given: Any) -> Product:
+    """A valid product; `given` replaces fields, `properties` is an object."""
+    properties = given.pop("properties", {"condition": "Near Mint", "mtg_language": "en", "mtg_foil": False, "signed": False, "altered": False})
+    fields: dict[str, Any] = {
+        "id": number,
+        "name_en": "Lightning Bolt",
+        "quantity": 4,
+        "price_cents": 199,
+        "price_currency": "EUR",
+        "blueprint_id": 1_000 + number % 5,
+        "user_id": SELLER,
+        "game_id": 1,
+        "category_id": 11,
+        "properties_hash": msgspec.Raw(msgspec.json.encode(properties)),
+    }
+    return Product(**(fields | given))
+
+
+def expected(products: Sequence[Product]) -> Rows:
+    """The columns that an export decides, by product id."""
+    found = {}
+    for one in products:
+        values = list(msgspec.structs.astuple(one))
+        row = dict(zip(STAGED, values, strict=True))
+        row["properties"] = bytes(one.properties_hash).decode()
+        row["uploaded_images"] = bytes(one.uploaded_images).decode()
+        row["graded"] = None if one.graded is None else bool(one.graded)
+        found[one.id] = row
+    return found
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What a sync gave."""
+
+    run: Run
+    comparison: Comparison
+
+    @property
+    def counts(self) -> Counts:
+        return self.comparison.counts
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A database with one account, and its syncs."""
+
+    opened: Opened
+    inventory: SqlInventoryStore
+    accounts: SqlAccounts
+    catalog: SqlCatalog
+    account: Account
+
+    async def sync(
+        self,
+        products: Sequence[Product],
+        *,
+        rejected: Sequence[RejectedRow] = (),
+        keep: bool | None = None,
+        limits: SyncLimits = NEVER_SHRUNK,
+        page: int = 1_000,
+    ) -> Synced:
+        """Stage and publish; with `keep` the difference is kept: held (True) or as of a dry run (False)."""
+        run = await self.opened.run()
+        async with self.inventory.staging(run, self.account) as staging:
+            for first in range(0, len(products), page):
+                await staging.add(products[first : first + page])
+            if rejected:
+                await staging.refuse(rejected)
+            comparison = await staging.compare(limits)
+            if keep is None:
+                assert await staging.publish(comparison) == comparison.counts
+            else:
+                await staging.keep(comparison, held=keep)
+        await self.opened.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
+        return Synced(run, comparison)
+
+    async def published(self) -> Rows:
+        """The products that are not gone, as an export decides them."""
+        return {number: {name: row[name] for name in STAGED} for number, row in (await self.products()).items() if row["gone_at"] is None}
+
+    async def products(self) -> Rows:
+        """All rows of the account, also the gone ones."""
+        rows = select(product).where(product.c.account_id == self.account.id)
+        return {row["product_id"]: row for row in await self._rows(rows)}
+
+    async def history(self, run: Run | None = None) -> list[dict[str, Any]]:
+        """What was written down, in order."""
+        rows = select(product_history).where(product_history.c.account_id == self.account.id).order_by(product_history.c.id)
+        return await self._rows(rows if run is None else rows.where(product_history.c.run_id == run.id))
+
+    async def _rows(self, query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any select
+        def read(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+        return await self.opened.database.read(read)
+
+
+@contextlib.asynccontextmanager
+async def opened_shop(url: str, **options: Any) -> AsyncIterator[Shop]:
+    """A migrated database with a new account of SELLER."""
+    async with opened(url, **options) as store:
+        accounts = SqlAccounts(store.database, Backwards())
+        inventory = SqlInventoryStore(store.database, Backwards())
+        account = await inventory.account(await accounts.add(f"shop {uuid.uuid4()}", "a token", SELLER))
+        yield Shop(store, inventory, accounts, SqlCatalog(store.database), account)
+
+
+def counted(counts: Counts) -> Mapping[str, int]:
+    """Those that are not zero, but for `unmapped`."""
+    return {name: value for name, value in dataclasses.asdict(counts).items() if value and name != "unmapped"}

@@ -1,0 +1,242 @@
+"""CardTrader as a source, against the simulator and against a server that says what a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.core.download import DownloadLimits
+from penstock.core.governor import Governor, LocalBudget
+from penstock.core.http import HttpLimits
+from penstock.errors import InvalidInputError, RateLimitedError, SourceRefusedError, SourceUnavailableError
+from penstock.inventory.source import InventorySourceConfig
+from penstock.simulator.server import SimulatorSettings, running
+from penstock.sources.cardtrader import _REQUESTS_IN_WINDOW, _WINDOW_S, CardTraderSource
+from tests import virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from penstock.sources.cardtrader import CardTraderAccount
+    from tests.virtual_time import VirtualLoop
+
+HASTY = HttpLimits(attempts=3, backoff_s=0.01, longest_pause_s=0.0, deadline_s=10)
+EXPORT = DownloadLimits(attempts=3, backoff_s=0.01)
+
+
+class Simulated:
+    """A simulated seller, and a session that sets its faults."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self._session = session
+
+    def account(self, token: str = "demo", **config: Any) -> CardTraderAccount:  # noqa: S107 - of a simulated seller
+        given: dict[str, Any] = {"base_url": self.url, "http": HASTY, "export": EXPORT} | config
+        return CardTraderSource(InventorySourceConfig(**given)).account(token)
+
+    async def faults(self, *faults: dict[str, object]) -> None:
+        async with self._session.put(f"{self.url}/simulator/faults", json=list(faults)) as response:
+            assert response.status == 200, await response.text()
+
+    async def asked(self, path: str) -> int:
+        async with self._session.get(f"{self.url}/simulator/requests?limit=10000") as response:
+            return sum(request["path"] == path for request in (await response.json())["newest"])
+
+
+@pytest.fixture
+async def simulated() -> AsyncIterator[Simulated]:
+    settings = SimulatorSettings(symbols=2, accounts=("demo:400", "other:5"))
+    async with running(settings) as url, aiohttp.ClientSession() as session:
+        yield Simulated(url, session)
+
+
+@contextlib.asynccontextmanager
+async def answering(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> AsyncIterator[CardTraderAccount]:
+    """An account at a marketplace that answers everything with `body`."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body, status=status, headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        config = InventorySourceConfig(base_url=url, http=HttpLimits(attempts=1, longest_pause_s=0), export=DownloadLimits(attempts=1))
+        async with CardTraderSource(config).account("demo") as account:
+            yield account
+    finally:
+        await runner.cleanup()
+
+
+async def exported(account: CardTraderAccount) -> bytes:
+    async with account.export() as body:
+        return b"".join([block async for block in body.blocks()])
+
+
+async def test_it_reads_the_account_and_the_catalogue(simulated: Simulated) -> None:
+    async with simulated.account() as account:
+        assert (await account.seller()).user_id == 1001
+        games = await account.games()
+        categories = await account.categories(games[0].id)
+        expansions, stocked = await account.expansions(), await account.expansions(stocked=True)
+        blueprints = await account.blueprints(expansions[0].id)
+    assert len(games) == 5
+    assert {category.game_id for category in categories} == {games[0].id}
+    assert any(one.name == "condition" and "Near Mint" in one.possible_values for category in categories for one in category.properties)
+    assert 0 < len(stocked) <= len(expansions) == 104
+    assert {blueprint.expansion_id for blueprint in blueprints} == {expansions[0].id}
+    assert any(blueprint.cardmarket_ids and blueprint.scryfall_id for blueprint in blueprints)
+
+
+async def test_arrays_are_read_in_a_wrapper_and_without_one(simulated: Simulated) -> None:
+    async with simulated.account() as account:
+        bare = await account.expansions(), await account.games()
+        for wrapped in (True, False):
+            await simulated.faults({"name": "array", "wrapped": wrapped})
+            assert (await account.expansions(), await account.games()) == bare
+
+
+async def test_data_that_is_not_ready_is_asked_for_again(simulated: Simulated) -> None:
+    await simulated.faults({"name": "not_ready", "count": 2})
+    async with simulated.account() as account:
+        assert (await exported(account))[:1] == b"["
+        await simulated.faults({"name": "not_ready", "count": 2})
+        assert len(await account.games()) == 5
+        await simulated.faults({"name": "not_ready"})
+        with pytest.raises(SourceUnavailableError, match="not ready"):
+            await exported(account)
+
+
+@pytest.mark.parametrize("code", [401, 403])
+async def test_a_token_that_is_refused_is_not_tried_again(simulated: Simulated, code: int) -> None:
+    await simulated.faults({"name": "unauthorized", "code": code})
+    async with simulated.account() as account:
+        with pytest.raises(SourceRefusedError, match=f"HTTP {code}"):
+            await account.seller()
+        with pytest.raises(SourceRefusedError, match=f"HTTP {code}"):
+            await exported(account)
+    assert await simulated.asked("/api/v2/info") == await simulated.asked("/api/v2/products/export") == 1
+
+
+async def test_another_404_is_a_refusal(simulated: Simulated) -> None:
+    async with simulated.account() as account:
+        with pytest.raises(SourceRefusedError, match="no expansion"):
+            await account.blueprints(999_999)
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 504])
+async def test_a_failing_server_is_tried_again_also_when_it_answers_with_a_page(simulated: Simulated, code: int) -> None:
+    async with simulated.account() as account:
+        await simulated.faults({"name": "server_error", "code": code, "count": 2})
+        assert (await account.seller()).user_id == 1001
+        await simulated.faults({"name": "server_error", "code": code, "count": 2})
+        assert (await exported(account))[-1:] == b"]"
+
+
+async def test_a_page_instead_of_data_is_named_as_such(simulated: Simulated) -> None:
+    await simulated.faults({"name": "html", "status": 200})
+    async with simulated.account() as account:
+        for ask in (account.seller, account.games):
+            with pytest.raises(SourceUnavailableError, match="HTML page"):
+                await ask()
+
+
+async def test_a_429_without_retry_after_is_a_pause_of_a_whole_window(simulated: Simulated) -> None:
+    await simulated.faults({"name": "rate_limit", "count": 1})
+    async with simulated.account() as account:
+        with pytest.raises(RateLimitedError) as told:
+            await account.seller()
+        assert told.value.retry_after_s == 10
+        with pytest.raises(RateLimitedError):
+            await exported(account)
+    assert await simulated.asked("/api/v2/info") == 1
+    assert await simulated.asked("/api/v2/products/export") == 0
+
+
+@given(st.lists(st.floats(0, 3, allow_nan=False), min_size=200, max_size=300), st.floats(0, 100, allow_nan=False))
+def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(pauses: list[float], start: float) -> None:
+    async def main(loop: VirtualLoop) -> list[float]:
+        governor = Governor(_REQUESTS_IN_WINDOW, LocalBudget(loop.time, window_s=_WINDOW_S), share=1.0, clock=loop.time)
+        sent = []
+        for pause in pauses:
+            # Most follow each other at once: as many as there can be.
+            await asyncio.sleep(pause if pause > 2.8 else 0)
+            await governor.admit(1, longest_pause_s=0)
+            sent.append(loop.time())
+        return sent
+
+    sent = virtual_time.run(main, start=start)
+    assert max(sum(first <= at < first + 10 for at in sent) for first in sent) <= 160
+
+
+async def test_each_token_has_a_budget_of_its_own_whose_name_does_not_tell_it(simulated: Simulated) -> None:
+    budgets: dict[str, LocalBudget] = {}
+
+    def budget(name: str, window_s: int) -> LocalBudget:
+        return budgets.setdefault(name, LocalBudget(window_s=window_s))
+
+    for token in ("demo", "demo", "other"):
+        async with simulated.account(token, budget=budget) as account:
+            await account.seller()
+    assert len(budgets) == 2
+    assert not any("demo" in name or "other" in name for name in budgets)
+
+
+async def test_rows_of_the_catalogue_that_cannot_be_read_are_left_out() -> None:
+    async with answering(
+        b'[{"id":1,"game_id":1,"code":"a","name":"A","new":[1]},{"id":"x"},null,{"id":2,"game_id":1,"code":"b","name":"B"}]'
+    ) as account:
+        assert [expansion.id for expansion in await account.expansions()] == [1, 2]
+
+
+async def test_a_blueprint_may_have_one_cardmarket_id_or_several_or_none() -> None:
+    fields = '"name":"A","game_id":1,"category_id":1,"expansion_id":1'
+    rows = f'[{{"id":1,{fields},"card_market_id":5}},{{"id":2,{fields},"card_market_ids":[6,7]}},{{"id":3,{fields},"card_market_id":null}}]'
+    async with answering(rows.encode()) as account:
+        assert [blueprint.cardmarket_ids for blueprint in await account.blueprints(1)] == [(5,), (6, 7), ()]
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"error":"x"}', b"[", b"[" * 100_000, b"\xff", b"<html>", b'{"array":5}'])
+async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
+    async with answering(body) as account:
+        for ask in (account.seller, account.games):
+            with pytest.raises(SourceUnavailableError):
+                await ask()
+
+
+async def test_an_encoding_that_was_not_asked_for_is_refused() -> None:
+    async with answering(b"[]", headers={"Content-Encoding": "br"}) as account:
+        with pytest.raises(SourceUnavailableError, match="br"):
+            await exported(account)
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\nend", "naïve", "x" * 9_000])
+def test_text_that_can_be_no_token_is_refused_before_anything_is_sent(token: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"^token: "):
+        CardTraderSource(InventorySourceConfig()).account(token)
+
+
+async def test_an_export_that_never_begins_falls_silent_or_takes_too_long_is_given_up(simulated: Simulated) -> None:
+    await simulated.faults({"name": "hang"})
+    async with simulated.account(export=DownloadLimits(attempts=1, first_byte_s=0.2)) as account:
+        with pytest.raises(SourceUnavailableError, match="no answer in time"):
+            await exported(account)
+    await simulated.faults({"name": "slow", "bytes": 1_000, "pause_ms": 60_000})
+    async with simulated.account(export=DownloadLimits(idle_s=0.2)) as account:
+        with pytest.raises(SourceUnavailableError, match="nothing came"):
+            await exported(account)
+    await simulated.faults({"name": "slow", "bytes": 10, "pause_ms": 20})
+    async with simulated.account(export=DownloadLimits(total_s=0.5)) as account:
+        with pytest.raises(SourceUnavailableError, match="took longer"):
+            await exported(account)

@@ -1,0 +1,121 @@
+"""Accounts and the configs that name them: renamed together, and none deleted under the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from penstock.core.run import RunEnd, RunState
+from penstock.errors import ConflictError, InvalidInputError
+from penstock.inventory.configs import SyncConfigs
+from penstock.inventory.runs import submission_of
+from penstock.inventory.source import MARKETPLACE
+from penstock.market.configs import Wanted
+from penstock.store.configs import SqlConfigs
+from penstock.store.inventory_syncs import SyncQueries
+from penstock.store.run_queries import RunQueries
+from penstock.store.schema import run as runs
+from penstock.store.schema import schedule
+from tests.shop_builders import SELLER, Shop, opened_shop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A shop whose account has a config."""
+
+    shop: Shop
+    configs: SqlConfigs
+    config_id: int
+
+    @property
+    def account_id(self) -> int:
+        return self.shop.account.id
+
+    async def symbols(self) -> tuple[str, str]:
+        """The account's name as the config and as its schedule have it."""
+        config = await self.configs.get(self.config_id)
+        wanted = select(schedule.c.params).where(schedule.c.name == config.job_id)
+        params: Any = await self.shop.opened.database.read(lambda connection: connection.scalar(wanted))
+        return config.wanted.symbol, params["symbol"]
+
+
+def sync_of(name: str) -> Wanted:
+    return Wanted(symbol=name, exchange=MARKETPLACE, timeframes=(), interval_minutes=60)
+
+
+@contextlib.asynccontextmanager
+async def kept(url: str) -> AsyncIterator[Kept]:
+    async with opened_shop(url) as shop:
+        syncs = SyncConfigs(shop.opened.database)
+        configs = SqlConfigs(shop.opened.database, lambda _: syncs, dead_after_s=30)
+        yield Kept(shop, configs, (await configs.add(sync_of(shop.account.name))).id)
+
+
+async def test_a_renamed_account_renames_its_config_and_the_run_goes_on(database_url: str) -> None:
+    async with kept(database_url) as one:
+        task_id = await one.configs.trigger(one.config_id)
+        await one.shop.accounts.change(one.account_id, name="Another name")
+        assert await one.symbols() == ("Another name", "Another name")
+        await one.shop.accounts.change(one.account_id, token="another token")
+        assert await one.symbols() == ("Another name", "Another name")
+        state = select(runs.c.state).where(runs.c.task_id == str(task_id))
+        assert await one.shop.opened.database.read(lambda connection: connection.scalar(state)) == "queued"
+
+
+async def test_a_name_that_is_taken_changes_neither(database_url: str) -> None:
+    async with kept(database_url) as one:
+        await one.shop.accounts.add("taken", "token", 7)
+        await one.configs.add(sync_of("taken"))
+        with pytest.raises(ConflictError, match="'taken' already"):
+            await one.shop.accounts.change(one.account_id, name="taken")
+        assert await one.symbols() == (one.shop.account.name, one.shop.account.name)
+
+
+async def test_an_account_that_a_config_names_is_not_deleted(database_url: str) -> None:
+    async with kept(database_url) as one:
+        with pytest.raises(ConflictError, match=f"config {one.config_id} syncs this account"):
+            await one.shop.accounts.delete(one.account_id)
+        await one.configs.remove(one.config_id)
+        await one.shop.accounts.delete(one.account_id)
+        with pytest.raises(ConflictError, match="deleted just now"):
+            await one.configs.add(sync_of(one.shop.account.name))
+
+
+async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(postgres_database: str) -> None:
+    async with kept(postgres_database) as one:
+        for number in range(20):
+            name = f"shop number {number}"
+            account_id = await one.shop.accounts.add(name, "token", 7)
+            both = await asyncio.gather(one.configs.add(sync_of(name)), one.shop.accounts.delete(account_id), return_exceptions=True)
+            assert sum(isinstance(answer, ConflictError | InvalidInputError) for answer in both) == 1, both
+
+
+async def test_of_a_renaming_and_a_change_at_once_neither_is_lost(postgres_database: str) -> None:
+    async with kept(postgres_database) as one:
+        for number in range(20):
+            await asyncio.gather(
+                one.shop.accounts.change(one.account_id, name=f"name {number}"),
+                one.configs.change(one.config_id, {"interval_minutes": 10 + number}),
+                return_exceptions=True,
+            )
+            assert await one.symbols() == (f"name {number}", f"name {number}")
+
+
+async def test_what_ran_for_a_deleted_account_is_never_another_ones(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        submission = submission_of(shop.account.id, shop.account.name)
+        run = await shop.opened.ledger.start(submission)
+        await shop.opened.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
+        await shop.accounts.delete(shop.account.id)
+        added = await shop.accounts.add("another seller", "a token", SELLER)
+        syncs = SyncQueries(RunQueries(listed_s=300, stuck_after_s=1_800))
+        newest = await shop.opened.database.read(lambda connection: syncs.newest(connection, added))
+        assert (added != shop.account.id, newest) == (True, None)

@@ -1,0 +1,154 @@
+"""A snapshot that is held or only tried: the inventory stays as it is, what would change can be read, and is applied exactly or dropped."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penstock.errors import ConflictError, InvalidInputError, NotFoundError
+from penstock.inventory import queries
+from penstock.inventory.tables import STAGED
+from tests.shop_builders import NEVER_SHRUNK, Shop, counted, expected, opened_shop, product_of
+
+many = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+exports = st.lists(st.builds(product_of, st.integers(1, 10), quantity=st.integers(0, 3)), max_size=8, unique_by=lambda one: one.id)
+
+
+async def diff(shop: Shop, run_id: int, *, page: int = 2, kind: str | None = None) -> list[tuple[str, int, int, dict[str, object]]]:
+    """All of it, read page by page."""
+    found: list[tuple[str, int, int, dict[str, object]]] = []
+    while True:
+        after = (found[-1][0], found[-1][1]) if found else None
+        rows = await shop.opened.database.read(
+            lambda connection, after=after: queries.diff(connection, run_id, kind=kind, after=after, limit=page)  # type: ignore[misc]
+        )
+        if not rows:
+            return found
+        assert len(rows) <= page
+        found += [(row.kind, row.product_id, row.quantity, row.changes) for row in rows]
+
+
+@many
+@given(exports, exports)
+async def test_what_was_kept_is_applied_exactly(database_url: str, before: list, after: list) -> None:  # type: ignore[type-arg]
+    async with opened_shop(database_url) as shop:
+        await shop.sync(before)
+        kept = await shop.sync(after, keep=True)
+        assert await shop.published() == expected(before)
+        assert await shop.inventory.approve(kept.run.id) == kept.counts
+        assert await shop.published() == expected(after)
+        again = await shop.sync(after)
+        assert set(counted(again.counts)) <= {"unchanged"}
+
+
+async def test_a_first_import_can_be_tried_and_then_applied(database_url: str) -> None:
+    export = [product_of(number) for number in range(1, 6)]
+    async with opened_shop(database_url) as shop:
+        tried = await shop.sync(export, keep=False)
+        assert await shop.products() == {}
+        assert [row[:2] for row in await diff(shop, tried.run.id)] == [("new", number) for number in range(1, 6)]
+        await shop.inventory.approve(tried.run.id)
+        assert await shop.published() == expected(export)
+        assert (await shop.products())[1]["condition"] == "Near Mint"
+        assert await shop.history() == []
+
+
+async def test_an_import_that_is_approved_while_the_next_one_is_staged_is_what_that_is_compared_with(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        tried = await shop.sync([product_of(1), product_of(2)], keep=True)
+        run = await shop.opened.run()
+        async with shop.inventory.staging(run, shop.account) as staging:
+            await staging.add([product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})])
+            await shop.inventory.approve(tried.run.id)
+            comparison = await staging.compare(NEVER_SHRUNK)
+            await staging.publish(comparison)
+        assert counted(comparison.counts) == {"new": 1, "changed": 1, "gone": 1}
+        assert await shop.published() == expected([product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})])
+        assert [(await shop.products())[number]["condition"] for number in (2, 3)] == ["Near Mint", "Poor"]
+
+
+async def test_the_difference_is_read_in_pages_with_what_was(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(1), product_of(2), product_of(3), product_of(4)])
+        await shop.sync([product_of(1), product_of(2), product_of(3)])
+        kept = await shop.sync([product_of(1, quantity=1), product_of(3), product_of(4), product_of(5)], keep=True)
+        assert await diff(shop, kept.run.id) == [
+            ("changed", 1, 1, {"quantity": [4, 1]}),
+            ("gone", 2, 4, {}),
+            ("new", 5, 4, {}),
+            ("returned", 4, 4, {}),
+        ]
+        assert [row[1] for row in await diff(shop, kept.run.id, kind="new")] == [5]
+        with pytest.raises(InvalidInputError, match="kind"):
+            await diff(shop, kept.run.id, kind="lost")
+        await shop.inventory.approve(kept.run.id)
+        noted = {(row["kind"], row["product_id"]) for row in await shop.history(kept.run)}
+        assert noted == {("changed", 1), ("gone", 2), ("new", 5), ("returned", 4)}
+        row = await shop.opened.run_row(kept.run)
+        assert (row["inserted"], row["updated"], row["unchanged"]) == (1, 3, 1)
+
+
+async def test_nothing_is_applied_to_another_base(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(1)])
+        kept = await shop.sync([product_of(2)], keep=True)
+        await shop.opened.change("UPDATE snapshot SET state = 'published' WHERE state = 'held'")
+        other = await shop.sync([product_of(1)], keep=True)
+        await shop.opened.change("UPDATE snapshot SET base_id = :base WHERE state = 'held'", base=0)
+        with pytest.raises(ConflictError, match="has changed since"):
+            await shop.inventory.approve(other.run.id)
+        assert set(await shop.published()) == {1}
+        with pytest.raises(ConflictError, match="published already"):
+            await shop.inventory.approve(kept.run.id)
+
+
+@pytest.mark.parametrize("newer", [None, True, False])
+async def test_a_newer_sync_replaces_what_was_kept(database_url: str, newer: bool | None) -> None:
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(1)])
+        kept = await shop.sync([product_of(2)], keep=True)
+        await shop.sync([product_of(1)], keep=newer)
+        for decide in (shop.inventory.approve, shop.inventory.reject):
+            with pytest.raises(ConflictError, match="newer sync"):
+                await decide(kept.run.id)
+        with pytest.raises(NotFoundError):
+            await diff(shop, kept.run.id)
+        assert set(await shop.published()) == {1}
+        assert await shop.opened.value("SELECT count(*) AS n FROM product_diff") == 0
+
+
+async def test_what_is_rejected_is_dropped_for_good(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(1)])
+        kept = await shop.sync([product_of(2)], keep=True)
+        await shop.inventory.reject(kept.run.id)
+        for decide in (shop.inventory.approve, shop.inventory.reject):
+            with pytest.raises(ConflictError, match="was rejected"):
+                await decide(kept.run.id)
+        with pytest.raises(NotFoundError, match="this sync keeps nothing that could be decided"):
+            await shop.inventory.approve(10**6)
+        assert await shop.opened.value("SELECT count(*) AS n FROM product_diff") == 0
+        assert set(await shop.published()) == {1}
+
+
+async def test_of_ids_that_came_twice_the_first_row_is_kept(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        kept = await shop.sync([product_of(1, quantity=1), product_of(2), product_of(1, quantity=2), product_of(1, quantity=3)], keep=True)
+        assert counted(kept.counts) == {"new": 2}
+        await shop.inventory.approve(kept.run.id)
+        assert {number: row["quantity"] for number, row in (await shop.published()).items()} == {1: 1, 2: 4}
+
+
+async def test_the_reader_shows_the_newest_sync_of_an_account(database_url: str) -> None:
+    async with opened_shop(database_url) as shop:
+        assert await shop.opened.database.read(lambda connection: queries.newest_sync(connection, shop.account.id)) is None
+        await shop.sync([product_of(1)])
+        kept = await shop.sync([product_of(1, quantity=1)], keep=True)
+        row = await shop.opened.database.read(lambda connection: queries.newest_sync(connection, shop.account.id))
+        assert row is not None
+        assert (row.run_id, row.state, row.changed, row.unchanged) == (kept.run.id, "held", 1, 0)
+        [account] = await shop.opened.database.read(queries.accounts)
+        assert (account.id, account.user_id, account.products) == (shop.account.id, 77, 1)
+        assert not hasattr(account, "token")
+        assert set(STAGED) <= set((await shop.products())[1])

@@ -1,0 +1,48 @@
+"""Lists of runs among all the runs that there ever were."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import insert
+
+from penstock.store.run_queries import RunList, RunQueries
+from penstock.store.schema import run as runs
+from tests.explained import explained
+from tests.market_builders import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+_RUNS = 20_000
+_QUERIES = RunQueries(listed_s=300, stuck_after_s=1_800)
+READS: dict[str, Callable[[Connection], object]] = {
+    "list": lambda connection: _QUERIES.listed(connection, RunList(limit=100)),
+    "counts": _QUERIES.counts,
+    "active": _QUERIES.active,
+    "ended": lambda connection: _QUERIES.ended_since(connection, None, ago_s=60, limit=100),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_a_list_of_runs_walks_only_through_those_in_it(database_url: str, read: str) -> None:
+    async with opened(database_url) as store:
+        await store.database.write(lambda connection: connection.execute(insert(runs), ended(_RUNS)))
+        if store.database.file is None:
+            # As autovacuum does; nobody does it on SQLite.
+            await store.change("ANALYZE run")
+        plan = await store.database.read(lambda connection: explained(connection, lambda: READS[read](connection), -1))
+    assert "run_finished" in plan or "run_state" in plan
+    for word in ("Seq Scan on run", "SCAN run\n"):
+        assert word not in plan, plan
+
+
+def ended(count: int) -> list[dict[str, Any]]:
+    """Runs that ended, a minute after the other, long ago."""
+    common = {"kind": "data_collection", "params": {}, "fence": 1, "priority": 10, "state": "succeeded", "progress": 100}
+    times = ("created_at", "started_at", "finished_at", "heartbeat_at", "progress_at")
+    return [common | {"task_id": str(uuid.uuid4())} | dict.fromkeys(times, 1_700_000_000_000 + 60_000 * number) for number in range(count)]

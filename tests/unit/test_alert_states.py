@@ -1,0 +1,76 @@
+"""The states of an alert: it fires, is told once within the cool-down, and is resolved when it has been good for a while."""
+
+from __future__ import annotations
+
+from penstock.core.alerts import Alert, AlertState, Policy, advance, message_body, plain_text
+from penstock.core.health import ALL, Finding, Level, Rule
+
+POLICY = Policy(cooldown_ms=3_600_000, settle_ms=120_000)
+MINUTE = 60_000
+
+
+def finding(level: Level) -> Finding:
+    return Finding(Rule.SUCCESS_RATE, ALL, level, level.value)
+
+
+def play(*levels: Level, policy: Policy = POLICY, before: Alert | None = None, start: int = 0) -> tuple[Alert | None, list[tuple[int, str]]]:
+    """One look a minute; gives the alert at the end, and what was told in which minute."""
+    told = []
+    for minute, level in enumerate(levels, start=start):
+        step = advance(before, finding(level), minute * MINUTE, policy)
+        if step is not None:
+            before = step.alert
+            if step.tell:
+                told.append((minute, step.alert.state.value))
+    return before, told
+
+
+GOOD, BETWEEN, BAD = Level.GOOD, Level.BETWEEN, Level.BAD
+
+
+def test_it_is_told_once_when_it_fires_and_once_when_it_is_over() -> None:
+    alert, told = play(GOOD, BAD, BAD, BAD, GOOD, GOOD, GOOD, GOOD)
+    assert told == [(1, "firing"), (5, "resolved")]
+    assert alert is not None
+    assert (alert.state, alert.since, alert.message) == (AlertState.RESOLVED, 5 * MINUTE, "good")
+
+
+def test_what_moves_around_the_threshold_neither_fires_again_nor_is_resolved() -> None:
+    assert play(BAD, BETWEEN, BAD, BETWEEN, BETWEEN, BETWEEN)[1] == [(0, "firing")]
+    assert play(BAD, GOOD, BAD, GOOD, BAD, GOOD)[1] == [(0, "firing")]
+    assert play(BETWEEN, BETWEEN) == (None, [])
+
+
+def test_it_is_told_again_when_the_cool_down_is_over() -> None:
+    assert [minute for minute, _ in play(*[BAD] * 130)[1]] == [0, 60, 120]
+
+
+def test_one_that_fires_again_within_the_cool_down_is_told_when_that_is_over_and_not_resolved_before() -> None:
+    assert play(BAD, GOOD, GOOD, GOOD, BAD, GOOD, GOOD, GOOD)[1] == [(0, "firing"), (2, "resolved")]
+    again = play(BAD, GOOD, GOOD, *[BAD] * 60, GOOD, GOOD, GOOD)[1]
+    assert again == [(0, "firing"), (2, "resolved"), (60, "firing"), (64, "resolved")]
+
+
+def test_without_anybody_to_tell_it_is_told_to_who_comes_later() -> None:
+    alone = Policy(cooldown_ms=POLICY.cooldown_ms, settle_ms=POLICY.settle_ms, heard=False)
+    alert, told = play(BAD, BAD, policy=alone)
+    assert told == []
+    assert play(BAD, before=alert, start=2)[1] == [(2, "firing")]
+
+
+def test_a_subject_that_is_not_found_any_more_is_good() -> None:
+    late = Finding(Rule.LATE_DATA, "binance BTC/USDT 1h", BAD, "BTC/USDT 1h is 12 minutes late")
+    step = advance(None, late, 0, POLICY)
+    assert step is not None
+    over = advance(step.alert, None, 2 * MINUTE, POLICY)
+    assert over is not None
+    assert (over.tell, over.alert.message) == (True, "BTC/USDT 1h is up to date again")
+
+
+def test_a_message_names_fifty_alerts_and_counts_the_rest() -> None:
+    alert, _ = play(BAD)
+    assert alert is not None
+    body = message_body([alert] * 60, 0)
+    assert (len(body["alerts"]), body["more"]) == (50, 10)  # type: ignore[arg-type]
+    assert body["title"] == "Penstock: 60 firing, 0 resolved"
+    assert plain_text(body).splitlines()[-2:] == ["firing: bad", "… and 10 more"]

@@ -1,0 +1,103 @@
+"""The user's own catalogue: what can be read, and how what cannot is told."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import InvalidInputError
+from penstock.inventory import card_list as lists
+from penstock.inventory.card_list import COLUMNS, card_list
+from penstock.inventory.catalog import CatalogueRow
+
+
+def read(body: bytes | str, *, as_json: bool = False) -> list[CatalogueRow]:
+    return list(card_list(io.BytesIO(body.encode() if isinstance(body, str) else body), json=as_json))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_every_usual_form_of_csv_is_read(delimiter: str, line_end: str, mark: str) -> None:
+    table = [["Set_Code", " sku ", "collector_number"], ["neo", "A-1", "266"], ["", "", ""], ["", '"A ""2"""', " 7 "]]
+    body = mark + line_end.join(delimiter.join(cells) for cells in table) + line_end
+    if line_end == "\r":
+        # The first row must end where others see its end.
+        body = body.replace("\r", "\n", 1)
+    assert read(body) == [CatalogueRow(sku="A-1", set_code="neo", collector_number="266"), CatalogueRow(sku='A "2"', collector_number="7")]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_json_is_read_as_windows_saves_it(mark: str) -> None:
+    assert read(mark + '[\r\n{"sku": "A-1"}\r\n]\r\n', as_json=True) == [CatalogueRow(sku="A-1")]
+
+
+def test_numbers_in_json_are_ids_too() -> None:
+    [row] = read('[{"sku": 7, "tcgplayer_id": 4711, "cardmarket_id": null, "name": "Bolt"}]', as_json=True)
+    assert row == CatalogueRow(sku="7", tcgplayer_id="4711", name="Bolt")
+
+
+_TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=20)
+_ROWS: st.SearchStrategy[list[dict[str, str | None]]] = st.lists(
+    st.builds(dict, sku=_TEXT, **{name: st.one_of(st.none(), _TEXT) for name in COLUMNS[1:]}), max_size=8
+)
+
+
+@given(_ROWS)
+def test_what_is_written_is_read(rows: list[dict[str, str | None]]) -> None:
+    expected = [CatalogueRow(**row) for row in rows]  # type: ignore[arg-type]
+    assert read(json.dumps(rows), as_json=True) == expected
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    assert read(text.getvalue()) == expected
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_whatever_comes_is_read_or_refused(body: bytes, as_json: bool) -> None:
+    for start in (b"", b"sku,name\n", b'[{"sku":"'):
+        with contextlib.suppress(InvalidInputError):
+            read(start + body, as_json=as_json)
+
+
+def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST_ROWS", 2)
+    assert len(read("sku\nA\nB\n")) == 2
+    for body, as_json in (("sku\nA\nB\nC\n", False), (json.dumps([{"sku": "A"}] * 3), True)):
+        with pytest.raises(InvalidInputError, match="more than 2 rows"):
+            read(body, as_json=as_json)
+    monkeypatch.setattr(lists, "MOST_BYTES", 10)
+    with pytest.raises(InvalidInputError, match="longer than 10 bytes"):
+        read('[{"sku": "A"}]', as_json=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "told"),
+    [
+        ("sku,name\nA,b\n,c\n", "sku", "row 3, sku: it is missing"),
+        ("sku,name\nA\n", "catalogue", "row 2: it has 1 cells, and the first row has 2"),
+        ("sku,sku\n", "sku", "comes twice"),
+        ("name\nA\n", "sku", "sku among them; known are sku, name"),
+        ("sku,colour\n", "catalogue", "'colour' is not known; known are sku, name"),
+        ("sku\n" + "x" * 501, "sku", "row 2, sku: at most 500 characters"),
+    ],
+)
+def test_a_wrong_row_is_named(body: str, field: str, told: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        read(body)
+    assert refused.value.field == field
+    assert told in str(refused.value)
+
+
+def test_a_file_stays_open_for_its_owner() -> None:
+    file = io.BytesIO(b"sku\nA\n")
+    assert len(list(card_list(file, json=False))) == 1
+    file.seek(0)
+    assert file.read(3) == b"sku"

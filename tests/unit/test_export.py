@@ -1,0 +1,291 @@
+"""Cutting and decoding an export: every row comes out once, whatever is in it and however it arrives, and no cut goes unnoticed."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import random
+import zlib
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import SourceUnavailableError
+from penstock.inventory import export
+from penstock.inventory.export import PAGE_ROWS, WINDOW_BYTES
+from penstock.inventory.pipeline import PackedReader
+from penstock.inventory.rows import MOST_ROW_CHARS, RAW_CHARS
+from tests.inventory_builders import body_of, row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.inventory.product import Product, RejectedRow
+
+Read = tuple[list["Product"], list["RejectedRow"]]
+NASTY = '},{"id":1},{ "},{" [ ] \\" \\\\ ☃ 🂡 ,"price_cents":'
+
+
+def read(body: bytes, size: int = WINDOW_BYTES, *, packed: bool = False) -> Read:
+    reader = PackedReader(gzip=packed)
+    products: list[Product] = []
+    rejected: list[RejectedRow] = []
+    for at in range(0, len(body), size):
+        for page in reader.feed(body[at : at + size]):
+            assert len(page) == PAGE_ROWS
+            products += page.products
+            rejected += page.rejected
+    for page in reader.end():
+        products += page.products
+        rejected += page.rejected
+    return products, rejected
+
+
+def ids(products: Sequence[Product]) -> list[int]:
+    return [product.id for product in products]
+
+
+def large(count: int, **fields: Any) -> list[dict[str, Any]]:
+    """Rows of some 1.3 KB, so that few of them fill several windows."""
+    return [row(number, description=f"{NASTY}{number}" * 20, **fields) for number in range(1, count + 1)]
+
+
+SEVERAL_WINDOWS = large(900)
+
+
+@pytest.mark.parametrize("size", [997, 65_536, 300_000, 10_000_000])
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_row_comes_out_once_and_as_it_was_sent_in_whatever_pieces_it_came(size: int, *, packed: bool) -> None:
+    body = body_of(SEVERAL_WINDOWS)
+    products, rejected = read(gzip.compress(body, 1) if packed else body, size, packed=packed)
+    assert not rejected
+    assert [(product.id, product.description) for product in products] == [(sent["id"], sent["description"]) for sent in SEVERAL_WINDOWS]
+    assert {bytes(product.properties_hash) for product in products} == {b'{"condition":"Near Mint","mtg_language":"en"}'}
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_a_small_export_may_come_byte_by_byte(size: int) -> None:
+    assert ids(read(body_of([row(1), row(2)]), size)[0]) == [1, 2]
+
+
+def test_pages_hold_5000_rows() -> None:
+    assert len(read(body_of([row(number) for number in range(1, 12_002)]))[0]) == 12_001
+
+
+@pytest.mark.parametrize("body", [b"[]", b" [ ] \n", b'{"array":[]}', b' { "array" : [ ] } '])
+def test_an_empty_array_is_an_export_without_products(body: bytes) -> None:
+    assert read(body) == ([], [])
+
+
+@pytest.mark.parametrize("wrap", ["{}", " \n{}\r\n ", '{{"array":{}}}', ' {{ "array" :\n{} }}\n'])
+def test_the_array_may_stand_in_a_wrapper_and_between_blanks(wrap: str) -> None:
+    body = wrap.format(body_of(SEVERAL_WINDOWS).decode()).encode()
+    assert len(read(body)[0]) == len(SEVERAL_WINDOWS)
+
+
+def test_an_export_written_with_indentation_is_read_too() -> None:
+    assert len(read(json.dumps(SEVERAL_WINDOWS, indent=2).encode())[0]) == len(SEVERAL_WINDOWS)
+
+
+def test_boundaries_inside_of_nested_arrays_and_unknown_fields_are_none() -> None:
+    rows = large(600, hub_state={"shelf": [1, {"id": 1}, {"id": 2, "deep": [{"a": "},{"}, {"b": 1}, {"c": []}] * 30}], "checked": None})
+    products, rejected = read(body_of(rows))
+    assert (ids(products), rejected) == (list(range(1, 601)), [])
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=30) | st.sampled_from([NASTY, "},{", "[", "]", "\\"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.lists(values, max_size=12), st.integers(1, 1_000), st.integers(100, 3_000), st.booleans())
+def test_whatever_else_a_row_holds_it_is_read(extras: list[object], size: int, window: int, ascii_only: bool) -> None:
+    rows = [row(number, extra=extra, name_en=NASTY) for number, extra in enumerate(extras, 1)]
+    body = json.dumps(rows, ensure_ascii=ascii_only, separators=(",", ":")).encode()
+    # Windows as small as a row, so that each boundary is looked for.
+    with mock.patch.object(export, "WINDOW_BYTES", window):
+        products, rejected = read(body, size)
+    assert (ids(products), rejected) == (list(range(1, len(extras) + 1)), [])
+
+
+# ── Rows that are no products ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+GOOD = body_of([row(1)])[1:-1].decode()
+BAD = {
+    "a price in text": GOOD.replace(":500", ':"12,50"'),
+    "a fraction of a cent": GOOD.replace(":500", ":12.5"),
+    "a whole float": GOOD.replace(":500", ":500.0"),
+    "an exponent": GOOD.replace(":500", ":5e2"),
+    "NaN": GOOD.replace(":500", ":NaN"),
+    "Infinity": GOOD.replace(":500", ":-Infinity"),
+    "a negative price": GOOD.replace(":500", ":-500"),
+    "a negative quantity": GOOD.replace('"quantity":3', '"quantity":-3'),
+    "a quantity of more than 32 bits": GOOD.replace('"quantity":3', '"quantity":2147483648'),
+    "an id of more than 64 bits": GOOD.replace('"id":1,', '"id":9223372036854775808,'),
+    "an id of 5000 digits": GOOD.replace('"id":1,', f'"id":{"9" * 5_000},'),
+    "an id that is true": GOOD.replace('"id":1,', '"id":true,'),
+    "an id of zero": GOOD.replace('"id":1,', '"id":0,'),
+    "no id": GOOD.replace('"id":1,', ""),
+    "no currency": GOOD.replace('"EUR"', '""'),
+    "null as currency": GOOD.replace('"EUR"', "null"),
+    "properties that are an array": GOOD.replace('{"condition":"Near Mint","mtg_language":"en"}', "[]"),
+    "properties that are null": GOOD.replace('{"condition":"Near Mint","mtg_language":"en"}', "null"),
+    "a zero in text": GOOD.replace("Near Mint", "Near\\u0000Mint", 1),
+    "a zero in properties": GOOD.replace('"mtg_language":"en"', '"mtg_language":"e\\u0000n"'),
+    "half a character in text": GOOD.replace("Near Mint", "Near\\ud83cMint", 1),
+    "half a character in properties": GOOD.replace('"mtg_language":"en"', '"mtg_language":"\\uDC00"'),
+    "a bare line end in text": GOOD.replace("Near Mint", "Near\nMint", 1),
+    "a number": "17",
+    "a text": '"},{"',
+    "null": "null",
+    "an array": "[1,[2]]",
+    "an empty object": "{}",
+    "depth": GOOD.replace('"graded":false', '"graded":' + "[" * 20_000 + "]" * 20_000),
+    "a missing brace": GOOD[:-1],
+    "a missing quote": GOOD.replace('"EUR"', '"EUR'),
+    "half a row": GOOD[: len(GOOD) // 2],
+    "a raw zero": GOOD.replace("Near Mint", "Near\0Mint", 1),
+}
+
+
+@pytest.mark.parametrize("place", [0, 450, 899])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(bad: str, place: int) -> None:
+    texts = [body_of([sent])[1:-1].decode() for sent in SEVERAL_WINDOWS]
+    texts.insert(place, bad)
+    products, [refused] = read(f"[{','.join(texts)}]".encode())
+    assert ids(products) == list(range(1, 901))
+    assert refused.raw == bad.replace("\0", "\ufffd")[:RAW_CHARS]
+    assert refused.detail
+    assert refused.reason in {"malformed", "unreadable"}
+
+
+@pytest.mark.parametrize("where", ["properties_hash", "uploaded_images", "name_en", "unknown"])
+def test_bytes_that_are_no_text_refuse_their_row_alone_wherever_they_matter(where: str) -> None:
+    rows = [
+        *SEVERAL_WINDOWS[:5],
+        row(1_000, **{where: ["BYTES"] if where == "uploaded_images" else {"a": "BYTES"} if where != "name_en" else "BYTES"}),
+    ]
+    products, rejected = read(body_of([*rows, *SEVERAL_WINDOWS[5:]]).replace(b"BYTES", b"\xff\xfe"))
+    assert ids(products) == [one["id"] for one in [*rows, *SEVERAL_WINDOWS[5:]] if where == "unknown" or one["id"] != 1_000]
+    assert [one.product_id for one in rejected] == ([] if where == "unknown" else [1_000])
+
+
+def test_a_refused_row_says_its_id_and_what_is_wrong_with_it() -> None:
+    _, [refused] = read(body_of([row(1), row(5, price_cents="12,50")]))
+    assert (refused.reason, refused.product_id) == ("malformed", 5)
+    assert "price_cents" in refused.detail
+
+
+def test_escaped_characters_beyond_the_first_plane_are_whole_characters() -> None:
+    body = json.dumps([row(1, description="🂡", properties_hash={"condition": "🂡"})]).encode()
+    [product], rejected = read(body)
+    assert (product.description, json.loads(bytes(product.properties_hash)), rejected) == ("🂡", {"condition": "🂡"}, [])
+    assert json.loads(r'"\\u0000"') == "\\u0000"
+    assert len(read(body_of([row(1, description="a \\u0000 that is text", properties_hash={"a": "\\u0000"})]))[0]) == 1
+
+
+def test_when_every_row_is_bad_all_are_refused_in_bounded_pages() -> None:
+    products, rejected = read(body_of([row(number, price_cents="1") for number in range(1, 11_001)]))
+    assert (products, len(rejected)) == ([], 11_000)
+
+
+def test_the_three_states_of_a_text_are_kept_apart() -> None:
+    products, _ = read(body_of([row(1, tag=None), row(2, tag=""), row(3, tag="a")]))
+    assert [product.tag for product in products] == [None, "", "a"]
+
+
+# ── Bodies that are cut, or none ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_thousand_random_cuts_are_all_noticed(*, packed: bool, wrapped: bool) -> None:
+    rows = large(60, hub={"shelf": [{"id": 1}, {"id": 2}]})
+    # A row whose window has to be read row by row, too.
+    rows[30]["price_cents"] = "1"
+    plain = body_of(rows)
+    plain = b'{"array":' + plain + b"}" if wrapped else plain
+    body = zlib.compress(plain, 1, wbits=31) if packed else plain
+    chance = random.Random(5)
+    after_brackets = [at + 1 for at, byte in enumerate(plain[:-1]) if byte in b"]}"]
+    cuts = {chance.randrange(len(body)) for _ in range(1_000)} | {0, 1, len(body) - 1}
+    if not packed:
+        cuts |= set(chance.sample(after_brackets, 300))
+    for cut in cuts:
+        with pytest.raises(SourceUnavailableError):
+            read(body[:cut], packed=packed)
+
+
+@pytest.mark.parametrize("part", [1, 2, 5, 8, 20])
+def test_a_cut_in_a_large_export_is_noticed_in_the_last_window_too(part: int) -> None:
+    body = body_of(SEVERAL_WINDOWS)
+    for cut in (len(body) * part // 21, len(body) - part):
+        with pytest.raises(SourceUnavailableError):
+            read(body[:cut])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"null",
+        b"<html><body>502 Bad Gateway</body></html>",
+        b'{"error_code":"not_found","errors":[]}',
+        b'{"products":[]}',
+        b"{" * 100,
+        b"[[[",
+        b"[]]",
+        b"[][]",
+        b'{"array":[]',
+        b'{"array":[]}}',
+        b"[1,2",
+        body_of([row(1)]) + body_of([row(2)]),
+        body_of([row(1)]) + b"{}",
+        body_of([row(1)])[:-1] + b"}",
+        b"[" + b" " * 400_000,
+        b"\xff\xfe" * 200,
+    ],
+    ids=range(18),
+)
+def test_a_body_that_is_no_whole_array_is_an_error_that_can_be_retried(body: bytes) -> None:
+    with pytest.raises(SourceUnavailableError):
+        read(body)
+
+
+def test_a_row_without_end_does_not_fill_the_memory() -> None:
+    reader = PackedReader(gzip=False)
+    fed = 0
+    with contextlib.suppress(SourceUnavailableError):
+        for fed in range(0, 10 * MOST_ROW_CHARS, 10_000):
+            list(reader.feed(b"a" * 10_000 if fed else b'[{"id":1,"name_en":"'))
+    assert fed <= MOST_ROW_CHARS + 20_000
+
+
+def test_something_after_a_packed_body_is_noticed() -> None:
+    whole = gzip.compress(body_of([row(1)]))
+    for rest in (b"x", b"\0" * 20, gzip.compress(b"[]")):
+        with pytest.raises(SourceUnavailableError):
+            read(whole + rest, packed=True)
+    assert len(read(gzip.compress(b"[") + gzip.compress(body_of([row(1)])[1:]), packed=True)[0]) == 1
+
+
+def test_one_wrong_byte_in_a_packed_body_is_noticed() -> None:
+    body = bytearray(gzip.compress(body_of(SEVERAL_WINDOWS[:50])))
+    body[-6] ^= 1
+    with pytest.raises(SourceUnavailableError):
+        read(bytes(body), packed=True)
+
+
+def test_a_body_that_unpacks_to_far_too_much_is_refused_long_before_its_end() -> None:
+    reader = PackedReader(gzip=True)
+    bomb = zlib.compress(b"[" + b" " * 60_000_000, 9, wbits=31)
+    with pytest.raises(SourceUnavailableError, match="times its size"):
+        list(reader.feed(bomb))
