@@ -169,10 +169,13 @@ async def test_a_lock_of_somebody_else_is_waited_for_no_longer_than_the_time_out
         assert (await store.write(run, page(target, candles(ORIGIN, 5)))).inserted == 5
 
 
-def stop(server: PostgresServer) -> None:
-    """Stop it at once and without a word to its clients' transactions; gone when its socket file is."""
-    pid = int((server.socket_folder / "data" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-    os.kill(pid, signal.SIGQUIT)
+async def stop(server: PostgresServer) -> None:
+    """Stop it at once and without a word to its clients' transactions. It removes its pid file when the last of its processes is gone."""
+    pid_file = server.socket_folder / "data" / "postmaster.pid"
+    os.kill(int(pid_file.read_text(encoding="ascii").splitlines()[0]), signal.SIGQUIT)
+    async with asyncio.timeout(30):
+        while pid_file.exists():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_stopped_server_is_an_error_and_not_a_wait() -> None:
@@ -180,7 +183,7 @@ async def test_a_stopped_server_is_an_error_and_not_a_wait() -> None:
         async with opened(server.url, timeout_s=2) as store:
             run = await store.run()
             target = await store.target()
-            stop(server)
+            await stop(server)
             for _ in range(2):
                 with pytest.raises(StoreUnavailableError):
                     await asyncio.wait_for(store.write(run, page(target, candles(ORIGIN, 5))), 30)
