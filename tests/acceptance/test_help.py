@@ -30,6 +30,9 @@ async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word() -> None:
     pressed = """
 import os, signal, sys
 
+# As under a terminal; who starts the tests in the background of a shell has them ignore it, and so all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Pressing:
     def find_spec(self, name, *_):
         if name == "penstock.app":
