@@ -7,7 +7,9 @@ import uuid
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from penstock.market.tables import instrument
 from tests.api.collector import SILENT, collector
 
 TASK = {
@@ -185,6 +187,21 @@ async def test_an_idempotency_key_makes_one_task_of_repeated_requests(database_u
         assert (status, problem["field"]) == (422, "Idempotency-Key")
 
 
+async def test_a_request_under_an_idempotency_key_stays_the_same_when_what_is_traded_most_has_changed(database_url: str) -> None:
+    async with collector(database_url) as service:
+        await service.ended((await service.call("POST", "/refresh-symbols"))[1]["task_id"])
+        first = await service.call("POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"})
+        assert first[0] == 202
+        await service.ended(first[1]["task_id"])
+        halted = update(instrument).where(instrument.c.symbol == "BTC/USDT").values(status="HALT")
+        await service.app.database.write(lambda connection: connection.execute(halted))
+        assert "BTC/USDT" not in await service.app.market.configured_symbols()
+        status, again = await service.call("POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"})
+        assert (status, again["task_id"]) == (202, first[1]["task_id"])
+        status, problem = await service.call("POST", "/start", {"timeframes": ["1h"]}, **{"Idempotency-Key": "daily"})
+        assert (status, problem["field"]) == (422, "Idempotency-Key")
+
+
 async def test_a_queued_task_is_cancelled_at_once(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         task_id = await service.start()
@@ -351,6 +368,7 @@ async def test_symbols_are_refreshed_by_one_task_at_a_time(database_url: str) ->
         status, answer = await service.call("POST", "/refresh-symbols")
         task = await service.ended(answer["task_id"])
         assert (task["task_type"], task["status"], task["result"]["symbols"]) == ("symbol_refresh", "completed", 12)
+        assert task["counters"]["requests"] > 0
 
 
 async def test_a_run_without_progress_is_flagged(database_url: str) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, select
 
+from penstock.core.runner import Cancelled, PutBack, Runner
 from penstock.errors import ConflictError
 from penstock.inventory.runs import INVENTORY_SYNC, SyncOrder
 from penstock.inventory.tables import product
+from penstock.store.inventory import SqlStaging
+from tests.engine.engines import FAST, PATIENCE_S
 from tests.engine.syncing import PRODUCTS, Seller, seller_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from penstock.inventory.sync import Comparison, Counts
 
 
 @pytest.fixture
@@ -60,3 +66,39 @@ async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_pu
     assert (result["counts"]["new"], result["counts"]["unchanged"], result["rows"]) == (PRODUCTS, 0, PRODUCTS)
     [row] = await seller.rows("SELECT inserted, unchanged, fence FROM run WHERE id = :id", id=run.id)
     assert row == {"inserted": PRODUCTS, "unchanged": 0, "fence": run.fence + 1}
+
+
+@pytest.mark.parametrize("why", [Cancelled(), PutBack()], ids=["cancelled", "put back"])
+async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
+    seller: Seller, monkeypatch: pytest.MonkeyPatch, why: Cancelled | PutBack
+) -> None:
+    run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
+    runner, publish = Runner(seller.app.ledger, FAST), SqlStaging.publish
+
+    async def interrupted_then(self: SqlStaging, comparison: Comparison) -> Counts:
+        counts = await publish(self, comparison)
+        runner.interrupt(run.id, why)
+        await asyncio.sleep(PATIENCE_S)
+        return counts
+
+    monkeypatch.setattr(SqlStaging, "publish", interrupted_then)
+    await runner.run(run, seller.app.inventory.kinds[INVENTORY_SYNC])
+    [row] = await seller.rows("SELECT state, inserted FROM run WHERE id = :id", id=run.id)
+    assert row == {"state": "succeeded", "inserted": PRODUCTS}
+    assert (await seller.result(str(run.task_id)))["counts"]["new"] == PRODUCTS
+    # And what comes after every publishing: the catalogue is looked up.
+    assert await seller.rows("SELECT id FROM run WHERE kind = 'catalogue_refresh'")
+
+
+async def test_a_run_counts_every_request_it_sent_also_those_that_failed(seller: Seller) -> None:
+    faults = [{"name": "server_error", "code": 502, "path": "/api/v2/products/export", "count": 1}]
+    async with seller.session.put(f"{seller.url}/simulator/faults", json=faults) as response:
+        assert response.status == 200, await response.text()
+    await seller.synced()
+    async with seller.session.get(f"{seller.url}/simulator/requests?limit=10000") as response:
+        asked = [one["path"] for one in (await response.json())["newest"]]
+    counted = {row["kind"]: row["requests"] for row in await seller.rows("SELECT kind, requests FROM run")}
+    exports = asked.count("/api/v2/products/export")
+    # The fixture has asked once who the seller is.
+    assert counted == {"inventory_sync": exports, "catalogue_refresh": len(asked) - exports - 1}
+    assert exports == 2

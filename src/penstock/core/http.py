@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from penstock.core.governor import Governor
+    from penstock.core.run import RequestTally
 
 T = TypeVar("T")
 
@@ -71,21 +72,12 @@ class HttpHabits:
     means: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class RequestTally:
-    """Requests sent by those who count here, retries included."""
-
-    sent: int = 0
-
-
 _tally: ContextVar[RequestTally | None] = ContextVar("requests", default=None)
 
 
-def count_requests() -> RequestTally:
-    """Count, from now on, what this task and those it starts send; several runs may share a client."""
-    tally = RequestTally()
+def count_requests(tally: RequestTally) -> None:
+    """Count there, from now on, what this task and those it starts send; several runs may share a client."""
     _tally.set(tally)
-    return tally
 
 
 class Turnstile:

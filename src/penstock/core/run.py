@@ -58,13 +58,27 @@ class Counters:
         )
 
 
+@dataclass(slots=True)
+class RequestTally:
+    """Requests that one start of a run has sent, retries included, and how many of them its record counts already."""
+
+    sent: int = 0
+    recorded: int = 0
+
+    @property
+    def unrecorded(self) -> int:
+        """Those that the record does not count yet."""
+        return self.sent - self.recorded
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """What is to be run.
 
     While the run is queued or running it holds `resources`, which no other active run may hold. `wait`: where they are held, queue behind their
     holder instead of being refused. `task_id`: a deterministic one makes a second submission of the same thing the same run, as does the same
-    `idempotency_key`. `job_name` stands on each log line.
+    `idempotency_key`. `asked` is what somebody asked for, where `params` say more than that and may say something else the next day: by it a
+    repeated request is told from another one under the same key. `job_name` stands on each log line.
     """
 
     kind: str
@@ -75,6 +89,7 @@ class Submission:
     wait: bool = False
     task_id: uuid.UUID | None = None
     idempotency_key: str | None = None
+    asked: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +120,7 @@ class LogNote:
 class Run:
     """A run in the hands of its worker. Each start has its own `fence`; a write under an older one is refused. `attempt` counts from 1.
 
-    `notes` are for its execution log, by symbol ("" without one); the worker writes them while it works.
+    `notes` are for its execution log, by symbol ("" without one); the worker writes them while it works, and `requests` counts what it sends.
     """
 
     id: int
@@ -116,6 +131,7 @@ class Run:
     job_name: str | None = None
     attempt: int = 1
     notes: dict[str, LogNote] = field(default_factory=dict, compare=False, repr=False)
+    requests: RequestTally = field(default_factory=RequestTally, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

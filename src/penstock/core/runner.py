@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
+from penstock.core.http import count_requests
 from penstock.core.run import RunEnd, RunState
 from penstock.errors import FencedError, PenstockError, RateLimitedError, RetryableError, RunFailedError, StoreUnavailableError
 
@@ -178,12 +179,12 @@ class Runner:
             self._holds.discard(hold)
 
     async def _until_ended(self, run: Run, work: Callable[[Run], Awaitable[T]], hold: Hold) -> T:
-        working = asyncio.ensure_future(work(run))
+        working = asyncio.ensure_future(_counted(run, work))
         beating = asyncio.create_task(self._beat(run), name=f"heartbeat of run {run.id}")
         ending: list[asyncio.Future[Any]] = [working, beating, hold.interrupted]
         try:
             await asyncio.wait(ending, timeout=self._options.deadline_s, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
+            if working.done() or await _succeeded_all_the_same(working):
                 return working.result()
             if beating.done():
                 beating.result()
@@ -205,3 +206,15 @@ class Runner:
             with contextlib.suppress(StoreUnavailableError):
                 if await self._ledger.heartbeat(run):
                     raise Cancelled
+
+
+async def _counted(run: Run, work: Callable[[Run], Awaitable[T]]) -> T:
+    count_requests(run.requests)
+    return await work(run)
+
+
+async def _succeeded_all_the_same(working: asyncio.Future[Any]) -> bool:
+    """Whether work that is called off now was past the point where it can be: then its outcome counts, not what was asked for."""
+    working.cancel()
+    await asyncio.wait([working])
+    return not working.cancelled() and working.exception() is None

@@ -138,6 +138,15 @@ class InventoryRuns:
         return submission_of(account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait)
 
     async def _sync(self, run: Run) -> SyncResult:
+        try:
+            return await self._synced(run)
+        except asyncio.CancelledError:
+            # Nobody can call off what is committed: then the run ends as one does whose worker died after publishing.
+            if await self._published(run) is None:
+                raise
+            return await self._synced(run)
+
+    async def _synced(self, run: Run) -> SyncResult:
         account = await self._store.account(int(str(run.params["account_id"])))
         note = run.notes[str(run.params.get("account", ""))] = LogNote(metadata={"dry_run": bool(run.params.get("dry_run"))})
         await asyncio.to_thread(self._spool.sweep)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from penstock.core.flush import Flusher
-from penstock.core.http import count_requests
 from penstock.core.run import Counters
 from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError
 from penstock.market.clock import ExchangeClock
@@ -97,8 +96,6 @@ class Collection:
         self._options = options
         self._on_progress = on_progress
         self._counters = Counters()
-        self._requests = count_requests()
-        self._requests_written = 0
         self._log = CollectionLog(run.notes, ())
         self._done = 0
         self._total = 0
@@ -185,13 +182,14 @@ class Collection:
                 ended.append(page.target)
             touched[page.target.series_id] = page.target.coverage
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
-        sent = self._requests.sent
+        requests = self._run.requests
+        sent = requests.sent
         done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
-        flush = CandleFlush(pages, changes, sent - self._requests_written, self._done * 100 // max(1, self._total), done)
+        flush = CandleFlush(pages, changes, requests.unrecorded, self._done * 100 // max(1, self._total), done)
         flushed = await self._store.flush(self._run, flush)
         self._counters += flushed.counters
         self._log.ended(ended)
-        self._requests_written = sent
+        requests.recorded = sent
         for coverage in touched.values():
             coverage.recorded()
         _tell(pages, flushed.counters)

@@ -115,7 +115,7 @@ class MarketRuns:
         named = name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
         submission = _submission(COLLECTION, order.exchange, named, timeframes)
         params = {**submission.params, "limit": order.limit, "since": order.since}
-        return replace(submission, params=params, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key)
+        return replace(submission, params=params, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key, asked=asdict(order))
 
     async def config_symbols(self, exchange: str, names: Sequence[str]) -> dict[str, str]:
         """See penstock.market.configs.ConfigDomain; InvalidInputError for an exchange that is not there, too."""

@@ -130,8 +130,16 @@ def _taken_over(run: Run) -> FencedError:
 
 def digest_of(submission: Submission) -> str:
     """The same for the same work: by it a finished run is found again."""
-    work = json.dumps([submission.kind, submission.params], sort_keys=True, default=str)
-    return hashlib.sha256(work.encode()).hexdigest()
+    return _digest(submission.kind, submission.params)
+
+
+def _request_digest(submission: Submission) -> str:
+    """The same for the same request, whatever has become of it by the day."""
+    return _digest(submission.kind, submission.params if submission.asked is None else submission.asked)
+
+
+def _digest(kind: str, params: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps([kind, params], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _fenced(connection: Connection, run: Run, change: Update, *, tell: Sequence[Event], done: RunState | None = None) -> None:
@@ -163,6 +171,7 @@ def _make(connection: Connection, submission: Submission, dead_after_ms: int, be
         "priority": int(submission.priority),
         "idempotency_key": submission.idempotency_key,
         "digest": digest_of(submission),
+        "request_digest": _request_digest(submission),
     }
     made = connection.execute(
         insert_or_ignore(connection, runs).values(created_at=DatabaseNow(), **row, **begun).returning(*_TAKEN, _SOMEBODY_WAITS)
@@ -183,11 +192,11 @@ def _already_submitted(connection: Connection, submission: Submission) -> tuple[
     same = [runs.c.task_id == str(submission.task_id)]
     if submission.idempotency_key is not None:
         same.append(runs.c.idempotency_key == submission.idempotency_key)
-    found = connection.execute(select(runs.c.id, runs.c.task_id, runs.c.digest).where(or_(*same)).order_by(runs.c.id)).first()
+    found = connection.execute(select(runs.c.id, runs.c.task_id, runs.c.request_digest).where(or_(*same)).order_by(runs.c.id)).first()
     if found is None:
         message = "the same run was submitted before and has just been deleted, try again"
         raise ConflictError(message)
-    if found.digest != digest_of(submission):
+    if found.request_digest != _request_digest(submission):
         message = "Idempotency-Key: this key was used for another request; use a new one"
         raise InvalidInputError(message, field="Idempotency-Key")
     return found.id, uuid.UUID(found.task_id)
@@ -301,7 +310,12 @@ def _run(row: Row[Any]) -> Run:
 def _finish(connection: Connection, run: Run, end: RunEnd, logs: ExecutionLogs) -> None:
     done = {"progress": 100} if end.state is RunState.SUCCEEDED else {}
     change = update(runs).values(
-        state=end.state, error=storable_text(end.error), result=storable(dict(end.result)), finished_at=DatabaseNow(), **done
+        state=end.state,
+        error=storable_text(end.error),
+        result=storable(dict(end.result)),
+        finished_at=DatabaseNow(),
+        requests=runs.c.requests + run.requests.unrecorded,
+        **done,
     )
     _fenced(connection, run, change, tell=(RunChanged(run.id), QueueChanged()), done=end.state)
     connection.execute(delete(claim).where(claim.c.run_id == run.id))
@@ -315,7 +329,11 @@ def _requeue(connection: Connection, run: Run, error: str | None, delay_s: float
         return
     later = DatabaseNow(ago_ms=-int(delay_s * 1000))
     change = update(runs).values(
-        state=RunState.QUEUED, error=storable_text(error), next_try_at=later, attempt=runs.c.attempt + int(error is not None)
+        state=RunState.QUEUED,
+        error=storable_text(error),
+        next_try_at=later,
+        attempt=runs.c.attempt + int(error is not None),
+        requests=runs.c.requests + run.requests.unrecorded,
     )
     _fenced(connection, run, change, tell=(RunChanged(run.id), QueueChanged()), done=RunState.QUEUED)
     logs.add(connection, run)

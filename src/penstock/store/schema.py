@@ -49,6 +49,7 @@ run = Table(
     Column("progress_at", Timestamp),
     Column("idempotency_key", Text),
     Column("digest", Text),
+    Column("request_digest", Text),
     Index("run_state", "state", "priority", "id"),
     Index("run_finished", "finished_at"),
     Index("run_digest", "digest", "finished_at"),

@@ -37,6 +37,7 @@ def _run() -> None:
         sa.Column("progress_at", Timestamp()),
         sa.Column("idempotency_key", sa.Text()),
         sa.Column("digest", sa.Text()),
+        sa.Column("request_digest", sa.Text()),
     ):
         op.add_column("run", column)
     op.drop_index("run_state", "run")
