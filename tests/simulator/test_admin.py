@@ -84,6 +84,7 @@ async def test_requests_are_counted_by_path_and_the_newest_are_listed(simulator:
         ({"replay_only": True}, "replay_only"),
         ({"accounts": ("two words",)}, "account"),
         ({"products": -1}, "products"),
+        ({"expansions": 0}, "expansions"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_name(wrong: dict[str, Any], field: str) -> None:

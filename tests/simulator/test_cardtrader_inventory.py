@@ -71,6 +71,15 @@ def test_two_processes_make_the_same_products() -> None:
     assert hashlib.sha256(b"".join(map(encoded, inventory.products(2)))).hexdigest() == there
 
 
+def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_a_seller_has_products_of_no_other() -> None:
+    small = Catalogue(1, expansions=2)
+    first = [[one for one in CATALOGUE.expansions if one.game == game][:2] for game in CATALOGUE.games]
+    assert small.expansions == [expansion for of_game in first for expansion in of_game]
+    known = {blueprint.id for blueprint in small.blueprints}
+    assert known < {blueprint.id for blueprint in CATALOGUE.blueprints}
+    assert {product.blueprint_id for product in Inventory(small, Account(DEMO, 1001, 500)).products(1)} <= known
+
+
 def test_blocks_are_the_same_in_any_order() -> None:
     def block(stock: Stock, number: int) -> list[tuple[int, Product]]:
         return list(stock.products(number * BLOCK, (number + 1) * BLOCK))

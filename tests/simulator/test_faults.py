@@ -49,6 +49,17 @@ async def test_latency_delays_and_then_answers_properly(simulator: Simulator) ->
     assert (await raw(simulator))[0] == 200
 
 
+async def test_what_is_behind_a_gate_comes_when_the_fault_is_switched_off(simulator: Simulator) -> None:
+    whole = await raw(simulator)
+    await simulator.faults({"name": "gate", "at": 100})
+    async with simulator.session.get(KLINES) as response:
+        begin = await response.content.readexactly(100)
+        rest = asyncio.create_task(response.read())
+        assert (await asyncio.wait([rest], timeout=0.1))[1] == {rest}
+        await simulator.faults()
+        assert (200, begin + await rest) == whole[:2]
+
+
 async def test_a_hanging_request_is_noted_and_never_answered(simulator: Simulator) -> None:
     await simulator.faults({"name": "hang", "count": 1})
     with pytest.raises(TimeoutError):

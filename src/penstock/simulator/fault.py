@@ -19,12 +19,13 @@ Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: as it came, how to get its proper answer, and the clock."""
+    """One request: as it came, how to get its proper answer, the clock, and how to wait until the fault is switched off."""
 
     request: web.Request
     proceed: Callable[[], Awaitable[web.StreamResponse]]
     now_ms: Callable[[], int]
     after_ms: Callable[[float], int]
+    switched_off: Callable[[], Awaitable[object]]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):

@@ -17,7 +17,7 @@ from aiohttp import web
 from penstock.simulator.cardtrader.faults import Array, BadProducts, NotReady, Sold, Unauthorized
 from penstock.simulator.cardtrader.refusals import PREFIX, refusal, too_many
 from penstock.simulator.fault import Call, Fault, Positive, Whole
-from penstock.simulator.framing_kinds import CutAt, Framed, Gzip, Slow, Throttle, Truncated
+from penstock.simulator.framing_kinds import CutAt, Framed, Gated, Gzip, Slow, Throttle, Truncated
 from penstock.simulator.spoiled import Kind, changed, spoiled
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Changed(Fault, frozen=True, kw_only=True, tag="changed"):
 
 
 _Answers: TypeAlias = Latency | RateLimit | Ban | ServerError | Hang | Reset | Html | Redirect | Oversized
-_Wire: TypeAlias = Slow | Throttle | Truncated | CutAt | Framed | Gzip
+_Wire: TypeAlias = Slow | Throttle | Gated | Truncated | CutAt | Framed | Gzip
 _Products: TypeAlias = Array | BadProducts | NotReady | Sold | Unauthorized
 AnyFault: TypeAlias = _Answers | _Wire | BadRows | Changed | _Products
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,11 +50,12 @@ def read_fault(described: object) -> Fault:
 
 @dataclass(slots=True)
 class _Armed:
-    """A fault that is on: how many requests it matched, how many it hit."""
+    """A fault that is on: how many requests it matched, how many it hit; `off` is set when it is on no longer."""
 
     fault: Fault
     matched: int = 0
     hits: int = 0
+    off: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Faults:
@@ -62,10 +64,13 @@ class Faults:
     def __init__(self, seed: int, clock: Clock, faults: Iterable[Fault] = ()) -> None:
         self._seed = seed
         self._clock = clock
+        self._armed: list[_Armed] = []
         self.replace(faults)
 
     def replace(self, faults: Iterable[Fault]) -> None:
         """Switch these on and all others off; counts start at zero and chance starts anew."""
+        for armed in self._armed:
+            armed.off.set()
         self._armed = [_Armed(fault) for fault in faults]
         self._chance = random.Random(self._seed)
 
@@ -75,10 +80,10 @@ class Faults:
 
     async def around(self, request: web.Request, asked: Asked, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
         """The answer to `request`, as the faults that hit it make it; notes their names on `asked`."""
-        hits = [armed.fault for armed in self._armed if self._hits(armed, request)] if self._armed else []
-        for fault in reversed(hits):
-            asked.faults.insert(0, str(fault.__struct_config__.tag))
-            proceed = _through(fault, Call(request, proceed, self._clock.now_ms, self._clock.after_ms))
+        hits = [armed for armed in self._armed if self._hits(armed, request)] if self._armed else []
+        for armed in reversed(hits):
+            asked.faults.insert(0, str(armed.fault.__struct_config__.tag))
+            proceed = _through(armed.fault, Call(request, proceed, self._clock.now_ms, self._clock.after_ms, armed.off.wait))
         return await proceed()
 
     def _hits(self, armed: _Armed, request: web.Request) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from penstock.simulator.fault import Call, Fault, Positive, Whole
-from penstock.simulator.outgoing import Cut, Framing, Outgoing, Pace, outgoing
+from penstock.simulator.outgoing import Cut, Framing, Gate, Outgoing, Pace, outgoing
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -47,6 +47,15 @@ class Throttle(WireFault, frozen=True, kw_only=True, tag="throttle"):
     def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
         size = max(1, self.bytes_per_s // _PIECES_A_SECOND)
         sent.pace = Pace(size, size / self.bytes_per_s)
+
+
+class Gated(WireFault, frozen=True, kw_only=True, tag="gate"):
+    """Sends `at` bytes of the answer, and the others when the fault is switched off."""
+
+    at: Whole = 0
+
+    def change(self, sent: Outgoing, call: Call) -> None:
+        sent.gate = Gate(self.at, call.switched_off)
 
 
 class Truncated(WireFault, frozen=True, kw_only=True, tag="truncated"):

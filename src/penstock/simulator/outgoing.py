@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.web_request import BaseRequest
@@ -62,6 +62,14 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """Only `at` bytes until it is `opened`."""
+
+    at: int
+    opened: Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """How many of the bytes are sent. When `framed` the framing hides the cut: the length is that of what is sent, the last chunk ends the body."""
 
@@ -78,6 +86,7 @@ class Outgoing(web.StreamResponse):
         self.compressed = False
         self.framing: Framing = "length"
         self.pace: Pace | None = None
+        self.gate: Gate | None = None
         self.cut: Cut | None = None
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
@@ -86,7 +95,11 @@ class Outgoing(web.StreamResponse):
         length = max(0, min(self.cut.kept(content.length), content.length)) if self.cut else content.length
         self._frame(length if self.cut and self.cut.framed else content.length)
         writer = await super().prepare(request)
-        await self._send(content, length)
+        before = min(self.gate.at, length) if self.gate else 0
+        await self._send(content, 0, before)
+        if self.gate:
+            await self.gate.opened()
+        await self._send(content, before, length)
         if length < content.length and self.cut and not self.cut.framed and request.transport:
             request.transport.close()
         return writer
@@ -104,11 +117,11 @@ class Outgoing(web.StreamResponse):
                 self._length_check = False
                 self.force_close()
 
-    async def _send(self, content: Content, length: int) -> None:
+    async def _send(self, content: Content, begin: int, end: int) -> None:
         loop = asyncio.get_running_loop()
         size, due_s = self.pace.size if self.pace else _PIECE, loop.time()
-        for first in range(0, length, size):
-            await self.write(content.read(first, min(size, length - first)))
+        for first in range(begin, end, size):
+            await self.write(content.read(first, min(size, end - first)))
             if self.pace:
                 due_s += self.pace.every_s
                 await asyncio.sleep(max(0.0, due_s - loop.time()))

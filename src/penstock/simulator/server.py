@@ -51,6 +51,7 @@ class SimulatorSettings:
     `limits` False counts request weight without ever refusing. `faults` are on from the start, written `name:key=value,key=value`.
 
     `accounts` are the sellers on CardTrader, written `TOKEN` or `TOKEN:PRODUCTS`; `products` is how many each has that does not say.
+    `expansions` leaves CardTrader's catalogue so many of each game (None: all); what a seller has is chosen from those.
 
     `replay` is a folder of recorded data (see penstock.simulator.replay). A recorded symbol answers from its recording alone; the generated ones stay
     beside it unless `replay_only`. The clock then starts just after the newest recorded candle, unless `now_ms` says otherwise.
@@ -66,6 +67,7 @@ class SimulatorSettings:
     replay_only: bool = False
     accounts: tuple[str, ...] = ("demo",)
     products: int = 250_000
+    expansions: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.symbols <= _MOST_SYMBOLS:
@@ -77,6 +79,9 @@ class SimulatorSettings:
         if self.replay_only and self.replay is None:
             msg = "replay_only: there is nothing to replay; give a folder with replay"
             raise InvalidInputError(msg, field="replay_only")
+        if self.expansions is not None and self.expansions < 1:
+            msg = f"expansions: {self.expansions} is not 1 or more"
+            raise InvalidInputError(msg, field="expansions")
         for fault in self.faults:
             parse_fault(fault)
         parse_accounts(self.accounts, check_products(self.products))
@@ -99,7 +104,7 @@ def application(settings: SimulatorSettings) -> web.Application:
 
 
 def _marketplace(settings: SimulatorSettings) -> Marketplace:
-    shared = catalogue_of(settings.seed)
+    shared = catalogue_of(settings.seed, settings.expansions)
     accounts = Accounts(shared, parse_accounts(settings.accounts, settings.products))
     return Marketplace(shared, accounts, Buckets(enforced=settings.limits), Press())
 

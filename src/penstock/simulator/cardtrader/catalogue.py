@@ -89,10 +89,14 @@ class Blueprint:
 
 
 class Catalogue:
-    """Everything that all sellers share, made when it is first asked for: about 20,000 blueprints in 104 expansions of 5 games."""
+    """Everything that all sellers share, made when it is first asked for: about 20,000 blueprints in 104 expansions of 5 games.
 
-    def __init__(self, seed: int) -> None:
+    A smaller one has the first `expansions` of each game alone.
+    """
+
+    def __init__(self, seed: int, expansions: int | None = None) -> None:
         self.seed = seed
+        self._each = expansions
 
     @cached_property
     def games(self) -> list[Game]:
@@ -104,8 +108,12 @@ class Catalogue:
     @cached_property
     def expansions(self) -> list[Expansion]:
         sizes = {number: count for number, *_, count, _ in GAMES}
-        games = [game for game in self.games for _ in range(sizes[game.id])]
-        return [self._expansion(_FIRST_EXPANSION + 7 * index, game) for index, game in enumerate(games)]
+        places = [(game, place) for game in self.games for place in range(sizes[game.id])]
+        return [
+            self._expansion(_FIRST_EXPANSION + 7 * index, game)
+            for index, (game, place) in enumerate(places)
+            if self._each is None or place < self._each
+        ]
 
     @cached_property
     def blueprints(self) -> list[Blueprint]:
@@ -140,9 +148,9 @@ class Catalogue:
 
 
 @lru_cache(maxsize=2)
-def catalogue_of(seed: int) -> Catalogue:
+def catalogue_of(seed: int, expansions: int | None = None) -> Catalogue:
     """The catalogue of a seed, made once: it never changes."""
-    return Catalogue(seed)
+    return Catalogue(seed, expansions)
 
 
 def expansion_of(blueprint_id: int) -> int:
