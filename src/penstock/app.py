@@ -24,11 +24,13 @@ from penstock.inventory.accounts import Accounts
 from penstock.inventory.configs import SyncConfigs, find_account
 from penstock.inventory.execution_logs import log_entries as inventory_entries
 from penstock.inventory.refresh import CatalogueRefreshes
-from penstock.inventory.runs import INVENTORY_SYNC, told_as_sync
+from penstock.inventory.runs import told_as_sync
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.collect import CollectOptions, CollectResult
 from penstock.market.configs import Configs
 from penstock.market.instrument import find_instruments, parse_timeframes
 from penstock.market.runs import SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, Configured, MarketRuns, log_entries
+from penstock.opening import database_file, masked_url, open_database, open_reader, owned_database
 from penstock.store.alert_targets import SqlTargets
 from penstock.store.candles import SqlCandleStore
 from penstock.store.configs import SqlConfigs
@@ -46,21 +48,7 @@ from penstock.store.run_queries import RunQueries
 from penstock.store.runs import SqlRunLedger
 from penstock.store.schedules import SqlSchedules, by_kind
 from penstock.store.tokens import SqlTokens, any_works
-from penstock.wiring import (
-    Sources,
-    alert_book,
-    alerting_options,
-    database_file,
-    domain_of,
-    make_inventory_runs,
-    make_sender,
-    make_source,
-    masked_url,
-    open_database,
-    open_reader,
-    owned_database,
-    vault_keys,
-)
+from penstock.wiring import Sources, alert_book, alerting_options, domain_of, make_inventory_runs, make_sender, make_source, vault_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping

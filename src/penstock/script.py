@@ -17,16 +17,14 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import structlog
-
 from penstock.app import open_app
-from penstock.core.logs import log_to_stderr
+from penstock.core.logs import log_to_stderr_unless_set
 from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
 from penstock.market.runs import CollectOrder
+from penstock.opening import open_reader
 from penstock.settings import load_settings
-from penstock.wiring import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -67,8 +65,7 @@ async def collect_async(
     """`collect` for a running event loop; cancelling it ends the run as cancelled, and whole pages that were written stay."""
     order = CollectOrder(symbols=symbols, timeframes=timeframes, exchange=exchange, limit=limit, since=since)
     settings = load_settings(database_url=database)
-    if not structlog.is_configured():
-        log_to_stderr(settings.log_level or "warning")
+    log_to_stderr_unless_set(settings.log_level or "warning")
     async with open_app(settings) as app:
         return await app.collect(order)
 

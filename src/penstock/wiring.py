@@ -1,11 +1,11 @@
-"""The parts that the composition root is made of, each out of the settings: sources, the database, keys, what sends alerts."""
+"""The parts that the composition root is made of, each out of the settings: sources, keys, what sends alerts; the database is opened in `opening`."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from importlib.metadata import entry_points
-from pathlib import Path
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import TYPE_CHECKING
 
 from penstock.core.alerts import Policy
@@ -13,22 +13,20 @@ from penstock.core.download import DownloadLimits
 from penstock.core.events import EventsLost, ProviderPaused
 from penstock.core.http import HttpLimits
 from penstock.engine.alerting import AlertingOptions
-from penstock.errors import ConflictError, InvalidInputError, StoreUnavailableError
+from penstock.errors import InvalidInputError
 from penstock.inventory.runs import InventoryRuns
 from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
 from penstock.inventory.spool import Spool
 from penstock.inventory.sync import SyncLimits
 from penstock.market.source import SourceConfig
 from penstock.notify.sender import Sender
+from penstock.opening import database_file
 from penstock.store.alerts import BookOptions, SqlAlertBook
 from penstock.store.budget import SqlBudget
-from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.keys import GivenKeys, KeyFile
-from penstock.store.migrate import newest_version, refuse_newer, version
-from penstock.store.owner import owned, owner_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from penstock.core.governor import Budget
     from penstock.core.vault import Keys, Vault
@@ -39,12 +37,19 @@ if TYPE_CHECKING:
     from penstock.market.runs import MarketRuns
     from penstock.market.source import MarketSource
     from penstock.settings import Settings
+    from penstock.store.database import Database
     from penstock.store.health import HealthQueries
+
+
+@cache
+def _brought(group: str) -> EntryPoints:
+    """What installed packages bring; looking for it reads the files of all of them."""
+    return entry_points(group=group)
 
 
 def make_source(settings: Settings, exchange: str, budget: Budget) -> MarketSource:
     """The source of an exchange; InvalidInputError when no installed package brings one."""
-    found = {point.name: point for point in entry_points(group="penstock.sources")}
+    found = {point.name: point for point in _brought("penstock.sources")}
     if exchange == MARKETPLACE:
         message = f"exchange: {MARKETPLACE} is a marketplace and has no candles; `penstock sync NAME` syncs an account of it"
         raise InvalidInputError(message, field="exchange")
@@ -69,7 +74,7 @@ def _http_limits(settings: Settings) -> HttpLimits:
 
 def make_inventory_source(settings: Settings, budget: Callable[[str, int], Budget]) -> InventorySource:
     """The marketplace; `budget` gives the budget of a name, with windows of so many seconds."""
-    (point,) = entry_points(group="penstock.inventory_sources", name="cardtrader")
+    (point,) = (point for point in _brought("penstock.inventory_sources") if point.name == "cardtrader")
     export = DownloadLimits(
         first_byte_s=settings.export_first_byte_s,
         idle_s=settings.export_idle_s,
@@ -133,56 +138,6 @@ class Sources:
     async def close(self) -> None:
         """Close all connections."""
         await self._stack.aclose()
-
-
-def database_file(settings: Settings) -> Path | None:
-    """The file of a SQLite database, None for PostgreSQL; InvalidInputError for a URL that is neither."""
-    url = parse_url(settings.database_url)
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-
-def masked_url(settings: Settings) -> str:
-    """The database's URL without its password."""
-    url = parse_url(settings.database_url)
-    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
-
-
-@contextlib.asynccontextmanager
-async def owned_database(settings: Settings, *, serving: str | None) -> AsyncIterator[Database]:
-    async with open_database(settings) as database:
-        with owned(database.file, url=serving) if database.file else contextlib.nullcontext():
-            yield database
-
-
-@contextlib.asynccontextmanager
-async def open_reader(settings: Settings) -> AsyncIterator[Database]:
-    """The database for reading, beside whoever owns it; StoreUnavailableError when there is none, ConflictError when it is of another version."""
-    async with open_database(settings) as database:
-        if database.file and not database.file.exists():
-            message = f"there is no database at {database.url.database} yet; `penstock collect` and `penstock accounts add` make one"
-            raise StoreUnavailableError(message)
-        found = await database.read(version)
-        refuse_newer(found)
-        if found != newest_version():
-            message = f"the database has schema version {found or 'none'}, this Penstock works with {newest_version()}; run `penstock migrate`"
-            raise ConflictError(message)
-        yield database
-
-
-@contextlib.asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    options = DatabaseOptions(pool_size=settings.database_pool_size, threads=settings.database_threads, timeout_s=settings.database_timeout_s)
-    database = Database(parse_url(settings.database_url), options)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-def serving_url(settings: Settings) -> str | None:
-    """Where the service is that owns this SQLite database; None when nobody does, or a process that does not serve."""
-    file = database_file(settings)
-    return owner_url(file) if file else None
 
 
 def vault_keys(settings: Settings) -> Keys:

@@ -7,11 +7,15 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from penstock import __version__
-from penstock.cli.main import EXIT_CODES
+from penstock.cli.exit_codes import EXIT_CODES
 
 if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock
+
+_COLLECT = ("collect", "BTC/USDT", "-t", "1h")
 
 
 async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(penstock: Penstock) -> None:
@@ -26,23 +30,25 @@ async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(pe
     assert "PENSTOCK_DATABASE_URL" in collect.out
 
 
-async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word() -> None:
+@pytest.mark.parametrize("loaded", ["penstock.cli.main", "penstock.cli.collect", "penstock.app"])
+async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word(loaded: str) -> None:
     pressed = """
 import os, signal, sys
 
+loaded = sys.argv.pop(1)
 # As under a terminal; who starts the tests in the background of a shell has them ignore it, and so all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Pressing:
     def find_spec(self, name, *_):
-        if name == "penstock.app":
+        if name == loaded:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Pressing())
 from penstock.__main__ import main
 main()
 """
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", pressed, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", pressed, loaded, *_COLLECT, stderr=asyncio.subprocess.PIPE)
     _, complaint = await process.communicate()
     assert (process.returncode, complaint) == (-signal.SIGINT, b"")
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from penstock.api.task import STATUS
 from penstock.core.run import Counters, RunState
 from penstock.errors import StoreUnavailableError
-from penstock.inventory.runs import INVENTORY_SYNC
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.store.alerts import firing_counts
 from penstock.store.budget import budgets_used
 

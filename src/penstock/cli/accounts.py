@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.seller_doors import opened_seller
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
-from penstock.cli.terminal import counted, err, fitting_table, one_line, out, print_table, shown_time
+from penstock.cli.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.text import counted, one_line
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.api.alert import alert_fields, target_fields
-from penstock.app import open_app, refuse_bad_target
 from penstock.cli.client import ServiceClient
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
+from penstock.cli.reached import reached
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, fitting_table, one_line, out, print_table, show_time
+from penstock.cli.terminal import err, fitting_table, out, print_table, show_time
+from penstock.cli.text import one_line
 from penstock.core.name import checked_name
 from penstock.errors import InvalidInputError
+from penstock.opening import open_reader, serving_url
 from penstock.settings import load_settings
 from penstock.store import alert_targets
 from penstock.store.alerts import AlertList, listed
-from penstock.wiring import open_reader, serving_url
 
 if TYPE_CHECKING:
     from penstock.core.alerts import Alert, TargetRow
@@ -116,30 +117,30 @@ async def _targets(settings: Settings) -> list[TargetRow]:
 
 
 async def _add(settings: Settings, name: str, url: str, signing_key: str | None) -> tuple[int, str | None]:
-    if service := serving_url(settings):
-        async with ServiceClient(service) as client:
-            made = await client.call("POST", _PATH, {"name": name, "url": url, "signing_key": signing_key})
+    if serving_url(settings) is None:
+        from penstock.app import refuse_bad_target  # noqa: PLC0415 - as in `reached`: a service checks it itself
+
+        await refuse_bad_target(settings, url, signing_key)
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            made = await side.call("POST", _PATH, {"name": name, "url": url, "signing_key": signing_key})
             return made["id"], made["signing_key"]
-    await refuse_bad_target(settings, url, signing_key)
-    async with open_app(settings) as app:
-        kept = await app.alert_targets.add(name, url, signing_key)
+        kept = await side.alert_targets.add(name, url, signing_key)
         return kept.target.id, kept.signing_key
 
 
 async def _remove(settings: Settings, target_id: int) -> None:
-    if service := serving_url(settings):
-        async with ServiceClient(service) as client:
-            await client.call("DELETE", f"{_PATH}/{target_id}")
-        return
-    async with open_app(settings) as app:
-        await app.alert_targets.remove(target_id)
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            await side.call("DELETE", f"{_PATH}/{target_id}")
+        else:
+            await side.alert_targets.remove(target_id)
 
 
 async def _try_out(settings: Settings, target_id: int) -> tuple[bool, str]:
-    if service := serving_url(settings):
-        async with ServiceClient(service) as client:
-            answer = await client.call("POST", f"{_PATH}/{target_id}/test")
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            answer = await side.call("POST", f"{_PATH}/{target_id}/test")
             return answer["delivered"], answer["detail"]
-    async with open_app(settings) as app:
-        trial: Trial = await app.alert_targets.try_out(target_id)
+        trial: Trial = await side.alert_targets.try_out(target_id)
         return trial.delivered, trial.detail

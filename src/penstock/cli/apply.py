@@ -10,9 +10,9 @@ import typer
 import yaml
 
 from penstock.api.config import ApplyConfigs, ConfigFile
-from penstock.cli.collect import Database
 from penstock.cli.config import what
 from penstock.cli.doors import checked, opened
+from penstock.cli.options import Database
 from penstock.cli.signals import run
 from penstock.cli.terminal import out
 from penstock.core.logs import log_to_stderr

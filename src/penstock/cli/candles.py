@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from penstock.cli.collect import Database, Exchange
+from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
 from penstock.cli.terminal import err, parse_time, print_table, show_time
 from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
+from penstock.opening import open_reader
 from penstock.settings import load_settings
-from penstock.wiring import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

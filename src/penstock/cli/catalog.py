@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.products import AsJson, Limit, SomeAccount
 from penstock.cli.seller_doors import opened_seller
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
-from penstock.cli.terminal import counted, err, fitting_table, one_line, out, print_table
+from penstock.cli.terminal import err, fitting_table, out, print_table
+from penstock.cli.text import counted, one_line
 from penstock.core.logs import log_to_stderr
 from penstock.errors import InvalidInputError
 from penstock.inventory.card_list import MOST_BYTES

@@ -15,15 +15,17 @@ import typer
 from penstock.app import CollectReport, open_app, refuse_bad_order
 from penstock.cli.client import ServiceClient
 from penstock.cli.followed import ended_task
+from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
-from penstock.cli.terminal import counted, err, iso_time, one_line, out, parse_time, progress_bar, seconds_between
+from penstock.cli.terminal import err, iso_time, out, parse_time, progress_bar, seconds_between
+from penstock.cli.text import counted, one_line
 from penstock.core.logs import log_to_stderr
 from penstock.core.run import Counters
 from penstock.errors import InvalidInputError
 from penstock.market.collect import CollectResult
 from penstock.market.runs import CollectOrder
+from penstock.opening import masked_url, serving_url
 from penstock.settings import load_settings
-from penstock.wiring import masked_url, serving_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,15 +35,6 @@ if TYPE_CHECKING:
 
 _SOME_FAILED = 6
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="sqlite:////path/file.db or postgresql://user@host/name.",
-        show_default="PENSTOCK_DATABASE_URL, or a file in the data folder",
-    ),
-]
-Exchange = Annotated[str, typer.Option(metavar="NAME", help="The exchange.")]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")]
 
 

@@ -9,20 +9,22 @@ import typer
 
 from penstock.api.config import ConfigChange, NewConfig, config_fields
 from penstock.app import CollectReport, refuse_bad_order, refuse_bad_sync
-from penstock.cli.collect import Database, Exchange, leave_with, report_of, said_to_stay
+from penstock.cli.collect import leave_with, report_of, said_to_stay
 from penstock.cli.doors import Here, checked, opened
 from penstock.cli.followed import ended_task
+from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, fitting_table, one_line, out, print_table, progress_bar, shown_time
+from penstock.cli.terminal import err, fitting_table, out, print_table, progress_bar, shown_time
+from penstock.cli.text import one_line
 from penstock.core.logs import log_to_stderr
 from penstock.errors import InvalidInputError
-from penstock.inventory.runs import INVENTORY_SYNC
 from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.configs import ConfigList
 from penstock.market.runs import CollectOrder
+from penstock.opening import masked_url, open_reader
 from penstock.settings import load_settings
 from penstock.store.configs import configs as listed_configs
-from penstock.wiring import masked_url, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

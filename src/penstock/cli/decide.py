@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.changes import changed_lines, described
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.seller_doors import opened_seller
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
 from penstock.cli.sync_shown import print_counts
-from penstock.cli.terminal import counted, err, fitting_table, one_line, out, print_sentence, print_table
+from penstock.cli.terminal import err, fitting_table, out, print_sentence, print_table
+from penstock.cli.text import counted, one_line
 from penstock.core.logs import log_to_stderr
 from penstock.settings import load_settings
 

@@ -11,12 +11,13 @@ from rich.text import Text
 
 from penstock import __version__
 from penstock.app import check_database, check_exchange, check_secrets
-from penstock.cli.collect import Database, Exchange
+from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
-from penstock.cli.terminal import one_line, out
+from penstock.cli.terminal import out
+from penstock.cli.text import one_line
 from penstock.errors import PenstockError
+from penstock.opening import masked_url
 from penstock.settings import load_settings
-from penstock.wiring import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from penstock.api.config import applied_fields, config_fields, preview_fields
-from penstock.app import open_app
 from penstock.cli.client import ServiceClient
+from penstock.cli.reached import reached
 from penstock.errors import InvalidInputError
-from penstock.wiring import serving_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -99,17 +98,6 @@ class There:
     async def _call(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         answer: dict[str, Any] = await self.client.admin(method, path, body)
         return answer
-
-
-@contextlib.asynccontextmanager
-async def reached(settings: Settings) -> AsyncIterator[App | ServiceClient]:
-    """Who can write to the database while the block runs: the service that owns it, else this process."""
-    if (url := serving_url(settings)) is not None:
-        async with ServiceClient(url) as client:
-            yield client
-    else:
-        async with open_app(settings) as app:
-            yield app
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The commands, and how each way of ending becomes an exit code (EXIT_CODES, also at the end of `penstock --help`)."""
+"""The command line, and how each way of ending becomes an exit code."""
 
 from __future__ import annotations
 
@@ -8,69 +8,24 @@ from typing import Annotated
 import typer
 
 from penstock import __version__
-from penstock.cli.accounts import accounts
-from penstock.cli.alert import alert, alerts
-from penstock.cli.apply import apply
-from penstock.cli.candles import candles
-from penstock.cli.catalog import catalog, unmapped
-from penstock.cli.collect import collect
-from penstock.cli.config import config
-from penstock.cli.decide import approve, diff, reject
-from penstock.cli.demo import demo
-from penstock.cli.doctor import doctor
-from penstock.cli.migrate import migrate
-from penstock.cli.products import history, products
-from penstock.cli.rotate_key import rotate_key
-from penstock.cli.serve import serve
-from penstock.cli.simulate import simulate
-from penstock.cli.sync import HELD, sync
-from penstock.cli.terminal import one_line
-from penstock.cli.token import token
-from penstock.cli.watch import cancel, tasks, watch
-from penstock.cli.worker import worker
-from penstock.core.logs import log_to_stderr
+from penstock.cli.commands import Commands
+from penstock.cli.exit_codes import EXIT_CODES
+from penstock.cli.text import one_line
 from penstock.core.process import share_one_heap
 from penstock.errors import PenstockError
 
-EXIT_CODES = {
-    0: "done",
-    1: "an error that nobody expected, or a failed check of `doctor`",
-    2: "bad input; nothing was changed",
-    3: "the provider refused, or every series failed for good",
-    4: "the provider or the database is not available now; try again later",
-    5: "another process, another run or a newer Penstock has what this needs",
-    6: "done in part: some series failed, the others are stored",
-    7: "the service needs a token (PENSTOCK_TOKEN), or another one",
-    HELD: "a sync is held for a decision: see `penstock diff`",
-    130: "interrupted by Ctrl-C",
-    143: "ended by SIGTERM",
-}
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 
 app = typer.Typer(
     name="penstock",
+    cls=Commands,
     help="Keeps a SQL database in step with remote APIs.",
     epilog="\n\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())]),
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-_PANELS = {
-    "Try it out": (demo, simulate),
-    "Candles": (collect, candles, apply),
-    "A seller's inventory": (sync, diff, approve, reject, products, history, unmapped),
-    "Service": (serve, worker, watch, tasks, cancel, alerts),
-    "Upkeep": (doctor, migrate, rotate_key),
-}
-for panel, commands in _PANELS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(config, name="config", rich_help_panel="Candles")
-app.add_typer(accounts, name="accounts", rich_help_panel="A seller's inventory")
-app.add_typer(catalog, name="catalog", rich_help_panel="A seller's inventory")
-app.add_typer(alert, name="alert", rich_help_panel="Service")
-app.add_typer(token, name="token", rich_help_panel="Service")
 
 
 @app.callback(invoke_without_command=True)
@@ -80,8 +35,6 @@ def _penstock(
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    # What a command says is its answer; those that keep a log set it up by their settings.
-    log_to_stderr("critical")
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
         raise typer.Exit(_BAD_INPUT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.app import migrate_database
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.signals import run
 from penstock.cli.terminal import out
 from penstock.settings import load_settings

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.changes import changed_lines, described
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.price import shown_price
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
-from penstock.cli.terminal import err, fitting_table, one_line, out, print_table, shown_time
+from penstock.cli.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.text import one_line
 from penstock.errors import InvalidInputError
 from penstock.inventory.queries import ProductQuery
 from penstock.settings import load_settings

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from penstock.app import rotate_secret_key
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.signals import run
-from penstock.cli.terminal import counted, out
+from penstock.cli.terminal import out
+from penstock.cli.text import counted
 from penstock.settings import load_settings
 
 

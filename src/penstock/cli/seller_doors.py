@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.cli.client import ServiceClient
-from penstock.cli.doors import reached
 from penstock.cli.followed import failure_of, left_to_service
+from penstock.cli.reached import reached
 from penstock.cli.stored import Inventories
 from penstock.cli.terminal import err
 from penstock.core.events import RunChanged

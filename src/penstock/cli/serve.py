@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from penstock.app import open_app
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
 from penstock.cli.signals import run, until_signal
 from penstock.cli.terminal import err
 from penstock.core.logs import log_to_stderr
 from penstock.errors import InvalidInputError
+from penstock.opening import database_file
 from penstock.settings import Settings, load_settings
-from penstock.wiring import database_file
 
 
 def serve(

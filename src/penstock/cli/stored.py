@@ -11,9 +11,9 @@ import msgspec
 from penstock.api.inventory_fields import account_fields, diff_fields, history_fields, product_fields, sync_fields, unmapped_fields
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
+from penstock.opening import open_reader
 from penstock.store.inventory_syncs import SyncQueries
 from penstock.store.run_queries import RunQueries
-from penstock.wiring import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.accounts import AccountName
-from penstock.cli.collect import Database
+from penstock.cli.exit_codes import HELD
+from penstock.cli.options import Database
 from penstock.cli.seller_doors import opened_seller
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
@@ -17,8 +18,6 @@ from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from penstock.settings import Settings
-
-HELD = 8
 
 
 def sync(

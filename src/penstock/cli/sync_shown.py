@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from penstock.cli.terminal import counted, err, fitting_table, one_line, out, print_sentence, print_table, seconds_between
+from penstock.cli.terminal import err, fitting_table, out, print_sentence, print_table, seconds_between
+from penstock.cli.text import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

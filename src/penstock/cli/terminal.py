@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from penstock.cli.text import counted, one_line
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -42,16 +43,6 @@ def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[st
     for name in names:
         table.add_column(name, no_wrap=name in whole, overflow="fold", justify="right" if name in right else "left")
     return table
-
-
-def one_line(text: str) -> str:
-    """On one line and without control characters, whoever wrote it."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 symbol`, `2,000 symbols`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @contextlib.contextmanager

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.api.token import token_fields
-from penstock.app import open_app
 from penstock.cli.client import ServiceClient
-from penstock.cli.collect import Database
+from penstock.cli.options import Database
+from penstock.cli.reached import reached
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, fitting_table, one_line, out, print_table, shown_time
+from penstock.cli.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.text import one_line
 from penstock.core.access import Scope
 from penstock.core.name import checked_name
 from penstock.errors import InvalidInputError
+from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.store.tokens import SqlTokens
-from penstock.wiring import open_reader, serving_url
 
 if TYPE_CHECKING:
     from penstock.settings import Settings
@@ -78,12 +79,11 @@ def _seconds(expires: str | None) -> int | None:
 
 
 async def _create(settings: Settings, name: str, scope: Scope, expires_in_s: int | None) -> str:
-    if url := serving_url(settings):
-        async with ServiceClient(url) as client:
-            made = await client.call("POST", _PATH, {"name": name, "scope": scope.value, "expires_in_s": expires_in_s})
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            made = await side.call("POST", _PATH, {"name": name, "scope": scope.value, "expires_in_s": expires_in_s})
             return str(made["token"])
-    async with open_app(settings) as app:
-        return (await app.tokens.create(name, scope, expires_in_s=expires_in_s))[1]
+        return (await side.tokens.create(name, scope, expires_in_s=expires_in_s))[1]
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
@@ -93,9 +93,8 @@ async def _listed(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _revoke(settings: Settings, token_id: int) -> None:
-    if url := serving_url(settings):
-        async with ServiceClient(url) as client:
-            await client.call("DELETE", f"{_PATH}/{token_id}")
-        return
-    async with open_app(settings) as app:
-        await app.tokens.revoke(token_id)
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            await side.call("DELETE", f"{_PATH}/{token_id}")
+        else:
+            await side.tokens.revoke(token_id)

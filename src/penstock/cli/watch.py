@@ -11,9 +11,10 @@ from rich.table import Table
 
 from penstock.cli.client import ENDED, ServiceClient
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, one_line, out, print_table
+from penstock.cli.terminal import err, out, print_table
+from penstock.cli.text import one_line
+from penstock.opening import serving_url
 from penstock.settings import load_settings
-from penstock.wiring import serving_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -43,6 +43,12 @@ def log_to_stderr(level: str) -> None:
     )
 
 
+def log_to_stderr_unless_set(level: str) -> None:
+    """The same, where nobody has said yet what is to be written."""
+    if not structlog.is_configured():
+        log_to_stderr(level)
+
+
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide what is called a secret, and tokens and the passwords of URLs wherever they stand, tracebacks included."""
     return {name: _masked(name, value) for name, value in event.items()}

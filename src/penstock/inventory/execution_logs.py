@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from penstock.core.run import LogEntry
 from penstock.inventory.refresh import CATALOGUE_REFRESH
-from penstock.inventory.runs import INVENTORY_SYNC
 from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync import INVENTORY_SYNC
 
 if TYPE_CHECKING:
     from penstock.core.run import Run

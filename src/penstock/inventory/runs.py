@@ -15,7 +15,7 @@ from penstock.inventory.lane import Lane, beside
 from penstock.inventory.pace import Pace
 from penstock.inventory.pipeline import stage
 from penstock.inventory.spool import blocks_of
-from penstock.inventory.sync import Counts, Phase
+from penstock.inventory.sync import INVENTORY_SYNC, Counts, Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from penstock.inventory.sync import Account, Comparison, InventoryStore, Staging, SyncLimits
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-INVENTORY_SYNC = "inventory_sync"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

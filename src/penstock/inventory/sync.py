@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from penstock.core.run import Run
     from penstock.inventory.product import Product, RejectedRow
 
+# The kind of its run.
+INVENTORY_SYNC = "inventory_sync"
+
 
 class Phase(StrEnum):
     """Where a sync is."""

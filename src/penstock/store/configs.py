@@ -12,8 +12,8 @@ from penstock.columns import DatabaseNow, read_clock
 from penstock.core.run import RunState
 from penstock.core.schedule import Schedule
 from penstock.errors import ConflictError, NotFoundError
-from penstock.inventory.runs import INVENTORY_SYNC
 from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.configs import COLLECTED, Applied, Config, Wanted, difference
 from penstock.market.runs import COLLECTION
 from penstock.market.tables import collection_config

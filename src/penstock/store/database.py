@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -19,9 +17,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from penstock.core.events import Events
 from penstock.errors import InvalidInputError, StoreUnavailableError
 from penstock.store.backend import hold
-from penstock.store.listen import listen
-from penstock.store.postgres import PostgresBackend
-from penstock.store.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -68,9 +63,12 @@ def _checked(url: URL) -> URL:
     # The part behind an @ that was not escaped would be shown as the host, and it belongs to the password.
     if "@" in (url.host or ""):
         raise _bad_url("; write an @ in the password as %40")
+    from psycopg import ProgrammingError as UnknownParameterError  # noqa: PLC0415 - see _backend
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - see _backend
+
     try:
         conninfo_to_dict(url.set(drivername="postgresql").render_as_string(hide_password=False))
-    except psycopg.ProgrammingError as error:
+    except UnknownParameterError as error:
         raise _bad_url(f"; {str(error).strip()}") from None
     return url
 
@@ -78,6 +76,17 @@ def _checked(url: URL) -> URL:
 def _bad_url(why: str) -> InvalidInputError:
     message = f"database: the URL has to look like sqlite:////path/to/file.db or postgresql://user@host/name{why}"
     return InvalidInputError(message, field="database")
+
+
+def _backend(url: URL, options: DatabaseOptions) -> Backend:
+    """The one of the URL. A command has one database, and loading the driver of the other would take longer than it reads."""
+    if url.get_backend_name() == "sqlite":
+        from penstock.store.sqlite import SqliteBackend  # noqa: PLC0415 - see above
+
+        return SqliteBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
+    from penstock.store.postgres import PostgresBackend  # noqa: PLC0415 - see above
+
+    return PostgresBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
 
 
 class Database:
@@ -90,8 +99,7 @@ class Database:
     def __init__(self, url: URL, options: DatabaseOptions | None = None) -> None:
         options = options or DatabaseOptions()
         self.url = url
-        kind = SqliteBackend if url.get_backend_name() == "sqlite" else PostgresBackend
-        self.backend: Backend = kind(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
+        self.backend = _backend(url, options)
         self.events = Events()
         # Above the time-outs of single statements, which have the better messages.
         self._deadline_s = 1.5 * options.timeout_s
@@ -142,6 +150,8 @@ class Database:
 
     async def _listen(self) -> None:
         """Begin, and wait a little for the first connection, so that what happens from now on is heard."""
+        from penstock.store.listen import listen  # noqa: PLC0415 - see _backend
+
         ready = asyncio.Event()
         self._listening = asyncio.create_task(listen(self.url, self.events, ready), name="listen")
         with contextlib.suppress(TimeoutError):

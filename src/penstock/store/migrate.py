@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 from penstock.errors import ConflictError
 
@@ -26,36 +24,45 @@ async def migrate(database: Database) -> tuple[str | None, str]:
     def upgrade(connection: Connection) -> tuple[str | None, str]:
         database.backend.migration_lock(connection)
         before = version(connection)
-        config = _config()
-        newest = ScriptDirectory.from_config(config).get_current_head() or ""
-        if before != newest:
+        if before != newest_version():
             refuse_newer(before)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-        return before, newest
+            _run_migrations(connection)
+        return before, newest_version()
 
     return await database.write(upgrade, hurried=False)
 
 
 def version(connection: Connection) -> str | None:
-    """The version of the schema in the database; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """The version of the schema in the database, where alembic notes it; None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def newest_version() -> str:
     """The version that this program works with."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return known_versions()[-1]
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "penstock.store:migrations")
-    return config
+def known_versions() -> list[str]:
+    """All that this program knows, the newest last. A migration's file begins with its version."""
+    return sorted(file.name.partition("_")[0] for file in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py"))
 
 
 def refuse_newer(found: str | None) -> None:
     """ConflictError when the version in the database is not one of ours."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in known_versions():
         message = f"the database has schema version {found}, which this Penstock does not know; install the version that made it, or a newer one"
         raise ConflictError(message)
+
+
+def _run_migrations(connection: Connection) -> None:
+    # Few commands find something to migrate, and loading alembic takes longer than most of them do.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.set_main_option("script_location", "penstock.store:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,77 @@
+"""The table of the commands, which is what `penstock --help` shows: it says what the commands say of themselves, and leaves none out."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from types import FunctionType
+from typing import TYPE_CHECKING, Annotated, get_args, get_origin, get_type_hints
+
+import pytest
+import typer
+from typer.core import TyperGroup
+from typer.models import ParameterInfo
+
+from penstock.cli.commands import PANELS, loaded
+from penstock.cli.main import app
+from tests.house.sources import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from penstock.cli.commands import Listed
+
+_CLI = ROOT / "src/penstock/cli"
+_LISTED = {listed.name: listed for all_listed in PANELS.values() for listed in all_listed}
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"penstock.cli.{name}")
+
+
+def _first_paragraph(text: str) -> str:
+    """What typer shows of a command in the list of its group."""
+    return inspect.cleandoc(text).split("\n\n", maxsplit=1)[0].strip()
+
+
+def _has_options(function: FunctionType) -> bool:
+    """Whether typer could call it: its parameters say what they are on the command line."""
+    try:
+        kinds = get_type_hints(function, include_extras=True).values()
+    except NameError:
+        # Its types are known to the type checker alone.
+        return False
+    return any(isinstance(mark, ParameterInfo) for kind in kinds if get_origin(kind) is Annotated for mark in get_args(kind))
+
+
+def _declared(module: ModuleType) -> Iterator[str]:
+    """The names under which a module has commands and groups that are no other group's."""
+    groups = {name: found for name, found in vars(module).items() if isinstance(found, typer.Typer)}
+    inner = {id(one.typer_instance) for group in groups.values() for one in group.registered_groups}
+    yield from (name for name, group in groups.items() if id(group) not in inner)
+    grouped = {one.callback for group in groups.values() for one in (*group.registered_commands, group.registered_callback) if one}
+    for name, found in vars(module).items():
+        if isinstance(found, FunctionType) and found.__module__ == module.__name__ and found not in grouped and _has_options(found):
+            yield name
+
+
+@pytest.mark.parametrize("listed", _LISTED.values(), ids=_LISTED)
+def test_a_command_is_listed_with_its_own_words(listed: Listed) -> None:
+    command = loaded(listed)
+    assert _first_paragraph(command.short_help or command.help or "") == listed.line
+    assert not command.hidden
+    assert not command.deprecated
+
+
+def test_all_commands_of_all_modules_are_listed_once_and_no_others() -> None:
+    modules = {path.stem for path in _CLI.glob("*.py")} - {"__init__", "main"}
+    declared = sorted((name.replace("_", "-"), module) for module in modules for name in _declared(_module(module)))
+    assert sorted((listed.name, listed.module) for all_listed in PANELS.values() for listed in all_listed) == declared
+
+
+def test_help_shows_each_command_in_its_panel() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    shown = {name: (getattr(command, "rich_help_panel", None), command.help) for name, command in group.commands.items()}
+    assert shown == {listed.name: (panel, listed.line) for panel, all_listed in PANELS.items() for listed in all_listed}

@@ -1,0 +1,16 @@
+"""The versions of the schema are known without alembic, which takes long to load; alembic has to find the same ones."""
+
+from __future__ import annotations
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from penstock.store.migrate import known_versions, newest_version
+
+
+def test_the_files_are_named_after_their_versions_in_their_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", "penstock.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    assert known_versions() == [script.revision for script in scripts.walk_revisions()][::-1]
+    assert newest_version() == scripts.get_current_head()
