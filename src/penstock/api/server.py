@@ -6,10 +6,11 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from penstock import __version__
 from penstock.api import (
@@ -46,6 +47,8 @@ from penstock.errors import ConflictError, InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from starlette.routing import BaseRoute
+
     from penstock.app import App
     from penstock.settings import Settings
 
@@ -73,11 +76,18 @@ def create_api(app: App, options: ServeOptions) -> FastAPI:
         async with lag.measured(), app.listening(), hub.running(), overview.running(), known.running():
             yield
 
-    # The guard refuses ahead of every route, and 500 is what nobody expected.
-    errors = problem.documented(401, 403, 413, 429, 500)
-    api = FastAPI(title="Penstock", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, responses=errors)
+    api = FastAPI(title="Penstock", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, routes=_routes())
     api.state.penstock = State(app, lag, hub, overview, Metrics(app, lag, hub), known, Uploads())
     problem.install(api)
+    api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
+    return api
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """All routes, which are the same in every service of a process; FastAPI works each out once, and needs long for it."""
+    # The guard refuses ahead of every route, and 500 is what nobody expected.
+    every = APIRouter(responses=problem.documented(401, 403, 413, 429, 500))
     for router in (
         health.router,
         metrics.router,
@@ -95,9 +105,8 @@ def create_api(app: App, options: ServeOptions) -> FastAPI:
         tokens.router,
         websocket.router,
     ):
-        api.include_router(router)
-    api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
-    return api
+        every.include_router(router)
+    return every.routes
 
 
 def _known_tokens(app: App) -> KnownTokens:
