@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+from typing import TYPE_CHECKING, get_args
 
-from penstock.cli.main import app
+import pytest
+from fastapi import APIRouter
+
+import penstock.api
+from penstock.api.channels import Subscribable
+from penstock.cli.commands import PANELS
+from penstock.core.access import Scope
+from penstock.core.health import Rule
+from penstock.inventory.catalog import SnapshotState
+from penstock.inventory.sync import Phase
 from penstock.settings import Settings
+from penstock.simulator.fault_kinds import PARAMETERS
 from tests.house.sources import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def _read(document: str) -> str:
@@ -25,6 +41,65 @@ def test_every_setting_stands_in_the_settings_page_with_its_description_and_defa
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
-    commands = {command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
-    groups = {str(group.name) for group in app.registered_groups}
-    assert set(re.findall(r"^\| `penstock ([\w-]+)", _read("README.md"), flags=re.MULTILINE)) == commands | groups
+    commands = {listed.name for all_listed in PANELS.values() for listed in all_listed}
+    assert set(re.findall(r"^\| `penstock ([\w-]+)", _read("README.md"), flags=re.MULTILINE)) == commands
+
+
+def _column(document: str, heading: str) -> set[str]:
+    """The words in code marks of the first column of a document's tables with this heading."""
+    tables = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", _read(document), flags=re.MULTILINE)
+    cells = [row.split("|")[1] for table in tables for row in table.splitlines()]
+    return {word for cell in cells for word in re.findall(r"`(.+?)`", cell)}
+
+
+@pytest.mark.parametrize(
+    ("document", "heading", "there"),
+    [
+        ("docs/access.md", "scope", set(Scope)),
+        ("docs/alerts.md", "rule", set(Rule)),
+        ("docs/simulator.md", "fault", set(PARAMETERS)),
+        ("docs/websocket.md", "channel", {channel.__struct_config__.tag for channel in get_args(Subscribable)}),
+    ],
+    ids=["scopes", "alert rules", "faults", "channels"],
+)
+def test_a_table_names_all_there_is_and_nothing_else(document: str, heading: str, there: set[str]) -> None:
+    assert _column(document, heading) == there
+
+
+@pytest.mark.parametrize(("field", "there"), [("phase", set(Phase)), ("state", set(SnapshotState))])
+def test_the_fields_of_a_sync_have_the_values_that_are_documented(field: str, there: set[str]) -> None:
+    [text] = re.findall(rf"^\| `{field}` \|(.*)\|$", _read("docs/inventory.md"), flags=re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", text)) == there
+
+
+def _routes() -> set[str]:
+    """The paths of the API."""
+    found = {"/openapi.json"}
+    for module in pkgutil.iter_modules(penstock.api.__path__, "penstock.api."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, APIRouter):
+                found |= {route.path for route in value.routes}  # type: ignore[attr-defined] # each of them has one
+    return found
+
+
+def _called_in_the_readme(routes: set[str]) -> Iterator[str]:
+    """The paths of its table; one that is cut short at its beginning goes on from the path before it, and … at its end stands for all below."""
+    before = ""
+    for cell in re.findall(r"^\| (`[^|]*/[^|]*?) \|", _read("README.md").partition("## The API")[2].partition("\n## ")[0], flags=re.MULTILINE):
+        for path in re.findall(r"`(?:[A-Z]+ )?([/…][^`?]*)[^`]*`", cell):
+            parts = before.split("/")
+            starts = ["", *("/".join(parts[:count]) for count in range(len(parts), 1, -1))]
+            whole = [start + path.removeprefix("…") for start in starts]
+            before = next((one for one in whole if any(_covers(one, route) for route in routes)), path)
+            yield before
+
+
+def _covers(path: str, route: str) -> bool:
+    return f"{route}/".startswith(path[:-1]) if path.endswith("/…") else route == path
+
+
+def test_the_readme_names_every_route_and_no_other() -> None:
+    routes = _routes()
+    called = list(_called_in_the_readme(routes))
+    assert [path for path in called if not any(_covers(path, route) for route in routes)] == []
+    assert {route for route in routes if not any(_covers(path, route) for path in called)} == set()
