@@ -1,6 +1,6 @@
 """What every folder of tests shares: the databases.
 
-`database_url` runs one test body over both: an SQLite file and a database of a real PostgreSQL that this session starts (see `postgres_server`).
+`database_url` runs one test body over both: an SQLite file and a database of a real PostgreSQL that this session starts (see `databases`).
 """
 
 from __future__ import annotations
@@ -8,25 +8,65 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+import structlog
+from hypothesis import HealthCheck, settings
 
-from tests.postgres_binaries import PostgresUnavailableError
-from tests.postgres_server import PostgresServer, start_postgres
+from tests.databases import DATABASES, Databases
+from tests.folders import quick_folder
+from tests.trials import Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.postgres_server import PostgresServer
+
 # A shared machine can be slow at any moment; a test that is timed shows that, and no fault of ours.
-settings.register_profile("penstock", deadline=None)
+settings.register_profile("penstock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("penstock")
 
-DATABASES = ("sqlite", "postgresql")
+# Who starts the tests may use Penstock too.
+for name in list(os.environ):
+    if name in {"DATABASE_URL", "PORT"} or (name.startswith("PENSTOCK_") and not name.startswith("PENSTOCK_TEST_")):
+        del os.environ[name]
+# Read by pytest when it makes the first of its temporary folders.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", quick_folder())
+
+_SEED_VARIABLE = "PENSTOCK_TEST_SEED"
+_EVERYDAY_SEED = 20260518
 
 Say = Callable[[str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="try what is drawn as often as it takes to show something rare; see `make faults`")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `faults` what has a long form."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "trials" in item.fixturenames:
+            item.add_marker("faults")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command that a test runs in this process says where its log goes; the next test has said nothing yet."""
+    before, configured = structlog.get_config(), structlog.is_configured()
+    yield
+    if configured:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> Trials:
+    """How often to try, and what to draw from."""
+    return Trials(seed=int(os.environ.get(_SEED_VARIABLE, _EVERYDAY_SEED)), full=request.config.getoption("--full"))
 
 
 @pytest.fixture
@@ -45,24 +85,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{test.rpartition('::')[2]}: {line}")
 
 
-def missing_postgres(error: PostgresUnavailableError, environment: Mapping[str, str]) -> NoReturn:
-    """Ends a test that has no PostgreSQL: failed, or skipped if that was asked for, and never skipped in CI."""
-    reason = f"PostgreSQL could not be started: {error}"
-    in_ci = environment.get("CI", "").lower() not in {"", "0", "false"}
-    if environment.get("PENSTOCK_TEST_POSTGRES") == "skip" and not in_ci:
-        pytest.skip(reason)
-    pytest.fail(reason, pytrace=False)
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """Makes databases, for tests that need several of them or one for a whole module."""
+    with contextlib.ExitStack() as stack:
+        yield Databases(tmp_path_factory.mktemp("migrated"), stack)
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(databases: Databases) -> PostgresServer:
     """The server of this session."""
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(start_postgres())
-        except PostgresUnavailableError as error:
-            missing_postgres(error, os.environ)
-        yield server
+    return databases.server
 
 
 @pytest.fixture(scope="session")
@@ -72,20 +105,28 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
-    """`postgresql://…` of a fresh database that only this test has."""
-    with postgres_server.database() as url:
+def postgres_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """`postgresql://…` of a migrated database that only this test has."""
+    with databases.fresh("postgresql", tmp_path) as url:
         yield url
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> str:
-    """`sqlite:////…` of a file that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'penstock.db'}"
+def sqlite_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """`sqlite:////…` of a migrated file that only this test has."""
+    with databases.fresh("sqlite", tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database of each kind, one after the other."""
-    url: str = request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_database")
-    return url
+def database_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A migrated database of each kind, one after the other."""
+    with databases.fresh(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """The same without any table: an empty database, and a file that does not exist."""
+    with databases.fresh(request.param, tmp_path, migrated=False) as url:
+        yield url

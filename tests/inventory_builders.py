@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.run import Run
 from penstock.errors import NotFoundError
-from penstock.inventory.runs import INVENTORY_SYNC
-from penstock.inventory.sync import Account, Comparison, Counts
+from penstock.inventory.sync import INVENTORY_SYNC, Account, Comparison, Counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,8 @@
 """A real PostgreSQL for tests and benchmarks: `with start_postgres() as server:` starts one of its own and removes it again.
 
 It listens on 127.0.0.1 and on a Unix socket, has a random password, and lives in a temporary folder with a unique name, so that neither a server of
-the machine nor what a crashed session left behind gets in its way. `fsync` stays on: a commit that a test sees is a real one.
+the machine nor what a crashed session left behind gets in its way. A commit survives whatever happens to processes; with `durable` it also survives
+the machine, which is what benchmarks measure.
 """
 
 from __future__ import annotations
@@ -21,16 +22,19 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from tests.folders import quick_folder
 from tests.postgres_binaries import CHOICE_VARIABLE, Account, Binaries, PostgresUnavailableError, find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _USER = "penstock"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 # The path of a Unix socket may have 107 bytes, and PostgreSQL adds its own name to the folder.
 _LONGEST_FOLDER = 60
+# What only a crash of the machine would show. A commit still waits for its record to be written (synchronous_commit).
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 # Reads until this process is gone, however it went, then stops the server and removes its folder: also kill -9 leaves nothing behind.
 _WATCHDOG = """
@@ -55,10 +59,10 @@ class PostgresServer:
         return f"{self.url.rpartition('/')[0]}/{name}"
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[str]:
-        """A fresh, empty database, dropped at the end with whoever is still connected; gives its URL."""
-        name = f"penstock_{secrets.token_hex(6)}"
-        self._execute(f"CREATE DATABASE {name}")
+    def database(self, template: str = "template1", name: str | None = None) -> Iterator[str]:
+        """A fresh database as its template is, empty without one, dropped at the end with whoever is still connected; gives its URL."""
+        name = name or f"penstock_{secrets.token_hex(6)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.database_url(name)
         finally:
@@ -70,26 +74,29 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def start_postgres(choice: str | None = None) -> Iterator[PostgresServer]:
+def start_postgres(choice: str | None = None, *, durable: bool = True) -> Iterator[PostgresServer]:
     """Starts a server and stops it at the end. `choice` as in `find_binaries`; without it the variable PENSTOCK_TEST_POSTGRES_BIN counts.
+
+    One that is not `durable` lives in memory where it can, and waits for no disk.
 
     Raises PostgresUnavailableError when there is none, or it does not start.
     """
     account = Account.for_server()
-    folder = _make_folder(account)
+    folder = _make_folder(account, tempfile.gettempdir() if durable else quick_folder())
+    settings = {} if durable else _NOT_DURABLE
     try:
         binaries = find_binaries(account, folder, choice or os.environ.get(CHOICE_VARIABLE))
         password = _initialise(binaries, account, folder)
-        with _serving(binaries, account, folder) as port:
+        with _serving(binaries, account, folder, settings) as port:
             url = f"postgresql://{_USER}:{password}@127.0.0.1:{port}/postgres"
             yield PostgresServer(url, binaries.version, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_folder(account: Account) -> Path:
+def _make_folder(account: Account, best: str) -> Path:
     """A folder of the server's user, in a place that this user can reach and whose path a socket can have."""
-    for place in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp makes a private folder with a unique name there
+    for place in dict.fromkeys((best, tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp makes a private folder with a unique name there
         if len(place) <= _LONGEST_FOLDER and _is_open(Path(place), account):
             folder = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=place))
             account.own(folder)
@@ -112,7 +119,7 @@ def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="ascii")
     account.own(secret)
-    # --no-sync: the folder ends with the session. The server itself runs with fsync on.
+    # --no-sync: the folder ends with the session, and nothing of worth is in it yet.
     options = ["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", f"--username={_USER}", f"--pwfile={secret}"]
     try:
         account.output_of([binaries.folder / "initdb", "-D", folder / "data", *options], timeout_s=_START_TIMEOUT_S)
@@ -124,12 +131,12 @@ def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _serving(binaries: Binaries, account: Account, folder: Path) -> Iterator[int]:
+def _serving(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> Iterator[int]:
     """A running server; gives its port. Another process may take the free port first, so this is tried three times."""
     log = folder / "server.log"
     for _ in range(3):
         port = _free_port()
-        process = _launch(binaries, account, folder, port)
+        process = _launch(binaries, account, folder, {"port": str(port), **settings})
         # As this user, who owns what is copied into the folder, and who may signal the server.
         command: list[str | Path] = ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(process.pid), folder]
         watchdog = Account().popen(command, output=subprocess.DEVNULL, feed=subprocess.PIPE)
@@ -142,11 +149,11 @@ def _serving(binaries: Binaries, account: Account, folder: Path) -> Iterator[int
     raise PostgresUnavailableError(f"the server of {binaries.folder} did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _launch(binaries: Binaries, account: Account, folder: Path, port: int) -> subprocess.Popen[bytes]:
-    options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "on", "max_connections": 100}
-    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+def _launch(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "max_connections": "100", **settings}
+    words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "server.log").open("ab") as log:
-        return account.popen([binaries.folder / "postgres", "-D", folder / "data", *settings], output=log.fileno())
+        return account.popen([binaries.folder / "postgres", "-D", folder / "data", *words], output=log.fileno())
 
 
 def _free_port() -> int:

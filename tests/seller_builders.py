@@ -117,17 +117,19 @@ class Seller:
 @contextlib.asynccontextmanager
 async def simulated_seller(products: int) -> AsyncIterator[Seller]:
     """A simulator with nobody but him."""
-    settings = SimulatorSettings(symbols=2, accounts=(f"demo:{products}",), limits=False)
+    settings = SimulatorSettings(symbols=2, accounts=(f"demo:{products}",), expansions=2, limits=False)
     async with running(settings) as url, aiohttp.ClientSession() as session:
         yield Seller(url, session)
 
 
 def shop_settings(database_url: str, seller: Seller, folder: Path, **given: Any) -> Settings:
-    """Deadlines and pauses as short as tests need them."""
+    """Pauses as short as tests need them, and no deadline that a slow machine misses."""
     short = {
+        "database_timeout_s": 60.0,
         "export_attempts": 1,
-        "export_first_byte_s": 20.0,
+        "export_first_byte_s": 60.0,
         "request_attempts": 1,
+        "request_deadline_s": 60.0,
         "run_attempts": 2,
         "run_retry_s": 0.05,
         "secret_key": new_key(),

@@ -1,4 +1,4 @@
-"""Runs `penstock` as a user does: a process of its own, with an environment of its own."""
+"""Runs `penstock` as a user does: a process of its own, with an environment of its own (see `tests.processes`)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import aiohttp
 from sqlalchemy import text
 
-import penstock
+from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
-from penstock.wiring import open_reader
+from tests.processes import SOURCE, Process, start
 
 if TYPE_CHECKING:
     import signal
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PROGRAM = Path(sys.executable).parent / "penstock"
-# The program of this checkout, whichever one is installed.
-_SOURCE = Path(penstock.__file__).parents[1]
 # The simulated exchange's clock stands still here, 30 s after twelve, so every number of candles is known.
 NOON = 1_768_478_400_000
 _NOW = NOON + 30_000
@@ -82,7 +80,7 @@ class Penstock:
             "HOME": str(self.folder),
             "COLUMNS": str(self.columns),
             "XDG_DATA_HOME": str(self.folder / "data"),
-            "PYTHONPATH": str(_SOURCE),
+            "PYTHONPATH": str(SOURCE),
             "PYTHONWARNINGS": "default",
             **self.environment,
         }
@@ -99,21 +97,16 @@ class Penstock:
     async def python(self, script: Path | str, *words: str) -> Ended:
         """Run a Python script of this user to its end: a file, or the text of one."""
         given = [str(script)] if isinstance(script, Path) else ["-c", script]
-        async with self.started(*given, *words, program=Path(sys.executable)) as command:
+        async with self._started(*given, *words) as command:
             return await command.ended()
 
-    @contextlib.asynccontextmanager
-    async def started(self, *words: str, program: Path = PROGRAM) -> AsyncIterator[Command]:
+    def started(self, *words: str) -> contextlib.AbstractAsyncContextManager[Command]:
         """A command that goes on while the block runs, and is killed at its end if it has not ended itself."""
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self.process_environment(),
-            cwd=self.folder,
-        )
+        return self._started("penstock", *words)
+
+    @contextlib.asynccontextmanager
+    async def _started(self, *words: str) -> AsyncIterator[Command]:
+        process = await start(*words, environment=self.process_environment(), folder=self.folder)
         try:
             yield Command(process, self.secrets)
         finally:
@@ -149,7 +142,7 @@ class Penstock:
 class Command:
     """A started command."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     secrets: list[str]
 
     async def says(self, text: str) -> str:

@@ -65,7 +65,7 @@ class Seller:
 @contextlib.asynccontextmanager
 async def a_seller(penstock: Penstock, database_url: str) -> AsyncIterator[Seller]:
     """A seller of PRODUCTS products, and another one of five, with the token `other`."""
-    settings = SimulatorSettings(symbols=2, accounts=(f"{TOKEN}:{PRODUCTS}", "other:5"), limits=False)
+    settings = SimulatorSettings(symbols=2, accounts=(f"{TOKEN}:{PRODUCTS}", "other:5"), expansions=2, limits=False)
     async with running(settings) as url, aiohttp.ClientSession() as session:
         given = {"database_url": database_url, "cardtrader_url": url, "secret_key": new_key(), "request_attempts": "1", "run_attempts": "1"}
         yield Seller(url, session, penstock.with_settings(**given))

@@ -10,7 +10,7 @@ import re
 import termios
 from typing import TYPE_CHECKING
 
-from tests.acceptance.commands import PROGRAM
+from tests.processes import Process, start
 
 if TYPE_CHECKING:
     import signal
@@ -27,7 +27,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """A command on a terminal of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, descriptor: int) -> None:
+    def __init__(self, process: Process, descriptor: int) -> None:
         self._process = process
         self._descriptor = descriptor
         self._bytes = b""
@@ -98,7 +98,7 @@ async def on_a_terminal(penstock: Penstock, *words: str) -> AsyncIterator[Termin
     termios.tcsetwinsize(theirs, (_ROWS, penstock.columns))
     # A terminal says itself how wide it is.
     environment = {name: value for name, value in penstock.process_environment().items() if name != "COLUMNS"} | {"TERM": "xterm"}
-    process = await asyncio.create_subprocess_exec(PROGRAM, *words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=penstock.folder)
+    process = await start("penstock", *words, stdin=theirs, stdout=theirs, stderr=theirs, environment=environment, folder=penstock.folder)
     os.close(theirs)
     terminal = Terminal(process, ours)
     try:

@@ -8,7 +8,6 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pytest
 
 from penstock.core.vault import new_key
 from tests.acceptance.commands import url_in
@@ -92,25 +91,24 @@ async def test_the_admin_token_of_a_deployment_is_enough(penstock: Penstock, sql
     assert secret not in ended.out + ended.err
 
 
-@pytest.mark.parametrize(
-    ("words", "field"),
-    [
-        (("create", "--name", "", "--scope", "read"), "name: "),
-        (("create", "--name", "x" * 51, "--scope", "read"), "name: "),
-        (("create", "--name", "a\nb", "--scope", "read"), "name: "),
-        (("create", "--name", "bot", "--scope", "root"), "--scope"),
-        (("create", "--name", "bot", "--scope", "read", "--expires", "soon"), "expires: "),
-        (("create", "--name", "bot", "--scope", "read", "--expires", "0d"), "expires: "),
-        (("create", "--name", "bot", "--scope", "read", "--expires", "4000d"), "expires: "),
-        (("revoke", str(2**63)), "ID"),
-        (("revoke", "-1"), ""),
-        (("revoke", "7"), "there is no token 7"),
-    ],
-)
-async def test_bad_input_of_a_token_command_is_named_and_makes_nothing(penstock: Penstock, words: tuple[str, ...], field: str) -> None:
-    ended = await penstock("token", *words)
-    assert ended.code == 2
-    assert field in ended.complaint
+async def test_bad_input_of_a_token_command_is_named_and_makes_nothing(penstock: Penstock) -> None:
+    refused = {
+        ("create", "--name", "", "--scope", "read"): "name: ",
+        ("create", "--name", "x" * 51, "--scope", "read"): "name: ",
+        ("create", "--name", "a\nb", "--scope", "read"): "name: ",
+        ("create", "--name", "bot", "--scope", "root"): "--scope",
+        ("create", "--name", "bot", "--scope", "read", "--expires", "soon"): "expires: ",
+        ("create", "--name", "bot", "--scope", "read", "--expires", "0d"): "expires: ",
+        ("create", "--name", "bot", "--scope", "read", "--expires", "4000d"): "expires: ",
+        ("revoke", str(2**63)): "ID",
+        ("revoke", "-1"): "see penstock token revoke --help",
+    }
+    for words, complaint in refused.items():
+        ended = await penstock("token", *words)
+        assert (ended.code, complaint in ended.complaint) == (2, True), (words, ended)
+    assert not penstock.data.exists()
+    unknown = await penstock("token", "revoke", "7")
+    assert (unknown.code, unknown.complaint.startswith("there is no token 7")) == (2, True)
 
 
 async def test_the_doctor_tells_a_wrong_key_and_shows_no_secret(penstock: Penstock, sqlite_database: str) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
-_SLOW = {"name": "latency", "path": "/api/v3/klines", "ms": 300}
+# The four series of the first collection are answered; the second one waits until it is cancelled.
+_STOPS = {"name": "gate", "path": "/api/v3/klines", "after": 4}
 
 
 def test_every_example_is_run_here() -> None:
@@ -23,7 +24,7 @@ def test_every_example_is_run_here() -> None:
 async def test_the_api_is_driven_as_a_user_would(penstock: Penstock, exchange: str, database_url: str) -> None:
     penstock = penstock.with_settings(database_url=database_url, request_concurrency="1")
     async with penstock.serving() as service:
-        await put_faults(exchange, _SLOW)
+        await put_faults(exchange, _STOPS)
         ended = await penstock.python(_EXAMPLES / "drive_the_api.py", service.url, "BTCUSDT", "ETHUSDT")
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()

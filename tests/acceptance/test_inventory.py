@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tests.acceptance.seller import Seller
 
 _EXPORT = "/api/v2/products/export"
-_SLOW = {"name": "throttle", "path": _EXPORT, "bytes_per_s": 40_000}
+# So much of an export comes, the rest when the faults are changed.
+_STOPS = {"name": "gate", "path": _EXPORT, "at": 60_000}
 _COUNTED = "SELECT count(*) FROM product WHERE gone_at IS NULL"
 
 
@@ -93,7 +94,7 @@ async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
         cards.write_text("sku,name\nA-1,Lightning Bolt\n", encoding="utf-8")
         assert (await penstock("catalog", "upload", str(cards), "--json")).json == {"rows": 1, "mapped": 0}
 
-        await seller.faults(_SLOW)
+        await seller.faults(_STOPS)
         async with on_a_terminal(penstock, "sync", "shop") as terminal:
             await terminal.shows(r"export +━.*MB")
             assert await terminal.ended(signal.SIGINT) == 130
@@ -134,7 +135,8 @@ async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was
 async def test_what_cannot_be_is_said_in_one_sentence_and_makes_nothing(seller: Seller) -> None:
     token = seller.penstock.folder / "token"
     token.write_text("demo and more", encoding="utf-8")
-    refused = await seller.penstock.all_of(
+    penstock = seller.penstock.with_settings(database_url=f"sqlite:///{seller.penstock.folder}/new.db")
+    refused = await penstock.all_of(
         "accounts add shop",
         "accounts add shop --token-file nothing",
         f"accounts add shop --token-file {token}",
@@ -143,7 +145,7 @@ async def test_what_cannot_be_is_said_in_one_sentence_and_makes_nothing(seller: 
     expected = ("token: none was given; set PENSTOCK_CARDTRADER_TOKEN", "token-file: nothing", "token-file: ", "file: nothing.csv")
     for ended, complaint in zip(refused, expected, strict=True):
         assert (ended.code, ended.complaint.startswith(complaint)) == (2, True), ended.complaint
-    assert not (seller.penstock.folder / "penstock.db").exists()
+    assert not (penstock.folder / "new.db").exists()
 
 
 async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_named(penstock: Penstock, postgres_database: str) -> None:
@@ -193,7 +195,7 @@ async def test_nothing_changed_is_a_success_and_a_failed_sync_ends_with_the_code
 async def test_ctrl_c_cancels_a_sync_of_this_process_and_nothing_is_published(seller: Seller) -> None:
     await seller.synced()
     await seller.changes(changed=50)
-    await seller.faults(_SLOW)
+    await seller.faults(_STOPS)
     async with on_a_terminal(seller.penstock, "sync", "shop") as terminal:
         await terminal.shows(r"export +━.*MB")
         assert await terminal.ended(signal.SIGINT) == 130
@@ -231,7 +233,7 @@ async def test_a_terminal_shows_bar_and_tables_that_are_never_wider_than_it(sell
     penstock = replace(seller.penstock, columns=columns)
     await seller.synced()
     await seller.changes(gone=30, changed=20)
-    await seller.faults(_SLOW)
+    await seller.faults(_STOPS)
     async with on_a_terminal(penstock, "sync", "shop") as terminal:
         await terminal.shows(r"export +━.*MB +\d+ rows .*s left")
         await seller.faults()

@@ -19,8 +19,8 @@ _BROKEN = {"name": "server_error", "path": "/api/v3/klines"}
 
 
 @pytest.fixture
-def penstock(penstock: Penstock, database_url: str) -> Penstock:
-    return penstock.with_settings(database_url=database_url, run_attempts="1")
+def penstock(penstock: Penstock, sqlite_database: str) -> Penstock:
+    return penstock.with_settings(database_url=sqlite_database, run_attempts="1")
 
 
 def _lines(ended: Ended) -> list[dict[str, Any]]:

@@ -61,8 +61,8 @@ async def test_what_was_never_collected_is_said_with_the_command_that_collects_i
     assert "did you mean BTC/USDT" in unknown.complaint
 
 
-async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(penstock: Penstock, database_url: str) -> None:
-    penstock = penstock.with_settings(database_url=database_url)
+async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(penstock: Penstock, empty_database_url: str) -> None:
+    penstock = penstock.with_settings(database_url=empty_database_url)
     made = await penstock("migrate")
     assert (made.code, made.err) == (0, "")
     assert re.fullmatch(r"schema \d{4}, was empty\n", made.out)

@@ -22,11 +22,15 @@ _LIMIT = 5_000
 _PATIENCE_S = 60
 
 
-@pytest.fixture
-def penstock(penstock: Penstock, database_url: str) -> Penstock:
+def _impatient(penstock: Penstock, database_url: str) -> Penstock:
     """On PostgreSQL a worker counts as dead after a second; on SQLite nobody waits for that, because a restart resumes at once."""
     dead_after_s = "3600" if database_url.startswith("sqlite") else "1"
     return penstock.with_settings(database_url=database_url, request_deadline_s="600", heartbeat_s="0.2", dead_after_s=dead_after_s)
+
+
+@pytest.fixture
+def impatient(penstock: Penstock, database_url: str) -> Penstock:
+    return _impatient(penstock, database_url)
 
 
 async def _under_way(service: Service, task_id: str) -> dict[str, Any]:
@@ -43,8 +47,8 @@ async def _check_whole(penstock: Penstock, task_id: str, candles: int) -> None:
     assert await penstock.rows("SELECT count(*) FROM restatement") == [(0,)]
 
 
-async def test_a_run_goes_on_after_kill_9_of_the_service(penstock: Penstock, exchange: str) -> None:
-    async with penstock.serving() as service:
+async def test_a_run_goes_on_after_kill_9_of_the_service(impatient: Penstock, exchange: str) -> None:
+    async with impatient.serving() as service:
         await put_faults(exchange, _STOPS)
         task_id = await service.start("BTCUSDT ETHUSDT BNBUSDT", limit=_LIMIT)
         written = (await _under_way(service, task_id))["counters"]["inserted"]
@@ -52,14 +56,14 @@ async def test_a_run_goes_on_after_kill_9_of_the_service(penstock: Penstock, exc
         assert await service.command.process.wait() == -signal.SIGKILL
     assert 0 < written < 3 * _LIMIT
     await put_faults(exchange)
-    async with penstock.serving() as service:
+    async with impatient.serving() as service:
         task = await service.ended(task_id)
         assert (task["task_id"], task["status"], task["progress"], task["error"]) == (task_id, "completed", 100, None)
-    await _check_whole(penstock, task_id, 3 * _LIMIT)
+    await _check_whole(impatient, task_id, 3 * _LIMIT)
 
 
-async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_clients(penstock: Penstock, exchange: str) -> None:
-    async with penstock.serving() as service, service.session.ws_connect("/api/v1/ws") as socket:
+async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_clients(impatient: Penstock, exchange: str) -> None:
+    async with impatient.serving() as service, service.session.ws_connect("/api/v1/ws") as socket:
         await put_faults(exchange, _SILENT)
         task_id = await service.start("BTCUSDT ETHUSDT", limit=10)
         await _under_way(service, task_id)
@@ -69,11 +73,11 @@ async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_cli
             closing, ended = await asyncio.gather(_close_code(socket), service.command.ended(signal.SIGTERM))
         assert closing == 1012
         assert (ended.code, ended.out) == (0, "")
-    assert await penstock.rows(f"SELECT state, inserted, error FROM run WHERE task_id = '{task_id}'") == [("queued", 10, None)]
+    assert await impatient.rows(f"SELECT state, inserted, error FROM run WHERE task_id = '{task_id}'") == [("queued", 10, None)]
     await put_faults(exchange)
-    async with penstock.serving() as service:
+    async with impatient.serving() as service:
         assert (await service.ended(task_id))["status"] == "completed"
-    await _check_whole(penstock, task_id, 20)
+    await _check_whole(impatient, task_id, 20)
 
 
 async def _close_code(socket: aiohttp.ClientWebSocketResponse) -> int | None:
@@ -82,28 +86,29 @@ async def _close_code(socket: aiohttp.ClientWebSocketResponse) -> int | None:
     return socket.close_code
 
 
-async def test_a_queued_task_waits_for_the_next_start(penstock: Penstock, exchange: str) -> None:
+async def test_a_queued_task_waits_for_the_next_start(impatient: Penstock, exchange: str) -> None:
     """Also one that waits behind another."""
-    async with penstock.serving() as service:
+    async with impatient.serving() as service:
         await put_faults(exchange, _SILENT)
         first = await service.start("ETHUSDT", limit=10)
         second = await service.start("ETHUSDT BTCUSDT", limit=10, wait=True)
         await service.until(first, lambda task: task["status"] == "running")
         await service.command.ended(signal.SIGTERM)
-    assert await penstock.rows("SELECT state, waiting FROM run WHERE kind = 'data_collection' ORDER BY id") == [("queued", False), ("queued", True)]
+    assert await impatient.rows("SELECT state, waiting FROM run WHERE kind = 'data_collection' ORDER BY id") == [("queued", False), ("queued", True)]
     await put_faults(exchange)
-    async with penstock.serving() as service:
+    async with impatient.serving() as service:
         for task_id in (first, second):
             assert (await service.ended(task_id))["status"] == "completed"
-    assert await penstock.rows("SELECT count(*) FROM candle") == [(20,)]
+    assert await impatient.rows("SELECT count(*) FROM candle") == [(20,)]
 
 
-async def test_another_worker_takes_over_from_one_that_was_killed(penstock: Penstock, exchange: str, database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        refused = await penstock.all_of("worker", "serve --port 0 --no-worker")
-        assert [one.code for one in refused] == [2, 2]
-        assert all("PostgreSQL" in one.complaint for one in refused)
-        return
+async def test_on_sqlite_a_second_worker_and_a_service_without_one_are_refused(penstock: Penstock, sqlite_database: str) -> None:
+    refused = await penstock.with_settings(database_url=sqlite_database).all_of("worker", "serve --port 0 --no-worker")
+    assert [(one.code, "PostgreSQL" in one.complaint) for one in refused] == [(2, True)] * 2
+
+
+async def test_another_worker_takes_over_from_one_that_was_killed(penstock: Penstock, exchange: str, postgres_database: str) -> None:
+    penstock = _impatient(penstock, postgres_database)
     await put_faults(exchange, _SILENT)
     async with contextlib.AsyncExitStack() as stack:
         service = await stack.enter_async_context(penstock.serving("--no-worker"))

@@ -85,11 +85,12 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def penstock(penstock: Penstock, database_url: str) -> Penstock:
-    return penstock.with_settings(database_url=database_url)
+def penstock(penstock: Penstock, sqlite_database: str) -> Penstock:
+    return penstock.with_settings(database_url=sqlite_database)
 
 
-async def test_a_script_collects_and_reads(penstock: Penstock) -> None:
+async def test_a_script_collects_and_reads(penstock: Penstock, database_url: str) -> None:
+    penstock = penstock.with_settings(database_url=database_url)
     ended = await penstock.python(_SCRIPT)
     assert (ended.code, ended.err) == (0, "")
     first, since, newest, named = (json.loads(line) for line in ended.out.splitlines())
@@ -126,6 +127,7 @@ async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock:
 
 
 async def test_what_another_process_has_is_a_conflict(penstock: Penstock, exchange: str, database_url: str) -> None:
+    penstock = penstock.with_settings(database_url=database_url)
     async with penstock.with_settings(request_deadline_s="600").serving() as service:
         await put_faults(exchange, _SILENT)
         task_id = await service.start("ETHUSDT")
@@ -137,11 +139,11 @@ async def test_what_another_process_has_is_a_conflict(penstock: Penstock, exchan
         await service.command.ended(signal.SIGTERM)
 
 
-async def test_what_is_not_there_now_is_an_error_that_may_pass(penstock: Penstock, database_url: str) -> None:
-    away = penstock.with_settings(binance_url="http://127.0.0.1:1")
+async def test_what_is_not_there_now_is_an_error_that_may_pass(penstock: Penstock, empty_database_url: str) -> None:
+    away = penstock.with_settings(database_url=empty_database_url, binance_url="http://127.0.0.1:1")
     ended = await away.python(_TRIES, 'candles("BTC/USDT", "1m")', 'collect(["BTC/USDT"], ["1m"])')
     reading, collecting = ended.out.splitlines()
-    if database_url.startswith("sqlite"):
+    if empty_database_url.startswith("sqlite"):
         assert reading.startswith("StoreUnavailableError - there is no database at ")
     else:
         assert reading.startswith("ConflictError - the database has schema version none")

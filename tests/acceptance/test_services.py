@@ -52,7 +52,7 @@ async def test_ctrl_c_ends_a_service_in_order_while_a_connection_is_open(penstoc
             assert (await answer.json())["database"] == "ok"
         ended = await serving.ended(signal.SIGINT)
     assert (ended.code, ended.out) == (0, "")
-    assert _levels(ended.err) <= {"info"}
+    assert _levels(ended.err) == {"info"}
 
 
 def _levels(log: str) -> set[str]:

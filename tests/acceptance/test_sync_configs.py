@@ -23,7 +23,7 @@ PRODUCTS = 300
 @pytest.fixture
 async def seller(tmp_path: Path) -> AsyncIterator[Penstock]:
     """The program of a user with the account "My shop"."""
-    async with running(SimulatorSettings(symbols=12, accounts=(f"demo:{PRODUCTS}",), limits=False)) as url:
+    async with running(SimulatorSettings(symbols=12, accounts=(f"demo:{PRODUCTS}",), expansions=2, limits=False)) as url:
         database_url = f"sqlite:///{tmp_path}/shop.db"
         async with open_app(load_settings(database_url=database_url, cardtrader_url=url)) as app:
             async with app.sources.inventory().account("demo") as asked:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # The exchange does not answer for this symbol as long as it is asked with it.
 _SILENT = {"name": "hang", "path": "/api/v3/klines", "symbol": "ETHUSDT"}
-_SLOW = {"name": "latency", "path": "/api/v3/klines", "ms": 500}
+# The third answer, and all after it, come when the faults are changed.
+_STOPS = {"name": "gate", "path": "/api/v3/klines", "after": 2}
 _BROKEN = {"name": "server_error", "path": "/api/v3/klines"}
 _EIGHT = "BTCUSDT ETHUSDT BNBUSDT SOLUSDT XRPUSDT ADAUSDT DOGEUSDT TRXUSDT"
 _UNKNOWN = "00000000-0000-0000-0000-000000000007"
@@ -38,7 +39,7 @@ def penstock(penstock: Penstock) -> Penstock:
 async def test_watch_follows_a_run_to_its_end_and_scripts_read_each_state_as_json(penstock: Penstock, exchange: str, database_url: str) -> None:
     penstock = penstock.with_settings(database_url=database_url)
     async with penstock.serving() as service:
-        await put_faults(exchange, _SLOW)
+        await put_faults(exchange, _STOPS)
         task_id = await service.start(_EIGHT, limit=10)
         async with penstock.started("watch", task_id, "--json", "--url", service.url) as watching:
             assert watching.process.stdout is not None
@@ -115,7 +116,7 @@ async def test_watch_says_in_one_line_that_the_service_has_ended(penstock: Penst
 async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(penstock: Penstock, exchange: str, columns: int) -> None:
     penstock = replace(penstock, columns=columns)
     async with penstock.serving() as service:
-        await put_faults(exchange, _SLOW)
+        await put_faults(exchange, _STOPS)
         task_id = await service.start(_EIGHT, limit=10)
         async with on_a_terminal(penstock, "watch", task_id, "--url", service.url) as terminal:
             await terminal.shows(r"━.* [1-9]\d?% *running +Collected data for \w+ 1m \(\d/8\)")

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v1/data-collector"
 ENDED = {"completed", "failed", "cancelled"}
-PATIENCE_S = 30
+# Only what never comes is waited for as long.
+PATIENCE_S = 60
 # The exchange takes requests for candles and does not answer, so that a run can be seen while it runs.
 SILENT = {"name": "hang", "path": "/api/v3/klines"}
-
+# A client of a test answers pings only while it reads, and what it does in between may take long.
+UNASKED = ServeOptions(ping_s=600)
 
 T = TypeVar("T")
 
@@ -67,9 +69,11 @@ class Collector:
 
     async def until(self, read: Callable[[], Awaitable[T]], holds: Callable[[T], object]) -> T:
         """What is read, as soon as it is as wished."""
+        pause_s = 0.01
         async with asyncio.timeout(PATIENCE_S):
             while not holds(found := await read()):
-                await asyncio.sleep(0.01)  # the user of an HTTP API has nothing else to wait for
+                await asyncio.sleep(pause_s)  # the user of an HTTP API has nothing else to wait for
+                pause_s = min(pause_s * 1.3, 0.1)
         return found
 
     async def collect(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> dict[str, Any]:
@@ -89,6 +93,8 @@ async def collector(
             door = stack.enter_context(listening(settings))
             app = await stack.enter_async_context(open_app(settings))
             await stack.enter_async_context(app.working() if work else app.listening())
-            await stack.enter_async_context(running(app, door, options))
-            session = await stack.enter_async_context(aiohttp.ClientSession(door.url))
+            await stack.enter_async_context(running(app, door, options or UNASKED))
+            # Sooner than the service: whoever sends while the other end closes gets no answer.
+            connections = aiohttp.TCPConnector(keepalive_timeout=2)
+            session = await stack.enter_async_context(aiohttp.ClientSession(door.url, connector=connections))
             yield Collector(app, exchange, door.url, session)

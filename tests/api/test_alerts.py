@@ -76,23 +76,25 @@ async def test_the_walk_of_a_target(service: Collector, receiver: Receiver) -> N
     assert await service.get(TARGETS) == []
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "field"),
-    [
-        ({"name": "x", "url": "gopher://example.org"}, 422, "url"),
-        ({"name": "x", "url": "no address"}, 422, "url"),
-        ({"name": "x", "url": "http://a\x00b/"}, 422, "url"),
-        ({"name": "", "url": "https://example.org"}, 422, "name"),
-        ({"name": "a\nb", "url": "https://example.org"}, 422, "name"),
-        ({"name": "x", "url": "https://example.org/" + "a" * 3_000}, 422, "url"),
-        ({"name": "x", "url": "https://example.org", "signing_key": "short"}, 422, "signing_key"),
-        ({"name": "x", "url": "https://example.org", "color": "red"}, 422, "color"),
-    ],
-)
-async def test_bad_targets_are_refused_by_the_name_of_the_field(sqlite_database: str, body: dict[str, Any], status: int, field: str) -> None:
+BAD_TARGETS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "x", "url": "gopher://example.org"}, "url"),
+    ({"name": "x", "url": "no address"}, "url"),
+    ({"name": "x", "url": "http://a\x00b/"}, "url"),
+    ({"name": "", "url": "https://example.org"}, "name"),
+    ({"name": "a\nb", "url": "https://example.org"}, "name"),
+    ({"name": "x", "url": "https://example.org/" + "a" * 3_000}, "url"),
+    ({"name": "x", "url": "https://example.org", "signing_key": "short"}, "signing_key"),
+    ({"name": "x", "url": "https://example.org", "color": "red"}, "color"),
+]
+
+
+async def test_bad_targets_are_refused_by_the_name_of_the_field(sqlite_database: str, subtests: pytest.Subtests) -> None:
     async with collector(sqlite_database, work=False) as service:
-        assert [(code, answer["field"]) for code, answer in [await service.call("POST", TARGETS, body)]] == [(status, field)]
-        assert await service.get(TARGETS) == []
+        for body, field in BAD_TARGETS:
+            with subtests.test(repr(body)[:80]):
+                status, answer = await service.call("POST", TARGETS, body)
+                assert (status, answer["field"]) == (422, field)
+                assert await service.get(TARGETS) == []
 
 
 async def test_private_addresses_names_that_are_taken_and_unknown_targets_are_refused(sqlite_database: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,33 +26,34 @@ async def service(database_url: str) -> AsyncIterator[Collector]:
         yield found
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"scope": "read"}, "name"),
-        (_TOKEN | {"name": ""}, "name"),
-        (_TOKEN | {"name": "x" * 10_000}, "name"),
-        (_TOKEN | {"name": "a\0b"}, "name"),
-        (_TOKEN | {"scope": "root"}, "scope"),
-        (_TOKEN | {"expires_in_s": 0}, "expires_in_s"),
-        (_TOKEN | {"expires_in_s": 10**12}, "expires_in_s"),
-        (_TOKEN | {"expires_in_s": 2**70}, "expires_in_s"),
-        (_TOKEN | {"id": 1}, "id"),
-        ([], "body"),
-    ],
-    ids=lambda case: repr(case)[:40],
-)
-async def test_a_token_that_is_asked_for_wrongly_is_not_made(service: Collector, body: object, field: str) -> None:
-    status, answer = await service.call("POST", _TOKENS, body)
-    assert (status, answer["code"], answer["field"]) == (422, "invalid_input", field)
-    assert len(answer["detail"]) < 300
-    assert await service.app.tokens.listed() == []
+_WRONG_TOKENS: list[tuple[object, str]] = [
+    ({"scope": "read"}, "name"),
+    (_TOKEN | {"name": ""}, "name"),
+    (_TOKEN | {"name": "x" * 10_000}, "name"),
+    (_TOKEN | {"name": "a\0b"}, "name"),
+    (_TOKEN | {"scope": "root"}, "scope"),
+    (_TOKEN | {"expires_in_s": 0}, "expires_in_s"),
+    (_TOKEN | {"expires_in_s": 10**12}, "expires_in_s"),
+    (_TOKEN | {"expires_in_s": 2**70}, "expires_in_s"),
+    (_TOKEN | {"id": 1}, "id"),
+    ([], "body"),
+]
 
 
-@pytest.mark.parametrize("token_id", [0, -1, 2**31, 2**63, 2**70, "one", "1.5", "%00"])
-async def test_a_token_that_there_cannot_be_is_not_revoked(service: Collector, token_id: object) -> None:
-    status, answer = await service.call("DELETE", f"{_TOKENS}/{token_id}")
-    assert (status, answer["field"]) == (422, "token_id")
+async def test_a_token_that_is_asked_for_wrongly_is_not_made(service: Collector, subtests: pytest.Subtests) -> None:
+    for body, field in _WRONG_TOKENS:
+        with subtests.test(repr(body)[:80]):
+            status, answer = await service.call("POST", _TOKENS, body)
+            assert (status, answer["code"], answer["field"]) == (422, "invalid_input", field)
+            assert len(answer["detail"]) < 300
+            assert await service.app.tokens.listed() == []
+
+
+async def test_a_token_that_there_cannot_be_is_not_revoked(service: Collector, subtests: pytest.Subtests) -> None:
+    for token_id in (0, -1, 2**31, 2**63, 2**70, "one", "1.5", "%00"):
+        with subtests.test(str(token_id)):
+            status, answer = await service.call("DELETE", f"{_TOKENS}/{token_id}")
+            assert (status, answer["field"]) == (422, "token_id")
 
 
 async def test_a_token_that_there_is_not_is_not_found(service: Collector) -> None:
@@ -59,45 +61,47 @@ async def test_a_token_that_there_is_not_is_not_found(service: Collector) -> Non
     assert (status, answer["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"symbols": ["BTC\0USDT"]}, "symbols.0"),
-        ({"symbols": ["B" * 10_000]}, "symbols.0"),
-        ({"symbols": ["BTCUSTD"]}, "symbols"),
-        ({"timeframes": ["7m"]}, "timeframes"),
-        ({"symbols": ["BTCUSDT"], "timeframes": ["1m"], "exchange": "nowhere"}, "exchange"),
-        ({"limit": 0}, "limit"),
-        ({"limit": 10**12}, "limit"),
-        ({"sort": "name"}, "sort"),
-    ],
-    ids=lambda case: repr(case)[:40],
-)
-async def test_a_collection_that_is_asked_for_wrongly_is_not_started(service: Collector, body: dict[str, Any], field: str) -> None:
-    status, answer = await service.call("POST", _START, body)
-    assert (status, answer["code"]) == (422, "invalid_input")
-    assert answer["field"].startswith(field)
-    assert (await service.call("GET", _TASKS))[1]["tasks"] == []
+_WRONG_COLLECTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"symbols": ["BTC\0USDT"]}, "symbols.0"),
+    ({"symbols": ["B" * 10_000]}, "symbols.0"),
+    ({"symbols": ["BTCUSTD"]}, "symbols"),
+    ({"timeframes": ["7m"]}, "timeframes"),
+    ({"symbols": ["BTCUSDT"], "timeframes": ["1m"], "exchange": "nowhere"}, "exchange"),
+    ({"limit": 0}, "limit"),
+    ({"limit": 10**12}, "limit"),
+    ({"sort": "name"}, "sort"),
+]
 
 
-@pytest.mark.parametrize(("name", "value"), [("sort", "secret"), ("cursor", 2**64), ("cursor", -1), ("limit", 10**12), ("task_type", "a\0b")])
-async def test_a_list_that_is_asked_for_wrongly_names_the_field(service: Collector, name: str, value: object) -> None:
-    status, answer = await service.call("GET", f"{_TASKS}?{name}={str(value).replace(chr(0), '%00')}")
-    assert (status, answer["field"]) == (422, name)
+async def test_a_collection_that_is_asked_for_wrongly_is_not_started(service: Collector, subtests: pytest.Subtests) -> None:
+    for body, field in _WRONG_COLLECTIONS:
+        with subtests.test(repr(body)[:80]):
+            status, answer = await service.call("POST", _START, body)
+            assert (status, answer["code"]) == (422, "invalid_input")
+            assert answer["field"].startswith(field)
+            assert (await service.call("GET", _TASKS))[1]["tasks"] == []
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe{", b"{", b'{"name": 1e400', b"[" * 100_000])
-async def test_a_body_that_is_no_json_is_told(service: Collector, body: bytes) -> None:
-    for path in (_TOKENS, _START):
-        async with service.session.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
-            found = await answer.json()
+async def test_a_list_that_is_asked_for_wrongly_names_the_field(service: Collector, subtests: pytest.Subtests) -> None:
+    for name, value in (("sort", "secret"), ("cursor", 2**64), ("cursor", -1), ("limit", 10**12), ("task_type", "a%00b")):
+        with subtests.test(f"{name}={value}"):
+            status, answer = await service.call("GET", f"{_TASKS}?{name}={value}")
+            assert (status, answer["field"]) == (422, name)
+
+
+async def test_a_body_that_is_no_json_is_told(service: Collector, subtests: pytest.Subtests) -> None:
+    for body, path in itertools.product((b"\xff\xfe{", b"{", b'{"name": 1e400', b"[" * 100_000), (_TOKENS, _START)):
+        with subtests.test(f"{path} {body[:20]!r}"):
+            async with service.session.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
+                found = await answer.json()
             assert (answer.status, found["code"]) == (422, "invalid_input")
             assert len(found["detail"]) < 300
 
 
-@pytest.mark.parametrize("text", [b'{"symbols": ["BTCUSDT"', b"\xff\xfe", b"{]", b"[" * 100_000], ids=["cut", "no text", "no JSON", "deep"])
-async def test_a_body_that_cannot_be_read_is_refused_as_that(service: Collector, text: bytes) -> None:
-    async with service.session.post(_START, data=text, headers={"Content-Type": "application/json"}) as answer:
-        problem = await answer.json()
-    assert (answer.status, problem["code"], problem["field"]) == (422, "invalid_input", "body")
-    assert problem["detail"] == "body: it cannot be read as JSON in UTF-8"
+async def test_a_body_that_cannot_be_read_is_refused_as_that(service: Collector, subtests: pytest.Subtests) -> None:
+    for text in (b'{"symbols": ["BTCUSDT"', b"\xff\xfe", b"{]", b"[" * 100_000):
+        with subtests.test(repr(text[:20])):
+            async with service.session.post(_START, data=text, headers={"Content-Type": "application/json"}) as answer:
+                problem = await answer.json()
+            assert (answer.status, problem["code"], problem["field"]) == (422, "invalid_input", "body")
+            assert problem["detail"] == "body: it cannot be read as JSON in UTF-8"

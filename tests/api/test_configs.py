@@ -63,8 +63,8 @@ async def test_a_config_is_added_listed_and_shown(database_url: str) -> None:
         assert await service.get(f"{CONFIGS}/1") == made
 
 
-async def test_what_is_not_given_has_a_default(database_url: str) -> None:
-    async with collector(database_url, work=False) as service:
+async def test_what_is_not_given_has_a_default(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
         status, made = await service.call("POST", CONFIGS, {"symbol": "btcusdt"})
         assert status == 201
         assert (made["symbol"], made["timeframes"], made["interval_minutes"]) == ("BTC/USDT", ["1m", "5m", "15m", "1h", "4h", "1d"], 5)
@@ -89,8 +89,8 @@ async def test_a_change_is_partial_and_an_empty_one_changes_nothing(database_url
         assert moved["description"] is None
 
 
-async def test_an_interval_becomes_a_cron_expression_and_back(database_url: str) -> None:
-    async with collector(database_url, work=False) as service:
+async def test_an_interval_becomes_a_cron_expression_and_back(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
         await add(service)
         status, changed = await service.call("PUT", f"{CONFIGS}/1", {"cron": "30 2 * * *", "timezone": "Europe/Berlin"})
         assert (status, changed["interval_minutes"], changed["cron"], changed["timezone"]) == (200, None, "30 2 * * *", "Europe/Berlin")
@@ -100,8 +100,8 @@ async def test_an_interval_becomes_a_cron_expression_and_back(database_url: str)
         assert (changed["interval_minutes"], changed["cron"], changed["timezone"]) == (60, None, None)
 
 
-async def test_the_next_runs_are_told_before_and_after_a_config_is_there(database_url: str) -> None:
-    async with collector(database_url, work=False) as service:
+async def test_the_next_runs_are_told_before_and_after_a_config_is_there(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
         asked = {"symbol": "BTCUSDT", "cron": "0 12 * * *", "timezone": "UTC"}
         status, preview = await service.call("POST", PREVIEW, asked)
         assert (status, len(preview["next_runs"])) == (200, 5)
@@ -114,60 +114,62 @@ async def test_the_next_runs_are_told_before_and_after_a_config_is_there(databas
         assert (len(runs), runs[0]) == (5, made["next_run_at"])
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "hint"),
-    [
-        ({"symbol": "SOLUSTD"}, "symbol", "SOL/USDT"),
-        ({"symbol": ""}, "symbol", ""),
-        ({"symbol": "SOL\0USDT"}, "symbol", "control"),
-        ({"symbol": None}, "symbol", ""),
-        ({"exchange": "bonance"}, "exchange", "binance"),
-        ({"timeframes": ["7m"]}, "timeframes", "5m, 3m, 1m"),
-        ({"timeframes": []}, "timeframes", ""),
-        ({"interval_minutes": 0}, "interval_minutes", "greater than or equal to 1"),
-        ({"interval_minutes": 10**12}, "interval_minutes", ""),
-        ({"interval_minutes": True}, "interval_minutes", ""),
-        ({"cron": "0 3 * * *"}, "cron", "not both"),
-        ({"interval_minutes": None, "cron": "61 * * * *"}, "cron", "bad minute"),
-        ({"interval_minutes": None, "cron": "* * * * * *"}, "cron", "five fields"),
-        ({"interval_minutes": None, "cron": "* * */20 * 1L"}, "cron", "never comes"),
-        ({"interval_minutes": None, "cron": "0 3 * * *", "timezone": "Europe/Berln"}, "timezone", "Europe/Berlin"),
-        ({"timezone": "UTC"}, "timezone", "only a cron"),
-        ({"description": "x" * 10_000}, "description", "1000"),
-        ({"description": "a\0b"}, "description", "control"),
-        ({"enabled": "perhaps"}, "enabled", ""),
-        ({"job_id": "mine"}, "job_id", ""),
-    ],
-    ids=lambda case: str(case)[:40],
-)
-async def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_changed(
-    sqlite_database: str, fields: Mapping[str, object], field: str, hint: str
-) -> None:
+WRONG_FIELDS: list[tuple[Mapping[str, object], str, str]] = [
+    ({"symbol": "SOLUSTD"}, "symbol", "SOL/USDT"),
+    ({"symbol": ""}, "symbol", ""),
+    ({"symbol": "SOL\0USDT"}, "symbol", "control"),
+    ({"symbol": None}, "symbol", ""),
+    ({"exchange": "bonance"}, "exchange", "binance"),
+    ({"timeframes": ["7m"]}, "timeframes", "5m, 3m, 1m"),
+    ({"timeframes": []}, "timeframes", ""),
+    ({"interval_minutes": 0}, "interval_minutes", "greater than or equal to 1"),
+    ({"interval_minutes": 10**12}, "interval_minutes", ""),
+    ({"interval_minutes": True}, "interval_minutes", ""),
+    ({"cron": "0 3 * * *"}, "cron", "not both"),
+    ({"interval_minutes": None, "cron": "61 * * * *"}, "cron", "bad minute"),
+    ({"interval_minutes": None, "cron": "* * * * * *"}, "cron", "five fields"),
+    ({"interval_minutes": None, "cron": "* * */20 * 1L"}, "cron", "never comes"),
+    ({"interval_minutes": None, "cron": "0 3 * * *", "timezone": "Europe/Berln"}, "timezone", "Europe/Berlin"),
+    ({"timezone": "UTC"}, "timezone", "only a cron"),
+    ({"description": "x" * 10_000}, "description", "1000"),
+    ({"description": "a\0b"}, "description", "control"),
+    ({"enabled": "perhaps"}, "enabled", ""),
+    ({"job_id": "mine"}, "job_id", ""),
+]
+
+
+async def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_changed(sqlite_database: str, subtests: pytest.Subtests) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for path in (CONFIGS, PREVIEW):
-            problem = await refused(service, "POST", path, CONFIG | dict(fields), 422)
-            assert problem["field"].startswith(field)
-            assert hint in problem["detail"]
-        assert await service.get(CONFIGS) == []
+        for fields, field, hint in WRONG_FIELDS:
+            with subtests.test(repr(fields)[:80]):
+                for path in (CONFIGS, PREVIEW):
+                    problem = await refused(service, "POST", path, CONFIG | dict(fields), 422)
+                    assert problem["field"].startswith(field)
+                    assert hint in problem["detail"]
+                assert await service.get(CONFIGS) == []
         before = await add(service)
-        await refused(service, "PUT", f"{CONFIGS}/1", CONFIG | dict(fields), 422)
-        assert await service.get(f"{CONFIGS}/1") == before
+        for fields, _, _ in WRONG_FIELDS:
+            with subtests.test(f"PUT {fields!r}"[:80]):
+                await refused(service, "PUT", f"{CONFIGS}/1", CONFIG | dict(fields), 422)
+                assert await service.get(f"{CONFIGS}/1") == before
 
 
-@pytest.mark.parametrize("query", ["sort=unknown", "limit=101", "limit=0", "skip=-1", "enabled=perhaps", "exchange=a%00b"])
-async def test_a_wrong_list_is_refused_by_its_parameter(sqlite_database: str, query: str) -> None:
+async def test_a_wrong_list_is_refused_by_its_parameter(sqlite_database: str, subtests: pytest.Subtests) -> None:
     async with collector(sqlite_database, work=False) as service:
-        problem = await refused(service, "GET", f"{CONFIGS}?{query}", None, 422)
-        assert problem["field"] == query.partition("=")[0]
+        for query in ("sort=unknown", "limit=101", "limit=0", "skip=-1", "enabled=perhaps", "exchange=a%00b"):
+            with subtests.test(query):
+                problem = await refused(service, "GET", f"{CONFIGS}?{query}", None, 422)
+                assert problem["field"] == query.partition("=")[0]
 
 
-@pytest.mark.parametrize(("config_id", "status"), [("7", 404), ("0", 422), ("99999999999999999999", 422), ("one", 422)])
-async def test_a_config_that_is_not_there(sqlite_database: str, config_id: str, status: int) -> None:
+async def test_a_config_that_is_not_there(sqlite_database: str, subtests: pytest.Subtests) -> None:
     async with collector(sqlite_database, work=False) as service:
-        path = f"{CONFIGS}/{config_id}"
-        calls = [("GET", path), ("PUT", path), ("DELETE", path), ("GET", f"{path}/preview")]
-        for method, called in [*calls, *(("POST", f"{path}/{action}") for action in ("enable", "disable", "trigger"))]:
-            await refused(service, method, called, {} if method == "PUT" else None, status)
+        for config_id, status in (("7", 404), ("0", 422), ("99999999999999999999", 422), ("one", 422)):
+            path = f"{CONFIGS}/{config_id}"
+            calls = [("GET", path), ("PUT", path), ("DELETE", path), ("GET", f"{path}/preview")]
+            for method, called in [*calls, *(("POST", f"{path}/{action}") for action in ("enable", "disable", "trigger"))]:
+                with subtests.test(f"{method} {called}"):
+                    await refused(service, method, called, {} if method == "PUT" else None, status)
 
 
 async def test_a_symbol_has_one_config_on_an_exchange(database_url: str) -> None:
@@ -256,8 +258,8 @@ async def test_the_run_of_a_config_that_is_changed_or_deleted_ends_cancelled_and
         assert (await service.task(answer["task_id"]))["counters"]["inserted"] == 0
 
 
-async def test_a_change_of_words_alone_and_a_disabling_let_the_run_go_on(database_url: str) -> None:
-    async with collector(database_url) as service:
+async def test_a_change_of_words_alone_and_a_disabling_let_the_run_go_on(sqlite_database: str) -> None:
+    async with collector(sqlite_database) as service:
         await service.exchange.faults(SILENT)
         await add(service)
         _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
@@ -295,8 +297,9 @@ async def test_a_list_is_applied_as_a_whole_once(database_url: str) -> None:
         assert again == {"added": [], "changed": [], "removed": [], "unchanged": 2, "dry_run": False}
 
 
-@pytest.mark.parametrize("wrong", [{"symbol": "SOLUSTD"}, {"symbol": "SOLUSDT", "cron": "x"}, {"symbol": "BTC/USDT"}, {"symbol": "SOLUSDT", "x": 1}])
-async def test_a_list_with_one_wrong_config_changes_nothing(sqlite_database: str, wrong: object) -> None:
+async def test_a_list_with_one_wrong_config_changes_nothing(sqlite_database: str, subtests: pytest.Subtests) -> None:
     async with collector(sqlite_database, work=False) as service:
-        await refused(service, "POST", APPLY, {"configs": [{"symbol": "BTCUSDT"}, wrong]}, 422)
-        assert await service.get(CONFIGS) == []
+        for wrong in ({"symbol": "SOLUSTD"}, {"symbol": "SOLUSDT", "cron": "x"}, {"symbol": "BTC/USDT"}, {"symbol": "SOLUSDT", "x": 1}):
+            with subtests.test(str(wrong)):
+                await refused(service, "POST", APPLY, {"configs": [{"symbol": "BTCUSDT"}, wrong]}, 422)
+                assert await service.get(CONFIGS) == []

@@ -1,4 +1,4 @@
-"""Accounts and syncs over HTTP, over both databases, with a simulated marketplace behind the service."""
+"""Accounts and syncs over HTTP, with a simulated marketplace behind the service; what is stored, over both databases."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import logging
 import uuid
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.api.seller import HELD_UP, OTHER, PRODUCTS, TOKEN, seller
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 SYNC = {"task_id", "status", "phase", "progress", "bytes", "rows", "rows_per_second", "eta_seconds", "counts", "error", "started_at", "finished_at"}
 COUNTS = {"new", "changed", "unchanged", "gone", "returned", "rejected", "unmapped"}
@@ -35,31 +35,31 @@ async def test_an_account_is_added_listed_changed_and_deleted(database_url: str,
             assert (status, problem["code"]) == (404, "not_found"), method
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"token": TOKEN}, "name"),
-        ({"name": "x"}, "token"),
-        ({"name": "", "token": TOKEN}, "name"),
-        ({"name": "  ", "token": TOKEN}, "name"),
-        ({"name": "x" * 51, "token": TOKEN}, "name"),
-        ({"name": "a\0b", "token": TOKEN}, "name"),
-        ({"name": None, "token": TOKEN}, "name"),
-        ({"name": "x", "token": ""}, "token"),
-        ({"name": "x", "token": "not the one"}, "token"),
-        ({"name": "x", "token": "unknown"}, "token"),
-        ({"name": "x", "token": "a\0b"}, "token"),
-        ({"name": "x", "token": "x" * 9_000}, "token"),
-        ({"name": "x", "token": TOKEN, "id": 7}, "id"),
-        ([], "body"),
-    ],
-    ids=lambda case: repr(case)[:40],
-)
-async def test_an_account_that_is_asked_for_wrongly_is_not_added(sqlite_database: str, tmp_path: Path, body: object, field: str) -> None:
+WRONG_ACCOUNTS: list[tuple[object, str]] = [
+    ({"token": TOKEN}, "name"),
+    ({"name": "x"}, "token"),
+    ({"name": "", "token": TOKEN}, "name"),
+    ({"name": "  ", "token": TOKEN}, "name"),
+    ({"name": "x" * 51, "token": TOKEN}, "name"),
+    ({"name": "a\0b", "token": TOKEN}, "name"),
+    ({"name": None, "token": TOKEN}, "name"),
+    ({"name": "x", "token": ""}, "token"),
+    ({"name": "x", "token": "not the one"}, "token"),
+    ({"name": "x", "token": "unknown"}, "token"),
+    ({"name": "x", "token": "a\0b"}, "token"),
+    ({"name": "x", "token": "x" * 9_000}, "token"),
+    ({"name": "x", "token": TOKEN, "id": 7}, "id"),
+    ([], "body"),
+]
+
+
+async def test_an_account_that_is_asked_for_wrongly_is_not_added(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
-        status, problem = await shop.call("POST", "/accounts", body)
-        assert (status, problem["code"], problem["field"]) == (422, "invalid_input", field)
-        assert len((await shop.get("/accounts"))["items"]) == 1
+        for body, field in WRONG_ACCOUNTS:
+            with subtests.test(repr(body)[:80]):
+                status, problem = await shop.call("POST", "/accounts", body)
+                assert (status, problem["code"], problem["field"]) == (422, "invalid_input", field)
+                assert len((await shop.get("/accounts"))["items"]) == 1
 
 
 async def test_a_second_account_of_a_name_and_a_token_of_another_seller_are_refused(database_url: str, tmp_path: Path) -> None:
@@ -72,17 +72,18 @@ async def test_a_second_account_of_a_name_and_a_token_of_another_seller_are_refu
         assert (await shop.get(f"/accounts/{shop.account_id}"))["user_id"] == 1001
 
 
-@pytest.mark.parametrize("account_id", [0, -1, 2**31, 2**70, "one", "%00"])
-async def test_an_account_that_there_cannot_be_names_the_field(sqlite_database: str, tmp_path: Path, account_id: object) -> None:
+async def test_an_account_that_there_cannot_be_names_the_field(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
-        for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/sync"), ("POST", "/sync")):
-            status, problem = await shop.call(method, f"/accounts/{account_id}{path}")
-            assert (status, problem["field"]) == (422, "account_id"), path
+        for account_id in (0, -1, 2**31, 2**70, "one", "%00"):
+            for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/sync"), ("POST", "/sync")):
+                with subtests.test(f"{method} {account_id}{path}"):
+                    status, problem = await shop.call(method, f"/accounts/{account_id}{path}")
+                    assert (status, problem["field"]) == (422, "account_id"), path
 
 
-async def test_no_answer_and_no_log_shows_a_token(database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_answer_and_no_log_shows_a_token(sqlite_database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with seller(database_url, tmp_path) as shop:
+    async with seller(sqlite_database, tmp_path) as shop:
         answers = [await shop.call("GET", "/accounts"), await shop.call("GET", f"/accounts/{shop.account_id}")]
         answers += [await shop.call("POST", "/accounts", {"name": name, "token": OTHER}) for name in ("shop", "two", "x" * 60)]
         answers += [await shop.call("POST", "/accounts", {"name": "three", "token": f"{OTHER} "})]
@@ -160,8 +161,8 @@ async def test_the_same_key_is_the_same_sync(database_url: str, tmp_path: Path) 
         assert (status, problem["field"]) == (422, "Idempotency-Key")
 
 
-async def test_a_sync_that_fails_says_why_and_is_the_newest(database_url: str, tmp_path: Path) -> None:
-    async with seller(database_url, tmp_path) as shop:
+async def test_a_sync_that_fails_says_why_and_is_the_newest(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path) as shop:
         await shop.synced()
         await shop.service.exchange.faults({"name": "unauthorized", "path": "/api/v2/products/export"})
         failed = await shop.ended(await shop.start())
@@ -171,8 +172,8 @@ async def test_a_sync_that_fails_says_why_and_is_the_newest(database_url: str, t
         assert len((await shop.get("/products?limit=1000"))["items"]) == PRODUCTS
 
 
-async def test_what_is_no_sync_is_not_found(database_url: str, tmp_path: Path) -> None:
-    async with seller(database_url, tmp_path, work=False) as shop:
+async def test_what_is_no_sync_is_not_found(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path, work=False) as shop:
         _, refresh = await shop.service.call("POST", "/refresh-symbols")
         for task_id in (refresh["task_id"], str(uuid.UUID(int=7))):
             for method, path in (("GET", ""), ("GET", "/diff"), ("POST", "/approve"), ("POST", "/reject")):

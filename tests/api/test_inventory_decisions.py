@@ -1,4 +1,4 @@
-"""What a dry run or a held sync would change, and what becomes of it, over HTTP and both databases."""
+"""What a dry run or a held sync would change, and what becomes of it, over HTTP."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.api import syncs
+from tests.api.collector import PATIENCE_S
 from tests.api.seller import PRODUCTS, seller
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 GONE = PRODUCTS * 33 // 100
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decision is answered with its end, however long that takes here."""
+    monkeypatch.setattr(syncs, "_DECISION_S", PATIENCE_S)
 
 
 async def test_a_dry_run_tells_what_a_sync_would_change(database_url: str, tmp_path: Path) -> None:
@@ -61,9 +68,9 @@ async def test_a_held_sync_changes_nothing_until_it_is_approved(database_url: st
             assert "published already" in problem["detail"]
 
 
-async def test_a_decision_that_takes_long_is_answered_before_its_end(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_decision_that_takes_long_is_answered_before_its_end(sqlite_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(syncs, "_DECISION_S", 0.0)
-    async with seller(database_url, tmp_path) as shop:
+    async with seller(sqlite_database, tmp_path) as shop:
         held = await shop.shrunk()
         status, answer = await shop.call("POST", f"/syncs/{held['task_id']}/approve")
         assert (status, answer["task_id"]) == (202, held["task_id"])
@@ -71,8 +78,8 @@ async def test_a_decision_that_takes_long_is_answered_before_its_end(database_ur
         assert len(await shop.pages("/products?limit=250")) == PRODUCTS - GONE
 
 
-async def test_a_rejected_sync_leaves_the_inventory_as_it_was(database_url: str, tmp_path: Path) -> None:
-    async with seller(database_url, tmp_path) as shop:
+async def test_a_rejected_sync_leaves_the_inventory_as_it_was(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path) as shop:
         held = await shop.shrunk()
         status, rejected = await shop.call("POST", f"/syncs/{held['task_id']}/reject")
         assert (status, rejected["state"], rejected["held"]) == (200, "rejected", False)
@@ -82,8 +89,8 @@ async def test_a_rejected_sync_leaves_the_inventory_as_it_was(database_url: str,
         assert (await shop.call("GET", f"/syncs/{held['task_id']}/diff"))[0] == 404
 
 
-async def test_what_a_newer_sync_has_replaced_cannot_be_approved(database_url: str, tmp_path: Path) -> None:
-    async with seller(database_url, tmp_path) as shop:
+async def test_what_a_newer_sync_has_replaced_cannot_be_approved(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path) as shop:
         held = await shop.shrunk()
         newer = await shop.synced()
         assert newer["held"]
@@ -93,21 +100,22 @@ async def test_what_a_newer_sync_has_replaced_cannot_be_approved(database_url: s
         assert (await shop.call("POST", f"/syncs/{newer['task_id']}/approve"))[0] == 200
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("kind=odd", "kind"),
-        ("cursor=new:99999999999999999999", "cursor"),
-        ("cursor=new:9999999999999999999", "cursor"),
-        ("cursor=odd:1", "cursor"),
-        ("cursor=new:1%00", "cursor"),
-        ("limit=0", "limit"),
-        ("limit=100000000000000000000", "limit"),
-        ("skip=1", "skip"),
-    ],
-)
-async def test_a_difference_that_is_asked_for_wrongly_names_the_field(sqlite_database: str, tmp_path: Path, query: str, field: str) -> None:
+WRONG_DIFFERENCES = [
+    ("kind=odd", "kind"),
+    ("cursor=new:99999999999999999999", "cursor"),
+    ("cursor=new:9999999999999999999", "cursor"),
+    ("cursor=odd:1", "cursor"),
+    ("cursor=new:1%00", "cursor"),
+    ("limit=0", "limit"),
+    ("limit=100000000000000000000", "limit"),
+    ("skip=1", "skip"),
+]
+
+
+async def test_a_difference_that_is_asked_for_wrongly_names_the_field(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         task_id = await shop.start()
-        status, problem = await shop.call("GET", f"/syncs/{task_id}/diff?{query}")
-        assert (status, problem["code"], problem["field"]) == (422, "invalid_input", field)
+        for query, field in WRONG_DIFFERENCES:
+            with subtests.test(query):
+                status, problem = await shop.call("GET", f"/syncs/{task_id}/diff?{query}")
+                assert (status, problem["code"], problem["field"]) == (422, "invalid_input", field)

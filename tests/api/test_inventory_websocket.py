@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.vault import new_key
 from tests.api.collector import ENDED
 from tests.api.seller import HELD_UP, OTHER, TOKEN, seller
 from tests.api.test_websocket import Socket, socket
+from tests.processes import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,8 +46,8 @@ async def test_a_sync_is_followed_step_by_step_and_so_is_its_decision(database_u
         assert (decided["task_id"], decided["state"], decided["held"]) == (held, "published", False)
 
 
-async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(database_url: str, tmp_path: Path) -> None:
-    async with seller(database_url, tmp_path) as shop, socket(shop.service) as client, socket(shop.service) as one:
+async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(sqlite_database: str, tmp_path: Path) -> None:
+    async with seller(sqlite_database, tmp_path) as shop, socket(shop.service) as client, socket(shop.service) as one:
         await shop.synced()
         await shop.service.exchange.faults(HELD_UP)
         _, other = await shop.call("POST", "/accounts", {"name": "other", "token": OTHER})
@@ -90,8 +89,7 @@ async def test_a_sync_of_another_process_is_followed(postgres_database: str, tmp
         await client.subscribe(INVENTORY)
         await client.in_force()
         arguments = [postgres_database, shop.service.exchange.url, str(tmp_path / "elsewhere")]
-        environment = os.environ | {"PENSTOCK_SECRET_KEY": key}
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _ELSEWHERE, *arguments, stdout=asyncio.subprocess.PIPE, env=environment)
+        process = await start("-c", _ELSEWHERE, *arguments, stderr=2, environment=os.environ | {"PENSTOCK_SECRET_KEY": key})
         try:
             assert process.stdout is not None
             task_id = (await process.stdout.readline()).decode().strip()

@@ -11,6 +11,7 @@ import pytest
 from penstock.core.vault import new_key
 from penstock.store.inventory_accounts import SqlAccounts
 from tests.api.collector import Collector, collector
+from tests.api.seller import NO_CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -29,6 +30,7 @@ async def shop(database_url: str, folder: Path, *, work: bool = False) -> AsyncI
     async with collector(database_url, work=work, simulator=simulator, secret_key=new_key(), export_folder=folder) as service:
         async with service.app.sources.inventory().account("demo") as asked:
             user_id = (await asked.seller()).user_id
+        await service.exchange.faults(NO_CATALOGUE)
         await SqlAccounts(service.app.database, service.app.vault).add("My shop", "demo", user_id)
         yield service
 
@@ -67,25 +69,23 @@ async def test_a_sync_config_is_previewed_edited_and_disabled_like_any_other(dat
         assert enabled["next_run_at"] is not None
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "hint"),
-    [
-        ({"symbol": "My shpo"}, "symbol", "use one of My shop"),
-        ({"symbol": "another"}, "symbol", "use one of My shop"),
-        ({"timeframes": ["1m"]}, "timeframes", "has none"),
-        ({"exchange": "cardtrder"}, "exchange", "cardtrader"),
-        ({"interval_minutes": 0}, "interval_minutes", ""),
-    ],
-    ids=str,
-)
-async def test_a_wrong_field_is_refused_by_its_name(
-    sqlite_database: str, tmp_path: Path, fields: Mapping[str, object], field: str, hint: str
-) -> None:
+WRONG_FIELDS: list[tuple[Mapping[str, object], str, str]] = [
+    ({"symbol": "My shpo"}, "symbol", "use one of My shop"),
+    ({"symbol": "another"}, "symbol", "use one of My shop"),
+    ({"timeframes": ["1m"]}, "timeframes", "has none"),
+    ({"exchange": "cardtrder"}, "exchange", "cardtrader"),
+    ({"interval_minutes": 0}, "interval_minutes", ""),
+]
+
+
+async def test_a_wrong_field_is_refused_by_its_name(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
     async with shop(sqlite_database, tmp_path) as service:
-        status, problem = await service.call("POST", CONFIGS, SYNC | dict(fields))
-        assert (status, problem["field"]) == (422, field)
-        assert hint in problem["detail"]
-        assert await service.get(CONFIGS) == []
+        for fields, field, hint in WRONG_FIELDS:
+            with subtests.test(str(fields)):
+                status, problem = await service.call("POST", CONFIGS, SYNC | dict(fields))
+                assert (status, problem["field"]) == (422, field)
+                assert hint in problem["detail"]
+                assert await service.get(CONFIGS) == []
 
 
 async def test_without_an_account_it_is_said_how_to_add_one(sqlite_database: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.app import open_app
+from penstock.core.events import ProviderPaused
 from penstock.core.governor import Governor
 from penstock.core.logs import log_to_stderr
 from penstock.core.run import Submission
@@ -24,10 +25,13 @@ from penstock.store.budget import SqlBudget
 from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.runs import SqlRunLedger
 from penstock.store.schedules import SqlSchedules
+from tests.engine.shared_clock import SharedClock
+from tests.engine.shared_clock import spend as spend_by
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from penstock.app import App
     from penstock.core.run import Run
     from penstock.core.runner import Outcome
     from penstock.core.schedule import Schedule
@@ -49,9 +53,21 @@ async def work(settings: Mapping[str, Any]) -> None:
         app.executor._options = replace(app.executor._options, poll_s=_POLL_S)
         app.executor._kinds = {kind: _telling(does) for kind, does in app.executor._kinds.items()}
         async with app.working():
+            hearing = asyncio.create_task(_hear_of_pauses(app))
+            await asyncio.sleep(0)
             say("ready")
             await ending.wait()
+            hearing.cancel()
     say("gone")
+
+
+async def _hear_of_pauses(app: App) -> None:
+    """Say so when this process has been told to wait; it had its turn before, because it has listened for longer."""
+    with app.database.events.subscribed() as subscription:
+        async for events in subscription:
+            if ProviderPaused() in events:
+                await asyncio.sleep(0)
+                say("paused")
 
 
 def _telling(does: Callable[[Run], Awaitable[Outcome]]) -> Callable[[Run], Awaitable[Outcome]]:
@@ -79,42 +95,29 @@ async def submit(order: Mapping[str, Any]) -> None:
 
 
 async def tick(order: Mapping[str, Any]) -> None:
-    """Tick as fast as it goes, so many times."""
+    """Tick as fast as it goes until there is no schedule any more."""
 
     def plan(_connection: object, schedule: Schedule, _busy: object) -> Submission:
         return Submission(kind="nothing", params={}, resources=[schedule.name], wait=True)
 
     schedules = SqlSchedules(_database(order), plan, dead_after_s=30)
     say("ready")
-    await asyncio.sleep(order["at"] - time.time())
-    submitted = 0
-    for _ in range(order["times"]):
-        submitted += len((await schedules.tick(2)).submitted)
-        await asyncio.sleep(order["pause_s"])
-    say("ticked", submitted=submitted)
+    submitted = ticks = 0
+    while True:
+        ticked = await schedules.tick(2)
+        if ticked.next_in_s is None:
+            break
+        submitted += len(ticked.submitted)
+        ticks += 1
+    say("ticked", submitted=submitted, ticks=ticks)
 
 
 async def spend(order: Mapping[str, Any]) -> None:
-    """Ask for weight without rest, by a clock that goes faster than the real one; says when it was given which weight."""
-    speed: float = order["speed"]
-    last = 0.0
-    spent: list[Any] = []
-
-    def clock() -> float:
-        nonlocal last
-        last = time.time() * speed
-        return last
-
-    budget = SqlBudget(_database(order), "an address", clock=clock)
-    governor = Governor(order["limit"], budget, clock=clock, sleep=lambda seconds: asyncio.sleep(seconds / speed))
+    """Ask for weight by a shared clock; says when it was given which weight."""
+    clock = SharedClock(order["clock"], order["place"])
+    governor = Governor(order["limit"], SqlBudget(_database(order), "an address", clock=clock), clock=clock, sleep=clock.sleep)
     say("ready")
-    until = time.time() + order["for_s"]
-    while time.time() < until:
-        weight = 1 + len(spent) % 5
-        if not await governor.admit(weight, longest_pause_s=1e9):
-            spent.append((last, weight))
-        await asyncio.sleep(0)
-    say("spent", spent=spent)
+    say("spent", spent=await spend_by(clock, governor, minutes=order["minutes"], seed=str(order["place"])))
 
 
 def _database(order: Mapping[str, Any]) -> Database:

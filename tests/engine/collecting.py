@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.app import open_app
 from penstock.market.runs import CollectOrder
-from tests.engine.engines import Engine
+from tests.engine.engines import PATIENCE_S, Engine
 from tests.simulated import settings_for, simulated
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ HASTY: dict[str, Any] = {"heartbeat_s": 0.1, "dead_after_s": 0.6, "run_retry_s":
 TIMEFRAMES = ("1m", "1h")
 CANDLES = 60
 _GIVEN = {*HASTY, "database_url", "binance_url", "binance_weight_per_minute", "request_deadline_s"}
+
+
+async def hang(exchange: Exchange, after: int = 0) -> None:
+    """After so many answers no further candles come, however often they are asked for."""
+    await exchange.faults({"name": "hang", "path": "/api/v3/klines", "after": after})
+
+
+async def until_hanging(exchange: Exchange, count: int = 1) -> None:
+    """So many wait for candles that do not come."""
+    async with asyncio.timeout(PATIENCE_S):
+        while sum(asked["status"] is None for asked in await exchange.asked()) < count:
+            await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,8 @@ def given_of(database_url: str, exchange_url: str, **settings: Any) -> dict[str,
 
 @contextlib.asynccontextmanager
 async def collecting(database_url: str, *, latency_ms: int = 0, **settings: Any) -> AsyncIterator[Collecting]:
-    """`latency_ms` is how long each answer takes."""
+    """`latency_ms` is how long each answer takes; what hangs is waited for as long as a test has patience."""
+    settings = {"request_deadline_s": 2 * PATIENCE_S} | settings
     async with simulated(symbols=40) as exchange, open_app(settings_for(database_url, exchange.url, **(HASTY | settings))) as app, app.listening():
         if latency_ms:
             await exchange.faults({"name": "latency", "ms": latency_ms})

@@ -7,26 +7,22 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.engine.engines import PATIENCE_S
+from tests.processes import PIPE, Process, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
 class Actors:
     """Processes of our own, by pid, and what each has said so far."""
 
-    first: asyncio.subprocess.Process
+    first: Process
     said: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     known: set[int] = field(default_factory=set)
@@ -76,9 +72,7 @@ class Actors:
 @contextlib.asynccontextmanager
 async def actors() -> AsyncIterator[Actors]:
     """None yet; whoever is left at the end is gone with it."""
-    command = (sys.executable, "-m", "tests.engine.actors")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    first = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, start_new_session=True, **pipes)  # type: ignore[arg-type]
+    first = await start("-m", "tests.engine.actors", stdin=PIPE, stderr=2, own_session=True)
     all_of_them = Actors(first)
     hearing = asyncio.create_task(all_of_them.hear())
     try:
@@ -86,5 +80,7 @@ async def actors() -> AsyncIterator[Actors]:
     finally:
         # Not by their pids: those of the dead may be somebody else's by now.
         os.killpg(first.pid, signal.SIGKILL)
+        assert first.stdin is not None
+        first.stdin.close()
         await first.wait()
         await hearing

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PRODUCTS = 2_000
+# Of each game; what is tested here needs no more, and the first sync of each seller has them looked up.
+EXPANSIONS = 2
+PATIENT = {"request_deadline_s": PATIENCE_S, "database_timeout_s": PATIENCE_S}
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,14 @@ class Seller:
 
 
 @contextlib.asynccontextmanager
-async def seller_of(database_url: str, folder: Path, *, work: bool = True, **given: Any) -> AsyncIterator[Seller]:
+async def seller_of(database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any) -> AsyncIterator[Seller]:
     """The application with `given` settings; with `work` it works on what is queued."""
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(running(SimulatorSettings(symbols=2, accounts=(f"demo:{PRODUCTS}",), limits=False)))
+        simulator = SimulatorSettings(symbols=2, accounts=(f"demo:{products}",), expansions=EXPANSIONS, limits=False)
+        url = await stack.enter_async_context(running(simulator))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        settings = load_settings(database_url=database_url, cardtrader_url=url, export_folder=folder / "exports", secret_key=new_key(), **given)
-        app = await stack.enter_async_context(open_app(settings))
+        where = {"database_url": database_url, "cardtrader_url": url, "export_folder": folder / "exports"}
+        app = await stack.enter_async_context(open_app(load_settings(**where, **PATIENT, secret_key=new_key(), **given)))
         if work:
             await stack.enter_async_context(app.working())
         async with app.sources.inventory().account("demo") as asked:

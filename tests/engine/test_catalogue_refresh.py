@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 BLUEPRINTS = "/api/v2/blueprints/export"
 DOWN = {"name": "server_error", "code": 502, "path": BLUEPRINTS}
 STRANGE = 999_999_999
+# So few that some expansions have none of them.
+PRODUCTS = 20
 # Blueprints of the first expansion, as a shop knows them that has another's numbers.
 CARDS = [CatalogueRow(sku=f"sku {number}", tcgplayer_id=str(100_000 + number)) for number in range(1_005, 1_055)]
 
 
 @pytest.fixture
 async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
-    async with seller_of(database_url, tmp_path, request_attempts=1, run_attempts=1) as one:
+    async with seller_of(database_url, tmp_path, products=PRODUCTS, request_attempts=1, run_attempts=1) as one:
         yield one
 
 
@@ -77,6 +79,7 @@ async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(sel
     await seller.synced()
     [refreshed] = await refreshes(seller)
     stocked = await one_number(seller, "SELECT count(DISTINCT blueprint_id / 1000) FROM product")
+    assert stocked < await one_number(seller, "SELECT count(*) FROM expansion"), "of expansions without products nothing is asked"
     assert (refreshed["state"], refreshed["expansions"], refreshed["failed"], refreshed["unknown"]) == ("succeeded", stocked, 0, 0)
     assert refreshed["games"] == await one_number(seller, "SELECT count(*) FROM game") == 5
     assert refreshed["blueprints"] == await one_number(seller, "SELECT count(*) FROM blueprint")
@@ -138,7 +141,7 @@ async def test_a_provider_that_answers_no_expansion_fails_the_refresh_and_not_th
     assert (await seller.synced())["message"].startswith("Published")
     [refreshed] = await refreshes(seller)
     assert refreshed["state"] == "failed"
-    assert await asked(seller) == 4, "nobody asks a hundred expansions of a provider that is down"
+    assert await asked(seller) == 4, "nobody asks all seven expansions of a provider that is down"
     await break_expansions(seller)
     await seller.synced()
     assert (await refreshes(seller))[1]["unknown"] == 0
@@ -160,7 +163,7 @@ async def test_neither_a_held_sync_nor_a_dry_run_looks_anything_up(seller: Selle
 
 
 async def test_a_process_that_nobody_works_for_works_its_refresh_off(database_url: str, tmp_path: Path) -> None:
-    async with seller_of(database_url, tmp_path, work=False) as seller:
+    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller:
         run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
         await seller.app.executor.work(run)
         assert [one["state"] for one in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")] == ["queued"]
@@ -169,7 +172,7 @@ async def test_a_process_that_nobody_works_for_works_its_refresh_off(database_ur
 
 
 async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_after_the_next_sync(database_url: str, tmp_path: Path) -> None:
-    async with seller_of(database_url, tmp_path, work=False) as seller:
+    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller:
         account = {"account_id": seller.account_id, "account": "shop"}
         await seller.app.ledger.submit(Submission(kind=CATALOGUE_REFRESH, params=account, resources=["catalogue:cardtrader"]))
         run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))

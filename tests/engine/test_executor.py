@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from penstock.core.events import CancelAsked
 from penstock.errors import SourceUnavailableError, StoreUnavailableError
 from tests.engine.engines import PATIENCE_S, Done, Held, background, engine
 from tests.engine.faulty import FaultyLedger
@@ -36,10 +36,13 @@ async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_e
 
 
 async def test_a_run_whose_end_could_not_be_recorded_is_taken_over_and_ends(database_url: str) -> None:
-    async with engine(database_url, dead_after_s=0.5) as e:
+    async with engine(database_url) as e:
         ledger = FaultyLedger(e.ledger, {"finish": [StoreUnavailableError("away")], "requeue": [StoreUnavailableError("away")]})
         task_id = await e.submit("a")
-        async with e.working(ledger=ledger, record_s=0.0):
+        async with e.working(ledger=ledger, record_s=0.0) as executor:
+            await e.until(lambda: asyncio.sleep(0, result=ledger.calls["requeue"] > 0 and not executor.active))
+            # Its heart beats no more.
+            await e.grow_old(task_id)
             row = await e.until_state(task_id, "succeeded")
         assert row["fence"] == 2
         assert await e.claims() == {}
@@ -89,8 +92,14 @@ async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_l
         task_id = await e.submit("a", kind="held")
 
         async def cancel() -> None:
-            await e.ledger.cancel(task_id)
-            await asyncio.sleep(0.1)
+            with e.database.events.subscribed() as subscription:
+                await e.ledger.cancel(task_id)
+                async for events in subscription:
+                    if any(isinstance(event, CancelAsked) for event in events):
+                        break
+            # Whoever has listened for longer has had his turn.
+            for _ in range(10):
+                await asyncio.sleep(0)
 
         ledger = FaultyLedger(e.ledger, after_take=cancel)
         async with e.working({"held": held}, ledger=ledger, heartbeat_s=600.0):
@@ -130,7 +139,8 @@ async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_d
         try:
             return await held(run)
         finally:
-            await asyncio.sleep(0.3)
+            for _ in range(10):
+                await asyncio.sleep(0)
             written.append(run.id)
 
     async def deaf(run: Run) -> Done:
@@ -146,10 +156,9 @@ async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_d
         await e.submit("waits", kind="held")
         async with background(e.executor({"held": held, "slow": slow_page, "deaf": deaf}, shutdown_s=1.0).run()) as running:
             await held.until_begun(5)
-            ended_at = time.monotonic()
             running.cancel()
-            await asyncio.wait([running])
-            assert time.monotonic() - ended_at < 10
+            await asyncio.wait([running], timeout=PATIENCE_S)
+            assert running.done()
         assert await e.states() == {"queued": 6}
         assert set(await e.claims()) == {"r0", "r1", "r2", "r3", "r4", "waits"}
         assert len(written) == 1, "the page that was being written is finished"

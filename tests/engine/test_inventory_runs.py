@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 
 from penstock.core.runner import Cancelled, PutBack, Runner
 from penstock.errors import ConflictError
-from penstock.inventory.runs import INVENTORY_SYNC, SyncOrder
+from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.inventory.tables import product
 from penstock.store.inventory import SqlStaging
 from tests.engine.engines import FAST, PATIENCE_S

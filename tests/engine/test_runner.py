@@ -165,17 +165,29 @@ async def test_a_provider_that_says_how_long_is_not_asked_before(database_url: s
 
 
 async def test_the_heart_beats_while_the_work_goes_on_and_nobody_takes_it_for_dead(database_url: str) -> None:
-    async with engine(database_url, dead_after_s=0.6) as e:
-        run, stolen = await started(e), []
+    async with engine(database_url) as e:
+        run, beats = await started(e), []
+
+        async def beaten() -> bool:
+            alive = "heartbeat_at > clock_timestamp() - interval '30 seconds'"
+            if e.database.file:
+                alive = "heartbeat_at > (julianday('now') - 2440587.5) * 86400000 - 30000"
+            return bool(await e.rows(f"SELECT id FROM run WHERE {alive}"))
 
         async def work(_run: Run) -> Done:
-            for _ in range(15):
-                await asyncio.sleep(0.1)
-                stolen.extend(await e.ledger.take(5))
+            for _ in range(5):
+                # Were it not for the next beat, it would be taken for dead by now.
+                await e.move("run", "heartbeat_at", -29)
+                await e.until(beaten)
+                beats.append(await e.ledger.take(5))
+                await e.grow_old(run.task_id)
+                await e.until(beaten)
+                beats.append(await e.ledger.take(5))
             return Done()
 
         await Runner(e.ledger, FAST).run(run, work)
-        assert stolen == []
+        assert beats == [[]] * 10
+        assert (await e.run_row(run.task_id))["fence"] == 1
 
 
 async def test_a_heartbeat_that_the_database_does_not_take_does_not_end_the_run(database_url: str) -> None:

@@ -1,7 +1,8 @@
 """Processes for the tests of kill -9: each collects as it is told and prints, after each flush, what it has reported as written.
 
-For each line of input, `DATABASE EXCHANGE SINCE SYMBOL,SYMBOL,…`, this process forks one that has everything imported already: a kill costs
-milliseconds instead of a start of Python. It says `pid N`, and this process, after its end, `ended STATUS`.
+For each line of input, `DATABASE EXCHANGE SINCE SYMBOL,SYMBOL,… MOMENT`, this process forks one that has everything imported already: a kill
+costs milliseconds instead of a start of Python. It says `pid N`, at the moment (see `halting`) `halted`, and this process, after its end,
+`ended STATUS`.
 """
 
 from __future__ import annotations
@@ -9,19 +10,33 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from penstock.app import open_app
 from penstock.core.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
+from tests.faults.halting import halt_at_commit
+
+if TYPE_CHECKING:
+    from penstock.market.collect import Progress
+
+# As many as a page has: each page is a flush.
+_FLUSH_ROWS = 1_000
 
 
 async def collect(database_url: str, exchange_url: str, since: int, symbols: list[str]) -> None:
     settings = load_settings(database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=1_000_000)
     order = CollectOrder(symbols=symbols, timeframes=["1m"], since=since)
     async with open_app(settings) as app:
+        app.market._options = replace(app.market._options, flush_rows=_FLUSH_ROWS)
         say("open")
-        await app.collect(order, on_progress=lambda progress: say(f"written {progress.counters.written}"))
+        await app.collect(order, on_progress=tell)
+
+
+def tell(progress: Progress) -> None:
+    say(f"written {progress.counters.written}")
 
 
 def say(words: str) -> None:
@@ -32,10 +47,11 @@ def say(words: str) -> None:
 def main() -> None:
     log_to_stderr("warning")
     for line in sys.stdin:
-        database_url, exchange_url, since, symbols = line.split()
+        database_url, exchange_url, since, symbols, moment = line.split()
         child = os.fork()
         if not child:
             say(f"pid {os.getpid()}")
+            halt_at_commit(moment)
             asyncio.run(collect(database_url, exchange_url, int(since), symbols.split(",")))
             os._exit(0)
         say(f"ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")

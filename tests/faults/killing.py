@@ -1,4 +1,4 @@
-"""Processes that are killed: a script of this folder that forks one for each line of its input, and how long each is left alive."""
+"""Processes that are killed: a script of this folder that forks one for each line of its input, and when each is killed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tests.processes import PIPE, Process, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from random import Random
 
-DEAD_AFTER_S = 0.5
-_IMPATIENT = {"PENSTOCK_HEARTBEAT_S": "0.1", "PENSTOCK_DEAD_AFTER_S": str(DEAD_AFTER_S)}
+NEVER = "never"
+# PostgreSQL cannot know that a killed process is dead: its heartbeat only grows old. As if an hour had gone by since.
+GROWN_OLD = "UPDATE run SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE state = 'running'"
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,25 @@ class Ended:
 class Victims:
     """Starts processes, one at a time, and kills them."""
 
-    def __init__(self, parent: asyncio.subprocess.Process) -> None:
+    def __init__(self, parent: Process) -> None:
         assert parent.stdin is not None
         assert parent.stdout is not None
         self._orders, self._words = parent.stdin, parent.stdout
 
-    async def run(self, order: str, kill_after_s: float | None = None) -> Ended:
-        """Start one and kill it so long after it has opened the database, unless it ends before."""
-        self._orders.write(f"{order}\n".encode())
+    async def run(self, order: str, *, at: str = NEVER, after_s: float | None = None) -> Ended:
+        """Start one and kill it at a moment (see `halting`), or so long after it has opened the database unless it ends before."""
+        self._orders.write(f"{order} {at}\n".encode())
         [_, pid] = await self._line("pid")
         await self._line("open")
         began = time.monotonic()
-        ending = asyncio.ensure_future(self._until_ended())
-        await asyncio.wait([ending], timeout=kill_after_s)
+        ending = asyncio.ensure_future(self._until_ended(int(pid)))
+        await asyncio.wait([ending], timeout=after_s)
         # It can have ended by itself just now, before its last words were read.
         with contextlib.suppress(ProcessLookupError):
             if not ending.done():
                 os.kill(int(pid), signal.SIGKILL)
         status, said = await ending
-        assert status == 0 or (status == -signal.SIGKILL and kill_after_s is not None)
+        assert status == (0 if at == NEVER else -signal.SIGKILL) or (status == -signal.SIGKILL and after_s is not None)
         return Ended(said, status != 0, time.monotonic() - began)
 
     async def _line(self, name: str | None = None) -> list[str]:
@@ -58,18 +60,21 @@ class Victims:
         assert name is None or words[0] == name, words
         return words
 
-    async def _until_ended(self) -> tuple[int, list[list[str]]]:
+    async def _until_ended(self, pid: int) -> tuple[int, list[list[str]]]:
         said: list[list[str]] = []
         while (words := await self._line())[0] != "ended":
-            said.append(words)
+            if words == ["halted"]:
+                os.kill(pid, signal.SIGKILL)
+            else:
+                said.append(words)
         return int(words[1]), said
 
 
 @contextlib.asynccontextmanager
 async def victims(script: str, **environment: str) -> AsyncIterator[Victims]:
     """Those of a script beside this one; whoever is left at the end is gone with it."""
-    given: dict[str, Any] = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "env": os.environ | _IMPATIENT | environment}
-    parent = await asyncio.create_subprocess_exec(sys.executable, str(Path(__file__).with_name(script)), start_new_session=True, **given)
+    path = str(Path(__file__).with_name(script))
+    parent = await start(path, stdin=PIPE, stderr=2, environment=os.environ | environment, own_session=True)
     try:
         yield Victims(parent)
     finally:

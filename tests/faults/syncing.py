@@ -1,7 +1,8 @@
 """Processes for the tests of kill -9: each brings the inventory of an account in step, and prints which phase it has reached.
 
-For each line of input, `DATABASE MARKETPLACE FOLDER KEY ACCOUNT`, this process forks one that has everything imported already: a kill costs
-milliseconds instead of a start of Python. It says `pid N`, and this process, after its end, `ended STATUS`.
+For each line of input, `DATABASE MARKETPLACE FOLDER KEY ACCOUNT MOMENT`, this process forks one that has everything imported already: a kill
+costs milliseconds instead of a start of Python. It says `pid N`, at the moment `halted`, and this process, after its end, `ended STATUS`.
+Moments beside those of `halting`: `first-byte` of an export, and the beginning of each phase, by its name.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from sqlalchemy import func, select
 from penstock.app import App, open_app
 from penstock.core.logs import log_to_stderr
 from penstock.inventory.pace import Pace
-from penstock.inventory.runs import INVENTORY_SYNC, SyncOrder
+from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.settings import load_settings
 from penstock.store.schema import run as runs
+from tests.faults.halting import halt, halt_at_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from penstock.inventory.source import ExportBody
     from penstock.inventory.sync import Phase
 
 _LOOK_S = 0.02
@@ -51,24 +53,34 @@ def say(words: str) -> None:
     os.write(1, f"{words}\n".encode())
 
 
-def telling(enter: Callable[[Pace, Phase], None]) -> Callable[[Pace, Phase], None]:
-    """The same, and it says so."""
+def tell_phases(moment: str) -> None:
+    """Say which phase is entered, and halt at the moment."""
+    enter, watch = Pace.enter, Pace.watch
 
     def entered(self: Pace, phase: Phase) -> None:
         say(f"phase {phase}")
+        if phase == moment:
+            halt()
         enter(self, phase)
 
-    return entered
+    def watched(self: Pace, body: ExportBody) -> None:
+        if moment == "first-byte":
+            halt()
+        watch(self, body)
+
+    Pace.enter = entered  # type: ignore[method-assign]
+    Pace.watch = watched  # type: ignore[method-assign]
 
 
 def main() -> None:
     log_to_stderr("warning")
-    Pace.enter = telling(Pace.enter)  # type: ignore[method-assign,assignment]
     for line in sys.stdin:
-        database_url, marketplace_url, folder, key, account_id = line.split()
+        database_url, marketplace_url, folder, key, account_id, moment = line.split()
         child = os.fork()
         if not child:
             say(f"pid {os.getpid()}")
+            tell_phases(moment)
+            halt_at_commit(moment)
             asyncio.run(keep_in_step(database_url, marketplace_url, folder, key, int(account_id)))
             os._exit(0)
         say(f"ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")

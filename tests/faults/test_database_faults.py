@@ -7,8 +7,6 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,9 +16,10 @@ from sqlalchemy import event
 from penstock.errors import StoreUnavailableError
 from tests.market_builders import MINUTE, ORIGIN, Opened, candles, opened, page
 from tests.postgres_server import start_postgres
+from tests.processes import PIPE, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.postgres_server import PostgresServer
@@ -43,22 +42,21 @@ async def still_whole(store: Opened, rows: int) -> None:
     assert await store.value("SELECT sum(inserted) AS n FROM run") == rows
 
 
-@contextlib.contextmanager
-def locked(database: Path) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def locked(database: Path) -> AsyncIterator[None]:
     """Another process holds the file's lock for writing."""
-    command = [sys.executable, "-c", _LOCKER, str(database)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as locker:
-        assert locker.stdout is not None
-        assert locker.stdout.readline() == "locked\n"
-        yield
-        locker.communicate()
+    locker = await start("-c", _LOCKER, str(database), stdin=PIPE)
+    assert locker.stdout is not None
+    assert await locker.stdout.readline() == b"locked\n"
+    yield
+    assert await locker.communicate() == (b"", b"")
 
 
 async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_and_works_again_later(sqlite_database: str, tmp_path: Path) -> None:
-    async with opened(sqlite_database, timeout_s=0.3) as store:
+    async with opened(sqlite_database, timeout_s=1.0) as store:
         target, run = await store.target(), await store.run()
         await store.write(run, page(target, candles(ORIGIN, 5)))
-        with locked(tmp_path / "penstock.db"):
+        async with locked(tmp_path / "penstock.db"):
             with pytest.raises(StoreUnavailableError, match="database is locked"):
                 await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5)))
             await still_whole(store, 5)
@@ -67,7 +65,7 @@ async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_a
 
 
 async def test_readers_of_a_locked_file_are_not_kept_waiting(sqlite_database: str, tmp_path: Path) -> None:
-    async with opened(sqlite_database, timeout_s=0.3) as store:
+    async with opened(sqlite_database) as store:
         locker = sqlite3.connect(tmp_path / "penstock.db", isolation_level=None)
         try:
             locker.execute("BEGIN IMMEDIATE")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-import os
 import random
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,10 @@ from tests.inventory_builders import body_of, row
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_SEED = int(os.environ.get("PENSTOCK_TEST_SEED", "20261122"))
-_CUTS = 1_000
+    from tests.conftest import Say
+    from tests.trials import Trials
+
+_CUTS = (60, 1_000)
 _ROWS = 12
 _BODY = body_of([row(number, description='},{"id":1},{ ]', hub={"shelf": [{"id": 1}, {"id": 2}]}) for number in range(1, _ROWS + 1)])
 _CHUNK = 700
@@ -91,19 +92,22 @@ async def asking(cutter: Cutter) -> AsyncIterator[CardTraderAccount]:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-async def test_a_thousand_cuts_on_the_wire_are_all_noticed(framing: str, monkeypatch: pytest.MonkeyPatch, *, packed: bool) -> None:
+async def test_cuts_anywhere_on_the_wire_are_all_noticed(
+    framing: str, trials: Trials, say: Say, monkeypatch: pytest.MonkeyPatch, *, packed: bool
+) -> None:
     # CardTrader's limit is for CardTrader.
     monkeypatch.setattr(cardtrader, "_REQUESTS_IN_WINDOW", 10**9)
     whole, begin = on_the_wire(framing, packed=packed)
-    chance = random.Random(f"{_SEED} {framing} {packed}")
+    chance = random.Random(f"{trials.seed} {framing} {packed}")
     edges = {0, 1, begin - 1, begin, begin + 1, *range(len(whole) - 12, len(whole))}
-    cuts = [*edges, *(chance.randrange(begin, len(whole)) for _ in range(_CUTS - len(edges)))]
+    cuts = [*edges, *(chance.randrange(begin, len(whole)) for _ in range(trials.of(*_CUTS) - len(edges)))]
     cutter = Cutter()
     async with cutter.serving(), asking(cutter) as account:
         for cut in cuts:
             cutter.answer = whole[:cut]
             with pytest.raises(SourceUnavailableError):
-                pytest.fail(f"seed {_SEED}: {await rows_read(account)} products of an answer that was cut at {cut} of {len(whole)} bytes")
+                pytest.fail(f"seed {trials.seed}: {await rows_read(account)} products of an answer that was cut at {cut} of {len(whole)} bytes")
         # Nothing but the cut was wrong with them.
         cutter.answer = whole
         assert await rows_read(account) == _ROWS
+    say(f"{framing}, gzip {packed}: seed {trials.seed}, n = {len(cuts)} cuts, 0 taken for the whole")

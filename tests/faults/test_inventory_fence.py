@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.app import open_app
 from penstock.core.vault import new_key
+from tests.faults.unlisted import nothing_to_look_up
+from tests.faults.valve import Valve, valve
 from tests.seller_builders import KeptShop, Seller, kept_shop, shop_settings, simulated_seller
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 _PRODUCTS = 300
-# Within it another worker does the whole sync.
-_STALL = {"name": "slow", "bytes": 50_000, "pause_ms": 4_000, "count": 1}
+_SHUT_AFTER = 50_000
 
 
-async def stalled(shop: KeptShop, seller: Seller) -> uuid.UUID:
+@contextlib.asynccontextmanager
+async def seller_behind_a_valve() -> AsyncIterator[tuple[Seller, Valve]]:
+    async with simulated_seller(_PRODUCTS) as seller, valve(seller.url) as between:
+        yield replace(seller, url=between.url), between
+
+
+async def stalled(shop: KeptShop, between: Valve) -> uuid.UUID:
     """A sync in the middle of whose export nothing comes."""
-    await seller.advance(changed=20, new=3)
-    await seller.faults(_STALL)
+    await shop.seller.advance(changed=20, new=3)
+    await shop.seller.faults()
+    between.shut_after(_SHUT_AFTER)
     task_id = await shop.submit()
 
     async def begun() -> bool:
@@ -41,11 +52,12 @@ async def until_idle(shop: KeptShop) -> None:
 async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(postgres_database: str, tmp_path: Path) -> None:
     key, folder = new_key(), tmp_path / "exports"
     async with (
-        simulated_seller(_PRODUCTS) as seller,
+        seller_behind_a_valve() as (seller, between),
         kept_shop(postgres_database, seller, folder, secret_key=key, heartbeat_s=600, max_concurrent_tasks=1) as shop,
     ):
+        await nothing_to_look_up(shop.app)
         await shop.sync()
-        task_id = await stalled(shop, seller)
+        task_id = await stalled(shop, between)
         # The stalled export is older than what the new worker gets.
         await seller.advance(changed=20, gone=2)
 
@@ -58,6 +70,7 @@ async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(pos
             await shop.engine.until(taken_over)
             run = await shop.ended(task_id)
             await shop.check(await seller.rows())
+            between.open()
             await until_idle(shop)
         assert (run["state"], run["fence"], run["error"]) == ("succeeded", 2, None)
         assert (await shop.ended(task_id))["message"] == run["result"]["message"]
@@ -69,11 +82,12 @@ async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(pos
 
 async def test_a_worker_that_has_lost_its_run_ends_and_writes_nothing_more(database_url: str, tmp_path: Path) -> None:
     key, folder = new_key(), tmp_path / "exports"
-    async with simulated_seller(_PRODUCTS) as seller:
+    async with seller_behind_a_valve() as (seller, between):
         async with kept_shop(database_url, seller, folder, secret_key=key, heartbeat_s=0.1) as shop:
+            await nothing_to_look_up(shop.app)
             await shop.sync()
             before = await shop.published()
-            task_id = await stalled(shop, seller)
+            task_id = await stalled(shop, between)
             await shop.engine.change("UPDATE run SET fence = fence + 1, message = 'theirs' WHERE task_id = :task_id", task_id=str(task_id))
             await until_idle(shop)
             run = await shop.engine.run_row(task_id)

@@ -1,16 +1,16 @@
-"""kill -9 of a syncing process at random moments: what is published is the one version or the other, and the next start brings the sync to its end.
+"""kill -9 of a syncing process: what is published is the one version or the other, and the next start brings the sync to its end.
 
-The moments are drawn from a seed that is printed with n; 0 mixed snapshots in n kills bound their rate at about 3/n.
+First once in each phase and on both sides of the commit that publishes. In the full form then at random moments, drawn from a seed that is printed
+with n; 0 mixed snapshots in n kills bound their rate at about 3/n.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import random
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -18,19 +18,29 @@ from sqlalchemy import text
 from penstock.app import open_app
 from penstock.core.vault import new_key
 from penstock.store.database import Database, parse_url
-from tests.faults.killing import DEAD_AFTER_S, Ended, Moments, Victims, victims
+from tests.faults.killing import GROWN_OLD, Ended, Moments, victims
+from tests.faults.unlisted import nothing_to_look_up
 from tests.seller_builders import Rows, Seller, add_account, differing, published_rows, shop_settings, simulated_seller
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from sqlalchemy import Connection
 
     from tests.conftest import Say
+    from tests.trials import Trials
 
-_SEED = int(os.environ.get("PENSTOCK_TEST_SEED", "20261122"))
-_KILLS = 30
+# When, whether the export is kept whole by then, and which version is published.
+_AT = (
+    ("first-byte", False, "old"),
+    ("parse", False, "old"),
+    ("check", True, "old"),
+    ("publish", True, "old"),
+    ("before:1:snapshot", True, "old"),
+    ("after:1:snapshot", True, "new"),
+)
+_RANDOM_KILLS = (0, 30)
 _PRODUCTS = 2_000
 _EDITS = {"changed": 30, "gone": 3, "new": 3, "returned": 50, "sold": 2}
 # What products are is looked up by other runs, which have no hurry.
@@ -70,9 +80,8 @@ class Left:
 
     async def grown_old(self) -> None:
         """On PostgreSQL a killed process counts as alive until its heartbeat is old."""
-        alive = f"SELECT id FROM run WHERE state = 'running' AND heartbeat_at > clock_timestamp() - interval '{DEAD_AFTER_S} seconds'"
-        while self.database.file is None and await self.rows(alive):
-            await asyncio.sleep(0.05)
+        if self.database.file is None:
+            await self.database.write(lambda connection: connection.exec_driver_sql(GROWN_OLD))
 
     async def check_tidy(self) -> None:
         """Everything ended well, and nothing lies about any more."""
@@ -98,7 +107,16 @@ async def prepared(url: str, seller: Seller, folder: Path, key: str) -> int:
     """A database with the seller's account."""
     folder.mkdir()
     async with open_app(shop_settings(url, seller, folder, secret_key=key)) as app:
+        await nothing_to_look_up(app)
         return await add_account(app)
+
+
+@dataclass(frozen=True)
+class Met:
+    """What is there after a kill: the whole export of the unfinished sync, and which version is published."""
+
+    kept: bool
+    version: str
 
 
 class Tally:
@@ -109,42 +127,44 @@ class Tally:
         self.versions = Counter[str]()
         self.used_again = 0
 
-    def said(self) -> str:
+    def said(self, seed: int, drawn: int) -> str:
         phases = ", ".join(f"{count} in {phase}" for phase, count in self.phases.items())
         found = ", ".join(f"{count} times the {version} version" for version, count in self.versions.items())
-        return f"seed {_SEED}, n = {self.phases.total()} kills ({phases}): {found}, 0 mixed; the kept export used again {self.used_again} times"
+        n = f"n = {self.phases.total()} kills, {drawn} of them at random moments of seed {seed} ({phases})"
+        return f"{n}: {found}, 0 mixed; the kept export used again {self.used_again} times"
 
 
-async def one_kill(left: Left, seller: Seller, processes: Victims, order: str, moments: Moments, tally: Tally) -> None:
+async def one_kill(left: Left, seller: Seller, kill: Callable[[], Awaitable[Ended]], go_on: Callable[[], Awaitable[Ended]], tally: Tally) -> Met:
     """Kill one sync on its way to the next version, look at what is there, and let the next process go on."""
     before = await left.published()
     await seller.advance(**_EDITS)
     after = await seller.rows()
     await seller.prepare()
     await seller.faults()
-    ended = await processes.run(order, moments.draw())
-    moments.learn(ended)
-    tally.phases[phase_of(ended)] += 1
+    tally.phases[phase_of(await kill())] += 1
     found = await left.published()
     assert found in (before, after), (differing(found, before), differing(found, after))
-    tally.versions["new" if found == after else "old"] += 1
-    goes_on, kept = await left.unfinished(), await left.kept_whole()
+    met = Met(await left.kept_whole(), "new" if found == after else "old")
+    tally.versions[met.version] += 1
+    goes_on = await left.unfinished()
     await seller.faults()
     await left.grown_old()
-    await processes.run(order)
+    await go_on()
     # A run that had published and could not say so any more needs nothing.
-    assert await seller.exports() == (0 if kept or (goes_on and found == after) else 1)
-    tally.used_again += kept
+    assert await seller.exports() == (0 if met.kept or (goes_on and met.version == "new") else 1)
+    tally.used_again += met.kept
     assert differing(await left.published(), after) == {}
     for task_id in goes_on:
         [run] = await left.rows("SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=task_id)
         assert (run["state"], run["error"]) == ("succeeded", None)
     await left.check_tidy()
+    return met
 
 
 async def test_kill_9_never_leaves_a_mixed_inventory_and_the_next_start_brings_the_sync_to_its_end(
-    database_url: str, tmp_path: Path, say: Say
+    database_url: str, tmp_path: Path, trials: Trials, say: Say
 ) -> None:
+    drawn = trials.of(*_RANDOM_KILLS)
     tally, key, folder = Tally(), new_key(), tmp_path / "exports"
     async with simulated_seller(_PRODUCTS) as seller, victims("syncing.py") as processes:
         account_id = await prepared(database_url, seller, folder, key)
@@ -152,10 +172,19 @@ async def test_kill_9_never_leaves_a_mixed_inventory_and_the_next_start_brings_t
         await processes.run(order)
         await seller.advance(**_EDITS)
         await seller.prepare()
-        moments = Moments(random.Random(_SEED), (await processes.run(order)).lived_s)
+        moments = Moments(random.Random(trials.seed), (await processes.run(order)).lived_s)
+
+        async def kill_at_random() -> Ended:
+            ended = await processes.run(order, after_s=moments.draw())
+            moments.learn(ended)
+            return ended
+
         async with left_in(database_url, account_id, folder) as left:
             assert differing(await left.published(), await seller.rows()) == {}
-            for _ in range(_KILLS):
-                await one_kill(left, seller, processes, order, moments, tally)
-    say(tally.said())
-    assert tally.phases.total() - tally.phases[_DONE] > _KILLS // 3
+            for at, *expected in _AT:
+                met = await one_kill(left, seller, partial(processes.run, order, at=at), partial(processes.run, order), tally)
+                assert [met.kept, met.version] == expected, at
+            for _ in range(drawn):
+                await one_kill(left, seller, kill_at_random, partial(processes.run, order), tally)
+    say(tally.said(trials.seed, drawn))
+    assert tally.phases.total() - tally.phases[_DONE] >= len(_AT) + drawn // 3

@@ -6,25 +6,30 @@ One application, seller and database serve all tests of a kind; each test makes 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
+from penstock.app import open_app
+from penstock.core.vault import new_key
 from penstock.errors import ConflictError, NotFoundError, PenstockError, RateLimitedError, SourceRefusedError, SourceUnavailableError
 from penstock.sources import cardtrader
-from tests.conftest import DATABASES
-from tests.seller_builders import KeptShop, Rows, differing, kept_shop, simulated_seller
+from tests.databases import DATABASES
+from tests.faults.unlisted import nothing_to_look_up
+from tests.seller_builders import KeptShop, Rows, differing, kept_shop, shop_settings, simulated_seller
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
 
-    from tests.postgres_server import PostgresServer
+    from tests.databases import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _PRODUCTS = 300
-_SHORT_S = 1.0
+_SHORT_S = 0.3
 Fault = dict[str, Any]
 
 
@@ -37,22 +42,30 @@ def short_pauses() -> Any:  # noqa: ANN401 - a context manager
 
 
 @pytest_asyncio.fixture(params=DATABASES, scope="module", loop_scope="module")
-async def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KeptShop]:
+async def kept(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KeptShop]:
     folder = tmp_path_factory.mktemp("switches")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(short_pauses())
-        url = f"sqlite:///{folder / 'penstock.db'}"
-        if request.param == "postgresql":
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = stack.enter_context(server.database())
-        async with simulated_seller(_PRODUCTS) as seller, kept_shop(url, seller, folder / "exports") as opened:
+    with short_pauses(), databases.fresh(request.param, folder) as url:
+        async with simulated_seller(_PRODUCTS) as seller, kept_shop(url, seller, folder / "exports", run_retry_s=0.001) as opened:
+            await nothing_to_look_up(opened.app)
+            retry_soon(opened)
             await in_step(opened)
             yield opened
 
 
+def retry_soon(shop: KeptShop) -> None:
+    """No event tells that a retry is due."""
+    shop.app.executor._options = replace(shop.app.executor._options, poll_s=0.1)
+
+
+def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.MarkDecorator:
+    """Cases of what comes over the wire: the database has no part in them, except in leaving a staging area early."""
+    pairs = [("sqlite", case) for case in cases] + [("postgresql", case) for case in also_on_postgresql]
+    return pytest.mark.parametrize(("kept", "case"), pairs, indirect=["kept"])
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(kept: KeptShop) -> AsyncIterator[KeptShop]:
-    """In step before the test and, whatever the test did, by one undisturbed sync after it."""
+    """In step before the test and, whatever the test did, by one undisturbed sync after it, unless it is so already."""
     yield kept
     await in_step(kept)
 
@@ -60,6 +73,8 @@ async def shop(kept: KeptShop) -> AsyncIterator[KeptShop]:
 async def in_step(shop: KeptShop) -> None:
     """An undisturbed sync makes the table equal the export, whatever was before."""
     await shop.seller.faults()
+    if shop.left() == [] and differing(await shop.published(), await shop.seller.rows()) == {}:
+        return
     run = await shop.sync()
     if run["result"]["held"]:
         # Only what was approved before can make a good export strange.
@@ -93,10 +108,10 @@ _ARRIVALS: dict[str, list[Fault]] = {
 }
 
 
-@pytest.mark.parametrize("faults", _ARRIVALS.values(), ids=_ARRIVALS.keys())
-async def test_however_an_export_arrives_it_is_published_at_once(shop: KeptShop, faults: list[Fault]) -> None:
+@mostly_on_sqlite(_ARRIVALS, "late", "slowly")
+async def test_however_an_export_arrives_it_is_published_at_once(shop: KeptShop, case: str) -> None:
     _, after = await edited(shop)
-    await shop.seller.faults(*faults)
+    await shop.seller.faults(*_ARRIVALS[case])
     run = await shop.sync()
     assert (run["state"], run["attempt"], run["error"], await shop.seller.exports()) == ("succeeded", 1, None, 1)
     assert (run["result"]["rows"], run["result"]["suspicions"], run["result"]["held"]) == (len(after), {}, False)
@@ -129,10 +144,10 @@ _PASSING: dict[str, list[Fault]] = {
 }
 
 
-@pytest.mark.parametrize("faults", _PASSING.values(), ids=_PASSING.keys())
-async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published(shop: KeptShop, faults: list[Fault]) -> None:
+@mostly_on_sqlite(_PASSING, "503", "a cut, length", "a cut, chunked, packed, hidden", "a cut, close, packed")
+async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published(shop: KeptShop, case: str) -> None:
     _, after = await edited(shop)
-    await shop.seller.faults(*faults)
+    await shop.seller.faults(*_PASSING[case])
     run = await shop.sync()
     assert (run["state"], run["attempt"], await shop.seller.exports()) == ("succeeded", 2, 2)
     assert run["result"]["rows"] == len(after)
@@ -158,10 +173,9 @@ _LASTING: dict[str, tuple[list[Fault], type[PenstockError], str]] = {
 }
 
 
-@pytest.mark.parametrize(("faults", "error", "says"), _LASTING.values(), ids=_LASTING.keys())
-async def test_what_does_not_pass_fails_the_sync_with_its_reason_and_what_was_published_stays(
-    shop: KeptShop, faults: list[Fault], error: type[PenstockError], says: str
-) -> None:
+@mostly_on_sqlite(_LASTING, "HTML with 502", "a cut, length", "a cut, packed")
+async def test_what_does_not_pass_fails_the_sync_with_its_reason_and_what_was_published_stays(shop: KeptShop, case: str) -> None:
+    faults, error, says = _LASTING[case]
     before, _ = await edited(shop)
     await shop.seller.faults(*faults)
     run = await shop.sync()
@@ -173,14 +187,17 @@ async def test_what_does_not_pass_fails_the_sync_with_its_reason_and_what_was_pu
     assert shop.left() == []
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [{"name": "unauthorized", "code": 401}, {"name": "unauthorized", "code": 403}, {"name": "html", "status": 403}],
-    ids=["401", "403", "HTML with 403"],
-)
-async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(shop: KeptShop, fault: Fault) -> None:
+_REFUSED: dict[str, Fault] = {
+    "401": {"name": "unauthorized", "code": 401},
+    "403": {"name": "unauthorized", "code": 403},
+    "HTML with 403": {"name": "html", "status": 403},
+}
+
+
+@mostly_on_sqlite(_REFUSED, "401")
+async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(shop: KeptShop, case: str) -> None:
     before, _ = await edited(shop)
-    await shop.seller.faults(fault)
+    await shop.seller.faults(_REFUSED[case])
     run = await shop.sync()
     assert (run["state"], run["attempt"], await shop.seller.exports()) == ("failed", 1, 1)
     assert (run["result"], SourceRefusedError.exit_code) == ({"error_codes": {"source_refused": 1}}, 3)
@@ -190,20 +207,29 @@ async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(shop: K
 
 
 @pytest.mark.parametrize("where", ["the first byte", "the middle"])
-async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(database_url: str, tmp_path: Any, where: str) -> None:  # noqa: ANN401
+async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(sqlite_database: str, tmp_path: Path, where: str) -> None:
     silent = {"name": "hang"} if where == "the first byte" else {"name": "slow", "bytes": 50_000, "pause_ms": 600_000}
-    limits = {"export_first_byte_s": _SHORT_S, "export_idle_s": _SHORT_S, "run_retry_s": 0.01}
-    async with simulated_seller(_PRODUCTS) as seller, kept_shop(database_url, seller, tmp_path / "exports", **limits) as shop:
-        await shop.seller.faults(silent)
-        run = await shop.sync()
-        assert (run["state"], run["attempt"]) == ("failed", 2)
-        assert run["result"] == {"error_codes": {"source_unavailable": 1}}
-        assert ("no answer in time" if where == "the first byte" else f"nothing came for {_SHORT_S:g} s") in run["error"]
-        assert await shop.published() == {}
-        await shop.seller.faults(silent | {"count": 1})
-        assert (await shop.sync())["attempt"] == 2
-        await shop.check(await seller.rows())
-        assert shop.left() == []
+    limits = {"export_first_byte_s": _SHORT_S, "export_idle_s": _SHORT_S, "run_retry_s": 0.001, "secret_key": new_key()}
+    async with simulated_seller(_PRODUCTS) as seller:
+        async with kept_shop(sqlite_database, seller, tmp_path / "exports", **limits) as shop:
+            retry_soon(shop)
+            await seller.faults(silent)
+            run = await shop.sync()
+            assert (run["state"], run["attempt"]) == ("failed", 2)
+            assert run["result"] == {"error_codes": {"source_unavailable": 1}}
+            assert ("no answer in time" if where == "the first byte" else f"nothing came for {_SHORT_S:g} s") in run["error"]
+            assert await shop.published() == {}
+        # On a busy machine the proper answer too can be missing for so short a time: it is asked for until it is there.
+        async with open_app(shop_settings(sqlite_database, seller, tmp_path / "exports", run_attempts=100, **limits)) as app, app.working():
+            later = KeptShop(app, seller, shop.account_id, tmp_path / "exports")
+            retry_soon(later)
+            await nothing_to_look_up(app, seller)
+            await seller.faults(silent | {"count": 1})
+            run = await later.sync()
+            assert (run["state"], run["attempt"], await seller.exports()) == ("succeeded", run["attempt"], run["attempt"])
+            assert run["attempt"] >= 2
+            await later.check(await seller.rows())
+            assert later.left() == []
 
 
 # ── Rows that cannot be read ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -311,8 +337,9 @@ async def test_a_newer_sync_takes_the_place_of_a_held_one(shop: KeptShop, twist:
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "another_seller"])
-async def test_a_strange_first_import_is_held_too(database_url: str, tmp_path: Any, kind: str) -> None:  # noqa: ANN401
+async def test_a_strange_first_import_is_held_too(database_url: str, tmp_path: Path, kind: str) -> None:
     async with simulated_seller(_PRODUCTS) as seller, kept_shop(database_url, seller, tmp_path / "exports") as shop:
+        await nothing_to_look_up(shop.app, seller)
         await seller.faults({"name": "bad_products", "kind": kind})
         run = await shop.sync()
         assert run["result"]["held"]
@@ -329,10 +356,10 @@ async def test_a_strange_first_import_is_held_too(database_url: str, tmp_path: A
 
 
 async def test_stock_that_is_sold_while_the_export_is_written_is_published_as_it_was_sent_and_put_right_by_the_next_sync(
-    database_url: str,
-    tmp_path: Any,  # noqa: ANN401
+    database_url: str, tmp_path: Path
 ) -> None:
     async with simulated_seller(_PRODUCTS) as seller, kept_shop(database_url, seller, tmp_path / "exports") as shop:
+        await nothing_to_look_up(shop.app, seller)
         await shop.sync()
         await seller.faults({"name": "sold", "percent": 30, "count": 1})
         run = await shop.sync()

@@ -1,4 +1,7 @@
-"""Databases that say nothing any more, without closing anything: each transaction ends by its deadline, whatever it waits for in that moment."""
+"""Databases that say nothing any more, without closing anything: each transaction ends by its deadline, whatever it waits for in that moment.
+
+The clock of the deadlines stands still until a test moves it. Only a connection that is being opened ends by a clock of its own, that of libpq.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,65 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from penstock.errors import StoreUnavailableError
+from penstock.store import database as database_module
 from tests.market_builders import MINUTE, ORIGIN, candles, opened, page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
 
     from tests.postgres_server import PostgresServer
 
-_TIMEOUT_S = 1.0
-# The deadline of a transaction is 1.5 times the time-out. A new connection may take 2 s beside it: libpq knows no less.
-_LONGEST_S = 1.5 * _TIMEOUT_S + 2
-# A shared machine may be slow; a server that is waited for without end is far beyond this.
-_SLACK_S = 12.0
+_TIMEOUT_S = 2.0
+_DEADLINE_S = 1.5 * _TIMEOUT_S
+# What libpq is told; it knows no less.
+_CONNECT_S = 2
+# Reached only by what would never come.
+_PATIENCE_S = 60.0
+
+
+class Clock:
+    """The time of the loop and of the deadlines of a database."""
+
+    now = 1_000.0
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stands still until it is advanced."""
+    stopped = Clock()
+    monkeypatch.setattr(database_module, "time", SimpleNamespace(monotonic=lambda: stopped.now))
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: stopped.now)
+    return stopped
+
+
+async def until(condition: Callable[[float], bool]) -> None:
+    """Wait in a thread: no time-out of the loop would ever be over."""
+    assert await asyncio.to_thread(condition, _PATIENCE_S)
+
+
+async def until_done(*tasks: asyncio.Future[Any]) -> None:
+    """They end in real time, whatever the clock says."""
+    done = threading.Event()
+    asyncio.gather(*tasks, return_exceptions=True).add_done_callback(lambda _: done.set())
+    await until(done.wait)
+
+
+async def turns() -> None:
+    """Let the loop do all it would do by now."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class BlackHole:
@@ -32,6 +76,7 @@ class BlackHole:
     def __init__(self, port: int) -> None:
         self._target = port
         self._swallowing = threading.Event()
+        self.swallowed = threading.Event()
         self._word: bytes | None = None
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -47,10 +92,7 @@ class BlackHole:
     def speak(self) -> None:
         self._word = None
         self._swallowing.clear()
-
-    @property
-    def swallowing(self) -> bool:
-        return self._swallowing.is_set()
+        self.swallowed.clear()
 
     def close(self) -> None:
         self._listener.close()
@@ -74,7 +116,9 @@ class BlackHole:
             while data := one.recv(65_536):
                 if self._word is not None and self._word in data:
                     self._swallowing.set()
-                if not self._swallowing.is_set():
+                if self._swallowing.is_set():
+                    self.swallowed.set()
+                else:
                     other.sendall(data)
             # The other thread waits for the other one.
             other.shutdown(socket.SHUT_RDWR)
@@ -94,6 +138,15 @@ def database_behind(postgres_database: str, black_hole: BlackHole) -> str:
     return postgres_database.replace(f":{port}/", f":{black_hole.port}/")
 
 
+@contextlib.asynccontextmanager
+async def cut_in_the_end(black_hole: BlackHole) -> AsyncIterator[None]:
+    """A thread that still waits for the server, as it must not, keeps a failed test from its end no longer."""
+    try:
+        yield
+    finally:
+        black_hole.close()
+
+
 MOMENTS = {
     "while a connection is idle": None,
     "while it is opened": None,
@@ -108,76 +161,150 @@ _NEW = {"while it is opened", "while it is set up"}
 
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_server_that_falls_silent_is_an_error_in_time_and_works_again_when_it_speaks(
-    database_behind: str, black_hole: BlackHole, moment: str
+    database_behind: str, black_hole: BlackHole, clock: Clock, moment: str
 ) -> None:
-    async with opened(database_behind, timeout_s=_TIMEOUT_S) as store:
+    async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         target, run = await store.target(), await store.run()
         await store.write(run, page(target, candles(ORIGIN, 5)))
         if moment in _NEW:
             store.database.backend.writer.dispose()
+        given: list[int] = []
+        event.listen(store.database.backend.writer, "do_connect", lambda *told: given.append(told[3]["connect_timeout"]), insert=True)
         black_hole.swallow(MOMENTS[moment])
-        began = time.monotonic()
+        writing = asyncio.create_task(store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5))))
+        await until(black_hole.swallowed.wait)
+        clock.advance(_DEADLINE_S - 0.01)
+        await turns()
+        # What is being opened may end already, by the clock of libpq.
+        assert moment == "while it is opened" or not writing.done()
+        clock.advance(0.02)
+        await until_done(writing)
         with pytest.raises(StoreUnavailableError):
-            await asyncio.wait_for(store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5))), 30)
-        assert time.monotonic() - began < _LONGEST_S + _SLACK_S
-        assert black_hole.swallowing, "it was silent at that moment"
+            await writing
+        assert set(given) <= {_CONNECT_S}
+        assert len(given) <= 1, "beyond the deadline it tries no second time"
         black_hole.speak()
         assert await store.value("SELECT count(*) AS n FROM candle") == await store.value("SELECT sum(inserted) AS n FROM run") == 5
         assert (await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5)))).inserted == 5
 
 
-async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_they_are(database_behind: str, black_hole: BlackHole) -> None:
-    async with opened(database_behind, timeout_s=_TIMEOUT_S) as store:
+async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_they_are(
+    database_behind: str, black_hole: BlackHole, clock: Clock
+) -> None:
+    async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         run = await store.run()
         black_hole.swallow()
-        began = time.monotonic()
-        waiting = (store.value("SELECT 1 AS n") if number % 2 else store.ledger.heartbeat(run) for number in range(60))
-        heard = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
+        waiting = [asyncio.ensure_future(store.value("SELECT 1 AS n") if number % 2 else store.ledger.heartbeat(run)) for number in range(60)]
+        await until(black_hole.swallowed.wait)
+        statements = store.database.statements
+        clock.advance(_DEADLINE_S + 0.01)
+        await until_done(*waiting)
+        assert {type(one.exception()) for one in waiting} == {StoreUnavailableError}
         # Who has no thread when his own deadline is over gets none; those before him have theirs.
-        assert time.monotonic() - began < 2 * _LONGEST_S + _SLACK_S
-        assert {type(one) for one in heard} == {StoreUnavailableError}
+        late = [one for one in waiting if "busy with other work" in str(one.exception())]
+        assert len(late) > len(waiting) / 2
+        assert store.database.statements == statements
         black_hole.speak()
         await store.ledger.heartbeat(run)
 
 
-async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(database_behind: str, black_hole: BlackHole) -> None:
-    began = time.monotonic()
-    async with opened(database_behind, timeout_s=_TIMEOUT_S) as store:
+async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(database_behind: str, black_hole: BlackHole, clock: Clock) -> None:
+    async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         run = await store.run()
         black_hole.swallow()
         waiting = asyncio.create_task(store.ledger.heartbeat(run))
+        await until(black_hole.swallowed.wait)
         for _ in range(2):
-            await asyncio.sleep(0.1)
             waiting.cancel()
-        await asyncio.wait([waiting], timeout=30)
+            await turns()
+        clock.advance(_DEADLINE_S + 0.01)
+        await until_done(waiting)
         assert waiting.cancelled()
-    assert time.monotonic() - began < 2 * _LONGEST_S + _SLACK_S
 
 
-async def test_a_query_without_an_end_is_ended(database_url: str) -> None:
+async def test_a_query_without_an_end_is_ended(database_url: str, clock: Clock) -> None:
     endless = "WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 - 1 FROM endless) SELECT count(*) AS n FROM endless"
     async with opened(database_url, timeout_s=_TIMEOUT_S) as store:
-        began = time.monotonic()
-        with pytest.raises(StoreUnavailableError):
-            await asyncio.wait_for(store.value(endless), 30)
-        assert time.monotonic() - began < _LONGEST_S + _SLACK_S
+        statements = store.database.statements
+        asking = asyncio.create_task(store.value(endless))
+        while store.database.statements == statements:
+            await asyncio.sleep(0)
+        if store.database.file:
+            clock.advance(_DEADLINE_S - 0.01)
+            await turns()
+            assert not asking.done()
+            clock.advance(0.02)
+        # PostgreSQL ends it by its own clock.
+        await until_done(asking)
+        with pytest.raises(StoreUnavailableError, match="interrupted" if store.database.file else "statement timeout"):
+            await asking
         assert await store.value("SELECT 1 AS n") == 1
 
 
-async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(sqlite_database: str) -> None:
+# It begins with `held()`, and looks again and again whether it is interrupted.
+_LONG = "WITH RECURSIVE n(i) AS (SELECT held() UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) FROM n"
+
+
+class Work:
+    """A transaction that goes on until it is let go; on SQLite within a statement, since only that can be interrupted."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection
+            driver.create_function("held", 0, self._held)
+            connection.exec_driver_sql(_LONG)
+            return
+        connection.exec_driver_sql("SELECT 1")
+        self._held()
+        connection.exec_driver_sql("SELECT 1")
+
+    def _held(self) -> bool:
+        self.begun.set()
+        return self.let_go.wait(_PATIENCE_S)
+
+
+async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(sqlite_database: str, clock: Clock) -> None:
     async with opened(sqlite_database, timeout_s=_TIMEOUT_S) as store:
-        # Each one within the deadline of 1.5 s, both together not.
-        slow = [asyncio.create_task(store.database.write(lambda _: time.sleep(1.0))) for _ in range(2)]
-        await asyncio.gather(*slow)
+        # Each one within the deadline, both together not.
+        first, second = Work(), Work()
+        writing = [asyncio.create_task(store.database.write(work)) for work in (first, second)]
+        for work in (first, second):
+            await until(work.begun.wait)
+            clock.advance(0.8 * _DEADLINE_S)
+            await turns()
+            work.let_go.set()
+        await until_done(*writing)
+        await asyncio.gather(*writing)
 
 
-async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_connection(postgres_database: str) -> None:
-    """What is given back in the last moment belongs to somebody else, however late the loop looks at the clock."""
+async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_connection(
+    postgres_database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is given back in the last moment belongs to somebody else, however late the loop hears of that."""
+    transact, late, following, heard = database_module._transact, Work(), Work(), threading.Event()
+
+    def ending_late(engine: Engine, work: Callable[[Connection], Any], deadline: Any) -> Any:  # noqa: ANN401 - as it is
+        ended = transact(engine, work, deadline)
+        assert work is not late or heard.wait(_PATIENCE_S)
+        return ended
+
+    monkeypatch.setattr(database_module, "_transact", ending_late)
     async with opened(postgres_database, timeout_s=_TIMEOUT_S, threads=3, pool_size=1) as store:
-        await store.value("SELECT pg_sleep(0.9)::text AS n")
-        late = asyncio.create_task(store.value("SELECT pg_sleep(0.9)::text AS n"))
-        await asyncio.sleep(0.85)
-        following = asyncio.create_task(store.value("SELECT pg_sleep(0.9)::text AS n"))
-        await asyncio.sleep(0)
-        time.sleep(0.9)  # noqa: ASYNC251 - the loop is late: the deadline of the first is over long after its end
-        await asyncio.gather(late, following)
+        await store.value("SELECT 1 AS n")
+        reading = [asyncio.create_task(store.database.read(late))]
+        await until(late.begun.wait)
+        clock.advance(0.9 * _DEADLINE_S)
+        reading.append(asyncio.create_task(store.database.read(following)))
+        await turns()
+        late.let_go.set()
+        await until(following.begun.wait)
+        clock.advance(0.2 * _DEADLINE_S)
+        await turns()
+        for one in (following.let_go, heard):
+            one.set()
+        await until_done(*reading)
+        await asyncio.gather(*reading)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import missing_postgres
+from tests.databases import missing_postgres
 from tests.house.sources import ROOT
 from tests.postgres_binaries import CHOICE_VARIABLE, EMBEDDED, Account, PostgresUnavailableError, embedded_folders, find_binaries
 from tests.postgres_server import PostgresServer, start_postgres
@@ -64,9 +64,15 @@ def test_without_postgres_a_test_is_skipped_only_when_asked_for() -> None:
         missing_postgres(ERROR, {"PENSTOCK_TEST_POSTGRES": "skip"})
 
 
-def test_commits_are_real(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as connection:
-        assert connection.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')").fetchone() == ("on", "on")
+def durability(url: str) -> object:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')").fetchone()
+
+
+def test_commits_survive_processes_and_those_of_a_durable_server_the_machine(postgres_url: str) -> None:
+    assert durability(postgres_url) == ("off", "on")
+    with start_postgres() as server:
+        assert durability(server.url) == ("on", "on")
 
 
 def test_it_answers_on_its_socket_too(postgres_server: PostgresServer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from penstock.core.download import DownloadLimits
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from penstock.sources.cardtrader import CardTraderAccount
+    from tests.conftest import Say
+    from tests.trials import Trials
     from tests.virtual_time import VirtualLoop
 
 HASTY = HttpLimits(attempts=3, backoff_s=0.01, longest_pause_s=0.0, deadline_s=10)
@@ -164,9 +166,8 @@ async def test_a_429_without_retry_after_is_a_pause_of_a_whole_window(simulated:
     assert await simulated.asked("/api/v2/products/export") == 0
 
 
-@given(st.lists(st.floats(0, 3, allow_nan=False), min_size=200, max_size=300), st.floats(0, 100, allow_nan=False))
-def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(pauses: list[float], start: float) -> None:
-    async def main(loop: VirtualLoop) -> list[float]:
+def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(trials: Trials, say: Say) -> None:
+    async def sending(loop: VirtualLoop, pauses: list[float]) -> list[float]:
         governor = Governor(_REQUESTS_IN_WINDOW, LocalBudget(loop.time, window_s=_WINDOW_S), share=1.0, clock=loop.time)
         sent = []
         for pause in pauses:
@@ -176,8 +177,17 @@ def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(pause
             sent.append(loop.time())
         return sent
 
-    sent = virtual_time.run(main, start=start)
-    assert max(sum(first <= at < first + 10 for at in sent) for first in sent) <= 160
+    count = trials.of(10, 200)
+
+    @seed(trials.seed)
+    @settings(max_examples=count)
+    @given(st.lists(st.floats(0, 3, allow_nan=False), min_size=200, max_size=300), st.floats(0, 100, allow_nan=False))
+    def check(pauses: list[float], start: float) -> None:
+        sent = virtual_time.run(lambda loop: sending(loop, pauses), start=start)
+        assert max(sum(first <= at < first + 10 for at in sent) for first in sent) <= 160
+
+    check()
+    say(f"seed {trials.seed}, n = {count} schedules of 200 requests or more")
 
 
 async def test_each_token_has_a_budget_of_its_own_whose_name_does_not_tell_it(simulated: Simulated) -> None:

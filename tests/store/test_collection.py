@@ -39,8 +39,8 @@ async def test_a_first_collection_stores_the_newest_candles_row_by_row(database_
         assert (report.symbols, report.timeframes, report.result.counters.written) == (2, 5, 300)
 
 
-async def test_the_requests_of_a_run_are_all_counted(database_url: str) -> None:
-    async with world(database_url) as one:
+async def test_the_requests_of_a_run_are_all_counted(sqlite_database: str) -> None:
+    async with world(sqlite_database) as one:
         await one.collect("BTCUSDT")
         await one.exchange.faults()
         report = await one.collect("BTCUSDT", "ETHUSDT", timeframes="1m 1h", since=NOW - 2 * DAY)
@@ -91,9 +91,9 @@ async def test_limit_counts_for_an_empty_series_only(database_url: str) -> None:
 async def test_since_reaches_back_over_many_pages(database_url: str) -> None:
     async with world(database_url) as one:
         await one.collect("BTCUSDT", limit=5)
-        await one.collect("BTCUSDT", since=NOW - 20 * DAY)
-        await assert_complete(one, "BTCUSDT", "1m", RUNNING - 20 * DAY)
-        assert await one.spans() == [Span(RUNNING - 20 * DAY, RUNNING, STORED)]
+        await one.collect("BTCUSDT", since=NOW - 8 * DAY)
+        await assert_complete(one, "BTCUSDT", "1m", RUNNING - 8 * DAY)
+        assert await one.spans() == [Span(RUNNING - 8 * DAY, RUNNING, STORED)]
 
 
 async def test_since_before_the_listing_is_recorded_as_not_listed(database_url: str) -> None:
@@ -175,8 +175,8 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
 
 
 @pytest.mark.parametrize(("fault", "kind"), [({"name": "server_error"}, RunUnavailableError), ({"name": "html", "status": 403}, RunFailedError)])
-async def test_when_every_series_fails_the_run_fails_as_the_errors_say(database_url: str, fault: dict[str, object], kind: type[Exception]) -> None:
-    async with world(database_url, request_attempts=1) as one:
+async def test_when_every_series_fails_the_run_fails_as_the_errors_say(sqlite_database: str, fault: dict[str, object], kind: type[Exception]) -> None:
+    async with world(sqlite_database, request_attempts=1) as one:
         await one.exchange.faults(fault | {"path": "klines"})
         with pytest.raises(kind, match=r"every series failed; BTCUSDT 1m: GET "):
             await one.collect("BTCUSDT", "ETHUSDT")
@@ -194,8 +194,8 @@ async def test_when_every_series_fails_the_run_fails_as_the_errors_say(database_
         (CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"], exchange="binanse"), "binance"),
     ],
 )
-async def test_bad_input_is_refused_before_anything_is_written(database_url: str, order: CollectOrder, words: str) -> None:
-    async with world(database_url) as one:
+async def test_bad_input_is_refused_before_anything_is_written(sqlite_database: str, order: CollectOrder, words: str) -> None:
+    async with world(sqlite_database) as one:
         with pytest.raises(InvalidInputError, match=words):
             await one.app.collect(order)
         for table in ("instrument", "series", "run", "candle"):
@@ -215,10 +215,10 @@ async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_re
         assert all(row["closed"] for row in await one.stored(symbol, "1d"))
 
 
-async def test_progress_follows_each_flush_and_ends_with_all_series_done(database_url: str) -> None:
+async def test_progress_follows_each_flush_and_ends_with_all_series_done(sqlite_database: str) -> None:
     seen: list[Progress] = []
-    async with world(database_url) as one:
-        order = CollectOrder(symbols=["BTCUSDT", "ETHUSDT"], timeframes=["1m"], since=NOW - 20 * DAY)
+    async with world(sqlite_database) as one:
+        order = CollectOrder(symbols=["BTCUSDT", "ETHUSDT"], timeframes=["1m"], since=NOW - 12 * DAY)
         report = await one.app.collect(order, seen.append)
     assert [progress.counters.written for progress in seen] == sorted(progress.counters.written for progress in seen)
     assert (seen[-1].done, seen[-1].total, seen[-1].counters) == (2, 2, report.result.counters)

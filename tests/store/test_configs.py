@@ -10,7 +10,7 @@ from penstock.core.schedule import Schedule
 from penstock.errors import ConflictError, FencedError, InvalidInputError
 from penstock.market.runs import SCHEDULED_COLLECTION
 from tests.engine.collecting import Collecting, collecting
-from tests.simulated import MINUTE
+from tests.simulated import CALM, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def series(row: dict[str, Any]) -> list[list[str]]:
 
 
 async def test_a_due_config_becomes_a_run_of_its_series_under_its_job_id(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         assert await tick(c) == [], "its first turn comes after its interval"
         await due(c)
@@ -50,7 +50,7 @@ async def test_a_due_config_becomes_a_run_of_its_series_under_its_job_id(databas
 
 
 async def test_a_due_config_leaves_out_what_is_busy(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.submit(["BTC/USDT"], timeframes=["1h"])
         await due(c)
@@ -59,7 +59,7 @@ async def test_a_due_config_leaves_out_what_is_busy(database_url: str) -> None:
 
 
 async def test_a_disabled_and_a_deleted_config_are_not_due(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.app.configs.store.change(1, {"enabled": False})
         await due(c)
@@ -72,14 +72,14 @@ async def test_a_disabled_and_a_deleted_config_are_not_due(database_url: str) ->
 
 
 async def test_the_job_id_of_a_deleted_config_is_never_another_ones(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.app.configs.store.remove(1)
         assert (await c.app.configs.add(CONFIG)).job_id == "collect_data_2"
 
 
 async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_run(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         made = await c.app.configs.add({"symbol": "BTC/USDT", "cron": "*/7 * * * *", "timezone": "Europe/Berlin"})
         assert made.next_run_at is not None
         assert made.next_run_at % MINUTE == 0
@@ -91,7 +91,7 @@ async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_ru
 
 
 async def test_a_clock_that_is_set_back_does_not_silence_a_cron_config(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "cron": "0 0 1 1 *"})
         await due(c)
         await c.engine.move("schedule", "next_run_at", -400 * 24 * 3_600)
@@ -109,7 +109,7 @@ async def test_a_clock_that_is_set_back_does_not_silence_a_cron_config(database_
 async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
     database_url: str, enabled: bool, left: Sequence[Sequence[str]]
 ) -> None:
-    async with collecting(database_url, symbols="BTC/USDT,ETH/USDT", timeframes="1m,5m") as c:
+    async with collecting(database_url, symbols="BTC/USDT,ETH/USDT", timeframes="1m,5m", **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"], "enabled": enabled})
         await c.symbols(2)
         await c.app.configs.wanted({"symbol": "ETH/USDT"})
@@ -120,7 +120,7 @@ async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
 
 
 async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_its_old_run(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         task_id = await c.app.configs.store.trigger(1)
         [run] = await c.app.ledger.take(1, task_id=task_id)
@@ -132,7 +132,7 @@ async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_it
 
 
 async def test_a_change_that_fails_leaves_config_schedule_and_run_as_they_were(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.app.configs.add(CONFIG | {"symbol": "ETH/USDT"})
         task_id = await c.app.configs.store.trigger(1)

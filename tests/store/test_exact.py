@@ -6,19 +6,21 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from penstock.market.tables import VALUE_COLUMNS
 from penstock.market.tables import candle as candle_table
 from penstock.store.schema import run as runs
+from tests.examples import try_examples
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, opened, page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.market.candle import Candle
+    from tests.conftest import Say
+    from tests.trials import Trials
 
 _LAST_MS = 4_102_444_800_000
 _EXACT = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
@@ -27,8 +29,7 @@ _EXACT = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base"
 amounts = st.builds(lambda number, places: f"{Decimal(number).scaleb(-places):f}", st.integers(0, 10**24 - 1), st.integers(0, 18))
 times = st.integers(0, _LAST_MS)
 
-# One database for all examples: each brings its own candles.
-many = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_MANY = (10, 100)
 
 
 @st.composite
@@ -51,24 +52,20 @@ async def written(store: Opened, given_rows: Sequence[Candle]) -> list[dict[str,
     return await store.table()
 
 
-@many
-@given(rows())
-async def test_any_amount_and_any_time_comes_back_as_it_was_sent(database_url: str, sent: list[Candle]) -> None:
-    async with opened(database_url) as store:
-        found = await written(store, sent)
-    assert [row["open_time"] for row in found] == [row.open_time for row in sent]
-    for name in VALUE_COLUMNS:
-        assert [row[name] for row in found] == [getattr(row, name) for row in sent], name
+def test_any_amount_and_any_time_comes_back_as_it_was_sent_and_a_range_is_cut_exactly_where_it_was_asked_to_be(
+    database_url: str, trials: Trials, say: Say
+) -> None:
+    async def check(sent: list[Candle], start: int, end: int) -> None:
+        async with opened(database_url) as store:
+            found = await written(store, sent)
+            assert [row["open_time"] for row in found] == [row.open_time for row in sent]
+            for name in VALUE_COLUMNS:
+                assert [row[name] for row in found] == [getattr(row, name) for row in sent], name
+            opens = select(candle_table.c.open_time).where(candle_table.c.open_time >= start, candle_table.c.open_time < end)
+            cut = await store.database.read(lambda connection: connection.scalars(opens.order_by(candle_table.c.open_time)).all())
+            assert cut == [row.open_time for row in sent if start <= row.open_time < end]
 
-
-@many
-@given(rows(), times, times)
-async def test_a_range_of_times_is_cut_exactly_where_it_was_asked_to_be(database_url: str, sent: list[Candle], start: int, end: int) -> None:
-    async with opened(database_url) as store:
-        await written(store, sent)
-        opens = select(candle_table.c.open_time).where(candle_table.c.open_time >= start, candle_table.c.open_time < end)
-        found = await store.database.read(lambda connection: connection.scalars(opens.order_by(candle_table.c.open_time)).all())
-    assert found == [row.open_time for row in sent if start <= row.open_time < end]
+    try_examples(trials, say, _MANY, check, rows(), times, times)
 
 
 async def test_the_same_digits_are_kept_by_both_databases(database_url: str) -> None:

@@ -19,6 +19,7 @@ from penstock.store.execution_logs import delete_old
 from tests.engine.collecting import Collecting, collecting
 from tests.explained import explained
 from tests.market_builders import opened
+from tests.simulated import CALM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -48,7 +49,7 @@ async def work(c: Collecting, *symbols: str, timeframes: tuple[str, ...] = ("1m"
 
 
 async def test_a_run_logs_one_row_for_each_symbol(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await work(c, "ETH/USDT", "BTC/USDT")
         rows = await logged(c)
         assert [row["symbol"] for row in rows] == ["BTC/USDT", "ETH/USDT"]
@@ -61,7 +62,7 @@ async def test_a_run_logs_one_row_for_each_symbol(database_url: str) -> None:
 
 
 async def test_records_are_the_rows_of_that_symbol_that_are_new_or_changed(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await work(c, "BTC/USDT", timeframes=("1m",))
         await c.engine.change("DELETE FROM coverage")
         await work(c, "BTC/USDT", "ETH/USDT", timeframes=("1m",))
@@ -73,7 +74,7 @@ async def test_records_are_the_rows_of_that_symbol_that_are_new_or_changed(datab
 
 
 async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(database_url: str) -> None:
-    async with collecting(database_url, request_attempts=1) as c:
+    async with collecting(database_url, request_attempts=1, **CALM) as c:
         await c.exchange.faults({"name": "server_error", "path": KLINES, "symbol": "BTCUSDT"})
         await work(c, "BTC/USDT", "ETH/USDT")
         failed, good = await logged(c)
@@ -84,7 +85,7 @@ async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(da
 
 
 async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"], timeframes=["1m"])
         [run] = await c.app.ledger.take(1, task_id=task_id)
         run.notes["BTC/USDT"] = LogNote(records=7)
@@ -101,7 +102,7 @@ async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: st
 
 @pytest.mark.parametrize("taken_over", [True, False], ids=["taken over", "ended by a change of its config"])
 async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(database_url: str, taken_over: bool) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"]})
         task_id = await c.app.configs.store.trigger(1)
         [run] = await c.app.ledger.take(1, task_id=task_id)
@@ -119,14 +120,14 @@ async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(data
 
 
 async def test_a_run_that_is_cancelled_while_it_is_queued_leaves_no_row(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.ledger.cancel(await c.submit(["BTC/USDT"]))
         assert await logged(c) == []
 
 
 @pytest.mark.parametrize(("state", "status"), [(RunState.CANCELLED, "cancelled"), (RunState.FAILED, "failed")])
 async def test_all_rows_of_a_run_tell_its_end(database_url: str, state: RunState, status: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT", "ETH/USDT"])
         [run] = await c.app.ledger.take(1, task_id=task_id)
         await c.app.ledger.finish(run, RunEnd(state=state, error="a\0reason"))
@@ -134,7 +135,7 @@ async def test_all_rows_of_a_run_tell_its_end(database_url: str, state: RunState
 
 
 async def test_a_run_whose_worker_died_is_closed_by_whoever_fails_it_and_left_open_by_whoever_takes_it_over(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"])
         await c.app.ledger.take(1, task_id=task_id)
         await c.engine.move("run", "heartbeat_at", -60)
@@ -147,7 +148,7 @@ async def test_a_run_whose_worker_died_is_closed_by_whoever_fails_it_and_left_op
 
 
 async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"])
         [run] = await c.app.ledger.take(1, task_id=task_id)
         await c.engine.change("DELETE FROM job_execution_logs")
@@ -156,7 +157,7 @@ async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) ->
 
 
 async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.app.ledger.submit(c.app.market.symbol_refresh("binance"))
         [run] = await c.app.ledger.take(1)
         await c.app.executor.work(run)
@@ -166,7 +167,7 @@ async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str)
 
 
 async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_however_many_symbols(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         spent = []
         for entries_of in (lambda _run: (), log_entries):
             object.__setattr__(c.app.ledger._logs, "entries_of", entries_of)
@@ -180,7 +181,7 @@ async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_howev
 
 
 async def test_a_run_of_another_version_starts_without_a_row(database_url: str) -> None:
-    async with collecting(database_url) as c:
+    async with collecting(database_url, **CALM) as c:
         await c.engine.submit(kind="data_collection", params={"unknown": 1})
         assert len(await c.app.ledger.take(1)) == 1
         assert await logged(c) == []
@@ -283,14 +284,9 @@ async def filled(url: str, count: int, *, every_ms: int) -> AsyncIterator[Opened
         yield store
 
 
-_JUST_NOW = int(time.time() * 1000)
-_A_DAY_AGO = _JUST_NOW - DAY_MS
-_SOME_TIME = {"start": 1_600_000_000_000, "end": 4_000_000_000_000}
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_each_filter_of_the_list_is_answered_by_an_index_in_its_order_and_statistics_by_that_of_the_times(database_url: str) -> None:
+    now = int(time.time() * 1000)
+    queries: list[dict[str, Any]] = [
         {},
         {"job_name": "collect_data_1"},
         {"job_type": "data_collection"},
@@ -298,26 +294,21 @@ _SOME_TIME = {"start": 1_600_000_000_000, "end": 4_000_000_000_000}
         {"symbol": "S3/USDT"},
         {"status": "failed"},
         {"status": "success"},
-        {"before": (_A_DAY_AGO, 7)},
+        {"before": (now - DAY_MS, 7)},
         {"symbol": "S3/USDT", "status": "failed"},
-        {"job_type": "data_collection", "status": "success", "before": (_JUST_NOW, 10**9)},
-    ],
-    ids=" ".join,
-)
-@pytest.mark.parametrize("times", [{}, _SOME_TIME], ids=["ever", "in a time"])
-async def test_each_filter_of_the_list_is_answered_by_an_index_in_its_order(database_url: str, query: dict[str, Any], times: dict[str, Any]) -> None:
+        {"job_type": "data_collection", "status": "success", "before": (now, 10**9)},
+    ]
+    some_time = {"start": 1_600_000_000_000, "end": 4_000_000_000_000}
     async with filled(database_url, 20_000, every_ms=60_000) as store:
-        plan = await store.database.read(lambda connection: plan_of(connection, LogList(limit=50, **query, **times)))
-    assert "job_execution_logs_" in plan
-    for word in ("Seq Scan", "Sort Key: started_at DESC", "TEMP B-TREE", "SCAN job_execution_logs\n"):
-        assert word not in plan, plan
-
-
-async def test_statistics_are_answered_by_the_index_of_the_times(database_url: str) -> None:
-    async with filled(database_url, 20_000, every_ms=60_000) as store:
-        plan = await store.database.read(lambda connection: explained(connection, lambda: log_stats(connection, hours=24), 1))
-    assert "job_execution_logs_started" in plan
-    assert "Seq Scan" not in plan
+        for query in [*queries, *(one | some_time for one in queries)]:
+            wanted = LogList(limit=50, **query)
+            plan = await store.database.read(lambda connection, wanted=wanted: plan_of(connection, wanted))  # type: ignore[misc]
+            assert "job_execution_logs_" in plan, f"{query}\n{plan}"
+            for word in ("Seq Scan", "Sort Key: started_at DESC", "TEMP B-TREE", "SCAN job_execution_logs\n"):
+                assert word not in plan, f"{query}\n{plan}"
+        counted = await store.database.read(lambda connection: explained(connection, lambda: log_stats(connection, hours=24), 1))
+    assert "job_execution_logs_started" in counted
+    assert "Seq Scan" not in counted
 
 
 def plan_of(connection: Connection, query: LogList) -> str:

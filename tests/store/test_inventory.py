@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.core.run import RunEnd, RunState
@@ -16,11 +15,15 @@ from penstock.errors import ConflictError, FencedError, NotFoundError, StoreUnav
 from penstock.inventory.product import Product, RejectedRow
 from penstock.inventory.sync import Phase, SyncLimits, SyncProgress
 from penstock.store.inventory_sqlite import discard_stages
+from tests.examples import try_examples
 from tests.shop_builders import NEVER_SHRUNK, SELLER, Shop, counted, expected, opened_shop, product_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from tests.conftest import Say
+    from tests.trials import Trials
 
 texts = (
     st.none()
@@ -43,7 +46,7 @@ offered = st.builds(
     uploaded_images=st.sampled_from([msgspec.Raw(b"[]"), msgspec.Raw(b'["a\\/b.jpg"]'), msgspec.Raw(b'["\\ud800"]')]),
 )
 exports = st.lists(st.lists(offered, max_size=8, unique_by=lambda one: one.id), min_size=2, max_size=5)
-many = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_MANY = (8, 60)
 _KEPT_AS = str.maketrans(dict.fromkeys("\x1f\x1e\0", "\N{REPLACEMENT CHARACTER}"))
 
 
@@ -54,26 +57,23 @@ def cleaned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     }
 
 
-@many
-@given(exports)
-async def test_after_any_edits_the_published_table_equals_the_export(database_url: str, history: list[list[Product]]) -> None:
-    async with opened_shop(database_url) as shop:
-        for export in history:
-            await shop.sync(export, page=3)
-            assert cleaned(await shop.published()) == cleaned(expected(export))
+def test_after_any_edits_the_published_table_equals_the_export_and_the_history_read_backwards_gives_each_former_one(
+    database_url: str, trials: Trials, say: Say
+) -> None:
+    async def check(history: list[list[Product]], page: int) -> None:
+        async with opened_shop(database_url) as shop:
+            runs = []
+            for export in history:
+                runs.append((await shop.sync(export, page=page)).run)
+                assert cleaned(await shop.published()) == cleaned(expected(export))
+            now = await shop.published()
+            gone = {number: row for number, row in (await shop.products()).items() if row["gone_at"] is not None}
+            for run, before in zip(reversed(runs[1:]), reversed(history[:-1]), strict=True):
+                _undo(now, gone, await shop.history(run))
+                assert cleaned(now) == cleaned(expected(before))
+            assert await shop.history(runs[0]) == []
 
-
-@many
-@given(exports)
-async def test_the_history_read_backwards_gives_each_former_snapshot(database_url: str, history: list[list[Product]]) -> None:
-    async with opened_shop(database_url) as shop:
-        runs = [(await shop.sync(export)).run for export in history]
-        now = await shop.published()
-        gone = {number: row for number, row in (await shop.products()).items() if row["gone_at"] is not None}
-        for run, before in zip(reversed(runs[1:]), reversed(history[:-1]), strict=True):
-            _undo(now, gone, await shop.history(run))
-            assert cleaned(now) == cleaned(expected(before))
-        assert await shop.history(runs[0]) == []
+    try_examples(trials, say, _MANY, check, exports, st.sampled_from([3, 1_000]))
 
 
 def _undo(now: dict[int, dict[str, Any]], gone: dict[int, dict[str, Any]], changes: Sequence[dict[str, Any]]) -> None:

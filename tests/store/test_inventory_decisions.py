@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.inventory import queries
 from penstock.inventory.tables import STAGED
+from tests.examples import try_examples
 from tests.shop_builders import NEVER_SHRUNK, Shop, counted, expected, opened_shop, product_of
 
-many = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+if TYPE_CHECKING:
+    from penstock.inventory.product import Product
+    from tests.conftest import Say
+    from tests.trials import Trials
+
+_MANY = (6, 50)
 exports = st.lists(st.builds(product_of, st.integers(1, 10), quantity=st.integers(0, 3)), max_size=8, unique_by=lambda one: one.id)
 
 
@@ -29,17 +36,18 @@ async def diff(shop: Shop, run_id: int, *, page: int = 2, kind: str | None = Non
         found += [(row.kind, row.product_id, row.quantity, row.changes) for row in rows]
 
 
-@many
-@given(exports, exports)
-async def test_what_was_kept_is_applied_exactly(database_url: str, before: list, after: list) -> None:  # type: ignore[type-arg]
-    async with opened_shop(database_url) as shop:
-        await shop.sync(before)
-        kept = await shop.sync(after, keep=True)
-        assert await shop.published() == expected(before)
-        assert await shop.inventory.approve(kept.run.id) == kept.counts
-        assert await shop.published() == expected(after)
-        again = await shop.sync(after)
-        assert set(counted(again.counts)) <= {"unchanged"}
+def test_what_was_kept_is_applied_exactly(database_url: str, trials: Trials, say: Say) -> None:
+    async def check(before: list[Product], after: list[Product]) -> None:
+        async with opened_shop(database_url) as shop:
+            await shop.sync(before)
+            kept = await shop.sync(after, keep=True)
+            assert await shop.published() == expected(before)
+            assert await shop.inventory.approve(kept.run.id) == kept.counts
+            assert await shop.published() == expected(after)
+            again = await shop.sync(after)
+            assert set(counted(again.counts)) <= {"unchanged"}
+
+    try_examples(trials, say, _MANY, check, exports, exports)
 
 
 async def test_a_first_import_can_be_tried_and_then_applied(database_url: str) -> None:

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.inventory.pipeline import PackedReader
 from penstock.inventory.product import Product, RejectedRow
 from penstock.inventory.tables import STAGED
+from tests.examples import try_examples
 from tests.inventory_builders import body_of, row
 from tests.seller_builders import differing, row_of
 from tests.shop_builders import NEVER_SHRUNK, SELLER, Shop, Synced, counted, opened_shop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tests.conftest import Say
+    from tests.trials import Trials
 
 Sent = dict[int, dict[str, Any]]
 Edit = tuple[str, Any, Any]
@@ -50,7 +53,7 @@ _edit: st.SearchStrategy[Edit] = st.one_of(
     st.tuples(st.just("currency"), st.sampled_from(["EUR", "USD"]), st.none()),
 )
 _days = st.lists(st.lists(_edit, max_size=10), min_size=1, max_size=5)
-many = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_MANY = (5, 50)
 
 
 def edit(inventory: Sent, former: Sent, one: Edit) -> None:
@@ -97,28 +100,27 @@ def told(known: Sent, before: Sent, after: Sent) -> dict[tuple[int, str], dict[s
     return notes
 
 
-@many
-@given(_days)
-async def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tells_old_and_new(
-    database_url: str, days: list[list[Edit]]
-) -> None:
-    inventory, former = {number: row(number, user_id=SELLER) for number in (1, 2, 3)}, Sent()
-    async with opened_shop(database_url) as shop:
-        known = before = Sent()
-        for number, edits in enumerate([[], *days]):
-            for one in edits:
-                edit(inventory, former, one)
-            body = body_of(list(inventory.values()))
-            run = (await synced(shop, body)).run
-            after = columns(body)
-            assert differing(await shop.published(), after) == {}
-            noted = {(one["product_id"], one["kind"]): one["changes"] for one in await shop.history(run)}
-            assert noted == (told(known, before, after) if number else {})
-            known, before = known | after, after
-            # Once more, in another order.
-            again = await synced(shop, body_of(list(reversed(inventory.values()))))
-            assert set(counted(again.counts)) <= {"unchanged"}
-            assert await shop.history(again.run) == []
+def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tells_old_and_new(database_url: str, trials: Trials, say: Say) -> None:
+    async def check(days: list[list[Edit]]) -> None:
+        inventory, former = {number: row(number, user_id=SELLER) for number in (1, 2, 3)}, Sent()
+        async with opened_shop(database_url) as shop:
+            known = before = Sent()
+            for number, edits in enumerate([[], *days]):
+                for one in edits:
+                    edit(inventory, former, one)
+                body = body_of(list(inventory.values()))
+                run = (await synced(shop, body)).run
+                after = columns(body)
+                assert differing(await shop.published(), after) == {}
+                noted = {(one["product_id"], one["kind"]): one["changes"] for one in await shop.history(run)}
+                assert noted == (told(known, before, after) if number else {})
+                known, before = known | after, after
+                # Once more, in another order.
+                again = await synced(shop, body_of(list(reversed(inventory.values()))))
+                assert set(counted(again.counts)) <= {"unchanged"}
+                assert await shop.history(again.run) == []
+
+    try_examples(trials, say, _MANY, check, _days)
 
 
 async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(postgres_database: str) -> None:
@@ -136,14 +138,14 @@ async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(postg
 
 
 @pytest.mark.parametrize("price", ["1.5", "1e2", "100.0", '"100"', "-1", "null", "true", "9223372036854775808"])
-async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_published_stays(database_url: str, price: str) -> None:
+async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_published_stays(sqlite_database: str, price: str) -> None:
     inventory = [row(number, user_id=SELLER) for number in (1, 2, 3)]
     body = body_of(inventory).replace(b'"id":2,', b'"id":2,"NEXT":0,')
     products, rejected = read(
         body.replace(b'"price_cents":500', b'"price_cents":PRICE', 2).replace(b"PRICE", b"500", 1).replace(b"PRICE", price.encode())
     )
     assert [one.product_id for one in rejected] == [2]
-    async with opened_shop(database_url) as shop:
+    async with opened_shop(sqlite_database) as shop:
         await synced(shop, body_of(inventory))
         one = await shop.sync(products, rejected=rejected)
         assert counted(one.counts) == {"unchanged": 2, "rejected": 1}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import event, text
 
 from penstock.inventory import queries
@@ -65,30 +64,33 @@ async def plans(url: str, words: sql.Words) -> dict[str, str]:
             return compared | await staging._area.publish(lambda connection: look(connection, {*_NAMES} - _COMPARED))
 
 
-@pytest.mark.parametrize("name", _NAMES)
-async def test_sqlite_looks_up_one_side_by_an_index(sqlite_database: str, name: str) -> None:
-    plan = (await plans(sqlite_database, sql.SQLITE))[name]
-    inner = [line for line in plan.splitlines() if re.match(r"SCAN", line)]
-    assert len(inner) <= 1 + (name == "remove"), plan
-    if name.startswith("approve"):
-        assert inner == [], plan
-    if name == "gone":
-        # An untyped column of the staged rows would make this one useless.
-        assert re.search(r"SEARCH s USING (COVERING )?INDEX inventory_stage_id", plan), plan
-    if name in {"compare", "note", "keep", "approve note"}:
-        assert re.search(r"SEARCH p USING (COVERING )?INDEX \S+ \(account_id=\? AND product_id=\?\)", plan), plan
+async def test_sqlite_looks_up_one_side_by_an_index(sqlite_database: str) -> None:
+    found = await plans(sqlite_database, sql.SQLITE)
+    assert sorted(found) == _NAMES
+    for name, plan in found.items():
+        inner = [line for line in plan.splitlines() if re.match(r"SCAN", line)]
+        assert len(inner) <= 1 + (name == "remove"), f"{name}\n{plan}"
+        if name.startswith("approve"):
+            assert inner == [], f"{name}\n{plan}"
+        if name == "gone":
+            # An untyped column of the staged rows would make this one useless.
+            assert re.search(r"SEARCH s USING (COVERING )?INDEX inventory_stage_id", plan), plan
+        if name in {"compare", "note", "keep", "approve note"}:
+            assert re.search(r"SEARCH p USING (COVERING )?INDEX \S+ \(account_id=\? AND product_id=\?\)", plan), f"{name}\n{plan}"
 
 
-@pytest.mark.parametrize("name", _NAMES)
-async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: str, name: str) -> None:
-    lines = (await plans(postgres_database, sql.POSTGRES))[name].splitlines()
-    for at, line in enumerate(lines):
-        # The second child of a nested loop is what is done for each row.
-        if "Nested Loop" not in line:
-            continue
-        depth = line.index("Nested Loop")
-        children = [one for one in lines[at + 1 :] if one.startswith(" " * (depth + 2) + "->")][:2]
-        assert "Seq Scan" not in children[1], "\n".join(lines)
+async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: str) -> None:
+    found = await plans(postgres_database, sql.POSTGRES)
+    assert sorted(found) == _NAMES
+    for name, plan in found.items():
+        lines = plan.splitlines()
+        for at, line in enumerate(lines):
+            # The second child of a nested loop is what is done for each row.
+            if "Nested Loop" not in line:
+                continue
+            depth = line.index("Nested Loop")
+            children = [one for one in lines[at + 1 :] if one.startswith(" " * (depth + 2) + "->")][:2]
+            assert "Seq Scan" not in children[1], f"{name}\n{plan}"
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.core.run import Counters
+from tests.examples import try_examples
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, key, opened, page
 
 if TYPE_CHECKING:
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from penstock.market.candle import Candle
     from penstock.market.page import CandlePage, Target
+    from tests.conftest import Say
+    from tests.trials import Trials
 
 _MINUTES = 12
 _SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
-many = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_MANY = (8, 60)
 
 
 @dataclass(frozen=True)
@@ -86,38 +88,40 @@ def expected(history: Sequence[Seen]) -> dict[tuple[str, int], tuple[int, bool]]
     return best
 
 
-@many
-@given(st.data(), histories)
-async def test_any_order_and_any_grouping_of_the_same_pages_gives_the_same_table(database_url: str, data: st.DataObject, history: list[Seen]) -> None:
-    shuffled = data.draw(st.permutations(history))
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(history)), max_size=3)))
-    groups = [shuffled[low:high] for low, high in zip([0, *cuts], [*cuts, len(history)], strict=True) if low < high]
-    async with opened(database_url) as store:
-        one_by_one = await collected(store, [[one] for one in history])
-        assert await collected(store, groups) == one_by_one
-        assert await collected(store, [history]) == one_by_one
-        ids = {target.series_id: symbol for symbol, target in (await targets(store)).items()}
-        assert await store.value("SELECT count(*) AS n FROM restatement") == 0
-    found = {(ids[row["series_id"]], row["open_time"]): (row["trades"], bool(row["closed"])) for row in one_by_one}
-    assert found == expected(history)
+def test_any_order_and_any_grouping_of_the_same_pages_gives_the_same_table(database_url: str, trials: Trials, say: Say) -> None:
+    async def check(data: st.DataObject, history: list[Seen]) -> None:
+        shuffled = data.draw(st.permutations(history))
+        cuts = sorted(data.draw(st.sets(st.integers(1, len(history)), max_size=3)))
+        groups = [shuffled[low:high] for low, high in zip([0, *cuts], [*cuts, len(history)], strict=True) if low < high]
+        async with opened(database_url) as store:
+            one_by_one = await collected(store, [[one] for one in history])
+            assert await collected(store, groups) == one_by_one
+            assert await collected(store, [history]) == one_by_one
+            ids = {target.series_id: symbol for symbol, target in (await targets(store)).items()}
+            assert await store.value("SELECT count(*) AS n FROM restatement") == 0
+        found = {(ids[row["series_id"]], row["open_time"]): (row["trades"], bool(row["closed"])) for row in one_by_one}
+        assert found == expected(history)
+
+    try_examples(trials, say, _MANY, check, st.data(), histories)
 
 
-@many
-@given(histories)
-async def test_the_same_pages_twice_write_nothing_the_second_time(database_url: str, history: list[Seen]) -> None:
-    async with opened(database_url) as store:
-        await collected(store, [history])
-        # Of what was open meanwhile only the newest state is left, so the pages of the second time are those of the table.
-        newest = {(one.symbol, one.first): one for one in history if one.trades is None}
-        before = await physical(store)
-        run = await store.run()
-        by_symbol = await targets(store)
-        pages = [page(by_symbol[one.symbol], one.rows()) for one in newest.values()]
-        counters = await store.write(run, *pages)
-        await store.finish(run)
-        assert (counters.inserted, counters.unchanged) == (0, sum(len(one) for one in pages))
-        assert counters.updated == 0
-        assert await physical(store) == before
+def test_the_same_pages_twice_write_nothing_the_second_time(database_url: str, trials: Trials, say: Say) -> None:
+    async def check(history: list[Seen]) -> None:
+        async with opened(database_url) as store:
+            await collected(store, [history])
+            # Of what was open meanwhile only the newest state is left, so the pages of the second time are those of the table.
+            newest = {(one.symbol, one.first): one for one in history if one.trades is None}
+            before = await physical(store)
+            run = await store.run()
+            by_symbol = await targets(store)
+            pages = [page(by_symbol[one.symbol], one.rows()) for one in newest.values()]
+            counters = await store.write(run, *pages)
+            await store.finish(run)
+            assert (counters.inserted, counters.unchanged) == (0, sum(len(one) for one in pages))
+            assert counters.updated == 0
+            assert await physical(store) == before
+
+    try_examples(trials, say, _MANY, check, histories)
 
 
 async def physical(store: Opened) -> list[dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +12,7 @@ from penstock.store.database import Database, parse_url
 from penstock.store.migrate import migrate, newest_version, version
 from penstock.store.schema import create_all
 from tests.market_builders import opened
+from tests.processes import PIPE, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +28,7 @@ from penstock.store.migrate import migrate
 
 async def main():
     database = Database(parse_url(sys.argv[1]))
+    print("ready", flush=True)
     sys.stdin.readline()
     before, after = await migrate(database)
     await database.close()
@@ -91,8 +91,8 @@ async def test_the_schema_built_fresh_equals_the_migrated_one_on_postgresql(post
         assert_same(*await both_schemas(fresh_url, migrated_url))
 
 
-async def test_migrating_twice_is_migrating_once(database_url: str) -> None:
-    async with opened(database_url, migrated=False) as store:
+async def test_migrating_twice_is_migrating_once(empty_database_url: str) -> None:
+    async with opened(empty_database_url, migrated=False) as store:
         assert await store.database.read(version) is None
         assert await migrate(store.database) == (None, newest_version())
         before = await store.database.read(described)
@@ -100,14 +100,16 @@ async def test_migrating_twice_is_migrating_once(database_url: str) -> None:
         assert await store.database.read(described) == before
 
 
-def test_four_processes_that_start_at_once_migrate_once(postgres_database: str) -> None:
-    command = [sys.executable, "-c", _MIGRATE, postgres_database]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    answers = sorted(process.communicate()[0].strip() for process in processes)
+async def test_four_processes_that_start_at_once_migrate_once(postgres_server: PostgresServer) -> None:
+    with postgres_server.database() as url:
+        processes = [await start("-c", _MIGRATE, url, stdin=PIPE, stderr=2) for _ in range(4)]
+        for process in processes:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+        answers = sorted([(await process.communicate())[0].decode().strip() for process in processes])
     newest = newest_version()
     assert answers == sorted([f"None {newest}"] + [f"{newest} {newest}"] * 3)
 
@@ -120,8 +122,8 @@ async def test_a_database_of_a_newer_penstock_is_left_alone(database_url: str) -
         assert await store.database.read(version) == "9999"
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str) -> None:
-    async with opened(database_url, migrated=False) as store:
+async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: str) -> None:
+    async with opened(empty_database_url, migrated=False) as store:
         await store.change("CREATE TABLE series (id integer)")
         with pytest.raises(Exception, match="already exists"):
             await migrate(store.database)

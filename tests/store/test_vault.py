@@ -186,11 +186,13 @@ def _interrupted(at: str) -> tuple[object, str, object]:
     return (Vault, "seal", interrupted) if at == "transaction" else (KeyFile, "replace", interrupted)
 
 
-async def test_the_doctor_tells_a_wrong_key(sqlite_database: str) -> None:
-    settings = load_settings(database_url=sqlite_database)
+async def test_the_doctor_tells_a_wrong_key(tmp_path: Path) -> None:
+    # Nothing is there yet.
+    url = f"sqlite:///{tmp_path / 'penstock.db'}"
+    settings = load_settings(database_url=url)
     assert await check_secrets(settings) == "none stored yet"
-    async with opened(sqlite_database) as store:
+    async with opened(url) as store:
         await _store(store.database, Vault(vault_keys(settings)))
     assert await check_secrets(settings) == "3 stored, all can be opened"
     with pytest.raises(SecretKeyError, match="sealed with another key"):
-        await check_secrets(load_settings(database_url=sqlite_database, secret_key=new_key()))
+        await check_secrets(load_settings(database_url=url, secret_key=new_key()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from penstock.errors import SourceUnavailableError
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.inventory.product import Product, RejectedRow
+    from tests.conftest import Say
+    from tests.trials import Trials
 
 Read = tuple[list["Product"], list["RejectedRow"]]
 NASTY = '},{"id":1},{ "},{" [ ] \\" \\\\ ☃ 🂡 ,"price_cents":'
+# The same without escapes, which take long to look through when there are many.
+LONG = "},{ [ ] ☃ 🂡 ,: " * 50
 
 
 def read(body: bytes, size: int = WINDOW_BYTES, *, packed: bool = False) -> Read:
@@ -51,10 +55,11 @@ def ids(products: Sequence[Product]) -> list[int]:
 
 def large(count: int, **fields: Any) -> list[dict[str, Any]]:
     """Rows of some 1.3 KB, so that few of them fill several windows."""
-    return [row(number, description=f"{NASTY}{number}" * 20, **fields) for number in range(1, count + 1)]
+    return [row(number, description=f"{NASTY}{number}{LONG}{NASTY}", **fields) for number in range(1, count + 1)]
 
 
 SEVERAL_WINDOWS = large(900)
+SEVERAL_TEXTS = [body_of([sent])[1:-1].decode() for sent in SEVERAL_WINDOWS]
 
 
 @pytest.mark.parametrize("size", [997, 65_536, 300_000, 10_000_000])
@@ -104,14 +109,22 @@ values = st.recursive(
 )
 
 
-@given(st.lists(values, max_size=12), st.integers(1, 1_000), st.integers(100, 3_000), st.booleans())
-def test_whatever_else_a_row_holds_it_is_read(extras: list[object], size: int, window: int, ascii_only: bool) -> None:
-    rows = [row(number, extra=extra, name_en=NASTY) for number, extra in enumerate(extras, 1)]
-    body = json.dumps(rows, ensure_ascii=ascii_only, separators=(",", ":")).encode()
-    # Windows as small as a row, so that each boundary is looked for.
-    with mock.patch.object(export, "WINDOW_BYTES", window):
-        products, rejected = read(body, size)
-    assert (ids(products), rejected) == (list(range(1, len(extras) + 1)), [])
+def test_whatever_else_a_row_holds_it_is_read(trials: Trials, say: Say) -> None:
+    count = trials.of(30, 300)
+
+    @seed(trials.seed)
+    @settings(max_examples=count)
+    @given(st.lists(values, max_size=12), st.integers(1, 1_000), st.integers(100, 3_000), st.booleans())
+    def check(extras: list[object], size: int, window: int, ascii_only: bool) -> None:
+        rows = [row(number, extra=extra, name_en=NASTY) for number, extra in enumerate(extras, 1)]
+        body = json.dumps(rows, ensure_ascii=ascii_only, separators=(",", ":")).encode()
+        # Windows as small as a row, so that each boundary is looked for.
+        with mock.patch.object(export, "WINDOW_BYTES", window):
+            products, rejected = read(body, size)
+        assert (ids(products), rejected) == (list(range(1, len(extras) + 1)), [])
+
+    check()
+    say(f"seed {trials.seed}, n = {count} exports")
 
 
 # ── Rows that are no products ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,9 +170,7 @@ BAD = {
 @pytest.mark.parametrize("place", [0, 450, 899])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(bad: str, place: int) -> None:
-    texts = [body_of([sent])[1:-1].decode() for sent in SEVERAL_WINDOWS]
-    texts.insert(place, bad)
-    products, [refused] = read(f"[{','.join(texts)}]".encode())
+    products, [refused] = read(f"[{','.join([*SEVERAL_TEXTS[:place], bad, *SEVERAL_TEXTS[place:]])}]".encode())
     assert ids(products) == list(range(1, 901))
     assert refused.raw == bad.replace("\0", "\ufffd")[:RAW_CHARS]
     assert refused.detail
@@ -206,21 +217,22 @@ def test_the_three_states_of_a_text_are_kept_apart() -> None:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_thousand_random_cuts_are_all_noticed(*, packed: bool, wrapped: bool) -> None:
+def test_random_cuts_are_all_noticed(trials: Trials, say: Say, *, packed: bool, wrapped: bool) -> None:
     rows = large(60, hub={"shelf": [{"id": 1}, {"id": 2}]})
     # A row whose window has to be read row by row, too.
     rows[30]["price_cents"] = "1"
     plain = body_of(rows)
     plain = b'{"array":' + plain + b"}" if wrapped else plain
     body = zlib.compress(plain, 1, wbits=31) if packed else plain
-    chance = random.Random(5)
+    chance = random.Random(trials.seed)
     after_brackets = [at + 1 for at, byte in enumerate(plain[:-1]) if byte in b"]}"]
-    cuts = {chance.randrange(len(body)) for _ in range(1_000)} | {0, 1, len(body) - 1}
+    cuts = {chance.randrange(len(body)) for _ in range(trials.of(100, 1_000))} | {0, 1, len(body) - 1}
     if not packed:
-        cuts |= set(chance.sample(after_brackets, 300))
+        cuts |= set(chance.sample(after_brackets, trials.of(50, 300)))
     for cut in cuts:
         with pytest.raises(SourceUnavailableError):
             read(body[:cut], packed=packed)
+    say(f"seed {trials.seed}, n = {len(cuts)} cuts, packed {packed}, wrapped {wrapped}")
 
 
 @pytest.mark.parametrize("part", [1, 2, 5, 8, 20])

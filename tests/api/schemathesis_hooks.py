@@ -1,0 +1,23 @@
+"""What schemathesis is not to ask: an HTTP server refuses a head of more than 64 kB as no HTTP at all, before the service sees it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import schemathesis
+
+_LONGEST = 60_000
+
+
+@schemathesis.hook
+def filter_query(_context: schemathesis.HookContext, query: object) -> bool:
+    return _fits(query)
+
+
+@schemathesis.hook
+def filter_path_parameters(_context: schemathesis.HookContext, path_parameters: object) -> bool:
+    return _fits(path_parameters)
+
+
+def _fits(drawn: object) -> bool:
+    return len(quote(str(drawn), errors="replace")) < _LONGEST

@@ -1,0 +1,63 @@
+"""A way to a server that can be shut in the middle of an answer, and opened again when the test wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_BLOCK = 16_384
+
+
+class Valve:
+    """Passes everything on, until it is told after how many bytes of one connection nothing comes any more."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._shut_after: int | None = None
+        self._open = asyncio.Event()
+        self.url = ""
+
+    def shut_after(self, size: int) -> None:
+        """For the next connection that brings so much; all others go on."""
+        self._shut_after = size
+        self._open.clear()
+
+    def open(self) -> None:
+        """What was kept back comes now."""
+        self._open.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer, shutting=True))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, shutting: bool = False) -> None:
+        passed = 0
+        try:
+            while block := await reader.read(_BLOCK):
+                passed += len(block)
+                if shutting and self._shut_after is not None and passed > self._shut_after:
+                    self._shut_after = None
+                    await self._open.wait()
+                writer.write(block)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def valve(url: str) -> AsyncIterator[Valve]:
+    """To the server at `url`."""
+    one = Valve(url)
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
+    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield one
+    finally:
+        one.open()
+        server.close()

@@ -1,0 +1,136 @@
+"""Starts programs of this checkout without starting Python each time: `python -m tests.fork_server SOCKET`.
+
+It imports what they need and forks one for each `Order` that comes over its socket, as JSON and with the three files of the process; it answers
+with a line for the pid and, in the end, one for the status. What it forks is a process of its own, with its own arguments, environment, folder and
+files, and ends as a program ends. Only the modules of the command line are not imported yet: they look at the environment. The server itself ends
+with its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, TextIO, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_IMPORTED = (
+    "alembic.command",
+    "penstock.api.server",
+    "penstock.script",
+    "penstock.simulator.server",
+    "penstock.store.listen",
+    "penstock.store.postgres",
+    "penstock.store.sqlite",
+    "rich.progress",
+    "rich.table",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite",
+    "typer.main",
+    "typer.rich_utils",
+    "yaml",
+)
+_LONGEST_ORDER = 1_000_000
+
+
+class Order(TypedDict):
+    """What to start: `words` are those of Python (a file, -c TEXT, -m MODULE) or begin with `penstock`."""
+
+    words: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    own_session: bool
+
+
+def main() -> None:
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sys.argv[1])
+        listener.listen(128)
+        os.write(1, b"ready\n")
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
+            if (order := _accepted(listener)) is not None:
+                break
+        else:
+            return
+    _run(order)
+
+
+def _accepted(listener: socket.socket) -> Order | None:
+    """In the forked process its order; in this one nothing."""
+    connection, _ = listener.accept()
+    with connection:
+        if os.fork():
+            return None
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        data, files, _, _ = socket.recv_fds(connection, _LONGEST_ORDER, 3)
+        order: Order = json.loads(data)
+        if (pid := os.fork()) == 0:
+            _become(order, files)
+            return order
+        # The first process waits for the second one: the other side of the socket is no parent and cannot.
+        for file in files:
+            os.close(file)
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(f"{pid}\n".encode())
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            connection.sendall(f"{status}\n".encode())
+        os._exit(0)
+
+
+def _become(order: Order, files: Sequence[int]) -> None:
+    """Take on what belongs to a process that was just started."""
+    if order["own_session"]:
+        os.setsid()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    # However the tests were started: as under a terminal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - the process has it to its end
+    sys.stdout = _written(1)
+    sys.stderr = _written(2)
+
+
+def _written(number: int) -> TextIO:
+    # As Python makes them: a terminal and standard error get each line at once.
+    return open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1 if number == 2 or os.isatty(number) else -1, closefd=False)
+
+
+def _run(order: Order) -> None:
+    match order["words"]:
+        case ["penstock", *words]:
+            sys.argv = ["penstock", *words]
+            # As the script that pip installs: whose main module is in a package is shown as `python -m …`.
+            sys.modules["__main__"].__package__ = None
+            importlib.import_module("penstock.__main__").main()
+        case ["-c", text, *words]:
+            sys.argv = ["-c", *words]
+            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - what Python does with -c
+        case ["-m", module, *words]:
+            sys.argv = [module, *words]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case [path, *words]:
+            sys.argv = [path, *words]
+            runpy.run_path(path, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
