@@ -63,10 +63,8 @@ def given_of(database_url: str, exchange_url: str, **settings: Any) -> dict[str,
 
 
 @contextlib.asynccontextmanager
-async def collecting(database_url: str, *, latency_ms: int = 0, **settings: Any) -> AsyncIterator[Collecting]:
-    """`latency_ms` is how long each answer takes; what hangs is waited for as long as a test has patience."""
+async def collecting(database_url: str, **settings: Any) -> AsyncIterator[Collecting]:
+    """What hangs is waited for as long as a test has patience."""
     settings = {"request_deadline_s": 2 * PATIENCE_S} | settings
     async with simulated(symbols=40) as exchange, open_app(settings_for(database_url, exchange.url, **(HASTY | settings))) as app, app.listening():
-        if latency_ms:
-            await exchange.faults({"name": "latency", "ms": latency_ms})
         yield Collecting(app, Engine(app.database, app.ledger), exchange, given_of(database_url, exchange.url, **settings))

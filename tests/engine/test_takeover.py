@@ -16,15 +16,17 @@ from sqlalchemy import select
 from penstock.app import open_app
 from penstock.errors import StoreUnavailableError
 from penstock.market.tables import candle, instrument, series
-from tests.engine.collecting import collecting, given_of, hang, order, until_hanging
+from tests.engine.collecting import CANDLES, collecting, given_of, hang, order, until_hanging
 from tests.engine.engines import PATIENCE_S, Engine, background, engine
 from tests.engine.processes import actors
 from tests.simulated import settings_for, simulated
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.conftest import Say
+    from tests.simulated import Exchange
     from tests.trials import Trials
 
 # After how many answers of four a worker is killed.
@@ -130,20 +132,36 @@ async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_u
 
 
 async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_crashes(postgres_database: str, tmp_path: Path, say: Say) -> None:
-    async with collecting(postgres_database, latency_ms=150) as c, actors() as workers:
-        symbols = await c.symbols(20)
-        await workers.start("work", **c.given)
+    async with collecting(postgres_database, dead_after_s=3.0) as c, actors() as workers:
+        symbols = await c.symbols(40)
+        await let_through(c.exchange, 8)
+        worker = await workers.start("work", **c.given)
         task_id = await c.submit(symbols)
-        await workers.begun(task_id, 1)
-        for disturb in (away, cut_all, crash):
+        await c.engine.until(lambda: progressed(c.engine, task_id))
+        async with away(postgres_database):
+            # What comes now cannot be written, and who fetches hears of it with the next page.
+            hearing = asyncio.create_task(workers.heard(worker, "stopped", task=str(task_id)))
+            while not (await asyncio.wait([hearing], timeout=0.1))[0]:
+                await let_through(c.exchange, 2)
+            assert hearing.result()["error"] == "StoreUnavailableError"
+        await reachable(c.engine)
+        for disturb in (cut_all, crash):
             before = (await c.engine.run_row(task_id))["inserted"]
+            # If it was begun again, it first asks once more for what it has.
+            await let_through(c.exchange, before // CANDLES + 4)
             await c.engine.until(lambda before=before: progressed(c.engine, task_id, before))  # type: ignore[misc]
             await asyncio.to_thread(disturb, postgres_database)
             await reachable(c.engine)
+        await c.exchange.faults()
         row = await c.engine.until_state(task_id, "succeeded")
         rows = await check_against_an_undisturbed_one(c.engine, c.exchange.url, symbols, tmp_path)
-    assert row["fence"] > 1, "the run has noticed"
+    assert row["fence"] > 1, "the run was begun again"
     say(f"{rows} rows, {row['fence']} starts, attempt {row['attempt']}")
+
+
+async def let_through(exchange: Exchange, answers: int) -> None:
+    """So many more; those after them wait until this is called again."""
+    await exchange.faults({"name": "gate", "path": "/api/v3/klines", "after": answers})
 
 
 def cut_all(url: str) -> None:
@@ -159,13 +177,14 @@ def crash(url: str) -> None:
             other.execute("SELECT pg_sleep(30)")
 
 
-def away(url: str) -> None:
-    """Nobody can connect for longer than a run goes without writing."""
+@contextlib.asynccontextmanager
+async def away(url: str) -> AsyncIterator[None]:
+    """Nobody is connected and nobody can connect while the block runs."""
     server, _, name = url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        connection.execute("SELECT pg_sleep(1.5)")
+        yield
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
