@@ -205,8 +205,11 @@ async def test_ctrl_c_cancels_a_sync_of_this_process_and_nothing_is_published(se
     assert await seller.penstock.rows("SELECT count(*) FROM product_history") == [(0,)]
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.2])
 @pytest.mark.parametrize("word", ["approve", "reject"])
-async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(seller: Seller, capsys: pytest.CaptureFixture[str], word: str) -> None:
+async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
+    seller: Seller, capsys: pytest.CaptureFixture[str], word: str, after_s: float
+) -> None:
     await seller.synced()
     await seller.changes(changed=50)
     task_id = (await seller.synced(dry_run=True))["task_id"]
@@ -217,7 +220,7 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(seller: Seller
         writing = asyncio.create_task(app.database.write(lambda _: (loop.call_soon_threadsafe(busy.set), may_end.wait())))
         await busy.wait()
         deciding = asyncio.create_task(getattr(SellerHere(app), word)(task_id))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(after_s)
         deciding.cancel()
         may_end.set()
         with contextlib.suppress(asyncio.CancelledError):

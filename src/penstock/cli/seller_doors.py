@@ -105,9 +105,8 @@ class SellerHere:
         return {"rows": len(rows), "mapped": await self.app.catalogue.put_catalogue(rows)}
 
     async def _decided(self, task_id: str, decide: Callable[[int], Awaitable[None]]) -> dict[str, Any]:
-        run_id = await self._stored.run_id(task_id)
         try:
-            await decide(run_id)
+            await decide(await self._stored.run_id(task_id))
         except asyncio.CancelledError:
             # What is being written is written to its end.
             state = (await self._stored.sync(task_id))["state"]
