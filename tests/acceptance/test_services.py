@@ -75,7 +75,9 @@ async def test_a_database_of_a_newer_penstock_is_left_alone(penstock: Penstock, 
 async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_new(penstock: Penstock) -> None:
     penstock = penstock.with_settings(database_url="postgresql://nobody@127.0.0.1:1/nothing", binance_url="http://127.0.0.1:1")
     first = (await penstock("demo", "--once", "--json")).json
-    assert (first["symbols"], first["timeframes"], first["candles_written"], first["failures"]) == (50, 6, 30_000, {})
+    assert (first["symbols"], first["timeframes"], first["failures"]) == (50, 6, {})
+    # Its exchange has the real time: where a minute begins meanwhile, there is one candle more.
+    assert 30_000 <= first["candles_written"] < 33_000
     assert first["database"] == f"sqlite:///{penstock.data / 'demo.db'}"
     assert (first["inventory"]["counts"]["new"], first["inventory"]["held"]) == (3_000, False)
 
