@@ -50,7 +50,8 @@ class Client:
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _number: int = 0
     _behind: bool = False
-    _sending_since: float | None = None
+    _sending: bool = False
+    _sweeps: int = 0
 
     def put(self, message: str) -> None:
         """One more message, unless the client is behind: then it is told, and gets the present state once it has caught up."""
@@ -75,23 +76,23 @@ class Client:
         self._queue.append(message)
         self._filled.set()
 
-    def stuck_s(self) -> float:
-        """How long one message has been waiting to be taken."""
-        return 0.0 if self._sending_since is None else asyncio.get_running_loop().time() - self._sending_since
+    def sweep(self) -> int:
+        """One more sweep; gives how many have seen the same message wait. A process that stood still has had no more of them for that."""
+        self._sweeps = self._sweeps + 1 if self._sending else 0
+        return self._sweeps
 
     async def pump(self) -> None:
         """Send what comes, until the connection ends."""
-        loop = asyncio.get_running_loop()
         with contextlib.suppress(WebSocketDisconnect):
             while True:
                 await self._filled.wait()
                 self._filled.clear()
                 while self._queue:
                     self._number += 1
-                    self._sending_since = loop.time()
+                    self._sending, self._sweeps = True, 0
                     await self.send(numbered(self._queue.popleft(), self._number))
                     self.traffic.sent += 1
-                self._sending_since = None
+                self._sending = False
                 if self._behind:
                     self._behind = False
                     self.restate(self)

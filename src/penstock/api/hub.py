@@ -295,7 +295,7 @@ class Hub:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._options.sweep_s)
-            for client in [client for client in self.clients if client.stuck_s() > self._options.stuck_s]:
+            for client in [client for client in self.clients if client.sweep() * self._options.sweep_s > self._options.stuck_s]:
                 self.traffic.evictions += 1
                 self.clients.discard(client)
                 client.evict("this client does not read what it has subscribed to")
