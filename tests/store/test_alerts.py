@@ -20,6 +20,7 @@ from penstock.store.alert_targets import SqlTargets
 from penstock.store.alerts import AlertList, BookOptions, SqlAlertBook, firing_counts, listed
 from penstock.store.health import HealthQueries, read_now
 from penstock.store.keys import GivenKeys
+from tests.days import within_a_day
 from tests.engine.engines import Engine, background, engine
 from tests.receiver import Receiver, receiving
 
@@ -127,6 +128,7 @@ async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert
     await alarm.executions("failed", 1, seconds=170, job_type="catalogue_refresh")
     found = (await alarm.facts()).executions
     assert (found.succeeded, found.failed, found.timed, found.average_duration_s) == (28, 1, 8, 1.0)
+    await within_a_day()
     today = await alarm.now() % DAY
     await alarm.executions("success", 1, ago_ms=today + 25 * HOUR, records=250_000, job_type="inventory_sync")
     await alarm.executions("success", 1, ago_ms=today + HOUR, records=500)
@@ -135,8 +137,8 @@ async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert
 
 
 async def test_records_are_those_of_the_two_last_whole_days(alarm: Alarm) -> None:
-    now = await alarm.now()
-    today = now % DAY
+    await within_a_day()
+    today = await alarm.now() % DAY
     await alarm.executions("success", 1, ago_ms=today + HOUR, records=700)
     await alarm.executions("success", 1, ago_ms=today + 25 * HOUR, records=1_000)
     await alarm.executions("success", 1, ago_ms=today + 49 * HOUR, records=50_000)

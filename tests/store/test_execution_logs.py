@@ -16,6 +16,7 @@ from penstock.market.execution_logs import LogList, log_rows, log_stats, records
 from penstock.market.runs import log_entries
 from penstock.market.tables import execution_log
 from penstock.store.execution_logs import delete_old
+from tests.days import within_a_day
 from tests.engine.collecting import Collecting, collecting
 from tests.explained import explained
 from tests.market_builders import opened
@@ -245,6 +246,7 @@ async def test_statistics_count_what_they_say(database_url: str) -> None:
 
 
 async def test_each_day_is_set_against_the_one_a_week_before(database_url: str) -> None:
+    await within_a_day()
     async with opened(database_url) as store:
         noon = int(time.time() * 1000) // DAY_MS * DAY_MS + 1
         rows = [{"started_at": noon - 7 * DAY_MS, "records_collected": 80}, {"started_at": noon, "records_collected": 60}]
