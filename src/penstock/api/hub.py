@@ -39,7 +39,10 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOptions:
-    """`queue`: messages that wait for one client; `stuck_s`: how long one message may wait; `pause_s`: between two looks at the database."""
+    """`queue`: messages that wait for one client; `pause_s`: between two looks at the database.
+
+    `stuck_s`: how long one message may wait, counted by the sweeps that see it, one every `sweep_s`.
+    """
 
     queue: int = 1_000
     channels: int = 500
