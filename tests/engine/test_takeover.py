@@ -132,7 +132,7 @@ async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_u
 
 
 async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_crashes(postgres_database: str, tmp_path: Path, say: Say) -> None:
-    async with collecting(postgres_database, dead_after_s=3.0) as c, actors() as workers:
+    async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
         symbols = await c.symbols(40)
         await let_through(c.exchange, 8)
         worker = await workers.start("work", **c.given)
@@ -184,8 +184,10 @@ async def away(url: str) -> AsyncIterator[None]:
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        yield
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 async def reachable(e: Engine) -> None:
