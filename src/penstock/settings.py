@@ -11,11 +11,12 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from penstock.core.health import Limits
+from penstock.core.name import not_utf8
 from penstock.errors import InvalidInputError
 
 _OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared with, not listened on
 _ADMIN_TOKEN_SIGNS = 32
-_SECRET = frozenset({"admin_token", "token", "secret_key", "cardtrader_token"})
+_SECRET = frozenset({"admin_token", "token", "secret_key", "cardtrader_token", "database_url"})
 
 
 def _default_database() -> str:
@@ -123,6 +124,15 @@ class Settings(BaseSettings):
     @classmethod
     def _with_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    # The last one runs first, and so sees what was given.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        if isinstance(value, str) and (why := not_utf8(value)) is not None:
+            problem = "not_utf8"
+            raise PydanticCustomError(problem, why)
+        return value
 
     @property
     def alert_limits(self) -> Limits:

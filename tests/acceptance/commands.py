@@ -108,7 +108,7 @@ class Penstock:
     async def _started(self, *words: str) -> AsyncIterator[Command]:
         process = await start(*words, environment=self.process_environment(), folder=self.folder)
         try:
-            yield Command(process, self.secrets)
+            yield Command(process, self.secrets, self.environment.get("PYTHONIOENCODING", "utf-8").partition(":")[0])
         finally:
             if process.returncode is None:
                 process.kill()
@@ -144,6 +144,7 @@ class Command:
 
     process: Process
     secrets: list[str]
+    encoding: str = "utf-8"
 
     async def says(self, text: str) -> str:
         """The next line on stderr that has this text in it."""
@@ -160,7 +161,7 @@ class Command:
         if told is not None:
             self.process.send_signal(told)
         async with asyncio.timeout(_PATIENCE_S):
-            out, err = (text.decode() for text in await self.process.communicate())
+            out, err = (text.decode(self.encoding) for text in await self.process.communicate())
         assert "Traceback" not in err
         assert "Warning" not in err
         assert "\x1b" not in out + err

@@ -136,8 +136,10 @@ def trigger(config_id: Id, database: Database = None, as_json: AsJson = False) -
     done = run(_trigger(load_settings(database_url=database), config_id))
     if isinstance(done, CollectReport):
         leave_with(done, as_json=as_json)
+    elif as_json:
+        typer.echo(json.dumps(done))
     else:
-        typer.echo(json.dumps(done) if as_json else one_line(str(done["message"])))
+        out.print(one_line(str(done["message"])))
 
 
 def _change(config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from penstock import __version__
 from penstock.cli.commands import Commands
 from penstock.cli.exit_codes import EXIT_CODES
-from penstock.cli.text import one_line
+from penstock.cli.text import let_consoles_replace, one_line, refuse_what_is_no_text
 from penstock.core.process import share_one_heap
 from penstock.errors import PenstockError
 
@@ -43,7 +43,9 @@ def _penstock(
 def main() -> None:
     """Run the command line and leave the process."""
     share_one_heap()
+    let_consoles_replace()
     try:
+        refuse_what_is_no_text(sys.argv[1:])
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         # A group without a command has shown its help, and has no more to say.
@@ -56,7 +58,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"penstock: {one_line(message)}", err=True)
+    # Not by typer, which writes UTF-8 to a console that says it has only ASCII.
+    sys.stderr.write(f"penstock: {one_line(message)}\n")
     return code
 
 

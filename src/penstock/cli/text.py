@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from typing import TYPE_CHECKING
+
+from penstock.core.name import not_utf8
+from penstock.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def let_consoles_replace() -> None:
+    """Write what a console's encoding does not have as an escape, which says what it was; without this a command would fail after its work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def refuse_what_is_no_text(words: Sequence[str]) -> None:
+    """InvalidInputError for an argument that is not UTF-8, which no database and no provider takes. It may hold a password and is not shown."""
+    for number, word in enumerate(words, start=1):
+        if (why := not_utf8(word)) is not None:
+            raise InvalidInputError(f"argument {number} {why}", field="argument")
+
 
 def one_line(text: str) -> str:
     """On one line and without control characters, whoever wrote it."""
