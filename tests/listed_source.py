@@ -23,6 +23,7 @@ class ListedSource:
     rows: Sequence[Candle]
     now: int
     page_limit: int = 3
+    way = "in memory"
     spoil: Callable[[list[Candle]], list[Candle]] = list
     rejected: Sequence[Rejected] = ()
     fails_from: int | None = None

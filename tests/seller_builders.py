@@ -130,6 +130,7 @@ def shop_settings(database_url: str, seller: Seller, folder: Path, **given: Any)
         "export_first_byte_s": 60.0,
         "request_attempts": 1,
         "request_deadline_s": 60.0,
+        "request_idle_s": 60.0,
         "run_attempts": 2,
         "run_retry_s": 0.05,
         "secret_key": new_key(),

@@ -153,7 +153,7 @@ class World:
 
 def settings_for(database_url: str, exchange_url: str, **given: Any) -> Settings:
     """Pauses as short as tests need them, and no deadline that a slow machine misses."""
-    patient = {"request_deadline_s": 60.0, "database_timeout_s": 60.0}
+    patient = {"request_deadline_s": 60.0, "request_idle_s": 60.0, "database_timeout_s": 60.0}
     short = {"request_attempts": 2, "request_longest_pause_s": 3.0, "binance_weight_per_minute": 1_000_000}
     return load_settings(database_url=database_url, **({"binance_url": exchange_url, "cardtrader_url": exchange_url} | patient | short | given))
 

@@ -369,4 +369,5 @@ async def check_database(settings: Settings) -> str:
 async def check_exchange(settings: Settings, exchange: str) -> str:
     """How its clock stands to ours, in words; raises what stands in the way of using it."""
     async with make_source(settings, exchange, LocalBudget()) as source:
-        return f"reachable, its clock is {(await source.server_time()) / 1000 - time.time():+.1f} s from ours"
+        off_s = (await source.server_time()) / 1000 - time.time()
+        return f"reachable at {source.way}, its clock is {off_s:+.1f} s from ours"

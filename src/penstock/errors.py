@@ -159,11 +159,15 @@ class SecretKeyError(StopError):
 
 
 class SourceRefusedError(StopError, SourceError):
-    """The provider says no: unknown symbol, forbidden, wrong region."""
+    """The provider says no: unknown symbol, forbidden, wrong region. `status` is that of its answer, if there was one."""
 
     exit_code = 3
     http_status = 502
     code = "source_refused"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ConflictError(StopError):

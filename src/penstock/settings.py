@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,11 +13,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from penstock.core.health import Limits
 from penstock.core.name import not_utf8
+from penstock.core.proxy import SETTING, parse_proxy
 from penstock.errors import InvalidInputError
 
 _OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared with, not listened on
 _ADMIN_TOKEN_SIGNS = 32
-_SECRET = frozenset({"admin_token", "token", "secret_key", "cardtrader_token", "database_url"})
+_SECRET = frozenset({"admin_token", "token", "secret_key", "cardtrader_token", "database_url", "proxy"})
 
 
 def _default_database() -> str:
@@ -52,7 +54,11 @@ class Settings(BaseSettings):
     )
     shrink_percent: float = Field(10.0, ge=0, le=100, description="an export that lacks a larger percentage of the published products is held")
     shrink_rows: int = Field(3, ge=0, description="so many products may be missing in any case")
-    request_deadline_s: float = Field(10.0, gt=0, le=600, description="total time for one attempt of a request")
+    proxy: SecretStr | None = Field(
+        None, description="an HTTP proxy on the way to all providers, such as http://user:password@host:3128; else those of the environment"
+    )
+    request_idle_s: float = Field(10.0, gt=0, le=600, description="how long nothing may come in answer to a request")
+    request_deadline_s: float = Field(60.0, gt=0, le=3_600, description="total time for one attempt of a request")
     request_attempts: int = Field(4, ge=1, le=20, description="attempts for one request, the first one included")
     request_concurrency: int = Field(10, ge=1, le=100, description="requests to one provider at the same time")
     request_longest_pause_s: float = Field(60.0, ge=0, description="the longest Retry-After that a run waits for; for a longer one it ends")
@@ -118,6 +124,21 @@ class Settings(BaseSettings):
         if value is not None and not (value.get_secret_value().isascii() and len(value.get_secret_value()) >= _ADMIN_TOKEN_SIGNS):
             problem, message = "admin_token", "it needs 32 ASCII characters or more, such as `openssl rand -hex 32` prints"
             raise PydanticCustomError(problem, message)
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value():
+            parse_proxy(value.get_secret_value(), SETTING)
+        return value
+
+    @field_validator("binance_url", "cardtrader_url")
+    @classmethod
+    def _http_address(cls, value: str | None) -> str | None:
+        if value and not re.match(r"https?://[^/\s]", value):
+            problem = "address"
+            raise PydanticCustomError(problem, "write it like https://host")
         return value
 
     @field_validator("symbols", "timeframes", "allowed_hosts", mode="before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from penstock.store.database import Database
     from penstock.store.health import HealthQueries
 
+_BINANCE = re.compile(r"https://[\w-]+\.binance\.(com|vision)(:443)?/?$")
+
 
 @cache
 def _brought(group: str) -> EntryPoints:
@@ -63,12 +66,20 @@ def make_source(settings: Settings, exchange: str, budget: Budget) -> MarketSour
     return source
 
 
+def _budget_name(settings: Settings, exchange: str) -> str:
+    """Binance counts by the asking address, so all of its own addresses have one budget; what else it is pointed at has a budget of its own."""
+    url = settings.binance_url or ""
+    return exchange if not url or _BINANCE.match(url) else url
+
+
 def _http_limits(settings: Settings) -> HttpLimits:
     return HttpLimits(
+        idle_s=settings.request_idle_s,
         deadline_s=settings.request_deadline_s,
         attempts=settings.request_attempts,
         longest_pause_s=settings.request_longest_pause_s,
         connections=settings.request_concurrency,
+        proxy=settings.proxy.get_secret_value() if settings.proxy else "",
     )
 
 
@@ -112,7 +123,7 @@ class Sources:
     async def get(self, exchange: str) -> MarketSource:
         """The open source of an exchange; InvalidInputError when no installed package brings one."""
         if exchange not in self._open:
-            name = self._settings.binance_url or exchange
+            name = _budget_name(self._settings, exchange)
             budget = SqlBudget(self._database, name)
             source = make_source(self._settings, exchange, budget)
             await self._stack.enter_async_context(source)

@@ -133,7 +133,7 @@ async def test_a_provider_that_refuses_everything_makes_the_exit_code_three(pens
 @pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
 async def test_a_signal_cancels_the_run_and_keeps_what_was_written(penstock: Penstock, told: signal.Signals, code: int) -> None:
     async with simulated("hang:path=/api/v3/klines,symbol=ETHUSDT") as url:
-        penstock = penstock.with_settings(binance_url=url, request_deadline_s="600")
+        penstock = penstock.with_settings(binance_url=url, request_deadline_s="600", request_idle_s="600")
         async with penstock.started("collect", "BTC/USDT", "ETH/USDT", "-t", "1m", "--limit", "10") as collecting:
             while _look(penstock, "SELECT count(*) FROM candle") != [(10,)]:
                 await asyncio.sleep(0.02)

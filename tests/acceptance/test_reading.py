@@ -72,7 +72,7 @@ async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(pe
     _, _, database, secrets, exchange = healthy.out.splitlines()
     assert re.fullmatch(r"ok +database: (SQLite|PostgreSQL) [\d.]+ answers, schema \d{4}", database)
     assert re.fullmatch(r"ok +secrets: 0 stored, no key yet", secrets)
-    assert re.fullmatch(r"ok +binance: reachable, its clock is [-+][\d.]+ s from ours", exchange)
+    assert re.fullmatch(r"ok +binance: reachable at http://127.0.0.1:\d+, its clock is [-+][\d.]+ s from ours", exchange)
 
 
 async def test_doctor_names_everything_that_is_wrong(penstock: Penstock) -> None:

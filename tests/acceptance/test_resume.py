@@ -25,7 +25,9 @@ _PATIENCE_S = 60
 def _impatient(penstock: Penstock, database_url: str) -> Penstock:
     """On PostgreSQL a worker counts as dead after a second; on SQLite nobody waits for that, because a restart resumes at once."""
     dead_after_s = "3600" if database_url.startswith("sqlite") else "1"
-    return penstock.with_settings(database_url=database_url, request_deadline_s="600", heartbeat_s="0.2", dead_after_s=dead_after_s)
+    return penstock.with_settings(
+        database_url=database_url, request_deadline_s="600", request_idle_s="600", heartbeat_s="0.2", dead_after_s=dead_after_s
+    )
 
 
 @pytest.fixture

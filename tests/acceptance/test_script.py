@@ -128,7 +128,7 @@ async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock:
 
 async def test_what_another_process_has_is_a_conflict(penstock: Penstock, exchange: str, database_url: str) -> None:
     penstock = penstock.with_settings(database_url=database_url)
-    async with penstock.with_settings(request_deadline_s="600").serving() as service:
+    async with penstock.with_settings(request_deadline_s="600", request_idle_s="600").serving() as service:
         await put_faults(exchange, _SILENT)
         task_id = await service.start("ETHUSDT")
         await service.until(task_id, lambda task: task["status"] == "running")
@@ -153,6 +153,6 @@ async def test_what_is_not_there_now_is_an_error_that_may_pass(penstock: Penstoc
 
 async def test_a_cancelled_collection_is_recorded_as_that_and_its_pages_stay(penstock: Penstock, exchange: str) -> None:
     await put_faults(exchange, _SILENT)
-    ended = await penstock.with_settings(request_deadline_s="600").python(_CANCEL)
+    ended = await penstock.with_settings(request_deadline_s="600", request_idle_s="600").python(_CANCEL)
     assert (ended.code, ended.out, ended.err) == (0, "True 10\n", "")
     assert await penstock.rows("SELECT state, inserted FROM run") == [("cancelled", 10)]

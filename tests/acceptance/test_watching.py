@@ -33,7 +33,7 @@ _UNKNOWN = "00000000-0000-0000-0000-000000000007"
 @pytest.fixture
 def penstock(penstock: Penstock) -> Penstock:
     """Its requests go one after the other, so that a run lasts as long as the exchange is slow."""
-    return penstock.with_settings(request_concurrency="1", request_deadline_s="600", run_attempts="1")
+    return penstock.with_settings(request_concurrency="1", request_deadline_s="600", request_idle_s="600", run_attempts="1")
 
 
 async def test_watch_follows_a_run_to_its_end_and_scripts_read_each_state_as_json(penstock: Penstock, exchange: str, database_url: str) -> None:

@@ -88,7 +88,7 @@ async def collector(
     """A service; with `work` it works on what is queued."""
     async with simulated(**(simulator or {})) as exchange:
         # Longer than any test: a silent exchange is to stay silent.
-        settings = settings_for(database_url, exchange.url, port=0, **({"request_deadline_s": 300.0} | given))
+        settings = settings_for(database_url, exchange.url, port=0, **({"request_deadline_s": 300.0, "request_idle_s": 300.0} | given))
         async with contextlib.AsyncExitStack() as stack:
             door = stack.enter_context(listening(settings))
             app = await stack.enter_async_context(open_app(settings))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PRODUCTS = 2_000
 # Of each game; what is tested here needs no more, and the first sync of each seller has them looked up.
 EXPANSIONS = 2
-PATIENT = {"request_deadline_s": PATIENCE_S, "database_timeout_s": PATIENCE_S}
+PATIENT = {"request_deadline_s": PATIENCE_S, "request_idle_s": PATIENCE_S, "database_timeout_s": PATIENCE_S}
 
 
 @dataclass(frozen=True)

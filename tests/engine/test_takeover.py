@@ -220,7 +220,9 @@ async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_take
 async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(sqlite_database: str, tmp_path: Path, number: signal.Signals) -> None:
     async with simulated(symbols=40) as exchange, actors() as workers:
         # "At once" is long before anybody would take it for dead.
-        given = given_of(sqlite_database, exchange.url, dead_after_s=100 * PATIENCE_S, request_deadline_s=2 * PATIENCE_S)
+        given = given_of(
+            sqlite_database, exchange.url, dead_after_s=100 * PATIENCE_S, request_deadline_s=2 * PATIENCE_S, request_idle_s=2 * PATIENCE_S
+        )
         async with open_app(settings_for(sqlite_database, exchange.url)) as app:
             symbols = [one.symbol for one in await (await app.sources.get("binance")).instruments() if one.status == "trading"][:8]
             task_id = await app.ledger.submit(await app.market.collection(order(symbols)))

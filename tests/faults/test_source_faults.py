@@ -34,7 +34,9 @@ _PATIENCE_S, _SHORT_S = 60.0, 1.0
 @contextlib.asynccontextmanager
 async def asking(database_url: str, exchange: Exchange, **settings: Any) -> AsyncIterator[World]:
     """An application over the exchange."""
-    async with open_app(settings_for(database_url, exchange.url, **({"request_deadline_s": _PATIENCE_S} | settings))) as app:
+    async with open_app(
+        settings_for(database_url, exchange.url, **({"request_deadline_s": _PATIENCE_S, "request_idle_s": _PATIENCE_S} | settings))
+    ) as app:
         yield World(app, exchange)
 
 

@@ -53,7 +53,7 @@ async def test_a_worker_beside_it_does_not_take_its_run(postgres_database: str) 
 
 
 async def test_a_run_that_somebody_else_cancels_says_so(database_url: str) -> None:
-    async with world(database_url, request_deadline_s=60) as one:
+    async with world(database_url, request_deadline_s=60, request_idle_s=60) as one:
         await one.exchange.faults({"name": "hang", "path": "klines"})
         collecting = asyncio.create_task(one.collect("BTCUSDT"))
         while not (left := await one.read("SELECT task_id FROM run WHERE state = 'running'")):

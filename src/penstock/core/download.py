@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
 
+from penstock.core.deadlines import TooSlowError
+from penstock.core.unpacked import is_packed
 from penstock.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 BLOCK_BYTES = 256 * 1024
-_ENCODINGS = {"identity": False, "": False, "gzip": True, "x-gzip": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +33,28 @@ class DownloadLimits:
     backoff_s: float = 1.0
 
 
+@contextlib.asynccontextmanager
+async def first_byte(limits: DownloadLimits) -> AsyncGenerator[None]:
+    """End the block with TooSlowError when it takes longer than an answer may take to begin."""
+    timer = asyncio.timeout(limits.first_byte_s)
+    try:
+        async with timer:
+            yield
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        raise TooSlowError(_no_first_byte(limits)) from error
+
+
+def _no_first_byte(limits: DownloadLimits) -> str:
+    return f"nothing came for {limits.first_byte_s:g} s (PENSTOCK_EXPORT_FIRST_BYTE_S)"
+
+
 class Download:
     """An answer whose body is still to come. `gzip`: it comes compressed. `length`: its bytes on the wire, None when nobody says."""
 
     def __init__(self, response: aiohttp.ClientResponse, limits: DownloadLimits, until: float) -> None:
-        encoding = response.headers.get("Content-Encoding", "")
-        if encoding not in _ENCODINGS:
-            message = f"GET {response.url}: an answer encoded as {encoding[:20]} was not asked for"
-            raise SourceUnavailableError(message)
-        self.gzip = _ENCODINGS[encoding]
+        self.gzip = is_packed(response)
         self.length = response.content_length
         self.received = 0
         self._response = response
@@ -66,10 +81,14 @@ class Download:
             async with asyncio.timeout(min(silence_s, left_s)):
                 return await self._response.content.readany()
         except TimeoutError as error:
-            why = f"nothing came for {silence_s:g} s" if silence_s < left_s else f"it took longer than {self._limits.total_s:g} s"
-            raise self._broken(why) from error
+            raise self._broken(self._ran_out(total=left_s <= silence_s)) from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._broken(str(error) or type(error).__name__) from error
+
+    def _ran_out(self, *, total: bool) -> str:
+        if total:
+            return f"it took longer than {self._limits.total_s:g} s (PENSTOCK_EXPORT_DEADLINE_S)"
+        return f"nothing came for {self._limits.idle_s:g} s (PENSTOCK_EXPORT_IDLE_S)" if self.received else _no_first_byte(self._limits)
 
     def _broken(self, why: str) -> SourceUnavailableError:
         return SourceUnavailableError(f"GET {self._response.url}: the answer was cut after {self.received} bytes: {why}")

@@ -1,4 +1,4 @@
-"""HTTP for sources: a total deadline per request, capped bodies, no redirects, retries with jitter, `Retry-After` obeyed."""
+"""HTTP for sources: deadlines for silence and for all, capped bodies, no redirects, retries with jitter, `Retry-After` obeyed, proxies used."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import zlib
 from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiohttp
 import structlog
 
-from penstock.core.download import Download, DownloadLimits
+from penstock.core.barred import Barred
+from penstock.core.deadlines import deadlines
+from penstock.core.download import Download, DownloadLimits, first_byte
+from penstock.core.proxy import proxy_for
+from penstock.core.unpacked import pieces
 from penstock.errors import RateLimitedError, RetryableError, SourceRefusedError, SourceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
     from types import TracebackType
 
     from penstock.core.governor import Governor
@@ -28,13 +32,13 @@ T = TypeVar("T")
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-_READ_BYTES = 65_536
 _EXCERPT_BYTES = 200
 _ERROR_BYTES = 65_536
 _OK = 200
 _SERVER_ERRORS = 500
 _REDIRECTS = range(300, 400)
 _REQUEST_TIMEOUT = 408
+_PROXY_WANTS_PASSWORD = 407
 _RATE_LIMITED = (429, 418)
 _SENSELESS_DIGITS = 12
 _LONGEST_BACKOFF_S = 30.0
@@ -42,18 +46,21 @@ _LONGEST_BACKOFF_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """How far one request may go.
+    """How far one request may go, and which way.
 
-    `deadline_s` is the total of one attempt, from connecting to the last byte; `attempts` includes the first; a provider's pause of up to
-    `longest_pause_s` is waited for, a longer one ends the request with RateLimitedError.
+    `idle_s` is how long nothing may come, from connecting on, `deadline_s` the total of one attempt, to the last byte; `attempts` includes the first;
+    a provider's pause of up to `longest_pause_s` is waited for, a longer one ends the request with RateLimitedError. `body_bytes` counts what is
+    unpacked. `proxy` goes before those of the environment; see `proxy_for`.
     """
 
-    deadline_s: float = 10.0
+    idle_s: float = 10.0
+    deadline_s: float = 60.0
     attempts: int = 4
     backoff_s: float = 0.25
     longest_pause_s: float = 60.0
     body_bytes: int = 32 * 1024 * 1024
     connections: int = 10
+    proxy: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,8 @@ class HttpHabits:
 
     `headers` go with every request, `weight_header` of an answer holds the provider's own count, `pause_s` is what a 429 without a readable
     `Retry-After` means, `passes` says of a status and a body that would be a refusal that they may be different later, and `means` tells a person
-    what to do about a refusal, by its status.
+    what to do about a refusal, by its status. `bars` are the statuses that refuse the address we come from, whatever is asked: then the client goes
+    over to `elsewhere`, if there is such an address, and for the rest of its life.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +78,8 @@ class HttpHabits:
     pause_s: float = 60.0
     passes: Callable[[int, bytes], bool] = lambda _status, _body: False
     means: Mapping[int, str] = field(default_factory=dict)
+    bars: Container[int] = ()
+    elsewhere: str = ""
 
 
 _tally: ContextVar[RequestTally | None] = ContextVar("requests", default=None)
@@ -97,20 +107,23 @@ class HttpClient:
 
     def __init__(self, base_url: str, governor: Governor, limits: HttpLimits, habits: HttpHabits) -> None:
         self._base_url = base_url.rstrip("/")
+        self._elsewhere = habits.elsewhere
+        self._proxy = proxy_for(base_url, limits.proxy)
         self._governor = governor
         self._limits = limits
         self._habits = habits
+        self._barred = Barred(habits.pause_s)
         self._session: aiohttp.ClientSession | None = None
         self._turnstile = Turnstile()
         self._answered = Counter[str]()
         self._silent: set[str] = set()
 
     async def __aenter__(self) -> Self:
-        # A compressed body could grow a thousandfold while it is read, so none is asked for and none accepted.
+        # What comes compressed could grow a thousandfold, so it is unpacked here, with a limit, and not by aiohttp. The deadlines are ours too.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._limits.connections, resolver=aiohttp.ThreadedResolver()),
-            headers={"Accept-Encoding": "identity", "User-Agent": "penstock", **self._habits.headers},
-            timeout=aiohttp.ClientTimeout(total=self._limits.deadline_s),
+            headers={"Accept-Encoding": "gzip", "User-Agent": "penstock", **self._habits.headers},
+            timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -119,6 +132,11 @@ class HttpClient:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._session is not None:
             await self._session.close()
+
+    @property
+    def way(self) -> str:
+        """Where requests go, and by which proxy, for a person to read."""
+        return f"{self._base_url} by {self._proxy}" if self._proxy else self._base_url
 
     async def get(self, path: str, params: Mapping[str, str], *, weight: int, decode: Callable[[bytes], T]) -> T:
         """The decoded body of a 200 answer.
@@ -134,7 +152,7 @@ class HttpClient:
 
         answered = self._answered[path]
         try:
-            answer = await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
+            answer = await self._here_or_elsewhere(attempt)
         except RetryableError as error:
             # What others got meanwhile shows that only this request fails, not the provider.
             if self._answered[path] == answered:
@@ -142,6 +160,25 @@ class HttpClient:
             raise
         self._answers(path)
         return answer
+
+    async def _here_or_elsewhere(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What is refused for where we come from is asked for once more, at the other address."""
+        base_url = self._base_url
+        try:
+            return await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
+        except SourceRefusedError as error:
+            if error.status is None or error.status not in self._habits.bars or not self._gone_over(base_url, error):
+                raise
+        return await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
+
+    def _gone_over(self, base_url: str, error: SourceRefusedError) -> bool:
+        """Whether the client has another address now than this one, which refused us; the first request to hear of it goes over for all."""
+        if self._base_url == base_url and self._elsewhere:
+            _log.warning("the provider refuses us, going over to its other address", provider=base_url, to=self._elsewhere, error=str(error))
+            self._base_url, self._elsewhere = self._elsewhere, ""
+            self._proxy = proxy_for(self._base_url, self._limits.proxy)
+            self._barred = Barred(self._habits.pause_s)
+        return self._base_url != base_url
 
     def _fell_silent(self, path: str, error: RetryableError) -> None:
         if path not in self._silent:
@@ -185,24 +222,37 @@ class HttpClient:
         return random.uniform(0, min(backoff_s, _LONGEST_BACKOFF_S))  # noqa: S311 - jitter, nobody has to be unable to guess it
 
     async def _attempt(self, path: str, weight: int, exchange: Callable[[], Awaitable[T]]) -> T:
+        self._barred.check()
         if pause_s := await self._governor.admit(weight, longest_pause_s=self._limits.longest_pause_s):
             message = f"{self._base_url} told us to wait {pause_s:.0f} s more"
             raise RateLimitedError(message, retry_after_s=pause_s)
         if (tally := _tally.get()) is not None:
             tally.sent += 1
         try:
-            return await exchange()
+            answer = await exchange()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-            message = f"GET {self._base_url}{path}: {reason}"
-            raise SourceUnavailableError(message) from error
+            raise self._failure(path, error) from error
+        self._barred.let_in()
+        return answer
+
+    def _failure(self, path: str, error: Exception) -> Exception:
+        if self._proxy is not None and (failure := self._proxy.failure(error)) is not None:
+            return failure
+        return SourceUnavailableError(f"GET {self._base_url}{path}{self._by}: {str(error) or type(error).__name__}")
+
+    @property
+    def _by(self) -> str:
+        return f" by {self._proxy}" if self._proxy else ""
 
     async def _exchange(self, path: str, params: Mapping[str, str]) -> bytes:
         asked_at = self._governor.now()
-        async with self._opened().get(self._base_url + path, params=params, allow_redirects=False) as response:
+        async with (
+            deadlines(idle_s=self._limits.idle_s, total_s=self._limits.deadline_s) as heard,
+            self._opened().get(self._base_url + path, params=params, allow_redirects=False, **self._via) as response,
+        ):
             if (used := response.headers.get(self._habits.weight_header, "")).isdecimal() and len(used) < _SENSELESS_DIGITS:
                 await self._governor.observe(int(used), asked_at=asked_at)
-            body = await self._read(response)
+            body = await self._read(response, heard)
             if response.status != _OK:
                 raise await self._error(response, body)
             return body
@@ -211,18 +261,21 @@ class HttpClient:
         until = asyncio.get_running_loop().time() + limits.total_s
         asking = self._opened().get(
             self._base_url + path,
-            headers={"Accept-Encoding": "gzip"},
             allow_redirects=False,
-            # The limits of a download are its own; the session's total would end a long one.
-            timeout=aiohttp.ClientTimeout(sock_connect=self._limits.deadline_s),
+            **self._via,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.idle_s),
         )
         async with contextlib.AsyncExitStack() as ours:
-            async with asyncio.timeout(limits.first_byte_s):
+            async with first_byte(limits):
                 response = await ours.enter_async_context(asking)
                 if response.status != _OK:
                     raise await self._error(response, _unpacked(response, await response.content.read(_ERROR_BYTES)))
             await stack.enter_async_context(ours.pop_all())
         return Download(response, limits, until)
+
+    @property
+    def _via(self) -> Mapping[str, Any]:
+        return self._proxy.options(self._base_url) if self._proxy else {}
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -230,13 +283,10 @@ class HttpClient:
             raise RuntimeError(message)
         return self._session
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-            message = f"GET {response.url}: an answer encoded as {encoding[:20]} was not asked for"
-            raise SourceUnavailableError(message)
+    async def _read(self, response: aiohttp.ClientResponse, heard: Callable[[], None]) -> bytes:
         body = bytearray()
-        async for part in response.content.iter_chunked(_READ_BYTES):
-            body += part
+        async for piece in pieces(response, heard):
+            body += piece
             if len(body) > self._limits.body_bytes:
                 response.close()
                 message = f"GET {response.url}: the answer is larger than {self._limits.body_bytes} bytes"
@@ -245,7 +295,9 @@ class HttpClient:
 
     async def _error(self, response: aiohttp.ClientResponse, body: bytes) -> Exception:
         excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
-        message = f"GET {response.url}: HTTP {response.status} {excerpt}".rstrip()
+        message = f"GET {response.url}{self._by}: HTTP {response.status} {excerpt}".rstrip()
+        if response.status == _PROXY_WANTS_PASSWORD and self._proxy is not None:
+            return self._proxy.wants_password()
         if response.status in _RATE_LIMITED:
             pause_s = _retry_after_s(response.headers.get("Retry-After", ""), self._habits.pause_s)
             await self._governor.pause(pause_s)
@@ -255,7 +307,13 @@ class HttpClient:
         if self._habits.passes(response.status, body):
             return SourceUnavailableError(message)
         meaning = self._habits.means.get(response.status)
-        return SourceRefusedError(f"{meaning} ({message})" if meaning else message)
+        refusal = SourceRefusedError(f"{meaning} ({message})" if meaning else message, status=response.status)
+        if response.status not in self._habits.bars:
+            self._barred.let_in()
+        elif str(response.url).startswith(self._base_url):
+            # Others that were under way when the client went over to the other address say nothing of that one.
+            self._barred.refused(refusal)
+        return refusal
 
 
 def _retry_after_s(header: str, default_s: float) -> float:

@@ -62,6 +62,10 @@ class MarketSource(Protocol):
     name: str
     page_limit: int
 
+    @property
+    def way(self) -> str:
+        """Where its requests go, and by which proxy, for a person to read."""
+
     async def __aenter__(self) -> Self:
         """Open connections."""
 

@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.core.governor import Governor
 from penstock.core.http import HttpClient, HttpHabits
-from penstock.errors import SourceUnavailableError
+from penstock.errors import SourceRefusedError, SourceUnavailableError
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Answer, PageRequest
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _URL = "https://api.binance.com"
+# Market data only, which is all that is asked for, and also for places that the first one refuses.
+_ELSEWHERE = "https://data-api.binance.vision"
+_BAD_REQUEST = 400
+_FIREWALL, _REGION = 403, 451
 _WEIGHT_PER_MINUTE = 6_000
 _MS_INCLUSIVE = 1
 _MS_BOUND = 2**62
@@ -70,7 +74,14 @@ class BinanceSource:
 
     def __init__(self, config: SourceConfig) -> None:
         governor = Governor(config.weight_per_minute or _WEIGHT_PER_MINUTE, config.budget)
-        self._http = HttpClient(config.base_url or _URL, governor, config.http, HttpHabits(weight_header="X-MBX-USED-WEIGHT-1M"))
+        habits = HttpHabits(
+            weight_header="X-MBX-USED-WEIGHT-1M",
+            means=_meanings(config.base_url or _ELSEWHERE),
+            bars=frozenset({_FIREWALL, _REGION}),
+            # Who has chosen an address himself wants no other.
+            elsewhere="" if config.base_url else _ELSEWHERE,
+        )
+        self._http = HttpClient(config.base_url or _URL, governor, config.http, habits)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -79,13 +90,18 @@ class BinanceSource:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._http.__aexit__(kind, error, trace)
 
+    @property
+    def way(self) -> str:
+        """See MarketSource."""
+        return self._http.way
+
     async def server_time(self) -> int:
         """The exchange's clock, ms."""
         return (await self._get("/api/v3/time", _decode_time)).serverTime
 
     async def instruments(self) -> Sequence[Instrument]:
         """Everything listed; BREAK is how Binance marks a symbol that was taken off."""
-        info = await self._get("/api/v3/exchangeInfo", _decode_info)
+        info = await self._listing()
         return [
             Instrument(
                 exchange=self.name,
@@ -96,6 +112,17 @@ class BinanceSource:
             )
             for symbol in info.symbols
         ]
+
+    async def _listing(self) -> _ExchangeInfo:
+        """The sets of permissions make nine tenths of the list and are not needed; since 2024-10 it can come without them."""
+        path = "/api/v3/exchangeInfo"
+        try:
+            return await self._get(path, _decode_info, {"showPermissionSets": "false"})
+        except SourceRefusedError as error:
+            # A Binance of another house (Binance.US) may not know the parameter: -1104.
+            if error.status != _BAD_REQUEST:
+                raise
+        return await self._get(path, _decode_info)
 
     async def volumes(self) -> Mapping[str, float]:
         """See MarketSource; what Binance calls quoteVolume."""
@@ -112,14 +139,25 @@ class BinanceSource:
         path = "/api/v3/klines"
         return await self._http.get(path, params, weight=_WEIGHT[path], decode=_candles)
 
-    async def _get(self, path: str, decoder: msgspec.json.Decoder[T]) -> T:
+    async def _get(self, path: str, decoder: msgspec.json.Decoder[T], params: Mapping[str, str] | None = None) -> T:
         def decode(body: bytes) -> T:
             try:
                 return decoder.decode(body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise _unreadable(path, body, error) from error
 
-        return await self._http.get(path, {}, weight=_WEIGHT[path], decode=decode)
+        return await self._http.get(path, params or {}, weight=_WEIGHT[path], decode=decode)
+
+
+def _meanings(url: str) -> Mapping[int, str]:
+    """What to do about a refusal of the place that the requests come from, at this address."""
+    way_out = "set PENSTOCK_PROXY to a proxy elsewhere"
+    if not url.startswith(_ELSEWHERE):
+        way_out = f"set PENSTOCK_BINANCE_URL to {_ELSEWHERE}, which serves market data only, or {way_out}"
+    return {
+        _REGION: f"Binance does not serve the place that this request comes from: {way_out}",
+        _FIREWALL: f"Binance's firewall refuses the address that this request comes from, maybe for a while only: {way_out}",
+    }
 
 
 def _candles(body: bytes) -> Answer:
