@@ -217,7 +217,8 @@ async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(sqli
             run = await shop.sync()
             assert (run["state"], run["attempt"]) == ("failed", 2)
             assert run["result"] == {"error_codes": {"source_unavailable": 1}}
-            assert ("no answer in time" if where == "the first byte" else f"nothing came for {_SHORT_S:g} s") in run["error"]
+            setting = "PENSTOCK_EXPORT_FIRST_BYTE_S" if where == "the first byte" else "PENSTOCK_EXPORT_IDLE_S"
+            assert f"nothing came for {_SHORT_S:g} s ({setting})" in run["error"]
             assert await shop.published() == {}
         # On a busy machine the proper answer too can be missing for so short a time: it is asked for until it is there.
         async with open_app(shop_settings(sqlite_database, seller, tmp_path / "exports", run_attempts=100, **limits)) as app, app.working():
