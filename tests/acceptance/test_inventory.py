@@ -166,6 +166,8 @@ async def test_names_and_tokens_that_are_not_there_are_said(seller: Seller) -> N
     await seller.synced()
     sync, diff, remove = await penstock.all_of("sync nobody", "diff shop", "accounts remove shop")
     assert (sync.code, sync.complaint) == (2, "account: there is no account 'nobody'; there are 'shop'")
+    asked = await penstock("products", "-q", "Bolt\x07")
+    assert (asked.code, asked.complaint) == (2, "q: this is no text that a name can hold")
     assert (diff.code, diff.complaint) == (2, "this sync keeps no difference: it was published, decided, or replaced by a newer one")
     assert (remove.code, "--yes" in remove.complaint) == (2, True)
     token = penstock.folder / "token"
