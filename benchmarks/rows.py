@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.run import Submission
 from penstock.market.candle import Candle
-from penstock.market.coverage import Coverage, SpanState
+from penstock.market.coverage import Coverage, Look, SpanState
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.page import CandleFlush, CandlePage, Target
 from penstock.market.timeframe import Timeframe
@@ -120,7 +120,8 @@ class OpenRun:
     @staticmethod
     def _page(target: Target, candles: Sequence[Candle]) -> CandlePage:
         target.coverage.mark(candles[0].open_time, candles[-1].open_time, SpanState.STORED)
-        return CandlePage(target=target, candles=candles, closed=len(candles) - 1, last=True)
+        look = Look(candles[-1].close_time, "binance")
+        return CandlePage(target=target, candles=candles, closed=len(candles) - 1, look=look, last=True)
 
 
 async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
@@ -130,4 +131,4 @@ async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
     task_id = await ledger.submit(Submission(kind="data_collection", params={}))
     (run,) = await ledger.take(1, task_id=task_id)
     opened = await store.open_series(keys)
-    return OpenRun(store, run, [Target(key, series_id, Coverage(spans)) for key, (series_id, spans) in zip(keys, opened, strict=True)])
+    return OpenRun(store, run, [Target(key, one.series_id, Coverage(one.spans)) for key, one in zip(keys, opened, strict=True)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import SourceUnavailableError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from penstock.core.governor import Wait
     from penstock.market.candle import Candle, Rejected
     from penstock.market.instrument import Instrument
 
@@ -29,13 +30,20 @@ class ListedSource:
     fails_from: int | None = None
     requests: int = 0
     asked: list[PageRequest] = field(default_factory=list)
+    # Answers with its newest rows whatever the start of a question, unless the question has an end too.
+    ignores_start: bool = False
     name: str = "binance"
+    pages_per_minute: int = 3_000
+    in_our_time: bool = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Nothing to close."""
+
+    def waiting(self) -> Wait | None:
+        return None
 
     async def server_time(self) -> int:
         return self.now
@@ -51,8 +59,11 @@ class ListedSource:
         self.asked.append(request)
         if self.fails_from is not None and self.requests >= self.fails_from:
             raise SourceUnavailableError("the exchange is out")
-        low = request.start if request.start is not None else 0
+        low = request.start if request.start is not None and not (self.ignores_start and request.end is None) else 0
         high = request.end if request.end is not None else self.now + 1
         inside = [row for row in self.rows if low <= row.open_time < min(high, self.now + 1)]
+        if self.ignores_start and request.end is None:
+            request = replace(request, start=None)
         limit = min(request.limit, self.page_limit)
-        return Answer(self.spoil(inside[:limit] if request.start is not None else inside[-limit:]), self.rejected)
+        rows = self.spoil(inside[:limit] if request.start is not None else inside[-limit:])
+        return Answer(rows, self.rejected[: max(0, request.limit - len(rows))])

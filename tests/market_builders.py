@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from penstock.core.run import Counters, Run, RunEnd, RunState, Submission
 from penstock.market.candle import Candle, Rejected
-from penstock.market.coverage import Coverage, CoverageChange, Span
+from penstock.market.coverage import Coverage, CoverageChange, Look, Span
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.page import CandleFlush, CandlePage, Target
 from penstock.market.tables import candle as candle_table
@@ -79,8 +79,8 @@ class Opened:
 
     async def target(self, one: SeriesKey | None = None) -> Target:
         one = one or key()
-        [(series_id, spans)] = await self.store.open_series([one])
-        return Target(one, series_id, Coverage(spans))
+        [found] = await self.store.open_series([one])
+        return Target(one, found.series_id, Coverage(found.spans), found.newest_open)
 
     async def write(
         self,
@@ -114,7 +114,7 @@ class Opened:
         return await self.database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
     async def spans(self, one: SeriesKey | None = None) -> list[Span]:
-        return sorted((await self.target(one)).coverage)
+        return list((await self.target(one)).coverage)
 
     async def run_row(self, run: Run) -> Mapping[str, Any]:
         [row] = await self.rows("SELECT * FROM run WHERE id = :id", id=run.id)
@@ -135,4 +135,5 @@ async def opened(url: str, *, migrated: bool = True, dead_after_s: float = 30.0,
 
 def page(target: Target, rows: Sequence[Candle], *, closed: int | None = None, rejected: Sequence[Rejected] = ()) -> CandlePage:
     """A page whose rows are all closed unless `closed` says how many are."""
-    return CandlePage(target=target, candles=rows, closed=len(rows) if closed is None else closed, rejected=rejected)
+    closed = len(rows) if closed is None else closed
+    return CandlePage(target=target, candles=rows, closed=closed, rejected=rejected, look=Look(ORIGIN, "binance"))

@@ -29,7 +29,7 @@ from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.collect import CollectOptions, CollectResult
 from penstock.market.configs import Configs
 from penstock.market.instrument import find_instruments, parse_timeframes
-from penstock.market.runs import SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, Configured, MarketRuns, log_entries
+from penstock.market.runs import AUDIT, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, Configured, MarketRuns, log_entries
 from penstock.opening import database_file, masked_url, open_database, open_reader, owned_database
 from penstock.store.alert_targets import SqlTargets
 from penstock.store.candles import SqlCandleStore
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
 
 _HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
 _MOST_FURTHER = 16
 # The job name of what collects all that is configured.
 _COLLECT_ALL = "collect_data_all"
@@ -97,7 +98,7 @@ class App:
         self.vault = Vault(vault_keys(settings))
         options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
         configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
-        self.market = MarketRuns(self.sources.get, database, self.candles, configured, options, self._progressed)
+        self.market = MarketRuns(self.sources.get, database, self.candles, configured, options, self._progressed, self.sources.repeats)
         self.sync_configs = SyncConfigs(database)
         of_exchange = domain_of(self.market, self.sync_configs)
         self.configs = Configs(of_exchange, SqlConfigs(database, of_exchange, dead_after_s=settings.dead_after_s), configured.exchange)
@@ -268,6 +269,7 @@ class App:
                     interval_s=self.settings.collection_interval,
                     params={"exchange": exchange},
                 ),
+                Schedule(name=AUDIT, kind=AUDIT, interval_s=_DAY_S, first_after_s=_HOUR_S, params={"exchange": exchange}),
                 Schedule(name=LOG_RETENTION, kind=LOG_RETENTION, interval_s=_HOUR_S, first_after_s=_HOUR_S, params={}),
             ]
         )

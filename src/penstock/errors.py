@@ -18,6 +18,7 @@ PenstockError
 │   ├── TooLargeError               a request's body is longer than any that makes sense
 │   ├── SecretKeyError              the key of the stored secrets is missing, or is another one
 │   ├── SourceRefusedError          the provider says no (unknown symbol, forbidden, wrong region)
+│   ├── SourceMisfitError           the provider answers something else than what it was asked
 │   ├── ConflictError               another run or another process holds what this one needs
 │   ├── FencedError                 this run was taken over; nothing more may be written
 │   └── RunFailedError              every series of a run failed for good
@@ -168,6 +169,14 @@ class SourceRefusedError(StopError, SourceError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class SourceMisfitError(StopError, SourceError):
+    """The provider answers something else than what it was asked, also when asked again."""
+
+    exit_code = 4
+    http_status = 502
+    code = "source_misfit"
 
 
 class ConflictError(StopError):

@@ -19,11 +19,12 @@ from penstock.inventory.runs import InventoryRuns
 from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
 from penstock.inventory.spool import Spool
 from penstock.inventory.sync import SyncLimits
+from penstock.market.again import SHARE
 from penstock.market.source import SourceConfig
 from penstock.notify.sender import Sender
 from penstock.opening import database_file
 from penstock.store.alerts import BookOptions, SqlAlertBook
-from penstock.store.budget import SqlBudget
+from penstock.store.budget import SqlBudget, SqlRepeats
 from penstock.store.keys import GivenKeys, KeyFile
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from penstock.inventory.configs import SyncConfigs
     from penstock.inventory.source import InventorySource
     from penstock.inventory.sync import Account, InventoryStore
+    from penstock.market.again import Repeats
     from penstock.market.configs import ConfigDomain
     from penstock.market.runs import MarketRuns
     from penstock.market.source import MarketSource
@@ -130,6 +132,14 @@ class Sources:
             self._budgets[name] = budget
             self._open[exchange] = source
         return self._open[exchange]
+
+    def repeats(self, source: MarketSource) -> Repeats:
+        """What runs may spend on gaps that were asked for before."""
+        return SqlRepeats(self._database, _budget_name(self._settings, source.name), per_minute=max(1, int(source.pages_per_minute * SHARE)))
+
+    def pages_per_minute(self, provider: str) -> int | None:
+        """What a provider allows, under the name of its budget; None for one that this process has not asked for anything yet."""
+        return next((one.pages_per_minute for one in self._open.values() if _budget_name(self._settings, one.name) == provider), None)
 
     def inventory(self) -> InventorySource:
         """The marketplace; each account has a budget of its own."""

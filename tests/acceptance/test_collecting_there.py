@@ -28,7 +28,7 @@ async def test_a_terminal_sees_the_bar_of_the_service(penstock: Penstock, exchan
     async with penstock.serving() as service:
         await put_faults(exchange, _STOPS)
         async with on_a_terminal(penstock, "collect", "BTC/USDT", "ETH/USDT", "BNB/USDT", "-t", "1m", "--limit", "10") as terminal:
-            await terminal.shows(r"Collecting .*━.*Collected data for \w+/USDT 1m \([12]/3\)")
+            await terminal.shows(r"━.* \d+ of 30 candles, \d+/s")
             await put_faults(exchange)
             assert await terminal.ended() == 0
     assert max(len(line) for line in terminal.lines if "━" in line) <= penstock.columns

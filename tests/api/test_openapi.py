@@ -40,6 +40,10 @@ _PATHS = (
     "/metrics",
     "/api/v1/candles",
     "/api/v1/series",
+    "/api/v1/coverage",
+    "/api/v1/gaps",
+    "/api/v1/symbols",
+    "/api/v1/schedules",
     f"{_COLLECTOR}/latest-prices",
     f"{_COLLECTOR}/status",
     f"{_COLLECTOR}/tasks",
@@ -58,7 +62,7 @@ _PATHS = (
     *_INVENTORY_READS,
 )
 _ONE_TASK = f"{_COLLECTOR}/task/{{task_id}}"
-_ACTIONS = {f"{_COLLECTOR}/start": "202", f"{_COLLECTOR}/refresh-symbols": "202", f"{_ONE_TASK}/cancel": "200"}
+_ACTIONS = {f"{_COLLECTOR}/start": "202", f"{_COLLECTOR}/refresh-symbols": "202", "/api/v1/backfill": "202", f"{_ONE_TASK}/cancel": "200"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
 _CONFIG = f"{_ADMIN}/configs/{{config_id}}"
 # What acts on one config or token, or on what is in the body: the tests of configs, logs and tokens ask each of them.
@@ -138,6 +142,7 @@ def test_an_action_documents_what_it_answers_and_its_errors(document: dict[str, 
 _NAMES = (
     "symbol",
     "timeframe",
+    "reason",
     "exchange",
     "start",
     "end",

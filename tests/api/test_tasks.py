@@ -30,6 +30,8 @@ TASK = {
     "job_name",
     "stuck",
     "counters",
+    "work",
+    "waiting",
 }
 UNKNOWN = str(uuid.UUID(int=7))
 HOURS_S = 10_000

@@ -11,6 +11,7 @@ import pytest
 from penstock.app import open_app
 from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError
 from penstock.market.coverage import Span, SpanState
+from penstock.market.runs import CollectOrder
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import MINUTE, NOW, World, settings_for, simulated
 
@@ -266,9 +267,15 @@ async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_ag
     async with world(database_url) as one:
         for symbol, row in ROWS.items():
             await one.exchange.faults(klines("bad_rows", kind="out_of_order", row=row))
-            await one.collect(symbol, limit=20)
-            assert set(await refused(one, symbol)) == {"out_of_order"}, symbol
-            await one.check_coverage(symbol)
+            if row == -1:
+                # The newest row ahead of all others: then it is not one row that is out of order.
+                with pytest.raises(RunFailedError, match="19 of 20 rows are not in the range"):
+                    await one.collect(symbol, limit=20)
+                assert await one.stored(symbol) == []
+            else:
+                await one.collect(symbol, limit=20)
+                assert set(await refused(one, symbol)) == {"out_of_order"}, symbol
+                await one.check_coverage(symbol)
             await assert_healed(one, symbol)
 
 
@@ -298,6 +305,8 @@ async def test_the_same_bad_row_in_two_runs_is_kept_once(database_url: str) -> N
         kept = await one.read("SELECT reason, seen, raw FROM quarantine ORDER BY id")
         assert kept[0]["reason"] == "negative"
         assert '"-1.00000000"' in kept[0]["raw"]
+        # Refused twice, it is due in a minute; the clock stands still.
+        await one.app.collect(CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
         await assert_healed(one)
 
 

@@ -15,7 +15,7 @@ from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
 if TYPE_CHECKING:
     from penstock.market.collect import Progress
 
-STORED, OUTAGE, FAILED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED
+STORED, UNCONFIRMED, FAILED = SpanState.STORED, SpanState.UNCONFIRMED, SpanState.FAILED
 RUNNING = NOW - NOW % MINUTE
 
 
@@ -115,20 +115,37 @@ async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(dat
         await one.collect("BTCUSDT", timeframes="1m 1h", since=start)
         for timeframe, step in (("1m", MINUTE), ("1h", HOUR)):
             await assert_complete(one, "BTCUSDT", timeframe, start)
-            expected = [Span(start, hole, STORED), Span(hole, back, OUTAGE), Span(back, now - now % step, STORED)]
+            expected = [Span(start, hole, STORED), Span(hole, back, UNCONFIRMED), Span(back, now - now % step, STORED)]
             assert await one.spans("BTCUSDT", timeframe) == expected
         gaps = await one.read("SELECT reason FROM gap WHERE symbol = 'BTC/USDT' AND timeframe = '1m'")
-        assert gaps == [{"reason": "outage"}]
+        assert gaps == [{"reason": "unconfirmed"}]
         await one.exchange.faults()
         await one.collect("BTCUSDT", timeframes="1h")
         assert len(await one.exchange.asked()) == 1
+
+
+async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_then_left_alone(database_url: str) -> None:
+    start, hole, back, now = (ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30"))
+    async with world(database_url, simulator={"now_ms": now}) as one:
+        await one.collect("BTCUSDT", timeframes="1h", since=start)
+        for after, reason in ((2 * MINUTE, "unconfirmed"), (2 * DAY, "outage"), (3 * DAY, "outage")):
+            await one.exchange.move_to(now + after)
+            await one.exchange.faults()
+            await one.collect("BTCUSDT", timeframes="1h")
+            [gap] = await one.read("SELECT reason, asked FROM gap")
+            assert gap["reason"] == reason
+        assert gap["asked"] == 3, "an outage is asked for again after a week"
+        assert (await one.spans("BTCUSDT", "1h"))[:2] == [Span(start, hole, STORED), Span(hole, back, SpanState.OUTAGE)]
+        await one.exchange.move_to(now + 8 * DAY)
+        await one.collect("BTCUSDT", timeframes="1h")
+        assert await one.read("SELECT reason, asked FROM gap") == [{"reason": "outage", "asked": 4}]
 
 
 async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(database_url: str) -> None:
     start, back, now = (ms(f"2020-06-28T{time}") for time in ("03:00:00", "05:00:00", "06:00:30"))
     async with world(database_url, simulator={"now_ms": now}) as one:
         await one.collect("BTCUSDT", since=start)
-        assert await one.spans() == [Span(start, back, OUTAGE), Span(back, now - now % MINUTE, STORED)]
+        assert await one.spans() == [Span(start, back, UNCONFIRMED), Span(back, now - now % MINUTE, STORED)]
 
 
 async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database_url: str) -> None:
@@ -162,13 +179,13 @@ async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_an
 async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_part_as_failed(database_url: str) -> None:
     since = RUNNING - 5 * DAY
     async with world(database_url, request_attempts=1, request_concurrency=1) as one:
-        # One probe for the first candle and two pages pass.
-        await one.exchange.faults({"name": "server_error", "path": "klines", "after": 3})
+        # Two questions for the first candle and two pages pass; the last row of a page comes again with the next.
+        await one.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
         with pytest.raises(RunUnavailableError):
             await one.collect("BTCUSDT", since=since)
-        assert await one.spans() == [Span(since, since + 2_000 * MINUTE, STORED), Span(since + 2_000 * MINUTE, RUNNING, FAILED)]
-        assert len(await one.stored()) == 2_000
-        assert (await one.last_run())["inserted"] == 2_000
+        assert await one.spans() == [Span(since, since + 1_998 * MINUTE, STORED), Span(since + 1_998 * MINUTE, RUNNING, FAILED)]
+        assert len(await one.stored()) == 1_998
+        assert (await one.last_run())["inserted"] == 1_998
         await one.exchange.faults()
         await one.collect("BTCUSDT")
         await assert_complete(one, "BTCUSDT", "1m", since)
@@ -210,6 +227,9 @@ async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_re
         await one.collect(symbol, timeframes="1d", since=first - 3 * DAY)
         await assert_complete(one, symbol, "1d", 0)
         end = (await one.stored(symbol, "1d"))[-1]["close_time"] + 1
+        # Its last candle is final when a later look has seen the same.
+        await one.exchange.move_to(NOW + 2 * MINUTE)
+        await one.collect(symbol, timeframes="1d")
         expected = [Span(first - 3 * DAY, first, SpanState.NOT_LISTED), Span(first, end, STORED), Span(end, NOW - NOW % DAY, SpanState.DELISTED)]
         assert await one.spans(symbol, "1d") == expected
         assert all(row["closed"] for row in await one.stored(symbol, "1d"))

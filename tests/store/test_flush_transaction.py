@@ -9,7 +9,7 @@ import pytest
 
 from penstock.core.run import Counters
 from penstock.market.candle import Rejected
-from penstock.market.coverage import CoverageChange, Span, SpanState
+from penstock.market.coverage import HELD, CoverageChange, Span, SpanState
 from penstock.market.timeframe import Timeframe
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, key, opened, page
 
@@ -74,9 +74,8 @@ async def test_spans_of_one_series_are_not_those_of_another(database_url: str) -
         for place, one in enumerate(keys):
             await store.write(run, coverage=covers(await store.target(one), Span(place, place + 1, FAILED)))
         assert [await store.spans(one) for one in keys] == [[Span(place, place + 1, FAILED)] for place in range(3)]
-        assert [series_id for series_id, _ in await store.store.open_series(keys[::-1])] == [
-            (await store.target(one)).series_id for one in keys[::-1]
-        ]
+        opened_again = await store.store.open_series(keys[::-1])
+        assert [one.series_id for one in opened_again] == [(await store.target(one)).series_id for one in keys[::-1]]
 
 
 async def test_the_same_bad_row_is_kept_once_and_counted(database_url: str) -> None:
@@ -135,7 +134,7 @@ async def test_the_gap_ledger_shows_every_reason_but_not_what_is_stored(database
         spans = [Span(ORIGIN + place * MINUTE, ORIGIN + (place + 1) * MINUTE, state) for place, state in enumerate(SpanState)]
         await store.write(run, coverage=covers(target, *spans))
         gaps = await store.rows("SELECT exchange, symbol, timeframe, start_time, reason, run_id FROM gap ORDER BY start_time")
-    assert [gap["reason"] for gap in gaps] == [state.value for state in SpanState if state is not STORED]
+    assert [gap["reason"] for gap in gaps] == [state.value for state in SpanState if state not in HELD]
     assert {(gap["exchange"], gap["symbol"], gap["timeframe"], gap["run_id"]) for gap in gaps} == {("binance", "BTC/USDT", "1m", run.id)}
 
 

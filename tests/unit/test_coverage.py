@@ -8,7 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.market.coverage import LEFT_OUT, RETRIED, Coverage, CoverageChange, Span, SpanState
+from penstock.market.coverage import HELD, Coverage, CoverageChange, Look, Span, SpanState
+from penstock.market.evidence import Evidence
 
 _LAST = 40
 
@@ -24,14 +25,16 @@ Model = list[SpanState | None]
 
 instants = st.integers(0, _LAST)
 marks = st.lists(st.builds(Mark, instants, instants, st.sampled_from(SpanState)), max_size=12)
-repeated = st.sampled_from([frozenset[SpanState](), RETRIED, RETRIED | LEFT_OUT, frozenset(SpanState)])
+repeated = st.sets(st.sampled_from(SpanState))
 
 
 def apply(coverage: Coverage, model: Model, wanted: list[Mark]) -> None:
     for mark in wanted:
         coverage.mark(mark.start, mark.end, mark.state)
         for instant in range(mark.start, mark.end):
-            model[instant] = mark.state
+            # What is there is not taken away by an answer that does not have it.
+            if mark.state in HELD or model[instant] not in HELD:
+                model[instant] = mark.state
 
 
 def marked(wanted: list[Mark]) -> tuple[Coverage, Model]:
@@ -61,11 +64,9 @@ def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state
 
 
 @given(marks, instants, instants, repeated)
-def test_missing_names_exactly_the_instants_to_ask_for_as_joined_ranges(
-    wanted: list[Mark], start: int, end: int, again: frozenset[SpanState]
-) -> None:
+def test_missing_names_exactly_the_instants_to_ask_for_as_joined_ranges(wanted: list[Mark], start: int, end: int, again: set[SpanState]) -> None:
     coverage, model = marked(wanted)
-    ranges = coverage.missing(start, end, again)
+    ranges = coverage.missing(start, end, lambda span: span.state in again)
     asked = [instant for low, high in ranges for instant in range(low, high)]
     assert asked == [instant for instant in range(start, end) if model[instant] is None or model[instant] in again]
     assert all(low < high for low, high in ranges)
@@ -82,7 +83,7 @@ def test_replaying_the_changes_onto_what_was_recorded_gives_the_present_spans(be
     for start in change.deleted:
         del recorded[start]
     recorded |= {span.start: span for span in change.put}
-    assert sorted(recorded.values()) == list(coverage)
+    assert sorted(recorded.values(), key=lambda span: span.start) == list(coverage)
 
 
 @given(marks, marks)
@@ -113,12 +114,90 @@ def test_coverage_read_back_from_its_spans_is_the_same_and_has_nothing_to_change
 def test_stored_before_and_known_from_agree_with_the_single_instants(wanted: list[Mark], at: int) -> None:
     coverage, model = marked(wanted)
     never_asked = {None, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED}
-    assert coverage.stored_before(at) == (SpanState.STORED in model[:at])
+    newest = coverage.stored_before(at)
+    assert (newest is not None) == (SpanState.STORED in model[:at])
+    if newest is not None:
+        assert SpanState.STORED not in model[newest.end : at]
     assert coverage.known_from == next((instant for instant, state in enumerate(model) if state not in never_asked), None)
 
 
-def test_a_span_keeps_its_place_when_it_is_split() -> None:
+def test_a_stored_range_stays_stored_whatever_an_answer_lacks() -> None:
     coverage = Coverage([Span(0, 30, SpanState.STORED)])
-    coverage.mark(10, 20, SpanState.OUTAGE)
-    assert list(coverage) == [Span(0, 10, SpanState.STORED), Span(10, 20, SpanState.OUTAGE), Span(20, 30, SpanState.STORED)]
-    assert coverage.changes().put == tuple(coverage)
+    for state in set(SpanState) - HELD:
+        coverage.mark(10, 40, state, Look(5, "rest"))
+        assert next(iter(coverage)) == Span(0, 30, SpanState.STORED)
+
+
+# ── Evidence ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def looked(coverage: Coverage, *moments: int, start: int = 10, end: int = 20) -> Span:
+    """The gap after looks at these moments, each of which has found nothing."""
+    for at in moments:
+        coverage.mark(start, end, SpanState.UNCONFIRMED, Look(at, "rest"))
+    [gap] = [span for span in coverage if span.start == start]
+    return gap
+
+
+def between() -> Coverage:
+    return Coverage([Span(0, 10, SpanState.STORED), Span(20, 30, SpanState.STORED)])
+
+
+def test_one_empty_answer_is_no_outage() -> None:
+    gap = looked(between(), 0)
+    assert (gap.state, gap.evidence) == (SpanState.UNCONFIRMED, Evidence(1, 0, 0, "rest", MINUTE))
+
+
+def test_a_gap_is_asked_for_again_later_and_later_and_is_an_outage_after_a_day() -> None:
+    coverage, due = between(), [MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY]
+    at = 0
+    for expected in due:
+        gap = looked(coverage, at)
+        assert gap.state is SpanState.UNCONFIRMED
+        assert gap.evidence is not None
+        assert gap.evidence.due == expected
+        at = expected
+    gap = looked(coverage, at)
+    assert (gap.state, gap.evidence) == (SpanState.OUTAGE, Evidence(6, 0, DAY, "rest", 7 * DAY))
+
+
+def test_an_outage_is_looked_at_after_a_week_and_a_month_and_then_only_when_somebody_wants_it() -> None:
+    coverage = between()
+    dues = [evidence.due for at in (0, DAY, 2 * DAY, 7 * DAY, 30 * DAY) if (evidence := looked(coverage, at).evidence)]
+    assert dues == [MINUTE, 2 * DAY, 7 * DAY, 30 * DAY, None]
+    assert looked(coverage).state is SpanState.OUTAGE
+
+
+def test_many_answers_within_a_day_are_not_enough_for_an_outage_nor_are_two_over_a_week() -> None:
+    assert looked(between(), *range(0, DAY, HOUR)).state is SpanState.UNCONFIRMED
+    assert looked(between(), 0, 7 * DAY).state is SpanState.UNCONFIRMED
+
+
+def test_a_gap_with_nothing_behind_it_is_never_an_outage() -> None:
+    assert looked(Coverage([Span(0, 10, SpanState.STORED)]), 0, DAY, 2 * DAY, 9 * DAY).state is SpanState.UNCONFIRMED
+
+
+def test_neighbouring_gaps_are_one_with_the_weaker_evidence() -> None:
+    coverage = Coverage()
+    looked(coverage, 0, DAY, start=10, end=20)
+    coverage.mark(20, 30, SpanState.UNCONFIRMED, Look(2 * DAY, "rest"))
+    assert list(coverage) == [Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, 2 * DAY, 2 * DAY, "rest", 2 * DAY + MINUTE))]
+
+
+def test_what_comes_later_takes_its_part_out_of_a_gap_and_leaves_the_rest_its_evidence() -> None:
+    coverage = between()
+    looked(coverage, 0, MINUTE)
+    coverage.mark(12, 15, SpanState.STORED, Look(HOUR, "rest"))
+    twice = Evidence(2, 0, MINUTE, "rest", 10 * MINUTE)
+    assert [span for span in coverage if span.evidence] == [Span(10, 12, SpanState.UNCONFIRMED, twice), Span(15, 20, SpanState.UNCONFIRMED, twice)]
+
+
+def test_a_failure_says_nothing_of_a_gap_that_is_known() -> None:
+    coverage = between()
+    known = looked(coverage, 0)
+    coverage.mark(10, 25, SpanState.FAILED, Look(MINUTE, "rest"))
+    assert [span for span in coverage if span.evidence] == [known]

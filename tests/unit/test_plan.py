@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.errors import SourceMisfitError
+from penstock.market.again import AllRepeats, choose_due
+from penstock.market.ask import Asker
 from penstock.market.candle import Candle
 from penstock.market.clock import ExchangeClock
-from penstock.market.coverage import Coverage, Span, SpanState
+from penstock.market.coverage import Coverage, Look, Span, SpanState
+from penstock.market.evidence import Evidence
 from penstock.market.instrument import SeriesKey, Status
 from penstock.market.page import Target
 from penstock.market.plan import Plan, Planner
+from penstock.market.ranges import Wish
 from penstock.market.timeframe import Timeframe
 from tests.listed_source import ListedSource
 from tests.market_builders import MINUTE, ORIGIN, candles, instrument
@@ -21,18 +26,32 @@ from tests.market_builders import MINUTE, ORIGIN, candles, instrument
 _NOW = ORIGIN + 200 * MINUTE + 30_000
 _RUNNING = ORIGIN + 200 * MINUTE
 
-STORED, OUTAGE, FAILED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED
+STORED, OUTAGE, FAILED, UNCONFIRMED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED, SpanState.UNCONFIRMED
+_SETTLED = Evidence(6, 0, 0, "rest", None)
+_DUE = Evidence(1, 0, 0, "rest", _NOW)
 
 
 def minute(number: int) -> int:
     return ORIGIN + number * MINUTE
 
 
-async def planned(source: ListedSource, *spans: Span, limit: int | None = None, since: int | None = None, status: Status = Status.TRADING) -> Plan:
+async def planned(
+    source: ListedSource,
+    *spans: Span,
+    limit: int | None = None,
+    since: int | None = None,
+    status: Status = Status.TRADING,
+    timeframe: Timeframe = Timeframe.M1,
+) -> Plan:
     clock = ExchangeClock(source)
     await clock.sync()
-    target = Target(SeriesKey(instrument(status=status), Timeframe.M1), 1, Coverage(spans))
-    return await Planner(source, clock, limit=limit, since=since).plan(target)
+    target = Target(SeriesKey(instrument(status=status), timeframe), 1, Coverage(spans))
+    await choose_due([target], clock.now(), page_limit=source.page_limit, repeats=AllRepeats())
+    return await planner(source, clock, limit=limit, since=since).plan(target)
+
+
+def planner(source: ListedSource, clock: ExchangeClock, *, limit: int | None = None, since: int | None = None) -> Planner:
+    return Planner(Asker(source, clock), clock, Wish(limit=limit, since=since), page_limit=source.page_limit, grace_ms=3_000)
 
 
 def exchange(first: int = 0, count: int = 201) -> ListedSource:
@@ -56,21 +75,32 @@ async def test_limit_means_nothing_to_a_series_that_has_candles() -> None:
     assert ranges(plan) == [(minute(60), None)]
 
 
-async def test_a_failed_or_refused_range_is_asked_for_again_and_an_outage_is_not() -> None:
+async def test_what_failed_and_what_is_due_is_asked_for_again_and_what_is_settled_is_not() -> None:
+    source = replace(exchange(first=0, count=3_001), now=_NOW + 2_800 * MINUTE)
     spans = [
-        Span(minute(10), minute(20), STORED),
-        Span(minute(20), minute(30), FAILED),
-        Span(minute(30), minute(40), OUTAGE),
-        Span(minute(40), minute(41), SpanState.REJECTED),
-        Span(minute(41), minute(190), STORED),
+        Span(minute(0), minute(10), STORED),
+        Span(minute(10), minute(20), FAILED),
+        Span(minute(20), minute(700), STORED),
+        Span(minute(700), minute(710), UNCONFIRMED, _DUE),
+        Span(minute(710), minute(1_400), STORED),
+        Span(minute(1_400), minute(1_410), UNCONFIRMED, Evidence(1, 0, 0, "rest", source.now + MINUTE)),
+        Span(minute(1_410), minute(1_420), OUTAGE, _SETTLED),
+        Span(minute(1_420), minute(2_990), STORED),
     ]
-    assert ranges(await planned(exchange(), *spans)) == [(minute(20), minute(30)), (minute(40), minute(41)), (minute(190), None)]
+    assert ranges(await planned(source, *spans)) == [(minute(10), minute(20)), (minute(700), minute(710)), (minute(2_990), None)]
+
+
+async def test_gaps_that_lie_on_one_page_are_asked_for_by_one_request() -> None:
+    gaps = [Span(minute(start), minute(start + 1), UNCONFIRMED, _DUE) for start in (20, 50, 190)]
+    stored = [Span(minute(0), minute(20), STORED), Span(minute(21), minute(50), STORED), Span(minute(51), minute(190), STORED)]
+    assert ranges(await planned(exchange(), *gaps, *stored, Span(minute(191), minute(200), STORED))) == [(minute(20), None)]
 
 
 async def test_what_a_cap_left_out_is_asked_for_only_with_since() -> None:
     spans = [Span(minute(0), minute(150), SpanState.NOT_COLLECTED), Span(minute(150), minute(200), STORED)]
     assert ranges(await planned(exchange(), *spans)) == [(minute(200), None)]
-    assert ranges(await planned(exchange(), *spans, since=minute(40))) == [(minute(40), minute(150)), (minute(200), None)]
+    few = replace(exchange(), page_limit=100)
+    assert ranges(await planned(few, *spans, since=minute(40))) == [(minute(40), minute(150)), (minute(200), None)]
 
 
 async def test_since_with_a_limit_names_what_the_limit_leaves_out() -> None:
@@ -83,6 +113,15 @@ async def test_since_before_the_listing_is_not_paged_through() -> None:
     plan = await planned(exchange(first=90, count=111), since=minute(-5_000_000))
     assert plan.known == [Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED)]
     assert ranges(plan) == [(minute(90), None)]
+
+
+async def test_nothing_before_time_0_is_asked_for() -> None:
+    source = ListedSource(candles(0, 10), _NOW, page_limit=1_000)
+    for wished in ({"since": -5 * MINUTE}, {"limit": 100_000}, {"limit": 100_000, "since": -5 * MINUTE}):
+        plan = await planned(source, timeframe=Timeframe.MONTH, **wished)  # type: ignore[arg-type]
+        assert [piece.start for piece in plan.pieces] == [0]
+        assert all(span.start >= 0 for span in plan.known)
+    assert all(request.start is None or request.start >= 0 for request in source.asked)
 
 
 async def test_a_delisted_instrument_ends_where_its_last_candle_does() -> None:
@@ -104,24 +143,26 @@ async def test_the_limit_counts_back_from_the_last_candle_of_what_does_not_trade
 
 async def test_a_series_whose_candles_have_ended_is_not_paged_through_up_to_now() -> None:
     source = ListedSource(candles(minute(0), 5), _NOW, page_limit=2)
-    assert ranges(await planned(source, Span(minute(0), minute(5), STORED))) == []
-    assert len(source.asked) == 1
+    plan = await planned(source, Span(minute(0), minute(5), STORED))
+    assert (ranges(plan), plan.known) == ([], [Span(minute(5), _RUNNING, UNCONFIRMED)])
+    assert len(source.asked) == 2, "the second one from the other side"
 
 
 async def test_a_range_that_is_known_to_lie_before_the_listing_is_not_looked_into_again() -> None:
     source = exchange(first=90)
-    known = Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED), Span(minute(90), minute(200), STORED)
+    known = Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED, _SETTLED), Span(minute(90), minute(200), STORED)
     assert ranges(await planned(source, *known, since=minute(-5_000_000))) == [(minute(200), None)]
     assert source.asked == []
 
 
-async def test_what_could_not_be_planned_is_named_as_failed() -> None:
+async def test_a_failure_in_planning_is_named_and_does_not_widen_what_is_wanted() -> None:
     source = exchange()
     clock = ExchangeClock(source)
     await clock.sync()
-    target = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage([Span(minute(50), minute(60), STORED)]))
-    failed = Planner(source, clock, limit=None, since=minute(0)).failed(target)
-    assert failed == [Span(minute(0), minute(50), FAILED), Span(minute(60), _RUNNING, FAILED)]
+    known = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage([Span(minute(50), minute(60), STORED)]))
+    assert planner(source, clock, since=minute(0)).failed(known) == [Span(minute(60), _RUNNING, FAILED)]
+    empty = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage())
+    assert planner(source, clock, since=minute(-9_000)).failed(empty) == [Span(minute(101), _RUNNING, FAILED)]
 
 
 async def test_a_long_range_is_cut_into_pieces_that_join_without_a_gap() -> None:
@@ -139,12 +180,22 @@ def senseless(kind: str, row: Candle) -> Candle:
 
 @pytest.mark.parametrize("kind", ["microseconds", "future"])
 @pytest.mark.parametrize("status", [Status.TRADING, Status.DELISTED])
-async def test_a_senseless_time_in_the_probe_for_the_first_or_last_candle_moves_neither_end(kind: str, status: Status) -> None:
+async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_proves_nothing(kind: str, status: Status) -> None:
     source = replace(exchange(), spoil=lambda rows: [senseless(kind, row) for row in rows])
-    plan = await planned(source, since=minute(0), status=status)
-    assert all(span.end <= _RUNNING + MINUTE for span in plan.known)
-    assert plan.pieces[0].start == minute(0)
-    assert all(piece.end is None or piece.end <= _RUNNING + MINUTE for piece in plan.pieces)
+    if status is Status.DELISTED:
+        with pytest.raises(SourceMisfitError, match="did not answer what it was asked: 1 of 1 rows"):
+            await planned(source, since=minute(0), status=status)
+    else:
+        plan = await planned(source, since=minute(0), status=status)
+        assert (plan.known, plan.pieces[0].start) == ([], minute(0)), "the pages will show it"
+    assert len(source.asked) == 2, "asked once more"
+
+
+async def test_a_first_candle_that_has_older_ones_before_it_is_not_the_first() -> None:
+    source = replace(exchange(), spoil=lambda rows: rows[-1:])
+    source.ignores_start = True
+    with pytest.raises(SourceMisfitError, match="the exchange contradicts itself: its first candle opens at"):
+        await planned(source, since=minute(0))
 
 
 @given(
@@ -162,8 +213,8 @@ async def test_no_instant_from_the_wanted_beginning_on_is_left_without_a_piece_o
     begins = [at for at in (coverage.known_from, None if since is None else minute(since)) if at is not None]
     after = Coverage([*coverage])
     for span in plan.known:
-        after.mark(span.start, span.end, span.state)
+        after.mark(span.start, span.end, span.state, Look(_NOW, "rest"))
     for piece in plan.pieces:
         after.mark(piece.start, _RUNNING + MINUTE if piece.end is None else piece.end, STORED)
     if begins:
-        assert after.missing(min(begins), _RUNNING, frozenset()) == []
+        assert after.missing(min(begins), _RUNNING, lambda _: False) == []

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from penstock.api.times import iso, iso_or_none
 from penstock.core.alerts import AlertState
 from penstock.core.health import Rule
+from penstock.core.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.core.alerts import Alert, TargetRow

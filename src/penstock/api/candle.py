@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from penstock.api.times import iso
+from penstock.core.moment import iso
 
 if TYPE_CHECKING:
     from penstock.market.queries import StoredCandle

@@ -12,7 +12,7 @@ from penstock.api.candle import candle_fields
 from penstock.api.inventory_fields import sync_fields
 from penstock.api.task import task_fields
 from penstock.errors import InvalidInputError, PenstockError
-from penstock.market.instrument import parse_timeframes
+from penstock.market.instrument import folded, parse_timeframes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,12 +91,13 @@ def _normal_series(channel: MarketData) -> MarketData:
         if not getattr(channel, field).isprintable():
             message = f"{field}: a name has no control characters"
             raise InvalidInputError(message, field=field)
-    return msgspec.structs.replace(channel, symbol=channel.symbol.strip().upper())
+    return msgspec.structs.replace(channel, symbol=channel.symbol.strip())
 
 
 def same_series(one: MarketData, other: MarketData) -> bool:
     """Whether both mean the same series, be it by another name."""
-    return (one.exchange, one.timeframe, one.symbol.replace("/", "")) == (other.exchange, other.timeframe, other.symbol.replace("/", ""))
+    names = (folded(channel.symbol).replace("/", "") for channel in (one, other))
+    return (one.exchange, one.timeframe, next(names)) == (other.exchange, other.timeframe, next(names))
 
 
 def market_data_message(channel: MarketData, candle: StoredCandle) -> str:

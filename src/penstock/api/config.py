@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.api.name import Description, Name
-from penstock.api.times import iso, iso_or_none
+from penstock.core.moment import iso, iso_or_none
 from penstock.inventory.source import MARKETPLACE
 from penstock.market.configs import LONGEST_INTERVAL_MINUTES
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from penstock.api.name import Name
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState
-from penstock.api.times import iso, iso_or_none, ms
+from penstock.api.times import ms
+from penstock.core.moment import iso, iso_or_none
 from penstock.errors import NotFoundError
 from penstock.market import execution_logs as logs
 from penstock.store.configs import count_configs

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from penstock.api.guard import CALLER_SCOPE
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState, State
-from penstock.api.times import iso
+from penstock.core.moment import iso
 from penstock.errors import StoreUnavailableError
 
 router = APIRouter(tags=["service"])

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from penstock.api.task import STATUS, Status, task_fields
-from penstock.api.times import iso, iso_or_none
+from penstock.core.moment import iso, iso_or_none
 from penstock.core.run import RunState
 from penstock.inventory.catalog import SnapshotState
 from penstock.inventory.sync import Counts

@@ -16,7 +16,8 @@ from penstock.api.candle import COLUMNS, Candle, candle_fields
 from penstock.api.name import Name
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState
-from penstock.api.times import iso, iso_or_none, ms
+from penstock.api.times import ms
+from penstock.core.moment import iso, iso_or_none
 from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from penstock.api.execution_logs import ExecutionLog, log_fields
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState
-from penstock.api.times import iso
+from penstock.core.moment import iso
 from penstock.market import execution_logs as logs
 
 if TYPE_CHECKING:

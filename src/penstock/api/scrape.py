@@ -17,6 +17,7 @@ from penstock.api.task import STATUS
 from penstock.core.run import Counters, RunState
 from penstock.errors import StoreUnavailableError
 from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.market.coverage_queries import gap_counts, restatements
 from penstock.store.alerts import firing_counts
 from penstock.store.budget import budgets_used
 
@@ -78,6 +79,10 @@ class Metrics:
             "penstock_provider_weight_used", "Request weight used in the running minute, all processes", ["provider"], registry=registry
         )
         self._pause = Gauge("penstock_provider_pause_seconds", "How long the provider told us to wait", ["provider"], registry=registry)
+        self._gaps = Gauge("penstock_gaps", "Ranges of series that are missing, by reason", ["reason"], registry=registry)
+        self._repeats = Gauge("penstock_gap_requests", "Requests of the running minute for gaps once more", ["provider"], registry=registry)
+        self._repeats_share = Gauge("penstock_gap_requests_share", "Their part of what the provider allows", ["provider"], registry=registry)
+        self._restated = Gauge("penstock_restatements", "Closed candles that an exchange has changed", registry=registry)
         self._firing = Gauge("penstock_alerts_firing", "Alerts that fire", ["rule"], registry=registry)
         self._lag = Gauge("penstock_event_loop_lag_seconds", "Of the last minute", ["statistic"], registry=registry)
         self._clients = Gauge("penstock_websocket_clients", "Open connections", registry=registry)
@@ -100,12 +105,14 @@ class Metrics:
         ago_s = time.monotonic() - self._since
         begin = None if self._ended_at is None else self._ended_at - _OVERLAP_MS
         runs = self._app.runs
-        ended, active, budgets, firing = await self._app.database.read(
+        ended, active, budgets, firing, gaps, restated = await self._app.database.read(
             lambda connection: (
                 runs.ended_since(connection, begin, ago_s=ago_s, limit=_AT_ONCE),
                 runs.active(connection),
                 budgets_used(connection),
                 firing_counts(connection),
+                gap_counts(connection),
+                restatements(connection),
             )
         )
         self._up.set(1)
@@ -115,6 +122,9 @@ class Metrics:
         self._show_active(active)
         self._show_written(active)
         self._show_budgets(budgets)
+        self._restated.set(restated)
+        for reason, count in gaps.items():
+            self._gaps.labels(reason).set(count)
         for rule, count in firing.items():
             self._firing.labels(rule).set(count)
 
@@ -156,6 +166,9 @@ class Metrics:
         for one in budgets:
             self._used.labels(one.provider).set(one.used)
             self._pause.labels(one.provider).set(one.pause_s)
+            self._repeats.labels(one.provider).set(one.repeats)
+            if (allowed := self._app.sources.pages_per_minute(one.provider)) is not None:
+                self._repeats_share.labels(one.provider).set(one.repeats / allowed)
 
     def _show_process(self) -> None:
         p99_ms, worst_ms = self._lag_measured.worst_ms()

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from penstock.api.times import iso_or_none
+from penstock.core.moment import iso, iso_or_none
 from penstock.core.run import RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock.store.run_queries import RunRow
 
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -43,6 +45,23 @@ class Counts(BaseModel):
     requests: int
 
 
+class Work(BaseModel):
+    """How far a task is, in a unit of its own such as candles: `done` of `total`, at the average rate so far."""
+
+    unit: str
+    done: int
+    total: int
+    per_second: float
+    seconds_left: float | None = Field(description="at that rate; null while it cannot be told")
+
+
+class Waiting(BaseModel):
+    """What a task waits for, and until when."""
+
+    reason: str
+    until: str
+
+
 class Task(BaseModel):
     """A task. `attempt` counts its starts after errors, from 1; `stuck`: it runs, and has made no progress for long."""
 
@@ -61,6 +80,8 @@ class Task(BaseModel):
     job_name: str | None
     stuck: bool
     counters: Counts
+    work: Work | None = Field(description="how far it is; null for a task that does not count its work")
+    waiting: Waiting | None
 
 
 def task_fields(run: RunRow) -> dict[str, Any]:
@@ -81,4 +102,16 @@ def task_fields(run: RunRow) -> dict[str, Any]:
         "job_name": run.job_name,
         "stuck": run.stuck,
         "counters": asdict(run.counters),
+        **work_fields(run.work, running=run.state is RunState.RUNNING),
+    }
+
+
+def work_fields(work: Mapping[str, Any] | None, *, running: bool) -> dict[str, Any]:
+    """The fields `work` and `waiting` of a Task."""
+    if work is None:
+        return {"work": None, "waiting": None}
+    waits = running and work["waiting_for"] is not None
+    return {
+        "work": {name: work[name] for name in Work.model_fields},
+        "waiting": {"reason": work["waiting_for"], "until": iso(work["waiting_until"])} if waits else None,
     }

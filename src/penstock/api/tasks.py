@@ -20,7 +20,7 @@ from penstock.api.times import ms
 from penstock.core.run import RunState
 from penstock.errors import ConflictError, NotFoundError
 from penstock.market import queries
-from penstock.market.runs import COLLECTION, SCHEDULED_COLLECTION, CollectOrder
+from penstock.market.runs import COLLECTING, SCHEDULED_COLLECTION, CollectOrder
 from penstock.store.run_queries import RunList, RunRow
 from penstock.store.runs import digest_of
 
@@ -35,7 +35,6 @@ router = APIRouter(prefix="/api/v1/data-collector", tags=["data collector"])
 
 _MOST_SYMBOLS = 5_000
 _YEAR_S = 366 * 86_400
-_COLLECTIONS = (COLLECTION, SCHEDULED_COLLECTION)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -55,6 +54,8 @@ class Start(BaseModel):
     exchange: Name = "binance"
     limit: int | None = Field(default=None, ge=1, le=100_000, description="the newest candles of a series that is still empty; 100 by default")
     since: dt.datetime | None = Field(default=None, description="reach back to this time")
+    until: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    recheck: bool = Field(default=False, description="read again what is stored from `since` on, and what is known to be missing")
     wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
     max_age: float | None = Field(
         default=None, gt=0, le=_YEAR_S, description="seconds for which a finished result of the same collection is good enough"
@@ -77,12 +78,21 @@ async def start(state: CurrentState, response: Response, order: Start | None = N
     if order.max_age is not None and (found := await _found(state.app, submission, order.max_age)):
         response.status_code = HTTPStatus.OK
         return Submitted(task_id=found.task_id, status="completed", message=f"Collected less than {order.max_age:g} s ago")
-    return await _submit(state, submission, f"Data collection submitted: {len(submission.resources)} series")
+    return await submit(state, submission, f"Data collection submitted: {len(submission.resources)} series")
 
 
 async def _submission(app: App, order: Start, idempotency_key: str | None) -> Submission:
     since = None if order.since is None else ms(order.since, field="since")
-    wanted = CollectOrder(symbols=order.symbols, timeframes=order.timeframes, exchange=order.exchange, limit=order.limit, since=since)
+    until = None if order.until is None else ms(order.until, field="until")
+    wanted = CollectOrder(
+        symbols=order.symbols,
+        timeframes=order.timeframes,
+        exchange=order.exchange,
+        limit=order.limit,
+        since=since,
+        until=until,
+        recheck=order.recheck,
+    )
     return await app.market.collection(wanted, wait=order.wait, idempotency_key=idempotency_key)
 
 
@@ -91,7 +101,8 @@ async def _found(app: App, submission: Submission, max_age_s: float) -> RunRow |
     return await app.database.read(lambda connection: app.runs.newest_result(connection, digest, max_age_s=max_age_s))
 
 
-async def _submit(state: State, submission: Submission, message: str) -> Submitted:
+async def submit(state: State, submission: Submission, message: str) -> Submitted:
+    """Queue a run; ConflictError when a task holds one of its resources."""
     task_id = await state.app.ledger.submit(submission)
     await state.overview.caught_up()
     return Submitted(task_id=str(task_id), status="submitted", message=message)
@@ -101,7 +112,7 @@ async def _submit(state: State, submission: Submission, message: str) -> Submitt
 async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Look up what the exchange lists."""
     submission = state.app.market.symbol_refresh(state.app.market.configured.exchange)
-    return await _submit(state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted")
+    return await submit(state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted")
 
 
 @router.get("/task/{task_id}", response_model=Task, responses=documented(404, 422, 503))
@@ -252,7 +263,7 @@ async def status(state: CurrentState) -> CollectorStatus:
         is_running=app.scheduler.running,
         collection_interval=settings.collection_interval,
         symbol_refresh_interval=settings.symbol_refresh_interval,
-        data_collection_running=any(one.kind in _COLLECTIONS and one.state is RunState.RUNNING for one in view.active),
+        data_collection_running=any(one.kind in COLLECTING and one.state is RunState.RUNNING for one in view.active),
         active_tasks_count=_count(view.active, (SCHEDULED_COLLECTION,)),
         scheduler_task_types=[SCHEDULED_COLLECTION],
     )

@@ -1,4 +1,4 @@
-"""Times at the edge: ISO 8601 UTC outside, integer milliseconds inside."""
+"""Times as they come in: ISO 8601 outside, integer milliseconds inside."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ from penstock.errors import InvalidInputError
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _END = dt.datetime(9999, 12, 31, tzinfo=dt.UTC) - _EPOCH
-
-
-def iso(at_ms: int) -> str:
-    """ISO 8601 with a Z, with milliseconds only where there are some."""
-    at = _EPOCH + dt.timedelta(milliseconds=at_ms)
-    return at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
-
-
-def iso_or_none(at_ms: int | None) -> str | None:
-    """The same for a time that may not have come."""
-    return None if at_ms is None else iso(at_ms)
 
 
 def ms(at: dt.datetime, *, field: str) -> int:

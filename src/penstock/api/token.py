@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from penstock.api.times import iso, iso_or_none
 from penstock.core.access import Scope
+from penstock.core.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.core.access import Token

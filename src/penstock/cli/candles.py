@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,8 @@ from rich.table import Table
 from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
 from penstock.cli.terminal import err, parse_time, print_table, show_time
-from penstock.market import queries
+from penstock.market import coverage_queries, queries
+from penstock.market.coverage_queries import SeriesFilter
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
 from penstock.opening import open_reader
@@ -20,8 +22,13 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
+    from penstock.market.coverage_queries import Gap
     from penstock.market.queries import StoredCandle
     from penstock.settings import Settings
+
+_MOST_GAPS = 1_000
 
 
 def candles(
@@ -44,28 +51,47 @@ def candles(
         start=None if start is None else parse_time(start, field="start"),
         end=None if end is None else parse_time(end, field="end"),
     )
-    rows = run(_read(load_settings(database_url=database), query))
+    rows, missing = run(_read(load_settings(database_url=database), query))
     if as_json:
         typer.echo(json.dumps([row._asdict() for row in rows]))
     elif rows:
-        print_table(_table(f"{symbol} {step}", rows))
+        print_table(_table(f"{symbol} {step}", rows, missing))
     else:
         err.print(f"no stored candle of {symbol} {step} opens in that time")
+        for gap in missing:
+            err.print(f"{show_time(gap.span.start)}  {_gap(gap)}")
 
 
-async def _read(settings: Settings, query: CandleQuery) -> Sequence[StoredCandle]:
+async def _read(settings: Settings, query: CandleQuery) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
+    """The candles, and the gaps among and around them."""
+
+    def read(connection: Connection) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
+        rows = queries.candles(connection, query)
+        start = rows[0].open_time if len(rows) == query.limit else query.start
+        wanted = SeriesFilter(exchange=query.exchange, symbol=query.symbol, timeframe=query.timeframe.value, start=start, end=query.end)
+        return rows, coverage_queries.gaps(connection, wanted, reason=None, after=None, limit=_MOST_GAPS)
+
     async with open_reader(settings) as database:
-        return await database.read(lambda connection: queries.candles(connection, query))
+        return await database.read(read)
 
 
-def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
+def _gap(gap: Gap) -> str:
+    return f"{gap.candles:,} missing: {gap.span.state.value}"
+
+
+def _table(title: str, rows: Sequence[StoredCandle], missing: Sequence[Gap]) -> Table:
     table = Table("opened (UTC)", title=title, box=None, title_justify="left")
     for name in ("open", "high", "low", "close", "volume"):
         table.add_column(name, justify="right")
     table.add_column("")
+    left = deque(missing)
     for row in rows:
+        while left and left[0].span.start < row.open_time:
+            table.add_row(show_time(left[0].span.start), *[""] * 5, _gap(left.popleft()))
         numbers = (_short(row.open), _short(row.high), _short(row.low), _short(row.close), _short(row.volume))
         table.add_row(show_time(row.open_time), *numbers, "" if row.closed else "open")
+    for gap in left:
+        table.add_row(show_time(gap.span.start), *[""] * 5, _gap(gap))
     return table
 
 

@@ -16,10 +16,12 @@ from penstock.app import CollectReport, open_app, refuse_bad_order
 from penstock.cli.client import ServiceClient
 from penstock.cli.followed import ended_task
 from penstock.cli.options import Database, Exchange
+from penstock.cli.progress import progress_fields, shown_progress
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, iso_time, out, parse_time, progress_bar, seconds_between
+from penstock.cli.terminal import err, out, parse_time, seconds_between, shown_time
 from penstock.cli.text import counted, one_line
 from penstock.core.logs import log_to_stderr
+from penstock.core.moment import iso
 from penstock.core.run import Counters
 from penstock.errors import InvalidInputError
 from penstock.market.collect import CollectResult
@@ -28,9 +30,10 @@ from penstock.opening import masked_url, serving_url
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from penstock.app import App
+    from penstock.market.collect import Progress
     from penstock.settings import Settings
 
 _SOME_FAILED = 6
@@ -47,12 +50,34 @@ def collect(
         typer.Option(min=1, max=10_000_000, metavar="N", help="Newest candles of a series that is still empty.", show_default="100"),
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Reach back to this time (UTC), such as 2025-01-31.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", metavar="", help="Read again what is stored from --since on, and what is known to be missing.")
+    ] = False,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Collect candles: what is not stored yet, up to now."""
-    order = CollectOrder(symbols=symbols, timeframes=_timeframes(timeframes), exchange=exchange, limit=limit, since=_since(since))
+    order = CollectOrder(
+        symbols=symbols,
+        timeframes=_timeframes(timeframes),
+        exchange=exchange,
+        limit=limit,
+        since=_since(since),
+        until=None if until is None else parse_time(until, field="until"),
+        recheck=recheck,
+    )
+    _refuse_bad_range(order)
     leave_with(run(_collect(order, database)), as_json=as_json)
+
+
+def _refuse_bad_range(order: CollectOrder) -> None:
+    if order.recheck and order.since is None:
+        message = "since: --recheck needs to know from when on; give a time, such as --since 2025-01-31"
+        raise InvalidInputError(message, field="since")
+    if order.since is not None and order.until is not None and order.until <= order.since:
+        message = "until: the end lies before the beginning; give a time after --since"
+        raise InvalidInputError(message, field="until")
 
 
 def _timeframes(given: Sequence[str]) -> list[str]:
@@ -87,8 +112,8 @@ async def _collect(order: CollectOrder, database: str | None) -> CollectReport:
 async def _collect_there(url: str, settings: Settings, order: CollectOrder) -> CollectReport:
     """Let the service that owns the database do it, behind whatever it is doing with these series."""
     async with ServiceClient(url) as client:
-        since = None if order.since is None else iso_time(order.since)
-        task_id = await client.start({**asdict(order), "since": since, "wait": True})
+        edges = {name: None if (at := getattr(order, name)) is None else iso(at) for name in ("since", "until")}
+        task_id = await client.start({**asdict(order), **edges, "wait": True})
         return report_of(await ended_task(client, task_id), f"{masked_url(settings)}, by the service at {url}", order.timeframes or ())
 
 
@@ -109,15 +134,16 @@ def report_of(ended: Mapping[str, Any], database: str, timeframes: Sequence[str]
 
 async def collect_with_bar(app: App, order: CollectOrder) -> CollectReport:
     """Collect while a bar shows how far it is."""
-    with said_to_stay(), progress_bar() as advance:
+    with followed_here() as advance:
         return await app.collect(order, advance)
 
 
 @contextlib.contextmanager
-def said_to_stay() -> Iterator[None]:
-    """Who interrupts a collection of this process is told what becomes of it."""
+def followed_here() -> Iterator[Callable[[Progress], None]]:
+    """The progress of a collection of this process is shown; who interrupts it is told what becomes of it."""
     try:
-        yield
+        with shown_progress() as advance:
+            yield lambda progress: advance(progress_fields(progress))
     except asyncio.CancelledError:
         err.print("cancelled: what is written stays, the next collection goes on from there")
         raise
@@ -148,8 +174,18 @@ def show(report: CollectReport, *, as_json: bool) -> None:
         err.print(f"{series}: {counted(rows, 'row')} refused, see the table quarantine")
     for series, rows in report.result.misaligned.items():
         err.print(f"{series}: {counted(rows, 'candle')} off the grid of the timeframe, stored as the exchange sent them")
+    for gap in report.result.first_gaps:
+        err.print(gap_line(gap))
+    if report.result.gaps > len(report.result.first_gaps):
+        err.print(f"{report.result.gaps - len(report.result.first_gaps):,} more gaps; see penstock gaps")
     for series, reason in report.result.failures.items():
         err.print(one_line(f"{series}: failed: {reason}"))
+
+
+def gap_line(gap: Mapping[str, Any]) -> str:
+    """A gap of a result, in words."""
+    start, end = (shown_time(gap[name]) for name in ("start", "end"))
+    return f"{gap['series']}: {counted(gap['candles'], 'candle')} missing from {start} to {end}: {gap['reason']}"
 
 
 def summary_of(report: CollectReport) -> dict[str, object]:
@@ -168,5 +204,7 @@ def summary_of(report: CollectReport) -> dict[str, object]:
         "rejected": dict(report.result.rejected),
         "misaligned": dict(report.result.misaligned),
         "failures": dict(report.result.failures),
+        "gaps": report.result.gaps,
+        "first_gaps": list(report.result.first_gaps),
         "database": report.database,
     }

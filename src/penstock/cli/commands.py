@@ -32,7 +32,11 @@ PANELS: Mapping[str, Sequence[Listed]] = {
     "Candles": (
         Listed("collect", "collect", "Collect candles: what is not stored yet, up to now."),
         Listed("candles", "candles", "Show stored candles of a series, the newest last."),
+        Listed("series", "coverage", "List what is collected: from when to when, and how complete."),
+        Listed("coverage", "coverage", "Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."),
+        Listed("gaps", "coverage", "List what is missing, with the reason."),
         Listed("apply", "apply", "Make the configs be as a file says, all of them or none; a second time it changes nothing."),
+        Listed("schedules", "schedules", "List what runs by itself, also what Penstock makes by itself, and when it runs next."),
         Listed("config", "config", "What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger."),
     ),
     "A seller's inventory": (

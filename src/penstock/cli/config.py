@@ -9,12 +9,12 @@ import typer
 
 from penstock.api.config import ConfigChange, NewConfig, config_fields
 from penstock.app import CollectReport, refuse_bad_order, refuse_bad_sync
-from penstock.cli.collect import leave_with, report_of, said_to_stay
+from penstock.cli.collect import followed_here, leave_with, report_of
 from penstock.cli.doors import Here, checked, opened
 from penstock.cli.followed import ended_task
 from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, fitting_table, out, print_table, progress_bar, shown_time
+from penstock.cli.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.text import one_line
 from penstock.core.logs import log_to_stderr
 from penstock.errors import InvalidInputError
@@ -182,7 +182,7 @@ async def _trigger_here(app: App, config_id: int) -> CollectReport | Mapping[str
         summary = await app.sync_config(config)
         await app.work_off()
         return summary
-    with said_to_stay(), progress_bar() as advance:
+    with followed_here() as advance:
         return await app.collect_config(config_id, advance)
 
 

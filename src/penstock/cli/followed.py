@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from penstock.cli.terminal import err, task_bar
+from penstock.cli.progress import shown_progress
+from penstock.cli.terminal import err
 from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def left_to_service(task_id: str) -> Iterator[None]:
 
 async def ended_task(client: ServiceClient, task_id: str) -> dict[str, Any]:
     """The task once it has completed, behind a bar until then; raises why it has not."""
-    with left_to_service(task_id), task_bar() as advance:
+    with left_to_service(task_id), shown_progress() as advance:
         async for task in client.follow(task_id):
             advance(task)
     ended = await client.task(task_id)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
-from penstock.cli.text import counted, one_line
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection
 
-    from penstock.market.collect import Progress
 
 _WIDER_THAN_ANY_TABLE = 1_000
 
@@ -45,35 +40,6 @@ def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[st
     return table
 
 
-@contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar on a terminal; nothing when the output goes elsewhere."""
-    if not err.is_terminal:
-        yield lambda _: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
-    with Bar(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("Collecting", total=None, done="")
-
-        def advance(progress: Progress) -> None:
-            done = f"{progress.done}/{progress.total} series, {counted(progress.counters.written, 'candle')}"
-            bar.update(task, total=progress.total, completed=progress.done, done=done)
-
-        yield advance
-
-
-@contextlib.contextmanager
-def task_bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A bar for one task of a service on a terminal; nothing when the output goes elsewhere."""
-    if not err.is_terminal:
-        yield lambda _: None
-        return
-    columns = (TextColumn("Collecting"), BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Bar(*columns, console=err, transient=True) as bar:
-        shown = bar.add_task("", total=100)
-        yield lambda task: bar.update(shown, completed=task["progress"], description=one_line(task["message"] or ""))
-
-
 def seconds_between(start: str, end: str) -> float:
     """Seconds between two ISO 8601 times."""
     return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)).total_seconds()
@@ -91,11 +57,6 @@ def parse_time(text: str, *, field: str) -> int:
         message = f"{field}: {text[:40]!r} is no time; write one like 2025-01-31, 2025-01-31T08:00 or 1738310400000 (ms)"
         raise InvalidInputError(message, field=field)
     return at_ms
-
-
-def iso_time(at_ms: int) -> str:
-    """A time as ISO 8601, UTC, to the millisecond, as the API takes it."""
-    return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(timespec="milliseconds")
 
 
 def shown_time(iso: str | None) -> str:

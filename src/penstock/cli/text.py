@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_MINUTE_S, _HOUR_S = 60, 3_600
 
 
 def let_consoles_replace() -> None:
@@ -30,6 +33,16 @@ def refuse_what_is_no_text(words: Sequence[str]) -> None:
 def one_line(text: str) -> str:
     """On one line and without control characters, whoever wrote it."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def lasting(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = math.ceil(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole} s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
+    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
 
 
 def counted(number: int, noun: str) -> str:

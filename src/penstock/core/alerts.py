@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.core.health import Level, Rule, recovered
+from penstock.core.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +109,7 @@ def message_body(told: Sequence[Alert], now: int) -> dict[str, object]:
     firing = sum(one.state is AlertState.FIRING for one in told)
     return {
         "id": str(uuid.uuid4()),
-        "at": _iso(now),
+        "at": iso(now),
         "title": f"Penstock: {firing} firing, {len(told) - firing} resolved",
         "alerts": [_told(one) for one in told[:_MOST_NAMED]],
         "more": max(0, len(told) - _MOST_NAMED),
@@ -118,7 +118,7 @@ def message_body(told: Sequence[Alert], now: int) -> dict[str, object]:
 
 def trial_body(now: int) -> dict[str, object]:
     """The message that says that messages arrive."""
-    return {"id": str(uuid.uuid4()), "at": _iso(now), "title": "Penstock: this is a test", "alerts": [], "more": 0}
+    return {"id": str(uuid.uuid4()), "at": iso(now), "title": "Penstock: this is a test", "alerts": [], "more": 0}
 
 
 def plain_text(body: Mapping[str, object]) -> str:
@@ -136,12 +136,8 @@ def _told(alert: Alert) -> dict[str, object]:
         "subject": alert.subject,
         "state": alert.state,
         "message": alert.message,
-        "since": _iso(alert.since),
+        "since": iso(alert.since),
     }
-
-
-def _iso(at_ms: int) -> str:
-    return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 WINDOW_S = 60
 # A process takes what it may use in portions of what is left, so that many can share a minute and few ask often.
 _PORTIONS = 8
+# Of what a provider allows; the rest is for other programs behind the same address.
+SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class Grant:
     weight: int
     wait_s: float = 0.0
     paused_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Until when no request is sent (s, by the clock of the windows); `told`: because the provider said so, not because its limit is used up."""
+
+    until: float
+    told: bool
 
 
 class Budget(Protocol):
@@ -102,7 +112,7 @@ class Governor:
         weight: int,
         budget: Budget,
         *,
-        share: float = 0.8,
+        share: float = SHARE,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -116,6 +126,7 @@ class Governor:
         self._seen, self._seen_at = 0, 0.0
         self._generation = budget.generation
         self._asking = asyncio.Lock()
+        self.waiting: Wait | None = None
 
     async def admit(self, weight: int, *, longest_pause_s: float) -> float:
         """Wait until a request of this weight may be sent, and count it.
@@ -132,8 +143,15 @@ class Governor:
                 if grant.weight:
                     self._take(grant, asked_at)
                 else:
-                    await self._sleep(grant.wait_s)
+                    await self._wait(Wait(asked_at + grant.wait_s, grant.paused_s > 0), grant.wait_s)
         return 0.0
+
+    async def _wait(self, wait: Wait, seconds: float) -> None:
+        self.waiting = wait
+        try:
+            await self._sleep(seconds)
+        finally:
+            self.waiting = None
 
     def now(self) -> float:
         """The time by which windows are counted, seconds."""

@@ -32,6 +32,8 @@ class Rule(StrEnum):
     RUN_STUCK = "run_stuck"
     LATE_DATA = "late_data"
     PROVIDER_PAUSED = "provider_paused"
+    NEW_GAPS = "new_gaps"
+    RESTATED = "restated"
 
 
 class Level(StrEnum):
@@ -80,6 +82,28 @@ class LateSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class NewGaps:
+    """A series, and the holes between its newest candles that the exchange has confirmed by more than one answer."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    gaps: int
+    candles: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedSeries:
+    """A series, and how many closed candles of it the exchange has changed in the last 24 hours."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    candles: int
+
+
+@dataclass(frozen=True, slots=True)
 class PausedProvider:
     """A provider, and how long it still wants no request."""
 
@@ -97,6 +121,8 @@ class Facts:
     stuck: Sequence[StuckRun] = ()
     late: Sequence[LateSeries] = ()
     paused: Sequence[PausedProvider] = ()
+    gaps: Sequence[NewGaps] = ()
+    restated: Sequence[RestatedSeries] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +179,8 @@ def findings(facts: Facts, limits: Limits) -> dict[tuple[Rule, str], Finding]:
     found += [Finding(Rule.RUN_STUCK, one.task_id, Level.BAD, _stuck(one)) for one in facts.stuck]
     found += [Finding(Rule.LATE_DATA, _series(one), Level.BAD, _late(one)) for one in facts.late]
     found += [Finding(Rule.PROVIDER_PAUSED, one.provider, Level.BAD, _paused(one)) for one in facts.paused if one.pause_s > limits.pause_s]
+    found += [Finding(Rule.NEW_GAPS, _series(one), Level.BAD, _holes(one)) for one in facts.gaps]
+    found += [Finding(Rule.RESTATED, _series(one), Level.BAD, _restated(one)) for one in facts.restated]
     return {(one.rule, one.subject): one for one in found}
 
 
@@ -164,6 +192,8 @@ def measures(facts: Facts, limits: Limits) -> list[Measure]:
         _count(Rule.RUN_STUCK, len(facts.stuck), f"runs without progress for {duration(limits.stuck_s)}"),
         _count(Rule.LATE_DATA, len(facts.late), "series with late data"),
         _count(Rule.PROVIDER_PAUSED, paused, f"providers that want no request for more than {duration(limits.pause_s)}"),
+        _count(Rule.NEW_GAPS, len(facts.gaps), "series with holes in their newest candles"),
+        _count(Rule.RESTATED, len(facts.restated), "series of which the exchange has changed closed candles in 24 hours"),
     ]
 
 
@@ -236,12 +266,24 @@ def _stuck(run: StuckRun) -> str:
     return f"{run.kind} {run.task_id} has made no progress for {duration(run.idle_s)}"
 
 
-def _series(one: LateSeries) -> str:
+def _series(one: LateSeries | NewGaps | RestatedSeries) -> str:
     return f"{one.exchange} {one.symbol} {one.timeframe}"
 
 
 def _late(one: LateSeries) -> str:
     return f"{one.symbol} {one.timeframe} is {duration(one.late_s)} late"
+
+
+def _holes(one: NewGaps) -> str:
+    name = f"{one.symbol} {one.timeframe}"
+    return (
+        f"{name}: {_counted(one.candles, 'candle')} missing in {_counted(one.gaps, 'gap')}, the first at {one.first}; see penstock gaps {one.symbol}"
+    )
+
+
+def _restated(one: RestatedSeries) -> str:
+    changed = f"the exchange has changed {_counted(one.candles, 'closed candle')}"
+    return f"{one.symbol} {one.timeframe}: {changed} in 24 hours; the values before are in the table restatement"
 
 
 def _paused(one: PausedProvider) -> str:
@@ -255,6 +297,10 @@ def recovered(rule: Rule, subject: str) -> str:
             return f"{subject} goes on or has ended"
         case Rule.LATE_DATA:
             return f"{subject.partition(' ')[2]} is up to date again"
+        case Rule.NEW_GAPS:
+            return f"{subject.partition(' ')[2]} has no hole in its newest candles any more, or it is an old one"
+        case Rule.RESTATED:
+            return f"no closed candle of {subject.partition(' ')[2]} was changed for 24 hours"
         case Rule.PROVIDER_PAUSED:
             return f"{subject} takes requests again"
         case _:

@@ -58,6 +58,22 @@ class Counters:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How far a run is, in a unit of its own such as candles: `done` of `total`, so many a second so far, and the seconds left at that rate.
+
+    `waiting_for` and `waiting_until` (ms) are there while it waits for something outside.
+    """
+
+    unit: str
+    done: int
+    total: int
+    per_second: float = 0.0
+    seconds_left: float | None = None
+    waiting_for: str | None = None
+    waiting_until: int | None = None
+
+
 @dataclass(slots=True)
 class RequestTally:
     """Requests that one start of a run has sent, retries included, and how many of them its record counts already."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from penstock.core.moment import iso
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,6 +48,11 @@ class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
     taker_quote: str
 
 
+# A row that is refused for one of these stands where it was not asked for: its open time says nothing of where it belongs.
+MISPLACED = frozenset({"microseconds", "out_of_order", "future"})
+_AT_THEIR_PLACE = frozenset({"malformed", "negative", "not_a_number", "high_below_low", "bad_close_time"})
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A row that is not stored, why, and what it looked like."""
@@ -54,6 +61,18 @@ class Rejected:
     detail: str
     raw: str
     open_time: int | None = None
+
+    @property
+    def at_its_place(self) -> bool:
+        """Whether the open time is that of the candle that the row was meant to be."""
+        return self.reason in _AT_THEIR_PLACE and self.open_time is not None
+
+
+def end_of(candle: Candle, timeframe: Timeframe) -> int:
+    """Where the range ends that a candle covers: behind its close. One that closes as it opens covers its step."""
+    if candle.close_time > candle.open_time:
+        return candle.close_time + 1
+    return timeframe.shift(candle.open_time, 1)
 
 
 def accept(candles: Sequence[Candle], timeframe: Timeframe, *, start: int, end: int) -> tuple[list[Candle], list[Rejected]]:
@@ -85,17 +104,17 @@ def reject(candle: Candle, reason: str, detail: str) -> Rejected:
 
 def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[str, str] | None:
     opened = candle.open_time
-    if previous < opened < end and 0 < candle.close_time - opened < longest:
+    if previous < opened < end and 0 <= candle.close_time - opened <= longest:
         return None
     if opened >= _MICROSECONDS:
         return "microseconds", f"open_time {opened} is not in milliseconds"
     if opened == previous:
-        return "duplicate", f"open_time {opened} stands twice in the page"
+        return "duplicate", f"{iso(opened)} stands twice in the page"
     if opened <= previous:
-        return "out_of_order", f"open_time {opened} comes after {previous}"
+        return "out_of_order", f"{iso(opened)} comes after {iso(previous)}"
     if opened >= end:
-        return "future", f"open_time {opened} is not before {end}, where the answer had to end"
-    return "bad_close_time", f"close_time {candle.close_time} does not fit open_time {opened}"
+        return "future", f"{iso(opened)} is not before {iso(end)}, where the answer had to end"
+    return "bad_close_time", f"the close time {iso(candle.close_time)} does not fit the open time {iso(opened)}"
 
 
 def _are_all_numbers(candles: Sequence[Candle]) -> bool:

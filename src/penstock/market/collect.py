@@ -5,39 +5,50 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from penstock.core.flush import Flusher
+from penstock.core.moment import iso
 from penstock.core.run import Counters
-from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError
+from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError, SourceRefusedError
+from penstock.market.again import AllRepeats, choose_due
+from penstock.market.ask import Asker
+from penstock.market.candle import end_of
 from penstock.market.clock import ExchangeClock
-from penstock.market.coverage import Coverage, Span, SpanState
+from penstock.market.coverage import Coverage, Look, Span, SpanState
 from penstock.market.execution_logs import CollectionLog
 from penstock.market.fetch import PieceFetcher
 from penstock.market.page import CandleFlush, CandlePage, Target
 from penstock.market.plan import Planner
+from penstock.market.progress import Tally
+from penstock.market.ranges import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from penstock.core.run import Run
+    from penstock.core.governor import Wait
+    from penstock.core.run import Run, Work
+    from penstock.market.again import Repeats
     from penstock.market.instrument import SeriesKey
     from penstock.market.page import CandleStore
     from penstock.market.plan import Piece
     from penstock.market.source import MarketSource
+
+_LOOK_AT_WAITS_S = 1.0
+# What a result names of the gaps; the ledger has them all.
+_GAPS_TOLD = 20
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectRequest:
-    """What to collect. `limit` (newest candles) counts for a series that is still empty; `since` (ms) reaches back."""
+    """Which series to collect, and what of them."""
 
     series: Sequence[SeriesKey]
-    limit: int | None = None
-    since: int | None = None
+    wish: Wish = field(default_factory=Wish)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +63,14 @@ class CollectOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands after a flush; `done` and `total` count series."""
+    """Where a run stands after a flush; `done` and `total` count series, `work` candles."""
 
     done: int
     total: int
     counters: Counters
+    percent: int
     message: str
+    work: Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +78,7 @@ class CollectResult:
     """What a run did.
 
     `failures` maps a series to its error, `error_codes` counts those by their kind; `rejected` maps a series to its refused rows; misaligned
-    candles are stored.
+    candles are stored. `gaps` counts those that were looked at, `first_gaps` has the first of them, as JSON values.
     """
 
     counters: Counters
@@ -74,6 +87,8 @@ class CollectResult:
     error_codes: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     misaligned: Mapping[str, int] = field(default_factory=dict)
+    gaps: int = 0
+    first_gaps: Sequence[Mapping[str, Any]] = ()
 
     def summary(self) -> dict[str, object]:
         """See penstock.core.runner.Outcome."""
@@ -83,34 +98,51 @@ class CollectResult:
             "error_codes": dict(self.error_codes),
             "rejected": dict(self.rejected),
             "misaligned": dict(self.misaligned),
+            "gaps": self.gaps,
+            "first_gaps": [dict(one) for one in self.first_gaps],
         }
 
 
 class Collection:
     """The work of one run over a source and a store."""
 
-    def __init__(self, source: MarketSource, store: CandleStore, run: Run, options: CollectOptions, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        source: MarketSource,
+        store: CandleStore,
+        run: Run,
+        options: CollectOptions,
+        on_progress: Callable[[Progress], None],
+        repeats: Repeats | None = None,
+    ) -> None:
         self._source = source
         self._store = store
         self._run = run
         self._options = options
         self._on_progress = on_progress
+        self._repeats = repeats or AllRepeats()
         self._counters = Counters()
         self._log = CollectionLog(run.notes, ())
         self._done = 0
         self._total = 0
+        self._tally = Tally(0, source.name)
+        self._message = ""
+        self._clock_noted = False
+        self._begun = 0
 
     async def collect(self, request: CollectRequest) -> CollectResult:
         """Collect every series. RunFailedError when all of them failed; an error of the store ends the run as it is."""
         opened = await self._store.open_series(request.series)
-        targets = [Target(key, series_id, Coverage(spans)) for key, (series_id, spans) in zip(request.series, opened, strict=True)]
+        targets = [Target(key, one.series_id, Coverage(one.spans), one.newest_open) for key, one in zip(request.series, opened, strict=True)]
         self._total = len(targets)
+        self._tally = Tally(len(targets), self._source.name)
         self._log = CollectionLog(self._run.notes, targets)
         async with Flusher[CandlePage](self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s) as flusher:
             await self._fetch_all(targets, request, flusher)
         failures = {str(target.key): target.error for target in targets if target.error is not None}
         if failures and len(failures) == len(targets):
             raise _all_failed(failures)
+        gaps = [(target.key, span) for target in targets for span in target.coverage.gaps_asked_since(self._begun)]
         return CollectResult(
             counters=self._counters,
             series=len(targets),
@@ -118,13 +150,18 @@ class Collection:
             error_codes=Counter(error.code for error in failures.values()),
             rejected={str(target.key): target.rejected for target in targets if target.rejected},
             misaligned={str(target.key): target.misaligned for target in targets if target.misaligned},
+            gaps=len(gaps),
+            first_gaps=[_gap(key, span) for key, span in gaps[:_GAPS_TOLD]],
         )
 
     async def _fetch_all(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage]) -> None:
         clock = ExchangeClock(self._source)
         await clock.sync()
-        planner = Planner(self._source, clock, limit=request.limit, since=request.since)
-        fetcher = PieceFetcher(self._source, clock, planner, grace_ms=self._options.grace_ms)
+        self._begun = clock.now()
+        asker = Asker(self._source, clock)
+        await choose_due(targets, clock.now(), page_limit=self._source.page_limit, repeats=self._repeats)
+        planner = Planner(asker, clock, request.wish, page_limit=self._source.page_limit, grace_ms=self._options.grace_ms)
+        fetcher = PieceFetcher(asker, source=self._source.name, page_limit=self._source.page_limit, grace_ms=self._options.grace_ms)
         work: asyncio.Queue[tuple[Target, Piece | None]] = asyncio.Queue()
         for target in targets:
             work.put_nowait((target, None))
@@ -133,31 +170,51 @@ class Collection:
             while True:
                 target, piece = await work.get()
                 if piece is None:
-                    await self._plan(target, planner, work, flusher)
+                    await self._plan(target, planner, clock, work, flusher)
                 else:
                     await self._fetch(target, piece, fetcher, clock, flusher)
                 work.task_done()
 
         try:
             async with asyncio.TaskGroup() as group:
+                waits = group.create_task(self._tell_waits())
                 workers = [group.create_task(take()) for _ in range(self._options.concurrency)]
                 await work.join()
-                for worker in workers:
-                    worker.cancel()
+                for task in (waits, *workers):
+                    task.cancel()
         except ExceptionGroup as failed:
             # Workers fail together when the flusher does, all for its one reason.
             raise failed.exceptions[0] from None
 
-    async def _plan(self, target: Target, planner: Planner, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]) -> None:
+    async def _tell_waits(self) -> None:
+        """Say what the run waits for when that takes longer than a moment."""
+        told: Wait | None = None
+        while True:
+            await asyncio.sleep(_LOOK_AT_WAITS_S)
+            wait = self._source.waiting()
+            if wait != told:
+                told = wait
+                work = self._tally.work(wait)
+                message = self._message if wait is None else f"Waiting for {work.waiting_for} ({self._done}/{self._total})"
+                percent = self._tally.percent(self._done)
+                await self._store.note(self._run, percent, message, work)
+                self._on_progress(Progress(self._done, self._total, self._counters, percent, message, work))
+
+    async def _plan(
+        self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
+    ) -> None:
+        look = Look(clock.now(), self._source.name)
         try:
             plan = await planner.plan(target)
         except SourceError as error:
             target.error = error
-            await flusher.put(CandlePage(target=target, spans=planner.failed(target), last=True))
+            self._tally.planned(target, (), look.at)
+            await flusher.put(CandlePage(target=target, spans=planner.failed(target), look=look, last=True))
             return
         target.pieces_left = len(plan.pieces) or 1
+        self._tally.planned(target, plan.pieces, look.at)
         if plan.known or not plan.pieces:
-            await flusher.put(CandlePage(target=target, spans=plan.known, last=not plan.pieces))
+            await flusher.put(CandlePage(target=target, spans=plan.known, look=look, last=not plan.pieces))
         for piece in plan.pieces:
             work.put_nowait((target, piece))
 
@@ -168,10 +225,22 @@ class Collection:
                 await flusher.put(page)
                 at = max([at, *(span.end for span in page.spans)])
         except SourceError as error:
-            target.error = error
-            end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
-            failed = [Span(at, end, SpanState.FAILED)] if at < end else []
-            await flusher.put(CandlePage(target=target, spans=failed, last=True))
+            await flusher.put(self._failed(target, piece, at, clock, error))
+
+    def _failed(self, target: Target, piece: Piece, at: int, clock: ExchangeClock, error: SourceError) -> CandlePage:
+        """What a piece that could not be fetched from `at` on says of the series."""
+        instrument = target.key.instrument
+        delisted = instrument.gone and isinstance(error, SourceRefusedError)
+        if delisted:
+            error = SourceRefusedError(f"{instrument.symbol} is not listed at {instrument.exchange} any more")
+            # Its last candle was there, though nothing has shown that it was final.
+            last = target.newest_open
+            at = at if last is None or last.open_time < at else end_of(last, target.key.timeframe)
+        target.error = error
+        end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
+        state = SpanState.DELISTED if delisted else SpanState.FAILED
+        spans = [Span(at, end, state)] if at < end else []
+        return CandlePage(target=target, spans=spans, look=Look(clock.now(), self._source.name), last=True, delisted=delisted)
 
     async def _write(self, pages: Sequence[CandlePage]) -> None:
         """One flush: coverage is marked here and not before, so that it never names rows that are not in the same transaction."""
@@ -185,27 +254,35 @@ class Collection:
         requests = self._run.requests
         sent = requests.sent
         done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
-        flush = CandleFlush(pages, changes, requests.unrecorded, self._done * 100 // max(1, self._total), done)
+        # Once a run is enough: how far two clocks are apart does not change in one.
+        clock = None if self._clock_noted else (self._source.name, pages[0].look.at)
+        percent, work = self._tally.percent(self._done), self._tally.work()
+        flush = CandleFlush(pages, changes, requests.unrecorded, percent, done, work, clock)
         flushed = await self._store.flush(self._run, flush)
         self._counters += flushed.counters
         self._log.ended(ended)
         requests.recorded = sent
+        self._clock_noted = True
         for coverage in touched.values():
             coverage.recorded()
         _tell(pages, flushed.counters)
-        self._on_progress(Progress(self._done, self._total, self._counters, done))
+        self._message = done
+        self._on_progress(Progress(self._done, self._total, self._counters, percent, done, work))
 
     def _account(self, page: CandlePage) -> bool:
         """Gives whether its series is done with it."""
         target = page.target
         for span in page.spans:
-            target.coverage.mark(span.start, span.end, span.state)
+            target.coverage.mark(span.start, span.end, span.state, page.look)
         target.candles += len(page)
         target.rejected += len(page.rejected)
         target.misaligned += target.key.timeframe.off_grid(candle.open_time for candle in page.candles)
         if page.last:
             target.pieces_left -= 1
+        self._tally.account(page)
         done = page.last and not target.pieces_left
+        if done:
+            self._tally.ended(target)
         self._done += done
         return done
 
@@ -220,6 +297,11 @@ def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
             _log.info("series collected", series=str(target.key), candles=target.candles, rejected=target.rejected)
         else:
             _log.info("series failed", series=str(target.key), candles=target.candles, error=str(target.error))
+
+
+def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:
+    candles = key.timeframe.candles_within(span.start, span.end)
+    return {"series": str(key), "start": iso(span.start), "end": iso(span.end), "candles": candles, "reason": span.state.value}
 
 
 def _all_failed(failures: Mapping[str, SourceError]) -> RunFailedError | RunUnavailableError:

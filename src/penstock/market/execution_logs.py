@@ -10,7 +10,8 @@ from sqlalchemy import desc, func, literal, select, tuple_
 
 from penstock.columns import Timestamp, in_ms, read_clock
 from penstock.core.run import LogEntry, LogNote
-from penstock.market.tables import execution_log, instrument
+from penstock.market import queries
+from penstock.market.tables import execution_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -155,9 +156,9 @@ def _logged(connection: Connection, name: str) -> str:
     plain = name.strip()
     if connection.scalar(select(execution_log.c.id).where(execution_log.c.symbol == plain).limit(1)) is not None:
         return plain
-    asked = plain.upper()
-    found = connection.scalar(select(instrument.c.symbol).where(instrument.c.native_symbol == asked).limit(1))
-    return asked if found is None else found
+    known, _ = queries.instruments(connection, None, names=[plain])
+    exact = next((one.symbol for one in known if plain in {one.symbol, one.native_symbol}), None)
+    return exact or (known[0].symbol if len(known) == 1 else plain)
 
 
 def log_row(connection: Connection, row_id: int) -> LogRow | None:

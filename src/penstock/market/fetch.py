@@ -1,107 +1,191 @@
-"""Fetching a piece of a series: ask page after page, check the rows, say what the answers prove."""
+"""Fetching a piece of a series: ask page after page, check the rows, say what the answers prove.
+
+A page goes on from its last row, which is read again with the next one: a row is final when a later one stands in the same answer. A short page
+says nothing about what follows it, so the exchange is asked from the other side whether anything does.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock.core.moment import iso
 from penstock.errors import SourceUnavailableError
-from penstock.market.candle import Candle, accept
-from penstock.market.coverage import Span, SpanState
+from penstock.market.candle import end_of
+from penstock.market.coverage import Look, Span, SpanState
 from penstock.market.page import CandlePage
+from penstock.market.plan import contradiction, opening, twice
 from penstock.market.source import PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from penstock.market.candle import Rejected
-    from penstock.market.clock import ExchangeClock
+    from penstock.market.ask import Asker, Reading
+    from penstock.market.candle import Candle, Rejected
     from penstock.market.page import Target
-    from penstock.market.plan import Piece, Planner
-    from penstock.market.source import Answer, MarketSource
+    from penstock.market.plan import Piece
+    from penstock.market.timeframe import Timeframe
+
+# The last closed candles of a series are read again whenever what follows them is asked for.
+_READ_AGAIN = 3
+# So far behind the end of a piece it is asked, so that a row there makes the last one of the piece final.
+_BEYOND = 2
+# A page that is shorter than this part of what was asked for says nothing of how many rows the server sends at the most.
+_LEAST_FULL = 10
+_NO_END = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where a piece stands: all before `at` is answered. The next question begins at `start`; `anchored`: a row before `at` has to come again."""
+
+    at: int
+    start: int
+    anchored: bool
 
 
 class PieceFetcher:
-    """Turns pieces into pages; `grace_ms` after its close a candle is final."""
+    """Turns pieces into pages; `grace_ms` after its close a candle can be final."""
 
-    def __init__(self, source: MarketSource, clock: ExchangeClock, planner: Planner, *, grace_ms: int) -> None:
+    def __init__(self, asker: Asker, *, source: str, page_limit: int, grace_ms: int) -> None:
+        self._asker = asker
         self._source = source
-        self._clock = clock
-        self._planner = planner
+        self._page_limit = page_limit
         self._grace_ms = grace_ms
+        # The longest page that turned out to be short of what follows: some servers never send as many rows as they are asked for.
+        self._full = page_limit
 
     async def pages(self, target: Target, piece: Piece) -> AsyncIterator[CandlePage]:
         """The pages of the piece in order of time; raises what the source raises."""
-        at, first = piece.start, piece.first
+        step = self._first_step(target, piece)
+        first = piece.first
         while True:
-            # Taken before the request: what is closed by then is closed in the answer too.
-            final_before = self._clock.now() - self._grace_ms
-            answer = await self._source.candles(PageRequest(series=target.key, start=at, end=piece.end, limit=self._source.page_limit))
-            good, bad = accept(answer.candles, target.key.timeframe, start=at, end=await self._end(piece, answer))
-            rejected = [*answer.rejected, *bad]
-            more = answer.rows >= self._source.page_limit
-            if more and not good:
-                message = f"none of the {answer.rows} rows from {at} on could be used: {rejected[0].reason}"
-                raise SourceUnavailableError(message)
-            closed = _closed(good, final_before)
-            before = await self._planner.state_before(target.key, at) if first and good and good[0].open_time > at else SpanState.OUTAGE
-            answered_to = await self._answered_to(target, piece, good, closed, more=more)
-            # A refused row of the candle that is running is no gap: it is asked for again anyway.
-            spans = spans_of(at, good[:closed], rejected, end=answered_to, until=target.key.timeframe.floor(final_before), before=before)
-            yield CandlePage(target=target, candles=good, closed=closed, rejected=rejected, spans=spans, last=not more)
+            reading, more = await twice(lambda step=step: self._read(target, piece, step))  # type: ignore[misc]
+            page = await self._page(target, piece, step, reading, first=first, more=more)
+            yield page
             if not more:
                 return
-            at, first = good[-1].close_time + 1, False
+            last = reading.opens[-1]
+            step, first = _Step(last, last, anchored=True), False
 
-    async def _end(self, piece: Piece, answer: Answer) -> int:
-        """Where the answer has to end: as asked, and never after the exchange's present."""
-        newest = max((candle.open_time for candle in answer.candles[-2:]), default=0)
-        if newest > self._clock.now() and (piece.end is None or newest < piece.end):
-            await self._clock.sync()
-        now = self._clock.now() + 1
-        return now if piece.end is None else min(piece.end, now)
+    def _first_step(self, target: Target, piece: Piece) -> _Step:
+        longest = target.key.timeframe.longest_ms
+        stored = target.coverage.stored_before(piece.start)
+        if stored is not None and stored.end >= piece.start:
+            # The same gap is asked for by another request each time: what stands between may have kept the answer to the last one.
+            back = (_READ_AGAIN + target.coverage.asked_at(piece.start)) * longest
+            return _Step(piece.start, max(stored.start, piece.start - back), anchored=True)
+        # A candle that opens earlier may reach into the piece.
+        return _Step(piece.start, max(0, piece.start - longest + 1), anchored=False)
 
-    async def _answered_to(self, target: Target, piece: Piece, good: Sequence[Candle], closed: int, *, more: bool) -> int | None:
-        """Up to where the answer says all there is; None when that is just behind its last row."""
-        if closed < len(good):
-            return good[closed].open_time
-        if more or piece.end is None:
-            return None
-        whole = closed > 0 and good[closed - 1].close_time + 1 >= piece.end
-        return piece.end if whole or await self._planner.has_rows_from(target.key, piece.end) else None
+    async def _read(self, target: Target, piece: Piece, step: _Step) -> tuple[Reading, bool]:
+        """An answer to the rest of the piece, and whether there is more of it behind."""
+        timeframe = target.key.timeframe
+        beyond = None if piece.end is None else timeframe.shift(piece.end, _BEYOND)
+        known_before = max(step.at, step.start + 1) if step.anchored else None
+        reading = await self._asker.read(
+            PageRequest(series=target.key, start=step.start, end=beyond, limit=self._page_limit), known_before=known_before
+        )
+        last = max(reading.opens, default=None)
+        if last is not None:
+            full = reading.rows >= self._full and last > step.start
+            if self._ends(target, piece, reading, last, full=full):
+                return reading, False
+            if full:
+                return reading, True
+        newest = await self._asker.newest_before(target.key, beyond)
+        if newest == last or (newest is not None and last is None and newest < step.start):
+            return reading, False
+        if newest is None or last is None or newest < last or last <= step.start:
+            raise contradiction(target, f"the newest candle from {iso(step.start)} on opens {opening(last)}, and also {opening(newest)}")
+        if _LEAST_FULL * reading.rows >= self._page_limit:
+            self._full = min(self._full, reading.rows)
+        return reading, True
+
+    def _ends(self, target: Target, piece: Piece, reading: Reading, last: int, *, full: bool) -> bool:
+        """Whether an answer shows the end of the piece: the candle that is running, a row behind the end, or all rows up to it."""
+        row = reading.good[-1] if reading.good and reading.good[-1].open_time == last else None
+        end = target.key.timeframe.shift(last, 1) if row is None else end_of(row, target.key.timeframe)
+        if piece.end is None:
+            return end > reading.at
+        return last >= piece.end or (end >= piece.end and not full)
+
+    async def _page(self, target: Target, piece: Piece, step: _Step, reading: Reading, *, first: bool, more: bool) -> CandlePage:
+        """What an answer gives to store, and what it proves."""
+        if more and not reading.good:
+            message = f"none of the {len(reading.bad)} rows from {iso(step.at)} on could be used: {reading.bad[0].reason}"
+            raise SourceUnavailableError(message)
+        timeframe = target.key.timeframe
+        end = _NO_END if piece.end is None else piece.end
+        last = reading.opens[-1] if more else end
+        wanted = [row for row in reading.good if row.open_time < min(end, last) and (step.anchored or end_of(row, timeframe) > piece.start)]
+        closed = self._closed(target, reading, wanted)
+        found = _Found(timeframe, step.at, doubtful=reading.doubtful)
+        before = None
+        opened = reading.opens[0] if reading.opens else end
+        if first and opened < end and not reading.doubtful and found.is_hole(step.at, opened):
+            before = await twice(lambda: self._before_first(target, step.at, opened))
+        # A row that has not closed yet ends what can be said; one that has, and is not final, is a gap like what follows it.
+        final_before = reading.at - self._grace_ms
+        running = next((row.open_time for row in wanted[closed:] if row.close_time >= final_before), end)
+        spans = found.spans(wanted[:closed], reading.bad, before=before, until=min(end, last, running, timeframe.floor(final_before)))
+        bad = [row for row in reading.bad if not (more and row.open_time == last)]
+        return CandlePage(target=target, candles=wanted, closed=closed, rejected=bad, spans=spans, look=Look(reading.at, self._source), last=not more)
+
+    def _closed(self, target: Target, reading: Reading, wanted: Sequence[Candle]) -> int:
+        """How many rows are final: their close and the grace are over, and a later row stands in the answer, or an earlier answer said the same."""
+        final_before = reading.at - self._grace_ms
+        newest = max(reading.opens, default=0)
+        count = len(wanted)
+        while count and not (
+            wanted[count - 1].close_time < final_before
+            and (wanted[count - 1].open_time < newest or target.said_before(wanted[count - 1], reading.at))
+        ):
+            count -= 1
+        return count
+
+    async def _before_first(self, target: Target, start: int, opened: int) -> SpanState:
+        """Why there is nothing ahead of the first row of a series: it is the first ever, by two direct questions, or the exchange has older ones."""
+        before = await self._asker.newest_before(target.key, opened)
+        if before is not None and before >= start:
+            raise contradiction(target, f"it shows nothing from {iso(start)} to {iso(opened)}, and a candle that opens at {iso(before)}")
+        if before is not None:
+            return SpanState.UNCONFIRMED
+        if (first := await self._asker.oldest_from(target.key, 0)) != opened:
+            raise contradiction(target, f"nothing is older than its candle of {iso(opened)}, and its first opens {opening(first)}")
+        return SpanState.NOT_LISTED
 
 
-def _closed(candles: Sequence[Candle], final_before: int) -> int:
-    """How many rows are final; only the newest ones can be open."""
-    count = len(candles)
-    while count and candles[count - 1].close_time >= final_before:
-        count -= 1
-    return count
+class _Found:
+    """What the rows of an answer say of the range from `start` on."""
 
+    def __init__(self, timeframe: Timeframe, start: int, *, doubtful: bool) -> None:
+        self._timeframe = timeframe
+        self._start = start
+        # Where rows stood that belong elsewhere, a hole may be the place of one of them.
+        self._hole = SpanState.REJECTED if doubtful else SpanState.UNCONFIRMED
 
-def spans_of(start: int, closed: Sequence[Candle], rejected: Sequence[Rejected], *, end: int | None, until: int, before: SpanState) -> list[Span]:
-    """What closed rows say of the range they answer.
+    def is_hole(self, start: int, end: int) -> bool:
+        """Whether a candle could open there."""
+        return self._timeframe.opens_within(start, end)
 
-    They are stored; a hole between them is an outage of the exchange, whose evidence is the later row, or the place of a refused row.
-    `before` is the state of a hole ahead of the first row; `end` is where the answer ends (None: behind the last row, good or refused);
-    what a refused row says of its place counts before `until`.
-    """
-    hole = SpanState.REJECTED if rejected else SpanState.OUTAGE
-    spans: list[Span] = []
-    at = stored_from = start
-    state = SpanState.REJECTED if rejected else before
-    for candle in closed:
-        if candle.open_time > at:
-            spans += [Span(stored_from, at, SpanState.STORED), Span(at, candle.open_time, state)]
-            stored_from = candle.open_time
-        state = hole
-        at = candle.close_time + 1
-    spans.append(Span(stored_from, at, SpanState.STORED))
-    if end is None:
-        places = [row.open_time for row in rejected if row.reason in _AT_THEIR_PLACE and row.open_time is not None and row.open_time < until]
-        end = max((place + 1 for place in places), default=at)
-    spans.append(Span(at, end, state))
-    return [span for span in spans if span.start < span.end]
-
-
-# The open time of these says where the row belongs.
-_AT_THEIR_PLACE = frozenset({"malformed", "negative", "not_a_number", "high_below_low", "bad_close_time"})
+    def spans(self, closed: Sequence[Candle], bad: Sequence[Rejected], *, before: SpanState | None, until: int) -> list[Span]:
+        """Spans in order of time, up to `until`; `before` is the state of a hole ahead of the first row, if that is known."""
+        places = [(row.open_time, end_of(row, self._timeframe), SpanState.STORED) for row in closed if row.open_time >= self._start]
+        places += [
+            (row.open_time, self._timeframe.shift(row.open_time, 1), SpanState.REJECTED)
+            for row in bad
+            if row.at_its_place and row.open_time is not None and self._start <= row.open_time < until
+        ]
+        spans: list[Span] = []
+        at = self._start
+        for opened, end, state in sorted(places):
+            if opened > at:
+                spans.append(Span(at, opened, (before or self._hole) if self.is_hole(at, opened) else state))
+            before = None
+            if end > max(at, opened):
+                spans.append(Span(max(at, opened), end, state))
+                at = end
+        if self.is_hole(at, until):
+            spans.append(Span(at, until, before or self._hole))
+        return spans

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, literal, select
 
-from penstock.core.health import Executions, LateSeries
+from penstock.columns import Timestamp
+from penstock.core.health import Executions, LateSeries, NewGaps, RestatedSeries
+from penstock.core.moment import iso
 from penstock.market import queries
 from penstock.market.coverage import SpanState
-from penstock.market.instrument import Status
+from penstock.market.instrument import Status, folded
 from penstock.market.runs import COLLECTION, SYMBOL_REFRESH
-from penstock.market.tables import collection_config, coverage, execution_log, instrument, series
+from penstock.market.tables import collection_config, coverage, execution_log, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from penstock.market.runs import Configured
 
 _DAY_MS = 86_400_000
 # What a collection that begins in time may take until the candle is there.
 _ALLOWANCE_MS = 60_000
+
+# How far back a hole is one of the newest candles.
+_RECENT_MS = 48 * 3_600_000
+_HOLES = (SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED)
+# The first answers come within ten minutes of each other.
+_CONFIRMED_BY = 3
 
 # Whose durations and records are judged. How long a sync takes is up to the marketplace, which prepares an export for minutes, and what it writes
 # is what a seller has changed: after a first import there are far fewer, and nothing is wrong.
@@ -75,22 +83,71 @@ def late_series(connection: Connection, configured: Configured, intervals: Mappi
     )
     found = []
     for row in connection.execute(edges):
-        interval = wanted.get((row.exchange, row.symbol, row.timeframe), wanted.get((row.exchange, row.native_symbol, row.timeframe)))
+        names = (folded(row.symbol), folded(row.native_symbol))
+        interval = next((wanted[key] for name in names if (key := (row.exchange, name, row.timeframe)) in wanted), None)
         late_ms = now - Timeframe(row.timeframe).shift(row.end, 1)
         if interval is not None and late_ms > interval + _ALLOWANCE_MS:
             found.append(LateSeries(row.exchange, row.symbol, row.timeframe, late_ms / 1000))
     return found
 
 
+def new_gaps(connection: Connection, now: int) -> list[NewGaps]:
+    """Series with holes in their last 48 hours that several answers agree on, with candles behind them; what nobody has looked at again is none."""
+    recent = literal(now - _RECENT_MS, Timestamp())
+    following = coverage.alias()
+    stored_behind = and_(
+        following.c.series_id == coverage.c.series_id, following.c.start_time == coverage.c.end_time, following.c.state == SpanState.STORED
+    )
+    holes = (
+        select(instrument.c.exchange, instrument.c.symbol, series.c.timeframe, coverage.c.start_time, coverage.c.end_time)
+        .select_from(coverage)
+        .join(following, stored_behind)
+        .join(series, series.c.id == coverage.c.series_id)
+        .join(instrument, instrument.c.id == series.c.instrument_id)
+        .where(coverage.c.end_time > recent, coverage.c.state.in_(_HOLES), coverage.c.asked >= _CONFIRMED_BY)
+        .order_by(instrument.c.exchange, instrument.c.symbol, series.c.id, coverage.c.start_time)
+    )
+    return [
+        NewGaps(
+            *name,
+            gaps=len(spans),
+            candles=sum(Timeframe(name[2]).candles_within(start, end) for start, end in spans),
+            first=iso(spans[0][0]),
+        )
+        for name, spans in _by_series(connection.execute(holes)).items()
+    ]
+
+
+def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
+    found: dict[Name, list[tuple[int, int]]] = {}
+    for row in rows:
+        found.setdefault((row.exchange, row.symbol, row.timeframe), []).append((row.start_time, row.end_time))
+    return found
+
+
+def restated_series(connection: Connection, now: int) -> list[RestatedSeries]:
+    """Series of which closed candles were changed in the last 24 hours."""
+    counted = (
+        select(instrument.c.exchange, instrument.c.symbol, series.c.timeframe, func.count(func.distinct(restatement.c.open_time)))
+        .select_from(restatement)
+        .join(series, series.c.id == restatement.c.series_id)
+        .join(instrument, instrument.c.id == series.c.instrument_id)
+        .where(restatement.c.restated_at > literal(now - _DAY_MS, Timestamp()))
+        .group_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
+        .order_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
+    )
+    return [RestatedSeries(*row) for row in connection.execute(counted)]
+
+
 def _by_default(connection: Connection, configured: Configured, interval: int) -> dict[Name, int]:
     names = queries.configured_symbols(connection, configured)
-    return {(configured.exchange, name.strip().upper(), timeframe): interval for name in names for timeframe in configured.timeframes}
+    return {(configured.exchange, folded(name), timeframe): interval for name in names for timeframe in configured.timeframes}
 
 
 def _by_configs(connection: Connection, intervals: Mapping[str, int]) -> dict[Name, int]:
     rows = connection.execute(select(collection_config).where(collection_config.c.enabled))
     return {
-        (row.exchange, row.symbol.upper(), timeframe): intervals[row.job_id]
+        (row.exchange, folded(row.symbol), timeframe): intervals[row.job_id]
         for row in rows
         if row.job_id in intervals
         for timeframe in row.timeframes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import string
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -24,7 +25,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What an exchange trades: its own (native) symbol, `BTCUSDT`, and the unified one, `BTC/USDT`."""
+    """What an exchange trades: its own (native) symbol, `BTCUSDT`, and the unified one, `BTC/USDT`.
+
+    `gone`: the exchange has listed it, and did not when it was last asked for its list. That alone does not say that it is delisted.
+    """
 
     exchange: str
     native_symbol: str
@@ -32,6 +36,7 @@ class Instrument:
     quote: str
     status: Status
     market: str = "spot"
+    gone: bool = False
 
     @property
     def symbol(self) -> str:
@@ -68,30 +73,60 @@ def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[
     return [Timeframe(name) for name in dict.fromkeys(names)]
 
 
-def find_instruments(names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol") -> list[Instrument]:
-    """The named instruments (unified or native, any case) without repetitions.
+def folded(name: str) -> str:
+    """A name in capitals, as far as its letters are ASCII: what differs in nothing else is another spelling of the same name."""
+    return name.strip().translate(_CAPITALS)
 
-    InvalidInputError names the nearest valid ones, and the field that holds the names.
-    """
+
+_CAPITALS = {ord(letter): letter.upper() for letter in string.ascii_lowercase}
+
+
+class Directory:
+    """Instruments by the names that users give them: unified or native, as they are written, else in any case."""
+
+    def __init__(self, known: Iterable[Instrument]) -> None:
+        self._exact: dict[str, Instrument] = {}
+        self._folded: dict[str, dict[str, Instrument]] = {}
+        for instrument in known:
+            for name in (instrument.native_symbol, instrument.symbol):
+                self._exact[name] = instrument
+                self._folded.setdefault(folded(name), {})[name] = instrument
+
+    def knows(self, name: str) -> bool:
+        """Whether some instrument has the name, in whatever case."""
+        return folded(name) in self._folded
+
+    def find(self, name: str, *, field: str = "symbol") -> tuple[Instrument, str]:
+        """The instrument, and its name as it is written; InvalidInputError says the nearest ones, or what an ambiguous spelling could mean."""
+        asked = name.strip()
+        if asked in self._exact:
+            return self._exact[asked], asked
+        spelled = self._folded.get(folded(asked), {})
+        if not spelled:
+            raise InvalidInputError(f"{field}: {self._unknown(asked)}", field=field)
+        if len(spelled) > 1:
+            message = f"{field}: {asked[:40]!r} could mean {' or '.join(sorted(spelled))}; write the one that you mean"
+            raise InvalidInputError(message, field=field)
+        [(written, instrument)] = spelled.items()
+        return instrument, written
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(folded(name), self._folded, n=6, cutoff=0.6)
+        symbols = list(dict.fromkeys(one.symbol for match in near for one in self._folded[match].values()))[:3]
+        hint = f"did you mean {', '.join(symbols)}?" if symbols else "use one that the exchange lists, such as BTC/USDT"
+        return f"unknown symbol {name[:40]!r}; {hint}"
+
+
+def find_instruments(names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol") -> list[Instrument]:
+    """The named instruments without repetitions; InvalidInputError as `Directory.find` says, naming the field that holds the names."""
     return list(name_instruments(names, known, field=field))
 
 
 def name_instruments(names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol") -> dict[Instrument, str]:
     """The same, each with the first name that it was asked for by."""
-    by_name: dict[str, Instrument] = {}
-    for instrument in known:
-        by_name[instrument.native_symbol.upper()] = by_name[instrument.symbol.upper()] = instrument
+    directory = Directory(known)
     found: dict[Instrument, str] = {}
     for name in names:
-        asked = name.strip().upper()
-        if asked not in by_name:
-            raise InvalidInputError(f"{field}: {_unknown_symbol(name, by_name)}", field=field)
-        found.setdefault(by_name[asked], asked)
+        instrument, written = directory.find(name, field=field)
+        found.setdefault(instrument, written)
     return found
-
-
-def _unknown_symbol(name: str, by_name: dict[str, Instrument]) -> str:
-    near = difflib.get_close_matches(name.strip().upper(), by_name, n=6, cutoff=0.6)
-    symbols = list(dict.fromkeys(by_name[match].symbol for match in near))[:3]
-    hint = f"did you mean {', '.join(symbols)}?" if symbols else "use one that the exchange lists, such as BTC/USDT"
-    return f"unknown symbol {name[:40]!r}; {hint}"

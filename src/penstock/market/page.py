@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.core.run import Counters
@@ -10,32 +10,51 @@ from penstock.core.run import Counters
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.core.run import Run
+    from penstock.core.run import Run, Work
     from penstock.errors import SourceError
     from penstock.market.candle import Candle, Rejected
-    from penstock.market.coverage import Coverage, CoverageChange, Span
+    from penstock.market.coverage import Coverage, CoverageChange, Look, Span
     from penstock.market.instrument import SeriesKey
+
+
+# So much later a look has to be to count as a later one: the time after which an unconfirmed gap is first asked for again.
+LATER_MS = 60_000
 
 
 @dataclass(slots=True)
 class Target:
-    """A series during its run. `candles` counts what was written; `misaligned` those off the grid of their timeframe: stored, and reported."""
+    """A series during its run. `candles` counts what was written; `misaligned` those off the grid of their timeframe: stored, and reported.
+
+    `newest_open` is its newest stored candle, if that is not final yet; `due` has the starts of the gaps that this run looks at again.
+    `expected` is how many candles its plan asks for, `looked_at` for how many of them there is an answer.
+    """
 
     key: SeriesKey
     series_id: int
     coverage: Coverage
+    newest_open: Candle | None = None
+    due: set[int] = field(default_factory=set)
     pieces_left: int = 1
+    expected: int = 0
+    looked_at: int = 0
     candles: int = 0
     rejected: int = 0
     misaligned: int = 0
     error: SourceError | None = None
+
+    def said_before(self, row: Candle, at: int) -> bool:
+        """Whether an earlier look, after the candle had closed, gave the same values."""
+        if row != self.newest_open:
+            return False
+        known = self.coverage.unconfirmed_at(row.open_time)
+        return known is not None and known.last_asked + LATER_MS <= at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandlePage:
     """Rows of one answer, the first `closed` of them final, and the spans that are known once they are stored.
 
-    `last`: the piece of the series that it belongs to is done.
+    `last`: the piece of the series that it belongs to is done. `delisted`: the exchange has refused an instrument that it does not list any more.
     """
 
     target: Target
@@ -43,7 +62,9 @@ class CandlePage:
     closed: int = 0
     rejected: Sequence[Rejected] = ()
     spans: Sequence[Span] = ()
+    look: Look
     last: bool = False
+    delisted: bool = False
 
     def __len__(self) -> int:
         return len(self.candles)
@@ -51,13 +72,18 @@ class CandlePage:
 
 @dataclass(frozen=True, slots=True)
 class CandleFlush:
-    """What one transaction writes: coverage changes by series id, `requests` since the flush before, how far (0–100) the run is then."""
+    """What one transaction writes: coverage changes by series id, `requests` since the flush before, how far (0–100) the run is then.
+
+    `work` says the same in candles; `clock` is the exchange's time, where that is to be noted.
+    """
 
     pages: Sequence[CandlePage]
     coverage: Sequence[tuple[int, CoverageChange]]
     requests: int
     progress: int
     message: str
+    work: Work | None = None
+    clock: tuple[str, int] | None = None
 
     @property
     def asked(self) -> Counters:
@@ -78,11 +104,23 @@ class Flushed:
     written: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedSeries:
+    """A series as it is stored: its id, its spans, and its newest candle if that is not final."""
+
+    series_id: int
+    spans: Sequence[Span]
+    newest_open: Candle | None
+
+
 class CandleStore(Protocol):
     """Where candles go; implemented by `penstock.store` for each database."""
 
-    async def open_series(self, keys: Sequence[SeriesKey]) -> list[tuple[int, list[Span]]]:
-        """The id and the recorded spans of each series, in the order asked; what is not there yet is created."""
+    async def open_series(self, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+        """The series as they are stored, in the order asked; what is not there yet is created."""
+
+    async def note(self, run: Run, progress: int, message: str, work: Work) -> None:
+        """Record how far the run is, without rows; FencedError when the run was taken over."""
 
     async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
         """Write rows, coverage, quarantine and the run's counters in one transaction; FencedError when the run was taken over."""

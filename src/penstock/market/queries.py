@@ -5,21 +5,22 @@ Each function builds its statement and reads it with the connection it is given.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import and_, bindparam, desc, func, literal, or_, select
+from sqlalchemy import and_, bindparam, collate, desc, func, literal, or_, select
 
-from penstock.columns import Timestamp
+from penstock.columns import Timestamp, read_clock
 from penstock.errors import NotFoundError
 from penstock.market.coverage import SpanState
-from penstock.market.instrument import Instrument, Status, find_instruments
-from penstock.market.tables import candle, coverage, instrument, series
+from penstock.market.instrument import Directory, Instrument, Status, folded
+from penstock.market.tables import candle, coverage, exchange_clock, instrument, series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import Column, Connection, Function, ScalarSelect
+    from sqlalchemy import Column, ColumnElement, Connection, Function, Row, ScalarSelect
 
     from penstock.market.runs import Configured
     from penstock.market.timeframe import Timeframe
@@ -60,50 +61,104 @@ class StoredCandle(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-def instruments(connection: Connection, exchange: str, *, names: Collection[str] | None = None) -> tuple[list[Instrument], int]:
-    """What is known of an exchange, all or what has one of the names (in capitals), and when that was last looked up (0: never)."""
-    wanted = select(instrument).where(instrument.c.exchange == exchange)
+def instruments(connection: Connection, exchange: str | None, *, names: Collection[str] | None = None) -> tuple[list[Instrument], int]:
+    """What is known of an exchange (None: of any), all or what has one of the names in whatever case, and when that was last looked up (0: never)."""
+    wanted = select(instrument) if exchange is None else select(instrument).where(instrument.c.exchange == exchange)
     if names is not None:
-        wanted = wanted.where(or_(instrument.c.symbol.in_(names), instrument.c.native_symbol.in_(names)))
+        wanted = wanted.where(called(connection, names))
     rows = connection.execute(wanted).all()
-    known = [
-        Instrument(
-            exchange=row.exchange,
-            market=row.market,
-            native_symbol=row.native_symbol,
-            base=row.base,
-            quote=row.quote,
-            status=Status(row.status),
-        )
-        for row in rows
-    ]
-    return known, max((row.seen_at for row in rows), default=0)
+    return [_instrument(row) for row in rows], max((row.seen_at for row in rows), default=0)
+
+
+def _instrument(row: Row[Any]) -> Instrument:
+    return Instrument(
+        exchange=row.exchange,
+        market=row.market,
+        native_symbol=row.native_symbol,
+        base=row.base,
+        quote=row.quote,
+        status=Status(row.status),
+        gone=row.gone_at is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolFilter:
+    """Which instruments: those whose symbol `begins` so, in whatever case."""
+
+    exchange: str | None = None
+    begins: str | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRow:
+    """An instrument, when it was last in the exchange's list, and since when it is not."""
+
+    id: int
+    instrument: Instrument
+    seen_at: int
+    gone_at: int | None
+
+
+def symbols(connection: Connection, wanted: SymbolFilter, *, after_id: int, limit: int) -> list[SymbolRow]:
+    """Instruments in order of their id, those behind `after_id`."""
+    found = select(instrument).where(instrument.c.id > after_id)
+    if wanted.exchange is not None:
+        found = found.where(instrument.c.exchange == wanted.exchange)
+    if wanted.status is not None:
+        found = found.where(instrument.c.status == wanted.status)
+    if wanted.begins is not None:
+        names = (func.upper(column) for column in (instrument.c.symbol, instrument.c.native_symbol))
+        found = found.where(or_(*(name.startswith(wanted.begins.upper(), autoescape=True) for name in names)))
+    rows = connection.execute(found.order_by(instrument.c.id).limit(limit))
+    return [SymbolRow(row.id, _instrument(row), row.seen_at, row.gone_at) for row in rows]
+
+
+def called(connection: Connection, names: Collection[str]) -> ColumnElement[bool]:
+    """Whether an instrument has one of the names in whatever case of its ASCII letters."""
+    asked = {folded(name) for name in names}
+    # SQLite knows no other letters, and this collation of PostgreSQL does not either.
+    collation = "BINARY" if connection.dialect.name == "sqlite" else "C"
+    return or_(*(func.upper(collate(column, collation)).in_(asked) for column in (instrument.c.symbol, instrument.c.native_symbol)))
 
 
 def candles(connection: Connection, query: CandleQuery) -> Sequence[StoredCandle]:
     """Stored candles in ascending order; InvalidInputError for an unknown symbol, NotFoundError for a series that was never collected."""
     parameters = {
         "exchange": query.exchange,
-        "name": query.symbol.strip().upper(),
+        "name": query.symbol.strip(),
         "timeframe": query.timeframe.value,
         "start": 0 if query.start is None else query.start,
         "end": _END_OF_TIME if query.end is None else query.end,
         "limit": query.limit,
     }
-    rows: Sequence[Any] = connection.execute(_OLDEST_FIRST if query.oldest_first else _NEWEST_FIRST, parameters).all()
-    if not rows:
-        _require_series(connection, query, parameters)
+    statement = _OLDEST_FIRST if query.oldest_first else _NEWEST_FIRST
+    rows: Sequence[Any] = connection.execute(statement, parameters).all()
+    if not rows and connection.execute(_SERIES_ID, parameters).first() is None:
+        # Most users write a name as it is; only who does not waits for it to be looked up.
+        parameters["name"] = _written(connection, query)
+        rows = connection.execute(statement, parameters).all()
+        if not rows:
+            _require_series(connection, query, parameters)
     return rows if query.oldest_first else rows[::-1]
+
+
+def _written(connection: Connection, query: CandleQuery) -> str:
+    """The name of the series as it is written; InvalidInputError for one that the exchange does not have."""
+    known, _ = instruments(connection, query.exchange, names=[query.symbol])
+    if not known:
+        known, _ = instruments(connection, query.exchange)
+    if not known:
+        message = f"nothing was collected from {query.exchange} yet; to begin: penstock collect {query.symbol} -t {query.timeframe}"
+        raise NotFoundError(message)
+    return Directory(known).find(query.symbol)[1]
 
 
 def _require_series(connection: Connection, query: CandleQuery, parameters: dict[str, Any]) -> None:
     if connection.execute(_SERIES_ID, parameters).first() is None:
-        known, _ = instruments(connection, query.exchange)
-        if not known:
-            message = f"nothing was collected from {query.exchange} yet; to begin: penstock collect {query.symbol} -t {query.timeframe}"
-            raise NotFoundError(message)
-        (one,) = find_instruments([query.symbol], known)
-        message = f"{one.symbol} was never collected in {query.timeframe}; to collect it: penstock collect {one.symbol} -t {query.timeframe}"
+        name = parameters["name"]
+        message = f"{name} was never collected in {query.timeframe}; to collect it: penstock collect {name} -t {query.timeframe}"
         raise NotFoundError(message)
 
 
@@ -154,7 +209,7 @@ def series_list(connection: Connection, *, after_id: int, limit: int, exchange: 
     if exchange is not None:
         wanted = wanted.where(instrument.c.exchange == exchange)
     if symbol is not None:
-        wanted = wanted.where(or_(instrument.c.symbol == symbol.upper(), instrument.c.native_symbol == symbol.upper()))
+        wanted = wanted.where(called(connection, [symbol]))
     return [SeriesRow(**row._asdict()) for row in connection.execute(wanted)]
 
 
@@ -172,7 +227,7 @@ class PriceRow:
 
 
 class SeriesName(Protocol):
-    """A series as somebody calls it: `symbol` in capitals, unified or native."""
+    """A series as somebody calls it: `symbol` is unified or native, in whatever case."""
 
     @property
     def exchange(self) -> str: ...
@@ -208,15 +263,21 @@ def look_up(connection: Connection, names: Collection[N], series_ids: Collection
 
 def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
     """The ids of those that were ever collected."""
-    symbols = {name.symbol for name in names}
     wanted = (
         select(series.c.id, instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe)
         .join(instrument, instrument.c.id == series.c.instrument_id)
-        .where(or_(instrument.c.symbol.in_(symbols), instrument.c.native_symbol.in_(symbols)))
+        .where(called(connection, {name.symbol for name in names}))
     )
-    ids = {(row.exchange, called, row.timeframe): row.id for row in connection.execute(wanted) for called in (row.native_symbol, row.symbol)}
-    keys = {name: (name.exchange, name.symbol, name.timeframe) for name in names}
-    return {name: ids[key] for name, key in keys.items() if key in ids}
+    ids: dict[tuple[str, str, str], int] = {}
+    spelled: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for row in connection.execute(wanted):
+        for written in (row.native_symbol, row.symbol):
+            ids[row.exchange, written, row.timeframe] = row.id
+            spelled[row.exchange, folded(written), row.timeframe].add(row.id)
+    # As it is written, else in another case, if that can mean one series only.
+    exact = {name: ids.get((name.exchange, name.symbol, name.timeframe)) for name in names}
+    other = {name: spelled[name.exchange, folded(name.symbol), name.timeframe] for name in names}
+    return {name: found or next(iter(other[name])) for name, found in exact.items() if found or len(other[name]) == 1}
 
 
 def newest_candles(connection: Connection, series_ids: Collection[int], most: int) -> dict[int, list[StoredCandle]]:
@@ -251,6 +312,21 @@ def latest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
 
 def _edge(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
     return select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id).scalar_subquery()
+
+
+def collected_lately(connection: Connection, exchange: str, within_ms: int) -> list[tuple[Instrument, str]]:
+    """The instruments and timeframes of which something is stored that is no older than so much of the exchange's time."""
+    newest = select(func.max(coverage.c.end_time)).where(coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED)
+    since = literal(present(connection, exchange) - within_ms, Timestamp())
+    wanted = select(instrument, series.c.timeframe).join(series, series.c.instrument_id == instrument.c.id)
+    wanted = wanted.where(instrument.c.exchange == exchange, newest.correlate(series).scalar_subquery() > since)
+    return [(_instrument(row), row.timeframe) for row in connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))]
+
+
+def present(connection: Connection, exchange: str) -> int:
+    """The exchange's present: the database's clock, and what the exchange's was ahead of it when it was looked at last."""
+    ahead = connection.scalar(select(exchange_clock.c.ahead_ms).where(exchange_clock.c.exchange == exchange))
+    return read_clock(connection) + (ahead or 0)
 
 
 def configured_symbols(connection: Connection, configured: Configured) -> list[str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import structlog
 
 from penstock.core.run import LogEntry, LogNote, Priority, Submission
 from penstock.errors import InvalidInputError, RetryableError
-from penstock.market import configs, queries
+from penstock.market import configs, coverage_queries, queries
+from penstock.market.again import AllRepeats
+from penstock.market.backfill import estimate
 from penstock.market.collect import Collection, CollectRequest
+from penstock.market.coverage import Coverage
 from penstock.market.execution_logs import collection_entries
-from penstock.market.instrument import Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
-from penstock.market.page import CandleStore
+from penstock.market.instrument import Directory, Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
+from penstock.market.page import CandleStore, Target
+from penstock.market.ranges import Wish
 from penstock.market.refresh import InstrumentStore, refresh
 from penstock.market.timeframe import Timeframe
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from penstock.core.run import Run
     from penstock.core.runner import Outcome
     from penstock.core.schedule import Schedule
+    from penstock.market.again import Repeats
+    from penstock.market.backfill import BackfillOrder, Estimate
     from penstock.market.collect import CollectOptions, CollectResult, Progress
     from penstock.market.refresh import Refreshed
     from penstock.market.source import MarketSource
@@ -38,21 +44,32 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 COLLECTION = "data_collection"
 SCHEDULED_COLLECTION = "scheduled_data_collection"
 SYMBOL_REFRESH = "symbol_refresh"
+BACKFILL = "backfill"
+AUDIT = "audit"
+# All that collect candles.
+COLLECTING = (COLLECTION, SCHEDULED_COLLECTION, BACKFILL, AUDIT)
 
 # A symbol refresh that is older than this is repeated before it is relied on: more than the hour after which a service repeats it by itself, so
 # that nobody's order waits for the exchange.
 _FRESH_MS = 2 * 3_600_000
+# What an audit reads again.
+_AUDITED_MS = 48 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectOrder:
-    """What a user asks to collect, in the user's own words; without symbols or timeframes all configured ones. `since` is ms."""
+    """What a user asks to collect, in the user's own words; without symbols or timeframes all configured ones.
+
+    `since` and `until` (ms) bound it; `recheck` reads again what is there, and what is known not to be.
+    """
 
     symbols: Sequence[str] | None = None
     timeframes: Sequence[str] | None = None
     exchange: str = "binance"
     limit: int | None = None
     since: int | None = None
+    until: int | None = None
+    recheck: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,38 +108,65 @@ class MarketRuns:
         configured: Configured,
         options: CollectOptions,
         on_progress: Callable[[Run, Progress], None] = lambda _run, _progress: None,
+        repeats_of: Callable[[MarketSource], Repeats] = lambda _source: AllRepeats(),
     ) -> None:
         self._source_of = source_of
         self._reader = reader
         self._store = store
         self._options = options
         self._on_progress = on_progress
+        self._repeats_of = repeats_of
         self.configured = configured
         self._unknown: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
         """The work of each kind of run."""
-        return {COLLECTION: self._collect, SCHEDULED_COLLECTION: self._collect, SYMBOL_REFRESH: self._refresh}
+        return {**dict.fromkeys(COLLECTING, self._collect), SYMBOL_REFRESH: self._refresh}
 
     async def collection(self, order: CollectOrder, *, wait: bool = False, idempotency_key: str | None = None) -> Submission:
         """The run of an order; InvalidInputError for names that the exchange does not have."""
+        wish = {"limit": order.limit, "since": order.since, "until": order.until, "recheck": order.recheck}
+        submission = await self._ordered(COLLECTION, order, wish)
+        return replace(submission, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key)
+
+    async def backfill(self, order: BackfillOrder, *, wait: bool = False, idempotency_key: str | None = None) -> Submission:
+        """The same of a backfill."""
+        submission = await self._ordered(BACKFILL, order, asdict(order.wish()))
+        return replace(submission, job_name="backfill_manual", wait=wait, idempotency_key=idempotency_key)
+
+    async def estimate(self, order: BackfillOrder) -> Estimate:
+        """What a backfill would take; InvalidInputError as for the backfill itself."""
+        source = await self._source_of(order.exchange)
+        timeframes, named = await self._meant(order)
+        keys = [SeriesKey(one, step) for one in named for step in timeframes]
+
+        def read(connection: Connection) -> Estimate:
+            known = coverage_queries.known_spans(connection, keys)
+            targets = [Target(key, 0, Coverage(known[key])) for key in keys]
+            now = queries.present(connection, order.exchange)
+            return estimate(targets, order.wish(), now=now, page_limit=source.page_limit, pages_per_minute=source.pages_per_minute)
+
+        return await self._reader.read(read)
+
+    async def _ordered(self, kind: str, order: CollectOrder | BackfillOrder, wish: Mapping[str, object]) -> Submission:
+        timeframes, named = await self._meant(order)
+        submission = _submission(kind, order.exchange, named, timeframes)
+        return replace(submission, params={**submission.params, **wish}, asked=asdict(order))
+
+    async def _meant(self, order: CollectOrder | BackfillOrder) -> tuple[Sequence[Timeframe], Mapping[Instrument, str]]:
+        """The timeframes and instruments of an order, each of those with the name that it was asked for by."""
         timeframes = parse_timeframes(order.timeframes or self.configured.timeframes, field="timeframes")
         names = list(order.symbols) if order.symbols else await self.configured_symbols()
         if not names:
             message = "symbols: none are known yet; name some, or wait for the first symbol refresh"
             raise InvalidInputError(message, field="symbols")
-        named = name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
-        submission = _submission(COLLECTION, order.exchange, named, timeframes)
-        params = {**submission.params, "limit": order.limit, "since": order.since}
-        return replace(submission, params=params, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key, asked=asdict(order))
+        return timeframes, name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
 
     async def config_symbols(self, exchange: str, names: Sequence[str]) -> dict[str, str]:
         """See penstock.market.configs.ConfigDomain; InvalidInputError for an exchange that is not there, too."""
-        known = await self._instruments(exchange, names, field="symbol")
-        find_instruments(names, known)
-        by_name = {name: one.symbol for one in known for name in (one.native_symbol.upper(), one.symbol.upper())}
-        return {name: by_name[name.strip().upper()] for name in names}
+        directory = Directory(await self._instruments(exchange, names, field="symbol"))
+        return {name: directory.find(name)[0].symbol for name in names}
 
     def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
         """See penstock.market.configs.ConfigDomain."""
@@ -145,6 +189,8 @@ class MarketRuns:
         """The run of a due schedule; a collection leaves out the series that are `busy`, and is None when none is left."""
         if schedule.kind == SYMBOL_REFRESH:
             return self.symbol_refresh(str(schedule.params["exchange"]))
+        if schedule.kind == AUDIT:
+            return self._audit(connection, str(schedule.params["exchange"]))
         wanted = self.of_config(connection, schedule.params) if schedule.kind == COLLECTION else self._default(connection)
         exchange, series = str(wanted.params["exchange"]), cast("list[list[str]]", wanted.params["series"])
         held = busy(wanted.resources)
@@ -158,6 +204,17 @@ class MarketRuns:
         exchange, symbol = params["exchange"], params["symbol"]
         known, _ = queries.instruments(connection, exchange, names=[symbol])
         return _submission(COLLECTION, exchange, name_instruments([symbol], known), params["timeframes"])
+
+    def _audit(self, connection: Connection, exchange: str) -> Submission | None:
+        """Everything that was collected lately, once more; behind whoever collects it now."""
+        named = queries.collected_lately(connection, exchange, _AUDITED_MS)
+        if not named:
+            return None
+        series = [[one.native_symbol, timeframe, one.symbol] for one, timeframe in named]
+        instruments = dict.fromkeys(one for one, _ in named)
+        params = {"exchange": exchange, "series": series, "instruments": _as_json(instruments), "limit": None, "since": None}
+        resources = _resources(exchange, series)
+        return Submission(kind=AUDIT, params={**params, "newest_ms": _AUDITED_MS}, resources=resources, priority=Priority.LOW, wait=True)
 
     def _default(self, connection: Connection) -> Submission:
         """What is configured by the settings, but for the series that an enabled config collects."""
@@ -177,25 +234,26 @@ class MarketRuns:
 
     def _named(self, connection: Connection, names: Sequence[str]) -> list[tuple[Instrument, str]]:
         """The configured instruments; a name that the exchange does not have is left out, and said once."""
-        asked = dict.fromkeys(name.strip().upper() for name in names)
+        asked = list(dict.fromkeys(name.strip() for name in names))
         known, _ = queries.instruments(connection, self.configured.exchange, names=asked)
-        listed = {name.upper() for one in known for name in (one.symbol, one.native_symbol)}
-        unknown = tuple(name for name in asked if name not in listed)
+        directory = Directory(known)
+        unknown = tuple(name for name in asked if not directory.knows(name))
         if len(unknown) == len(asked):
             message = f"symbols: the last symbol refresh knows none of {', '.join(unknown) or 'those that trade'}"
             raise InvalidInputError(message, field="symbols")
         if unknown and unknown != self._unknown:
             _log.warning("configured symbols are unknown and not collected", symbols=unknown)
         self._unknown = unknown
-        return list(name_instruments([name for name in asked if name in listed], known).items())
+        return list(name_instruments([name for name in asked if directory.knows(name)], known).items())
 
     async def _collect(self, run: Run) -> CollectResult:
         params: Mapping[str, Any] = run.params
         by_native = {one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])}) for one in params["instruments"]}
         series = [SeriesKey(by_native[native], Timeframe(timeframe), asked) for native, timeframe, asked in params["series"]]
         source = await self._source_of(params["exchange"])
-        collection = Collection(source, self._store, run, self._options, lambda progress: self._on_progress(run, progress))
-        return await collection.collect(CollectRequest(series=series, limit=params["limit"], since=params["since"]))
+        repeats = self._repeats_of(source)
+        collection = Collection(source, self._store, run, self._options, lambda progress: self._on_progress(run, progress), repeats)
+        return await collection.collect(CollectRequest(series=series, wish=_wish(params)))
 
     async def _refresh(self, run: Run) -> Refreshed:
         found = await refresh(await self._source_of(str(run.params["exchange"])), self._store)
@@ -205,8 +263,7 @@ class MarketRuns:
     async def _instruments(self, exchange: str, names: Sequence[str], *, field: str) -> Sequence[Instrument]:
         """What the exchange lists, from the database while that is fresh and holds all the names."""
         source = await self._source_of(exchange)
-        asked = {name.strip().upper() for name in names}
-        known, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, exchange, names=asked))
+        known, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, exchange, names=names))
         named = _all_named(names, known)
         if named and time.time() * 1000 - seen_at < _FRESH_MS:
             return known
@@ -221,11 +278,16 @@ class MarketRuns:
         return listed
 
 
+def _wish(params: Mapping[str, Any]) -> Wish:
+    """What a run is to look at; an earlier version's said less."""
+    return Wish(**{field.name: params[field.name] for field in fields(Wish) if field.name in params})
+
+
 def log_entries(run: Run) -> list[LogEntry]:
     """The rows of a run in the execution log."""
-    if run.kind in {COLLECTION, SCHEDULED_COLLECTION}:
-        # For who reads the log they are of one type; which config or schedule it was is said by the job's name.
-        return collection_entries(COLLECTION, run.params)
+    if run.kind in COLLECTING:
+        # For who reads the log the first two are of one type; which config or schedule it was is said by the job's name.
+        return collection_entries(COLLECTION if run.kind == SCHEDULED_COLLECTION else run.kind, run.params)
     if run.kind == SYMBOL_REFRESH:
         return [LogEntry(job_type=SYMBOL_REFRESH, exchange=str(run.params["exchange"]))]
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
-from penstock.core.governor import Budget, LocalBudget
+from penstock.core.governor import Budget, LocalBudget, Wait
 from penstock.core.http import HttpLimits
 
 if TYPE_CHECKING:
@@ -57,10 +57,16 @@ class SourceConfig:
 
 
 class MarketSource(Protocol):
-    """An exchange. All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own retries."""
+    """An exchange. All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own retries.
+
+    A page has at most `page_limit` rows, and the exchange allows `pages_per_minute`. `in_our_time`: its clock has to be near to ours, which a
+    simulator's or a replay's need not be.
+    """
 
     name: str
     page_limit: int
+    pages_per_minute: int
+    in_our_time: bool
 
     @property
     def way(self) -> str:
@@ -71,6 +77,9 @@ class MarketSource(Protocol):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close connections."""
+
+    def waiting(self) -> Wait | None:
+        """What keeps it from sending requests now, if anything does."""
 
     async def server_time(self) -> int:
         """The exchange's clock, ms; never ahead of the real one."""

@@ -23,6 +23,8 @@ instrument = Table(
     Column("status", Text, nullable=False),
     Column("seen_at", Timestamp, nullable=False),
     Column("quote_volume_24h", Float),
+    # Since when the exchange's list lacks it.
+    Column("gone_at", Timestamp),
     UniqueConstraint("exchange", "market", "native_symbol"),
     Index("instrument_symbol", "symbol"),
 )
@@ -57,6 +59,15 @@ candle = Table(
     sqlite_with_rowid=False,
 )
 
+# How far an exchange's clock was ahead of the database's when it was looked at last: due times and ages go by it.
+exchange_clock = Table(
+    "exchange_clock",
+    metadata,
+    Column("exchange", Text, primary_key=True),
+    Column("ahead_ms", BigInteger, nullable=False),
+    Column("looked_at", Timestamp, nullable=False),
+)
+
 coverage = Table(
     "coverage",
     metadata,
@@ -65,6 +76,14 @@ coverage = Table(
     Column("end_time", Timestamp, nullable=False),
     Column("state", Text, nullable=False),
     Column("run_id", BigInteger, nullable=False),
+    # What a gap rests on (penstock.market.evidence); what is stored has none.
+    Column("asked", Integer),
+    Column("first_asked", Timestamp),
+    Column("last_asked", Timestamp),
+    Column("source", Text),
+    Column("due_at", Timestamp),
+    # Where rows came from that were not collected: whoever imported them.
+    Column("origin", Text),
     CheckConstraint("start_time < end_time", name="coverage_not_empty"),
     sqlite_with_rowid=False,
 )
@@ -107,6 +126,7 @@ restatement = Table(
     Column("restated_by", BigInteger, nullable=False),
     Column("restated_at", Timestamp, nullable=False),
     Index("restatement_candle", "series_id", "open_time"),
+    Index("restatement_at", "restated_at"),
 )
 
 # What is collected by itself, and how often; the schedule of the same name as `job_id` is made, changed and removed with it.

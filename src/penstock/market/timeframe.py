@@ -62,9 +62,33 @@ class Timeframe(StrEnum):
         """How many of these open times are not where a candle of this step opens."""
         if self is Timeframe.MONTH:
             return sum(self.floor(opened) != opened for opened in opens)
+        if self is Timeframe.D3:
+            # Their phase is that of the day on which a symbol was listed.
+            return sum(opened % _DAY != 0 for opened in opens)
         first = _EPOCH_TO_MONDAY if self is Timeframe.W1 else 0
         step = self.longest_ms
         return sum((opened - first) % step != 0 for opened in opens)
+
+    def candles_within(self, start: int, end: int) -> int:
+        """How many candles open on the grid in `start ≤ t < end`."""
+        if self is Timeframe.D3:
+            return (end - start) // self.longest_ms
+        opened = self.floor(start)
+        first = opened if opened == start else self.shift(opened, 1)
+        if first >= end:
+            return 0
+        last = self.floor(end - 1)
+        if self is not Timeframe.MONTH:
+            return (last - first) // self.longest_ms + 1
+        low, high = (dt.datetime.fromtimestamp(at / 1000, tz=dt.UTC) for at in (first, last))
+        return 12 * (high.year - low.year) + high.month - low.month + 1
+
+    def opens_within(self, start: int, end: int) -> bool:
+        """Whether a candle could open in `start ≤ t < end`."""
+        if self is Timeframe.D3:
+            return end - start >= self.longest_ms
+        opened = self.floor(start)
+        return (opened if opened == start else self.shift(opened, 1)) < end
 
     def shift(self, open_ms: int, steps: int) -> int:
         """The open time `steps` candles after (before, when negative) the one that opens at `open_ms`."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from penstock.core.governor import Wait
     from penstock.market.source import SourceConfig
 
 T = TypeVar("T")
@@ -73,7 +74,11 @@ class BinanceSource:
     page_limit = 1_000
 
     def __init__(self, config: SourceConfig) -> None:
-        governor = Governor(config.weight_per_minute or _WEIGHT_PER_MINUTE, config.budget)
+        weight = config.weight_per_minute or _WEIGHT_PER_MINUTE
+        self.pages_per_minute = weight // _WEIGHT["/api/v3/klines"]
+        # An exchange is reached by https; who answers without it plays one, maybe of another day.
+        self.in_our_time = (config.base_url or _URL).startswith("https:")
+        self._governor = Governor(weight, config.budget)
         habits = HttpHabits(
             weight_header="X-MBX-USED-WEIGHT-1M",
             means=_meanings(config.base_url or _ELSEWHERE),
@@ -81,7 +86,7 @@ class BinanceSource:
             # Who has chosen an address himself wants no other.
             elsewhere="" if config.base_url else _ELSEWHERE,
         )
-        self._http = HttpClient(config.base_url or _URL, governor, config.http, habits)
+        self._http = HttpClient(config.base_url or _URL, self._governor, config.http, habits)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -89,6 +94,10 @@ class BinanceSource:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._http.__aexit__(kind, error, trace)
+
+    def waiting(self) -> Wait | None:
+        """See MarketSource."""
+        return self._governor.waiting
 
     @property
     def way(self) -> str:

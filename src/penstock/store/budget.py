@@ -22,19 +22,45 @@ if TYPE_CHECKING:
     from penstock.store.database import Database
 
 
+# Under the provider's name with this the repeats of its gaps are counted.
+_REPEATS = " (again)"
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetUsed:
-    """What all processes used of a provider in the running minute, and how long it told us to wait."""
+    """What all processes used of a provider in the running minute, how long it told us to wait, and how many requests were for gaps once more."""
 
     provider: str
     used: int
     pause_s: float
+    repeats: int = 0
 
 
 def budgets_used(connection: Connection) -> list[BudgetUsed]:
     """The budgets of all providers."""
-    rows = connection.execute(_ROWS)
-    return [BudgetUsed(row.provider, _used(row, _start(row.now, WINDOW_S)), max(0.0, row.paused_until - row.now) / 1000) for row in rows]
+    rows = {row.provider: row for row in connection.execute(_ROWS)}
+    used = {provider: _used(row, _start(row.now, WINDOW_S)) for provider, row in rows.items()}
+    return [
+        BudgetUsed(provider, used[provider], max(0.0, row.paused_until - row.now) / 1000, used.get(_repeats_name(provider), 0))
+        for provider, row in rows.items()
+        if not provider.endswith(_REPEATS)
+    ]
+
+
+class SqlRepeats:
+    """See penstock.market.again.Repeats: so many `per_minute` of all processes together, counted like a provider's budget of another name."""
+
+    def __init__(self, database: Database, provider: str, *, per_minute: int) -> None:
+        self._budget = SqlBudget(database, _repeats_name(provider))
+        self._per_minute = per_minute
+
+    async def take(self, wanted: int) -> int:
+        """See Repeats."""
+        return await self._budget.take(wanted, self._per_minute)
+
+
+def _repeats_name(provider: str) -> str:
+    return provider + _REPEATS
 
 
 class SqlBudget:
@@ -53,6 +79,18 @@ class SqlBudget:
     async def reserve(self, least: int, limit: int) -> Grant:
         """See Budget."""
         return await self._database.write(lambda connection: self._reserve(connection, least, limit))
+
+    async def take(self, wanted: int, limit: int) -> int:
+        """Up to so much of what is left of `limit`, at once and without waiting."""
+
+        def put(connection: Connection) -> int:
+            row, now = self._locked(connection)
+            used = _used(row, self._window(now))
+            taken = max(0, min(wanted, limit - used))
+            self._put(connection, used=used + taken, window_start=self._window(now))
+            return taken
+
+        return await self._database.write(put)
 
     async def observe(self, used: int) -> None:
         """See Budget."""

@@ -6,12 +6,17 @@ import hashlib
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
-from penstock.columns import DatabaseNow, Timestamp
-from penstock.market.coverage import Span, SpanState
-from penstock.market.tables import coverage, instrument, quarantine, series
+from penstock.columns import DatabaseNow, Timestamp, read_clock
+from penstock.core.run import Counters
+from penstock.market.candle import Candle
+from penstock.market.instrument import Status
+from penstock.market.ledger import SPAN_COLUMNS, span_of
+from penstock.market.page import OpenedSeries
+from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.store.execution_logs import count_records
+from penstock.store.runs import count_up
 from penstock.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -19,13 +24,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.run import Run
-    from penstock.market.coverage import CoverageChange
+    from penstock.core.run import Run, Work
+    from penstock.market.coverage import CoverageChange, Span
     from penstock.market.instrument import Instrument, SeriesKey
     from penstock.market.page import CandleFlush, CandlePage, Flushed
     from penstock.store.database import Database
 
 _RAW_CHARS = 2_000
+_HOUR_MS = 3_600_000
 _BIGINT = 2**63
 
 
@@ -40,9 +46,17 @@ class SqlCandleStore:
         if instruments:
             await self._database.write(lambda connection: _put_instruments(connection, instruments, volumes))
 
-    async def open_series(self, keys: Sequence[SeriesKey]) -> list[tuple[int, list[Span]]]:
+    async def put_list(self, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+        """See penstock.market.refresh.InstrumentStore."""
+        return await self._database.write(lambda connection: _put_list(connection, instruments, volumes)) if instruments else ()
+
+    async def open_series(self, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
         """See CandleStore."""
         return await self._database.write(lambda connection: _open_series(connection, keys))
+
+    async def note(self, run: Run, progress: int, message: str, work: Work) -> None:
+        """See CandleStore."""
+        await self._database.write(lambda connection: count_up(connection, run, Counters(), progress=progress, message=message, work=work))
 
     async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
         """See CandleStore."""
@@ -52,6 +66,9 @@ class SqlCandleStore:
             flushed = backend.merge_candles(connection, run, flush)
             _quarantine(connection, run, flush.pages)
             _cover(connection, run, flush.coverage)
+            _delist(connection, flush.pages)
+            if flush.clock is not None:
+                _note_clock(connection, *flush.clock)
             count_records(connection, run, _by_symbol(flush, flushed))
             return flushed
 
@@ -80,12 +97,37 @@ def _put_instruments(connection: Connection, instruments: Sequence[Instrument], 
         | ({} if volumes is None else {"quote_volume_24h": volumes.get(one.native_symbol)})
         for one in instruments
     ]
-    change = ("base", "quote", "symbol", "status", "seen_at", *(() if volumes is None else ("quote_volume_24h",)))
+    change = ("base", "quote", "symbol", "status", "seen_at", "gone_at", *(() if volumes is None else ("quote_volume_24h",)))
     put = upsert(connection, instrument, key=("exchange", "market", "native_symbol"), change=change)
-    connection.execute(put.values(seen_at=DatabaseNow()), rows)
+    connection.execute(put.values(seen_at=DatabaseNow(), gone_at=None), rows)
 
 
-def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[tuple[int, list[Span]]]:
+def _put_list(connection: Connection, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+    _put_instruments(connection, instruments, volumes)
+    listed = {_instrument_key(one) for one in instruments}
+    known = select(instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol, instrument.c.symbol)
+    known = known.where(instrument.c.exchange == instruments[0].exchange, instrument.c.status != Status.DELISTED)
+    missing = {row.id: row.symbol for row in connection.execute(known) if (row.exchange, row.market, row.native_symbol) not in listed}
+    these = instrument.c.id.in_(missing)
+    long_gone = instrument.c.gone_at <= DatabaseNow(ago_ms=_HOUR_MS)
+    connection.execute(update(instrument).where(these, long_gone).values(status=Status.DELISTED))
+    connection.execute(update(instrument).where(these, instrument.c.gone_at.is_(None)).values(gone_at=DatabaseNow()))
+    return sorted(missing.values())
+
+
+def _note_clock(connection: Connection, exchange: str, now: int) -> None:
+    put = upsert(connection, exchange_clock, key=("exchange",), change=("ahead_ms", "looked_at"))
+    connection.execute(put.values(exchange=exchange, ahead_ms=now - read_clock(connection), looked_at=DatabaseNow()))
+
+
+def _delist(connection: Connection, pages: Sequence[CandlePage]) -> None:
+    """What is not in the list any more, and was refused when it was asked for directly, is delisted."""
+    if ended := {page.target.series_id for page in pages if page.delisted}:
+        of_series = select(series.c.instrument_id).where(series.c.id.in_(ended))
+        connection.execute(update(instrument).where(instrument.c.id.in_(of_series)).values(status=Status.DELISTED))
+
+
+def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
     instrument_ids, series_ids, spans = _known_series(connection, keys)
     unlisted = [key.instrument for key in keys if _instrument_key(key.instrument) not in instrument_ids]
     if unlisted:
@@ -96,7 +138,17 @@ def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[tupl
         create = insert(series).returning(series.c.id, series.c.instrument_id, series.c.timeframe)
         rows = [{"instrument_id": instrument_id, "timeframe": timeframe} for instrument_id, timeframe in missing]
         series_ids |= {(row.instrument_id, row.timeframe): row.id for row in connection.execute(create, rows)}
-    return [(series_ids[pair], spans[series_ids[pair]]) for pair in wanted]
+    unfinished = _newest_open(connection, list(series_ids.values()))
+    return [OpenedSeries(series_ids[pair], spans[series_ids[pair]], unfinished.get(series_ids[pair])) for pair in wanted]
+
+
+def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int, Candle]:
+    """The newest candle of each series, of those in which it is not final."""
+    newest = select(func.max(candle.c.open_time)).where(candle.c.series_id == series.c.id).correlate(series).scalar_subquery()
+    at_newest = and_(candle.c.series_id == series.c.id, candle.c.open_time == newest)
+    values = [candle.c[name] for name in Candle.__struct_fields__]
+    wanted = select(series.c.id, *values).join(candle, at_newest).where(series.c.id.in_(series_ids), candle.c.closed.is_(False))
+    return {row[0]: Candle(*row[1:]) for row in connection.execute(wanted)}
 
 
 def _known_series(
@@ -107,7 +159,7 @@ def _known_series(
     symbols = {key.instrument.native_symbol for key in keys}
     found = (
         select(instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol)
-        .add_columns(series.c.id.label("series_id"), series.c.timeframe, coverage.c.start_time, coverage.c.end_time, coverage.c.state)
+        .add_columns(series.c.id.label("series_id"), series.c.timeframe, *SPAN_COLUMNS)
         .outerjoin_from(instrument, series, and_(series.c.instrument_id == instrument.c.id, series.c.timeframe.in_(timeframes)))
         .outerjoin(coverage, coverage.c.series_id == series.c.id)
         .where(instrument.c.native_symbol.in_(symbols), instrument.c.exchange.in_({key.instrument.exchange for key in keys}))
@@ -120,7 +172,7 @@ def _known_series(
         if row.series_id is not None:
             series_ids[row.id, row.timeframe] = row.series_id
         if row.state is not None:
-            spans[row.series_id].append(Span(row.start_time, row.end_time, SpanState(row.state)))
+            spans[row.series_id].append(span_of(row))
     return instrument_ids, series_ids, spans
 
 
@@ -134,12 +186,23 @@ def _cover(connection: Connection, run: Run, changes: Sequence[tuple[int, Covera
         this = and_(coverage.c.series_id == bindparam("series"), coverage.c.start_time == bindparam("start", type_=Timestamp()))
         connection.execute(delete(coverage).where(this), parameters)
     rows = [
-        {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state, "run_id": run.id}
+        {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state, "run_id": run.id} | _evidence(span)
         for series_id, change in changes
         for span in change.put
     ]
     if rows:
-        connection.execute(upsert(connection, coverage, key=("series_id", "start_time"), change=("end_time", "state", "run_id")), rows)
+        change = ("end_time", "state", "run_id", *_EVIDENCE)
+        connection.execute(upsert(connection, coverage, key=("series_id", "start_time"), change=change), rows)
+
+
+_EVIDENCE = ("asked", "first_asked", "last_asked", "source", "due_at")
+
+
+def _evidence(span: Span) -> dict[str, object]:
+    known = span.evidence
+    if known is None:
+        return dict.fromkeys(_EVIDENCE)
+    return dict(zip(_EVIDENCE, (known.asked, known.first_asked, known.last_asked, known.source, known.due), strict=True))
 
 
 def _quarantine(connection: Connection, run: Run, pages: Sequence[CandlePage]) -> None:

@@ -44,6 +44,8 @@ class HealthQueries:
             records_before=before,
             stuck=self._stuck(connection, now),
             late=health.late_series(connection, self.configured, _intervals(connection), self.default_job, now),
+            gaps=health.new_gaps(connection, now),
+            restated=health.restated_series(connection, now),
             paused=[PausedProvider(one.provider, one.pause_s) for one in budgets_used(connection) if one.pause_s],
         )
 

@@ -6,10 +6,12 @@ import contextlib
 import os
 import socket
 from collections import Counter
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
+from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
@@ -133,7 +135,12 @@ def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 
 
 def _merge(connection: Connection, run: Run, flush: CandleFlush, *, rows: int, asked: Counters) -> Flushed:
     parameters: dict[str, object] = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
-    parameters |= {"progress": flush.progress, "message": flush.message, "stored": candles_message(flush.stored_series)}
+    parameters |= {
+        "progress": flush.progress,
+        "message": flush.message,
+        "work": Jsonb(None if flush.work is None else asdict(flush.work)),
+        "stored": candles_message(flush.stored_series),
+    }
     merged = connection.exec_driver_sql(_MERGE, parameters).one_or_none()
     if merged is None:
         message = f"run {run.id} was taken over by another worker"
@@ -181,7 +188,7 @@ UPDATE run SET
     unchanged = run.unchanged + %(rows)s - counted.inserted - counted.updated,
     rejected = run.rejected + %(rejected)s,
     requests = run.requests + %(requests)s,
-    progress = %(progress)s, message = %(message)s, progress_at = clock_timestamp(), heartbeat_at = clock_timestamp()
+    progress = %(progress)s, message = %(message)s, work = %(work)s, progress_at = clock_timestamp(), heartbeat_at = clock_timestamp()
 FROM counted
 WHERE run.id = %(run_id)s AND run.fence = %(fence)s AND run.state = 'running'
 RETURNING counted.inserted, counted.updated, counted.written, pg_notify('penstock', %(stored)s)

@@ -39,6 +39,7 @@ class RunRow:
     attempt: int
     next_try_at: int | None
     stuck: bool
+    work: Mapping[str, Any] | None
     counters: Counters
 
 
@@ -150,6 +151,7 @@ _SHOWN = (
     "finished_at",
     "attempt",
     "next_try_at",
+    "work",
 )
 
 

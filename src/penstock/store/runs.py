@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import uuid
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Select, Update
 
     from penstock.core.events import Event
-    from penstock.core.run import LogEntry
+    from penstock.core.run import LogEntry, Work
     from penstock.store.database import Database
 
 # A run that was started so often and is dead again kills its workers.
@@ -109,7 +110,9 @@ class SqlRunLedger:
         return await self._database.write(put_back)
 
 
-def count_up(connection: Connection, run: Run, counters: Counters, *, progress: int | None = None, message: str | None = None) -> None:
+def count_up(
+    connection: Connection, run: Run, counters: Counters, *, progress: int | None = None, message: str | None = None, work: Work | None = None
+) -> None:
     """Add to the run's counters, which is its heartbeat too; FencedError when the run is somebody else's by now."""
     changed: dict[str, Any] = {
         name: runs.c[name] + getattr(counters, name)
@@ -117,7 +120,8 @@ def count_up(connection: Connection, run: Run, counters: Counters, *, progress: 
         if getattr(counters, name)
     }
     if progress is not None:
-        changed |= {"progress": progress, "message": message, "progress_at": DatabaseNow()}
+        told = None if work is None else asdict(work)
+        changed |= {"progress": progress, "message": message, "work": told, "progress_at": DatabaseNow()}
     _fenced(connection, run, update(runs).values(heartbeat_at=DatabaseNow(), **changed), tell=() if progress is None else (RunChanged(run.id),))
 
 
@@ -270,7 +274,7 @@ def _held(connection: Connection, resources: Sequence[str], first: str | None, d
 
 def _how_long(started_at: int, *, silent_ms: int, dead_after_ms: int) -> str:
     """Since when a running run holds what it does, and when that is free if nobody works on it any more."""
-    since = dt.datetime.fromtimestamp(started_at / 1000, tz=dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    since = iso(started_at)
     free_s = max(1, math.ceil((dead_after_ms - silent_ms) / 1000))
     beat = f"it gave its last sign of life {max(0, silent_ms) // 1000} s ago"
     return f" since {since}; {beat}, and if its process is dead this is free by itself in {free_s} s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import BigInteger, Boolean, and_, bindparam, case, cast, func, insert, literal, or_, select, update
@@ -111,6 +111,23 @@ class SqlSchedules:
         task_id = uuid.uuid5(_DUE_RUNS, f"{row.id}:{due}")
         submit(connection, replace(submission, task_id=task_id, job_name=row.name), self._dead_after_ms)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """A schedule as it is kept: when it is due next, and when a run of it was last submitted."""
+
+    id: int
+    schedule: Schedule
+    enabled: bool
+    next_run_at: int
+    last_run_at: int | None
+
+
+def schedules(connection: Connection, *, after_id: int = 0, limit: int) -> list[ScheduleRow]:
+    """Schedules in order of their id, those behind `after_id`."""
+    rows = connection.execute(select(schedule).where(schedule.c.id > after_id).order_by(schedule.c.id).limit(limit))
+    return [ScheduleRow(row.id, _schedule(row), row.enabled, row.next_run_at, row.last_submitted_at) for row in rows]
 
 
 def _schedule(row: Row[Any]) -> Schedule:

@@ -50,6 +50,8 @@ run = Table(
     Column("idempotency_key", Text),
     Column("digest", Text),
     Column("request_digest", Text),
+    # How far it is in a unit of its own, see penstock.core.run.Work.
+    Column("work", Json),
     Index("run_state", "state", "priority", "id"),
     Index("run_finished", "finished_at"),
     Index("run_digest", "digest", "finished_at"),
@@ -148,7 +150,7 @@ alert_message = Table(
 )
 
 # The views and triggers that are in force. A change of them is a new pair of files and a migration that executes it.
-_PROGRAM = ("0001", "0002")
+_PROGRAM = ("0001", "0002", "0003")
 
 
 def program(number: str, dialect: str) -> list[str]:

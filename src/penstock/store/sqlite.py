@@ -76,7 +76,7 @@ class SqliteBackend:
                 written += connection.exec_driver_sql(statement, parameters).rowcount
         updated = tally.updated - updated_before
         counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + flush.asked
-        count_up(connection, run, counters, progress=flush.progress, message=flush.message)
+        count_up(connection, run, counters, progress=flush.progress, message=flush.message, work=flush.work)
         announce(connection, *(CandlesStored(series_id) for series_id in flush.stored_series))
         return Flushed(counters, _by_series(connection, run, flush, written))
 

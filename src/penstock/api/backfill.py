@@ -1,0 +1,82 @@
+"""Backfills: what is missing of a range, or all of it once more."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import asdict
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.name import Name
+from penstock.api.problem import documented
+from penstock.api.state import CurrentState
+from penstock.api.tasks import IdempotencyKey, Submitted, submit
+from penstock.api.times import ms
+from penstock.errors import InvalidInputError
+from penstock.market.backfill import BackfillOrder
+
+router = APIRouter(prefix="/api/v1", tags=["market data"])
+
+
+class Backfill(BaseModel):
+    """What to fill; without symbols or timeframes all configured ones, without `start` from each series' first candle on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    exchange: Name = "binance"
+    start: dt.datetime | None = Field(default=None, description="what opens at this time or later")
+    end: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    recheck: bool = Field(default=False, description="read again what is stored, and what is known to be missing")
+    newest_first: bool = Field(default=False, description="a long range from its end on")
+    dry_run: bool = Field(default=False, description="only say what it would take")
+    wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
+
+    def order(self) -> BackfillOrder:
+        """As the domain takes it; InvalidInputError for a range that is none."""
+        start = None if self.start is None else ms(self.start, field="start")
+        end = None if self.end is None else ms(self.end, field="end")
+        if start is not None and start > time.time() * 1000:
+            message = "start: it lies in the future; give a time that has passed"
+            raise InvalidInputError(message, field="start")
+        if start is not None and end is not None and end <= start:
+            message = "end: it lies before the start; give a later time"
+            raise InvalidInputError(message, field="end")
+        return BackfillOrder(
+            symbols=self.symbols,
+            timeframes=self.timeframes,
+            exchange=self.exchange,
+            start=start,
+            end=end,
+            recheck=self.recheck,
+            newest_first=self.newest_first,
+        )
+
+
+class BackfillEstimate(BaseModel):
+    """What a backfill would take at the most, by what is known of the series."""
+
+    gaps: int = Field(description="ranges to ask for")
+    candles: int
+    requests: int
+    share: float = Field(description="the requests in percent of what the exchange allows in a minute")
+    seconds: int = Field(description="how long that many requests take at the rate that is allowed")
+
+
+@router.post(
+    "/backfill",
+    status_code=202,
+    responses={200: {"model": BackfillEstimate, "description": "A dry run"}, **documented(409, 422, 502, 503)},
+)
+async def backfill(state: CurrentState, response: Response, wanted: Backfill, idempotency_key: IdempotencyKey = None) -> Submitted | BackfillEstimate:
+    """Ask for what is missing, also for gaps that are not due; refused with 409 while a task holds one of the series."""
+    order = wanted.order()
+    if wanted.dry_run:
+        response.status_code = HTTPStatus.OK
+        return BackfillEstimate(**asdict(await state.app.market.estimate(order)))
+    submission = await state.app.market.backfill(order, wait=wanted.wait, idempotency_key=idempotency_key)
+    return await submit(state, submission, f"Backfill submitted: {len(submission.resources)} series")

@@ -1,0 +1,21 @@
+"""A moment as people and programs read it: ISO 8601, UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def iso(at_ms: int) -> str:
+    """ISO 8601 with a Z, with milliseconds only where there are some; a number of ms that no calendar has stays one."""
+    try:
+        at = _EPOCH + dt.timedelta(milliseconds=at_ms)
+    except OverflowError:
+        return f"{at_ms} ms"
+    return at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
+
+
+def iso_or_none(at_ms: int | None) -> str | None:
+    """The same for a time that may not have come."""
+    return None if at_ms is None else iso(at_ms)

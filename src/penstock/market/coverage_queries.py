@@ -1,0 +1,216 @@
+"""What is known of the data: completeness and spans of series, gaps with their reasons. From the ledger alone: no candle is counted.
+
+Times are ms.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, func, literal, select, true, tuple_
+
+from penstock.columns import Timestamp, in_ms
+from penstock.market.coverage import HELD, SpanState
+from penstock.market.ledger import SPAN_COLUMNS, span_of
+from penstock.market.queries import called, present
+from penstock.market.tables import coverage, instrument, restatement, series
+from penstock.market.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from penstock.market.coverage import Span
+    from penstock.market.instrument import SeriesKey
+
+# What nobody can expect to be there.
+NOT_EXPECTED = frozenset({SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED})
+_MOST_SPANS = 1_000
+
+REASONS: Mapping[SpanState, str] = {
+    SpanState.UNCONFIRMED: "the exchange was asked and sent nothing; it is asked again before this is believed",
+    SpanState.OUTAGE: "the exchange has no candle here: several answers over a day or more agree, with candles before and after",
+    SpanState.FAILED: "the exchange could not be asked, or did not answer; the next run asks again",
+    SpanState.REJECTED: "the exchange sent a row here that cannot be right; it stands in the table quarantine and is asked for again",
+    SpanState.NOT_COLLECTED: "nobody has asked for this range: a limit left it out",
+    SpanState.NOT_LISTED: "the symbol was not listed yet",
+    SpanState.DELISTED: "the symbol was not listed any more",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesFilter:
+    """Which series: `symbol` is unified or native; what lies in `start ≤ t < end` of them."""
+
+    exchange: str | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesCoverage:
+    """A series: `start` is where the wanted range begins and `end` the exchange's present; `complete` is in percent, None: nothing was expected.
+
+    `spans` are the newest ones, `more` says that there are older ones.
+    """
+
+    id: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: int | None
+    end: int | None
+    complete: float | None
+    spans: Sequence[Span]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A gap, and how many candles could have opened in it."""
+
+    series_id: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    span: Span
+    candles: int
+
+
+def series_coverage(connection: Connection, wanted: SeriesFilter, *, after_id: int, limit: int) -> list[SeriesCoverage]:
+    """Series in order of their id, those behind `after_id`."""
+    listed = _of(connection, select(series.c.id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe), wanted)
+    rows = connection.execute(listed.where(series.c.id > after_id).order_by(series.c.id).limit(limit)).all()
+    ids = [row.id for row in rows]
+    presents = {exchange: present(connection, exchange) for exchange in {row.exchange for row in rows}}
+    spans = _spans(connection, ids, wanted)
+    lengths = _lengths(connection, ids, wanted)
+    return [_series(row, presents[row.exchange], spans[row.id], lengths[row.id], wanted) for row in rows]
+
+
+def gaps(connection: Connection, wanted: SeriesFilter, *, reason: SpanState | None, after: tuple[int, int] | None, limit: int) -> list[Gap]:
+    """Gaps by series and time; `after` is the id of the series and the start of the gap ahead of the first one."""
+    columns = (coverage.c.series_id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe, *SPAN_COLUMNS)
+    found = _of(connection, select(*columns), wanted).join(coverage, coverage.c.series_id == series.c.id)
+    found = found.where(_in_range(wanted), coverage.c.state == reason if reason else coverage.c.state.not_in(HELD))
+    if after is not None:
+        found = found.where(tuple_(coverage.c.series_id, coverage.c.start_time) > tuple_(literal(after[0]), literal(after[1], Timestamp())))
+    rows = connection.execute(found.order_by(coverage.c.series_id, coverage.c.start_time).limit(limit))
+    return [
+        Gap(
+            series_id=row.series_id,
+            exchange=row.exchange,
+            symbol=row.symbol,
+            timeframe=row.timeframe,
+            span=(span := span_of(row)),
+            candles=Timeframe(row.timeframe).candles_within(span.start, span.end),
+        )
+        for row in rows
+    ]
+
+
+def known_spans(connection: Connection, keys: Collection[SeriesKey]) -> Mapping[SeriesKey, list[Span]]:
+    """All spans of these series, in no order; none for a series that was never collected."""
+    asked = {(key.instrument.exchange, key.instrument.market, key.instrument.native_symbol, key.timeframe.value): key for key in keys}
+    found = select(instrument.c.exchange, instrument.c.market, instrument.c.native_symbol, series.c.timeframe, *SPAN_COLUMNS)
+    found = found.select_from(coverage).join(series, series.c.id == coverage.c.series_id).join(instrument, instrument.c.id == series.c.instrument_id)
+    found = found.where(instrument.c.native_symbol.in_({key.instrument.native_symbol for key in keys}))
+    spans: dict[SeriesKey, list[Span]] = {key: [] for key in keys}
+    for row in connection.execute(found.where(series.c.timeframe.in_({key.timeframe.value for key in keys}))):
+        if (key := asked.get(tuple(row[:4]))) is not None:
+            spans[key].append(span_of(row))
+    return spans
+
+
+def gap_counts(connection: Connection) -> dict[SpanState, int]:
+    """How many gaps there are of each reason."""
+    counted = select(coverage.c.state, func.count()).where(coverage.c.state.not_in(HELD)).group_by(coverage.c.state)
+    return dict.fromkeys(REASONS, 0) | {SpanState(state): count for state, count in connection.execute(counted)}
+
+
+def restatements(connection: Connection) -> int:
+    """How many closed candles were ever changed by an exchange."""
+    return int(connection.scalar(select(func.count()).select_from(restatement)) or 0)
+
+
+def _of(connection: Connection, columns: Select[Any], wanted: SeriesFilter) -> Select[Any]:
+    found = columns.select_from(series).join(instrument, instrument.c.id == series.c.instrument_id)
+    if wanted.exchange is not None:
+        found = found.where(instrument.c.exchange == wanted.exchange)
+    if wanted.symbol is not None:
+        found = found.where(called(connection, [wanted.symbol]))
+    if wanted.timeframe is not None:
+        found = found.where(series.c.timeframe == wanted.timeframe)
+    return found
+
+
+def _in_range(wanted: SeriesFilter) -> ColumnElement[bool]:
+    limits = []
+    if wanted.start is not None:
+        limits.append(coverage.c.end_time > literal(wanted.start, Timestamp()))
+    if wanted.end is not None:
+        limits.append(coverage.c.start_time < literal(wanted.end, Timestamp()))
+    return and_(true(), *limits)
+
+
+def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> Mapping[int, list[Span]]:
+    """The newest spans of each series, in order; one more than are shown, where there are more."""
+    place = func.row_number().over(partition_by=coverage.c.series_id, order_by=coverage.c.start_time.desc()).label("place")
+    numbered = select(coverage, place).where(coverage.c.series_id.in_(ids), _in_range(wanted)).subquery()
+    newest = select(numbered).where(numbered.c.place <= _MOST_SPANS + 1).order_by(numbered.c.series_id, numbered.c.start_time)
+    spans: defaultdict[int, list[Span]] = defaultdict(list)
+    for row in connection.execute(newest):
+        spans[row.series_id].append(span_of(row))
+    return spans
+
+
+@dataclass(frozen=True, slots=True)
+class _Length:
+    """All spans of a series in one state together: their length, where the first begins and the last ends, ms."""
+
+    state: SpanState
+    length: int
+    start: int
+    end: int
+
+
+def _lengths(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> Mapping[int, list[_Length]]:
+    """By series and state, so that what is read is as short for a series with a million gaps as for one with none."""
+    start, end = in_ms(coverage.c.start_time), in_ms(coverage.c.end_time)
+    if wanted.start is not None:
+        start = case((start < wanted.start, wanted.start), else_=start)
+    if wanted.end is not None:
+        end = case((end > wanted.end, wanted.end), else_=end)
+    sums = select(coverage.c.series_id, coverage.c.state, func.sum(end - start), func.min(start), func.max(end))
+    sums = sums.where(coverage.c.series_id.in_(ids), _in_range(wanted)).group_by(coverage.c.series_id, coverage.c.state)
+    lengths: defaultdict[int, list[_Length]] = defaultdict(list)
+    for series_id, state, length, first, last in connection.execute(sums):
+        lengths[series_id].append(_Length(SpanState(state), int(length), int(first), int(last)))
+    return lengths
+
+
+def _series(row: Row[Any], now: int, spans: Sequence[Span], lengths: Sequence[_Length], wanted: SeriesFilter) -> SeriesCoverage:
+    expected = [one for one in lengths if one.state not in NOT_EXPECTED]
+    start = min((one.start for one in expected), default=None)
+    # What closed since the ledger was last written to is missing too, unless nothing is expected any more.
+    end = Timeframe(row.timeframe).floor(now) if wanted.end is None else min(wanted.end, Timeframe(row.timeframe).floor(now))
+    unasked = 0 if start is None or any(one.state is SpanState.DELISTED for one in lengths) else max(0, end - max(one.end for one in lengths))
+    held = sum(one.length for one in expected if one.state in HELD)
+    total = unasked + sum(one.length for one in expected)
+    return SeriesCoverage(
+        id=row.id,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        timeframe=row.timeframe,
+        start=start,
+        end=None if start is None else end,
+        # Rounded down: 100 is said of what is whole only.
+        complete=10_000 * held // total / 100 if total else None,
+        spans=spans[-_MOST_SPANS:],
+        more=len(spans) > _MOST_SPANS,
+    )

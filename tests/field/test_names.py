@@ -1,0 +1,73 @@
+"""Names as exchanges write them (inputs G and H): what is collected can be read, and what is not listed any more is said to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.field.exchange import HOUR, Exchange, answering, ms, rows
+
+if TYPE_CHECKING:
+    from tests.acceptance.commands import Penstock
+
+_NOW = ms("2025-03-10T12:00:30")
+
+
+def listing(**symbols: tuple[str, str]) -> Exchange:
+    hours = rows("2025-03-01T00:00", "2025-03-10T12:00", HOUR)
+    return Exchange(_NOW, {(native, "1h"): hours for native in symbols}, dict(symbols))
+
+
+async def test_a_name_with_small_letters_is_found_by_whatever_reads_it(penstock: Penstock) -> None:
+    async with answering(listing(kPEPEUSDT=("kPEPE", "USDT"))) as exchange:
+        penstock = penstock.with_settings(binance_url=exchange.url)
+        assert (await penstock("collect", "kPEPE/USDT", "-t", "1h")).code == 0
+        for name in ("kPEPE/USDT", "kpepeusdt", "KPEPE/USDT"):
+            assert len((await penstock("candles", name, "-t", "1h", "--json")).json) == 20
+        async with penstock.serving() as service:
+            for path in ("candles?symbol=kPEPE/USDT&timeframe=1h", "candles?symbol=kpepeusdt&timeframe=1h"):
+                async with service.session.get(f"/api/v1/{path}") as answer:
+                    assert len((await answer.json())["candles"]) == 100
+            for path, key in (("series?symbol=kPEPEUSDT", "series"), ("coverage?symbol=KPEPEUSDT", "items")):
+                async with service.session.get(f"/api/v1/{path}") as answer:
+                    assert len((await answer.json())[key]) == 1
+
+
+@pytest.mark.parametrize("order", [("TONUSDT", "tonUSDT"), ("tonUSDT", "TONUSDT")])
+async def test_two_names_that_differ_in_case_only_are_told_apart(penstock: Penstock, order: tuple[str, ...]) -> None:
+    async with answering(listing(**{native: (native.removesuffix("USDT"), "USDT") for native in order})) as exchange:
+        penstock = penstock.with_settings(binance_url=exchange.url)
+        assert (await penstock("collect", "TONUSDT", "-t", "1h")).code == 0
+        assert {query["symbol"] for query in exchange.asked()} == {"TONUSDT"}
+        ambiguous = await penstock("collect", "TonUsdt", "-t", "1h")
+        assert (ambiguous.code, ambiguous.complaint) == (2, "symbols: 'TonUsdt' could mean TONUSDT or tonUSDT; write the one that you mean")
+
+
+async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_more(penstock: Penstock) -> None:
+    async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:
+        exchange.table["FTMUSDT", "1h"] = rows("2025-03-01T00:00", "2025-03-10T08:00", HOUR)
+        async with penstock.with_settings(binance_url=exchange.url).serving() as service:
+
+            async def collected(symbols: str) -> dict[str, Any]:
+                return await service.ended(await service.start(symbols, "1h"))
+
+            await collected("BTCUSDT FTMUSDT")
+            del exchange.symbols["FTMUSDT"]
+            await service.ended((await service.call("POST", "/refresh-symbols"))["task_id"])
+            exchange.requests.clear()
+            said = [await collected(symbols) for symbols in ("BTCUSDT FTMUSDT", "BTCUSDT FTMUSDT", "FTMUSDT")]
+            assert len(exchange.asked(symbol="FTMUSDT")) <= 1
+            assert "not listed" in str(said[0]["result"]["failures"])
+            assert [task["status"] for task in said] == ["completed"] * 3
+        gaps = await penstock.rows("SELECT reason, start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'")
+        assert gaps == [("delisted", ms("2025-03-10T09:00"))]
+
+
+async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(penstock: Penstock) -> None:
+    async with answering(listing(BTCUSDT=("BTC", "USDT"))) as exchange:
+        exchange.table["BTCUSDT", "1h"] = rows("2025-01-01T00:00", "2025-01-10T00:00", HOUR)
+        penstock = penstock.with_settings(binance_url=exchange.url)
+        await penstock("collect", "BTCUSDT", "-t", "1h", "--limit", "48")
+        [(start, end)] = await penstock.rows("SELECT min(start_time), max(end_time) FROM gap")
+        assert (start, end) == (_NOW - _NOW % HOUR - 47 * HOUR, _NOW - _NOW % HOUR)

@@ -1,0 +1,154 @@
+"""Whatever an exchange answers for a while, ordinary runs end in the truth: in the table and in the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+from dataclasses import replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from penstock.errors import SourceError, StopError
+from penstock.market.ask import Asker, Reading
+from penstock.market.collect import Collection, CollectOptions, CollectRequest
+from penstock.market.evidence import Evidence
+from penstock.market.instrument import SeriesKey
+from penstock.market.ranges import Wish
+from penstock.market.timeframe import Timeframe
+from tests.market_builders import ORIGIN, instrument, opened
+from tests.store.lying_source import HOUR, LyingSource, history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from penstock.market.candle import Candle
+    from penstock.market.source import PageRequest
+    from tests.conftest import Say
+    from tests.listed_source import ListedSource
+    from tests.market_builders import Opened
+    from tests.trials import Trials
+
+DAY = 24 * HOUR
+_KEY = SeriesKey(instrument(), Timeframe.H1)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of runs: writing their log takes longer than they do."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.configure(**before)
+
+
+async def run_once(store: Opened, source: ListedSource, wish: Wish) -> bool:
+    """Whether it succeeded."""
+    run = await store.run()
+    collection = Collection(source, store.store, run, CollectOptions(flush_s=0.0), lambda _progress: None)
+    succeeded = False
+    with contextlib.suppress(SourceError, StopError):
+        await collection.collect(CollectRequest(series=[_KEY], wish=wish))
+        succeeded = True
+    await store.finish(run)
+    return succeeded
+
+
+def truth(rows: Sequence[Candle], begin: int, now: int) -> list[tuple[int, int, str]]:
+    """The ledger as it has to be."""
+    spans: list[tuple[int, int, str]] = []
+
+    def put(start: int, end: int, state: str) -> None:
+        if start < end:
+            joined = spans and spans[-1][1:] == (start, state)
+            spans.append((spans.pop()[0] if joined else start, end, state))
+
+    closed = [row for row in rows if row.close_time < now - 3_000 and row.open_time >= begin]
+    at, hole = begin, "not_listed"
+    for row in closed:
+        put(at, row.open_time, hole)
+        put(row.open_time, row.close_time + 1, "stored")
+        at, hole = row.close_time + 1, "outage"
+    return spans
+
+
+async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
+    chosen = random.Random(seed)
+    begin = ORIGIN
+    rows = history(chosen, begin + chosen.choice([0, 7, 200]) * HOUR, 1_100)
+    start = rows[200].open_time + chosen.randrange(HOUR)
+    source = LyingSource(rows, start, page_limit=chosen.choice([20, 100, 1_000]), chosen=chosen, honest_from=start + 3 * DAY)
+    wish = Wish(since=begin)
+    for _ in range(200):
+        if await run_once(store, source, wish):
+            # Who has asked for a range asks again until it is not refused.
+            wish = Wish()
+        if source.now >= start + 33 * DAY:
+            break
+        source.now += chosen.choice([HOUR // 60, HOUR // 4, HOUR, 6 * HOUR, 20 * HOUR]) if source.now < source.honest_from else 12 * HOUR
+    # The last candle ahead of an outage that goes on is final when a later look has seen the same.
+    source.now += HOUR // 20
+    await run_once(store, source, wish)
+    seen = [row for row in rows if row.open_time <= source.now]
+    kept = {row["open_time"]: (row["trades"], row["close"]) for row in await store.table()}
+    true = {row.open_time: (row.trades, row.close) for row in seen}
+    assert sorted(kept.items() ^ true.items()) == []
+    ledger = [(span.start, span.end, span.state.value) for span in await store.spans(_KEY)]
+    expected = set(truth(seen, begin, source.now))
+    found = set(settled(ledger, source.now))
+    assert sorted(found ^ expected) == []
+    return source.told
+
+
+def settled(ledger: list[tuple[int, int, str]], now: int) -> list[tuple[int, int, str]]:
+    """Without what cannot be known yet: a gap at the end, and whether one of the last day is an outage."""
+    if ledger and ledger[-1][2] == "unconfirmed":
+        ledger = ledger[:-1]
+    return [(start, end, "outage" if state == "unconfirmed" and end > now - 5 * DAY else state) for start, end, state in ledger]
+
+
+async def test_whatever_an_exchange_answers_for_a_while_ordinary_runs_end_in_the_truth(sqlite_database: str, trials: Trials, say: Say) -> None:
+    n, told = trials.of(20, 200), 0
+    async with opened(sqlite_database) as store:
+        for number in range(n):
+            try:
+                told += await lied_to(store, trials.seed + number)
+            except AssertionError as error:
+                error.add_note(f"seed {trials.seed + number}")
+                raise
+    assert told > 10 * n
+    say(f"n = {n} histories, seed {trials.seed}, {told} lies")
+
+
+async def test_a_program_that_takes_one_empty_answer_for_an_outage_is_caught(sqlite_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def believing(asker: Asker, request: PageRequest, *, known_before: int | None = None) -> Reading:
+        del known_before
+        answer = await source_of(asker).candles(request)
+        return Reading(clock_of(asker).now(), answer.rows, answer.candles, answer.rejected)
+
+    async def none(*_: object) -> None:
+        return None
+
+    source_of, clock_of = attrgetter("_source"), attrgetter("_clock")
+    monkeypatch.setattr(Asker, "read", believing)
+    monkeypatch.setattr(Asker, "newest_before", none)
+    monkeypatch.setattr(Evidence, "confirms", property(lambda _: True))
+    monkeypatch.setattr(Evidence, "settled", lambda evidence: replace(evidence, due=None))
+    async with opened(sqlite_database) as store:
+        with pytest.raises(AssertionError):
+            await all_lied_to(store, 5)
+
+
+async def all_lied_to(store: Opened, seeds: int) -> None:
+    for seed in range(seeds):
+        await lied_to(store, seed)
+
+
+async def lied_to(store: Opened, seed: int) -> int:
+    """How many lies an exchange has told before it ended in the truth, in an empty database."""
+    for table in ("coverage", "candle", "restatement", "quarantine"):
+        await store.change(f"DELETE FROM {table}")
+    return sum((await ends_in_the_truth(store, seed)).values())
