@@ -73,12 +73,14 @@ class StagedRows:
         if self.store.fails is not None:
             raise self.store.fails
         was = self.store.published
+        unidentified = sum(one.product_id is None for one in self.rejected)
         counts = Counts(
             new=len(self.products.keys() - was.keys()),
             changed=sum(was[key] != product for key, product in self.products.items() if key in was),
             unchanged=sum(was[key] == product for key, product in self.products.items() if key in was),
-            gone=0 if self.rejected else len(was.keys() - self.products.keys()),
+            gone=0 if unidentified else len(was.keys() - self.products.keys() - {one.product_id for one in self.rejected}),
             rejected=len(self.rejected),
+            unidentified=unidentified,
         )
         suspicions = {"empty": "The export is empty."} if was and not self.products else {}
         return Comparison(counts=counts, base=1, suspicions=suspicions)

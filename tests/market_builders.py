@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import select, text
 
 from penstock.core.run import Counters, Run, RunEnd, RunState, Submission
@@ -137,3 +139,11 @@ def page(target: Target, rows: Sequence[Candle], *, closed: int | None = None, r
     """A page whose rows are all closed unless `closed` says how many are."""
     closed = len(rows) if closed is None else closed
     return CandlePage(target=target, candles=rows, closed=closed, rejected=rejected, look=Look(ORIGIN, "binance"))
+
+
+def migrate_to(connection: Connection, revision: str) -> None:
+    """Migrate to an older version."""
+    config = Config()
+    config.set_main_option("script_location", "penstock.store:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

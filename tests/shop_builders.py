@@ -74,9 +74,14 @@ def expected(products: Sequence[Product]) -> Rows:
         row = dict(zip(STAGED, values, strict=True))
         row["properties"] = bytes(one.properties_hash).decode()
         row["uploaded_images"] = bytes(one.uploaded_images).decode()
-        row["graded"] = None if one.graded is None else bool(one.graded)
+        row["graded"] = shown_grade(one.graded)
         found[one.id] = row
     return found
+
+
+def shown_grade(sent: object) -> bool | str | None:
+    """How a grade is read from the table: 0 and 1 are flags, any other is text."""
+    return None if sent is None else bool(sent) if sent in {0, 1} else str(sent)
 
 
 @dataclass(frozen=True)

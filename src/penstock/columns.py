@@ -74,6 +74,21 @@ def read_clock(connection: Connection) -> int:
     return now
 
 
+class FlagOrText(TypeDecorator[bool | str]):
+    """Text, of which `true` and `false` are booleans in Python."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: bool | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002, FBT001 - the base class's form
+        """As it is kept."""
+        return str(value).lower() if isinstance(value, bool) else value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> bool | str | None:  # noqa: ARG002 - the base class's form
+        """As it is read."""
+        return value == "true" if value in {"true", "false"} else value
+
+
 class Timestamp(TypeDecorator[int]):
     """`timestamptz` on PostgreSQL, integer milliseconds on SQLite; integer milliseconds in Python."""
 

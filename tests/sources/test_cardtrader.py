@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -215,6 +216,43 @@ async def test_a_blueprint_may_have_one_cardmarket_id_or_several_or_none() -> No
     rows = f'[{{"id":1,{fields},"card_market_id":5}},{{"id":2,{fields},"card_market_ids":[6,7]}},{{"id":3,{fields},"card_market_id":null}}]'
     async with answering(rows.encode()) as account:
         assert [blueprint.cardmarket_ids for blueprint in await account.blueprints(1)] == [(5,), (6, 7), ()]
+
+
+async def test_an_id_of_the_catalogue_is_one_as_a_number_and_as_text_and_an_unreadable_field_does_not_take_its_row_along() -> None:
+    rows = [
+        {"id": "1", "name": "A", "game_id": 1, "category_id": "1.0", "expansion_id": "8", "tcg_player_id": "180397", "scryfall_id": "s"},
+        {
+            "id": 2.0,
+            "name": 1996,
+            "game_id": "1",
+            "category_id": 1,
+            "expansion_id": None,
+            "tcg_player_id": 180398.0,
+            "card_market_ids": ["5", None, 6.0, "x"],
+        },
+        {"id": 3, "name": None, "game_id": 1, "category_id": 1, "tcg_player_id": "none", "scryfall_id": ["s"], "card_market_id": "7", "version": 2},
+        {"id": 4, "name": "no game", "game_id": None, "category_id": 1},
+        {"id": "four", "name": "no id", "game_id": 1, "category_id": 1},
+    ]
+    async with answering(json.dumps(rows).encode()) as account:
+        first, second, third = await account.blueprints(None)
+    assert (first.id, first.category_id, first.expansion_id, first.tcg_player_id, first.scryfall_id) == (1, 1, 8, 180_397, "s")
+    assert (second.id, second.name, second.expansion_id, second.tcg_player_id, second.cardmarket_ids) == (2, "1996", None, 180_398, (5, 6))
+    assert (third.id, third.name, third.tcg_player_id, third.scryfall_id, third.cardmarket_ids, third.version) == (3, "", None, None, (7,), "2")
+
+
+async def test_expansions_games_categories_and_the_seller_are_read_in_each_form() -> None:
+    async with answering(b'[{"id":"8","game_id":1.0,"code":10,"name":null}]') as account:
+        [expansion] = await account.expansions()
+    assert (expansion.id, expansion.game_id, expansion.code, expansion.name) == (8, 1, "10", "")
+    async with answering(b'{"array":[{"id":"1","name":"Magic","display_name":7}]}') as account:
+        [game] = await account.games()
+    assert (game.id, game.name, game.display_name) == (1, "Magic", "7")
+    async with answering(b'[{"id":"1","game_id":"1","name":"Cards","properties":[{"name":null}]}]') as account:
+        [category] = await account.categories()
+    assert (category.id, category.properties) == (1, ())
+    async with answering(b'{"id":"7","name":2,"user_id":"51242"}') as account:
+        assert (await account.seller()).user_id == 51_242
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"error":"x"}', b"[", b"[" * 100_000, b"\xff", b"<html>", b'{"array":5}'])

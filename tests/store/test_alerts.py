@@ -219,6 +219,31 @@ async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alar
     assert set((await alarm.states()).values()) == {"resolved"}
 
 
+async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_row_of_an_export_has_its_id(alarm: Alarm) -> None:
+    now = alarm.at(await alarm.now())
+    account = f"INSERT INTO account (id, name, token, user_id, created_at) VALUES (1, 'shop', 'x', 7, {now})"
+    await alarm.engine.change(account)
+
+    async def publish(*, unidentified: int, unmarked: int, state: str = "published") -> None:
+        columns = "account_id, run_id, state, suspicions, currencies, products, new, changed, unchanged, gone, returned, rejected, unmapped, taken_at"
+        values = f"1, 1, '{state}', '{{}}', '{{}}', 40, 0, 0, 29, 0, 0, {unidentified}, 0, {now}, {unidentified}, {unmarked}"
+        await alarm.engine.change(f"INSERT INTO snapshot ({columns}, unidentified, unmarked) VALUES ({values})")
+
+    await alarm.evaluate()
+    assert await alarm.states() == {}
+    await publish(unidentified=1, unmarked=11)
+    await publish(unidentified=0, unmarked=0, state="held")
+    await alarm.evaluate()
+    [fired] = await alarm.alerts()
+    assert (fired.rule, fired.subject, fired.state) == (Rule.MARKING_STOPPED, "shop", "firing")
+    because = "1 row of the newest export cannot be read and has no id"
+    assert fired.message == f"shop: no product is marked as gone, because {because}; 11 missing products may be sold and are still shown"
+    await publish(unidentified=0, unmarked=0)
+    await alarm.evaluate()
+    [resolved] = await alarm.alerts()
+    assert (resolved.state, resolved.message) == ("resolved", "shop: what is missing is marked as gone again")
+
+
 async def test_an_alert_is_received_once_within_the_cool_down_and_once_when_it_is_over(alarm: Alarm, receiver: Receiver) -> None:
     await alarm.add_target(receiver.url + "/hook")
     async with alarm.sending():

@@ -41,7 +41,7 @@ offered = st.builds(
     description=texts,
     user_data_field=texts,
     tag=texts,
-    graded=st.sampled_from([None, True, False, 0, 1]),
+    graded=st.sampled_from([None, True, False, 0, 1, 9, 9.5, "PSA 9.5", "a\x1f\x1eb"]),
     properties=st.sampled_from([{}, {"condition": "Played", "mtg_foil": True}, {"pokemon_language": "zh-TW", "x": "\\u0000 \u2028 \t"}]),
     uploaded_images=st.sampled_from([msgspec.Raw(b"[]"), msgspec.Raw(b'["a\\/b.jpg"]'), msgspec.Raw(b'["\\ud800"]')]),
 )
@@ -229,18 +229,41 @@ async def test_a_few_missing_products_are_no_suspicion(database_url: str, left: 
         assert bool(one.comparison.suspicions) == suspicious
 
 
-async def test_with_rejected_rows_nothing_is_gone(database_url: str) -> None:
+async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_missing_is_gone(database_url: str) -> None:
     refused = RejectedRow(reason="price_cents", detail="expected int", raw='{"id":3,"price_cents":"x\0"}', product_id=3)
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 6)])
         one = await shop.sync([product_of(1), product_of(2, quantity=9)], rejected=[refused, refused], limits=SyncLimits())
-        assert counted(one.counts) == {"changed": 1, "unchanged": 1, "rejected": 2}
+        assert counted(one.counts) == {"changed": 1, "unchanged": 1, "gone": 2, "rejected": 2}
         assert one.comparison.suspicions == {}
-        assert len(await shop.published()) == 5
+        assert set(await shop.published()) == {1, 2, 3}
+        assert (await shop.published())[3] == expected([product_of(3)])[3]
         [row] = await shop.opened.rows("SELECT reason, raw, product_id, seen FROM product_quarantine")
         assert (row["reason"], row["product_id"], row["seen"]) == ("price_cents", 3, 2)
-        # What is missing is known again once all rows can be read.
-        assert counted((await shop.sync([product_of(1), product_of(2, quantity=9)])).counts) == {"unchanged": 2, "gone": 3}
+        assert counted((await shop.sync([product_of(1), product_of(2, quantity=9)])).counts) == {"unchanged": 2, "gone": 1}
+
+
+async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_says_so(database_url: str) -> None:
+    unidentified = RejectedRow(reason="malformed", detail="expected int", raw='{"id":null}')
+    refused = RejectedRow(reason="malformed", detail="expected int", raw='{"id":3,"name_en":null}', product_id=3)
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(number) for number in range(1, 6)])
+        one = await shop.sync([product_of(1)], rejected=[unidentified, refused], limits=SyncLimits())
+        assert counted(one.counts) == {"unchanged": 1, "rejected": 2, "unidentified": 1, "unmarked": 4}
+        assert one.counts.unread == "2 rows could not be read, 1 without an id: nothing is marked as gone, 4 missing products kept as before"
+        assert len(await shop.published()) == 5
+        # What is missing is known again once all ids can be read.
+        assert counted((await shop.sync([product_of(1)], rejected=[refused])).counts) == {"unchanged": 1, "gone": 3, "rejected": 1}
+
+
+async def test_a_product_that_is_gone_does_not_come_back_by_a_row_that_cannot_be_read(sqlite_database: str) -> None:
+    refused = RejectedRow(reason="malformed", detail="expected int", raw='{"id":2,"name_en":null}', product_id=2)
+    async with opened_shop(sqlite_database) as shop:
+        await shop.sync([product_of(1), product_of(2)])
+        await shop.sync([product_of(1)])
+        for rows in ([refused], [refused, refused]):
+            assert counted((await shop.sync([product_of(1)], rejected=rows)).counts) == {"unchanged": 1, "rejected": len(rows)}
+        assert set(await shop.published()) == {1}
 
 
 async def test_another_worker_that_has_the_run_ends_every_step(database_url: str) -> None:

@@ -42,7 +42,7 @@ _fields = {
     "blueprint_id": st.integers(1, 3),
     "user_id": st.sampled_from([SELLER, 2**40]),
     "properties_hash": st.sampled_from([{}, {"condition": "Poor", "mtg_foil": True}, {"pokemon_language": "zh-TW", "x": [1, {"a": "},{"}]}]),
-    "graded": st.sampled_from([None, True, False, 0, 1]),
+    "graded": st.sampled_from([None, True, False, 0, 1, 9, 7, 9.5, "PSA 9.5"]),
     "uploaded_images": st.sampled_from([[], ["a/b.jpg"]]),
 }
 _ids = st.integers(1, 8) | st.just(2**63 - 1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from penstock.errors import ConflictError
+from penstock.inventory.tables import product
 from penstock.store.database import Database, parse_url
 from penstock.store.migrate import migrate, newest_version, version
 from penstock.store.schema import create_all
-from tests.market_builders import opened
+from tests.market_builders import migrate_to, opened
 from tests.processes import PIPE, start
 
 if TYPE_CHECKING:
@@ -128,6 +129,27 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: 
         with pytest.raises(Exception, match="already exists"):
             await migrate(store.database)
         assert (await store.database.read(lambda connection: inspect(connection).get_table_names())) == ["series"]
+
+
+async def test_a_migration_keeps_what_a_product_is_and_says_its_grade_as_text(empty_database_url: str) -> None:
+    async with opened(empty_database_url, migrated=False) as store:
+        await store.database.write(lambda connection: migrate_to(connection, "0005"))
+        exported = (
+            "name_en, quantity, price_cents, price_currency, blueprint_id, user_id, game_id, category_id, properties, bundle_size, uploaded_images"
+        )
+        values = "'Bolt', 1, 2, 'EUR', 3, 4, 5, 6, '{}', 1, '[]'"
+        for number, graded in ((1, "true"), (2, "false"), (3, "NULL")):
+            columns = "account_id, product_id, graded, external_stock_id, first_seen_run, changed_run"
+            await store.change(f"INSERT INTO product ({columns}, {exported}) VALUES (1, {number}, {graded}, '{number}', 8, 9, {values})")
+            columns = "snapshot_id, kind, product_id, graded, changes"
+            await store.change(f"INSERT INTO product_diff ({columns}, {exported}) VALUES (1, 'new', {number}, {graded}, '{{}}', {values})")
+        await migrate(store.database)
+        for table in ("product", "product_diff"):
+            rows = await store.rows(f"SELECT product_id, graded, name_en, uploaded_images FROM {table} ORDER BY product_id")
+            assert [row["graded"] for row in rows] == ["true", "false", None]
+            assert {(row["name_en"], row["uploaded_images"]) for row in rows} == {("Bolt", "[]")}
+        found = await store.database.read(lambda connection: connection.scalars(select(product.c.graded).order_by(product.c.product_id)).all())
+        assert found == [True, False, None]
 
 
 async def test_the_published_views_have_their_names_and_columns(database_url: str) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import insert
 from structlog.testing import capture_logs
 
@@ -17,7 +14,7 @@ from penstock.market.tables import coverage, instrument, series
 from penstock.market.timeframe import Timeframe
 from penstock.store.migrate import migrate, newest_version
 from tests.listed_source import ListedSource
-from tests.market_builders import ORIGIN, candles, opened
+from tests.market_builders import ORIGIN, candles, migrate_to, opened
 from tests.market_builders import instrument as built_instrument
 from tests.store.test_truth import DAY, run_once, truth
 
@@ -43,10 +40,7 @@ def exchange_rows() -> list[Candle]:
 
 def fill(connection: Connection) -> None:
     """As the version before has left it: four hours ahead of the listing that are wrong, an outage that is wrong and one that is not."""
-    config = Config()
-    config.set_main_option("script_location", "penstock.store:migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, BEFORE)
+    migrate_to(connection, BEFORE)
     one = {"exchange": "binance", "market": "spot", "native_symbol": "BTCUSDT", "base": "BTC", "quote": "USDT", "symbol": "BTC/USDT"}
     connection.execute(insert(instrument).values(id=1, **one, status="trading", seen_at=_NOW))
     connection.execute(insert(series).values(id=1, instrument_id=1, timeframe="1h"))
@@ -66,13 +60,8 @@ def fill(connection: Connection) -> None:
     connection.execute(insert(coverage), [span | {"series_id": 1, "run_id": 1} for span in spans])
 
 
-@pytest.fixture
-def upgraded_url(empty_database_url: str) -> str:
-    return empty_database_url
-
-
-async def test_what_rested_on_one_answer_is_doubted_and_wrong_outages_heal_by_ordinary_runs(upgraded_url: str) -> None:
-    async with opened(upgraded_url, migrated=False) as store:
+async def test_what_rested_on_one_answer_is_doubted_and_wrong_outages_heal_by_ordinary_runs(empty_database_url: str) -> None:
+    async with opened(empty_database_url, migrated=False) as store:
         await store.database.write(fill)
         with capture_logs() as logs:
             assert await migrate(store.database) == (BEFORE, newest_version())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import InvalidInputError
 from penstock.inventory import card_list as lists
-from penstock.inventory.card_list import COLUMNS, card_list
+from penstock.inventory.card_list import COLUMNS, NUMBERED, card_list
 from penstock.inventory.catalog import CatalogueRow
 
 
@@ -43,9 +43,46 @@ def test_numbers_in_json_are_ids_too() -> None:
     assert row == CatalogueRow(sku="7", tcgplayer_id="4711", name="Bolt")
 
 
+@pytest.mark.parametrize(
+    "written", ["180397", "180397.0", "1.80397E+05", "1.80397e5", "180397.00", " 180397 ", "000180397", "+180397", "18039700E-2"]
+)
+def test_each_spelling_of_a_whole_number_is_the_same_id(written: str) -> None:
+    expected = [CatalogueRow(sku="A", tcgplayer_id="180397", cardmarket_id="180397")]
+    assert read(f"sku,tcgplayer_id,cardmarket_id\nA,{written},{written}\n") == expected
+    given = [f'"{written}"', *([written] if written[0] == "1" else [])]
+    assert [read(f'[{{"sku":"A","tcgplayer_id":{one},"cardmarket_id":{one}}}]', as_json=True) for one in given] == [expected] * len(given)
+
+
+def test_an_id_is_as_exact_as_it_is_written() -> None:
+    most = 2**63 - 1
+    for written in (f"{most}", f"{most}.0", f"{str(most)[0]}.{str(most)[1:]}E+18"):
+        assert read(f'[{{"sku":"A","tcgplayer_id":{written}}}]', as_json=True)[0].tcgplayer_id == str(most)
+        assert read(f"sku,tcgplayer_id\nA,{written}\n")[0].tcgplayer_id == str(most)
+
+
+@pytest.mark.parametrize(
+    "written", ["180397.5", "0", "-7", "x", "1e999", "9223372036854775808", "1e-5", "0x7", "1_000", "inf", "nan", "7 8", "\u0667"]
+)
+def test_what_is_no_whole_number_is_no_id(written: str) -> None:
+    for body, as_json in (
+        (f"sku,tcgplayer_id\nA,7\nB,{written}\n", False),
+        (json.dumps([{"sku": "A"}, {"sku": "B", "tcgplayer_id": written}]), True),
+    ):
+        with pytest.raises(InvalidInputError, match=r"row [23], tcgplayer_id: .* is no id") as refused:
+            read(body, as_json=as_json)
+        assert refused.value.field == "tcgplayer_id"
+
+
+@pytest.mark.parametrize("sent", ["true", "[7]", '{"a": 7}', "180397.5", "-1", "0.0"])
+def test_json_that_is_no_id_is_named_by_row_and_column(sent: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"row 1, cardmarket_id: .* is no id"):
+        read(f'[{{"sku":"A","cardmarket_id":{sent}}}]', as_json=True)
+
+
 _TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=20)
+_ID = st.integers(1, 2**63 - 1).map(str)
 _ROWS: st.SearchStrategy[list[dict[str, str | None]]] = st.lists(
-    st.builds(dict, sku=_TEXT, **{name: st.one_of(st.none(), _TEXT) for name in COLUMNS[1:]}), max_size=8
+    st.builds(dict, sku=_TEXT, **{name: st.one_of(st.none(), _ID if name in NUMBERED else _TEXT) for name in COLUMNS[1:]}), max_size=8
 )
 
 
@@ -85,6 +122,8 @@ def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.Monkey
         ("sku,name\nA\n", "catalogue", "row 2: it has 1 cells, and the first row has 2"),
         ("sku,sku\n", "sku", "comes twice"),
         ("name\nA\n", "sku", "sku among them; known are sku, name"),
+        ("sku,tcgplayer_id\nA,180397.5\n", "tcgplayer_id", "row 2, tcgplayer_id: '180397.5' is no id; write a whole number, such as 180397"),
+        ("sku;cardmarket_id\nA;\nB;366,585\n", "cardmarket_id", "row 3, cardmarket_id: '366,585' is no id"),
         ("sku,colour\n", "catalogue", "'colour' is not known; known are sku, name"),
         ("sku\n" + "x" * 501, "sku", "row 2, sku: at most 500 characters"),
     ],

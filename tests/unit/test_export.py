@@ -18,6 +18,7 @@ from penstock.errors import SourceUnavailableError
 from penstock.inventory import export
 from penstock.inventory.export import PAGE_ROWS, WINDOW_BYTES
 from penstock.inventory.pipeline import PackedReader
+from penstock.inventory.product import grade_of
 from penstock.inventory.rows import MOST_ROW_CHARS, RAW_CHARS
 from tests.inventory_builders import body_of, row
 
@@ -133,8 +134,8 @@ GOOD = body_of([row(1)])[1:-1].decode()
 BAD = {
     "a price in text": GOOD.replace(":500", ':"12,50"'),
     "a fraction of a cent": GOOD.replace(":500", ":12.5"),
-    "a whole float": GOOD.replace(":500", ":500.0"),
-    "an exponent": GOOD.replace(":500", ":5e2"),
+    "a price as a whole float": GOOD.replace(":500", ":500.0"),
+    "a price with an exponent": GOOD.replace(":500", ":5e2"),
     "NaN": GOOD.replace(":500", ":NaN"),
     "Infinity": GOOD.replace(":500", ":-Infinity"),
     "a negative price": GOOD.replace(":500", ":-500"),
@@ -192,6 +193,70 @@ def test_a_refused_row_says_its_id_and_what_is_wrong_with_it() -> None:
     _, [refused] = read(body_of([row(1), row(5, price_cents="12,50")]))
     assert (refused.reason, refused.product_id) == ("malformed", 5)
     assert "price_cents" in refused.detail
+
+
+ONE = body_of([row(7)]).decode()
+
+
+@pytest.mark.parametrize("written", ["7", '"7"', "7.0", '"7.0"', "7e0", '" 7 "', "0.7E+1"])
+def test_an_id_is_read_in_each_form_also_of_a_row_that_is_refused(written: str) -> None:
+    given = f'"id":{written},'
+    [product], _ = read(ONE.replace('"id":7,', given).encode())
+    assert product.id == 7
+    for nameless in ('{"text":null}', "null", "NaN"):
+        _, [refused] = read(ONE.replace('"id":7,', given).replace('"Lightning Bolt"', nameless).encode())
+        assert refused.product_id == 7
+
+
+@pytest.mark.parametrize("written", ["null", "true", "0", "-7", "7.5", '"7,0"', '"seven"', "[7]", "NaN", "9223372036854775808", "7e999", '"\\u0667"'])
+def test_what_means_no_id_is_none(written: str) -> None:
+    _, [refused] = read(ONE.replace('"id":7,', f'"id":{written},').encode())
+    assert refused.product_id is None
+
+
+def test_ids_counts_and_text_are_read_in_other_forms_and_the_rest_of_the_row_as_ever() -> None:
+    sent = {
+        "blueprint_id": "39063",
+        "user_id": 1001.0,
+        "quantity": "3",
+        "bundle_size": None,
+        "bundled_quantity": 3.0,
+        "user_data_field": 12,
+        "name_en": 1996,
+    }
+    [product], rejected = read(body_of([row(1, **sent, extra={"a": [1]})]))
+    [plain], _ = read(body_of([row(1, user_data_field="12", name_en="1996")]))
+    assert (product, rejected) == (plain, [])
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (None, None),
+        (False, "false"),
+        (0, "false"),
+        ("0", "false"),
+        (True, "true"),
+        (1, "true"),
+        (1.0, "true"),
+        ("true", "true"),
+        ("", None),
+        (9, "9"),
+        (9.0, "9"),
+        ("9", "9"),
+        (9.5, "9.5"),
+        ("PSA 9.5", "PSA 9.5"),
+        (10**30, "1" + "0" * 30),
+    ],
+)
+def test_a_grade_is_kept_as_it_was_sent(sent: object, kept: str | None) -> None:
+    [product], rejected = read(body_of([row(1, graded=sent)]))
+    assert (grade_of(product.graded), rejected) == (kept, [])
+
+
+def test_a_zero_in_a_grade_refuses_its_row() -> None:
+    products, [refused] = read(body_of([row(1, graded="PSA\0"), row(2)]))
+    assert (ids(products), refused.product_id) == ([2], 1)
 
 
 def test_escaped_characters_beyond_the_first_plane_are_whole_characters() -> None:

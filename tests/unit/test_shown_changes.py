@@ -35,6 +35,7 @@ def test_a_price_has_the_digits_of_its_currency_and_every_one_of_them(minor_unit
         ({"bundled_quantity": [4, None]}, ["bundled_quantity 4 → none"]),
         ({"tag": [None, ""]}, ['tag none → ""']),
         ({"graded": [True, None]}, ["graded yes → none"]),
+        ({"graded": ["9", "PSA 9.5"]}, ['graded "9" → "PSA 9.5"']),
         ({"properties": ['{"mtg_foil":true,"signed":false}', '{"mtg_foil":true,"signed":true}']}, ["signed no → yes"]),
         (
             {"properties": ['{"signed":false,"mtg_foil":true,"condition":"Poor"}', '{"signed":true,"mtg_foil":false,"altered":false}']},
@@ -50,12 +51,15 @@ def test_changes_are_told_column_by_column(changes: dict[str, list[object]], lin
 
 
 def test_a_product_is_described_in_a_few_words() -> None:
-    product = {"quantity": 4, "price_cents": 199, "price_currency": "EUR", "condition": "Near Mint", "language": None}
-    assert described(product | {"foil": True, "signed": False, "altered": None}) == "4 × 1.99 EUR, Near Mint, foil"
+    product = {"quantity": 4, "price_cents": 199, "price_currency": "EUR", "condition": "Near Mint", "language": None, "graded": False}
+    product |= {"foil": True, "signed": False, "altered": None}
+    assert described(product) == "4 × 1.99 EUR, Near Mint, foil"
+    assert described(product | {"graded": True}) == "4 × 1.99 EUR, Near Mint, graded, foil"
+    assert described(product | {"graded": "PSA 9.5"}) == "4 × 1.99 EUR, Near Mint, graded PSA 9.5, foil"
 
 
 @pytest.mark.parametrize("new", [0, 3])
 def test_a_dry_run_that_would_be_held_says_so_also_when_nothing_differs(new: int) -> None:
     counts = dict.fromkeys(COUNTS, 0) | {"new": new, "unchanged": 9}
-    sync = {"held": False, "dry_run": True, "suspicions": {"duplicate_id": "an id comes twice"}, "counts": counts}
+    sync = {"unread": None, "held": False, "dry_run": True, "suspicions": {"duplicate_id": "an id comes twice"}, "counts": counts}
     assert verdict(sync) == "a dry run, nothing was changed; it would be held: an id comes twice"

@@ -24,7 +24,7 @@ from penstock.api.products import Account, BigId
 from penstock.api.state import CurrentState
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
-from penstock.inventory.card_list import COLUMNS, card_list
+from penstock.inventory.card_list import COLUMNS, NUMBERED, card_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,11 +141,16 @@ def _page(rows: Sequence[Found], limit: int, fields: Callable[[Found], dict[str,
     return _json({"items": [fields(row) for row in rows], "next_cursor": following})
 
 
+_TEXT = {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "integer"}, {"type": "null"}]}
+_NUMBER = {
+    "anyOf": [{"type": "string", "maxLength": 64}, {"type": "number"}, {"type": "null"}],
+    "description": "a whole number, however it is written",
+}
 _ITEM = {
     "type": "object",
     "required": ["sku"],
     "additionalProperties": False,
-    "properties": {name: {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "integer"}, {"type": "null"}]} for name in COLUMNS},
+    "properties": {name: _NUMBER if name in NUMBERED else _TEXT for name in COLUMNS},
 }
 _BODY = {
     "required": True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["changed", "gone", "new", "returned"]
 
-_COUNTS = tuple(asdict(Counts()))
 # Kept as the JSON text that was sent, and shown as what it says.
 _RAW = ("properties", "uploaded_images")
 
@@ -38,7 +36,7 @@ class AccountShown(BaseModel):
 
 
 class SyncCounts(BaseModel):
-    """The snapshot against the published inventory, in products; zeros until it was compared."""
+    """The snapshot against the published inventory, in products; zeros until it was compared. Rejected are rows."""
 
     new: int
     changed: int
@@ -67,6 +65,9 @@ class Sync(BaseModel):
     held: bool
     state: SnapshotState | None
     suspicions: dict[str, str] = Field(description="reason: a sentence; why it was held, or would be")
+    unidentified: int = Field(description="of the rejected rows those whose id cannot be read either: with one, nothing is gone")
+    unmarked: int = Field(description="products that are missing and stay, because of these rows")
+    unread: str | None = Field(description="what rows that could not be read mean for the inventory, a sentence; null without any")
     error: str | None
     result: dict[str, Any] | None
     created_at: str
@@ -92,7 +93,7 @@ class _Exported(BaseModel):
     description: str | None
     user_data_field: str | None
     tag: str | None
-    graded: bool | None
+    graded: bool | str | None = Field(description="whether it is graded, or its grade, as text")
     uploaded_images: Any = Field(description="as they were sent")
     condition: str | None
     language: str | None
@@ -113,7 +114,7 @@ class ProductShown(_Exported):
 
     account_id: int
     sku: str | None
-    expansion_id: int | None = Field(description="null until the blueprint is known")
+    expansion_id: int | None = Field(description="null until the blueprint is known, or when it belongs to none")
     external_stock_id: str
     gone_at: str | None
 
@@ -153,7 +154,7 @@ class BlueprintShown(BaseModel):
     id: int
     game_id: int
     category_id: int
-    expansion_id: int
+    expansion_id: int | None = Field(description="null when it belongs to none")
     name: str
     version: str | None
     image_url: str | None
@@ -189,6 +190,7 @@ def sync_fields(sync: SyncRun) -> dict[str, Any]:
     """The fields of a Sync, JSON values only."""
     run, begun = sync.run, sync.begun
     state = begun and begun.state
+    counts = Counts.of(begun) if begun and state else Counts()
     shown = task_fields(run)
     return {
         "task_id": run.task_id,
@@ -202,10 +204,13 @@ def sync_fields(sync: SyncRun) -> dict[str, Any]:
         "rows": begun.rows if begun else 0,
         "rows_per_second": begun.rows_per_second if begun else 0.0,
         "eta_seconds": begun.eta_seconds if begun and run.state is RunState.RUNNING else None,
-        "counts": {name: getattr(begun, name) for name in _COUNTS} if begun and state else dict.fromkeys(_COUNTS, 0),
+        "counts": counts.compared,
         "held": state == SnapshotState.HELD,
         "state": state,
         "suspicions": begun.suspicions or {} if begun else {},
+        "unidentified": counts.unidentified,
+        "unmarked": counts.unmarked,
+        "unread": counts.unread,
         "error": run.error,
         "result": run.result,
         "created_at": shown["created_at"],

@@ -31,9 +31,14 @@ def described(product: Mapping[str, Any]) -> str:
     """A product in a few words, such as `4 × 1.99 EUR, Near Mint, en, foil`."""
     price = shown_price(product["price_cents"], product["price_currency"])
     flags = [name for name in ("foil", "signed", "altered") if product[name]]
-    return ", ".join(
-        [f"{product['quantity']:,} × {price}", *(one_line(product[name]) for name in ("condition", "language") if product[name]), *flags]
-    )
+    words = [one_line(product[name]) for name in ("condition", "language") if product[name]]
+    return ", ".join([f"{product['quantity']:,} × {price}", *words, *graded(product), *flags])
+
+
+def graded(product: Mapping[str, Any]) -> list[str]:
+    """`graded` and the grade, if there is one; nothing of a product that is not graded."""
+    grade = product["graded"]
+    return [f"graded {one_line(grade)}" if isinstance(grade, str) else "graded"] if grade else []
 
 
 def _old(changes: Mapping[str, Sequence[Any]], name: str, new: Any) -> Any:  # noqa: ANN401 - a value of any column

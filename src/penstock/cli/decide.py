@@ -91,7 +91,7 @@ def _say_what_was_done(decided: Mapping[str, Any], *, publish: bool, as_json: bo
 
 def _say_what_it_is(sync: Mapping[str, Any]) -> None:
     out.print(f"{'Dry run' if sync['dry_run'] else 'Held sync'} {sync['task_id']} would change:")
-    for sentence in sync["suspicions"].values():
+    for sentence in [*sync["suspicions"].values(), *([sync["unread"]] if sync["unread"] else [])]:
         print_sentence(f"! {one_line(sentence)}")
     print_counts(sync["counts"])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.changes import changed_lines, described
+from penstock.cli.changes import changed_lines, described, graded
 from penstock.cli.options import Database
 from penstock.cli.price import shown_price
 from penstock.cli.signals import run
@@ -90,7 +90,8 @@ async def _history(settings: Settings, product_id: int, limit: int) -> tuple[lis
 
 
 def _condition(product: Mapping[str, Any]) -> str:
-    return ", ".join(word for word in (product["condition"] and one_line(product["condition"]), product["foil"] and "foil") if word)
+    condition = one_line(product["condition"]) if product["condition"] else ""
+    return ", ".join(word for word in (condition, *graded(product), "foil" if product["foil"] else "") if word)
 
 
 def _walked_back(known: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:

@@ -72,19 +72,26 @@ def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def print_counts(counts: Mapping[str, int]) -> None:
-    """All seven, under each other's names."""
+    """Those that people look at, under each other's names."""
     table = fitting_table(*COUNTS, whole=COUNTS, right=COUNTS)
     table.add_row(*(f"{counts[name]:,}" for name in COUNTS))
     print_table(table, fit=True)
 
 
 def verdict(sync: Mapping[str, Any]) -> str:
-    """What came of it, in a sentence."""
+    """What came of it, in a sentence; rows that could not be read are a part of it."""
+    return f"{_outcome(sync)}; {sync['unread']}" if sync["unread"] else _outcome(sync)
+
+
+def _outcome(sync: Mapping[str, Any]) -> str:
     if sync["held"]:
         return f"held, nothing was changed: {'; '.join(sync['suspicions'].values())}"
     if sync["dry_run"] and (_differs(sync) or sync["suspicions"]):
         return "a dry run, nothing was changed" + (f"; it would be held: {'; '.join(sync['suspicions'].values())}" if sync["suspicions"] else "")
-    return "published" if _differs(sync) else f"nothing changed, {counted(sync['counts']['unchanged'], 'product')} are as they were"
+    if _differs(sync):
+        return "published"
+    unchanged = f"{counted(sync['counts']['unchanged'], 'product')} are as they were"
+    return unchanged if sync["unread"] else f"nothing changed, {unchanged}"
 
 
 def _differs(sync: Mapping[str, Any]) -> bool:
@@ -96,4 +103,4 @@ def _say_what_next(name: str, sync: Mapping[str, Any]) -> None:
         print_sentence(f"See what would change: penstock diff {name}")
         print_sentence(f"Then publish it: penstock approve {name}, or drop it: penstock reject {name}")
     if sync["counts"]["rejected"]:
-        err.print(f"{counted(sync['counts']['rejected'], 'row')} could not be read, see the table product_quarantine; nothing was marked as gone")
+        err.print("what could not be read is in the table product_quarantine, with the reason")

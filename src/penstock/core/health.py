@@ -34,6 +34,7 @@ class Rule(StrEnum):
     PROVIDER_PAUSED = "provider_paused"
     NEW_GAPS = "new_gaps"
     RESTATED = "restated"
+    MARKING_STOPPED = "marking_stopped"
 
 
 class Level(StrEnum):
@@ -111,6 +112,15 @@ class PausedProvider:
     pause_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class StoppedMarking:
+    """An account whose newest export had so many rows without an id, and how many products it lacks, none of which was marked as gone."""
+
+    account: str
+    rows: int
+    products: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the rules look at; records are those of the two last whole days, UTC."""
@@ -123,6 +133,7 @@ class Facts:
     paused: Sequence[PausedProvider] = ()
     gaps: Sequence[NewGaps] = ()
     restated: Sequence[RestatedSeries] = ()
+    unmarked: Sequence[StoppedMarking] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +192,7 @@ def findings(facts: Facts, limits: Limits) -> dict[tuple[Rule, str], Finding]:
     found += [Finding(Rule.PROVIDER_PAUSED, one.provider, Level.BAD, _paused(one)) for one in facts.paused if one.pause_s > limits.pause_s]
     found += [Finding(Rule.NEW_GAPS, _series(one), Level.BAD, _holes(one)) for one in facts.gaps]
     found += [Finding(Rule.RESTATED, _series(one), Level.BAD, _restated(one)) for one in facts.restated]
+    found += [Finding(Rule.MARKING_STOPPED, one.account, Level.BAD, _unmarked(one)) for one in facts.unmarked]
     return {(one.rule, one.subject): one for one in found}
 
 
@@ -191,6 +203,7 @@ def measures(facts: Facts, limits: Limits) -> list[Measure]:
         *rates(facts, limits),
         _count(Rule.RUN_STUCK, len(facts.stuck), f"runs without progress for {duration(limits.stuck_s)}"),
         _count(Rule.LATE_DATA, len(facts.late), "series with late data"),
+        _count(Rule.MARKING_STOPPED, len(facts.unmarked), "accounts of which no product is marked as gone"),
         _count(Rule.PROVIDER_PAUSED, paused, f"providers that want no request for more than {duration(limits.pause_s)}"),
         _count(Rule.NEW_GAPS, len(facts.gaps), "series with holes in their newest candles"),
         _count(Rule.RESTATED, len(facts.restated), "series of which the exchange has changed closed candles in 24 hours"),
@@ -290,21 +303,31 @@ def _paused(one: PausedProvider) -> str:
     return f"{one.provider} wants no request for another {duration(one.pause_s)}"
 
 
+def _unmarked(one: StoppedMarking) -> str:
+    rows = f"{_counted(one.rows, 'row')} of the newest export cannot be read and {'has' if one.rows == 1 else 'have'} no id"
+    missing = (
+        f"{_counted(one.products, 'missing product')} may be sold and {'is' if one.products == 1 else 'are'} still shown"
+        if one.products
+        else "none is missing"
+    )
+    return f"{one.account}: no product is marked as gone, because {rows}; {missing}"
+
+
+# What is said of a subject that is not bad any more; `name` is the subject without the exchange ahead of it.
+_RECOVERED = {
+    Rule.RUN_STUCK: "{subject} goes on or has ended",
+    Rule.LATE_DATA: "{name} is up to date again",
+    Rule.NEW_GAPS: "{name} has no hole in its newest candles any more, or it is an old one",
+    Rule.RESTATED: "no closed candle of {name} was changed for 24 hours",
+    Rule.PROVIDER_PAUSED: "{subject} takes requests again",
+    Rule.MARKING_STOPPED: "{subject}: what is missing is marked as gone again",
+}
+
+
 def recovered(rule: Rule, subject: str) -> str:
     """What is said of a subject that is not bad any more."""
-    match rule:
-        case Rule.RUN_STUCK:
-            return f"{subject} goes on or has ended"
-        case Rule.LATE_DATA:
-            return f"{subject.partition(' ')[2]} is up to date again"
-        case Rule.NEW_GAPS:
-            return f"{subject.partition(' ')[2]} has no hole in its newest candles any more, or it is an old one"
-        case Rule.RESTATED:
-            return f"no closed candle of {subject.partition(' ')[2]} was changed for 24 hours"
-        case Rule.PROVIDER_PAUSED:
-            return f"{subject} takes requests again"
-        case _:
-            return f"{rule} is good again"
+    told = _RECOVERED.get(rule, f"{rule} is good again")
+    return told.format(subject=subject, name=subject.partition(" ")[2])
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ import msgspec
 
 from penstock.errors import InvalidInputError
 from penstock.inventory.catalog import CatalogueRow
+from penstock.inventory.forms import as_written, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ _DELIMITERS = ",;\t"
 _LONGEST = 500
 _LONGEST_LINE = 65_536
 _SHOWN = 40
+# Numbers of other shops, which spreadsheets write in their own ways.
+NUMBERED = ("tcgplayer_id", "cardmarket_id")
+_MOST_ID = 2**63 - 1
 
 
 def card_list(file: BinaryIO, *, json: bool) -> Iterator[CatalogueRow]:
@@ -48,7 +52,16 @@ def _row(number: int, given: Mapping[str, str | int | None]) -> CatalogueRow:
             raise _wrong(f"row {number}, {name}: at most {_LONGEST} characters, and no control characters", field=name)
     if not cells.get("sku"):
         raise _wrong(f"row {number}, sku: it is missing; every row needs one", field="sku")
+    cells |= {name: _id(number, name, text) for name in NUMBERED if (text := cells.get(name)) is not None}
     return CatalogueRow(**cells)  # type: ignore[arg-type] # `sku` is among them
+
+
+def _id(number: int, name: str, text: str) -> str:
+    """The digits of an id, however its number is written."""
+    found = whole_number(text)
+    if found is None or not 1 <= found <= _MOST_ID:
+        raise _wrong(f"row {number}, {name}: {text[:_SHOWN]!r} is no id; write a whole number, such as 180397", field=name)
+    return str(found)
 
 
 def _csv_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | None]]]:
@@ -89,13 +102,13 @@ def _cells(number: int, names: Sequence[str], cells: Sequence[str]) -> Mapping[s
 
 
 class _JsonRow(msgspec.Struct, forbid_unknown_fields=True):
-    """Ids come as numbers, too."""
+    """Ids come as numbers, too, and those that are numbers with a point or an exponent: as they are written, since a float is not exact."""
 
     sku: str | int | None = None
     name: str | int | None = None
     scryfall_id: str | int | None = None
-    tcgplayer_id: str | int | None = None
-    cardmarket_id: str | int | None = None
+    tcgplayer_id: msgspec.Raw = msgspec.Raw(b"null")
+    cardmarket_id: msgspec.Raw = msgspec.Raw(b"null")
     set_code: str | int | None = None
     collector_number: str | int | None = None
 
@@ -115,9 +128,14 @@ def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | 
         raise _wrong(f'send an array of objects, such as [{{"sku": "A-1", "scryfall_id": "…"}}] ({error})') from None
     for number, raw in enumerate(rows, start=1):
         try:
-            yield number, msgspec.structs.asdict(_json_row.decode(raw))
+            row = msgspec.structs.asdict(_json_row.decode(raw))
+            yield number, row | {name: _as_sent(bytes(row[name])) for name in NUMBERED}
         except _NOT_JSON as error:
             raise _wrong(_of_row(number, str(error))) from None
+
+
+def _as_sent(raw: bytes) -> str | None:
+    return None if raw == b"null" else as_written(raw)
 
 
 def _of_row(number: int, reason: str) -> str:

@@ -51,12 +51,12 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What products are examples of. A set code is that of its expansion."""
+    """What products are examples of. A set code is that of its expansion; some belong to none."""
 
     id: int
     game_id: int
     category_id: int
-    expansion_id: int
+    expansion_id: int | None
     name: str
     version: str | None = None
     image_url: str | None = None

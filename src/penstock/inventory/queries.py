@@ -42,6 +42,8 @@ Found: TypeAlias = "Row[Any]"
 _other = snapshot.alias("other")
 
 SORTS = ("product_id", "name_en", "price_cents", "quantity")
+# As many as one look for alerts names.
+_MOST_STOPPED = 1_000
 _PENDING = (SnapshotState.HELD, SnapshotState.DRY_RUN)
 _KINDS = ("changed", "gone", "new", "returned")
 
@@ -186,10 +188,20 @@ def account_row(connection: Connection, account_id: int) -> Found | None:
     return connection.execute(_accounts().where(account.c.id == account_id)).one_or_none()
 
 
+def stopped_markings(connection: Connection) -> Sequence[Found]:
+    """Accounts whose newest published snapshot had rows without an id: `name`, `unidentified`, `unmarked`."""
+    wanted = _with_newest(select(account.c.name, snapshot.c.unidentified, snapshot.c.unmarked)).where(snapshot.c.unidentified > 0)
+    return connection.execute(wanted.order_by(account.c.name).limit(_MOST_STOPPED)).all()
+
+
 def _accounts() -> Select[Any]:
-    newest = select(func.max(_other.c.id)).where(_other.c.account_id == account.c.id, _other.c.state == SnapshotState.PUBLISHED)
     shown = [column for column in account.c if column.name != "token"]
-    wanted: Select[Any] = select(*shown, snapshot.c.products, snapshot.c.published_at)
+    return _with_newest(select(*shown, snapshot.c.products, snapshot.c.published_at))
+
+
+def _with_newest(wanted: Select[Any]) -> Select[Any]:
+    """From accounts with the snapshot that each has published last."""
+    newest = select(func.max(_other.c.id)).where(_other.c.account_id == account.c.id, _other.c.state == SnapshotState.PUBLISHED)
     return wanted.outerjoin_from(account, snapshot, snapshot.c.id == newest.scalar_subquery())
 
 
@@ -292,6 +304,6 @@ def unknown_blueprints(connection: Connection, account_id: int, *, limit: int) -
     return list(connection.scalars(select(unknown.c.blueprint_id).order_by(unknown.c.blueprint_id).limit(limit)))
 
 
-def looked_up_expansions(connection: Connection) -> set[int]:
-    """Ids of the expansions of which some blueprints are known."""
+def looked_up_expansions(connection: Connection) -> set[int | None]:
+    """Ids of the expansions of which some blueprints are known; None when some are that belong to none."""
     return set(connection.scalars(select(blueprint.c.expansion_id).distinct()))

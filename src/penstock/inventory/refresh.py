@@ -1,8 +1,9 @@
 """What the runs `catalogue_refresh` do: look up what the products of an account are examples of, and map it to the user's catalogue.
 
 An export says no more of a blueprint than its id, and CardTrader gives blueprints by whole expansions. So the expansions in which the seller has
-products are asked one by one until no id is unknown, those first of which nothing is known yet. Ids that none of them has listed are kept as
-unlisted: for a day no sync wants a refresh because of them, so that it is not every sync that asks all expansions again.
+products are asked one by one until no id is unknown, those first of which nothing is known yet; at the end of each round also for the blueprints of
+no expansion. Ids that are nowhere listed are kept as unlisted: for a day no sync wants a refresh because of them, so that it is not every sync that
+asks all expansions again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from penstock.core.run import LogNote, Priority, Submission
 from penstock.errors import ConflictError, PenstockError, SourceError
 from penstock.inventory import catalog, queries
+from penstock.inventory.forms import RowReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -143,9 +145,9 @@ class _Refresh:
         self._unknown = unknown
         self._codes: Mapping[int, str] = {}
         self._errors: list[SourceError] = []
-        self._expansions = self._asked = self._blueprints = 0
+        self._expansions = self._asked = self._answered = self._blueprints = 0
 
-    async def work(self, known: Collection[int]) -> Refreshed:
+    async def work(self, known: Collection[int | None]) -> Refreshed:
         """Look up everything but blueprints, then these; the expansions `known` are asked only when the others do not have all.
 
         SourceError when no expansion has answered.
@@ -153,11 +155,11 @@ class _Refresh:
         games = await self._put_lists()
         stocked = await self._seller.expansions(stocked=True)
         self._expansions = len(stocked)
-        for some in ([one for one in stocked if one.id not in known], [one for one in stocked if one.id in known]):
-            # What an expansion has that gave no answer need not be looked for elsewhere.
-            if not self._errors:
-                await self._look_up(some)
-        if self._errors and len(self._errors) == self._asked:
+        for again in (False, True):
+            await self._look_up([one for one in stocked if (one.id in known) is again])
+            if (None in known) is again:
+                await self._look_up_without_expansion()
+        if self._errors and not self._answered:
             raise self._errors[-1]
         if self._unknown and not self._errors:
             await self._catalogue.keep_unlisted(self._unknown)
@@ -182,28 +184,42 @@ class _Refresh:
 
     async def _look_up(self, expansions: Sequence[Expansion]) -> None:
         """A few at a time, until no id is unknown, or until none of a few has answered."""
+        if self._errors:
+            # What an expansion has that gave no answer need not be looked for elsewhere.
+            return
         asked = 0
         while self._unknown and asked < len(expansions):
             some = expansions[asked : asked + _AT_ONCE]
             answers = await asyncio.gather(*(self._answer(one) for one in some))
-            failed = [answer for answer in answers if isinstance(answer, SourceError)]
-            self._errors += failed
-            await self._put([one for answer in answers if not isinstance(answer, SourceError) for one in answer])
+            failed = await self._take(answers)
             asked += len(some)
             self._asked += len(some)
             await self._show()
-            if len(failed) == _AT_ONCE:
+            if failed == _AT_ONCE:
                 break
 
-    async def _answer(self, expansion: Expansion) -> Sequence[Blueprint] | SourceError:
+    async def _look_up_without_expansion(self) -> None:
+        if self._unknown and not self._errors:
+            await self._take([await self._answer(None)])
+
+    async def _take(self, answers: Sequence[Sequence[Blueprint] | SourceError]) -> int:
+        """Put what was answered; gives how many were not."""
+        failed = [answer for answer in answers if isinstance(answer, SourceError)]
+        self._errors += failed
+        self._answered += len(answers) - len(failed)
+        await self._put([one for answer in answers if not isinstance(answer, SourceError) for one in answer])
+        return len(failed)
+
+    async def _answer(self, expansion: Expansion | None) -> Sequence[Blueprint] | SourceError:
         try:
-            return await self._seller.blueprints(expansion.id)
+            return await self._seller.blueprints(None if expansion is None else expansion.id)
         except SourceError as error:
-            _log.warning("the blueprints of an expansion cannot be looked up", expansion=expansion.code, error=str(error))
+            code = "none" if expansion is None else expansion.code
+            _log.warning("the blueprints of an expansion cannot be looked up", expansion=code, error=str(error))
             return error
 
     async def _put(self, found: Iterable[Blueprint]) -> None:
-        blueprints = [blueprint_of(one, self._codes.get(one.expansion_id)) for one in found]
+        blueprints = [blueprint_of(one, self._codes.get(one.expansion_id or 0) or None) for one in found]
         await self._catalogue.put_blueprints(blueprints)
         self._blueprints += len(blueprints)
         self._unknown.difference_update(one.id for one in blueprints)
@@ -234,11 +250,13 @@ def blueprint_of(sent: Blueprint, set_code: str | None) -> catalog.Blueprint:
 def _collector_number(fixed: msgspec.Raw) -> str | None:
     """Text with leading zeros, letters and slashes; sealed goods have none."""
     try:
-        number = msgspec.json.decode(fixed, type=_Fixed).collector_number
+        return _fixed.read(fixed).collector_number or None
     except msgspec.DecodeError:
         return None
-    return None if number is None or number == "" else str(number)
 
 
 class _Fixed(msgspec.Struct):
-    collector_number: str | int | None = None
+    collector_number: str | None = None
+
+
+_fixed = RowReader(_Fixed)

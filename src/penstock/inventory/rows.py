@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from penstock.errors import SourceUnavailableError
-from penstock.inventory.product import Product, RejectedRow
+from penstock.inventory.forms import RowReader, whole_number
+from penstock.inventory.product import MOST_64, Product, RejectedRow
 
 RAW_CHARS = 2_000
 # A row, also a broken one, must end within this.
@@ -19,16 +20,9 @@ _FOLLOWING = re.compile(r"\s*([,\]])\s*")
 # An escaped zero, and no escaped backslash before "u0000".
 _ESCAPED_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
-_decode = msgspec.json.Decoder(Product).decode
+_read = RowReader(Product).read
 # It only has to find where a row ends, so it takes what no JSON allows (NaN, bare line ends), and makes no numbers.
 _scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, strict=False).raw_decode
-
-
-class _Numbered(msgspec.Struct):
-    id: int
-
-
-_decode_id = msgspec.json.Decoder(_Numbered).decode
 
 
 @dataclass(slots=True)
@@ -44,13 +38,13 @@ class Rows:
         """Sort out one row."""
         row = _bytes(text)
         try:
-            product = _decode(row)
+            product = _read(row)
             if (fault := fault_of(product)) is None:
                 self.products.append(product)
                 return
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             fault = str(error)
-        self.rejected.append(RejectedRow("malformed", fault, _shown(row), _id_of(row)))
+        self.rejected.append(RejectedRow("malformed", fault, _shown(row), _id_of(text)))
 
 
 def read_rows(window: bytes, *, last: bool) -> Rows:
@@ -73,8 +67,10 @@ def read_rows(window: bytes, *, last: bool) -> Rows:
 
 def fault_of(product: Product) -> str | None:
     """Why a product that was decoded cannot be stored all the same; None when it can."""
-    texts = (product.name_en, product.price_currency, product.description, product.user_data_field, product.tag)
-    if any("\0" in text for text in texts if text) or any(_ESCAPED_ZERO.search(raw) for raw in (product.properties_hash, product.uploaded_images)):
+    texts = (product.name_en, product.price_currency, product.description, product.user_data_field, product.tag, product.graded)
+    if any("\0" in text for text in texts if isinstance(text, str)) or any(
+        _ESCAPED_ZERO.search(raw) for raw in (product.properties_hash, product.uploaded_images)
+    ):
         return "it has the character U+0000 in it, which databases cannot store"
     if not bytes(product.properties_hash).startswith(b"{"):
         return "Expected `object` - at `$.properties_hash`"
@@ -100,8 +96,8 @@ def _broken(found: Rows, text: str, at: int) -> tuple[int, re.Match[str]]:
     for comma in _NEXT_OBJECT.finditer(text, at + 1):
         end, following = _row(text, comma.end())
         if following is not None and _is_product(text[comma.end() : end]):
-            row = _bytes(text[at : comma.start()])
-            found.rejected.append(RejectedRow("unreadable", "it is no JSON", _shown(row), _id_of(row)))
+            row = text[at : comma.start()]
+            found.rejected.append(RejectedRow("unreadable", "it is no JSON", _shown(_bytes(row))))
             found.take(text[comma.end() : end])
             return end, following
     message = f"the export was cut, or is none: no product follows on {text[at : at + 60]!r}"
@@ -110,7 +106,7 @@ def _broken(found: Rows, text: str, at: int) -> tuple[int, re.Match[str]]:
 
 def _is_product(text: str) -> bool:
     try:
-        _decode(_bytes(text))
+        _read(_bytes(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
@@ -124,9 +120,12 @@ def _shown(row: bytes) -> str:
     return row.decode("utf-8", "replace").replace("\0", "\ufffd")[:RAW_CHARS]
 
 
-def _id_of(row: bytes) -> int | None:
-    """The product's id, if that much can be read of it."""
+def _id_of(text: str) -> int | None:
+    """The product's id, if that much can be read of a row: it tells that the product is there, whatever else is wrong with it."""
     try:
-        return _decode_id(row).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        row, _ = _scan(text)
+    except (ValueError, RecursionError):
         return None
+    sent = row.get("id") if isinstance(row, dict) else None
+    number = whole_number(sent) if isinstance(sent, str) else None
+    return number if number is not None and 1 <= number <= MOST_64 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -91,21 +91,23 @@ class SyncResult:
         named = ", ".join(f"{count:,} {kind}" for kind, count in differing.items() if count)
         if self.suspicions:
             return f"{'Would be held' if self.dry_run else 'Held'}: {' '.join(self.suspicions.values())}"
-        if not named:
+        if not (named or counts.unread):
             return f"Nothing changed, {counts.unchanged:,} products are as they were"
-        return f"{'Would be published' if self.dry_run else 'Published'}: {named}, {counts.unchanged:,} unchanged"
+        published = f"{'Would be published' if self.dry_run else 'Published'}: {named or 'no changes'}, {counts.unchanged:,} unchanged"
+        return f"{published}; {counts.unread}" if counts.unread else published
 
     def summary(self) -> Mapping[str, object]:
         """See penstock.core.runner.Outcome."""
         return {
             "message": self.message,
             "suspicions": dict(self.suspicions),
+            "unread": self.counts.unread,
             **self.logged(),
         }
 
     def logged(self) -> dict[str, object]:
         """What the execution log keeps of it."""
-        return {"counts": asdict(self.counts), "held": self.held, "dry_run": self.dry_run, "bytes": self.bytes, "rows": self.rows}
+        return {"counts": self.counts.compared, "held": self.held, "dry_run": self.dry_run, "bytes": self.bytes, "rows": self.rows}
 
 
 class InventoryRuns:

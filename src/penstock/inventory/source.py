@@ -13,6 +13,7 @@ import msgspec
 from penstock.core.download import DownloadLimits
 from penstock.core.governor import Budget, LocalBudget
 from penstock.core.http import HttpLimits
+from penstock.inventory.product import Id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -27,15 +28,15 @@ MARKETPLACE = "cardtrader"
 class Seller(msgspec.Struct, frozen=True, kw_only=True):
     """Whose token it is; `name` is that of the application it was made for. The webhook's secret is not read."""
 
-    id: int
+    id: Id
     name: str
-    user_id: int
+    user_id: Id
 
 
 class Game(msgspec.Struct, frozen=True, kw_only=True):
     """A game."""
 
-    id: int
+    id: Id
     name: str
     display_name: str | None = None
 
@@ -51,34 +52,37 @@ class Property(msgspec.Struct, frozen=True, kw_only=True):
 class Category(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of goods of a game."""
 
-    id: int
+    id: Id
     name: str
-    game_id: int
+    game_id: Id
     properties: tuple[Property, ...] = ()
 
 
 class Expansion(msgspec.Struct, frozen=True, kw_only=True):
-    """An expansion of a game."""
+    """An expansion of a game; the code is empty where it has none."""
 
-    id: int
-    game_id: int
-    code: str
-    name: str
+    id: Id
+    game_id: Id
+    code: str = ""
+    name: str = ""
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What products are examples of. Earlier answers had one `card_market_id`, later ones have a list."""
+    """What products are examples of; some belong to no expansion. Earlier answers had one `card_market_id`, later ones have a list.
 
-    id: int
-    name: str
-    game_id: int
-    category_id: int
-    expansion_id: int
+    Ids of other shops come as numbers, as text or as null.
+    """
+
+    id: Id
+    name: str = ""
+    game_id: Id
+    category_id: Id
+    expansion_id: Id | None = None
     version: str | None = None
     fixed_properties: msgspec.Raw = msgspec.Raw(b"{}")
-    card_market_ids: tuple[int, ...] | None = None
-    card_market_id: int | None = None
-    tcg_player_id: int | None = None
+    card_market_ids: tuple[Id, ...] | None = None
+    card_market_id: Id | None = None
+    tcg_player_id: Id | None = None
     scryfall_id: str | None = None
     image_url: str | None = None
 
@@ -134,8 +138,8 @@ class SellerAccount(Protocol):
     async def expansions(self, *, stocked: bool = False) -> Sequence[Expansion]:
         """All expansions; `stocked`: only those in which the seller has products."""
 
-    async def blueprints(self, expansion_id: int) -> Sequence[Blueprint]:
-        """All blueprints of an expansion."""
+    async def blueprints(self, expansion_id: int | None) -> Sequence[Blueprint]:
+        """All blueprints of an expansion; None: those that belong to none."""
 
     def export(self) -> AbstractAsyncContextManager[ExportBody]:
         """All products of the seller."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint
 
-from penstock.columns import BigId, Json, Timestamp, metadata
+from penstock.columns import BigId, FlagOrText, Json, Timestamp, metadata
 
 # What an export says of one product, in the order of `penstock.inventory.product.Product`; the names are those of the columns.
 STAGED = (
@@ -49,7 +49,8 @@ def _exported() -> list[Column[Any]]:
         Column("description", Text),
         Column("user_data_field", Text),
         Column("tag", Text),
-        Column("graded", Boolean),
+        # A grade as it was sent, such as "PSA 9.5"; "true" or "false" where no more is said.
+        Column("graded", FlagOrText),
         Column("uploaded_images", Text, nullable=False),
         Column("condition", Text),
         Column("language", Text),
@@ -99,13 +100,14 @@ expansion = Table(
     Column("name", Text, nullable=False),
 )
 
+# A blueprint may belong to no expansion.
 blueprint = Table(
     "blueprint",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("game_id", BigInteger, nullable=False),
     Column("category_id", BigInteger, nullable=False),
-    Column("expansion_id", BigInteger, nullable=False, index=True),
+    Column("expansion_id", BigInteger, index=True),
     Column("name", Text, nullable=False),
     Column("version", Text),
     Column("image_url", Text),
@@ -176,6 +178,8 @@ snapshot = Table(
     Column("unmapped", BigInteger, nullable=False),
     Column("taken_at", Timestamp, nullable=False),
     Column("published_at", Timestamp),
+    Column("unidentified", BigInteger, nullable=False, server_default="0"),
+    Column("unmarked", BigInteger, nullable=False, server_default="0"),
     Index("snapshot_account", "account_id", "state", "id"),
 )
 

@@ -15,6 +15,7 @@ import structlog
 from penstock.core.governor import Governor
 from penstock.core.http import HttpClient, HttpHabits
 from penstock.errors import InvalidInputError, SourceUnavailableError
+from penstock.inventory.forms import RowReader
 from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class CardTraderAccount:
 
         def decode(body: bytes) -> Seller:
             try:
-                return msgspec.json.decode(body, type=Seller)
+                return _seller.read(body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise _unreadable("/info", body, error) from error
 
@@ -99,9 +100,10 @@ class CardTraderAccount:
         """See SellerAccount."""
         return await self._list("/expansions/export" if stocked else "/expansions", _expansions)
 
-    async def blueprints(self, expansion_id: int) -> Sequence[Blueprint]:
+    async def blueprints(self, expansion_id: int | None) -> Sequence[Blueprint]:
         """See SellerAccount."""
-        return await self._list("/blueprints/export", _blueprints, {"expansion_id": str(expansion_id)})
+        wanted = "null" if expansion_id is None else str(expansion_id)
+        return await self._list("/blueprints/export", _blueprints, {"expansion_id": wanted})
 
     def export(self) -> AbstractAsyncContextManager[Download]:
         """See SellerAccount."""
@@ -112,10 +114,13 @@ class CardTraderAccount:
 
 
 class _Rows(Generic[T]):
-    """Decodes an array of rows; a row that is none is left out and logged, because a catalogue with a hole is better than none."""
+    """Decodes an array of rows; a row that is none is left out and logged, because a catalogue with a hole is better than none.
+
+    For the same reason a row without its optional fields is better than none.
+    """
 
     def __init__(self, row: type[T]) -> None:
-        self._row = msgspec.json.Decoder(row)
+        self._row = RowReader(row, forgiving=True)
         self._rows: msgspec.json.Decoder[list[T]] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -125,23 +130,30 @@ class _Rows(Generic[T]):
             array = _bare(body)
             try:
                 return self._rows.decode(array)
-            except msgspec.ValidationError as error:
-                _log.warning("rows of the catalogue cannot be read and are left out", path=path, first=str(error))
-                return [row for raw in self._raw.decode(array) for row in self._one(raw)]
+            except msgspec.ValidationError:
+                return self._each(path, self._raw.decode(array))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(path, body, error) from error
 
-    def _one(self, raw: msgspec.Raw) -> Sequence[T]:
-        try:
-            return [self._row.decode(raw)]
-        except msgspec.ValidationError:
-            return []
+    def _each(self, path: str, raws: Sequence[msgspec.Raw]) -> Sequence[T]:
+        """Those that can be read one by one."""
+        rows: list[T] = []
+        first: msgspec.ValidationError | None = None
+        for raw in raws:
+            try:
+                rows.append(self._row.read(raw))
+            except msgspec.ValidationError as error:
+                first = first or error
+        if first is not None:
+            _log.warning("rows of the catalogue cannot be read and are left out", path=path, rows=len(raws) - len(rows), first=str(first))
+        return rows
 
 
 class _Wrapped(msgspec.Struct):
     array: msgspec.Raw
 
 
+_seller = RowReader(Seller)
 _games, _categories, _expansions, _blueprints = _Rows(Game), _Rows(Category), _Rows(Expansion), _Rows(Blueprint)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, select
 
 from penstock.columns import DatabaseNow, in_ms
-from penstock.core.health import Facts, PausedProvider, StuckRun
+from penstock.core.health import Facts, PausedProvider, StoppedMarking, StuckRun
 from penstock.core.run import RunState
+from penstock.inventory import queries
 from penstock.market import health
 from penstock.store.budget import budgets_used
 from penstock.store.schema import run as runs
@@ -47,6 +48,7 @@ class HealthQueries:
             gaps=health.new_gaps(connection, now),
             restated=health.restated_series(connection, now),
             paused=[PausedProvider(one.provider, one.pause_s) for one in budgets_used(connection) if one.pause_s],
+            unmarked=[StoppedMarking(one.name, one.unidentified, one.unmarked) for one in queries.stopped_markings(connection)],
         )
 
     def _stuck(self, connection: Connection, now: int) -> list[StuckRun]:

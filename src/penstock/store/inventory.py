@@ -46,7 +46,6 @@ T = TypeVar("T")
 _CURRENCY, _USER = attrgetter("price_currency"), attrgetter("user_id")
 _DIFFERENT_ROWS = 5_000
 _RAW_CHARS = 2_000
-_BIGINT = 2**63
 
 
 class Area(Protocol):
@@ -97,7 +96,7 @@ class SqlInventoryStore:
         sync = await self._database.read(lambda connection: queries.sync(connection, run.id))
         if sync is None or sync.state != SnapshotState.PUBLISHED:
             return None
-        return Published(counts=publishing.counts_of(sync), rows=sync.rows, bytes=sync.bytes)
+        return Published(counts=Counts.of(sync), rows=sync.rows, bytes=sync.bytes)
 
     @contextlib.asynccontextmanager
     async def staging(self, run: Run, account: Account) -> AsyncIterator[SqlStaging]:
@@ -160,6 +159,7 @@ class _Seen:
 
     rows: int = 0
     rejected: int = 0
+    unidentified: int = 0
     currencies: Counter[str] = field(default_factory=Counter)
     users: Counter[int] = field(default_factory=Counter)
 
@@ -194,7 +194,11 @@ class SqlStaging:
     async def refuse(self, rows: Sequence[RejectedRow]) -> None:
         """See Staging."""
         await self._database.write(lambda connection: _refuse(connection, self._run, self._account.id, rows))
+        there = [{"product_id": one.product_id} for one in rows if one.product_id is not None]
+        if there:
+            await self._area.stage(lambda connection: connection.execute(text(sql.UNREAD), there))
         self._seen.rejected += len(rows)
+        self._seen.unidentified += len(rows) - len(there)
 
     async def compare(self, limits: SyncLimits) -> Comparison:
         """See Staging."""
@@ -242,9 +246,9 @@ class SqlStaging:
         base = publishing.base_of(connection, self._account.id)
         kinds = {"new": facts.rows} if base is None else self._diff(connection)
         missing = (base.products if base else 0) - (facts.rows - kinds.get("new", 0) - kinds.get("returned", 0))
-        gone = 0 if self._seen.rejected else missing
-        if gone:
-            connection.execute(text(sql.GONE), {"account": self._account.id})
+        gone = 0
+        if missing and not self._seen.unidentified:
+            gone = connection.execute(text(sql.GONE), {"account": self._account.id}).rowcount
         written = {name: kinds.get(name, 0) for name in ("new", "changed", "returned")}
         counts = Counts(
             **written,
@@ -252,6 +256,8 @@ class SqlStaging:
             gone=gone,
             rejected=self._seen.rejected,
             unmapped=connection.execute(text(sql.UNMAPPED)).scalar_one(),
+            unidentified=self._seen.unidentified,
+            unmarked=missing if self._seen.unidentified else 0,
         )
         return publishing.Taken(
             account_id=self._account.id,
@@ -317,7 +323,7 @@ def _refused(row: RejectedRow) -> dict[str, Any]:
         "reason": row.reason,
         "detail": _plain(row.detail),
         "raw": _plain(row.raw),
-        "product_id": row.product_id if row.product_id is not None and abs(row.product_id) < _BIGINT else None,
+        "product_id": row.product_id,
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from penstock.errors import StoreUnavailableError
+from penstock.inventory.product import grade_of
 from penstock.inventory.tables import STAGED
 from penstock.store.inventory_rows import Normaliser
 from penstock.store.inventory_sql import POSTGRES, create_stage
@@ -165,8 +166,9 @@ def _piece(products: Sequence[Product], tails: Sequence[str]) -> bytes:
 
 
 def _cleaned(one: Product) -> Product:
-    texts = {name: getattr(one, name) for name in ("name_en", "price_currency", "description", "user_data_field", "tag")}
-    return msgspec.structs.replace(one, **{name: value and value.translate(_STRANGE) for name, value in texts.items()})
+    names = ("name_en", "price_currency", "description", "user_data_field", "tag", "graded")
+    texts = {name: value for name in names if isinstance(value := getattr(one, name), str)}
+    return msgspec.structs.replace(one, **{name: value.translate(_STRANGE) for name, value in texts.items()})
 
 
 def _line(one: Product, tail: str) -> str:
@@ -176,7 +178,7 @@ def _line(one: Product, tail: str) -> str:
     description = _NULL if p.description is None else p.description
     user_data = _NULL if p.user_data_field is None else p.user_data_field
     tag = _NULL if p.tag is None else p.tag
-    graded = _NULL if p.graded is None else "t" if p.graded else "f"
+    graded = _NULL if (grade := grade_of(p.graded)) is None else grade
     return (
         f"{p.id}\x1f{p.name_en}\x1f{p.quantity}\x1f{p.price_cents}\x1f{p.price_currency}\x1f{p.blueprint_id}\x1f{p.user_id}\x1f{p.game_id}"
         f"\x1f{p.category_id}\x1f{str(p.properties_hash, 'utf-8', 'replace')}\x1f{p.bundle_size}\x1f{bundled}\x1f{description}\x1f{user_data}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, text, update
@@ -68,16 +68,11 @@ def keep(connection: Connection, words: sql.Words, taken: Taken, state: Snapshot
         connection.execute(text(sql.keep_gone(words)), parameters)
 
 
-def counts_of(row: Row[Any]) -> Counts:
-    """The counts of a snapshot."""
-    return Counts(**{one.name: getattr(row, one.name) for one in fields(Counts)})
-
-
 def approve(connection: Connection, words: sql.Words, run_id: int) -> Counts:
     """Apply exactly what was kept; ConflictError when that was made against another base, was replaced, or was decided already."""
     kept = _pending(connection, run_id)
     _require_base(connection, kept.account_id, kept.base_id)
-    counts = counts_of(kept)
+    counts = Counts.of(kept)
     parameters = {"account": kept.account_id, "run": run_id, "snapshot": kept.id}
     if kept.base_id is None:
         connection.execute(text(sql.write_rows(sql.KEPT, empty=True)), parameters)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from penstock.inventory.tables import NORMALISED, STAGED
+from penstock.inventory.product import grade_of
+from penstock.inventory.tables import STAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     Json: TypeAlias = bytes | msgspec.Raw
 
 T = TypeVar("T")
+
+# A property in whichever form it comes: one that is in another does not take the others along.
+_Sent: TypeAlias = bool | int | float | str | None
 
 _PROPERTIES, _GRADED, _IMAGES = (STAGED.index(name) for name in ("properties", "graded", "uploaded_images"))
 _PREFIXED_KEY = re.compile(rb'"([a-z0-9]+_)(?:language|foil)"\s*:')
@@ -65,18 +69,21 @@ class Normaliser(Generic[T]):
 def _reader(prefix: str) -> Callable[[Json], Any]:
     fields = {"condition": "condition", "language": f"{prefix}language", "plain_language": "language"}
     fields |= {"foil": f"{prefix}foil", "plain_foil": "foil", "signed": "signed", "altered": "altered"}
-    types = {name: bool | int | str | None if "foil" in name or name in NORMALISED[3:] else str | None for name in fields}
-    made = msgspec.defstruct("Properties", [(name, types[name], None) for name in fields], rename=fields, frozen=True, gc=False)
+    made = msgspec.defstruct("Properties", [(name, _Sent, None) for name in fields], rename=fields, frozen=True, gc=False)
     return msgspec.json.Decoder(made).decode
 
 
 def _normalised(found: Any) -> Normalised:  # noqa: ANN401 - a struct of _reader's
     language = found.plain_language if found.language is None else found.language
     foil = found.plain_foil if found.foil is None else found.foil
-    return Normalised(found.condition, language, _flag(foil), _flag(found.signed), _flag(found.altered))
+    return Normalised(_word(found.condition), _word(language), _flag(foil), _flag(found.signed), _flag(found.altered))
 
 
-def _flag(value: bool | int | str | None) -> bool | None:  # noqa: FBT001 - this is what it is about
+def _word(value: _Sent) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _flag(value: _Sent) -> bool | None:
     return None if value is None else value in {1, "1", "true"}
 
 
@@ -85,9 +92,9 @@ _PLAIN = _reader("_")
 
 
 def staged_values(one: Product) -> list[Any]:
-    """In the order of STAGED, which is that of the fields of Product; JSON as text, `graded` as a boolean or None."""
+    """In the order of STAGED, which is that of the fields of Product; JSON as text, `graded` as grade_of has it."""
     values: list[Any] = [*msgspec.structs.astuple(one)]
     values[_PROPERTIES] = str(one.properties_hash, "utf-8", "replace")
     values[_IMAGES] = str(one.uploaded_images, "utf-8", "replace")
-    values[_GRADED] = None if one.graded is None else bool(one.graded)
+    values[_GRADED] = grade_of(one.graded)
     return values

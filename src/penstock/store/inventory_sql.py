@@ -14,12 +14,12 @@ _NUMBERS = {"product_id", "quantity", "price_cents", "blueprint_id", "user_id", 
 _VALUES = STAGED[1:]
 _COLUMNS = (*STAGED, *NORMALISED)
 DIFF_COLUMNS = ("product_id", "kind", *NORMALISED)
-_FLAGS = {"graded", "foil", "signed", "altered"}
+_FLAGS = {"foil", "signed", "altered"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What the databases say differently. In `differs`, `json_of`, `flag_json` and `as_json` a `{}` is what it is about.
+    """What the databases say differently. In `differs`, `json_of` and `as_json` a `{}` is what it is about.
 
     `place` orders rows as they were staged.
     """
@@ -28,7 +28,6 @@ class Words:
     now: str
     differs: str
     json_of: str
-    flag_json: str
     as_json: str
     place: str
     locked: str
@@ -39,7 +38,6 @@ POSTGRES = Words(
     now="clock_timestamp()",
     differs="{0} IS DISTINCT FROM {1}",
     json_of="coalesce(CAST(to_json({0}) AS text), 'null')",
-    flag_json="coalesce(CAST({0} AS text), 'null')",
     as_json="CAST({0} AS jsonb)",
     place="ctid",
     locked="FOR UPDATE",
@@ -49,7 +47,6 @@ SQLITE = Words(
     now="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     differs="{0} IS NOT {1}",
     json_of="json_quote({0})",
-    flag_json="CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END",
     as_json="{0}",
     place="rowid",
     locked="",
@@ -57,12 +54,12 @@ SQLITE = Words(
 
 
 def create_stage(words: Words, temporary: str = "", *, first: bool) -> list[str]:
-    """The tables of a staging area: the rows as they come, without a key, and which of them differ.
+    """The tables of a staging area: the rows as they come, without a key, the ids of those that cannot be read, and which of them differ.
 
     What is read out of properties stands with the rows of a `first` import, and later with those that differ.
     """
     types = dict.fromkeys((*_COLUMNS, *DIFF_COLUMNS), "text") | dict.fromkeys(_NUMBERS, "bigint") | dict.fromkeys(_FLAGS, words.boolean)
-    tables = {"inventory_stage": _COLUMNS if first else STAGED, "inventory_diff": DIFF_COLUMNS}
+    tables = {"inventory_stage": _COLUMNS if first else STAGED, "inventory_unread": STAGED[:1], "inventory_diff": DIFF_COLUMNS}
     return [f"CREATE {temporary} TABLE {table} ({', '.join(f'{name} {types[name]}' for name in columns)})" for table, columns in tables.items()]
 
 
@@ -84,8 +81,10 @@ SELECT count(*) FROM inventory_stage s LEFT JOIN mapping m ON m.blueprint_id = s
 GONE = """
 INSERT INTO inventory_diff (product_id, kind)
 SELECT p.product_id, 'gone' FROM product p LEFT JOIN inventory_stage s ON s.product_id = p.product_id
-WHERE p.account_id = :account AND p.gone_at IS NULL AND s.product_id IS NULL
+WHERE p.account_id = :account AND p.gone_at IS NULL AND s.product_id IS NULL AND p.product_id NOT IN (SELECT product_id FROM inventory_unread)
 """
+# Ids of rows that cannot be read otherwise: these products are there.
+UNREAD = "INSERT INTO inventory_unread (product_id) VALUES (:product_id)"
 
 
 def compare(words: Words) -> str:
@@ -131,7 +130,7 @@ def _changes(words: Words) -> str:
     """JSON of the columns in which row `r` differs from the published row `p`, each with its old and its new value."""
 
     def change(name: str) -> str:
-        quote = words.flag_json if name == "graded" else words.json_of
+        quote = f"CASE WHEN {{0}} IN ('true', 'false') THEN {{0}} ELSE {words.json_of} END" if name == "graded" else words.json_of
         pair = f"',\"{name}\":[' || {quote.format(f'p.{name}')} || ',' || {quote.format(f'r.{name}')} || ']'"
         return f"CASE WHEN {words.differs.format(f'p.{name}', f'r.{name}')} THEN {pair} ELSE '' END"
 

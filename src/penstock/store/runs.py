@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import math
@@ -15,6 +14,7 @@ from sqlalchemy import CursorResult, and_, delete, func, null, or_, select, upda
 
 from penstock.columns import DatabaseNow, read_clock
 from penstock.core.events import CancelAsked, QueueChanged, RunChanged
+from penstock.core.moment import iso
 from penstock.core.run import ENDED, Counters, Run, RunEnd, RunState, Submission
 from penstock.errors import ConflictError, FencedError, InvalidInputError, NotFoundError
 from penstock.store.backend import UNCOUNTED, announce

@@ -104,6 +104,9 @@ def _present(market: Marketplace, inventory: Inventory) -> set[int]:
 
 
 def _blueprints(market: Marketplace, _: Inventory, request: web.Request) -> object:
+    if request.query.get("expansion_id") == "null":
+        # Those that belong to no expansion; here each one does.
+        return []
     wanted = _id(request, "expansion_id")
     if wanted is None:
         raise RefusedError(422, "missing_parameter", "The parameter expansion_id is missing")

@@ -1,0 +1,127 @@
+"""The forms in which one value is written. CardTrader sends an id as a number or as text, a spreadsheet writes it as `180397.0`.
+
+There is one rule for each kind of field: a whole number is one in any spelling; text that comes as a number is what was written; null in a field
+that has a default is that default. Whatever else comes is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+# For `extra` of a type's msgspec.Meta: a field of it is read in no other form.
+AS_SENT = {"as_sent": True}
+
+# Digits of three exponents at the most: no number of ours has more, and longer ones take the processor long.
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
+_LONGEST = 64
+_MOST_DIGITS = 19
+_NUMBER_BEGINS = b"-0123456789"
+
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_text_of = msgspec.json.Decoder(str).decode
+
+
+def whole_number(written: str) -> int | None:
+    """The whole number that a text means, up to 19 digits: `180397`, `180397.0`, `1.80397E+05`, ` 180397 `. None when it means no whole number."""
+    text = written.strip()
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        return None
+    exact = Decimal(text)
+    if exact.adjusted() >= _MOST_DIGITS:
+        return None
+    number = int(exact)
+    return number if number == exact else None
+
+
+def as_written(raw: bytes) -> str:
+    """A JSON value as the text that it is: of text what stands in its quotes, of a number its digits."""
+    return _text_of(raw) if raw.startswith(b'"') else raw.decode("utf-8", "replace")
+
+
+class RowReader(Generic[T]):
+    """Reads rows of a msgspec struct: as its types say, else field by field in other forms.
+
+    With `forgiving` an optional field that cannot be read is left out, and the row kept: for rows of which each field is good by itself.
+    """
+
+    def __init__(self, row: type[T], *, forgiving: bool = False) -> None:
+        self._decode = msgspec.json.Decoder(row).decode
+        fields = msgspec.structs.fields(row)  # type: ignore[arg-type] # msgspec has no name for "any struct"
+        kinds = {one.encode_name: _kinds(one.type) for one in fields}
+        self._rewrites = {name: rewrite for name, kind in kinds.items() if (rewrite := _rewrite_of(kind)) is not None}
+        optional = {one.encode_name: one.type for one in fields if not one.required}
+        self._never_null = {name for name in optional if not any(isinstance(kind, inspect.NoneType) for kind in kinds[name])}
+        self._judges = {name: msgspec.json.Decoder(given).decode for name, given in optional.items()} if forgiving else {}
+
+    def read(self, raw: bytes | msgspec.Raw) -> T:
+        """The row; msgspec.DecodeError, UnicodeDecodeError or RecursionError for what is none."""
+        try:
+            return self._decode(raw)
+        except msgspec.ValidationError:
+            return self._decode(msgspec.json.encode(self._plain(_fields_of(raw))))
+
+    def _plain(self, row: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+        """The fields in the form of their types, as far as they have one."""
+        for name, rewrite in self._rewrites.items():
+            raw = bytes(row.get(name, b""))
+            if raw == b"null" and name in self._never_null:
+                del row[name]
+            elif raw and (plain := rewrite(raw)) is not raw:
+                row[name] = msgspec.Raw(plain)
+        return row if not self._judges else {name: raw for name, raw in row.items() if self._fits(name, raw)}
+
+    def _fits(self, name: str, raw: msgspec.Raw) -> bool:
+        try:
+            if judge := self._judges.get(name):
+                judge(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
+
+
+def _kinds(given: object) -> tuple[inspect.Type, ...]:
+    info = inspect.type_info(given)
+    return info.types if isinstance(info, inspect.UnionType) else (info,)
+
+
+def _rewrite_of(kinds: Sequence[inspect.Type]) -> Callable[[bytes], bytes] | None:
+    """How a value of these types is read in another form; None of those that are read in no other."""
+    match [kind for kind in kinds if not isinstance(kind, inspect.NoneType)]:
+        case [inspect.IntType()]:
+            return _number
+        case [inspect.VarTupleType(item_type=inspect.IntType())]:
+            return _numbers
+        case [inspect.StrType()]:
+            return _text
+        case _:
+            # Also inspect.Metadata, which is how `extra`, and so AS_SENT, is told.
+            return None
+
+
+def _number(raw: bytes) -> bytes:
+    if raw.isdigit() or (number := whole_number(as_written(raw))) is None:
+        return raw
+    return str(number).encode()
+
+
+def _numbers(raw: bytes) -> bytes:
+    """Those that are numbers: the others name nothing."""
+    if not raw.startswith(b"["):
+        return raw
+    numbers = [whole_number(as_written(bytes(one))) for one in _items_of(raw)]
+    return msgspec.json.encode([one for one in numbers if one is not None])
+
+
+def _text(raw: bytes) -> bytes:
+    return b'"' + raw + b'"' if raw[:1] in _NUMBER_BEGINS else raw
