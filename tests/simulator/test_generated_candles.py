@@ -53,7 +53,7 @@ def aggregate(rows: Rows) -> list[Any]:
 def test_a_large_candle_is_exactly_the_aggregate_of_its_small_ones(symbol: str, at: int, ladder: tuple[str, str]) -> None:
     small, large = ladder
     timeframe = Timeframe(large)
-    open_ms = timeframe.floor(at)
+    open_ms = SERIES[symbol].instrument.floor(timeframe, at)
     whole = ask(symbol, large, start=open_ms, end=open_ms)
     parts = ask(symbol, small, start=open_ms, end=timeframe.shift(open_ms, 1) - 1)
     assert bool(whole) == bool(parts)
@@ -86,7 +86,7 @@ def test_any_way_of_paging_through_a_range_gives_the_same_rows(symbol: str, inte
 
 @given(
     symbol=symbols,
-    interval=st.sampled_from(["5m", "1h", "1d", "1M"]),
+    interval=st.sampled_from(["5m", "1h", "1d", "3d", "1M"]),
     near=moments,
     ends=st.tuples(st.none() | st.integers(-50, 50), st.none() | st.integers(-50, 50)),
     limit=st.integers(1, 60),
@@ -94,19 +94,18 @@ def test_any_way_of_paging_through_a_range_gives_the_same_rows(symbol: str, inte
 def test_the_range_rule_agrees_with_a_brute_force_model(
     symbol: str, interval: str, near: int, ends: tuple[int | None, int | None], limit: int
 ) -> None:
-    timeframe = Timeframe(interval)
+    timeframe, instrument = Timeframe(interval), SERIES[symbol].instrument
     start, end = (None if steps is None else near + steps * timeframe.longest_ms // 3 for steps in ends)
     # The model: candles one by one, each asked for by its own open time, from the listing on.
-    instrument = SERIES[symbol].instrument
-    oldest, last = timeframe.floor(instrument.listed_ms), min(instrument.last_ms(NOW_MS), NOW_MS if end is None else end)
+    oldest, last = instrument.floor(timeframe, instrument.listed_ms), min(instrument.last_ms(NOW_MS), NOW_MS if end is None else end)
     known: Rows = []
     if start is None:
-        at = timeframe.floor(last)
+        at = instrument.floor(timeframe, last)
         while len(known) < limit and at >= oldest:
             known = ask(symbol, interval, start=at, end=min(at, last)) + known
             at = timeframe.shift(at, -1)
     else:
-        at = max(oldest, timeframe.floor(start))
+        at = max(oldest, instrument.floor(timeframe, start))
         while len(known) < limit and at <= last:
             known += ask(symbol, interval, start=at, end=at) if at >= start else []
             at = timeframe.shift(at, 1)
@@ -147,8 +146,13 @@ def test_there_is_no_row_before_the_listing(symbol: str) -> None:
     listed_ms = SERIES[symbol].instrument.listed_ms
     for timeframe in Timeframe:
         first = ask(symbol, timeframe.value, start=0, limit=1)[0]
-        assert first[0] == timeframe.floor(listed_ms)
+        # Recorded candles of three days begin on the day of the listing, whatever day of the epoch that is; of BTCUSDT at 2017-08-17.
+        assert first[0] == (listed_ms - listed_ms % DAY if timeframe is Timeframe.D3 else timeframe.floor(listed_ms))
     assert ask(symbol, "1m", end=listed_ms - 1) == []
+
+
+def test_the_days_of_a_listing_take_turns_with_the_three_days_of_the_epoch() -> None:
+    assert len({ask(symbol, "3d", limit=1)[0][0] % (3 * DAY) for symbol in SYMBOLS}) == 3
 
 
 def test_a_symbol_that_was_taken_off_keeps_its_candles_and_gets_no_new_ones() -> None:

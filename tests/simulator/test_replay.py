@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import zipfile
 from decimal import Decimal
@@ -14,11 +13,11 @@ from urllib.parse import parse_qs
 import aiohttp
 import pytest
 
-from penstock.errors import InvalidInputError
 from penstock.market.timeframe import Timeframe
 from penstock.simulator.exchange import Window
 from penstock.simulator.replay import read_folder
 from penstock.simulator.server import SimulatorSettings, running
+from tests.simulator.recordings import write_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,23 +144,3 @@ def test_a_row_appears_once_its_candle_has_closed(tmp_path: Path) -> None:
     one = read_folder(tmp_path)["ABCUSDT"]
     assert len(ask(one, "1m", now=1_704_067_200_000 + 3 * 60_000 - 1)) == 2
     assert len(ask(one, "1m", now=1_704_067_200_000 + 3 * 60_000)) == 3
-
-
-@pytest.mark.parametrize(("name", "content"), [("ABCUSDT-1m-2024-01-01.zip", b"no zip"), ("ABCUSDT-1m-2024-01-01.csv", b"1,2,3\n"), ("a.json", b"{")])
-def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InvalidInputError, match=f"{name} cannot be read"):
-        read_folder(tmp_path)
-
-
-def write_archive(folder: Path, name: str, *, rows: int, first: int = 0) -> None:
-    folder.mkdir(exist_ok=True)
-    opens = [1_704_067_200_000 + minute * 60_000 for minute in range(first, first + rows)]
-    text = "".join(f"{at},1.0,2.0,0.5,1.5,10,{at + 59_999},15.0,3,4.0,6.0,0\n" for at in opens)
-    if name.endswith(".zip"):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr(name.replace(".zip", ".csv"), text)
-        (folder / name).write_bytes(packed.getvalue())
-    else:
-        (folder / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())

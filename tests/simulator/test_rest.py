@@ -79,8 +79,18 @@ async def test_ui_klines_answer_the_same(simulator: Simulator) -> None:
         ("klines", "symbol=NOSUCH&interval=1m", -1121, "Invalid symbol."),
         ("klines", "symbol=BTCUSDT&interval=2m", -1120, "Invalid interval."),
         ("klines", "symbol=BTCUSDT&interval=1D", -1120, "Invalid interval."),
-        ("klines", "symbol=btcusdt&interval=1m", -1100, "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'."),
-        ("klines", "symbol=BTC/USDT&interval=1m", -1100, "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'."),
+        (
+            "klines",
+            "symbol=btcusdt&interval=1m",
+            -1100,
+            "Illegal characters found in parameter 'symbol'; legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'.",
+        ),
+        (
+            "klines",
+            "symbol=BTC/USDT&interval=1m",
+            -1100,
+            "Illegal characters found in parameter 'symbol'; legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'.",
+        ),
         (
             "klines",
             "symbol=BTCUSDT&interval=1m&startTime=now",

@@ -69,7 +69,10 @@ async def collected(one: World, symbol: str, timeframe: str, rows: Sequence[Row]
 
 
 async def holes(one: World, symbol: str, timeframe: str) -> list[tuple[int, int]]:
-    return [(span.start, span.end) for span in await one.spans(symbol, timeframe) if span.state is SpanState.OUTAGE]
+    """The ranges without a row that have rows on both sides; one look makes no outage of them."""
+    spans = list(await one.spans(symbol, timeframe))
+    newest = max(span.start for span in spans if span.state is SpanState.STORED)
+    return [(span.start, span.end) for span in spans if span.state is SpanState.UNCONFIRMED and span.start < newest]
 
 
 def missing(rows: Sequence[Row]) -> list[tuple[int, int]]:

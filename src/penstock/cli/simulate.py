@@ -18,7 +18,10 @@ def simulate(
     port: Annotated[int, typer.Option(min=0, max=65_535, metavar="PORT", help="The port; 0 takes a free one.")] = 8100,
     seed: Annotated[int, typer.Option(metavar="N", help="Decides all generated data.")] = 1,
     symbols: Annotated[int, typer.Option(metavar="N", help="How many symbols are listed.")] = 400,
-    now: Annotated[str | None, typer.Option(metavar="TIME", help="Where its clock starts, such as 2025-01-31.", show_default="real time")] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Where its clock starts, such as 2025-01-31.", show_default="real time, or the end of the recordings"),
+    ] = None,
     speed: Annotated[float, typer.Option(metavar="X", help="How many of its seconds pass in a real one.")] = 1.0,
     limits: Annotated[bool, typer.Option("--limits/--no-limits", metavar="", help="Refuse what is over the exchange's limits.")] = True,
     fault: Annotated[
@@ -53,7 +56,7 @@ def simulate(
 async def _simulate(settings: SimulatorSettings, port: int) -> None:
     from penstock.simulator.server import running  # noqa: PLC0415 - as above
 
-    async with running(settings, port=port) as url:
+    async with running(settings, port=port, tell=err.print) as url:
         settings_of_both = f"PENSTOCK_BINANCE_URL={url} PENSTOCK_CARDTRADER_URL={url}"
         err.print(f"The simulator answers at {url}; point Penstock at it with {settings_of_both} (Ctrl-C ends it)")
         await until_signal()

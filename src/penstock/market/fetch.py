@@ -171,7 +171,9 @@ class _Found:
 
     def spans(self, closed: Sequence[Candle], bad: Sequence[Rejected], *, before: SpanState | None, until: int) -> list[Span]:
         """Spans in order of time, up to `until`; `before` is the state of a hole ahead of the first row, if that is known."""
-        places = [(row.open_time, end_of(row, self._timeframe), SpanState.STORED) for row in closed if row.open_time >= self._start]
+        ends = [(row.open_time, end_of(row, self._timeframe)) for row in closed]
+        # One that opens earlier and reaches into the range covers its beginning.
+        places = [(opened, end, SpanState.STORED) for opened, end in ends if end > self._start]
         places += [
             (row.open_time, self._timeframe.shift(row.open_time, 1), SpanState.REJECTED)
             for row in bad

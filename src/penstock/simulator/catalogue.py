@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
+from penstock.market.timeframe import Timeframe
 from penstock.simulator.names import KNOWN, MORE
 from penstock.simulator.shape import Quiet, Texture
 
@@ -61,6 +62,16 @@ class Instrument:
     def status(self, now_ms: int) -> str:
         """TRADING until it ends, then BREAK or HALT for good."""
         return "TRADING" if self.ended_ms is None or now_ms < self.ended_ms else self.final_status
+
+    def floor(self, timeframe: Timeframe, at_ms: int) -> int:
+        """The open time of the candle that `at_ms` falls into.
+
+        Three days are counted from the day of the listing, as recorded candles show: those of BTCUSDT from 2017-08-17 on.
+        """
+        if timeframe is not Timeframe.D3:
+            return timeframe.floor(at_ms)
+        first_ms = self.listed_ms - self.listed_ms % DAY_MS
+        return at_ms - (at_ms - first_ms) % timeframe.longest_ms
 
     def last_ms(self, now_ms: int) -> int:
         """The last millisecond at `now_ms` for which there can be candles."""

@@ -11,7 +11,7 @@ from penstock.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_EARLIEST_MS = 1_483_228_800_000
+EARLIEST_MS = 1_483_228_800_000
 _LATEST_MS = 4_102_444_800_000
 _FASTEST = 100_000
 
@@ -48,7 +48,7 @@ class Clock:
 
 def check_now(now_ms: int) -> int:
     """The same time when it is between 2017 and 2100, the years for which candles are made."""
-    if not _EARLIEST_MS <= now_ms <= _LATEST_MS:
+    if not EARLIEST_MS <= now_ms <= _LATEST_MS:
         msg = f"now: {now_ms} is not between 2017-01-01 and 2100-01-01; give ISO 8601 or milliseconds since the epoch"
         raise InvalidInputError(msg, field="now")
     return now_ms

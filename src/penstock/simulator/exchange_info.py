@@ -17,6 +17,8 @@ RATE_LIMITS = (
     {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
     {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
 )
+# Letters of any script, but no small ones from a to z: `[\\w\\-._&&[^a-z]]{1,50}` in Binance's own words.
+LEGAL_SYMBOL = r"(?:[^\Wa-z]|[-.]){1,50}"
 _MARGIN_QUOTES = ("USDT", "BTC")
 
 Info: TypeAlias = dict[str, object]

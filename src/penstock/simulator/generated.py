@@ -108,11 +108,11 @@ class GeneratedSeries:
 
     def page(self, timeframe: Timeframe, window: Window, now_ms: int, *, microseconds: bool) -> str:
         """The JSON answer to a klines request, oldest first; the last row may be the running candle."""
-        first = max(timeframe.floor(self.instrument.listed_ms), window.start_ms or 0)
+        first = max(self.instrument.floor(timeframe, self.instrument.listed_ms), window.start_ms or 0)
         last = self.instrument.last_ms(now_ms)
         if window.end_ms is not None:
             last = min(last, window.end_ms)
-        running_ms = timeframe.floor(now_ms)
+        running_ms = self.instrument.floor(timeframe, now_ms)
         opens = range(first, min(last + 1, running_ms))
         running: Callable[[], list[str]] = list
         if first <= running_ms <= last:
@@ -138,7 +138,7 @@ class GeneratedSeries:
     def _oldest(self, timeframe: Timeframe, opens: range, limit: int) -> list[Candle]:
         """The first `limit` closed candles that open within `opens`."""
         found: list[Candle] = []
-        for at in _stretches(timeframe, opens):
+        for at in self._stretches(timeframe, opens):
             if len(found) == limit:
                 break
             found += self._in_stretch(timeframe, at, opens, limit - len(found))
@@ -147,7 +147,7 @@ class GeneratedSeries:
     def _newest(self, timeframe: Timeframe, opens: range, limit: int) -> list[Candle]:
         """The last `limit` closed candles that open within `opens`."""
         parts: list[list[Candle]] = []
-        for at in reversed(_stretches(timeframe, opens)):
+        for at in reversed(self._stretches(timeframe, opens)):
             if limit == 0:
                 break
             parts.append(self._in_stretch(timeframe, at, opens, -limit))
@@ -242,23 +242,22 @@ class GeneratedSeries:
             if candle[0] <= last_ms
         ]
 
+    def _stretches(self, timeframe: Timeframe, opens: range) -> Sequence[int]:
+        """Where the pieces of time start in which candles are made in one go: minutes for 1s, days for 1m to 1d, else the candles themselves."""
+        if not opens:
+            return ()
+        if timeframe is Timeframe.MONTH:
+            months = takewhile(lambda at: at < opens.stop, accumulate(repeat(1), timeframe.shift, initial=timeframe.floor(opens.start)))
+            return list(months)
+        if timeframe is Timeframe.S1:
+            return range(opens.start - opens.start % _MINUTE_MS, opens.stop, _MINUTE_MS)
+        if timeframe.longest_ms <= DAY_MS:
+            return range(opens.start - opens.start % DAY_MS, opens.stop, DAY_MS)
+        return range(self.instrument.floor(timeframe, opens.start), opens.stop, timeframe.longest_ms)
+
 
 def _array(rows: list[str]) -> str:
     return f"[{','.join(rows)}]"
-
-
-def _stretches(timeframe: Timeframe, opens: range) -> Sequence[int]:
-    """Where the pieces of time start in which candles are made in one go: minutes for 1s, days for 1m to 1d, else the candles themselves."""
-    if not opens:
-        return ()
-    if timeframe is Timeframe.MONTH:
-        months = takewhile(lambda at: at < opens.stop, accumulate(repeat(1), timeframe.shift, initial=timeframe.floor(opens.start)))
-        return list(months)
-    if timeframe is Timeframe.S1:
-        return range(opens.start - opens.start % _MINUTE_MS, opens.stop, _MINUTE_MS)
-    if timeframe.longest_ms <= DAY_MS:
-        return range(opens.start - opens.start % DAY_MS, opens.stop, DAY_MS)
-    return range(timeframe.floor(opens.start), opens.stop, timeframe.longest_ms)
 
 
 def generated_series(seed: int, instruments: dict[str, Instrument]) -> dict[str, GeneratedSeries]:

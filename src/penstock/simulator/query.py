@@ -16,13 +16,15 @@ import msgspec
 
 from penstock.market.timeframe import Timeframe
 from penstock.simulator.exchange import Window
+from penstock.simulator.exchange_info import LEGAL_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from penstock.simulator.exchange import Exchange, Series
 
-_SYMBOL = "[A-Z0-9-_.]{1,20}"
+# What is legal, as Binance says it: these are Java's regular expressions.
+_SYMBOL = r"[\w\-._&&[^a-z]]{1,50}"
 _SYMBOLS = rf"\[(\"{_SYMBOL}\"(,\"{_SYMBOL}\"){{0,}}){{0,1}}\]"
 _NUMBER = "[0-9]{1,20}"
 _LONGEST = 2**63 - 1
@@ -112,7 +114,7 @@ class Query:
         value = self.values[name]
         if not value:
             raise RefusedError(-1105, f"Parameter '{name}' was empty.")
-        if not re.fullmatch(legal, value):
+        if not re.fullmatch(legal.replace(_SYMBOL, LEGAL_SYMBOL), value):
             raise RefusedError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '^{legal}$'.")
         return value
 

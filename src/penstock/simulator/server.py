@@ -22,7 +22,7 @@ from penstock.simulator.cardtrader.export import Press
 from penstock.simulator.cardtrader.marketplace import Marketplace
 from penstock.simulator.cardtrader.refusals import PREFIX
 from penstock.simulator.catalogue import catalogue
-from penstock.simulator.clock import Clock, check_now, check_speed
+from penstock.simulator.clock import EARLIEST_MS, Clock, check_now, check_speed
 from penstock.simulator.door import Door
 from penstock.simulator.exchange import Exchange
 from penstock.simulator.faults import Faults, parse_fault
@@ -33,7 +33,7 @@ from penstock.simulator.limits import Limits
 from penstock.simulator.replay import read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from penstock.simulator.exchange import Series
@@ -87,9 +87,12 @@ class SimulatorSettings:
         parse_accounts(self.accounts, check_products(self.products))
 
 
-def application(settings: SimulatorSettings) -> web.Application:
-    """The aiohttp application; loading and generating take some tenths of a second, so call it in a thread when a loop is running."""
-    recorded = read_folder(settings.replay) if settings.replay else {}
+def application(settings: SimulatorSettings, tell: Callable[[str], None] = lambda _: None) -> web.Application:
+    """The aiohttp application; loading and generating take some tenths of a second, so call it in a thread when a loop is running.
+
+    `tell` hears what of a folder is not replayed.
+    """
+    recorded = read_folder(settings.replay, tell) if settings.replay else {}
     clock = Clock(settings.now_ms or _just_after(recorded), settings.speed)
     journal = Journal()
     exchange = Exchange(_series(settings, recorded))
@@ -117,16 +120,18 @@ def _series(settings: SimulatorSettings, recorded: Mapping[str, RecordedSeries])
 
 def _just_after(recorded: Mapping[str, RecordedSeries]) -> int | None:
     newest_ms = max((series.newest_ms for series in recorded.values()), default=0)
-    return newest_ms + 1 if newest_ms else None
+    return max(newest_ms + 1, EARLIEST_MS) if newest_ms else None
 
 
 @asynccontextmanager
-async def running(settings: SimulatorSettings, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Run the simulator in this loop; gives its base URL, such as http://127.0.0.1:41234. Port 0 takes a free one.
+async def running(
+    settings: SimulatorSettings, *, host: str = "127.0.0.1", port: int = 0, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[str]:
+    """Run the simulator in this loop; gives its base URL, such as http://127.0.0.1:41234. Port 0 takes a free one. `tell`: see `application`.
 
     Raises InvalidInputError when the address cannot be bound.
     """
-    app = await asyncio.to_thread(application, settings)
+    app = await asyncio.to_thread(application, settings, tell)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
