@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import backfill, cycle, inventory, logs, merge, parse, reading, rivals, runs, service, syncs, websocket
+from benchmarks import backfill, cycle, inventory, ledger, logs, merge, parse, reading, rivals, runs, service, syncs, verify, websocket
 from benchmarks.places import places
 from benchmarks.report import Report
 from benchmarks.sizes import FULL, QUICK
@@ -27,7 +27,9 @@ _PARTS: dict[str, Callable[[Places, Sizes], Iterator[Figure]]] = {
     "cycle": cycle.measure,
     "merge": merge.measure,
     "backfill": backfill.measure,
+    "verify": verify.measure,
     "reading": reading.measure,
+    "ledger": ledger.measure,
     "parse": parse.measure,
     "runs": runs.measure,
     "service": service.measure,

@@ -30,9 +30,12 @@ from penstock.market.collect import CollectOptions, CollectResult
 from penstock.market.configs import Configs
 from penstock.market.instrument import find_instruments, parse_timeframes
 from penstock.market.runs import AUDIT, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, Configured, MarketRuns, log_entries
+from penstock.market.verify.runs import VerifyRuns
+from penstock.market.verify.runs import log_entries as verify_entries
 from penstock.opening import database_file, masked_url, open_database, open_reader, owned_database
 from penstock.store.alert_targets import SqlTargets
 from penstock.store.candles import SqlCandleStore
+from penstock.store.checks import checks_of
 from penstock.store.configs import SqlConfigs
 from penstock.store.database import Database, server_version
 from penstock.store.execution_logs import LOG_RETENTION, LogRetention, with_retention
@@ -53,11 +56,12 @@ from penstock.wiring import Sources, alert_book, alerting_options, domain_of, ma
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
-    from penstock.core.run import Run, Submission
+    from penstock.core.run import LogEntry, Run, Submission
     from penstock.core.runner import Outcome
     from penstock.inventory.runs import SyncOrder
     from penstock.market.collect import Progress
     from penstock.market.configs import Config
+    from penstock.market.verify.runs import VerifyOrder
     from penstock.settings import Settings
 
 _HOUR_S = 3_600
@@ -90,7 +94,7 @@ class App:
         self.settings = settings
         self.database = database
         self.sources = Sources(settings, database)
-        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s, entries_of=lambda run: log_entries(run) or inventory_entries(run))
+        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s, entries_of=_log_entries)
         self.runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
         self.syncs = SyncQueries(self.runs)
         self.candles = SqlCandleStore(database)
@@ -99,6 +103,8 @@ class App:
         options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
         configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
         self.market = MarketRuns(self.sources.get, database, self.candles, configured, options, self._progressed, self.sources.repeats)
+        checks = checks_of(database.url.get_backend_name())
+        self.verify = VerifyRuns(self.sources.get, database, self.candles, checks, options, self._verified)
         self.sync_configs = SyncConfigs(database)
         of_exchange = domain_of(self.market, self.sync_configs)
         self.configs = Configs(of_exchange, SqlConfigs(database, of_exchange, dead_after_s=settings.dead_after_s), configured.exchange)
@@ -111,6 +117,7 @@ class App:
         # A service never asks for them, so only the newest are kept.
         self._further: deque[uuid.UUID] = deque(maxlen=_MOST_FURTHER)
         self._followed: dict[uuid.UUID, Callable[[Progress], None]] = {}
+        self._watched: dict[uuid.UUID, Callable[[int, str], None]] = {}
         self.executor = self._executor(attempts=settings.run_attempts)
         # Who waits for the end wants to hear of a failure, and tries again himself.
         self._foreground = self._executor(attempts=1)
@@ -133,7 +140,7 @@ class App:
 
     def _kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
         """The work of each kind of run."""
-        kinds = {**self.market.kinds, **self.inventory.kinds, **self.refreshes.kinds}
+        kinds = {**self.market.kinds, **self.verify.kinds, **self.inventory.kinds, **self.refreshes.kinds}
         return {**kinds, LOG_RETENTION: LogRetention(self.database, self.settings.execution_log_retention_days)}
 
     async def schema_version(self) -> str:
@@ -170,6 +177,19 @@ class App:
             seconds=time.monotonic() - started,
             database=masked_url(self.settings),
         )
+
+    async def verify_here(self, order: VerifyOrder, on_progress: Callable[[int, str], None]) -> tuple[Run, Mapping[str, object]]:
+        """Verify in this process; gives the run and its report, and raises what ended it."""
+        run = await self._start_here(await self.verify.submission(order))
+        self._watched[run.task_id] = on_progress
+        try:
+            return run, (await self._worked_on(run)).summary()
+        finally:
+            del self._watched[run.task_id]
+
+    def _verified(self, run: Run, percent: int, message: str) -> None:
+        if (watch := self._watched.get(run.task_id)) is not None:
+            watch(percent, message)
 
     async def sync_config(self, config: Config) -> Mapping[str, object]:
         """Sync the account of a config in this process; gives the summary of what came of it, and raises what ended it."""
@@ -278,6 +298,11 @@ class App:
                 await self.ledger.submit(self.market.symbol_refresh(exchange))
         async with _background(self.scheduler.run(), "scheduler"), _background(self.alerting.run(), "alerting"):
             yield
+
+
+def _log_entries(run: Run) -> list[LogEntry]:
+    """What each domain has in the execution log of its runs."""
+    return log_entries(run) or verify_entries(run) or inventory_entries(run)
 
 
 async def refuse_bad_order(settings: Settings, order: CollectOrder) -> None:

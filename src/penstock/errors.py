@@ -160,15 +160,19 @@ class SecretKeyError(StopError):
 
 
 class SourceRefusedError(StopError, SourceError):
-    """The provider says no: unknown symbol, forbidden, wrong region. `status` is that of its answer, if there was one."""
+    """The provider says no: unknown symbol, forbidden, wrong region.
+
+    `status` is that of its answer, if there was one; `whatever`: it refuses us, whatever is asked.
+    """
 
     exit_code = 3
     http_status = 502
     code = "source_refused"
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, whatever: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.whatever = whatever
 
 
 class SourceMisfitError(StopError, SourceError):

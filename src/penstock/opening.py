@@ -36,13 +36,18 @@ async def owned_database(settings: Settings, *, serving: str | None) -> AsyncIte
             yield database
 
 
+def refuse_missing(settings: Settings) -> None:
+    """StoreUnavailableError when there is no database to read: nobody makes one for that."""
+    if (file := database_file(settings)) and not file.exists():
+        message = f"there is no database at {file} yet; `penstock collect` and `penstock accounts add` make one"
+        raise StoreUnavailableError(message)
+
+
 @contextlib.asynccontextmanager
 async def open_reader(settings: Settings) -> AsyncIterator[Database]:
     """The database for reading, beside whoever owns it; StoreUnavailableError when there is none, ConflictError when it is of another version."""
     async with open_database(settings) as database:
-        if database.file and not database.file.exists():
-            message = f"there is no database at {database.url.database} yet; `penstock collect` and `penstock accounts add` make one"
-            raise StoreUnavailableError(message)
+        refuse_missing(settings)
         found = await database.read(version)
         refuse_newer(found)
         if found != newest_version():

@@ -27,6 +27,8 @@ _FIELDS = {
     "rejected",
     "misaligned",
     "failures",
+    "gaps",
+    "first_gaps",
     "database",
 }
 _MINUTE = 60_000
@@ -78,7 +80,7 @@ async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it
         "collect BTC/USDT -t ,": "timeframe: none was given; name one or more, such as -t 1m,1h",
         "collect BTC/USDT": "Missing option '-t' / '--timeframe'; see penstock collect --help",
         "collect BTC/USDT -t 1m --exchange binanse": "exchange: unknown exchange 'binanse'; use one of binance",
-        "collect BTC/USDT -t 1m --since 2099-01-01": "since: 2099-01-01 lies in the future; give a time that has passed",
+        "collect BTC/USDT -t 1m --since 2099-01-01": "since: 2099-01-01T00:00:00Z lies in the future; give a time that has passed",
         "collect BTC/USDT -t 1m --database mysql://user:secret@host/name": "database: the URL has to look like sqlite:////path/to/file.db or",
         "serve --host 0.0.0.0": "host: 0.0.0.0 can be reached from other machines, and there is no token that works; make one with",
     }
@@ -114,9 +116,10 @@ async def test_some_failing_series_make_the_exit_code_six_and_the_others_are_sto
         done = await penstock("collect", "BTC/USDT", "ETH/USDT", "-t", "1m,5m", "--limit", "10")
         assert done.code == 6
         assert "20 candles written" in done.out
-        failed = done.err.splitlines()
-        assert len(failed) == 2
-        assert all(line.startswith("ETH/USDT") and "HTTP 502" in line for line in failed)
+        missing, failed = done.err.splitlines()[:2], done.err.splitlines()[2:]
+        assert [line.partition(": ")[0] for line in missing] == [line.partition(": ")[0] for line in failed] == ["ETH/USDT 1m", "ETH/USDT 5m"]
+        assert all(line.endswith(": failed") for line in missing)
+        assert all("HTTP 502" in line for line in failed)
 
         all_failed = await penstock("collect", "ETH/USDT", "-t", "1m,5m", "--limit", "10")
         assert all_failed.code == 4

@@ -63,6 +63,7 @@ _PATHS = (
 )
 _ONE_TASK = f"{_COLLECTOR}/task/{{task_id}}"
 _ACTIONS = {f"{_COLLECTOR}/start": "202", f"{_COLLECTOR}/refresh-symbols": "202", "/api/v1/backfill": "202", f"{_ONE_TASK}/cancel": "200"}
+_ACTIONS |= {"/api/v1/verify": "202"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
 _CONFIG = f"{_ADMIN}/configs/{{config_id}}"
 # What acts on one config or token, or on what is in the body: the tests of configs, logs and tokens ask each of them.

@@ -207,3 +207,22 @@ async def test_the_view_for_reading_has_milliseconds_and_the_nearest_doubles(pen
     assert [at for at, *_ in seen] == [f"2018-02-09 {hour:02}:28:14.789" for hour in (9, 10, 11)]
     assert {tuple(values[:2]) for _, *values in seen} == {(0.76210812, 21432086.38893863)}
     assert [tuple(values[2:]) for _, *values in seen] == [(float(one[1]), float(one[7])) for one in sent]
+
+
+async def test_a_hole_longer_than_a_piece_of_a_run_is_an_outage_at_last_and_the_row_before_it_final(penstock: Penstock) -> None:
+    # A run asks for 20,000 candles in one piece; recordings of single years have holes like that between them.
+    sent = [*rows("2020-06-01T00:00", "2020-07-01T03:00", HOUR), *rows("2023-01-01T00:00", "2023-01-08T00:00", HOUR)]
+    hole = (ms("2020-07-01T04:00"), ms("2023-01-01T00:00"))
+    async with answering(Exchange(sent[-1][0] + 30_000, {("BTCUSDT", "1h"): sent})) as exchange:
+        penstock = penstock.with_settings(binance_url=exchange.url)
+        assert (await penstock("collect", "BTCUSDT", "-t", "1h", "--since", "2020-06-01")).code == 0
+        assert hole in [span[:2] for span in await spans(penstock)]
+        assert await read(penstock, select(candle.c.open_time).where(~candle.c.closed)) == [(sent[-1][0],)]
+        for later in (HOUR, 24 * HOUR):
+            exchange.now += later
+            exchange.requests.clear()
+            assert (await penstock("collect", "BTCUSDT", "-t", "1h")).code == 0
+        assert (*hole, "outage") in await spans(penstock)
+        exchange.requests.clear()
+        assert (await penstock("collect", "BTCUSDT", "-t", "1h")).code == 0
+        assert len(exchange.asked()) <= 2

@@ -17,6 +17,7 @@ from penstock.core.access import Scope
 from penstock.core.health import Rule
 from penstock.inventory.catalog import SnapshotState
 from penstock.inventory.sync import Phase
+from penstock.market.verify.finding import Kind
 from penstock.settings import Settings
 from penstock.simulator.fault_kinds import PARAMETERS
 from tests.house.sources import ROOT
@@ -57,10 +58,11 @@ def _column(document: str, heading: str) -> set[str]:
     [
         ("docs/access.md", "scope", set(Scope)),
         ("docs/alerts.md", "rule", set(Rule)),
+        ("docs/data.md", "finding", set(Kind)),
         ("docs/simulator.md", "fault", set(PARAMETERS)),
         ("docs/websocket.md", "channel", {channel.__struct_config__.tag for channel in get_args(Subscribable)}),
     ],
-    ids=["scopes", "alert rules", "faults", "channels"],
+    ids=["scopes", "alert rules", "findings", "faults", "channels"],
 )
 def test_a_table_names_all_there_is_and_nothing_else(document: str, heading: str, there: set[str]) -> None:
     assert _column(document, heading) == there

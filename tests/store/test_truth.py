@@ -45,13 +45,13 @@ def quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
-async def run_once(store: Opened, source: ListedSource, wish: Wish) -> bool:
+async def run_once(store: Opened, source: ListedSource, wish: Wish, key: SeriesKey = _KEY) -> bool:
     """Whether it succeeded."""
     run = await store.run()
     collection = Collection(source, store.store, run, CollectOptions(flush_s=0.0), lambda _progress: None)
     succeeded = False
     with contextlib.suppress(SourceError, StopError):
-        await collection.collect(CollectRequest(series=[_KEY], wish=wish))
+        await collection.collect(CollectRequest(series=[key], wish=wish))
         succeeded = True
     await store.finish(run)
     return succeeded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from dataclasses import asdict
 from http import HTTPStatus
 
@@ -15,14 +14,16 @@ from penstock.api.problem import documented
 from penstock.api.state import CurrentState
 from penstock.api.tasks import IdempotencyKey, Submitted, submit
 from penstock.api.times import ms
-from penstock.errors import InvalidInputError
 from penstock.market.backfill import BackfillOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
 
 class Backfill(BaseModel):
-    """What to fill; without symbols or timeframes all configured ones, without `start` from each series' first candle on."""
+    """What to fill; without symbols or timeframes all configured ones.
+
+    Without `start` it begins where each series was wanted so far, and with the newest 100 candles of one that is still empty.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,27 +32,19 @@ class Backfill(BaseModel):
     exchange: Name = "binance"
     start: dt.datetime | None = Field(default=None, description="what opens at this time or later")
     end: dt.datetime | None = Field(default=None, description="only what opens before this time")
-    recheck: bool = Field(default=False, description="read again what is stored, and what is known to be missing")
+    recheck: bool = Field(default=False, description="read again what is stored, and what is settled")
     newest_first: bool = Field(default=False, description="a long range from its end on")
     dry_run: bool = Field(default=False, description="only say what it would take")
     wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
 
     def order(self) -> BackfillOrder:
         """As the domain takes it; InvalidInputError for a range that is none."""
-        start = None if self.start is None else ms(self.start, field="start")
-        end = None if self.end is None else ms(self.end, field="end")
-        if start is not None and start > time.time() * 1000:
-            message = "start: it lies in the future; give a time that has passed"
-            raise InvalidInputError(message, field="start")
-        if start is not None and end is not None and end <= start:
-            message = "end: it lies before the start; give a later time"
-            raise InvalidInputError(message, field="end")
         return BackfillOrder(
             symbols=self.symbols,
             timeframes=self.timeframes,
             exchange=self.exchange,
-            start=start,
-            end=end,
+            start=None if self.start is None else ms(self.start, field="start"),
+            end=None if self.end is None else ms(self.end, field="end"),
             recheck=self.recheck,
             newest_first=self.newest_first,
         )

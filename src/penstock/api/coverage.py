@@ -13,7 +13,7 @@ from penstock.api.cursor import LONGEST, cursor_of, key_of
 from penstock.api.name import Name
 from penstock.api.problem import documented
 from penstock.api.state import CurrentState
-from penstock.api.times import ms
+from penstock.api.times import LATEST, ms
 from penstock.core.moment import iso, iso_or_none
 from penstock.errors import InvalidInputError
 from penstock.market import coverage_queries as coverage_of
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
 _PRICE = "last"
+# What a cursor may hold: nothing that a database does not know.
+_SeriesId = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+_Time = Annotated[int, msgspec.Meta(ge=0, lt=LATEST)]
 
 
 class Filter(BaseModel):
@@ -91,7 +94,7 @@ class SeriesComplete(BaseModel):
     from_: dt.datetime | None = Field(alias="from")
     to: dt.datetime | None
     complete: float | None
-    spans: list[CoverageSpan] = Field(description="the newest 1,000")
+    spans: list[CoverageSpan] = Field(description="the newest: up to 1,000 in a page, so that of few series there are many")
     more_spans: bool
 
 
@@ -107,11 +110,12 @@ async def coverage(state: CurrentState, query: Annotated[CoverageQuery, Query()]
     """How complete each series is, and why what is missing is missing; from the ledger."""
     wanted = query.series()
     return await state.app.database.read(
-        lambda connection: _coverage_page(coverage_of.series_coverage(connection, wanted, after_id=query.cursor, limit=query.limit), query.limit)
+        lambda connection: coverage_page(coverage_of.series_coverage(connection, wanted, after_id=query.cursor, limit=query.limit), query.limit)
     )
 
 
-def _coverage_page(found: Sequence[SeriesCoverage], limit: int) -> Response:
+def coverage_page(found: Sequence[SeriesCoverage], limit: int) -> Response:
+    """The answer of GET /coverage; a page of so many ends the list when it is not full."""
     items = [
         {
             "exchange": one.exchange,
@@ -186,13 +190,14 @@ class GapPage(BaseModel):
 async def gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -> Response:
     """Every gap, by series and time."""
     wanted, reason = query.series(), query.of_reason()
-    after = None if query.cursor is None else key_of(query.cursor, tuple[int, int])
+    after = None if query.cursor is None else key_of(query.cursor, tuple[_SeriesId, _Time])
     return await state.app.database.read(
-        lambda connection: _gap_page(coverage_of.gaps(connection, wanted, reason=reason, after=after, limit=query.limit), query.limit)
+        lambda connection: gap_page(coverage_of.gaps(connection, wanted, reason=reason, after=after, limit=query.limit), query.limit)
     )
 
 
-def _gap_page(found: Sequence[Gap], limit: int) -> Response:
+def gap_page(found: Sequence[Gap], limit: int) -> Response:
+    """The same of GET /gaps."""
     following = cursor_of((found[-1].series_id, found[-1].span.start)) if len(found) == limit else None
     return _json({"items": [gap_fields(gap) for gap in found], "next_cursor": following})
 

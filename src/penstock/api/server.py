@@ -32,6 +32,7 @@ from penstock.api import (
     syncs,
     tasks,
     tokens,
+    verify,
     websocket,
 )
 from penstock.api.document import described
@@ -111,6 +112,7 @@ def _routes() -> list[BaseRoute]:
         catalogue.router,
         alerts.router,
         tokens.router,
+        verify.router,
         websocket.router,
     ):
         every.include_router(router)

@@ -8,6 +8,9 @@ from penstock.errors import InvalidInputError
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _END = dt.datetime(9999, 12, 31, tzinfo=dt.UTC) - _EPOCH
+_MS = dt.timedelta(milliseconds=1)
+# The first time, in ms, that is too late for a database.
+LATEST = _END // _MS
 
 
 def ms(at: dt.datetime, *, field: str) -> int:
@@ -16,4 +19,4 @@ def ms(at: dt.datetime, *, field: str) -> int:
     if not dt.timedelta(0) <= since < _END:
         message = f"{field}: the time has to lie between 1970 and 9999"
         raise InvalidInputError(message, field=field)
-    return since // dt.timedelta(milliseconds=1)
+    return since // _MS

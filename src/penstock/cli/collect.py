@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +13,9 @@ import typer
 
 from penstock.app import CollectReport, open_app, refuse_bad_order
 from penstock.cli.client import ServiceClient
+from penstock.cli.exit_codes import SOME_FAILED
 from penstock.cli.followed import ended_task
-from penstock.cli.options import Database, Exchange
+from penstock.cli.options import Database, Exchange, timeframes_of
 from penstock.cli.progress import progress_fields, shown_progress
 from penstock.cli.signals import run
 from penstock.cli.terminal import err, out, parse_time, seconds_between, shown_time
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from penstock.app import App
     from penstock.market.collect import Progress
     from penstock.settings import Settings
-
-_SOME_FAILED = 6
 
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")]
 
@@ -63,39 +61,19 @@ def collect(
         timeframes=_timeframes(timeframes),
         exchange=exchange,
         limit=limit,
-        since=_since(since),
+        since=None if since is None else parse_time(since, field="since"),
         until=None if until is None else parse_time(until, field="until"),
         recheck=recheck,
     )
-    _refuse_bad_range(order)
     leave_with(run(_collect(order, database)), as_json=as_json)
 
 
-def _refuse_bad_range(order: CollectOrder) -> None:
-    if order.recheck and order.since is None:
-        message = "since: --recheck needs to know from when on; give a time, such as --since 2025-01-31"
-        raise InvalidInputError(message, field="since")
-    if order.since is not None and order.until is not None and order.until <= order.since:
-        message = "until: the end lies before the beginning; give a time after --since"
-        raise InvalidInputError(message, field="until")
-
-
 def _timeframes(given: Sequence[str]) -> list[str]:
-    names = [name.strip() for names in given for name in names.split(",") if name.strip()]
-    if not names:
+    names = timeframes_of(given)
+    if names is None:
         message = "timeframe: none was given; name one or more, such as -t 1m,1h"
         raise InvalidInputError(message, field="timeframe")
     return names
-
-
-def _since(text: str | None) -> int | None:
-    if text is None:
-        return None
-    since = parse_time(text, field="since")
-    if since > time.time() * 1000:
-        message = f"since: {text} lies in the future; give a time that has passed"
-        raise InvalidInputError(message, field="since")
-    return since
 
 
 async def _collect(order: CollectOrder, database: str | None) -> CollectReport:
@@ -153,7 +131,7 @@ def leave_with(report: CollectReport, *, as_json: bool) -> None:
     """Show the summary; the exit code says whether some series failed."""
     show(report, as_json=as_json)
     if report.result.failures:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 def show(report: CollectReport, *, as_json: bool) -> None:

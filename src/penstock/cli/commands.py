@@ -35,6 +35,7 @@ PANELS: Mapping[str, Sequence[Listed]] = {
         Listed("series", "coverage", "List what is collected: from when to when, and how complete."),
         Listed("coverage", "coverage", "Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."),
         Listed("gaps", "coverage", "List what is missing, with the reason."),
+        Listed("verify", "verify", "Prove that what is stored is whole; ends with 9 when it is not."),
         Listed("apply", "apply", "Make the configs be as a file says, all of them or none; a second time it changes nothing."),
         Listed("schedules", "schedules", "List what runs by itself, also what Penstock makes by itself, and when it runs next."),
         Listed("config", "config", "What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger."),

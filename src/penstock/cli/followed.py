@@ -28,9 +28,9 @@ def left_to_service(task_id: str) -> Iterator[None]:
         raise
 
 
-async def ended_task(client: ServiceClient, task_id: str) -> dict[str, Any]:
+async def ended_task(client: ServiceClient, task_id: str, *, doing: str = "Collecting") -> dict[str, Any]:
     """The task once it has completed, behind a bar until then; raises why it has not."""
-    with left_to_service(task_id), shown_progress() as advance:
+    with left_to_service(task_id), shown_progress(doing) as advance:
         async for task in client.follow(task_id):
             advance(task)
     ended = await client.task(task_id)

@@ -45,16 +45,16 @@ def progress_fields(progress: Collected) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def shown_progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Gives what is to be told of each state of a task, with the fields `progress`, `message`, `work` and `waiting` of the API."""
-    with _bar() if err.is_terminal else _lines() as advance:
+def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Gives what is to be told of each state of a task: its fields `progress`, `message`, `work` and `waiting` of the API."""
+    with _bar(doing) if err.is_terminal else _lines() as advance:
         yield advance
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     bar_chars = _BAR_CHARS if err.width >= _ROOMY else _NARROW_BAR_CHARS
-    with Progress(BarColumn(bar_width=bar_chars), _Said(), console=err, transient=True) as bar:
+    with Progress(BarColumn(bar_width=bar_chars), _Said(doing), console=err, transient=True) as bar:
         shown = bar.add_task("", total=None, state=None)
 
         def advance(task: Mapping[str, Any]) -> None:
@@ -66,9 +66,13 @@ def _bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
 class _Said(ProgressColumn):
     """The text beside the bar, which counts down by itself."""
 
+    def __init__(self, doing: str) -> None:
+        super().__init__()
+        self._doing = doing
+
     def render(self, task: Task) -> Text:
         state = task.fields["state"]
-        return Text("Collecting" if state is None else progress_text(state, time.time()))
+        return Text(self._doing if state is None else progress_text(state, time.time()))
 
 
 @contextlib.contextmanager

@@ -307,8 +307,9 @@ class HttpClient:
         if self._habits.passes(response.status, body):
             return SourceUnavailableError(message)
         meaning = self._habits.means.get(response.status)
-        refusal = SourceRefusedError(f"{meaning} ({message})" if meaning else message, status=response.status)
-        if response.status not in self._habits.bars:
+        whatever = response.status in self._habits.bars
+        refusal = SourceRefusedError(f"{meaning} ({message})" if meaning else message, status=response.status, whatever=whatever)
+        if not whatever:
             self._barred.let_in()
         elif str(response.url).startswith(self._base_url):
             # Others that were under way when the client went over to the other address say nothing of that one.

@@ -46,7 +46,7 @@ class Proxy:
     def wants_password(self) -> SourceRefusedError:
         """What a 407 means."""
         message = f"{self} wants a user and a password, or other ones (HTTP {_WANTS_PASSWORD}): set {SETTING} like {_EXAMPLE}"
-        return SourceRefusedError(message, status=_WANTS_PASSWORD)
+        return SourceRefusedError(message, status=_WANTS_PASSWORD, whatever=True)
 
     def failure(self, error: Exception) -> SourceUnavailableError | SourceRefusedError | None:
         """What went wrong at the proxy; None for what went wrong behind it."""
@@ -60,7 +60,7 @@ class Proxy:
         if error.status == _WANTS_PASSWORD:
             return self.wants_password()
         message = f"{self} does not open a way to {error.request_info.url.host} (HTTP {error.status} {error.message})"
-        return SourceUnavailableError(message) if error.status >= _SERVER_ERRORS else SourceRefusedError(message, status=error.status)
+        return SourceUnavailableError(message) if error.status >= _SERVER_ERRORS else SourceRefusedError(message, status=error.status, whatever=True)
 
 
 def proxy_for(address: str, given: str) -> Proxy | None:

@@ -46,13 +46,18 @@ async def choose_due(targets: Sequence[Target], now: int, *, page_limit: int, re
     """Say on each target which of its gaps are looked at again in this run; those on the page of its newest candles cost no request."""
     requests: list[_Request] = []
     for target in targets:
-        due = [span for span in target.coverage if span.state in LOOKED_AT_AGAIN and span.is_due(now)]
+        due = due_gaps(target, now)
         newest_page = target.key.timeframe.shift(target.key.timeframe.floor(now), -(page_limit // 2))
         target.due = {span.start for span in due if span.start >= newest_page}
         requests += _requests(target, [span for span in due if span.start < newest_page], page_limit)
     requests.sort(key=lambda request: request.due)
     for request in requests[: await repeats.take(len(requests)) if requests else 0]:
         request.target.due |= {span.start for span in request.gaps}
+
+
+def due_gaps(target: Target, now: int) -> list[Span]:
+    """The gaps of a series that are to be looked at again, in order."""
+    return [span for span in target.coverage if span.state in LOOKED_AT_AGAIN and span.is_due(now)]
 
 
 def _requests(target: Target, gaps: Sequence[Span], page_limit: int) -> Iterator[_Request]:

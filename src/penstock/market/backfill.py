@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.core.governor import SHARE
-from penstock.market.ranges import Ranges, Wish
+from penstock.market.again import due_gaps
+from penstock.market.fetch import BEYOND, READ_AGAIN
+from penstock.market.instrument import Status
+from penstock.market.plan import PAGES_IN_A_PIECE
+from penstock.market.ranges import Ranges, Wish, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +19,18 @@ if TYPE_CHECKING:
     from penstock.market.page import Target
 
 _MINUTE_S = 60
+# What it takes to find where the rows of a range begin, and why the first ones are missing: two questions each.
+_LOCATING = 2
+# The page that shows nothing more, and the question from the other side whether that is so.
+_ENDING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillOrder:
-    """What a user asks to have filled: ranges that open in `start ≤ t < end` (ms), by default from each series' first candle to now.
+    """What a user asks to have filled: ranges that open in `start ≤ t < end` (ms), by default from where each series was wanted so far to now.
 
-    `recheck`: also what is stored; `newest_first`: long ranges from their end on.
+    Of a series that is still empty the newest candles are, as in a collection. `recheck`: also what is stored, or settled; `newest_first`: long
+    ranges from their end on. InvalidInputError for a range that is none.
     """
 
     symbols: Sequence[str] | None = None
@@ -31,6 +40,9 @@ class BackfillOrder:
     end: int | None = None
     recheck: bool = False
     newest_first: bool = False
+
+    def __post_init__(self) -> None:
+        check_range(self.start, self.end, names=("start", "end"))
 
     def wish(self) -> Wish:
         """What its run looks at."""
@@ -64,13 +76,28 @@ class _At:
 def estimate(targets: Sequence[Target], wish: Wish, *, now: int, page_limit: int, pages_per_minute: int) -> Estimate:
     """By the ledger alone: nothing is asked for."""
     ranges = Ranges(_At(now), wish, page_limit=page_limit)
-    missing = [(target.key.timeframe, start, end) for target in targets for start, end in ranges.missing(target, ended=ranges.known_end(target))[0]]
-    candles = [timeframe.candles_within(start, end) for timeframe, start, end in missing]
-    requests = sum(max(1, math.ceil(count / page_limit)) for count in candles)
+    gaps, candles = 0, 0
+    # One looks at the exchange's clock, and one at where a series ends that does not trade.
+    requests = 1 + sum(target.key.instrument.status is not Status.TRADING for target in targets)
+    for target in targets:
+        target.due = {span.start for span in due_gaps(target, now)}
+        for start, end in ranges.missing(target, ended=ranges.known_end(target))[0]:
+            count = target.key.timeframe.candles_within(start, end)
+            gaps, candles, requests = gaps + 1, candles + count, requests + _requests(target, start, count, page_limit)
     return Estimate(
-        gaps=len(missing),
-        candles=sum(candles),
+        gaps=gaps,
+        candles=candles,
         requests=requests,
-        share=round(100 * requests / pages_per_minute, 1),
+        share=round(100 * requests / pages_per_minute, 2),
         seconds=math.ceil(_MINUTE_S * requests / (SHARE * pages_per_minute)),
     )
+
+
+def _requests(target: Target, start: int, candles: int, page_limit: int) -> int:
+    """For a range of so many candles, where each answer is as long as it may be."""
+    pieces = math.ceil(candles / (PAGES_IN_A_PIECE * page_limit))
+    # Each piece reads some rows beside it, and each page the last row of the one before.
+    rows = candles + pieces * (1 + READ_AGAIN + target.coverage.asked_at(start) + BEYOND)
+    empty = target.coverage.stored_before(start + 1) is None
+    located = _LOCATING * ((empty or pieces > 1) + empty)
+    return located + pieces * _ENDING + math.ceil(rows / (page_limit - 1))

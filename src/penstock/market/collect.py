@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,7 +15,6 @@ from penstock.core.run import Counters
 from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError, SourceRefusedError
 from penstock.market.again import AllRepeats, choose_due
 from penstock.market.ask import Asker
-from penstock.market.candle import end_of
 from penstock.market.clock import ExchangeClock
 from penstock.market.coverage import Coverage, Look, Span, SpanState
 from penstock.market.execution_logs import CollectionLog
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from penstock.market.plan import Piece
     from penstock.market.source import MarketSource
 
-_LOOK_AT_WAITS_S = 1.0
 # What a result names of the gaps; the ledger has them all.
 _GAPS_TOLD = 20
 
@@ -53,12 +51,16 @@ class CollectRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectOptions:
-    """How to collect: see `penstock.settings` for what each one means to a user."""
+    """How to collect: see `penstock.settings` for what each one means to a user.
+
+    What the source waits for is told when it is still there `look_at_waits_s` after the last look: no wait of a moment is.
+    """
 
     grace_ms: int = 3_000
     concurrency: int = 10
     flush_rows: int = 10_000
     flush_s: float = 0.25
+    look_at_waits_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Collection:
         self._total = 0
         self._tally = Tally(0, source.name)
         self._message = ""
+        self._told: Wait | None = None
         self._clock_noted = False
         self._begun = 0
 
@@ -155,6 +158,17 @@ class Collection:
         )
 
     async def _fetch_all(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage]) -> None:
+        """Ask for all of it, beside a watcher of what is waited for: the first question may have to wait already."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self._tell_waits())
+                await self._ask(targets, request, flusher, group)
+                watching.cancel()
+        except ExceptionGroup as failed:
+            # Workers fail together when the flusher does, all for its one reason.
+            raise failed.exceptions[0] from None
+
+    async def _ask(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage], group: asyncio.TaskGroup) -> None:
         clock = ExchangeClock(self._source)
         await clock.sync()
         self._begun = clock.now()
@@ -175,30 +189,26 @@ class Collection:
                     await self._fetch(target, piece, fetcher, clock, flusher)
                 work.task_done()
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                waits = group.create_task(self._tell_waits())
-                workers = [group.create_task(take()) for _ in range(self._options.concurrency)]
-                await work.join()
-                for task in (waits, *workers):
-                    task.cancel()
-        except ExceptionGroup as failed:
-            # Workers fail together when the flusher does, all for its one reason.
-            raise failed.exceptions[0] from None
+        workers = [group.create_task(take()) for _ in range(self._options.concurrency)]
+        await work.join()
+        for worker in workers:
+            worker.cancel()
 
     async def _tell_waits(self) -> None:
         """Say what the run waits for when that takes longer than a moment."""
-        told: Wait | None = None
         while True:
-            await asyncio.sleep(_LOOK_AT_WAITS_S)
+            await asyncio.sleep(self._options.look_at_waits_s)
             wait = self._source.waiting()
-            if wait != told:
-                told = wait
+            if wait != self._told:
+                self._told = wait
                 work = self._tally.work(wait)
-                message = self._message if wait is None else f"Waiting for {work.waiting_for} ({self._done}/{self._total})"
-                percent = self._tally.percent(self._done)
-                await self._store.note(self._run, percent, message, work)
+                percent, message = self._tally.percent(self._done), self._said(work)
+                await self._store.note(self._run, percent, message, work=work)
                 self._on_progress(Progress(self._done, self._total, self._counters, percent, message, work))
+
+    def _said(self, work: Work) -> str:
+        """What the run does, in words."""
+        return f"Waiting for {work.waiting_for} ({self._done}/{self._total})" if work.waiting_for else self._message
 
     async def _plan(
         self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
@@ -207,9 +217,8 @@ class Collection:
         try:
             plan = await planner.plan(target)
         except SourceError as error:
-            target.error = error
             self._tally.planned(target, (), look.at)
-            await flusher.put(CandlePage(target=target, spans=planner.failed(target), look=look, last=True))
+            await flusher.put(self._failed(target, planner.failed(target), look, error))
             return
         target.pieces_left = len(plan.pieces) or 1
         self._tally.planned(target, plan.pieces, look.at)
@@ -225,22 +234,19 @@ class Collection:
                 await flusher.put(page)
                 at = max([at, *(span.end for span in page.spans)])
         except SourceError as error:
-            await flusher.put(self._failed(target, piece, at, clock, error))
+            end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
+            spans = [Span(at, end, SpanState.FAILED)] if at < end else []
+            await flusher.put(self._failed(target, spans, Look(clock.now(), self._source.name), error))
 
-    def _failed(self, target: Target, piece: Piece, at: int, clock: ExchangeClock, error: SourceError) -> CandlePage:
-        """What a piece that could not be fetched from `at` on says of the series."""
+    def _failed(self, target: Target, spans: Sequence[Span], look: Look, error: SourceError) -> CandlePage:
+        """What ranges that could not be asked for say of the series: nothing, or that it is not listed any more."""
         instrument = target.key.instrument
-        delisted = instrument.gone and isinstance(error, SourceRefusedError)
+        delisted = instrument.gone and isinstance(error, SourceRefusedError) and not error.whatever
         if delisted:
             error = SourceRefusedError(f"{instrument.symbol} is not listed at {instrument.exchange} any more")
-            # Its last candle was there, though nothing has shown that it was final.
-            last = target.newest_open
-            at = at if last is None or last.open_time < at else end_of(last, target.key.timeframe)
+            spans = _ended(target.known_until, spans)
         target.error = error
-        end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
-        state = SpanState.DELISTED if delisted else SpanState.FAILED
-        spans = [Span(at, end, state)] if at < end else []
-        return CandlePage(target=target, spans=spans, look=Look(clock.now(), self._source.name), last=True, delisted=delisted)
+        return CandlePage(target=target, spans=spans, look=look, last=True, delisted=delisted)
 
     async def _write(self, pages: Sequence[CandlePage]) -> None:
         """One flush: coverage is marked here and not before, so that it never names rows that are not in the same transaction."""
@@ -253,11 +259,14 @@ class Collection:
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
         requests = self._run.requests
         sent = requests.sent
-        done = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
+        self._message = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
         # Once a run is enough: how far two clocks are apart does not change in one.
         clock = None if self._clock_noted else (self._source.name, pages[0].look.at)
-        percent, work = self._tally.percent(self._done), self._tally.work()
-        flush = CandleFlush(pages, changes, requests.unrecorded, percent, done, work, clock)
+        # Pages that come while others wait do not hide the wait.
+        wait = self._told if self._told == self._source.waiting() else None
+        percent, work = self._tally.percent(self._done), self._tally.work(wait)
+        message = self._said(work)
+        flush = CandleFlush(pages, changes, requests.unrecorded, percent, message, work, clock)
         flushed = await self._store.flush(self._run, flush)
         self._counters += flushed.counters
         self._log.ended(ended)
@@ -266,8 +275,7 @@ class Collection:
         for coverage in touched.values():
             coverage.recorded()
         _tell(pages, flushed.counters)
-        self._message = done
-        self._on_progress(Progress(self._done, self._total, self._counters, percent, done, work))
+        self._on_progress(Progress(self._done, self._total, self._counters, percent, message, work))
 
     def _account(self, page: CandlePage) -> bool:
         """Gives whether its series is done with it."""
@@ -297,6 +305,12 @@ def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
             _log.info("series collected", series=str(target.key), candles=target.candles, rejected=target.rejected)
         else:
             _log.info("series failed", series=str(target.key), candles=target.candles, error=str(target.error))
+
+
+def _ended(last: int, spans: Sequence[Span]) -> list[Span]:
+    """Failed ranges of a series that is not listed any more: behind its last candle there is nothing, before that nobody knows."""
+    behind = [Span(max(span.start, last), span.end, SpanState.DELISTED) for span in spans if span.end > last]
+    return [replace(span, end=min(span.end, last)) for span in spans if span.start < last] + behind
 
 
 def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Span:
         """Whether it is time to ask again for a gap. Where nothing was answered, or nothing usable so far, each next run asks."""
         if self.evidence is None or self.state is SpanState.FAILED or (self.state is SpanState.REJECTED and self.evidence.asked == 1):
             return True
-        return self.evidence.due is not None and self.evidence.due <= now
+        return self.evidence.is_due(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,15 @@ class Coverage:
         """The start of the oldest span that was asked for."""
         return next((span.start for span in self._spans if span.state not in _NEVER_ASKED), None)
 
+    @property
+    def stored_until(self) -> int:
+        """Where the last stored span ends, 0 if there is none."""
+        return next((span.end for span in reversed(self._spans) if span.state is SpanState.STORED), 0)
+
     def stored_before(self, at: int) -> Span | None:
         """The newest stored span that begins before `at`."""
         end = bisect_left(self._spans, at, key=attrgetter("start"))
-        return next((span for span in reversed(self._spans[:end]) if span.state is SpanState.STORED), None)
+        return next((span for span in map(self._spans.__getitem__, range(end - 1, -1, -1)) if span.state is SpanState.STORED), None)
 
     def delisted_from(self, now: int) -> int | None:
         """Where the series ends, if that is known and not due to be looked at again."""
@@ -120,6 +125,13 @@ class Coverage:
         for low, high, before in self._parts(start, end):
             found, evidence = _found(state, look, before)
             self._put(low, high, found, evidence)
+
+    def forget(self, start: int, end: int) -> None:
+        """Take back what is said of a range: it was wrong. It is as if nobody had asked for it."""
+        low, high = self._touching(start, end)
+        kept = [Span(span.start, min(span.end, start), span.state, span.evidence) for span in self._spans[low:high] if span.start < start]
+        kept += [Span(max(span.start, end), span.end, span.state, span.evidence) for span in self._spans[low:high] if span.end > end]
+        self._spans[low:high] = kept
 
     def missing(self, start: int, end: int, again: Callable[[Span], bool]) -> list[tuple[int, int]]:
         """The parts of the range that are in no span, or in one that is to be asked for `again`; in order, neighbours joined."""
@@ -182,8 +194,8 @@ class Coverage:
             self._put(start, end, SpanState.OUTAGE, evidence.settled())
 
     def _stored_around(self, start: int, end: int) -> bool:
-        stored = [span.start for span in self._spans if span.state is SpanState.STORED]
-        return bool(stored) and stored[0] < start and stored[-1] >= end
+        first = next((span.start for span in self._spans if span.state is SpanState.STORED), start)
+        return first < start and self.stored_until > end
 
     def _touching(self, start: int, end: int) -> tuple[int, int]:
         """The slice of spans that overlap the range or border on it."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal, select, true, tuple_
+from sqlalchemy import BigInteger, and_, case, desc, func, literal, select, true, tuple_
 
 from penstock.columns import Timestamp, in_ms
 from penstock.market.coverage import HELD, SpanState
@@ -21,13 +22,15 @@ from penstock.market.timeframe import Timeframe
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from penstock.market.coverage import Span
     from penstock.market.instrument import SeriesKey
 
 # What nobody can expect to be there.
 NOT_EXPECTED = frozenset({SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED})
+# In a page: of fewer series there are more spans of each.
+_SPANS_IN_A_PAGE = 1_000
 _MOST_SPANS = 1_000
 
 REASONS: Mapping[SpanState, str] = {
@@ -35,7 +38,7 @@ REASONS: Mapping[SpanState, str] = {
     SpanState.OUTAGE: "the exchange has no candle here: several answers over a day or more agree, with candles before and after",
     SpanState.FAILED: "the exchange could not be asked, or did not answer; the next run asks again",
     SpanState.REJECTED: "the exchange sent a row here that cannot be right; it stands in the table quarantine and is asked for again",
-    SpanState.NOT_COLLECTED: "nobody has asked for this range: a limit left it out",
+    SpanState.NOT_COLLECTED: "nobody has asked for this range: a limit or an end left it out",
     SpanState.NOT_LISTED: "the symbol was not listed yet",
     SpanState.DELISTED: "the symbol was not listed any more",
 }
@@ -83,14 +86,15 @@ class Gap:
 
 
 def series_coverage(connection: Connection, wanted: SeriesFilter, *, after_id: int, limit: int) -> list[SeriesCoverage]:
-    """Series in order of their id, those behind `after_id`."""
+    """Series in order of their id, those behind `after_id`; each with its newest spans, up to 1,000 in a page."""
     listed = _of(connection, select(series.c.id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe), wanted)
     rows = connection.execute(listed.where(series.c.id > after_id).order_by(series.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
+    most = max(1, min(_MOST_SPANS, _SPANS_IN_A_PAGE // limit))
     presents = {exchange: present(connection, exchange) for exchange in {row.exchange for row in rows}}
-    spans = _spans(connection, ids, wanted)
+    spans = _spans(connection, ids, wanted, most)
     lengths = _lengths(connection, ids, wanted)
-    return [_series(row, presents[row.exchange], spans[row.id], lengths[row.id], wanted) for row in rows]
+    return [_series(row, presents[row.exchange], spans[row.id], lengths[row.id], wanted, most) for row in rows]
 
 
 def gaps(connection: Connection, wanted: SeriesFilter, *, reason: SpanState | None, after: tuple[int, int] | None, limit: int) -> list[Gap]:
@@ -149,20 +153,22 @@ def _of(connection: Connection, columns: Select[Any], wanted: SeriesFilter) -> S
     return found
 
 
-def _in_range(wanted: SeriesFilter) -> ColumnElement[bool]:
+def _in_range(wanted: SeriesFilter, spans: FromClause = coverage) -> ColumnElement[bool]:
     limits = []
     if wanted.start is not None:
-        limits.append(coverage.c.end_time > literal(wanted.start, Timestamp()))
+        limits.append(spans.c.end_time > literal(wanted.start, Timestamp()))
     if wanted.end is not None:
-        limits.append(coverage.c.start_time < literal(wanted.end, Timestamp()))
+        limits.append(spans.c.start_time < literal(wanted.end, Timestamp()))
     return and_(true(), *limits)
 
 
-def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> Mapping[int, list[Span]]:
+def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter, most: int) -> Mapping[int, list[Span]]:
     """The newest spans of each series, in order; one more than are shown, where there are more."""
-    place = func.row_number().over(partition_by=coverage.c.series_id, order_by=coverage.c.start_time.desc()).label("place")
-    numbered = select(coverage, place).where(coverage.c.series_id.in_(ids), _in_range(wanted)).subquery()
-    newest = select(numbered).where(numbered.c.place <= _MOST_SPANS + 1).order_by(numbered.c.series_id, numbered.c.start_time)
+    older = coverage.alias()
+    edge = select(older.c.start_time).where(older.c.series_id == series.c.id, _in_range(wanted, older)).order_by(desc(older.c.start_time))
+    since = coverage.c.start_time >= func.coalesce(edge.offset(most).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp()))
+    newest = select(coverage).select_from(series).join(coverage, and_(coverage.c.series_id == series.c.id, since))
+    newest = newest.where(series.c.id.in_(ids), _in_range(wanted)).order_by(coverage.c.series_id, coverage.c.start_time)
     spans: defaultdict[int, list[Span]] = defaultdict(list)
     for row in connection.execute(newest):
         spans[row.series_id].append(span_of(row))
@@ -171,46 +177,60 @@ def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Length:
-    """All spans of a series in one state together: their length, where the first begins and the last ends, ms."""
+    """All spans of a series in one state together: their length where candles are wanted, and where the last of them ends, ms.
+
+    `first` is where the series' first span begins that is expected to be there.
+    """
 
     state: SpanState
     length: int
-    start: int
     end: int
+    first: int
 
 
 def _lengths(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> Mapping[int, list[_Length]]:
     """By series and state, so that what is read is as short for a series with a million gaps as for one with none."""
     start, end = in_ms(coverage.c.start_time), in_ms(coverage.c.end_time)
-    if wanted.start is not None:
-        start = case((start < wanted.start, wanted.start), else_=start)
-    if wanted.end is not None:
-        end = case((end > wanted.end, wanted.end), else_=end)
-    sums = select(coverage.c.series_id, coverage.c.state, func.sum(end - start), func.min(start), func.max(end))
-    sums = sums.where(coverage.c.series_id.in_(ids), _in_range(wanted)).group_by(coverage.c.series_id, coverage.c.state)
+    firsts = select(coverage.c.series_id, func.min(start).label("first")).group_by(coverage.c.series_id)
+    first = firsts.where(coverage.c.series_id.in_(ids), coverage.c.state.not_in(NOT_EXPECTED)).subquery()
+    low = _later(start, first.c.first if wanted.start is None else _later(first.c.first, literal(wanted.start, BigInteger)))
+    high = end if wanted.end is None else case((end > wanted.end, wanted.end), else_=end)
+    length = func.sum(case((high > low, high - low), else_=0))
+    sums = select(coverage.c.series_id, coverage.c.state, length, func.max(end), first.c.first).join(first, first.c.series_id == coverage.c.series_id)
     lengths: defaultdict[int, list[_Length]] = defaultdict(list)
-    for series_id, state, length, first, last in connection.execute(sums):
-        lengths[series_id].append(_Length(SpanState(state), int(length), int(first), int(last)))
+    for series_id, state, *found in connection.execute(sums.group_by(coverage.c.series_id, coverage.c.state, first.c.first)):
+        lengths[series_id].append(_Length(SpanState(state), *map(int, found)))
     return lengths
 
 
-def _series(row: Row[Any], now: int, spans: Sequence[Span], lengths: Sequence[_Length], wanted: SeriesFilter) -> SeriesCoverage:
-    expected = [one for one in lengths if one.state not in NOT_EXPECTED]
-    start = min((one.start for one in expected), default=None)
-    # What closed since the ledger was last written to is missing too, unless nothing is expected any more.
-    end = Timeframe(row.timeframe).floor(now) if wanted.end is None else min(wanted.end, Timeframe(row.timeframe).floor(now))
-    unasked = 0 if start is None or any(one.state is SpanState.DELISTED for one in lengths) else max(0, end - max(one.end for one in lengths))
-    held = sum(one.length for one in expected if one.state in HELD)
-    total = unasked + sum(one.length for one in expected)
+def _later(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    return case((one > other, one), else_=other)
+
+
+def _series(row: Row[Any], now: int, spans: Sequence[Span], lengths: Sequence[_Length], wanted: SeriesFilter, most: int) -> SeriesCoverage:
+    known = max(lengths, key=attrgetter("end"), default=None)
+    start, end, complete = None, None, None
+    if known is not None:
+        start = max(known.first, wanted.start or 0)
+        present = max(known.end, Timeframe(row.timeframe).floor(now))
+        end = present if wanted.end is None else min(present, wanted.end)
+        complete = _complete(lengths, start, min(end, known.end) if known.state is SpanState.DELISTED else end)
     return SeriesCoverage(
         id=row.id,
         exchange=row.exchange,
         symbol=row.symbol,
         timeframe=row.timeframe,
-        start=start,
-        end=None if start is None else end,
-        # Rounded down: 100 is said of what is whole only.
-        complete=10_000 * held // total / 100 if total else None,
-        spans=spans[-_MOST_SPANS:],
-        more=len(spans) > _MOST_SPANS,
+        start=None if complete is None else start,
+        end=None if complete is None else end,
+        complete=complete,
+        spans=spans[-most:],
+        more=len(spans) > most,
     )
+
+
+def _complete(lengths: Sequence[_Length], start: int, end: int) -> float | None:
+    """In percent; None: nothing was expected. What is in no span is missing: it closed since the ledger was last written, or a run was broken off."""
+    expected = end - start - sum(one.length for one in lengths if one.state in NOT_EXPECTED)
+    held = sum(one.length for one in lengths if one.state in HELD)
+    # Rounded down: 100 is said of what is whole only.
+    return 10_000 * held // expected / 100 if expected > 0 else None

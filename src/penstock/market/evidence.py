@@ -35,8 +35,14 @@ class Evidence:
         """Of a gap that was asked for once."""
         return cls(1, at, at, source, at + _UNCONFIRMED_AGAIN[0])
 
+    def is_due(self, now: int) -> bool:
+        """Whether it is time to ask again; of what was asked later than now, the clock was wrong that said so."""
+        return self.last_asked > now or (self.due is not None and self.due <= now)
+
     def again(self, at: int, source: str) -> Evidence:
-        """After one more answer that agrees."""
+        """After one more answer that agrees; what was said by a clock that was ahead counts for nothing."""
+        if self.last_asked > at + _MINUTE:
+            return Evidence.first(at, source)
         later = (self.first_asked + after for after in _UNCONFIRMED_AGAIN)
         due = next((due for due in later if due > at), at + _DAY)
         return Evidence(self.asked + 1, self.first_asked, max(at, self.last_asked), source, due)

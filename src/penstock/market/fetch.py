@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from penstock.market.timeframe import Timeframe
 
 # The last closed candles of a series are read again whenever what follows them is asked for.
-_READ_AGAIN = 3
+READ_AGAIN = 3
 # So far behind the end of a piece it is asked, so that a row there makes the last one of the piece final.
-_BEYOND = 2
+BEYOND = 2
 # A page that is shorter than this part of what was asked for says nothing of how many rows the server sends at the most.
 _LEAST_FULL = 10
 _NO_END = 2**62
@@ -61,8 +61,8 @@ class PieceFetcher:
         first = piece.first
         while True:
             reading, more = await twice(lambda step=step: self._read(target, piece, step))  # type: ignore[misc]
-            page = await self._page(target, piece, step, reading, first=first, more=more)
-            yield page
+            followed = not more and await self._followed(target, piece, reading)
+            yield await self._page(target, piece, step, reading, first=first, more=more, followed=followed)
             if not more:
                 return
             last = reading.opens[-1]
@@ -73,7 +73,7 @@ class PieceFetcher:
         stored = target.coverage.stored_before(piece.start)
         if stored is not None and stored.end >= piece.start:
             # The same gap is asked for by another request each time: what stands between may have kept the answer to the last one.
-            back = (_READ_AGAIN + target.coverage.asked_at(piece.start)) * longest
+            back = (READ_AGAIN + target.coverage.asked_at(piece.start)) * longest
             return _Step(piece.start, max(stored.start, piece.start - back), anchored=True)
         # A candle that opens earlier may reach into the piece.
         return _Step(piece.start, max(0, piece.start - longest + 1), anchored=False)
@@ -81,7 +81,7 @@ class PieceFetcher:
     async def _read(self, target: Target, piece: Piece, step: _Step) -> tuple[Reading, bool]:
         """An answer to the rest of the piece, and whether there is more of it behind."""
         timeframe = target.key.timeframe
-        beyond = None if piece.end is None else timeframe.shift(piece.end, _BEYOND)
+        beyond = None if piece.end is None else timeframe.shift(piece.end, BEYOND)
         known_before = max(step.at, step.start + 1) if step.anchored else None
         reading = await self._asker.read(
             PageRequest(series=target.key, start=step.start, end=beyond, limit=self._page_limit), known_before=known_before
@@ -110,7 +110,17 @@ class PieceFetcher:
             return end > reading.at
         return last >= piece.end or (end >= piece.end and not full)
 
-    async def _page(self, target: Target, piece: Piece, step: _Step, reading: Reading, *, first: bool, more: bool) -> CandlePage:
+    async def _followed(self, target: Target, piece: Piece, reading: Reading) -> bool:
+        """Whether another answer, without an end, shows the last row of a piece with a later one: a hole may be longer than all pieces."""
+        last = reading.good[-1] if reading.good else None
+        if piece.end is None or last is None or last.open_time < reading.opens[-1] or last.open_time >= piece.end:
+            return False
+        if last.close_time >= reading.at - self._grace_ms:
+            return False
+        over = await self._asker.read(PageRequest(series=target.key, start=last.open_time, limit=2))
+        return len(over.opens) > 1 and over.good[:1] == [last]
+
+    async def _page(self, target: Target, piece: Piece, step: _Step, reading: Reading, *, first: bool, more: bool, followed: bool) -> CandlePage:
         """What an answer gives to store, and what it proves."""
         if more and not reading.good:
             message = f"none of the {len(reading.bad)} rows from {iso(step.at)} on could be used: {reading.bad[0].reason}"
@@ -119,11 +129,11 @@ class PieceFetcher:
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end
         wanted = [row for row in reading.good if row.open_time < min(end, last) and (step.anchored or end_of(row, timeframe) > piece.start)]
-        closed = self._closed(target, reading, wanted)
+        closed = self._closed(target, reading, wanted, followed=followed)
         found = _Found(timeframe, step.at, doubtful=reading.doubtful)
         before = None
-        opened = reading.opens[0] if reading.opens else end
-        if first and opened < end and not reading.doubtful and found.is_hole(step.at, opened):
+        opened = reading.opens[0] if reading.opens else step.at
+        if first and not reading.doubtful and found.is_hole(step.at, min(opened, end)):
             before = await twice(lambda: self._before_first(target, step.at, opened))
         # A row that has not closed yet ends what can be said; one that has, and is not final, is a gap like what follows it.
         final_before = reading.at - self._grace_ms
@@ -132,10 +142,10 @@ class PieceFetcher:
         bad = [row for row in reading.bad if not (more and row.open_time == last)]
         return CandlePage(target=target, candles=wanted, closed=closed, rejected=bad, spans=spans, look=Look(reading.at, self._source), last=not more)
 
-    def _closed(self, target: Target, reading: Reading, wanted: Sequence[Candle]) -> int:
-        """How many rows are final: their close and the grace are over, and a later row stands in the answer, or an earlier answer said the same."""
+    def _closed(self, target: Target, reading: Reading, wanted: Sequence[Candle], *, followed: bool) -> int:
+        """How many rows are final: closed, the grace over, and a later row in an answer with them, or an earlier one that said the same."""
         final_before = reading.at - self._grace_ms
-        newest = max(reading.opens, default=0)
+        newest = _NO_END if followed else max(reading.opens, default=0)
         count = len(wanted)
         while count and not (
             wanted[count - 1].close_time < final_before

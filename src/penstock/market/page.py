@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.core.run import Counters
+from penstock.market.candle import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from penstock.core.run import Run, Work
     from penstock.errors import SourceError
@@ -41,6 +42,26 @@ class Target:
     rejected: int = 0
     misaligned: int = 0
     error: SourceError | None = None
+
+    @property
+    def known_from(self) -> int | None:
+        """Where the series begins, as far as it was asked for; a candle that is not final is in no span."""
+        known = self.coverage.known_from
+        return self.newest_open.open_time if known is None and self.newest_open else known
+
+    @property
+    def known_until(self) -> int:
+        """Where its last candle ends, final or not; 0 if it has none."""
+        stored = self.coverage.stored_until
+        return stored if self.newest_open is None else max(stored, end_of(self.newest_open, self.key.timeframe))
+
+    def due_before(self, at: int) -> Iterator[tuple[int, int]]:
+        """The gaps that begin before `at` and are looked at again."""
+        for span in self.coverage:
+            if span.start >= at:
+                return
+            if span.start in self.due:
+                yield span.start, span.end
 
     def said_before(self, row: Candle, at: int) -> bool:
         """Whether an earlier look, after the candle had closed, gave the same values."""
@@ -119,8 +140,8 @@ class CandleStore(Protocol):
     async def open_series(self, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
         """The series as they are stored, in the order asked; what is not there yet is created."""
 
-    async def note(self, run: Run, progress: int, message: str, work: Work) -> None:
-        """Record how far the run is, without rows; FencedError when the run was taken over."""
+    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
+        """Record how far the run is, and so many requests more, without rows; FencedError when the run was taken over."""
 
     async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
         """Write rows, coverage, quarantine and the run's counters in one transaction; FencedError when the run was taken over."""

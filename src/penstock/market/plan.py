@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # A piece is fetched page after page; a long range is cut so that several pieces of one series go side by side.
-_PAGES_IN_A_PIECE = 20
+PAGES_IN_A_PIECE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Planner:
         ranges, known = self._ranges.missing(target, ending=ending, ended=ending if delisted else None)
         if delisted and ending is not None and ended is None and 0 < ending < (running := target.key.timeframe.floor(self._clock.now())):
             known.append(Span(ending, running, SpanState.DELISTED))
+        known += self._ranges.left_out(target)
         pieces: list[Piece] = []
         for start, end in ranges:
             pieces += self._cut(target, await self._first_row(target, start, end, known), end)
@@ -73,7 +74,7 @@ class Planner:
     def failed(self, target: Target) -> list[Span]:
         """What could not even be planned: what is asked for without being told to, nothing further back."""
         timeframe = target.key.timeframe
-        begin = target.coverage.known_from
+        begin = target.known_from
         if begin is None:
             begin = self._ranges.newest(target)
         missing = target.coverage.missing(begin, timeframe.floor(self._clock.now()), lambda span: span.state is SpanState.FAILED)
@@ -126,7 +127,7 @@ class Planner:
     async def _ending(self, target: Target) -> int | None:
         """The end of the newest candle of a series that does not trade now; None when that does not matter, or its last row cannot be used."""
         status = target.key.instrument.status
-        if status is Status.TRADING or (status is Status.HALTED and target.coverage.known_from is not None):
+        if status is Status.TRADING or (status is Status.HALTED and target.known_from is not None):
             return None
         newest = await self._asker.read(PageRequest(series=target.key, limit=1))
         if not newest.opens:
@@ -142,7 +143,7 @@ class Planner:
 
     def _after_a_piece(self, target: Target, start: int) -> int:
         timeframe = target.key.timeframe
-        return timeframe.shift(timeframe.floor(start), self._page_limit * _PAGES_IN_A_PIECE)
+        return timeframe.shift(timeframe.floor(start), self._page_limit * PAGES_IN_A_PIECE)
 
 
 async def twice(question: Callable[[], Awaitable[T]]) -> T:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from penstock.core.run import Work
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from penstock.market.plan import Piece
 
 _UNIT = "candles"
+# Of a run that goes on.
+_MOST_PERCENT = 99
 
 
 class Tally:
@@ -30,30 +34,38 @@ class Tally:
         self._expected = 0
         self._looked_at = 0
         self._percent = 0
+        # What is asked for of each series, in order, up to the candle that ran when it was planned.
+        self._asked: dict[int, list[tuple[int, int]]] = {}
 
     def planned(self, target: Target, pieces: Sequence[Piece], now: int) -> None:
         """A series is planned."""
         timeframe = target.key.timeframe
         running = timeframe.shift(timeframe.floor(now), 1)
-        target.expected = sum(timeframe.candles_within(piece.start, running if piece.end is None else piece.end) for piece in pieces)
+        asked = sorted((piece.start, running if piece.end is None else piece.end) for piece in pieces)
+        target.expected = sum(timeframe.candles_within(start, end) for start, end in asked)
+        self._asked[target.series_id] = asked
         self._planned += 1
         self._expected += target.expected
 
     def account(self, page: CandlePage) -> None:
-        """A page is there."""
-        timeframe = page.target.key.timeframe
-        looked_at = sum(timeframe.candles_within(span.start, span.end) for span in page.spans) + len(page.candles) - page.closed
-        self._count(page.target, min(page.target.expected, page.target.looked_at + looked_at))
+        """A page is there. What it knows without having asked, and what has closed since the plan, was not expected and is not counted."""
+        target = page.target
+        known_until = max((span.end for span in page.spans), default=0)
+        unfinished = [row.open_time for row in page.candles[page.closed :] if row.open_time >= known_until]
+        found = [(span.start, span.end) for span in page.spans] + [(opened, target.key.timeframe.shift(opened, 1)) for opened in unfinished]
+        looked_at = sum(self._asked_within(target, start, end) for start, end in found)
+        self._count(target, min(target.expected, target.looked_at + looked_at))
 
     def ended(self, target: Target) -> None:
         """A series is done."""
         self._count(target, target.expected)
 
     def percent(self, done: int) -> int:
-        """How far the collection is when so many series are done; it never goes back."""
+        """How far the collection is when so many series are done; it never goes back, and is 100 when all are."""
         if self._series:
             whole = self._looked_at / self._expected if self._expected else done / self._series
-            self._percent = max(self._percent, int(100 * whole * self._planned / self._series))
+            percent = int(100 * whole * self._planned / self._series)
+            self._percent = max(self._percent, percent if done == self._series else min(percent, _MOST_PERCENT))
         return self._percent
 
     def work(self, wait: Wait | None = None) -> Work:
@@ -66,6 +78,12 @@ class Tally:
             return work
         why = f"{self._source} to let requests in again" if wait.told else f"{self._source}'s limit"
         return replace(work, waiting_for=why, waiting_until=int(wait.until * 1000))
+
+    def _asked_within(self, target: Target, start: int, end: int) -> int:
+        """How many of the candles that were asked for open in a range."""
+        asked = self._asked.get(target.series_id, [])
+        first = bisect_right(asked, start, key=lambda piece: piece[1])
+        return sum(target.key.timeframe.candles_within(max(start, low), min(end, high)) for low, high in islice(asked, first, None) if low < end)
 
     def _count(self, target: Target, looked_at: int) -> None:
         self._looked_at += looked_at - target.looked_at

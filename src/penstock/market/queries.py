@@ -67,10 +67,11 @@ def instruments(connection: Connection, exchange: str | None, *, names: Collecti
     if names is not None:
         wanted = wanted.where(called(connection, names))
     rows = connection.execute(wanted).all()
-    return [_instrument(row) for row in rows], max((row.seen_at for row in rows), default=0)
+    return [instrument_of(row) for row in rows], max((row.seen_at for row in rows), default=0)
 
 
-def _instrument(row: Row[Any]) -> Instrument:
+def instrument_of(row: Row[Any]) -> Instrument:
+    """The instrument that a row with its columns stands for."""
     return Instrument(
         exchange=row.exchange,
         market=row.market,
@@ -112,7 +113,7 @@ def symbols(connection: Connection, wanted: SymbolFilter, *, after_id: int, limi
         names = (func.upper(column) for column in (instrument.c.symbol, instrument.c.native_symbol))
         found = found.where(or_(*(name.startswith(wanted.begins.upper(), autoescape=True) for name in names)))
     rows = connection.execute(found.order_by(instrument.c.id).limit(limit))
-    return [SymbolRow(row.id, _instrument(row), row.seen_at, row.gone_at) for row in rows]
+    return [SymbolRow(row.id, instrument_of(row), row.seen_at, row.gone_at) for row in rows]
 
 
 def called(connection: Connection, names: Collection[str]) -> ColumnElement[bool]:
@@ -320,7 +321,7 @@ def collected_lately(connection: Connection, exchange: str, within_ms: int) -> l
     since = literal(present(connection, exchange) - within_ms, Timestamp())
     wanted = select(instrument, series.c.timeframe).join(series, series.c.instrument_id == instrument.c.id)
     wanted = wanted.where(instrument.c.exchange == exchange, newest.correlate(series).scalar_subquery() > since)
-    return [(_instrument(row), row.timeframe) for row in connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))]
+    return [(instrument_of(row), row.timeframe) for row in connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))]
 
 
 def present(connection: Connection, exchange: str) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from penstock.core.moment import iso
+from penstock.errors import InvalidInputError
 from penstock.market.again import LOOKED_AT_AGAIN
 from penstock.market.coverage import Span, SpanState
 from penstock.market.instrument import Status
@@ -34,6 +37,17 @@ class Wish:
     newest_first: bool = False
 
 
+def check_range(first: int | None, last: int | None, *, names: tuple[str, str]) -> None:
+    """InvalidInputError for a range (ms) that begins in the future, or ends where it begins or ahead of that; `names` are those of its two fields."""
+    begins, ends = names
+    if first is not None and first > time.time() * 1000:
+        message = f"{begins}: {iso(first)} lies in the future; give a time that has passed"
+        raise InvalidInputError(message, field=begins)
+    if first is not None and last is not None and last <= first:
+        message = f"{ends}: {iso(last)} does not lie after {begins}, {iso(first)}; give a later time"
+        raise InvalidInputError(message, field=ends)
+
+
 class Clock(Protocol):
     """The exchange's time, ms."""
 
@@ -54,10 +68,26 @@ class Ranges:
 
         `ending` is the end of the newest candle of an empty series, if that is known; nothing is asked for from where the series has `ended`.
         """
+        if self._is_refused(target):
+            return [], []
         begin, known = self._wanted(target, ending)
         horizon = self.horizon(target, ended)
+        older = [(start, min(end, begin)) for start, end in target.due_before(min(begin, horizon))]
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
-        return list(self._joined(target, self._with_tail(target, ranges, horizon))), known
+        return list(self._joined(target, older + self._with_tail(target, ranges, horizon))), known
+
+    def _is_refused(self, target: Target) -> bool:
+        """Whether the exchange neither lists the series any more nor is likely to answer for it: then it is asked only by who wants it."""
+        wanted = self._wish.gaps or self._wish.recheck
+        return target.key.instrument.gone and self.known_end(target) is not None and not wanted
+
+    def left_out(self, target: Target) -> list[Span]:
+        """What an end of the wish leaves out: from there to now, as far as nothing is known of it."""
+        if self._wish.until is None:
+            return []
+        now = target.key.timeframe.floor(self._clock.now())
+        unknown = target.coverage.missing(self._wish.until, now, lambda _: False) if self._wish.until < now else []
+        return [Span(start, end, SpanState.NOT_COLLECTED) for start, end in unknown]
 
     def known_end(self, target: Target) -> int | None:
         """Where a series that is not listed any more has ended, if that is known."""
@@ -72,7 +102,8 @@ class Ranges:
     def newest(self, target: Target, ending: int | None = None) -> int:
         """Where the newest candles begin that an empty series begins with."""
         timeframe = target.key.timeframe
-        newest = timeframe.floor(ending - 1 if ending else self._clock.now())
+        end = min(at for at in (ending or self._clock.now() + 1, self._wish.until) if at is not None)
+        newest = timeframe.floor(max(0, end - 1))
         return max(0, timeframe.shift(newest, 1 - (self._wish.limit or DEFAULT_LIMIT)))
 
     def _again(self, target: Target, span: Span) -> bool:
@@ -85,7 +116,7 @@ class Ranges:
             case SpanState.NOT_COLLECTED:
                 return self._wish.since is not None
             case SpanState.DELISTED:
-                return target.key.instrument.status is not Status.DELISTED
+                return target.key.instrument.status is not Status.DELISTED or span.is_due(self._clock.now())
             case SpanState.UNCONFIRMED | SpanState.REJECTED if self._wish.gaps:
                 return True
             case _:
@@ -97,7 +128,7 @@ class Ranges:
         since = None if wish.since is None else max(0, timeframe.floor(wish.since))
         if wish.recheck and since is not None:
             return since, []
-        if (known_from := target.coverage.known_from) is not None:
+        if (known_from := target.known_from) is not None:
             if wish.newest_ms is not None:
                 return max(known_from, timeframe.floor(self._clock.now() - wish.newest_ms)), []
             return (known_from if since is None else min(since, known_from)), []
@@ -110,9 +141,16 @@ class Ranges:
 
     def _with_tail(self, target: Target, ranges: list[tuple[int, int]], horizon: int) -> list[tuple[int, int]]:
         """With the last range from the last stored candle on: where nothing came so far, a page holds both, and shows what came since."""
-        if ranges and ranges[-1][1] == horizon and (stored := target.coverage.stored_before(ranges[-1][0])):
-            return [(start, end) for start, end in ranges if end <= stored.end] + [(stored.end, horizon)]
-        return ranges
+        stored = target.coverage.stored_before(ranges[-1][0]) if ranges and ranges[-1][1] == horizon else None
+        # Where it is read again although it is stored, nothing is missing between.
+        if stored is None or stored.end > ranges[-1][0] or not self._all_wanted(target, stored.end, ranges[-1][0]):
+            return ranges
+        return [(start, end) for start, end in ranges if end <= stored.end] + [(stored.end, horizon)]
+
+    @staticmethod
+    def _all_wanted(target: Target, start: int, end: int) -> bool:
+        """Whether nothing in a range was left out because nobody wanted it."""
+        return start == end or target.coverage.missing(start, end, lambda span: span.state is not SpanState.NOT_COLLECTED) == [(start, end)]
 
     def _joined(self, target: Target, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Ranges that lie on one page as one."""

@@ -18,7 +18,7 @@ from penstock.market.coverage import Coverage
 from penstock.market.execution_logs import collection_entries
 from penstock.market.instrument import Directory, Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
 from penstock.market.page import CandleStore, Target
-from penstock.market.ranges import Wish
+from penstock.market.ranges import Wish, check_range
 from penstock.market.refresh import InstrumentStore, refresh
 from penstock.market.timeframe import Timeframe
 
@@ -60,7 +60,8 @@ _AUDITED_MS = 48 * 3_600_000
 class CollectOrder:
     """What a user asks to collect, in the user's own words; without symbols or timeframes all configured ones.
 
-    `since` and `until` (ms) bound it; `recheck` reads again what is there, and what is known not to be.
+    `since` and `until` (ms) bound it; `recheck` reads again what is there from `since` on, and what is known not to be. InvalidInputError for a
+    range that is none.
     """
 
     symbols: Sequence[str] | None = None
@@ -70,6 +71,12 @@ class CollectOrder:
     since: int | None = None
     until: int | None = None
     recheck: bool = False
+
+    def __post_init__(self) -> None:
+        check_range(self.since, self.until, names=("since", "until"))
+        if self.recheck and self.since is None:
+            message = "since: recheck needs to know from when on; give a time, such as 2025-01-31"
+            raise InvalidInputError(message, field="since")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +143,12 @@ class MarketRuns:
         return replace(submission, job_name="backfill_manual", wait=wait, idempotency_key=idempotency_key)
 
     async def estimate(self, order: BackfillOrder) -> Estimate:
-        """What a backfill would take; InvalidInputError as for the backfill itself."""
+        """What a backfill would take, by what the database knows; InvalidInputError as for the backfill itself."""
         source = await self._source_of(order.exchange)
-        timeframes, named = await self._meant(order)
-        keys = [SeriesKey(one, step) for one in named for step in timeframes]
+        timeframes, names = await self._asked(order)
 
         def read(connection: Connection) -> Estimate:
+            keys = [SeriesKey(one, step) for one in _listed(connection, order.exchange, names) for step in timeframes]
             known = coverage_queries.known_spans(connection, keys)
             targets = [Target(key, 0, Coverage(known[key])) for key in keys]
             now = queries.present(connection, order.exchange)
@@ -156,12 +163,17 @@ class MarketRuns:
 
     async def _meant(self, order: CollectOrder | BackfillOrder) -> tuple[Sequence[Timeframe], Mapping[Instrument, str]]:
         """The timeframes and instruments of an order, each of those with the name that it was asked for by."""
+        timeframes, names = await self._asked(order)
+        return timeframes, name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
+
+    async def _asked(self, order: CollectOrder | BackfillOrder) -> tuple[Sequence[Timeframe], Sequence[str]]:
+        """The timeframes of an order, and the names of its instruments."""
         timeframes = parse_timeframes(order.timeframes or self.configured.timeframes, field="timeframes")
         names = list(order.symbols) if order.symbols else await self.configured_symbols()
         if not names:
             message = "symbols: none are known yet; name some, or wait for the first symbol refresh"
             raise InvalidInputError(message, field="symbols")
-        return timeframes, name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
+        return timeframes, names
 
     async def config_symbols(self, exchange: str, names: Sequence[str]) -> dict[str, str]:
         """See penstock.market.configs.ConfigDomain; InvalidInputError for an exchange that is not there, too."""
@@ -291,6 +303,17 @@ def log_entries(run: Run) -> list[LogEntry]:
     if run.kind == SYMBOL_REFRESH:
         return [LogEntry(job_type=SYMBOL_REFRESH, exchange=str(run.params["exchange"]))]
     return []
+
+
+def _listed(connection: Connection, exchange: str, names: Sequence[str]) -> Iterable[Instrument]:
+    """The named instruments, as of the last symbol refresh; InvalidInputError for a name that it has not found."""
+    known, _ = queries.instruments(connection, exchange, names=names)
+    if not _all_named(names, known):
+        known, _ = queries.instruments(connection, exchange)
+    if not known:
+        message = f"symbols: what {exchange} lists is not known yet, and a dry run does not ask; wait for the first symbol refresh"
+        raise InvalidInputError(message, field="symbols")
+    return name_instruments(names, known, field="symbols")
 
 
 def _all_named(names: Sequence[str], known: Sequence[Instrument]) -> bool:

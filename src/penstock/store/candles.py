@@ -54,9 +54,10 @@ class SqlCandleStore:
         """See CandleStore."""
         return await self._database.write(lambda connection: _open_series(connection, keys))
 
-    async def note(self, run: Run, progress: int, message: str, work: Work) -> None:
+    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
         """See CandleStore."""
-        await self._database.write(lambda connection: count_up(connection, run, Counters(), progress=progress, message=message, work=work))
+        asked = Counters(requests=requests)
+        await self._database.write(lambda connection: count_up(connection, run, asked, progress=percent, message=message, work=work))
 
     async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
         """See CandleStore."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import uuid
 from dataclasses import asdict
 from functools import cache
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CursorResult, and_, delete, func, null, or_, select, update
 
-from penstock.columns import DatabaseNow, read_clock
+from penstock.columns import DatabaseNow
 from penstock.core.events import CancelAsked, QueueChanged, RunChanged
-from penstock.core.moment import iso
 from penstock.core.run import ENDED, Counters, Run, RunEnd, RunState, Submission
 from penstock.errors import ConflictError, FencedError, InvalidInputError, NotFoundError
 from penstock.store.backend import UNCOUNTED, announce
 from penstock.store.execution_logs import ExecutionLogs, close_rows
+from penstock.store.holders import held
 from penstock.store.schema import claim
 from penstock.store.schema import run as runs
 from penstock.store.storable import storable, storable_text
@@ -188,7 +187,7 @@ def _make(connection: Connection, submission: Submission, dead_after_ms: int, be
     first = _whose_turn(connection, wanted) if made.somebody_waits else None
     if first is not None or not (_claim(connection, made.id, wanted) or _claim_from_dead(connection, made.id, wanted, dead_after_ms)):
         if not submission.wait:
-            raise _held(connection, wanted, first, dead_after_ms)
+            raise held(connection, wanted, first, dead_after_ms)
         connection.execute(update(runs).where(runs.c.id == made.id).values(waiting=True, resources=wanted))
     announce(connection, RunChanged(made.id), QueueChanged())
     return made
@@ -256,28 +255,6 @@ def _promote(connection: Connection) -> bool:
         return False
     connection.execute(update(runs).where(runs.c.id == row.id).values(waiting=False, resources=null()))
     return True
-
-
-def _held(connection: Connection, resources: Sequence[str], first: str | None, dead_after_ms: int) -> ConflictError:
-    if first is not None:
-        return ConflictError(f"Data collection already running: task {first} waited longer for the same series", task_id=first)
-    columns = (claim.c.resource, runs.c.task_id, runs.c.state, runs.c.started_at, runs.c.heartbeat_at)
-    held = select(*columns).join(runs, runs.c.id == claim.c.run_id).where(claim.c.resource.in_(resources))
-    row = connection.execute(held.order_by(claim.c.resource).limit(1)).one_or_none()
-    if row is None:
-        return ConflictError("Data collection already running: it has just ended, try again")
-    how_long = ", and is queued"
-    if row.state == RunState.RUNNING:
-        how_long = _how_long(row.started_at, silent_ms=read_clock(connection) - row.heartbeat_at, dead_after_ms=dead_after_ms)
-    return ConflictError(f"Data collection already running: task {row.task_id} holds {row.resource}{how_long}", task_id=row.task_id)
-
-
-def _how_long(started_at: int, *, silent_ms: int, dead_after_ms: int) -> str:
-    """Since when a running run holds what it does, and when that is free if nobody works on it any more."""
-    since = iso(started_at)
-    free_s = max(1, math.ceil((dead_after_ms - silent_ms) / 1000))
-    beat = f"it gave its last sign of life {max(0, silent_ms) // 1000} s ago"
-    return f" since {since}; {beat}, and if its process is dead this is free by itself in {free_s} s"
 
 
 def _dead(dead_after_ms: int) -> ColumnElement[bool]:

@@ -1,0 +1,87 @@
+"""A page of `GET /coverage` and of `GET /gaps` over 10,000 series of twenty spans each, in process: read and written as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, text
+
+from benchmarks.places import KINDS
+from benchmarks.report import median_of
+from benchmarks.rows import make_keys
+from penstock.api.coverage import coverage_page, gap_page
+from penstock.market.coverage_queries import SeriesFilter, gaps, series_coverage
+from penstock.market.tables import coverage
+from penstock.store.candles import SqlCandleStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastapi import Response
+    from sqlalchemy import Connection
+
+    from benchmarks.places import Places
+    from benchmarks.report import Figure
+    from benchmarks.sizes import Sizes
+    from penstock.store.database import Database
+
+_SERIES_PAGE, _GAPS_PAGE = 500, 1_000
+_LIMIT_MS = 50.0
+_SPANS = 20
+_HOUR_MS = 3_600_000
+_FIRST_MS = 1_700_000_000_000 - 1_700_000_000_000 % _HOUR_MS
+_ROWS_AT_ONCE = 20_000
+
+
+def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
+    """Milliseconds of a page, on each database."""
+    for kind in KINDS:
+        series, found = asyncio.run(_pages(places, kind, sizes))
+        note = f"of {sizes.ledger_series:,} series with {_SPANS} spans each"
+        yield median_of(f"GET /coverage, a page of {_SERIES_PAGE} series", kind, "ms", series, limit=_LIMIT_MS, note=note)
+        yield median_of(f"GET /gaps, a page of {_GAPS_PAGE:,} gaps", kind, "ms", found, note=note)
+
+
+async def _pages(places: Places, kind: str, sizes: Sizes) -> tuple[list[float], list[float]]:
+    async with places.migrated(kind) as database:
+        opened = await SqlCandleStore(database).open_series(make_keys(sizes.ledger_series))
+        ids = [one.series_id for one in opened]
+        for at in range(0, len(ids), _ROWS_AT_ONCE // _SPANS):
+            rows = [row for series_id in ids[at : at + _ROWS_AT_ONCE // _SPANS] for row in _spans(series_id)]
+            await database.write(lambda connection, rows=rows: connection.execute(insert(coverage), rows))  # type: ignore[misc]
+        await database.write(lambda connection: connection.execute(text("ANALYZE")))
+        chance = random.Random(7)
+        after = [chance.choice(ids[: max(1, len(ids) - _SERIES_PAGE)]) - 1 for _ in range(sizes.ledger_reads)]
+        series = [await _timed(database, _coverage(at)) for at in after]
+        return series, [await _timed(database, _gaps(at)) for at in after]
+
+
+def _spans(series_id: int) -> Iterator[dict[str, Any]]:
+    """Ten days that are stored, and an hour behind each that is not."""
+    at = _FIRST_MS
+    for place in range(_SPANS):
+        end = at + (240 if place % 2 == 0 else 1) * _HOUR_MS
+        span = {"series_id": series_id, "start_time": at, "end_time": end, "run_id": 1}
+        if place % 2 == 0:
+            asked: dict[str, Any] = dict.fromkeys(("asked", "first_asked", "last_asked", "source", "due_at"))
+            yield span | {"state": "stored"} | asked
+        else:
+            yield span | {"state": "outage", "asked": 4, "first_asked": end, "last_asked": end + 24 * _HOUR_MS, "source": "binance", "due_at": None}
+        at = end
+
+
+def _coverage(after: int) -> Callable[[Connection], Response]:
+    return lambda connection: coverage_page(series_coverage(connection, SeriesFilter(), after_id=after, limit=_SERIES_PAGE), _SERIES_PAGE)
+
+
+def _gaps(after: int) -> Callable[[Connection], Response]:
+    return lambda connection: gap_page(gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE), _GAPS_PAGE)
+
+
+async def _timed(database: Database, page: Callable[[Connection], Response]) -> float:
+    started = time.perf_counter()
+    await database.read(page)
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,1 @@
+"""Verify: prove that what is stored is whole, and mend what is not."""

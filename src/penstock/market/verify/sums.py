@@ -1,0 +1,133 @@
+"""Candles against the finer ones in their range: amounts and trades are sums, the highest, the lowest, the first open, the last close.
+
+Each step is compared with the longest finer one that is stored in whole, so 1d with 1h, 1h with 5m, 5m with 1m: where all agree, all add up.
+Only whole sets count: a closed candle, and every finer one in its range, closed too. Times are ms.
+"""
+
+from __future__ import annotations
+
+from decimal import Context
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from penstock.market.timeframe import Timeframe
+from penstock.market.verify.finding import Finding, Kind
+from penstock.market.verify.stored import END_OF_TIME, ROWS, after, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.market.candle import Candle
+    from penstock.market.verify.stored import Checks, Stored
+
+_DAY = Timeframe.D1.longest_ms
+_AMOUNTS = ("volume", "quote_volume", "taker_base", "taker_quote")
+# Enough digits for any sum of amounts: nothing is rounded.
+_EXACT = Context(prec=120)
+# Candles that are compared value by value in one transaction.
+_AT_ONCE = 50
+# Ranges that lack a finer step and are looked at one by one.
+_MOST_RANGES = 50
+
+
+def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
+    """Each series of an instrument with the finer ones that its candles are made of, the longest step first."""
+    steps = sorted((one for one in series if one.key.timeframe.longest_ms <= _DAY), key=lambda one: one.key.timeframe.longest_ms)
+    for place, one in enumerate(steps):
+        finer = [other for other in steps[:place] if one.key.timeframe.longest_ms % other.key.timeframe.longest_ms == 0]
+        if finer:
+            yield one, finer[::-1]
+
+
+class SumsWalk:
+    """Goes through the candles of a series that open in `start ≤ t < end` and have finer ones."""
+
+    def __init__(self, checks: Checks, coarse: Stored, finer: Sequence[Stored], start: int = 0, end: int = END_OF_TIME) -> None:
+        self._checks = checks
+        self._finer = finer
+        self._at = coarse.key.timeframe.floor(start)
+        self._end = end
+        self._doubted: list[int] = []
+        self.one = coarse
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return self._at >= self._end and not self._doubted
+
+    def part(self, connection: Connection) -> list[Finding]:
+        """Which candles of the next part do not add up."""
+        self._checks.snapshot(connection)
+        if not self._doubted:
+            self._doubted = self._next(connection)
+        now, self._doubted = self._doubted[:_AT_ONCE], self._doubted[_AT_ONCE:]
+        return [found for opened in now if (found := self._compared(connection, opened))]
+
+    def _next(self, connection: Connection) -> list[int]:
+        """The candles of the next part that are not proved to add up."""
+        begins = [at for one in self._finer if (at := after(connection, one, self._at, self._end, 0)) is not None]
+        there = after(connection, self.one, self._at, self._end, 0)
+        if not begins or there is None:
+            self._at = self._end
+            return []
+        start = max(min(begins), there) // _DAY * _DAY
+        days = max(1, ROWS * self._finer[0].key.timeframe.longest_ms // _DAY)
+        start, end = max(self._at, start), min(start + days * _DAY, self._end)
+        self._at = end
+        opens: list[int] = []
+        ranges = [(start, end)]
+        for fine in self._finer:
+            found = [self._checks.unequal(connection, self.one, fine, *one) for one in ranges]
+            opens += [opened for one in found for opened in one.opens]
+            ranges = self._ranges([opened for one in found for opened in one.bare])
+        return sorted(opens)
+
+    def _ranges(self, opens: Sequence[int]) -> list[tuple[int, int]]:
+        """The ranges of these candles, neighbours joined; as one when they are many."""
+        step = self.one.key.timeframe.longest_ms
+        ranges: list[tuple[int, int]] = []
+        for opened in opens:
+            begin = ranges.pop()[0] if ranges and ranges[-1][1] == opened else opened
+            ranges.append((begin, opened + step))
+        return ranges if len(ranges) <= _MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
+
+    def _compared(self, connection: Connection, opened: int) -> Finding | None:
+        """What is wrong with a candle; nothing if it adds up of some finer ones: then those between are wrong, and found by themselves."""
+        step = self.one.key.timeframe.longest_ms
+        stored = rows(connection, self.one, opened, opened + 1)
+        if not stored:
+            return None
+        details: list[str] = []
+        for fine in self._finer:
+            parts = rows(connection, fine, opened, opened + step, limit=step // fine.key.timeframe.longest_ms + 1)
+            if not _is_whole(fine, parts, opened, opened + step):
+                continue
+            unlike = list(_unlike(stored[0][0], [part for part, _ in parts], fine.key.timeframe))
+            if not unlike:
+                return None
+            details.append("; ".join(unlike))
+        return Finding(Kind.SUMS, opened, opened + step, details[0]) if details else None
+
+
+def _is_whole(fine: Stored, parts: Sequence[tuple[Candle, bool]], start: int, end: int) -> bool:
+    return [part.open_time for part, closed in parts if closed] == list(range(start, end, fine.key.timeframe.longest_ms))
+
+
+def _unlike(coarse: Candle, parts: Sequence[Candle], step: Timeframe) -> Iterator[str]:
+    """In words, what does not add up."""
+    exact = _EXACT.create_decimal
+    wanted = {
+        "open": exact(parts[0].open),
+        "high": max(exact(part.high) for part in parts),
+        "low": min(exact(part.low) for part in parts),
+        "close": exact(parts[-1].close),
+    }
+    for name in _AMOUNTS:
+        wanted[name] = reduce(_EXACT.add, (exact(getattr(part, name)) for part in parts))
+    for name, value in wanted.items():
+        if exact(held := getattr(coarse, name)) != value:
+            yield f"{name} {held}, of its {step} candles {value:f}"
+    if coarse.trades != (trades := sum(part.trades for part in parts)):
+        yield f"trades {coarse.trades}, of its {step} candles {trades}"

@@ -1,0 +1,172 @@
+"""The checks of one series by itself: its rows against the ledger, its grid, and its values.
+
+A series is walked part by part. What SQL counts is enough where a part is whole; where it is not, its rows are looked at one by one.
+Times are ms.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from penstock.market.candle import accept
+from penstock.market.timeframe import Timeframe
+from penstock.market.verify.finding import Finding, Kind
+from penstock.market.verify.stored import END_OF_TIME, ROWS, after, before, edges, places, stored_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.market.verify.stored import Checks, Facts, Place, Stored
+
+# Spans of one part that a statement tells apart; a part with more is looked at row by row, as are steps longer than a day.
+_MOST_SPANS = 16
+_COUNTED = {step for step in Timeframe if step.longest_ms <= Timeframe.D1.longest_ms}
+
+
+class Walk:
+    """Goes through what opens in `start ≤ t < end` of a series; `rows` and `off_grid` count what it has seen.
+
+    `first` and `last` are where what is there begins and ends.
+    """
+
+    def __init__(self, checks: Checks, one: Stored, start: int = 0, end: int = END_OF_TIME) -> None:
+        self._checks = checks
+        self._end = end
+        self._at = start
+        # Up to here the ledger is compared, and so far the rows reach.
+        self._compared: int | None = None
+        self._previous: Place | None = None
+        self.one = one
+        self.rows = 0
+        self.off_grid = 0
+        self.first: int | None = None
+        self.last: int | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return self._at >= self._end
+
+    def part(self, connection: Connection) -> list[Finding]:
+        """What is wrong in the next part."""
+        self._checks.snapshot(connection)
+        if self._compared is None:
+            self._begin(connection)
+        if self.done:
+            return []
+        start, end, spans, facts = self._next(connection)
+        findings = [] if self._is_whole(facts, start, end, spans) else list(self._compare(connection, start, end, spans))
+        self.rows += facts.rows
+        if facts.doubtful:
+            findings += self._impossible(connection, start, end)
+        if facts.rows:
+            self._previous = before(connection, self.one, end)
+        findings = joined(findings)
+        self._at = end
+        self._compared = end if self._previous is None else max(end, self._previous.end)
+        return findings
+
+    def _begin(self, connection: Connection) -> None:
+        there = edges(connection, self.one)
+        if there is None:
+            self._at = self._end
+            return
+        self._at, self._end = max(self._at, there[0]), min(self._end, there[1])
+        self.first, self.last = self._at, self._end
+        self._previous = before(connection, self.one, self._at)
+        self._compared = self._at if self._previous is None else max(self._at, self._previous.end)
+
+    def _next(self, connection: Connection) -> tuple[int, int, list[tuple[int, int]], Facts]:
+        """The next part: ROWS steps from its first row on; so many rows where they stand closer, and no more spans than that."""
+        step, first = self.one.key.timeframe, after(connection, self.one, self._at, self._end, 0)
+        end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
+        end, spans, facts = self._until(connection, end)
+        if facts.rows > ROWS:
+            end, spans, facts = self._until(connection, after(connection, self.one, self._at, end, ROWS) or end)
+        return self._at, end, spans, facts
+
+    def _until(self, connection: Connection, end: int) -> tuple[int, list[tuple[int, int]], Facts]:
+        spans = stored_spans(connection, self.one, self._at, end, ROWS + 1)
+        if len(spans) > ROWS:
+            end = min(end, spans.pop()[0])
+        return end, spans, self._checks.facts(connection, self.one, self._at, end, spans[:_MOST_SPANS])
+
+    def _is_whole(self, facts: Facts, start: int, end: int, spans: Sequence[tuple[int, int]]) -> bool:
+        """Whether the rows are exactly what the ledger says: as many on the grid as can be, so each of them."""
+        step = self.one.key.timeframe
+        if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
+            return False
+        expected = sum(step.candles_within(max(start, low), min(end, high)) for low, high in spans)
+        return facts.inside == facts.closed_inside == facts.closed == expected
+
+    def _compare(self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+        step, previous = self.one.key.timeframe, self._previous
+        compared = start if self._compared is None else self._compared
+        ahead = _Ahead(spans)
+        for place in places(connection, self.one, start, end):
+            yield from self._holes(compared, place.opened, ahead)
+            on_grid = not step.off_grid([place.opened])
+            self.off_grid += not on_grid
+            if place.closed and not ahead.touches(place.opened, place.end):
+                yield Finding(Kind.OUTSIDE, place.opened, place.end)
+            if not place.closed and ahead.touches(place.opened, place.opened + 1):
+                yield Finding(Kind.NOT_FINAL, place.opened, place.end)
+            if not on_grid and previous is not None and place.opened < previous.end and not step.off_grid([previous.opened]):
+                yield Finding(Kind.OFF_GRID, place.opened, place.end)
+            compared, previous = max(compared, place.end), place
+        yield from self._holes(compared, end, ahead)
+
+    def _holes(self, start: int, end: int, ahead: _Ahead) -> Iterator[Finding]:
+        """The stored spans between two rows in which a candle could open."""
+        step = self.one.key.timeframe
+        for low, high in ahead.within(start, end):
+            if step.opens_within(low, high):
+                yield Finding(Kind.MISSING, low, high, count=max(1, step.candles_within(low, high)))
+
+    def _impossible(self, connection: Connection, start: int, end: int) -> Iterator[Finding]:
+        """What would not be accepted today."""
+        step = self.one.key.timeframe
+        while found := self._checks.doubtful(connection, self.one, start, end):
+            _, bad = accept(found, step, start=start, end=end)
+            for row in bad:
+                at = start if row.open_time is None else row.open_time
+                yield Finding(Kind.IMPOSSIBLE, at, step.shift(at, 1), row.detail)
+            if len(found) < ROWS:
+                return
+            start = found[-1].open_time + 1
+
+
+def joined(findings: Iterable[Finding]) -> list[Finding]:
+    """The same, with neighbours of which the same can be said as one."""
+    together: list[Finding] = []
+    for finding in findings:
+        last = together[-1] if together else None
+        if last and last.kind is finding.kind and last.end == finding.start and not finding.detail:
+            together[-1] = replace(last, end=finding.end, count=last.count + finding.count)
+        else:
+            together.append(finding)
+    return together
+
+
+class _Ahead:
+    """Stored spans in order, asked for the parts of ranges that are in one."""
+
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
+        self._spans = spans
+        self._ends = [end for _, end in spans]
+
+    def within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The parts of the range that are in a span."""
+        place = bisect_right(self._ends, start)
+        while place < len(self._spans) and self._spans[place][0] < end:
+            low, high = self._spans[place]
+            yield max(start, low), min(end, high)
+            place += 1
+
+    def touches(self, start: int, end: int) -> bool:
+        """Whether some of the range is in a span."""
+        return next(self.within(start, end), None) is not None

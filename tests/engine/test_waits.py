@@ -1,0 +1,219 @@
+"""What a collection waits for is told while it waits, and no longer; the watcher that tells it lives and fails with its run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock.core.governor import Wait
+from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
+from penstock.market.collect import Collection, CollectOptions, CollectRequest, Progress
+from penstock.market.ranges import Wish
+from tests.engine.engines import PATIENCE_S
+from tests.listed_source import ListedSource
+from tests.market_builders import MINUTE, ORIGIN, Opened, candles, key, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from penstock.core.run import Run, Work
+    from penstock.market.page import CandleFlush, Flushed, OpenedSeries
+    from penstock.market.source import Answer, PageRequest
+
+_CANDLES = 40
+_UNTIL = 1_800_000_000.0
+_LIMIT, _TOLD = Wait(_UNTIL, told=False), Wait(_UNTIL + 60, told=True)
+_OFTEN_S = 0.01
+
+
+@dataclass
+class WaitingSource(ListedSource):
+    """Says that it waits as long as a test wants it to; whole pages are held until there is a permit for each."""
+
+    wait: Wait | None = None
+    permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    looked: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    clock_permit: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def waiting(self) -> Wait | None:
+        self.looked.release()
+        return self.wait
+
+    async def server_time(self) -> int:
+        await self.clock_permit.wait()
+        return self.now
+
+    async def candles(self, request: PageRequest) -> Answer:
+        if request.limit == self.page_limit:
+            await self.permits.acquire()
+        return await super().candles(request)
+
+    async def was_looked_at(self) -> None:
+        """Twice from now on: the first look may have begun before."""
+        while not self.looked.locked():
+            await self.looked.acquire()
+        for _ in range(2):
+            await self.looked.acquire()
+
+
+@dataclass
+class WatchedStore:
+    """The store, and what it is told besides pages."""
+
+    opened: Opened
+    notes: list[tuple[str, str | None]] = field(default_factory=list)
+    flushes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    error: Exception | None = None
+
+    async def open_series(self, keys: Any) -> list[OpenedSeries]:  # noqa: ANN401 - as the store's
+        return await self.opened.store.open_series(keys)
+
+    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
+        self.notes.append((message, None if work is None else work.waiting_for))
+        if self.error is not None:
+            raise self.error
+        await self.opened.store.note(run, percent, message, work=work, requests=requests)
+
+    async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
+        flushed = await self.opened.store.flush(run, flush)
+        self.flushes.release()
+        return flushed
+
+
+@dataclass
+class Waiting:
+    """A collection of one series under way."""
+
+    store: WatchedStore
+    source: WaitingSource
+    run: Run
+    told: list[Progress] = field(default_factory=list)
+
+    def begin(self) -> asyncio.Task[Any]:
+        options = CollectOptions(flush_s=0.0, look_at_waits_s=_OFTEN_S)
+        collection = Collection(self.source, self.store, self.run, options, self.told.append)
+        wish = Wish(since=ORIGIN)
+        return asyncio.create_task(collection.collect(CollectRequest(series=[key()], wish=wish)))
+
+    async def work(self) -> dict[str, Any] | None:
+        """What the record of the run says of its work."""
+        work = await self.store.opened.value("SELECT CAST(work AS TEXT) FROM run WHERE id = :id", id=self.run.id)
+        found: dict[str, Any] | None = None if work is None else json.loads(work)
+        return found
+
+    async def until_waiting_for(self, reason: str | None) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while (work := await self.work()) is None or work["waiting_for"] != reason:
+                await asyncio.sleep(_OFTEN_S)
+
+
+@contextlib.asynccontextmanager
+async def waiting(url: str, *, page_limit: int = 10) -> AsyncIterator[Waiting]:
+    async with opened(url) as store:
+        source = WaitingSource(candles(ORIGIN, _CANDLES), ORIGIN + _CANDLES * MINUTE - 1, page_limit=page_limit)
+        source.clock_permit.set()
+        yield Waiting(WatchedStore(store), source, await store.run())
+
+
+@pytest.fixture
+async def under_way(database_url: str) -> AsyncIterator[Waiting]:
+    async with waiting(database_url) as one:
+        yield one
+
+
+def let_all_in(source: WaitingSource) -> None:
+    for _ in range(100):
+        source.permits.release()
+
+
+async def test_a_wait_is_told_once_and_gone_when_it_is_over(under_way: Waiting) -> None:
+    source, store = under_way.source, under_way.store
+    collecting = under_way.begin()
+    await source.was_looked_at()
+    assert store.notes == [], "nothing is waited for, nothing is written"
+    source.wait = _LIMIT
+    await under_way.until_waiting_for("binance's limit")
+    await source.was_looked_at()
+    assert store.notes == [("Waiting for binance's limit (0/1)", "binance's limit")], "it is written when it changes, not at each look"
+    assert under_way.told[-1].work.waiting_until == int(_UNTIL * 1000)
+    source.wait = _TOLD
+    await under_way.until_waiting_for("binance to let requests in again")
+    source.wait = None
+    await under_way.until_waiting_for(None)
+    assert under_way.told[-1].work.waiting_for is None
+    let_all_in(source)
+    await collecting
+    assert len(store.notes) == 3
+    [row] = await store.opened.rows("SELECT progress, message FROM run")
+    assert row == {"progress": 100, "message": "Collected data for BTC/USDT 1m (1/1)"}
+
+
+async def test_pages_that_are_written_meanwhile_do_not_hide_the_wait(under_way: Waiting) -> None:
+    """Requests that were under way when the limit was used up are answered while the others wait."""
+    source, store = under_way.source, under_way.store
+    collecting = under_way.begin()
+    source.wait = _LIMIT
+    await under_way.until_waiting_for("binance's limit")
+    while not store.flushes.locked():
+        await store.flushes.acquire()
+    source.permits.release()
+    async with asyncio.timeout(PATIENCE_S):
+        await store.flushes.acquire()
+    work = await under_way.work()
+    assert work is not None
+    assert (work["done"] > 0, work["waiting_for"]) == (True, "binance's limit")
+    assert under_way.told[-1].work.waiting_for == "binance's limit"
+    source.wait = None
+    let_all_in(source)
+    await collecting
+    work = await under_way.work()
+    assert work is not None
+    assert work["waiting_for"] is None
+
+
+async def test_a_wait_ahead_of_the_first_request_is_told_too(under_way: Waiting) -> None:
+    """Another run has used the limit up, or the provider told us to wait before this one began."""
+    source = under_way.source
+    source.clock_permit.clear()
+    source.wait = _TOLD
+    collecting = under_way.begin()
+    await under_way.until_waiting_for("binance to let requests in again")
+    source.wait = None
+    source.clock_permit.set()
+    let_all_in(source)
+    await collecting
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+async def test_the_watcher_ends_with_its_run(sqlite_database: str, fails: bool) -> None:
+    async with waiting(sqlite_database) as one:
+        one.source.fails_from = 1 if fails else None
+        let_all_in(one.source)
+        before = asyncio.all_tasks()
+        with pytest.raises(RunUnavailableError) if fails else contextlib.nullcontext():
+            await one.begin()
+        assert asyncio.all_tasks() == before
+
+
+async def test_a_run_that_was_taken_over_ends_while_it_waits(under_way: Waiting) -> None:
+    collecting = under_way.begin()
+    await under_way.source.was_looked_at()
+    await under_way.store.opened.change("UPDATE run SET fence = fence + 1")
+    under_way.source.wait = _LIMIT
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(FencedError):
+            await collecting
+
+
+async def test_a_wait_that_cannot_be_written_ends_the_run_like_a_page_that_cannot(sqlite_database: str) -> None:
+    async with waiting(sqlite_database) as one:
+        one.store.error = StoreUnavailableError("away")
+        one.source.wait = _LIMIT
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(StoreUnavailableError, match="away"):
+                await one.begin()

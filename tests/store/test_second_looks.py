@@ -1,0 +1,176 @@
+"""What one answer, one clock or one row has said is looked at again by ordinary runs; and what nobody can know any more is not asked for in vain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from penstock.errors import SourceRefusedError
+from penstock.market.instrument import SeriesKey, Status
+from penstock.market.ranges import Wish
+from penstock.market.timeframe import Timeframe
+from tests.listed_source import ListedSource
+from tests.market_builders import ORIGIN, candle, candles, instrument, opened
+from tests.store.lying_source import HOUR
+from tests.store.test_truth import DAY, run_once
+
+if TYPE_CHECKING:
+    from penstock.market.candle import Candle
+    from penstock.market.source import Answer, PageRequest
+    from tests.market_builders import Opened
+
+_KEY = SeriesKey(instrument(), Timeframe.H1)
+_NOW = ORIGIN + 190 * HOUR + 5_000
+
+
+def hour(number: int) -> int:
+    return ORIGIN + number * HOUR
+
+
+def exchange(first: int = 0, count: int = 2_000, page_limit: int = 1_000) -> ListedSource:
+    return ListedSource(candles(hour(first), count, step=HOUR), _NOW, page_limit=page_limit)
+
+
+def corrected(row: Candle) -> Candle:
+    return candle(row.open_time, close_time=row.close_time, volume="777.0", trades=row.trades)
+
+
+async def ledger(store: Opened) -> list[tuple[float, float, str]]:
+    return [((span.start - ORIGIN) / HOUR, (span.end - ORIGIN) / HOUR, span.state.value) for span in await store.spans(_KEY)]
+
+
+async def asked_in(store: Opened, source: ListedSource, key: SeriesKey = _KEY, *, days: float = 0, wish: Wish | None = None) -> int:
+    """How many questions a run takes, so much later."""
+    source.now, before = source.now + int(days * DAY), source.requests
+    await run_once(store, source, wish or Wish(), key)
+    return source.requests - before
+
+
+# ── Reading again ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("wish", [Wish(since=hour(150), recheck=True), Wish(newest_ms=48 * HOUR)], ids=["recheck", "audit"])
+async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(sqlite_database: str, wish: Wish) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange()
+        await run_once(store, source, Wish(since=ORIGIN))
+        source.rows = [corrected(row) if row.open_time == hour(160) else row for row in source.rows]
+        await run_once(store, source, wish)
+        assert await store.rows("SELECT count(*) AS n FROM restatement") == [{"n": 1}]
+
+
+# ── The exchange's clock ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class _Ahead(ListedSource):
+    async def server_time(self) -> int:
+        return self.now + 20 * HOUR
+
+
+async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange()
+        await run_once(store, source, Wish(since=ORIGIN))
+        await run_once(store, _Ahead(source.rows, source.now, page_limit=1_000), Wish())
+        source.now += 2 * HOUR
+        await run_once(store, source, Wish())
+        assert (await ledger(store))[0] == (0, 192, "stored")
+
+
+# ── Where a series begins ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_week(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange(first=60, page_limit=100)
+        await run_once(store, source, Wish(since=ORIGIN))
+        assert await ledger(store) == [(0, 60, "not_listed"), (60, 190, "stored")]
+        source.rows = exchange().rows
+        await asked_in(store, source, days=7.1)
+        assert await ledger(store) == [(0, 360, "stored")]
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(gaps=True)], ids=["by itself", "backfill"])
+async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_at_again(sqlite_database: str, wish: Wish) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange(first=60, page_limit=100)
+        await run_once(store, source, Wish(since=ORIGIN))
+        source.asked.clear()
+        for days in (7.1, 24, 1, 365):
+            await asked_in(store, source, days=days, wish=wish)
+        assert (await ledger(store))[0] == (0, 60, "not_listed")
+        assert len([one for one in source.asked if one.start is not None and one.start < hour(50)]) <= 6
+
+
+async def test_what_an_upgrade_doubts_before_a_listing_is_not_listed_again_and_not_asked_for_for_ever(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange(first=60, page_limit=100)
+        await run_once(store, source, Wish(since=ORIGIN))
+        await store.change(f"UPDATE coverage SET state = 'unconfirmed', due_at = {_NOW} WHERE state = 'not_listed'")
+        await asked_in(store, source, days=1)
+        assert (await ledger(store))[0] == (0, 60, "not_listed")
+
+
+async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_candle(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange()
+        for _ in range(4):
+            await run_once(store, source, Wish(limit=1))
+            source.now += 2 * HOUR
+        assert await ledger(store) == [(190, 196, "stored")]
+        assert await store.rows("SELECT count(*) AS n FROM candle WHERE NOT closed") == [{"n": 1}]
+
+
+# ── Where a series ends ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_candles_behind_the_end_that_one_answer_gave_are_found_when_it_is_looked_at_again(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        ended = SeriesKey(instrument(status=Status.DELISTED), Timeframe.H1)
+        source = exchange(count=90)
+        await run_once(store, source, Wish(since=ORIGIN), ended)
+        source.rows = exchange(count=100).rows
+        for days in (7.1, 1):
+            await asked_in(store, source, ended, days=days)
+        assert await ledger(store) == [(0, 100, "stored"), (100, 360, "delisted")]
+
+
+@dataclass
+class _Unlisted(ListedSource):
+    """Refuses the symbol, or whatever is asked."""
+
+    whatever: bool = False
+
+    async def candles(self, request: PageRequest) -> Answer:
+        self.requests += 1
+        raise SourceRefusedError(f"{request.series} is no symbol", status=400, whatever=self.whatever)
+
+
+async def gone(store: Opened, page_limit: int) -> _Unlisted:
+    """The exchange of a pair with a hole that has just vanished from the list."""
+    source = ListedSource([row for row in exchange().rows if not hour(40) <= row.open_time < hour(43)], _NOW, page_limit=page_limit)
+    await run_once(store, source, Wish(since=ORIGIN))
+    return _Unlisted([], _NOW + 100 * HOUR, page_limit=page_limit)
+
+
+@pytest.mark.parametrize("page_limit", [1_000, 3], ids=["while it is fetched", "while it is planned"])
+async def test_what_is_gone_and_refused_is_delisted_behind_its_last_candle_and_hardly_asked_for_again(sqlite_database: str, page_limit: int) -> None:
+    async with opened(sqlite_database) as store:
+        source = await gone(store, page_limit)
+        vanished = SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1)
+        await run_once(store, source, Wish(), vanished)
+        hole, last = (40, 43, "unconfirmed"), (190, 191, "failed")
+        assert await ledger(store) == [(0, 40, "stored"), hole, (43, 190, "stored"), last, (191, 290, "delisted")]
+        delisted = SeriesKey(replace(vanished.instrument, status=Status.DELISTED), Timeframe.H1)
+        assert sum([await asked_in(store, source, delisted, days=1) for _ in range(30)]) < 10
+        assert await ledger(store) == [(0, 40, "stored"), hole, (43, 190, "stored"), last, (191, 962, "delisted")]
+
+
+async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_from_the_list(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = replace(await gone(store, 1_000), whatever=True)
+        await run_once(store, source, Wish(), SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1))
+        assert "delisted" not in {state for *_, state in await ledger(store)}
