@@ -17,9 +17,11 @@ from penstock.market.timeframe import Timeframe
 from tests.market_builders import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
+
+    from tests.market_builders import Opened
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -52,13 +54,9 @@ def span(start: int, end: int, state: str) -> Span:
 
 
 def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
-    """Write it into a migrated database, also where a loop runs already."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _filled(url, ledger)).result()
+    """Write it into a migrated database."""
 
-
-async def _filled(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
-    async with opened(url, migrated=False) as store:
+    async def filled(store: Opened) -> None:
         found = await store.store.open_series(list(ledger))
         rows = [_row(one.series_id, span) for one, spans in zip(found, ledger.values(), strict=True) for span in spans]
 
@@ -69,6 +67,19 @@ async def _filled(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
             connection.execute(insert(exchange_clock), clocks)
 
         await store.database.write(write)
+
+    change(url, filled)
+
+
+def change(url: str, how: Callable[[Opened], Awaitable[None]]) -> None:
+    """Change a migrated database, also where a loop runs already."""
+
+    async def changed() -> None:
+        async with opened(url, migrated=False) as store:
+            await how(store)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, changed()).result()
 
 
 def _row(series_id: int, span: Span) -> dict[str, Any]:

@@ -131,6 +131,17 @@ async def test_recheck_reads_again_what_is_stored_and_leaves_what_it_was(databas
         assert (old, new, str(task_id).replace("-", "")) == (row(at, HOUR)[5], "777.00000000", task["task_id"].replace("-", ""))
 
 
+async def test_recheck_reads_up_to_now_what_is_stored_behind_its_start(sqlite_database: str) -> None:
+    exchange = holed()
+    at, older = ms("2025-03-06T03:00"), ms("2025-03-02T03:00")
+    async with serving(sqlite_database, exchange) as service:
+        await service.collect("BTC/USDT", "1h", since=iso(_FIRST))
+        known = exchange.table["BTCUSDT", "1h"]
+        exchange.table["BTCUSDT", "1h"] = [row(one[0], HOUR, volume="777.00000000") if one[0] in {at, older} else one for one in known]
+        assert (await backfill(service, recheck=True, start="2025-03-05"))["counters"]["updated"] == 1
+        assert await read(service, "SELECT open_time FROM restatement") == [(at,)]
+
+
 async def test_start_and_end_bound_what_is_asked_for(sqlite_database: str) -> None:
     async with serving(sqlite_database, holed()) as service:
         task = await backfill(service, start="2025-03-02T00:00:00Z", end="2025-03-03T00:00:00Z")
@@ -138,7 +149,8 @@ async def test_start_and_end_bound_what_is_asked_for(sqlite_database: str) -> No
         assert await opens(service) == list(range(ms("2025-03-02"), ms("2025-03-03"), HOUR))
         await backfill(service, start="2025-03-01T12:00:00Z", end="2025-03-02T00:00:00Z")
         assert await opens(service) == list(range(ms("2025-03-01T12:00"), ms("2025-03-03"), HOUR))
-        assert await read(service, "SELECT state, count(*) FROM coverage GROUP BY state") == [("stored", 1)]
+        # What follows the end is in the ledger too.
+        assert await read(service, "SELECT state, count(*) FROM coverage GROUP BY state ORDER BY state") == [("not_collected", 1), ("stored", 1)]
 
 
 @pytest.mark.parametrize("path", [_BACKFILL, "/start"])

@@ -70,6 +70,22 @@ async def test_a_row_that_is_none_is_refused_and_its_neighbours_are_not(row: str
     assert refused.open_time is None or type(refused.open_time) is int
 
 
+@pytest.mark.parametrize("opened", [f'"{ORIGIN}"', f"{ORIGIN}.0", f'"{ORIGIN}.0"'])
+async def test_a_time_in_text_or_with_a_point_is_that_time(opened: str) -> None:
+    row = _GOOD.replace(f"[{ORIGIN},", f"[{opened},")
+    answer = await answer_to(f"[{row}]")
+    assert ([candle.open_time for candle in answer.candles], answer.rejected) == ([ORIGIN], [])
+    refused = await answer_to("[" + row.replace('"2.0"', "null") + "]")
+    assert [row.open_time for row in refused.rejected] == [ORIGIN]
+
+
+@pytest.mark.parametrize(("given", "volume"), [('"12.5"', 12.5), ("12.5", 12.5), ("12", 12.0), ("null", None), ('"NaN"', None), ("-1", None)])
+async def test_one_volume_in_another_form_takes_none_of_the_others_away(given: str, volume: float | None) -> None:
+    body = f'[{{"symbol":"BTCUSDT","quoteVolume":{given}}},{{"symbol":"ETHUSDT","quoteVolume":"1.0"}}]'
+    async with answering(body.encode()) as source:
+        assert await source.volumes() == {"ETHUSDT": 1.0} | ({} if volume is None else {"BTCUSDT": volume})
+
+
 @pytest.mark.parametrize("number", ["1.10", "100", "1e5", "NaN", "Infinity"])
 async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_and_never_rounded(number: str) -> None:
     row = _GOOD.replace('"1.0"', number)

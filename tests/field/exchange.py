@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     Row = list[Any]
@@ -67,6 +68,8 @@ class Exchange:
     ignores_start: Callable[[Query], bool] = lambda _query: False
     ignores_end: bool = False
     requests: list[tuple[str, Query]] = field(default_factory=list)
+    # None is answered before it is set.
+    answers: asyncio.Event | None = None
     started: float = field(default_factory=monotonic)
     url: str = ""
 
@@ -81,6 +84,8 @@ class Exchange:
 
     async def klines(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
+        if self.answers is not None:
+            await self.answers.wait()
         if query["symbol"] not in self.symbols:
             return web.json_response({"code": -1121, "msg": "Invalid symbol."}, status=400)
         answer = self.lie(query, self.answer(query))

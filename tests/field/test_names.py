@@ -71,3 +71,29 @@ async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(pen
         await penstock("collect", "BTCUSDT", "-t", "1h", "--limit", "48")
         [(start, end)] = await penstock.rows("SELECT min(start_time), max(end_time) FROM gap")
         assert (start, end) == (_NOW - _NOW % HOUR - 47 * HOUR, _NOW - _NOW % HOUR)
+
+
+async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later_and_then_asked_for_no_more(penstock: Penstock) -> None:
+    async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:
+        async with penstock.with_settings(binance_url=exchange.url).serving() as service:
+
+            async def collected() -> dict[str, Any]:
+                exchange.requests.clear()
+                return await service.ended(await service.start("BTCUSDT FTMUSDT", "1h"))
+
+            await collected()
+            del exchange.symbols["FTMUSDT"]
+            await service.ended((await service.call("POST", "/refresh-symbols"))["task_id"])
+            for _ in range(3):
+                told = await collected()
+                exchange.now += HOUR
+            assert told["result"]["failures"] == {"FTMUSDT 1h": "FTM/USDT is not listed at binance any more"}
+            assert (await collected())["result"]["failures"] == {}
+            assert exchange.asked(symbol="FTMUSDT") == []
+            exchange.now += 8 * 24 * HOUR
+            # Looked at once more, as settled gaps are, and then not again.
+            await collected()
+            assert (await collected())["result"]["failures"] == {}
+            assert len(exchange.asked(symbol="FTMUSDT")) <= 1
+        gaps = await penstock.rows("SELECT start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'")
+        assert gaps == [(ms("2025-03-10T13:00"),)]

@@ -1,10 +1,12 @@
-"""An exchange that lies for a while: what it answers is short, empty, stale, shifted or repeated; then it is honest."""
+"""An exchange that lies for a while: what it answers is short, stale, shifted, in disorder, of another timeframe or kept; then it is honest."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from penstock.market.source import Answer
 from tests.listed_source import ListedSource
@@ -15,7 +17,14 @@ if TYPE_CHECKING:
     from penstock.market.source import PageRequest
 
 HOUR = 3_600_000
-LIES = ("short", "empty", "stale", "shifted", "repeated")
+LIES = (
+    *("short", "empty", "stale", "shifted", "repeated"),
+    *("dropped", "doubled", "swapped", "shorter steps", "microseconds", "cut", "thinned"),
+)
+# What an exchange may answer with for an hour to the same question.
+_KEPT_MS = HOUR
+# Of so few rows nobody can tell of what timeframe they are.
+_MOST_UNKNOWN = 2
 
 
 @dataclass
@@ -27,8 +36,21 @@ class LyingSource(ListedSource):
     share: float = 0.3
     last: Answer = field(default_factory=lambda: Answer([]))
     told: dict[str, int] = field(default_factory=dict)
+    # Gives the first answer to a question for an hour.
+    keeps: bool = False
+    kept: dict[tuple[object, ...], tuple[int, Answer]] = field(default_factory=dict)
 
     async def candles(self, request: PageRequest) -> Answer:
+        question = (request.start, request.end, request.limit)
+        at, kept = self.kept.get(question, (0, Answer([])))
+        if self.keeps and self.now < min(self.honest_from, at + _KEPT_MS):
+            self.told["kept"] = self.told.get("kept", 0) + 1
+            return kept
+        answer = await self._told(request)
+        self.kept[question] = self.now, answer
+        return answer
+
+    async def _told(self, request: PageRequest) -> Answer:
         answer = await super().candles(request)
         if self.now < self.honest_from and self.chosen.random() < self.share:
             lie = self.chosen.choice(LIES)
@@ -50,8 +72,24 @@ class LyingSource(ListedSource):
                 by = self.chosen.choice([-30, -3, -1, 1, 3, 30]) * HOUR
                 start, end = (None if at is None else max(0, at + by) for at in (request.start, request.end))
                 return await super().candles(replace(request, start=start, end=end))
-            case _:
+            case "repeated":
                 return self.last
+            case _:
+                return Answer(self._changed(lie, rows))
+
+    def _changed(self, lie: str, rows: list[Candle]) -> list[Candle]:
+        at, half = self.chosen.randrange(len(rows) + 1), len(rows) // 2
+        shorter = [part for row in rows[: half // 30 + 1] for part in parts(row, 60)][: len(rows)]
+        changed = {
+            "dropped": rows[:at] + rows[at + 1 :],
+            "doubled": rows[:at] + rows[at : at + 1] + rows[at:],
+            "swapped": rows[half:] + rows[:half],
+            "cut": rows[at % 2 : len(rows) - at // 2 % 2],
+            "shorter steps": shorter if len(rows) > _MOST_UNKNOWN else rows,
+            "thinned": [row for row in rows if row.open_time % (4 * HOUR) == 0],
+            "microseconds": [replaced(row, open_time=row.open_time * 1_000, close_time=row.close_time * 1_000) for row in rows],
+        }
+        return changed[lie]
 
     async def _as_of(self, then: int, request: PageRequest) -> Answer:
         """As a replica answers that is behind: its newest candle is not whole yet."""
@@ -67,6 +105,16 @@ class LyingSource(ListedSource):
 
 def unfinished(row: Candle) -> Candle:
     return candle(row.open_time, close_time=row.close_time, close="100.5", trades=0, volume="0.5")
+
+
+def parts(row: Candle, count: int) -> list[Candle]:
+    """As candles of a shorter timeframe have it."""
+    step = HOUR // count
+    return [candle(row.open_time + place * step, close_time=row.open_time + (place + 1) * step - 1) for place in range(count)]
+
+
+def replaced(row: Candle, **given: int) -> Candle:
+    return msgspec.structs.replace(row, **given)
 
 
 def history(chosen: random.Random, first: int, count: int) -> list[Candle]:

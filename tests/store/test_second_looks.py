@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.errors import SourceRefusedError
+from penstock.market.candle import Rejected
 from penstock.market.instrument import SeriesKey, Status
 from penstock.market.ranges import Wish
 from penstock.market.timeframe import Timeframe
@@ -174,3 +175,65 @@ async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_fro
         source = replace(await gone(store, 1_000), whatever=True)
         await run_once(store, source, Wish(), SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1))
         assert "delisted" not in {state for *_, state in await ledger(store)}
+
+
+# ── What answers prove ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange(first=-50)
+        source.rows = [row for row in source.rows if not ORIGIN <= row.open_time < hour(5)]
+        await run_once(store, source, Wish(since=ORIGIN))
+        for _ in range(3):
+            await asked_in(store, source, days=0.5)
+        assert await ledger(store) == [(0, 5, "outage"), (5, 226, "stored")]
+
+
+async def test_an_exchange_that_keeps_no_old_candles_is_collected_on_and_what_is_stored_stays(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange()
+        await run_once(store, source, Wish(since=ORIGIN))
+        source.rows = exchange(first=200).rows
+        await asked_in(store, source, days=1)
+        assert await ledger(store) == [(0, 190, "stored"), (190, 200, "unconfirmed"), (200, 214, "stored")]
+
+
+async def test_rows_of_a_shorter_timeframe_are_not_stored(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange()
+        await run_once(store, source, Wish(since=ORIGIN))
+        for step in (HOUR // 60, HOUR // 2):
+            source.now += 3 * HOUR
+            source.rows = candles(hour(150), 2_000, step=step)
+            await run_once(store, source, Wish())
+        source.rows = exchange().rows
+        await run_once(store, source, Wish())
+        assert await store.rows("SELECT count(*) AS n FROM candle") == [{"n": 197}]
+        assert await ledger(store) == [(0, 196, "stored")]
+
+
+class _OneMore(ListedSource):
+    """Ends each page with a row whose time is in microseconds, and of which nothing else can be read."""
+
+    async def candles(self, request: PageRequest) -> Answer:
+        answer = await super().candles(request)
+        return answer if request.limit < self.page_limit else replace(answer, rejected=[Rejected("malformed", "no text", "[]", hour(190) * 1_000)])
+
+
+async def test_a_row_that_cannot_be_decoded_and_stands_elsewhere_makes_no_candle_final(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = _OneMore(exchange(count=190).rows, _NOW, page_limit=1_000)
+        await run_once(store, source, Wish(since=hour(100)))
+        assert await store.rows("SELECT count(*) AS n FROM candle WHERE closed AND open_time = :at", at=hour(189)) == [{"n": 0}]
+
+
+async def test_a_gap_between_single_rows_is_asked_for_by_other_words_each_time(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = ListedSource([row for row in exchange().rows if row.open_time % (3 * HOUR) == 0], _NOW, page_limit=20)
+        await run_once(store, source, Wish(since=ORIGIN))
+        source.asked.clear()
+        for _ in range(5):
+            await asked_in(store, source, days=0.3)
+        first = [(one.start, one.end) for one in source.asked if one.start is not None and one.start <= hour(1)]
+        assert len(set(first)) == len(first) >= 2

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tests.trials import Trials
 
 DAY = 24 * HOUR
+# So many of the exchanges have something in between that keeps answers.
+_KEEPING = 0.3
 _KEY = SeriesKey(instrument(), Timeframe.H1)
 
 
@@ -81,6 +83,7 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
     rows = history(chosen, begin + chosen.choice([0, 7, 200]) * HOUR, 1_100)
     start = rows[200].open_time + chosen.randrange(HOUR)
     source = LyingSource(rows, start, page_limit=chosen.choice([20, 100, 1_000]), chosen=chosen, honest_from=start + 3 * DAY)
+    source.keeps = chosen.random() < _KEEPING
     wish = Wish(since=begin)
     for _ in range(200):
         if await run_once(store, source, wish):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.market.coverage import HELD, Coverage, CoverageChange, Look, Span, SpanState
 from penstock.market.evidence import Evidence
+
+if TYPE_CHECKING:
+    import pytest
 
 _LAST = 40
 
@@ -201,3 +205,20 @@ def test_a_failure_says_nothing_of_a_gap_that_is_known() -> None:
     known = looked(coverage, 0)
     coverage.mark(10, 25, SpanState.FAILED, Look(MINUTE, "rest"))
     assert [span for span in coverage if span.evidence] == [known]
+
+
+def test_a_flush_of_a_series_with_many_gaps_looks_only_at_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = Evidence(1, 0, 0, "rest", 0)
+    spans = [Span(at, at + 1, SpanState.STORED) if at % 2 == 0 else Span(at, at + 1, SpanState.UNCONFIRMED, gap) for at in range(20_000)]
+    coverage = Coverage(spans)
+    compared: list[object] = []
+
+    def equal(one: Span, other: object) -> bool:
+        compared.append(one)
+        return isinstance(other, Span) and (one.start, one.end, one.state) == (other.start, other.end, other.state)
+
+    monkeypatch.setattr(Span, "__eq__", equal)
+    coverage.mark(10_001, 10_002, SpanState.STORED)
+    change = coverage.changes()
+    assert (set(change.deleted), [(span.start, span.end) for span in change.put]) == ({10_001, 10_002}, [(10_000, 10_003)])
+    assert len(compared) < 10

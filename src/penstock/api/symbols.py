@@ -28,7 +28,7 @@ class SymbolsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     exchange: Name | None = None
-    q: str | None = Field(None, min_length=1, max_length=40, description="what a symbol begins with, such as BTC")
+    q: Name | None = Field(None, min_length=1, description="what a symbol begins with, such as BTC")
     status: Status | None = None
     limit: int = Field(100, ge=1, le=1_000)
     cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")

@@ -28,12 +28,18 @@ _LINE_EVERY_S = 30.0
 
 def progress_text(task: Mapping[str, Any], now: float) -> str:
     """A task of the API in one line, at a time in s since the epoch: how far, how fast, how long still, or what it waits for."""
+    text = work_text(task, now) or one_line(task["message"] or "")
+    return f"{task['progress']} %, {text}" if text else f"{task['progress']} %"
+
+
+def work_text(task: Mapping[str, Any], now: float) -> str:
+    """The same without the percent; empty for a task that neither counts its work nor waits."""
     if (waiting := task["waiting"]) is not None:
         left = dt.datetime.fromisoformat(waiting["until"]).timestamp() - now
-        return f"{task['progress']} %, waiting {lasting(max(0.0, left))} for {one_line(waiting['reason'])}"
+        return f"waiting {lasting(max(0.0, left))} for {one_line(waiting['reason'])}"
     if (work := task["work"]) is None or not work["total"]:
-        return f"{task['progress']} %, {one_line(task['message'] or '')}".rstrip(", ")
-    parts = [f"{task['progress']} %", f"{work['done']:,} of {work['total']:,} {work['unit']}", f"{work['per_second']:,.0f}/s"]
+        return ""
+    parts = [f"{work['done']:,} of {work['total']:,} {work['unit']}", f"{work['per_second']:,.0f}/s"]
     if work["seconds_left"] is not None:
         parts.append(f"{lasting(work['seconds_left'])} left")
     return ", ".join(parts)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from penstock.cli.client import ENDED, ServiceClient
+from penstock.cli.progress import work_text
 from penstock.cli.signals import run
 from penstock.cli.terminal import err, out, print_table
 from penstock.cli.text import one_line
@@ -23,6 +26,7 @@ _FAILED = 3
 # The width of `data_collection`, and how wide a terminal has to be to show any type whole beside a message.
 _TYPE_CHARS = 15
 _ROOMY = 120
+_BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
 _EXIT = {"completed": 0, "failed": _FAILED, "cancelled": _FAILED}
 
 Service = Annotated[
@@ -99,24 +103,37 @@ async def _print_json(states: AsyncIterator[dict[str, Any]]) -> str:
 
 async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
     """A bar for each task on a terminal, a line for each ended one elsewhere; gives the last status."""
+    roomy = err.width >= _ROOMY
     columns = (
         TextColumn("{task.fields[kind]}", markup=False),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=_BAR_CHARS if roomy else _NARROW_BAR_CHARS),
         TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.description}", markup=False),
+        _Said(),
         # On a narrow terminal there is no room for it beside a message.
-        *([TimeElapsedColumn()] if err.width >= _ROOMY else []),
+        *([TimeElapsedColumn()] if roomy else []),
     )
     status = ""
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
         shown: dict[str, TaskID] = {}
         async for task in states:
             status = task["status"]
-            text = one_line(task["error"] or task["message"] or "")
             bar = shown.setdefault(task["task_id"], TaskID(-1))
             if bar == TaskID(-1):
-                bar = shown[task["task_id"]] = bars.add_task("", total=100, kind=task["task_type"])
-            bars.update(bar, completed=task["progress"], description=f"{status}  {text}")
+                bar = shown[task["task_id"]] = bars.add_task("", total=100, kind=task["task_type"], state=task)
+            bars.update(bar, completed=task["progress"], state=task)
             if status in ENDED and not err.is_terminal:
-                err.print(f"{task['task_id']} {status} {text}".rstrip())
+                err.print(f"{task['task_id']} {status} {_message(task)}".rstrip())
     return status
+
+
+class _Said(ProgressColumn):
+    """What a task does; a wait counts down by itself. A text that is too long goes on in the next line."""
+
+    def render(self, task: Task) -> Text:
+        state = task.fields["state"]
+        text = work_text(state, time.time()) if state["status"] not in ENDED else ""
+        return Text(text or f"{state['status']}  {_message(state)}", overflow="fold")
+
+
+def _message(task: Mapping[str, Any]) -> str:
+    return one_line(task["error"] or task["message"] or "")

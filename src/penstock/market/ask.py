@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.errors import SourceMisfitError
-from penstock.market.candle import MISPLACED, accept
+from penstock.market.candle import MISPLACED, accept, judged
 from penstock.market.source import PageRequest
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Rows that a question for one candle asks for: one that cannot be used leaves another.
 _LOOK = 2
+# One candle that ends early has been seen where an exchange came back to its grid; not two in a short answer.
+_MOST_CROWDED = 1
+_GONE = "a candle that it gave before is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,15 @@ class Asker:
         reading, fault = await self._ask(request, known_before)
         if fault or reading.doubtful:
             reading, fault = await self._ask(request, known_before)
-        if not fault:
+        if not fault or (fault == _GONE and known_before is not None and await self._forgot(request, known_before)):
             return reading
         message = f"{request.series}: {self._source.name} did not answer what it was asked: {fault}. Nothing was stored or marked by it."
         raise SourceMisfitError(message)
+
+    async def _forgot(self, request: PageRequest, known_before: int) -> bool:
+        """Whether another question shows too that the exchange has no longer what it gave before: some keep no old candles."""
+        newest = await self.newest_before(request.series, known_before)
+        return newest is None or newest < (request.start or 0)
 
     async def newest_before(self, series: SeriesKey, end: int | None) -> int | None:
         """Where the newest candle opens that opens before `end`, None: there is none. Asked from the other side than pages are."""
@@ -77,8 +85,9 @@ class Asker:
         # Taken before the request: what is closed by then is closed in the answer too.
         at = self._clock.now()
         answer = await self._source.candles(request)
-        good, bad = accept(answer.candles, request.series.timeframe, start=request.start or 0, end=await self._end(request, answer))
-        reading = Reading(at, answer.rows, good, [*answer.rejected, *bad])
+        start, end = request.start or 0, await self._end(request, answer)
+        good, bad = accept(answer.candles, request.series.timeframe, start=start, end=end)
+        reading = Reading(at, answer.rows, good, [*(judged(row, start=start, end=end) for row in answer.rejected), *bad])
         return reading, _misfit(request, answer, reading, known_before)
 
     async def _end(self, request: PageRequest, answer: Answer) -> int:
@@ -97,6 +106,9 @@ def _misfit(request: PageRequest, answer: Answer, reading: Reading, known_before
     misplaced = [row for row in reading.bad if row.reason in MISPLACED]
     if 2 * len(misplaced) > answer.rows:
         return f"{len(misplaced)} of {answer.rows} rows are not in the range that was asked for, in order, in milliseconds ({misplaced[0].detail})"
+    crowded = request.series.timeframe.crowded([candle.open_time for candle in reading.good])
+    if crowded > _MOST_CROWDED and 2 * crowded >= len(reading.good):
+        return f"{crowded} of {answer.rows} rows are nearer to each other than {request.series.timeframe}"
     if known_before is not None and not reading.doubtful and not any(opened < known_before for opened in reading.opens):
-        return "a candle that it gave before is missing"
+        return _GONE
     return ""

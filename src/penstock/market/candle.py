@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -93,6 +93,13 @@ def accept(candles: Sequence[Candle], timeframe: Timeframe, *, start: int, end: 
         else:
             bad.append(reject(candle, *fault))
     return good, bad
+
+
+def judged(row: Rejected, *, start: int, end: int) -> Rejected:
+    """A row that could not even be decoded, which stands where it was asked for or says nothing of any place."""
+    if row.open_time is None or start <= row.open_time < end:
+        return row
+    return replace(row, reason="future" if row.open_time >= end else "out_of_order", detail=f"{iso(row.open_time)} was not asked for; {row.detail}")
 
 
 def reject(candle: Candle, reason: str, detail: str) -> Rejected:

@@ -61,10 +61,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An answer to a question: when it was asked, by the provider's clock, and of whom."""
+    """An answer to a question: when it was asked, by the provider's clock, and of whom; `older`: it has shown a candle ahead of the range too."""
 
     at: int
     source: str
+    older: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Coverage:
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
         self._spans = sorted(spans, key=attrgetter("start"))
-        self._recorded = {span.start: span for span in self._spans}
+        # What was recorded at each start that has changed since; None: nothing was.
+        self._changed: dict[int, Span | None] = {}
 
     def __iter__(self) -> Iterator[Span]:
         """The spans in order of time."""
@@ -122,9 +124,12 @@ class Coverage:
 
     def mark(self, start: int, end: int, state: SpanState, look: Look | None = None) -> None:
         """Say what a look has found in a range. A gap that was known gets one more answer that agrees; what is stored stays stored."""
+        older = look is not None and look.older
         for low, high, before in self._parts(start, end):
             found, evidence = _found(state, look, before)
             self._put(low, high, found, evidence)
+            if found is SpanState.UNCONFIRMED:
+                self._settle(low, older=older)
 
     def forget(self, start: int, end: int) -> None:
         """Take back what is said of a range: it was wrong. It is as if nobody had asked for it."""
@@ -144,15 +149,20 @@ class Coverage:
 
     def changes(self) -> CoverageChange:
         """The difference to what was last recorded."""
-        present = {span.start: span for span in self._spans}
-        return CoverageChange(
-            deleted=tuple(start for start in self._recorded if start not in present),
-            put=tuple(span for start, span in present.items() if self._recorded.get(start) != span),
-        )
+        deleted: list[int] = []
+        put: list[Span] = []
+        for start, was in self._changed.items():
+            place = bisect_left(self._spans, start, key=attrgetter("start"))
+            span = self._spans[place] if place < len(self._spans) else None
+            if span is None or span.start != start:
+                deleted += [] if was is None else [start]
+            elif span != was:
+                put.append(span)
+        return CoverageChange(tuple(deleted), tuple(put))
 
     def recorded(self) -> None:
         """The present spans are in the database now."""
-        self._recorded = {span.start: span for span in self._spans}
+        self._changed.clear()
 
     def _at(self, at: int) -> Span | None:
         [(_, _, span)] = self._parts(at, at + 1)
@@ -189,13 +199,21 @@ class Coverage:
                 left.append(Span(span.start, start, span.state, span.evidence))
             if span.end > end:
                 right.append(Span(end, span.end, span.state, span.evidence))
-        self._spans[low:high] = [*left, Span(start, end, state, evidence), *right]
-        if state is SpanState.UNCONFIRMED and evidence and evidence.confirms and self._stored_around(start, end):
-            self._put(start, end, SpanState.OUTAGE, evidence.settled())
+        for span in self._spans[low:high]:
+            self._changed.setdefault(span.start, span)
+        present = [*left, Span(start, end, state, evidence), *right]
+        for span in present:
+            self._changed.setdefault(span.start, None)
+        self._spans[low:high] = present
 
-    def _stored_around(self, start: int, end: int) -> bool:
-        first = next((span.start for span in self._spans if span.state is SpanState.STORED), start)
-        return first < start and self.stored_until > end
+    def _settle(self, at: int, *, older: bool) -> None:
+        """Make a gap an outage if its evidence is enough, and there are candles on both sides."""
+        gap = self._at(at)
+        if gap is None or gap.evidence is None or not gap.evidence.confirms or self.stored_until <= gap.end:
+            return
+        first = next((span.start for span in self._spans if span.state is SpanState.STORED), gap.start)
+        if older or first < gap.start:
+            self._put(gap.start, gap.end, SpanState.OUTAGE, gap.evidence.settled())
 
     def _touching(self, start: int, end: int) -> tuple[int, int]:
         """The slice of spans that overlap the range or border on it."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 NOT_EXPECTED = frozenset({SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED})
 # In a page: of fewer series there are more spans of each.
 _SPANS_IN_A_PAGE = 1_000
-_MOST_SPANS = 1_000
 
 REASONS: Mapping[SpanState, str] = {
     SpanState.UNCONFIRMED: "the exchange was asked and sent nothing; it is asked again before this is believed",
@@ -90,7 +89,7 @@ def series_coverage(connection: Connection, wanted: SeriesFilter, *, after_id: i
     listed = _of(connection, select(series.c.id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe), wanted)
     rows = connection.execute(listed.where(series.c.id > after_id).order_by(series.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
-    most = max(1, min(_MOST_SPANS, _SPANS_IN_A_PAGE // limit))
+    most = _SPANS_IN_A_PAGE // max(1, len(rows))
     presents = {exchange: present(connection, exchange) for exchange in {row.exchange for row in rows}}
     spans = _spans(connection, ids, wanted, most)
     lengths = _lengths(connection, ids, wanted)

@@ -72,7 +72,7 @@ class PieceFetcher:
         longest = target.key.timeframe.longest_ms
         stored = target.coverage.stored_before(piece.start)
         if stored is not None and stored.end >= piece.start:
-            # The same gap is asked for by another request each time: what stands between may have kept the answer to the last one.
+            # By another request each time, as far as something is stored.
             back = (READ_AGAIN + target.coverage.asked_at(piece.start)) * longest
             return _Step(piece.start, max(stored.start, piece.start - back), anchored=True)
         # A candle that opens earlier may reach into the piece.
@@ -81,7 +81,8 @@ class PieceFetcher:
     async def _read(self, target: Target, piece: Piece, step: _Step) -> tuple[Reading, bool]:
         """An answer to the rest of the piece, and whether there is more of it behind."""
         timeframe = target.key.timeframe
-        beyond = None if piece.end is None else timeframe.shift(piece.end, BEYOND)
+        # Further each time for the same gap: by the same words the answer may come from what stands between.
+        beyond = None if piece.end is None else timeframe.shift(piece.end, BEYOND + target.coverage.asked_at(piece.start))
         known_before = max(step.at, step.start + 1) if step.anchored else None
         reading = await self._asker.read(
             PageRequest(series=target.key, start=step.start, end=beyond, limit=self._page_limit), known_before=known_before
@@ -140,7 +141,8 @@ class PieceFetcher:
         running = next((row.open_time for row in wanted[closed:] if row.close_time >= final_before), end)
         spans = found.spans(wanted[:closed], reading.bad, before=before, until=min(end, last, running, timeframe.floor(final_before)))
         bad = [row for row in reading.bad if not (more and row.open_time == last)]
-        return CandlePage(target=target, candles=wanted, closed=closed, rejected=bad, spans=spans, look=Look(reading.at, self._source), last=not more)
+        look = Look(reading.at, self._source, older=before is SpanState.UNCONFIRMED)
+        return CandlePage(target=target, candles=wanted, closed=closed, rejected=bad, spans=spans, look=look, last=not more)
 
     def _closed(self, target: Target, reading: Reading, wanted: Sequence[Candle], *, followed: bool) -> int:
         """How many rows are final: closed, the grace over, and a later row in an answer with them, or an earlier one that said the same."""

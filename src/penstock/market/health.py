@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal, select
+from sqlalchemy import case, exists, func, literal, select
 
 from penstock.columns import Timestamp
 from penstock.core.health import Executions, LateSeries, NewGaps, RestatedSeries
@@ -94,17 +94,17 @@ def late_series(connection: Connection, configured: Configured, intervals: Mappi
 def new_gaps(connection: Connection, now: int) -> list[NewGaps]:
     """Series with holes in their last 48 hours that several answers agree on, with candles behind them; what nobody has looked at again is none."""
     recent = literal(now - _RECENT_MS, Timestamp())
-    following = coverage.alias()
-    stored_behind = and_(
-        following.c.series_id == coverage.c.series_id, following.c.start_time == coverage.c.end_time, following.c.state == SpanState.STORED
+    later = coverage.alias()
+    # Not next to it: other holes may stand between.
+    candles_behind = exists().where(
+        later.c.series_id == coverage.c.series_id, later.c.start_time >= coverage.c.end_time, later.c.state == SpanState.STORED
     )
     holes = (
         select(instrument.c.exchange, instrument.c.symbol, series.c.timeframe, coverage.c.start_time, coverage.c.end_time)
         .select_from(coverage)
-        .join(following, stored_behind)
         .join(series, series.c.id == coverage.c.series_id)
         .join(instrument, instrument.c.id == series.c.instrument_id)
-        .where(coverage.c.end_time > recent, coverage.c.state.in_(_HOLES), coverage.c.asked >= _CONFIRMED_BY)
+        .where(coverage.c.end_time > recent, coverage.c.state.in_(_HOLES), coverage.c.asked >= _CONFIRMED_BY, candles_behind)
         .order_by(instrument.c.exchange, instrument.c.symbol, series.c.id, coverage.c.start_time)
     )
     return [

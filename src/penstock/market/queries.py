@@ -85,7 +85,7 @@ def instrument_of(row: Row[Any]) -> Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolFilter:
-    """Which instruments: those whose symbol `begins` so, in whatever case."""
+    """Which instruments: those of which a name `begins` so, in whatever case of its ASCII letters."""
 
     exchange: str | None = None
     begins: str | None = None
@@ -110,8 +110,7 @@ def symbols(connection: Connection, wanted: SymbolFilter, *, after_id: int, limi
     if wanted.status is not None:
         found = found.where(instrument.c.status == wanted.status)
     if wanted.begins is not None:
-        names = (func.upper(column) for column in (instrument.c.symbol, instrument.c.native_symbol))
-        found = found.where(or_(*(name.startswith(wanted.begins.upper(), autoescape=True) for name in names)))
+        found = found.where(or_(*(name.startswith(folded(wanted.begins), autoescape=True) for name in _folded_names(connection))))
     rows = connection.execute(found.order_by(instrument.c.id).limit(limit))
     return [SymbolRow(row.id, instrument_of(row), row.seen_at, row.gone_at) for row in rows]
 
@@ -119,9 +118,14 @@ def symbols(connection: Connection, wanted: SymbolFilter, *, after_id: int, limi
 def called(connection: Connection, names: Collection[str]) -> ColumnElement[bool]:
     """Whether an instrument has one of the names in whatever case of its ASCII letters."""
     asked = {folded(name) for name in names}
+    return or_(*(name.in_(asked) for name in _folded_names(connection)))
+
+
+def _folded_names(connection: Connection) -> list[ColumnElement[str]]:
+    """Both names of an instrument as `folded` gives them."""
     # SQLite knows no other letters, and this collation of PostgreSQL does not either.
     collation = "BINARY" if connection.dialect.name == "sqlite" else "C"
-    return or_(*(func.upper(collate(column, collation)).in_(asked) for column in (instrument.c.symbol, instrument.c.native_symbol)))
+    return [func.upper(collate(column, collation)) for column in (instrument.c.symbol, instrument.c.native_symbol)]
 
 
 def candles(connection: Connection, query: CandleQuery) -> Sequence[StoredCandle]:
@@ -316,11 +320,12 @@ def _edge(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
 
 
 def collected_lately(connection: Connection, exchange: str, within_ms: int) -> list[tuple[Instrument, str]]:
-    """The instruments and timeframes of which something is stored that is no older than so much of the exchange's time."""
+    """The instruments and timeframes of which something is stored that is no older than so much of the exchange's time, but for what is gone."""
     newest = select(func.max(coverage.c.end_time)).where(coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED)
     since = literal(present(connection, exchange) - within_ms, Timestamp())
     wanted = select(instrument, series.c.timeframe).join(series, series.c.instrument_id == instrument.c.id)
     wanted = wanted.where(instrument.c.exchange == exchange, newest.correlate(series).scalar_subquery() > since)
+    wanted = wanted.where(or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED))
     return [(instrument_of(row), row.timeframe) for row in connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))]
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
@@ -68,6 +69,12 @@ class Timeframe(StrEnum):
         first = _EPOCH_TO_MONDAY if self is Timeframe.W1 else 0
         step = self.longest_ms
         return sum((opened - first) % step != 0 for opened in opens)
+
+    def crowded(self, opens: Sequence[int]) -> int:
+        """How many of these ascending open times are followed by another one within the step."""
+        if self is not Timeframe.MONTH:
+            return sum(later - opened < self.longest_ms for opened, later in pairwise(opens))
+        return sum(later < self.shift(opened, 1) for opened, later in pairwise(opens))
 
     def candles_within(self, start: int, end: int) -> int:
         """How many candles open on the grid in `start ≤ t < end`."""

@@ -6,6 +6,7 @@ Wire facts: https://developers.binance.com/docs/binance-spot-api-docs/rest-api (
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -54,14 +55,14 @@ class _Symbol(msgspec.Struct):
 
 class _Ticker(msgspec.Struct):
     symbol: str
-    quoteVolume: str  # noqa: N815 - the wire's name
+    quoteVolume: str | float | None = None  # noqa: N815 - the wire's name
 
 
 class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
-_decode_time = msgspec.json.Decoder(_Time)
+_decode_time = msgspec.json.Decoder(_Time, strict=False)
 _decode_info = msgspec.json.Decoder(_ExchangeInfo)
 _decode_tickers = msgspec.json.Decoder(list[_Ticker])
 _decode_candles = msgspec.json.Decoder(list[Candle])
@@ -136,7 +137,7 @@ class BinanceSource:
     async def volumes(self) -> Mapping[str, float]:
         """See MarketSource; what Binance calls quoteVolume."""
         tickers = await self._get("/api/v3/ticker/24hr", _decode_tickers)
-        return {ticker.symbol: float(ticker.quoteVolume) for ticker in tickers if _VOLUME.fullmatch(ticker.quoteVolume)}
+        return {ticker.symbol: float(ticker.quoteVolume) for ticker in tickers if ticker.quoteVolume is not None and _is_volume(ticker.quoteVolume)}
 
     async def candles(self, request: PageRequest) -> Answer:
         """One page; both ends of Binance's range are inclusive and mean open times."""
@@ -169,6 +170,10 @@ def _meanings(url: str) -> Mapping[int, str]:
     }
 
 
+def _is_volume(given: str | float) -> bool:
+    return _VOLUME.fullmatch(given) is not None if isinstance(given, str) else 0 <= given < math.inf
+
+
 def _candles(body: bytes) -> Answer:
     try:
         return Answer(_decode_candles.decode(body))
@@ -191,11 +196,25 @@ def _row_by_row(body: bytes) -> Answer:
     rejected: list[Rejected] = []
     for row in rows:
         try:
-            candles.append(msgspec.convert(row, Candle))
+            candles.append(_candle(row))
         except (msgspec.ValidationError, OverflowError) as error:
-            opened = row[0] if isinstance(row, list) and row and type(row[0]) is int and abs(row[0]) < _MS_BOUND else None
-            rejected.append(Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], opened))
+            rejected.append(Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], _opened(row)))
     return Answer(candles, rejected)
+
+
+def _candle(row: object) -> Candle:
+    """A row whose times may be text and whose amounts may be numbers: each means what it says, digit by digit."""
+    given = [str(value) if type(value) is int else value for value in row] if isinstance(row, list) else row
+    return msgspec.convert(given, Candle, strict=False)
+
+
+def _opened(row: object) -> int | None:
+    """Where a row that cannot be read would open, if that can be."""
+    try:
+        opened = msgspec.convert(row[0], int, strict=False) if isinstance(row, list) and row else None
+    except msgspec.ValidationError:
+        return None
+    return opened if opened is not None and abs(opened) < _MS_BOUND else None
 
 
 def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:

@@ -1,0 +1,131 @@
+"""The audit: once a day the last 48 hours of what is collected are read again, and what has changed is kept with what it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import update
+
+from penstock.core.moment import iso
+from penstock.store.schema import schedule
+from tests.api.collector import collector
+from tests.field.exchange import DAY, HOUR, Exchange, answering, ms, row, rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.api.collector import Collector
+
+_NOW = "2025-03-10T12:00:30"
+_RECENT, _OLD = ms("2025-03-09T03:00"), ms("2025-03-05T03:00")
+_DUE = itertools.count(1_000)
+_SYMBOLS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
+
+
+def ten_days() -> Exchange:
+    table = {(symbol, "1h"): rows("2025-03-01T00:00", _NOW, HOUR) for symbol in _SYMBOLS}
+    return Exchange(ms(_NOW), table, dict(_SYMBOLS))
+
+
+def changed(exchange: Exchange, symbol: str, *opens: int) -> None:
+    """The exchange says something else of these hours."""
+    known = exchange.table[symbol, "1h"]
+    exchange.table[symbol, "1h"] = [row(one[0], HOUR, volume="777.00000000") if one[0] in opens else one for one in known]
+
+
+@contextlib.asynccontextmanager
+async def auditing(database_url: str, exchange: Exchange) -> AsyncIterator[Collector]:
+    """A service with its own schedules, of which only the audit is on, and due when a test says so."""
+    async with answering(exchange), collector(database_url, binance_url=exchange.url, scheduler_delay_s=36_000) as service, service.app.scheduling():
+        await service.until(lambda: service.get("/tasks/active"), lambda found: not found["tasks"])
+        off = update(schedule).where(schedule.c.name != "audit").values(enabled=False)
+        await service.app.database.write(lambda connection: connection.execute(off))
+        yield service
+
+
+async def audit(service: Collector) -> dict[str, Any] | None:
+    """The task of the audit once it has ended; None: there was nothing to do."""
+    task_id = await due(service)
+    return None if task_id is None else await service.ended(task_id)
+
+
+async def due(service: Collector) -> str | None:
+    # A due run has one name, however often it is looked for: each of a test is due at another time.
+    now = update(schedule).where(schedule.c.name == "audit").values(next_run_at=next(_DUE))
+    await service.app.database.write(lambda connection: connection.execute(now))
+    ticked = await service.app.schedules.tick(50)
+    if not ticked.submitted:
+        assert ticked.skipped == ["audit"]
+        return None
+    return str((await service.get("/tasks?task_type=audit"))["tasks"][0]["task_id"])
+
+
+async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_was_is_kept(database_url: str) -> None:
+    exchange = ten_days()
+    async with auditing(database_url, exchange) as service:
+        await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
+        changed(exchange, "BTCUSDT", _RECENT, _OLD)
+        exchange.requests.clear()
+        task = await audit(service)
+        assert task is not None
+        assert (task["task_type"], task["job_name"], task["status"]) == ("audit", "audit", "completed")
+        assert (task["counters"]["inserted"], task["counters"]["updated"]) == (0, 1)
+        assert task["result"]["series"] == 2
+        first = min(int(query["startTime"]) for query in exchange.asked() if "startTime" in query)
+        assert ms("2025-03-08T00:00") < first <= ms("2025-03-08T12:00")
+        assert len(exchange.asked()) <= 4
+        kept = "SELECT r.open_time, r.volume, c.volume, r.restated_by FROM restatement r"
+        kept += " JOIN candle c ON c.series_id = r.series_id AND c.open_time = r.open_time"
+        [found] = await service.app.database.read(lambda connection: connection.exec_driver_sql(kept).all())
+        assert (float(found[1]), float(found[2])) == (float(row(_RECENT, HOUR)[5]), 777.0)
+        assert (await audit(service) or {})["counters"]["updated"] == 0
+
+
+async def test_what_nobody_collects_any_more_is_not_read_again(sqlite_database: str) -> None:
+    exchange = ten_days()
+    async with auditing(sqlite_database, exchange) as service:
+        assert await audit(service) is None, "nothing was ever collected"
+        await service.collect("ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
+        exchange.now += 3 * DAY
+        exchange.table["BTCUSDT", "1h"] += rows(exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR)
+        await service.collect("BTC/USDT", "1h", since=iso(ms("2025-03-10T00:00")))
+        exchange.requests.clear()
+        task = await audit(service)
+        assert task is not None
+        assert task["result"]["series"] == 1
+        assert {query["symbol"] for query in exchange.asked()} == {"BTCUSDT"}
+
+
+async def test_an_audit_waits_for_who_collects(sqlite_database: str) -> None:
+    exchange = ten_days()
+    async with auditing(sqlite_database, exchange) as service:
+        await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
+        free = asyncio.Event()
+        exchange.answers = free
+        held = await service.start("BTC/USDT", "1h")
+        await service.running(held)
+        waiting = await due(service)
+        assert waiting is not None
+        assert (await service.task(waiting))["status"] == "pending"
+        free.set()
+        assert (await service.ended(held))["status"] == (await service.ended(waiting))["status"] == "completed"
+
+
+async def test_what_is_not_listed_any_more_is_not_asked_for(sqlite_database: str) -> None:
+    exchange = ten_days()
+    async with auditing(sqlite_database, exchange) as service:
+        await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
+        del exchange.symbols["ETHUSDT"]
+        await service.ended((await service.call("POST", "/refresh-symbols"))[1]["task_id"])
+        # The first collection is told that it is gone, and marks its end.
+        exchange.now += 3 * HOUR
+        exchange.table["BTCUSDT", "1h"] += rows(exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR)
+        await service.collect("BTC/USDT ETH/USDT", "1h")
+        exchange.requests.clear()
+        task = await audit(service)
+        assert task is not None
+        assert (task["status"], task["result"]["failures"]) == ("completed", {})
+        assert {query["symbol"] for query in exchange.asked()} == {"BTCUSDT"}
