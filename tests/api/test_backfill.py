@@ -153,6 +153,18 @@ async def test_start_and_end_bound_what_is_asked_for(sqlite_database: str) -> No
         assert await read(service, "SELECT state, count(*) FROM coverage GROUP BY state ORDER BY state") == [("not_collected", 1), ("stored", 1)]
 
 
+async def test_an_end_leaves_what_follows_to_the_next_collection(sqlite_database: str) -> None:
+    exchange = holed()
+    async with serving(sqlite_database, exchange) as service:
+        await service.collect("BTC/USDT", "1h", since=iso(_FIRST))
+        exchange.now += 5 * HOUR
+        exchange.table["BTCUSDT", "1h"] += rows(exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR)
+        await backfill(service, recheck=True, start="2025-03-02T00:00:00Z", end="2025-03-03T00:00:00Z")
+        await service.collect("BTC/USDT", "1h")
+        assert await opens(service) == [one[0] for one in exchange.table["BTCUSDT", "1h"]]
+        assert await read(service, "SELECT state, count(*) FROM coverage GROUP BY state") == [("stored", 1)]
+
+
 @pytest.mark.parametrize("path", [_BACKFILL, "/start"])
 async def test_an_end_without_a_start_gives_the_newest_candles_ahead_of_it(sqlite_database: str, path: str) -> None:
     end = {"end" if path == _BACKFILL else "until": "2025-03-06T00:30:00Z"}

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
+from penstock.store.budget import SqlRepeats
 from tests.api.collector import SILENT, Collector, collector
 from tests.house.sources import ROOT
 
 if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
+
+
+GAP_REASONS = ("unconfirmed", "outage", "failed", "rejected", "not_collected", "not_listed", "delisted")
 
 
 async def _text(service: Collector) -> str:
@@ -92,6 +97,47 @@ async def test_a_provider_that_told_us_to_wait_is_seen(database_url: str) -> Non
         await service.exchange.faults({"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"})
         await service.collect()
         assert 400 < (await _values(service))[f"penstock_provider_pause_seconds {service.exchange.url}"] <= 500
+
+
+async def test_gaps_and_restatements_of_the_ledger_are_counted(database_url: str) -> None:
+    async with collector(database_url) as service:
+        assert {name: value for name, value in (await _values(service)).items() if name.startswith(("penstock_gaps ", "penstock_restatements"))} == {
+            **{f"penstock_gaps {reason}": 0 for reason in GAP_REASONS},
+            "penstock_restatements": 0,
+        }
+        await service.collect(limit=50, since="2023-05-01")
+        await service.exchange.faults({"name": "bad_rows", "kind": "negative", "row": 7, "path": "/api/v3/klines"})
+        await service.collect("ETHUSDT", limit=50)
+        await service.exchange.faults({"name": "changed", "row": 9, "path": "/api/v3/klines"})
+        await service.collect(recheck=True, since="2023-05-17T12:00:00")
+        values = await _values(service)
+        assert values == values | {
+            "penstock_gaps not_collected": 1,
+            "penstock_gaps rejected": 1,
+            "penstock_gaps outage": 0,
+            "penstock_restatements": 1,
+        }
+        await service.exchange.faults()
+        await service.collect("ETHUSDT")
+        assert (await _values(service))["penstock_gaps rejected"] == 0
+
+
+async def test_requests_for_gaps_are_told_under_the_name_of_their_provider(database_url: str) -> None:
+    async with collector(database_url, binance_weight_per_minute=6_000, run_attempts=1) as service:
+        await service.exchange.faults({"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"})
+        await service.collect()
+        url = service.exchange.url
+        # A minute that is not over before the test is.
+        ahead = "window_start + 86400000" if service.app.database.file else "window_start + interval '1 day'"
+        await SqlRepeats(service.app.database, url, per_minute=300).take(30)
+        moved = text(f"UPDATE provider_budget SET window_start = {ahead} WHERE provider = :name")
+        await service.app.database.write(lambda connection: connection.execute(moved, {"name": f"{url} (again)"}))
+        values = await _values(service)
+        assert values == values | {f"penstock_gap_requests {url}": 30, f"penstock_gap_requests_share {url}": 0.01}
+        assert not [name for name in values if "(again)" in name]
+        assert 400 < values[f"penstock_provider_pause_seconds {url}"] <= 500
+        paused = [one for one in (await service.get("/api/v1/admin/data-collection/health"))["rules"] if one["rule"] == "provider_paused"]
+        assert [one["value"] for one in paused] == [1]
 
 
 async def test_without_the_database_what_is_known_is_told(postgres_server: PostgresServer, postgres_database: str) -> None:

@@ -95,3 +95,13 @@ async def test_a_provider_that_told_us_to_wait_is_waited_for_and_said(database_u
     assert max(untils) - min(untils) < dt.timedelta(seconds=1), "it is one wait, whoever of the run waits"
     assert states[-1]["waiting"] is None
     assert states[-1]["status"] == "completed"
+
+
+async def test_a_provider_that_does_not_answer_is_waited_for_and_said(sqlite_database: str) -> None:
+    async with collector(sqlite_database, request_attempts=20) as service:
+        await service.exchange.faults({"name": "server_error", "path": _KLINES})
+        task_id = await service.start()
+        task = await service.until(lambda: service.task(task_id), lambda task: task["waiting"])
+        assert task["waiting"]["reason"] == "binance to answer again"
+        await service.call("POST", f"/task/{task_id}/cancel")
+        assert (await service.ended(task_id))["waiting"] is None

@@ -102,7 +102,7 @@ async def test_candles_come_after_they_were_stored_in_the_form_that_was_asked_fo
         assert (first["type"], first["symbol"], first["exchange"], first["timeframe"]) == ("market_data", "BTC/USDT", "binance", "1m")
         assert (first["closed"], first["candle"]["closed"]) == (False, False)
         assert isinstance(first["candle"]["close"], str)
-        assert (await native.next())["symbol"] == "BTCUSDT"
+        assert (await native.next())["symbol"] == "btcusdt"
         newest = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=1"))["candles"]
         assert [first["candle"]] == newest
         await service.exchange.move_to(NOW + 2 * MINUTE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.governor import Wait
+from penstock.core.governor import Wait, Why
 from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
 from penstock.market.collect import Collection, CollectOptions, CollectRequest, Progress
 from penstock.market.ranges import Wish
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CANDLES = 40
 _UNTIL = 1_800_000_000.0
-_LIMIT, _TOLD = Wait(_UNTIL, told=False), Wait(_UNTIL + 60, told=True)
+_LIMIT, _TOLD = Wait(_UNTIL, Why.LIMIT), Wait(_UNTIL + 60, Why.TOLD)
 _OFTEN_S = 0.01
 
 

@@ -316,8 +316,7 @@ async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement
         before = await one.stored()
         # Whoever reads the range again, such as a repair, sees other values in the closed row 3.
         await one.exchange.faults(klines("changed", row=3))
-        await one.app.database.write(lambda connection: connection.exec_driver_sql("DELETE FROM coverage"))
-        report = await collect(one)
+        report = await one.app.collect(CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
         assert (report.result.counters.updated, report.result.counters.inserted) == (1, 0)
         [kept] = await one.read("SELECT * FROM restatement")
         after = await one.stored()

@@ -170,3 +170,15 @@ async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) ->
     finally:
         await database.close()
     assert (tmp_path / "penstock.db").read_bytes() == before
+
+
+async def test_a_migration_on_postgresql_may_take_its_time_but_not_wait_for_a_table_for_ever(postgres_database: str) -> None:
+    names = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
+    async with opened(postgres_database, timeout_s=7.0) as store:
+
+        def after_the_lock(connection: Connection) -> list[object]:
+            store.database.backend.migration_lock(connection)
+            return [connection.scalar(text(f"SHOW {name}")) for name in names]
+
+        assert await store.database.write(after_the_lock) == ["0", "0", "7s"]
+        assert await store.value("SELECT current_setting('statement_timeout')") == "7s"

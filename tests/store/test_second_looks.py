@@ -62,6 +62,15 @@ async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(s
         assert await store.rows("SELECT count(*) AS n FROM restatement") == [{"n": 1}]
 
 
+async def test_reading_a_part_again_keeps_no_later_run_from_what_came_since(sqlite_database: str) -> None:
+    async with opened(sqlite_database) as store:
+        source = exchange()
+        await run_once(store, source, Wish(since=ORIGIN))
+        await asked_in(store, source, days=0.5, wish=Wish(since=hour(10), until=hour(20), recheck=True))
+        await asked_in(store, source, days=0.5)
+        assert await ledger(store) == [(0, 214, "stored")]
+
+
 # ── The exchange's clock ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

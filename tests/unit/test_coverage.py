@@ -192,6 +192,21 @@ def test_neighbouring_gaps_are_one_with_the_weaker_evidence() -> None:
     assert list(coverage) == [Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, 2 * DAY, 2 * DAY, "rest", 2 * DAY + MINUTE))]
 
 
+def test_of_gaps_that_are_one_the_last_look_is_that_at_the_newer() -> None:
+    coverage = Coverage()
+    coverage.mark(10, 20, SpanState.UNCONFIRMED, Look(0, "rest"))
+    coverage.mark(20, 30, SpanState.UNCONFIRMED, Look(HOUR, "rest"))
+    assert list(coverage) == [Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, HOUR, HOUR, "rest", HOUR + MINUTE))]
+
+
+def test_what_is_refused_for_a_day_is_asked_for_twice_more_and_then_by_who_wants_it() -> None:
+    coverage = Coverage()
+    for at in (0, MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY):
+        coverage.mark(10, 20, SpanState.REJECTED, Look(at, "rest"))
+    [span] = coverage
+    assert (span.state, span.evidence) == (SpanState.REJECTED, Evidence(6, 0, 30 * DAY, "rest", None))
+
+
 def test_what_comes_later_takes_its_part_out_of_a_gap_and_leaves_the_rest_its_evidence() -> None:
     coverage = between()
     looked(coverage, 0, MINUTE)

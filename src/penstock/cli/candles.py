@@ -11,7 +11,7 @@ from rich.table import Table
 
 from penstock.cli.options import Database, Exchange
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, parse_time, print_table, show_time
+from penstock.cli.terminal import err, out, parse_time, show_time, table_lines
 from penstock.market import coverage_queries, queries
 from penstock.market.coverage_queries import SeriesFilter
 from penstock.market.instrument import parse_timeframes
@@ -20,9 +20,7 @@ from penstock.opening import open_reader
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sqlalchemy import Connection
+    from collections.abc import Iterator, Sequence
 
     from penstock.market.coverage_queries import Gap
     from penstock.market.queries import StoredCandle
@@ -55,43 +53,56 @@ def candles(
     if as_json:
         typer.echo(json.dumps([row._asdict() for row in rows]))
     elif rows:
-        print_table(_table(f"{symbol} {step}", rows, missing))
+        for line in _lines(f"{symbol} {step}", rows, missing):
+            out.print(line)
     else:
         err.print(f"no stored candle of {symbol} {step} opens in that time")
         for gap in missing:
-            err.print(f"{show_time(gap.span.start)}  {_gap(gap)}")
+            err.print(_gap(gap))
 
 
 async def _read(settings: Settings, query: CandleQuery) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
     """The candles, and the gaps among and around them."""
-
-    def read(connection: Connection) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
-        rows = queries.candles(connection, query)
-        start = rows[0].open_time if len(rows) == query.limit else query.start
-        wanted = SeriesFilter(exchange=query.exchange, symbol=query.symbol, timeframe=query.timeframe.value, start=start, end=query.end)
-        return rows, coverage_queries.gaps(connection, wanted, reason=None, after=None, limit=_MOST_GAPS)
-
     async with open_reader(settings) as database:
-        return await database.read(read)
+        return await database.read(
+            lambda connection: (
+                rows := queries.candles(connection, query),
+                coverage_queries.gaps(connection, _shown(query, rows), reason=None, after=None, limit=_MOST_GAPS),
+            )
+        )
+
+
+def _shown(query: CandleQuery, rows: Sequence[StoredCandle]) -> SeriesFilter:
+    """The part of the series that the rows show."""
+    start = rows[0].open_time if len(rows) == query.limit else query.start
+    return SeriesFilter(exchange=query.exchange, symbol=query.symbol, timeframe=query.timeframe.value, start=start, end=query.end)
 
 
 def _gap(gap: Gap) -> str:
-    return f"{gap.candles:,} missing: {gap.span.state.value}"
+    return f" {show_time(gap.span.start)}  {gap.candles:,} missing: {gap.span.state.value}"
 
 
-def _table(title: str, rows: Sequence[StoredCandle], missing: Sequence[Gap]) -> Table:
+def _lines(title: str, rows: Sequence[StoredCandle], missing: Sequence[Gap]) -> Iterator[str]:
+    """The table, with lines for the gaps at their places: in a column of it they would make it wider than most terminals."""
+    lines = table_lines(_table(title, rows))
+    head = len(lines) - len(rows)
+    yield from lines[:head]
+    left = deque(missing)
+    for row, line in zip(rows, lines[head:], strict=True):
+        while left and left[0].span.start < row.open_time:
+            yield _gap(left.popleft())
+        yield line
+    yield from map(_gap, left)
+
+
+def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
     table = Table("opened (UTC)", title=title, box=None, title_justify="left")
     for name in ("open", "high", "low", "close", "volume"):
         table.add_column(name, justify="right")
     table.add_column("")
-    left = deque(missing)
     for row in rows:
-        while left and left[0].span.start < row.open_time:
-            table.add_row(show_time(left[0].span.start), *[""] * 5, _gap(left.popleft()))
         numbers = (_short(row.open), _short(row.high), _short(row.low), _short(row.close), _short(row.volume))
         table.add_row(show_time(row.open_time), *numbers, "" if row.closed else "open")
-    for gap in left:
-        table.add_row(show_time(gap.span.start), *[""] * 5, _gap(gap))
     return table
 
 

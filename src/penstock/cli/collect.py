@@ -18,7 +18,7 @@ from penstock.cli.followed import ended_task
 from penstock.cli.options import Database, Exchange, timeframes_of
 from penstock.cli.progress import progress_fields, shown_progress
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, out, parse_time, seconds_between, shown_time
+from penstock.cli.terminal import err, out, parse_time, print_sentence, seconds_between, shown_time
 from penstock.cli.text import counted, one_line
 from penstock.core.logs import log_to_stderr
 from penstock.core.moment import iso
@@ -153,11 +153,11 @@ def show(report: CollectReport, *, as_json: bool) -> None:
     for series, rows in report.result.misaligned.items():
         err.print(f"{series}: {counted(rows, 'candle')} off the grid of the timeframe, stored as the exchange sent them")
     for gap in report.result.first_gaps:
-        err.print(gap_line(gap))
-    if report.result.gaps > len(report.result.first_gaps):
-        err.print(f"{report.result.gaps - len(report.result.first_gaps):,} more gaps; see penstock gaps")
+        print_sentence(gap_line(gap), err)
+    if (left := report.result.gaps - len(report.result.first_gaps)) > 0:
+        print_sentence(f"{counted(left, 'more gap')}; see penstock gaps", err)
     for series, reason in report.result.failures.items():
-        err.print(one_line(f"{series}: failed: {reason}"))
+        print_sentence(one_line(f"{series}: failed: {reason}"), err)
 
 
 def gap_line(gap: Mapping[str, Any]) -> str:

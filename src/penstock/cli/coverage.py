@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from penstock.api.coverage import gap_fields, span_fields
 from penstock.cli.options import Database
 from penstock.cli.signals import run
-from penstock.cli.terminal import err, fitting_table, parse_time, print_table, show_time
-from penstock.core.moment import iso_or_none
+from penstock.cli.terminal import err, fitting_table, parse_time, print_sentence, print_table, show_time
+from penstock.core.moment import iso, iso_or_none
 from penstock.errors import InvalidInputError
 from penstock.market import coverage_queries as queries
 from penstock.market.coverage import SpanState
@@ -23,15 +23,16 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection
-
     from penstock.market.coverage import Span
-    from penstock.market.coverage_queries import SeriesCoverage
+    from penstock.market.coverage_queries import Gap, SeriesCoverage
     from penstock.settings import Settings
 
 T = TypeVar("T")
 
 _MOST_SERIES = 500
+# The spans of a page are shared by its series.
+_SERIES_WITH_SPANS = 10
+_MOST_GAPS = 100_000
 
 Symbol = Annotated[str | None, typer.Argument(metavar="SYMBOL", help="Only this one: BTC/USDT or BTCUSDT.", show_default=False)]
 Step = Annotated[str | None, typer.Option("-t", "--timeframe", metavar="STEP", help="Only this timeframe, such as 1h.", show_default=False)]
@@ -43,7 +44,7 @@ AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON
 
 def series(symbol: Symbol = None, timeframe: Step = None, exchange: Of = None, database: Database = None, as_json: AsJson = False) -> None:
     """List what is collected: from when to when, and how complete."""
-    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange))
+    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES)
     if as_json:
         typer.echo(json.dumps([_fields(one) for one in found]))
         return
@@ -64,15 +65,18 @@ def coverage(
     as_json: AsJson = False,
 ) -> None:
     """Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."""
-    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange, start, end))
+    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange, start, end), _SERIES_WITH_SPANS)
     if as_json:
-        typer.echo(json.dumps([_fields(one) | {"spans": [span_fields(span) for span in one.spans]} for one in found]))
+        typer.echo(json.dumps([_fields(one) | {"spans": [span_fields(span) for span in one.spans], "more_spans": one.more} for one in found]))
         return
-    table = fitting_table("series", "from (UTC)", "to (UTC)", "state", "rests on", whole=("state",))
+    table = fitting_table("series", "from (UTC)", "to (UTC)", "state", "asked", "again (UTC)", whole=("state", "asked"), right=("asked",))
     for one in found:
         for span in one.spans:
-            table.add_row(f"{one.symbol} {one.timeframe}", _time(span.start), _time(span.end), span.state.value, _rests_on(span))
-    _show(table, found, "series")
+            table.add_row(_name(one), _time(span.start), _time(span.end), span.state.value, *_rests_on(span))
+    _show(table, [span for one in found for span in one.spans], "range")
+    for one in found:
+        if one.more:
+            print_sentence(f"{_name(one)} has older ranges: --end {iso(one.spans[0].start)} shows what lies before these", err)
 
 
 def gaps(
@@ -82,7 +86,7 @@ def gaps(
     reason: Annotated[str | None, typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}.", show_default=False)] = None,
     start: Start = None,
     end: End = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="Maximum to show.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_GAPS, metavar="N", help="Maximum to show.")] = 100,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,16 +97,17 @@ def gaps(
     if as_json:
         typer.echo(json.dumps([gap_fields(gap) for gap in found[:limit]]))
         return
-    table = fitting_table("series", "from (UTC)", "to (UTC)", "candles", "reason", "rests on", whole=("reason", "candles"), right=("candles",))
+    names = ("series", "from (UTC)", "to (UTC)", "candles", "reason", "asked", "again (UTC)")
+    table = fitting_table(*names, whole=("candles", "reason", "asked"), right=("candles", "asked"))
     for gap in found[:limit]:
         span = gap.span
-        name = f"{gap.symbol} {gap.timeframe}"
-        table.add_row(name, _time(span.start), _time(span.end), f"{gap.candles:,}", span.state.value, _rests_on(span))
+        table.add_row(_name(gap), _time(span.start), _time(span.end), f"{gap.candles:,}", span.state.value, *_rests_on(span))
     _show(table, found, "gap")
     for told in dict.fromkeys(gap.span.state for gap in found[:limit]):
-        err.print(f"{told.value}: {REASONS[told]}")
+        print_sentence(f"{told.value}: {REASONS[told]}", err)
     if len(found) > limit:
-        err.print(f"there are more; --limit {10 * limit} shows more of them")
+        how = f"--limit {min(10 * limit, _MOST_GAPS)} shows more of them" if limit < _MOST_GAPS else "--start, --end and --reason show others"
+        print_sentence(f"there are more; {how}", err)
 
 
 def _filter(symbol: str | None, timeframe: str | None, exchange: str | None, start: str | None = None, end: str | None = None) -> SeriesFilter:
@@ -125,7 +130,7 @@ def _reason(word: str | None) -> SpanState | None:
     return SpanState(word)
 
 
-def _read(settings: Settings, query: Callable[[Connection], T]) -> T:
+def _read(settings: Settings, query: Callable[[Any], T]) -> T:
     async def read() -> T:
         async with open_reader(settings) as database:
             return await database.read(query)
@@ -133,14 +138,8 @@ def _read(settings: Settings, query: Callable[[Connection], T]) -> T:
     return run(read())
 
 
-def _all_series(settings: Settings, wanted: SeriesFilter) -> list[SeriesCoverage]:
-    def query(connection: Connection) -> list[SeriesCoverage]:
-        found: list[SeriesCoverage] = []
-        while page := queries.series_coverage(connection, wanted, after_id=found[-1].id if found else 0, limit=_MOST_SERIES):
-            found += page
-        return found
-
-    return _read(settings, query)
+def _all_series(settings: Settings, wanted: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
+    return _read(settings, lambda connection: queries.all_series_coverage(connection, wanted, in_a_page=in_a_page))
 
 
 def _show(table: object, found: Sequence[object], noun: str) -> None:
@@ -163,9 +162,11 @@ def _percent(one: SeriesCoverage) -> str:
     return "" if one.complete is None else f"{one.complete:.2f} %"
 
 
-def _rests_on(span: Span) -> str:
+def _name(one: SeriesCoverage | Gap) -> str:
+    return f"{one.symbol} {one.timeframe}"
+
+
+def _rests_on(span: Span) -> tuple[str, str]:
+    """How often it was asked for, and when it is again."""
     known = span.evidence
-    if known is None:
-        return ""
-    asked = "asked once" if known.asked == 1 else f"asked {known.asked} times since {show_time(known.first_asked)}"
-    return asked if known.due is None else f"{asked}, again {show_time(known.due)}"
+    return ("", "") if known is None else (str(known.asked), _time(known.due))

@@ -34,10 +34,10 @@ def schedules(
     if not found:
         err.print("nothing runs by itself yet: the first start of penstock serve makes the schedules")
         return
-    table = fitting_table("name", "does", "when", "on", "next run (UTC)", "last run (UTC)", whole=("when", "on"))
+    table = fitting_table("name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does"))
     for one in found:
-        on = "yes" if one["enabled"] else "no"
-        table.add_row(one["name"], one["task_type"], _when(one), on, shown_time(one["next_run_at"]), shown_time(one["last_run_at"]))
+        following = shown_time(one["next_run_at"]) if one["enabled"] else "off"
+        table.add_row(one["name"], one["task_type"], _when(one), following, shown_time(one["last_run_at"]))
     print_table(table, fit=True)
 
 

@@ -27,9 +27,17 @@ def print_table(table: Table, *, fit: bool = False) -> None:
     Console(highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width).print(table)
 
 
-def print_sentence(text: str) -> None:
+def table_lines(table: Table) -> list[str]:
+    """The lines of a table whose cells have one line each, as wide as they are."""
+    wide = Console(highlight=False, markup=False, emoji=False, width=_WIDER_THAN_ANY_TABLE, force_terminal=False)
+    with wide.capture() as captured:
+        wide.print(table)
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def print_sentence(text: str, console: Console = out) -> None:
     """On a terminal it is wrapped between words; elsewhere it stays one line."""
-    out.print(text, soft_wrap=not out.is_terminal)
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[str] = ()) -> Table:

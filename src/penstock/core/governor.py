@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,12 +28,20 @@ class Grant:
     paused_s: float = 0.0
 
 
+class Why(StrEnum):
+    """The provider's limit is used up until the next window; it told us to wait; it gave no answer, and is asked again."""
+
+    LIMIT = "limit"
+    TOLD = "told"
+    SILENT = "silent"
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until when no request is sent (s, by the clock of the windows); `told`: because the provider said so, not because its limit is used up."""
+    """Until when no request is sent (s, by the clock of the windows), and why."""
 
     until: float
-    told: bool
+    why: Why
 
 
 class Budget(Protocol):
@@ -143,7 +152,7 @@ class Governor:
                 if grant.weight:
                     self._take(grant, asked_at)
                 else:
-                    await self._wait(Wait(asked_at + grant.wait_s, grant.paused_s > 0), grant.wait_s)
+                    await self._wait(Wait(asked_at + grant.wait_s, Why.TOLD if grant.paused_s else Why.LIMIT), grant.wait_s)
         return 0.0
 
     async def _wait(self, wait: Wait, seconds: float) -> None:

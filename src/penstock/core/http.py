@@ -17,6 +17,7 @@ import structlog
 from penstock.core.barred import Barred
 from penstock.core.deadlines import deadlines
 from penstock.core.download import Download, DownloadLimits, first_byte
+from penstock.core.governor import Wait, Why
 from penstock.core.proxy import proxy_for
 from penstock.core.unpacked import pieces
 from penstock.errors import RateLimitedError, RetryableError, SourceRefusedError, SourceUnavailableError
@@ -117,6 +118,9 @@ class HttpClient:
         self._turnstile = Turnstile()
         self._answered = Counter[str]()
         self._silent: set[str] = set()
+        self._under_way = 0
+        # When requests are sent again that got no answer.
+        self._again_at: list[float] = []
 
     async def __aenter__(self) -> Self:
         # What comes compressed could grow a thousandfold, so it is unpacked here, with a limit, and not by aiohttp. The deadlines are ours too.
@@ -137,6 +141,13 @@ class HttpClient:
     def way(self) -> str:
         """Where requests go, and by which proxy, for a person to read."""
         return f"{self._base_url} by {self._proxy}" if self._proxy else self._base_url
+
+    @property
+    def waiting(self) -> Wait | None:
+        """What keeps all requests from being sent now, if anything does."""
+        if self._governor.waiting is None and self._again_at and not self._under_way:
+            return Wait(min(self._again_at), Why.SILENT)
+        return self._governor.waiting
 
     async def get(self, path: str, params: Mapping[str, str], *, weight: int, decode: Callable[[bytes], T]) -> T:
         """The decoded body of a 200 answer.
@@ -211,8 +222,17 @@ class HttpClient:
             except RetryableError as error:
                 if number == attempts:
                     raise
-                await asyncio.sleep(self._before_retry(error, backoff_s * 2**number))
+                if (pause_s := self._before_retry(error, backoff_s * 2**number)) > 0:
+                    await self._back_off(pause_s)
         raise AssertionError
+
+    async def _back_off(self, seconds: float) -> None:
+        at = self._governor.now() + seconds
+        self._again_at.append(at)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._again_at.remove(at)
 
     def _before_retry(self, error: RetryableError, backoff_s: float) -> float:
         if isinstance(error, RateLimitedError):
@@ -228,10 +248,13 @@ class HttpClient:
             raise RateLimitedError(message, retry_after_s=pause_s)
         if (tally := _tally.get()) is not None:
             tally.sent += 1
+        self._under_way += 1
         try:
             answer = await exchange()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._failure(path, error) from error
+        finally:
+            self._under_way -= 1
         self._barred.let_in()
         return answer
 

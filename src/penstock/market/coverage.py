@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from penstock.market.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 class SpanState(StrEnum):
@@ -98,6 +98,11 @@ class Coverage:
         """Where the last stored span ends, 0 if there is none."""
         return next((span.end for span in reversed(self._spans) if span.state is SpanState.STORED), 0)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether what follows the newest span is for the next run: the series is not empty, and its end was not left out."""
+        return bool(self._spans) and self._spans[-1].state is not SpanState.NOT_COLLECTED
+
     def stored_before(self, at: int) -> Span | None:
         """The newest stored span that begins before `at`."""
         end = bisect_left(self._spans, at, key=attrgetter("start"))
@@ -136,7 +141,7 @@ class Coverage:
         low, high = self._touching(start, end)
         kept = [Span(span.start, min(span.end, start), span.state, span.evidence) for span in self._spans[low:high] if span.start < start]
         kept += [Span(max(span.start, end), span.end, span.state, span.evidence) for span in self._spans[low:high] if span.end > end]
-        self._spans[low:high] = kept
+        self._replace(low, high, kept)
 
     def missing(self, start: int, end: int, again: Callable[[Span], bool]) -> list[tuple[int, int]]:
         """The parts of the range that are in no span, or in one that is to be asked for `again`; in order, neighbours joined."""
@@ -199,9 +204,12 @@ class Coverage:
                 left.append(Span(span.start, start, span.state, span.evidence))
             if span.end > end:
                 right.append(Span(end, span.end, span.state, span.evidence))
+        self._replace(low, high, [*left, Span(start, end, state, evidence), *right])
+
+    def _replace(self, low: int, high: int, present: Sequence[Span]) -> None:
+        """Put spans in the place of a slice, and note what is changed by it."""
         for span in self._spans[low:high]:
             self._changed.setdefault(span.start, span)
-        present = [*left, Span(start, end, state, evidence), *right]
         for span in present:
             self._changed.setdefault(span.start, None)
         self._spans[low:high] = present
@@ -240,7 +248,9 @@ def _found(state: SpanState, look: Look | None, before: Span | None) -> tuple[Sp
     evidence = _more(known if was is state else None, look)
     if state is SpanState.REJECTED and evidence.asked == 1:
         evidence = replace(evidence, due=look.at)
-    return state, evidence.settled() if state in _SETTLED else evidence
+    # A row that is refused again and again will not become a sound one by being asked for each day.
+    settled = state in _SETTLED or (state is SpanState.REJECTED and evidence.confirms)
+    return state, evidence.settled() if settled else evidence
 
 
 def _more(known: Evidence | None, look: Look) -> Evidence:

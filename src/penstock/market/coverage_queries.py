@@ -96,6 +96,14 @@ def series_coverage(connection: Connection, wanted: SeriesFilter, *, after_id: i
     return [_series(row, presents[row.exchange], spans[row.id], lengths[row.id], wanted, most) for row in rows]
 
 
+def all_series_coverage(connection: Connection, wanted: SeriesFilter, *, in_a_page: int) -> list[SeriesCoverage]:
+    """All of them; the fewer are read at a time, the more spans each has."""
+    found: list[SeriesCoverage] = []
+    while page := series_coverage(connection, wanted, after_id=found[-1].id if found else 0, limit=in_a_page):
+        found += page
+    return found
+
+
 def gaps(connection: Connection, wanted: SeriesFilter, *, reason: SpanState | None, after: tuple[int, int] | None, limit: int) -> list[Gap]:
     """Gaps by series and time; `after` is the id of the series and the start of the gap ahead of the first one."""
     columns = (coverage.c.series_id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe, *SPAN_COLUMNS)

@@ -53,10 +53,17 @@ class Evidence:
         return replace(self, due=next((due for due in later if due > self.last_asked), None))
 
     @property
+    def lasting(self) -> int:
+        """From the first look to the last."""
+        return self.last_asked - self.first_asked
+
+    @property
     def confirms(self) -> bool:
         """Whether so many answers over so long are enough for an outage, if rows are on both sides."""
-        return self.asked >= _AGREEING_ANSWERS and self.last_asked - self.first_asked >= _AGREEING_OVER
+        return self.asked >= _AGREEING_ANSWERS and self.lasting >= _AGREEING_OVER
 
     def weaker(self, other: Evidence) -> Evidence:
-        """What can be said of two neighbouring gaps as one."""
-        return min(self, other, key=lambda one: (one.asked, one.last_asked - one.first_asked))
+        """What can be said of two neighbouring gaps as one: what holds for each of them; the newer look is the last one."""
+        weaker = min(self, other, key=lambda one: (one.asked, one.lasting))
+        last = max(self.last_asked, other.last_asked)
+        return replace(weaker, first_asked=last - min(self.lasting, other.lasting), last_asked=last)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from penstock.core.governor import Why
 from penstock.core.run import Work
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.market.plan import Piece
 
 _UNIT = "candles"
+_WHY = {Why.LIMIT: "'s limit", Why.TOLD: " to let requests in again", Why.SILENT: " to answer again"}
 # Of a run that goes on.
 _MOST_PERCENT = 99
 
@@ -76,8 +78,7 @@ class Tally:
         work = Work(unit=_UNIT, done=self._looked_at, total=self._expected, per_second=round(rate, 1), seconds_left=left)
         if wait is None:
             return work
-        why = f"{self._source} to let requests in again" if wait.told else f"{self._source}'s limit"
-        return replace(work, waiting_for=why, waiting_until=int(wait.until * 1000))
+        return replace(work, waiting_for=f"{self._source}{_WHY[wait.why]}", waiting_until=int(wait.until * 1000))
 
     def _asked_within(self, target: Target, start: int, end: int) -> int:
         """How many of the candles that were asked for open in a range."""

@@ -82,8 +82,8 @@ class Ranges:
         return target.key.instrument.gone and self.known_end(target) is not None and not wanted
 
     def left_out(self, target: Target) -> list[Span]:
-        """What an end of the wish leaves out: from there to now, as far as nothing is known of it."""
-        if self._wish.until is None:
+        """What an end of the wish leaves out of a series that is collected for no other wish: from there to now, as far as nothing is known of it."""
+        if self._wish.until is None or target.coverage.is_wanted:
             return []
         now = target.key.timeframe.floor(self._clock.now())
         unknown = target.coverage.missing(self._wish.until, now, lambda _: False) if self._wish.until < now else []

@@ -98,7 +98,7 @@ class BinanceSource:
 
     def waiting(self) -> Wait | None:
         """See MarketSource."""
-        return self._governor.waiting
+        return self._http.waiting
 
     @property
     def way(self) -> str:

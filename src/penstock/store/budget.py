@@ -50,8 +50,8 @@ def budgets_used(connection: Connection) -> list[BudgetUsed]:
 class SqlRepeats:
     """See penstock.market.again.Repeats: so many `per_minute` of all processes together, counted like a provider's budget of another name."""
 
-    def __init__(self, database: Database, provider: str, *, per_minute: int) -> None:
-        self._budget = SqlBudget(database, _repeats_name(provider))
+    def __init__(self, database: Database, provider: str, *, per_minute: int, clock: Callable[[], float] | None = None) -> None:
+        self._budget = SqlBudget(database, _repeats_name(provider), clock=clock)
         self._per_minute = per_minute
 
     async def take(self, wanted: int) -> int:

@@ -82,7 +82,11 @@ class PostgresBackend:
 
     def migration_lock(self, connection: Connection) -> None:
         """See Backend."""
+        # A migration takes as long as the tables are large, and who waits for another process's waits as long.
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
 
     def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Flushed:
         """See Backend."""

@@ -1,0 +1,84 @@
+"""What a source says that it waits for while a provider does not answer: only when no request is under way, and no longer than it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock.core.governor import Wait, Why
+from penstock.core.http import HttpLimits
+from penstock.market.source import PageRequest, SourceConfig
+from penstock.sources.binance import BinanceSource
+from tests.market_builders import key
+from tests.simulated import simulated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.simulated import Exchange
+
+_PATIENCE_S = 60
+_KLINES = "/api/v3/klines"
+
+
+@pytest.fixture
+async def exchange() -> AsyncIterator[Exchange]:
+    async with simulated() as one:
+        yield one
+
+
+@contextlib.asynccontextmanager
+async def asking(exchange: Exchange, *, backoff_s: float) -> AsyncIterator[BinanceSource]:
+    limits = HttpLimits(attempts=2, backoff_s=backoff_s, idle_s=_PATIENCE_S)
+    async with BinanceSource(SourceConfig(base_url=exchange.url, http=limits)) as source:
+        yield source
+
+
+@pytest.fixture(autouse=True)
+def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest pause that could be drawn."""
+    monkeypatch.setattr("penstock.core.http.random.uniform", lambda _low, high: high)
+
+
+def ask(source: BinanceSource, native: str = "BTCUSDT") -> asyncio.Task[Any]:
+    return asyncio.create_task(source.candles(PageRequest(series=key(native), limit=5)))
+
+
+async def until(source: BinanceSource, why: Why | None) -> Wait | None:
+    async with asyncio.timeout(_PATIENCE_S):
+        while (wait := source.waiting()) is None or wait.why is not why:
+            await asyncio.sleep(0.01)
+    return wait
+
+
+async def test_a_retry_is_waited_for_until_it_is_sent(exchange: Exchange) -> None:
+    await exchange.faults({"name": "server_error", "path": _KLINES, "count": 1})
+    async with asking(exchange, backoff_s=0.2) as source:
+        assert source.waiting() is None
+        asked = ask(source)
+        wait = await until(source, Why.SILENT)
+        assert wait is not None
+        assert -1 < wait.until - time.time() <= 0.4
+        assert (await asked).rows == 5
+        assert source.waiting() is None
+
+
+async def test_while_another_request_is_under_way_nothing_is_waited_for(exchange: Exchange) -> None:
+    await exchange.faults({"name": "server_error", "path": _KLINES, "symbol": "BTCUSDT"}, {"name": "hang", "path": _KLINES, "symbol": "ETHUSDT"})
+    async with asking(exchange, backoff_s=15.0) as source:
+        failing = ask(source)
+        await until(source, Why.SILENT)
+        hanging = ask(source, "ETHUSDT")
+        async with asyncio.timeout(_PATIENCE_S):
+            while source.waiting() is not None:
+                await asyncio.sleep(0.01)
+        hanging.cancel()
+        await asyncio.wait([hanging])
+        assert (await until(source, Why.SILENT)) is not None
+        failing.cancel()
+        await asyncio.wait([failing])
+        assert source.waiting() is None, "who was called off waits for nothing"
