@@ -94,7 +94,7 @@ class SeriesComplete(BaseModel):
     from_: dt.datetime | None = Field(alias="from")
     to: dt.datetime | None
     complete: float | None
-    spans: list[CoverageSpan] = Field(description="the newest: up to 1,000 in a page, so that of few series there are many")
+    spans: list[CoverageSpan] = Field(description="the newest: up to 500 in a page, so that of few series there are many")
     more_spans: bool
 
 

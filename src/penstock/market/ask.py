@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from penstock.errors import SourceMisfitError
@@ -24,7 +25,7 @@ _MOST_CROWDED = 1
 _GONE = "a candle that it gave before is missing"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """An answer that fits its question: its rows, the sound ones in order of time, the refused ones; asked `at` this by the provider's clock."""
 
@@ -33,9 +34,11 @@ class Reading:
     good: Sequence[Candle]
     bad: Sequence[Rejected]
 
-    @property
+    @cached_property
     def opens(self) -> list[int]:
         """Where it has a row, sound or refused, in order."""
+        if not self.bad:
+            return [candle.open_time for candle in self.good]
         return sorted(
             {candle.open_time for candle in self.good} | {row.open_time for row in self.bad if row.at_its_place and row.open_time is not None}
         )

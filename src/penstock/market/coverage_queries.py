@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # What nobody can expect to be there.
 NOT_EXPECTED = frozenset({SpanState.OUTAGE, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED})
 # In a page: of fewer series there are more spans of each.
-_SPANS_IN_A_PAGE = 1_000
+_SPANS_IN_A_PAGE = 500
 
 REASONS: Mapping[SpanState, str] = {
     SpanState.UNCONFIRMED: "the exchange was asked and sent nothing; it is asked again before this is believed",
@@ -85,7 +85,7 @@ class Gap:
 
 
 def series_coverage(connection: Connection, wanted: SeriesFilter, *, after_id: int, limit: int) -> list[SeriesCoverage]:
-    """Series in order of their id, those behind `after_id`; each with its newest spans, up to 1,000 in a page."""
+    """Series in order of their id, those behind `after_id`; each with its newest spans, up to 500 in a page."""
     listed = _of(connection, select(series.c.id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe), wanted)
     rows = connection.execute(listed.where(series.c.id > after_id).order_by(series.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
@@ -173,13 +173,22 @@ def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter, mos
     """The newest spans of each series, in order; one more than are shown, where there are more."""
     older = coverage.alias()
     edge = select(older.c.start_time).where(older.c.series_id == series.c.id, _in_range(wanted, older)).order_by(desc(older.c.start_time))
-    since = coverage.c.start_time >= func.coalesce(edge.offset(most).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp()))
-    newest = select(coverage).select_from(series).join(coverage, and_(coverage.c.series_id == series.c.id, since))
-    newest = newest.where(series.c.id.in_(ids), _in_range(wanted)).order_by(coverage.c.series_id, coverage.c.start_time)
+    since = func.coalesce(edge.offset(most).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp())).label("since")
+    # Once a series and not once a span, which PostgreSQL would do.
+    edges = select(series.c.id, since).where(_among(series.c.id, ids)).cte("edges").prefix_with("MATERIALIZED", dialect="postgresql")
+    newest = select(coverage).join(edges, and_(edges.c.id == coverage.c.series_id, coverage.c.start_time >= edges.c.since))
+    newest = newest.where(_among(coverage.c.series_id, ids), _in_range(wanted)).order_by(coverage.c.series_id, coverage.c.start_time)
     spans: defaultdict[int, list[Span]] = defaultdict(list)
     for row in connection.execute(newest):
         spans[row.series_id].append(span_of(row))
     return spans
+
+
+def _among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether it is one of the ids, which are in order; a page of neighbours is one range, not hundreds of parameters."""
+    if ids and ids[-1] - ids[0] == len(ids) - 1:
+        return column.between(ids[0], ids[-1])
+    return column.in_(ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +208,13 @@ def _lengths(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -
     """By series and state, so that what is read is as short for a series with a million gaps as for one with none."""
     start, end = in_ms(coverage.c.start_time), in_ms(coverage.c.end_time)
     firsts = select(coverage.c.series_id, func.min(start).label("first")).group_by(coverage.c.series_id)
-    first = firsts.where(coverage.c.series_id.in_(ids), coverage.c.state.not_in(NOT_EXPECTED)).subquery()
+    first = firsts.where(_among(coverage.c.series_id, ids), coverage.c.state.not_in(NOT_EXPECTED)).subquery()
     low = _later(start, first.c.first if wanted.start is None else _later(first.c.first, literal(wanted.start, BigInteger)))
     high = end if wanted.end is None else case((end > wanted.end, wanted.end), else_=end)
     length = func.sum(case((high > low, high - low), else_=0))
     sums = select(coverage.c.series_id, coverage.c.state, length, func.max(end), first.c.first).join(first, first.c.series_id == coverage.c.series_id)
     lengths: defaultdict[int, list[_Length]] = defaultdict(list)
+    sums = sums.where(_among(coverage.c.series_id, ids))
     for series_id, state, *found in connection.execute(sums.group_by(coverage.c.series_id, coverage.c.state, first.c.first)):
         lengths[series_id].append(_Length(SpanState(state), *map(int, found)))
     return lengths

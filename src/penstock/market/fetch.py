@@ -129,7 +129,12 @@ class PieceFetcher:
         timeframe = target.key.timeframe
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end
-        wanted = [row for row in reading.good if row.open_time < min(end, last) and (step.anchored or end_of(row, timeframe) > piece.start)]
+        until = min(end, last)
+        wanted = [
+            row
+            for row in reading.good
+            if row.open_time < until and (row.open_time >= piece.start or step.anchored or end_of(row, timeframe) > piece.start)
+        ]
         closed = self._closed(target, reading, wanted, followed=followed)
         found = _Found(timeframe, step.at, doubtful=reading.doubtful)
         before = None
@@ -183,23 +188,39 @@ class _Found:
 
     def spans(self, closed: Sequence[Candle], bad: Sequence[Rejected], *, before: SpanState | None, until: int) -> list[Span]:
         """Spans in order of time, up to `until`; `before` is the state of a hole ahead of the first row, if that is known."""
-        ends = [(row.open_time, end_of(row, self._timeframe)) for row in closed]
-        # One that opens earlier and reaches into the range covers its beginning.
-        places = [(opened, end, SpanState.STORED) for opened, end in ends if end > self._start]
-        places += [
-            (row.open_time, self._timeframe.shift(row.open_time, 1), SpanState.REJECTED)
-            for row in bad
-            if row.at_its_place and row.open_time is not None and self._start <= row.open_time < until
-        ]
         spans: list[Span] = []
-        at = self._start
-        for opened, end, state in sorted(places):
+        # The span that is being made; rows that touch make one, so that a page marks a few spans and not a thousand.
+        begin = at = self._start
+        joined: SpanState | None = None
+        for opened, end, state in self._places(closed, bad, until):
+            low = max(at, opened)
             if opened > at:
-                spans.append(Span(at, opened, (before or self._hole) if self.is_hole(at, opened) else state))
+                spans += [Span(begin, at, joined)] if joined else []
+                between = (before or self._hole) if self.is_hole(at, opened) else state
+                spans.append(Span(at, opened, between))
+                begin, at, joined = opened, opened, None
             before = None
-            if end > max(at, opened):
-                spans.append(Span(max(at, opened), end, state))
-                at = end
+            if end <= low:
+                continue
+            if joined is not state:
+                spans += [Span(begin, at, joined)] if joined else []
+                begin, joined = low, state
+            at = end
+        spans += [Span(begin, at, joined)] if joined else []
         if self.is_hole(at, until):
             spans.append(Span(at, until, before or self._hole))
         return spans
+
+    def _places(self, closed: Sequence[Candle], bad: Sequence[Rejected], until: int) -> Sequence[tuple[int, int, SpanState]]:
+        """Where rows stand, in order. One that opens earlier and reaches into the range covers its beginning."""
+        timeframe, start, stored = self._timeframe, self._start, SpanState.STORED
+        # As end_of says; a call for each row would take a tenth of all the work on it.
+        places = [
+            (row.open_time, end, stored)
+            for row in closed
+            if (end := row.close_time + 1 if row.close_time > row.open_time else timeframe.shift(row.open_time, 1)) > start
+        ]
+        refused = [row.open_time for row in bad if row.at_its_place and row.open_time is not None and start <= row.open_time < until]
+        if not refused:
+            return places
+        return sorted([*places, *((opened, timeframe.shift(opened, 1), SpanState.REJECTED) for opened in refused)])

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Timeframe(StrEnum):
     def crowded(self, opens: Sequence[int]) -> int:
         """How many of these ascending open times are followed by another one within the step."""
         if self is not Timeframe.MONTH:
-            return sum(later - opened < self.longest_ms for opened, later in pairwise(opens))
+            # Done for each row that is collected, so without a step of Python for each.
+            return sum(map(self.longest_ms.__gt__, map(sub, islice(opens, 1, None), opens)))
         return sum(later < self.shift(opened, 1) for opened, later in pairwise(opens))
 
     def candles_within(self, start: int, end: int) -> int:
