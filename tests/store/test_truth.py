@@ -91,7 +91,7 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
             wish = Wish()
         if source.now >= start + 33 * DAY:
             break
-        source.now += chosen.choice([HOUR // 60, HOUR // 4, HOUR, 6 * HOUR, 20 * HOUR]) if source.now < source.honest_from else 12 * HOUR
+        source.now += chosen.choice([HOUR // 60, HOUR // 4, HOUR, 6 * HOUR, 20 * HOUR]) if source.now < source.honest_from else 24 * HOUR
     # The last candle ahead of an outage that goes on is final when a later look has seen the same.
     source.now += HOUR // 20
     await run_once(store, source, wish)
