@@ -72,9 +72,9 @@ async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(pen
 
 
 async def test_a_limit_that_is_used_up_is_counted_down(penstock: Penstock, database_url: str) -> None:
-    """It is that of forty pages a minute: the second minute at the latest has some seconds left when it is used up."""
+    """It is that of forty pages a minute, and more are asked for than two minutes allow: the second at the latest is used up with seconds left."""
     limited = penstock.with_settings(database_url=database_url, binance_weight_per_minute="100")
-    async with on_a_terminal(limited, *_LONG) as terminal:
+    async with on_a_terminal(limited, *_LONG[:-1], "200000") as terminal:
         seconds = int((await terminal.shows(r"waiting ([3-9]|\d\d) s for binance's limit")).split()[1])
         await terminal.shows(rf"waiting {seconds - 1} s for binance's limit")
         assert await terminal.ended(signal.SIGINT) == 130
