@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from penstock.market.coverage import SpanState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from penstock.market.coverage import Span
     from penstock.market.page import Target
+    from penstock.market.timeframe import Timeframe
+
+T = TypeVar("T")
 
 # What is looked at again when its time has come; a failure is asked for again by each run.
 LOOKED_AT_AGAIN = frozenset({SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED, SpanState.NOT_LISTED})
@@ -49,7 +52,8 @@ async def choose_due(targets: Sequence[Target], now: int, *, page_limit: int, re
         due = due_gaps(target, now)
         newest_page = target.key.timeframe.shift(target.key.timeframe.floor(now), -(page_limit // 2))
         target.due = {span.start for span in due if span.start >= newest_page}
-        requests += _requests(target, [span for span in due if span.start < newest_page], page_limit)
+        scattered = [span for span in due if span.start < newest_page]
+        requests += [_request(target, gaps) for gaps in on_pages(scattered, _edges, target.key.timeframe, page_limit)]
     requests.sort(key=lambda request: request.due)
     for request in requests[: await repeats.take(len(requests)) if requests else 0]:
         request.target.due |= {span.start for span in request.gaps}
@@ -60,15 +64,20 @@ def due_gaps(target: Target, now: int) -> list[Span]:
     return [span for span in target.coverage if span.state in LOOKED_AT_AGAIN and span.is_due(now)]
 
 
-def _requests(target: Target, gaps: Sequence[Span], page_limit: int) -> Iterator[_Request]:
-    held: list[Span] = []
-    for gap in gaps:
-        if held and gap.end > target.key.timeframe.shift(held[0].start, page_limit // 2):
-            yield _request(target, held)
+def on_pages(found: Iterable[T], edges: Callable[[T], tuple[int, int]], timeframe: Timeframe, page_limit: int) -> Iterator[list[T]]:
+    """What one request shows together, of things in order that have such `edges`: those that lie within half a page of the first."""
+    held: list[T] = []
+    for one in found:
+        if held and edges(one)[1] > timeframe.shift(edges(held[0])[0], page_limit // 2):
+            yield held
             held = []
-        held.append(gap)
+        held.append(one)
     if held:
-        yield _request(target, held)
+        yield held
+
+
+def _edges(span: Span) -> tuple[int, int]:
+    return span.start, span.end
 
 
 def _request(target: Target, gaps: list[Span]) -> _Request:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from penstock.core.moment import iso
 from penstock.errors import InvalidInputError
-from penstock.market.again import LOOKED_AT_AGAIN
+from penstock.market.again import LOOKED_AT_AGAIN, on_pages
 from penstock.market.coverage import Span, SpanState
 from penstock.market.instrument import Status
 
@@ -154,13 +154,5 @@ class Ranges:
 
     def _joined(self, target: Target, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Ranges that lie on one page as one."""
-        held: tuple[int, int] | None = None
-        for start, end in ranges:
-            if held and end <= target.key.timeframe.shift(held[0], self._page_limit // 2):
-                held = held[0], end
-                continue
-            if held:
-                yield held
-            held = start, end
-        if held:
-            yield held
+        for together in on_pages(ranges, lambda edges: edges, target.key.timeframe, self._page_limit):
+            yield together[0][0], together[-1][1]

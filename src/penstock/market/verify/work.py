@@ -15,6 +15,7 @@ from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
 from penstock.errors import SourceError, StopError
+from penstock.market.again import on_pages
 from penstock.market.ask import Asker
 from penstock.market.clock import ExchangeClock
 from penstock.market.collect import Collection, CollectRequest
@@ -310,17 +311,9 @@ def _doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
 def _joined(findings: Iterable[Finding], one: Stored, limit: int) -> Iterator[tuple[int, int]]:
     """The ranges of findings; those that lie on one page as one, as a collection shares its requests."""
     step = one.key.timeframe
-    held: tuple[int, int] | None = None
-    for finding in sorted(findings, key=lambda found: found.start):
-        start, end = step.floor(finding.start), max(finding.end, step.shift(step.floor(finding.start), 1))
-        if held and end <= step.shift(held[0], limit // 2):
-            held = held[0], max(held[1], end)
-            continue
-        if held:
-            yield held
-        held = start, end
-    if held:
-        yield held
+    places = sorted((at := step.floor(finding.start), max(finding.end, step.shift(at, 1))) for finding in findings)
+    for together in on_pages(places, lambda edges: edges, step, limit):
+        yield together[0][0], max(end for _, end in together)
 
 
 def _drawn(ranges: Sequence[Range], limit: int, wanted: Wanted) -> list[Range]:
