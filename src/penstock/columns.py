@@ -16,6 +16,8 @@ from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import ColumnElement, Connection, Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
@@ -72,6 +74,12 @@ def read_clock(connection: Connection) -> int:
     """That clock, to compare times with: no index serves PostgreSQL for a clock that goes on while it looks."""
     now: int = connection.execute(select(_ToMs(DatabaseNow()))).scalar_one()
     return now
+
+
+def among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether it is one of the ids; neighbours are one range, not hundreds of parameters."""
+    low, high = min(ids, default=0), max(ids, default=-1)
+    return column.between(low, high) if high - low == len(ids) - 1 else column.in_(ids)
 
 
 class FlagOrText(TypeDecorator[bool | str]):

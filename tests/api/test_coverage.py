@@ -39,6 +39,7 @@ _KNOWN = {
     key("BTC/USDT", exchange="another"): spans([5], "stored"),
     key("ETH/USDT"): spans([100], "stored"),
     key("kPEPE/USDT"): spans([40, 20, 18, 16], "not_collected", "rejected", "failed", "stored"),
+    key("NEVER/USDT"): [span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "outage" if at % 2 else "not_collected") for at in range(501, 0, -1)],
     key("MANY/USDT"): [span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "stored" if at % 2 else "outage") for at in range(_MANY, 0, -1)],
 }
 
@@ -274,6 +275,11 @@ async def test_the_newest_500_spans_are_shown_and_that_there_are_more(client: ai
     [one, many] = (await _get(client, "coverage", timeframe="1h", exchange="binance", limit=2, cursor=await _ahead_of(client, "MANY/USDT")))["items"]
     assert (len(one["spans"]), one["more_spans"]) == (250, True)
     assert many["more_spans"] is False
+
+
+async def test_of_what_nobody_expects_there_may_be_older_spans_too(client: aiohttp.ClientSession) -> None:
+    item = await _one(client, symbol="NEVER/USDT")
+    assert (len(item["spans"]), item["more_spans"], item["complete"]) == (500, True, None)
 
 
 async def _ahead_of(client: aiohttp.ClientSession, symbol: str) -> int:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
 
+_SLACK = 20
+
+
 class TooSlowError(TimeoutError):
     """A deadline ran out; the message says which, and the setting that moves it."""
 
@@ -18,11 +21,21 @@ class TooSlowError(TimeoutError):
 async def deadlines(*, idle_s: float, total_s: float) -> AsyncGenerator[Callable[[], None]]:
     """End the block with TooSlowError when nothing is heard for `idle_s`, or after `total_s`; gives what is to be called for each sign of life."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + total_s
-    timer = asyncio.timeout_at(min(loop.time() + idle_s, until))
+    armed = loop.time()
+    until = armed + total_s
+    # To move the timer takes as long as to read a piece, and most answers are there at once: so it is moved this seldom, and rings as much later.
+    slack_s = idle_s / _SLACK
+    timer = asyncio.timeout_at(min(armed + idle_s + slack_s, until))
+
+    def heard() -> None:
+        nonlocal armed
+        if (now := loop.time()) > armed + slack_s:
+            armed = now
+            timer.reschedule(min(now + idle_s + slack_s, until))
+
     try:
         async with timer:
-            yield lambda: timer.reschedule(min(loop.time() + idle_s, until))
+            yield heard
     except TimeoutError as error:
         if not timer.expired():
             raise

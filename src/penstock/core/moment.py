@@ -9,11 +9,12 @@ _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, said by the Z: to format
 
 def iso(at_ms: int) -> str:
     """ISO 8601 with a Z, with milliseconds only where there are some; a number of ms that no calendar has stays one."""
+    seconds, ms = divmod(at_ms, 1000)
     try:
-        at = _EPOCH + dt.timedelta(milliseconds=at_ms)
+        at = _EPOCH + dt.timedelta(0, seconds)
     except OverflowError:
         return f"{at_ms} ms"
-    return at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds") + "Z"
+    return f"{at.isoformat()}.{ms:03d}Z" if ms else f"{at.isoformat()}Z"
 
 
 def iso_or_none(at_ms: int | None) -> str | None:

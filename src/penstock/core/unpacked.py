@@ -35,7 +35,7 @@ def is_packed(response: aiohttp.ClientResponse) -> bool:
 async def pieces(response: aiohttp.ClientResponse, heard: Callable[[], None]) -> AsyncIterator[bytes]:
     """The unpacked body; `heard` is called whenever something has come. SourceUnavailableError when it is cut or damaged."""
     packed = _Packed() if is_packed(response) else None
-    async for part in response.content.iter_chunked(_READ_BYTES):
+    while part := await response.content.read(_READ_BYTES):
         heard()
         if packed is None:
             yield part
@@ -43,7 +43,7 @@ async def pieces(response: aiohttp.ClientResponse, heard: Callable[[], None]) ->
         try:
             while piece := packed.next(part):
                 yield piece
-                part = b""  # noqa: PLW2901 - it is fed once, and then drained
+                part = b""
                 await asyncio.sleep(0)
         except _Damaged as error:
             raise SourceUnavailableError(f"GET {response.url}: the compressed answer is damaged: {error}") from error

@@ -46,7 +46,7 @@ class Reading:
     @property
     def doubtful(self) -> bool:
         """Whether rows stood where none belong: then what is missing may be one of them."""
-        return any(row.reason in MISPLACED for row in self.bad)
+        return bool(self.bad) and any(row.reason in MISPLACED for row in self.bad)
 
 
 class Asker:
@@ -109,9 +109,9 @@ def _misfit(request: PageRequest, answer: Answer, reading: Reading, known_before
     misplaced = [row for row in reading.bad if row.reason in MISPLACED]
     if 2 * len(misplaced) > answer.rows:
         return f"{len(misplaced)} of {answer.rows} rows are not in the range that was asked for, in order, in milliseconds ({misplaced[0].detail})"
-    crowded = request.series.timeframe.crowded([candle.open_time for candle in reading.good])
+    crowded = request.series.timeframe.crowded([candle.open_time for candle in reading.good] if reading.bad else reading.opens)
     if crowded > _MOST_CROWDED and 2 * crowded >= len(reading.good):
         return f"{crowded} of {answer.rows} rows are nearer to each other than {request.series.timeframe}"
-    if known_before is not None and not reading.doubtful and not any(opened < known_before for opened in reading.opens):
+    if known_before is not None and not reading.doubtful and not (reading.opens and reading.opens[0] < known_before):
         return _GONE
     return ""

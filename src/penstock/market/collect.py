@@ -284,7 +284,7 @@ class Collection:
             target.coverage.mark(span.start, span.end, span.state, page.look)
         target.candles += len(page)
         target.rejected += len(page.rejected)
-        target.misaligned += target.key.timeframe.off_grid(candle.open_time for candle in page.candles)
+        target.misaligned += target.key.timeframe.off_grid([candle.open_time for candle in page.candles])
         if page.last:
             target.pieces_left -= 1
         self._tally.account(page)

@@ -43,6 +43,9 @@ _UNASKED = HELD | {SpanState.NOT_COLLECTED}
 _SETTLED = frozenset({SpanState.OUTAGE, SpanState.NOT_LISTED, SpanState.DELISTED})
 
 
+_start, _end = attrgetter("start"), attrgetter("end")
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A range in one state; a gap that was asked for has its evidence."""
@@ -80,7 +83,7 @@ class Coverage:
     """The spans of one series, changed by its run and recorded with each flush."""
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
-        self._spans = sorted(spans, key=attrgetter("start"))
+        self._spans = sorted(spans, key=_start)
         # What was recorded at each start that has changed since; None: nothing was.
         self._changed: dict[int, Span | None] = {}
 
@@ -105,8 +108,10 @@ class Coverage:
 
     def stored_before(self, at: int) -> Span | None:
         """The newest stored span that begins before `at`."""
-        end = bisect_left(self._spans, at, key=attrgetter("start"))
-        return next((span for span in map(self._spans.__getitem__, range(end - 1, -1, -1)) if span.state is SpanState.STORED), None)
+        for place in range(bisect_left(self._spans, at, key=_start) - 1, -1, -1):
+            if self._spans[place].state is SpanState.STORED:
+                return self._spans[place]
+        return None
 
     def delisted_from(self, now: int) -> int | None:
         """Where the series ends, if that is known and not due to be looked at again."""
@@ -157,7 +162,7 @@ class Coverage:
         deleted: list[int] = []
         put: list[Span] = []
         for start, was in self._changed.items():
-            place = bisect_left(self._spans, start, key=attrgetter("start"))
+            place = bisect_left(self._spans, start, key=_start)
             span = self._spans[place] if place < len(self._spans) else None
             if span is None or span.start != start:
                 deleted += [] if was is None else [start]
@@ -225,8 +230,8 @@ class Coverage:
 
     def _touching(self, start: int, end: int) -> tuple[int, int]:
         """The slice of spans that overlap the range or border on it."""
-        low = bisect_left(self._spans, start, key=attrgetter("end"))
-        high = bisect_right(self._spans, end, key=attrgetter("start"))
+        low = bisect_left(self._spans, start, key=_end)
+        high = bisect_right(self._spans, end, key=_start)
         return low, max(low, high)
 
 

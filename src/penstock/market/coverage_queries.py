@@ -6,13 +6,12 @@ Times are ms.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import BigInteger, and_, case, desc, func, literal, select, true, tuple_
+from sqlalchemy import and_, case, desc, func, literal, select, true, tuple_
 
-from penstock.columns import Timestamp, in_ms
+from penstock.columns import Timestamp, among, in_ms
 from penstock.market.coverage import HELD, SpanState
 from penstock.market.ledger import SPAN_COLUMNS, span_of
 from penstock.market.queries import called, present
@@ -22,7 +21,7 @@ from penstock.market.timeframe import Timeframe
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+    from sqlalchemy import CTE, ColumnElement, Connection, FromClause, Select
 
     from penstock.market.coverage import Span
     from penstock.market.instrument import SeriesKey
@@ -88,12 +87,28 @@ def series_coverage(connection: Connection, wanted: SeriesFilter, *, after_id: i
     """Series in order of their id, those behind `after_id`; each with its newest spans, up to 500 in a page."""
     listed = _of(connection, select(series.c.id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe), wanted)
     rows = connection.execute(listed.where(series.c.id > after_id).order_by(series.c.id).limit(limit)).all()
-    ids = [row.id for row in rows]
-    most = _SPANS_IN_A_PAGE // max(1, len(rows))
-    presents = {exchange: present(connection, exchange) for exchange in {row.exchange for row in rows}}
-    spans = _spans(connection, ids, wanted, most)
-    lengths = _lengths(connection, ids, wanted)
-    return [_series(row, presents[row.exchange], spans[row.id], lengths[row.id], wanted, most) for row in rows]
+    ids = [series_id for series_id, *_ in rows]
+    clocks = {exchange: present(connection, exchange) for exchange in {exchange for _, exchange, *_ in rows}}
+    presents = {(exchange, timeframe): Timeframe(timeframe).floor(clocks[exchange]) for _, exchange, _, timeframe in rows}
+    spans = _spans(connection, ids, wanted, _SPANS_IN_A_PAGE // max(1, len(rows)))
+    totals = _totals(connection, ids, wanted)
+    found = []
+    for series_id, exchange, symbol, timeframe in rows:
+        shown, total = spans[series_id], totals[series_id]
+        start, end, complete = _complete(total, presents[exchange, timeframe], wanted)
+        one = SeriesCoverage(
+            id=series_id,
+            exchange=exchange,
+            symbol=symbol,
+            timeframe=timeframe,
+            start=start,
+            end=end,
+            complete=complete,
+            spans=shown,
+            more=total.spans > len(shown),
+        )
+        found.append(one)
+    return found
 
 
 def all_series_coverage(connection: Connection, wanted: SeriesFilter, *, in_a_page: int) -> list[SeriesCoverage]:
@@ -114,14 +129,14 @@ def gaps(connection: Connection, wanted: SeriesFilter, *, reason: SpanState | No
     rows = connection.execute(found.order_by(coverage.c.series_id, coverage.c.start_time).limit(limit))
     return [
         Gap(
-            series_id=row.series_id,
-            exchange=row.exchange,
-            symbol=row.symbol,
-            timeframe=row.timeframe,
-            span=(span := span_of(row)),
-            candles=Timeframe(row.timeframe).candles_within(span.start, span.end),
+            series_id=series_id,
+            exchange=exchange,
+            symbol=symbol,
+            timeframe=timeframe,
+            span=(span := span_of(columns)),
+            candles=Timeframe(timeframe).candles_within(span.start, span.end),
         )
-        for row in rows
+        for series_id, exchange, symbol, timeframe, *columns in rows
     ]
 
 
@@ -134,7 +149,7 @@ def known_spans(connection: Connection, keys: Collection[SeriesKey]) -> Mapping[
     spans: dict[SeriesKey, list[Span]] = {key: [] for key in keys}
     for row in connection.execute(found.where(series.c.timeframe.in_({key.timeframe.value for key in keys}))):
         if (key := asked.get(tuple(row[:4]))) is not None:
-            spans[key].append(span_of(row))
+            spans[key].append(span_of(row[4:]))
     return spans
 
 
@@ -169,85 +184,113 @@ def _in_range(wanted: SeriesFilter, spans: FromClause = coverage) -> ColumnEleme
     return and_(true(), *limits)
 
 
-def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter, most: int) -> Mapping[int, list[Span]]:
-    """The newest spans of each series, in order; one more than are shown, where there are more."""
+def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter, most: int) -> defaultdict[int, list[Span]]:
+    """The newest spans of each series, in order."""
     older = coverage.alias()
     edge = select(older.c.start_time).where(older.c.series_id == series.c.id, _in_range(wanted, older)).order_by(desc(older.c.start_time))
-    since = func.coalesce(edge.offset(most).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp())).label("since")
-    # Once a series and not once a span, which PostgreSQL would do.
-    edges = select(series.c.id, since).where(_among(series.c.id, ids)).cte("edges").prefix_with("MATERIALIZED", dialect="postgresql")
-    newest = select(coverage).join(edges, and_(edges.c.id == coverage.c.series_id, coverage.c.start_time >= edges.c.since))
-    newest = newest.where(_among(coverage.c.series_id, ids), _in_range(wanted)).order_by(coverage.c.series_id, coverage.c.start_time)
+    edges = _each(ids, func.coalesce(edge.offset(most - 1).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp())))
+    newest = select(coverage.c.series_id, *SPAN_COLUMNS).join(edges, edges.c.id == coverage.c.series_id)
+    newest = newest.where(among(coverage.c.series_id, ids), coverage.c.start_time >= edges.c.edge, _in_range(wanted))
     spans: defaultdict[int, list[Span]] = defaultdict(list)
-    for row in connection.execute(newest):
-        spans[row.series_id].append(span_of(row))
+    for series_id, *span in connection.execute(newest.order_by(coverage.c.series_id, coverage.c.start_time)).all():
+        spans[series_id].append(span_of(span))
     return spans
 
 
-def _among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    """Whether it is one of the ids, which are in order; a page of neighbours is one range, not hundreds of parameters."""
-    if ids and ids[-1] - ids[0] == len(ids) - 1:
-        return column.between(ids[0], ids[-1])
-    return column.in_(ids)
+def _each(ids: Sequence[int], edge: ColumnElement[int]) -> CTE:
+    """The `edge` of each series: looked for once a series and not once a span, which PostgreSQL would do."""
+    return select(series.c.id, edge.label("edge")).where(among(series.c.id, ids)).cte("edges").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
-@dataclass(frozen=True, slots=True)
-class _Length:
-    """All spans of a series in one state together: their length where candles are wanted, and where the last of them ends, ms.
+class _OfState(NamedTuple):
+    """All spans of a series in one state: where the first begins and the last ends, how many lie in the wanted range, and their length there; ms."""
 
-    `first` is where the series' first span begins that is expected to be there.
+    start: int
+    end: int
+    spans: int
+    length: int
+
+
+@dataclass(slots=True)
+class _Totals:
+    """All spans of a series: where the last one ends, how many lie in the wanted range, and how much of it is held; ms.
+
+    `first` is where the first span begins that is expected to be there, None: there is none; `gone`: the last one says that the series has ended.
     """
 
-    state: SpanState
-    length: int
-    end: int
-    first: int
+    first: int | None = None
+    end: int = 0
+    gone: bool = False
+    spans: int = 0
+    held: int = 0
+    not_expected: list[_OfState] = field(default_factory=list)
+
+    def add(self, state: str, found: _OfState) -> None:
+        """All spans in one state."""
+        self.spans += found.spans
+        if found.end > self.end:
+            self.end, self.gone = found.end, state == SpanState.DELISTED
+        if state in NOT_EXPECTED:
+            self.not_expected.append(found)
+        elif self.first is None or found.start < self.first:
+            self.first = found.start
+        if state in HELD:
+            self.held += found.length
+
+    def straddles(self) -> bool:
+        """Whether spans of one state that is not expected lie on both sides of the first one that is."""
+        return self.first is not None and any(one.start < self.first < one.end for one in self.not_expected)
+
+    def missing_rightly(self) -> int:
+        """How much of the wanted range nobody expects to be there; only what follows the first span counts."""
+        return sum(one.length for one in self.not_expected if self.first is not None and one.start > self.first)
 
 
-def _lengths(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> Mapping[int, list[_Length]]:
-    """By series and state, so that what is read is as short for a series with a million gaps as for one with none."""
-    start, end = in_ms(coverage.c.start_time), in_ms(coverage.c.end_time)
-    firsts = select(coverage.c.series_id, func.min(start).label("first")).group_by(coverage.c.series_id)
-    first = firsts.where(_among(coverage.c.series_id, ids), coverage.c.state.not_in(NOT_EXPECTED)).subquery()
-    low = _later(start, first.c.first if wanted.start is None else _later(first.c.first, literal(wanted.start, BigInteger)))
-    high = end if wanted.end is None else case((end > wanted.end, wanted.end), else_=end)
-    length = func.sum(case((high > low, high - low), else_=0))
-    sums = select(coverage.c.series_id, coverage.c.state, length, func.max(end), first.c.first).join(first, first.c.series_id == coverage.c.series_id)
-    lengths: defaultdict[int, list[_Length]] = defaultdict(list)
-    sums = sums.where(_among(coverage.c.series_id, ids))
-    for series_id, state, *found in connection.execute(sums.group_by(coverage.c.series_id, coverage.c.state, first.c.first)):
-        lengths[series_id].append(_Length(SpanState(state), *map(int, found)))
-    return lengths
+def _totals(connection: Connection, ids: Sequence[int], wanted: SeriesFilter) -> defaultdict[int, _Totals]:
+    """By sums, so that what is read is as short for a series with a million gaps as for one with none."""
+    sums = _sums(wanted, coverage.c.series_id, coverage.c.state).where(among(coverage.c.series_id, ids))
+    totals: defaultdict[int, _Totals] = defaultdict(_Totals)
+    for series_id, state, *found in connection.execute(sums).all():
+        totals[series_id].add(state, _OfState(*found))
+    if mixed := [series_id for series_id, found in totals.items() if found.straddles()]:
+        for series_id, *found in connection.execute(_behind_the_first(mixed, wanted)):
+            totals[series_id].not_expected = [_OfState(*found)]
+    return totals
 
 
-def _later(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
-    return case((one > other, one), else_=other)
+def _behind_the_first(ids: Sequence[int], wanted: SeriesFilter) -> Select[Any]:
+    """What is not expected of each series, behind the first span that is."""
+    spans = coverage.alias()
+    first = select(spans.c.start_time).where(spans.c.series_id == series.c.id, spans.c.state.not_in(NOT_EXPECTED)).order_by(spans.c.start_time)
+    firsts = _each(ids, first.limit(1).correlate(series).scalar_subquery())
+    sums = _sums(wanted, coverage.c.series_id).join(firsts, firsts.c.id == coverage.c.series_id)
+    return sums.where(coverage.c.start_time > firsts.c.edge, coverage.c.state.in_(NOT_EXPECTED))
 
 
-def _series(row: Row[Any], now: int, spans: Sequence[Span], lengths: Sequence[_Length], wanted: SeriesFilter, most: int) -> SeriesCoverage:
-    known = max(lengths, key=attrgetter("end"), default=None)
-    start, end, complete = None, None, None
-    if known is not None:
-        start = max(known.first, wanted.start or 0)
-        present = max(known.end, Timeframe(row.timeframe).floor(now))
-        end = present if wanted.end is None else min(present, wanted.end)
-        complete = _complete(lengths, start, min(end, known.end) if known.state is SpanState.DELISTED else end)
-    return SeriesCoverage(
-        id=row.id,
-        exchange=row.exchange,
-        symbol=row.symbol,
-        timeframe=row.timeframe,
-        start=None if complete is None else start,
-        end=None if complete is None else end,
-        complete=complete,
-        spans=spans[-most:],
-        more=len(spans) > most,
-    )
+def _sums(wanted: SeriesFilter, *keys: ColumnElement[Any]) -> Select[Any]:
+    """The keys and an _OfState, by these keys."""
+    low: ColumnElement[int] = coverage.c.start_time
+    high: ColumnElement[int] = coverage.c.end_time
+    if wanted.start is not None:
+        start = literal(wanted.start, Timestamp())
+        low = case((low < start, start), else_=low)
+    if wanted.end is not None:
+        end = literal(wanted.end, Timestamp())
+        high = case((high > end, end), else_=high)
+    # In the database's own type, and as ms only the sum: half the time of each by itself.
+    ends, length = (func.min(coverage.c.start_time), func.max(coverage.c.end_time)), in_ms(func.sum(high - low).filter(_in_range(wanted)))
+    return select(*keys, *ends, func.count().filter(_in_range(wanted)), func.coalesce(length, 0)).group_by(*keys)
 
 
-def _complete(lengths: Sequence[_Length], start: int, end: int) -> float | None:
-    """In percent; None: nothing was expected. What is in no span is missing: it closed since the ledger was last written, or a run was broken off."""
-    expected = end - start - sum(one.length for one in lengths if one.state in NOT_EXPECTED)
-    held = sum(one.length for one in lengths if one.state in HELD)
+def _complete(totals: _Totals, now: int, wanted: SeriesFilter) -> tuple[int, int, float] | tuple[None, None, None]:
+    """From when to when, and how much of that is held, in percent; nothing where nothing was expected.
+
+    What is in no span is missing: it closed since the ledger was last written, or a run was broken off.
+    """
+    if totals.first is None:
+        return None, None, None
+    start, end = max(totals.first, wanted.start or 0), max(totals.end, now)
+    end = end if wanted.end is None else min(end, wanted.end)
+    expected = (min(end, totals.end) if totals.gone else end) - start - totals.missing_rightly()
     # Rounded down: 100 is said of what is whole only.
-    return 10_000 * held // expected / 100 if expected > 0 else None
+    return (start, end, 10_000 * totals.held // expected / 100) if expected > 0 else (None, None, None)

@@ -6,7 +6,10 @@ says nothing about what follows it, so the exchange is asked from the other side
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import dropwhile
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from penstock.core.moment import iso
@@ -33,6 +36,8 @@ BEYOND = 2
 # A page that is shorter than this part of what was asked for says nothing of how many rows the server sends at the most.
 _LEAST_FULL = 10
 _NO_END = 2**62
+
+_open_time = attrgetter("open_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +135,9 @@ class PieceFetcher:
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end
         until = min(end, last)
-        wanted = [
-            row
-            for row in reading.good
-            if row.open_time < until and (row.open_time >= piece.start or step.anchored or end_of(row, timeframe) > piece.start)
-        ]
+        wanted = reading.good[: bisect_left(reading.good, until, key=_open_time)]
+        if not step.anchored:
+            wanted = list(dropwhile(lambda row: row.open_time < piece.start and end_of(row, timeframe) <= piece.start, wanted))
         closed = self._closed(target, reading, wanted, followed=followed)
         found = _Found(timeframe, step.at, doubtful=reading.doubtful)
         before = None
@@ -213,14 +216,16 @@ class _Found:
 
     def _places(self, closed: Sequence[Candle], bad: Sequence[Rejected], until: int) -> Sequence[tuple[int, int, SpanState]]:
         """Where rows stand, in order. One that opens earlier and reaches into the range covers its beginning."""
-        timeframe, start, stored = self._timeframe, self._start, SpanState.STORED
+        timeframe, start = self._timeframe, self._start
+        opens = [row.open_time for row in closed]
         # As end_of says; a call for each row would take a tenth of all the work on it.
-        places = [
-            (row.open_time, end, stored)
-            for row in closed
-            if (end := row.close_time + 1 if row.close_time > row.open_time else timeframe.shift(row.open_time, 1)) > start
-        ]
-        refused = [row.open_time for row in bad if row.at_its_place and row.open_time is not None and start <= row.open_time < until]
+        ends = [row.close_time + 1 if row.close_time > row.open_time else timeframe.shift(row.open_time, 1) for row in closed]
+        refused = {row.open_time for row in bad if row.at_its_place and row.open_time is not None and start <= row.open_time < until}
+        refused.difference_update(opens)
+        if opens[1:] == ends[:-1]:
+            # All of them touch, as they mostly do.
+            opens, ends = opens[:1], ends[-1:]
+        places = [(opened, end, SpanState.STORED) for opened, end in zip(opens, ends, strict=True) if end > start]
         if not refused:
             return places
         return sorted([*places, *((opened, timeframe.shift(opened, 1), SpanState.REJECTED) for opened in refused)])

@@ -9,7 +9,7 @@ from penstock.market.evidence import Evidence
 from penstock.market.tables import coverage
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from collections.abc import Sequence
 
 SPAN_COLUMNS = tuple(coverage.c[name] for name in ("start_time", "end_time", "state", "asked", "first_asked", "last_asked", "source", "due_at"))
 
@@ -18,7 +18,8 @@ SPAN_COLUMNS = tuple(coverage.c[name] for name in ("start_time", "end_time", "st
 _STATES = {state.value: state for state in SpanState}
 
 
-def span_of(row: Row[Any]) -> Span:
-    """The span that a row with SPAN_COLUMNS stands for."""
-    evidence = None if row.asked is None else Evidence(row.asked, row.first_asked, row.last_asked, row.source, row.due_at)
-    return Span(row.start_time, row.end_time, _STATES[row.state], evidence)
+def span_of(columns: Sequence[Any]) -> Span:
+    """The span that the values of SPAN_COLUMNS stand for."""
+    # By their places: by its name, a value of a row takes as long as the whole span.
+    start, end, state, asked, first_asked, last_asked, source, due = columns
+    return Span(start, end, _STATES[state], None if asked is None else Evidence(asked, first_asked, last_asked, source, due))

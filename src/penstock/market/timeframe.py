@@ -13,7 +13,7 @@ from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
@@ -51,58 +51,54 @@ class Timeframe(StrEnum):
 
     def floor(self, at_ms: int) -> int:
         """The open time of the candle that `at_ms` falls into."""
-        match self:
-            case Timeframe.MONTH:
-                at = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC)
-                return _month_start(at.year, at.month)
-            case Timeframe.W1:
-                return (at_ms - _EPOCH_TO_MONDAY) // _WEEK * _WEEK + _EPOCH_TO_MONDAY
-            case _:
-                return at_ms - at_ms % self.longest_ms
+        if self is _MONTH:
+            at = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC)
+            return _month_start(at.year, at.month)
+        return at_ms - (at_ms - _PHASE_MS[self]) % _LONGEST_MS[self]
 
-    def off_grid(self, opens: Iterable[int]) -> int:
+    def off_grid(self, opens: Sequence[int]) -> int:
         """How many of these open times are not where a candle of this step opens."""
-        if self is Timeframe.MONTH:
+        if self is _MONTH:
             return sum(self.floor(opened) != opened for opened in opens)
-        if self is Timeframe.D3:
-            # Their phase is that of the day on which a symbol was listed.
-            return sum(opened % _DAY != 0 for opened in opens)
-        first = _EPOCH_TO_MONDAY if self is Timeframe.W1 else 0
-        step = self.longest_ms
-        return sum((opened - first) % step != 0 for opened in opens)
+        # The phase of three days is that of the day on which a symbol was listed.
+        step = _DAY if self is _D3 else _LONGEST_MS[self]
+        # Done for each row that is collected, so without a step of Python for each.
+        return len(opens) - list(map(step.__rmod__, opens)).count(_PHASE_MS[self] % step)
 
     def crowded(self, opens: Sequence[int]) -> int:
         """How many of these ascending open times are followed by another one within the step."""
-        if self is not Timeframe.MONTH:
-            # Done for each row that is collected, so without a step of Python for each.
-            return sum(map(self.longest_ms.__gt__, map(sub, islice(opens, 1, None), opens)))
-        return sum(later < self.shift(opened, 1) for opened, later in pairwise(opens))
+        if self is _MONTH:
+            return sum(later < self.shift(opened, 1) for opened, later in pairwise(opens))
+        # As above.
+        steps = list(map(sub, islice(opens, 1, None), opens))
+        longest = _LONGEST_MS[self]
+        return 0 if min(steps, default=longest) >= longest else sum(map(longest.__gt__, steps))
 
     def candles_within(self, start: int, end: int) -> int:
         """How many candles open on the grid in `start ≤ t < end`."""
-        if self is Timeframe.D3:
+        if self is _D3:
             return (end - start) // self.longest_ms
         opened = self.floor(start)
         first = opened if opened == start else self.shift(opened, 1)
         if first >= end:
             return 0
         last = self.floor(end - 1)
-        if self is not Timeframe.MONTH:
+        if self is not _MONTH:
             return (last - first) // self.longest_ms + 1
         low, high = (dt.datetime.fromtimestamp(at / 1000, tz=dt.UTC) for at in (first, last))
         return 12 * (high.year - low.year) + high.month - low.month + 1
 
     def opens_within(self, start: int, end: int) -> bool:
         """Whether a candle could open in `start ≤ t < end`."""
-        if self is Timeframe.D3:
+        if self is _D3:
             return end - start >= self.longest_ms
         opened = self.floor(start)
         return (opened if opened == start else self.shift(opened, 1)) < end
 
     def shift(self, open_ms: int, steps: int) -> int:
         """The open time `steps` candles after (before, when negative) the one that opens at `open_ms`."""
-        if self is not Timeframe.MONTH:
-            return open_ms + steps * self.longest_ms
+        if self is not _MONTH:
+            return open_ms + steps * _LONGEST_MS[self]
         at = dt.datetime.fromtimestamp(open_ms / 1000, tz=dt.UTC)
         years, month = divmod(at.month - 1 + steps, 12)
         return _month_start(at.year + years, month + 1)
@@ -113,6 +109,9 @@ def _month_start(year: int, month: int) -> int:
         return 0
     return int(dt.datetime(year, month, 1, tzinfo=dt.UTC).timestamp()) * 1000
 
+
+# A member of an enumeration is looked up by its class each time, which takes longer than what is done here.
+_MONTH, _D3 = Timeframe.MONTH, Timeframe.D3
 
 _LONGEST_MS = {
     Timeframe.S1: _SECOND,
@@ -132,3 +131,6 @@ _LONGEST_MS = {
     Timeframe.W1: _WEEK,
     Timeframe.MONTH: 31 * _DAY,
 }
+
+# Where the first candle opens; weeks begin on a Monday.
+_PHASE_MS = {step: _EPOCH_TO_MONDAY if step is Timeframe.W1 else 0 for step in Timeframe}

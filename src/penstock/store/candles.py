@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
-from penstock.columns import DatabaseNow, Timestamp, read_clock
+from penstock.columns import DatabaseNow, Timestamp, among, in_ms
 from penstock.core.run import Counters
 from penstock.market.candle import Candle
 from penstock.market.instrument import Status
@@ -118,7 +118,7 @@ def _put_list(connection: Connection, instruments: Sequence[Instrument], volumes
 
 def _note_clock(connection: Connection, exchange: str, now: int) -> None:
     put = upsert(connection, exchange_clock, key=("exchange",), change=("ahead_ms", "looked_at"))
-    connection.execute(put.values(exchange=exchange, ahead_ms=now - read_clock(connection), looked_at=DatabaseNow()))
+    connection.execute(put.values(exchange=exchange, ahead_ms=now - in_ms(DatabaseNow()), looked_at=DatabaseNow()))
 
 
 def _delist(connection: Connection, pages: Sequence[CandlePage]) -> None:
@@ -135,21 +135,26 @@ def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[Open
         _put_instruments(connection, list(dict.fromkeys(unlisted)))
         instrument_ids, series_ids, spans = _known_series(connection, keys)
     wanted = [(instrument_ids[_instrument_key(key.instrument)], key.timeframe.value) for key in keys]
+    unfinished = _newest_open(connection, list(series_ids.values()))
     if missing := [pair for pair in dict.fromkeys(wanted) if pair not in series_ids]:
         create = insert(series).returning(series.c.id, series.c.instrument_id, series.c.timeframe)
         rows = [{"instrument_id": instrument_id, "timeframe": timeframe} for instrument_id, timeframe in missing]
         series_ids |= {(row.instrument_id, row.timeframe): row.id for row in connection.execute(create, rows)}
-    unfinished = _newest_open(connection, list(series_ids.values()))
     return [OpenedSeries(series_ids[pair], spans[series_ids[pair]], unfinished.get(series_ids[pair])) for pair in wanted]
 
 
 def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int, Candle]:
     """The newest candle of each series, of those in which it is not final."""
+    if not series_ids:
+        return {}
     newest = select(func.max(candle.c.open_time)).where(candle.c.series_id == series.c.id).correlate(series).scalar_subquery()
-    at_newest = and_(candle.c.series_id == series.c.id, candle.c.open_time == newest)
+    of_series = select(series.c.id, newest.label("newest")).where(among(series.c.id, series_ids))
+    # Found first: else PostgreSQL may look through all candles for those that are not final.
+    found = of_series.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
     values = [candle.c[name] for name in Candle.__struct_fields__]
-    wanted = select(series.c.id, *values).join(candle, at_newest).where(series.c.id.in_(series_ids), candle.c.closed.is_(False))
-    return {row[0]: Candle(*row[1:]) for row in connection.execute(wanted)}
+    at_newest = and_(candle.c.series_id == found.c.id, candle.c.open_time == found.c.newest)
+    wanted = select(found.c.id, *values).join(candle, at_newest).where(candle.c.closed.is_(False))
+    return {series_id: Candle(*values) for series_id, *values in connection.execute(wanted).all()}
 
 
 def _known_series(
@@ -168,12 +173,12 @@ def _known_series(
     instrument_ids: dict[tuple[str, str, str], int] = {}
     series_ids: dict[tuple[int, str], int] = {}
     spans: defaultdict[int, list[Span]] = defaultdict(list)
-    for row in connection.execute(found):
-        instrument_ids[row.exchange, row.market, row.native_symbol] = row.id
-        if row.series_id is not None:
-            series_ids[row.id, row.timeframe] = row.series_id
-        if row.state is not None:
-            spans[row.series_id].append(span_of(row))
+    for instrument_id, exchange, market, native_symbol, series_id, timeframe, *span in connection.execute(found):
+        instrument_ids[exchange, market, native_symbol] = instrument_id
+        if series_id is not None:
+            series_ids[instrument_id, timeframe] = series_id
+        if span[0] is not None:
+            spans[series_id].append(span_of(span))
     return instrument_ids, series_ids, spans
 
 
