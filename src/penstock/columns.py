@@ -77,7 +77,7 @@ def read_clock(connection: Connection) -> int:
 
 
 def among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    """Whether it is one of the ids; neighbours are one range, not hundreds of parameters."""
+    """Whether it is one of the ids, each of which comes once; neighbours are one range, not hundreds of parameters."""
     low, high = min(ids, default=0), max(ids, default=-1)
     return column.between(low, high) if high - low == len(ids) - 1 else column.in_(ids)
 
