@@ -151,6 +151,14 @@ async def test_only_the_place_of_a_refused_row_is_rejected_and_the_good_rows_are
     assert {at for start, end, state in states(coverage) if state is REJECTED for at in range(start, end, MINUTE)} == refused
 
 
+@pytest.mark.parametrize("missing", [frozenset[int](), frozenset({5})])
+async def test_a_refused_row_beside_a_sound_one_of_the_same_time_leaves_that_one_stored(missing: frozenset[int]) -> None:
+    rows = [candle(minute(step)) for step in range(9) if step not in missing]
+    source = ListedSource(rows, _LONG_AFTER, page_limit=50, rejected=[Rejected("malformed", "Expected `str`, got `null`", "[]", minute(2))])
+    coverage = covered(await fetched(source, Piece(ORIGIN, minute(8), first=False)))
+    assert stored(coverage) == {row.open_time for row in rows if row.open_time < minute(8)}
+
+
 async def test_a_page_without_one_good_row_is_an_error_and_not_an_endless_loop() -> None:
     source = ListedSource([candle(minute(step), close="NaN") for step in range(9)], _LONG_AFTER)
     with pytest.raises(SourceUnavailableError, match="none of the 3 rows"):
