@@ -16,7 +16,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from sqlalchemy import ColumnElement, Connection, Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -76,7 +76,7 @@ def read_clock(connection: Connection) -> int:
     return now
 
 
-def among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
+def among(column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[bool]:
     """Whether it is one of the ids, each of which comes once; neighbours are one range, not hundreds of parameters."""
     low, high = min(ids, default=0), max(ids, default=-1)
     return column.between(low, high) if high - low == len(ids) - 1 else column.in_(ids)

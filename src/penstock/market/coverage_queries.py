@@ -14,14 +14,14 @@ from sqlalchemy import and_, case, desc, func, literal, select, true, tuple_
 from penstock.columns import Timestamp, among, in_ms
 from penstock.market.coverage import HELD, SpanState
 from penstock.market.ledger import SPAN_COLUMNS, span_of
-from penstock.market.queries import called, present
+from penstock.market.queries import called, of_each_series, present
 from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import CTE, ColumnElement, Connection, FromClause, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
     from penstock.market.coverage import Span
     from penstock.market.instrument import SeriesKey
@@ -188,18 +188,13 @@ def _spans(connection: Connection, ids: Sequence[int], wanted: SeriesFilter, mos
     """The newest spans of each series, in order."""
     older = coverage.alias()
     edge = select(older.c.start_time).where(older.c.series_id == series.c.id, _in_range(wanted, older)).order_by(desc(older.c.start_time))
-    edges = _each(ids, func.coalesce(edge.offset(most - 1).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp())))
+    edges = of_each_series(ids, func.coalesce(edge.offset(most - 1).limit(1).correlate(series).scalar_subquery(), literal(0, Timestamp())))
     newest = select(coverage.c.series_id, *SPAN_COLUMNS).join(edges, edges.c.id == coverage.c.series_id)
-    newest = newest.where(among(coverage.c.series_id, ids), coverage.c.start_time >= edges.c.edge, _in_range(wanted))
+    newest = newest.where(among(coverage.c.series_id, ids), coverage.c.start_time >= edges.c.value, _in_range(wanted))
     spans: defaultdict[int, list[Span]] = defaultdict(list)
     for series_id, *span in connection.execute(newest.order_by(coverage.c.series_id, coverage.c.start_time)).all():
         spans[series_id].append(span_of(span))
     return spans
-
-
-def _each(ids: Sequence[int], edge: ColumnElement[int]) -> CTE:
-    """The `edge` of each series: looked for once a series and not once a span, which PostgreSQL would do."""
-    return select(series.c.id, edge.label("edge")).where(among(series.c.id, ids)).cte("edges").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 class _OfState(NamedTuple):
@@ -241,7 +236,7 @@ class _Totals:
         """Whether spans of one state that is not expected lie on both sides of the first one that is."""
         return self.first is not None and any(one.start < self.first < one.end for one in self.not_expected)
 
-    def missing_rightly(self) -> int:
+    def not_expected_ms(self) -> int:
         """How much of the wanted range nobody expects to be there; only what follows the first span counts."""
         return sum(one.length for one in self.not_expected if self.first is not None and one.start > self.first)
 
@@ -262,9 +257,9 @@ def _behind_the_first(ids: Sequence[int], wanted: SeriesFilter) -> Select[Any]:
     """What is not expected of each series, behind the first span that is."""
     spans = coverage.alias()
     first = select(spans.c.start_time).where(spans.c.series_id == series.c.id, spans.c.state.not_in(NOT_EXPECTED)).order_by(spans.c.start_time)
-    firsts = _each(ids, first.limit(1).correlate(series).scalar_subquery())
+    firsts = of_each_series(ids, first.limit(1).correlate(series).scalar_subquery())
     sums = _sums(wanted, coverage.c.series_id).join(firsts, firsts.c.id == coverage.c.series_id)
-    return sums.where(coverage.c.start_time > firsts.c.edge, coverage.c.state.in_(NOT_EXPECTED))
+    return sums.where(coverage.c.start_time > firsts.c.value, coverage.c.state.in_(NOT_EXPECTED))
 
 
 def _sums(wanted: SeriesFilter, *keys: ColumnElement[Any]) -> Select[Any]:
@@ -291,6 +286,6 @@ def _complete(totals: _Totals, now: int, wanted: SeriesFilter) -> tuple[int, int
         return None, None, None
     start, end = max(totals.first, wanted.start or 0), max(totals.end, now)
     end = end if wanted.end is None else min(end, wanted.end)
-    expected = (min(end, totals.end) if totals.gone else end) - start - totals.missing_rightly()
+    expected = (min(end, totals.end) if totals.gone else end) - start - totals.not_expected_ms()
     # Rounded down: 100 is said of what is whole only.
     return (start, end, 10_000 * totals.held // expected / 100) if expected > 0 else (None, None, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import and_, bindparam, collate, desc, func, literal, or_, select
 
-from penstock.columns import Timestamp, read_clock
+from penstock.columns import Timestamp, among, read_clock
 from penstock.errors import NotFoundError
 from penstock.market.coverage import SpanState
 from penstock.market.instrument import Directory, Instrument, Status, folded
@@ -20,7 +20,7 @@ from penstock.market.tables import candle, coverage, exchange_clock, instrument,
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Function, Row, ScalarSelect
+    from sqlalchemy import CTE, Column, ColumnElement, Connection, Function, Row, ScalarSelect
 
     from penstock.market.runs import Configured
     from penstock.market.timeframe import Timeframe
@@ -126,6 +126,12 @@ def _folded_names(connection: Connection) -> list[ColumnElement[str]]:
     # SQLite knows no other letters, and this collation of PostgreSQL does not either.
     collation = "BINARY" if connection.dialect.name == "sqlite" else "C"
     return [func.upper(collate(column, collation)) for column in (instrument.c.symbol, instrument.c.native_symbol)]
+
+
+def of_each_series(ids: Collection[int], value: ColumnElement[Any]) -> CTE:
+    """A `value` of each of these series, beside its `id`. A subquery in it is read once a series, where PostgreSQL may read it once a row."""
+    found = select(series.c.id, value.label("value")).where(among(series.c.id, ids))
+    return found.cte("of_each_series").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def candles(connection: Connection, query: CandleQuery) -> Sequence[StoredCandle]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
-from penstock.columns import DatabaseNow, Timestamp, among, in_ms
+from penstock.columns import DatabaseNow, Timestamp, in_ms
 from penstock.core.run import Counters
 from penstock.market.candle import Candle
 from penstock.market.instrument import Status
 from penstock.market.ledger import SPAN_COLUMNS, span_of
 from penstock.market.page import OpenedSeries
+from penstock.market.queries import of_each_series
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.store.execution_logs import count_records
 from penstock.store.runs import count_up
@@ -148,11 +149,9 @@ def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int,
     if not series_ids:
         return {}
     newest = select(func.max(candle.c.open_time)).where(candle.c.series_id == series.c.id).correlate(series).scalar_subquery()
-    of_series = select(series.c.id, newest.label("newest")).where(among(series.c.id, series_ids))
-    # Found first: else PostgreSQL may look through all candles for those that are not final.
-    found = of_series.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    found = of_each_series(series_ids, newest)
     values = [candle.c[name] for name in Candle.__struct_fields__]
-    at_newest = and_(candle.c.series_id == found.c.id, candle.c.open_time == found.c.newest)
+    at_newest = and_(candle.c.series_id == found.c.id, candle.c.open_time == found.c.value)
     wanted = select(found.c.id, *values).join(candle, at_newest).where(candle.c.closed.is_(False))
     return {series_id: Candle(*values) for series_id, *values in connection.execute(wanted).all()}
 
