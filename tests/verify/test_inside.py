@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from penstock.core.moment import iso
 from penstock.market.timeframe import Timeframe
 from tests.market_builders import MINUTE, ORIGIN, candle
 from tests.simulated import ms
@@ -34,6 +35,14 @@ async def test_what_was_collected_is_whole(database_url: str) -> None:
         assert found(report) == []
         assert (report["series"], report["wrong"], report["series_wrong"]) == (4, 0, 0)
         assert report["candles"] == await one.store.value("SELECT count(*) FROM candle")
+
+
+async def test_a_report_names_where_the_first_candle_opens_and_the_last_ends(database_url: str) -> None:
+    async with stocked(database_url) as one:
+        for series in (await one.verify())["reports"]:
+            step = Timeframe(series["timeframe"])
+            opens = [row.open_time for row in one.shelf.of[step] if row.open_time <= one.shelf.now]
+            assert (series["from"], series["to"]) == (iso(opens[0]), iso(step.shift(opens[-1], 1)))
 
 
 async def test_a_gap_that_the_ledger_knows_is_no_fault(database_url: str) -> None:

@@ -135,7 +135,7 @@ def edges(connection: Connection, one: Stored) -> tuple[int, int] | None:
     of_series = coverage.c.series_id == one.id, coverage.c.state == SpanState.STORED
     spans = connection.execute(select(func.min(coverage.c.start_time), func.max(coverage.c.end_time)).where(*of_series)).one()
     starts = [at for at in (rows[0], spans[0]) if at is not None]
-    ends = [at for at in (None if rows[1] is None else rows[1] + 1, spans[1]) if at is not None]
+    ends = [at for at in (None if rows[1] is None else one.key.timeframe.shift(rows[1], 1), spans[1]) if at is not None]
     return (int(min(starts)), int(max(ends))) if starts else None
 
 
