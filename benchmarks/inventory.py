@@ -20,6 +20,7 @@ from sqlalchemy import insert
 from benchmarks.places import KINDS, POSTGRESQL, driver_url
 from benchmarks.report import Figure, median_of
 from penstock.columns import DatabaseNow
+from penstock.core.context import RunContext
 from penstock.core.run import RunEnd, RunState, Submission
 from penstock.core.vault import Vault
 from penstock.inventory.product import Product
@@ -110,7 +111,7 @@ async def sync(database: Database, pages: Pages) -> float:
     store, ledger = SqlInventoryStore(database, _Open()), SqlRunLedger(database, dead_after_s=60)
     run = await ledger.start(Submission(kind="inventory_sync", params={}))
     started = time.perf_counter()
-    async with store.staging(run, Account(id=1, name="benchmark", token="", user_id=_USER)) as staging:
+    async with store.staging(RunContext(run, ledger), Account(id=1, name="benchmark", token="", user_id=_USER)) as staging:
         for page in pages:
             await staging.add(page)
         await staging.publish(await staging.compare(SyncLimits()))

@@ -13,11 +13,10 @@ from sqlalchemy import insert, text
 
 from benchmarks.places import KINDS
 from benchmarks.report import median_of
-from benchmarks.rows import make_keys
+from benchmarks.rows import make_keys, open_run
 from penstock.api.coverage import coverage_page, gap_page
 from penstock.market.coverage_queries import SeriesFilter, gaps, series_coverage
 from penstock.market.tables import coverage
-from penstock.store.candles import SqlCandleStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,8 +48,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 async def _pages(places: Places, kind: str, sizes: Sizes, spans: int) -> tuple[list[float], list[float]]:
     async with places.migrated(kind) as database:
-        opened = await SqlCandleStore(database).open_series(make_keys(sizes.ledger_series))
-        ids = [one.series_id for one in opened]
+        ids = [one.series_id for one in (await open_run(database, make_keys(sizes.ledger_series))).targets]
         for at in range(0, len(ids), _ROWS_AT_ONCE // spans):
             rows = [row for series_id in ids[at : at + _ROWS_AT_ONCE // spans] for row in _spans(series_id, spans)]
             await database.write(lambda connection, rows=rows: connection.execute(insert(coverage), rows))  # type: ignore[misc]

@@ -114,7 +114,7 @@ async def _ours(database: Database, rows: Rows, samples: Samples) -> None:
         total = Counters()
         started = time.perf_counter()
         for flush in flushes:
-            total += (await opened.store.flush(opened.run, flush)).counters
+            total += (await opened.store.flush(opened.context, flush)).counters
         samples[way].append(time.perf_counter() - started)
         if total.written != written:
             message = f"{way}: {total.written} rows written, not {written}"

@@ -16,9 +16,8 @@ import psycopg
 from benchmarks.noise import sample_ms
 from benchmarks.places import KINDS, POSTGRESQL, driver_url
 from benchmarks.report import Figure, median_of, percentile
-from benchmarks.rows import make_keys
+from benchmarks.rows import make_keys, open_run
 from penstock.market import queries
-from penstock.store.candles import SqlCandleStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +71,8 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 async def _reads(places: Places, kind: str, sizes: Sizes) -> tuple[float, list[float], list[float]]:
     async with places.migrated(kind) as database:
         keys = make_keys(sizes.stored_series)
-        opened = await SqlCandleStore(database).open_series(keys)
-        if {one.series_id for one in opened} != set(range(1, len(keys) + 1)):
+        opened = await open_run(database, keys)
+        if {one.series_id for one in opened.targets} != set(range(1, len(keys) + 1)):
             message = "the series of an empty database are not numbered from 1"
             raise RuntimeError(message)
         started = time.perf_counter()

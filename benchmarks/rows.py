@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock.core.context import RunContext, Shown
 from penstock.core.run import Submission
 from penstock.market.candle import Candle
 from penstock.market.coverage import Coverage, Look, SpanState
@@ -18,7 +19,6 @@ from penstock.store.runs import SqlRunLedger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.core.run import Run
     from penstock.store.database import Database
 
 ROWS_IN_A_PAGE = 100
@@ -98,7 +98,7 @@ class OpenRun:
     """A run that may write, with its series open."""
 
     store: SqlCandleStore
-    run: Run
+    context: RunContext
     targets: Sequence[Target]
 
     def flushes(self, rows: Rows) -> list[CandleFlush]:
@@ -110,9 +110,7 @@ class OpenRun:
             CandleFlush(
                 pages=group,
                 coverage=[(page.target.series_id, page.target.coverage.changes()) for page in group],
-                requests=len(group),
-                progress=100,
-                message="merged",
+                shown=Shown(100, "merged"),
             )
             for group in groups
         ]
@@ -130,5 +128,6 @@ async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
     ledger = SqlRunLedger(database, dead_after_s=3600)
     task_id = await ledger.submit(Submission(kind="data_collection", params={}))
     (run,) = await ledger.take(1, task_id=task_id)
-    opened = await store.open_series(keys)
-    return OpenRun(store, run, [Target(key, one.series_id, Coverage(one.spans)) for key, one in zip(keys, opened, strict=True)])
+    context = RunContext(run, ledger)
+    opened = await store.open_series(context, keys)
+    return OpenRun(store, context, [Target(key, one.series_id, Coverage(one.spans)) for key, one in zip(keys, opened, strict=True)])

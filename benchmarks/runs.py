@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from benchmarks.places import Places
     from benchmarks.sizes import Sizes
     from penstock.app import App
-    from penstock.core.run import Run
+    from penstock.core.context import RunContext
     from penstock.store.database import Database
 
 _CANDLES = 100
@@ -71,8 +71,8 @@ class _Noops:
     def __init__(self) -> None:
         self.begun: dict[uuid.UUID, float] = {}
 
-    async def __call__(self, run: Run) -> _Nothing:
-        self.begun[run.task_id] = time.perf_counter()
+    async def __call__(self, context: RunContext) -> _Nothing:
+        self.begun[context.run.task_id] = time.perf_counter()
         return _Nothing()
 
 
@@ -103,7 +103,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _working(database: Database, work: Callable[[Run], Any]) -> AsyncIterator[SqlRunLedger]:
+async def _working(database: Database, work: Callable[[RunContext], Any]) -> AsyncIterator[SqlRunLedger]:
     """A worker with the settings that a user has; every run is given to `work`."""
     ledger = SqlRunLedger(database, dead_after_s=30)
     executor = Executor(ledger, Runner(ledger, RunnerOptions()), {"noop": work}, database.events, ExecutorOptions())

@@ -6,7 +6,7 @@ import contextlib
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.core.run import Run
 from penstock.errors import NotFoundError
@@ -15,6 +15,7 @@ from penstock.inventory.sync import INVENTORY_SYNC, Account, Comparison, Counts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from penstock.core.context import RunContext
     from penstock.inventory.product import Product, RejectedRow
     from penstock.inventory.sync import SyncLimits, SyncProgress
 
@@ -93,6 +94,16 @@ class StagedRows:
         self.store.kept.append((comparison, held))
 
 
+class Unwritten:
+    """A ledger for runs that write nothing to a database."""
+
+    async def write(self, *_: object, **__: object) -> NoReturn:
+        raise AssertionError
+
+    async def submit(self, *_: object, **__: object) -> NoReturn:
+        raise AssertionError
+
+
 @dataclass
 class MemoryStore:
     """See penstock.inventory.sync.InventoryStore: one account, and what its syncs did."""
@@ -114,14 +125,14 @@ class MemoryStore:
         return Account(id=1, name="shop", token=self.token, user_id=1001)
 
     @contextlib.asynccontextmanager
-    async def staging(self, run: Run, account: Account) -> AsyncIterator[StagedRows]:  # noqa: ARG002
+    async def staging(self, context: RunContext, account: Account) -> AsyncIterator[StagedRows]:  # noqa: ARG002
         self.last = StagedRows(self)
         yield self.last
 
     async def published_by(self, run: Run) -> None:
         """It knows nothing of earlier starts."""
 
-    async def progress(self, run: Run, progress: SyncProgress) -> None:  # noqa: ARG002
+    async def progress(self, context: RunContext, progress: SyncProgress) -> None:  # noqa: ARG002
         if self.refuses_progress is not None:
             raise self.refuses_progress
         self.shown.append(progress)

@@ -14,7 +14,7 @@ from penstock.market.evidence import Evidence
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.tables import coverage, exchange_clock
 from penstock.market.timeframe import Timeframe
-from tests.market_builders import opened
+from tests.market_builders import opened, unfenced
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
     """Write it into a migrated database."""
 
     async def filled(store: Opened) -> None:
-        found = await store.store.open_series(list(ledger))
+        found = await store.store.open_series(unfenced(store.database), list(ledger))
         rows = [_row(one.series_id, span) for one, spans in zip(found, ledger.values(), strict=True) for span in spans]
 
         def write(connection: Connection) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import select, text
 
+from penstock.core.context import RunContext, Shown, Writing
 from penstock.core.run import Counters, Run, RunEnd, RunState, Submission
 from penstock.market.candle import Candle, Rejected
 from penstock.market.coverage import Coverage, CoverageChange, Look, Span
@@ -23,9 +25,11 @@ from penstock.store.migrate import migrate
 from penstock.store.runs import SqlRunLedger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
+
+T = TypeVar("T")
 
 MINUTE = 60_000
 # A Monday, the first of a month and a year: every timeframe but 3d opens a candle here.
@@ -65,6 +69,24 @@ def candles(first: int, count: int, *, step: int = MINUTE) -> list[Candle]:
 
 
 @dataclass(frozen=True)
+class Unfenced:
+    """Lets a test write as a run does where there is none."""
+
+    database: Database
+
+    async def write(self, run: Run, change: Callable[[Writing], T], **_: object) -> T:
+        return await self.database.write(lambda connection: change(Writing(connection, run)))
+
+    async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
+        raise NotImplementedError
+
+
+def unfenced(database: Database) -> RunContext:
+    """A context that is no run's."""
+    return RunContext(Run(id=0, task_id=uuid.UUID(int=0), fence=0, kind="nothing"), Unfenced(database))
+
+
+@dataclass(frozen=True)
 class Opened:
     """A migrated database with its store and ledger."""
 
@@ -76,12 +98,18 @@ class Opened:
         """A run that was submitted and taken."""
         return await self.ledger.start(Submission(kind="data_collection", params={}, resources=resources))
 
+    def context(self, run: Run) -> RunContext:
+        return RunContext(run, self.ledger)
+
+    async def context_of_a_run(self) -> RunContext:
+        return self.context(await self.run())
+
     async def finish(self, run: Run) -> None:
         await self.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
 
     async def target(self, one: SeriesKey | None = None) -> Target:
         one = one or key()
-        [found] = await self.store.open_series([one])
+        [found] = await self.store.open_series(unfenced(self.database), [one])
         return Target(one, found.series_id, Coverage(found.spans), found.newest_open)
 
     async def write(
@@ -93,7 +121,9 @@ class Opened:
         progress: int = 0,
         message: str = "collecting",
     ) -> Counters:
-        return (await self.store.flush(run, CandleFlush(pages, coverage, requests, progress, message))).counters
+        run.requests.sent += requests
+        flush = CandleFlush(pages, coverage, Shown(progress, message))
+        return (await self.store.flush(self.context(run), flush)).counters
 
     async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
         def query(connection: Connection) -> list[dict[str, Any]]:

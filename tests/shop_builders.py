@@ -18,14 +18,15 @@ from penstock.inventory.sync import Account, Comparison, Counts, SyncLimits
 from penstock.inventory.tables import STAGED, product, product_history
 from penstock.store.inventory import SqlInventoryStore
 from penstock.store.inventory_accounts import SqlAccounts
-from penstock.store.inventory_catalog import SqlCatalog
-from tests.market_builders import Opened, opened
+from penstock.store.inventory_catalog import SqlBlueprints, SqlCatalog
+from tests.market_builders import Opened, opened, unfenced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.inventory.product import RejectedRow
 
@@ -104,6 +105,7 @@ class Shop:
     inventory: SqlInventoryStore
     accounts: SqlAccounts
     catalog: SqlCatalog
+    blueprints: SqlBlueprints
     account: Account
 
     async def sync(
@@ -117,7 +119,7 @@ class Shop:
     ) -> Synced:
         """Stage and publish; with `keep` the difference is kept: held (True) or as of a dry run (False)."""
         run = await self.opened.run()
-        async with self.inventory.staging(run, self.account) as staging:
+        async with self.inventory.staging(self.opened.context(run), self.account) as staging:
             for first in range(0, len(products), page):
                 await staging.add(products[first : first + page])
             if rejected:
@@ -129,6 +131,11 @@ class Shop:
                 await staging.keep(comparison, held=keep)
         await self.opened.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
         return Synced(run, comparison)
+
+    @property
+    def context(self) -> RunContext:
+        """Writes as a run does where there is none."""
+        return unfenced(self.opened.database)
 
     async def published(self) -> Rows:
         """The products that are not gone, as an export decides them."""
@@ -158,7 +165,7 @@ async def opened_shop(url: str, **options: Any) -> AsyncIterator[Shop]:
         accounts = SqlAccounts(store.database, Backwards())
         inventory = SqlInventoryStore(store.database, Backwards())
         account = await inventory.account(await accounts.add(f"shop {uuid.uuid4()}", "a token", SELLER))
-        yield Shop(store, inventory, accounts, SqlCatalog(store.database), account)
+        yield Shop(store, inventory, accounts, SqlCatalog(store.database), SqlBlueprints(), account)
 
 
 def counted(counts: Counts) -> Mapping[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ from penstock.store.execution_logs import LOG_RETENTION, LogRetention, with_rete
 from penstock.store.health import HealthQueries
 from penstock.store.inventory import SqlInventoryStore
 from penstock.store.inventory_accounts import SqlAccounts
-from penstock.store.inventory_catalog import SqlCatalog
+from penstock.store.inventory_catalog import SqlBlueprints, SqlCatalog
 from penstock.store.inventory_sqlite import discard_stages
 from penstock.store.inventory_syncs import SyncQueries
 from penstock.store.migrate import migrate, version
@@ -54,8 +53,10 @@ from penstock.store.tokens import SqlTokens, any_works
 from penstock.wiring import Sources, alert_book, alerting_options, domain_of, make_inventory_runs, make_sender, make_source, vault_keys
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
+    from penstock.core.context import RunContext
     from penstock.core.run import LogEntry, Run, Submission
     from penstock.core.runner import Outcome
     from penstock.inventory.runs import SyncOrder
@@ -111,11 +112,11 @@ class App:
         marketplace = self.sources.inventory()
         self.inventory_store = SqlInventoryStore(database, self.vault)
         self.catalogue = SqlCatalog(database)
-        self.refreshes = CatalogueRefreshes(marketplace, self.inventory_store, self.catalogue, database, self._submit_further)
-        self.inventory = make_inventory_runs(settings, marketplace, self.inventory_store, self.refreshes.published)
-        self.accounts = Accounts(marketplace, SqlAccounts(database, self.vault))
         # A service never asks for them, so only the newest are kept.
         self._further: deque[uuid.UUID] = deque(maxlen=_MOST_FURTHER)
+        self.refreshes = CatalogueRefreshes(marketplace, self.inventory_store, SqlBlueprints(), database, self._further.append)
+        self.inventory = make_inventory_runs(settings, marketplace, self.inventory_store, self.refreshes.published)
+        self.accounts = Accounts(marketplace, SqlAccounts(database, self.vault))
         self._followed: dict[uuid.UUID, Callable[[Progress], None]] = {}
         self._watched: dict[uuid.UUID, Callable[[int, str], None]] = {}
         self.executor = self._executor(attempts=settings.run_attempts)
@@ -138,10 +139,10 @@ class App:
         limits = ExecutorOptions(max_concurrent=settings.max_concurrent_tasks)
         return Executor(self.ledger, Runner(self.ledger, options), self._kinds(), self.database.events, limits)
 
-    def _kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+    def _kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
         """The work of each kind of run."""
         kinds = {**self.market.kinds, **self.verify.kinds, **self.inventory.kinds, **self.refreshes.kinds}
-        return {**kinds, LOG_RETENTION: LogRetention(self.database, self.settings.execution_log_retention_days)}
+        return {**kinds, LOG_RETENTION: LogRetention(self.settings.execution_log_retention_days)}
 
     async def schema_version(self) -> str:
         """The schema version, read from the database now; StoreUnavailableError when it does not answer."""
@@ -218,7 +219,7 @@ class App:
         await self.inventory_store.approve(run_id)
         sync = await self.database.read(lambda connection: inventory_queries.sync(connection, run_id))
         if sync is not None:
-            await self.refreshes.published(await self.inventory_store.account(sync.account_id))
+            await self.refreshes.published(self.ledger, await self.inventory_store.account(sync.account_id))
 
     @property
     def has_more_work(self) -> bool:
@@ -231,15 +232,6 @@ class App:
             for run in await self.ledger.take(1, task_id=self._further.popleft()):
                 with contextlib.suppress(Exception):
                     await self._foreground.work(run)
-
-    async def _submit_further(self, submission: Submission) -> None:
-        try:
-            self._further.append(await self.ledger.submit(submission))
-        except ConflictError as error:
-            # It may be queued since a process that was broken off, and then it is ours to work on.
-            if error.task_id is not None:
-                self._further.append(uuid.UUID(error.task_id))
-            raise
 
     def _progressed(self, run: Run, progress: Progress) -> None:
         if (follow := self._followed.get(run.task_id)) is not None:

@@ -30,6 +30,7 @@ from penstock.store.keys import GivenKeys, KeyFile
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from penstock.core.context import RunContext
     from penstock.core.governor import Budget
     from penstock.core.vault import Keys, Vault
     from penstock.inventory.configs import SyncConfigs
@@ -100,7 +101,7 @@ def make_inventory_source(settings: Settings, budget: Callable[[str, int], Budge
 
 
 def make_inventory_runs(
-    settings: Settings, source: InventorySource, store: InventoryStore, on_published: Callable[[Account], Awaitable[None]] | None = None
+    settings: Settings, source: InventorySource, store: InventoryStore, on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None
 ) -> InventoryRuns:
     """What syncs inventories into a store."""
     limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)

@@ -17,8 +17,10 @@ from penstock.cli.seller_doors import SellerHere
 from penstock.cli.stored import Inventories
 from penstock.inventory.catalog import Blueprint
 from penstock.inventory.runs import SyncOrder
+from penstock.store.inventory_catalog import SqlBlueprints
 from tests.acceptance.seller import PRODUCTS, TOKEN, a_seller
 from tests.acceptance.terminal import on_a_terminal
+from tests.market_builders import unfenced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -270,7 +272,7 @@ async def test_a_list_of_cards_maps_blueprints_without_a_sync(seller: Seller) ->
     [(number, name)] = await seller.penstock.rows("SELECT blueprint_id, name_en FROM product ORDER BY name_en, account_id, product_id LIMIT 1")
     async with seller.app() as app:
         known = Blueprint(id=number, game_id=1, category_id=1, expansion_id=1, name=name, set_code="neo", collector_number="007")
-        await app.catalogue.put_blueprints([known])
+        await SqlBlueprints().put_blueprints(unfenced(app.database), [known])
     cards = seller.penstock.folder / "cards.json"
     cards.write_text(json.dumps([{"sku": "A-1", "set_code": "NEO", "collector_number": 7}]), encoding="utf-8")
     uploaded = await seller.penstock("catalog", "upload", str(cards))

@@ -14,7 +14,9 @@ from sqlalchemy import update
 
 from penstock.inventory.catalog import Blueprint, Expansion, Game
 from penstock.inventory.tables import product
+from penstock.store.inventory_catalog import SqlBlueprints
 from tests.api.seller import INVENTORY, OTHER, PRODUCTS, Seller, seller
+from tests.market_builders import unfenced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +35,15 @@ async def _upload(shop: Seller, body: bytes, headers: dict[str, str]) -> tuple[i
 async def _know_blueprints(shop: Seller) -> list[int]:
     """Make the catalogue know every second blueprint of the products; gives their ids. Expansion 5 has half of them."""
     used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
-    catalogue = shop.service.app.catalogue
-    await catalogue.put_games([Game(id=1, name="Magic")])
-    await catalogue.put_expansions([Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}") for number in (5, 6, 7)])
+    catalogue, context = SqlBlueprints(), unfenced(shop.service.app.database)
+    await catalogue.put_games(context, [Game(id=1, name="Magic")])
+    await catalogue.put_expansions(context, [Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}") for number in (5, 6, 7)])
     await catalogue.put_blueprints(
+        context,
         [
             Blueprint(id=one, game_id=1, category_id=1, expansion_id=5 + at % 2, name=f"Card {one}", scryfall_id=f"S-{one}", tcgplayer_id=f"7{one}")
             for at, one in enumerate(used)
-        ]
+        ],
     )
     return used
 

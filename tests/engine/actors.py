@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from penstock.app import App
-    from penstock.core.run import Run
+    from penstock.core.context import RunContext
     from penstock.core.runner import Outcome
     from penstock.core.schedule import Schedule
 
@@ -70,11 +70,12 @@ async def _hear_of_pauses(app: App) -> None:
                 say("paused")
 
 
-def _telling(does: Callable[[Run], Awaitable[Outcome]]) -> Callable[[Run], Awaitable[Outcome]]:
-    async def telling(run: Run) -> Outcome:
+def _telling(does: Callable[[RunContext], Awaitable[Outcome]]) -> Callable[[RunContext], Awaitable[Outcome]]:
+    async def telling(context: RunContext) -> Outcome:
+        run = context.run
         say("begun", task=str(run.task_id), fence=run.fence)
         try:
-            return await does(run)
+            return await does(context)
         except BaseException as error:
             say("stopped", task=str(run.task_id), error=type(error).__name__)
             raise

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.core.runner import Outcome
 
@@ -39,7 +40,7 @@ class Done:
         return {"note": "done"}
 
 
-async def nothing(_run: Run) -> Done:
+async def nothing(_context: RunContext) -> Done:
     return Done()
 
 
@@ -53,8 +54,8 @@ class Held:
     active: int = 0
     most: int = 0
 
-    async def __call__(self, run: Run) -> Done:
-        self.begun.append(run)
+    async def __call__(self, context: RunContext) -> Done:
+        self.begun.append(context.run)
         self.active += 1
         self.most = max(self.most, self.active)
         try:
@@ -135,13 +136,13 @@ class Engine:
         ago = f"{int(by_s * 1000)}" if self.database.file else f"interval '{int(by_s * 1000)} milliseconds'"
         await self.change(f"UPDATE {table} SET {column} = {column} + {ago} WHERE {where}")
 
-    def executor(self, kinds: Mapping[str, Callable[[Run], Awaitable[Outcome]]] | None = None, **given: Any) -> Executor:
+    def executor(self, kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]] | None = None, **given: Any) -> Executor:
         options = ExecutorOptions(**({"poll_s": 0.2, "shutdown_s": 3.0} | {name: given.pop(name) for name in list(given) if name in _EXECUTOR}))
         runner = Runner(given.pop("ledger", self.ledger), RunnerOptions(**({"heartbeat_s": 0.1, "retry_s": 0.05} | given)))
         return Executor(runner._ledger, runner, {"nothing": nothing, **(kinds or {})}, self.database.events, options)
 
     @contextlib.asynccontextmanager
-    async def working(self, kinds: Mapping[str, Callable[[Run], Awaitable[Outcome]]] | None = None, **given: Any) -> AsyncIterator[Executor]:
+    async def working(self, kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]] | None = None, **given: Any) -> AsyncIterator[Executor]:
         """A worker of this process while the block runs."""
         executor = self.executor(kinds, **given)
         async with background(executor.run()):

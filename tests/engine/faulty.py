@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Awaitable, Callable
 
+    from penstock.core.context import Writing
     from penstock.core.run import Run, RunEnd, RunState, Submission
     from penstock.store.runs import SqlRunLedger
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -33,8 +36,11 @@ class FaultyLedger:
         if self.unheard.get(method):
             raise self.unheard[method].pop(0)
 
-    async def submit(self, submission: Submission) -> uuid.UUID:
-        return await self.inner.submit(submission)
+    async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
+        return await self.inner.submit(submission, by=by)
+
+    async def write(self, run: Run, change: Callable[[Writing], T], **given: Any) -> T:
+        return await self.inner.write(run, change, **given)
 
     async def take(self, count: int, *, task_id: uuid.UUID | None = None) -> list[Run]:
         self._fail("take")

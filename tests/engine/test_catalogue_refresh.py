@@ -71,7 +71,7 @@ _COLUMNS = {
 
 async def published(seller: Seller) -> None:
     """What the end of a sync does."""
-    await seller.app.refreshes.published(await seller.app.inventory_store.account(seller.account_id))
+    await seller.app.refreshes.published(seller.app.ledger, await seller.app.inventory_store.account(seller.account_id))
     await seller.until_idle()
 
 

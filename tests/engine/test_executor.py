@@ -16,7 +16,7 @@ from tests.engine.faulty import FaultyLedger
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.core.run import Run
+    from penstock.core.context import RunContext
 
 
 def messages(logs: Sequence[Mapping[str, Any]], *levels: str) -> list[str]:
@@ -51,9 +51,9 @@ async def test_a_run_whose_end_could_not_be_recorded_is_taken_over_and_ends(data
 async def test_a_retryable_failure_is_tried_again_until_it_succeeds(database_url: str) -> None:
     attempts: list[int] = []
 
-    async def work(run: Run) -> Done:
-        attempts.append(run.attempt)
-        if run.attempt < 3:
+    async def work(context: RunContext) -> Done:
+        attempts.append(context.run.attempt)
+        if context.run.attempt < 3:
             raise SourceUnavailableError("out")
         return Done()
 
@@ -109,8 +109,8 @@ async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_l
 async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_retry(database_url: str) -> None:
     async with engine(database_url) as e:
 
-        async def work(run: Run) -> Done:
-            await e.ledger.cancel(run.task_id)
+        async def work(context: RunContext) -> Done:
+            await e.ledger.cancel(context.run.task_id)
             raise SourceUnavailableError("out")
 
         executor = e.executor({"work": work}, retry_s=600.0)
@@ -135,18 +135,18 @@ async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_
 async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_doing(database_url: str) -> None:
     held, written = Held(), []
 
-    async def slow_page(run: Run) -> Done:
+    async def slow_page(context: RunContext) -> Done:
         try:
-            return await held(run)
+            return await held(context)
         finally:
             for _ in range(10):
                 await asyncio.sleep(0)
-            written.append(run.id)
+            written.append(context.run.id)
 
-    async def deaf(run: Run) -> Done:
+    async def deaf(context: RunContext) -> Done:
         while True:
             try:
-                return await held(run)
+                return await held(context)
             except asyncio.CancelledError:
                 await asyncio.sleep(1.2)
 
@@ -217,8 +217,8 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_the_last_process_le
 async def test_two_workers_share_the_queue_and_each_run_starts_once(postgres_database: str) -> None:
     n, begun = 60, []
 
-    async def work(run: Run) -> Done:
-        begun.append(run.id)
+    async def work(context: RunContext) -> Done:
+        begun.append(context.run.id)
         await asyncio.sleep(0.005)
         return Done()
 

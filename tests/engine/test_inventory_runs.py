@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
+from penstock.core.context import RunContext
 from penstock.core.runner import Cancelled, PutBack, Runner
 from penstock.errors import ConflictError
 from penstock.inventory.runs import SyncOrder
@@ -60,7 +61,7 @@ async def test_an_account_is_synced_by_one_run_at_a_time(seller: Seller) -> None
 
 async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_published(seller: Seller) -> None:
     run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
-    await seller.app.inventory.kinds[INVENTORY_SYNC](run)
+    await seller.app.inventory.kinds[INVENTORY_SYNC](RunContext(run, seller.app.ledger))
     await seller.app.ledger.requeue(run, error=None, delay_s=0)
     await seller.until_idle()
     result = await seller.result(str(run.task_id))

@@ -28,6 +28,7 @@ from tests.engine.faulty import FaultyLedger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.core.runner import Outcome
 
@@ -38,8 +39,8 @@ async def started(e: Engine, *resources: str) -> Run:
     return run
 
 
-def raising(error: BaseException) -> Callable[[Run], Awaitable[Done]]:
-    async def work(_run: Run) -> Done:
+def raising(error: BaseException) -> Callable[[RunContext], Awaitable[Done]]:
+    async def work(_context: RunContext) -> Done:
         raise error
 
     return work
@@ -93,7 +94,7 @@ async def test_success_is_recorded_with_its_result(database_url: str) -> None:
 
 
 async def test_a_result_that_cannot_be_recorded_fails_the_run(database_url: str) -> None:
-    async def work(_run: Run) -> Unrecordable:
+    async def work(_context: RunContext) -> Unrecordable:
         return Unrecordable()
 
     async with engine(database_url) as e:
@@ -116,12 +117,12 @@ async def test_an_error_of_any_text_is_recorded(database_url: str) -> None:
             assert (await e.run_row(run.task_id))["state"] == "succeeded"
 
 
-def saying(text: str) -> Callable[[Run], Awaitable[Outcome]]:
+def saying(text: str) -> Callable[[RunContext], Awaitable[Outcome]]:
     class Said:
         def summary(self) -> dict[str, object]:
             return {"failures": {text[:10]: [text]}}
 
-    async def work(_run: Run) -> Said:
+    async def work(_context: RunContext) -> Said:
         return Said()
 
     return work
@@ -174,7 +175,7 @@ async def test_the_heart_beats_while_the_work_goes_on_and_nobody_takes_it_for_de
                 alive = "heartbeat_at > (julianday('now') - 2440587.5) * 86400000 - 30000"
             return bool(await e.rows(f"SELECT id FROM run WHERE {alive}"))
 
-        async def work(_run: Run) -> Done:
+        async def work(_context: RunContext) -> Done:
             for _ in range(5):
                 # Were it not for the next beat, it would be taken for dead by now.
                 await e.move("run", "heartbeat_at", -29)
@@ -250,7 +251,7 @@ async def test_work_that_ends_at_the_moment_of_an_interruption_has_ended_by_itse
     async with engine(database_url) as e:
         run, runner = await started(e), Runner(e.ledger, FAST)
 
-        async def work(_run: Run) -> Done:
+        async def work(_context: RunContext) -> Done:
             runner.interrupt(run.id, why)
             return Done()
 
@@ -262,9 +263,9 @@ async def test_work_that_ends_at_the_moment_of_an_interruption_has_ended_by_itse
         assert (await e.run_row(run.task_id))["state"] == "failed"
 
 
-def interrupted_and_broken(runner: Runner, why: Cancelled | PutBack) -> Callable[[Run], Awaitable[Done]]:
-    async def work(run: Run) -> Done:
-        runner.interrupt(run.id, why)
+def interrupted_and_broken(runner: Runner, why: Cancelled | PutBack) -> Callable[[RunContext], Awaitable[Done]]:
+    async def work(context: RunContext) -> Done:
+        runner.interrupt(context.run.id, why)
         raise ValueError("at once")
 
     return work
@@ -275,7 +276,7 @@ async def test_an_interruption_stops_the_work_after_the_page_that_is_being_writt
     async with engine(database_url) as e:
         runner, begun, pages = Runner(e.ledger, FAST), asyncio.Event(), []
 
-        async def work(_run: Run) -> Done:
+        async def work(_context: RunContext) -> Done:
             begun.set()
             try:
                 await asyncio.Event().wait()
@@ -369,7 +370,8 @@ async def test_no_task_error_goes_unheard(database_url: str) -> None:
         runner = Runner(e.ledger, FAST)
         for number in range(4):
             run = await started(e)
-            work: Callable[[Run], Awaitable[Outcome]] = [interrupted_and_broken(runner, Cancelled()), broken_when_stopped, nothing, nothing][number]
+            interrupted: Callable[[RunContext], Awaitable[Outcome]] = interrupted_and_broken(runner, Cancelled())
+            work = [interrupted, broken_when_stopped, nothing, nothing][number]
             running = asyncio.create_task(runner.run(run, work))
             await asyncio.sleep(0.02)
             runner.interrupt(None, Cancelled())
@@ -380,7 +382,7 @@ async def test_no_task_error_goes_unheard(database_url: str) -> None:
     assert [context["message"] for context in heard] == []
 
 
-async def broken_when_stopped(_run: Run) -> Done:
+async def broken_when_stopped(_context: RunContext) -> Done:
     try:
         await asyncio.Event().wait()
     finally:

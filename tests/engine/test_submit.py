@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from tests.engine.engines import Held, engine
 
 if TYPE_CHECKING:
+    from penstock.core.context import RunContext
     from tests.conftest import Say
 
 A, B, C, D = (f"series:binance:{name}USDT:1m" for name in ("BTC", "ETH", "LTC", "XRP"))
@@ -224,8 +225,8 @@ async def test_random_submissions_never_share_a_series_and_all_come_to_an_end(da
     in_use: set[str] = set()
     overlaps: list[str] = []
 
-    async def work(run: object) -> _Done:
-        mine = set(run.params["resources"])  # type: ignore[attr-defined]
+    async def work(context: RunContext) -> _Done:
+        mine = set(cast("list[str]", context.run.params["resources"]))
         overlaps.extend(in_use & mine)
         in_use.update(mine)
         await asyncio.sleep(0.002)

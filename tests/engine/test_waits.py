@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from penstock.core.context import RunContext
 from penstock.core.governor import Wait, Why
 from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
 from penstock.market.collect import Collection, CollectOptions, CollectRequest, Progress
@@ -19,9 +20,11 @@ from tests.listed_source import ListedSource
 from tests.market_builders import MINUTE, ORIGIN, Opened, candles, key, opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    from penstock.core.run import Run, Work
+    from penstock.core.context import Shown
+    from penstock.core.run import Run
+    from penstock.market.instrument import SeriesKey
     from penstock.market.page import CandleFlush, Flushed, OpenedSeries
     from penstock.market.source import Answer, PageRequest
 
@@ -70,19 +73,27 @@ class WatchedStore:
     flushes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     error: Exception | None = None
 
-    async def open_series(self, keys: Any) -> list[OpenedSeries]:  # noqa: ANN401 - as the store's
-        return await self.opened.store.open_series(keys)
+    async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+        return await self.opened.store.open_series(context, keys)
 
-    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
-        self.notes.append((message, None if work is None else work.waiting_for))
-        if self.error is not None:
-            raise self.error
-        await self.opened.store.note(run, percent, message, work=work, requests=requests)
-
-    async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
-        flushed = await self.opened.store.flush(run, flush)
+    async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
+        flushed = await self.opened.store.flush(context, flush)
         self.flushes.release()
         return flushed
+
+
+class WatchedContext(RunContext):
+    """The context of a run, and what is shown by it besides pages."""
+
+    def __init__(self, run: Run, store: WatchedStore) -> None:
+        super().__init__(run, store.opened.ledger)
+        self._store = store
+
+    async def show(self, shown: Shown) -> None:
+        self._store.notes.append((shown.message, None if shown.work is None else shown.work.waiting_for))
+        if self._store.error is not None:
+            raise self._store.error
+        await super().show(shown)
 
 
 @dataclass
@@ -96,7 +107,7 @@ class Waiting:
 
     def begin(self) -> asyncio.Task[Any]:
         options = CollectOptions(flush_s=0.0, look_at_waits_s=_OFTEN_S)
-        collection = Collection(self.source, self.store, self.run, options, self.told.append)
+        collection = Collection(self.source, self.store, WatchedContext(self.run, self.store), options, self.told.append)
         wish = Wish(since=ORIGIN)
         return asyncio.create_task(collection.collect(CollectRequest(series=[key()], wish=wish)))
 

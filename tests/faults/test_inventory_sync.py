@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from penstock.core.context import RunContext
 from penstock.core.governor import LocalBudget
 from penstock.errors import FencedError, NotFoundError, RetryableError, SourceRefusedError, SourceUnavailableError, StoreUnavailableError
 from penstock.inventory.runs import SyncOrder, SyncResult
@@ -20,7 +21,7 @@ from penstock.inventory.sync import INVENTORY_SYNC, Phase
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 from penstock.wiring import make_inventory_runs, make_inventory_source
-from tests.inventory_builders import MemoryStore, StagedRows, a_run
+from tests.inventory_builders import MemoryStore, StagedRows, Unwritten, a_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -56,7 +57,7 @@ class Shop:
         return make_inventory_runs(settings, source, self.store)
 
     async def sync(self, run: Run | None = None, **given: Any) -> SyncResult:
-        result = await self.runs(**given).kinds[INVENTORY_SYNC](run or a_run())
+        result = await self.runs(**given).kinds[INVENTORY_SYNC](RunContext(run or a_run(), Unwritten()))
         assert isinstance(result, SyncResult)
         return result
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.server import SimulatorSettings
+from penstock.store.inventory_catalog import SqlBlueprints
+from tests.market_builders import unfenced
 
 if TYPE_CHECKING:
     from penstock.app import App
@@ -21,4 +23,4 @@ async def nothing_to_look_up(app: App, seller: Seller | None = None) -> None:
         wanted = {one.id for one in catalogue_of(SimulatorSettings().seed).blueprints}
     else:
         wanted = {row["blueprint_id"] for row in (await seller.rows()).values()}
-    await app.catalogue.keep_unlisted(wanted)
+    await SqlBlueprints().keep_unlisted(unfenced(app.database), wanted)

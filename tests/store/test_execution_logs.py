@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert, text
 
+from penstock.core.context import RunContext
 from penstock.core.run import LogNote, RunEnd, RunState
 from penstock.errors import RunUnavailableError
 from penstock.market.execution_logs import LogList, log_rows, log_stats, records_per_day, top_symbols
@@ -107,7 +108,7 @@ async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(data
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"]})
         task_id = await c.app.configs.store.trigger(1)
         [run] = await c.app.ledger.take(1, task_id=task_id)
-        await c.app.market.kinds[run.kind](run)
+        await c.app.market.kinds[run.kind](RunContext(run, c.app.ledger))
         if taken_over:
             await c.engine.move("run", "heartbeat_at", -60)
             [again] = await c.app.ledger.take(1, task_id=task_id)

@@ -66,7 +66,7 @@ async def test_an_import_that_is_approved_while_the_next_one_is_staged_is_what_t
     async with opened_shop(database_url) as shop:
         tried = await shop.sync([product_of(1), product_of(2)], keep=True)
         run = await shop.opened.run()
-        async with shop.inventory.staging(run, shop.account) as staging:
+        async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
             await staging.add([product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})])
             await shop.inventory.approve(tried.run.id)
             comparison = await staging.compare(NEVER_SHRUNK)

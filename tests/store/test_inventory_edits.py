@@ -197,7 +197,7 @@ async def test_a_row_that_is_refused_in_two_starts_of_a_run_is_one_rejected_row(
     async with opened_shop(database_url) as shop:
         run = await shop.opened.run()
         for start in (1, 2):
-            async with shop.inventory.staging(run, shop.account) as staging:
+            async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
                 await staging.add([product])
                 await staging.refuse([refused])
                 if start == 1:
@@ -207,7 +207,7 @@ async def test_a_row_that_is_refused_in_two_starts_of_a_run_is_one_rejected_row(
         shown = await shop.opened.run_row(run)
         assert (shown["inserted"], shown["rejected"]) == (1, 1)
         kept = await shop.opened.run()
-        async with shop.inventory.staging(kept, shop.account) as staging:
+        async with shop.inventory.staging(shop.opened.context(kept), shop.account) as staging:
             await staging.refuse([refused, refused])
             await staging.keep(await staging.compare(NEVER_SHRUNK), held=True)
         assert (await shop.opened.run_row(kept))["rejected"] == 2

@@ -29,7 +29,8 @@ async def mapped(shop: Shop) -> dict[int, str]:
 
 async def test_a_blueprint_is_mapped_by_the_best_reference(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
-        await shop.catalog.put_blueprints(
+        await shop.blueprints.put_blueprints(
+            shop.context,
             [
                 blueprint_of(1, scryfall_id="ABC-1", tcgplayer_id="20"),
                 blueprint_of(2, tcgplayer_id="20", cardmarket_ids=["30", "31"]),
@@ -37,7 +38,7 @@ async def test_a_blueprint_is_mapped_by_the_best_reference(database_url: str) ->
                 blueprint_of(4, set_code="NEO", collector_number="007"),
                 blueprint_of(5, set_code="neo", collector_number="8"),
                 blueprint_of(6),
-            ]
+            ],
         )
         rows = [
             CatalogueRow(sku="by-number", set_code=" neo ", collector_number="7"),
@@ -55,15 +56,15 @@ async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -
         first = await shop.sync([product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)])
         assert first.counts.unmapped == 5
         assert await shop.opened.database.read(lambda connection: queries.unknown_blueprints(connection, shop.account.id, limit=10)) == [1, 2]
-        await shop.catalog.put_blueprints([blueprint_of(1, scryfall_id="a"), blueprint_of(2, scryfall_id="b")])
+        await shop.blueprints.put_blueprints(shop.context, [blueprint_of(1, scryfall_id="a"), blueprint_of(2, scryfall_id="b")])
         await shop.catalog.put_catalogue([CatalogueRow(sku="A", scryfall_id="a")])
         rows = await shop.opened.database.read(lambda connection: queries.unmapped(connection, account_id=shop.account.id, limit=10))
         assert [(row.blueprint_id, row.products) for row in rows] == [(2, 3)]
         assert (await shop.sync([product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)])).counts.unmapped == 3
         await shop.catalog.put_catalogue([CatalogueRow(sku="B", scryfall_id="b")])
         assert await mapped(shop) == {2: "B"}
-        await shop.catalog.put_blueprints([blueprint_of(2, scryfall_id="c"), blueprint_of(1, scryfall_id="b")])
-        assert await shop.catalog.map() == 1
+        await shop.blueprints.put_blueprints(shop.context, [blueprint_of(2, scryfall_id="c"), blueprint_of(1, scryfall_id="b")])
+        assert await shop.blueprints.map(shop.context) == 1
         assert await mapped(shop) == {1: "B"}
         assert await shop.catalog.put_catalogue([]) == 0
         assert len(await shop.published()) == 5
@@ -72,9 +73,9 @@ async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -
 async def test_what_is_put_again_replaces_what_was_there(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         for name in ("Magic", "MTG"):
-            await shop.catalog.put_games([Game(id=1, name=name, display_name="Magic: the Gathering")])
-            await shop.catalog.put_categories([Category(id=11, game_id=1, name=name, properties=[{"name": "condition"}])])
-            await shop.catalog.put_expansions([Expansion(id=5, game_id=1, code="neo", name=name)])
+            await shop.blueprints.put_games(shop.context, [Game(id=1, name=name, display_name="Magic: the Gathering")])
+            await shop.blueprints.put_categories(shop.context, [Category(id=11, game_id=1, name=name, properties=[{"name": "condition"}])])
+            await shop.blueprints.put_expansions(shop.context, [Expansion(id=5, game_id=1, code="neo", name=name)])
         [row] = await shop.opened.database.read(queries.games)
         assert (row.id, row.name) == (1, "MTG")
         [row] = await shop.opened.database.read(lambda connection: queries.expansions(connection, game_id=1, limit=10))
@@ -97,7 +98,7 @@ async def test_products_are_listed_in_pages_by_any_sort_and_filter(database_url:
         products = [product_of(number, price_cents=number % 3, name_en=f"100% Card_{number}", blueprint_id=number % 2) for number in range(1, 8)]
         await shop.sync(products)
         await shop.sync(products[1:])
-        await shop.catalog.put_blueprints([blueprint_of(1, scryfall_id="a")])
+        await shop.blueprints.put_blueprints(shop.context, [blueprint_of(1, scryfall_id="a")])
         await shop.catalog.put_catalogue([CatalogueRow(sku="A", scryfall_id="a")])
         assert [row.product_id for row in await pages(shop)] == [1, 2, 3, 4, 5, 6, 7]
         assert [row.product_id for row in await pages(shop, sort="-price_cents")] == [5, 2, 7, 4, 1, 6, 3]

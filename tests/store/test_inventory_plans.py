@@ -57,7 +57,7 @@ async def plans(url: str, words: sql.Words) -> dict[str, str]:
                 found[name] = "\n".join(str(row[-1]) for row in rows)
             return found
 
-        async with shop.inventory.staging(run, shop.account) as staging:
+        async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
             await staging.add([product_of(number, quantity=number % 3) for number in range(100, _ROWS + 100)])
             await staging.compare(NEVER_SHRUNK)
             compared = await staging._area.compare(lambda connection: look(connection, _COMPARED))

@@ -92,7 +92,7 @@ class Stocked:
 
     async def collect(self, *steps: Timeframe, **wish: Any) -> None:
         run = await self.store.run()
-        collection = Collection(self.shelf, self.store.store, run, CollectOptions(flush_s=0.0), lambda _progress: None)
+        collection = Collection(self.shelf, self.store.store, self.store.context(run), CollectOptions(flush_s=0.0), lambda _progress: None)
         keys = [SeriesKey(instrument(), step) for step in steps or STEPS]
         await collection.collect(CollectRequest(series=keys, wish=Wish(**({"since": ORIGIN} | wish))))
         await self.store.finish(run)
@@ -106,7 +106,7 @@ class Stocked:
         checks = checks_of(self.store.database.url.get_backend_name())
         runs = VerifyRuns(source_of, self.store.database, self.store.store, checks, CollectOptions(flush_s=0.0))
         run = await self.store.ledger.start(await runs.submission(VerifyOrder(**order)))
-        result = await runs.kinds["verify"](run)
+        result = await runs.kinds["verify"](self.store.context(run))
         await self.store.finish(run)
         return dict(result.summary())
 

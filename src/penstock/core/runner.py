@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
+from penstock.core.context import RunContext
 from penstock.core.http import count_requests
 from penstock.core.run import RunEnd, RunState
 from penstock.errors import FencedError, PenstockError, RateLimitedError, RetryableError, RunFailedError, StoreUnavailableError
@@ -17,7 +18,8 @@ from penstock.errors import FencedError, PenstockError, RateLimitedError, Retrya
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from penstock.core.run import Run, RunLedger
+    from penstock.core.ledger import RunLedger
+    from penstock.core.run import Run
 
 
 class Outcome(Protocol):
@@ -93,7 +95,7 @@ class Runner:
             if run_id in {None, hold.run_id}:
                 hold.interrupt(why)
 
-    async def run(self, run: Run, work: Callable[[Run], Awaitable[T]]) -> T:
+    async def run(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
         """What the work gave, after its outcome was recorded. Whatever ends the work by an error, also one nobody expected, fails the run."""
         log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
         log.info("run started")
@@ -164,7 +166,7 @@ class Runner:
         doubled: float = 2.0 ** (run.attempt - 1)
         return least + self._options.retry_s * doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
 
-    async def _while_held(self, run: Run, work: Callable[[Run], Awaitable[T]]) -> T:
+    async def _while_held(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
         """The work's result, unless the run is interrupted, lost to another worker, or over its deadline first."""
         hold = Hold(run.id)
         self._holds.add(hold)
@@ -178,8 +180,8 @@ class Runner:
         finally:
             self._holds.discard(hold)
 
-    async def _until_ended(self, run: Run, work: Callable[[Run], Awaitable[T]], hold: Hold) -> T:
-        working = asyncio.ensure_future(_counted(run, work))
+    async def _until_ended(self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold) -> T:
+        working = asyncio.ensure_future(_counted(RunContext(run, self._ledger), work))
         beating = asyncio.create_task(self._beat(run), name=f"heartbeat of run {run.id}")
         ending: list[asyncio.Future[Any]] = [working, beating, hold.interrupted]
         try:
@@ -208,9 +210,9 @@ class Runner:
                     raise Cancelled
 
 
-async def _counted(run: Run, work: Callable[[Run], Awaitable[T]]) -> T:
-    count_requests(run.requests)
-    return await work(run)
+async def _counted(context: RunContext, work: Callable[[RunContext], Awaitable[T]]) -> T:
+    count_requests(context.run.requests)
+    return await work(context)
 
 
 async def _succeeded_all_the_same(working: asyncio.Future[Any]) -> bool:

@@ -19,8 +19,10 @@ from penstock.errors import RunFailedError, StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from penstock.core.context import RunContext
     from penstock.core.events import Events, Subscription
-    from penstock.core.run import Run, RunLedger
+    from penstock.core.ledger import RunLedger
+    from penstock.core.run import Run
     from penstock.core.runner import Outcome, Runner
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -42,7 +44,12 @@ class Executor:
     """Runs what is queued, by the work registered for each kind."""
 
     def __init__(
-        self, ledger: RunLedger, runner: Runner, kinds: Mapping[str, Callable[[Run], Awaitable[Outcome]]], events: Events, options: ExecutorOptions
+        self,
+        ledger: RunLedger,
+        runner: Runner,
+        kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]],
+        events: Events,
+        options: ExecutorOptions,
     ) -> None:
         self._ledger = ledger
         self._runner = runner
@@ -138,6 +145,6 @@ class Executor:
                 task.cancel()
 
 
-async def _unknown(run: Run) -> Outcome:
-    message = f"this version knows no runs of kind {run.kind}"
+async def _unknown(context: RunContext) -> Outcome:
+    message = f"this version knows no runs of kind {context.run.kind}"
     raise RunFailedError(message)

@@ -9,21 +9,23 @@ asks all expansions again.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
 
+from penstock.core.context import Shown
 from penstock.core.run import LogNote, Priority, Submission
-from penstock.errors import ConflictError, PenstockError, SourceError
+from penstock.errors import ConflictError, FencedError, PenstockError, SourceError
 from penstock.inventory import catalog, queries
 from penstock.inventory.forms import RowReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
-    from penstock.core.run import Run
+    from penstock.core.context import RunContext
     from penstock.core.runner import Outcome
     from penstock.inventory.queries import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
@@ -37,29 +39,26 @@ _AT_ONCE = 4
 _MOST_UNKNOWN = 100_000
 
 
-class CatalogueStore(Protocol):
-    """Where CardTrader's catalogue goes."""
+class BlueprintStore(Protocol):
+    """Where CardTrader's catalogue goes. What is put replaces what is there under its id."""
 
-    async def put_games(self, games: Sequence[catalog.Game]) -> None:
-        """Replace what is there under their ids."""
+    async def put_games(self, context: RunContext, games: Sequence[catalog.Game]) -> None:
+        """What CardTrader deals in."""
 
-    async def put_categories(self, categories: Sequence[catalog.Category]) -> None:
-        """The same of categories."""
+    async def put_categories(self, context: RunContext, categories: Sequence[catalog.Category]) -> None:
+        """Categories with the properties that their products can have."""
 
-    async def put_expansions(self, expansions: Sequence[catalog.Expansion]) -> None:
-        """The same of expansions."""
+    async def put_expansions(self, context: RunContext, expansions: Sequence[catalog.Expansion]) -> None:
+        """Expansions; their codes are what blueprints get as set code, if they come later."""
 
-    async def put_blueprints(self, blueprints: Sequence[catalog.Blueprint]) -> None:
-        """The same of blueprints."""
+    async def put_blueprints(self, context: RunContext, blueprints: Sequence[catalog.Blueprint]) -> None:
+        """Blueprints with what they can be told by. They are mapped by the next `map`."""
 
-    async def keep_unlisted(self, blueprint_ids: Collection[int]) -> None:
+    async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
         """CardTrader was asked for these now, and does not list them."""
 
-    async def map(self) -> int:
+    async def map(self, context: RunContext) -> int:
         """Map all blueprints anew; gives how many are mapped."""
-
-    async def show(self, run: Run, percent: int, message: str) -> None:
-        """Show where a run is; FencedError when it is somebody else's by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,45 +81,56 @@ class Refreshed:
         return asdict(self)
 
 
+class Submitter(Protocol):
+    """The ledger, or the context of a run that wants another one."""
+
+    async def submit(self, submission: Submission) -> uuid.UUID:
+        """Record a queued run; ConflictError names the run that holds what it wants."""
+
+
 class CatalogueRefreshes:
-    """Submits refreshes, and does the work of the runs that come of them."""
+    """Submits refreshes, and does the work of the runs that come of them. `submitted` hears of each that waits for a worker."""
 
     def __init__(
         self,
         source: InventorySource,
         store: InventoryStore,
-        catalogue: CatalogueStore,
+        blueprints: BlueprintStore,
         reader: Reader,
-        submit: Callable[[Submission], Awaitable[object]],
+        submitted: Callable[[uuid.UUID], None] = lambda _task_id: None,
     ) -> None:
         self._source = source
         self._store = store
-        self._catalogue = catalogue
+        self._blueprints = blueprints
         self._reader = reader
-        self._submit = submit
+        self._submitted = submitted
 
     @property
-    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
         """The work of each kind of run."""
         return {CATALOGUE_REFRESH: self._refresh}
 
-    async def published(self, account: Account) -> None:
+    async def published(self, submitter: Submitter, account: Account) -> None:
         """Submit a refresh when products of an account refer to unknown blueprints. Nothing of that is a reason for a sync to fail."""
         try:
             if await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=1)):
-                await self._submit(_submission(account))
-        except ConflictError:
+                self._submitted(await submitter.submit(_submission(account)))
+        except FencedError:
+            raise
+        except ConflictError as error:
             # The one that goes on may know nothing of this account; then the next sync finds that.
-            return
+            if error.task_id is not None:
+                self._submitted(uuid.UUID(error.task_id))
         except PenstockError as error:
             _log.warning("the catalogue cannot be refreshed now", account=account.name, error=str(error))
 
-    async def _refresh(self, run: Run) -> Refreshed:
+    async def _refresh(self, context: RunContext) -> Refreshed:
+        run = context.run
         account = await self._store.account(int(str(run.params["account_id"])))
         unknown = await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=_MOST_UNKNOWN))
         known = await self._reader.read(queries.looked_up_expansions)
         async with self._source.account(account.token) as seller:
-            result = await _Refresh(run, seller, self._catalogue, set(unknown)).work(known)
+            result = await _Refresh(context, seller, self._blueprints, set(unknown)).work(known)
         run.notes[str(run.params.get("account", ""))] = LogNote(records=result.blueprints, metadata=dict(result.summary()))
         return result
 
@@ -138,10 +148,10 @@ def _submission(account: Account) -> Submission:
 class _Refresh:
     """One start of one run."""
 
-    def __init__(self, run: Run, seller: SellerAccount, catalogue: CatalogueStore, unknown: set[int]) -> None:
-        self._run = run
+    def __init__(self, context: RunContext, seller: SellerAccount, store: BlueprintStore, unknown: set[int]) -> None:
+        self._context = context
         self._seller = seller
-        self._catalogue = catalogue
+        self._store = store
         self._unknown = unknown
         self._codes: Mapping[int, str] = {}
         self._errors: list[SourceError] = []
@@ -162,23 +172,23 @@ class _Refresh:
         if self._errors and not self._answered:
             raise self._errors[-1]
         if self._unknown and not self._errors:
-            await self._catalogue.keep_unlisted(self._unknown)
+            await self._store.keep_unlisted(self._context, self._unknown)
         return Refreshed(
             games=games,
             expansions=self._asked,
             failed=len(self._errors),
             blueprints=self._blueprints,
-            mapped=await self._catalogue.map(),
+            mapped=await self._store.map(self._context),
             unknown=len(self._unknown),
         )
 
     async def _put_lists(self) -> int:
         games = await self._seller.games()
-        await self._catalogue.put_games([catalog.Game(**msgspec.structs.asdict(one)) for one in games])
+        await self._store.put_games(self._context, [catalog.Game(**msgspec.structs.asdict(one)) for one in games])
         categories = [msgspec.to_builtins(one) for one in await self._seller.categories()]
-        await self._catalogue.put_categories([catalog.Category(**one) for one in categories])
+        await self._store.put_categories(self._context, [catalog.Category(**one) for one in categories])
         expansions = await self._seller.expansions()
-        await self._catalogue.put_expansions([catalog.Expansion(**msgspec.structs.asdict(one)) for one in expansions])
+        await self._store.put_expansions(self._context, [catalog.Expansion(**msgspec.structs.asdict(one)) for one in expansions])
         self._codes = {one.id: one.code for one in expansions}
         return len(games)
 
@@ -220,13 +230,13 @@ class _Refresh:
 
     async def _put(self, found: Iterable[Blueprint]) -> None:
         blueprints = [blueprint_of(one, self._codes.get(one.expansion_id or 0) or None) for one in found]
-        await self._catalogue.put_blueprints(blueprints)
+        await self._store.put_blueprints(self._context, blueprints)
         self._blueprints += len(blueprints)
         self._unknown.difference_update(one.id for one in blueprints)
 
     async def _show(self) -> None:
         message = f"Looked up {self._asked} of {self._expansions} expansions"
-        await self._catalogue.show(self._run, 100 * self._asked // self._expansions, message)
+        await self._context.show(Shown(100 * self._asked // self._expansions, message))
 
 
 def blueprint_of(sent: Blueprint, set_code: str | None) -> catalog.Blueprint:

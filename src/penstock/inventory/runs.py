@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.core.runner import Outcome
     from penstock.inventory.source import InventorySource
@@ -119,7 +120,7 @@ class InventoryRuns:
         store: InventoryStore,
         spool: Spool,
         limits: SyncLimits,
-        on_published: Callable[[Account], Awaitable[None]] | None = None,
+        on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None,
     ) -> None:
         self._source = source
         self._store = store
@@ -128,7 +129,7 @@ class InventoryRuns:
         self._on_published = on_published
 
     @property
-    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
         """The work of each kind of run."""
         return {INVENTORY_SYNC: self._sync}
 
@@ -137,21 +138,22 @@ class InventoryRuns:
         account = await self._store.account(order.account_id)
         return submission_of(account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait)
 
-    async def _sync(self, run: Run) -> SyncResult:
+    async def _sync(self, context: RunContext) -> SyncResult:
         try:
-            return await self._synced(run)
+            return await self._synced(context)
         except asyncio.CancelledError:
             # Nobody can call off what is committed: then the run ends as one does whose worker died after publishing.
-            if await self._published(run) is None:
+            if await self._published(context.run) is None:
                 raise
-            return await self._synced(run)
+            return await self._synced(context)
 
-    async def _synced(self, run: Run) -> SyncResult:
+    async def _synced(self, context: RunContext) -> SyncResult:
+        run = context.run
         account = await self._store.account(int(str(run.params["account_id"])))
         note = run.notes[str(run.params.get("account", ""))] = LogNote(metadata={"dry_run": bool(run.params.get("dry_run"))})
         await asyncio.to_thread(self._spool.sweep)
         try:
-            result = await self._published(run) or await _Sync(run, account, self._source, self._store, self._spool, self._limits).work()
+            result = await self._published(run) or await _Sync(context, account, self._source, self._store, self._spool, self._limits).work()
         except (RetryableError, FencedError, asyncio.CancelledError):
             # The run may go on, here or elsewhere, and then the body is wanted; else it is swept away later.
             raise
@@ -161,7 +163,7 @@ class InventoryRuns:
         note.records, note.metadata = result.written, result.logged()
         await asyncio.to_thread(self._spool.remove, run)
         if self._on_published is not None and not (result.held or result.dry_run):
-            await self._on_published(account)
+            await self._on_published(context, account)
         return result
 
     async def _published(self, run: Run) -> SyncResult | None:
@@ -173,26 +175,29 @@ class InventoryRuns:
 class _Sync:
     """One start of one run."""
 
-    def __init__(self, run: Run, account: Account, source: InventorySource, store: InventoryStore, spool: Spool, limits: SyncLimits) -> None:
-        self._run = run
+    def __init__(
+        self, context: RunContext, account: Account, source: InventorySource, store: InventoryStore, spool: Spool, limits: SyncLimits
+    ) -> None:
+        self._context = context
+        self._run = context.run
         self._account = account
         self._source = source
         self._store = store
         self._spool = spool
         self._limits = limits
-        self._dry_run = bool(run.params.get("dry_run"))
-        self._pace = Pace(lambda progress: store.progress(run, progress))
+        self._dry_run = bool(context.run.params.get("dry_run"))
+        self._pace = Pace(lambda progress: store.progress(context, progress))
 
     async def work(self) -> SyncResult:
         """Stage the export, compare it, and publish it unless something speaks against that; all the while show how far it is."""
         result = await beside(self._worked(), self._pace.keep_showing())
         # Whatever was published stays so, also when this cannot be said now.
         with contextlib.suppress(StoreUnavailableError):
-            await self._store.progress(self._run, self._pace.ended(result.message))
+            await self._store.progress(self._context, self._pace.ended(result.message))
         return result
 
     async def _worked(self) -> SyncResult:
-        async with self._store.staging(self._run, self._account) as staging:
+        async with self._store.staging(self._context, self._account) as staging:
             await self._fill(staging)
             self._pace.enter(Phase.CHECK)
             comparison = await staging.compare(self._limits)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.inventory.product import Product, RejectedRow
 
@@ -127,7 +128,7 @@ class Published:
 
 
 class Staging(Protocol):
-    """The staged rows of one sync, seen by nobody else. Every method raises FencedError once another worker has the run."""
+    """The staged rows of one sync, seen by nobody else."""
 
     async def add(self, products: Sequence[Product]) -> None:
         """Stage a page."""
@@ -154,8 +155,8 @@ class InventoryStore(Protocol):
     async def published_by(self, run: Run) -> Published | None:
         """What an earlier start of the run has published and could not say any more; None: nothing."""
 
-    def staging(self, run: Run, account: Account) -> AbstractAsyncContextManager[Staging]:
+    def staging(self, context: RunContext, account: Account) -> AbstractAsyncContextManager[Staging]:
         """An empty staging area, gone at the end."""
 
-    async def progress(self, run: Run, progress: SyncProgress) -> None:
-        """Show where the run is; FencedError when it is somebody else's by now."""
+    async def progress(self, context: RunContext, progress: SyncProgress) -> None:
+        """Show where the run is."""

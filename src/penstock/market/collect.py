@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from penstock.core.context import Shown
 from penstock.core.flush import Flusher
 from penstock.core.moment import iso
 from penstock.core.run import Counters
@@ -27,8 +28,9 @@ from penstock.market.ranges import Wish
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from penstock.core.context import RunContext
     from penstock.core.governor import Wait
-    from penstock.core.run import Run, Work
+    from penstock.core.run import Work
     from penstock.market.again import Repeats
     from penstock.market.instrument import SeriesKey
     from penstock.market.page import CandleStore
@@ -74,6 +76,11 @@ class Progress:
     message: str
     work: Work
 
+    @property
+    def shown(self) -> Shown:
+        """What of it the run's record shows."""
+        return Shown(self.percent, self.message, self.work)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectResult:
@@ -112,19 +119,22 @@ class Collection:
         self,
         source: MarketSource,
         store: CandleStore,
-        run: Run,
+        context: RunContext,
         options: CollectOptions,
         on_progress: Callable[[Progress], None],
         repeats: Repeats | None = None,
+        shown: Callable[[Shown], Shown] = lambda shown: shown,
     ) -> None:
         self._source = source
         self._store = store
-        self._run = run
+        self._context = context
+        self._shown = shown
         self._options = options
         self._on_progress = on_progress
         self._repeats = repeats or AllRepeats()
         self._counters = Counters()
-        self._log = CollectionLog(run.notes, ())
+        self._sent_before = context.run.requests.sent
+        self._log = CollectionLog(context.run.notes, ())
         self._done = 0
         self._total = 0
         self._tally = Tally(0, source.name)
@@ -135,11 +145,11 @@ class Collection:
 
     async def collect(self, request: CollectRequest) -> CollectResult:
         """Collect every series. RunFailedError when all of them failed; an error of the store ends the run as it is."""
-        opened = await self._store.open_series(request.series)
+        opened = await self._store.open_series(self._context, request.series)
         targets = [Target(key, one.series_id, Coverage(one.spans), one.newest_open) for key, one in zip(request.series, opened, strict=True)]
         self._total = len(targets)
         self._tally = Tally(len(targets), self._source.name)
-        self._log = CollectionLog(self._run.notes, targets)
+        self._log = CollectionLog(self._context.run.notes, targets)
         async with Flusher[CandlePage](self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s) as flusher:
             await self._fetch_all(targets, request, flusher)
         failures = {str(target.key): target.error for target in targets if target.error is not None}
@@ -147,7 +157,7 @@ class Collection:
             raise _all_failed(failures)
         gaps = [(target.key, span) for target in targets for span in target.coverage.gaps_asked_since(self._begun)]
         return CollectResult(
-            counters=self._counters,
+            counters=self._counted,
             series=len(targets),
             failures={series: str(error) for series, error in failures.items()},
             error_codes=Counter(error.code for error in failures.values()),
@@ -201,14 +211,18 @@ class Collection:
             wait = self._source.waiting()
             if wait != self._told:
                 self._told = wait
-                work = self._tally.work(wait)
-                percent, message = self._tally.percent(self._done), self._said(work)
-                await self._store.note(self._run, percent, message, work=work)
-                self._on_progress(Progress(self._done, self._total, self._counters, percent, message, work))
+                progress = self._progress(wait)
+                await self._context.show(self._shown(progress.shown))
+                self._on_progress(progress)
 
-    def _said(self, work: Work) -> str:
-        """What the run does, in words."""
-        return f"Waiting for {work.waiting_for} ({self._done}/{self._total})" if work.waiting_for else self._message
+    @property
+    def _counted(self) -> Counters:
+        return self._counters + Counters(requests=self._context.run.requests.sent - self._sent_before)
+
+    def _progress(self, wait: Wait | None) -> Progress:
+        work = self._tally.work(wait)
+        message = f"Waiting for {work.waiting_for} ({self._done}/{self._total})" if work.waiting_for else self._message
+        return Progress(self._done, self._total, self._counted, self._tally.percent(self._done), message, work)
 
     async def _plan(
         self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
@@ -257,25 +271,21 @@ class Collection:
                 ended.append(page.target)
             touched[page.target.series_id] = page.target.coverage
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
-        requests = self._run.requests
-        sent = requests.sent
         self._message = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
         # Once a run is enough: how far two clocks are apart does not change in one.
         clock = None if self._clock_noted else (self._source.name, pages[0].look.at)
         # Pages that come while others wait do not hide the wait.
         wait = self._told if self._told == self._source.waiting() else None
-        percent, work = self._tally.percent(self._done), self._tally.work(wait)
-        message = self._said(work)
-        flush = CandleFlush(pages, changes, requests.unrecorded, percent, message, work, clock)
-        flushed = await self._store.flush(self._run, flush)
+        progress = self._progress(wait)
+        flush = CandleFlush(pages, changes, self._shown(progress.shown), clock)
+        flushed = await self._store.flush(self._context, flush)
         self._counters += flushed.counters
         self._log.ended(ended)
-        requests.recorded = sent
         self._clock_noted = True
         for coverage in touched.values():
             coverage.recorded()
         _tell(pages, flushed.counters)
-        self._on_progress(Progress(self._done, self._total, self._counters, percent, message, work))
+        self._on_progress(replace(progress, counters=self._counted))
 
     def _account(self, page: CandlePage) -> bool:
         """Gives whether its series is done with it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from penstock.core.run import Counters
 from penstock.market.candle import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from penstock.core.run import Run, Work
+    from penstock.core.context import RunContext, Shown
+    from penstock.core.run import Counters
     from penstock.errors import SourceError
     from penstock.market.candle import Candle, Rejected
     from penstock.market.coverage import Coverage, CoverageChange, Look, Span
@@ -93,23 +93,20 @@ class CandlePage:
 
 @dataclass(frozen=True, slots=True)
 class CandleFlush:
-    """What one transaction writes: coverage changes by series id, `requests` since the flush before, how far (0–100) the run is then.
+    """What one transaction writes: coverage changes by series id, and how far the run is then.
 
-    `work` says the same in candles; `clock` is the exchange's time, where that is to be noted.
+    `clock` is the exchange's time, where that is to be noted.
     """
 
     pages: Sequence[CandlePage]
     coverage: Sequence[tuple[int, CoverageChange]]
-    requests: int
-    progress: int
-    message: str
-    work: Work | None = None
+    shown: Shown
     clock: tuple[str, int] | None = None
 
     @property
-    def asked(self) -> Counters:
-        """What the flush adds to the run's counters besides rows."""
-        return Counters(rejected=sum(len(page.rejected) for page in self.pages), requests=self.requests)
+    def rejected(self) -> int:
+        """How many rows were refused."""
+        return sum(len(page.rejected) for page in self.pages)
 
     @property
     def stored_series(self) -> set[int]:
@@ -137,11 +134,8 @@ class OpenedSeries:
 class CandleStore(Protocol):
     """Where candles go; implemented by `penstock.store` for each database."""
 
-    async def open_series(self, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+    async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
         """The series as they are stored, in the order asked; what is not there yet is created."""
 
-    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
-        """Record how far the run is, and so many requests more, without rows; FencedError when the run was taken over."""
-
-    async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
-        """Write rows, coverage, quarantine and the run's counters in one transaction; FencedError when the run was taken over."""
+    async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
+        """Write rows, coverage, quarantine and the run's counters in one transaction."""

@@ -10,6 +10,7 @@ from penstock.market.instrument import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from penstock.core.context import RunContext
     from penstock.market.instrument import Instrument
     from penstock.market.source import MarketSource
 
@@ -30,7 +31,7 @@ class Refreshed:
 class InstrumentStore(Protocol):
     """Where instruments go; implemented by `penstock.store`."""
 
-    async def put_list(self, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+    async def put_list(self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
         """Record all that an exchange lists; gives the symbols that it has listed before and does not now.
 
         One list proves nothing: what two of them lack that were asked for an hour apart is delisted.
@@ -40,8 +41,8 @@ class InstrumentStore(Protocol):
         """Record what an exchange lists, with the 24 h quote volume by native symbol if it is known."""
 
 
-async def refresh(source: MarketSource, store: InstrumentStore) -> Refreshed:
+async def refresh(context: RunContext, source: MarketSource, store: InstrumentStore) -> Refreshed:
     """Look at the exchange and record what it lists; raises what the source raises."""
     listed = await source.instruments()
-    gone = await store.put_list(listed, await source.volumes())
+    gone = await store.put_list(context, listed, await source.volumes())
     return Refreshed(len(listed), sum(one.status is Status.TRADING for one in listed), gone)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.core.runner import Outcome
     from penstock.core.schedule import Schedule
@@ -127,7 +128,7 @@ class MarketRuns:
         self._unknown: tuple[str, ...] = ()
 
     @property
-    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[Outcome]]]:
+    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
         """The work of each kind of run."""
         return {**dict.fromkeys(COLLECTING, self._collect), SYMBOL_REFRESH: self._refresh}
 
@@ -258,18 +259,20 @@ class MarketRuns:
         self._unknown = unknown
         return list(name_instruments([name for name in asked if directory.knows(name)], known).items())
 
-    async def _collect(self, run: Run) -> CollectResult:
+    async def _collect(self, context: RunContext) -> CollectResult:
+        run = context.run
         params: Mapping[str, Any] = run.params
         by_native = {one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])}) for one in params["instruments"]}
         series = [SeriesKey(by_native[native], Timeframe(timeframe), asked) for native, timeframe, asked in params["series"]]
         source = await self._source_of(params["exchange"])
         repeats = self._repeats_of(source)
-        collection = Collection(source, self._store, run, self._options, lambda progress: self._on_progress(run, progress), repeats)
+        collection = Collection(source, self._store, context, self._options, lambda progress: self._on_progress(run, progress), repeats)
         return await collection.collect(CollectRequest(series=series, wish=_wish(params)))
 
-    async def _refresh(self, run: Run) -> Refreshed:
-        found = await refresh(await self._source_of(str(run.params["exchange"])), self._store)
-        run.notes[""] = LogNote(records=found.listed, metadata=dict(found.summary()))
+    async def _refresh(self, context: RunContext) -> Refreshed:
+        source = await self._source_of(str(context.run.params["exchange"]))
+        found = await refresh(context, source, self._store)
+        context.run.notes[""] = LogNote(records=found.listed, metadata=dict(found.summary()))
         return found
 
     async def _instruments(self, exchange: str, names: Sequence[str], *, field: str) -> Sequence[Instrument]:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ExecutionContext
 
     from penstock.core.events import Event
-    from penstock.core.run import Run
     from penstock.market.page import CandleFlush, Flushed
 
 
@@ -109,8 +108,5 @@ class Backend(Protocol):
     def migration_lock(self, connection: Connection) -> None:
         """Let no other process migrate until the transaction ends."""
 
-    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Flushed:
-        """Write the rows, add what was done to the run's counters, note its progress, and announce the series.
-
-        FencedError when the run was taken over.
-        """
+    def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
+        """Write the rows under this run, and announce the series."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
@@ -16,8 +17,6 @@ from penstock.market.ledger import SPAN_COLUMNS, span_of
 from penstock.market.page import OpenedSeries
 from penstock.market.queries import of_each_series
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
-from penstock.store.execution_logs import count_records
-from penstock.store.runs import count_up
 from penstock.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.run import Run, Work
+    from penstock.core.context import RunContext, Writing
     from penstock.market.coverage import CoverageChange, Span
     from penstock.market.instrument import Instrument, SeriesKey
     from penstock.market.page import CandleFlush, CandlePage, Flushed
@@ -47,34 +46,31 @@ class SqlCandleStore:
         if instruments:
             await self._database.write(lambda connection: _put_instruments(connection, instruments, volumes))
 
-    async def put_list(self, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+    async def put_list(self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
         """See penstock.market.refresh.InstrumentStore."""
-        return await self._database.write(lambda connection: _put_list(connection, instruments, volumes)) if instruments else ()
+        return await context.write(lambda writing: _put_list(writing.connection, instruments, volumes)) if instruments else ()
 
-    async def open_series(self, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+    async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
         """See CandleStore."""
-        return await self._database.write(lambda connection: _open_series(connection, keys))
+        return await context.write(lambda writing: _open_series(writing.connection, keys))
 
-    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
+    async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
         """See CandleStore."""
-        asked = Counters(requests=requests)
-        await self._database.write(lambda connection: count_up(connection, run, asked, progress=percent, message=message, work=work))
+        return await context.write(lambda writing: self._flush(writing, flush))
 
-    async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
-        """See CandleStore."""
-        backend = self._database.backend
-
-        def write(connection: Connection) -> Flushed:
-            flushed = backend.merge_candles(connection, run, flush)
-            _quarantine(connection, run, flush.pages)
-            _cover(connection, run, flush.coverage)
-            _delist(connection, flush.pages)
-            if flush.clock is not None:
-                _note_clock(connection, *flush.clock)
-            count_records(connection, run, _by_symbol(flush, flushed))
-            return flushed
-
-        return await self._database.write(write)
+    def _flush(self, writing: Writing, flush: CandleFlush) -> Flushed:
+        connection, run_id = writing.connection, writing.run.id
+        merged = self._database.backend.merge_candles(connection, run_id, flush)
+        flushed = replace(merged, counters=merged.counters + Counters(rejected=flush.rejected))
+        _quarantine(connection, run_id, flush.pages)
+        _cover(connection, run_id, flush.coverage)
+        _delist(connection, flush.pages)
+        if flush.clock is not None:
+            _note_clock(connection, *flush.clock)
+        writing.count(flushed.counters)
+        writing.log(_by_symbol(flush, flushed))
+        writing.show(flush.shown)
+        return flushed
 
 
 def _by_symbol(flush: CandleFlush, flushed: Flushed) -> Mapping[str, int]:
@@ -185,13 +181,13 @@ def _instrument_key(one: Instrument) -> tuple[str, str, str]:
     return one.exchange, one.market, one.native_symbol
 
 
-def _cover(connection: Connection, run: Run, changes: Sequence[tuple[int, CoverageChange]]) -> None:
+def _cover(connection: Connection, run_id: int, changes: Sequence[tuple[int, CoverageChange]]) -> None:
     if gone := [(series_id, start) for series_id, change in changes for start in change.deleted]:
         parameters = [{"series": series_id, "start": start} for series_id, start in gone]
         this = and_(coverage.c.series_id == bindparam("series"), coverage.c.start_time == bindparam("start", type_=Timestamp()))
         connection.execute(delete(coverage).where(this), parameters)
     rows = [
-        {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state, "run_id": run.id} | _evidence(span)
+        {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state, "run_id": run_id} | _evidence(span)
         for series_id, change in changes
         for span in change.put
     ]
@@ -210,7 +206,7 @@ def _evidence(span: Span) -> dict[str, object]:
     return dict(zip(_EVIDENCE, (known.asked, known.first_asked, known.last_asked, known.source, known.due), strict=True))
 
 
-def _quarantine(connection: Connection, run: Run, pages: Sequence[CandlePage]) -> None:
+def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]) -> None:
     """A row that is refused again is counted, not stored again."""
     rows = [
         {
@@ -220,7 +216,7 @@ def _quarantine(connection: Connection, run: Run, pages: Sequence[CandlePage]) -
             "detail": row.detail[:_RAW_CHARS],
             "raw": row.raw[:_RAW_CHARS],
             "open_time": row.open_time if row.open_time is not None and abs(row.open_time) < _BIGINT else None,
-            "run_id": run.id,
+            "run_id": run_id,
         }
         for page in pages
         for row in page.rejected

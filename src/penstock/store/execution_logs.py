@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from penstock.core.context import RunContext, Writing
     from penstock.core.run import LogEntry, Run, RunEnd
     from penstock.core.schedule import Schedule
-    from penstock.store.database import Database
     from penstock.store.schedules import Plan
 
 LOG_RETENTION = "log_retention"
@@ -131,15 +131,17 @@ class Deleted:
 class LogRetention:
     """The work of a run that deletes what is older than `days`: a batch in each transaction, so that nobody waits for long."""
 
-    database: Database
     days: int
 
-    async def __call__(self, _run: Run) -> Deleted:
+    async def __call__(self, context: RunContext) -> Deleted:
         """Delete until nothing old is left."""
         rows = 0
-        while deleted := await self.database.write(lambda connection: delete_old(connection, older_than_ms=self.days * _DAY_MS, most=_BATCH)):
+        while deleted := await context.write(self._delete):
             rows += deleted
         return Deleted(rows)
+
+    def _delete(self, writing: Writing) -> int:
+        return delete_old(writing.connection, older_than_ms=self.days * _DAY_MS, most=_BATCH)
 
 
 def with_retention(plan: Plan) -> Plan:

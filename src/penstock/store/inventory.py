@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import select, text
 
 from penstock.columns import DatabaseNow
+from penstock.core.context import Shown
 from penstock.core.events import RunChanged
-from penstock.core.run import Counters, RunState
-from penstock.errors import FencedError, NotFoundError, StoreUnavailableError
+from penstock.core.run import Counters
+from penstock.errors import NotFoundError, StoreUnavailableError
 from penstock.inventory import queries
 from penstock.inventory.catalog import SnapshotState
 from penstock.inventory.sync import Account, Comparison, Counts, Phase, Published, SyncLimits, SyncProgress
@@ -27,7 +28,6 @@ from penstock.store.backend import announce
 from penstock.store.inventory_check import Facts, suspicions
 from penstock.store.inventory_postgres import PostgresArea, give_time
 from penstock.store.inventory_sqlite import SqliteArea
-from penstock.store.runs import count_up
 from penstock.store.schema import run as runs
 from penstock.store.upsert import upsert
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from penstock.core.context import RunContext, Writing
     from penstock.core.run import Run
     from penstock.core.vault import Vault
     from penstock.inventory.product import Product, RejectedRow
@@ -99,20 +100,21 @@ class SqlInventoryStore:
         return Published(counts=Counts.of(sync), rows=sync.rows, bytes=sync.bytes)
 
     @contextlib.asynccontextmanager
-    async def staging(self, run: Run, account: Account) -> AsyncIterator[SqlStaging]:
+    async def staging(self, context: RunContext, account: Account) -> AsyncIterator[SqlStaging]:
         """See InventoryStore."""
-        await self._database.write(lambda connection: _show(connection, run, account.id))
+        run = context.run
+        await context.write(lambda writing: _show(writing.connection, run, account.id))
         first = await self._database.read(lambda connection: publishing.base_of(connection, account.id)) is None
         area: Area = SqliteArea(self._database, run, first=first) if self._database.file else PostgresArea(self._database, first=first)
         try:
             await area.open()
-            yield SqlStaging(self._database, area, run, account)
+            yield SqlStaging(context, area, account)
         finally:
             await area.close()
 
-    async def progress(self, run: Run, progress: SyncProgress) -> None:
+    async def progress(self, context: RunContext, progress: SyncProgress) -> None:
         """See InventoryStore."""
-        await self._database.write(lambda connection: _progress(connection, run, progress))
+        await context.write(lambda writing: _progress(writing, progress))
 
     async def approve(self, run_id: int) -> Counts:
         """Publish what a run kept; ConflictError when the inventory is another by now, or something newer was kept."""
@@ -147,10 +149,10 @@ def _show(connection: Connection, run: Run, account_id: int) -> None:
     connection.execute(put, {"run_id": run.id, "account_id": account_id, "phase": Phase.EXPORT})
 
 
-def _progress(connection: Connection, run: Run, progress: SyncProgress) -> None:
+def _progress(writing: Writing, progress: SyncProgress) -> None:
     shown = {name: value for name, value in asdict(progress).items() if name not in {"percent", "message"}}
-    connection.execute(inventory_sync.update().where(inventory_sync.c.run_id == run.id).values(shown))
-    count_up(connection, run, Counters(), progress=progress.percent, message=progress.message)
+    writing.connection.execute(inventory_sync.update().where(inventory_sync.c.run_id == writing.run.id).values(shown))
+    writing.show(Shown(progress.percent, progress.message))
 
 
 @dataclass(slots=True)
@@ -173,27 +175,21 @@ class _Seen:
 class SqlStaging:
     """See penstock.inventory.sync.Staging."""
 
-    def __init__(self, database: Database, area: Area, run: Run, account: Account) -> None:
-        self._database = database
+    def __init__(self, context: RunContext, area: Area, account: Account) -> None:
+        self._context = context
         self._area = area
-        self._run = run
         self._account = account
         self._seen = _Seen()
         self._taken: publishing.Taken | None = None
 
     async def add(self, products: Sequence[Product]) -> None:
         """See Staging."""
-
-        def add(connection: Connection) -> None:
-            _require_run(connection, self._run)
-            self._area.put(connection, products)
-
-        await self._area.stage(add)
+        await self._area.stage(lambda connection: self._area.put(connection, products))
         self._seen.add(products)
 
     async def refuse(self, rows: Sequence[RejectedRow]) -> None:
         """See Staging."""
-        await self._database.write(lambda connection: _refuse(connection, self._run, self._account.id, rows))
+        await self._context.write(lambda writing: _refuse(writing, self._account.id, rows))
         there = [{"product_id": one.product_id} for one in rows if one.product_id is not None]
         if there:
             await self._area.stage(lambda connection: connection.execute(text(sql.UNREAD), there))
@@ -212,13 +208,11 @@ class SqlStaging:
         updated = counts.changed + counts.gone + counts.returned
         done = Counters(inserted=counts.new, updated=updated, unchanged=counts.unchanged, rejected=counts.rejected)
 
-        def publish(connection: Connection) -> None:
-            _require_run(connection, self._run)
-            publishing.publish(connection, self._area.words, taken)
-            # Last, so that the run can be read and heard of until then; it checks the fence once more.
-            count_up(connection, self._run, done)
+        def publish(writing: Writing) -> None:
+            publishing.publish(writing.connection, self._area.words, taken)
+            writing.count(done)
 
-        await self._area.publish(publish)
+        await self._context.write(publish, within=self._area.publish)
         return counts
 
     async def keep(self, comparison: Comparison, *, held: bool) -> None:
@@ -226,12 +220,11 @@ class SqlStaging:
         taken = self._compared(comparison)
         state = SnapshotState.HELD if held else SnapshotState.DRY_RUN
 
-        def keep(connection: Connection) -> None:
-            _require_run(connection, self._run)
-            publishing.keep(connection, self._area.words, taken, state)
-            count_up(connection, self._run, Counters(rejected=taken.counts.rejected))
+        def keep(writing: Writing) -> None:
+            publishing.keep(writing.connection, self._area.words, taken, state)
+            writing.count(Counters(rejected=taken.counts.rejected))
 
-        await self._area.publish(keep)
+        await self._context.write(keep, within=self._area.publish)
 
     def _compared(self, comparison: Comparison) -> publishing.Taken:
         taken = self._taken
@@ -241,7 +234,6 @@ class SqlStaging:
         return taken
 
     def _compare(self, connection: Connection, limits: SyncLimits) -> publishing.Taken:
-        _require_run(connection, self._run)
         facts = self._facts(connection)
         base = publishing.base_of(connection, self._account.id)
         kinds = {"new": facts.rows} if base is None else self._diff(connection)
@@ -261,7 +253,7 @@ class SqlStaging:
         )
         return publishing.Taken(
             account_id=self._account.id,
-            run_id=self._run.id,
+            run_id=self._context.run.id,
             base=base and base.id,
             counts=counts,
             products=facts.rows + missing - gone,
@@ -299,18 +291,10 @@ class SqlStaging:
         )
 
 
-def _require_run(connection: Connection, run: Run) -> None:
-    """FencedError when the run is somebody else's by now."""
-    ours = select(runs.c.id).where(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.state == RunState.RUNNING)
-    if connection.scalar(ours) is None:
-        message = f"run {run.id} was taken over by another worker"
-        raise FencedError(message)
-
-
-def _refuse(connection: Connection, run: Run, account_id: int, rows: Sequence[RejectedRow]) -> None:
+def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> None:
     """A row that is refused again is counted, not stored again. What the run refused is counted at its end: it may begin anew."""
-    count_up(connection, run, Counters())
-    values = [_refused(row) | {"account_id": account_id, "run_id": run.id} for row in rows]
+    connection = writing.connection
+    values = [_refused(row) | {"account_id": account_id, "run_id": writing.run.id} for row in rows]
     if values:
         change = ("run_id", "seen_at")
         put = upsert(connection, product_quarantine, key=("account_id", "digest"), change=change, seen=product_quarantine.c.seen + 1)

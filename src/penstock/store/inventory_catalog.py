@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Table, delete, func, insert, select, text
 
 from penstock.columns import DatabaseNow
-from penstock.core.run import Counters
 from penstock.inventory.catalog import CatalogueRow
 from penstock.inventory.mapping import blueprint_references, catalogue_references
 from penstock.inventory.tables import (
@@ -23,7 +22,6 @@ from penstock.inventory.tables import (
     mapping,
     unlisted_blueprint,
 )
-from penstock.store.runs import count_up
 from penstock.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.run import Run
+    from penstock.core.context import RunContext, Writing
     from penstock.inventory.catalog import Blueprint, Category, Expansion, Game
     from penstock.store.database import Database
 
@@ -40,42 +38,10 @@ _COLUMNS = tuple(one.name for one in fields(CatalogueRow))
 
 
 class SqlCatalog:
-    """Where the two catalogues go. What is put again replaces what was there under its id."""
+    """The user's catalogue, which replaces the one before."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def put_games(self, games: Sequence[Game]) -> None:
-        """What CardTrader deals in."""
-        await self._put(game, [asdict(one) for one in games])
-
-    async def put_categories(self, categories: Sequence[Category]) -> None:
-        """Categories with the properties that their products can have."""
-        await self._put(category, [asdict(one) | {"properties": one.properties and list(one.properties)} for one in categories])
-
-    async def put_expansions(self, expansions: Sequence[Expansion]) -> None:
-        """Expansions; their codes are what blueprints get as set code, if they come later."""
-        await self._put(expansion, [asdict(one) for one in expansions])
-
-    async def put_blueprints(self, blueprints: Sequence[Blueprint]) -> None:
-        """Blueprints with what they can be told by. They are mapped by the next `map`."""
-        if blueprints:
-            await self._database.write(lambda connection: _put_blueprints(connection, blueprints), hurried=False)
-
-    async def keep_unlisted(self, blueprint_ids: Collection[int]) -> None:
-        """CardTrader was asked for these now, and does not list them."""
-        rows = [{"id": one} for one in sorted(blueprint_ids)]
-
-        def keep(connection: Connection) -> None:
-            asked = upsert(connection, unlisted_blueprint, key=("id",), change=("asked_at",))
-            connection.execute(asked.values(asked_at=DatabaseNow()), rows)
-
-        if rows:
-            await self._database.write(keep, hurried=False)
-
-    async def show(self, run: Run, percent: int, message: str) -> None:
-        """Show where a refresh is; FencedError when it is somebody else's by now."""
-        await self._database.write(lambda connection: count_up(connection, run, Counters(), progress=percent, message=message))
 
     async def put_catalogue(self, rows: Iterable[CatalogueRow]) -> int:
         """Replace the user's catalogue and map all blueprints anew; gives how many are mapped. No export is needed for it.
@@ -89,13 +55,46 @@ class SqlCatalog:
 
         return await self._database.write(put, hurried=False)
 
-    async def map(self) -> int:
-        """Map all blueprints anew; gives how many are mapped."""
-        return await self._database.write(_map, hurried=False)
 
-    async def _put(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+class SqlBlueprints:
+    """See penstock.inventory.refresh.BlueprintStore."""
+
+    async def put_games(self, context: RunContext, games: Sequence[Game]) -> None:
+        """See BlueprintStore."""
+        await _put_all(context, game, [asdict(one) for one in games])
+
+    async def put_categories(self, context: RunContext, categories: Sequence[Category]) -> None:
+        """See BlueprintStore."""
+        await _put_all(context, category, [asdict(one) | {"properties": one.properties and list(one.properties)} for one in categories])
+
+    async def put_expansions(self, context: RunContext, expansions: Sequence[Expansion]) -> None:
+        """See BlueprintStore."""
+        await _put_all(context, expansion, [asdict(one) for one in expansions])
+
+    async def put_blueprints(self, context: RunContext, blueprints: Sequence[Blueprint]) -> None:
+        """See BlueprintStore."""
+        if blueprints:
+            await context.write(lambda writing: _put_blueprints(writing.connection, blueprints), hurried=False)
+
+    async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
+        """See BlueprintStore."""
+        rows = [{"id": one} for one in sorted(blueprint_ids)]
+
+        def keep(writing: Writing) -> None:
+            asked = upsert(writing.connection, unlisted_blueprint, key=("id",), change=("asked_at",))
+            writing.connection.execute(asked.values(asked_at=DatabaseNow()), rows)
+
         if rows:
-            await self._database.write(lambda connection: _put(connection, table, rows))
+            await context.write(keep, hurried=False)
+
+    async def map(self, context: RunContext) -> int:
+        """See BlueprintStore."""
+        return await context.write(lambda writing: _map(writing.connection), hurried=False)
+
+
+async def _put_all(context: RunContext, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        await context.write(lambda writing: _put(writing.connection, table, rows))
 
 
 def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

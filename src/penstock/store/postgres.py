@@ -6,17 +6,14 @@ import contextlib
 import os
 import socket
 from collections import Counter
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from penstock.core.run import Counters
-from penstock.errors import FencedError
 from penstock.market.page import Flushed
 from penstock.store.backend import Statements, hold
 from penstock.store.listen import candles_message
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
     from sqlalchemy.pool import ConnectionPoolEntry
 
-    from penstock.core.run import Run
     from penstock.market.candle import Candle
     from penstock.market.page import CandleFlush, CandlePage
 
@@ -88,16 +84,15 @@ class PostgresBackend:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
 
-    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Flushed:
+    def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
         """See Backend."""
         total = Counters()
         written: Counter[int] = Counter()
         for place, rows in enumerate(_rounds(flush.pages)):
             if place:
                 connection.exec_driver_sql("TRUNCATE candle_stage")
-            if rows:
-                self._copy(connection, rows)
-            merged = _merge(connection, run, flush, rows=len(rows), asked=Counters() if place else flush.asked)
+            self._copy(connection, rows)
+            merged = _merge(connection, run_id, flush, rows=len(rows))
             total += merged.counters
             written.update(merged.written)
         return Flushed(total, written)
@@ -124,7 +119,8 @@ def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:
             continue
         series_id, newest = page.target.series_id, page.candles[-1].open_time
         rows += (_line(series_id, candle, place < page.closed) for place, candle in enumerate(page.candles))
-    yield rows
+    if rows:
+        yield rows
     if again:
         yield from _rounds(again)
 
@@ -137,20 +133,13 @@ def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 
     )
 
 
-def _merge(connection: Connection, run: Run, flush: CandleFlush, *, rows: int, asked: Counters) -> Flushed:
-    parameters: dict[str, object] = {"run_id": run.id, "fence": run.fence, "rows": rows, "rejected": asked.rejected, "requests": asked.requests}
-    parameters |= {
-        "progress": flush.progress,
-        "message": flush.message,
-        "work": Jsonb(None if flush.work is None else asdict(flush.work)),
-        "stored": candles_message(flush.stored_series),
-    }
-    merged = connection.exec_driver_sql(_MERGE, parameters).one_or_none()
-    if merged is None:
-        message = f"run {run.id} was taken over by another worker"
-        raise FencedError(message)
-    counters = Counters(inserted=merged.inserted, updated=merged.updated, unchanged=rows - merged.inserted - merged.updated) + asked
-    return Flushed(counters, {int(series_id): count for series_id, count in (merged.written or {}).items()})
+def _merge(connection: Connection, run_id: int, flush: CandleFlush, *, rows: int) -> Flushed:
+    merged, _ = connection.exec_driver_sql(_MERGE, {"run_id": run_id, "stored": candles_message(flush.stored_series)}).one()
+    of_series: dict[str, tuple[int, int]] = merged or {}
+    inserted = sum(new for new, _ in of_series.values())
+    updated = sum(changed for _, changed in of_series.values())
+    counters = Counters(inserted=inserted, updated=updated, unchanged=rows - inserted - updated)
+    return Flushed(counters, {int(series_id): sum(counts) for series_id, counts in of_series.items()})
 
 
 def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
@@ -181,19 +170,7 @@ WITH merged AS (
     RETURNING candle.series_id, xmax = 0 AS is_new
 ), of_series AS (
     SELECT series_id, count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM merged GROUP BY series_id
-), counted AS (
-    SELECT coalesce(sum(inserted), 0)::bigint AS inserted, coalesce(sum(updated), 0)::bigint AS updated,
-           json_object_agg(series_id, inserted + updated) AS written
-    FROM of_series
 )
-UPDATE run SET
-    inserted = run.inserted + counted.inserted,
-    updated = run.updated + counted.updated,
-    unchanged = run.unchanged + %(rows)s - counted.inserted - counted.updated,
-    rejected = run.rejected + %(rejected)s,
-    requests = run.requests + %(requests)s,
-    progress = %(progress)s, message = %(message)s, work = %(work)s, progress_at = clock_timestamp(), heartbeat_at = clock_timestamp()
-FROM counted
-WHERE run.id = %(run_id)s AND run.fence = %(fence)s AND run.state = 'running'
-RETURNING counted.inserted, counted.updated, counted.written, pg_notify('penstock', %(stored)s)
+SELECT json_object_agg(series_id, json_build_array(inserted, updated)), pg_notify('penstock', %(stored)s)
+FROM of_series
 """

@@ -7,16 +7,17 @@ import json
 import uuid
 from dataclasses import asdict
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import CursorResult, and_, delete, func, null, or_, select, update
 
 from penstock.columns import DatabaseNow
+from penstock.core.context import Writing
 from penstock.core.events import CancelAsked, QueueChanged, RunChanged
-from penstock.core.run import ENDED, Counters, Run, RunEnd, RunState, Submission
+from penstock.core.run import ENDED, Run, RunEnd, RunState, Submission
 from penstock.errors import ConflictError, FencedError, InvalidInputError, NotFoundError
 from penstock.store.backend import UNCOUNTED, announce
-from penstock.store.execution_logs import ExecutionLogs, close_rows
+from penstock.store.execution_logs import ExecutionLogs, close_rows, count_records
 from penstock.store.holders import held
 from penstock.store.schema import claim
 from penstock.store.schema import run as runs
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select, Update
 
+    from penstock.core.context import Transaction
     from penstock.core.events import Event
-    from penstock.core.run import LogEntry, Work
+    from penstock.core.run import LogEntry
     from penstock.store.database import Database
+
+T = TypeVar("T")
 
 # A run that was started so often and is dead again kills its workers.
 _MOST_STARTS = 100
@@ -41,15 +45,29 @@ _SOMEBODY_WAITS = select(_other.c.id).where(_other.c.state == RunState.QUEUED, _
 
 
 class SqlRunLedger:
-    """See penstock.core.run.RunLedger. A run whose heartbeat is older than `dead_after_s` has lost its worker."""
+    """See penstock.core.ledger.RunLedger. A run whose heartbeat is older than `dead_after_s` has lost its worker."""
 
     def __init__(self, database: Database, *, dead_after_s: float, entries_of: Callable[[Run], Sequence[LogEntry]] = lambda _: ()) -> None:
         self._database = database
         self._logs = ExecutionLogs(entries_of)
         self._dead_after_ms = int(dead_after_s * 1000)
 
-    async def submit(self, submission: Submission) -> uuid.UUID:
-        """See RunLedger."""
+    async def write(self, run: Run, change: Callable[[Writing], T], *, within: Transaction | None = None, hurried: bool = True) -> T:
+        """See RunWriter."""
+
+        def fenced(connection: Connection) -> T:
+            writing = Writing(connection, run)
+            given = change(writing)
+            # Last, so that nobody who reads or ends the run waits for the rows.
+            _record(writing)
+            return given
+
+        return await (self._database.write(fenced, hurried=hurried) if within is None else within(fenced))
+
+    async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
+        """See RunWriter."""
+        if by is not None:
+            return await self.write(by, lambda writing: submit(writing.connection, submission, self._dead_after_ms))
         return await self._database.write(lambda connection: submit(connection, submission, self._dead_after_ms))
 
     async def start(self, submission: Submission) -> Run:
@@ -78,8 +96,7 @@ class SqlRunLedger:
 
     async def heartbeat(self, run: Run) -> bool:
         """See RunLedger."""
-        ours = and_(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.state == RunState.RUNNING)
-        beat = update(runs).where(ours).values(heartbeat_at=DatabaseNow()).returning(runs.c.cancel_asked)
+        beat = update(runs).where(_ours(run)).values(heartbeat_at=DatabaseNow()).returning(runs.c.cancel_asked)
         asked: bool | None = await self._database.write(lambda connection: connection.scalar(beat, execution_options=UNCOUNTED))
         if asked is None:
             raise _taken_over(run)
@@ -109,19 +126,16 @@ class SqlRunLedger:
         return await self._database.write(put_back)
 
 
-def count_up(
-    connection: Connection, run: Run, counters: Counters, *, progress: int | None = None, message: str | None = None, work: Work | None = None
-) -> None:
-    """Add to the run's counters, which is its heartbeat too; FencedError when the run is somebody else's by now."""
-    changed: dict[str, Any] = {
-        name: runs.c[name] + getattr(counters, name)
-        for name in ("inserted", "updated", "unchanged", "rejected", "requests")
-        if getattr(counters, name)
-    }
-    if progress is not None:
-        told = None if work is None else asdict(work)
-        changed |= {"progress": progress, "message": message, "work": told, "progress_at": DatabaseNow()}
-    _fenced(connection, run, update(runs).values(heartbeat_at=DatabaseNow(), **changed), tell=() if progress is None else (RunChanged(run.id),))
+def _record(writing: Writing) -> None:
+    """Add to the run's record what is written with it, which is its heartbeat too."""
+    run, shown = writing.run, writing.shown
+    counted = {name: runs.c[name] + count for name, count in asdict(writing.counters).items() if count}
+    changed: dict[str, Any] = {"heartbeat_at": DatabaseNow(), **counted}
+    if shown is not None:
+        work = None if shown.work is None else asdict(shown.work)
+        changed |= {"progress": shown.percent, "message": shown.message, "work": work, "progress_at": DatabaseNow()}
+    _fenced(writing.connection, run, update(runs).values(changed), tell=() if shown is None else (RunChanged(run.id),))
+    count_records(writing.connection, run, writing.records)
 
 
 def busy(connection: Connection, resources: Sequence[str]) -> set[str]:
@@ -147,11 +161,15 @@ def _digest(kind: str, params: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps([kind, params], sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _ours(run: Run, state: RunState = RunState.RUNNING) -> ColumnElement[bool]:
+    """The fence: the row of the run, while nobody has started it again."""
+    return and_(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.state == state)
+
+
 def _fenced(connection: Connection, run: Run, change: Update, *, tell: Sequence[Event], done: RunState | None = None) -> None:
     """Make the change if the run is still ours. `done`: the state after it, so that it may come twice when the answer to the first was lost."""
-    ours = and_(runs.c.id == run.id, runs.c.fence == run.fence)
-    result: CursorResult[Any] = connection.execute(change.where(ours, runs.c.state == RunState.RUNNING))
-    if result.rowcount != 1 and (done is None or connection.scalar(select(runs.c.state).where(ours)) != done):
+    result: CursorResult[Any] = connection.execute(change.where(_ours(run)))
+    if result.rowcount != 1 and (done is None or connection.scalar(select(runs.c.id).where(_ours(run, done))) is None):
         raise _taken_over(run)
     announce(connection, *tell)
 

@@ -20,7 +20,6 @@ from penstock.core.run import Counters
 from penstock.market.page import Flushed
 from penstock.store.backend import Statements, announce, hold
 from penstock.store.merge import COLUMNS, EXACT_COLUMNS, on_conflict
-from penstock.store.runs import count_up
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
-    from penstock.core.run import Run
     from penstock.market.page import CandleFlush, CandlePage
 
 _ROWS_IN_A_STATEMENT = 500
@@ -64,21 +62,20 @@ class SqliteBackend:
     def migration_lock(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has locked the file."""
 
-    def merge_candles(self, connection: Connection, run: Run, flush: CandleFlush) -> Flushed:
+    def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
         """See Backend."""
         tally = _tally(connection)
         updated_before = tally.updated
-        rows, written = _parameters(run, flush.pages), 0
+        rows, written = _parameters(run_id, flush.pages), 0
         grouped = [tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)]
         single = [tuple(rows[at : at + len(COLUMNS)]) for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))]
         for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
             if parameters:
                 written += connection.exec_driver_sql(statement, parameters).rowcount
         updated = tally.updated - updated_before
-        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written) + flush.asked
-        count_up(connection, run, counters, progress=flush.progress, message=flush.message, work=flush.work)
+        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written)
         announce(connection, *(CandlesStored(series_id) for series_id in flush.stored_series))
-        return Flushed(counters, _by_series(connection, run, flush, written))
+        return Flushed(counters, _by_series(connection, run_id, flush, written))
 
 
 class _Tally:
@@ -101,7 +98,7 @@ def _tally(connection: Connection) -> _Tally:
     return tally
 
 
-def _by_series(connection: Connection, run: Run, flush: CandleFlush, written: int) -> Mapping[int, int]:
+def _by_series(connection: Connection, run_id: int, flush: CandleFlush, written: int) -> Mapping[int, int]:
     """Of which series the written rows are; SQLite has to be asked only when some rows of several series were not."""
     sent: Counter[int] = Counter()
     for page in flush.pages:
@@ -112,12 +109,12 @@ def _by_series(connection: Connection, run: Run, flush: CandleFlush, written: in
     if len(sent) == 1:
         return dict.fromkeys(sent, written)
     ranges = [(page.target.series_id, page.candles[0].open_time, page.candles[-1].open_time) for page in flush.pages if page.candles]
-    parameters = (json.dumps(ranges), run.id)
+    parameters = (json.dumps(ranges), run_id)
     # Pages that overlap count twice, and never for more than what was sent.
     return {series_id: min(count, sent[series_id]) for series_id, count in connection.exec_driver_sql(_OF_RUN, parameters)}
 
 
-def _parameters(run: Run, pages: Sequence[CandlePage]) -> list[object]:
+def _parameters(run_id: int, pages: Sequence[CandlePage]) -> list[object]:
     """The rows of all pages, flat, in the order of COLUMNS."""
     flat: list[object] = []
     for page in pages:
@@ -125,7 +122,7 @@ def _parameters(run: Run, pages: Sequence[CandlePage]) -> list[object]:
         for place, candle in enumerate(page.candles):
             flat += first
             flat += msgspec.structs.astuple(candle)
-            flat += (place < closed_end, run.id)
+            flat += (place < closed_end, run_id)
     return flat
 
 

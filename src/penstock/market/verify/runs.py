@@ -15,6 +15,7 @@ from penstock.market.verify.work import Verification, Wanted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from penstock.core.context import RunContext
     from penstock.core.run import Run
     from penstock.market.collect import CollectOptions
     from penstock.market.page import CandleStore
@@ -81,7 +82,7 @@ class VerifyRuns:
         self._on_progress = on_progress
 
     @property
-    def kinds(self) -> Mapping[str, Callable[[Run], Awaitable[VerifyResult]]]:
+    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[VerifyResult]]]:
         """The work of each kind of run."""
         return {VERIFY: self._verify}
 
@@ -105,7 +106,8 @@ class VerifyRuns:
             asked=asdict(order),
         )
 
-    async def _verify(self, run: Run) -> VerifyResult:
+    async def _verify(self, context: RunContext) -> VerifyResult:
+        run = context.run
         params: Mapping[str, Any] = run.params
         find = {name: params[name] for name in ("exchange", "symbols", "timeframes")}
         claimed = set(params["series"])
@@ -119,7 +121,7 @@ class VerifyRuns:
             repair=params["repair"],
         )
         work = Verification(
-            run,
+            context,
             self._reader,
             self._checks,
             self._store,

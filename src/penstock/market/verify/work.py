@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
+from penstock.core.context import Shown
 from penstock.errors import SourceError, StopError
 from penstock.market.again import on_pages
 from penstock.market.ask import Asker
@@ -33,10 +34,8 @@ from penstock.market.verify.walk import Walk
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from penstock.core.run import Run, Work
+    from penstock.core.context import RunContext
     from penstock.market.collect import CollectOptions
-    from penstock.market.instrument import SeriesKey
-    from penstock.market.page import Flushed, OpenedSeries
     from penstock.market.runs import Reader
     from penstock.market.source import MarketSource
     from penstock.market.verify.finding import Finding
@@ -67,7 +66,7 @@ class Verification:
 
     def __init__(
         self,
-        run: Run,
+        context: RunContext,
         reader: Reader,
         checks: Checks,
         store: CandleStore,
@@ -75,13 +74,13 @@ class Verification:
         source_of: Callable[[str], Awaitable[MarketSource]],
         on_progress: Callable[[int, str], None],
     ) -> None:
-        self._run = run
+        self._context = context
         self._reader = reader
         self._checks = checks
         self._store = store
         self._options = options
         self._source_of = source_of
-        self._progress = _Steps(run, store, on_progress)
+        self._progress = _Steps(context, on_progress)
 
     async def verify(self, series: Sequence[Stored], wanted: Wanted) -> VerifyResult:
         """Check every series, and the others too when one of them fails."""
@@ -166,26 +165,36 @@ class Verification:
         for report in reports:
             await self._forget(report, Look(clock.now(), source.name))
             for start, end in _joined([finding for _, finding in report.standing], report.one, source.page_limit):
-                store = _Repairing(self._store, self._progress, f"Mended {report.one.key}")
-                collection = Collection(source, store, self._run, self._options, lambda _progress: None)
+                collection = Collection(
+                    source, self._store, self._context, self._options, lambda _progress: None, shown=self._shown(f"Mended {report.one.key}")
+                )
                 wish = Wish(since=start, until=end, recheck=True)
                 try:
                     await collection.collect(CollectRequest(series=[report.one.key], wish=wish))
                 except (SourceError, StopError) as error:
                     report.error, report.error_code = str(error), error.code
 
+    def _shown(self, message: str) -> Callable[[Shown], Shown]:
+        """What a collection that is a part of this run shows: where the whole run is, and what it waits for."""
+
+        def shown(part: Shown) -> Shown:
+            waits = part.work is not None and part.work.waiting_for is not None
+            return replace(part, percent=self._progress.percent) if waits else Shown(self._progress.percent, message)
+
+        return shown
+
     async def _forget(self, report: SeriesReport, look: Look) -> None:
         """Take back from the ledger what it says of rows that are not there: what the exchange answers now has to count."""
         missing = [finding for _, finding in report.standing if finding.kind is Kind.MISSING]
         if not missing:
             return
-        [opened] = await self._store.open_series([report.one.key])
+        [opened] = await self._store.open_series(self._context, [report.one.key])
         target = Target(report.one.key, opened.series_id, Coverage(opened.spans), opened.newest_open)
         for finding in missing:
             target.coverage.forget(finding.start, finding.end)
         changes = [(opened.series_id, target.coverage.changes())]
-        percent, message = self._progress.percent, f"Asking again for {report.one.key}"
-        await self._store.flush(self._run, CandleFlush([CandlePage(target=target, look=look)], changes, 0, percent, message))
+        shown = Shown(self._progress.percent, f"Asking again for {report.one.key}")
+        await self._store.flush(self._context, CandleFlush([CandlePage(target=target, look=look)], changes, shown))
 
     async def _settle(self, reports: Sequence[SeriesReport]) -> None:
         """Look again at what was found: what is gone was mended, and what the exchange repeats is its own."""
@@ -224,9 +233,8 @@ class Verification:
 class _Steps:
     """How far the run is; told not too often."""
 
-    def __init__(self, run: Run, store: CandleStore, on_progress: Callable[[int, str], None]) -> None:
-        self._run = run
-        self._store = store
+    def __init__(self, context: RunContext, on_progress: Callable[[int, str], None]) -> None:
+        self._context = context
         self._on_progress = on_progress
         self._total = 1
         self._told_at = time.monotonic()
@@ -246,32 +254,8 @@ class _Steps:
         self.done += candles
         if time.monotonic() - self._told_at >= _TOLD_EVERY_S:
             self._on_progress(self.percent, message)
-            requests, sent = self._run.requests.unrecorded, self._run.requests.sent
-            await self._store.note(self._run, self.percent, message, requests=requests)
-            self._run.requests.recorded = sent
+            await self._context.show(Shown(self.percent, message))
             self._told_at = time.monotonic()
-
-
-class _Repairing:
-    """The store of a collection that is a part of this run: what it flushes says where this run is."""
-
-    def __init__(self, store: CandleStore, progress: _Steps, message: str) -> None:
-        self._store = store
-        self._progress = progress
-        self._message = message
-
-    async def open_series(self, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
-        """See CandleStore."""
-        return await self._store.open_series(keys)
-
-    async def note(self, run: Run, percent: int, message: str, *, work: Work | None = None, requests: int = 0) -> None:
-        """See CandleStore."""
-        del percent
-        await self._store.note(run, self._progress.percent, message, work=work, requests=requests)
-
-    async def flush(self, run: Run, flush: CandleFlush) -> Flushed:
-        """See CandleStore."""
-        return await self._store.flush(run, replace(flush, progress=self._progress.percent, message=self._message, work=None))
 
 
 def _ladders(series: Sequence[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
