@@ -14,7 +14,7 @@ from benchmarks import backfill, cycle, inventory, ledger, logs, merge, parse, r
 from benchmarks.places import places
 from benchmarks.report import Report
 from benchmarks.sizes import FULL, QUICK
-from penstock.core.logs import log_to_stderr
+from penstock.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

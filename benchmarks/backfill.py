@@ -18,7 +18,7 @@ from benchmarks.memory import peak_memory_mb
 from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
 from penstock.app import open_app
-from penstock.core.logs import log_to_stderr
+from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
 
 if TYPE_CHECKING:

@@ -19,23 +19,23 @@ from sqlalchemy import insert
 
 from benchmarks.places import KINDS, POSTGRESQL, driver_url
 from benchmarks.report import Figure, median_of
+from penstock.access.vault import Vault
 from penstock.columns import DatabaseNow
-from penstock.core.context import RunContext
-from penstock.core.run import RunEnd, RunState, Submission
-from penstock.core.vault import Vault
 from penstock.inventory.product import Product
 from penstock.inventory.sync import Account, SyncLimits
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.inventory.tables import account as accounts
+from penstock.runs.context import RunContext
+from penstock.runs.run import RunEnd, RunState, Submission
 from penstock.simulator.cardtrader.catalogue import Catalogue
 from penstock.simulator.cardtrader.edits import Changes
 from penstock.simulator.cardtrader.inventory import Account as Seller
 from penstock.simulator.cardtrader.inventory import Inventory, encoded
-from penstock.store.inventory import SqlInventoryStore
-from penstock.store.inventory_postgres import COPY_OPTIONS, copy_lines, tail_of
-from penstock.store.inventory_rows import Normaliser
-from penstock.store.inventory_sql import POSTGRES, create_stage
-from penstock.store.runs import SqlRunLedger
+from penstock.store.postgres.staging import COPY_OPTIONS, copy_lines, tail_of
+from penstock.store.statements.inventory import POSTGRES, create_stage
+from penstock.store.statements.products import Normaliser
+from penstock.store.write.inventory.snapshots import SqlInventoryStore
+from penstock.store.write.runs import SqlRunLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

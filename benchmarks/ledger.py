@@ -14,7 +14,7 @@ from sqlalchemy import insert, text
 from benchmarks.places import KINDS
 from benchmarks.report import median_of
 from benchmarks.rows import make_keys, open_run
-from penstock.api.coverage import coverage_page, gap_page
+from penstock.api.routes.market.coverage import coverage_page, gap_page
 from penstock.market.coverage_queries import SeriesFilter, gaps, series_coverage
 from penstock.market.tables import coverage
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.rows import ROWS_IN_A_FLUSH, ROWS_IN_A_PAGE
-from penstock.store.merge import COLUMNS
+from penstock.store.statements.candles import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ RAW_TABLE = "raw_candle"
 _COLUMNS = ", ".join(COLUMNS)
 _COPY = f"COPY {RAW_TABLE} ({_COLUMNS}) FROM STDIN"
 _INSERT = f"INSERT INTO candle ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"
-# Those of penstock.store.sqlite for its writer.
+# Those of penstock.store.sqlite.engine for its writer.
 _PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000", "cache_size = -16000")
 
 

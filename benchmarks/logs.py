@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.places import KINDS, POSTGRESQL
 from benchmarks.report import Figure, median_of, percentile
-from penstock.market import execution_logs as logs
-from penstock.market.execution_logs import LogList
+from penstock.runs import execution_logs as logs
+from penstock.runs.execution_logs import LogList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -22,7 +22,7 @@ from benchmarks.limits import RAW_TABLE, raw_copy, raw_insert
 from benchmarks.places import POSTGRESQL, SQLITE, driver_url
 from benchmarks.report import Figure, median_of
 from benchmarks.rows import make_rows, open_run
-from penstock.core.run import Counters
+from penstock.runs.run import Counters
 from penstock.store.database import Database, parse_url
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from penstock.columns import metadata
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.inventory.tables import product as products
 from penstock.store.database import Database, parse_url
-from penstock.store.inventory_rows import Normalised, Normaliser, staged_values
 from penstock.store.migrate import migrate
+from penstock.store.statements.products import Normalised, Normaliser, staged_values
 
 if TYPE_CHECKING:
     import sqlite3

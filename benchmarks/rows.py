@@ -6,15 +6,15 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.core.context import RunContext, Shown
-from penstock.core.run import Submission
 from penstock.market.candle import Candle
-from penstock.market.coverage import Coverage, Look, SpanState
+from penstock.market.collect.coverage import Coverage, Look, SpanState
+from penstock.market.collect.page import CandleFlush, CandlePage, Target
 from penstock.market.instrument import Instrument, SeriesKey, Status
-from penstock.market.page import CandleFlush, CandlePage, Target
 from penstock.market.timeframe import Timeframe
-from penstock.store.candles import SqlCandleStore
-from penstock.store.runs import SqlRunLedger
+from penstock.runs.context import RunContext, Shown
+from penstock.runs.run import Submission
+from penstock.store.write.candles import SqlCandleStore
+from penstock.store.write.runs import SqlRunLedger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,16 +17,16 @@ from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
 from benchmarks.sizes import FULL
 from penstock.app import open_app
-from penstock.core.run import Submission
-from penstock.core.runner import Runner, RunnerOptions
-from penstock.core.schedule import Schedule
-from penstock.engine.executor import Executor, ExecutorOptions
-from penstock.engine.scheduler import Scheduler
+from penstock.engine.in_process import Executor, ExecutorOptions
 from penstock.market.runs import CollectOrder
-from penstock.store.runs import SqlRunLedger
-from penstock.store.schedules import SqlSchedules
-from penstock.store.schema import run as run_table
-from penstock.store.schema import schedule as schedule_table
+from penstock.runs.run import Submission
+from penstock.runs.runner import Runner, RunnerOptions
+from penstock.runs.schedule import Schedule
+from penstock.runs.scheduler import Scheduler
+from penstock.runs.tables import run as run_table
+from penstock.runs.tables import schedule as schedule_table
+from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.schedules import SqlSchedules
 
 if TYPE_CHECKING:
     import uuid
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from benchmarks.places import Places
     from benchmarks.sizes import Sizes
     from penstock.app import App
-    from penstock.core.context import RunContext
+    from penstock.runs.context import RunContext
     from penstock.store.database import Database
 
 _CANDLES = 100

@@ -20,10 +20,10 @@ from benchmarks.exchange import exchange
 from benchmarks.places import KINDS
 from benchmarks.report import Figure, percentile, worst_of
 from benchmarks.sizes import FULL
+from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.server import listening, running
 from penstock.app import open_app
-from penstock.core.loop_lag import LoopLag
-from penstock.core.process import prepare_to_serve
+from penstock.process import prepare_to_serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -22,17 +22,17 @@ from benchmarks.exchange import SELLER, Exchange, exchange
 from benchmarks.memory import peak_memory_mb
 from benchmarks.places import KINDS, POSTGRESQL, SQLITE
 from benchmarks.report import Figure, median_of, percentile, worst_of
+from penstock.access.vault import new_key
+from penstock.api.metrics.loop_lag import LoopLag
 from penstock.app import open_app
-from penstock.core.events import EventsLost, RunChanged
-from penstock.core.logs import log_to_stderr
-from penstock.core.loop_lag import LoopLag
-from penstock.core.process import prepare_to_serve, share_one_heap
-from penstock.core.vault import new_key
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.tables import product
+from penstock.logs import log_to_stderr
+from penstock.process import prepare_to_serve, share_one_heap
+from penstock.runs.events import EventsLost, RunChanged
+from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
-from penstock.store.inventory_accounts import SqlAccounts
-from penstock.store.schema import run as runs
+from penstock.store.write.inventory.accounts import SqlAccounts
 
 if TYPE_CHECKING:
     import uuid

@@ -19,7 +19,7 @@ from benchmarks.noise import samples_ms
 from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
 from penstock.app import open_app
-from penstock.core.logs import log_to_stderr
+from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
 from penstock.market.verify.runs import VerifyOrder
 

@@ -28,10 +28,10 @@ from benchmarks.report import Figure, percentile, worst_of
 from benchmarks.sizes import FULL
 from penstock.api.server import listening, running
 from penstock.app import open_app
-from penstock.core.events import CandlesStored
-from penstock.core.process import allow_many_files, prepare_to_serve
 from penstock.market.runs import CollectOrder
 from penstock.market.tables import candle, series
+from penstock.process import allow_many_files, prepare_to_serve
+from penstock.runs.events import CandlesStored
 from penstock.store.backend import announce
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.core.run import Run
 from penstock.errors import NotFoundError
 from penstock.inventory.sync import INVENTORY_SYNC, Account, Comparison, Counts
+from penstock.runs.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from penstock.core.context import RunContext
     from penstock.inventory.product import Product, RejectedRow
     from penstock.inventory.sync import SyncLimits, SyncProgress
+    from penstock.runs.context import RunContext
 
 
 def row(number: int = 1, **fields: Any) -> dict[str, Any]:

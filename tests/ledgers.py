@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 
 from penstock.columns import read_clock
-from penstock.market.coverage import HELD, Span, SpanState
-from penstock.market.evidence import Evidence
+from penstock.market.collect.coverage import HELD, Span, SpanState
+from penstock.market.collect.evidence import Evidence
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.tables import coverage, exchange_clock
 from penstock.market.timeframe import Timeframe

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from penstock.core.governor import Wait
+    from penstock.http.governor import Wait
     from penstock.market.candle import Candle, Rejected
     from penstock.market.instrument import Instrument
 

@@ -11,18 +11,18 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import select, text
 
-from penstock.core.context import RunContext, Shown, Writing
-from penstock.core.run import Counters, Run, RunEnd, RunState, Submission
 from penstock.market.candle import Candle, Rejected
-from penstock.market.coverage import Coverage, CoverageChange, Look, Span
+from penstock.market.collect.coverage import Coverage, CoverageChange, Look, Span
+from penstock.market.collect.page import CandleFlush, CandlePage, Target
 from penstock.market.instrument import Instrument, SeriesKey, Status
-from penstock.market.page import CandleFlush, CandlePage, Target
 from penstock.market.tables import candle as candle_table
 from penstock.market.timeframe import Timeframe
-from penstock.store.candles import SqlCandleStore
+from penstock.runs.context import RunContext, Shown, Writing
+from penstock.runs.run import Counters, Run, RunEnd, RunState, Submission
 from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.migrate import migrate
-from penstock.store.runs import SqlRunLedger
+from penstock.store.write.candles import SqlCandleStore
+from penstock.store.write.runs import SqlRunLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -11,15 +11,15 @@ import aiohttp
 import msgspec
 from sqlalchemy import select, text
 
+from penstock.access.vault import new_key
 from penstock.app import App, open_app
-from penstock.core.vault import new_key
 from penstock.inventory import queries
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.tables import NORMALISED, STAGED, product
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
-from penstock.store.inventory import SqlInventoryStore
-from penstock.store.inventory_accounts import SqlAccounts
+from penstock.store.write.inventory.accounts import SqlAccounts
+from penstock.store.write.inventory.snapshots import SqlInventoryStore
 from tests.engine.engines import Engine
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import select
 
-from penstock.core.run import RunEnd, RunState
-from penstock.core.vault import Vault
+from penstock.access.vault import Vault
 from penstock.inventory.product import Product
 from penstock.inventory.sync import Account, Comparison, Counts, SyncLimits
 from penstock.inventory.tables import STAGED, product, product_history
-from penstock.store.inventory import SqlInventoryStore
-from penstock.store.inventory_accounts import SqlAccounts
-from penstock.store.inventory_catalog import SqlBlueprints, SqlCatalog
+from penstock.runs.run import RunEnd, RunState
+from penstock.store.write.inventory.accounts import SqlAccounts
+from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
+from penstock.store.write.inventory.snapshots import SqlInventoryStore
 from tests.market_builders import Opened, opened, unfenced
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
     from penstock.inventory.product import RejectedRow
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
 
 SELLER = 77
 NEVER_SHRUNK = SyncLimits(shrink_percent=100.0, shrink_rows=10**9)

@@ -11,7 +11,7 @@ import aiohttp
 from sqlalchemy import select, text
 
 from penstock.app import App, CollectReport, open_app
-from penstock.market.coverage import Span, SpanState
+from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
 from penstock.market.tables import candle as candle_table
 from penstock.market.tables import coverage, instrument, series

@@ -9,15 +9,12 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.governor import LocalBudget
-from penstock.core.runner import Cancelled, Runner, RunnerOptions
-from penstock.core.schedule import Schedule
-from penstock.core.vault import Vault
-from penstock.engine.alerting import Alerting
-from penstock.engine.executor import Executor, ExecutorOptions
-from penstock.engine.scheduler import Scheduler
-from penstock.engine.targets import AlertTargets
+from penstock.access.vault import Vault
+from penstock.alerts.loop import Alerting
+from penstock.alerts.targets import AlertTargets
+from penstock.engine.in_process import Executor, ExecutorOptions
 from penstock.errors import ConflictError, RunFailedError
+from penstock.http.governor import LocalBudget
 from penstock.inventory import queries as inventory_queries
 from penstock.inventory.accounts import Accounts
 from penstock.inventory.configs import SyncConfigs, find_account
@@ -25,44 +22,48 @@ from penstock.inventory.execution_logs import log_entries as inventory_entries
 from penstock.inventory.refresh import CatalogueRefreshes
 from penstock.inventory.runs import told_as_sync
 from penstock.inventory.sync import INVENTORY_SYNC
-from penstock.market.collect import CollectOptions, CollectResult
+from penstock.inventory.syncs import SyncQueries
+from penstock.market.collect.collection import CollectOptions, CollectResult
 from penstock.market.configs import Configs
+from penstock.market.configured import Configured
 from penstock.market.instrument import find_instruments, parse_timeframes
-from penstock.market.runs import AUDIT, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, Configured, MarketRuns, log_entries
+from penstock.market.runs import AUDIT, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, MarketRuns, log_entries
 from penstock.market.verify.runs import VerifyRuns
 from penstock.market.verify.runs import log_entries as verify_entries
 from penstock.opening import database_file, masked_url, open_database, open_reader, owned_database
-from penstock.store.alert_targets import SqlTargets
-from penstock.store.candles import SqlCandleStore
+from penstock.runs.queries import RunQueries
+from penstock.runs.runner import Cancelled, Runner, RunnerOptions
+from penstock.runs.schedule import Schedule
+from penstock.runs.scheduler import Scheduler
 from penstock.store.checks import checks_of
-from penstock.store.configs import SqlConfigs
 from penstock.store.database import Database, server_version
-from penstock.store.execution_logs import LOG_RETENTION, LogRetention, with_retention
 from penstock.store.health import HealthQueries
-from penstock.store.inventory import SqlInventoryStore
-from penstock.store.inventory_accounts import SqlAccounts
-from penstock.store.inventory_catalog import SqlBlueprints, SqlCatalog
-from penstock.store.inventory_sqlite import discard_stages
-from penstock.store.inventory_syncs import SyncQueries
 from penstock.store.migrate import migrate, version
-from penstock.store.rotation import rotate_key, secrets_opened
-from penstock.store.run_queries import RunQueries
-from penstock.store.runs import SqlRunLedger
-from penstock.store.schedules import SqlSchedules, by_kind
-from penstock.store.tokens import SqlTokens, any_works
+from penstock.store.sqlite.staging import discard_stages
+from penstock.store.write.alert_targets import SqlTargets
+from penstock.store.write.candles import SqlCandleStore
+from penstock.store.write.configs import SqlConfigs
+from penstock.store.write.inventory.accounts import SqlAccounts
+from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
+from penstock.store.write.inventory.snapshots import SqlInventoryStore
+from penstock.store.write.retention import LOG_RETENTION, LogRetention, with_retention
+from penstock.store.write.rotation import rotate_key, secrets_opened
+from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.schedules import SqlSchedules, by_kind
+from penstock.store.write.tokens import SqlTokens, any_works
 from penstock.wiring import Sources, alert_book, alerting_options, domain_of, make_inventory_runs, make_sender, make_source, vault_keys
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import LogEntry, Run, Submission
-    from penstock.core.runner import Outcome
     from penstock.inventory.runs import SyncOrder
-    from penstock.market.collect import Progress
+    from penstock.market.collect.collection import Progress
     from penstock.market.configs import Config
     from penstock.market.verify.runs import VerifyOrder
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import LogEntry, Run, Submission
+    from penstock.runs.runner import Outcome
     from penstock.settings import Settings
 
 _HOUR_S = 3_600
@@ -312,7 +313,7 @@ async def refuse_bad_sync(settings: Settings, name: str) -> None:
 
 
 async def rotate_secret_key(settings: Settings) -> int:
-    """Seal all stored secrets with the newest key; gives how many there are. See penstock.store.rotation."""
+    """Seal all stored secrets with the newest key; gives how many there are. See penstock.store.write.rotation."""
     async with open_app(settings) as app:
         return await rotate_key(app.database, vault_keys(settings))
 

@@ -18,7 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.app import open_app
-from penstock.core.logs import log_to_stderr_unless_set
+from penstock.logs import log_to_stderr_unless_set
 from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery

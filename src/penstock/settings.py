@@ -11,9 +11,9 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from penstock.core.health import Limits
-from penstock.core.name import not_utf8
+from penstock.alerts.rules import Limits
 from penstock.errors import InvalidInputError
+from penstock.name import not_utf8
 
 _OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared with, not listened on
 _ADMIN_TOKEN_SIGNS = 32
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     @classmethod
     def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and value.get_secret_value():
-            from penstock.core.proxy import SETTING, parse_proxy  # noqa: PLC0415 - with the HTTP client, which most commands do without
+            from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - with the HTTP client, which most commands do without
 
             parse_proxy(value.get_secret_value(), SETTING)
         return value

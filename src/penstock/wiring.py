@@ -9,37 +9,37 @@ from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from typing import TYPE_CHECKING
 
-from penstock.core.alerts import Policy
-from penstock.core.download import DownloadLimits
-from penstock.core.events import EventsLost, ProviderPaused
-from penstock.core.http import HttpLimits
-from penstock.engine.alerting import AlertingOptions
+from penstock.alerts.book import Policy
+from penstock.alerts.loop import AlertingOptions
+from penstock.alerts.notify.sender import Sender
 from penstock.errors import InvalidInputError
+from penstock.http.client import HttpLimits
+from penstock.http.download import DownloadLimits
+from penstock.inventory.export.spool import Spool
 from penstock.inventory.runs import InventoryRuns
 from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
-from penstock.inventory.spool import Spool
 from penstock.inventory.sync import SyncLimits
-from penstock.market.again import SHARE
+from penstock.market.collect.repeats import SHARE
 from penstock.market.source import SourceConfig
-from penstock.notify.sender import Sender
 from penstock.opening import database_file
-from penstock.store.alerts import BookOptions, SqlAlertBook
-from penstock.store.budget import SqlBudget, SqlRepeats
+from penstock.runs.events import EventsLost, ProviderPaused
 from penstock.store.keys import GivenKeys, KeyFile
+from penstock.store.write.alerts import BookOptions, SqlAlertBook
+from penstock.store.write.budget import SqlBudget, SqlRepeats
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from penstock.core.context import RunContext
-    from penstock.core.governor import Budget
-    from penstock.core.vault import Keys, Vault
+    from penstock.access.vault import Keys, Vault
+    from penstock.http.governor import Budget
     from penstock.inventory.configs import SyncConfigs
     from penstock.inventory.source import InventorySource
     from penstock.inventory.sync import Account, InventoryStore
-    from penstock.market.again import Repeats
+    from penstock.market.collect.repeats import Repeats
     from penstock.market.configs import ConfigDomain
     from penstock.market.runs import MarketRuns
     from penstock.market.source import MarketSource
+    from penstock.runs.context import RunContext
     from penstock.settings import Settings
     from penstock.store.database import Database
     from penstock.store.health import HealthQueries

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from penstock.access.vault import new_key
 from penstock.app import open_app
 from penstock.cli.seller_doors import SellerHere
 from penstock.cli.stored import Inventories
-from penstock.core.vault import new_key
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 from tests.acceptance.commands import Penstock, put_faults

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from penstock.core.vault import new_key
+from penstock.access.vault import new_key
 from tests.acceptance.commands import url_in
 
 if TYPE_CHECKING:

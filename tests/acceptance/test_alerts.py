@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from penstock.core.vault import new_key
+from penstock.access.vault import new_key
 from penstock.store.database import parse_url
 from tests.acceptance.commands import Penstock, url_in
 from tests.receiver import Receiver, receiving

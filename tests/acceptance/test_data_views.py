@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.market.coverage import SpanState
+from penstock.market.collect.coverage import SpanState
 from penstock.market.coverage_queries import REASONS
 from tests.acceptance.commands import Penstock
 from tests.acceptance.terminal import on_a_terminal

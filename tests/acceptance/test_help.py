@@ -30,7 +30,7 @@ async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(pe
     assert "PENSTOCK_DATABASE_URL" in collect.out
 
 
-@pytest.mark.parametrize("loaded", ["penstock.cli.main", "penstock.cli.collect", "penstock.app"])
+@pytest.mark.parametrize("loaded", ["penstock.cli.main", "penstock.cli.commands.market.collect", "penstock.app"])
 async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word(loaded: str) -> None:
     pressed = """
 import os, signal, sys

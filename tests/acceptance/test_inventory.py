@@ -17,7 +17,7 @@ from penstock.cli.seller_doors import SellerHere
 from penstock.cli.stored import Inventories
 from penstock.inventory.catalog import Blueprint
 from penstock.inventory.runs import SyncOrder
-from penstock.store.inventory_catalog import SqlBlueprints
+from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.acceptance.seller import PRODUCTS, TOKEN, a_seller
 from tests.acceptance.terminal import on_a_terminal
 from tests.market_builders import unfenced

@@ -68,7 +68,7 @@ async def test_help_loads_no_command_and_nothing_that_works(tmp_path: Path) -> N
     assert ended.code == 0
     assert ended.loaded & _NOT_FOR_HELP == set()
     listed = {name for name in ended.loaded if name.startswith("penstock.cli.")}
-    assert listed == {f"penstock.cli.{name}" for name in ("commands", "exit_codes", "loading", "main", "text")}
+    assert listed == {f"penstock.cli.{name}" for name in ("exit_codes", "index", "loading", "main", "shown", "shown.text")}
 
 
 async def test_a_command_loads_what_it_needs_and_nobody_logs_into_its_answer(tmp_path: Path) -> None:

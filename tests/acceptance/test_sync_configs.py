@@ -10,7 +10,7 @@ import pytest
 from penstock.app import open_app
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
-from penstock.store.inventory_accounts import SqlAccounts
+from penstock.store.write.inventory.accounts import SqlAccounts
 from tests.acceptance.commands import Penstock
 
 if TYPE_CHECKING:

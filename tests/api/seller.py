@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.vault import new_key
+from penstock.access.vault import new_key
 from tests.api.collector import ENDED, Collector, collector
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from penstock.core.health import Rule
-from penstock.core.vault import new_key
+from penstock.access.vault import new_key
+from penstock.alerts.rules import Rule
 from tests.api.collector import Collector, collector
 from tests.receiver import Receiver, receiving
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from penstock.columns import metadata
-from penstock.core.moment import iso
 from penstock.market.tables import instrument
+from penstock.moment import iso
 from tests.api.collector import collector
 from tests.field.exchange import DAY, HOUR, MINUTE, Exchange, answering, ms, row, rows
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from penstock.core.moment import iso
-from penstock.market.coverage import HELD, SpanState
+from penstock.market.collect.coverage import HELD, SpanState
 from penstock.market.coverage_queries import NOT_EXPECTED, REASONS
 from penstock.market.timeframe import Timeframe
+from penstock.moment import iso
 from tests.api.service import served
 from tests.databases import DATABASES
 from tests.ledgers import ASKED, DAY, HOUR, NOON, PRESENT, fill, key, span, spans
@@ -24,7 +24,7 @@ from tests.ledgers import ASKED, DAY, HOUR, NOON, PRESENT, fill, key, span, span
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from penstock.market.coverage import Span
+    from penstock.market.collect.coverage import Span
     from penstock.market.instrument import SeriesKey
     from tests.conftest import Say
     from tests.databases import Databases

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
-from penstock.market.tables import execution_log
+from penstock.runs.tables import execution_log
 from tests.api.collector import Collector, collector
 
 if TYPE_CHECKING:

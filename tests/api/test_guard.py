@@ -15,13 +15,13 @@ import aiohttp
 import psycopg
 import pytest
 
+from penstock.access.scopes import Scope, new_token
 from penstock.api import guard
 from penstock.api.guard import known
 from penstock.api.guard.rates import Rates
 from penstock.api.guard.scopes import OPEN, needed
 from penstock.api.server import ServeOptions, create_api, refuse_open_door
 from penstock.app import open_app
-from penstock.core.access import Scope, new_token
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 from tests.api.collector import PATIENCE_S, collector

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.api import syncs
+from penstock.api.routes.inventory import syncs
 from tests.api.collector import PATIENCE_S
 from tests.api.seller import PRODUCTS, seller
 

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from penstock.inventory.catalog import Blueprint, Expansion, Game
 from penstock.inventory.tables import product
-from penstock.store.inventory_catalog import SqlBlueprints
+from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.api.seller import INVENTORY, OTHER, PRODUCTS, Seller, seller
 from tests.market_builders import unfenced
 

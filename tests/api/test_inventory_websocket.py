@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.vault import new_key
+from penstock.access.vault import new_key
 from tests.api.collector import ENDED
 from tests.api.seller import HELD_UP, OTHER, TOKEN, seller
 from tests.api.test_websocket import Socket, socket

@@ -9,7 +9,7 @@ import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from penstock.store.budget import SqlRepeats
+from penstock.store.write.budget import SqlRepeats
 from tests.api.collector import SILENT, Collector, collector
 from tests.house.sources import ROOT
 

@@ -6,8 +6,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from penstock.api.overview import Overview, View
-from penstock.core.events import Events, QueueChanged
+from penstock.api.live.overview import Overview, View
+from penstock.runs.events import Events, QueueChanged
 
 if TYPE_CHECKING:
     from penstock.app import App

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
-from penstock.store.execution_logs import LOG_RETENTION
-from penstock.store.schema import schedule
+from penstock.runs.tables import schedule
+from penstock.store.write.retention import LOG_RETENTION
 from tests.api.collector import Collector, collector
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.vault import new_key
-from penstock.store.inventory_accounts import SqlAccounts
+from penstock.access.vault import new_key
+from penstock.store.write.inventory.accounts import SqlAccounts
 from tests.api.collector import Collector, collector
 from tests.api.seller import NO_CATALOGUE
 

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import WSMsgType
 from sqlalchemy import text
 
-from penstock.api.hub import HubOptions
+from penstock.api.live.hub import HubOptions
 from penstock.api.server import ServeOptions
-from penstock.core.events import CandlesStored, EventsLost
+from penstock.runs.events import CandlesStored, EventsLost
 from tests.api.collector import ENDED, PATIENCE_S, SILENT, Collector, collector
 from tests.processes import start
 from tests.simulated import MINUTE, NOW

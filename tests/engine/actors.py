@@ -15,16 +15,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.app import open_app
-from penstock.core.events import ProviderPaused
-from penstock.core.governor import Governor
-from penstock.core.logs import log_to_stderr
-from penstock.core.run import Submission
 from penstock.errors import ConflictError, PenstockError
+from penstock.http.governor import Governor
+from penstock.logs import log_to_stderr
+from penstock.runs.events import ProviderPaused
+from penstock.runs.run import Submission
 from penstock.settings import load_settings
-from penstock.store.budget import SqlBudget
 from penstock.store.database import Database, DatabaseOptions, parse_url
-from penstock.store.runs import SqlRunLedger
-from penstock.store.schedules import SqlSchedules
+from penstock.store.write.budget import SqlBudget
+from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.schedules import SqlSchedules
 from tests.engine.shared_clock import SharedClock
 from tests.engine.shared_clock import spend as spend_by
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from penstock.app import App
-    from penstock.core.context import RunContext
-    from penstock.core.runner import Outcome
-    from penstock.core.schedule import Schedule
+    from penstock.runs.context import RunContext
+    from penstock.runs.runner import Outcome
+    from penstock.runs.schedule import Schedule
 
 _POLL_S = 0.05
 _PARENT_S = 0.2

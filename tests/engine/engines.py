@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from penstock.core.run import Priority, Submission
-from penstock.core.runner import Runner, RunnerOptions
-from penstock.engine.executor import Executor, ExecutorOptions
+from penstock.engine.in_process import Executor, ExecutorOptions
+from penstock.runs.run import Priority, Submission
+from penstock.runs.runner import Runner, RunnerOptions
 from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.migrate import migrate
-from penstock.store.runs import SqlRunLedger
+from penstock.store.write.runs import SqlRunLedger
 
 if TYPE_CHECKING:
     import uuid
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
-    from penstock.core.runner import Outcome
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
+    from penstock.runs.runner import Outcome
 
 # Far more than anything takes here on a busy machine; reached only by what would never come.
 PATIENCE_S = 60.0

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Awaitable, Callable
 
-    from penstock.core.context import Writing
-    from penstock.core.run import Run, RunEnd, RunState, Submission
-    from penstock.store.runs import SqlRunLedger
+    from penstock.runs.context import Writing
+    from penstock.runs.run import Run, RunEnd, RunState, Submission
+    from penstock.store.write.runs import SqlRunLedger
 
 T = TypeVar("T")
 

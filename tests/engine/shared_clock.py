@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from penstock.core.governor import Governor
+    from penstock.http.governor import Governor
 
 _NUMBER = struct.Struct("d")
 _LOOK_S = 0.001

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from sqlalchemy import func, select, text
 
+from penstock.access.vault import new_key
 from penstock.app import App, open_app
-from penstock.core.vault import new_key
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.tables import product
+from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
-from penstock.store.inventory_accounts import SqlAccounts
-from penstock.store.schema import run as runs
+from penstock.store.write.inventory.accounts import SqlAccounts
 from tests.engine.engines import PATIENCE_S
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
-from penstock.core.moment import iso
-from penstock.store.schema import schedule
+from penstock.moment import iso
+from penstock.runs.tables import schedule
 from tests.api.collector import collector
 from tests.field.exchange import DAY, HOUR, Exchange, answering, ms, row, rows
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.app import open_app
-from penstock.core.governor import Governor, Grant, LocalBudget
 from penstock.errors import RetryableError, StoreUnavailableError
-from penstock.store.budget import SqlBudget, budgets_used
+from penstock.http.governor import Governor, Grant, LocalBudget
+from penstock.store.write.budget import SqlBudget, budgets_used
 from tests.engine.collecting import collecting, order
 from tests.engine.engines import PATIENCE_S, engine
 from tests.engine.processes import actors

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from penstock.core.run import Submission
 from penstock.inventory.catalog import CatalogueRow
 from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.runs import SyncOrder
+from penstock.runs.run import Submission
 from tests.engine.syncing import Seller, seller_of
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from penstock.core.events import CancelAsked, CandlesStored, Event, Events, EventsLost, ProviderPaused, QueueChanged, RunChanged
-from penstock.core.run import Submission
-from penstock.core.schedule import Schedule
 from penstock.errors import ConflictError
-from penstock.store.budget import SqlBudget
-from penstock.store.listen import candles_message, read_message
-from penstock.store.runs import submit
-from penstock.store.schedules import SqlSchedules
+from penstock.runs.events import CancelAsked, CandlesStored, Event, Events, EventsLost, ProviderPaused, QueueChanged, RunChanged
+from penstock.runs.run import Submission
+from penstock.runs.schedule import Schedule
+from penstock.store.postgres.listen import candles_message, read_message
+from penstock.store.write.budget import SqlBudget
+from penstock.store.write.runs import submit
+from penstock.store.write.schedules import SqlSchedules
 from tests.engine.engines import PATIENCE_S, Engine, engine
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.events import Subscription
+    from penstock.runs.events import Subscription
 
 
 _pauses = itertools.count(1_000, 1_000)

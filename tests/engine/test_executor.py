@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from penstock.core.events import CancelAsked
 from penstock.errors import SourceUnavailableError, StoreUnavailableError
+from penstock.runs.events import CancelAsked
 from tests.engine.engines import PATIENCE_S, Done, Held, background, engine
 from tests.engine.faulty import FaultyLedger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.core.context import RunContext
+    from penstock.runs.context import RunContext
 
 
 def messages(logs: Sequence[Mapping[str, Any]], *levels: str) -> list[str]:

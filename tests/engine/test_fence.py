@@ -11,8 +11,6 @@ from sqlalchemy import select
 
 from penstock.app import open_app
 from penstock.columns import metadata
-from penstock.core.context import RunContext
-from penstock.core.run import RunEnd, RunState, Submission
 from penstock.errors import FencedError
 from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.runs import SyncOrder
@@ -20,7 +18,9 @@ from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.backfill import BackfillOrder
 from penstock.market.runs import AUDIT, BACKFILL, COLLECTION, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder
 from penstock.market.verify.runs import VERIFY, VerifyOrder
-from penstock.store.execution_logs import LOG_RETENTION
+from penstock.runs.context import RunContext
+from penstock.runs.run import RunEnd, RunState, Submission
+from penstock.store.write.retention import LOG_RETENTION
 from tests.seller_builders import add_account, shop_settings, simulated_seller
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.app import App
-    from penstock.core.run import Run
+    from penstock.runs.run import Run
 
 # What a source has asked for counts against the provider's limit, whoever has the run.
 _NOT_THE_RUNS = {"provider_budget"}

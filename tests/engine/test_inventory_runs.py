@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from penstock.core.context import RunContext
-from penstock.core.runner import Cancelled, PutBack, Runner
 from penstock.errors import ConflictError
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.inventory.tables import product
-from penstock.store.inventory import SqlStaging
+from penstock.runs.context import RunContext
+from penstock.runs.runner import Cancelled, PutBack, Runner
+from penstock.store.write.inventory.snapshots import SqlStaging
 from tests.engine.engines import FAST, PATIENCE_S
 from tests.engine.syncing import PRODUCTS, Seller, seller_of
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.core.schedule import Schedule
-from penstock.store.schedules import SqlSchedules
+from penstock.runs.schedule import Schedule
+from penstock.store.write.schedules import SqlSchedules
 from tests.engine.engines import Engine, engine
 from tests.engine.processes import actors
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.run import Submission
+    from penstock.runs.run import Submission
     from tests.conftest import Say
     from tests.trials import Trials
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from penstock.market.again import SHARE
-from penstock.store.budget import SqlBudget, SqlRepeats, budgets_used
+from penstock.market.collect.repeats import SHARE
+from penstock.store.write.budget import SqlBudget, SqlRepeats, budgets_used
 from tests.engine.engines import engine
 from tests.simulated import MINUTE, NOW, World, world
 

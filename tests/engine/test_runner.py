@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from penstock.core.run import RunEnd, RunState
-from penstock.core.runner import Cancelled, PutBack, Runner, RunnerOptions
 from penstock.errors import (
     ConflictError,
     FencedError,
@@ -21,16 +19,18 @@ from penstock.errors import (
     SourceUnavailableError,
     StoreUnavailableError,
 )
-from penstock.store.runs import end_job
+from penstock.runs.run import RunEnd, RunState
+from penstock.runs.runner import Cancelled, PutBack, Runner, RunnerOptions
+from penstock.store.write.runs import end_job
 from tests.engine.engines import FAST, PATIENCE_S, Done, Engine, Held, engine, nothing
 from tests.engine.faulty import FaultyLedger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
-    from penstock.core.runner import Outcome
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
+    from penstock.runs.runner import Outcome
 
 
 async def started(e: Engine, *resources: str) -> Run:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from penstock.core.run import Submission
-from penstock.core.schedule import Schedule, Ticked
-from penstock.engine.scheduler import Scheduler
 from penstock.errors import StoreUnavailableError
-from penstock.store.schedules import SqlSchedules
+from penstock.runs.run import Submission
+from penstock.runs.schedule import Schedule, Ticked
+from penstock.runs.scheduler import Scheduler
+from penstock.store.write.schedules import SqlSchedules
 from tests.engine.engines import PATIENCE_S, Engine, background, engine
 
 if TYPE_CHECKING:

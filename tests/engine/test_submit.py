@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from penstock.core.run import Priority
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
+from penstock.runs.run import Priority
 from tests.engine.engines import Held, engine
 
 if TYPE_CHECKING:
-    from penstock.core.context import RunContext
+    from penstock.runs.context import RunContext
     from tests.conftest import Say
 
 A, B, C, D = (f"series:binance:{name}USDT:1m" for name in ("BTC", "ETH", "LTC", "XRP"))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.context import RunContext
-from penstock.core.governor import Wait, Why
 from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
-from penstock.market.collect import Collection, CollectOptions, CollectRequest, Progress
-from penstock.market.ranges import Wish
+from penstock.http.governor import Wait, Why
+from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest, Progress
+from penstock.market.collect.ranges import Wish
+from penstock.runs.context import RunContext
 from tests.engine.engines import PATIENCE_S
 from tests.listed_source import ListedSource
 from tests.market_builders import MINUTE, ORIGIN, Opened, candles, key, opened
@@ -22,11 +22,11 @@ from tests.market_builders import MINUTE, ORIGIN, Opened, candles, key, opened
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from penstock.core.context import Shown
-    from penstock.core.run import Run
+    from penstock.market.collect.page import CandleFlush, Flushed, OpenedSeries
     from penstock.market.instrument import SeriesKey
-    from penstock.market.page import CandleFlush, Flushed, OpenedSeries
     from penstock.market.source import Answer, PageRequest
+    from penstock.runs.context import Shown
+    from penstock.runs.run import Run
 
 _CANDLES = 40
 _UNTIL = 1_800_000_000.0

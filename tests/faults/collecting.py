@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.app import open_app
-from penstock.core.logs import log_to_stderr
+from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
 from tests.faults.halting import halt_at_commit
 
 if TYPE_CHECKING:
-    from penstock.market.collect import Progress
+    from penstock.market.collect.collection import Progress
 
 # As many as a page has: each page is a flush.
 _FLUSH_ROWS = 1_000

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from penstock.app import App, open_app
-from penstock.core.logs import log_to_stderr
 from penstock.inventory.pace import Pace
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.logs import log_to_stderr
+from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
-from penstock.store.schema import run as runs
 from tests.faults.halting import halt, halt_at_commit
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from penstock.core.http import HttpLimits
 from penstock.errors import RateLimitedError, SourceUnavailableError
+from penstock.http.client import HttpLimits
 from penstock.market.source import Answer, PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
 from tests.market_builders import MINUTE, ORIGIN, key

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.core.download import DownloadLimits
-from penstock.core.http import HttpLimits
 from penstock.errors import SourceUnavailableError
-from penstock.inventory.pipeline import PackedReader
+from penstock.http.client import HttpLimits
+from penstock.http.download import DownloadLimits
+from penstock.inventory.export.pipeline import PackedReader
 from penstock.inventory.source import InventorySourceConfig
 from penstock.sources import cardtrader
 from penstock.sources.cardtrader import CardTraderAccount, CardTraderSource

@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.core.vault import new_key
 from tests.faults.unlisted import nothing_to_look_up
 from tests.faults.valve import Valve, valve
 from tests.seller_builders import KeptShop, Seller, kept_shop, shop_settings, simulated_seller

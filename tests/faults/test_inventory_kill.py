@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.core.vault import new_key
 from penstock.store.database import Database, parse_url
 from tests.faults.killing import GROWN_OLD, Ended, Moments, victims
 from tests.faults.unlisted import nothing_to_look_up

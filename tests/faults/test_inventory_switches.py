@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.core.vault import new_key
 from penstock.errors import ConflictError, NotFoundError, PenstockError, RateLimitedError, SourceRefusedError, SourceUnavailableError
 from penstock.sources import cardtrader
 from tests.databases import DATABASES

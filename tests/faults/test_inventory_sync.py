@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from penstock.core.context import RunContext
-from penstock.core.governor import LocalBudget
 from penstock.errors import FencedError, NotFoundError, RetryableError, SourceRefusedError, SourceUnavailableError, StoreUnavailableError
+from penstock.http.governor import LocalBudget
 from penstock.inventory.runs import SyncOrder, SyncResult
 from penstock.inventory.sync import INVENTORY_SYNC, Phase
+from penstock.runs.context import RunContext
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 from penstock.wiring import make_inventory_runs, make_inventory_source
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from penstock.core.run import Run
     from penstock.inventory.product import Product
     from penstock.inventory.runs import InventoryRuns
+    from penstock.runs.run import Run
 
 PRODUCTS = 3_000
 _PATIENCE_S = 60.0

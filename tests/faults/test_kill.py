@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.app import open_app
-from penstock.market.coverage import Span, SpanState
+from penstock.market.collect.coverage import Span, SpanState
 from tests.databases import DATABASES
 from tests.faults.killing import GROWN_OLD, Ended, Moments, victims
 from tests.simulated import DAY, MINUTE, NOW, Exchange, World, settings_for, simulated

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.app import open_app
 from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError
-from penstock.market.coverage import Span, SpanState
+from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import MINUTE, NOW, World, settings_for, simulated

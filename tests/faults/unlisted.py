@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.server import SimulatorSettings
-from penstock.store.inventory_catalog import SqlBlueprints
+from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.market_builders import unfenced
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.vault import new_key
+from penstock.access.vault import new_key
 from tests.acceptance.commands import Ended, Penstock
 from tests.marketplace import Marketplace, blueprint, marketplace, product
 

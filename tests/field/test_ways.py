@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from penstock.core.governor import LocalBudget
-from penstock.core.http import HttpLimits
-from penstock.core.proxy import parse_proxy, proxy_for
 from penstock.errors import InvalidInputError, SourceRefusedError, SourceUnavailableError
+from penstock.http.client import HttpLimits
+from penstock.http.governor import LocalBudget
+from penstock.http.proxy import parse_proxy, proxy_for
 from penstock.market.source import SourceConfig
 from penstock.settings import load_settings
 from penstock.sources import binance

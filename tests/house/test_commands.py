@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ParameterInfo
 
-from penstock.cli.commands import PANELS, loaded
+from penstock.cli.index import PANELS, loaded
 from penstock.cli.main import app
 from tests.house.sources import ROOT
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from penstock.cli.commands import Listed
+    from penstock.cli.index import Listed
 
-_CLI = ROOT / "src/penstock/cli"
+_COMMANDS = ROOT / "src/penstock/cli/commands"
 _LISTED = {listed.name: listed for all_listed in PANELS.values() for listed in all_listed}
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"penstock.cli.{name}")
+    return importlib.import_module(f"penstock.cli.commands.{name}")
 
 
 def _first_paragraph(text: str) -> str:
@@ -65,7 +65,8 @@ def test_a_command_is_listed_with_its_own_words(listed: Listed) -> None:
 
 
 def test_all_commands_of_all_modules_are_listed_once_and_no_others() -> None:
-    modules = {path.stem for path in _CLI.glob("*.py")} - {"__init__", "main"}
+    files = (path.relative_to(_COMMANDS).with_suffix("") for path in _COMMANDS.rglob("*.py") if path.name != "__init__.py")
+    modules = {".".join(path.parts) for path in files}
     declared = sorted((name.replace("_", "-"), module) for module in modules for name in _declared(_module(module)))
     assert sorted((listed.name, listed.module) for all_listed in PANELS.values() for listed in all_listed) == declared
 

@@ -11,10 +11,10 @@ import pytest
 from fastapi import APIRouter
 
 import penstock.api
-from penstock.api.channels import Subscribable
-from penstock.cli.commands import PANELS
-from penstock.core.access import Scope
-from penstock.core.health import Rule
+from penstock.access.scopes import Scope
+from penstock.alerts.rules import Rule
+from penstock.api.live.channels import Subscribable
+from penstock.cli.index import PANELS
 from penstock.inventory.catalog import SnapshotState
 from penstock.inventory.sync import Phase
 from penstock.market.verify.finding import Kind
@@ -77,7 +77,7 @@ def test_the_fields_of_a_sync_have_the_values_that_are_documented(field: str, th
 def _routes() -> set[str]:
     """The paths of the API."""
     found = {"/openapi.json"}
-    for module in pkgutil.iter_modules(penstock.api.__path__, "penstock.api."):
+    for module in pkgutil.walk_packages(penstock.api.__path__, "penstock.api."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, APIRouter):
                 found |= {route.path for route in value.routes}  # type: ignore[attr-defined] # each of them has one

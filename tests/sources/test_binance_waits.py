@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.governor import Wait, Why
-from penstock.core.http import HttpLimits
+from penstock.http.client import HttpLimits
+from penstock.http.governor import Wait, Why
 from penstock.market.source import PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
 from tests.market_builders import key
@@ -41,7 +41,7 @@ async def asking(exchange: Exchange, *, backoff_s: float) -> AsyncIterator[Binan
 @pytest.fixture(autouse=True)
 def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The longest pause that could be drawn."""
-    monkeypatch.setattr("penstock.core.http.random.uniform", lambda _low, high: high)
+    monkeypatch.setattr("penstock.http.client.random.uniform", lambda _low, high: high)
 
 
 def ask(source: BinanceSource, native: str = "BTCUSDT") -> asyncio.Task[Any]:

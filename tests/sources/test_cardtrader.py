@@ -13,10 +13,10 @@ from aiohttp import web
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from penstock.core.download import DownloadLimits
-from penstock.core.governor import Governor, LocalBudget
-from penstock.core.http import HttpLimits
 from penstock.errors import InvalidInputError, RateLimitedError, SourceRefusedError, SourceUnavailableError
+from penstock.http.client import HttpLimits
+from penstock.http.download import DownloadLimits
+from penstock.http.governor import Governor, LocalBudget
 from penstock.inventory.source import InventorySourceConfig
 from penstock.simulator.server import SimulatorSettings, running
 from penstock.sources.cardtrader import _REQUESTS_IN_WINDOW, _WINDOW_S, CardTraderSource

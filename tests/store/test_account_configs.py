@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from penstock.core.run import RunEnd, RunState
 from penstock.errors import ConflictError, InvalidInputError
 from penstock.inventory.configs import SyncConfigs
 from penstock.inventory.runs import submission_of
 from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.syncs import SyncQueries
 from penstock.market.configs import Wanted
-from penstock.store.configs import SqlConfigs
-from penstock.store.inventory_syncs import SyncQueries
-from penstock.store.run_queries import RunQueries
-from penstock.store.schema import run as runs
-from penstock.store.schema import schedule
+from penstock.runs.queries import RunQueries
+from penstock.runs.run import RunEnd, RunState
+from penstock.runs.tables import run as runs
+from penstock.runs.tables import schedule
+from penstock.store.write.configs import SqlConfigs
 from tests.shop_builders import SELLER, Shop, opened_shop
 
 if TYPE_CHECKING:

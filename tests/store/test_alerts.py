@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.alerts import Address, Policy, TargetKind
-from penstock.core.health import Limits, Rule
-from penstock.core.vault import Vault, new_key
-from penstock.engine.alerting import Alerting, AlertingOptions
+from penstock.access.vault import Vault, new_key
+from penstock.alerts.book import Address, Policy, TargetKind
+from penstock.alerts.loop import Alerting, AlertingOptions
+from penstock.alerts.notify.sender import Sender
+from penstock.alerts.rules import Limits, Rule
 from penstock.errors import ConflictError
-from penstock.market.runs import Configured
-from penstock.notify.sender import Sender
-from penstock.store.alert_targets import SqlTargets
-from penstock.store.alerts import AlertList, BookOptions, SqlAlertBook, firing_counts, listed
+from penstock.market.configured import Configured
 from penstock.store.health import HealthQueries, read_now
 from penstock.store.keys import GivenKeys
+from penstock.store.write.alert_targets import SqlTargets
+from penstock.store.write.alerts import AlertList, BookOptions, SqlAlertBook, firing_counts, listed
 from tests.days import within_a_day
 from tests.engine.engines import Engine, background, engine
 from tests.receiver import Receiver, receiving
@@ -27,8 +27,8 @@ from tests.receiver import Receiver, receiving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from penstock.core.alerts import Alert
-    from penstock.core.health import Facts
+    from penstock.alerts.book import Alert
+    from penstock.alerts.rules import Facts
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

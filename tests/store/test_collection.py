@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableError
-from penstock.market.coverage import Span, SpanState
+from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
 from penstock.market.timeframe import Timeframe
 from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
 
 if TYPE_CHECKING:
-    from penstock.market.collect import Progress
+    from penstock.market.collect.collection import Progress
 
 STORED, UNCONFIRMED, FAILED = SpanState.STORED, SpanState.UNCONFIRMED, SpanState.FAILED
 RUNNING = NOW - NOW % MINUTE

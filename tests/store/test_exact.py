@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from penstock.market.tables import VALUE_COLUMNS
 from penstock.market.tables import candle as candle_table
-from penstock.store.schema import run as runs
+from penstock.runs.tables import run as runs
 from tests.examples import try_examples
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, opened, page
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert, text
 
-from penstock.core.context import RunContext
-from penstock.core.run import LogNote, RunEnd, RunState
 from penstock.errors import RunUnavailableError
-from penstock.market.execution_logs import LogList, log_rows, log_stats, records_per_day, top_symbols
 from penstock.market.runs import log_entries
-from penstock.market.tables import execution_log
-from penstock.store.execution_logs import delete_old
+from penstock.runs.context import RunContext
+from penstock.runs.execution_logs import LogList, log_rows, log_stats, records_per_day, top_symbols
+from penstock.runs.run import LogNote, RunEnd, RunState
+from penstock.runs.tables import execution_log
+from penstock.store.write.retention import delete_old
 from tests.days import within_a_day
 from tests.engine.collecting import Collecting, collecting
 from tests.explained import explained

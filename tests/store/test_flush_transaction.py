@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.run import Counters
 from penstock.market.candle import Rejected
-from penstock.market.coverage import HELD, CoverageChange, Span, SpanState
+from penstock.market.collect.coverage import HELD, CoverageChange, Span, SpanState
 from penstock.market.timeframe import Timeframe
+from penstock.runs.run import Counters
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, key, opened, page, unfenced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.core.run import Run
-    from penstock.market.page import Target
+    from penstock.market.collect.page import Target
+    from penstock.runs.run import Run
 
 STORED, OUTAGE, FAILED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED
 

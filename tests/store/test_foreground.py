@@ -7,9 +7,9 @@ import uuid
 
 import pytest
 
-from penstock.core.run import Submission
 from penstock.errors import ConflictError, RunFailedError, RunUnavailableError
 from penstock.market.runs import CollectOrder
+from penstock.runs.run import Submission
 from tests.simulated import MINUTE, NOW, World, world
 
 _RUNNING = NOW - NOW % MINUTE

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.core.health import NewGaps, RestatedSeries
-from penstock.core.moment import iso
+from penstock.alerts.rules import NewGaps, RestatedSeries
+from penstock.moment import iso
 from tests.acceptance.commands import Penstock
 from tests.engine.engines import engine
 from tests.store.test_alerts import DAY, HOUR, MINUTE, Alarm

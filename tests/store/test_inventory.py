@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
-from penstock.core.run import RunEnd, RunState
 from penstock.errors import ConflictError, FencedError, NotFoundError, StoreUnavailableError
 from penstock.inventory.product import Product, RejectedRow
 from penstock.inventory.sync import Phase, SyncLimits, SyncProgress
-from penstock.store.inventory_sqlite import discard_stages
+from penstock.runs.run import RunEnd, RunState
+from penstock.store.sqlite.staging import discard_stages
 from tests.examples import try_examples
 from tests.shop_builders import NEVER_SHRUNK, SELLER, Shop, counted, expected, opened_shop, product_of
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
-from penstock.inventory.pipeline import PackedReader
+from penstock.inventory.export.pipeline import PackedReader
 from penstock.inventory.product import Product, RejectedRow
 from penstock.inventory.tables import STAGED
 from tests.examples import try_examples

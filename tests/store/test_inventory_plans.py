@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import event, text
 
 from penstock.inventory import queries
-from penstock.store import inventory_sql as sql
+from penstock.store.statements import inventory as sql
 from tests.shop_builders import NEVER_SHRUNK, opened_shop, product_of
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.core.run import Counters, RunEnd, RunState, Submission
 from penstock.errors import ConflictError, FencedError
-from penstock.market.coverage import CoverageChange, Span, SpanState
+from penstock.market.collect.coverage import CoverageChange, Span, SpanState
+from penstock.runs.run import Counters, RunEnd, RunState, Submission
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, opened, page
 
 if TYPE_CHECKING:
-    from penstock.core.run import Run
+    from penstock.runs.run import Run
 
 _RESOURCES = ["series:binance:BTCUSDT:1m", "series:binance:ETHUSDT:1m"]
 

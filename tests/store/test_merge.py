@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-from penstock.core.run import Counters
+from penstock.runs.run import Counters
 from tests.examples import try_examples
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, key, opened, page
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.market.candle import Candle
-    from penstock.market.page import CandlePage, Target
+    from penstock.market.collect.page import CandlePage, Target
     from tests.conftest import Say
     from tests.trials import Trials
 

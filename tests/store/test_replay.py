@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import pyarrow.feather
 import pytest
 
-from penstock.market.coverage import SpanState
+from penstock.market.collect.coverage import SpanState
 from tests.simulated import MINUTE, World, ms, world
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
-from penstock.store.run_queries import RunList, RunQueries
-from penstock.store.schema import run as runs
+from penstock.runs.queries import RunList, RunQueries
+from penstock.runs.tables import run as runs
 from tests.explained import explained
 from tests.market_builders import opened
 

@@ -9,8 +9,8 @@ import pytest
 
 from penstock.errors import SourceRefusedError
 from penstock.market.candle import Rejected
+from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey, Status
-from penstock.market.ranges import Wish
 from penstock.market.timeframe import Timeframe
 from tests.listed_source import ListedSource
 from tests.market_builders import ORIGIN, candle, candles, instrument, opened

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text, update
 
+from penstock.access.scopes import Scope, digest_of
+from penstock.access.tables import api_token
 from penstock.columns import DatabaseNow
-from penstock.core.access import Scope, digest_of
 from penstock.errors import ConflictError, NotFoundError
-from penstock.store import tokens as module
-from penstock.store.schema import api_token
-from penstock.store.tokens import SqlTokens
+from penstock.store.write import tokens as module
+from penstock.store.write.tokens import SqlTokens
 from tests.market_builders import opened
 
 _YEAR_S = 366 * 86_400

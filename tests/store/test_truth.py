@@ -13,11 +13,11 @@ import pytest
 import structlog
 
 from penstock.errors import SourceError, StopError
-from penstock.market.ask import Asker, Reading
-from penstock.market.collect import Collection, CollectOptions, CollectRequest
-from penstock.market.evidence import Evidence
+from penstock.market.collect.ask import Asker, Reading
+from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
+from penstock.market.collect.evidence import Evidence
+from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey
-from penstock.market.ranges import Wish
 from penstock.market.timeframe import Timeframe
 from tests.market_builders import ORIGIN, instrument, opened
 from tests.store.lying_source import HOUR, LyingSource, history

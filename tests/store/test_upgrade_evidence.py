@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 from structlog.testing import capture_logs
 
+from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey
-from penstock.market.ranges import Wish
 from penstock.market.tables import candle as candle_table
 from penstock.market.tables import coverage, instrument, series
 from penstock.market.timeframe import Timeframe

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert, select
 
+from penstock.access.vault import Vault, new_key
+from penstock.alerts.tables import alert_target
 from penstock.app import check_secrets
 from penstock.columns import DatabaseNow, metadata
-from penstock.core.vault import Vault, new_key
 from penstock.errors import SecretKeyError
 from penstock.settings import load_settings
 from penstock.store.keys import GivenKeys, KeyFile
-from penstock.store.rotation import SEALED, rotate_key
-from penstock.store.schema import alert_target
+from penstock.store.write.rotation import SEALED, rotate_key
 from penstock.wiring import vault_keys
 from tests.market_builders import opened
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SEAL = """
 import sys
 from pathlib import Path
-from penstock.core.vault import Vault
+from penstock.access.vault import Vault
 from penstock.store.keys import KeyFile
 vault = Vault(KeyFile(Path(sys.argv[1]), ours=True))
 sys.stdin.readline()

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
+from penstock.access.scopes import Scope, Token, digest_of, is_token, new_token
 from penstock.api.guard.asked import Asked
 from penstock.api.guard.hosts import Hosts
 from penstock.api.guard.rates import Rates
-from penstock.core.access import Scope, Token, digest_of, is_token, new_token
-from penstock.core.logs import mask_secrets
 from penstock.errors import ForbiddenHostError, InvalidInputError
+from penstock.logs import mask_secrets
 from penstock.settings import load_settings
 
 
@@ -125,7 +125,7 @@ def test_no_log_line_shows_a_secret() -> None:
 
 _LOG = """
 import structlog
-from penstock.core.logs import log_to_stderr
+from penstock.logs import log_to_stderr
 log_to_stderr("info")
 try:
     raise ValueError("cannot reach postgresql://me:canary-4711@db/x")

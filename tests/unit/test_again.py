@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.market.again import AllRepeats, choose_due
-from penstock.market.coverage import Coverage, Span, SpanState
-from penstock.market.evidence import Evidence
-from penstock.market.page import Target
+from penstock.market.collect.coverage import Coverage, Span, SpanState
+from penstock.market.collect.evidence import Evidence
+from penstock.market.collect.page import Target
+from penstock.market.collect.repeats import AllRepeats, choose_due
 from tests.market_builders import MINUTE, ORIGIN, key
 
 _PAGE = 1_000

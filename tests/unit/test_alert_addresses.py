@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from penstock.alerts.notify.addresses import resolve
+from penstock.alerts.notify.sender import Sender, kind_of, shown
 from penstock.errors import InvalidInputError, UndeliveredError
-from penstock.notify.address import resolve
-from penstock.notify.sender import Sender, kind_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from penstock.core.alerts import Alert, AlertState, Policy, advance, message_body, plain_text
-from penstock.core.health import ALL, Finding, Level, Rule
+from penstock.alerts.book import Alert, AlertState, Policy, advance, message_body, plain_text
+from penstock.alerts.rules import ALL, Finding, Level, Rule
 
 POLICY = Policy(cooldown_ms=3_600_000, settle_ms=120_000)
 MINUTE = 60_000

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.market.coverage import HELD, Coverage, CoverageChange, Look, Span, SpanState
-from penstock.market.evidence import Evidence
+from penstock.market.collect.coverage import HELD, Coverage, CoverageChange, Look, Span, SpanState
+from penstock.market.collect.evidence import Evidence
 
 if TYPE_CHECKING:
     import pytest

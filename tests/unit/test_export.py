@@ -15,11 +15,11 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from penstock.errors import SourceUnavailableError
-from penstock.inventory import export
-from penstock.inventory.export import PAGE_ROWS, WINDOW_BYTES
-from penstock.inventory.pipeline import PackedReader
+from penstock.inventory.export import reader as export
+from penstock.inventory.export.pipeline import PackedReader
+from penstock.inventory.export.reader import PAGE_ROWS, WINDOW_BYTES
+from penstock.inventory.export.rows import MOST_ROW_CHARS, RAW_CHARS
 from penstock.inventory.product import grade_of
-from penstock.inventory.rows import MOST_ROW_CHARS, RAW_CHARS
 from tests.inventory_builders import body_of, row
 
 if TYPE_CHECKING:

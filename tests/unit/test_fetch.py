@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import SourceMisfitError, SourceUnavailableError
-from penstock.market.ask import Asker
 from penstock.market.candle import Candle, Rejected
-from penstock.market.clock import ExchangeClock
-from penstock.market.coverage import Coverage, Span, SpanState
-from penstock.market.fetch import PieceFetcher
-from penstock.market.page import Target
-from penstock.market.plan import Piece
+from penstock.market.collect.ask import Asker
+from penstock.market.collect.clock import ExchangeClock
+from penstock.market.collect.coverage import Coverage, Span, SpanState
+from penstock.market.collect.fetch import PieceFetcher
+from penstock.market.collect.page import Target
+from penstock.market.collect.plan import Piece
 from penstock.market.timeframe import Timeframe
 from tests.listed_source import ListedSource
 from tests.market_builders import MINUTE, ORIGIN, candle, candles, key
 
 if TYPE_CHECKING:
-    from penstock.market.page import CandlePage
+    from penstock.market.collect.page import CandlePage
 
 _STEPS = 30
 _END = ORIGIN + _STEPS * MINUTE

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.flush import Flusher
+from penstock.market.collect.flush import Flusher
 from tests import virtual_time
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.governor import Governor, LocalBudget
+from penstock.http.governor import Governor, LocalBudget
 from tests import virtual_time
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.core.health import ALL, Executions, Facts, LateSeries, Level, Limits, PausedProvider, Rule, StuckRun, duration, findings, measures
+from penstock.alerts.rules import ALL, Executions, Facts, LateSeries, Level, Limits, PausedProvider, Rule, StuckRun, duration, findings, measures
 
 LIMITS = Limits()
 

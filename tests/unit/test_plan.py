@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import SourceMisfitError
-from penstock.market.again import AllRepeats, choose_due
-from penstock.market.ask import Asker
 from penstock.market.candle import Candle
-from penstock.market.clock import ExchangeClock
-from penstock.market.coverage import Coverage, Look, Span, SpanState
-from penstock.market.evidence import Evidence
+from penstock.market.collect.ask import Asker
+from penstock.market.collect.clock import ExchangeClock
+from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
+from penstock.market.collect.evidence import Evidence
+from penstock.market.collect.page import Target
+from penstock.market.collect.plan import Plan, Planner
+from penstock.market.collect.ranges import Wish
+from penstock.market.collect.repeats import AllRepeats, choose_due
 from penstock.market.instrument import SeriesKey, Status
-from penstock.market.page import Target
-from penstock.market.plan import Plan, Planner
-from penstock.market.ranges import Wish
 from penstock.market.timeframe import Timeframe
 from tests.listed_source import ListedSource
 from tests.market_builders import MINUTE, ORIGIN, candles, instrument

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cli.progress import progress_text, shown_progress
-from penstock.cli.text import lasting
-from penstock.core.governor import Wait, Why
-from penstock.core.run import Work
-from penstock.market.coverage import Coverage, Look, Span, SpanState
-from penstock.market.page import CandlePage, Target
-from penstock.market.plan import Piece
-from penstock.market.progress import Tally
+from penstock.cli.shown.progress import progress_text, shown_progress
+from penstock.cli.shown.text import lasting
+from penstock.http.governor import Wait, Why
+from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
+from penstock.market.collect.page import CandlePage, Target
+from penstock.market.collect.plan import Piece
+from penstock.market.collect.progress import Tally
+from penstock.runs.run import Work
 from tests import virtual_time
 from tests.market_builders import MINUTE, ORIGIN, candles, key
 

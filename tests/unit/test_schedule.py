@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.schedule import Timing, cron_timing
 from penstock.errors import InvalidInputError
+from penstock.runs.schedule import Timing, cron_timing
 
 BERLIN = "Europe/Berlin"
 _YEARS_2020_TO_2035 = st.integers(1_577_836_800_000, 2_051_222_400_000)

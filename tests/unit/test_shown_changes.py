@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.cli.changes import changed_lines, described
-from penstock.cli.price import shown_price
-from penstock.cli.sync_shown import COUNTS, verdict
+from penstock.cli.shown.changes import changed_lines, described
+from penstock.cli.shown.price import shown_price
+from penstock.cli.shown.sync_shown import COUNTS, verdict
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from penstock.api.client import Client, Traffic
+from penstock.api.live.client import Client, Traffic
 
 
 async def test_a_message_that_waits_is_counted_by_sweeps_and_the_next_one_anew() -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.alerts import Target, TargetKind, trial_body
+from penstock.alerts.book import Target, TargetKind, trial_body
+from penstock.alerts.notify.sender import Sender
 from penstock.errors import InvalidInputError, UndeliveredError
-from penstock.notify.sender import Sender
 from tests.receiver import receiving
 
 if TYPE_CHECKING:

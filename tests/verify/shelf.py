@@ -10,9 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock.market.candle import Candle
-from penstock.market.collect import Collection, CollectOptions, CollectRequest
+from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
+from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey
-from penstock.market.ranges import Wish
 from penstock.market.timeframe import Timeframe
 from penstock.market.verify.runs import VerifyOrder, VerifyRuns
 from penstock.store.checks import checks_of

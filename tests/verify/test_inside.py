@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.core.moment import iso
 from penstock.market.timeframe import Timeframe
+from penstock.moment import iso
 from tests.market_builders import MINUTE, ORIGIN, candle
 from tests.simulated import ms
 from tests.verify.shelf import holding, replace_candle, stocked

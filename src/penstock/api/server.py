@@ -13,40 +13,23 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from penstock import __version__
-from penstock.api import (
-    accounts,
-    alerts,
-    backfill,
-    catalogue,
-    configs,
-    coverage,
-    execution_logs,
-    health,
-    market,
-    metrics,
-    problem,
-    products,
-    reports,
-    schedules,
-    symbols,
-    syncs,
-    tasks,
-    tokens,
-    verify,
-    websocket,
-)
 from penstock.api.document import described
 from penstock.api.guard import Guard
 from penstock.api.guard.hosts import Hosts, is_loopback
 from penstock.api.guard.known import KnownTokens
-from penstock.api.hub import Hub, HubOptions
-from penstock.api.overview import Overview
-from penstock.api.scrape import Metrics
+from penstock.api.live.hub import Hub, HubOptions
+from penstock.api.live.overview import Overview
+from penstock.api.live.transport import SocketProtocol
+from penstock.api.metrics.loop_lag import LoopLag
+from penstock.api.metrics.scrape import Metrics
+from penstock.api.routes import alerts, configs, execution_logs, health, metrics, reports, schedules, tasks, tokens, websocket
+from penstock.api.routes.inventory import accounts, catalogue, products, syncs
+from penstock.api.routes.market import backfill, coverage, symbols, verify
+from penstock.api.routes.market import candles as market
+from penstock.api.schemas import problem
 from penstock.api.state import State
-from penstock.api.transport import SocketProtocol
 from penstock.api.upload import Uploads
 from penstock.app import any_token_works
-from penstock.core.loop_lag import LoopLag
 from penstock.errors import ConflictError, InvalidInputError
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from penstock.api.guard.known import KnownTokens
-from penstock.api.hub import Hub
-from penstock.api.overview import Overview
-from penstock.api.scrape import Metrics
+from penstock.api.live.hub import Hub
+from penstock.api.live.overview import Overview
+from penstock.api.metrics.loop_lag import LoopLag
+from penstock.api.metrics.scrape import Metrics
 from penstock.api.upload import Uploads
 from penstock.app import App
-from penstock.core.loop_lag import LoopLag
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from penstock.api.config import applied_fields, config_fields, preview_fields
+from penstock.api.schemas.config import applied_fields, config_fields, preview_fields
 from penstock.cli.client import ServiceClient
 from penstock.cli.reached import reached
 from penstock.errors import InvalidInputError
@@ -15,7 +15,7 @@ from penstock.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from penstock.api.config import ApplyConfigs, ConfigChange, NewConfig
+    from penstock.api.schemas.config import ApplyConfigs, ConfigChange, NewConfig
     from penstock.app import App
     from penstock.settings import Settings
 

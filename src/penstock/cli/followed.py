@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from penstock.cli.progress import shown_progress
-from penstock.cli.terminal import err
+from penstock.cli.shown.progress import shown_progress
+from penstock.cli.shown.terminal import err
 from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError, StoreUnavailableError
 
 if TYPE_CHECKING:

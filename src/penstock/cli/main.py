@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from penstock import __version__
-from penstock.cli.commands import Commands
 from penstock.cli.exit_codes import EXIT_CODES
-from penstock.cli.text import let_consoles_replace, one_line, refuse_what_is_no_text
-from penstock.core.process import share_one_heap
+from penstock.cli.index import Commands
+from penstock.cli.shown.text import let_consoles_replace, one_line, refuse_what_is_no_text
 from penstock.errors import PenstockError
+from penstock.process import share_one_heap
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130

@@ -24,7 +24,7 @@ async def reached(settings: Settings) -> AsyncIterator[App | ServiceClient]:
     else:
         # It is most of the program, and who reaches a service does without; it is also what logs.
         from penstock.app import open_app  # noqa: PLC0415 - see above
-        from penstock.core.logs import log_to_stderr_unless_set  # noqa: PLC0415 - see above
+        from penstock.logs import log_to_stderr_unless_set  # noqa: PLC0415 - see above
 
         log_to_stderr_unless_set("critical")
         async with open_app(settings) as app:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from penstock.cli.client import ServiceClient
 from penstock.cli.followed import failure_of, left_to_service
 from penstock.cli.reached import reached
+from penstock.cli.shown.terminal import err
 from penstock.cli.stored import Inventories
-from penstock.cli.terminal import err
-from penstock.core.events import RunChanged
 from penstock.errors import RunUnavailableError
 from penstock.inventory.card_list import card_list
 from penstock.inventory.runs import SyncOrder
+from penstock.runs.events import RunChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from penstock.app import App
-    from penstock.cli.sync_shown import Advance
+    from penstock.cli.shown.sync_shown import Advance
     from penstock.settings import Settings
 
 _INVENTORY = "/api/v1/inventory"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from penstock.core.process import prepare_to_serve
+from penstock.process import prepare_to_serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

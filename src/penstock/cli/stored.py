@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from penstock.api.inventory_fields import account_fields, diff_fields, history_fields, product_fields, sync_fields, unmapped_fields
+from penstock.api.schemas.inventory import account_fields, diff_fields, history_fields, product_fields, sync_fields, unmapped_fields
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
+from penstock.inventory.syncs import SyncQueries
 from penstock.opening import open_reader
-from penstock.store.inventory_syncs import SyncQueries
-from penstock.store.run_queries import RunQueries
+from penstock.runs.queries import RunQueries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from penstock.inventory.queries import ProductQuery
+    from penstock.inventory.syncs import SyncRun
     from penstock.settings import Settings
     from penstock.store.database import Database
-    from penstock.store.inventory_syncs import SyncRun
 
 _PAGE = 5_000
 

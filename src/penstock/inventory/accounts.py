@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from penstock.core.name import checked_name
 from penstock.errors import InvalidInputError, SourceRefusedError, SourceUnavailableError
+from penstock.name import checked_name
 
 if TYPE_CHECKING:
     from penstock.inventory.source import InventorySource

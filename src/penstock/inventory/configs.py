@@ -5,19 +5,19 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.run import Priority
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
 from penstock.inventory.runs import submission_of
+from penstock.runs.run import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from penstock.core.run import Submission
-    from penstock.core.schedule import Schedule
-    from penstock.inventory.queries import Reader
+    from penstock.collection.reader import Reader
+    from penstock.runs.run import Submission
+    from penstock.runs.schedule import Schedule
 
 _MOST_NAMED = 5
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.core.run import LogEntry
 from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.runs.run import LogEntry
 
 if TYPE_CHECKING:
-    from penstock.core.run import Run
+    from penstock.runs.run import Run
 
 
 def log_entries(run: Run) -> list[LogEntry]:

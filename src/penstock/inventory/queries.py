@@ -6,7 +6,7 @@ Lists are pages: what comes behind a cursor (the key of the last row seen), in t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import and_, except_, func, literal, select, tuple_
 
@@ -29,7 +29,7 @@ from penstock.inventory.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -46,13 +46,6 @@ SORTS = ("product_id", "name_en", "price_cents", "quantity")
 _MOST_STOPPED = 1_000
 _PENDING = (SnapshotState.HELD, SnapshotState.DRY_RUN)
 _KINDS = ("changed", "gone", "new", "returned")
-
-
-class Reader(Protocol):
-    """Where these queries are asked."""
-
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        """What the query reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

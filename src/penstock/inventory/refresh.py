@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
-from penstock.core.context import Shown
-from penstock.core.run import LogNote, Priority, Submission
 from penstock.errors import ConflictError, FencedError, PenstockError, SourceError
 from penstock.inventory import catalog, queries
 from penstock.inventory.forms import RowReader
+from penstock.runs.context import Shown
+from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
-    from penstock.core.context import RunContext
-    from penstock.core.runner import Outcome
-    from penstock.inventory.queries import Reader
+    from penstock.collection.reader import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
     from penstock.inventory.sync import Account, InventoryStore
+    from penstock.runs.context import RunContext
+    from penstock.runs.runner import Outcome
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -77,7 +77,7 @@ class Refreshed:
     unknown: int
 
     def summary(self) -> Mapping[str, object]:
-        """See penstock.core.runner.Outcome."""
+        """See penstock.runs.runner.Outcome."""
         return asdict(self)
 
 

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.core.run import LogNote, Priority, Submission
 from penstock.errors import ConflictError, FencedError, RetryableError, SourceUnavailableError, StoreUnavailableError
-from penstock.inventory.lane import Lane, beside
+from penstock.inventory.export.lane import Lane, beside
+from penstock.inventory.export.pipeline import stage
+from penstock.inventory.export.spool import blocks_of
 from penstock.inventory.pace import Pace
-from penstock.inventory.pipeline import stage
-from penstock.inventory.spool import blocks_of
 from penstock.inventory.sync import INVENTORY_SYNC, Counts, Phase
+from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
-    from penstock.core.runner import Outcome
+    from penstock.inventory.export.spool import Spool, SpoolWriter
     from penstock.inventory.source import InventorySource
-    from penstock.inventory.spool import Spool, SpoolWriter
     from penstock.inventory.sync import Account, Comparison, InventoryStore, Staging, SyncLimits
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
+    from penstock.runs.runner import Outcome
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -98,7 +98,7 @@ class SyncResult:
         return f"{published}; {counts.unread}" if counts.unread else published
 
     def summary(self) -> Mapping[str, object]:
-        """See penstock.core.runner.Outcome."""
+        """See penstock.runs.runner.Outcome."""
         return {
             "message": self.message,
             "suspicions": dict(self.suspicions),

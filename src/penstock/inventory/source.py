@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
-from penstock.core.download import DownloadLimits
-from penstock.core.governor import Budget, LocalBudget
-from penstock.core.http import HttpLimits
+from penstock.http.client import HttpLimits
+from penstock.http.download import DownloadLimits
+from penstock.http.governor import Budget, LocalBudget
 from penstock.inventory.product import Id
 
 if TYPE_CHECKING:

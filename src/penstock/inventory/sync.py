@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
     from penstock.inventory.product import Product, RejectedRow
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
 
 # The kind of its run.
 INVENTORY_SYNC = "inventory_sync"

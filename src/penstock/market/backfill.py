@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.core.governor import SHARE
-from penstock.market.again import due_gaps
-from penstock.market.fetch import BEYOND, READ_AGAIN
+from penstock.http.governor import SHARE
+from penstock.market.collect.fetch import BEYOND, READ_AGAIN
+from penstock.market.collect.plan import PAGES_IN_A_PIECE
+from penstock.market.collect.ranges import Ranges, Wish, check_range
+from penstock.market.collect.repeats import due_gaps
 from penstock.market.instrument import Status
-from penstock.market.plan import PAGES_IN_A_PIECE
-from penstock.market.ranges import Ranges, Wish, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.page import Target
+    from penstock.market.collect.page import Target
 
 _MINUTE_S = 60
 # What it takes to find where the rows of a range begin, and why the first ones are missing: two questions each.

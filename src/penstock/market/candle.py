@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.core.moment import iso
+from penstock.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sqlalchemy import select
 
-from penstock.core.schedule import Timing, cron_timing
+from penstock.collection.tables import collection_config
 from penstock.errors import InvalidInputError
-from penstock.market.tables import collection_config
 from penstock.market.timeframe import Timeframe
+from penstock.runs.schedule import Timing, cron_timing
 
 if TYPE_CHECKING:
     import uuid
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.run import Submission
+    from penstock.runs.run import Submission
 
 LONGEST_INTERVAL_MINUTES = 366 * 24 * 60
 _GENTLE_MINUTES = 5

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, case, desc, func, literal, select, true, tuple_
 
 from penstock.columns import Timestamp, among, in_ms
-from penstock.market.coverage import HELD, SpanState
+from penstock.market.collect.coverage import HELD, SpanState
 from penstock.market.ledger import SPAN_COLUMNS, span_of
 from penstock.market.queries import called, of_each_series, present
 from penstock.market.tables import coverage, instrument, restatement, series
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
-    from penstock.market.coverage import Span
+    from penstock.market.collect.coverage import Span
     from penstock.market.instrument import SeriesKey
 
 # What nobody can expect to be there.

@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, exists, func, literal, select
 
+from penstock.alerts.rules import Executions, LateSeries, NewGaps, RestatedSeries
+from penstock.collection.tables import collection_config
 from penstock.columns import Timestamp
-from penstock.core.health import Executions, LateSeries, NewGaps, RestatedSeries
-from penstock.core.moment import iso
 from penstock.market import queries
-from penstock.market.coverage import SpanState
+from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
 from penstock.market.runs import COLLECTION, SYMBOL_REFRESH
-from penstock.market.tables import collection_config, coverage, execution_log, instrument, restatement, series
+from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
+from penstock.moment import iso
+from penstock.runs.tables import execution_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection, Row
 
-    from penstock.market.runs import Configured
+    from penstock.market.configured import Configured
 
 _DAY_MS = 86_400_000
 # What a collection that begins in time may take until the candle is there.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.market.coverage import Span, SpanState
-from penstock.market.evidence import Evidence
+from penstock.market.collect.coverage import Span, SpanState
+from penstock.market.collect.evidence import Evidence
 from penstock.market.tables import coverage
 
 if TYPE_CHECKING:

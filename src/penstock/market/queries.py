@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, collate, desc, func, literal, or_, selec
 
 from penstock.columns import Timestamp, among, read_clock
 from penstock.errors import NotFoundError
-from penstock.market.coverage import SpanState
+from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Directory, Instrument, Status, folded
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, series
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CTE, Column, ColumnElement, Connection, Function, Row, ScalarSelect
 
-    from penstock.market.runs import Configured
+    from penstock.market.configured import Configured
     from penstock.market.timeframe import Timeframe
 
 
@@ -68,6 +68,13 @@ def instruments(connection: Connection, exchange: str | None, *, names: Collecti
         wanted = wanted.where(called(connection, names))
     rows = connection.execute(wanted).all()
     return [instrument_of(row) for row in rows], max((row.seen_at for row in rows), default=0)
+
+
+def unified(connection: Connection, name: str) -> str | None:
+    """The one symbol that a native name, or one in another case, stands for."""
+    known, _ = instruments(connection, None, names=[name])
+    exact = next((one.symbol for one in known if name in {one.symbol, one.native_symbol}), None)
+    return exact or (known[0].symbol if len(known) == 1 else None)
 
 
 def instrument_of(row: Row[Any]) -> Instrument:

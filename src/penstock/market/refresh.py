@@ -10,9 +10,9 @@ from penstock.market.instrument import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.core.context import RunContext
     from penstock.market.instrument import Instrument
     from penstock.market.source import MarketSource
+    from penstock.runs.context import RunContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Refreshed:
     gone: Sequence[str] = ()
 
     def summary(self) -> Mapping[str, object]:
-        """See penstock.core.runner.Outcome."""
+        """See penstock.runs.runner.Outcome."""
         return {"symbols": self.listed, "trading": self.trading, "gone": list(self.gone)}
 
 

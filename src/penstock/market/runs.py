@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
 
-from penstock.core.run import LogEntry, LogNote, Priority, Submission
 from penstock.errors import InvalidInputError, RetryableError
 from penstock.market import configs, coverage_queries, queries
-from penstock.market.again import AllRepeats
 from penstock.market.backfill import estimate
-from penstock.market.collect import Collection, CollectRequest
-from penstock.market.coverage import Coverage
-from penstock.market.execution_logs import collection_entries
+from penstock.market.collect.collection import Collection, CollectRequest
+from penstock.market.collect.coverage import Coverage
+from penstock.market.collect.log import collection_entries
+from penstock.market.collect.page import CandleStore, Target
+from penstock.market.collect.ranges import Wish, check_range
+from penstock.market.collect.repeats import AllRepeats
 from penstock.market.instrument import Directory, Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
-from penstock.market.page import CandleStore, Target
-from penstock.market.ranges import Wish, check_range
 from penstock.market.refresh import InstrumentStore, refresh
 from penstock.market.timeframe import Timeframe
+from penstock.runs.run import LogEntry, LogNote, Priority, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
-    from penstock.core.runner import Outcome
-    from penstock.core.schedule import Schedule
-    from penstock.market.again import Repeats
+    from penstock.collection.reader import Reader
     from penstock.market.backfill import BackfillOrder, Estimate
-    from penstock.market.collect import CollectOptions, CollectResult, Progress
+    from penstock.market.collect.collection import CollectOptions, CollectResult, Progress
+    from penstock.market.collect.repeats import Repeats
+    from penstock.market.configured import Configured
     from penstock.market.refresh import Refreshed
     from penstock.market.source import MarketSource
-
-T = TypeVar("T")
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
+    from penstock.runs.runner import Outcome
+    from penstock.runs.schedule import Schedule
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -78,24 +78,6 @@ class CollectOrder:
         if self.recheck and self.since is None:
             message = "since: recheck needs to know from when on; give a time, such as 2025-01-31"
             raise InvalidInputError(message, field="since")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
-    """What is collected when nothing is named: these symbols, else the `most_traded` ones with this quote, in these timeframes."""
-
-    symbols: Sequence[str]
-    timeframes: Sequence[str]
-    exchange: str = "binance"
-    quote: str = "USDT"
-    most_traded: int = 50
-
-
-class Reader(Protocol):
-    """Where the domain's queries are asked."""
-
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        """What the query reads."""
 
 
 class Store(CandleStore, InstrumentStore, Protocol):

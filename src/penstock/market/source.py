@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
-from penstock.core.governor import Budget, LocalBudget, Wait
-from penstock.core.http import HttpLimits
+from penstock.http.client import HttpLimits
+from penstock.http.governor import Budget, LocalBudget, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

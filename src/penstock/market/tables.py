@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
-from penstock.columns import BigId, Exact, Json, Timestamp, metadata
+from penstock.columns import BigId, Exact, Timestamp, metadata
 
 # What an exchange says of one candle besides its key, in the order of `penstock.market.candle.Candle`.
 VALUE_COLUMNS = ("open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
@@ -76,7 +76,7 @@ coverage = Table(
     Column("end_time", Timestamp, nullable=False),
     Column("state", Text, nullable=False),
     Column("run_id", BigInteger, nullable=False),
-    # What a gap rests on (penstock.market.evidence); what is stored has none.
+    # What a gap rests on (penstock.market.collect.evidence); what is stored has none.
     Column("asked", Integer),
     Column("first_asked", Timestamp),
     Column("last_asked", Timestamp),
@@ -127,51 +127,4 @@ restatement = Table(
     Column("restated_at", Timestamp, nullable=False),
     Index("restatement_candle", "series_id", "open_time"),
     Index("restatement_at", "restated_at"),
-)
-
-# What is collected by itself, and how often; the schedule of the same name as `job_id` is made, changed and removed with it.
-collection_config = Table(
-    "data_collection_configs",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("symbol", Text, nullable=False),
-    Column("exchange", Text, nullable=False),
-    Column("timeframes", Json, nullable=False),
-    Column("interval_minutes", Integer),
-    Column("cron", Text),
-    Column("timezone", Text),
-    Column("enabled", Boolean, nullable=False),
-    Column("job_id", Text, nullable=False, unique=True),
-    Column("description", Text),
-    Column("created_at", Timestamp, nullable=False),
-    Column("updated_at", Timestamp, nullable=False),
-    UniqueConstraint("exchange", "symbol"),
-    # A job's name is never another config's: its execution logs outlive it.
-    sqlite_autoincrement=True,
-)
-
-# One row for each run and symbol, which outlives the run: users delete from it, and read it in SQL of their own.
-execution_log = Table(
-    "job_execution_logs",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("run_id", BigInteger, nullable=False, index=True),
-    Column("job_name", Text, nullable=False),
-    Column("job_type", Text, nullable=False),
-    Column("symbol", Text),
-    Column("exchange", Text),
-    Column("timeframe", Text),
-    Column("started_at", Timestamp, nullable=False),
-    Column("finished_at", Timestamp),
-    Column("duration_seconds", Float),
-    Column("status", Text, nullable=False),
-    Column("records_collected", BigInteger, nullable=False, server_default="0"),
-    Column("error_message", Text),
-    Column("metadata", Json),
-    Index("job_execution_logs_started", "started_at", "id"),
-    # With the status behind, so that the failures of a symbol are found without fetching its other rows.
-    Index("job_execution_logs_job_name", "job_name", "started_at", "id", "status"),
-    Index("job_execution_logs_job_type", "job_type", "started_at", "id", "status"),
-    Index("job_execution_logs_symbol", "symbol", "started_at", "id", "status"),
-    Index("job_execution_logs_status", "status", "started_at", "id"),
 )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
-from penstock.core.governor import Governor
-from penstock.core.http import HttpClient, HttpHabits
 from penstock.errors import SourceRefusedError, SourceUnavailableError
+from penstock.http.client import HttpClient, HttpHabits
+from penstock.http.governor import Governor
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Answer, PageRequest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from penstock.core.governor import Wait
+    from penstock.http.governor import Wait
     from penstock.market.source import SourceConfig
 
 T = TypeVar("T")

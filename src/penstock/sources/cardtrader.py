@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 import msgspec
 import structlog
 
-from penstock.core.governor import Governor
-from penstock.core.http import HttpClient, HttpHabits
 from penstock.errors import InvalidInputError, SourceUnavailableError
+from penstock.http.client import HttpClient, HttpHabits
+from penstock.http.governor import Governor
 from penstock.inventory.forms import RowReader
 from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from penstock.core.download import Download
+    from penstock.http.download import Download
     from penstock.inventory.source import InventorySourceConfig
 
 T = TypeVar("T")

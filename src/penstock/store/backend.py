@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
     from sqlalchemy.engine.interfaces import ExecutionContext
 
-    from penstock.core.events import Event
-    from penstock.market.page import CandleFlush, Flushed
+    from penstock.market.collect.page import CandleFlush, Flushed
+    from penstock.runs.events import Event
 
 
 UNCOUNTED: dict[str, Any] = {"uncounted": True}

@@ -14,8 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from penstock.core.events import Events
 from penstock.errors import InvalidInputError, StoreUnavailableError
+from penstock.runs.events import Events
 from penstock.store.backend import hold
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine
 
-    from penstock.core.events import Event
+    from penstock.runs.events import Event
     from penstock.store.backend import Backend
 
 T = TypeVar("T")
@@ -81,10 +81,10 @@ def _bad_url(why: str) -> InvalidInputError:
 def _backend(url: URL, options: DatabaseOptions) -> Backend:
     """The one of the URL. A command has one database, and loading the driver of the other would take longer than it reads."""
     if url.get_backend_name() == "sqlite":
-        from penstock.store.sqlite import SqliteBackend  # noqa: PLC0415 - see above
+        from penstock.store.sqlite.engine import SqliteBackend  # noqa: PLC0415 - see above
 
         return SqliteBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
-    from penstock.store.postgres import PostgresBackend  # noqa: PLC0415 - see above
+    from penstock.store.postgres.engine import PostgresBackend  # noqa: PLC0415 - see above
 
     return PostgresBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
 
@@ -150,7 +150,7 @@ class Database:
 
     async def _listen(self) -> None:
         """Begin, and wait a little for the first connection, so that what happens from now on is heard."""
-        from penstock.store.listen import listen  # noqa: PLC0415 - see _backend
+        from penstock.store.postgres.listen import listen  # noqa: PLC0415 - see _backend
 
         ready = asyncio.Event()
         self._listening = asyncio.create_task(listen(self.url, self.events, ready), name="listen")

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, select
 
+from penstock.alerts.rules import Facts, PausedProvider, StoppedMarking, StuckRun
 from penstock.columns import DatabaseNow, in_ms
-from penstock.core.health import Facts, PausedProvider, StoppedMarking, StuckRun
-from penstock.core.run import RunState
 from penstock.inventory import queries
 from penstock.market import health
-from penstock.store.budget import budgets_used
-from penstock.store.schema import run as runs
-from penstock.store.schema import schedule
+from penstock.runs.run import RunState
+from penstock.runs.tables import run as runs
+from penstock.runs.tables import schedule
+from penstock.store.write.budget import budgets_used
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from penstock.core.health import Limits
-    from penstock.market.runs import Configured
+    from penstock.alerts.rules import Limits
+    from penstock.market.configured import Configured
 
 # As many stuck runs as one look names.
 _MOST_STUCK = 1_000

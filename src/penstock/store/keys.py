@@ -7,7 +7,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from penstock.core.vault import new_key, parse_keys
+from penstock.access.vault import new_key, parse_keys
 from penstock.errors import SecretKeyError
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ class GivenKeys:
         self._text = text
 
     def found(self) -> Sequence[str]:
-        """See penstock.core.vault.Keys."""
+        """See penstock.access.vault.Keys."""
         return parse_keys(self._text, where="PENSTOCK_SECRET_KEY") if self._text else []
 
     def needed(self) -> Sequence[str]:
-        """See penstock.core.vault.Keys."""
+        """See penstock.access.vault.Keys."""
         if keys := self.found():
             return keys
         message = (
@@ -44,7 +44,7 @@ class KeyFile:
         self.ours = ours
 
     def found(self) -> Sequence[str]:
-        """See penstock.core.vault.Keys."""
+        """See penstock.access.vault.Keys."""
         try:
             text = self.file.read_text(encoding="ascii")
         except FileNotFoundError:
@@ -55,7 +55,7 @@ class KeyFile:
         return parse_keys(text, where=str(self.file))
 
     def needed(self) -> Sequence[str]:
-        """See penstock.core.vault.Keys."""
+        """See penstock.access.vault.Keys."""
         if keys := self.found():
             return keys
         if not self.ours:

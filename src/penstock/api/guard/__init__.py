@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.access.scopes import Scope
 from penstock.api.guard.asked import Asked
 from penstock.api.guard.body import CountedBody, closing, is_small, too_large
 from penstock.api.guard.headers import with_headers
 from penstock.api.guard.known import DEPLOYED
 from penstock.api.guard.rates import Rates
 from penstock.api.guard.scopes import needed
-from penstock.api.problem import answer_to
-from penstock.api.transport import evictor
-from penstock.core.access import Scope
+from penstock.api.live.transport import evictor
+from penstock.api.schemas.problem import answer_to
 from penstock.errors import AccessError, ForbiddenError, PenstockError, TooManyRequestsError
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.core.access import Scope, digest_of, is_token
+from penstock.access.scopes import Scope, digest_of, is_token
 from penstock.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-    from penstock.core.access import Token
-    from penstock.store.tokens import SqlTokens
+    from penstock.access.scopes import Token
+    from penstock.store.write.tokens import SqlTokens
 
 _AGAIN_S = 2.0
 # What was revoked elsewhere works no longer than this, a slow database included.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPMethod
 
-from penstock.core.access import Scope
+from penstock.access.scopes import Scope
 
 # Answered to strangers too, who learn no more than yes or no.
 OPEN = frozenset({"/livez", "/readyz"})

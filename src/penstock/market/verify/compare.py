@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from penstock.errors import SourceError
-from penstock.market.coverage import Coverage
-from penstock.market.page import Target
-from penstock.market.plan import Piece
+from penstock.market.collect.coverage import Coverage
+from penstock.market.collect.page import Target
+from penstock.market.collect.plan import Piece
 from penstock.market.source import PageRequest
 from penstock.market.verify.finding import Finding, Kind
 from penstock.market.verify.stored import ROWS, rows
@@ -21,11 +21,11 @@ from penstock.market.verify.stored import ROWS, rows
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from penstock.market.ask import Asker
+    from penstock.collection.reader import Reader
     from penstock.market.candle import Candle
-    from penstock.market.fetch import PieceFetcher
-    from penstock.market.page import CandlePage
-    from penstock.market.runs import Reader
+    from penstock.market.collect.ask import Asker
+    from penstock.market.collect.fetch import PieceFetcher
+    from penstock.market.collect.page import CandlePage
     from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Stored
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.moment import iso
 from penstock.market.verify.finding import Finding, Kind, Standing
+from penstock.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,7 +90,7 @@ class VerifyResult:
     repair: bool
 
     def summary(self) -> dict[str, Any]:
-        """See penstock.core.runner.Outcome."""
+        """See penstock.runs.runner.Outcome."""
         failed = {_name(report): report.error for report in self.reports if report.error is not None}
         shown = sorted(self.reports, key=lambda report: (not report.wrong, not any(report.counts.values())))
         return {

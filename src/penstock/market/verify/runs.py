@@ -6,23 +6,23 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.run import LogEntry, LogNote, Submission
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
 from penstock.market.verify.stored import END_OF_TIME, find_stored
 from penstock.market.verify.work import Verification, Wanted
+from penstock.runs.run import LogEntry, LogNote, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from penstock.core.context import RunContext
-    from penstock.core.run import Run
-    from penstock.market.collect import CollectOptions
-    from penstock.market.page import CandleStore
-    from penstock.market.runs import Reader
+    from penstock.collection.reader import Reader
+    from penstock.market.collect.collection import CollectOptions
+    from penstock.market.collect.page import CandleStore
     from penstock.market.source import MarketSource
     from penstock.market.verify.report import VerifyResult
     from penstock.market.verify.stored import Checks
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
 
 VERIFY = "verify"
 _SEEDS = 2**31

@@ -13,7 +13,7 @@ from sqlalchemy import func, literal, select
 from penstock.columns import Timestamp, in_ms
 from penstock.errors import NotFoundError
 from penstock.market.candle import Candle
-from penstock.market.coverage import SpanState
+from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Directory, SeriesKey
 from penstock.market.queries import instrument_of, instruments
 from penstock.market.tables import candle, coverage, instrument, series

@@ -14,32 +14,32 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
-from penstock.core.context import Shown
 from penstock.errors import SourceError, StopError
-from penstock.market.again import on_pages
-from penstock.market.ask import Asker
-from penstock.market.clock import ExchangeClock
-from penstock.market.collect import Collection, CollectRequest
-from penstock.market.coverage import Coverage, Look
-from penstock.market.fetch import PieceFetcher
-from penstock.market.page import CandleFlush, CandlePage, CandleStore, Target
-from penstock.market.ranges import Wish
+from penstock.market.collect.ask import Asker
+from penstock.market.collect.clock import ExchangeClock
+from penstock.market.collect.collection import Collection, CollectRequest
+from penstock.market.collect.coverage import Coverage, Look
+from penstock.market.collect.fetch import PieceFetcher
+from penstock.market.collect.page import CandleFlush, CandlePage, CandleStore, Target
+from penstock.market.collect.ranges import Wish
+from penstock.market.collect.repeats import on_pages
 from penstock.market.verify.compare import Comparison, Range, different
 from penstock.market.verify.finding import Kind, Standing
 from penstock.market.verify.report import SeriesReport, VerifyResult
 from penstock.market.verify.stored import END_OF_TIME, rows, wanted_ranges
 from penstock.market.verify.sums import SumsWalk, ladders
 from penstock.market.verify.walk import Walk
+from penstock.runs.context import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from penstock.core.context import RunContext
-    from penstock.market.collect import CollectOptions
-    from penstock.market.runs import Reader
+    from penstock.collection.reader import Reader
+    from penstock.market.collect.collection import CollectOptions
     from penstock.market.source import MarketSource
     from penstock.market.verify.finding import Finding
     from penstock.market.verify.stored import Checks, Stored
+    from penstock.runs.context import RunContext
 
 # A range is compared piece by piece, so that several go side by side.
 _PAGES_IN_A_PIECE = 20

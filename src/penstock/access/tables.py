@@ -1,0 +1,21 @@
+"""The tables of access. Only `penstock.store` writes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, Table, Text
+
+from penstock.columns import Timestamp, metadata
+
+# Who may use the API. Of a token only the SHA-256 is kept.
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scope", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp),
+    Column("last_used_at", Timestamp),
+    Column("revoked_at", Timestamp),
+)

@@ -1,0 +1,1 @@
+"""Alerts: the rules, their states, and who is told."""

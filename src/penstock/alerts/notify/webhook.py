@@ -1,0 +1,125 @@
+"""Webhooks: a signed POST of JSON to an address that was checked, and the answer's status."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from penstock import __version__
+from penstock.alerts.book import TargetKind
+from penstock.alerts.notify.addresses import resolve
+from penstock.errors import InvalidInputError, UndeliveredError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from penstock.alerts.book import Target
+    from penstock.alerts.notify.addresses import Endpoint
+
+SIGNATURE = "Penstock-Signature"
+MESSAGE_ID = "Penstock-Message-Id"
+KIND = TargetKind.WEBHOOK
+
+# What of an answer is read; more than its status is nobody's business here.
+_ANSWER_BYTES = 4_096
+
+
+def parse(url: str) -> URL:
+    """The URL of a webhook; InvalidInputError when it cannot be one."""
+    try:
+        parsed = URL(url)
+        port = parsed.port
+    except (ValueError, TypeError):
+        parsed, port = URL(), None
+    if parsed.scheme not in {"http", "https"} or not parsed.host or not port:
+        message = "url: a webhook has an address such as https://example.org/path"
+        raise InvalidInputError(message, field="url")
+    return parsed
+
+
+def signature(key: str, body: bytes, at_s: int) -> str:
+    """The value of the header: the time, and the HMAC-SHA256 of `<time>.<body>`."""
+    digest = hmac.new(key.encode(), f"{at_s}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={at_s},v1={digest}"
+
+
+class WebhookSender:
+    """Sends to webhooks; `deadline_s` is the whole time of one message, from the look-up of the name to the end of the answer."""
+
+    def __init__(self, *, deadline_s: float, allow_private: bool) -> None:
+        self._deadline_s = deadline_s
+        self._allow_private = allow_private
+
+    async def send(self, target: Target, body: Mapping[str, object]) -> str:
+        """See penstock.alerts.book.Notifier; every answer but 2xx is a failure, also a redirect."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                status = await self._post(target, body)
+        except TimeoutError:
+            message = f"no answer within {self._deadline_s:g} s"
+            raise UndeliveredError(message) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            message = f"it cannot be reached: {type(error).__name__}"
+            raise UndeliveredError(message) from error
+        if not 200 <= status < 300:  # noqa: PLR2004 - the class of statuses that mean success
+            redirect = "; redirects are not followed" if 300 <= status < 400 else ""  # noqa: PLR2004 - redirects
+            message = f"it answered {status}{redirect}"
+            raise UndeliveredError(message)
+        return f"it answered {status}"
+
+    async def check(self, url: str) -> None:
+        """InvalidInputError for an address that nothing may be sent to; a name that is not known now may be known later."""
+        parsed = parse(url)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await resolve(str(parsed.host), parsed.port or 0, allow_private=self._allow_private)
+        except (TimeoutError, UndeliveredError):
+            return
+
+    async def _post(self, target: Target, body: Mapping[str, object]) -> int:
+        url = parse(target.url)
+        endpoints = await resolve(str(url.host), url.port or 0, allow_private=self._allow_private)
+        data = json.dumps(body, separators=(",", ":")).encode()
+        # One connection for one message, and no resolver but ours: nothing is reused, nothing is looked up again.
+        connector = aiohttp.TCPConnector(resolver=_Checked(endpoints), use_dns_cache=False, force_close=True)
+        timeout = aiohttp.ClientTimeout(total=self._deadline_s)
+        jar = aiohttp.DummyCookieJar()
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=jar, auto_decompress=False) as session,
+            session.post(url, data=data, headers=_headers(target, body, data), allow_redirects=False) as answer,
+        ):
+            await answer.content.read(_ANSWER_BYTES)
+            return answer.status
+
+
+def _headers(target: Target, body: Mapping[str, object], data: bytes) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "User-Agent": f"Penstock/{__version__}", MESSAGE_ID: str(body["id"])}
+    if target.signing_key is not None:
+        headers[SIGNATURE] = signature(target.signing_key, data, int(time.time()))
+    return headers
+
+
+class _Checked(AbstractResolver):
+    """Gives the addresses that were checked, whatever is asked."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:  # noqa: ARG002 - aiohttp's own signature
+        """See aiohttp."""
+        return [
+            ResolveResult(hostname=host, host=one.address, port=port, family=one.family, proto=0, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
+            for one in self._endpoints
+        ]
+
+    async def close(self) -> None:
+        """See aiohttp."""

@@ -1,0 +1,1 @@
+"""What is pushed to clients while it happens."""

@@ -1,0 +1,98 @@
+"""One client of the WebSocket: a bounded queue, and the task that sends what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.websockets import WebSocketDisconnect
+
+from penstock.api.live.channels import numbered, resync_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from penstock.api.live.channels import Subscribable
+
+_BEHIND = resync_message(
+    "this client reads more slowly than messages come; those that were waiting for it were dropped, and the present state follows"
+)
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What all clients together got since the start."""
+
+    sent: int = 0
+    resyncs: int = 0
+    evictions: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Client:
+    """A connection. `send` sends one text and may wait, `evict` ends the connection; `restate` asks for the state after a resync.
+
+    The queue holds text that all clients share; only the number is each one's own. It counts what was sent, so it has no holes: what is dropped
+    is told by a resync, never by a number that is missing.
+    """
+
+    send: Callable[[str], Awaitable[None]]
+    evict: Callable[[str], None]
+    restate: Callable[[Client], None]
+    traffic: Traffic
+    most: int
+    channels: set[Subscribable] = field(default_factory=set)
+    waiting: int = 0
+    _queue: deque[str] = field(default_factory=deque)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _number: int = 0
+    _behind: bool = False
+    _sending: bool = False
+    _sweeps: int = 0
+
+    def put(self, message: str) -> None:
+        """One more message, unless the client is behind: then it is told, and gets the present state once it has caught up."""
+        if self._behind:
+            return
+        if len(self._queue) >= self.most:
+            self.resync(_BEHIND)
+        else:
+            self._queue.append(message)
+            self._filled.set()
+
+    def state(self, messages: Iterable[str]) -> None:
+        """The present state. It is bounded by what can be subscribed to, and not dropped: that would be asking for it again."""
+        self._queue.extend(messages)
+        self._filled.set()
+
+    def resync(self, message: str) -> None:
+        """Drop what is waiting, and say so."""
+        self.traffic.resyncs += 1
+        self._behind = True
+        self._queue.clear()
+        self._queue.append(message)
+        self._filled.set()
+
+    def sweep(self) -> int:
+        """One more sweep; gives how many have seen the same message wait. A process that stood still has had no more of them for that."""
+        self._sweeps = self._sweeps + 1 if self._sending else 0
+        return self._sweeps
+
+    async def pump(self) -> None:
+        """Send what comes, until the connection ends."""
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                while self._queue:
+                    self._number += 1
+                    self._sending, self._sweeps = True, 0
+                    await self.send(numbered(self._queue.popleft(), self._number))
+                    self.traffic.sent += 1
+                self._sending = False
+                if self._behind:
+                    self._behind = False
+                    self.restate(self)

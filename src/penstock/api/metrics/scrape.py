@@ -1,0 +1,192 @@
+"""The service in numbers, as Prometheus reads them. Every name stands in docs/metrics.md.
+
+A scrape reads what is active, and what has ended since the scrape before; nothing is asked of the database for a single run. Runs and candles are
+those of the whole database, whichever process worked on them, so several services on one database show the same numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter as Tally
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, generate_latest
+
+from penstock.api.schemas.task import STATUS
+from penstock.errors import StoreUnavailableError
+from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.market.coverage_queries import gap_counts, restatements
+from penstock.runs.run import Counters, RunState
+from penstock.store.write.alerts import firing_counts
+from penstock.store.write.budget import budgets_used
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from penstock.api.live.client import Traffic
+    from penstock.api.live.hub import Hub
+    from penstock.api.metrics.loop_lag import LoopLag
+    from penstock.app import App
+    from penstock.runs.queries import ActiveRuns, RunRow
+    from penstock.store.write.budget import BudgetUsed
+
+_DURATIONS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 21_600)
+_AT_ONCE = 10_000
+# A run's end is read before its transaction is committed, so the newest ones are read again.
+_OVERLAP_MS = 60_000
+
+
+class Metrics:
+    """The metrics of one process. Counters count from its start."""
+
+    def __init__(self, app: App, lag: LoopLag, hub: Hub) -> None:
+        self._app = app
+        self._lag_measured = lag
+        self._hub = hub
+        self._since = time.monotonic()
+        self._ended_at: int | None = None
+        self._counted: dict[int, int] = {}
+        # Of ended runs: False is of candles, True of products.
+        self._written = {False: Counters(), True: Counters()}
+        self._shown: Tally[str] = Tally()
+        self._scraping = asyncio.Lock()
+        # The time at which each counter was made is noise to whoever reads them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._make_runs()
+        self._make_health()
+
+    def _make_runs(self) -> None:
+        registry = self.registry
+        self._active = Gauge("penstock_active_runs", "Runs that are queued or running", ["kind", "status"], registry=registry)
+        self._queue = Gauge("penstock_queue_length", "Runs that wait to be started", registry=registry)
+        self._stuck = Gauge("penstock_stuck_runs", "Running runs without progress for longer than PENSTOCK_STUCK_AFTER_S", registry=registry)
+        self._runs = Counter("penstock_runs", "Ended runs", ["kind", "status"], registry=registry)
+        self._retries = Counter("penstock_run_retries", "Starts of ended runs after the first", ["kind"], registry=registry)
+        self._duration = Histogram("penstock_run_duration_seconds", "From start to end", ["kind"], buckets=_DURATIONS_S, registry=registry)
+        self._wait = Histogram("penstock_run_wait_seconds", "From submission to start", ["kind"], buckets=_DURATIONS_S, registry=registry)
+        self._errors = Counter("penstock_errors", "Failed runs, and failed series of other runs, by error code", ["kind", "code"], registry=registry)
+        self._candles = Counter("penstock_candles_written", "Candles inserted or updated", ["change"], registry=registry)
+        self._products = Counter("penstock_products_written", "Products of inventories inserted or updated", ["change"], registry=registry)
+        self._rejected = Counter("penstock_candles_rejected", "Rows of an exchange that were refused", registry=registry)
+        self._requests = Counter("penstock_source_requests", "Requests to exchanges", registry=registry)
+
+    def _make_health(self) -> None:
+        registry = self.registry
+        self._up = Gauge("penstock_database_up", "1 when the database answered this scrape", registry=registry)
+        self._used = Gauge(
+            "penstock_provider_weight_used", "Request weight used in the running minute, all processes", ["provider"], registry=registry
+        )
+        self._pause = Gauge("penstock_provider_pause_seconds", "How long the provider told us to wait", ["provider"], registry=registry)
+        self._gaps = Gauge("penstock_gaps", "Ranges of series that are missing, by reason", ["reason"], registry=registry)
+        self._repeats = Gauge("penstock_gap_requests", "Requests of the running minute for gaps once more", ["provider"], registry=registry)
+        self._repeats_share = Gauge("penstock_gap_requests_share", "Their part of what the provider allows", ["provider"], registry=registry)
+        self._restated = Gauge("penstock_restatements", "Closed candles that an exchange has changed", registry=registry)
+        self._firing = Gauge("penstock_alerts_firing", "Alerts that fire", ["rule"], registry=registry)
+        self._lag = Gauge("penstock_event_loop_lag_seconds", "Of the last minute", ["statistic"], registry=registry)
+        self._clients = Gauge("penstock_websocket_clients", "Open connections", registry=registry)
+        self._messages = Counter("penstock_websocket_messages", "Messages sent", registry=registry)
+        self._resyncs = Counter("penstock_websocket_resyncs", "Times that a client was told to read the state again", registry=registry)
+        self._evictions = Counter("penstock_websocket_evictions", "Clients cut off because they did not read", registry=registry)
+        ProcessCollector(registry=registry)
+
+    async def scrape(self) -> bytes:
+        """The text of a scrape; without the database what this process knows by itself."""
+        async with self._scraping:
+            self._show_process()
+            try:
+                await self._show_database()
+            except StoreUnavailableError:
+                self._up.set(0)
+            return generate_latest(self.registry)
+
+    async def _show_database(self) -> None:
+        ago_s = time.monotonic() - self._since
+        begin = None if self._ended_at is None else self._ended_at - _OVERLAP_MS
+        runs = self._app.runs
+        ended, active, budgets, firing, gaps, restated = await self._app.database.read(
+            lambda connection: (
+                runs.ended_since(connection, begin, ago_s=ago_s, limit=_AT_ONCE),
+                runs.active(connection),
+                budgets_used(connection),
+                firing_counts(connection),
+                gap_counts(connection),
+                restatements(connection),
+            )
+        )
+        self._up.set(1)
+        for run in ended:
+            if run.id not in self._counted:
+                self._count(run)
+        self._show_active(active)
+        self._show_written(active)
+        self._show_budgets(budgets)
+        self._restated.set(restated)
+        for reason, count in gaps.items():
+            self._gaps.labels(reason).set(count)
+        for rule, count in firing.items():
+            self._firing.labels(rule).set(count)
+
+    def _count(self, run: RunRow) -> None:
+        ended_at = run.finished_at or 0
+        self._counted[run.id] = ended_at
+        if self._ended_at is None or ended_at > self._ended_at:
+            self._ended_at = ended_at
+            self._counted = {known: at for known, at in self._counted.items() if at >= ended_at - _OVERLAP_MS}
+        self._runs.labels(run.kind, STATUS[run.state]).inc()
+        self._retries.labels(run.kind).inc(run.attempt - 1)
+        if run.started_at is not None:
+            self._duration.labels(run.kind).observe((ended_at - run.started_at) / 1000)
+            self._wait.labels(run.kind).observe((run.started_at - run.created_at) / 1000)
+        for code, count in _error_codes(run.result).items():
+            self._errors.labels(run.kind, code).inc(count)
+        self._written[run.kind == INVENTORY_SYNC] += run.counters
+
+    def _show_active(self, active: Iterable[ActiveRuns]) -> None:
+        self._active.clear()
+        for one in active:
+            self._active.labels(one.kind, STATUS[one.state]).set(one.count)
+        self._queue.set(sum(one.count for one in active if one.state is RunState.QUEUED))
+        self._stuck.set(sum(one.stuck for one in active))
+
+    def _show_written(self, active: Iterable[ActiveRuns]) -> None:
+        """Ended runs and those under way. One that ended between the two reads is in neither, until the next scrape: nothing counts down for it."""
+        candles, products = (
+            sum((one.counters for one in active if (one.kind == INVENTORY_SYNC) is of_products), self._written[of_products])
+            for of_products in (False, True)
+        )
+        for change in ("inserted", "updated"):
+            self._raise(f"candles {change}", self._candles.labels(change), getattr(candles, change))
+            self._raise(f"products {change}", self._products.labels(change), getattr(products, change))
+        self._raise("rejected", self._rejected, candles.rejected)
+        self._raise("requests", self._requests, candles.requests + products.requests)
+
+    def _show_budgets(self, budgets: Iterable[BudgetUsed]) -> None:
+        for one in budgets:
+            self._used.labels(one.provider).set(one.used)
+            self._pause.labels(one.provider).set(one.pause_s)
+            self._repeats.labels(one.provider).set(one.repeats)
+            if (allowed := self._app.sources.pages_per_minute(one.provider)) is not None:
+                self._repeats_share.labels(one.provider).set(one.repeats / allowed)
+
+    def _show_process(self) -> None:
+        p99_ms, worst_ms = self._lag_measured.worst_ms()
+        self._lag.labels("p99").set(p99_ms / 1000)
+        self._lag.labels("max").set(worst_ms / 1000)
+        self._clients.set(len(self._hub.clients))
+        self._show_traffic(self._hub.traffic)
+
+    def _show_traffic(self, traffic: Traffic) -> None:
+        self._raise("sent", self._messages, traffic.sent)
+        self._raise("resyncs", self._resyncs, traffic.resyncs)
+        self._raise("evictions", self._evictions, traffic.evictions)
+
+    def _raise(self, name: str, counter: Counter, total: int) -> None:
+        counter.inc(max(0, total - self._shown[name]))
+        self._shown[name] = max(total, self._shown[name])
+
+
+def _error_codes(result: Mapping[str, object] | None) -> dict[str, int]:
+    codes = (result or {}).get("error_codes")
+    return {str(code): int(count) for code, count in codes.items()} if isinstance(codes, dict) else {}

@@ -1,0 +1,116 @@
+"""Sellers' accounts. Their tokens come in and never go out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from penstock.api.schemas.inventory import AccountShown, account_fields
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.state import CurrentState, State
+from penstock.errors import NotFoundError
+from penstock.inventory import queries
+from penstock.name import LONGEST_NAME
+
+if TYPE_CHECKING:
+    from penstock.inventory.queries import Found
+
+router = APIRouter(prefix="/api/v1/inventory/accounts", tags=["inventory"])
+
+AccountId = Annotated[int, Path(ge=1, lt=2**31)]
+Token = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=8_192,
+        description="of the seller's CardTrader settings; kept encrypted and never shown again",
+        json_schema_extra={"format": "password", "writeOnly": True},
+    ),
+]
+_NAME = f"1 to {LONGEST_NAME} characters; another one than any account has"
+
+
+class NewAccount(BaseModel):
+    """An account to add."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(min_length=1, description=_NAME)
+    token: Token
+
+
+class AccountChange(BaseModel):
+    """What to change; what is not given stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = Field(None, min_length=1, description=_NAME)
+    token: Token | None = None
+
+    @field_validator("name", "token")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            message = "an account needs a value here; leave the field out to keep the one it has"
+            raise PydanticCustomError("null", message)
+        return value
+
+
+class AccountPage(BaseModel):
+    """All accounts by name, on one page."""
+
+    items: list[AccountShown]
+    next_cursor: None
+
+
+@router.get("", response_model=AccountPage, responses=documented(503))
+async def accounts(state: CurrentState) -> Response:
+    """The accounts, by name."""
+    found = await state.app.database.read(queries.accounts)
+    return _json({"items": [account_fields(one) for one in found], "next_cursor": None})
+
+
+@router.post("", status_code=201, response_model=AccountShown, responses=documented(409, 422, 503))
+async def add(state: CurrentState, new: NewAccount) -> Response:
+    """Add an account, once the marketplace has said whose token that is."""
+    return _json(await _shown(state, await state.app.accounts.add(new.name, new.token)), 201)
+
+
+@router.get("/{account_id}", response_model=AccountShown, responses=documented(404, 422, 503))
+async def account(state: CurrentState, account_id: AccountId) -> Response:
+    """One account."""
+    return _json(await _shown(state, account_id))
+
+
+@router.put("/{account_id}", response_model=AccountShown, responses=documented(404, 409, 422, 503))
+async def change(state: CurrentState, account_id: AccountId, changes: AccountChange) -> Response:
+    """Give it another name, or another token of the same seller."""
+    await state.app.accounts.change(account_id, name=changes.name, token=changes.token)
+    return _json(await _shown(state, account_id))
+
+
+@router.delete("/{account_id}", status_code=204, responses=documented(404, 409, 422, 503))
+async def remove(state: CurrentState, account_id: AccountId) -> None:
+    """Delete an account and all that is known of its products; refused with 409 while a sync of it is queued or running."""
+    await state.app.accounts.delete(account_id)
+
+
+async def _shown(state: State, account_id: int) -> dict[str, Any]:
+    return account_fields(await account_row(state, account_id))
+
+
+async def account_row(state: State, account_id: int) -> Found:
+    """NotFoundError when there is no such account."""
+    found = await state.app.database.read(lambda connection: queries.account_row(connection, account_id))
+    if found is None:
+        raise NotFoundError(f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them")
+    return found
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")

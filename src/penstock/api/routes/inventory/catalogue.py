@@ -1,0 +1,185 @@
+"""The catalogues: CardTrader's, as far as it is known, and the user's own one, which blueprints are mapped to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.routes.inventory.products import Account, BigId
+from penstock.api.schemas.inventory import (
+    BlueprintShown,
+    ExpansionShown,
+    GameShown,
+    UnmappedItem,
+    blueprint_fields,
+    expansion_fields,
+    game_fields,
+    unmapped_fields,
+)
+from penstock.api.schemas.problem import documented
+from penstock.api.state import CurrentState
+from penstock.errors import InvalidInputError
+from penstock.inventory import queries
+from penstock.inventory.card_list import COLUMNS, NUMBERED, card_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from penstock.inventory.queries import Found
+
+router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
+
+_KINDS = {"text/csv": False, "application/json": True}
+
+
+class _Paged(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str = Field("0", pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=1_000)
+
+
+class ExpansionsQuery(_Paged):
+    """Which expansions, by id."""
+
+    game: BigId | None = None
+
+
+class BlueprintsQuery(_Paged):
+    """Which blueprints, by id."""
+
+    expansion: BigId | None = None
+
+
+class UnmappedQuery(_Paged):
+    """Of which account, by blueprint."""
+
+    account: Account | None = Field(None, description="the id of an account")
+
+
+class GamePage(BaseModel):
+    """All games, on one page."""
+
+    items: list[GameShown]
+    next_cursor: None
+
+
+class ExpansionPage(BaseModel):
+    """Expansions."""
+
+    items: list[ExpansionShown]
+    next_cursor: str | None
+
+
+class BlueprintPage(BaseModel):
+    """Blueprints."""
+
+    items: list[BlueprintShown]
+    next_cursor: str | None
+
+
+class UnmappedPage(BaseModel):
+    """Blueprints that products refer to and that no row of the user's catalogue is found for."""
+
+    items: list[UnmappedItem]
+    next_cursor: str | None
+
+
+class CatalogueKept(BaseModel):
+    """What was kept: `rows` of the catalogue, and how many blueprints are `mapped` to one of them."""
+
+    rows: int
+    mapped: int
+
+
+@router.get("/games", response_model=GamePage, responses=documented(503))
+async def games(state: CurrentState) -> Response:
+    """The games that CardTrader deals in."""
+    found = await state.app.database.read(queries.games)
+    return _json({"items": [game_fields(one) for one in found], "next_cursor": None})
+
+
+@router.get("/expansions", response_model=ExpansionPage, responses=documented(422, 503))
+async def expansions(state: CurrentState, query: Annotated[ExpansionsQuery, Query()]) -> Response:
+    """The expansions of all games, or of one."""
+    return await state.app.database.read(
+        lambda connection: _page(
+            queries.expansions(connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit), query.limit, expansion_fields
+        )
+    )
+
+
+@router.get("/blueprints", response_model=BlueprintPage, responses=documented(422, 503))
+async def blueprints(state: CurrentState, query: Annotated[BlueprintsQuery, Query()]) -> Response:
+    """The blueprints that are known: those of the expansions in which a seller has products."""
+    return await state.app.database.read(
+        lambda connection: _page(
+            queries.blueprints(connection, expansion_id=query.expansion, after_id=int(query.cursor), limit=query.limit), query.limit, blueprint_fields
+        )
+    )
+
+
+@router.get("/unmapped", response_model=UnmappedPage, responses=documented(422, 503))
+async def unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]) -> Response:
+    """What is in the inventory and not mapped to the user's own catalogue, with counts."""
+    return await state.app.database.read(
+        lambda connection: _page(
+            queries.unmapped(connection, account_id=query.account, after_id=int(query.cursor), limit=query.limit),
+            query.limit,
+            unmapped_fields,
+            key="blueprint_id",
+        )
+    )
+
+
+def _page(rows: Sequence[Found], limit: int, fields: Callable[[Found], dict[str, Any]], *, key: str = "id") -> Response:
+    following = str(getattr(rows[-1], key)) if len(rows) == limit else None
+    return _json({"items": [fields(row) for row in rows], "next_cursor": following})
+
+
+_TEXT = {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "integer"}, {"type": "null"}]}
+_NUMBER = {
+    "anyOf": [{"type": "string", "maxLength": 64}, {"type": "number"}, {"type": "null"}],
+    "description": "a whole number, however it is written",
+}
+_ITEM = {
+    "type": "object",
+    "required": ["sku"],
+    "additionalProperties": False,
+    "properties": {name: _NUMBER if name in NUMBERED else _TEXT for name in COLUMNS},
+}
+_BODY = {
+    "required": True,
+    "content": {
+        "text/csv": {"schema": {"type": "string", "description": f"UTF-8; the first row names the columns: {', '.join(COLUMNS)}"}},
+        "application/json": {"schema": {"type": "array", "maxItems": 500_000, "items": _ITEM}},
+    },
+}
+
+
+@router.post("/catalog", response_model=CatalogueKept, responses=documented(409, 413, 422, 503), openapi_extra={"requestBody": _BODY})
+async def upload(request: Request, state: CurrentState) -> Response:
+    """Replace the user's own catalogue, and map all blueprints anew: by Scryfall, TCGplayer or Cardmarket id, else set code and collector number."""
+    json = _is_json(request)
+    async with state.uploads.received(request) as file:
+        # Read twice: what is wrong is found before the database is kept busy, and no more than a page of rows is in memory.
+        rows = await asyncio.to_thread(lambda: sum(1 for _ in card_list(file, json=json)))
+        file.seek(0)
+        mapped = await state.app.catalogue.put_catalogue(card_list(file, json=json))
+    return _json({"rows": rows, "mapped": mapped})
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _KINDS:
+        message = "Content-Type: send the catalogue as it is, with the header Content-Type: text/csv or application/json"
+        raise InvalidInputError(message, field="Content-Type")
+    return _KINDS[kind]
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")

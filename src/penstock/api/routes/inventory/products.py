@@ -1,0 +1,125 @@
+"""The inventory: products, and what was changed of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
+from penstock.api.schemas.inventory import HistoryItem, ProductShown, history_fields, product_fields
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.state import CurrentState
+from penstock.inventory import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from penstock.inventory.queries import Found, ProductQuery
+
+router = APIRouter(prefix="/api/v1/inventory/products", tags=["inventory"])
+
+ProductId = Annotated[int, Path(ge=1, lt=2**63)]
+BigId = Annotated[int, Field(ge=1, lt=2**63)]
+Account = Annotated[int, Field(ge=1, lt=2**31)]
+_Int64 = Annotated[int, msgspec.Meta(ge=0, lt=2**63 - 1)]
+_Int32 = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
+
+def _true_false_or_any(value: object, check: Callable[[object], object]) -> object:
+    """Of a choice of types each one has an error of its own, under another name than that of the field."""
+    try:
+        return check(value)
+    except ValidationError:
+        message = "use true, false or any"
+        raise PydanticCustomError("gone", message) from None
+
+
+class ProductsQuery(BaseModel):
+    """Which products, a page at a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: Account | None = Field(None, description="the id of an account")
+    q: Name | None = Field(None, description="a part of the name, in capitals or not")
+    game: BigId | None = None
+    expansion: BigId | None = None
+    condition: Name | None = Field(None, description="such as Near Mint")
+    language: Name | None = Field(None, description="such as en")
+    foil: bool | None = None
+    mapped: bool | None = Field(None, description="whether it is mapped to the user's own catalogue")
+    gone: Annotated[bool | Literal["any"], WrapValidator(_true_false_or_any)] = Field(
+        default=False, description="true: those that were in the inventory once; any: both"
+    )
+    sort: Literal["product_id", "-product_id", "name_en", "-name_en", "price_cents", "-price_cents", "quantity", "-quantity"] = Field(
+        "product_id", description="a minus for descending; by product_id the accounts come one after the other"
+    )
+    cursor: str | None = Field(None, max_length=LONGEST, description="`next_cursor` of the page before, with the same sort")
+    limit: int = Field(100, ge=1, le=1_000)
+
+
+class ProductPage(BaseModel):
+    """Products of all accounts, or of one."""
+
+    items: list[ProductShown]
+    next_cursor: str | None
+
+
+@router.get("", response_model=ProductPage, responses=documented(422, 503))
+async def products(state: CurrentState, query: Annotated[ProductsQuery, Query()]) -> Response:
+    """The inventory as it was published last."""
+    wanted = _wanted(query)
+    # The answer is made in the thread that reads too: a long page takes the loop too long.
+    return await state.app.database.read(lambda connection: _page(queries.products(connection, wanted), wanted))
+
+
+def _wanted(query: ProductsQuery) -> ProductQuery:
+    given = query.model_dump(exclude={"cursor", "gone"})
+    kind = tuple[str, _Int32, _Int64] if query.sort.endswith("name_en") else tuple[_Int64, _Int32, _Int64]
+    after: Any = None if query.cursor is None else key_of(query.cursor, kind)
+    return queries.ProductQuery(**given, gone=None if query.gone == "any" else query.gone, after=after)
+
+
+def _page(rows: Sequence[Found], wanted: ProductQuery) -> Response:
+    following = cursor_of(queries.product_key(rows[-1], wanted.sort)) if len(rows) == wanted.limit else None
+    return _json({"items": [product_fields(row) for row in rows], "next_cursor": following})
+
+
+class HistoryQuery(BaseModel):
+    """Which changes, the newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: Account | None = Field(None, description="the id of an account")
+    cursor: str | None = Field(None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=1_000)
+
+
+class HistoryPage(BaseModel):
+    """What was changed of a product, when, and by which sync."""
+
+    items: list[HistoryItem]
+    next_cursor: str | None
+
+
+@router.get("/{product_id}/history", response_model=HistoryPage, responses=documented(404, 422, 503))
+async def history(state: CurrentState, product_id: ProductId, query: Annotated[HistoryQuery, Query()]) -> Response:
+    """What was changed of a product, the newest first."""
+    before = None if query.cursor is None else int(query.cursor)
+    found, runs = await state.app.database.read(
+        lambda connection: (
+            rows := queries.history(connection, product_id, account_id=query.account, before_id=before, limit=query.limit),
+            state.app.runs.named(connection, ids={row.run_id for row in rows}),
+        )
+    )
+    tasks = {run.id: run.task_id for run in runs}
+    following = str(found[-1].id) if len(found) == query.limit else None
+    return _json({"items": [history_fields(row, tasks.get(row.run_id)) for row in found], "next_cursor": following})
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")

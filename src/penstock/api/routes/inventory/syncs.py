@@ -1,0 +1,161 @@
+"""Syncs of sellers' inventories: start one, follow it, look at what it would change, and decide."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.routes.inventory.accounts import AccountId, account_row
+from penstock.api.routes.tasks import IdempotencyKey, Submitted
+from penstock.api.schemas.inventory import DiffItem, Kind, Sync, diff_fields, sync_fields
+from penstock.api.schemas.problem import documented
+from penstock.api.state import CurrentState, State
+from penstock.errors import InvalidInputError, NotFoundError
+from penstock.inventory import queries
+from penstock.inventory.runs import SyncOrder, told_as_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from penstock.app import App
+    from penstock.inventory.queries import Found
+    from penstock.inventory.syncs import SyncRun
+
+router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+_MOST_64 = 2**63 - 1
+_DECISION_S = 5.0
+
+
+class SyncWish(BaseModel):
+    """How to sync."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(default=False, description="only tell what would change")
+    wait: bool = Field(default=False, description="queue behind the sync of this account that is active, in place of a refusal")
+
+
+class DiffQuery(BaseModel):
+    """Which part of a difference, by kind and product, a page at a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind | None = None
+    cursor: str | None = Field(None, pattern=r"^(changed|gone|new|returned):[0-9]{1,19}$", description="`next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=1_000)
+
+
+class DiffPage(BaseModel):
+    """What a sync would change."""
+
+    items: list[DiffItem]
+    next_cursor: str | None
+
+
+@router.post("/accounts/{account_id}/sync", status_code=202, responses=documented(404, 409, 422, 503))
+async def start(state: CurrentState, account_id: AccountId, wish: SyncWish | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
+    """Bring the inventory in step with the marketplace; refused with 409 while a sync of this account is active."""
+    app, wish = state.app, wish or SyncWish()
+    submission = await app.inventory.sync(SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait)
+    with told_as_sync():
+        task_id = await app.ledger.submit(replace(submission, idempotency_key=idempotency_key))
+    await state.overview.caught_up()
+    return Submitted(task_id=str(task_id), status="submitted", message="Dry run submitted" if wish.dry_run else "Inventory sync submitted")
+
+
+@router.get("/accounts/{account_id}/sync", response_model=Sync, responses=documented(404, 422, 503))
+async def newest(state: CurrentState, account_id: AccountId) -> Response:
+    """The newest sync of an account, whatever started it."""
+    found = await state.app.database.read(lambda connection: state.app.syncs.newest(connection, account_id))
+    if found is None:
+        await account_row(state, account_id)
+        raise NotFoundError(f"account {account_id} was never synced; POST here starts a sync")
+    return _json(sync_fields(found))
+
+
+@router.get("/syncs/{task_id}", response_model=Sync, responses=documented(404, 422, 503))
+async def sync(state: CurrentState, task_id: uuid.UUID) -> Response:
+    """A sync, however long ago it ended."""
+    return _json(sync_fields(await _sync(state.app, task_id)))
+
+
+@router.get("/syncs/{task_id}/diff", response_model=DiffPage, responses=documented(404, 422, 503))
+async def diff(state: CurrentState, task_id: uuid.UUID, query: Annotated[DiffQuery, Query()]) -> Response:
+    """What a dry run or a held sync would change; kept until it is decided, or a newer sync of the account replaces it."""
+    found, after = await _sync(state.app, task_id), _after(query.cursor)
+    # The answer is made in the thread that reads too: a long page takes the loop too long.
+    return await state.app.database.read(
+        lambda connection: _diff_page(queries.diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit), query.limit)
+    )
+
+
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Sync, "description": "It is being done and takes longer: `state` will say when it is"}}
+
+
+@router.post("/syncs/{task_id}/approve", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
+async def approve(state: CurrentState, task_id: uuid.UUID) -> Response:
+    """Publish exactly what the difference says; refused with 409 when the inventory is another by now, or a newer sync replaced this one."""
+    return await _decide(state, task_id, state.app.approve_sync)
+
+
+@router.post("/syncs/{task_id}/reject", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
+async def reject(state: CurrentState, task_id: uuid.UUID) -> Response:
+    """Drop the difference; the inventory stays as it is."""
+    return await _decide(state, task_id, state.app.inventory_store.reject)
+
+
+async def _decide(state: State, task_id: uuid.UUID, decide: Callable[[int], Coroutine[Any, Any, None]]) -> Response:
+    """A large difference takes longer than a client waits. Whatever speaks against it is found first, and is still answered."""
+    found = await _sync(state.app, task_id)
+    deciding = asyncio.create_task(decide(found.run.id), name="decision")
+    state.deciding.add(deciding)
+    deciding.add_done_callback(state.deciding.discard)
+    done, _ = await asyncio.wait([deciding], timeout=_DECISION_S)
+    if done:
+        await deciding
+    else:
+        deciding.add_done_callback(_told)
+    return _json(sync_fields(await _sync(state.app, task_id)), 200 if done else 202)
+
+
+def _told(deciding: asyncio.Task[None]) -> None:
+    """Its client was answered already, so a failure is told here alone."""
+    if not deciding.cancelled() and (error := deciding.exception()) is not None:
+        _log.error("a decision on a sync could not be carried out; it waits for one as before", error=str(error))
+
+
+async def _sync(app: App, task_id: uuid.UUID) -> SyncRun:
+    found = await app.database.read(lambda connection: app.syncs.one(connection, str(task_id)))
+    if found is None:
+        message = f"there is no sync {task_id}"
+        raise NotFoundError(message)
+    return found
+
+
+def _after(cursor: str | None) -> tuple[str, int] | None:
+    if cursor is None:
+        return None
+    kind, _, product_id = cursor.partition(":")
+    if int(product_id) > _MOST_64:
+        message = "cursor: send the `next_cursor` of the page before"
+        raise InvalidInputError(message, field="cursor")
+    return kind, int(product_id)
+
+
+def _diff_page(rows: Sequence[Found], limit: int) -> Response:
+    following = f"{rows[-1].kind}:{rows[-1].product_id}" if len(rows) == limit else None
+    return _json({"items": [diff_fields(row) for row in rows], "next_cursor": following})
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")

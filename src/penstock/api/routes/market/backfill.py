@@ -1,0 +1,75 @@
+"""Backfills: what is missing of a range, or all of it once more."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.routes.tasks import IdempotencyKey, Submitted, submit
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.schemas.times import ms
+from penstock.api.state import CurrentState
+from penstock.market.backfill import BackfillOrder
+
+router = APIRouter(prefix="/api/v1", tags=["market data"])
+
+
+class Backfill(BaseModel):
+    """What to fill; without symbols or timeframes all configured ones.
+
+    Without `start` it begins where each series was wanted so far, and with the newest 100 candles of one that is still empty.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    exchange: Name = "binance"
+    start: dt.datetime | None = Field(default=None, description="what opens at this time or later")
+    end: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    recheck: bool = Field(default=False, description="read again what is stored, and what is settled")
+    newest_first: bool = Field(default=False, description="a long range from its end on")
+    dry_run: bool = Field(default=False, description="only say what it would take")
+    wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
+
+    def order(self) -> BackfillOrder:
+        """As the domain takes it; InvalidInputError for a range that is none."""
+        return BackfillOrder(
+            symbols=self.symbols,
+            timeframes=self.timeframes,
+            exchange=self.exchange,
+            start=None if self.start is None else ms(self.start, field="start"),
+            end=None if self.end is None else ms(self.end, field="end"),
+            recheck=self.recheck,
+            newest_first=self.newest_first,
+        )
+
+
+class BackfillEstimate(BaseModel):
+    """What a backfill would take at the most, by what is known of the series."""
+
+    gaps: int = Field(description="ranges to ask for")
+    candles: int
+    requests: int
+    share: float = Field(description="the requests in percent of what the exchange allows in a minute")
+    seconds: int = Field(description="how long that many requests take at the rate that is allowed")
+
+
+@router.post(
+    "/backfill",
+    status_code=202,
+    responses={200: {"model": BackfillEstimate, "description": "A dry run"}, **documented(409, 422, 502, 503)},
+)
+async def backfill(state: CurrentState, response: Response, wanted: Backfill, idempotency_key: IdempotencyKey = None) -> Submitted | BackfillEstimate:
+    """Ask for what is missing, also for gaps that are not due; refused with 409 while a task holds one of the series."""
+    order = wanted.order()
+    if wanted.dry_run:
+        response.status_code = HTTPStatus.OK
+        return BackfillEstimate(**asdict(await state.app.market.estimate(order)))
+    submission = await state.app.market.backfill(order, wait=wanted.wait, idempotency_key=idempotency_key)
+    return await submit(state, submission, f"Backfill submitted: {len(submission.resources)} series")

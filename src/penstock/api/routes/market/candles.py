@@ -1,0 +1,198 @@
+"""Market data: candles, series, the newest prices."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.schemas.candle import COLUMNS, Candle, candle_fields
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.schemas.times import ms
+from penstock.api.state import CurrentState
+from penstock.market import queries
+from penstock.market.instrument import parse_timeframes
+from penstock.market.queries import CandleQuery
+from penstock.moment import iso, iso_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.market.queries import PriceRow, SeriesRow, StoredCandle
+
+router = APIRouter(prefix="/api/v1", tags=["market data"])
+
+_MOST_PRICES = 10_000
+
+
+class CandlesQuery(BaseModel):
+    """Which candles. Without `start` the newest, with it the oldest from there on; always in ascending order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: Name = Field(description="BTC/USDT or BTCUSDT")
+    timeframe: str = Field(max_length=3, description="1m, 5m, 1h, 1d …")
+    exchange: Name = "binance"
+    start: dt.datetime | None = Field(None, description="candles that open at this time or later")
+    end: dt.datetime | None = Field(None, description="candles that open before this time")
+    limit: int = Field(500, ge=1, le=5_000)
+    cursor: str | None = Field(None, pattern=r"^(after|before):[0-9]{1,14}$", description="`next_cursor` of the page before")
+    format: Literal["json", "csv"] = "json"
+
+
+class Candles(BaseModel):
+    """A page of a series."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    candles: list[Candle]
+    next_cursor: str | None = Field(description="`cursor` of the next page in the same direction; null at the end")
+
+
+@router.get("/candles", response_model=Candles, responses={200: {"content": {"text/csv": {}}}, **documented(404, 422, 503)})
+async def candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) -> Response:
+    """Stored candles of one series, as JSON or CSV."""
+    wanted = _wanted(query)
+    # The answer is made in the thread that reads too: a long page takes the loop too long.
+    return await state.app.database.read(lambda connection: _page(queries.candles(connection, wanted), query, wanted))
+
+
+def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery) -> Response:
+    following = _next_cursor(rows, wanted)
+    if query.format == "csv":
+        return Response(_csv(rows), media_type="text/csv", headers={"X-Next-Cursor": following} if following else None)
+    page = {"exchange": query.exchange, "symbol": query.symbol, "timeframe": query.timeframe}
+    body = msgspec.json.encode({**page, "candles": [candle_fields(row) for row in rows], "next_cursor": following})
+    return Response(body, media_type="application/json")
+
+
+def _wanted(query: CandlesQuery) -> CandleQuery:
+    (timeframe,) = parse_timeframes([query.timeframe])
+    start = None if query.start is None else ms(query.start, field="start")
+    end = None if query.end is None else ms(query.end, field="end")
+    oldest_first = start is not None
+    if query.cursor is not None:
+        direction, _, at = query.cursor.partition(":")
+        oldest_first = direction == "after"
+        start, end = (int(at) + 1, end) if oldest_first else (start, int(at))
+    return CandleQuery(
+        exchange=query.exchange,
+        symbol=query.symbol,
+        timeframe=timeframe,
+        limit=query.limit,
+        start=start,
+        end=end,
+        oldest_first=oldest_first,
+    )
+
+
+def _next_cursor(rows: Sequence[StoredCandle], wanted: CandleQuery) -> str | None:
+    if len(rows) < wanted.limit:
+        return None
+    return f"after:{rows[-1].open_time}" if wanted.oldest_first else f"before:{rows[0].open_time}"
+
+
+def _csv(rows: Sequence[StoredCandle]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(candle_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows)
+    return text.getvalue()
+
+
+class SeriesQuery(BaseModel):
+    """Which series, a page at a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exchange: Name | None = None
+    symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
+    limit: int = Field(100, ge=1, le=1_000)
+    cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
+
+
+class Series(BaseModel):
+    """A series and what is stored of it: `first` and `newest` are open times, `gaps` counts known ranges that are missing."""
+
+    id: int
+    exchange: str
+    symbol: str
+    native_symbol: str
+    timeframe: str
+    first: str | None
+    newest: str | None
+    gaps: int
+
+
+class SeriesPage(BaseModel):
+    """A page of series."""
+
+    series: list[Series]
+    next_cursor: int | None
+
+
+@router.get("/series", response_model=SeriesPage, responses=documented(422, 503))
+async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
+    """Every series that was ever collected."""
+    return await state.app.database.read(
+        lambda connection: _series_page(
+            queries.series_list(connection, after_id=query.cursor, limit=query.limit, exchange=query.exchange, symbol=query.symbol), query.limit
+        )
+    )
+
+
+def _series_page(rows: Sequence[SeriesRow], limit: int) -> Response:
+    listed = [Series(**{**asdict(row), "first": iso_or_none(row.first), "newest": iso_or_none(row.newest)}) for row in rows]
+    return _json(SeriesPage(series=listed, next_cursor=rows[-1].id if len(rows) == limit else None))
+
+
+class Price(BaseModel):
+    """The newest price of a symbol: the close of its newest candle, which may still be open."""
+
+    symbol: str
+    native_symbol: str
+    exchange: str
+    price: str
+    timeframe: str
+    timestamp: str = Field(description="when that candle opened")
+    closed: bool
+
+
+class Prices(BaseModel):
+    """The newest price of each symbol in the store."""
+
+    prices: list[Price]
+
+
+@router.get("/data-collector/latest-prices", tags=["data collector"], response_model=Prices, responses=documented(503))
+async def latest_prices(state: CurrentState) -> Response:
+    """The newest price of each symbol, from the store alone."""
+    return await state.app.database.read(lambda connection: _json(_prices(queries.latest_prices(connection, limit=_MOST_PRICES))))
+
+
+def _prices(rows: Sequence[PriceRow]) -> Prices:
+    prices = [
+        Price(
+            symbol=row.symbol,
+            native_symbol=row.native_symbol,
+            exchange=row.exchange,
+            price=row.price,
+            timeframe=row.timeframe,
+            timestamp=iso(row.open_time),
+            closed=row.closed,
+        )
+        for row in rows
+    ]
+    return Prices(prices=prices)
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,57 @@
+"""Verify: prove that what is stored is whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.routes.tasks import IdempotencyKey, Submitted
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.schemas.times import ms
+from penstock.api.state import CurrentState
+from penstock.market.verify.runs import VerifyOrder
+
+router = APIRouter(prefix="/api/v1", tags=["market data"])
+
+
+class Verify(BaseModel):
+    """What to verify; without symbols, timeframes or an exchange everything that is stored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    exchange: Name | None = None
+    start: dt.datetime | None = Field(default=None, description="only what opens at this time or later")
+    end: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    sample: int | None = Field(default=None, ge=1, le=1_000_000, description="of what is compared, so many pages drawn at random")
+    seed: int | None = Field(default=None, ge=0, lt=2**31, description="draws the same pages again; the report has it")
+    against: Literal["none", "rest", "archive"] = Field(default="none", description="rest: compare with the exchange's API, value by value")
+    repair: bool = Field(default=False, description="collect again what is wrong; no row is deleted")
+
+    def order(self) -> VerifyOrder:
+        """As the runs take it; InvalidInputError for a time that is none."""
+        return VerifyOrder(
+            symbols=self.symbols,
+            timeframes=self.timeframes,
+            exchange=self.exchange,
+            start=None if self.start is None else ms(self.start, field="start"),
+            end=None if self.end is None else ms(self.end, field="end"),
+            sample=self.sample,
+            seed=self.seed,
+            against=self.against,
+            repair=self.repair,
+        )
+
+
+@router.post("/verify", status_code=202, responses=documented(404, 409, 422, 503))
+async def verify(state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
+    """Check what is stored; the report is the `result` of the task. With `repair` it is refused with 409 while a task holds one of the series."""
+    submission = await state.app.verify.submission((order or Verify()).order(), idempotency_key=idempotency_key)
+    task_id = await state.app.ledger.submit(submission)
+    await state.overview.caught_up()
+    return Submitted(task_id=str(task_id), status="submitted", message="Verification submitted")

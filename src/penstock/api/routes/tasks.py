@@ -1,0 +1,285 @@
+"""The data collector: start, follow and cancel tasks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.schemas.task import STATUS, Status, Task, task_fields
+from penstock.api.schemas.times import ms
+from penstock.api.state import CurrentState, State
+from penstock.errors import ConflictError, NotFoundError
+from penstock.market import queries
+from penstock.market.runs import COLLECTING, SCHEDULED_COLLECTION, CollectOrder
+from penstock.runs.queries import RunList, RunRow
+from penstock.runs.run import RunState
+from penstock.store.write.runs import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.app import App
+    from penstock.runs.queries import ActiveRuns
+    from penstock.runs.run import Submission
+
+router = APIRouter(prefix="/api/v1/data-collector", tags=["data collector"])
+
+_MOST_SYMBOLS = 5_000
+_YEAR_S = 366 * 86_400
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=200, description="the same key with the same request is the same task, not a second one"
+    ),
+]
+
+
+class Start(BaseModel):
+    """What to collect; without symbols or timeframes all configured ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    exchange: Name = "binance"
+    limit: int | None = Field(default=None, ge=1, le=100_000, description="the newest candles of a series that is still empty; 100 by default")
+    since: dt.datetime | None = Field(default=None, description="reach back to this time")
+    until: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    recheck: bool = Field(default=False, description="read again what is stored from `since` on, and what is known to be missing")
+    wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
+    max_age: float | None = Field(
+        default=None, gt=0, le=_YEAR_S, description="seconds for which a finished result of the same collection is good enough"
+    )
+
+
+class Submitted(BaseModel):
+    """The task; `completed` when a result that is young enough was there."""
+
+    task_id: str
+    status: Literal["submitted", "completed"]
+    message: str
+
+
+@router.post("/start", status_code=202, responses={200: {"model": Submitted, "description": "Collected before"}, **documented(409, 422, 502, 503)})
+async def start(state: CurrentState, response: Response, order: Start | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
+    """Start a collection; refused with 409 while a task holds one of its series."""
+    order = order or Start()
+    submission = await _submission(state.app, order, idempotency_key)
+    if order.max_age is not None and (found := await _found(state.app, submission, order.max_age)):
+        response.status_code = HTTPStatus.OK
+        return Submitted(task_id=found.task_id, status="completed", message=f"Collected less than {order.max_age:g} s ago")
+    return await submit(state, submission, f"Data collection submitted: {len(submission.resources)} series")
+
+
+async def _submission(app: App, order: Start, idempotency_key: str | None) -> Submission:
+    since = None if order.since is None else ms(order.since, field="since")
+    until = None if order.until is None else ms(order.until, field="until")
+    wanted = CollectOrder(
+        symbols=order.symbols,
+        timeframes=order.timeframes,
+        exchange=order.exchange,
+        limit=order.limit,
+        since=since,
+        until=until,
+        recheck=order.recheck,
+    )
+    return await app.market.collection(wanted, wait=order.wait, idempotency_key=idempotency_key)
+
+
+async def _found(app: App, submission: Submission, max_age_s: float) -> RunRow | None:
+    digest = digest_of(submission)
+    return await app.database.read(lambda connection: app.runs.newest_result(connection, digest, max_age_s=max_age_s))
+
+
+async def submit(state: State, submission: Submission, message: str) -> Submitted:
+    """Queue a run; ConflictError when a task holds one of its resources."""
+    task_id = await state.app.ledger.submit(submission)
+    await state.overview.caught_up()
+    return Submitted(task_id=str(task_id), status="submitted", message=message)
+
+
+@router.post("/refresh-symbols", status_code=202, responses=documented(409, 422, 503))
+async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
+    """Look up what the exchange lists."""
+    submission = state.app.market.symbol_refresh(state.app.market.configured.exchange)
+    return await submit(state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted")
+
+
+@router.get("/task/{task_id}", response_model=Task, responses=documented(404, 422, 503))
+async def task(state: CurrentState, task_id: uuid.UUID) -> Response:
+    """A task, however long ago it ended."""
+    return _json(task_fields(await _run(state.app, task_id)))
+
+
+async def _run(app: App, task_id: uuid.UUID) -> RunRow:
+    run = await app.database.read(lambda connection: app.runs.one(connection, str(task_id)))
+    if run is None:
+        message = f"there is no task {task_id}"
+        raise NotFoundError(message)
+    return run
+
+
+class Cancelled(BaseModel):
+    """`cancelled`, or `running` when the task is to stop and has not yet."""
+
+    task_id: str
+    status: Status
+    message: str
+
+
+@router.post("/task/{task_id}/cancel", responses=documented(404, 409, 422, 503))
+async def cancel(state: CurrentState, task_id: uuid.UUID) -> Cancelled:
+    """Stop a queued task at once, a running one within a second; what it has written stays."""
+    try:
+        was = await state.app.ledger.cancel(task_id)
+    except ConflictError:
+        ended = await _run(state.app, task_id)
+        message = f"task {task_id} has already ended: {STATUS[ended.state]}"
+        raise ConflictError(message, task_id=str(task_id)) from None
+    await state.overview.caught_up()
+    if was is RunState.QUEUED:
+        return Cancelled(task_id=str(task_id), status="cancelled", message="Task cancelled")
+    return Cancelled(task_id=str(task_id), status="running", message="The task will stop; what it has written stays")
+
+
+class Page(BaseModel):
+    """Which tasks, a page at a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_type: Name | None = Field(default=None, description="data_collection, symbol_refresh, scheduled_data_collection …")
+    limit: int = Field(default=100, ge=1, le=500)
+    cursor: int | None = Field(default=None, ge=1, lt=2**63, description="`next_cursor` of the page before")
+
+
+class TaskPage(BaseModel):
+    """Tasks, the newest first."""
+
+    tasks: list[Task]
+    next_cursor: int | None
+
+
+@router.get("/tasks", response_model=TaskPage, responses=documented(422, 503))
+async def tasks(state: CurrentState, page: Annotated[Page, Query()]) -> Response:
+    """The tasks that are active, or ended a short while ago."""
+    return await _page(state.app, page, active_only=False)
+
+
+@router.get("/tasks/active", response_model=TaskPage, responses=documented(422, 503))
+async def active_tasks(state: CurrentState, page: Annotated[Page, Query()]) -> Response:
+    """The tasks that are queued or running."""
+    return await _page(state.app, page, active_only=True)
+
+
+async def _page(app: App, page: Page, *, active_only: bool) -> Response:
+    wanted = RunList(limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor)
+    found = await app.database.read(lambda connection: app.runs.listed(connection, wanted))
+    following = found[-1].id if len(found) == page.limit else None
+    return _json({"tasks": [task_fields(run) for run in found], "next_cursor": following})
+
+
+class TaskCounts(BaseModel):
+    """The listed tasks by status."""
+
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class CollectorNames(BaseModel):
+    """What is collected by itself; `available_symbols`: what the exchange trades, as of the last symbol refresh."""
+
+    symbols_count: int
+    timeframes: list[str]
+    available_symbols: list[str]
+
+
+class Statistics(BaseModel):
+    """Tasks and symbols in numbers."""
+
+    task_counts: TaskCounts
+    active_tasks_count: int
+    data_collector_status: CollectorNames
+
+
+@router.get("/tasks/stats", responses=documented(503))
+async def statistics(state: CurrentState) -> Statistics:
+    """How many tasks there are, and what there is to collect."""
+    app, configured = state.app, state.app.market.configured
+    counts, symbols, available = await app.database.read(
+        lambda connection: (
+            app.runs.counts(connection),
+            queries.configured_symbols(connection, configured),
+            queries.trading_symbols(connection, configured.exchange, limit=_MOST_SYMBOLS),
+        )
+    )
+    return Statistics(
+        task_counts=TaskCounts(**{STATUS[run_state]: count for run_state, count in counts.items()}),
+        active_tasks_count=counts[RunState.QUEUED] + counts[RunState.RUNNING],
+        data_collector_status=CollectorNames(symbols_count=len(symbols), timeframes=list(configured.timeframes), available_symbols=available),
+    )
+
+
+class SchedulerStatus(BaseModel):
+    """The scheduler of this process; `active_tasks_count` counts what it has submitted."""
+
+    is_running: bool
+    collection_interval: int
+    symbol_refresh_interval: int
+    data_collection_running: bool
+    active_tasks_count: int
+    scheduler_task_types: list[str]
+
+
+class CollectorStatus(BaseModel):
+    """The collector; `is_running`: this process works on tasks, `symbols`: those that it collects by itself."""
+
+    is_running: bool
+    symbols_count: int
+    active_tasks: int
+    collection_interval: int
+    symbols: list[str]
+    scheduler_status: SchedulerStatus
+
+
+@router.get("/status", responses=documented(503))
+async def status(state: CurrentState) -> CollectorStatus:
+    """What the collector does now."""
+    app, settings = state.app, state.app.settings
+    view = await state.overview.view()
+    scheduler = SchedulerStatus(
+        is_running=app.scheduler.running,
+        collection_interval=settings.collection_interval,
+        symbol_refresh_interval=settings.symbol_refresh_interval,
+        data_collection_running=any(one.kind in COLLECTING and one.state is RunState.RUNNING for one in view.active),
+        active_tasks_count=_count(view.active, (SCHEDULED_COLLECTION,)),
+        scheduler_task_types=[SCHEDULED_COLLECTION],
+    )
+    return CollectorStatus(
+        is_running=app.executor.running,
+        symbols_count=len(view.symbols),
+        active_tasks=_count(view.active, None),
+        collection_interval=settings.collection_interval,
+        symbols=list(view.symbols),
+        scheduler_status=scheduler,
+    )
+
+
+def _count(active: Sequence[ActiveRuns], kinds: Sequence[str] | None) -> int:
+    return sum(one.count for one in active if kinds is None or one.kind in kinds)
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")

@@ -1,0 +1,57 @@
+"""Access tokens, for those who may do everything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.access.scopes import Scope
+from penstock.api.schemas.name import Name
+from penstock.api.schemas.problem import documented
+from penstock.api.schemas.token import TokenShown, token_fields
+from penstock.api.state import CurrentState
+
+router = APIRouter(prefix="/api/v1/admin/tokens", tags=["access"])
+
+_TEN_YEARS_S = 3_653 * 86_400
+
+TokenId = Annotated[int, Path(ge=1, lt=2**31)]
+
+
+class NewToken(BaseModel):
+    """The token to make; without `expires_in_s` it works until it is revoked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[Name, Field(min_length=1, description="who or what uses it")]
+    scope: Scope
+    expires_in_s: int | None = Field(None, ge=1, le=_TEN_YEARS_S)
+
+
+class TokenMade(TokenShown):
+    """A new token, with its text for the only time."""
+
+    token: str
+
+
+@router.post("", status_code=201, responses=documented(409, 422, 503))
+async def create(state: CurrentState, wanted: NewToken) -> TokenMade:
+    """Make a token; its text is shown here and never again. From the first one on every request needs one."""
+    token, text = await state.app.tokens.create(wanted.name, wanted.scope, expires_in_s=wanted.expires_in_s)
+    await state.known.refresh()
+    return TokenMade(**token_fields(token), token=text)
+
+
+@router.get("", responses=documented(503))
+async def listed(state: CurrentState) -> list[TokenShown]:
+    """The newest 1,000 tokens, also those that were revoked or have expired."""
+    return [TokenShown(**token_fields(token)) for token in await state.app.tokens.listed()]
+
+
+@router.delete("/{token_id}", status_code=204, responses=documented(404, 422, 503))
+async def revoke(state: CurrentState, token_id: TokenId) -> None:
+    """Make a token stop working: here at once, in other processes and on open WebSockets within some seconds."""
+    await state.app.tokens.revoke(token_id)
+    await state.known.refresh()

@@ -1,0 +1,45 @@
+"""`/api/v1/ws`: candles as they are stored, tasks as they come further, alerts as they fire and are resolved."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, WebSocket
+
+from penstock.api.live.channels import error_message, parse
+from penstock.api.live.transport import evictor
+from penstock.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+    from penstock.api.live.client import Client
+    from penstock.api.live.hub import Hub
+    from penstock.api.state import State
+
+router = APIRouter(prefix="/api/v1")
+
+
+@router.websocket("/ws")
+async def follow(websocket: WebSocket) -> None:
+    """Tell a client what it subscribes to, until it or the service ends."""
+    state: State = websocket.app.state.penstock
+    await websocket.accept()
+    with state.hub.joined(websocket.send_text, evictor(websocket.scope)) as client:
+        pumping = asyncio.create_task(client.pump(), name="client")
+        try:
+            while (message := await websocket.receive())["type"] == "websocket.receive":
+                _take(state.hub, client, message)
+        finally:
+            pumping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pumping
+
+
+def _take(hub: Hub, client: Client, message: Message) -> None:
+    try:
+        hub.order(client, parse(message.get("text") or message.get("bytes") or b""))
+    except InvalidInputError as error:
+        client.put(error_message(error))

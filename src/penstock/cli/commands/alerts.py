@@ -1,0 +1,146 @@
+"""`penstock alerts` and `penstock alert targets`: what fires, and who is told of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from penstock.api.schemas.alert import alert_fields, target_fields
+from penstock.cli.client import ServiceClient
+from penstock.cli.options import Database
+from penstock.cli.reached import reached
+from penstock.cli.shown.terminal import err, fitting_table, out, print_table, show_time
+from penstock.cli.shown.text import one_line
+from penstock.cli.signals import run
+from penstock.errors import InvalidInputError
+from penstock.name import checked_name
+from penstock.opening import open_reader, serving_url
+from penstock.settings import load_settings
+from penstock.store.write import alert_targets
+from penstock.store.write.alerts import AlertList, listed
+
+if TYPE_CHECKING:
+    from penstock.alerts.book import Alert, TargetRow
+    from penstock.alerts.targets import Trial
+    from penstock.settings import Settings
+
+_UNDELIVERED = 4
+_MOST = 1_000
+_LEAST_KEY, _MOST_KEY = 16, 200
+_LARGEST_ID = 2**31 - 1
+_PATH = "/api/v1/admin/alerts/targets"
+
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array.")]
+TargetId = Annotated[int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")]
+
+alert = typer.Typer(help="Say where alerts are sent.", no_args_is_help=True)
+targets = typer.Typer(help="Add, list, remove and test the targets that alerts are sent to.", no_args_is_help=True)
+alert.add_typer(targets, name="targets")
+
+
+def alerts(database: Database = None, as_json: AsJson = False) -> None:
+    """List what fires, and what was resolved in the last week."""
+    found = run(_alerts(load_settings(database_url=database)))
+    if as_json:
+        typer.echo(json.dumps([alert_fields(one) for one in found]))
+        return
+    table = fitting_table("state", "since (UTC)", "what", whole=("state", "since (UTC)"))
+    for one in found:
+        table.add_row(one.state, show_time(one.since), one_line(one.message))
+    print_table(table, fit=True)
+
+
+@targets.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="A webhook, https://…, or an Apprise URL, such as ntfy://topic.")],
+    signing_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Signs a webhook's messages.", show_default="a new one", envvar="PENSTOCK_SIGNING_KEY")
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Send alerts there too; prints the key that signs a webhook's messages, which nobody can show again."""
+    name = checked_name(name)
+    _check_key(signing_key)
+    target_id, key = run(_add(load_settings(database_url=database), name, url, signing_key))
+    err.print(f"Alerts are sent to {one_line(name)} too, target {target_id}; try it with: penstock alert targets test {target_id}")
+    if key:
+        typer.echo(key)
+
+
+@targets.command("list")
+def list_(database: Database = None, as_json: AsJson = False) -> None:
+    """List the targets, without what is secret of their addresses."""
+    found = run(_targets(load_settings(database_url=database)))
+    if as_json:
+        typer.echo(json.dumps([target_fields(one) for one in found]))
+        return
+    table = fitting_table("id", "name", "kind", "address", "enabled", whole=("id", "kind", "enabled"))
+    for one in found:
+        table.add_row(str(one.id), one_line(one.name), one.kind, one_line(one.shown), "yes" if one.enabled else "no")
+    print_table(table, fit=True)
+
+
+@targets.command()
+def remove(target_id: TargetId, database: Database = None) -> None:
+    """Send nothing there any more, also nothing that waits to be sent."""
+    run(_remove(load_settings(database_url=database), target_id))
+    out.print(f"target {target_id} is removed")
+
+
+@targets.command("test")
+def try_out(target_id: TargetId, database: Database = None) -> None:
+    """Send a trial message now and say what came back; ends with 4 when it did not arrive."""
+    delivered, detail = run(_try_out(load_settings(database_url=database), target_id))
+    out.print(f"{'delivered' if delivered else 'not delivered'}: {one_line(detail)}")
+    if not delivered:
+        raise typer.Exit(_UNDELIVERED)
+
+
+def _check_key(signing_key: str | None) -> None:
+    if signing_key is not None and not _LEAST_KEY <= len(signing_key) <= _MOST_KEY:
+        message = f"signing-key: it has {_LEAST_KEY} to {_MOST_KEY} signs; leave it out to have one made"
+        raise InvalidInputError(message, field="signing-key")
+
+
+async def _alerts(settings: Settings) -> list[Alert]:
+    """Beside a service too: it owns the file, and reading is free."""
+    async with open_reader(settings) as reader:
+        return await reader.read(lambda connection: listed(connection, AlertList(limit=_MOST)))
+
+
+async def _targets(settings: Settings) -> list[TargetRow]:
+    async with open_reader(settings) as reader:
+        return await reader.read(alert_targets.listed)
+
+
+async def _add(settings: Settings, name: str, url: str, signing_key: str | None) -> tuple[int, str | None]:
+    if serving_url(settings) is None:
+        from penstock.app import refuse_bad_target  # noqa: PLC0415 - as in `reached`: a service checks it itself
+
+        await refuse_bad_target(settings, url, signing_key)
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            made = await side.call("POST", _PATH, {"name": name, "url": url, "signing_key": signing_key})
+            return made["id"], made["signing_key"]
+        kept = await side.alert_targets.add(name, url, signing_key)
+        return kept.target.id, kept.signing_key
+
+
+async def _remove(settings: Settings, target_id: int) -> None:
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            await side.call("DELETE", f"{_PATH}/{target_id}")
+        else:
+            await side.alert_targets.remove(target_id)
+
+
+async def _try_out(settings: Settings, target_id: int) -> tuple[bool, str]:
+    async with reached(settings) as side:
+        if isinstance(side, ServiceClient):
+            answer = await side.call("POST", f"{_PATH}/{target_id}/test")
+            return answer["delivered"], answer["detail"]
+        trial: Trial = await side.alert_targets.try_out(target_id)
+        return trial.delivered, trial.detail

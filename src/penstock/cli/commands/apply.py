@@ -1,0 +1,77 @@
+"""`penstock apply`: the configs of a file, all of them or none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from penstock.api.schemas.config import ApplyConfigs, ConfigFile
+from penstock.cli.commands.config import what
+from penstock.cli.doors import checked, opened
+from penstock.cli.options import Database
+from penstock.cli.shown.terminal import out
+from penstock.cli.signals import run
+from penstock.errors import InvalidInputError
+from penstock.logs import log_to_stderr
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from penstock.settings import Settings
+
+_MOST_BYTES = 1_000_000
+
+
+def apply(
+    file: Annotated[Path, typer.Option("-f", "--file", metavar="FILE", help="YAML with a list `configs`, each with the fields of the API.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", metavar="", help="Only show what would change.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", metavar="", help="Remove every config that the file does not name.")] = False,
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+) -> None:
+    """Make the configs be as a file says, all of them or none; a second time it changes nothing."""
+    read = checked(ConfigFile, _read(file))
+    order = ApplyConfigs(configs=read.configs, prune=prune, dry_run=dry_run)
+    done = run(_apply(load_settings(database_url=database), order))
+    if as_json:
+        typer.echo(json.dumps(done))
+    else:
+        _show(done)
+
+
+async def _apply(settings: Settings, order: ApplyConfigs) -> dict[str, Any]:
+    log_to_stderr(settings.log_level or "critical")
+    async with opened(settings) as door:
+        return await door.apply(order)
+
+
+def _read(file: Path) -> object:
+    try:
+        with file.open("rb") as opened_file:
+            text = opened_file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidInputError(f"file: {file} cannot be read ({error.strerror})", field="file") from None
+    if len(text) > _MOST_BYTES:
+        raise InvalidInputError(f"file: {file} is larger than {_MOST_BYTES:,} bytes", field="file")
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidInputError(f"file: {file} is no YAML ({reason}); write a text that begins with a * in quotes", field="file") from None
+
+
+def _show(done: Mapping[str, Any]) -> None:
+    for one in done["added"]:
+        out.print(f"+ {what(one)}")
+    for one in done["changed"]:
+        changes = ", ".join(f"{name}: {old} → {new}" for name, (old, new) in one["changes"].items())
+        out.print(f"~ {one['symbol']} on {one['exchange']}, {changes}")
+    for one in done["removed"]:
+        out.print(f"- {one['symbol']} on {one['exchange']}")
+    counts = f"{len(done['added'])} added, {len(done['changed'])} changed, {len(done['removed'])} removed, {done['unchanged']} unchanged"
+    out.print(f"would be: {counts}" if done["dry_run"] else counts)

@@ -1,0 +1,189 @@
+"""`penstock accounts`: the CardTrader sellers whose inventories are kept in step."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli.options import Database
+from penstock.cli.seller_doors import opened_seller
+from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.shown.text import counted, one_line
+from penstock.cli.signals import run
+from penstock.cli.stored import opened_inventories
+from penstock.errors import InvalidInputError
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from penstock.settings import Settings
+
+_MOST_TOKEN_BYTES = 10_000
+
+accounts = typer.Typer(help="CardTrader sellers: list, add, edit, remove.", invoke_without_command=True)
+
+AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name or its number, as `penstock accounts` shows them.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+TokenFile = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A file with the API token in it; - reads it from the standard input.", show_default=False),
+]
+
+
+@accounts.callback()
+def _accounts(context: typer.Context, database: Database = None, as_json: AsJson = False) -> None:
+    """CardTrader sellers: without a command they are listed."""
+    if context.invoked_subcommand is None:
+        list_(database, as_json)
+    elif database is not None or as_json:
+        command = context.invoked_subcommand
+        raise InvalidInputError(f"accounts: write the options behind {command}, as in: penstock accounts {command} …", field="accounts")
+
+
+@accounts.command("list")
+def list_(database: Database = None, as_json: AsJson = False) -> None:
+    """List the accounts, with the newest sync of each."""
+    found = run(_listed(load_settings(database_url=database)))
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    names = ("id", "name", "seller", "products", "last sync (UTC)", "state")
+    table = fitting_table(*names, whole=("id", "seller", "products", "state"), right=("products",))
+    for one in found:
+        table.add_row(str(one["id"]), one_line(one["name"]), str(one["user_id"]), f"{one['products']:,}", *_last(one))
+    print_table(table, fit=True)
+    if not found:
+        err.print("there is no account yet; add one with: penstock accounts add NAME")
+
+
+@accounts.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it, up to 50 characters.")],
+    token_file: TokenFile = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a seller's account. The token is asked for, or comes from PENSTOCK_CARDTRADER_TOKEN or a file; it is checked and kept encrypted."""
+    settings = load_settings(database_url=database)
+    made = run(_add(settings, name, _token(settings, token_file)))
+    _show(made, f"sync it with: penstock sync {shlex.quote(made['name'])}", as_json=as_json)
+
+
+@accounts.command()
+def edit(
+    account: AccountName,
+    name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="Another name.", show_default=False)] = None,
+    token_file: TokenFile = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an account another name, or another token of the same seller."""
+    if name is None and token_file is None:
+        raise InvalidInputError("edit: nothing to change was given; use --name or --token-file", field="edit")
+    token = None if token_file is None else _token_in(token_file)
+    _show(run(_edit(load_settings(database_url=database), account, name, token)), "changed", as_json=as_json)
+
+
+@accounts.command()
+def remove(
+    account: AccountName,
+    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")] = False,
+    database: Database = None,
+) -> None:
+    """Delete an account with its products and their history. CardTrader is not told: there nothing changes."""
+    settings = load_settings(database_url=database)
+    found = run(_found(settings, account))
+    what = f"account {found['id']}, {one_line(found['name'])}, with {counted(found['products'], 'product')} and their history"
+    if not (yes or _confirmed(f"Delete {what}?")):
+        err.print("nothing was deleted")
+        return
+    run(_remove(settings, found["id"]))
+    out.print(f"deleted: {what}")
+
+
+def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise InvalidInputError(f"yes: {question} Nobody can be asked here; say it with --yes", field="yes")
+    return typer.confirm(question, err=True)
+
+
+def _token(settings: Settings, file: str | None) -> str:
+    """Never a word of the command line, which others on the machine can see."""
+    if file is not None:
+        return _token_in(file)
+    if settings.cardtrader_token is not None:
+        return settings.cardtrader_token.get_secret_value()
+    if sys.stdin.isatty():
+        return _asked()
+    message = "token: none was given; set PENSTOCK_CARDTRADER_TOKEN, or use --token-file FILE (- is the standard input)"
+    raise InvalidInputError(message, field="token")
+
+
+def _token_in(file: str) -> str:
+    if file == "-":
+        return _asked() if sys.stdin.isatty() else _one_word(sys.stdin.buffer.read(_MOST_TOKEN_BYTES + 1), "the standard input")
+    try:
+        with Path(file).open("rb") as opened:
+            return _one_word(opened.read(_MOST_TOKEN_BYTES + 1), file)
+    except OSError as error:
+        raise InvalidInputError(f"token-file: {file} cannot be read ({error.strerror})", field="token-file") from None
+
+
+def _asked() -> str:
+    answer: str = typer.prompt("CardTrader API token (is not shown)", hide_input=True, err=True)
+    return answer.strip()
+
+
+def _one_word(read: bytes, where: str) -> str:
+    words = read.decode(errors="replace").split()
+    if len(words) != 1 or len(read) > _MOST_TOKEN_BYTES:
+        raise InvalidInputError(f"token-file: {where} has to hold the token and nothing else", field="token-file")
+    return words[0]
+
+
+async def _add(settings: Settings, name: str, token: str) -> dict[str, Any]:
+    async with opened_seller(settings) as door:
+        return await door.add(name, token)
+
+
+async def _listed(settings: Settings) -> list[dict[str, Any]]:
+    async with opened_inventories(settings) as inventories:
+        return await inventories.accounts()
+
+
+async def _found(settings: Settings, account: str) -> dict[str, Any]:
+    async with opened_inventories(settings) as inventories:
+        return await inventories.account(account)
+
+
+async def _edit(settings: Settings, account: str, name: str | None, token: str | None) -> dict[str, Any]:
+    found = await _found(settings, account)
+    async with opened_seller(settings) as door:
+        return await door.change(found["id"], name=name, token=token)
+
+
+async def _remove(settings: Settings, account_id: int) -> None:
+    async with opened_seller(settings) as door:
+        await door.remove(account_id)
+
+
+def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(account))
+    else:
+        out.print(f"account {account['id']}: {one_line(account['name'])}, seller {account['user_id']}, {what}")
+
+
+def _last(account: dict[str, Any]) -> tuple[str, str]:
+    newest = account["newest_sync"]
+    return ("", "never synced") if newest is None else (shown_time(newest["finished_at"] or newest["started_at"]), state_of(newest))
+
+
+def state_of(sync: dict[str, Any]) -> str:
+    """What became of a sync, in a word."""
+    state: str = sync["status"] if sync["status"] != "completed" or sync["state"] is None else sync["state"]
+    return state.replace("_", " ")

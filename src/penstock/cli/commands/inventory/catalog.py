@@ -1,0 +1,83 @@
+"""`penstock catalog` and `penstock unmapped`: the seller's own list of cards, and what is not found in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli.commands.inventory.products import AsJson, Limit, SomeAccount
+from penstock.cli.options import Database
+from penstock.cli.seller_doors import opened_seller
+from penstock.cli.shown.terminal import err, fitting_table, out, print_table
+from penstock.cli.shown.text import counted, one_line
+from penstock.cli.signals import run
+from penstock.cli.stored import opened_inventories
+from penstock.errors import InvalidInputError
+from penstock.inventory.card_list import MOST_BYTES
+from penstock.logs import log_to_stderr
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from penstock.settings import Settings
+
+catalog = typer.Typer(help="Your own list of cards: upload.", no_args_is_help=True)
+
+
+@catalog.command()
+def upload(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a first row of names, or a JSON array of objects.")],
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+) -> None:
+    """Replace your list of cards, and map CardTrader's blueprints to it anew; no sync is needed for it.
+
+    Columns: sku (yours, needed), name, scryfall_id, tcgplayer_id, cardmarket_id, set_code and collector_number.
+    """
+    uploaded = run(_upload(load_settings(database_url=database), _read(file), is_json=file.suffix.lower() == ".json"))
+    if as_json:
+        typer.echo(json.dumps(uploaded))
+    else:
+        out.print(f"{counted(uploaded['rows'], 'row')} in your list now, {counted(uploaded['mapped'], 'blueprint')} mapped to it")
+
+
+def unmapped(account: SomeAccount = None, limit: Limit = 20, database: Database = None, as_json: AsJson = False) -> None:
+    """Show blueprints that are not in your list of cards.
+
+    Those with the most products come first.
+    """
+    found = run(_unmapped(load_settings(database_url=database), account))
+    if as_json:
+        typer.echo(json.dumps(found[:limit]))
+        return
+    table = fitting_table("blueprint", "name", "products", whole=("blueprint", "products"), right=("products",))
+    for one in found[:limit]:
+        table.add_row(str(one["blueprint_id"]), one_line(one["name"]), f"{one['products']:,}")
+    print_table(table, fit=True)
+    total = f"{counted(len(found), 'blueprint')} with {counted(sum(one['products'] for one in found), 'product')} not mapped"
+    err.print(f"{total}; the first {limit:,} are shown" if len(found) > limit else total)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            body = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidInputError(f"file: {file} cannot be read ({error.strerror})", field="file") from None
+    if len(body) > MOST_BYTES:
+        raise InvalidInputError(f"file: {file} is larger than {MOST_BYTES:,} bytes", field="file")
+    return body
+
+
+async def _upload(settings: Settings, body: bytes, *, is_json: bool) -> dict[str, Any]:
+    log_to_stderr(settings.log_level or "critical")
+    async with opened_seller(settings) as door:
+        return await door.upload(body, is_json=is_json)
+
+
+async def _unmapped(settings: Settings, account: str | None) -> list[dict[str, Any]]:
+    async with opened_inventories(settings) as inventories:
+        account_id = None if account is None else (await inventories.account(account))["id"]
+        return await inventories.unmapped(account_id)

@@ -1,0 +1,111 @@
+"""`penstock candles`: look at what is stored."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from penstock.cli.options import Database, Exchange
+from penstock.cli.shown.terminal import err, out, parse_time, show_time, table_lines
+from penstock.cli.signals import run
+from penstock.market import coverage_queries, queries
+from penstock.market.coverage_queries import SeriesFilter
+from penstock.market.instrument import parse_timeframes
+from penstock.market.queries import CandleQuery
+from penstock.opening import open_reader
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from penstock.market.coverage_queries import Gap
+    from penstock.market.queries import StoredCandle
+    from penstock.settings import Settings
+
+_MOST_GAPS = 1_000
+
+
+def candles(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="BTC/USDT or BTCUSDT.")],
+    timeframe: Annotated[str, typer.Option("-t", "--timeframe", metavar="STEP", help="One timeframe, such as 1h.")],
+    exchange: Exchange = "binance",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="The newest so many.")] = 20,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False)] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, every column, times in ms.")] = False,
+) -> None:
+    """Show stored candles of a series, the newest last."""
+    (step,) = parse_timeframes([timeframe])
+    query = CandleQuery(
+        exchange=exchange,
+        symbol=symbol,
+        timeframe=step,
+        limit=limit,
+        start=None if start is None else parse_time(start, field="start"),
+        end=None if end is None else parse_time(end, field="end"),
+    )
+    rows, missing = run(_read(load_settings(database_url=database), query))
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows]))
+    elif rows:
+        for line in _lines(f"{symbol} {step}", rows, missing):
+            out.print(line)
+    else:
+        err.print(f"no stored candle of {symbol} {step} opens in that time")
+        for gap in missing:
+            err.print(_gap(gap))
+
+
+async def _read(settings: Settings, query: CandleQuery) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
+    """The candles, and the gaps among and around them."""
+    async with open_reader(settings) as database:
+        return await database.read(
+            lambda connection: (
+                rows := queries.candles(connection, query),
+                coverage_queries.gaps(connection, _shown(query, rows), reason=None, after=None, limit=_MOST_GAPS),
+            )
+        )
+
+
+def _shown(query: CandleQuery, rows: Sequence[StoredCandle]) -> SeriesFilter:
+    """The part of the series that the rows show."""
+    start = rows[0].open_time if len(rows) == query.limit else query.start
+    return SeriesFilter(exchange=query.exchange, symbol=query.symbol, timeframe=query.timeframe.value, start=start, end=query.end)
+
+
+def _gap(gap: Gap) -> str:
+    return f" {show_time(gap.span.start)}  {gap.candles:,} missing: {gap.span.state.value}"
+
+
+def _lines(title: str, rows: Sequence[StoredCandle], missing: Sequence[Gap]) -> Iterator[str]:
+    """The table, with lines for the gaps at their places: in a column of it they would make it wider than most terminals."""
+    lines = table_lines(_table(title, rows))
+    head = len(lines) - len(rows)
+    yield from lines[:head]
+    left = deque(missing)
+    for row, line in zip(rows, lines[head:], strict=True):
+        while left and left[0].span.start < row.open_time:
+            yield _gap(left.popleft())
+        yield line
+    yield from map(_gap, left)
+
+
+def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
+    table = Table("opened (UTC)", title=title, box=None, title_justify="left")
+    for name in ("open", "high", "low", "close", "volume"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for row in rows:
+        numbers = (_short(row.open), _short(row.high), _short(row.low), _short(row.close), _short(row.volume))
+        table.add_row(show_time(row.open_time), *numbers, "" if row.closed else "open")
+    return table
+
+
+def _short(number: str) -> str:
+    """Without the zeros at the end, which say nothing to a reader."""
+    return number.rstrip("0").rstrip(".") if "." in number else number

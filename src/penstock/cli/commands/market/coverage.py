@@ -1,0 +1,172 @@
+"""`penstock series`, `coverage` and `gaps`: what is known of the data, and what it rests on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from penstock.api.routes.market.coverage import gap_fields, span_fields
+from penstock.cli.options import Database
+from penstock.cli.shown.terminal import err, fitting_table, parse_time, print_sentence, print_table, show_time
+from penstock.cli.signals import run
+from penstock.errors import InvalidInputError
+from penstock.market import coverage_queries as queries
+from penstock.market.collect.coverage import SpanState
+from penstock.market.coverage_queries import REASONS, SeriesFilter
+from penstock.market.instrument import parse_timeframes
+from penstock.moment import iso, iso_or_none
+from penstock.opening import open_reader
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from penstock.market.collect.coverage import Span
+    from penstock.market.coverage_queries import Gap, SeriesCoverage
+    from penstock.settings import Settings
+
+T = TypeVar("T")
+
+_MOST_SERIES = 500
+# The spans of a page are shared by its series.
+_SERIES_WITH_SPANS = 10
+_MOST_GAPS = 100_000
+
+Symbol = Annotated[str | None, typer.Argument(metavar="SYMBOL", help="Only this one: BTC/USDT or BTCUSDT.", show_default=False)]
+Step = Annotated[str | None, typer.Option("-t", "--timeframe", metavar="STEP", help="Only this timeframe, such as 1h.", show_default=False)]
+Of = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False)]
+Start = Annotated[str | None, typer.Option(metavar="TIME", help="Only what lies behind this time (UTC).", show_default=False)]
+End = Annotated[str | None, typer.Option(metavar="TIME", help="Only what lies before this time (UTC).", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")]
+
+
+def series(symbol: Symbol = None, timeframe: Step = None, exchange: Of = None, database: Database = None, as_json: AsJson = False) -> None:
+    """List what is collected: from when to when, and how complete."""
+    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES)
+    if as_json:
+        typer.echo(json.dumps([_fields(one) for one in found]))
+        return
+    names = ("exchange", "symbol", "step", "from (UTC)", "to (UTC)", "complete")
+    table = fitting_table(*names, whole=("symbol", "step", "complete"), right=("complete",))
+    for one in found:
+        table.add_row(one.exchange, one.symbol, one.timeframe, _time(one.start), _time(one.end), _percent(one))
+    _show(table, found, "series")
+
+
+def coverage(
+    symbol: Symbol = None,
+    timeframe: Step = None,
+    exchange: Of = None,
+    start: Start = None,
+    end: End = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."""
+    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange, start, end), _SERIES_WITH_SPANS)
+    if as_json:
+        typer.echo(json.dumps([_fields(one) | {"spans": [span_fields(span) for span in one.spans], "more_spans": one.more} for one in found]))
+        return
+    table = fitting_table("series", "from (UTC)", "to (UTC)", "state", "asked", "again (UTC)", whole=("state", "asked"), right=("asked",))
+    for one in found:
+        for span in one.spans:
+            table.add_row(_name(one), _time(span.start), _time(span.end), span.state.value, *_rests_on(span))
+    _show(table, [span for one in found for span in one.spans], "range")
+    for one in found:
+        if one.more:
+            print_sentence(f"{_name(one)} has older ranges: --end {iso(one.spans[0].start)} shows what lies before these", err)
+
+
+def gaps(
+    symbol: Symbol = None,
+    timeframe: Step = None,
+    exchange: Of = None,
+    reason: Annotated[str | None, typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}.", show_default=False)] = None,
+    start: Start = None,
+    end: End = None,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_GAPS, metavar="N", help="Maximum to show.")] = 100,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is missing, with the reason."""
+    wanted, state = _filter(symbol, timeframe, exchange, start, end), _reason(reason)
+    settings = load_settings(database_url=database)
+    found = _read(settings, lambda connection: queries.gaps(connection, wanted, reason=state, after=None, limit=limit + 1))
+    if as_json:
+        typer.echo(json.dumps([gap_fields(gap) for gap in found[:limit]]))
+        return
+    names = ("series", "from (UTC)", "to (UTC)", "candles", "reason", "asked", "again (UTC)")
+    table = fitting_table(*names, whole=("candles", "reason", "asked"), right=("candles", "asked"))
+    for gap in found[:limit]:
+        span = gap.span
+        table.add_row(_name(gap), _time(span.start), _time(span.end), f"{gap.candles:,}", span.state.value, *_rests_on(span))
+    _show(table, found, "gap")
+    for told in dict.fromkeys(gap.span.state for gap in found[:limit]):
+        print_sentence(f"{told.value}: {REASONS[told]}", err)
+    if len(found) > limit:
+        how = f"--limit {min(10 * limit, _MOST_GAPS)} shows more of them" if limit < _MOST_GAPS else "--start, --end and --reason show others"
+        print_sentence(f"there are more; {how}", err)
+
+
+def _filter(symbol: str | None, timeframe: str | None, exchange: str | None, start: str | None = None, end: str | None = None) -> SeriesFilter:
+    steps = parse_timeframes([timeframe]) if timeframe is not None else ()
+    return SeriesFilter(
+        exchange=exchange,
+        symbol=symbol,
+        timeframe=steps[0].value if steps else None,
+        start=None if start is None else parse_time(start, field="start"),
+        end=None if end is None else parse_time(end, field="end"),
+    )
+
+
+def _reason(word: str | None) -> SpanState | None:
+    if word is None:
+        return None
+    if word not in {one.value for one in REASONS}:
+        message = f"reason: {word[:40]!r} is none; use one of {', '.join(REASONS)}"
+        raise InvalidInputError(message, field="reason")
+    return SpanState(word)
+
+
+def _read(settings: Settings, query: Callable[[Any], T]) -> T:
+    async def read() -> T:
+        async with open_reader(settings) as database:
+            return await database.read(query)
+
+    return run(read())
+
+
+def _all_series(settings: Settings, wanted: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
+    return _read(settings, lambda connection: queries.all_series_coverage(connection, wanted, in_a_page=in_a_page))
+
+
+def _show(table: object, found: Sequence[object], noun: str) -> None:
+    if found:
+        print_table(table, fit=True)  # type: ignore[arg-type]
+    else:
+        err.print(f"no {noun}")
+
+
+def _fields(one: SeriesCoverage) -> dict[str, object]:
+    edges = {"from": iso_or_none(one.start), "to": iso_or_none(one.end), "complete": one.complete}
+    return {"exchange": one.exchange, "symbol": one.symbol, "timeframe": one.timeframe, **edges}
+
+
+def _time(at: int | None) -> str:
+    return "" if at is None else show_time(at)
+
+
+def _percent(one: SeriesCoverage) -> str:
+    return "" if one.complete is None else f"{one.complete:.2f} %"
+
+
+def _name(one: SeriesCoverage | Gap) -> str:
+    return f"{one.symbol} {one.timeframe}"
+
+
+def _rests_on(span: Span) -> tuple[str, str]:
+    """How often it was asked for, and when it is again."""
+    known = span.evidence
+    return ("", "") if known is None else (str(known.asked), _time(known.due))

@@ -1,0 +1,154 @@
+"""`penstock verify`: prove that what is stored is whole, and mend what is not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli.client import ServiceClient
+from penstock.cli.exit_codes import NOT_WHOLE, SOME_FAILED
+from penstock.cli.followed import ended_task
+from penstock.cli.options import Database, Exchanges, Timeframes, timeframes_of
+from penstock.cli.reached import reached
+from penstock.cli.shown.progress import shown_progress
+from penstock.cli.shown.terminal import err, parse_time, print_sentence, show_time
+from penstock.cli.shown.text import counted, one_line
+from penstock.cli.signals import run
+from penstock.market.verify.finding import MEANINGS, Kind
+from penstock.market.verify.runs import VerifyOrder
+from penstock.moment import iso
+from penstock.opening import refuse_missing
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from penstock.app import App
+
+_MOST_PLACES = 3
+# What only the exchange can tell.
+_TOLD_BY_REST = {Kind.DIFFERENT.value, Kind.MISSING_HERE.value}
+
+
+def verify(
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Only these, such as BTC/USDT.", show_default=False)] = None,
+    timeframes: Timeframes = None,
+    exchange: Exchanges = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
+    against: Annotated[str, typer.Option(metavar="WHAT", help="rest: compare with the exchange too, value by value.")] = "none",
+    sample: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, metavar="N", help="Compare N pages, drawn at random.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, metavar="N", help="Draw the pages of an earlier report.", show_default=False)
+    ] = None,
+    repair: Annotated[bool, typer.Option("--repair", metavar="", help="Collect again what is wrong; no row is deleted.")] = False,
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the report as one JSON object.")] = False,
+) -> None:
+    """Prove that what is stored is whole; ends with 9 when it is not."""
+    order = VerifyOrder(
+        symbols=symbols or None,
+        timeframes=timeframes_of(timeframes),
+        exchange=exchange,
+        start=None if since is None else parse_time(since, field="since"),
+        end=None if until is None else parse_time(until, field="until"),
+        sample=sample,
+        seed=seed,
+        against=against,
+        repair=repair,
+    )
+    order.refuse_bad()
+    report = run(_verified(order, database))
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        show(report)
+    if report["wrong"]:
+        raise typer.Exit(NOT_WHOLE)
+    if report["failures"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+async def _verified(order: VerifyOrder, database: str | None) -> dict[str, Any]:
+    settings = load_settings(database_url=database)
+    refuse_missing(settings)
+    async with reached(settings) as side:
+        return await (_there(side, order) if isinstance(side, ServiceClient) else _here(side, order))
+
+
+async def _there(client: ServiceClient, order: VerifyOrder) -> dict[str, Any]:
+    """The service that owns the database does it."""
+    edges = {name: None if at is None else iso(at) for name, at in (("start", order.start), ("end", order.end))}
+    asked: dict[str, object] = {
+        "symbols": order.symbols,
+        "timeframes": order.timeframes,
+        "exchange": order.exchange,
+        **edges,
+        "against": order.against,
+    }
+    asked |= {"sample": order.sample, "seed": order.seed, "repair": order.repair}
+    answer = await client.call("POST", "/api/v1/verify", {name: value for name, value in asked.items() if value is not None})
+    ended = await ended_task(client, str(answer["task_id"]), doing="Verifying")
+    return {"task_id": ended["task_id"], **ended["result"]}
+
+
+async def _here(app: App, order: VerifyOrder) -> dict[str, Any]:
+    with shown_progress("Verifying") as advance:
+        done, result = await app.verify_here(
+            order, lambda percent, message: advance({"progress": percent, "message": message, "work": None, "waiting": None})
+        )
+    return {"task_id": str(done.task_id), **result}
+
+
+def show(report: Mapping[str, Any]) -> None:
+    """For people: the headline, then a line or two for each series that is not whole."""
+    print_sentence(f"{counted(report['candles'], 'candle')} of {report['series']:,} series: {_verdict(report)}")
+    if report["against"] != "none":
+        drawn = "" if report["sample"] is None else f", a sample of {counted(report['sample'], 'page')} with seed {report['seed']}"
+        print_sentence(f"{counted(report['compared'], 'candle')} compared with the exchange{drawn}")
+    for series in report["reports"]:
+        for line in _lines(series, report):
+            print_sentence(one_line(line) if not line.startswith("  ") else f"  {one_line(line)}")
+    if (wrong := sum(bool(series["wrong"]) for series in report["reports"])) < report["series_wrong"]:
+        print_sentence(f"and {report['series_wrong'] - wrong:,} more series that are not whole")
+    for series, reason in report["failures"].items():
+        err.print(one_line(f"{series}: could not be compared: {reason}"))
+    for kind in dict.fromkeys(kind for series in report["reports"] for kind in series["wrong"]):
+        err.print(f"{kind}: {MEANINGS[Kind(kind)]}")
+
+
+def _verdict(report: Mapping[str, Any]) -> str:
+    if not report["wrong"]:
+        return "whole" if not report["mended"] else f"whole, {counted(report['mended'], 'candle')} mended"
+    mended = f", {report['mended']:,} mended" if report["mended"] else ""
+    return f"NOT whole, {counted(report['wrong'], 'candle')} of {report['series_wrong']:,} series wrong{mended}"
+
+
+def _lines(series: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str]:
+    name = f"{series['symbol']} {series['timeframe']}"
+    if series["told"]:
+        yield f"{name}: {_counts(series['told'])}, and the exchange itself says so"
+    if series["off_grid"]:
+        yield f"{name}: {counted(series['off_grid'], 'candle')} off the grid, as the exchange puts them"
+    if not series["wrong"]:
+        return
+    wrong = [finding for finding in series["findings"] if finding["standing"] == "wrong"]
+    yield f"{name}, {_time(wrong[0]['start'])} to {_time(wrong[-1]['end'])}: {_counts(series['wrong'])}"
+    for finding in wrong[:_MOST_PLACES]:
+        detail = f": {finding['detail']}" if finding["detail"] else ""
+        yield f"  {_time(finding['start'])} {finding['kind']}{detail}"
+    if not report["repair"]:
+        rest = " --against rest" if _TOLD_BY_REST & set(series["wrong"]) else ""
+        yield f"  to mend it: penstock verify {series['symbol']} -t {series['timeframe']}{rest} --repair"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+
+
+def _time(iso: str) -> str:
+    return show_time(parse_time(iso, field="time"))

@@ -1,0 +1,58 @@
+"""`penstock schedules`: what runs by itself, and when."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.api.routes.schedules import schedule_fields
+from penstock.cli.options import Database
+from penstock.cli.shown.terminal import err, fitting_table, print_table, shown_time
+from penstock.cli.signals import run
+from penstock.opening import open_reader
+from penstock.settings import load_settings
+from penstock.store.write.schedules import schedules as listed
+
+if TYPE_CHECKING:
+    from penstock.settings import Settings
+
+_PAGE = 1_000
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def schedules(
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")] = False,
+) -> None:
+    """List what runs by itself, also what Penstock makes by itself, and when it runs next."""
+    found = run(_all(load_settings(database_url=database)))
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    if not found:
+        err.print("nothing runs by itself yet: the first start of penstock serve makes the schedules")
+        return
+    table = fitting_table("name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does"))
+    for one in found:
+        following = shown_time(one["next_run_at"]) if one["enabled"] else "off"
+        table.add_row(one["name"], one["task_type"], _when(one), following, shown_time(one["last_run_at"]))
+    print_table(table, fit=True)
+
+
+async def _all(settings: Settings) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    async with open_reader(settings) as database:
+        last = 0
+        while rows := await database.read(lambda connection, after=last: listed(connection, after_id=after, limit=_PAGE)):  # type: ignore[misc]
+            found += [schedule_fields(row) for row in rows]
+            last = rows[-1].id
+    return found
+
+
+def _when(one: dict[str, Any]) -> str:
+    if one["interval_seconds"] is None:
+        return f"{one['cron']} {one['timezone'] or ''}".strip()
+    size, unit = next((size, unit) for size, unit in _UNITS if one["interval_seconds"] % size == 0)
+    return f"every {one['interval_seconds'] // size} {unit}"

@@ -1,0 +1,96 @@
+"""`penstock demo`: everything on one machine, from the built-in simulator to the API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.app import open_app
+from penstock.cli.commands.market.collect import AsJson, collect_with_bar, show, summary_of
+from penstock.cli.seller_doors import SellerHere
+from penstock.cli.shown.sync_shown import show_in_a_line, sync_bar
+from penstock.cli.shown.terminal import err
+from penstock.cli.signals import run, until_signal
+from penstock.cli.stored import Inventories
+from penstock.errors import SecretKeyError
+from penstock.logs import log_to_stderr
+from penstock.market.instrument import Status
+from penstock.market.runs import CollectOrder
+from penstock.settings import Settings, data_folder, load_settings
+
+if TYPE_CHECKING:
+    from penstock.app import App, CollectReport
+
+_SYMBOLS = 50
+_TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
+_CANDLES = 100
+# The seller's token and his products, as the simulator is told of them, and the name of his account here.
+_SELLER = "demo"
+_PRODUCTS = 3_000
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", metavar="", help="Leave after the summary instead of serving.")] = False,
+    as_json: AsJson = False,
+    database: Annotated[str | None, typer.Option(metavar="URL", help="Another database than demo.db in the data folder.", show_default=False)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, metavar="PORT", help="The port to serve at; 0 takes a free one.", show_default="8000"),
+    ] = None,
+) -> None:
+    """Collect candles and a seller's inventory from the simulator, then serve them.
+
+    50 symbols × 6 timeframes × 100 candles and 3,000 products. All of it is invented, so it goes to a database of its own.
+    """
+    url = database or f"sqlite:///{data_folder() / 'demo.db'}"
+    settings = load_settings(database_url=url, port=port)
+    log_to_stderr(settings.log_level or "critical")
+    run(_demo(settings, once=once, as_json=as_json))
+
+
+async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
+    from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
+    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - the same
+    from penstock.simulator.server import running as simulating  # noqa: PLC0415 - the same
+
+    if not once:
+        await refuse_open_door(settings)
+    with contextlib.nullcontext() if once else listening(settings) as door:
+        async with simulating(SimulatorSettings(accounts=(f"{_SELLER}:{_PRODUCTS}",))) as simulator:
+            settings = settings.model_copy(update={"binance_url": simulator, "cardtrader_url": simulator})
+            async with open_app(settings, serving=door.url if door else None) as app:
+                _show(await _collect(app), await _sync(app), as_json=as_json)
+                if door:
+                    async with app.working(), app.scheduling(), running(app, door):
+                        err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
+                        await until_signal()
+
+
+async def _collect(app: App) -> CollectReport:
+    listed = await (await app.sources.get("binance")).instruments()
+    symbols = [one.symbol for one in listed if one.quote == "USDT" and one.status is Status.TRADING][:_SYMBOLS]
+    return await collect_with_bar(app, CollectOrder(symbols=symbols, timeframes=_TIMEFRAMES, limit=_CANDLES))
+
+
+async def _sync(app: App) -> dict[str, Any] | None:
+    """None when tokens of sellers cannot be kept; the candles are here all the same."""
+    try:
+        known = {one["name"]: one["id"] for one in await Inventories(app.database, app.settings).accounts()}
+        account_id = known.get(_SELLER) or await app.accounts.add(_SELLER, _SELLER)
+        with sync_bar() as advance:
+            return await SellerHere(app).sync(account_id, dry_run=False, advance=advance)
+    except SecretKeyError as error:
+        err.print(f"no inventory is synced: {error}")
+        return None
+
+
+def _show(report: CollectReport, synced: dict[str, Any] | None, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**summary_of(report), "inventory": synced}))
+        return
+    show(report, as_json=False)
+    if synced is not None:
+        show_in_a_line(_SELLER, synced)

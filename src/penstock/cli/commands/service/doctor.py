@@ -1,0 +1,55 @@
+"""`penstock doctor`: look at everything a collection needs, and say what is wrong in plain words."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from penstock import __version__
+from penstock.app import check_database, check_exchange, check_secrets
+from penstock.cli.options import Database, Exchange
+from penstock.cli.shown.terminal import out
+from penstock.cli.shown.text import one_line
+from penstock.cli.signals import run
+from penstock.errors import PenstockError
+from penstock.opening import masked_url
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from penstock.settings import Settings
+
+
+def doctor(database: Database = None, exchange: Exchange = "binance") -> None:
+    """Check the database, its secrets and the exchange; ends with 1 when one of them cannot be used."""
+    settings = load_settings(database_url=database)
+    out.print(f"penstock {__version__}, Python {platform.python_version()} ({sys.executable})")
+    out.print(f"database: {masked_url(settings)}")
+    healthy = run(_check(settings, exchange))
+    if not healthy:
+        raise typer.Exit(1)
+
+
+async def _check(settings: Settings, exchange: str) -> bool:
+    checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
+        ("database", lambda: check_database(settings)),
+        ("secrets", lambda: check_secrets(settings)),
+        (exchange, lambda: check_exchange(settings, exchange)),
+    ]
+    healthy = True
+    for name, check in checks:
+        try:
+            _say("ok   ", "green", f"{name}: {await check()}")
+        except PenstockError as error:
+            healthy = False
+            _say("wrong", "red", f"{name}: {error}")
+    return healthy
+
+
+def _say(verdict: str, colour: str, finding: str) -> None:
+    out.print(Text.assemble((verdict, colour), f" {one_line(finding)}"))

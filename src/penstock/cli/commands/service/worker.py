@@ -1,0 +1,28 @@
+"""`penstock worker`: works on queued runs, beside any number of others on the same PostgreSQL."""
+
+from __future__ import annotations
+
+from penstock.app import open_app
+from penstock.cli.options import Database
+from penstock.cli.shown.terminal import err
+from penstock.cli.signals import run, until_signal
+from penstock.errors import InvalidInputError
+from penstock.logs import log_to_stderr
+from penstock.opening import database_file
+from penstock.settings import Settings, load_settings
+
+
+def worker(database: Database = None) -> None:
+    """Work on queued runs until Ctrl-C; any number of workers share one PostgreSQL."""
+    settings = load_settings(database_url=database)
+    log_to_stderr(settings.log_level or "info")
+    run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    if database_file(settings) is not None:
+        message = "database: workers need PostgreSQL; on SQLite `penstock serve` works by itself"
+        raise InvalidInputError(message, field="database")
+    async with open_app(settings) as app, app.working(), app.scheduling():
+        err.print("The worker takes runs (Ctrl-C ends it)")
+        await until_signal()

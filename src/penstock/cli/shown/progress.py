@@ -1,0 +1,101 @@
+"""How far a collection is: a bar on a terminal, a line now and then where the output goes elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.text import Text
+
+from penstock.api.schemas.task import work_fields
+from penstock.cli.shown.terminal import err
+from penstock.cli.shown.text import lasting, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from penstock.market.collect.collection import Progress as Collected
+
+_BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
+_ROOMY = 100
+_LINE_EVERY_S = 30.0
+
+
+def progress_text(task: Mapping[str, Any], now: float) -> str:
+    """A task of the API in one line, at a time in s since the epoch: how far, how fast, how long still, or what it waits for."""
+    text = work_text(task, now) or one_line(task["message"] or "")
+    return f"{task['progress']} %, {text}" if text else f"{task['progress']} %"
+
+
+def work_text(task: Mapping[str, Any], now: float) -> str:
+    """The same without the percent; empty for a task that neither counts its work nor waits."""
+    if (waiting := task["waiting"]) is not None:
+        left = dt.datetime.fromisoformat(waiting["until"]).timestamp() - now
+        return f"waiting {lasting(max(0.0, left))} for {one_line(waiting['reason'])}"
+    if (work := task["work"]) is None or not work["total"]:
+        return ""
+    parts = [f"{work['done']:,} of {work['total']:,} {work['unit']}", f"{work['per_second']:,.0f}/s"]
+    if work["seconds_left"] is not None:
+        parts.append(f"{lasting(work['seconds_left'])} left")
+    return ", ".join(parts)
+
+
+def progress_fields(progress: Collected) -> dict[str, Any]:
+    """The same fields of a collection of this process."""
+    return {"progress": progress.percent, "message": progress.message, **work_fields(asdict(progress.work), running=True)}
+
+
+@contextlib.contextmanager
+def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Gives what is to be told of each state of a task: its fields `progress`, `message`, `work` and `waiting` of the API."""
+    with _bar(doing) if err.is_terminal else _lines() as advance:
+        yield advance
+
+
+@contextlib.contextmanager
+def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    bar_chars = _BAR_CHARS if err.width >= _ROOMY else _NARROW_BAR_CHARS
+    with Progress(BarColumn(bar_width=bar_chars), _Said(doing), console=err, transient=True) as bar:
+        shown = bar.add_task("", total=None, state=None)
+
+        def advance(task: Mapping[str, Any]) -> None:
+            bar.update(shown, total=100, completed=task["progress"], state=task)
+
+        yield advance
+
+
+class _Said(ProgressColumn):
+    """The text beside the bar, which counts down by itself."""
+
+    def __init__(self, doing: str) -> None:
+        super().__init__()
+        self._doing = doing
+
+    def render(self, task: Task) -> Text:
+        state = task.fields["state"]
+        return Text(self._doing if state is None else progress_text(state, time.time()))
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    newest: list[Mapping[str, Any]] = []
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(_LINE_EVERY_S)
+            if newest:
+                err.print(progress_text(newest[-1], time.time()))
+
+    def advance(task: Mapping[str, Any]) -> None:
+        newest[:] = [task]
+
+    telling = asyncio.get_running_loop().create_task(tell())
+    try:
+        yield advance
+    finally:
+        telling.cancel()

@@ -1,0 +1,106 @@
+"""A sync on the terminal: the bar while it goes on, the summary at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from penstock.cli.shown.terminal import err, fitting_table, out, print_sentence, print_table, seconds_between
+from penstock.cli.shown.text import counted, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Advance = Callable[[Mapping[str, Any]], None]
+
+# What stands beside the bar when all of it is there.
+_TEXT_CHARS = 70
+_BAR_CHARS = (8, 40)
+COUNTS = ("new", "changed", "gone", "returned", "unchanged", "rejected", "unmapped")
+
+
+@contextlib.contextmanager
+def sync_bar() -> Iterator[Advance]:
+    """A bar on a terminal for the fields of a sync; nothing when the output goes elsewhere."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    narrowest, widest = _BAR_CHARS
+    columns = (
+        TextColumn("{task.fields[phase]:<7}"),
+        BarColumn(bar_width=max(narrowest, min(widest, err.width - _TEXT_CHARS))),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        shown = bar.add_task("", total=100, phase="waiting")
+        yield lambda sync: bar.update(shown, completed=sync["progress"], phase=sync["phase"] or "waiting", description=_pace(sync))
+
+
+def _pace(sync: Mapping[str, Any]) -> str:
+    """How much is here, how fast it comes, and how long it will take; as wide as a large inventory needs it, so that the bar stands still."""
+    if not sync["bytes"]:
+        return one_line(sync["message"])
+    pace = f"{sync['rows_per_second']:,.0f} rows/s" if sync["rows"] else ""
+    left = "" if sync["eta_seconds"] is None else f"{sync['eta_seconds']:.0f} s left"
+    return f"{sync['bytes'] / 1e6:5.1f} MB  {sync['rows']:>7,} rows  {pace:>13}  {left:>8}"
+
+
+def show_in_a_line(name: str, sync: Mapping[str, Any]) -> None:
+    """The least that can be said of a sync."""
+    seconds = seconds_between(sync["started_at"], sync["finished_at"])
+    print_sentence(f"inventory of {name}: {sync['message']}, {seconds:.2f} s")
+
+
+def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
+    """The summary: for people, or the fields as one JSON object."""
+    if as_json:
+        typer.echo(json.dumps(sync))
+        return
+    print_sentence(f"{name}: {verdict(sync)}")
+    print_counts(sync["counts"])
+    seconds = seconds_between(sync["started_at"], sync["finished_at"])
+    rate = sync["rows"] / max(seconds, 1e-3)
+    out.print(f"{counted(sync['rows'], 'row')} of {sync['bytes'] / 1e6:.1f} MB in {seconds:.2f} s, {rate:,.0f} rows/s")
+    _say_what_next(shlex.quote(name), sync)
+
+
+def print_counts(counts: Mapping[str, int]) -> None:
+    """Those that people look at, under each other's names."""
+    table = fitting_table(*COUNTS, whole=COUNTS, right=COUNTS)
+    table.add_row(*(f"{counts[name]:,}" for name in COUNTS))
+    print_table(table, fit=True)
+
+
+def verdict(sync: Mapping[str, Any]) -> str:
+    """What came of it, in a sentence; rows that could not be read are a part of it."""
+    return f"{_outcome(sync)}; {sync['unread']}" if sync["unread"] else _outcome(sync)
+
+
+def _outcome(sync: Mapping[str, Any]) -> str:
+    if sync["held"]:
+        return f"held, nothing was changed: {'; '.join(sync['suspicions'].values())}"
+    if sync["dry_run"] and (_differs(sync) or sync["suspicions"]):
+        return "a dry run, nothing was changed" + (f"; it would be held: {'; '.join(sync['suspicions'].values())}" if sync["suspicions"] else "")
+    if _differs(sync):
+        return "published"
+    unchanged = f"{counted(sync['counts']['unchanged'], 'product')} are as they were"
+    return unchanged if sync["unread"] else f"nothing changed, {unchanged}"
+
+
+def _differs(sync: Mapping[str, Any]) -> bool:
+    return any(sync["counts"][name] for name in COUNTS[:4])
+
+
+def _say_what_next(name: str, sync: Mapping[str, Any]) -> None:
+    if sync["held"] or (sync["dry_run"] and _differs(sync)):
+        print_sentence(f"See what would change: penstock diff {name}")
+        print_sentence(f"Then publish it: penstock approve {name}, or drop it: penstock reject {name}")
+    if sync["counts"]["rejected"]:
+        err.print("what could not be read is in the table product_quarantine, with the reason")

@@ -1,0 +1,50 @@
+"""Words as the commands print them."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from typing import TYPE_CHECKING
+
+from penstock.errors import InvalidInputError
+from penstock.name import not_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MINUTE_S, _HOUR_S = 60, 3_600
+
+
+def let_consoles_replace() -> None:
+    """Write what a console's encoding does not have as an escape, which says what it was; without this a command would fail after its work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def refuse_what_is_no_text(words: Sequence[str]) -> None:
+    """InvalidInputError for an argument that is not UTF-8, which no database and no provider takes. It may hold a password and is not shown."""
+    for number, word in enumerate(words, start=1):
+        if (why := not_utf8(word)) is not None:
+            raise InvalidInputError(f"argument {number} {why}", field="argument")
+
+
+def one_line(text: str) -> str:
+    """On one line and without control characters, whoever wrote it."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def lasting(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = math.ceil(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole} s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
+    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 symbol`, `2,000 symbols`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What is collected by itself, and when."""

@@ -1,0 +1,1 @@
+"""The export of an inventory: received, unpacked, decoded and staged in bounded memory."""

@@ -1,0 +1,119 @@
+"""The way of an export into its staging area: receive → (unpack) → cut and decode → stage; and beside it the raw body is kept.
+
+The body is decoded in one thread and kept by another. Whoever is slower holds up those before him, back to the socket, so that memory is bounded
+from the first byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock.inventory.export.lane import Lane, Pipe, together
+from penstock.inventory.export.reader import ExportReader, Page
+from penstock.inventory.export.unpack import Unpacker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+
+    from penstock.inventory.export.spool import SpoolWriter
+    from penstock.inventory.sync import Staging
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+# Blocks are of 256 KiB, pages of 5,000 rows.
+_BLOCKS_WAITING = 4
+_PAGES_WAITING = 2
+
+
+class PackedReader:
+    """Reads an export that comes as it is, or packed with gzip."""
+
+    def __init__(self, *, gzip: bool) -> None:
+        self._reader = ExportReader()
+        self._unpacker = Unpacker() if gzip else None
+
+    def feed(self, block: bytes) -> Iterator[Page]:
+        """The pages that are complete with this block."""
+        for piece in self._unpacker.feed(block) if self._unpacker else (block,):
+            yield from self._reader.feed(piece)
+
+    def end(self) -> Iterator[Page]:
+        """The last ones; SourceUnavailableError when the body is not whole."""
+        if self._unpacker:
+            self._unpacker.end()
+        yield from self._reader.end()
+
+
+class Keeper:
+    """Keeps the raw body in a thread. A disk that does not take it ends the keeping and not the sync: the body only saves a second export."""
+
+    def __init__(self, writer: SpoolWriter, lane: Lane) -> None:
+        self._writer = writer
+        self._lane = lane
+        self._failed = False
+
+    async def keep(self, blocks: AsyncIterator[bytes]) -> None:
+        """Write the blocks as they come."""
+        async for block in blocks:
+            if not self._failed:
+                await self._do(self._writer.write, block)
+
+    async def finish(self) -> None:
+        """The body was whole: it may be used by a later start of the run."""
+        if not self._failed:
+            await self._do(self._writer.finish)
+
+    async def _do(self, work: Callable[..., None], *arguments: bytes) -> None:
+        try:
+            await self._lane.run(work, *arguments)
+        except OSError as error:
+            self._failed = True
+            _log.warning("the export cannot be kept until its sync has ended", error=str(error))
+
+
+async def stage(blocks: AsyncGenerator[bytes], staging: Staging, *, gzip: bool, writer: SpoolWriter | None, on_staged: Callable[[int], None]) -> None:
+    """Bring a whole body into the staging area, or raise what is wrong with it; `on_staged` is told of the rows of each page.
+
+    When this comes back `writer` has kept the body.
+    """
+    to_read: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
+    to_keep: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
+    pages: Pipe[Page] = Pipe(_PAGES_WAITING)
+    async with Lane("parse") as parsing, Lane("spool") as spooling:
+        workers = [_read(to_read, pages, PackedReader(gzip=gzip), parsing), _stage(pages, staging, on_staged)]
+        if writer is None:
+            await together(_receive(blocks, [to_read]), *workers)
+            return
+        keeper = Keeper(writer, spooling)
+        await together(_receive(blocks, [to_read, to_keep]), keeper.keep(to_keep.items()), *workers)
+        await keeper.finish()
+
+
+async def _receive(blocks: AsyncGenerator[bytes], pipes: Sequence[Pipe[bytes]]) -> None:
+    async with contextlib.aclosing(blocks):
+        async for block in blocks:
+            for pipe in pipes:
+                await pipe.put(block)
+    for pipe in pipes:
+        await pipe.end()
+
+
+async def _read(blocks: Pipe[bytes], pages: Pipe[Page], reader: PackedReader, lane: Lane) -> None:
+    async for block in blocks.items():
+        async for page in lane.each(reader.feed(block)):
+            await pages.put(page)
+    async for page in lane.each(reader.end()):
+        await pages.put(page)
+    await pages.end()
+
+
+async def _stage(pages: Pipe[Page], staging: Staging, on_staged: Callable[[int], None]) -> None:
+    async for page in pages.items():
+        if page.products:
+            await staging.add(page.products)
+        if page.rejected:
+            await staging.refuse(page.rejected)
+        on_staged(len(page))

@@ -1,0 +1,1 @@
+"""Collecting candles: plan, ask, judge, write."""

@@ -1,0 +1,117 @@
+"""Asking a source: an answer that does not fit its question proves nothing. It is asked for once more, and then the series fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from penstock.errors import SourceMisfitError
+from penstock.market.candle import MISPLACED, accept, judged
+from penstock.market.source import PageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.market.candle import Candle, Rejected
+    from penstock.market.collect.clock import ExchangeClock
+    from penstock.market.instrument import SeriesKey
+    from penstock.market.source import Answer, MarketSource
+
+# Rows that a question for one candle asks for: one that cannot be used leaves another.
+_LOOK = 2
+# One candle that ends early has been seen where an exchange came back to its grid; not two in a short answer.
+_MOST_CROWDED = 1
+_GONE = "a candle that it gave before is missing"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An answer that fits its question: its rows, the sound ones in order of time, the refused ones; asked `at` this by the provider's clock."""
+
+    at: int
+    rows: int
+    good: Sequence[Candle]
+    bad: Sequence[Rejected]
+
+    @cached_property
+    def opens(self) -> list[int]:
+        """Where it has a row, sound or refused, in order."""
+        if not self.bad:
+            return [candle.open_time for candle in self.good]
+        return sorted(
+            {candle.open_time for candle in self.good} | {row.open_time for row in self.bad if row.at_its_place and row.open_time is not None}
+        )
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether rows stood where none belong: then what is missing may be one of them."""
+        return bool(self.bad) and any(row.reason in MISPLACED for row in self.bad)
+
+
+class Asker:
+    """Asks for the candles of series."""
+
+    def __init__(self, source: MarketSource, clock: ExchangeClock) -> None:
+        self._source = source
+        self._clock = clock
+
+    async def read(self, request: PageRequest, *, known_before: int | None = None) -> Reading:
+        """The answer to a question, asked once more if it does not fit; SourceMisfitError if it does not fit then either.
+
+        `known_before`: the exchange has given a candle that opens from the start of the question to before this; it has to be in the answer.
+        """
+        reading, fault = await self._ask(request, known_before)
+        if fault or reading.doubtful:
+            reading, fault = await self._ask(request, known_before)
+        if not fault or (fault == _GONE and known_before is not None and await self._forgot(request, known_before)):
+            return reading
+        message = f"{request.series}: {self._source.name} did not answer what it was asked: {fault}. Nothing was stored or marked by it."
+        raise SourceMisfitError(message)
+
+    async def _forgot(self, request: PageRequest, known_before: int) -> bool:
+        """Whether another question shows too that the exchange has no longer what it gave before: some keep no old candles."""
+        newest = await self.newest_before(request.series, known_before)
+        return newest is None or newest < (request.start or 0)
+
+    async def newest_before(self, series: SeriesKey, end: int | None) -> int | None:
+        """Where the newest candle opens that opens before `end`, None: there is none. Asked from the other side than pages are."""
+        reading = await self.read(PageRequest(series=series, limit=_LOOK, end=end))
+        return max(reading.opens, default=None)
+
+    async def oldest_from(self, series: SeriesKey, start: int) -> int | None:
+        """Where the oldest candle opens that opens at `start` or later, None: there is none."""
+        reading = await self.read(PageRequest(series=series, limit=_LOOK, start=start))
+        return min(reading.opens, default=None)
+
+    async def _ask(self, request: PageRequest, known_before: int | None) -> tuple[Reading, str]:
+        # Taken before the request: what is closed by then is closed in the answer too.
+        at = self._clock.now()
+        answer = await self._source.candles(request)
+        start, end = request.start or 0, await self._end(request, answer)
+        good, bad = accept(answer.candles, request.series.timeframe, start=start, end=end)
+        reading = Reading(at, answer.rows, good, [*(judged(row, start=start, end=end) for row in answer.rejected), *bad])
+        return reading, _misfit(request, answer, reading, known_before)
+
+    async def _end(self, request: PageRequest, answer: Answer) -> int:
+        """Where the answer has to end: as asked, and never after the exchange's present."""
+        newest = max((candle.open_time for candle in answer.candles[-2:]), default=0)
+        if newest > self._clock.now() and (request.end is None or newest < request.end):
+            await self._clock.sync()
+        now = self._clock.now() + 1
+        return now if request.end is None else min(request.end, now)
+
+
+def _misfit(request: PageRequest, answer: Answer, reading: Reading, known_before: int | None) -> str:
+    """What is wrong with the answer as a whole, in words; empty if nothing is."""
+    if answer.rows > request.limit:
+        return f"it sent {answer.rows} rows where at most {request.limit} were asked for"
+    misplaced = [row for row in reading.bad if row.reason in MISPLACED]
+    if 2 * len(misplaced) > answer.rows:
+        return f"{len(misplaced)} of {answer.rows} rows are not in the range that was asked for, in order, in milliseconds ({misplaced[0].detail})"
+    crowded = request.series.timeframe.crowded([candle.open_time for candle in reading.good] if reading.bad else reading.opens)
+    if crowded > _MOST_CROWDED and 2 * crowded >= len(reading.good):
+        return f"{crowded} of {answer.rows} rows are nearer to each other than {request.series.timeframe}"
+    if known_before is not None and not reading.doubtful and not (reading.opens and reading.opens[0] < known_before):
+        return _GONE
+    return ""

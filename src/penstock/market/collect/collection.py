@@ -1,0 +1,335 @@
+"""One market run: ask for what coverage says is missing, check it, write it; one failing series does not stop the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError, SourceRefusedError
+from penstock.market.collect.ask import Asker
+from penstock.market.collect.clock import ExchangeClock
+from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
+from penstock.market.collect.fetch import PieceFetcher
+from penstock.market.collect.flush import Flusher
+from penstock.market.collect.log import CollectionLog
+from penstock.market.collect.page import CandleFlush, CandlePage, Target
+from penstock.market.collect.plan import Planner
+from penstock.market.collect.progress import Tally
+from penstock.market.collect.ranges import Wish
+from penstock.market.collect.repeats import AllRepeats, choose_due
+from penstock.moment import iso
+from penstock.runs.context import Shown
+from penstock.runs.run import Counters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from penstock.http.governor import Wait
+    from penstock.market.collect.page import CandleStore
+    from penstock.market.collect.plan import Piece
+    from penstock.market.collect.repeats import Repeats
+    from penstock.market.instrument import SeriesKey
+    from penstock.market.source import MarketSource
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Work
+
+# What a result names of the gaps; the ledger has them all.
+_GAPS_TOLD = 20
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectRequest:
+    """Which series to collect, and what of them."""
+
+    series: Sequence[SeriesKey]
+    wish: Wish = field(default_factory=Wish)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectOptions:
+    """How to collect: see `penstock.settings` for what each one means to a user.
+
+    What the source waits for is told when it is still there `look_at_waits_s` after the last look: no wait of a moment is.
+    """
+
+    grace_ms: int = 3_000
+    concurrency: int = 10
+    flush_rows: int = 10_000
+    flush_s: float = 0.25
+    look_at_waits_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands after a flush; `done` and `total` count series, `work` candles."""
+
+    done: int
+    total: int
+    counters: Counters
+    percent: int
+    message: str
+    work: Work
+
+    @property
+    def shown(self) -> Shown:
+        """What of it the run's record shows."""
+        return Shown(self.percent, self.message, self.work)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectResult:
+    """What a run did.
+
+    `failures` maps a series to its error, `error_codes` counts those by their kind; `rejected` maps a series to its refused rows; misaligned
+    candles are stored. `gaps` counts those that were looked at, `first_gaps` has the first of them, as JSON values.
+    """
+
+    counters: Counters
+    series: int
+    failures: Mapping[str, str] = field(default_factory=dict)
+    error_codes: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    misaligned: Mapping[str, int] = field(default_factory=dict)
+    gaps: int = 0
+    first_gaps: Sequence[Mapping[str, Any]] = ()
+
+    def summary(self) -> dict[str, object]:
+        """See penstock.runs.runner.Outcome."""
+        return {
+            "series": self.series,
+            "failures": dict(self.failures),
+            "error_codes": dict(self.error_codes),
+            "rejected": dict(self.rejected),
+            "misaligned": dict(self.misaligned),
+            "gaps": self.gaps,
+            "first_gaps": [dict(one) for one in self.first_gaps],
+        }
+
+
+class Collection:
+    """The work of one run over a source and a store."""
+
+    def __init__(
+        self,
+        source: MarketSource,
+        store: CandleStore,
+        context: RunContext,
+        options: CollectOptions,
+        on_progress: Callable[[Progress], None],
+        repeats: Repeats | None = None,
+        shown: Callable[[Shown], Shown] = lambda shown: shown,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._context = context
+        self._shown = shown
+        self._options = options
+        self._on_progress = on_progress
+        self._repeats = repeats or AllRepeats()
+        self._counters = Counters()
+        self._sent_before = context.run.requests.sent
+        self._log = CollectionLog(context.run.notes, ())
+        self._done = 0
+        self._total = 0
+        self._tally = Tally(0, source.name)
+        self._message = ""
+        self._told: Wait | None = None
+        self._clock_noted = False
+        self._begun = 0
+
+    async def collect(self, request: CollectRequest) -> CollectResult:
+        """Collect every series. RunFailedError when all of them failed; an error of the store ends the run as it is."""
+        opened = await self._store.open_series(self._context, request.series)
+        targets = [Target(key, one.series_id, Coverage(one.spans), one.newest_open) for key, one in zip(request.series, opened, strict=True)]
+        self._total = len(targets)
+        self._tally = Tally(len(targets), self._source.name)
+        self._log = CollectionLog(self._context.run.notes, targets)
+        async with Flusher[CandlePage](self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s) as flusher:
+            await self._fetch_all(targets, request, flusher)
+        failures = {str(target.key): target.error for target in targets if target.error is not None}
+        if failures and len(failures) == len(targets):
+            raise _all_failed(failures)
+        gaps = [(target.key, span) for target in targets for span in target.coverage.gaps_asked_since(self._begun)]
+        return CollectResult(
+            counters=self._counted,
+            series=len(targets),
+            failures={series: str(error) for series, error in failures.items()},
+            error_codes=Counter(error.code for error in failures.values()),
+            rejected={str(target.key): target.rejected for target in targets if target.rejected},
+            misaligned={str(target.key): target.misaligned for target in targets if target.misaligned},
+            gaps=len(gaps),
+            first_gaps=[_gap(key, span) for key, span in gaps[:_GAPS_TOLD]],
+        )
+
+    async def _fetch_all(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage]) -> None:
+        """Ask for all of it, beside a watcher of what is waited for: the first question may have to wait already."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self._tell_waits())
+                await self._ask(targets, request, flusher, group)
+                watching.cancel()
+        except ExceptionGroup as failed:
+            # Workers fail together when the flusher does, all for its one reason.
+            raise failed.exceptions[0] from None
+
+    async def _ask(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage], group: asyncio.TaskGroup) -> None:
+        clock = ExchangeClock(self._source)
+        await clock.sync()
+        self._begun = clock.now()
+        asker = Asker(self._source, clock)
+        await choose_due(targets, clock.now(), page_limit=self._source.page_limit, repeats=self._repeats)
+        planner = Planner(asker, clock, request.wish, page_limit=self._source.page_limit, grace_ms=self._options.grace_ms)
+        fetcher = PieceFetcher(asker, source=self._source.name, page_limit=self._source.page_limit, grace_ms=self._options.grace_ms)
+        work: asyncio.Queue[tuple[Target, Piece | None]] = asyncio.Queue()
+        for target in targets:
+            work.put_nowait((target, None))
+
+        async def take() -> None:
+            while True:
+                target, piece = await work.get()
+                if piece is None:
+                    await self._plan(target, planner, clock, work, flusher)
+                else:
+                    await self._fetch(target, piece, fetcher, clock, flusher)
+                work.task_done()
+
+        workers = [group.create_task(take()) for _ in range(self._options.concurrency)]
+        await work.join()
+        for worker in workers:
+            worker.cancel()
+
+    async def _tell_waits(self) -> None:
+        """Say what the run waits for when that takes longer than a moment."""
+        while True:
+            await asyncio.sleep(self._options.look_at_waits_s)
+            wait = self._source.waiting()
+            if wait != self._told:
+                self._told = wait
+                progress = self._progress(wait)
+                await self._context.show(self._shown(progress.shown))
+                self._on_progress(progress)
+
+    @property
+    def _counted(self) -> Counters:
+        return self._counters + Counters(requests=self._context.run.requests.sent - self._sent_before)
+
+    def _progress(self, wait: Wait | None) -> Progress:
+        work = self._tally.work(wait)
+        message = f"Waiting for {work.waiting_for} ({self._done}/{self._total})" if work.waiting_for else self._message
+        return Progress(self._done, self._total, self._counted, self._tally.percent(self._done), message, work)
+
+    async def _plan(
+        self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
+    ) -> None:
+        look = Look(clock.now(), self._source.name)
+        try:
+            plan = await planner.plan(target)
+        except SourceError as error:
+            self._tally.planned(target, (), look.at)
+            await flusher.put(self._failed(target, planner.failed(target), look, error))
+            return
+        target.pieces_left = len(plan.pieces) or 1
+        self._tally.planned(target, plan.pieces, look.at)
+        if plan.known or not plan.pieces:
+            await flusher.put(CandlePage(target=target, spans=plan.known, look=look, last=not plan.pieces))
+        for piece in plan.pieces:
+            work.put_nowait((target, piece))
+
+    async def _fetch(self, target: Target, piece: Piece, fetcher: PieceFetcher, clock: ExchangeClock, flusher: Flusher[CandlePage]) -> None:
+        at = piece.start
+        try:
+            async for page in fetcher.pages(target, piece):
+                await flusher.put(page)
+                at = max([at, *(span.end for span in page.spans)])
+        except SourceError as error:
+            end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
+            spans = [Span(at, end, SpanState.FAILED)] if at < end else []
+            await flusher.put(self._failed(target, spans, Look(clock.now(), self._source.name), error))
+
+    def _failed(self, target: Target, spans: Sequence[Span], look: Look, error: SourceError) -> CandlePage:
+        """What ranges that could not be asked for say of the series: nothing, or that it is not listed any more."""
+        instrument = target.key.instrument
+        delisted = instrument.gone and isinstance(error, SourceRefusedError) and not error.whatever
+        if delisted:
+            error = SourceRefusedError(f"{instrument.symbol} is not listed at {instrument.exchange} any more")
+            spans = _ended(target.known_until, spans)
+        target.error = error
+        return CandlePage(target=target, spans=spans, look=look, last=True, delisted=delisted)
+
+    async def _write(self, pages: Sequence[CandlePage]) -> None:
+        """One flush: coverage is marked here and not before, so that it never names rows that are not in the same transaction."""
+        touched: dict[int, Coverage] = {}
+        ended: list[Target] = []
+        for page in pages:
+            if self._account(page):
+                ended.append(page.target)
+            touched[page.target.series_id] = page.target.coverage
+        changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
+        self._message = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
+        # Once a run is enough: how far two clocks are apart does not change in one.
+        clock = None if self._clock_noted else (self._source.name, pages[0].look.at)
+        # Pages that come while others wait do not hide the wait.
+        wait = self._told if self._told == self._source.waiting() else None
+        progress = self._progress(wait)
+        flush = CandleFlush(pages, changes, self._shown(progress.shown), clock)
+        flushed = await self._store.flush(self._context, flush)
+        self._counters += flushed.counters
+        self._log.ended(ended)
+        self._clock_noted = True
+        for coverage in touched.values():
+            coverage.recorded()
+        _tell(pages, flushed.counters)
+        self._on_progress(replace(progress, counters=self._counted))
+
+    def _account(self, page: CandlePage) -> bool:
+        """Gives whether its series is done with it."""
+        target = page.target
+        for span in page.spans:
+            target.coverage.mark(span.start, span.end, span.state, page.look)
+        target.candles += len(page)
+        target.rejected += len(page.rejected)
+        target.misaligned += target.key.timeframe.off_grid([candle.open_time for candle in page.candles])
+        if page.last:
+            target.pieces_left -= 1
+        self._tally.account(page)
+        done = page.last and not target.pieces_left
+        if done:
+            self._tally.ended(target)
+        self._done += done
+        return done
+
+
+def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
+    """Log a flush, and the series that are done with it."""
+    _log.debug("flush written", inserted=written.inserted, updated=written.updated, unchanged=written.unchanged, rejected=written.rejected)
+    for target in {page.target.series_id: page.target for page in pages if page.last}.values():
+        if target.pieces_left:
+            continue
+        if target.error is None:
+            _log.info("series collected", series=str(target.key), candles=target.candles, rejected=target.rejected)
+        else:
+            _log.info("series failed", series=str(target.key), candles=target.candles, error=str(target.error))
+
+
+def _ended(last: int, spans: Sequence[Span]) -> list[Span]:
+    """Failed ranges of a series that is not listed any more: behind its last candle there is nothing, before that nobody knows."""
+    behind = [Span(max(span.start, last), span.end, SpanState.DELISTED) for span in spans if span.end > last]
+    return [replace(span, end=min(span.end, last)) for span in spans if span.start < last] + behind
+
+
+def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:
+    candles = key.timeframe.candles_within(span.start, span.end)
+    return {"series": str(key), "start": iso(span.start), "end": iso(span.end), "candles": candles, "reason": span.state.value}
+
+
+def _all_failed(failures: Mapping[str, SourceError]) -> RunFailedError | RunUnavailableError:
+    series, first = next(iter(failures.items()))
+    message = f"every series failed; {series}: {first}"
+    may_pass = any(isinstance(error, RetryableError) for error in failures.values())
+    return RunUnavailableError(message) if may_pass else RunFailedError(message)

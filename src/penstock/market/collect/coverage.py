@@ -1,0 +1,266 @@
+"""Coverage: which ranges of a series are stored, why the others are not, and what that rests on.
+
+A series' timeline is cut into spans that never overlap; each has one state. What no span names has not been asked for yet.
+All ranges are half-open, in ms: `start ≤ t < end`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from penstock.market.collect.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+
+class SpanState(StrEnum):
+    """What is known of a range; all but the first three are reasons of a gap."""
+
+    STORED = "stored"
+    NO_TRADES = "no_trades"
+    ARCHIVED = "archived"
+    UNCONFIRMED = "unconfirmed"
+    OUTAGE = "outage"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    NOT_COLLECTED = "not_collected"
+    NOT_LISTED = "not_listed"
+    DELISTED = "delisted"
+
+
+# What is there; it needs no evidence, and no answer without rows takes it away.
+HELD = frozenset({SpanState.STORED, SpanState.NO_TRADES, SpanState.ARCHIVED})
+# What nobody has wanted, or could have.
+_NEVER_ASKED = frozenset({SpanState.NOT_COLLECTED, SpanState.NOT_LISTED})
+# What no new look adds to: there was none.
+_UNASKED = HELD | {SpanState.NOT_COLLECTED}
+# What one look settles; later ones only make sure.
+_SETTLED = frozenset({SpanState.OUTAGE, SpanState.NOT_LISTED, SpanState.DELISTED})
+
+
+_start, _end = attrgetter("start"), attrgetter("end")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range in one state; a gap that was asked for has its evidence."""
+
+    start: int
+    end: int
+    state: SpanState
+    evidence: Evidence | None = None
+
+    def is_due(self, now: int) -> bool:
+        """Whether it is time to ask again for a gap. Where nothing was answered, or nothing usable so far, each next run asks."""
+        if self.evidence is None or self.state is SpanState.FAILED or (self.state is SpanState.REJECTED and self.evidence.asked == 1):
+            return True
+        return self.evidence.is_due(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An answer to a question: when it was asked, by the provider's clock, and of whom; `older`: it has shown a candle ahead of the range too."""
+
+    at: int
+    source: str
+    older: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageChange:
+    """What turns the recorded spans into the present ones: starts to delete, then spans to put in the place of those with the same start."""
+
+    deleted: tuple[int, ...]
+    put: tuple[Span, ...]
+
+
+class Coverage:
+    """The spans of one series, changed by its run and recorded with each flush."""
+
+    def __init__(self, spans: Iterable[Span] = ()) -> None:
+        self._spans = sorted(spans, key=_start)
+        # What was recorded at each start that has changed since; None: nothing was.
+        self._changed: dict[int, Span | None] = {}
+
+    def __iter__(self) -> Iterator[Span]:
+        """The spans in order of time."""
+        return iter(self._spans)
+
+    @property
+    def known_from(self) -> int | None:
+        """The start of the oldest span that was asked for."""
+        return next((span.start for span in self._spans if span.state not in _NEVER_ASKED), None)
+
+    @property
+    def stored_until(self) -> int:
+        """Where the last stored span ends, 0 if there is none."""
+        return next((span.end for span in reversed(self._spans) if span.state is SpanState.STORED), 0)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether what follows the newest span is for the next run: the series is not empty, and its end was not left out."""
+        return bool(self._spans) and self._spans[-1].state is not SpanState.NOT_COLLECTED
+
+    def stored_before(self, at: int) -> Span | None:
+        """The newest stored span that begins before `at`."""
+        for place in range(bisect_left(self._spans, at, key=_start) - 1, -1, -1):
+            if self._spans[place].state is SpanState.STORED:
+                return self._spans[place]
+        return None
+
+    def delisted_from(self, now: int) -> int | None:
+        """Where the series ends, if that is known and not due to be looked at again."""
+        last = self._spans[-1] if self._spans else None
+        return last.start if last and last.state is SpanState.DELISTED and not last.is_due(now) else None
+
+    def gaps_asked_since(self, at: int) -> Iterator[Span]:
+        """The gaps that were asked for then or later."""
+        return (span for span in self._spans if span.state not in HELD and span.evidence is not None and span.evidence.last_asked >= at)
+
+    def unconfirmed_at(self, at: int) -> Evidence | None:
+        """What is known of a candle that is not confirmed yet."""
+        span = self._at(at)
+        return span.evidence if span and span.state is SpanState.UNCONFIRMED else None
+
+    def asked_at(self, at: int) -> int:
+        """How often a gap was asked for."""
+        span = self._at(at)
+        return span.evidence.asked if span and span.evidence else 0
+
+    def mark(self, start: int, end: int, state: SpanState, look: Look | None = None) -> None:
+        """Say what a look has found in a range. A gap that was known gets one more answer that agrees; what is stored stays stored."""
+        older = look is not None and look.older
+        for low, high, before in self._parts(start, end):
+            found, evidence = _found(state, look, before)
+            self._put(low, high, found, evidence)
+            if found is SpanState.UNCONFIRMED:
+                self._settle(low, older=older)
+
+    def forget(self, start: int, end: int) -> None:
+        """Take back what is said of a range: it was wrong. It is as if nobody had asked for it."""
+        low, high = self._touching(start, end)
+        kept = [Span(span.start, min(span.end, start), span.state, span.evidence) for span in self._spans[low:high] if span.start < start]
+        kept += [Span(max(span.start, end), span.end, span.state, span.evidence) for span in self._spans[low:high] if span.end > end]
+        self._replace(low, high, kept)
+
+    def missing(self, start: int, end: int, again: Callable[[Span], bool]) -> list[tuple[int, int]]:
+        """The parts of the range that are in no span, or in one that is to be asked for `again`; in order, neighbours joined."""
+        ranges: list[tuple[int, int]] = []
+        for low, high, before in self._parts(start, end):
+            if before is None or again(before):
+                begin = ranges.pop()[0] if ranges and ranges[-1][1] == low else low
+                ranges.append((begin, high))
+        return ranges
+
+    def changes(self) -> CoverageChange:
+        """The difference to what was last recorded."""
+        deleted: list[int] = []
+        put: list[Span] = []
+        for start, was in self._changed.items():
+            place = bisect_left(self._spans, start, key=_start)
+            span = self._spans[place] if place < len(self._spans) else None
+            if span is None or span.start != start:
+                deleted += [] if was is None else [start]
+            elif span != was:
+                put.append(span)
+        return CoverageChange(tuple(deleted), tuple(put))
+
+    def recorded(self) -> None:
+        """The present spans are in the database now."""
+        self._changed.clear()
+
+    def _at(self, at: int) -> Span | None:
+        [(_, _, span)] = self._parts(at, at + 1)
+        return span
+
+    def _parts(self, start: int, end: int) -> list[tuple[int, int, Span | None]]:
+        """The range, cut where a span begins or ends, each part with its span."""
+        low, high = self._touching(start, end)
+        parts: list[tuple[int, int, Span | None]] = []
+        at = start
+        for span in self._spans[low:high]:
+            if span.start > at:
+                parts.append((at, span.start, None))
+                at = span.start
+            if span.end > at and at < end:
+                parts.append((at, min(span.end, end), span))
+                at = min(span.end, end)
+        if at < end:
+            parts.append((at, end, None))
+        return parts
+
+    def _put(self, start: int, end: int, state: SpanState, evidence: Evidence | None) -> None:
+        """Give the whole range this state, whatever it was before."""
+        low, high = self._touching(start, end)
+        left: list[Span] = []
+        right: list[Span] = []
+        for span in self._spans[low:high]:
+            outside = span.start < start or span.end > end
+            if outside and span.state is state:
+                start, end = min(start, span.start), max(end, span.end)
+                evidence = _weaker(evidence, span.evidence)
+                continue
+            if span.start < start:
+                left.append(Span(span.start, start, span.state, span.evidence))
+            if span.end > end:
+                right.append(Span(end, span.end, span.state, span.evidence))
+        self._replace(low, high, [*left, Span(start, end, state, evidence), *right])
+
+    def _replace(self, low: int, high: int, present: Sequence[Span]) -> None:
+        """Put spans in the place of a slice, and note what is changed by it."""
+        for span in self._spans[low:high]:
+            self._changed.setdefault(span.start, span)
+        for span in present:
+            self._changed.setdefault(span.start, None)
+        self._spans[low:high] = present
+
+    def _settle(self, at: int, *, older: bool) -> None:
+        """Make a gap an outage if its evidence is enough, and there are candles on both sides."""
+        gap = self._at(at)
+        if gap is None or gap.evidence is None or not gap.evidence.confirms or self.stored_until <= gap.end:
+            return
+        first = next((span.start for span in self._spans if span.state is SpanState.STORED), gap.start)
+        if older or first < gap.start:
+            self._put(gap.start, gap.end, SpanState.OUTAGE, gap.evidence.settled())
+
+    def _touching(self, start: int, end: int) -> tuple[int, int]:
+        """The slice of spans that overlap the range or border on it."""
+        low = bisect_left(self._spans, start, key=_end)
+        high = bisect_right(self._spans, end, key=_start)
+        return low, max(low, high)
+
+
+def _found(state: SpanState, look: Look | None, before: Span | None) -> tuple[SpanState, Evidence | None]:
+    """What is known of a range after a look that has found this, given what was known before."""
+    if before is not None and before.state in HELD and state not in HELD:
+        return before.state, before.evidence
+    if look is None or state in _UNASKED:
+        return state, None
+    known, was = (None, None) if before is None else (before.evidence, before.state)
+    match state, was:
+        case SpanState.FAILED, SpanState.FAILED | SpanState.NOT_COLLECTED | None:
+            # Nothing was answered, so nothing was learnt: the next run asks again.
+            return state, replace(_more(known, look), due=look.at)
+        case SpanState.FAILED, SpanState():
+            return was, known
+        case SpanState.UNCONFIRMED, SpanState.OUTAGE:
+            state = SpanState.OUTAGE
+    evidence = _more(known if was is state else None, look)
+    if state is SpanState.REJECTED and evidence.asked == 1:
+        evidence = replace(evidence, due=look.at)
+    # A row that is refused again and again will not become a sound one by being asked for each day.
+    settled = state in _SETTLED or (state is SpanState.REJECTED and evidence.confirms)
+    return state, evidence.settled() if settled else evidence
+
+
+def _more(known: Evidence | None, look: Look) -> Evidence:
+    return Evidence.first(look.at, look.source) if known is None else known.again(look.at, look.source)
+
+
+def _weaker(one: Evidence | None, other: Evidence | None) -> Evidence | None:
+    return None if one is None or other is None else one.weaker(other)

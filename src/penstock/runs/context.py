@@ -1,0 +1,110 @@
+"""The context of a run: the only way in which its work writes, each time only while the run is its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from penstock.runs.run import Counters
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from penstock.runs.run import Run, Submission, Work
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How far a run is: 0 to 100, in a sentence, and in units of its own."""
+
+    percent: int
+    message: str
+    work: Work | None = None
+
+
+@dataclass(slots=True)
+class Writing:
+    """One transaction of a run: what is written on `connection`, and what the run's record gets with it."""
+
+    connection: Connection
+    run: Run
+    counters: Counters = field(default_factory=Counters)
+    shown: Shown | None = None
+    records: Counter[str] = field(default_factory=Counter)
+
+    def count(self, counters: Counters) -> None:
+        """Add to the run's counters."""
+        self.counters += counters
+
+    def log(self, records: Mapping[str, int]) -> None:
+        """Add rows to the run's execution log, by symbol."""
+        self.records.update(records)
+
+    def show(self, shown: Shown) -> None:
+        """Say how far the run is."""
+        self.shown = shown
+
+
+class Transaction(Protocol):
+    """A way to run a change on a connection in one transaction of its own."""
+
+    async def __call__(self, change: Callable[[Connection], T], /) -> T:
+        """What the change gives, after its commit."""
+
+
+class RunWriter(Protocol):
+    """What a context needs of the ledger; the meaning of `within` and `hurried` is that of RunContext.write."""
+
+    async def write(self, run: Run, change: Callable[[Writing], T], *, within: Transaction | None = None, hurried: bool = True) -> T:
+        """What the change gives, once it is committed with what it adds to the record of the run."""
+
+    async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
+        """Record a queued run and claim its resources in one transaction; ConflictError names the run that holds one of them.
+
+        `by` is the run that wants it.
+        """
+
+
+class RunContext:
+    """What the work of a run gets: the run, and the one way to change the database on its behalf.
+
+    Each method raises FencedError and changes nothing when another worker has the run by now.
+    """
+
+    def __init__(self, run: Run, writer: RunWriter) -> None:
+        self.run = run
+        self._writer = writer
+
+    async def write(self, change: Callable[[Writing], T], *, within: Transaction | None = None, hurried: bool = True) -> T:
+        """What `change` gives, in one transaction with the requests that the run has sent meanwhile.
+
+        `within` is a transaction on a connection of its own; one that is not `hurried` may take as long as it takes.
+        """
+        requests = self.run.requests
+        sent = requests.unrecorded
+        # Two may write at the same time, and each request counts once.
+        requests.recorded += sent
+
+        def counted(writing: Writing) -> T:
+            writing.count(Counters(requests=sent))
+            return change(writing)
+
+        try:
+            return await self._writer.write(self.run, counted, within=within, hurried=hurried)
+        except Exception:
+            requests.recorded -= sent
+            raise
+
+    async def show(self, shown: Shown) -> None:
+        """Say how far the run is."""
+        await self.write(lambda writing: writing.show(shown))
+
+    async def submit(self, submission: Submission) -> uuid.UUID:
+        """Submit a further run; ConflictError names the run that holds what it wants."""
+        return await self._writer.submit(submission, by=self.run)

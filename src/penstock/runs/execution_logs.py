@@ -1,0 +1,226 @@
+"""What can be read of the execution log. Times are ms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import desc, func, literal, select, tuple_
+
+from penstock.columns import Timestamp, in_ms, read_clock
+from penstock.runs.tables import execution_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+
+class LogRow(Protocol):
+    """A row of the execution log as it is read."""
+
+    id: int
+    job_name: str
+    job_type: str
+    symbol: str | None
+    exchange: str | None
+    timeframe: str | None
+    started_at: int
+    finished_at: int | None
+    duration_seconds: float | None
+    status: str
+    records_collected: int
+    error_message: str | None
+    metadata: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogList:
+    """Which rows, the newest first: those that started in `start ≤ t < end`; `before` is the start and the id of the row ahead of the first one.
+
+    `symbol` is as in the log, or what else stands for it.
+    """
+
+    limit: int
+    skip: int = 0
+    before: tuple[int, int] | None = None
+    job_name: str | None = None
+    job_type: str | None = None
+    symbol: str | None = None
+    status: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStats:
+    """Rows in numbers; rates are in percent of those that succeeded or failed, None without any. `last_execution` is the newest of all."""
+
+    total_executions: int
+    successful_executions: int
+    failed_executions: int
+    running_executions: int
+    success_rate: float | None
+    average_duration_seconds: float | None
+    total_records_collected: int
+    last_execution: int | None
+
+
+_ROWS = select(*[column for column in execution_log.c if column.name != "run_id"])
+
+
+def log_rows(
+    connection: Connection, query: LogList, meant: Callable[[Connection, str], str | None] = lambda _connection, _name: None
+) -> list[LogRow]:
+    """The rows of a list; `meant` gives what a name that the log does not have stands for."""
+    log = execution_log.c
+    wanted = _ROWS.order_by(desc(log.started_at), desc(log.id)).limit(query.limit).offset(query.skip)
+    for name in ("job_name", "job_type", "status"):
+        if (value := getattr(query, name)) is not None:
+            wanted = wanted.where(log[name] == value)
+    if query.symbol is not None:
+        wanted = wanted.where(log.symbol == _logged(connection, query.symbol, meant))
+    return _read(connection, _in_time(wanted, query))
+
+
+def _read(connection: Connection, wanted: Select[Any]) -> list[LogRow]:
+    rows: Sequence[Any] = connection.execute(wanted).all()
+    return list(rows)
+
+
+def _in_time(wanted: Select[Any], query: LogList) -> Select[Any]:
+    log = execution_log.c
+    if query.start is not None:
+        wanted = wanted.where(log.started_at >= query.start)
+    if query.end is not None:
+        wanted = wanted.where(log.started_at < query.end)
+    if query.before is not None:
+        at, row_id = query.before
+        wanted = wanted.where(tuple_(log.started_at, log.id) < tuple_(literal(at, Timestamp()), literal(row_id)))
+    return wanted
+
+
+def _logged(connection: Connection, name: str, meant: Callable[[Connection, str], str | None]) -> str:
+    """As the log has it. Looked up first, so that the rows can be found by it alone."""
+    plain = name.strip()
+    if connection.scalar(select(execution_log.c.id).where(execution_log.c.symbol == plain).limit(1)) is not None:
+        return plain
+    return meant(connection, plain) or plain
+
+
+def log_row(connection: Connection, row_id: int) -> LogRow | None:
+    """One row."""
+    found = _read(connection, _ROWS.where(execution_log.c.id == row_id))
+    return found[0] if found else None
+
+
+def log_stats(connection: Connection, *, hours: int, job_type: str | None = None) -> LogStats:
+    """The rows that started in the last `hours`, in numbers."""
+    log = execution_log.c
+    of_type = () if job_type is None else (log.job_type == job_type,)
+    success, failed, running = (func.count().filter(log.status == status) for status in ("success", "failed", "running"))
+    numbers = select(func.count().label("total"), success.label("success"), failed.label("failed"), running.label("running")).add_columns(
+        func.avg(log.duration_seconds).label("average"), func.coalesce(func.sum(log.records_collected), 0).label("records")
+    )
+    row = connection.execute(numbers.where(_since(connection, hours), *of_type)).one()
+    newest = select(log.started_at).where(*of_type).order_by(desc(log.started_at), desc(log.id)).limit(1)
+    return LogStats(
+        total_executions=row.total,
+        successful_executions=row.success,
+        failed_executions=row.failed,
+        running_executions=row.running,
+        success_rate=percent(row.success, row.success + row.failed),
+        average_duration_seconds=None if row.average is None else round(row.average, 3),
+        total_records_collected=int(row.records),
+        last_execution=connection.scalar(newest),
+    )
+
+
+def percent(part: float, whole: float) -> float | None:
+    """With two digits; None of nothing."""
+    return round(100 * part / whole, 2) if whole else None
+
+
+def _since(connection: Connection, hours: int) -> ColumnElement[bool]:
+    return execution_log.c.started_at >= read_clock(connection) - hours * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """The rows of one symbol or exchange in numbers."""
+
+    name: str
+    executions: int
+    records: int
+    average_duration_seconds: float | None
+    success_rate: float | None
+
+
+def top_symbols(connection: Connection, *, days: int, limit: int) -> list[GroupRow]:
+    """The symbols with the most records; the rate is of all rows, as in the SQL that users have for it."""
+    records = func.coalesce(func.sum(execution_log.c.records_collected), 0)
+    wanted = _grouped(connection, "symbol", days).where(execution_log.c.job_type == "data_collection", execution_log.c.symbol.is_not(None))
+    return _group_rows(connection, wanted.order_by(desc(records), execution_log.c.symbol).limit(limit))
+
+
+def by_exchange(connection: Connection, *, days: int) -> list[GroupRow]:
+    """Each exchange in numbers."""
+    return _group_rows(
+        connection, _grouped(connection, "exchange", days).where(execution_log.c.exchange.is_not(None)).order_by(execution_log.c.exchange)
+    )
+
+
+def _grouped(connection: Connection, name: str, days: int) -> Select[Any]:
+    log = execution_log.c
+    succeeded = func.count().filter(log.status == "success")
+    numbers = (func.count(), func.coalesce(func.sum(log.records_collected), 0), func.avg(log.duration_seconds), succeeded)
+    return select(log[name], *numbers).where(_since(connection, 24 * days)).group_by(log[name])
+
+
+def _group_rows(connection: Connection, wanted: Select[Any]) -> list[GroupRow]:
+    return [
+        GroupRow(
+            name=name,
+            executions=executions,
+            records=int(records),
+            average_duration_seconds=None if average is None else round(average, 3),
+            success_rate=percent(succeeded, executions),
+        )
+        for name, executions, records, average, succeeded in connection.execute(wanted)
+    ]
+
+
+def recent_failures(connection: Connection, *, hours: int, limit: int) -> list[LogRow]:
+    """The rows that failed, the newest first."""
+    log = execution_log.c
+    failed = _ROWS.where(log.status == "failed", _since(connection, hours)).order_by(desc(log.started_at), desc(log.id)).limit(limit)
+    return _read(connection, failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayRow:
+    """A day in UTC; `change` is in percent against the day a week before, None when that had no records."""
+
+    day: int
+    executions: int
+    records: int
+    change: float | None
+
+
+def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:
+    """The last `days` days up to today, each against the one a week before it."""
+    day = in_ms(execution_log.c.started_at) // _DAY_MS
+    today = read_clock(connection) // _DAY_MS
+    begin = literal((today - days - _WEEK + 1) * _DAY_MS, Timestamp())
+    counted = select(day.label("day"), func.count(), func.sum(execution_log.c.records_collected)).where(execution_log.c.started_at >= begin)
+    found = {row.day: (row[1], int(row[2])) for row in connection.execute(counted.group_by("day"))}
+    rows = []
+    for one in range(today - days + 1, today + 1):
+        (executions, records), (_, before) = found.get(one, (0, 0)), found.get(one - _WEEK, (0, 0))
+        rows.append(DayRow(day=one * _DAY_MS, executions=executions, records=records, change=percent(records - before, before)))
+    return rows
+
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_WEEK = 7

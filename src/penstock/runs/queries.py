@@ -1,0 +1,168 @@
+"""What can be read of runs: the one reader behind the API, the WebSocket and the metrics. Times are ms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, desc, func, or_, select, union_all
+
+from penstock.columns import DatabaseNow, read_clock
+from penstock.runs.run import Counters, RunState
+from penstock.runs.tables import run as runs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery
+
+_ACTIVE = (RunState.QUEUED, RunState.RUNNING)
+_WRITTEN = ("inserted", "updated", "unchanged", "rejected", "requests")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run as it is shown. `stuck`: it runs and has made no progress for longer than it should need."""
+
+    id: int
+    task_id: str
+    kind: str
+    state: RunState
+    job_name: str | None
+    progress: int
+    message: str | None
+    error: str | None
+    result: Mapping[str, object] | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    attempt: int
+    next_try_at: int | None
+    stuck: bool
+    work: Mapping[str, Any] | None
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunList:
+    """Which runs to list, the newest first: those behind `before_id`, of one kind, the active ones only."""
+
+    limit: int
+    kind: str | None = None
+    active_only: bool = False
+    before_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveRuns:
+    """The active runs of one kind and state together."""
+
+    kind: str
+    state: RunState
+    count: int
+    stuck: int
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQueries:
+    """Reads runs. One that ended longer than `listed_s` ago is in no list and no count; one without progress for `stuck_after_s` is stuck."""
+
+    listed_s: float
+    stuck_after_s: float
+
+    def one(self, connection: Connection, task_id: str) -> RunRow | None:
+        """The run of a task, however long ago it ended."""
+        found = self.named(connection, task_ids=[task_id])
+        return found[0] if found else None
+
+    def named(self, connection: Connection, *, ids: Collection[int] = (), task_ids: Collection[str] = ()) -> list[RunRow]:
+        """These runs, by id or by task, in order of their submission."""
+        named = or_(runs.c.id.in_(ids), runs.c.task_id.in_(task_ids))
+        return [_run_row(row) for row in connection.execute(self._rows().where(named).order_by(runs.c.id))]
+
+    def listed(self, connection: Connection, query: RunList) -> list[RunRow]:
+        """The runs of a list."""
+        listed = self._active() if query.active_only else self._listed(connection)
+        # A join would let SQLite walk through all runs in the order of the list.
+        wanted = self._rows().where(runs.c.id.in_(select(listed.c.id))).order_by(desc(runs.c.id)).limit(query.limit)
+        if query.kind is not None:
+            wanted = wanted.where(runs.c.kind == query.kind)
+        if query.before_id is not None:
+            wanted = wanted.where(runs.c.id < query.before_id)
+        return [_run_row(row) for row in connection.execute(wanted)]
+
+    def counts(self, connection: Connection) -> dict[RunState, int]:
+        """How many of the listed runs are in each state."""
+        listed = self._listed(connection)
+        counted = select(runs.c.state, func.count()).join(listed, listed.c.id == runs.c.id).group_by(runs.c.state)
+        return dict.fromkeys(RunState, 0) | {RunState(state): count for state, count in connection.execute(counted)}
+
+    def newest_result(self, connection: Connection, digest: str, *, max_age_s: float) -> RunRow | None:
+        """The newest run of the same work that succeeded within the last `max_age_s`."""
+        same = self._rows().where(runs.c.digest == digest, runs.c.state == RunState.SUCCEEDED, runs.c.finished_at > _ago(connection, max_age_s))
+        row = connection.execute(same.order_by(desc(runs.c.finished_at)).limit(1)).one_or_none()
+        return None if row is None else _run_row(row)
+
+    def active(self, connection: Connection) -> list[ActiveRuns]:
+        """The active runs, by kind and state."""
+        sums = [func.coalesce(func.sum(runs.c[name]), 0).label(name) for name in _WRITTEN]
+        stuck = func.count().filter(self._stuck()).label("stuck")
+        counted = select(runs.c.kind, runs.c.state, func.count().label("count"), stuck, *sums).where(runs.c.state.in_(_ACTIVE))
+        return [
+            ActiveRuns(kind=row.kind, state=RunState(row.state), count=row[2], stuck=row.stuck, counters=_counters(row))
+            for row in connection.execute(counted.group_by(runs.c.kind, runs.c.state))
+        ]
+
+    def ended_since(self, connection: Connection, since: int | None, *, ago_s: float, limit: int) -> list[RunRow]:
+        """Runs that ended at `since` or later (None: in the last `ago_s`), the earliest first."""
+        begin = _ago(connection, ago_s) if since is None else since
+        wanted = self._rows().where(runs.c.finished_at >= begin).order_by(runs.c.finished_at, runs.c.id).limit(limit)
+        return [_run_row(row) for row in connection.execute(wanted)]
+
+    def _listed(self, connection: Connection) -> Subquery:
+        """Two index look-ups; one condition with OR would walk through all runs that there ever were."""
+        ended = select(runs.c.id).where(runs.c.finished_at > _ago(connection, self.listed_s))
+        return union_all(select(runs.c.id).where(runs.c.state.in_(_ACTIVE)), ended).subquery()
+
+    @staticmethod
+    def _active() -> Subquery:
+        return select(runs.c.id).where(runs.c.state.in_(_ACTIVE)).subquery()
+
+    def _rows(self) -> Select[Any]:
+        return select(*(runs.c[name] for name in _SHOWN), *(runs.c[name] for name in _WRITTEN), self._stuck().label("stuck"))
+
+    def _stuck(self) -> ColumnElement[bool]:
+        return and_(runs.c.state == RunState.RUNNING, runs.c.progress_at <= DatabaseNow(ago_ms=int(self.stuck_after_s * 1000)))
+
+
+_SHOWN = (
+    "id",
+    "task_id",
+    "kind",
+    "state",
+    "job_name",
+    "progress",
+    "message",
+    "error",
+    "result",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "attempt",
+    "next_try_at",
+    "work",
+)
+
+
+def _ago(connection: Connection, seconds: float) -> int:
+    return read_clock(connection) - int(seconds * 1000)
+
+
+def _run_row(row: Row[Any]) -> RunRow:
+    shown = {name: getattr(row, name) for name in _SHOWN}
+    return RunRow(**{**shown, "state": RunState(row.state)}, stuck=bool(row.stuck), counters=_counters(row))
+
+
+def _counters(row: Row[Any]) -> Counters:
+    return Counters(**{name: int(getattr(row, name)) for name in _WRITTEN})

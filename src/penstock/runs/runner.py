@@ -1,0 +1,222 @@
+"""The run loop: work on a run while its heart beats, and record its outcome, in this one place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import structlog
+
+from penstock.errors import FencedError, PenstockError, RateLimitedError, RetryableError, RunFailedError, StoreUnavailableError
+from penstock.http.tally import count_requests
+from penstock.runs.context import RunContext
+from penstock.runs.run import RunEnd, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from penstock.runs.ledger import RunLedger
+    from penstock.runs.run import Run
+
+
+class Outcome(Protocol):
+    """What a run gives when it succeeds."""
+
+    def summary(self) -> Mapping[str, object]:
+        """The outcome as the run record keeps it, JSON values only."""
+
+
+T = TypeVar("T", bound=Outcome)
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerOptions:
+    """`attempts` includes the first; a retry waits `retry_s`, doubled each time, with jitter. `deadline_s` is for one attempt.
+
+    `record_s` is how long an outcome waits for a database that cannot be reached; after that the run is left to whoever takes over the dead.
+    """
+
+    heartbeat_s: float = 10.0
+    attempts: int = 3
+    retry_s: float = 5.0
+    deadline_s: float = 6 * 3600.0
+    record_s: float = 60.0
+
+
+# The first heartbeat comes soon: a cancellation that was asked for while the run was being started has passed it by.
+_FIRST_BEAT_S = 0.5
+_RECORD_AGAIN_S = 0.5
+_MOST_CHARS = 4_000
+
+
+class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
+    """The run is to end as cancelled."""
+
+
+class PutBack(Exception):  # noqa: N818 - no error: the process ends and the run goes on later, or elsewhere
+    """The run is to be queued again."""
+
+
+class Hold:
+    """A running run, as seen by those who may end it early; the first one counts."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        self.interrupted: asyncio.Future[Cancelled | PutBack] = asyncio.get_running_loop().create_future()
+
+    def interrupt(self, why: Cancelled | PutBack) -> None:
+        """Stop the work; a page that is being written is written to its end first."""
+        if not self.interrupted.done():
+            # One of its own for each run: an exception keeps where it was raised.
+            self.interrupted.set_result(type(why)())
+
+
+class Runner:
+    """Works on runs under a ledger."""
+
+    def __init__(self, ledger: RunLedger, options: RunnerOptions) -> None:
+        self._ledger = ledger
+        self._options = options
+        self._holds: set[Hold] = set()
+
+    @property
+    def active(self) -> int:
+        """How many runs are being worked on."""
+        return len(self._holds)
+
+    def interrupt(self, run_id: int | None, why: Cancelled | PutBack) -> None:
+        """Stop a run (None: all of them) that is being worked on here; others are left alone."""
+        for hold in list(self._holds):
+            if run_id in {None, hold.run_id}:
+                hold.interrupt(why)
+
+    async def run(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
+        """What the work gave, after its outcome was recorded. Whatever ends the work by an error, also one nobody expected, fails the run."""
+        log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
+        log.info("run started")
+        try:
+            with structlog.contextvars.bound_contextvars(run=str(run.task_id), job=run.job_name or run.kind):
+                outcome = await self._while_held(run, work)
+            end = RunEnd(state=RunState.SUCCEEDED, result=outcome.summary())
+            await self._record(lambda: self._ledger.finish(run, end))
+        except BaseException as error:
+            await self._settle(run, error, log)
+            raise
+        log.info("run succeeded")
+        return outcome
+
+    async def _settle(self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger) -> None:
+        """Record how it ended. When that cannot be written, the heartbeat is over all the same, and the run is taken over for that."""
+        try:
+            await self._record_end(run, error, log)
+        except FencedError:
+            # Who ends a run for a change of its config has recorded that, before asking for it.
+            if not isinstance(error, Cancelled):
+                log.warning("run was taken over by another worker")
+        except Exception as unrecorded:
+            # The error of the work must not be hidden by one of the record.
+            log.exception("the end of the run could not be recorded", error=str(unrecorded))
+
+    async def _record_end(self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger) -> None:
+        text = str(error)[:_MOST_CHARS] or type(error).__name__
+        match error:
+            case FencedError():
+                log.warning("run was taken over by another worker")
+            case PutBack():
+                log.info("run put back")
+                await self._record(lambda: self._ledger.requeue(run, error=None, delay_s=0))
+            case Cancelled():
+                log.info("run cancelled")
+                await self._record(lambda: self._ledger.finish(run, RunEnd(state=RunState.CANCELLED)))
+            case asyncio.CancelledError() | KeyboardInterrupt():
+                # Somebody wants this process to end, and does not wait for a database.
+                log.info("run cancelled")
+                await self._ledger.finish(run, RunEnd(state=RunState.CANCELLED))
+            case RetryableError() if run.attempt < self._options.attempts:
+                delay_s = self._retry_after(run, error)
+                log.warning("run will be tried again", error=text, in_s=round(delay_s, 1))
+                await self._record(lambda: self._ledger.requeue(run, error=text, delay_s=delay_s))
+            case _:
+                log.error("run failed", error=text, exc_info=not isinstance(error, PenstockError))
+                code = error.code if isinstance(error, PenstockError) else PenstockError.code
+                end = RunEnd(state=RunState.FAILED, error=text, result={"error_codes": {code: 1}})
+                await self._record(lambda: self._ledger.finish(run, end))
+
+    async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write it down as soon as the database can be reached; FencedError if the run was taken over meanwhile."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._options.record_s
+        while True:
+            try:
+                await write()
+            except StoreUnavailableError:
+                if loop.time() + _RECORD_AGAIN_S > until:
+                    raise
+                await asyncio.sleep(_RECORD_AGAIN_S)
+            else:
+                return
+
+    def _retry_after(self, run: Run, error: RetryableError) -> float:
+        least = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
+        doubled: float = 2.0 ** (run.attempt - 1)
+        return least + self._options.retry_s * doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+
+    async def _while_held(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
+        """The work's result, unless the run is interrupted, lost to another worker, or over its deadline first."""
+        hold = Hold(run.id)
+        self._holds.add(hold)
+        try:
+            return await self._until_ended(run, work, hold)
+        except asyncio.CancelledError:
+            # Whoever ends the process asks nicely first, and then cancels what is left: what was asked first counts.
+            if hold.interrupted.done():
+                raise hold.interrupted.result() from None
+            raise
+        finally:
+            self._holds.discard(hold)
+
+    async def _until_ended(self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold) -> T:
+        working = asyncio.ensure_future(_counted(RunContext(run, self._ledger), work))
+        beating = asyncio.create_task(self._beat(run), name=f"heartbeat of run {run.id}")
+        ending: list[asyncio.Future[Any]] = [working, beating, hold.interrupted]
+        try:
+            await asyncio.wait(ending, timeout=self._options.deadline_s, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() or await _succeeded_all_the_same(working):
+                return working.result()
+            if beating.done():
+                beating.result()
+            if hold.interrupted.done():
+                raise hold.interrupted.result()
+            message = f"the run did not end within {self._options.deadline_s:g} s"
+            raise RunFailedError(message)
+        finally:
+            working.cancel()
+            beating.cancel()
+            await asyncio.gather(working, beating, return_exceptions=True)
+
+    async def _beat(self, run: Run) -> None:
+        """A heartbeat that the database does not take is no reason to stop: until another worker takes over, nothing is lost."""
+        delay_s = min(_FIRST_BEAT_S, self._options.heartbeat_s)
+        while True:
+            await asyncio.sleep(delay_s)
+            delay_s = self._options.heartbeat_s
+            with contextlib.suppress(StoreUnavailableError):
+                if await self._ledger.heartbeat(run):
+                    raise Cancelled
+
+
+async def _counted(context: RunContext, work: Callable[[RunContext], Awaitable[T]]) -> T:
+    count_requests(context.run.requests)
+    return await work(context)
+
+
+async def _succeeded_all_the_same(working: asyncio.Future[Any]) -> bool:
+    """Whether work that is called off now was past the point where it can be: then its outcome counts, not what was asked for."""
+    working.cancel()
+    await asyncio.wait([working])
+    return not working.cancelled() and working.exception() is None

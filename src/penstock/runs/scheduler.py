@@ -1,0 +1,91 @@
+"""The scheduler: one loop in each process that submits what is due. Any number of them make each due run once.
+
+It sleeps until the next due time, at most `check_interval_s`. What was missed meanwhile (a suspended laptop, a clock set forward) is made up for by
+one run; a clock set back cannot silence a schedule for longer than its interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from penstock.runs.schedule import Schedules, Ticked
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+# Due schedules that are claimed in one transaction.
+_AT_ONCE = 50
+_AGAIN_S = 1.0
+_OTHERS_S = 0.2
+
+
+class Scheduler:
+    """Submits due runs while it runs."""
+
+    def __init__(self, schedules: Schedules, *, check_interval_s: float, first_after_s: float) -> None:
+        self._schedules = schedules
+        self._check_interval_s = check_interval_s
+        self._first_after_s = first_after_s
+        self._changed = asyncio.Event()
+        self._reachable = True
+        self._failed: dict[str, str] = {}
+        self.running = False
+        self.last_tick_s: float | None = None
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        self.running = True
+        try:
+            await asyncio.sleep(self._first_after_s)
+            while True:
+                self._changed.clear()
+                delay_s = await self._tick()
+                # Not wait_for: before Python 3.12 that forgets a cancellation which comes together with the event.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay_s):
+                        await self._changed.wait()
+        finally:
+            self.running = False
+
+    def changed(self) -> None:
+        """A schedule was made or changed: look now."""
+        self._changed.set()
+
+    async def _tick(self) -> float:
+        """Seconds until the next look."""
+        self.last_tick_s = asyncio.get_running_loop().time()
+        try:
+            ticked = await self._schedules.tick(_AT_ONCE)
+        except Exception as error:  # noqa: BLE001 - nobody would start the scheduler again
+            if self._reachable:
+                _log.warning("schedules cannot be read", error=str(error), exc_info=not isinstance(error, StoreUnavailableError))
+            self._reachable = False
+            return min(_AGAIN_S, self._check_interval_s)
+        if not self._reachable:
+            _log.info("schedules can be read again")
+        self._reachable = True
+        self._tell(ticked)
+        if ticked.next_in_s is None:
+            return self._check_interval_s
+        # What is due and could not be claimed is in the hands of another process just now.
+        claimed = ticked.submitted or ticked.skipped or ticked.failed
+        return min(self._check_interval_s, max(0.0 if claimed else _OTHERS_S, ticked.next_in_s))
+
+    def _tell(self, ticked: Ticked) -> None:
+        for name in ticked.skipped:
+            _log.info("Data collection already running, skipping scheduled collection", job=name)
+        if ticked.submitted:
+            _log.info("scheduled runs submitted", jobs=list(ticked.submitted))
+        for name, reason in ticked.failed.items():
+            if self._failed.get(name) != reason:
+                _log.warning("a scheduled run cannot be submitted", job=name, error=reason)
+        for name in self._failed.keys() & {*ticked.submitted, *ticked.skipped}:
+            _log.info("a scheduled run can be submitted again", job=name)
+            del self._failed[name]
+        self._failed |= ticked.failed

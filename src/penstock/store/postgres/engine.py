@@ -1,0 +1,176 @@
+"""PostgreSQL: text COPY of the exchange's own strings into a temporary table, then one set-based statement."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DisconnectionError, OperationalError
+
+from penstock.market.collect.page import Flushed
+from penstock.runs.run import Counters
+from penstock.store.backend import Statements, hold
+from penstock.store.postgres.listen import candles_message
+from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from penstock.market.candle import Candle
+    from penstock.market.collect.page import CandleFlush, CandlePage
+
+# Any number that no other program is likely to lock in the same database.
+_MIGRATION_LOCK = 5_019_477_306_114
+
+
+class PostgresBackend:
+    """The connections to one database; any number of processes may write."""
+
+    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+        self.statements = Statements()
+        timeout_ms = int(timeout_s * 1000)
+        arguments = {
+            "connect_timeout": max(2, int(timeout_s)),
+            "tcp_user_timeout": timeout_ms,
+            "application_name": "penstock",
+            "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
+        }
+        self._create = partial(create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
+        self.writer = self.reader = self._create(pool_size=pool_size)
+        event.listen(self.writer, "do_connect", _connect)
+        event.listen(self.writer, "connect", _set_up)
+        # In this order: the server may be silent when it is asked whether it is there.
+        hold.watch(self.writer)
+        event.listen(self.writer, "checkout", self._checked)
+        self.statements.watch(self.writer)
+
+    def lone_engine(self) -> Engine:
+        """One connection beside the pool, for whoever needs the same one again and again; to be disposed of by him."""
+        engine = self._create(pool_size=1)
+        event.listen(engine, "do_connect", _connect)
+        hold.watch(engine)
+        self.statements.watch(engine)
+        return engine
+
+    def abandon(self, driver: psycopg.Connection) -> None:
+        """See Backend. The server may be silent, so it cannot be asked to cancel: the connection is cut at our end."""
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as mine:
+            mine.shutdown(socket.SHUT_RDWR)
+
+    def _checked(self, driver: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """Do not hand out a connection that the server has left."""
+        if record.info.pop("fresh", False):
+            return
+        try:
+            self.writer.dialect.do_ping(cast("DBAPIConnection", driver))
+        except psycopg.Error as error:
+            raise DisconnectionError from error
+
+    def migration_lock(self, connection: Connection) -> None:
+        """See Backend."""
+        # A migration takes as long as the tables are large, and who waits for another process's waits as long.
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
+
+    def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
+        """See Backend."""
+        total = Counters()
+        written: Counter[int] = Counter()
+        for place, rows in enumerate(_rounds(flush.pages)):
+            if place:
+                connection.exec_driver_sql("TRUNCATE candle_stage")
+            self._copy(connection, rows)
+            merged = _merge(connection, run_id, flush, rows=len(rows))
+            total += merged.counters
+            written.update(merged.written)
+        return Flushed(total, written)
+
+    def _copy(self, connection: Connection, rows: Sequence[str]) -> None:
+        self.statements.add()
+        driver: Any = connection.connection.driver_connection
+        try:
+            with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+                copy.write("".join(rows))
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # As SQLAlchemy says it where the driver is not used directly.
+            raise OperationalError(_COPY, None, error) from error
+
+
+def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:
+    """COPY lines; a page that overlaps another goes to a further round, because one INSERT cannot update a row twice."""
+    rows: list[str] = []
+    again: list[CandlePage] = []
+    series_id, newest = 0, 0
+    for page in sorted((page for page in pages if page.candles), key=lambda page: (page.target.series_id, page.candles[0].open_time)):
+        if page.target.series_id == series_id and page.candles[0].open_time <= newest:
+            again.append(page)
+            continue
+        series_id, newest = page.target.series_id, page.candles[-1].open_time
+        rows += (_line(series_id, candle, place < page.closed) for place, candle in enumerate(page.candles))
+    if rows:
+        yield rows
+    if again:
+        yield from _rounds(again)
+
+
+def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 - a column like the others
+    c = candle
+    return (
+        f"{series_id}\t{c.open_time}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t{c.volume}\t{c.close_time}\t{c.quote_volume}\t{c.trades}"
+        f"\t{c.taker_base}\t{c.taker_quote}\t{'t' if closed else 'f'}\n"
+    )
+
+
+def _merge(connection: Connection, run_id: int, flush: CandleFlush, *, rows: int) -> Flushed:
+    merged, _ = connection.exec_driver_sql(_MERGE, {"run_id": run_id, "stored": candles_message(flush.stored_series)}).one()
+    of_series: dict[str, tuple[int, int]] = merged or {}
+    inserted = sum(new for new, _ in of_series.values())
+    updated = sum(changed for _, changed in of_series.values())
+    counters = Counters(inserted=inserted, updated=updated, unchanged=rows - inserted - updated)
+    return Flushed(counters, {int(series_id): sum(counts) for series_id, counts in of_series.items()})
+
+
+def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
+    """Noted before anything is asked of it, because the server may fall silent at once."""
+    driver = dialect.connect(*arguments, **options)
+    hold.add(driver)
+    return driver
+
+
+def _set_up(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_STAGE)
+    connection.commit()
+    record.info["fresh"] = True
+
+
+_STAGED = COLUMNS[:-1]
+_TYPES = dict.fromkeys(_STAGED, "bigint") | dict.fromkeys(EXACT_COLUMNS, "numeric") | {"series_id": "integer", "closed": "boolean"}
+_STAGE = f"CREATE TEMPORARY TABLE candle_stage ({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) ON COMMIT DELETE ROWS"
+_COPY = f"COPY candle_stage ({', '.join(_STAGED)}) FROM STDIN"
+_READ = {name: f"to_timestamp({name}::float8 / 1000)" for name in ("open_time", "close_time")}
+_MERGE = f"""
+WITH merged AS (
+    INSERT INTO candle ({", ".join(COLUMNS)})
+    SELECT {", ".join(_READ.get(name, name) for name in _STAGED)}, %(run_id)s
+    FROM candle_stage
+    {on_conflict(lambda name: f"candle.{name} IS DISTINCT FROM excluded.{name}")}
+    RETURNING candle.series_id, xmax = 0 AS is_new
+), of_series AS (
+    SELECT series_id, count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM merged GROUP BY series_id
+)
+SELECT json_object_agg(series_id, json_build_array(inserted, updated)), pg_notify('penstock', %(stored)s)
+FROM of_series
+"""

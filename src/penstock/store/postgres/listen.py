@@ -1,0 +1,87 @@
+"""What PostgreSQL tells all processes: the messages of its channel, as events.
+
+`run 17`, `queue` and `cancel 17` come from a trigger on the run table, `candles 3 4 5` (series ids) from the merge, `alerts` from the alert book; all
+arrive after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+
+from penstock.runs.events import AlertsChanged, CancelAsked, CandlesStored, EventsLost, ProviderPaused, QueueChanged, RunChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from sqlalchemy import URL
+
+    from penstock.runs.events import Event, Events
+
+_CHANNEL = "penstock"
+# PostgreSQL takes 8,000 bytes; beyond this a reader is told to look at everything.
+_MOST_BYTES = 7_000
+_RECONNECT_S = 1.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def candles_message(series_ids: Collection[int]) -> str:
+    """The message that rows of these series were stored."""
+    message = f"candles {' '.join(map(str, sorted(series_ids)))}"
+    return message if len(message) <= _MOST_BYTES else "lost"
+
+
+def read_message(message: str) -> Iterator[Event]:
+    """The events of a message; one that is not ours counts as a loss."""
+    kind, _, rest = message.partition(" ")
+    ids = rest.split()
+    if not all(one.isascii() and one.isdecimal() for one in ids):
+        yield EventsLost()
+        return
+    match kind, list(map(int, ids)):
+        case "run", [run_id]:
+            yield RunChanged(run_id)
+        case "queue", []:
+            yield QueueChanged()
+        case "cancel", [run_id]:
+            yield CancelAsked(run_id)
+        case "paused", []:
+            yield ProviderPaused()
+        case "alerts", []:
+            yield AlertsChanged()
+        case "candles", series_ids:
+            yield from map(CandlesStored, series_ids)
+        case _:
+            yield EventsLost()
+
+
+async def listen(url: URL, events: Events, ready: asyncio.Event) -> None:
+    """Publish what the database tells, until cancelled; after a lost connection subscribers are told that they may have missed something.
+
+    `ready` is set once nothing more can be missed.
+    """
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connected = True
+    while True:
+        try:
+            # Who only listens notices a dead network by keepalives alone.
+            async with await psycopg.AsyncConnection.connect(
+                conninfo, autocommit=True, connect_timeout=5, keepalives_idle=10, keepalives_interval=5, keepalives_count=3
+            ) as connection:
+                await connection.execute(f"LISTEN {_CHANNEL}")
+                if not connected:
+                    _log.info("the database is listened to again")
+                connected = True
+                events.publish(EventsLost())
+                ready.set()
+                async for notice in connection.notifies():
+                    events.publish(*read_message(notice.payload))
+        except (psycopg.Error, OSError) as error:
+            if connected:
+                _log.warning("the database cannot be listened to", error=str(error).strip())
+            connected = False
+            await asyncio.sleep(_RECONNECT_S)

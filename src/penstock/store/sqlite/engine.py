@@ -1,0 +1,169 @@
+"""SQLite: one file, one writer connection, which is also the only one that checkpoints.
+
+Rows go in statements of 500. The driver gives up the interpreter's lock around every statement it steps, and beside a busy thread it gets
+it back late: row by row 30,000 candles took 8.6 s there, in statements of 500 rows 0.4 s (docs/decisions/0003-bulk-writes.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from penstock.market.collect.page import Flushed
+from penstock.runs.events import CandlesStored
+from penstock.runs.run import Counters
+from penstock.store.backend import Statements, announce, hold
+from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from penstock.market.collect.page import CandleFlush, CandlePage
+
+_ROWS_IN_A_STATEMENT = 500
+_WAL_PAGES = 4_000
+
+
+class SqliteBackend:
+    """The connections to one file; one process at a time may write (penstock.store.owner)."""
+
+    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+        self.statements = Statements()
+        self.writer = self._engine(url, pool_size=1, timeout_s=timeout_s)
+        self.reader = self._engine(url, pool_size=pool_size, timeout_s=timeout_s)
+        event.listen(self.writer, "connect", _set_up_writer)
+        event.listen(self.reader, "connect", _set_up_reader)
+        event.listen(self.writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(self.writer, "checkin", _detach)
+        event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+
+    def _engine(self, url: URL, *, pool_size: int, timeout_s: float) -> Engine:
+        # Transactions are begun by us: the driver's own way begins them late and deferred, and a deferred one cannot wait for a lock.
+        arguments = {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False}
+        engine = create_engine(url, poolclass=QueuePool, pool_size=pool_size, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
+        self.statements.watch(engine)
+        hold.watch(engine)
+        return engine
+
+    def abandon(self, driver: sqlite3.Connection) -> None:
+        """See Backend."""
+        driver.interrupt()
+
+    def migration_lock(self, connection: Connection) -> None:
+        """Nothing to do: BEGIN IMMEDIATE has locked the file."""
+
+    def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
+        """See Backend."""
+        tally = _tally(connection)
+        updated_before = tally.updated
+        rows, written = _parameters(run_id, flush.pages), 0
+        grouped = [tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)]
+        single = [tuple(rows[at : at + len(COLUMNS)]) for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))]
+        for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
+            if parameters:
+                written += connection.exec_driver_sql(statement, parameters).rowcount
+        updated = tally.updated - updated_before
+        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written)
+        announce(connection, *(CandlesStored(series_id) for series_id in flush.stored_series))
+        return Flushed(counters, _by_series(connection, run_id, flush, written))
+
+
+class _Tally:
+    """Counts updates, which SQLite does not tell apart from inserts; called by a trigger of the connection."""
+
+    def __init__(self) -> None:
+        self.updated = 0
+
+    def __call__(self) -> None:
+        self.updated += 1
+
+
+def _tally(connection: Connection) -> _Tally:
+    tally = connection.info.get("tally")
+    if tally is None:
+        tally = connection.info["tally"] = _Tally()
+        driver: Any = connection.connection.driver_connection
+        driver.create_function("count_update", 0, tally)
+        driver.execute("CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle BEGIN SELECT count_update(); END")
+    return tally
+
+
+def _by_series(connection: Connection, run_id: int, flush: CandleFlush, written: int) -> Mapping[int, int]:
+    """Of which series the written rows are; SQLite has to be asked only when some rows of several series were not."""
+    sent: Counter[int] = Counter()
+    for page in flush.pages:
+        sent[page.target.series_id] += len(page)
+    sent += Counter()  # without those that got no rows
+    if written in {0, sent.total()}:
+        return sent if written else {}
+    if len(sent) == 1:
+        return dict.fromkeys(sent, written)
+    ranges = [(page.target.series_id, page.candles[0].open_time, page.candles[-1].open_time) for page in flush.pages if page.candles]
+    parameters = (json.dumps(ranges), run_id)
+    # Pages that overlap count twice, and never for more than what was sent.
+    return {series_id: min(count, sent[series_id]) for series_id, count in connection.exec_driver_sql(_OF_RUN, parameters)}
+
+
+def _parameters(run_id: int, pages: Sequence[CandlePage]) -> list[object]:
+    """The rows of all pages, flat, in the order of COLUMNS."""
+    flat: list[object] = []
+    for page in pages:
+        first, closed_end = (page.target.series_id,), page.closed
+        for place, candle in enumerate(page.candles):
+            flat += first
+            flat += msgspec.structs.astuple(candle)
+            flat += (place < closed_end, run_id)
+    return flat
+
+
+def _differs(name: str) -> str:
+    if name not in EXACT_COLUMNS:
+        return f"candle.{name} <> excluded.{name}"
+    return f"(candle.{name} <> excluded.{name} AND decimal_differs(candle.{name}, excluded.{name}))"
+
+
+def _decimal_differs(old: str, new: str) -> bool:
+    """`1.0` and `1.00` are one price; asked only when the texts differ."""
+    return Decimal(old) != Decimal(new)
+
+
+_OF_RUN = """
+SELECT candle.series_id, count(*)
+FROM json_each(?) AS flushed CROSS JOIN candle ON candle.series_id = json_extract(flushed.value, '$[0]')
+    AND candle.open_time BETWEEN json_extract(flushed.value, '$[1]') AND json_extract(flushed.value, '$[2]')
+WHERE candle.run_id = ?
+GROUP BY candle.series_id
+"""
+_GROUP = _ROWS_IN_A_STATEMENT * len(COLUMNS)
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_INSERT = f"INSERT INTO candle ({', '.join(COLUMNS)}) VALUES "
+_UPSERT_ONE = f"{_INSERT}{_ROW} {on_conflict(_differs)}"
+_UPSERT_MANY = f"{_INSERT}{', '.join([_ROW] * _ROWS_IN_A_STATEMENT)} {on_conflict(_differs)}"
+
+
+def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:
+    connection.create_function("decimal_differs", 2, _decimal_differs, deterministic=True)
+    # FULL: flushes are few, and with NORMAL a power cut takes back what a run has reported as written.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"wal_autocheckpoint = {_WAL_PAGES}", "cache_size = -16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _detach(connection: sqlite3.Connection | None, record: ConnectionPoolEntry) -> None:
+    """Let go of the file that a transaction has attached, now that it has ended."""
+    if connection is not None and (attached := record.info.pop("attached", None)):
+        connection.execute(f"DETACH {attached}")
+
+
+def _set_up_reader(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16000"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,142 @@
+"""Staging on SQLite: a file of its own beside the database, so that a slow download keeps no lock there and leaves nothing in it.
+
+The file is lost with the process and wants no journal. While rows come and are compared, its connection has the database attached for reading;
+to publish, the one writer of the database attaches the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.pool import QueuePool
+
+from penstock.inventory.tables import NORMALISED, STAGED
+from penstock.store.backend import hold
+from penstock.store.statements.inventory import DIFF_COLUMNS, SQLITE, create_stage
+from penstock.store.statements.products import Normaliser, staged_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine, Row
+
+    from penstock.inventory.product import Product
+    from penstock.runs.run import Run
+    from penstock.store.database import Database
+
+T = TypeVar("T")
+
+_ROWS_IN_A_STATEMENT = 500
+_ALL_COLUMNS = len(STAGED) + len(NORMALISED)
+_TIMEOUT_S = 10.0
+
+
+class SqliteArea:
+    """See penstock.store.write.inventory.snapshots.Area."""
+
+    words = SQLITE
+
+    def __init__(self, database: Database, run: Run, *, first: bool) -> None:
+        self._database = database
+        self._first = first
+        self._published = _file(database)
+        self._file = self._published.with_name(f"{self._published.name}.stage-{run.id}")
+        self._engine = self._make_engine()
+        self._normalised = Normaliser(lambda normalised: normalised)
+
+    def _make_engine(self) -> Engine:
+        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        self._database.backend.statements.watch(engine)
+        hold.watch(engine)
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        """Transactions are begun by us, as in penstock.store.sqlite.engine."""
+        connection = sqlite3.connect(_uri(self._file, "rwc"), timeout=_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16000", "temp_store = FILE"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("ATTACH ? AS published", [_uri(self._published, "ro")])
+        return connection
+
+    async def open(self) -> None:
+        """See Area. What a process that died has left is no beginning."""
+        await asyncio.to_thread(self._file.unlink, missing_ok=True)
+        await self.stage(lambda connection: [connection.execute(text(statement)) for statement in create_stage(SQLITE, first=self._first)])
+
+    async def close(self) -> None:
+        """See Area."""
+        await asyncio.to_thread(self._engine.dispose)
+        await asyncio.to_thread(self._file.unlink, missing_ok=True)
+
+    async def stage(self, work: Callable[[Connection], T]) -> T:
+        """See Area."""
+        return await self._database.apart(self._engine, work)
+
+    async def compare(self, work: Callable[[Connection], T]) -> T:
+        """See Area."""
+
+        def compare(connection: Connection) -> T:
+            connection.execute(text("CREATE INDEX IF NOT EXISTS inventory_stage_id ON inventory_stage (product_id)"))
+            return work(connection)
+
+        return await self._database.apart(self._engine, compare, hurried=False)
+
+    async def publish(self, work: Callable[[Connection], T]) -> T:
+        """See Area."""
+
+        def publish(connection: Connection) -> T:
+            connection.exec_driver_sql("ATTACH ? AS stage", (str(self._file),))
+            # It cannot be detached within a transaction that has read it.
+            connection.info["attached"] = "stage"
+            return work(connection)
+
+        return await self._database.write(publish, hurried=False)
+
+    def put(self, connection: Connection, products: Sequence[Product]) -> None:
+        """See Area."""
+        flat: list[object] = []
+        for one in products:
+            flat += staged_values(one)
+            if self._first:
+                flat += self._normalised.of(one.game_id, one.properties_hash)
+        _insert(connection, "inventory_stage", flat, _ALL_COLUMNS if self._first else len(STAGED))
+
+    def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
+        """See Area."""
+        flat: list[object] = []
+        for row in rows:
+            flat += (row.product_id, row.kind, *self._normalised.of(row.game_id, row.properties.encode()))
+        _insert(connection, "inventory_diff", flat, len(DIFF_COLUMNS))
+
+
+def discard_stages(database: Database) -> None:
+    """Remove what processes that died have left beside a SQLite database; only its owner may."""
+    if database.file:
+        for left in database.file.parent.glob(f"{database.file.name}.stage-*"):
+            left.unlink(missing_ok=True)
+
+
+def _file(database: Database) -> Path:
+    if database.file is None:
+        raise TypeError
+    return database.file
+
+
+def _uri(file: Path, mode: str) -> str:
+    return f"file:{quote(str(file.absolute()))}?mode={mode}"
+
+
+def _insert(connection: Connection, table: str, flat: Sequence[object], width: int) -> None:
+    """Rows of so many values, all of them in one list."""
+    row = f"({', '.join('?' * width)})"
+    group = _ROWS_IN_A_STATEMENT * width
+    whole = len(flat) // group * group
+    for rows, step, begin, end in ((_ROWS_IN_A_STATEMENT, group, 0, whole), (1, width, whole, len(flat))):
+        if parameters := [tuple(flat[at : at + step]) for at in range(begin, end, step)]:
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES {', '.join([row] * rows)}", parameters)

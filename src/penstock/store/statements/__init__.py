@@ -1,0 +1,1 @@
+"""SQL that both databases share, and what differs in it."""

@@ -1,0 +1,230 @@
+"""The alert book: states and the messages about them change in one transaction, and each message is in the hands of one sender at a time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, delete, desc, func, literal, or_, select, text, update
+
+from penstock.alerts.book import Alert, AlertState, Outgoing, advance, message_body
+from penstock.alerts.rules import Rule, findings
+from penstock.alerts.tables import alert, alert_look, alert_message
+from penstock.alerts.tables import alert_target as targets
+from penstock.columns import DatabaseNow, Timestamp
+from penstock.errors import PenstockError
+from penstock.runs.events import AlertsChanged
+from penstock.store.backend import announce
+from penstock.store.health import read_now
+from penstock.store.write.alert_targets import opened
+from penstock.store.write.upsert import insert_or_ignore, upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row
+
+    from penstock.access.vault import Vault
+    from penstock.alerts.book import Policy
+    from penstock.alerts.rules import Facts, Finding
+    from penstock.store.database import Database
+    from penstock.store.health import HealthQueries
+
+# A clock that is set back by more than this does not silence the alerts.
+_CLOCK_STEP_MS = 5_000
+_ATTEMPTS = 8
+_BACKOFF_S = 10
+_LONGEST_BACKOFF_S = 900
+_KEPT_MS = 7 * 86_400_000
+_MOST_CHARS = 500
+_SOON_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookOptions:
+    """`interval_s` between two looks; `claim_s`: a message whose sender has said nothing for so long is sent by another one."""
+
+    interval_s: float = 60.0
+    claim_s: float = 30.0
+    backoff_s: float = _BACKOFF_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertList:
+    """Which alerts to list: firing ones first, each kind with the newest change first."""
+
+    limit: int
+    skip: int = 0
+    state: AlertState | None = None
+
+
+def listed(connection: Connection, query: AlertList) -> list[Alert]:
+    """The alerts of a list."""
+    firing_first = case((alert.c.state == AlertState.FIRING, 0), else_=1)
+    wanted = select(alert).order_by(firing_first, desc(alert.c.since), alert.c.rule, alert.c.subject).limit(query.limit).offset(query.skip)
+    if query.state is not None:
+        wanted = wanted.where(alert.c.state == query.state)
+    return [_alert(row) for row in connection.execute(wanted)]
+
+
+def firing_counts(connection: Connection) -> dict[Rule, int]:
+    """How many alerts of each rule fire."""
+    counted = select(alert.c.rule, func.count()).where(alert.c.state == AlertState.FIRING).group_by(alert.c.rule)
+    return dict.fromkeys(Rule, 0) | {Rule(rule): count for rule, count in connection.execute(counted)}
+
+
+def rule_states(connection: Connection) -> dict[Rule, AlertState]:
+    """Each rule's state: firing if it fires for any subject, resolved if it did in the last week."""
+    found = {(row.rule, row.state) for row in connection.execute(select(alert.c.rule, alert.c.state).distinct())}
+    order = (AlertState.FIRING, AlertState.RESOLVED)
+    return {rule: next((state for state in order if (rule, state) in found), AlertState.OK) for rule in Rule}
+
+
+class SqlAlertBook:
+    """See penstock.alerts.book.AlertBook."""
+
+    def __init__(self, database: Database, vault: Vault, health: HealthQueries, policy: Policy, options: BookOptions) -> None:
+        self._database = database
+        self._vault = vault
+        self._health = health
+        self._policy = policy
+        self._interval_ms = int(options.interval_s * 1000)
+        self._claim_ms = int(options.claim_s * 1000)
+        self._backoff_s = options.backoff_s
+
+    async def evaluate(self) -> float:
+        """See AlertBook. The facts are read first, so that nobody who writes waits for them."""
+        wait_s, facts = await self._database.read(self._look)
+        if facts is not None:
+            await self._database.write(lambda connection: self._record(connection, facts))
+        return wait_s
+
+    async def take(self) -> list[Outgoing]:
+        """See AlertBook."""
+        return await self._database.write(self._take) if await self._database.read(_anything_due) else []
+
+    async def sent(self, message: Outgoing) -> None:
+        """See AlertBook."""
+        done = update(alert_message).where(alert_message.c.id == message.id).values(sent_at=DatabaseNow(), error=None)
+        await self._database.write(lambda connection: connection.execute(done))
+
+    async def failed(self, message: Outgoing, error: str) -> None:
+        """See AlertBook."""
+        await self._database.write(lambda connection: self._put_off(connection, message.id, message.attempt, error))
+
+    def _look(self, connection: Connection) -> tuple[float, Facts | None]:
+        """Seconds until the next look, and the facts if one is due now."""
+        looked_at = connection.scalar(select(alert_look.c.looked_at))
+        now = read_now(connection)
+        if looked_at is not None and now - self._interval_ms < looked_at <= now + _CLOCK_STEP_MS:
+            return max(_SOON_S, (looked_at + self._interval_ms - now) / 1000), None
+        return self._interval_ms / 1000, self._health.facts(connection)
+
+    def _record(self, connection: Connection, facts: Facts) -> None:
+        now = read_now(connection)
+        if not self._claim_look(connection, now):
+            return
+        told = self._advance(connection, findings(facts, self._health.limits), now)
+        if told:
+            _write_messages(connection, told, now)
+        _forget_old(connection, now)
+
+    def _claim_look(self, connection: Connection, now: int) -> bool:
+        """Whether it is us who look this time."""
+        connection.execute(insert_or_ignore(connection, alert_look).values(id=1, looked_at=0))
+        late = or_(alert_look.c.looked_at <= now - self._interval_ms, alert_look.c.looked_at > now + _CLOCK_STEP_MS)
+        return connection.execute(update(alert_look).where(late).values(looked_at=now)).rowcount == 1
+
+    def _advance(self, connection: Connection, found: dict[tuple[Rule, str], Finding], now: int) -> list[Alert]:
+        """Write the states as they are now; gives what is to be told."""
+        before = {(one.rule, one.subject): one for one in map(_alert, connection.execute(select(alert)))}
+        policy = self._policy if _has_targets(connection) else _unheard(self._policy)
+        steps = [step for key in [*found, *(before.keys() - found.keys())] if (step := advance(before.get(key), found.get(key), now, policy))]
+        if steps:
+            put = upsert(connection, alert, key=("rule", "subject"), change=("state", "message", "since", "seen_at", "notified_at"))
+            connection.execute(put, [asdict(step.alert) for step in steps])
+        if any(_changed(before.get((step.alert.rule, step.alert.subject)), step.alert) for step in steps):
+            _tell(connection)
+        return [step.alert for step in steps if step.tell]
+
+    def _take(self, connection: Connection) -> list[Outgoing]:
+        due = (
+            select(alert_message.c.id.label("message_id"), alert_message.c.body, alert_message.c.attempt, targets)
+            .join(targets, targets.c.id == alert_message.c.target_id)
+            .where(_DUE)
+            .with_for_update(of=alert_message, skip_locked=True)
+        )
+        rows = connection.execute(due).all()
+        if rows:
+            claimed = {"next_try_at": DatabaseNow(ago_ms=-self._claim_ms), "attempt": alert_message.c.attempt + 1}
+            connection.execute(update(alert_message).where(alert_message.c.id.in_([row.message_id for row in rows])).values(**claimed))
+        return [one for row in rows if (one := self._outgoing(connection, row))]
+
+    def _outgoing(self, connection: Connection, row: Row[Any]) -> Outgoing | None:
+        """None for a target whose secrets cannot be read: that is noted, and the others are sent."""
+        attempt = row.attempt + 1
+        try:
+            return Outgoing(id=row.message_id, target=opened(row, self._vault), body=row.body, attempt=attempt)
+        except PenstockError as error:
+            self._put_off(connection, row.message_id, attempt, str(error))
+            return None
+
+    def _put_off(self, connection: Connection, message_id: int, attempt: int, error: str) -> None:
+        wait_s = min(_LONGEST_BACKOFF_S, self._backoff_s * 2 ** (attempt - 1))
+        values = {"next_try_at": DatabaseNow(ago_ms=-int(wait_s * 1000)), "error": error[:_MOST_CHARS]}
+        connection.execute(update(alert_message).where(alert_message.c.id == message_id).values(**values))
+
+
+def _waiting() -> ColumnElement[bool]:
+    return and_(alert_message.c.sent_at.is_(None), alert_message.c.attempt < _ATTEMPTS)
+
+
+# Only the oldest of each target, so that messages arrive in order and a target that does not answer holds up nobody but itself.
+_OLDEST = (
+    select(func.min(alert_message.c.id))
+    .join(targets, targets.c.id == alert_message.c.target_id)
+    .where(_waiting(), targets.c.enabled)
+    .group_by(alert_message.c.target_id)
+)
+_DUE = and_(alert_message.c.id.in_(_OLDEST), alert_message.c.next_try_at <= DatabaseNow(), _waiting())
+
+
+def _anything_due(connection: Connection) -> bool:
+    return connection.scalar(select(alert_message.c.id).where(_DUE).limit(1)) is not None
+
+
+def _has_targets(connection: Connection) -> bool:
+    return connection.scalar(select(targets.c.id).where(targets.c.enabled).limit(1)) is not None
+
+
+def _unheard(policy: Policy) -> Policy:
+    return type(policy)(cooldown_ms=policy.cooldown_ms, settle_ms=policy.settle_ms, heard=False)
+
+
+def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> None:
+    target_ids: Iterable[int] = connection.scalars(select(targets.c.id).where(targets.c.enabled))
+    rows = [{"target_id": one, "body": message_body(told, now), "created_at": now, "next_try_at": now} for one in target_ids]
+    if rows:
+        connection.execute(alert_message.insert(), rows)
+
+
+def _forget_old(connection: Connection, now: int) -> None:
+    """Resolved alerts, and messages that were sent or given up, after a week."""
+    old = literal(now - _KEPT_MS, Timestamp())
+    connection.execute(delete(alert).where(alert.c.state == AlertState.RESOLVED, alert.c.since < old))
+    connection.execute(delete(alert_message).where(alert_message.c.created_at < old))
+
+
+def _changed(before: Alert | None, after: Alert) -> bool:
+    """Whether who follows the alerts has something to see."""
+    return before is None or (before.state, before.message) != (after.state, after.message)
+
+
+def _tell(connection: Connection) -> None:
+    announce(connection, AlertsChanged())
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(**{**row._asdict(), "rule": Rule(row.rule), "state": AlertState(row.state)})

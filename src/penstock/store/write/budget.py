@@ -1,0 +1,157 @@
+"""The budget of a provider that all processes on this database share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, select
+
+from penstock.columns import DatabaseNow, in_ms
+from penstock.http.governor import WINDOW_S, Grant, portion
+from penstock.http.tables import provider_budget as budgets
+from penstock.runs.events import ProviderPaused
+from penstock.store.backend import announce
+from penstock.store.write.upsert import insert_or_ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Row
+
+    from penstock.store.database import Database
+
+
+# Under the provider's name with this the repeats of its gaps are counted.
+_REPEATS = " (again)"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUsed:
+    """What all processes used of a provider in the running minute, how long it told us to wait, and how many requests were for gaps once more."""
+
+    provider: str
+    used: int
+    pause_s: float
+    repeats: int = 0
+
+
+def budgets_used(connection: Connection) -> list[BudgetUsed]:
+    """The budgets of all providers."""
+    rows = {row.provider: row for row in connection.execute(_ROWS)}
+    used = {provider: _used(row, _start(row.now, WINDOW_S)) for provider, row in rows.items()}
+    return [
+        BudgetUsed(provider, used[provider], max(0.0, row.paused_until - row.now) / 1000, used.get(_repeats_name(provider), 0))
+        for provider, row in rows.items()
+        if not provider.endswith(_REPEATS)
+    ]
+
+
+class SqlRepeats:
+    """See penstock.market.collect.repeats.Repeats: `per_minute` for all processes together, counted like a provider's budget of another name."""
+
+    def __init__(self, database: Database, provider: str, *, per_minute: int, clock: Callable[[], float] | None = None) -> None:
+        self._budget = SqlBudget(database, _repeats_name(provider), clock=clock)
+        self._per_minute = per_minute
+
+    async def take(self, wanted: int) -> int:
+        """See Repeats."""
+        return await self._budget.take(wanted, self._per_minute)
+
+
+def _repeats_name(provider: str) -> str:
+    return provider + _REPEATS
+
+
+class SqlBudget:
+    """See penstock.http.governor.Budget; `provider` is the address that the requests go to.
+
+    Windows and pauses are counted by the database's clock, which all processes share, unless there is another `clock` (seconds).
+    """
+
+    def __init__(self, database: Database, provider: str, *, window_s: int = WINDOW_S, clock: Callable[[], float] | None = None) -> None:
+        self.generation = 0
+        self.window_s = window_s
+        self._database = database
+        self._provider = provider
+        self._clock = clock
+
+    async def reserve(self, least: int, limit: int) -> Grant:
+        """See Budget."""
+        return await self._database.write(lambda connection: self._reserve(connection, least, limit))
+
+    async def take(self, wanted: int, limit: int) -> int:
+        """Up to so much of what is left of `limit`, at once and without waiting."""
+
+        def put(connection: Connection) -> int:
+            row, now = self._locked(connection)
+            used = _used(row, self._window(now))
+            taken = max(0, min(wanted, limit - used))
+            self._put(connection, used=used + taken, window_start=self._window(now))
+            return taken
+
+        return await self._database.write(put)
+
+    async def observe(self, used: int) -> None:
+        """See Budget."""
+
+        def put(connection: Connection) -> None:
+            row, now = self._locked(connection)
+            self._put(connection, used=max(used, _used(row, self._window(now))), window_start=self._window(now))
+
+        await self._database.write(put)
+
+    async def pause(self, seconds: float) -> None:
+        """See Budget."""
+
+        def put(connection: Connection) -> None:
+            row, now = self._locked(connection)
+            self._put(connection, paused_until=max(row.paused_until, now + int(seconds * 1000)))
+            announce(connection, ProviderPaused())
+
+        await self._database.write(put)
+
+    def _reserve(self, connection: Connection, least: int, limit: int) -> Grant:
+        row, now = self._locked(connection)
+        if row.paused_until > now:
+            wait_s = (row.paused_until - now) / 1000
+            return Grant(0, wait_s, wait_s)
+        window = self._window(now)
+        used = _used(row, window)
+        taken = portion(used, least, limit)
+        if taken or row.window_start > window:
+            self._put(connection, used=used + taken, window_start=window)
+        return Grant(taken, (window + self.window_s * 1000 - now) / 1000)
+
+    def _locked(self, connection: Connection) -> tuple[Row[Any], int]:
+        """The provider's row, locked until the end of the transaction, and the time."""
+        wanted = _ROWS.where(self._this).with_for_update()
+        row = connection.execute(wanted).one_or_none()
+        if row is None:
+            connection.execute(insert_or_ignore(connection, budgets).values(provider=self._provider, window_start=0, used=0, paused_until=0))
+            row = connection.execute(wanted).one()
+        return row, row.now if self._clock is None else int(self._clock() * 1000)
+
+    def _put(self, connection: Connection, **values: int) -> None:
+        connection.execute(budgets.update().where(self._this).values(**values))
+
+    def _window(self, now: int) -> int:
+        return _start(now, self.window_s)
+
+    @property
+    def _this(self) -> ColumnElement[bool]:
+        return budgets.c.provider == self._provider
+
+
+_ROWS = select(budgets, in_ms(DatabaseNow()).label("now"))
+
+
+def _start(now: int, window_s: int) -> int:
+    """When the running window began, ms."""
+    return now // (window_s * 1000) * window_s * 1000
+
+
+def _used(row: Row[Any], window: int) -> int:
+    """What was used in the window that began then; a clock that was set back does not start it anew, only the one after it."""
+    used: int = row.used
+    return used if row.window_start >= window else 0

@@ -1,0 +1,226 @@
+"""Configs: each is kept with its schedule, and what becomes of its active run is decided in the same transaction."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import delete, func, insert, select, update
+
+from penstock.collection.tables import collection_config
+from penstock.columns import DatabaseNow, read_clock
+from penstock.errors import ConflictError, NotFoundError
+from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.market.configs import COLLECTED, Applied, Config, Wanted, difference
+from penstock.market.runs import COLLECTION
+from penstock.runs.run import RunState
+from penstock.runs.schedule import Schedule
+from penstock.runs.tables import run as runs
+from penstock.runs.tables import schedule
+from penstock.store.backend import only_writer
+from penstock.store.write.inventory.accounts import hold_account
+from penstock.store.write.runs import end_job, submit
+from penstock.store.write.schedules import put_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row, Select
+
+    from penstock.market.configs import ConfigDomain, ConfigList
+    from penstock.store.database import Database
+
+T = TypeVar("T")
+
+_ACTIVE = (RunState.QUEUED, RunState.RUNNING)
+_TIMING = frozenset({"interval_minutes", "cron", "timezone", "enabled"})
+
+
+class SqlConfigs:
+    """See penstock.market.configs.ConfigStore."""
+
+    def __init__(self, database: Database, domain_of: Callable[[str], ConfigDomain], *, dead_after_s: float) -> None:
+        self._database = database
+        self._domain_of = domain_of
+        self._dead_after_ms = int(dead_after_s * 1000)
+
+    async def get(self, config_id: int) -> Config:
+        """See ConfigStore."""
+        return await self._database.read(lambda connection: _get(connection, config_id))
+
+    async def add(self, wanted: Wanted) -> Config:
+        """See ConfigStore."""
+        return await self._write(lambda connection: _add(connection, wanted))
+
+    async def change(self, config_id: int, changes: Mapping[str, Any]) -> Config:
+        """See ConfigStore."""
+
+        def change(connection: Connection) -> Config:
+            now = _get(connection, config_id, locked=True)
+            _change(connection, now, replace(now.wanted, **changes))
+            return _get(connection, config_id)
+
+        return await self._write(change)
+
+    async def remove(self, config_id: int) -> None:
+        """See ConfigStore."""
+        await self._write(lambda connection: _remove(connection, _get(connection, config_id, locked=True)))
+
+    async def trigger(self, config_id: int) -> uuid.UUID:
+        """See ConfigStore."""
+
+        def trigger(connection: Connection) -> uuid.UUID:
+            config = _get(connection, config_id, locked=True)
+            submission = self._domain_of(config.wanted.exchange).of_config(connection, _params(config.wanted))
+            return submit(connection, replace(submission, job_name=config.job_id), self._dead_after_ms)
+
+        return await self._database.write(trigger)
+
+    async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
+        """See ConfigStore."""
+        if dry_run:
+            return await self._database.read(lambda connection: _apply(connection, wanted, prune=prune, dry_run=True))
+        return await self._write(lambda connection: _apply(connection, wanted, prune=prune, dry_run=False))
+
+    async def _write(self, change: Callable[[Connection], T]) -> T:
+        """One change after the other: each sees the configs that the one before has left."""
+
+        def write(connection: Connection) -> T:
+            only_writer(connection, collection_config)
+            return change(connection)
+
+        return await self._database.write(write)
+
+
+def configs(connection: Connection, query: ConfigList) -> list[Config]:
+    """The configs of a list."""
+    wanted = _rows().order_by(collection_config.c.id).offset(query.skip).limit(query.limit)
+    if query.enabled is not None:
+        wanted = wanted.where(collection_config.c.enabled == query.enabled)
+    if query.exchange is not None:
+        wanted = wanted.where(collection_config.c.exchange == query.exchange)
+    return [_config(row) for row in connection.execute(wanted)]
+
+
+def count_configs(connection: Connection) -> tuple[int, int, int]:
+    """How many configs are enabled and disabled, and how many jobs of any kind have a run that is queued or running."""
+    enabled = func.count().filter(collection_config.c.enabled)
+    on, total = connection.execute(select(enabled, func.count()).select_from(collection_config)).one()
+    active = select(func.count(func.distinct(runs.c.job_name))).where(runs.c.state.in_(_ACTIVE))
+    return on, total - on, connection.execute(active).scalar_one()
+
+
+def _rows() -> Select[Any]:
+    scheduled = schedule.c.name == collection_config.c.job_id
+    return select(collection_config, schedule.c.next_run_at).outerjoin_from(collection_config, schedule, scheduled)
+
+
+def _get(connection: Connection, config_id: int, *, locked: bool = False) -> Config:
+    wanted = _rows().where(collection_config.c.id == config_id)
+    row = connection.execute(wanted.with_for_update(of=collection_config) if locked else wanted).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no config {config_id}; `penstock config list` shows all")
+    return _config(row)
+
+
+def _config(row: Row[Any]) -> Config:
+    wanted = Wanted(
+        symbol=row.symbol,
+        exchange=row.exchange,
+        timeframes=tuple(row.timeframes),
+        interval_minutes=row.interval_minutes,
+        cron=row.cron,
+        timezone=row.timezone,
+        enabled=row.enabled,
+        description=row.description,
+    )
+    next_run_at = row.next_run_at if row.enabled else None
+    return Config(id=row.id, wanted=wanted, job_id=row.job_id, created_at=row.created_at, updated_at=row.updated_at, next_run_at=next_run_at)
+
+
+def _add(connection: Connection, wanted: Wanted) -> Config:
+    _hold(connection, wanted)
+    _refuse_second(connection, wanted)
+    row = _columns(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
+    # The name holds the id, which only the row itself gives.
+    put = insert(collection_config).values(job_id=str(uuid.uuid4()), **row).returning(collection_config.c.id)
+    config_id = connection.execute(put).scalar_one()
+    job_id = f"collect_data_{config_id}"
+    connection.execute(update(collection_config).where(collection_config.c.id == config_id).values(job_id=job_id))
+    put_schedule(connection, _schedule(job_id, wanted), enabled=wanted.enabled, next_run_at=wanted.timing.after(read_clock(connection)))
+    return _get(connection, config_id)
+
+
+def _refuse_second(connection: Connection, wanted: Wanted, *, but: int = 0) -> None:
+    this = (collection_config.c.exchange == wanted.exchange, collection_config.c.symbol == wanted.symbol, collection_config.c.id != but)
+    found = connection.scalar(select(collection_config.c.id).where(*this))
+    if found is not None:
+        raise ConflictError(f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one")
+
+
+def _change(connection: Connection, now: Config, then: Wanted) -> None:
+    """The schedule before the run: a tick goes in this order too."""
+    differs = difference(now.wanted, then).keys()
+    if not differs:
+        return
+    _hold(connection, then)
+    _refuse_second(connection, then, but=now.id)
+    row = _columns(then) | {"updated_at": DatabaseNow()}
+    connection.execute(update(collection_config).where(collection_config.c.id == now.id).values(row))
+    next_run_at = then.timing.after(read_clock(connection)) if differs & _TIMING else None
+    put_schedule(connection, _schedule(now.job_id, then), enabled=then.enabled, next_run_at=next_run_at)
+    if differs & set(COLLECTED):
+        end_job(connection, now.job_id, states=_ACTIVE, why="its config was changed")
+    elif not then.enabled:
+        end_job(connection, now.job_id, states=[RunState.QUEUED], why="its config was disabled")
+
+
+def _remove(connection: Connection, config: Config) -> None:
+    connection.execute(delete(schedule).where(schedule.c.name == config.job_id))
+    connection.execute(delete(collection_config).where(collection_config.c.id == config.id))
+    end_job(connection, config.job_id, states=_ACTIVE, why="its config was deleted")
+
+
+def _apply(connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
+    kept = _rows().order_by(collection_config.c.id)
+    present = {one.wanted.key: one for one in map(_config, connection.execute(kept if dry_run else kept.with_for_update(of=collection_config)))}
+    added = [one for one in wanted if one.key not in present]
+    known = [(present[one.key], one) for one in wanted if one.key in present]
+    changed = [(now, then) for now, then in known if difference(now.wanted, then)]
+    keys = {one.key for one in wanted}
+    removed = [one for one in present.values() if prune and one.wanted.key not in keys]
+    if not dry_run:
+        for config in removed:
+            _remove(connection, config)
+        for now, then in changed:
+            _change(connection, now, then)
+        for one in added:
+            _add(connection, one)
+    return Applied(
+        added=added,
+        changed=[(then, difference(now.wanted, then)) for now, then in changed],
+        removed=[one.wanted for one in removed],
+        unchanged=[then for now, then in known if not difference(now.wanted, then)],
+    )
+
+
+def _hold(connection: Connection, wanted: Wanted) -> None:
+    """The account that a config names can be neither renamed nor deleted until the transaction ends; then both heed the config."""
+    if wanted.exchange == MARKETPLACE:
+        hold_account(connection, wanted.symbol)
+
+
+def _columns(wanted: Wanted) -> dict[str, Any]:
+    return asdict(wanted) | {"timeframes": list(wanted.timeframes)}
+
+
+def _params(wanted: Wanted) -> dict[str, object]:
+    return {"exchange": wanted.exchange, "symbol": wanted.symbol, "timeframes": list(wanted.timeframes)}
+
+
+def _schedule(job_id: str, wanted: Wanted) -> Schedule:
+    timing = wanted.timing
+    kind = INVENTORY_SYNC if wanted.exchange == MARKETPLACE else COLLECTION
+    return Schedule(name=job_id, kind=kind, params=_params(wanted), interval_s=timing.interval_s, cron=timing.cron, timezone=timing.timezone)

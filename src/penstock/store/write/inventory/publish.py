@@ -1,0 +1,162 @@
+"""Making a snapshot the published one, keeping it for a decision, and deciding. Each function is a part of one transaction of its caller."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from penstock.columns import DatabaseNow
+from penstock.errors import ConflictError, NotFoundError
+from penstock.inventory.catalog import SnapshotState
+from penstock.inventory.sync import Counts
+from penstock.inventory.tables import account, product_diff, snapshot
+from penstock.runs.tables import run as runs
+from penstock.store.statements import inventory as sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, Row
+
+_PENDING = (SnapshotState.HELD, SnapshotState.DRY_RUN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A staged snapshot as it was compared. `products` will be in the inventory."""
+
+    account_id: int
+    run_id: int
+    base: int | None
+    counts: Counts
+    products: int
+    currencies: Mapping[str, int]
+    suspicions: Mapping[str, str] = field(default_factory=dict)
+
+
+def base_of(connection: Connection, account_id: int) -> Row[Any] | None:
+    """The newest published snapshot of an account; None before the first."""
+    newest = select(snapshot).where(snapshot.c.account_id == account_id, snapshot.c.state == SnapshotState.PUBLISHED)
+    return connection.execute(newest.order_by(snapshot.c.id.desc()).limit(1)).one_or_none()
+
+
+def publish(connection: Connection, words: sql.Words, taken: Taken) -> None:
+    """Write what differs, with its history; ConflictError when another snapshot was published since the comparison."""
+    _require_base(connection, taken.account_id, taken.base)
+    first = taken.base is None
+    rows = sql.ALL_NEW if first else sql.DIFFERENT
+    parameters = {"account": taken.account_id, "run": taken.run_id}
+    if first:
+        connection.execute(text(sql.write_rows(rows, empty=True)), parameters)
+    else:
+        _apply(connection, words, (rows, sql.STAGED_GONE), parameters, taken.counts)
+    _replace_pending(connection, taken.account_id)
+    connection.execute(_insert(taken, SnapshotState.PUBLISHED).values(published_at=DatabaseNow()))
+
+
+def keep(connection: Connection, words: sql.Words, taken: Taken, state: SnapshotState) -> None:
+    """Keep what differs, readable; what was kept of an earlier snapshot is replaced."""
+    _lock(connection, taken.account_id)
+    _replace_pending(connection, taken.account_id)
+    [snapshot_id] = connection.execute(_insert(taken, state).returning(snapshot.c.id)).one()
+    rows = sql.ALL_NEW if taken.base is None else sql.DIFFERENT
+    parameters = {"account": taken.account_id, "snapshot": snapshot_id}
+    connection.execute(text(sql.keep_rows(words, rows)), parameters)
+    if taken.counts.gone:
+        connection.execute(text(sql.keep_gone(words)), parameters)
+
+
+def approve(connection: Connection, words: sql.Words, run_id: int) -> Counts:
+    """Apply exactly what was kept; ConflictError when that was made against another base, was replaced, or was decided already."""
+    kept = _pending(connection, run_id)
+    _require_base(connection, kept.account_id, kept.base_id)
+    counts = Counts.of(kept)
+    parameters = {"account": kept.account_id, "run": run_id, "snapshot": kept.id}
+    if kept.base_id is None:
+        connection.execute(text(sql.write_rows(sql.KEPT, empty=True)), parameters)
+    else:
+        _apply(connection, words, (sql.KEPT, sql.KEPT_GONE), parameters, counts)
+    connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
+    published = update(snapshot).where(snapshot.c.id == kept.id)
+    connection.execute(published.values(state=SnapshotState.PUBLISHED, published_at=DatabaseNow()))
+    written = {"inserted": counts.new, "updated": counts.changed + counts.gone + counts.returned, "unchanged": counts.unchanged}
+    connection.execute(update(runs).where(runs.c.id == run_id).values({name: runs.c[name] + value for name, value in written.items()}))
+    return counts
+
+
+def reject(connection: Connection, run_id: int) -> None:
+    """Drop what was kept; ConflictError when it was replaced or decided already."""
+    kept = _pending(connection, run_id)
+    connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
+    connection.execute(update(snapshot).where(snapshot.c.id == kept.id).values(state=SnapshotState.REJECTED))
+
+
+def _apply(connection: Connection, words: sql.Words, origin: tuple[str, str], parameters: Mapping[str, object], counts: Counts) -> None:
+    """Write the history first, while the old values are there."""
+    rows, gone = origin
+    if counts.new + counts.changed + counts.returned:
+        connection.execute(text(sql.note_rows(words, rows)), parameters)
+        connection.execute(text(sql.write_rows(rows, empty=False)), parameters)
+    if counts.gone:
+        connection.execute(text(sql.note_gone(words, gone)), parameters)
+        connection.execute(text(sql.remove_rows(words, gone)), parameters)
+
+
+def _insert(taken: Taken, state: SnapshotState) -> Any:  # noqa: ANN401 - with RETURNING or without it is of another type
+    return insert(snapshot).values(
+        account_id=taken.account_id,
+        run_id=taken.run_id,
+        base_id=taken.base,
+        state=state,
+        suspicions=dict(taken.suspicions),
+        currencies=dict(taken.currencies),
+        products=taken.products,
+        taken_at=DatabaseNow(),
+        **asdict(taken.counts),
+    )
+
+
+def _lock(connection: Connection, account_id: int) -> None:
+    """Whoever else publishes or keeps something of this account waits; NotFoundError when it was deleted."""
+    if connection.scalar(select(account.c.id).where(account.c.id == account_id).with_for_update()) is None:
+        message = f"account {account_id} is not here any more"
+        raise NotFoundError(message)
+
+
+def _require_base(connection: Connection, account_id: int, base: int | None) -> None:
+    _lock(connection, account_id)
+    newest = base_of(connection, account_id)
+    if (newest and newest.id) != base:
+        message = "the published inventory has changed since this was compared with it; start a new sync"
+        raise ConflictError(message)
+
+
+def _pending(connection: Connection, run_id: int) -> Row[Any]:
+    """What a run kept, still to be decided, and its account locked."""
+    newest = select(snapshot).where(snapshot.c.run_id == run_id).order_by(snapshot.c.id.desc()).limit(1)
+    account_id = connection.scalar(select(func.max(snapshot.c.account_id)).where(snapshot.c.run_id == run_id))
+    if account_id is None:
+        message = "this sync keeps nothing that could be decided; `penstock accounts` says how it is"
+        raise NotFoundError(message)
+    _lock(connection, account_id)
+    found = connection.execute(newest).one()
+    if found.state not in _PENDING:
+        message = _DECIDED[SnapshotState(found.state)]
+        raise ConflictError(message)
+    return found
+
+
+_DECIDED = {
+    SnapshotState.PUBLISHED: "this sync is published already: there is nothing to decide",
+    SnapshotState.REJECTED: "this sync was rejected; start a new one",
+    SnapshotState.SUPERSEDED: "a newer sync of this account has replaced this one; decide that one, or start a new sync",
+}
+
+
+def _replace_pending(connection: Connection, account_id: int) -> None:
+    pending = select(snapshot.c.id).where(snapshot.c.account_id == account_id, snapshot.c.state.in_(_PENDING))
+    if ids := list(connection.scalars(pending)):
+        connection.execute(delete(product_diff).where(product_diff.c.snapshot_id.in_(ids)))
+        connection.execute(update(snapshot).where(snapshot.c.id.in_(ids)).values(state=SnapshotState.SUPERSEDED))

@@ -1,0 +1,316 @@
+"""Accounts' inventories: staged in a place of their own, compared, and published in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from heapq import nsmallest
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from sqlalchemy import select, text
+
+from penstock.columns import DatabaseNow
+from penstock.errors import NotFoundError, StoreUnavailableError
+from penstock.inventory import queries
+from penstock.inventory.catalog import SnapshotState
+from penstock.inventory.sync import Account, Comparison, Counts, Phase, Published, SyncLimits, SyncProgress
+from penstock.inventory.tables import account as accounts
+from penstock.inventory.tables import inventory_sync, product_quarantine
+from penstock.runs.context import Shown
+from penstock.runs.events import RunChanged
+from penstock.runs.run import Counters
+from penstock.runs.tables import run as runs
+from penstock.store.backend import announce
+from penstock.store.postgres.staging import PostgresArea, give_time
+from penstock.store.sqlite.staging import SqliteArea
+from penstock.store.statements import inventory as sql
+from penstock.store.write.inventory import publish as publishing
+from penstock.store.write.inventory.check import Facts, suspicions
+from penstock.store.write.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from penstock.access.vault import Vault
+    from penstock.inventory.product import Product, RejectedRow
+    from penstock.runs.context import RunContext, Writing
+    from penstock.runs.run import Run
+    from penstock.store.database import Database
+
+T = TypeVar("T")
+
+_CURRENCY, _USER = attrgetter("price_currency"), attrgetter("user_id")
+_DIFFERENT_ROWS = 5_000
+_RAW_CHARS = 2_000
+
+
+class Area(Protocol):
+    """Where rows are staged; each database has its own way."""
+
+    words: sql.Words
+
+    async def open(self) -> None:
+        """Make it, empty."""
+
+    async def close(self) -> None:
+        """Leave nothing of it."""
+
+    async def stage(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives on the connection of the area, which also reads the published tables; soon done."""
+
+    async def compare(self, work: Callable[[Connection], T]) -> T:
+        """The same with more time, when all rows are there."""
+
+    async def publish(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives in one transaction that reads the area and writes the published tables, with as much time as it takes."""
+
+    def put(self, connection: Connection, products: Sequence[Product]) -> None:
+        """Write a page."""
+
+    def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
+        """Note rows of `inventory_sql.compare`, and what is read out of their properties."""
+
+
+class SqlInventoryStore:
+    """See penstock.inventory.sync.InventoryStore."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def account(self, account_id: int) -> Account:
+        """See InventoryStore."""
+        wanted = select(accounts).where(accounts.c.id == account_id)
+        row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
+        if row is None:
+            message = f"account: there is no account {account_id}; `penstock accounts` lists them"
+            raise NotFoundError(message)
+        return Account(id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id)
+
+    async def published_by(self, run: Run) -> Published | None:
+        """See InventoryStore."""
+        sync = await self._database.read(lambda connection: queries.sync(connection, run.id))
+        if sync is None or sync.state != SnapshotState.PUBLISHED:
+            return None
+        return Published(counts=Counts.of(sync), rows=sync.rows, bytes=sync.bytes)
+
+    @contextlib.asynccontextmanager
+    async def staging(self, context: RunContext, account: Account) -> AsyncIterator[SqlStaging]:
+        """See InventoryStore."""
+        run = context.run
+        await context.write(lambda writing: _show(writing.connection, run, account.id))
+        first = await self._database.read(lambda connection: publishing.base_of(connection, account.id)) is None
+        area: Area = SqliteArea(self._database, run, first=first) if self._database.file else PostgresArea(self._database, first=first)
+        try:
+            await area.open()
+            yield SqlStaging(context, area, account)
+        finally:
+            await area.close()
+
+    async def progress(self, context: RunContext, progress: SyncProgress) -> None:
+        """See InventoryStore."""
+        await context.write(lambda writing: _progress(writing, progress))
+
+    async def approve(self, run_id: int) -> Counts:
+        """Publish what a run kept; ConflictError when the inventory is another by now, or something newer was kept."""
+        words = sql.SQLITE if self._database.file else sql.POSTGRES
+
+        def approve(connection: Connection) -> Counts:
+            give_time(connection)
+            counts = publishing.approve(connection, words, run_id)
+            _tell(connection, run_id, "Approved and published")
+            return counts
+
+        return await self._database.write(approve, hurried=False)
+
+    async def reject(self, run_id: int) -> None:
+        """Drop what a run kept."""
+
+        def reject(connection: Connection) -> None:
+            publishing.reject(connection, run_id)
+            _tell(connection, run_id, "Rejected, the inventory is as it was")
+
+        await self._database.write(reject, hurried=False)
+
+
+def _tell(connection: Connection, run_id: int, message: str) -> None:
+    """What was decided stands on the run, whose followers hear of it."""
+    connection.execute(runs.update().where(runs.c.id == run_id).values(message=message))
+    announce(connection, RunChanged(run_id))
+
+
+def _show(connection: Connection, run: Run, account_id: int) -> None:
+    put = upsert(connection, inventory_sync, key=("run_id",), change=("phase",))
+    connection.execute(put, {"run_id": run.id, "account_id": account_id, "phase": Phase.EXPORT})
+
+
+def _progress(writing: Writing, progress: SyncProgress) -> None:
+    shown = {name: value for name, value in asdict(progress).items() if name not in {"percent", "message"}}
+    writing.connection.execute(inventory_sync.update().where(inventory_sync.c.run_id == writing.run.id).values(shown))
+    writing.show(Shown(progress.percent, progress.message))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was staged so far."""
+
+    rows: int = 0
+    rejected: int = 0
+    unidentified: int = 0
+    currencies: Counter[str] = field(default_factory=Counter)
+    users: Counter[int] = field(default_factory=Counter)
+
+    def add(self, products: Sequence[Product]) -> None:
+        """Count a page."""
+        self.rows += len(products)
+        self.currencies.update(map(_CURRENCY, products))
+        self.users.update(map(_USER, products))
+
+
+class SqlStaging:
+    """See penstock.inventory.sync.Staging."""
+
+    def __init__(self, context: RunContext, area: Area, account: Account) -> None:
+        self._context = context
+        self._area = area
+        self._account = account
+        self._seen = _Seen()
+        self._taken: publishing.Taken | None = None
+
+    async def add(self, products: Sequence[Product]) -> None:
+        """See Staging."""
+        await self._area.stage(lambda connection: self._area.put(connection, products))
+        self._seen.add(products)
+
+    async def refuse(self, rows: Sequence[RejectedRow]) -> None:
+        """See Staging."""
+        await self._context.write(lambda writing: _refuse(writing, self._account.id, rows))
+        there = [{"product_id": one.product_id} for one in rows if one.product_id is not None]
+        if there:
+            await self._area.stage(lambda connection: connection.execute(text(sql.UNREAD), there))
+        self._seen.rejected += len(rows)
+        self._seen.unidentified += len(rows) - len(there)
+
+    async def compare(self, limits: SyncLimits) -> Comparison:
+        """See Staging."""
+        self._taken = taken = await self._area.compare(lambda connection: self._compare(connection, limits))
+        return Comparison(counts=taken.counts, base=taken.base, suspicions=taken.suspicions)
+
+    async def publish(self, comparison: Comparison) -> Counts:
+        """See Staging."""
+        taken = self._compared(comparison)
+        counts = taken.counts
+        updated = counts.changed + counts.gone + counts.returned
+        done = Counters(inserted=counts.new, updated=updated, unchanged=counts.unchanged, rejected=counts.rejected)
+
+        def publish(writing: Writing) -> None:
+            publishing.publish(writing.connection, self._area.words, taken)
+            writing.count(done)
+
+        await self._context.write(publish, within=self._area.publish)
+        return counts
+
+    async def keep(self, comparison: Comparison, *, held: bool) -> None:
+        """See Staging."""
+        taken = self._compared(comparison)
+        state = SnapshotState.HELD if held else SnapshotState.DRY_RUN
+
+        def keep(writing: Writing) -> None:
+            publishing.keep(writing.connection, self._area.words, taken, state)
+            writing.count(Counters(rejected=taken.counts.rejected))
+
+        await self._context.write(keep, within=self._area.publish)
+
+    def _compared(self, comparison: Comparison) -> publishing.Taken:
+        taken = self._taken
+        if taken is None or (comparison.counts, comparison.base) != (taken.counts, taken.base):
+            message = "a comparison is published by the staging area that made it"
+            raise RuntimeError(message)
+        return taken
+
+    def _compare(self, connection: Connection, limits: SyncLimits) -> publishing.Taken:
+        facts = self._facts(connection)
+        base = publishing.base_of(connection, self._account.id)
+        kinds = {"new": facts.rows} if base is None else self._diff(connection)
+        missing = (base.products if base else 0) - (facts.rows - kinds.get("new", 0) - kinds.get("returned", 0))
+        gone = 0
+        if missing and not self._seen.unidentified:
+            gone = connection.execute(text(sql.GONE), {"account": self._account.id}).rowcount
+        written = {name: kinds.get(name, 0) for name in ("new", "changed", "returned")}
+        counts = Counts(
+            **written,
+            unchanged=facts.rows - sum(written.values()),
+            gone=gone,
+            rejected=self._seen.rejected,
+            unmapped=connection.execute(text(sql.UNMAPPED)).scalar_one(),
+            unidentified=self._seen.unidentified,
+            unmarked=missing if self._seen.unidentified else 0,
+        )
+        return publishing.Taken(
+            account_id=self._account.id,
+            run_id=self._context.run.id,
+            base=base and base.id,
+            counts=counts,
+            products=facts.rows + missing - gone,
+            currencies=facts.currencies,
+            suspicions=suspicions(facts, base, counts, limits, self._account),
+        )
+
+    def _diff(self, connection: Connection) -> Counter[str]:
+        """How many of each kind there are."""
+        kinds: Counter[str] = Counter()
+        connection.execute(text("DELETE FROM inventory_diff"))
+        streamed = {"stream_results": True, "max_row_buffer": _DIFFERENT_ROWS}
+        found = connection.execute(text(sql.compare(self._area.words)), {"account": self._account.id}, execution_options=streamed)
+        for rows in found.partitions(_DIFFERENT_ROWS):
+            self._area.put_different(connection, rows)
+            kinds.update(row.kind for row in rows)
+        return kinds
+
+    def _facts(self, connection: Connection) -> Facts:
+        """What is staged, of each id one row."""
+        seen, staged = self._seen, connection.execute(text(sql.STAGED_COUNT)).one()
+        if staged.rows != seen.rows:
+            message = "the staging area was lost with its connection to the database"
+            raise StoreUnavailableError(message)
+        twice = connection.execute(text(sql.TWICE)).all() if staged.ids < staged.rows else []
+        if twice:
+            connection.execute(text(sql.drop_twice(self._area.words)))
+        return Facts(
+            rows=staged.ids,
+            twice=twice[0].ids if twice else 0,
+            twice_sample=[row.product_id for row in twice],
+            currencies=dict(seen.currencies.most_common()),
+            strangers=seen.rows - seen.users[self._account.user_id],
+            users=nsmallest(3, seen.users),
+        )
+
+
+def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> None:
+    """A row that is refused again is counted, not stored again. What the run refused is counted at its end: it may begin anew."""
+    connection = writing.connection
+    values = [_refused(row) | {"account_id": account_id, "run_id": writing.run.id} for row in rows]
+    if values:
+        change = ("run_id", "seen_at")
+        put = upsert(connection, product_quarantine, key=("account_id", "digest"), change=change, seen=product_quarantine.c.seen + 1)
+        connection.execute(put.values(seen_at=DatabaseNow()), values)
+
+
+def _refused(row: RejectedRow) -> dict[str, Any]:
+    return {
+        "digest": hashlib.blake2b(f"{row.reason}\n{row.raw}".encode("utf-8", "replace"), digest_size=16).hexdigest(),
+        "reason": row.reason,
+        "detail": _plain(row.detail),
+        "raw": _plain(row.raw),
+        "product_id": row.product_id,
+    }
+
+
+def _plain(sent: str) -> str:
+    """Without what PostgreSQL does not take in text."""
+    return sent[:_RAW_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,0 +1,72 @@
+"""The retention of the execution log: a run that deletes what is old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from penstock.columns import read_clock
+from penstock.runs.run import Priority, Submission
+from penstock.runs.tables import execution_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.runs.context import RunContext, Writing
+    from penstock.runs.schedule import Schedule
+    from penstock.store.write.schedules import Plan
+
+LOG_RETENTION = "log_retention"
+_DAY_MS = 86_400_000
+_BATCH = 5_000
+
+
+def delete_old(connection: Connection, *, older_than_ms: int, most: int) -> int:
+    """Delete up to `most` of the oldest rows that started longer ago; gives how many."""
+    old = select(execution_log.c.id).where(execution_log.c.started_at < read_clock(connection) - older_than_ms)
+    oldest = old.order_by(execution_log.c.started_at).limit(most)
+    return connection.execute(delete(execution_log).where(execution_log.c.id.in_(oldest.scalar_subquery()))).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a retention did."""
+
+    rows: int
+
+    def summary(self) -> dict[str, object]:
+        """See penstock.runs.runner.Outcome."""
+        return {"deleted": self.rows}
+
+
+@dataclass(frozen=True, slots=True)
+class LogRetention:
+    """The work of a run that deletes what is older than `days`: a batch in each transaction, so that nobody waits for long."""
+
+    days: int
+
+    async def __call__(self, context: RunContext) -> Deleted:
+        """Delete until nothing old is left."""
+        rows = 0
+        while deleted := await context.write(self._delete):
+            rows += deleted
+        return Deleted(rows)
+
+    def _delete(self, writing: Writing) -> int:
+        return delete_old(writing.connection, older_than_ms=self.days * _DAY_MS, most=_BATCH)
+
+
+def with_retention(plan: Plan) -> Plan:
+    """A plan that knows the schedule of the retention too."""
+
+    def planned(connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
+        if schedule.kind != LOG_RETENTION:
+            return plan(connection, schedule, busy)
+        retention = Submission(kind=LOG_RETENTION, params={}, resources=[LOG_RETENTION], priority=Priority.LOW)
+        return None if busy(retention.resources) else retention
+
+    return planned
