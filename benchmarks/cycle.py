@@ -12,6 +12,7 @@ from benchmarks.exchange import MINUTE_MS, exchange
 from benchmarks.places import KINDS
 from benchmarks.report import median_of, worst_of
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
 from penstock.market.instrument import Status
 from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
@@ -53,7 +54,7 @@ def settings_for(database_url: str, exchange_url: str) -> Settings:
 
 async def listed(app: App, count: int) -> list[str]:
     """The first symbols that trade against USDT."""
-    instruments = await (await app.sources.get("binance")).instruments()
+    instruments = await (await app.of(MarketParts).sources.get("binance")).instruments()
     found = [one.symbol for one in instruments if one.quote == "USDT" and one.status is Status.TRADING][:count]
     if len(found) < count:
         message = f"the simulator lists {len(found)} symbols, not {count}"

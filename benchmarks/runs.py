@@ -17,6 +17,7 @@ from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
 from benchmarks.sizes import FULL
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
 from penstock.engine.in_process import Executor, ExecutorOptions
 from penstock.market.runs import CollectOrder
 from penstock.runs.run import Submission
@@ -203,7 +204,7 @@ async def _cancels(places: Places, kind: str, one: Exchange, count: int) -> Figu
     with places.fresh(kind) as url:
         async with open_app(settings_for(url, one.url)) as app, app.working():
             for _ in range(count):
-                task_id = await app.ledger.submit(await app.market.collection(await _order(app, 20)))
+                task_id = await app.ledger.submit(await app.of(MarketParts).runs.collection(await _order(app, 20)))
                 await _until_state(app, task_id, ["running"])
                 await asyncio.sleep(0.3)
                 asked = time.perf_counter()

@@ -25,6 +25,7 @@ from benchmarks.report import Figure, median_of, percentile, worst_of
 from penstock.access.vault import new_key
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.app import open_app
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.logs import log_to_stderr
@@ -134,7 +135,7 @@ async def _worked(task: _Task) -> _Done:
     )
     one = Exchange(task["exchange"])
     async with open_app(settings) as app, app.working():
-        async with app.sources.inventory().account(SELLER) as asked:
+        async with app.of(InventoryParts).source.account(SELLER) as asked:
             user_id = (await asked.seller()).user_id
         account_id = await SqlAccounts(app.database, app.vault).add("benchmark", SELLER, user_id)
         prepare_to_serve()
@@ -154,7 +155,7 @@ async def _sync(app: App, account_id: int) -> _Synced:
     lag = LoopLag()
     async with lag.measured():
         started, statements = time.perf_counter(), app.database.statements
-        run = await _ended(app, await app.ledger.submit(await app.inventory.sync(SyncOrder(account_id=account_id))))
+        run = await _ended(app, await app.ledger.submit(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id))))
         seconds, statements = time.perf_counter() - started, app.database.statements - statements
     if run.state != "succeeded" or run.result["held"]:
         message = f"the sync did not succeed: {run.error} {run.result}"

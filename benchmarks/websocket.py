@@ -31,7 +31,7 @@ from penstock.app import open_app
 from penstock.market.runs import CollectOrder
 from penstock.market.tables import candle, series
 from penstock.process import allow_many_files, prepare_to_serve
-from penstock.runs.events import CandlesStored
+from penstock.runs.events import RowsStored
 from penstock.store.backend import announce
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _store(connection: Connection, ids: Sequence[int]) -> None:
         newest = select(func.max(candle.c.open_time)).where(candle.c.series_id == one).scalar_subquery()
         change = update(candle).where(candle.c.series_id == one, candle.c.open_time == newest)
         connection.execute(change.values(close=str(time.time_ns() // 1_000)))
-    announce(connection, *map(CandlesStored, ids))
+    announce(connection, *(RowsStored("candle", one) for one in ids))
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_notify('penstock', :changed)"), {"changed": f"candles {' '.join(map(str, ids))}"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import SourceUnavailableError
-from penstock.market.source import Answer, PageRequest
+from penstock.market.source import Answer, Declaration, Limit, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,10 @@ class ListedSource:
     name: str = "binance"
     pages_per_minute: int = 3_000
     in_our_time: bool = False
+
+    @property
+    def declaration(self) -> Declaration:
+        return Declaration(name=self.name, page_limit=self.page_limit, limit=Limit(amount=3_000))
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from penstock.access.vault import new_key
 from penstock.app import App, open_app
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory import queries
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.tables import NORMALISED, STAGED, product
@@ -140,7 +141,7 @@ def shop_settings(database_url: str, seller: Seller, folder: Path, **given: Any)
 
 async def add_account(app: App, name: str = "shop") -> int:
     """The seller's account."""
-    async with app.sources.inventory().account("demo") as asked:
+    async with app.of(InventoryParts).source.account("demo") as asked:
         return await SqlAccounts(app.database, app.vault).add(name, "demo", (await asked.seller()).user_id)
 
 
@@ -166,7 +167,7 @@ class KeptShop:
         return SqlInventoryStore(self.app.database, self.app.vault)
 
     async def submit(self, *, dry_run: bool = False) -> uuid.UUID:
-        return await self.app.ledger.submit(await self.app.inventory.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run)))
+        return await self.app.ledger.submit(await self.app.of(InventoryParts).runs.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run)))
 
     async def sync(self, *, dry_run: bool = False) -> dict[str, Any]:
         """The run of a sync, as it ended."""

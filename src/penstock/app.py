@@ -5,72 +5,60 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.access.vault import Vault
-from penstock.alerts.loop import Alerting
+from penstock.alerts.book import Policy
+from penstock.alerts.loop import Alerting, AlertingOptions
+from penstock.alerts.notify.sender import Sender
 from penstock.alerts.targets import AlertTargets
+from penstock.collection.configs import Configs
+from penstock.domains.declared import declared_domains
+from penstock.domains.inventory import InventoryParts
+from penstock.domains.market import MarketParts, make_source
+from penstock.domains.parts import Budgets, Parts
 from penstock.engine.in_process import Executor, ExecutorOptions
 from penstock.errors import ConflictError, RunFailedError
 from penstock.http.governor import LocalBudget
 from penstock.inventory import queries as inventory_queries
-from penstock.inventory.accounts import Accounts
-from penstock.inventory.configs import SyncConfigs, find_account
-from penstock.inventory.execution_logs import log_entries as inventory_entries
-from penstock.inventory.refresh import CatalogueRefreshes
+from penstock.inventory.configs import find_account
 from penstock.inventory.runs import told_as_sync
-from penstock.inventory.sync import INVENTORY_SYNC
-from penstock.inventory.syncs import SyncQueries
-from penstock.market.collect.collection import CollectOptions, CollectResult
-from penstock.market.configs import Configs
-from penstock.market.configured import Configured
+from penstock.market.collect.collection import CollectResult
+from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import find_instruments, parse_timeframes
-from penstock.market.runs import AUDIT, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder, MarketRuns, log_entries
-from penstock.market.verify.runs import VerifyRuns
-from penstock.market.verify.runs import log_entries as verify_entries
+from penstock.market.runs import CollectOrder
 from penstock.opening import database_file, masked_url, open_database, open_reader, owned_database
 from penstock.runs.queries import RunQueries
 from penstock.runs.runner import Cancelled, Runner, RunnerOptions
-from penstock.runs.schedule import Schedule
 from penstock.runs.scheduler import Scheduler
-from penstock.store.checks import checks_of
 from penstock.store.database import Database, server_version
 from penstock.store.health import HealthQueries
-from penstock.store.migrate import migrate, version
+from penstock.store.keys import GivenKeys, KeyFile
+from penstock.store.migrate import make_tables, migrate, version
 from penstock.store.sqlite.staging import discard_stages
 from penstock.store.write.alert_targets import SqlTargets
-from penstock.store.write.candles import SqlCandleStore
+from penstock.store.write.alerts import BookOptions, SqlAlertBook
 from penstock.store.write.configs import SqlConfigs
-from penstock.store.write.inventory.accounts import SqlAccounts
-from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
-from penstock.store.write.inventory.snapshots import SqlInventoryStore
-from penstock.store.write.retention import LOG_RETENTION, LogRetention, with_retention
 from penstock.store.write.rotation import rotate_key, secrets_opened
 from penstock.store.write.runs import SqlRunLedger
-from penstock.store.write.schedules import SqlSchedules, by_kind
+from penstock.store.write.schedules import SqlSchedules
 from penstock.store.write.tokens import SqlTokens, any_works
-from penstock.wiring import Sources, alert_book, alerting_options, domain_of, make_inventory_runs, make_sender, make_source, vault_keys
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
+    from penstock.access.vault import Keys
+    from penstock.collection.configs import Config
     from penstock.inventory.runs import SyncOrder
     from penstock.market.collect.collection import Progress
-    from penstock.market.configs import Config
     from penstock.market.verify.runs import VerifyOrder
-    from penstock.runs.context import RunContext
-    from penstock.runs.run import LogEntry, Run, Submission
+    from penstock.runs.run import Run, Submission
     from penstock.runs.runner import Outcome
     from penstock.settings import Settings
 
-_HOUR_S = 3_600
-_DAY_S = 24 * _HOUR_S
-_MOST_FURTHER = 16
-# The job name of what collects all that is configured.
-_COLLECT_ALL = "collect_data_all"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,55 +83,38 @@ class App:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.sources = Sources(settings, database)
-        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s, entries_of=_log_entries)
-        self.runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
-        self.syncs = SyncQueries(self.runs)
-        self.candles = SqlCandleStore(database)
-        self.tokens = SqlTokens(database)
         self.vault = Vault(vault_keys(settings))
-        options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
-        configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
-        self.market = MarketRuns(self.sources.get, database, self.candles, configured, options, self._progressed, self.sources.repeats)
-        checks = checks_of(database.url.get_backend_name())
-        self.verify = VerifyRuns(self.sources.get, database, self.candles, checks, options, self._verified)
-        self.sync_configs = SyncConfigs(database)
-        of_exchange = domain_of(self.market, self.sync_configs)
-        self.configs = Configs(of_exchange, SqlConfigs(database, of_exchange, dead_after_s=settings.dead_after_s), configured.exchange)
-        marketplace = self.sources.inventory()
-        self.inventory_store = SqlInventoryStore(database, self.vault)
-        self.catalogue = SqlCatalog(database)
-        # A service never asks for them, so only the newest are kept.
-        self._further: deque[uuid.UUID] = deque(maxlen=_MOST_FURTHER)
-        self.refreshes = CatalogueRefreshes(marketplace, self.inventory_store, SqlBlueprints(), database, self._further.append)
-        self.inventory = make_inventory_runs(settings, marketplace, self.inventory_store, self.refreshes.published)
-        self.accounts = Accounts(marketplace, SqlAccounts(database, self.vault))
-        self._followed: dict[uuid.UUID, Callable[[Progress], None]] = {}
-        self._watched: dict[uuid.UUID, Callable[[int, str], None]] = {}
+        self.tokens = SqlTokens(database)
+        self.runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
+        self._budgets = Budgets(database)
+        self.domains = declared_domains(Parts(settings, database, self.vault, self.runs, self._budgets))
+        self._uses: dict[type, Any] = {type(one): one for domain in self.domains.all for one in domain.uses}
+        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s, entries_of=self.domains.log_entries)
+        configs = SqlConfigs(database, self.domains.of_exchange, dead_after_s=settings.dead_after_s)
+        self.configs = Configs(self.domains.of_exchange, configs, DEFAULT_EXCHANGE)
         self.executor = self._executor(attempts=settings.run_attempts)
         # Who waits for the end wants to hear of a failure, and tries again himself.
         self._foreground = self._executor(attempts=1)
+        judged = [kind.name for kind in self.domains.kinds.values() if kind.judged]
+        self.health = HealthQueries(settings.alert_limits, judged, [rule for domain in self.domains.all for rule in domain.rules])
         sender = make_sender(settings)
-        self.health = HealthQueries(limits=settings.alert_limits, configured=configured, default_job=_COLLECT_ALL)
         self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
-        self.alerting = Alerting(alert_book(settings, database, self.vault, self.health), sender, alerting_options(settings))
-        self.schedules = SqlSchedules(
-            database,
-            with_retention(by_kind({INVENTORY_SYNC: self.sync_configs.scheduled}, self.market.scheduled)),
-            dead_after_s=settings.dead_after_s,
-        )
+        options = AlertingOptions(first_after_s=settings.alert_delay_s)
+        self.alerting = Alerting(alert_book(settings, database, self.vault, self.health), sender, options)
+        self.schedules = SqlSchedules(database, self.domains.planned, dead_after_s=settings.dead_after_s)
         self.scheduler = Scheduler(self.schedules, check_interval_s=settings.check_interval, first_after_s=settings.scheduler_delay_s)
+
+    def of(self, kind: type[T]) -> T:
+        """What a domain declared for its routes and commands; LookupError when no domain here has it."""
+        found: T = self._uses[kind]
+        return found
 
     def _executor(self, *, attempts: int) -> Executor:
         settings = self.settings
         options = RunnerOptions(heartbeat_s=settings.heartbeat_s, attempts=attempts, retry_s=settings.run_retry_s, deadline_s=settings.run_deadline_s)
         limits = ExecutorOptions(max_concurrent=settings.max_concurrent_tasks)
-        return Executor(self.ledger, Runner(self.ledger, options), self._kinds(), self.database.events, limits)
-
-    def _kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
-        """The work of each kind of run."""
-        kinds = {**self.market.kinds, **self.verify.kinds, **self.inventory.kinds, **self.refreshes.kinds}
-        return {**kinds, LOG_RETENTION: LogRetention(self.settings.execution_log_retention_days)}
+        works = {name: kind.work for name, kind in self.domains.kinds.items()}
+        return Executor(self.ledger, Runner(self.ledger, options), works, self.database.events, limits)
 
     async def schema_version(self) -> str:
         """The schema version, read from the database now; StoreUnavailableError when it does not answer."""
@@ -151,22 +122,22 @@ class App:
 
     async def collect(self, order: CollectOrder, on_progress: Callable[[Progress], None] = lambda _: None) -> CollectReport:
         """Collect in this process, and come back when all is written; bad input is refused before anything is."""
-        return await self._collect(await self.market.collection(order), on_progress)
+        return await self._collect(await self.of(MarketParts).runs.collection(order), on_progress)
 
     async def collect_config(self, config_id: int, on_progress: Callable[[Progress], None] = lambda _: None) -> CollectReport:
         """Collect what a config says in this process, as `collect` does."""
         config = await self.configs.store.get(config_id)
         order = CollectOrder(symbols=[config.wanted.symbol], timeframes=config.wanted.timeframes, exchange=config.wanted.exchange)
-        return await self._collect(replace(await self.market.collection(order), job_name=config.job_id), on_progress)
+        return await self._collect(replace(await self.of(MarketParts).runs.collection(order), job_name=config.job_id), on_progress)
 
     async def _collect(self, submission: Submission, on_progress: Callable[[Progress], None]) -> CollectReport:
         started, statements = time.monotonic(), self.database.statements
         run = await self._start_here(submission)
-        self._followed[run.task_id] = on_progress
+        self.of(MarketParts).followed[run.task_id] = on_progress
         try:
             result = await self._worked_on(run)
         finally:
-            del self._followed[run.task_id]
+            del self.of(MarketParts).followed[run.task_id]
         if not isinstance(result, CollectResult):
             raise TypeError
         series: Any = submission.params["series"]
@@ -182,27 +153,25 @@ class App:
 
     async def verify_here(self, order: VerifyOrder, on_progress: Callable[[int, str], None]) -> tuple[Run, Mapping[str, object]]:
         """Verify in this process; gives the run and its report, and raises what ended it."""
-        run = await self._start_here(await self.verify.submission(order))
-        self._watched[run.task_id] = on_progress
+        run = await self._start_here(await self.of(MarketParts).verify.submission(order))
+        self.of(MarketParts).watched[run.task_id] = on_progress
         try:
             return run, (await self._worked_on(run)).summary()
         finally:
-            del self._watched[run.task_id]
-
-    def _verified(self, run: Run, percent: int, message: str) -> None:
-        if (watch := self._watched.get(run.task_id)) is not None:
-            watch(percent, message)
+            del self.of(MarketParts).watched[run.task_id]
 
     async def sync_config(self, config: Config) -> Mapping[str, object]:
         """Sync the account of a config in this process; gives the summary of what came of it, and raises what ended it."""
-        submission = await self.database.read(lambda connection: self.sync_configs.of_config(connection, {"symbol": config.wanted.symbol}))
+        submission = await self.database.read(
+            lambda connection: self.of(InventoryParts).configs.of_config(connection, {"symbol": config.wanted.symbol})
+        )
         with told_as_sync():
             run = await self._start_here(replace(submission, job_name=config.job_id))
         return (await self._worked_on(run)).summary()
 
     async def sync(self, order: SyncOrder) -> Run:
         """Sync an account in this process, and come back when its run has ended; raises what ended it."""
-        submission = await self.inventory.sync(order)
+        submission = await self.of(InventoryParts).runs.sync(order)
         with told_as_sync():
             run = await self._start_here(submission)
         await self._worked_on(run)
@@ -217,26 +186,22 @@ class App:
 
     async def approve_sync(self, run_id: int) -> None:
         """Publish what a sync kept, and look up what its products are as after any other; ConflictError when that cannot be published any more."""
-        await self.inventory_store.approve(run_id)
+        await self.of(InventoryParts).store.approve(run_id)
         sync = await self.database.read(lambda connection: inventory_queries.sync(connection, run_id))
         if sync is not None:
-            await self.refreshes.published(self.ledger, await self.inventory_store.account(sync.account_id))
+            await self.of(InventoryParts).refreshes.published(self.ledger, await self.of(InventoryParts).store.account(sync.account_id))
 
     @property
     def has_more_work(self) -> bool:
         """Whether there is something to `work_off`."""
-        return bool(self._further)
+        return bool(self.of(InventoryParts).further)
 
     async def work_off(self) -> None:
         """Work on what the runs of this process have submitted themselves. How that ends is recorded and logged, and is nobody's answer."""
-        while self._further:
-            for run in await self.ledger.take(1, task_id=self._further.popleft()):
+        while self.of(InventoryParts).further:
+            for run in await self.ledger.take(1, task_id=self.of(InventoryParts).further.popleft()):
                 with contextlib.suppress(Exception):
                     await self._foreground.work(run)
-
-    def _progressed(self, run: Run, progress: Progress) -> None:
-        if (follow := self._followed.get(run.task_id)) is not None:
-            follow(progress)
 
     async def _start_here(self, submission: Submission) -> Run:
         """On SQLite nobody else works, so what holds the resources was left by a process that is gone: that is finished first."""
@@ -260,48 +225,27 @@ class App:
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Take queued runs and work on them while the block runs; at its end what is running is put back."""
-        async with self.database.listening(), _background(self.sources.heed_pauses(), "pauses"), _background(self.executor.run(), "executor"):
+        heeding = _background(self._budgets.heed_pauses(), "pauses")
+        async with self.database.listening(), heeding, _background(self.executor.run(), "executor"):
             yield
 
     @contextlib.asynccontextmanager
     async def scheduling(self) -> AsyncIterator[None]:
-        """Submit what is due and send alerts while the block runs; symbols that nobody has looked up yet are looked up at once."""
-        exchange = self.market.configured.exchange
-        await self.schedules.put(
-            [
-                Schedule(
-                    name="refresh_symbols",
-                    kind=SYMBOL_REFRESH,
-                    interval_s=self.settings.symbol_refresh_interval,
-                    first_after_s=self.settings.symbol_refresh_interval,
-                    params={"exchange": exchange},
-                ),
-                Schedule(
-                    name=_COLLECT_ALL,
-                    kind=SCHEDULED_COLLECTION,
-                    interval_s=self.settings.collection_interval,
-                    params={"exchange": exchange},
-                ),
-                Schedule(name=AUDIT, kind=AUDIT, interval_s=_DAY_S, first_after_s=_HOUR_S, params={"exchange": exchange}),
-                Schedule(name=LOG_RETENTION, kind=LOG_RETENTION, interval_s=_HOUR_S, first_after_s=_HOUR_S, params={}),
-            ]
-        )
-        if await self.market.knows_nothing():
-            with contextlib.suppress(ConflictError):
-                await self.ledger.submit(self.market.symbol_refresh(exchange))
+        """Submit what is due and send alerts while the block runs; what the domains want first is submitted at once."""
+        await self.schedules.put([schedule for domain in self.domains.all for schedule in domain.schedules])
+        for domain in self.domains.all:
+            if domain.first_runs is not None:
+                for submission in await domain.first_runs():
+                    with contextlib.suppress(ConflictError):
+                        await self.ledger.submit(submission)
         async with _background(self.scheduler.run(), "scheduler"), _background(self.alerting.run(), "alerting"):
             yield
-
-
-def _log_entries(run: Run) -> list[LogEntry]:
-    """What each domain has in the execution log of its runs."""
-    return log_entries(run) or verify_entries(run) or inventory_entries(run)
 
 
 async def refuse_bad_order(settings: Settings, order: CollectOrder) -> None:
     """InvalidInputError for what cannot be collected, ahead of `open_app`: on a machine that has no SQLite file yet, bad input makes none."""
     parse_timeframes(order.timeframes or ())
-    async with make_source(settings, order.exchange, LocalBudget()) as source, open_database(settings) as database:
+    async with make_source(order.exchange, settings, LocalBudget()) as source, open_database(settings) as database:
         if database.file and not database.file.exists():
             find_instruments(order.symbols or (), await source.instruments())
 
@@ -362,13 +306,15 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
     async with owned_database(settings, serving=serving) as database:
         await migrate(database)
         app = App(settings, database)
+        await database.write(lambda connection: make_tables(connection, [table for one in app.domains.all for table in one.tables]))
         if database.file:
             await asyncio.to_thread(discard_stages, database)
             await app.ledger.put_back_all()
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            for domain in app.domains.all:
+                if domain.lifetime is not None:
+                    await stack.enter_async_context(domain.lifetime)
             yield app
-        finally:
-            await app.sources.close()
 
 
 async def migrate_database(settings: Settings) -> tuple[str | None, str]:
@@ -388,6 +334,34 @@ async def check_database(settings: Settings) -> str:
 
 async def check_exchange(settings: Settings, exchange: str) -> str:
     """How its clock stands to ours, in words; raises what stands in the way of using it."""
-    async with make_source(settings, exchange, LocalBudget()) as source:
+    async with make_source(exchange, settings, LocalBudget()) as source:
         off_s = (await source.server_time()) / 1000 - time.time()
         return f"reachable at {source.way}, its clock is {off_s:+.1f} s from ours"
+
+
+def vault_keys(settings: Settings) -> Keys:
+    """Where the keys of stored secrets come from: the settings, else a file beside an SQLite database."""
+    if settings.secret_key is not None:
+        return GivenKeys(settings.secret_key.get_secret_value())
+    if settings.secret_key_file is not None:
+        return KeyFile(settings.secret_key_file, ours=False)
+    if (file := database_file(settings)) is None:
+        return GivenKeys(None)
+    # A database that is reached through a link is the same one.
+    real = file.resolve()
+    return KeyFile(real.with_name(real.name + ".key"), ours=True)
+
+
+def alert_book(settings: Settings, database: Database, vault: Vault, health: HealthQueries) -> SqlAlertBook:
+    """Where the states of alerts are kept."""
+    policy = Policy(
+        cooldown_ms=int(settings.alert_cooldown_s * 1000), settle_ms=int(settings.alert_settle_s * 1000), recovered=health.rules.recovered
+    )
+    # Nobody still sends a message whose deadline is over twice.
+    options = BookOptions(interval_s=settings.alert_interval_s, claim_s=2 * settings.alert_deadline_s + settings.database_timeout_s)
+    return SqlAlertBook(database, vault, health, policy, options)
+
+
+def make_sender(settings: Settings) -> Sender:
+    """What sends alerts out."""
+    return Sender(deadline_s=settings.alert_deadline_s, allow_private=settings.alert_private_targets)

@@ -1,4 +1,4 @@
-"""The database of the settings, opened. Who only reads needs no more, and need not wait for what `wiring` and `app` load."""
+"""The database of the settings, opened. Who only reads needs no more, and need not wait for what `domains` and `app` load."""
 
 from __future__ import annotations
 

@@ -29,6 +29,15 @@ def data_folder() -> Path:
     return Path(platformdirs.user_data_dir("penstock", appauthor=False))
 
 
+class ProviderSettings(BaseSettings):
+    """What can be set of any provider."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    url: str | None = None
+    weight_per_minute: int | None = None
+
+
 class Settings(BaseSettings):
     """The settings of one process; they do not change while it runs."""
 
@@ -116,6 +125,11 @@ class Settings(BaseSettings):
         """Where this machine reaches the service: one that listens on all addresses is also on the first of its own."""
         host = _OWN_ADDRESS.get(self.host, self.host).strip("[]")
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def of_provider(self, name: str) -> ProviderSettings:
+        """What is set of a provider: by its own fields here, else `PENSTOCK_<NAME>_URL` and `PENSTOCK_<NAME>_WEIGHT_PER_MINUTE`."""
+        given = {field: value for field in ProviderSettings.model_fields if (value := getattr(self, f"{name}_{field}", None)) is not None}
+        return ProviderSettings(_env_prefix=f"PENSTOCK_{name.upper()}_", **given)  # type: ignore[call-arg] # pydantic-settings takes it
 
     @field_validator("admin_token")
     @classmethod

@@ -12,6 +12,7 @@ from penstock.access.vault import new_key
 from penstock.app import open_app
 from penstock.cli.seller_doors import SellerHere
 from penstock.cli.stored import Inventories
+from penstock.domains.inventory import InventoryParts
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 from tests.acceptance.commands import Penstock, put_faults
@@ -56,7 +57,7 @@ class Seller:
         """
         async with self.app() as app:
             known = [one["id"] for one in await Inventories(app.database, app.settings).accounts()]
-            account_id = known[0] if known else await app.accounts.add("shop", TOKEN)
+            account_id = known[0] if known else await app.of(InventoryParts).accounts.add("shop", TOKEN)
             ended = await SellerHere(app).sync(account_id, dry_run=dry_run, advance=lambda _: None)
             await app.work_off()
             return ended

@@ -15,6 +15,7 @@ import pytest
 
 from penstock.cli.seller_doors import SellerHere
 from penstock.cli.stored import Inventories
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.catalog import Blueprint
 from penstock.inventory.runs import SyncOrder
 from penstock.store.write.inventory.catalogue import SqlBlueprints
@@ -154,7 +155,7 @@ async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_na
     async with a_seller(penstock, postgres_database) as seller:
         await seller.synced()
         async with seller.app() as app:
-            run = await app.ledger.start(await app.inventory.sync(SyncOrder(account_id=1)))
+            run = await app.ledger.start(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1)))
             refused, undecided = await seller.penstock.all_of("sync shop", f"approve {run.task_id}")
     assert (refused.code, refused.complaint) == (
         5,

@@ -36,8 +36,18 @@ _NOT_FOR_HELP = {
     "sqlalchemy",
     "structlog",
 }
-_NOT_FOR_READING = {"aiohttp", "alembic", "cryptography", "fastapi", "penstock.app", "penstock.wiring", "psycopg", "rich.traceback", "structlog"}
-_NOT_FOR_CALLING = {"alembic", "cryptography", "fastapi", "penstock.app", "penstock.wiring", "psycopg", "rich.traceback", "structlog"}
+_NOT_FOR_READING = {
+    "aiohttp",
+    "alembic",
+    "cryptography",
+    "fastapi",
+    "penstock.app",
+    "penstock.domains.declared",
+    "psycopg",
+    "rich.traceback",
+    "structlog",
+}
+_NOT_FOR_CALLING = {"alembic", "cryptography", "fastapi", "penstock.app", "penstock.domains.declared", "psycopg", "rich.traceback", "structlog"}
 
 
 class _Ended(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.app import open_app
+from penstock.domains.inventory import InventoryParts
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 from penstock.store.write.inventory.accounts import SqlAccounts
@@ -26,7 +27,7 @@ async def seller(tmp_path: Path) -> AsyncIterator[Penstock]:
     async with running(SimulatorSettings(symbols=12, accounts=(f"demo:{PRODUCTS}",), expansions=2, limits=False)) as url:
         database_url = f"sqlite:///{tmp_path}/shop.db"
         async with open_app(load_settings(database_url=database_url, cardtrader_url=url)) as app:
-            async with app.sources.inventory().account("demo") as asked:
+            async with app.of(InventoryParts).source.account("demo") as asked:
                 user_id = (await asked.seller()).user_id
             await SqlAccounts(app.database, app.vault).add("My shop", "demo", user_id)
         yield Penstock(tmp_path).with_settings(binance_url=url, cardtrader_url=url, database_url=database_url)

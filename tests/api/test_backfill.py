@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from penstock.columns import metadata
+from penstock.domains.market import MarketParts
 from penstock.market.tables import instrument
 from penstock.moment import iso
 from tests.api.collector import collector
@@ -328,7 +329,7 @@ async def test_what_cannot_be_filled_is_refused_in_a_sentence_and_nothing_is_sub
     sqlite_database: str, dry: bool, subtests: pytest.Subtests
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
-        await service.app.candles.put_instruments(await (await service.app.sources.get("binance")).instruments())
+        await service.app.of(MarketParts).store.put_instruments(await (await service.app.of(MarketParts).sources.get("binance")).instruments())
         for body, field in _WRONG:
             with subtests.test(repr(body)):
                 status, problem = await service.call("POST", _BACKFILL, _BTC | {"dry_run": dry} | body)

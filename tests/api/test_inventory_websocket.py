@@ -75,7 +75,7 @@ from penstock.settings import load_settings
 async def main(database, marketplace, folder):
     settings = load_settings(database_url=database, cardtrader_url=marketplace, export_folder=folder)
     async with open_app(settings) as app, app.working():
-        task_id = await app.ledger.submit(await app.inventory.sync(SyncOrder(account_id=1)))
+        task_id = await app.ledger.submit(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1)))
         print(task_id, flush=True)
         await asyncio.sleep(3600)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.access.vault import new_key
+from penstock.domains.inventory import InventoryParts
 from penstock.store.write.inventory.accounts import SqlAccounts
 from tests.api.collector import Collector, collector
 from tests.api.seller import NO_CATALOGUE
@@ -28,7 +29,7 @@ async def shop(database_url: str, folder: Path, *, work: bool = False) -> AsyncI
     """A service with the account "My shop" of a simulated seller with 300 products."""
     simulator = {"symbols": 12, "accounts": ("demo:300",)}
     async with collector(database_url, work=work, simulator=simulator, secret_key=new_key(), export_folder=folder) as service:
-        async with service.app.sources.inventory().account("demo") as asked:
+        async with service.app.of(InventoryParts).source.account("demo") as asked:
             user_id = (await asked.seller()).user_id
         await service.exchange.faults(NO_CATALOGUE)
         await SqlAccounts(service.app.database, service.app.vault).add("My shop", "demo", user_id)

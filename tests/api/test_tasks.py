@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
+from penstock.domains.market import MarketParts
 from penstock.market.tables import instrument
 from tests.api.collector import SILENT, collector
 
@@ -202,7 +203,7 @@ async def test_a_request_under_an_idempotency_key_stays_the_same_when_what_is_tr
         await service.ended(first[1]["task_id"])
         halted = update(instrument).where(instrument.c.symbol == "BTC/USDT").values(status="HALT")
         await service.app.database.write(lambda connection: connection.execute(halted))
-        assert "BTC/USDT" not in await service.app.market.configured_symbols()
+        assert "BTC/USDT" not in await service.app.of(MarketParts).runs.configured_symbols()
         status, again = await service.call("POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"})
         assert (status, again["task_id"]) == (202, first[1]["task_id"])
         status, problem = await service.call("POST", "/start", {"timeframes": ["1h"]}, **{"Idempotency-Key": "daily"})

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from penstock.api.live.hub import HubOptions
 from penstock.api.server import ServeOptions
-from penstock.runs.events import CandlesStored, EventsLost
+from penstock.runs.events import EventsLost, RowsStored
 from tests.api.collector import ENDED, PATIENCE_S, SILENT, Collector, collector
 from tests.processes import start
 from tests.simulated import MINUTE, NOW
@@ -261,7 +261,7 @@ async def _store(service: Collector, times: int) -> None:
     change = text("UPDATE candle SET trades = trades + 1 WHERE NOT closed")
     for _ in range(times):
         await service.app.database.write(lambda connection: connection.execute(change))
-        service.app.database.events.publish(*(CandlesStored(series) for series in range(1, len(MANY) + 1)))
+        service.app.database.events.publish(*(RowsStored("candle", series) for series in range(1, len(MANY) + 1)))
 
 
 async def _store_until(service: Collector, counter: str) -> None:

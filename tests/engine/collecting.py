@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
 from penstock.market.runs import CollectOrder
 from tests.engine.engines import PATIENCE_S, Engine
 from tests.simulated import settings_for, simulated
@@ -47,11 +48,11 @@ class Collecting:
     given: dict[str, Any]
 
     async def symbols(self, count: int) -> list[str]:
-        listed = await (await self.app.sources.get("binance")).instruments()
+        listed = await (await self.app.of(MarketParts).sources.get("binance")).instruments()
         return [one.symbol for one in listed if one.status == "trading"][:count]
 
     async def submit(self, symbols: Sequence[str], *, timeframes: Sequence[str] = TIMEFRAMES, wait: bool = False) -> uuid.UUID:
-        return await self.app.ledger.submit(await self.app.market.collection(order(symbols, timeframes), wait=wait))
+        return await self.app.ledger.submit(await self.app.of(MarketParts).runs.collection(order(symbols, timeframes), wait=wait))
 
 
 def order(symbols: Sequence[str], timeframes: Sequence[str] = TIMEFRAMES) -> CollectOrder:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 
 from penstock.access.vault import new_key
 from penstock.app import App, open_app
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.runs.tables import run as runs
@@ -42,7 +43,7 @@ class Seller:
     account_id: int
 
     async def submit(self, *, dry_run: bool = False) -> str:
-        return str(await self.app.ledger.submit(await self.app.inventory.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run))))
+        return str(await self.app.ledger.submit(await self.app.of(InventoryParts).runs.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run))))
 
     async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
         """What came of a sync."""
@@ -101,7 +102,7 @@ async def seller_of(database_url: str, folder: Path, *, work: bool = True, produ
         app = await stack.enter_async_context(open_app(load_settings(**where, **PATIENT, secret_key=new_key(), **given)))
         if work:
             await stack.enter_async_context(app.working())
-        async with app.sources.inventory().account("demo") as asked:
+        async with app.of(InventoryParts).source.account("demo") as asked:
             user_id = (await asked.seller()).user_id
         account_id = await SqlAccounts(app.database, app.vault).add("shop", "demo", user_id)
         yield Seller(app, session, url, account_id)

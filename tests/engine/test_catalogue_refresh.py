@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.catalog import CatalogueRow
 from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.runs import SyncOrder
@@ -71,7 +72,7 @@ _COLUMNS = {
 
 async def published(seller: Seller) -> None:
     """What the end of a sync does."""
-    await seller.app.refreshes.published(seller.app.ledger, await seller.app.inventory_store.account(seller.account_id))
+    await seller.app.of(InventoryParts).refreshes.published(seller.app.ledger, await seller.app.of(InventoryParts).store.account(seller.account_id))
     await seller.until_idle()
 
 
@@ -96,15 +97,15 @@ async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(sel
 
 
 async def test_the_catalogue_of_the_user_is_mapped_whether_it_comes_before_or_after(seller: Seller) -> None:
-    assert await seller.app.catalogue.put_catalogue(CARDS) == 0
+    assert await seller.app.of(InventoryParts).catalogue.put_catalogue(CARDS) == 0
     await seller.synced()
     [refreshed] = await refreshes(seller)
     numbered = "SELECT count(*) FROM blueprint WHERE id BETWEEN 1005 AND 1054 AND tcgplayer_id IS NOT NULL"
     assert 0 < refreshed["mapped"] == await one_number(seller, numbered)
-    assert await seller.app.catalogue.put_catalogue(CARDS[:20]) < refreshed["mapped"]
+    assert await seller.app.of(InventoryParts).catalogue.put_catalogue(CARDS[:20]) < refreshed["mapped"]
     code = await seller.rows("SELECT set_code, collector_number FROM blueprint WHERE id = 1005")
     by_number = CatalogueRow(sku="printed", set_code=code[0]["set_code"], collector_number=code[0]["collector_number"])
-    assert await seller.app.catalogue.put_catalogue([by_number]) == 1
+    assert await seller.app.of(InventoryParts).catalogue.put_catalogue([by_number]) == 1
 
 
 async def test_an_id_that_is_not_listed_is_asked_for_again_after_a_day_only(seller: Seller) -> None:
@@ -164,7 +165,7 @@ async def test_neither_a_held_sync_nor_a_dry_run_looks_anything_up(seller: Selle
 
 async def test_a_process_that_nobody_works_for_works_its_refresh_off(database_url: str, tmp_path: Path) -> None:
     async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller:
-        run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
+        run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
         await seller.app.executor.work(run)
         assert [one["state"] for one in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")] == ["queued"]
         await seller.app.work_off()
@@ -175,7 +176,7 @@ async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_afte
     async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller:
         account = {"account_id": seller.account_id, "account": "shop"}
         await seller.app.ledger.submit(Submission(kind=CATALOGUE_REFRESH, params=account, resources=["catalogue:cardtrader"]))
-        run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
+        run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
         await seller.app.executor.work(run)
         assert seller.app.has_more_work
         await seller.app.work_off()

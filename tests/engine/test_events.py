@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from penstock.errors import ConflictError
-from penstock.runs.events import CancelAsked, CandlesStored, Event, Events, EventsLost, ProviderPaused, QueueChanged, RunChanged
+from penstock.runs.events import CancelAsked, Event, Events, EventsLost, ProviderPaused, QueueChanged, RowsStored, RunChanged
 from penstock.runs.run import Submission
 from penstock.runs.schedule import Schedule
-from penstock.store.postgres.listen import candles_message, read_message
+from penstock.store.postgres.listen import read_message, stored_message
 from penstock.store.write.budget import SqlBudget
 from penstock.store.write.runs import submit
 from penstock.store.write.schedules import SqlSchedules
@@ -169,8 +169,8 @@ async def test_a_subscriber_that_is_behind_gets_each_event_once_and_in_order() -
     with events.subscribed() as slow, events.subscribed() as other:
         for _ in range(1_000):
             events.publish(RunChanged(1), RunChanged(2), QueueChanged())
-        events.publish(CandlesStored(7))
-        assert await anext(aiter(slow)) == [RunChanged(1), RunChanged(2), QueueChanged(), CandlesStored(7)]
+        events.publish(RowsStored("candle", 7))
+        assert await anext(aiter(slow)) == [RunChanged(1), RunChanged(2), QueueChanged(), RowsStored("candle", 7)]
         events.publish(RunChanged(1))
         assert await anext(aiter(slow)) == [RunChanged(1)], "what comes after it was read comes again"
         assert len(await anext(aiter(other))) == 4
@@ -191,10 +191,13 @@ async def test_a_subscriber_that_is_hopelessly_behind_is_told_to_read_everything
         ("queue", [QueueChanged()]),
         ("cancel 17", [CancelAsked(17)]),
         ("paused", [ProviderPaused()]),
-        ("candles 3 4", [CandlesStored(3), CandlesStored(4)]),
-        (candles_message([]), []),
-        (candles_message(range(10_000)), [EventsLost()]),
-        *((message, [EventsLost()]) for message in ("", "run", "run x", "run 1 2", "cancel", "cancel ²", "candles 1 x", "hello", "lost")),
+        ("stored candle 3 4", [RowsStored("candle", 3), RowsStored("candle", 4)]),
+        (stored_message("candle", []), []),
+        (stored_message("candle", range(10_000)), [EventsLost()]),
+        *(
+            (message, [EventsLost()])
+            for message in ("", "run", "run x", "run 1 2", "cancel", "cancel ²", "stored candle x", "stored", "candles 1", "hello", "lost")
+        ),
     ],
 )
 def test_a_message_is_read_or_counts_as_a_loss(message: str, events: Iterable[Event]) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from penstock.app import open_app
 from penstock.columns import metadata
+from penstock.domains.inventory import InventoryParts
+from penstock.domains.market import MarketParts
 from penstock.errors import FencedError
 from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.runs import SyncOrder
@@ -42,11 +44,11 @@ Tables = dict[str, list[tuple[Any, ...]]]
 
 
 async def collection(app: App) -> Submission:
-    return await app.market.collection(CollectOrder(**_ORDER, limit=30))
+    return await app.of(MarketParts).runs.collection(CollectOrder(**_ORDER, limit=30))
 
 
 async def backfill(app: App) -> Submission:
-    return await app.market.backfill(BackfillOrder(**_ORDER, start=_PAST, end=_PAST + _DAY_MS))
+    return await app.of(MarketParts).runs.backfill(BackfillOrder(**_ORDER, start=_PAST, end=_PAST + _DAY_MS))
 
 
 async def repair(app: App) -> Submission:
@@ -54,12 +56,12 @@ async def repair(app: App) -> Submission:
     await finished(app, await collection(app))
     lost = "DELETE FROM candle WHERE open_time = (SELECT min(open_time) FROM candle)"
     await app.database.write(lambda connection: connection.exec_driver_sql(lost))
-    return await app.verify.submission(VerifyOrder(repair=True))
+    return await app.of(MarketParts).verify.submission(VerifyOrder(repair=True))
 
 
 async def catalogue(app: App) -> Submission:
     """Of an account whose products nothing is known of."""
-    await finished(app, await app.inventory.sync(SyncOrder(account_id=1)))
+    await finished(app, await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1)))
     return Submission(kind=CATALOGUE_REFRESH, params={"account_id": 1, "account": "shop"})
 
 
@@ -79,11 +81,11 @@ def another(kind: str) -> Callable[[App], Awaitable[Submission]]:
 
 
 async def symbol_refresh(app: App) -> Submission:
-    return app.market.symbol_refresh("binance")
+    return app.of(MarketParts).runs.symbol_refresh("binance")
 
 
 async def sync(app: App) -> Submission:
-    return await app.inventory.sync(SyncOrder(account_id=1))
+    return await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
 
 
 KINDS: Mapping[str, Callable[[App], Awaitable[Submission]]] = {

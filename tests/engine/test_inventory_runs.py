@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
+from penstock.domains.inventory import InventoryParts
 from penstock.errors import ConflictError
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.sync import INVENTORY_SYNC
@@ -53,15 +54,15 @@ async def test_a_shrunk_inventory_is_held_and_the_published_one_stays(seller: Se
 
 
 async def test_an_account_is_synced_by_one_run_at_a_time(seller: Seller) -> None:
-    submission = await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id))
+    submission = await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
     await seller.app.ledger.start(submission)
     with pytest.raises(ConflictError):
         await seller.app.ledger.submit(submission)
 
 
 async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_published(seller: Seller) -> None:
-    run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
-    await seller.app.inventory.kinds[INVENTORY_SYNC](RunContext(run, seller.app.ledger))
+    run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
+    await seller.app.domains.kinds[INVENTORY_SYNC].work(RunContext(run, seller.app.ledger))
     await seller.app.ledger.requeue(run, error=None, delay_s=0)
     await seller.until_idle()
     result = await seller.result(str(run.task_id))
@@ -74,7 +75,7 @@ async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_pu
 async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
     seller: Seller, monkeypatch: pytest.MonkeyPatch, why: Cancelled | PutBack
 ) -> None:
-    run = await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
+    run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
     runner, publish = Runner(seller.app.ledger, FAST), SqlStaging.publish
 
     async def interrupted_then(self: SqlStaging, comparison: Comparison) -> Counts:
@@ -84,7 +85,7 @@ async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
         return counts
 
     monkeypatch.setattr(SqlStaging, "publish", interrupted_then)
-    await runner.run(run, seller.app.inventory.kinds[INVENTORY_SYNC])
+    await runner.run(run, seller.app.of(InventoryParts).runs.sync_account)
     [row] = await seller.rows("SELECT state, inserted FROM run WHERE id = :id", id=run.id)
     assert row == {"state": "succeeded", "inserted": PRODUCTS}
     assert (await seller.result(str(run.task_id)))["counts"]["new"] == PRODUCTS

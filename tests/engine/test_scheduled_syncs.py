@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.runs import SyncOrder
 from tests.engine.syncing import PRODUCTS, Seller, seller_of
 
@@ -54,7 +55,7 @@ async def test_a_schedule_goes_on_under_the_new_name_of_its_account(seller: Sell
 async def test_a_sync_that_goes_on_skips_the_turn_of_its_schedule(database_url: str, tmp_path: Path) -> None:
     async with seller_of(database_url, tmp_path, work=False) as seller:
         config = await seller.app.configs.add(SYNC)
-        await seller.app.ledger.start(await seller.app.inventory.sync(SyncOrder(account_id=seller.account_id)))
+        await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
         await make_due(seller)
         ticked = await seller.app.schedules.tick(50)
         assert (ticked.submitted, ticked.skipped) == ([], [config.job_id])

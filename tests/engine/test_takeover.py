@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
 from penstock.errors import StoreUnavailableError
 from penstock.market.tables import candle, instrument, series
 from tests.engine.collecting import CANDLES, collecting, given_of, hang, order, until_hanging
@@ -224,8 +225,8 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(sqlite_da
             sqlite_database, exchange.url, dead_after_s=100 * PATIENCE_S, request_deadline_s=2 * PATIENCE_S, request_idle_s=2 * PATIENCE_S
         )
         async with open_app(settings_for(sqlite_database, exchange.url)) as app:
-            symbols = [one.symbol for one in await (await app.sources.get("binance")).instruments() if one.status == "trading"][:8]
-            task_id = await app.ledger.submit(await app.market.collection(order(symbols)))
+            symbols = [one.symbol for one in await (await app.of(MarketParts).sources.get("binance")).instruments() if one.status == "trading"][:8]
+            task_id = await app.ledger.submit(await app.of(MarketParts).runs.collection(order(symbols)))
         await hang(exchange, after=4)
         first = await workers.start("work", **given)
         async with engine(sqlite_database, migrated=False) as e:

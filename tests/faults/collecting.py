@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
 from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
@@ -30,7 +31,7 @@ async def collect(database_url: str, exchange_url: str, since: int, symbols: lis
     settings = load_settings(database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=1_000_000)
     order = CollectOrder(symbols=symbols, timeframes=["1m"], since=since)
     async with open_app(settings) as app:
-        app.market._options = replace(app.market._options, flush_rows=_FLUSH_ROWS)
+        app.of(MarketParts).runs._options = replace(app.of(MarketParts).runs._options, flush_rows=_FLUSH_ROWS)
         say("open")
         await app.collect(order, on_progress=tell)
 

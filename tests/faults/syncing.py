@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from penstock.app import App, open_app
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.pace import Pace
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.sync import INVENTORY_SYNC
@@ -36,7 +37,7 @@ async def keep_in_step(database_url: str, marketplace_url: str, folder: str, key
     async with open_app(settings) as app:
         say("open")
         if not await unfinished(app):
-            await app.ledger.submit(await app.inventory.sync(SyncOrder(account_id=account_id)))
+            await app.ledger.submit(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id)))
         async with app.working():
             while await unfinished(app):
                 await asyncio.sleep(_LOOK_S)

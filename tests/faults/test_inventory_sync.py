@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from penstock.domains.inventory import make_inventory_runs, make_inventory_source
+from penstock.domains.parts import http_limits
 from penstock.errors import FencedError, NotFoundError, RetryableError, SourceRefusedError, SourceUnavailableError, StoreUnavailableError
 from penstock.http.governor import LocalBudget
 from penstock.inventory.runs import SyncOrder, SyncResult
@@ -20,7 +22,6 @@ from penstock.inventory.sync import INVENTORY_SYNC, Phase
 from penstock.runs.context import RunContext
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
-from penstock.wiring import make_inventory_runs, make_inventory_source
 from tests.inventory_builders import MemoryStore, StagedRows, Unwritten, a_run
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ class Shop:
             "export_folder": self.folder,
         }
         settings = load_settings(**(hasty | given))
-        source = make_inventory_source(settings, lambda _name, window_s: LocalBudget(window_s=window_s))
+        source = make_inventory_source(settings, http_limits(settings), lambda _name, window_s: LocalBudget(window_s=window_s))
         return make_inventory_runs(settings, source, self.store)
 
     async def sync(self, run: Run | None = None, **given: Any) -> SyncResult:
-        result = await self.runs(**given).kinds[INVENTORY_SYNC](RunContext(run or a_run(), Unwritten()))
+        result = await self.runs(**given).sync_account(RunContext(run or a_run(), Unwritten()))
         assert isinstance(result, SyncResult)
         return result
 

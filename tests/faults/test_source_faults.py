@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
 from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
@@ -218,7 +219,7 @@ async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attem
 
 async def test_the_error_says_how_long_to_wait(sqlite_database: str) -> None:
     async with world(sqlite_database) as one:
-        source = await one.app.sources.get("binance")
+        source = await one.app.of(MarketParts).sources.get("binance")
         await one.exchange.faults({"name": "ban", "retry_after": 90})
         with pytest.raises(RateLimitedError) as told:
             await source.server_time()

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from penstock.domains.market import make_source
 from penstock.errors import InvalidInputError, SourceRefusedError, SourceUnavailableError
 from penstock.http.client import HttpLimits
 from penstock.http.governor import LocalBudget
@@ -20,7 +21,6 @@ from penstock.market.source import SourceConfig
 from penstock.settings import load_settings
 from penstock.sources import binance
 from penstock.sources.binance import BinanceSource
-from penstock.wiring import make_source
 from tests.acceptance.commands import Penstock
 from tests.field.forwarding import Forwarding, forwarding
 from tests.field.small_exchange import SmallExchange, small_exchange
@@ -268,7 +268,7 @@ async def test_the_default_address_is_left_for_the_other_one_and_that_is_said_on
         monkeypatch.setattr(binance, "_ELSEWHERE", second.url)
         budget = LocalBudget()
         with capture_logs() as logs:
-            async with make_source(load_settings(), "binance", budget) as source:
+            async with make_source("binance", load_settings(), budget) as source:
                 listed = await asyncio.gather(*(source.instruments() for _ in range(8)))
                 assert source.way == second.url
                 await source.server_time()

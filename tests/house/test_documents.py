@@ -12,14 +12,18 @@ from fastapi import APIRouter
 
 import penstock.api
 from penstock.access.scopes import Scope
-from penstock.alerts.rules import Rule
+from penstock.alerts.rules import Limits
 from penstock.api.live.channels import Subscribable
 from penstock.cli.index import PANELS
 from penstock.inventory.catalog import SnapshotState
+from penstock.inventory.health import RULES
 from penstock.inventory.sync import Phase
+from penstock.market.configured import Configured
+from penstock.market.health import rules as market_rules
 from penstock.market.verify.finding import Kind
 from penstock.settings import Settings
 from penstock.simulator.fault_kinds import PARAMETERS
+from penstock.store.health import HealthQueries
 from tests.house.sources import ROOT
 
 if TYPE_CHECKING:
@@ -53,11 +57,16 @@ def _column(document: str, heading: str) -> set[str]:
     return {word for cell in cells for word in re.findall(r"`(.+?)`", cell)}
 
 
+def _rules() -> set[str]:
+    subjects = [*market_rules(Configured(symbols=(), timeframes=()), "x"), *RULES]
+    return set(HealthQueries(Limits(), [], subjects).rules.names)
+
+
 @pytest.mark.parametrize(
     ("document", "heading", "there"),
     [
         ("docs/access.md", "scope", set(Scope)),
-        ("docs/alerts.md", "rule", set(Rule)),
+        ("docs/alerts.md", "rule", _rules()),
         ("docs/data.md", "finding", set(Kind)),
         ("docs/simulator.md", "fault", set(PARAMETERS)),
         ("docs/websocket.md", "channel", {channel.__struct_config__.tag for channel in get_args(Subscribable)}),

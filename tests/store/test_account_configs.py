@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from penstock.collection.configs import Wanted
 from penstock.errors import ConflictError, InvalidInputError
 from penstock.inventory.configs import SyncConfigs
 from penstock.inventory.runs import submission_of
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.syncs import SyncQueries
-from penstock.market.configs import Wanted
 from penstock.runs.queries import RunQueries
 from penstock.runs.run import RunEnd, RunState
 from penstock.runs.tables import run as runs

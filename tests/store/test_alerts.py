@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +13,11 @@ from penstock.access.vault import Vault, new_key
 from penstock.alerts.book import Address, Policy, TargetKind
 from penstock.alerts.loop import Alerting, AlertingOptions
 from penstock.alerts.notify.sender import Sender
-from penstock.alerts.rules import Limits, Rule
+from penstock.alerts.rules import Limits
 from penstock.errors import ConflictError
+from penstock.inventory.health import RULES
 from penstock.market.configured import Configured
+from penstock.market.health import rules
 from penstock.store.health import HealthQueries, read_now
 from penstock.store.keys import GivenKeys
 from penstock.store.write.alert_targets import SqlTargets
@@ -34,7 +36,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 CONFIGURED = Configured(symbols=("BTC/USDT",), timeframes=("1m", "1h"))
-POLICY = Policy(cooldown_ms=HOUR, settle_ms=0)
+HEALTH = HealthQueries(Limits(executions=4), ["data_collection", "symbol_refresh"], [*rules(CONFIGURED, "collect_data_all"), *RULES])
+POLICY = Policy(cooldown_ms=HOUR, settle_ms=0, recovered=HEALTH.rules.recovered)
 VAULT = Vault(GivenKeys(new_key()))
 
 
@@ -47,7 +50,7 @@ class Alarm:
     options: BookOptions = field(default_factory=lambda: BookOptions(interval_s=0.001, backoff_s=0.01))
 
     def __post_init__(self) -> None:
-        self.health = HealthQueries(limits=Limits(executions=4), configured=CONFIGURED, default_job="collect_data_all")
+        self.health = HEALTH
         self.targets = SqlTargets(self.engine.database, VAULT)
         self.book = self.new_book()
 
@@ -185,15 +188,15 @@ async def test_a_series_is_late_when_its_interval_is_over_and_its_candle_is_not_
 
 async def test_what_does_not_trade_or_is_not_collected_by_itself_is_never_late(alarm: Alarm) -> None:
     await _series(alarm, closed_ago_ms=DAY)
-    assert (await alarm.facts()).late == []
+    assert (await alarm.facts()).bad["late_data"] == []
     await _schedule(alarm)
     await _series(alarm, symbol="ETH/USDT", closed_ago_ms=DAY)
-    assert [one.symbol for one in (await alarm.facts()).late] == ["BTC/USDT"]
+    assert [one.subject for one in (await alarm.facts()).bad["late_data"]] == ["binance BTC/USDT 1h"]
     await alarm.engine.change("UPDATE instrument SET status = 'halted'")
-    assert (await alarm.facts()).late == []
+    assert (await alarm.facts()).bad["late_data"] == []
 
 
-@pytest.mark.parametrize(("enabled", "expected"), [("true", ["ETH/USDT"]), ("false", [])])
+@pytest.mark.parametrize(("enabled", "expected"), [("true", ["binance ETH/USDT 1h"]), ("false", [])])
 async def test_a_config_makes_its_series_late_by_its_own_interval(alarm: Alarm, enabled: str, expected: list[str]) -> None:
     await _schedule(alarm, "collect_data_1", interval_s=1_800)
     made = alarm.at(await alarm.now())
@@ -203,7 +206,7 @@ async def test_a_config_makes_its_series_late_by_its_own_interval(alarm: Alarm, 
     )
     await _series(alarm, symbol="ETH/USDT", closed_ago_ms=33 * MINUTE)
     await _series(alarm, symbol="ETH/USDT", timeframe="1m", closed_ago_ms=29 * MINUTE)
-    assert [one.symbol for one in (await alarm.facts()).late] == expected
+    assert [one.subject for one in (await alarm.facts()).bad["late_data"]] == expected
 
 
 async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alarm) -> None:
@@ -235,7 +238,7 @@ async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_ro
     await publish(unidentified=0, unmarked=0, state="held")
     await alarm.evaluate()
     [fired] = await alarm.alerts()
-    assert (fired.rule, fired.subject, fired.state) == (Rule.MARKING_STOPPED, "shop", "firing")
+    assert (fired.rule, fired.subject, fired.state) == ("marking_stopped", "shop", "firing")
     because = "1 row of the newest export cannot be read and has no id"
     assert fired.message == f"shop: no product is marked as gone, because {because}; 11 missing products may be sold and are still shown"
     await publish(unidentified=0, unmarked=0)
@@ -319,7 +322,7 @@ async def test_of_many_who_look_at_once_one_writes_a_message_and_of_many_who_tak
     await alarm.add_target("https://example.org")
     await alarm.executions("failed", 5)
     # Without a cool-down every look would write a message.
-    alarm.policy = Policy(cooldown_ms=0, settle_ms=0)
+    alarm.policy = replace(POLICY, cooldown_ms=0)
     books = [alarm.new_book(interval_s=3600.0) for _ in range(8)]
     await asyncio.gather(*(book.evaluate() for book in books))
     assert len(await alarm.messages()) == 1
@@ -332,7 +335,8 @@ async def test_a_clock_that_is_set_back_does_not_silence_the_alerts(alarm: Alarm
     await alarm.engine.move("alert_look", "looked_at", 86_400)
     await alarm.executions("failed", 5)
     await alarm.book.evaluate()
-    assert (await alarm.engine.database.read(firing_counts))[Rule.FAILED_RATE] == 1
+    counts = await alarm.engine.database.read(lambda connection: firing_counts(connection, HEALTH.rules.names))
+    assert counts["failed_rate"] == 1
 
 
 async def test_secrets_are_sealed_and_a_target_takes_its_messages_with_it(alarm: Alarm) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from penstock.domains.market import MarketParts
 from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableError
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
@@ -221,7 +222,7 @@ async def test_bad_input_is_refused_before_anything_is_written(sqlite_database: 
 
 async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(database_url: str) -> None:
     async with world(database_url, simulator={"symbols": 120}) as one:
-        source = await one.app.sources.get("binance")
+        source = await one.app.of(MarketParts).sources.get("binance")
         [symbol, *_] = [item.native_symbol for item in await source.instruments() if item.status == "delisted"]
         first = await one.exchange.first(symbol, "1d")
         await one.collect(symbol, timeframes="1d", since=first - 3 * DAY)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert, text
 
+from penstock.domains.market import MarketParts
 from penstock.errors import RunUnavailableError
-from penstock.market.runs import log_entries
 from penstock.runs.context import RunContext
 from penstock.runs.execution_logs import LogList, log_rows, log_stats, records_per_day, top_symbols
 from penstock.runs.run import LogNote, RunEnd, RunState
@@ -108,7 +108,7 @@ async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(data
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"]})
         task_id = await c.app.configs.store.trigger(1)
         [run] = await c.app.ledger.take(1, task_id=task_id)
-        await c.app.market.kinds[run.kind](RunContext(run, c.app.ledger))
+        await c.app.domains.kinds[run.kind].work(RunContext(run, c.app.ledger))
         if taken_over:
             await c.engine.move("run", "heartbeat_at", -60)
             [again] = await c.app.ledger.take(1, task_id=task_id)
@@ -160,7 +160,7 @@ async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) ->
 
 async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
-        await c.app.ledger.submit(c.app.market.symbol_refresh("binance"))
+        await c.app.ledger.submit(c.app.of(MarketParts).runs.symbol_refresh("binance"))
         [run] = await c.app.ledger.take(1)
         await c.app.executor.work(run)
         [row] = await logged(c)
@@ -171,7 +171,7 @@ async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str)
 async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_however_many_symbols(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         spent = []
-        for entries_of in (lambda _run: (), log_entries):
+        for entries_of in (lambda _run: (), c.app.domains.log_entries):
             object.__setattr__(c.app.ledger._logs, "entries_of", entries_of)
             task_id = await c.submit(await c.symbols(30))
             before = c.app.database.statements

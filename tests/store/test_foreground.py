@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, RunFailedError, RunUnavailableError
 from penstock.market.runs import CollectOrder
 from penstock.runs.run import Submission
@@ -21,7 +22,7 @@ async def states(one: World) -> list[tuple[str, str]]:
 
 async def leave(one: World, *symbols: str, since: int | None = None, waiting: bool = False) -> str:
     """A collection that a process which is gone was working on, or that waits for one."""
-    submission = await one.app.market.collection(CollectOrder(symbols=symbols, timeframes=["1m"], since=since), wait=waiting)
+    submission = await one.app.of(MarketParts).runs.collection(CollectOrder(symbols=symbols, timeframes=["1m"], since=since), wait=waiting)
     if waiting:
         return str(await one.app.ledger.submit(submission))
     run = await one.app.ledger.start(submission)

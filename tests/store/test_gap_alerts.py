@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.alerts.rules import NewGaps, RestatedSeries
+from penstock.alerts.rules import Bad
 from penstock.moment import iso
 from tests.acceptance.commands import Penstock
 from tests.engine.engines import engine
@@ -56,8 +56,13 @@ class Ledger(Alarm):
         more = f"run_id, reason, restated_by, restated_at) VALUES ({values}, 1, 'changed', 1, {at})"
         await self.engine.change(f"INSERT INTO restatement ({columns}, {more}")
 
-    async def gaps(self) -> list[NewGaps]:
-        return list((await self.facts()).gaps)
+    async def gaps(self) -> list[Bad]:
+        return list((await self.facts()).bad["new_gaps"])
+
+
+def holes(symbol: str, timeframe: str, candles: int, first: str) -> Bad:
+    missing = f"{candles} candles missing in 2 gaps, the first at {first}; see penstock gaps {symbol}"
+    return Bad(f"binance {symbol} {timeframe}", f"{symbol} {timeframe}: {missing}")
 
 
 @pytest.fixture
@@ -126,7 +131,7 @@ async def test_holes_of_several_kinds_beside_each_other_all_count(ledger: Ledger
     await ledger.span(8, 7, "unconfirmed", asked=1)
     await ledger.span(7, 1)
     await ledger.span(1, 0, "unconfirmed", asked=4)
-    assert await ledger.gaps() == [NewGaps("binance", "BTC/USDT", "1m", gaps=2, candles=120, first=iso(await ledger.hour(10)))]
+    assert await ledger.gaps() == [holes("BTC/USDT", "1m", 120, iso(await ledger.hour(10)))]
 
 
 async def test_each_series_has_its_own_alert(ledger: Ledger) -> None:
@@ -138,8 +143,8 @@ async def test_each_series_has_its_own_alert(ledger: Ledger) -> None:
             await ledger.span(start_ago - 3, start_ago - 10, of=of)
     first = iso(await ledger.hour(20))
     assert await ledger.gaps() == [
-        NewGaps("binance", "BTC/USDT", "1h", gaps=2, candles=6, first=first),
-        NewGaps("binance", "ETH/USDT", "1m", gaps=2, candles=360, first=first),
+        holes("BTC/USDT", "1h", 6, first),
+        holes("ETH/USDT", "1m", 360, first),
     ]
     await ledger.evaluate()
     assert [one.message for one in await ledger.alerts()][-1].startswith("ETH/USDT 1m: 360 candles missing in 2 gaps, the first at ")
@@ -151,7 +156,8 @@ async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_l
     await ledger.restatement(ago_ms=HOUR)
     await ledger.restatement(ago_ms=MINUTE)
     await ledger.restatement(ago_ms=MINUTE, opened_ago=4)
-    assert list((await ledger.facts()).restated) == [RestatedSeries("binance", "BTC/USDT", "1m", 2)], "a candle that changed twice is one"
+    [restated] = (await ledger.facts()).bad["restated"]
+    assert restated.subject == "binance BTC/USDT 1m"
     await ledger.evaluate()
     [fired] = await ledger.alerts()
     changed = "the exchange has changed 2 closed candles in 24 hours"

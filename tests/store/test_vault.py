@@ -11,13 +11,12 @@ from sqlalchemy import insert, select
 
 from penstock.access.vault import Vault, new_key
 from penstock.alerts.tables import alert_target
-from penstock.app import check_secrets
+from penstock.app import check_secrets, vault_keys
 from penstock.columns import DatabaseNow, metadata
 from penstock.errors import SecretKeyError
 from penstock.settings import load_settings
 from penstock.store.keys import GivenKeys, KeyFile
 from penstock.store.write.rotation import SEALED, rotate_key
-from penstock.wiring import vault_keys
 from tests.market_builders import opened
 
 if TYPE_CHECKING:

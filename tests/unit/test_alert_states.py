@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from penstock.alerts.book import Alert, AlertState, Policy, advance, message_body, plain_text
-from penstock.alerts.rules import ALL, Finding, Level, Rule
+from dataclasses import replace
 
-POLICY = Policy(cooldown_ms=3_600_000, settle_ms=120_000)
+from penstock.alerts.book import Alert, AlertState, Policy, advance, message_body, plain_text
+from penstock.alerts.rules import ALL, Finding, Level, Rate
+
+
+def recovered(rule: str, subject: str) -> str:
+    return f"{subject} is good again by {rule}"
+
+
+POLICY = Policy(cooldown_ms=3_600_000, settle_ms=120_000, recovered=recovered)
 MINUTE = 60_000
 
 
 def finding(level: Level) -> Finding:
-    return Finding(Rule.SUCCESS_RATE, ALL, level, level.value)
+    return Finding(Rate.SUCCESS_RATE, ALL, level, level.value)
 
 
 def play(*levels: Level, policy: Policy = POLICY, before: Alert | None = None, start: int = 0) -> tuple[Alert | None, list[tuple[int, str]]]:
@@ -52,19 +59,19 @@ def test_one_that_fires_again_within_the_cool_down_is_told_when_that_is_over_and
 
 
 def test_without_anybody_to_tell_it_is_told_to_who_comes_later() -> None:
-    alone = Policy(cooldown_ms=POLICY.cooldown_ms, settle_ms=POLICY.settle_ms, heard=False)
+    alone = replace(POLICY, heard=False)
     alert, told = play(BAD, BAD, policy=alone)
     assert told == []
     assert play(BAD, before=alert, start=2)[1] == [(2, "firing")]
 
 
 def test_a_subject_that_is_not_found_any_more_is_good() -> None:
-    late = Finding(Rule.LATE_DATA, "binance BTC/USDT 1h", BAD, "BTC/USDT 1h is 12 minutes late")
+    late = Finding("late_data", "binance BTC/USDT 1h", BAD, "BTC/USDT 1h is 12 minutes late")
     step = advance(None, late, 0, POLICY)
     assert step is not None
     over = advance(step.alert, None, 2 * MINUTE, POLICY)
     assert over is not None
-    assert (over.tell, over.alert.message) == (True, "BTC/USDT 1h is up to date again")
+    assert (over.tell, over.alert.message) == (True, "binance BTC/USDT 1h is good again by late_data")
 
 
 def test_a_message_names_fifty_alerts_and_counts_the_rest() -> None:

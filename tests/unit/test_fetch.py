@@ -41,7 +41,7 @@ def minute(number: int) -> int:
 async def fetched(source: ListedSource, piece: Piece, target: Target | None = None) -> list[CandlePage]:
     clock = ExchangeClock(source)
     await clock.sync()
-    fetcher = PieceFetcher(Asker(source, clock), source="binance", page_limit=source.page_limit, grace_ms=3_000)
+    fetcher = PieceFetcher(Asker(source, clock), source="binance", page_limit=source.declaration.page_limit, grace_ms=3_000)
     return [page async for page in fetcher.pages(target or Target(key(), 1, Coverage()), piece)]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.alerts.rules import ALL, Executions, Facts, LateSeries, Level, Limits, PausedProvider, Rule, StuckRun, duration, findings, measures
+from penstock.alerts.rules import ALL, Bad, Executions, Facts, Level, Limits, Rate, Rules, SubjectRule, duration
 
 LIMITS = Limits()
+LATE = SubjectRule(name="late", counted="late ones", recovered="{name} of {subject} is good", find=lambda _connection, _now: [])
+RULES = Rules([LATE], LIMITS)
 
 
 def facts(succeeded: int = 0, failed: int = 0, average_s: float | None = None, **more: object) -> Facts:
@@ -14,8 +16,8 @@ def facts(succeeded: int = 0, failed: int = 0, average_s: float | None = None, *
     return Facts(executions=done, **more)  # type: ignore[arg-type]
 
 
-def level(rule: Rule, found: Facts, limits: Limits = LIMITS) -> Level:
-    return findings(found, limits)[rule, ALL].level
+def level(rule: Rate, found: Facts, limits: Limits = LIMITS) -> Level:
+    return Rules([], limits).findings(found)[rule, ALL].level
 
 
 @pytest.mark.parametrize(
@@ -23,27 +25,27 @@ def level(rule: Rule, found: Facts, limits: Limits = LIMITS) -> Level:
     [(100, 0, Level.GOOD), (93, 7, Level.GOOD), (92, 8, Level.BETWEEN), (90, 10, Level.BETWEEN), (89, 11, Level.BAD), (0, 10, Level.BAD)],
 )
 def test_the_rates_are_bad_beyond_their_threshold_and_good_half_way_to_the_ideal(succeeded: int, failed: int, expected: Level) -> None:
-    assert level(Rule.SUCCESS_RATE, facts(succeeded, failed)) is expected
-    assert level(Rule.FAILED_RATE, facts(succeeded, failed)) is expected
+    assert level(Rate.SUCCESS_RATE, facts(succeeded, failed)) is expected
+    assert level(Rate.FAILED_RATE, facts(succeeded, failed)) is expected
 
 
 def test_one_failure_of_two_is_not_judged() -> None:
-    assert level(Rule.SUCCESS_RATE, facts(1, 1)) is Level.GOOD
-    assert level(Rule.SUCCESS_RATE, facts(4, 5)) is Level.GOOD
-    assert level(Rule.SUCCESS_RATE, facts(5, 5)) is Level.BAD
-    assert level(Rule.SUCCESS_RATE, facts(), Limits(executions=1)) is Level.GOOD
+    assert level(Rate.SUCCESS_RATE, facts(1, 1)) is Level.GOOD
+    assert level(Rate.SUCCESS_RATE, facts(4, 5)) is Level.GOOD
+    assert level(Rate.SUCCESS_RATE, facts(5, 5)) is Level.BAD
+    assert level(Rate.SUCCESS_RATE, facts(), Limits(executions=1)) is Level.GOOD
 
 
 @pytest.mark.parametrize(("average_s", "expected"), [(7.5, Level.GOOD), (7.6, Level.BETWEEN), (10.0, Level.BETWEEN), (10.1, Level.BAD)])
 def test_slow_executions_are_bad(average_s: float, expected: Level) -> None:
-    assert level(Rule.AVERAGE_DURATION, facts(20, 0, average_s)) is expected
+    assert level(Rate.AVERAGE_DURATION, facts(20, 0, average_s)) is expected
 
 
 def test_durations_are_judged_by_those_that_are_timed() -> None:
     few = Facts(executions=Executions(succeeded=20, timed=9, average_duration_s=100.0))
-    assert level(Rule.AVERAGE_DURATION, few) is Level.GOOD
-    assert findings(few, LIMITS)[Rule.AVERAGE_DURATION, ALL].message == "only 9 executions in 24 hours, judged from 10 on"
-    assert level(Rule.AVERAGE_DURATION, Facts(executions=Executions(succeeded=20, timed=10, average_duration_s=100.0))) is Level.BAD
+    assert level(Rate.AVERAGE_DURATION, few) is Level.GOOD
+    assert RULES.findings(few)[Rate.AVERAGE_DURATION, ALL].message == "only 9 executions in 24 hours, judged from 10 on"
+    assert level(Rate.AVERAGE_DURATION, Facts(executions=Executions(succeeded=20, timed=10, average_duration_s=100.0))) is Level.BAD
 
 
 @pytest.mark.parametrize(
@@ -51,35 +53,31 @@ def test_durations_are_judged_by_those_that_are_timed() -> None:
     [(1000, 1000, Level.GOOD), (2000, 1000, Level.GOOD), (850, 1000, Level.BETWEEN), (799, 1000, Level.BAD), (0, 99, Level.GOOD), (0, 0, Level.GOOD)],
 )
 def test_a_day_with_far_fewer_records_than_the_one_before_is_bad(yesterday: int, before: int, expected: Level) -> None:
-    assert level(Rule.RECORDS_FALL, facts(records_yesterday=yesterday, records_before=before)) is expected
+    assert level(Rate.RECORDS_FALL, facts(records_yesterday=yesterday, records_before=before)) is expected
 
 
 def test_a_threshold_beyond_the_ideal_is_where_it_is_good_again() -> None:
-    assert level(Rule.SUCCESS_RATE, facts(99, 1), Limits(success_rate=99)) is Level.GOOD
-    assert level(Rule.SUCCESS_RATE, facts(98, 2), Limits(success_rate=99)) is Level.BAD
+    assert level(Rate.SUCCESS_RATE, facts(99, 1), Limits(success_rate=99)) is Level.GOOD
+    assert level(Rate.SUCCESS_RATE, facts(98, 2), Limits(success_rate=99)) is Level.BAD
 
 
-def test_each_late_series_is_named_in_plain_words() -> None:
-    found = findings(facts(late=[LateSeries("binance", "BTC/USDT", "1h", 725.0)]), LIMITS)
-    one = found[Rule.LATE_DATA, "binance BTC/USDT 1h"]
-    assert (one.level, one.message) == (Level.BAD, "BTC/USDT 1h is 12 minutes late")
-
-
-def test_stuck_runs_and_paused_providers_are_found() -> None:
-    found = findings(
-        facts(stuck=[StuckRun("abc", "data_collection", 2500.0)], paused=[PausedProvider("a", 59.0), PausedProvider("b", 7300.0)]), LIMITS
-    )
-    assert found[Rule.RUN_STUCK, "abc"].message == "data_collection abc has made no progress for 41 minutes"
-    assert found[Rule.PROVIDER_PAUSED, "b"].message == "b wants no request for another 2 hours"
-    assert (Rule.PROVIDER_PAUSED, "a") not in found
+def test_each_bad_subject_is_found_with_what_is_said_of_it() -> None:
+    found = RULES.findings(facts(bad={"late": [Bad("x A/B 1m", "A/B 1m is late")]}))
+    one = found["late", "x A/B 1m"]
+    assert (one.level, one.message) == (Level.BAD, "A/B 1m is late")
 
 
 def test_every_rule_has_its_measure() -> None:
-    found = {one.rule: one for one in measures(facts(19, 1, 2.0, late=[LateSeries("x", "A/B", "1m", 99.0)]), LIMITS)}
-    assert set(found) == set(Rule)
-    assert found[Rule.SUCCESS_RATE].value == 95.0
-    assert found[Rule.LATE_DATA].value == 1
-    assert found[Rule.RECORDS_FALL].value is None
+    found = {one.rule: one for one in RULES.measures(facts(19, 1, 2.0, bad={"late": [Bad("x A/B 1m", "late")]}))}
+    assert set(found) == set(RULES.names) == {*Rate, "late"}
+    assert found[Rate.SUCCESS_RATE].value == 95.0
+    assert (found["late"].value, found["late"].message) == (1, "1 late ones")
+    assert found[Rate.RECORDS_FALL].value is None
+
+
+def test_what_is_good_again_is_told_by_its_rule_also_when_nobody_declares_it_any_more() -> None:
+    assert RULES.recovered("late", "x A/B 1m") == "A/B 1m of x A/B 1m is good"
+    assert RULES.recovered("forgotten", "x") == "forgotten is good again"
 
 
 @pytest.mark.parametrize(

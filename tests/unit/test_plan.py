@@ -46,12 +46,12 @@ async def planned(
     clock = ExchangeClock(source)
     await clock.sync()
     target = Target(SeriesKey(instrument(status=status), timeframe), 1, Coverage(spans))
-    await choose_due([target], clock.now(), page_limit=source.page_limit, repeats=AllRepeats())
+    await choose_due([target], clock.now(), page_limit=source.declaration.page_limit, repeats=AllRepeats())
     return await planner(source, clock, limit=limit, since=since).plan(target)
 
 
 def planner(source: ListedSource, clock: ExchangeClock, *, limit: int | None = None, since: int | None = None) -> Planner:
-    return Planner(Asker(source, clock), clock, Wish(limit=limit, since=since), page_limit=source.page_limit, grace_ms=3_000)
+    return Planner(Asker(source, clock), clock, Wish(limit=limit, since=since), page_limit=source.declaration.page_limit, grace_ms=3_000)
 
 
 def exchange(first: int = 0, count: int = 201) -> ListedSource:

@@ -106,7 +106,7 @@ class Stocked:
         checks = checks_of(self.store.database.url.get_backend_name())
         runs = VerifyRuns(source_of, self.store.database, self.store.store, checks, CollectOptions(flush_s=0.0))
         run = await self.store.ledger.start(await runs.submission(VerifyOrder(**order)))
-        result = await runs.kinds["verify"](self.store.context(run))
+        result = await runs.work(self.store.context(run))
         await self.store.finish(run)
         return dict(result.summary())
 

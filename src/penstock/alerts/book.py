@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from penstock.alerts.rules import Level, Rule, recovered
+from penstock.alerts.rules import Level
 from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from penstock.alerts.rules import Finding
 
@@ -41,7 +41,7 @@ class Alert:
     `since`: when the state began; `seen_at`: when it was last not good; `notified_at`: when somebody was last told that it fires.
     """
 
-    rule: Rule
+    rule: str
     subject: str
     state: AlertState
     message: str
@@ -54,11 +54,12 @@ class Alert:
 class Policy:
     """`cooldown_ms` before the same alert is sent again; it has to be good for `settle_ms` before it is resolved.
 
-    `heard`: there is somebody to tell.
+    `recovered` gives what is said of a rule's subject that is good again. `heard`: there is somebody to tell.
     """
 
     cooldown_ms: int
     settle_ms: int
+    recovered: Callable[[str, str], str]
     heard: bool = True
 
 
@@ -78,7 +79,7 @@ def advance(before: Alert | None, finding: Finding | None, now: int, policy: Pol
         return None
     if finding is not None and finding.level is Level.BETWEEN:
         return Step(replace(before, seen_at=now), tell=False)
-    return _resolve(before, finding, now) if now - before.seen_at >= policy.settle_ms else None
+    return _resolve(before, finding, now, policy) if now - before.seen_at >= policy.settle_ms else None
 
 
 def _fire(before: Alert | None, finding: Finding, now: int, policy: Policy) -> Step:
@@ -97,9 +98,9 @@ def _fire(before: Alert | None, finding: Finding, now: int, policy: Policy) -> S
     return Step(alert, tell)
 
 
-def _resolve(before: Alert, finding: Finding | None, now: int) -> Step:
+def _resolve(before: Alert, finding: Finding | None, now: int, policy: Policy) -> Step:
     """Who was not told that it fires is not told that it is over."""
-    message = finding.message if finding else recovered(before.rule, before.subject)
+    message = finding.message if finding else policy.recovered(before.rule, before.subject)
     told = before.notified_at is not None and before.notified_at >= before.since
     return Step(replace(before, state=AlertState.RESOLVED, message=message, since=now), told)
 

@@ -6,12 +6,14 @@ around the threshold does not flap. A rule over subjects (a run, a series, a pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
 ALL = "all"
 
@@ -22,19 +24,13 @@ _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
 
 
-class Rule(StrEnum):
-    """What is watched."""
+class Rate(StrEnum):
+    """The rules with a number, over all that ran."""
 
     SUCCESS_RATE = "success_rate"
     AVERAGE_DURATION = "average_duration"
     RECORDS_FALL = "records_fall"
     FAILED_RATE = "failed_rate"
-    RUN_STUCK = "run_stuck"
-    LATE_DATA = "late_data"
-    PROVIDER_PAUSED = "provider_paused"
-    NEW_GAPS = "new_gaps"
-    RESTATED = "restated"
-    MARKING_STOPPED = "marking_stopped"
 
 
 class Level(StrEnum):
@@ -64,76 +60,35 @@ class Executions:
 
 
 @dataclass(frozen=True, slots=True)
-class StuckRun:
-    """A running run, and for how long it has made no progress."""
+class Bad:
+    """A subject that is bad, and why in a sentence."""
 
-    task_id: str
-    kind: str
-    idle_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class LateSeries:
-    """A series, and how long ago the first candle has closed that should be stored and is not."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    late_s: float
+    subject: str
+    message: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewGaps:
-    """A series, and the holes between its newest candles that the exchange has confirmed by more than one answer."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectRule:
+    """A rule over subjects, such as runs or providers: `find` names those that are bad at a time (ms, by the database's clock).
 
-    exchange: str
-    symbol: str
-    timeframe: str
-    gaps: int
-    candles: int
-    first: str
+    `counted` is said behind their number, `recovered` of one that is good again: a template with `{subject}`, and with `{name}` for the subject
+    without its first word.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class RestatedSeries:
-    """A series, and how many closed candles of it the exchange has changed in the last 24 hours."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    candles: int
-
-
-@dataclass(frozen=True, slots=True)
-class PausedProvider:
-    """A provider, and how long it still wants no request."""
-
-    provider: str
-    pause_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class StoppedMarking:
-    """An account whose newest export had so many rows without an id, and how many products it lacks, none of which was marked as gone."""
-
-    account: str
-    rows: int
-    products: int
+    name: str
+    counted: str
+    recovered: str
+    find: Callable[[Connection, int], Sequence[Bad]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the rules look at; records are those of the two last whole days, UTC."""
+    """What the rules look at; records are those of the two last whole days, UTC. `bad` has the bad subjects by the name of the rule."""
 
     executions: Executions
     records_yesterday: int = 0
     records_before: int = 0
-    stuck: Sequence[StuckRun] = ()
-    late: Sequence[LateSeries] = ()
-    paused: Sequence[PausedProvider] = ()
-    gaps: Sequence[NewGaps] = ()
-    restated: Sequence[RestatedSeries] = ()
-    unmarked: Sequence[StoppedMarking] = ()
+    bad: Mapping[str, Sequence[Bad]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +108,7 @@ class Limits:
 class Measure:
     """A rule in numbers. `value` is None while there is too little to judge; of a rule over subjects it counts those that are bad."""
 
-    rule: Rule
+    rule: str
     value: float | None
     threshold: float
     ideal: float
@@ -178,36 +133,40 @@ class Measure:
 class Finding:
     """What a rule finds of a subject, in plain words."""
 
-    rule: Rule
+    rule: str
     subject: str
     level: Level
     message: str
 
 
-def findings(facts: Facts, limits: Limits) -> dict[tuple[Rule, str], Finding]:
-    """One for each rule with a number, and one for each subject that is bad."""
-    found = [Finding(one.rule, ALL, one.level, one.message) for one in rates(facts, limits)]
-    found += [Finding(Rule.RUN_STUCK, one.task_id, Level.BAD, _stuck(one)) for one in facts.stuck]
-    found += [Finding(Rule.LATE_DATA, _series(one), Level.BAD, _late(one)) for one in facts.late]
-    found += [Finding(Rule.PROVIDER_PAUSED, one.provider, Level.BAD, _paused(one)) for one in facts.paused if one.pause_s > limits.pause_s]
-    found += [Finding(Rule.NEW_GAPS, _series(one), Level.BAD, _holes(one)) for one in facts.gaps]
-    found += [Finding(Rule.RESTATED, _series(one), Level.BAD, _restated(one)) for one in facts.restated]
-    found += [Finding(Rule.MARKING_STOPPED, one.account, Level.BAD, _unmarked(one)) for one in facts.unmarked]
-    return {(one.rule, one.subject): one for one in found}
+class Rules:
+    """All rules of an installation: those with a number, and those over subjects that were declared."""
 
+    def __init__(self, subjects: Sequence[SubjectRule], limits: Limits) -> None:
+        self.subjects = {rule.name: rule for rule in subjects}
+        self._limits = limits
 
-def measures(facts: Facts, limits: Limits) -> list[Measure]:
-    """Every rule in numbers."""
-    paused = sum(one.pause_s > limits.pause_s for one in facts.paused)
-    return [
-        *rates(facts, limits),
-        _count(Rule.RUN_STUCK, len(facts.stuck), f"runs without progress for {duration(limits.stuck_s)}"),
-        _count(Rule.LATE_DATA, len(facts.late), "series with late data"),
-        _count(Rule.MARKING_STOPPED, len(facts.unmarked), "accounts of which no product is marked as gone"),
-        _count(Rule.PROVIDER_PAUSED, paused, f"providers that want no request for more than {duration(limits.pause_s)}"),
-        _count(Rule.NEW_GAPS, len(facts.gaps), "series with holes in their newest candles"),
-        _count(Rule.RESTATED, len(facts.restated), "series of which the exchange has changed closed candles in 24 hours"),
-    ]
+    @property
+    def names(self) -> list[str]:
+        """What the rules are called."""
+        return [*Rate, *self.subjects]
+
+    def findings(self, facts: Facts) -> dict[tuple[str, str], Finding]:
+        """One for each rule with a number, and one for each subject that is bad."""
+        found = [Finding(one.rule, ALL, one.level, one.message) for one in rates(facts, self._limits)]
+        found += [Finding(name, one.subject, Level.BAD, one.message) for name in self.subjects for one in facts.bad.get(name, ())]
+        return {(one.rule, one.subject): one for one in found}
+
+    def measures(self, facts: Facts) -> list[Measure]:
+        """Every rule in numbers; of a rule over subjects the number of bad ones."""
+        counts = [_count(rule, len(facts.bad.get(name, ()))) for name, rule in self.subjects.items()]
+        return [*rates(facts, self._limits), *counts]
+
+    def recovered(self, name: str, subject: str) -> str:
+        """What is said of a subject that is good again."""
+        rule = self.subjects.get(name)
+        told = f"{name} is good again" if rule is None else rule.recovered
+        return told.format(subject=subject, name=subject.partition(" ")[2])
 
 
 def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
@@ -219,7 +178,7 @@ def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
     timed, of_timed = _judged(done.timed, limits)
     average = done.average_duration_s if timed else None
     yield Measure(
-        rule=Rule.SUCCESS_RATE,
+        rule=Rate.SUCCESS_RATE,
         value=succeeded,
         threshold=limits.success_rate,
         ideal=95,
@@ -228,7 +187,7 @@ def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
         higher_is_better=True,
     )
     yield Measure(
-        rule=Rule.FAILED_RATE,
+        rule=Rate.FAILED_RATE,
         value=failed,
         threshold=limits.failed_rate,
         ideal=5,
@@ -236,7 +195,7 @@ def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
         message=_of(failed, "% failed", of_day, limits.failed_rate),
     )
     yield Measure(
-        rule=Rule.AVERAGE_DURATION,
+        rule=Rate.AVERAGE_DURATION,
         value=average,
         threshold=limits.average_duration_s,
         ideal=5,
@@ -262,7 +221,7 @@ def _fall(facts: Facts, limits: Limits) -> Measure:
     value = max(0.0, 100 * (1 - yesterday / before)) if before >= _LEAST_RECORDS else None
     compared = f"{yesterday:,} records yesterday, {before:,} the day before"
     return Measure(
-        rule=Rule.RECORDS_FALL,
+        rule=Rate.RECORDS_FALL,
         value=value,
         threshold=limits.records_fall,
         ideal=0,
@@ -271,63 +230,8 @@ def _fall(facts: Facts, limits: Limits) -> Measure:
     )
 
 
-def _count(rule: Rule, value: int, message: str) -> Measure:
-    return Measure(rule=rule, value=value, threshold=0, ideal=0, unit="count", message=f"{value} {message}")
-
-
-def _stuck(run: StuckRun) -> str:
-    return f"{run.kind} {run.task_id} has made no progress for {duration(run.idle_s)}"
-
-
-def _series(one: LateSeries | NewGaps | RestatedSeries) -> str:
-    return f"{one.exchange} {one.symbol} {one.timeframe}"
-
-
-def _late(one: LateSeries) -> str:
-    return f"{one.symbol} {one.timeframe} is {duration(one.late_s)} late"
-
-
-def _holes(one: NewGaps) -> str:
-    name = f"{one.symbol} {one.timeframe}"
-    return (
-        f"{name}: {_counted(one.candles, 'candle')} missing in {_counted(one.gaps, 'gap')}, the first at {one.first}; see penstock gaps {one.symbol}"
-    )
-
-
-def _restated(one: RestatedSeries) -> str:
-    changed = f"the exchange has changed {_counted(one.candles, 'closed candle')}"
-    return f"{one.symbol} {one.timeframe}: {changed} in 24 hours; the values before are in the table restatement"
-
-
-def _paused(one: PausedProvider) -> str:
-    return f"{one.provider} wants no request for another {duration(one.pause_s)}"
-
-
-def _unmarked(one: StoppedMarking) -> str:
-    rows = f"{_counted(one.rows, 'row')} of the newest export cannot be read and {'has' if one.rows == 1 else 'have'} no id"
-    missing = (
-        f"{_counted(one.products, 'missing product')} may be sold and {'is' if one.products == 1 else 'are'} still shown"
-        if one.products
-        else "none is missing"
-    )
-    return f"{one.account}: no product is marked as gone, because {rows}; {missing}"
-
-
-# What is said of a subject that is not bad any more; `name` is the subject without the exchange ahead of it.
-_RECOVERED = {
-    Rule.RUN_STUCK: "{subject} goes on or has ended",
-    Rule.LATE_DATA: "{name} is up to date again",
-    Rule.NEW_GAPS: "{name} has no hole in its newest candles any more, or it is an old one",
-    Rule.RESTATED: "no closed candle of {name} was changed for 24 hours",
-    Rule.PROVIDER_PAUSED: "{subject} takes requests again",
-    Rule.MARKING_STOPPED: "{subject}: what is missing is marked as gone again",
-}
-
-
-def recovered(rule: Rule, subject: str) -> str:
-    """What is said of a subject that is not bad any more."""
-    told = _RECOVERED.get(rule, f"{rule} is good again")
-    return told.format(subject=subject, name=subject.partition(" ")[2])
+def _count(rule: SubjectRule, value: int) -> Measure:
+    return Measure(rule=rule.name, value=value, threshold=0, ideal=0, unit="count", message=f"{value} {rule.counted}")
 
 
 def duration(seconds: float) -> str:
@@ -335,9 +239,10 @@ def duration(seconds: float) -> str:
     whole = max(0, int(seconds))
     for unit, length in (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S)):
         if whole >= 2 * length or (unit == "minute" and whole >= length):
-            return _counted(whole // length, unit)
-    return _counted(whole, "second")
+            return counted(whole // length, unit)
+    return counted(whole, "second")
 
 
-def _counted(number: int, unit: str) -> str:
+def counted(number: int, unit: str) -> str:
+    """`1 hour`, `2 hours`."""
     return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -13,6 +13,7 @@ from penstock.cli.followed import failure_of, left_to_service
 from penstock.cli.reached import reached
 from penstock.cli.shown.terminal import err
 from penstock.cli.stored import Inventories
+from penstock.domains.inventory import InventoryParts
 from penstock.errors import RunUnavailableError
 from penstock.inventory.card_list import card_list
 from penstock.inventory.runs import SyncOrder
@@ -65,16 +66,16 @@ class SellerHere:
 
     async def add(self, name: str, token: str) -> dict[str, Any]:
         """See SellerDoor."""
-        return await self._stored.account_of(await self.app.accounts.add(name, token))
+        return await self._stored.account_of(await self.app.of(InventoryParts).accounts.add(name, token))
 
     async def change(self, account_id: int, *, name: str | None, token: str | None) -> dict[str, Any]:
         """See SellerDoor."""
-        await self.app.accounts.change(account_id, name=name, token=token)
+        await self.app.of(InventoryParts).accounts.change(account_id, name=name, token=token)
         return await self._stored.account_of(account_id)
 
     async def remove(self, account_id: int) -> None:
         """See SellerDoor."""
-        await self.app.accounts.delete(account_id)
+        await self.app.of(InventoryParts).accounts.delete(account_id)
 
     async def sync(self, account_id: int, *, dry_run: bool, advance: Advance) -> dict[str, Any]:
         """See SellerDoor."""
@@ -97,12 +98,12 @@ class SellerHere:
 
     async def reject(self, task_id: str) -> dict[str, Any]:
         """See SellerDoor."""
-        return await self._decided(task_id, self.app.inventory_store.reject)
+        return await self._decided(task_id, self.app.of(InventoryParts).store.reject)
 
     async def upload(self, body: bytes, *, is_json: bool) -> dict[str, Any]:
         """See SellerDoor."""
         rows = await asyncio.to_thread(lambda: list(card_list(io.BytesIO(body), json=is_json)))
-        return {"rows": len(rows), "mapped": await self.app.catalogue.put_catalogue(rows)}
+        return {"rows": len(rows), "mapped": await self.app.of(InventoryParts).catalogue.put_catalogue(rows)}
 
     async def _decided(self, task_id: str, decide: Callable[[int], Awaitable[None]]) -> dict[str, Any]:
         try:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
 from penstock.inventory.runs import submission_of
+from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.runs.run import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from penstock.collection.domain import Busy
     from penstock.collection.reader import Reader
     from penstock.runs.run import Submission
     from penstock.runs.schedule import Schedule
@@ -23,30 +26,37 @@ _MOST_NAMED = 5
 
 
 class SyncConfigs:
-    """What a config of the marketplace can name, and the runs that come of it; see penstock.market.configs.ConfigDomain."""
+    """What a config of the marketplace can name, and the runs that come of it; see penstock.collection.domain.ConfigRules."""
+
+    kind = INVENTORY_SYNC
+    exchanges = (MARKETPLACE,)
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     async def config_symbols(self, _exchange: str, names: Sequence[str]) -> dict[str, str]:
-        """See ConfigDomain."""
+        """See ConfigRules."""
         known = await self._reader.read(queries.account_ids)
         return {name: find_account(name, known) for name in names}
 
     def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
-        """See ConfigDomain."""
+        """See ConfigRules."""
         if given:
             message = "timeframes: an inventory has none, it is synced whole; leave them out"
             raise InvalidInputError(message, field="timeframes")
         return ()
 
-    def of_config(self, connection: Connection, params: Mapping[str, Any]) -> Submission:
-        """See ConfigDomain."""
+    def hold(self, connection: Connection, symbol: str) -> None:
+        """See ConfigRules."""
+        queries.hold_account(connection, symbol)
+
+    def of_config(self, connection: Connection, params: Mapping[str, object]) -> Submission:
+        """See ConfigRules."""
         known = queries.account_ids(connection)
-        name = find_account(params["symbol"], known)
+        name = find_account(str(params["symbol"]), known)
         return submission_of(known[name], name)
 
-    def scheduled(self, connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
+    def scheduled(self, connection: Connection, schedule: Schedule, busy: Busy) -> Submission | None:
         """The run of a due schedule; None while a sync of the account is `busy`."""
         known = queries.account_ids(connection)
         name = find_account(str(schedule.params["symbol"]), known)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from sqlalchemy import and_, except_, func, literal, select, tuple_
 
 from penstock.columns import read_clock
-from penstock.errors import InvalidInputError, NotFoundError
+from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.inventory.catalog import SnapshotState
 from penstock.inventory.tables import (
     account,
@@ -201,6 +201,13 @@ def _with_newest(wanted: Select[Any]) -> Select[Any]:
 def account_ids(connection: Connection) -> dict[str, int]:
     """The ids of all accounts by name."""
     return {row.name: row.id for row in connection.execute(select(account.c.name, account.c.id).order_by(account.c.name))}
+
+
+def hold_account(connection: Connection, name: str) -> None:
+    """Keep the account from being renamed or deleted until the transaction ends; ConflictError when that has just happened."""
+    if connection.scalar(select(account.c.id).where(account.c.name == name).with_for_update(read=True)) is None:
+        message = f"account {name[:80]!r} was renamed or deleted just now; try again"
+        raise ConflictError(message)
 
 
 def sync(connection: Connection, run_id: int) -> Found | None:

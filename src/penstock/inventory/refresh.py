@@ -23,13 +23,12 @@ from penstock.runs.context import Shown
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from penstock.collection.reader import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
     from penstock.inventory.sync import Account, InventoryStore
     from penstock.runs.context import RunContext
-    from penstock.runs.runner import Outcome
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -105,11 +104,6 @@ class CatalogueRefreshes:
         self._reader = reader
         self._submitted = submitted
 
-    @property
-    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
-        """The work of each kind of run."""
-        return {CATALOGUE_REFRESH: self._refresh}
-
     async def published(self, submitter: Submitter, account: Account) -> None:
         """Submit a refresh when products of an account refer to unknown blueprints. Nothing of that is a reason for a sync to fail."""
         try:
@@ -124,7 +118,8 @@ class CatalogueRefreshes:
         except PenstockError as error:
             _log.warning("the catalogue cannot be refreshed now", account=account.name, error=str(error))
 
-    async def _refresh(self, context: RunContext) -> Refreshed:
+    async def refresh(self, context: RunContext) -> Refreshed:
+        """The work of a refresh."""
         run = context.run
         account = await self._store.account(int(str(run.params["account_id"])))
         unknown = await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=_MOST_UNKNOWN))

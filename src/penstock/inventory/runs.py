@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from penstock.inventory.sync import Account, Comparison, InventoryStore, Staging, SyncLimits
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
-    from penstock.runs.runner import Outcome
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -128,17 +127,13 @@ class InventoryRuns:
         self._limits = limits
         self._on_published = on_published
 
-    @property
-    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
-        """The work of each kind of run."""
-        return {INVENTORY_SYNC: self._sync}
-
     async def sync(self, order: SyncOrder, *, priority: Priority = Priority.HIGH, wait: bool = False) -> Submission:
         """The run of an order; NotFoundError when there is no such account."""
         account = await self._store.account(order.account_id)
         return submission_of(account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait)
 
-    async def _sync(self, context: RunContext) -> SyncResult:
+    async def sync_account(self, context: RunContext) -> SyncResult:
+        """The work of a sync."""
         try:
             return await self._synced(context)
         except asyncio.CancelledError:

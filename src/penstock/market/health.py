@@ -1,25 +1,24 @@
-"""What the alert rules look at in the market domain: executions, records per day, late series. Times are ms."""
+"""The alert rules of the market domain. Times are ms."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, exists, func, literal, select
+from sqlalchemy import exists, func, literal, select
 
-from penstock.alerts.rules import Executions, LateSeries, NewGaps, RestatedSeries
+from penstock.alerts.rules import Bad, SubjectRule, counted, duration
 from penstock.collection.tables import collection_config
 from penstock.columns import Timestamp
 from penstock.market import queries
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
-from penstock.market.runs import COLLECTION, SYMBOL_REFRESH
 from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
 from penstock.moment import iso
-from penstock.runs.tables import execution_log
+from penstock.runs.queries import enabled_intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -35,42 +34,44 @@ _HOLES = (SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED)
 # The first answers come within ten minutes of each other.
 _CONFIRMED_BY = 3
 
-# Whose durations and records are judged. How long a sync takes is up to the marketplace, which prepares an export for minutes, and what it writes
-# is what a seller has changed: after a first import there are far fewer, and nothing is wrong.
-_OURS = (COLLECTION, SYMBOL_REFRESH)
-
 # A series as it is configured: exchange, unified or native symbol, timeframe.
 Name = tuple[str, str, str]
 
 
-def executions(connection: Connection, now: int) -> Executions:
-    """What ended of the executions that were started in the last 24 hours; cancelled ones are nobody's fault and are left out."""
-    log = execution_log.c
-    ended = (log.started_at > now - _DAY_MS, log.status.in_(["success", "failed"]))
-    success, ours = log.status == "success", log.job_type.in_(_OURS)
-    counts = select(func.count(), func.count().filter(success), func.count().filter(ours), func.avg(case((ours, log.duration_seconds)))).where(*ended)
-    total, succeeded, timed, average = connection.execute(counts).one()
-    return Executions(succeeded=succeeded, failed=total - succeeded, timed=timed, average_duration_s=average)
+def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
+    """The alert rules of the domain; the schedule of this name collects what is `configured`."""
+    return [
+        SubjectRule(
+            name="late_data",
+            counted="series with late data",
+            recovered="{name} is up to date again",
+            find=lambda connection, now: late_series(connection, configured, schedule_name, now),
+        ),
+        SubjectRule(
+            name="new_gaps",
+            counted="series with holes in their newest candles",
+            recovered="{name} has no hole in its newest candles any more, or it is an old one",
+            find=new_gaps,
+        ),
+        SubjectRule(
+            name="restated",
+            counted="series of which the exchange has changed closed candles in 24 hours",
+            recovered="no closed candle of {name} was changed for 24 hours",
+            find=restated_series,
+        ),
+    ]
 
 
-def records_per_day(connection: Connection, now: int) -> tuple[int, int]:
-    """Records of candles and symbols of yesterday and of the day before, UTC."""
-    today = now // _DAY_MS * _DAY_MS
-    log = execution_log.c
-    of_yesterday = func.sum(case((log.started_at >= today - _DAY_MS, log.records_collected), else_=0))
-    both = func.sum(log.records_collected)
-    days = (log.started_at >= today - 2 * _DAY_MS, log.started_at < today, log.job_type.in_(_OURS))
-    counted = select(func.coalesce(of_yesterday, 0), func.coalesce(both, 0)).where(*days)
-    yesterday, total = connection.execute(counted).one()
-    return int(yesterday), int(total - yesterday)
+def _bad(name: Name, message: str) -> Bad:
+    return Bad(" ".join(name), message)
 
 
-def late_series(connection: Connection, configured: Configured, intervals: Mapping[str, int], default: str, now: int) -> list[LateSeries]:
+def late_series(connection: Connection, configured: Configured, default: str, now: int) -> list[Bad]:
     """Series that trade and are collected by themselves, and whose newest closed candle is older than their interval allows.
 
-    `intervals` has the ms between two collections by job name, enabled ones only; `default` is the name of the one that collects what is
-    `configured`. A series of which nothing was ever stored is not late: its executions say why.
+    A series of which nothing was ever stored is not late: its executions say why.
     """
+    intervals = enabled_intervals(connection)
     wanted = _by_default(connection, configured, intervals[default]) if default in intervals else {}
     wanted |= _by_configs(connection, intervals)
     if not wanted:
@@ -89,11 +90,12 @@ def late_series(connection: Connection, configured: Configured, intervals: Mappi
         interval = next((wanted[key] for name in names if (key := (row.exchange, name, row.timeframe)) in wanted), None)
         late_ms = now - Timeframe(row.timeframe).shift(row.end, 1)
         if interval is not None and late_ms > interval + _ALLOWANCE_MS:
-            found.append(LateSeries(row.exchange, row.symbol, row.timeframe, late_ms / 1000))
+            name = (row.exchange, row.symbol, row.timeframe)
+            found.append(_bad(name, f"{row.symbol} {row.timeframe} is {duration(late_ms / 1000)} late"))
     return found
 
 
-def new_gaps(connection: Connection, now: int) -> list[NewGaps]:
+def new_gaps(connection: Connection, now: int) -> list[Bad]:
     """Series with holes in their last 48 hours that several answers agree on, with candles behind them; what nobody has looked at again is none."""
     recent = literal(now - _RECENT_MS, Timestamp())
     later = coverage.alias()
@@ -109,15 +111,14 @@ def new_gaps(connection: Connection, now: int) -> list[NewGaps]:
         .where(coverage.c.end_time > recent, coverage.c.state.in_(_HOLES), coverage.c.asked >= _CONFIRMED_BY, candles_behind)
         .order_by(instrument.c.exchange, instrument.c.symbol, series.c.id, coverage.c.start_time)
     )
-    return [
-        NewGaps(
-            *name,
-            gaps=len(spans),
-            candles=sum(Timeframe(name[2]).candles_within(start, end) for start, end in spans),
-            first=iso(spans[0][0]),
-        )
-        for name, spans in _by_series(connection.execute(holes)).items()
-    ]
+    return [_bad(name, _holes(name, spans)) for name, spans in _by_series(connection.execute(holes)).items()]
+
+
+def _holes(name: Name, spans: Sequence[tuple[int, int]]) -> str:
+    _, symbol, timeframe = name
+    candles = counted(sum(Timeframe(timeframe).candles_within(start, end) for start, end in spans), "candle")
+    missing = f"{candles} missing in {counted(len(spans), 'gap')}, the first at {iso(spans[0][0])}"
+    return f"{symbol} {timeframe}: {missing}; see penstock gaps {symbol}"
 
 
 def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
@@ -127,9 +128,9 @@ def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
     return found
 
 
-def restated_series(connection: Connection, now: int) -> list[RestatedSeries]:
+def restated_series(connection: Connection, now: int) -> list[Bad]:
     """Series of which closed candles were changed in the last 24 hours."""
-    counted = (
+    changed = (
         select(instrument.c.exchange, instrument.c.symbol, series.c.timeframe, func.count(func.distinct(restatement.c.open_time)))
         .select_from(restatement)
         .join(series, series.c.id == restatement.c.series_id)
@@ -138,7 +139,14 @@ def restated_series(connection: Connection, now: int) -> list[RestatedSeries]:
         .group_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
         .order_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
     )
-    return [RestatedSeries(*row) for row in connection.execute(counted)]
+    return [
+        _bad(
+            (exchange, symbol, timeframe),
+            f"{symbol} {timeframe}: the exchange has changed {counted(candles, 'closed candle')} in 24 hours; "
+            "the values before are in the table restatement",
+        )
+        for exchange, symbol, timeframe, candles in connection.execute(changed)
+    ]
 
 
 def _by_default(connection: Connection, configured: Configured, interval: int) -> dict[Name, int]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import and_, bindparam, collate, desc, func, literal, or_, select
 
+from penstock.collection.tables import collection_config
 from penstock.columns import Timestamp, among, read_clock
 from penstock.errors import NotFoundError
 from penstock.market.collect.coverage import SpanState
@@ -362,3 +363,11 @@ def trading_symbols(connection: Connection, exchange: str, *, limit: int) -> lis
     """What can be collected, as of the last symbol refresh, by name."""
     trading = select(instrument.c.symbol).where(instrument.c.exchange == exchange, instrument.c.status == Status.TRADING)
     return list(connection.scalars(trading.order_by(instrument.c.symbol).limit(limit)))
+
+
+def collected(connection: Connection, exchange: str) -> set[tuple[str, str]]:
+    """The series (symbol, timeframe) of an exchange that enabled configs collect."""
+    enabled = select(collection_config.c.symbol, collection_config.c.timeframes).where(
+        collection_config.c.enabled, collection_config.c.exchange == exchange
+    )
+    return {(row.symbol, timeframe) for row in connection.execute(enabled) for timeframe in cast("list[str]", row.timeframes)}

@@ -41,7 +41,7 @@ class InstrumentStore(Protocol):
         """Record what an exchange lists, with the 24 h quote volume by native symbol if it is known."""
 
 
-async def refresh(context: RunContext, source: MarketSource, store: InstrumentStore) -> Refreshed:
+async def refresh_list(context: RunContext, source: MarketSource, store: InstrumentStore) -> Refreshed:
     """Look at the exchange and record what it lists; raises what the source raises."""
     listed = await source.instruments()
     gone = await store.put_list(context, listed, await source.volumes())

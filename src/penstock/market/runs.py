@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import structlog
 
 from penstock.errors import InvalidInputError, RetryableError
-from penstock.market import configs, coverage_queries, queries
+from penstock.market import coverage_queries, queries
 from penstock.market.backfill import estimate
 from penstock.market.collect.collection import Collection, CollectRequest
 from penstock.market.collect.coverage import Coverage
-from penstock.market.collect.log import collection_entries
 from penstock.market.collect.page import CandleStore, Target
 from penstock.market.collect.ranges import Wish, check_range
-from penstock.market.collect.repeats import AllRepeats
+from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import Directory, Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
-from penstock.market.refresh import InstrumentStore, refresh
+from penstock.market.refresh import InstrumentStore, refresh_list
 from penstock.market.timeframe import Timeframe
-from penstock.runs.run import LogEntry, LogNote, Priority, Submission
+from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Connection
 
+    from penstock.collection.domain import Busy
     from penstock.collection.reader import Reader
     from penstock.market.backfill import BackfillOrder, Estimate
     from penstock.market.collect.collection import CollectOptions, CollectResult, Progress
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from penstock.market.source import MarketSource
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
-    from penstock.runs.runner import Outcome
     from penstock.runs.schedule import Schedule
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -67,7 +66,7 @@ class CollectOrder:
 
     symbols: Sequence[str] | None = None
     timeframes: Sequence[str] | None = None
-    exchange: str = "binance"
+    exchange: str = DEFAULT_EXCHANGE
     limit: int | None = None
     since: int | None = None
     until: int | None = None
@@ -80,39 +79,53 @@ class CollectOrder:
             raise InvalidInputError(message, field="since")
 
 
+class Sources(Protocol):
+    """The sources of a process, open as long as it works."""
+
+    @property
+    def exchanges(self) -> Sequence[str]:
+        """The exchanges that there are."""
+
+    async def get(self, exchange: str) -> MarketSource:
+        """The source of an exchange; InvalidInputError when there is none."""
+
+    def repeats(self, source: MarketSource) -> Repeats:
+        """What runs may spend on gaps that were asked for before."""
+
+
 class Store(CandleStore, InstrumentStore, Protocol):
     """Where a market run writes."""
 
 
 class MarketRuns:
-    """Makes submissions of orders, and does the work of the runs that come of them.
+    """Makes submissions of orders, and does the work of the runs that come of them; see penstock.collection.domain.ConfigRules too.
 
-    `source_of` gives the open source of an exchange; `on_progress` hears of each flush of a run of this process.
+    `on_progress` hears of each flush of a run of this process.
     """
+
+    kind = COLLECTION
 
     def __init__(
         self,
-        source_of: Callable[[str], Awaitable[MarketSource]],
+        sources: Sources,
         reader: Reader,
         store: Store,
         configured: Configured,
         options: CollectOptions,
         on_progress: Callable[[Run, Progress], None] = lambda _run, _progress: None,
-        repeats_of: Callable[[MarketSource], Repeats] = lambda _source: AllRepeats(),
     ) -> None:
-        self._source_of = source_of
+        self._sources = sources
         self._reader = reader
         self._store = store
         self._options = options
         self._on_progress = on_progress
-        self._repeats_of = repeats_of
         self.configured = configured
         self._unknown: tuple[str, ...] = ()
 
     @property
-    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[Outcome]]]:
-        """The work of each kind of run."""
-        return {**dict.fromkeys(COLLECTING, self._collect), SYMBOL_REFRESH: self._refresh}
+    def exchanges(self) -> Sequence[str]:
+        """See ConfigRules."""
+        return self._sources.exchanges
 
     async def collection(self, order: CollectOrder, *, wait: bool = False, idempotency_key: str | None = None) -> Submission:
         """The run of an order; InvalidInputError for names that the exchange does not have."""
@@ -127,7 +140,7 @@ class MarketRuns:
 
     async def estimate(self, order: BackfillOrder) -> Estimate:
         """What a backfill would take, by what the database knows; InvalidInputError as for the backfill itself."""
-        source = await self._source_of(order.exchange)
+        source = await self._sources.get(order.exchange)
         timeframes, names = await self._asked(order)
 
         def read(connection: Connection) -> Estimate:
@@ -135,7 +148,7 @@ class MarketRuns:
             known = coverage_queries.known_spans(connection, keys)
             targets = [Target(key, 0, Coverage(known[key])) for key in keys]
             now = queries.present(connection, order.exchange)
-            return estimate(targets, order.wish(), now=now, page_limit=source.page_limit, pages_per_minute=source.pages_per_minute)
+            return estimate(targets, order.wish(), now=now, page_limit=source.declaration.page_limit, pages_per_minute=source.pages_per_minute)
 
         return await self._reader.read(read)
 
@@ -159,12 +172,12 @@ class MarketRuns:
         return timeframes, names
 
     async def config_symbols(self, exchange: str, names: Sequence[str]) -> dict[str, str]:
-        """See penstock.market.configs.ConfigDomain; InvalidInputError for an exchange that is not there, too."""
+        """See ConfigRules."""
         directory = Directory(await self._instruments(exchange, names, field="symbol"))
         return {name: directory.find(name)[0].symbol for name in names}
 
     def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
-        """See penstock.market.configs.ConfigDomain."""
+        """See ConfigRules."""
         if given is not None and not given:
             message = "timeframes: name one or more, such as 1m, or leave them out for those of the settings"
             raise InvalidInputError(message, field="timeframes")
@@ -180,12 +193,8 @@ class MarketRuns:
             job_name="refresh_symbols",
         )
 
-    def scheduled(self, connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
-        """The run of a due schedule; a collection leaves out the series that are `busy`, and is None when none is left."""
-        if schedule.kind == SYMBOL_REFRESH:
-            return self.symbol_refresh(str(schedule.params["exchange"]))
-        if schedule.kind == AUDIT:
-            return self._audit(connection, str(schedule.params["exchange"]))
+    def scheduled(self, connection: Connection, schedule: Schedule, busy: Busy) -> Submission | None:
+        """The collection of a due schedule; it leaves out the series that are `busy`, and is None when none is left."""
         wanted = self.of_config(connection, schedule.params) if schedule.kind == COLLECTION else self._default(connection)
         exchange, series = str(wanted.params["exchange"]), cast("list[list[str]]", wanted.params["series"])
         held = busy(wanted.resources)
@@ -194,14 +203,22 @@ class MarketRuns:
             return None
         return replace(wanted, params={**wanted.params, "series": free}, resources=_resources(exchange, free), priority=Priority.LOW)
 
+    def hold(self, connection: Connection, symbol: str) -> None:
+        """See ConfigRules: what an exchange lists is not taken away."""
+
     def of_config(self, connection: Connection, params: Mapping[str, Any]) -> Submission:
-        """See penstock.market.configs.ConfigDomain."""
+        """See ConfigRules."""
         exchange, symbol = params["exchange"], params["symbol"]
         known, _ = queries.instruments(connection, exchange, names=[symbol])
         return _submission(COLLECTION, exchange, name_instruments([symbol], known), params["timeframes"])
 
-    def _audit(self, connection: Connection, exchange: str) -> Submission | None:
+    def refreshed(self, _connection: Connection, schedule: Schedule, _busy: Busy) -> Submission | None:
+        """The symbol refresh of a due schedule."""
+        return self.symbol_refresh(str(schedule.params["exchange"]))
+
+    def audit(self, connection: Connection, schedule: Schedule, _busy: Busy) -> Submission | None:
         """Everything that was collected lately, once more; behind whoever collects it now."""
+        exchange = str(schedule.params["exchange"])
         named = queries.collected_lately(connection, exchange, _AUDITED_MS)
         if not named:
             return None
@@ -215,7 +232,7 @@ class MarketRuns:
         """What is configured by the settings, but for the series that an enabled config collects."""
         exchange = self.configured.exchange
         named = dict(self._named(connection, queries.configured_symbols(connection, self.configured)))
-        taken = configs.collected(connection, exchange)
+        taken = queries.collected(connection, exchange)
         return _submission(SCHEDULED_COLLECTION, exchange, named, self.configured.timeframes, taken=taken)
 
     async def configured_symbols(self) -> list[str]:
@@ -241,25 +258,27 @@ class MarketRuns:
         self._unknown = unknown
         return list(name_instruments([name for name in asked if directory.knows(name)], known).items())
 
-    async def _collect(self, context: RunContext) -> CollectResult:
+    async def collect(self, context: RunContext) -> CollectResult:
+        """The work of every run that collects candles."""
         run = context.run
         params: Mapping[str, Any] = run.params
         by_native = {one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])}) for one in params["instruments"]}
         series = [SeriesKey(by_native[native], Timeframe(timeframe), asked) for native, timeframe, asked in params["series"]]
-        source = await self._source_of(params["exchange"])
-        repeats = self._repeats_of(source)
+        source = await self._sources.get(params["exchange"])
+        repeats = self._sources.repeats(source)
         collection = Collection(source, self._store, context, self._options, lambda progress: self._on_progress(run, progress), repeats)
         return await collection.collect(CollectRequest(series=series, wish=_wish(params)))
 
-    async def _refresh(self, context: RunContext) -> Refreshed:
-        source = await self._source_of(str(context.run.params["exchange"]))
-        found = await refresh(context, source, self._store)
+    async def refresh(self, context: RunContext) -> Refreshed:
+        """The work of a symbol refresh."""
+        source = await self._sources.get(str(context.run.params["exchange"]))
+        found = await refresh_list(context, source, self._store)
         context.run.notes[""] = LogNote(records=found.listed, metadata=dict(found.summary()))
         return found
 
     async def _instruments(self, exchange: str, names: Sequence[str], *, field: str) -> Sequence[Instrument]:
         """What the exchange lists, from the database while that is fresh and holds all the names."""
-        source = await self._source_of(exchange)
+        source = await self._sources.get(exchange)
         known, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, exchange, names=names))
         named = _all_named(names, known)
         if named and time.time() * 1000 - seen_at < _FRESH_MS:
@@ -278,16 +297,6 @@ class MarketRuns:
 def _wish(params: Mapping[str, Any]) -> Wish:
     """What a run is to look at; an earlier version's said less."""
     return Wish(**{field.name: params[field.name] for field in fields(Wish) if field.name in params})
-
-
-def log_entries(run: Run) -> list[LogEntry]:
-    """The rows of a run in the execution log."""
-    if run.kind in COLLECTING:
-        # For who reads the log the first two are of one type; which config or schedule it was is said by the job's name.
-        return collection_entries(COLLECTION if run.kind == SCHEDULED_COLLECTION else run.kind, run.params)
-    if run.kind == SYMBOL_REFRESH:
-        return [LogEntry(job_type=SYMBOL_REFRESH, exchange=str(run.params["exchange"]))]
-    return []
 
 
 def _listed(connection: Connection, exchange: str, names: Sequence[str]) -> Iterable[Instrument]:

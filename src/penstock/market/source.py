@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
+from urllib.parse import urlsplit
 
 from penstock.http.client import HttpLimits
 from penstock.http.governor import Budget, LocalBudget, Wait
@@ -14,6 +15,34 @@ if TYPE_CHECKING:
 
     from penstock.market.candle import Candle, Rejected
     from penstock.market.instrument import Instrument, SeriesKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What a provider allows: `amount` of its `currency` in each `window_s`, of which a page of candles costs `page`."""
+
+    amount: int
+    page: int = 1
+    window_s: int = 60
+    currency: str = "requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What a source says of itself: it stands on the class as `declaration`.
+
+    `hosts` are the provider's own, which count against one limit together.
+    """
+
+    name: str
+    page_limit: int
+    limit: Limit
+    hosts: Sequence[str] = ()
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address is one of the provider's own."""
+        host = urlsplit(url).hostname or ""
+        return url.startswith("https:") and any(host == one or host.endswith(f".{one}") for one in self.hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,27 +75,37 @@ class Answer:
 class SourceConfig:
     """What a source is made of: the entry point of group `penstock.sources` is called with one and gives a MarketSource.
 
-    None stands for what the provider itself publishes: its address, and the request weight it allows per minute. `budget` is shared with the
+    None stands for what the provider itself publishes: its address, and what it allows in each window of its limit. `budget` is shared with the
     other processes that use the same address.
     """
 
     base_url: str | None = None
-    weight_per_minute: int | None = None
+    limit_per_window: int | None = None
     http: HttpLimits = field(default_factory=HttpLimits)
     budget: Budget = field(default_factory=LocalBudget)
+
+
+class SourceClass(Protocol):
+    """What an entry point of the group `penstock.sources` names."""
+
+    declaration: Declaration
+
+    def __call__(self, config: SourceConfig, /) -> MarketSource:
+        """A source that is not open yet."""
 
 
 class MarketSource(Protocol):
     """An exchange. All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own retries.
 
-    A page has at most `page_limit` rows, and the exchange allows `pages_per_minute`. `in_our_time`: its clock has to be near to ours, which a
-    simulator's or a replay's need not be.
+    The exchange allows `pages_per_minute`. `in_our_time`: its clock has to be near to ours, which a simulator's or a replay's need not be.
     """
 
-    name: str
-    page_limit: int
     pages_per_minute: int
     in_our_time: bool
+
+    @property
+    def declaration(self) -> Declaration:
+        """What it says of itself."""
 
     @property
     def way(self) -> str:

@@ -33,10 +33,11 @@ class CancelAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class CandlesStored:
-    """Candles of a series were written."""
+class RowsStored:
+    """Rows were written to a table, of that part of it which has this id, such as a series."""
 
-    series_id: int
+    table: str
+    part_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class EventsLost:
     """Events may have been missed (a lost connection, a subscriber that is behind): read everything again."""
 
 
-Event = RunChanged | QueueChanged | CancelAsked | CandlesStored | ProviderPaused | AlertsChanged | EventsLost
+Event = RunChanged | QueueChanged | CancelAsked | RowsStored | ProviderPaused | AlertsChanged | EventsLost
 
 
 class Events:

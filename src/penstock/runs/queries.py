@@ -10,12 +10,14 @@ from sqlalchemy import and_, desc, func, or_, select, union_all
 from penstock.columns import DatabaseNow, read_clock
 from penstock.runs.run import Counters, RunState
 from penstock.runs.tables import run as runs
+from penstock.runs.tables import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery
 
+_DAY_MS = 86_400_000
 _ACTIVE = (RunState.QUEUED, RunState.RUNNING)
 _WRITTEN = ("inserted", "updated", "unchanged", "rejected", "requests")
 
@@ -166,3 +168,16 @@ def _run_row(row: Row[Any]) -> RunRow:
 
 def _counters(row: Row[Any]) -> Counters:
     return Counters(**{name: int(getattr(row, name)) for name in _WRITTEN})
+
+
+def enabled_intervals(connection: Connection) -> dict[str, int]:
+    """Ms between two runs of each enabled schedule, by its name. That of a cron expression is the present pause between two of its times."""
+    wanted = select(schedule.c.name, schedule.c.interval_s, schedule.c.next_run_at, schedule.c.last_due_at).where(schedule.c.enabled)
+    return {
+        row.name: row.interval_s * 1000 if row.interval_s is not None else _pause(row.next_run_at, row.last_due_at)
+        for row in connection.execute(wanted)
+    }
+
+
+def _pause(following: int, last: int | None) -> int:
+    return _DAY_MS if last is None else max(0, following - last)

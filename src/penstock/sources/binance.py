@@ -17,7 +17,7 @@ from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
-from penstock.market.source import Answer, PageRequest
+from penstock.market.source import Answer, Declaration, Limit, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,11 +71,15 @@ _decode_candles = msgspec.json.Decoder(list[Candle])
 class BinanceSource:
     """The spot exchange; see MarketSource for what each method promises."""
 
-    name = "binance"
-    page_limit = 1_000
+    declaration = Declaration(
+        name="binance",
+        page_limit=1_000,
+        limit=Limit(amount=_WEIGHT_PER_MINUTE, page=_WEIGHT["/api/v3/klines"], currency="weight"),
+        hosts=("binance.com", "binance.vision"),
+    )
 
     def __init__(self, config: SourceConfig) -> None:
-        weight = config.weight_per_minute or _WEIGHT_PER_MINUTE
+        weight = config.limit_per_window or _WEIGHT_PER_MINUTE
         self.pages_per_minute = weight // _WEIGHT["/api/v3/klines"]
         # An exchange is reached by https; who answers without it plays one, maybe of another day.
         self.in_our_time = (config.base_url or _URL).startswith("https:")
@@ -114,7 +118,7 @@ class BinanceSource:
         info = await self._listing()
         return [
             Instrument(
-                exchange=self.name,
+                exchange=self.declaration.name,
                 native_symbol=symbol.symbol,
                 base=symbol.baseAsset,
                 quote=symbol.quoteAsset,

@@ -2,76 +2,100 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, case, func, select
 
-from penstock.alerts.rules import Facts, PausedProvider, StoppedMarking, StuckRun
+from penstock.alerts.rules import Bad, Executions, Facts, Rules, SubjectRule, duration
 from penstock.columns import DatabaseNow, in_ms
-from penstock.inventory import queries
-from penstock.market import health
 from penstock.runs.run import RunState
+from penstock.runs.tables import execution_log
 from penstock.runs.tables import run as runs
-from penstock.runs.tables import schedule
 from penstock.store.write.budget import budgets_used
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from sqlalchemy import Connection
 
     from penstock.alerts.rules import Limits
-    from penstock.market.configured import Configured
 
 # As many stuck runs as one look names.
 _MOST_STUCK = 1_000
 _DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthQueries:
-    """Reads the facts. `default_job` is the name of the schedule that collects what is `configured`."""
+    """Reads the facts. `judged` are the types of executions whose durations and records are judged; `subjects` are the rules of the domains."""
 
-    limits: Limits
-    configured: Configured
-    default_job: str
+    def __init__(self, limits: Limits, judged: Collection[str], subjects: Sequence[SubjectRule]) -> None:
+        self._judged = sorted(judged)
+        self.rules = Rules([*_own_rules(limits), *subjects], limits)
 
     def facts(self, connection: Connection) -> Facts:
         """As of now."""
         now = read_now(connection)
-        yesterday, before = health.records_per_day(connection, now)
+        yesterday, before = self._records_per_day(connection, now)
         return Facts(
-            executions=health.executions(connection, now),
+            executions=self._executions(connection, now),
             records_yesterday=yesterday,
             records_before=before,
-            stuck=self._stuck(connection, now),
-            late=health.late_series(connection, self.configured, _intervals(connection), self.default_job, now),
-            gaps=health.new_gaps(connection, now),
-            restated=health.restated_series(connection, now),
-            paused=[PausedProvider(one.provider, one.pause_s) for one in budgets_used(connection) if one.pause_s],
-            unmarked=[StoppedMarking(one.name, one.unidentified, one.unmarked) for one in queries.stopped_markings(connection)],
+            bad={name: rule.find(connection, now) for name, rule in self.rules.subjects.items()},
         )
 
-    def _stuck(self, connection: Connection, now: int) -> list[StuckRun]:
-        since = now - int(self.limits.stuck_s * 1000)
-        stuck = and_(runs.c.state == RunState.RUNNING, runs.c.progress_at <= since)
+    def _executions(self, connection: Connection, now: int) -> Executions:
+        """What ended of the executions that were started in the last 24 hours; cancelled ones are nobody's fault and are left out."""
+        log = execution_log.c
+        ended = (log.started_at > now - _DAY_MS, log.status.in_(["success", "failed"]))
+        success, ours = log.status == "success", log.job_type.in_(self._judged)
+        counts = (func.count(), func.count().filter(success), func.count().filter(ours), func.avg(case((ours, log.duration_seconds))))
+        total, succeeded, timed, average = connection.execute(select(*counts).where(*ended)).one()
+        return Executions(succeeded=succeeded, failed=total - succeeded, timed=timed, average_duration_s=average)
+
+    def _records_per_day(self, connection: Connection, now: int) -> tuple[int, int]:
+        """Records of yesterday and of the day before, UTC."""
+        today = now // _DAY_MS * _DAY_MS
+        log = execution_log.c
+        of_yesterday = func.sum(case((log.started_at >= today - _DAY_MS, log.records_collected), else_=0))
+        both = func.sum(log.records_collected)
+        days = (log.started_at >= today - 2 * _DAY_MS, log.started_at < today, log.job_type.in_(self._judged))
+        counted = select(func.coalesce(of_yesterday, 0), func.coalesce(both, 0)).where(*days)
+        yesterday, total = connection.execute(counted).one()
+        return int(yesterday), int(total - yesterday)
+
+
+def _own_rules(limits: Limits) -> list[SubjectRule]:
+    """The rules over all runs and all providers."""
+
+    def stuck_runs(connection: Connection, now: int) -> list[Bad]:
+        stuck = and_(runs.c.state == RunState.RUNNING, runs.c.progress_at <= now - int(limits.stuck_s * 1000))
         wanted = select(runs.c.task_id, runs.c.kind, runs.c.progress_at).where(stuck).order_by(runs.c.id).limit(_MOST_STUCK)
-        return [StuckRun(row.task_id, row.kind, (now - row.progress_at) / 1000) for row in connection.execute(wanted)]
+        return [
+            Bad(task_id, f"{kind} {task_id} has made no progress for {duration((now - at) / 1000)}")
+            for task_id, kind, at in connection.execute(wanted)
+        ]
+
+    def paused_providers(connection: Connection, _now: int) -> list[Bad]:
+        paused = [one for one in budgets_used(connection) if one.pause_s > limits.pause_s]
+        return [Bad(one.provider, f"{one.provider} wants no request for another {duration(one.pause_s)}") for one in paused]
+
+    return [
+        SubjectRule(
+            name="run_stuck",
+            counted=f"runs without progress for {duration(limits.stuck_s)}",
+            recovered="{subject} goes on or has ended",
+            find=stuck_runs,
+        ),
+        SubjectRule(
+            name="provider_paused",
+            counted=f"providers that want no request for more than {duration(limits.pause_s)}",
+            recovered="{subject} takes requests again",
+            find=paused_providers,
+        ),
+    ]
 
 
 def read_now(connection: Connection) -> int:
     """The database's clock."""
     now: int = connection.execute(select(in_ms(DatabaseNow()))).scalar_one()
     return now
-
-
-def _intervals(connection: Connection) -> dict[str, int]:
-    """Ms between two collections, by job name. That of a cron expression is the present pause between two of its times."""
-    wanted = select(schedule.c.name, schedule.c.interval_s, schedule.c.next_run_at, schedule.c.last_due_at).where(schedule.c.enabled)
-    return {
-        row.name: row.interval_s * 1000 if row.interval_s is not None else _pause(row.next_run_at, row.last_due_at)
-        for row in connection.execute(wanted)
-    }
-
-
-def _pause(following: int, last: int | None) -> int:
-    return _DAY_MS if last is None else max(0, following - last)

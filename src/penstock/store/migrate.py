@@ -10,7 +10,9 @@ from sqlalchemy import inspect, text
 from penstock.errors import ConflictError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Table
 
     from penstock.store.database import Database
 
@@ -30,6 +32,12 @@ async def migrate(database: Database) -> tuple[str | None, str]:
         return before, newest_version()
 
     return await database.write(upgrade, hurried=False)
+
+
+def make_tables(connection: Connection, tables: Sequence[Table]) -> None:
+    """Make the tables of declared domains that are not there yet; how they change later is the domain's own affair."""
+    for table in tables:
+        table.create(connection, checkfirst=True)
 
 
 def version(connection: Connection) -> str | None:

@@ -15,8 +15,10 @@ import structlog
 from penstock.api.live.channels import Alerts, Inventory, MarketData, Tasks, error_message, resync_message, same_series
 from penstock.api.live.client import Client, Traffic
 from penstock.api.live.feeds import AlertFeed, InventoryFeed, Seen, SeriesFeed, TaskFeed, Wanted
+from penstock.domains.inventory import InventoryParts
+from penstock.domains.market import MarketParts
 from penstock.errors import InvalidInputError, PenstockError, StoreUnavailableError
-from penstock.runs.events import AlertsChanged, CandlesStored, EventsLost, RunChanged
+from penstock.runs.events import AlertsChanged, EventsLost, RowsStored, RunChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -114,8 +116,8 @@ class Hub:
         self._database = app.database
         self._options = options
         self._runs = app.runs
-        self._syncs = app.syncs
-        self._series = SeriesFeed(app.market.configured.exchange)
+        self._syncs = app.of(InventoryParts).syncs
+        self._series = SeriesFeed(app.of(MarketParts).runs.configured.exchange)
         self._tasks = TaskFeed()
         self._inventory = InventoryFeed()
         self._alerts = AlertFeed()
@@ -175,7 +177,7 @@ class Hub:
     def _note(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
-                case CandlesStored(series_id):
+                case RowsStored("candle", series_id):
                     self._changed.series.add(series_id)
                 case RunChanged(run_id):
                     self._changed.runs.add(run_id)

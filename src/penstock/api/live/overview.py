@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock.domains.market import MarketParts
 from penstock.errors import PenstockError
 from penstock.market import queries
 from penstock.runs.events import EventsLost, QueueChanged, RunChanged
@@ -89,7 +90,7 @@ class Overview:
         asked, self._moved, self._outdated = self._asked, False, False
         began_s = time.monotonic()
 
-        runs, configured = self._app.runs, self._app.market.configured
+        runs, configured = self._app.runs, self._app.of(MarketParts).runs.configured
         self._view = await self._app.database.read(
             lambda connection: View(runs.active(connection), queries.configured_symbols(connection, configured), began_s)
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 
 from penstock.api.schemas.task import STATUS
+from penstock.domains.market import MarketParts
 from penstock.errors import StoreUnavailableError
 from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.coverage_queries import gap_counts, restatements
@@ -104,13 +105,13 @@ class Metrics:
     async def _show_database(self) -> None:
         ago_s = time.monotonic() - self._since
         begin = None if self._ended_at is None else self._ended_at - _OVERLAP_MS
-        runs = self._app.runs
+        runs, rules = self._app.runs, self._app.health.rules.names
         ended, active, budgets, firing, gaps, restated = await self._app.database.read(
             lambda connection: (
                 runs.ended_since(connection, begin, ago_s=ago_s, limit=_AT_ONCE),
                 runs.active(connection),
                 budgets_used(connection),
-                firing_counts(connection),
+                firing_counts(connection, rules),
                 gap_counts(connection),
                 restatements(connection),
             )
@@ -167,7 +168,7 @@ class Metrics:
             self._used.labels(one.provider).set(one.used)
             self._pause.labels(one.provider).set(one.pause_s)
             self._repeats.labels(one.provider).set(one.repeats)
-            if (allowed := self._app.sources.pages_per_minute(one.provider)) is not None:
+            if (allowed := self._app.of(MarketParts).sources.pages_per_minute(one.provider)) is not None:
                 self._repeats_share.labels(one.provider).set(one.repeats / allowed)
 
     def _show_process(self) -> None:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.alerts.book import AlertState, TargetKind
-from penstock.alerts.rules import Rule, measures
 from penstock.api.schemas.alert import AlertShown, alert_fields, target_fields
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -44,21 +43,22 @@ class AlertPage(BaseModel):
     """Alerts, firing ones first, each kind with the newest change first; resolved ones are kept for a week."""
 
     alerts: list[AlertShown]
-    firing: dict[Rule, int] = Field(description="how many alerts of each rule fire, on this page or not")
+    firing: dict[str, int] = Field(description="how many alerts of each rule fire, on this page or not")
 
 
 @router.get("/alerts", responses=documented(422, 503))
 async def alerts(state: CurrentState, page: Annotated[AlertQuery, Query()]) -> AlertPage:
     """What fires, and what was resolved in the last week."""
     query = AlertList(limit=page.limit, skip=page.skip, state=None if page.state is None else AlertState(page.state))
-    found, firing = await state.app.database.read(lambda connection: (listed(connection, query), firing_counts(connection)))
+    names = state.app.health.rules.names
+    found, firing = await state.app.database.read(lambda connection: (listed(connection, query), firing_counts(connection, names)))
     return AlertPage(alerts=[AlertShown(**alert_fields(one)) for one in found], firing=firing)
 
 
 class RuleHealth(BaseModel):
     """A rule in numbers; `value` is null while there is too little to judge, and counts what is bad where a rule has subjects."""
 
-    rule: Rule
+    rule: str
     value: float | None
     threshold: float
     ideal: float
@@ -79,10 +79,11 @@ class Health(BaseModel):
 async def health(state: CurrentState) -> Health:
     """The numbers that alerts come from, as of now; the states are those of the last look, once a minute."""
     app = state.app
+    names = app.health.rules.names
     facts, firing, states = await app.database.read(
-        lambda connection: (app.health.facts(connection), firing_counts(connection), rule_states(connection))
+        lambda connection: (app.health.facts(connection), firing_counts(connection, names), rule_states(connection, names))
     )
-    rules = [_rule(one, states[one.rule], firing[one.rule]) for one in measures(facts, app.health.limits)]
+    rules = [_rule(one, states[one.rule], firing[one.rule]) for one in app.health.rules.measures(facts)]
     return Health(healthy=not any(firing.values()), rules=rules)
 
 

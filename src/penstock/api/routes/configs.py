@@ -23,7 +23,7 @@ from penstock.api.schemas.config import (
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState, State
-from penstock.market.configs import ConfigList
+from penstock.collection.configs import ConfigList
 from penstock.store.write.configs import configs as listed_configs
 
 router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collection admin"])

@@ -17,6 +17,7 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import STATUS, Status, Task, task_fields
 from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState, State
+from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
 from penstock.market import queries
 from penstock.market.runs import COLLECTING, SCHEDULED_COLLECTION, CollectOrder
@@ -93,7 +94,7 @@ async def _submission(app: App, order: Start, idempotency_key: str | None) -> Su
         until=until,
         recheck=order.recheck,
     )
-    return await app.market.collection(wanted, wait=order.wait, idempotency_key=idempotency_key)
+    return await app.of(MarketParts).runs.collection(wanted, wait=order.wait, idempotency_key=idempotency_key)
 
 
 async def _found(app: App, submission: Submission, max_age_s: float) -> RunRow | None:
@@ -111,7 +112,7 @@ async def submit(state: State, submission: Submission, message: str) -> Submitte
 @router.post("/refresh-symbols", status_code=202, responses=documented(409, 422, 503))
 async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Look up what the exchange lists."""
-    submission = state.app.market.symbol_refresh(state.app.market.configured.exchange)
+    submission = state.app.of(MarketParts).runs.symbol_refresh(state.app.of(MarketParts).runs.configured.exchange)
     return await submit(state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted")
 
 
@@ -217,7 +218,7 @@ class Statistics(BaseModel):
 @router.get("/tasks/stats", responses=documented(503))
 async def statistics(state: CurrentState) -> Statistics:
     """How many tasks there are, and what there is to collect."""
-    app, configured = state.app, state.app.market.configured
+    app, configured = state.app, state.app.of(MarketParts).runs.configured
     counts, symbols, available = await app.database.read(
         lambda connection: (
             app.runs.counts(connection),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from penstock.alerts.book import AlertState
-from penstock.alerts.rules import Rule
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 class AlertShown(BaseModel):
     """The state of a rule for a subject: a run, a series, a provider, or `all`."""
 
-    rule: Rule
+    rule: str
     subject: str
     state: AlertState
     message: str
@@ -29,7 +28,7 @@ class AlertShown(BaseModel):
 def alert_fields(alert: Alert) -> dict[str, Any]:
     """The fields of an AlertShown, JSON values only."""
     return {
-        "rule": alert.rule.value,
+        "rule": alert.rule,
         "subject": alert.subject,
         "state": alert.state.value,
         "message": alert.message,

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.api.schemas.name import Description, Name
+from penstock.collection.configs import LONGEST_INTERVAL_MINUTES
 from penstock.inventory.source import MARKETPLACE
-from penstock.market.configs import LONGEST_INTERVAL_MINUTES
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
-    from penstock.market.configs import Applied, Config, Wanted
+    from penstock.collection.configs import Applied, Config, Wanted
 
 _MOST_CONFIGS = 1_000
 _SYMBOL = f"BTC/USDT or BTCUSDT; with exchange {MARKETPLACE} the name of an account, whose inventory is synced"

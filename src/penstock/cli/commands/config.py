@@ -16,11 +16,11 @@ from penstock.cli.options import Database, Exchange
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
+from penstock.collection.configs import ConfigList
 from penstock.errors import InvalidInputError
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.logs import log_to_stderr
-from penstock.market.configs import ConfigList
 from penstock.market.runs import CollectOrder
 from penstock.opening import masked_url, open_reader
 from penstock.settings import load_settings

@@ -66,7 +66,7 @@ class Asker:
             reading, fault = await self._ask(request, known_before)
         if not fault or (fault == _GONE and known_before is not None and await self._forgot(request, known_before)):
             return reading
-        message = f"{request.series}: {self._source.name} did not answer what it was asked: {fault}. Nothing was stored or marked by it."
+        message = f"{request.series}: {self._source.declaration.name} did not answer what it was asked: {fault}. Nothing was stored or marked by it."
         raise SourceMisfitError(message)
 
     async def _forgot(self, request: PageRequest, known_before: int) -> bool:

@@ -29,7 +29,7 @@ class ExchangeClock:
         """Look at the exchange's clock; SourceMisfitError for one that cannot be believed."""
         told = await self._source.server_time()
         if fault := self._fault(told):
-            message = f"{self._source.name} says that its time is {fault}; nothing is collected by such a clock"
+            message = f"{self._source.declaration.name} says that its time is {fault}; nothing is collected by such a clock"
             raise SourceMisfitError(message)
         self._offset_ms = told - time.monotonic() * 1000
 

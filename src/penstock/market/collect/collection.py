@@ -137,7 +137,7 @@ class Collection:
         self._log = CollectionLog(context.run.notes, ())
         self._done = 0
         self._total = 0
-        self._tally = Tally(0, source.name)
+        self._tally = Tally(0, source.declaration.name)
         self._message = ""
         self._told: Wait | None = None
         self._clock_noted = False
@@ -148,7 +148,7 @@ class Collection:
         opened = await self._store.open_series(self._context, request.series)
         targets = [Target(key, one.series_id, Coverage(one.spans), one.newest_open) for key, one in zip(request.series, opened, strict=True)]
         self._total = len(targets)
-        self._tally = Tally(len(targets), self._source.name)
+        self._tally = Tally(len(targets), self._source.declaration.name)
         self._log = CollectionLog(self._context.run.notes, targets)
         async with Flusher[CandlePage](self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s) as flusher:
             await self._fetch_all(targets, request, flusher)
@@ -183,9 +183,11 @@ class Collection:
         await clock.sync()
         self._begun = clock.now()
         asker = Asker(self._source, clock)
-        await choose_due(targets, clock.now(), page_limit=self._source.page_limit, repeats=self._repeats)
-        planner = Planner(asker, clock, request.wish, page_limit=self._source.page_limit, grace_ms=self._options.grace_ms)
-        fetcher = PieceFetcher(asker, source=self._source.name, page_limit=self._source.page_limit, grace_ms=self._options.grace_ms)
+        await choose_due(targets, clock.now(), page_limit=self._source.declaration.page_limit, repeats=self._repeats)
+        planner = Planner(asker, clock, request.wish, page_limit=self._source.declaration.page_limit, grace_ms=self._options.grace_ms)
+        fetcher = PieceFetcher(
+            asker, source=self._source.declaration.name, page_limit=self._source.declaration.page_limit, grace_ms=self._options.grace_ms
+        )
         work: asyncio.Queue[tuple[Target, Piece | None]] = asyncio.Queue()
         for target in targets:
             work.put_nowait((target, None))
@@ -227,7 +229,7 @@ class Collection:
     async def _plan(
         self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
     ) -> None:
-        look = Look(clock.now(), self._source.name)
+        look = Look(clock.now(), self._source.declaration.name)
         try:
             plan = await planner.plan(target)
         except SourceError as error:
@@ -250,7 +252,7 @@ class Collection:
         except SourceError as error:
             end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
             spans = [Span(at, end, SpanState.FAILED)] if at < end else []
-            await flusher.put(self._failed(target, spans, Look(clock.now(), self._source.name), error))
+            await flusher.put(self._failed(target, spans, Look(clock.now(), self._source.declaration.name), error))
 
     def _failed(self, target: Target, spans: Sequence[Span], look: Look, error: SourceError) -> CandlePage:
         """What ranges that could not be asked for say of the series: nothing, or that it is not listed any more."""
@@ -273,7 +275,7 @@ class Collection:
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
         self._message = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
         # Once a run is enough: how far two clocks are apart does not change in one.
-        clock = None if self._clock_noted else (self._source.name, pages[0].look.at)
+        clock = None if self._clock_noted else (self._source.declaration.name, pages[0].look.at)
         # Pages that come while others wait do not hide the wait.
         wait = self._told if self._told == self._source.waiting() else None
         progress = self._progress(wait)

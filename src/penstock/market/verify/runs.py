@@ -10,7 +10,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
 from penstock.market.verify.stored import END_OF_TIME, find_stored
 from penstock.market.verify.work import Verification, Wanted
-from penstock.runs.run import LogEntry, LogNote, Submission
+from penstock.runs.run import LogNote, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -81,11 +81,6 @@ class VerifyRuns:
         self._options = options
         self._on_progress = on_progress
 
-    @property
-    def kinds(self) -> Mapping[str, Callable[[RunContext], Awaitable[VerifyResult]]]:
-        """The work of each kind of run."""
-        return {VERIFY: self._verify}
-
     async def submission(self, order: VerifyOrder, *, idempotency_key: str | None = None) -> Submission:
         """The run of an order; InvalidInputError for names that nobody knows, NotFoundError when nothing of it is stored."""
         order.refuse_bad()
@@ -106,7 +101,8 @@ class VerifyRuns:
             asked=asdict(order),
         )
 
-    async def _verify(self, context: RunContext) -> VerifyResult:
+    async def work(self, context: RunContext) -> VerifyResult:
+        """The work of a verification."""
         run = context.run
         params: Mapping[str, Any] = run.params
         find = {name: params[name] for name in ("exchange", "symbols", "timeframes")}
@@ -120,7 +116,7 @@ class VerifyRuns:
             seed=params["seed"],
             repair=params["repair"],
         )
-        work = Verification(
+        verification = Verification(
             context,
             self._reader,
             self._checks,
@@ -129,12 +125,7 @@ class VerifyRuns:
             self._source_of,
             lambda percent, message: self._on_progress(run, percent, message),
         )
-        result = await work.verify([one for one in found if one.id in claimed], wanted)
+        result = await verification.verify([one for one in found if one.id in claimed], wanted)
         summary = result.summary()
         run.notes[""] = LogNote(metadata={name: summary[name] for name in ("candles", "series", "series_wrong", "wrong", "told", "mended")})
         return result
-
-
-def log_entries(run: Run) -> list[LogEntry]:
-    """The row of a run in the execution log."""
-    return [LogEntry(job_type=VERIFY, exchange=run.params.get("exchange"))] if run.kind == VERIFY else []  # type: ignore[arg-type]

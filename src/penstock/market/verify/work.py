@@ -137,9 +137,9 @@ class Verification:
             await self._settle(asked)
 
     async def _compare(self, source: MarketSource, clock: ExchangeClock, reports: Sequence[SeriesReport], wanted: Wanted) -> None:
-        limit, grace_ms = source.page_limit, self._options.grace_ms
+        limit, grace_ms = source.declaration.page_limit, self._options.grace_ms
         asker = Asker(source, clock)
-        fetcher = PieceFetcher(asker, source=source.name, page_limit=limit, grace_ms=grace_ms)
+        fetcher = PieceFetcher(asker, source=source.declaration.name, page_limit=limit, grace_ms=grace_ms)
         comparison = Comparison(asker, fetcher, self._reader, page_limit=limit, concurrency=self._options.concurrency)
         ranges = list(_doubted(reports, limit))
         if wanted.rest:
@@ -163,8 +163,8 @@ class Verification:
     async def _repair(self, source: MarketSource, clock: ExchangeClock, reports: Sequence[SeriesReport]) -> None:
         """Collect again, by the rules of any collection, what something is wrong with."""
         for report in reports:
-            await self._forget(report, Look(clock.now(), source.name))
-            for start, end in _joined([finding for _, finding in report.standing], report.one, source.page_limit):
+            await self._forget(report, Look(clock.now(), source.declaration.name))
+            for start, end in _joined([finding for _, finding in report.standing], report.one, source.declaration.page_limit):
                 collection = Collection(
                     source, self._store, self._context, self._options, lambda _progress: None, shown=self._shown(f"Mended {report.one.key}")
                 )

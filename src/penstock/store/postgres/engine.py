@@ -16,7 +16,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from penstock.market.collect.page import Flushed
 from penstock.runs.run import Counters
 from penstock.store.backend import Statements, hold
-from penstock.store.postgres.listen import candles_message
+from penstock.store.postgres.listen import stored_message
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 
 
 
 def _merge(connection: Connection, run_id: int, flush: CandleFlush, *, rows: int) -> Flushed:
-    merged, _ = connection.exec_driver_sql(_MERGE, {"run_id": run_id, "stored": candles_message(flush.stored_series)}).one()
+    merged, _ = connection.exec_driver_sql(_MERGE, {"run_id": run_id, "stored": stored_message("candle", flush.stored_series)}).one()
     of_series: dict[str, tuple[int, int]] = merged or {}
     inserted = sum(new for new, _ in of_series.values())
     updated = sum(changed for _, changed in of_series.values())

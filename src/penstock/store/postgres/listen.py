@@ -1,7 +1,7 @@
 """What PostgreSQL tells all processes: the messages of its channel, as events.
 
-`run 17`, `queue` and `cancel 17` come from a trigger on the run table, `candles 3 4 5` (series ids) from the merge, `alerts` from the alert book; all
-arrive after the commit.
+`run 17`, `queue` and `cancel 17` come from a trigger on the run table, `stored candle 3 4 5` (ids of series) from the merge, `alerts` from the alert
+book; all arrive after the commit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
-from penstock.runs.events import AlertsChanged, CancelAsked, CandlesStored, EventsLost, ProviderPaused, QueueChanged, RunChanged
+from penstock.runs.events import AlertsChanged, CancelAsked, EventsLost, ProviderPaused, QueueChanged, RowsStored, RunChanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -29,34 +29,33 @@ _RECONNECT_S = 1.0
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-def candles_message(series_ids: Collection[int]) -> str:
-    """The message that rows of these series were stored."""
-    message = f"candles {' '.join(map(str, sorted(series_ids)))}"
+def stored_message(table: str, part_ids: Collection[int]) -> str:
+    """The message that rows of these parts of a table were stored."""
+    message = f"stored {table} {' '.join(map(str, sorted(part_ids)))}"
     return message if len(message) <= _MOST_BYTES else "lost"
 
 
 def read_message(message: str) -> Iterator[Event]:
     """The events of a message; one that is not ours counts as a loss."""
-    kind, _, rest = message.partition(" ")
-    ids = rest.split()
-    if not all(one.isascii() and one.isdecimal() for one in ids):
-        yield EventsLost()
-        return
-    match kind, list(map(int, ids)):
-        case "run", [run_id]:
-            yield RunChanged(run_id)
-        case "queue", []:
+    match message.split():
+        case ["run", number] if _is_id(number):
+            yield RunChanged(int(number))
+        case ["queue"]:
             yield QueueChanged()
-        case "cancel", [run_id]:
-            yield CancelAsked(run_id)
-        case "paused", []:
+        case ["cancel", number] if _is_id(number):
+            yield CancelAsked(int(number))
+        case ["paused"]:
             yield ProviderPaused()
-        case "alerts", []:
+        case ["alerts"]:
             yield AlertsChanged()
-        case "candles", series_ids:
-            yield from map(CandlesStored, series_ids)
+        case ["stored", table, *numbers] if all(map(_is_id, numbers)):
+            yield from (RowsStored(table, int(number)) for number in numbers)
         case _:
             yield EventsLost()
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 async def listen(url: URL, events: Events, ready: asyncio.Event) -> None:

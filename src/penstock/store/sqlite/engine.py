@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from penstock.market.collect.page import Flushed
-from penstock.runs.events import CandlesStored
+from penstock.runs.events import RowsStored
 from penstock.runs.run import Counters
 from penstock.store.backend import Statements, announce, hold
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
@@ -74,7 +74,7 @@ class SqliteBackend:
                 written += connection.exec_driver_sql(statement, parameters).rowcount
         updated = tally.updated - updated_before
         counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written)
-        announce(connection, *(CandlesStored(series_id) for series_id in flush.stored_series))
+        announce(connection, *(RowsStored("candle", series_id) for series_id in flush.stored_series))
         return Flushed(counters, _by_series(connection, run_id, flush, written))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, delete, desc, func, literal, or_, select, text, update
 
 from penstock.alerts.book import Alert, AlertState, Outgoing, advance, message_body
-from penstock.alerts.rules import Rule, findings
 from penstock.alerts.tables import alert, alert_look, alert_message
 from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow, Timestamp
@@ -67,17 +66,17 @@ def listed(connection: Connection, query: AlertList) -> list[Alert]:
     return [_alert(row) for row in connection.execute(wanted)]
 
 
-def firing_counts(connection: Connection) -> dict[Rule, int]:
-    """How many alerts of each rule fire."""
+def firing_counts(connection: Connection, rules: Sequence[str]) -> dict[str, int]:
+    """How many alerts of each rule fire; one that is not among the rules any more is there while it does."""
     counted = select(alert.c.rule, func.count()).where(alert.c.state == AlertState.FIRING).group_by(alert.c.rule)
-    return dict.fromkeys(Rule, 0) | {Rule(rule): count for rule, count in connection.execute(counted)}
+    return dict.fromkeys(rules, 0) | dict(map(tuple, connection.execute(counted)))
 
 
-def rule_states(connection: Connection) -> dict[Rule, AlertState]:
+def rule_states(connection: Connection, rules: Sequence[str]) -> dict[str, AlertState]:
     """Each rule's state: firing if it fires for any subject, resolved if it did in the last week."""
     found = {(row.rule, row.state) for row in connection.execute(select(alert.c.rule, alert.c.state).distinct())}
     order = (AlertState.FIRING, AlertState.RESOLVED)
-    return {rule: next((state for state in order if (rule, state) in found), AlertState.OK) for rule in Rule}
+    return {rule: next((state for state in order if (rule, state) in found), AlertState.OK) for rule in rules}
 
 
 class SqlAlertBook:
@@ -124,7 +123,7 @@ class SqlAlertBook:
         now = read_now(connection)
         if not self._claim_look(connection, now):
             return
-        told = self._advance(connection, findings(facts, self._health.limits), now)
+        told = self._advance(connection, self._health.rules.findings(facts), now)
         if told:
             _write_messages(connection, told, now)
         _forget_old(connection, now)
@@ -135,7 +134,7 @@ class SqlAlertBook:
         late = or_(alert_look.c.looked_at <= now - self._interval_ms, alert_look.c.looked_at > now + _CLOCK_STEP_MS)
         return connection.execute(update(alert_look).where(late).values(looked_at=now)).rowcount == 1
 
-    def _advance(self, connection: Connection, found: dict[tuple[Rule, str], Finding], now: int) -> list[Alert]:
+    def _advance(self, connection: Connection, found: dict[tuple[str, str], Finding], now: int) -> list[Alert]:
         """Write the states as they are now; gives what is to be told."""
         before = {(one.rule, one.subject): one for one in map(_alert, connection.execute(select(alert)))}
         policy = self._policy if _has_targets(connection) else _unheard(self._policy)
@@ -198,7 +197,7 @@ def _has_targets(connection: Connection) -> bool:
 
 
 def _unheard(policy: Policy) -> Policy:
-    return type(policy)(cooldown_ms=policy.cooldown_ms, settle_ms=policy.settle_ms, heard=False)
+    return replace(policy, heard=False)
 
 
 def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> None:
@@ -227,4 +226,4 @@ def _tell(connection: Connection) -> None:
 
 
 def _alert(row: Row[Any]) -> Alert:
-    return Alert(**{**row._asdict(), "rule": Rule(row.rule), "state": AlertState(row.state)})
+    return Alert(**{**row._asdict(), "state": AlertState(row.state)})

@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, func, insert, select, update
 
+from penstock.collection.configs import COLLECTED, Applied, Config, Wanted, difference
 from penstock.collection.tables import collection_config
 from penstock.columns import DatabaseNow, read_clock
 from penstock.errors import ConflictError, NotFoundError
-from penstock.inventory.source import MARKETPLACE
-from penstock.inventory.sync import INVENTORY_SYNC
-from penstock.market.configs import COLLECTED, Applied, Config, Wanted, difference
-from penstock.market.runs import COLLECTION
 from penstock.runs.run import RunState
 from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
 from penstock.store.backend import only_writer
-from penstock.store.write.inventory.accounts import hold_account
 from penstock.store.write.runs import end_job, submit
 from penstock.store.write.schedules import put_schedule
 
@@ -29,7 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-    from penstock.market.configs import ConfigDomain, ConfigList
+    from penstock.collection.configs import ConfigList
+    from penstock.collection.domain import ConfigRules
     from penstock.store.database import Database
 
 T = TypeVar("T")
@@ -39,11 +36,11 @@ _TIMING = frozenset({"interval_minutes", "cron", "timezone", "enabled"})
 
 
 class SqlConfigs:
-    """See penstock.market.configs.ConfigStore."""
+    """See penstock.collection.configs.ConfigStore."""
 
-    def __init__(self, database: Database, domain_of: Callable[[str], ConfigDomain], *, dead_after_s: float) -> None:
+    def __init__(self, database: Database, rules_of: Callable[[str], ConfigRules], *, dead_after_s: float) -> None:
         self._database = database
-        self._domain_of = domain_of
+        self._rules_of = rules_of
         self._dead_after_ms = int(dead_after_s * 1000)
 
     async def get(self, config_id: int) -> Config:
@@ -52,14 +49,14 @@ class SqlConfigs:
 
     async def add(self, wanted: Wanted) -> Config:
         """See ConfigStore."""
-        return await self._write(lambda connection: _add(connection, wanted))
+        return await self._write(lambda connection: self._add(connection, wanted))
 
     async def change(self, config_id: int, changes: Mapping[str, Any]) -> Config:
         """See ConfigStore."""
 
         def change(connection: Connection) -> Config:
             now = _get(connection, config_id, locked=True)
-            _change(connection, now, replace(now.wanted, **changes))
+            self._change(connection, now, replace(now.wanted, **changes))
             return _get(connection, config_id)
 
         return await self._write(change)
@@ -73,7 +70,7 @@ class SqlConfigs:
 
         def trigger(connection: Connection) -> uuid.UUID:
             config = _get(connection, config_id, locked=True)
-            submission = self._domain_of(config.wanted.exchange).of_config(connection, _params(config.wanted))
+            submission = self._rules_of(config.wanted.exchange).of_config(connection, _params(config.wanted))
             return submit(connection, replace(submission, job_name=config.job_id), self._dead_after_ms)
 
         return await self._database.write(trigger)
@@ -81,8 +78,8 @@ class SqlConfigs:
     async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
         """See ConfigStore."""
         if dry_run:
-            return await self._database.read(lambda connection: _apply(connection, wanted, prune=prune, dry_run=True))
-        return await self._write(lambda connection: _apply(connection, wanted, prune=prune, dry_run=False))
+            return await self._database.read(lambda connection: self._apply(connection, wanted, prune=prune, dry_run=True))
+        return await self._write(lambda connection: self._apply(connection, wanted, prune=prune, dry_run=False))
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """One change after the other: each sees the configs that the one before has left."""
@@ -92,6 +89,60 @@ class SqlConfigs:
             return change(connection)
 
         return await self._database.write(write)
+
+    def _add(self, connection: Connection, wanted: Wanted) -> Config:
+        self._rules_of(wanted.exchange).hold(connection, wanted.symbol)
+        _refuse_second(connection, wanted)
+        row = _columns(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
+        # The name holds the id, which only the row itself gives.
+        put = insert(collection_config).values(job_id=str(uuid.uuid4()), **row).returning(collection_config.c.id)
+        config_id = connection.execute(put).scalar_one()
+        job_id = f"collect_data_{config_id}"
+        connection.execute(update(collection_config).where(collection_config.c.id == config_id).values(job_id=job_id))
+        put_schedule(connection, self._schedule(job_id, wanted), enabled=wanted.enabled, next_run_at=wanted.timing.after(read_clock(connection)))
+        return _get(connection, config_id)
+
+    def _change(self, connection: Connection, now: Config, then: Wanted) -> None:
+        """The schedule before the run: a tick goes in this order too."""
+        differs = difference(now.wanted, then).keys()
+        if not differs:
+            return
+        self._rules_of(then.exchange).hold(connection, then.symbol)
+        _refuse_second(connection, then, but=now.id)
+        row = _columns(then) | {"updated_at": DatabaseNow()}
+        connection.execute(update(collection_config).where(collection_config.c.id == now.id).values(row))
+        next_run_at = then.timing.after(read_clock(connection)) if differs & _TIMING else None
+        put_schedule(connection, self._schedule(now.job_id, then), enabled=then.enabled, next_run_at=next_run_at)
+        if differs & set(COLLECTED):
+            end_job(connection, now.job_id, states=_ACTIVE, why="its config was changed")
+        elif not then.enabled:
+            end_job(connection, now.job_id, states=[RunState.QUEUED], why="its config was disabled")
+
+    def _apply(self, connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
+        kept = _rows().order_by(collection_config.c.id)
+        present = {one.wanted.key: one for one in map(_config, connection.execute(kept if dry_run else kept.with_for_update(of=collection_config)))}
+        added = [one for one in wanted if one.key not in present]
+        known = [(present[one.key], one) for one in wanted if one.key in present]
+        changed = [(now, then) for now, then in known if difference(now.wanted, then)]
+        keys = {one.key for one in wanted}
+        removed = [one for one in present.values() if prune and one.wanted.key not in keys]
+        if not dry_run:
+            for config in removed:
+                _remove(connection, config)
+            for now, then in changed:
+                self._change(connection, now, then)
+            for one in added:
+                self._add(connection, one)
+        return Applied(
+            added=added,
+            changed=[(then, difference(now.wanted, then)) for now, then in changed],
+            removed=[one.wanted for one in removed],
+            unchanged=[then for now, then in known if not difference(now.wanted, then)],
+        )
+
+    def _schedule(self, job_id: str, wanted: Wanted) -> Schedule:
+        timing, kind = wanted.timing, self._rules_of(wanted.exchange).kind
+        return Schedule(name=job_id, kind=kind, params=_params(wanted), interval_s=timing.interval_s, cron=timing.cron, timezone=timing.timezone)
 
 
 def configs(connection: Connection, query: ConfigList) -> list[Config]:
@@ -140,41 +191,11 @@ def _config(row: Row[Any]) -> Config:
     return Config(id=row.id, wanted=wanted, job_id=row.job_id, created_at=row.created_at, updated_at=row.updated_at, next_run_at=next_run_at)
 
 
-def _add(connection: Connection, wanted: Wanted) -> Config:
-    _hold(connection, wanted)
-    _refuse_second(connection, wanted)
-    row = _columns(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
-    # The name holds the id, which only the row itself gives.
-    put = insert(collection_config).values(job_id=str(uuid.uuid4()), **row).returning(collection_config.c.id)
-    config_id = connection.execute(put).scalar_one()
-    job_id = f"collect_data_{config_id}"
-    connection.execute(update(collection_config).where(collection_config.c.id == config_id).values(job_id=job_id))
-    put_schedule(connection, _schedule(job_id, wanted), enabled=wanted.enabled, next_run_at=wanted.timing.after(read_clock(connection)))
-    return _get(connection, config_id)
-
-
 def _refuse_second(connection: Connection, wanted: Wanted, *, but: int = 0) -> None:
     this = (collection_config.c.exchange == wanted.exchange, collection_config.c.symbol == wanted.symbol, collection_config.c.id != but)
     found = connection.scalar(select(collection_config.c.id).where(*this))
     if found is not None:
         raise ConflictError(f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one")
-
-
-def _change(connection: Connection, now: Config, then: Wanted) -> None:
-    """The schedule before the run: a tick goes in this order too."""
-    differs = difference(now.wanted, then).keys()
-    if not differs:
-        return
-    _hold(connection, then)
-    _refuse_second(connection, then, but=now.id)
-    row = _columns(then) | {"updated_at": DatabaseNow()}
-    connection.execute(update(collection_config).where(collection_config.c.id == now.id).values(row))
-    next_run_at = then.timing.after(read_clock(connection)) if differs & _TIMING else None
-    put_schedule(connection, _schedule(now.job_id, then), enabled=then.enabled, next_run_at=next_run_at)
-    if differs & set(COLLECTED):
-        end_job(connection, now.job_id, states=_ACTIVE, why="its config was changed")
-    elif not then.enabled:
-        end_job(connection, now.job_id, states=[RunState.QUEUED], why="its config was disabled")
 
 
 def _remove(connection: Connection, config: Config) -> None:
@@ -183,44 +204,9 @@ def _remove(connection: Connection, config: Config) -> None:
     end_job(connection, config.job_id, states=_ACTIVE, why="its config was deleted")
 
 
-def _apply(connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
-    kept = _rows().order_by(collection_config.c.id)
-    present = {one.wanted.key: one for one in map(_config, connection.execute(kept if dry_run else kept.with_for_update(of=collection_config)))}
-    added = [one for one in wanted if one.key not in present]
-    known = [(present[one.key], one) for one in wanted if one.key in present]
-    changed = [(now, then) for now, then in known if difference(now.wanted, then)]
-    keys = {one.key for one in wanted}
-    removed = [one for one in present.values() if prune and one.wanted.key not in keys]
-    if not dry_run:
-        for config in removed:
-            _remove(connection, config)
-        for now, then in changed:
-            _change(connection, now, then)
-        for one in added:
-            _add(connection, one)
-    return Applied(
-        added=added,
-        changed=[(then, difference(now.wanted, then)) for now, then in changed],
-        removed=[one.wanted for one in removed],
-        unchanged=[then for now, then in known if not difference(now.wanted, then)],
-    )
-
-
-def _hold(connection: Connection, wanted: Wanted) -> None:
-    """The account that a config names can be neither renamed nor deleted until the transaction ends; then both heed the config."""
-    if wanted.exchange == MARKETPLACE:
-        hold_account(connection, wanted.symbol)
-
-
 def _columns(wanted: Wanted) -> dict[str, Any]:
     return asdict(wanted) | {"timeframes": list(wanted.timeframes)}
 
 
 def _params(wanted: Wanted) -> dict[str, object]:
     return {"exchange": wanted.exchange, "symbol": wanted.symbol, "timeframes": list(wanted.timeframes)}
-
-
-def _schedule(job_id: str, wanted: Wanted) -> Schedule:
-    timing = wanted.timing
-    kind = INVENTORY_SYNC if wanted.exchange == MARKETPLACE else COLLECTION
-    return Schedule(name=job_id, kind=kind, params=_params(wanted), interval_s=timing.interval_s, cron=timing.cron, timezone=timing.timezone)

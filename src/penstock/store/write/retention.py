@@ -12,13 +12,11 @@ from penstock.runs.run import Priority, Submission
 from penstock.runs.tables import execution_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from sqlalchemy import Connection
 
+    from penstock.collection.domain import Busy
     from penstock.runs.context import RunContext, Writing
     from penstock.runs.schedule import Schedule
-    from penstock.store.write.schedules import Plan
 
 LOG_RETENTION = "log_retention"
 _DAY_MS = 86_400_000
@@ -60,13 +58,7 @@ class LogRetention:
         return delete_old(writing.connection, older_than_ms=self.days * _DAY_MS, most=_BATCH)
 
 
-def with_retention(plan: Plan) -> Plan:
-    """A plan that knows the schedule of the retention too."""
-
-    def planned(connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
-        if schedule.kind != LOG_RETENTION:
-            return plan(connection, schedule, busy)
-        retention = Submission(kind=LOG_RETENTION, params={}, resources=[LOG_RETENTION], priority=Priority.LOW)
-        return None if busy(retention.resources) else retention
-
-    return planned
+def retention(_connection: Connection, _schedule: Schedule, busy: Busy) -> Submission | None:
+    """The run of a due retention; None while one goes on."""
+    submission = Submission(kind=LOG_RETENTION, params={}, resources=[LOG_RETENTION], priority=Priority.LOW)
+    return None if busy(submission.resources) else submission

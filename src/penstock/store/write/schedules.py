@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Boolean, and_, bindparam, case, cast, func, insert, literal, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,11 +18,11 @@ from penstock.store.write.runs import busy, submit
 from penstock.store.write.upsert import insert_or_ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection, Row
 
-    from penstock.runs.run import Submission
+    from penstock.collection.domain import Plan
     from penstock.store.database import Database
 
 # A clock that is set by less is being corrected: nothing runs a second time for that.
@@ -31,24 +31,8 @@ _CLOCK_STEP_MS = 5_000
 _DUE_RUNS = uuid.UUID("6f0c3f5e-3d0b-4a52-9a55-70b3a1f0c0de")
 
 
-class Plan(Protocol):
-    """Turns a due schedule into what is to be run; None skips it this time."""
-
-    def __call__(self, connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]], /) -> Submission | None:
-        """`busy` tells which of some resources an active run holds."""
-
-
-def by_kind(plans: Mapping[str, Plan], others: Plan) -> Plan:
-    """The plan of a schedule's kind, or that of the others."""
-
-    def planned(connection: Connection, schedule: Schedule, busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
-        return plans.get(schedule.kind, others)(connection, schedule, busy)
-
-    return planned
-
-
 class SqlSchedules:
-    """See penstock.runs.schedule.Schedules."""
+    """See penstock.runs.schedule.Schedules. `plan` gives the run of a due schedule, or None to skip it."""
 
     def __init__(self, database: Database, plan: Plan, *, dead_after_s: float) -> None:
         self._database = database

@@ -13,6 +13,7 @@ from penstock.api.schemas.inventory import AccountShown, account_fields
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState, State
+from penstock.domains.inventory import InventoryParts
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
 from penstock.name import LONGEST_NAME
@@ -78,7 +79,7 @@ async def accounts(state: CurrentState) -> Response:
 @router.post("", status_code=201, response_model=AccountShown, responses=documented(409, 422, 503))
 async def add(state: CurrentState, new: NewAccount) -> Response:
     """Add an account, once the marketplace has said whose token that is."""
-    return _json(await _shown(state, await state.app.accounts.add(new.name, new.token)), 201)
+    return _json(await _shown(state, await state.app.of(InventoryParts).accounts.add(new.name, new.token)), 201)
 
 
 @router.get("/{account_id}", response_model=AccountShown, responses=documented(404, 422, 503))
@@ -90,14 +91,14 @@ async def account(state: CurrentState, account_id: AccountId) -> Response:
 @router.put("/{account_id}", response_model=AccountShown, responses=documented(404, 409, 422, 503))
 async def change(state: CurrentState, account_id: AccountId, changes: AccountChange) -> Response:
     """Give it another name, or another token of the same seller."""
-    await state.app.accounts.change(account_id, name=changes.name, token=changes.token)
+    await state.app.of(InventoryParts).accounts.change(account_id, name=changes.name, token=changes.token)
     return _json(await _shown(state, account_id))
 
 
 @router.delete("/{account_id}", status_code=204, responses=documented(404, 409, 422, 503))
 async def remove(state: CurrentState, account_id: AccountId) -> None:
     """Delete an account and all that is known of its products; refused with 409 while a sync of it is queued or running."""
-    await state.app.accounts.delete(account_id)
+    await state.app.of(InventoryParts).accounts.delete(account_id)
 
 
 async def _shown(state: State, account_id: int) -> dict[str, Any]:

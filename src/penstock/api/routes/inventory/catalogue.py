@@ -22,6 +22,7 @@ from penstock.api.schemas.inventory import (
 )
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState
+from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
 from penstock.inventory.card_list import COLUMNS, NUMBERED, card_list
@@ -169,7 +170,7 @@ async def upload(request: Request, state: CurrentState) -> Response:
         # Read twice: what is wrong is found before the database is kept busy, and no more than a page of rows is in memory.
         rows = await asyncio.to_thread(lambda: sum(1 for _ in card_list(file, json=json)))
         file.seek(0)
-        mapped = await state.app.catalogue.put_catalogue(card_list(file, json=json))
+        mapped = await state.app.of(InventoryParts).catalogue.put_catalogue(card_list(file, json=json))
     return _json({"rows": rows, "mapped": mapped})
 
 

@@ -17,6 +17,7 @@ from penstock.api.routes.tasks import IdempotencyKey, Submitted
 from penstock.api.schemas.inventory import DiffItem, Kind, Sync, diff_fields, sync_fields
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState, State
+from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory import queries
 from penstock.inventory.runs import SyncOrder, told_as_sync
@@ -66,7 +67,7 @@ class DiffPage(BaseModel):
 async def start(state: CurrentState, account_id: AccountId, wish: SyncWish | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Bring the inventory in step with the marketplace; refused with 409 while a sync of this account is active."""
     app, wish = state.app, wish or SyncWish()
-    submission = await app.inventory.sync(SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait)
+    submission = await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait)
     with told_as_sync():
         task_id = await app.ledger.submit(replace(submission, idempotency_key=idempotency_key))
     await state.overview.caught_up()
@@ -76,7 +77,7 @@ async def start(state: CurrentState, account_id: AccountId, wish: SyncWish | Non
 @router.get("/accounts/{account_id}/sync", response_model=Sync, responses=documented(404, 422, 503))
 async def newest(state: CurrentState, account_id: AccountId) -> Response:
     """The newest sync of an account, whatever started it."""
-    found = await state.app.database.read(lambda connection: state.app.syncs.newest(connection, account_id))
+    found = await state.app.database.read(lambda connection: state.app.of(InventoryParts).syncs.newest(connection, account_id))
     if found is None:
         await account_row(state, account_id)
         raise NotFoundError(f"account {account_id} was never synced; POST here starts a sync")
@@ -111,7 +112,7 @@ async def approve(state: CurrentState, task_id: uuid.UUID) -> Response:
 @router.post("/syncs/{task_id}/reject", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
 async def reject(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Drop the difference; the inventory stays as it is."""
-    return await _decide(state, task_id, state.app.inventory_store.reject)
+    return await _decide(state, task_id, state.app.of(InventoryParts).store.reject)
 
 
 async def _decide(state: State, task_id: uuid.UUID, decide: Callable[[int], Coroutine[Any, Any, None]]) -> Response:
@@ -135,7 +136,7 @@ def _told(deciding: asyncio.Task[None]) -> None:
 
 
 async def _sync(app: App, task_id: uuid.UUID) -> SyncRun:
-    found = await app.database.read(lambda connection: app.syncs.one(connection, str(task_id)))
+    found = await app.database.read(lambda connection: app.of(InventoryParts).syncs.one(connection, str(task_id)))
     if found is None:
         message = f"there is no sync {task_id}"
         raise NotFoundError(message)

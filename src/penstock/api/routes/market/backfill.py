@@ -14,6 +14,7 @@ from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState
+from penstock.domains.market import MarketParts
 from penstock.market.backfill import BackfillOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
@@ -70,6 +71,6 @@ async def backfill(state: CurrentState, response: Response, wanted: Backfill, id
     order = wanted.order()
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
-        return BackfillEstimate(**asdict(await state.app.market.estimate(order)))
-    submission = await state.app.market.backfill(order, wait=wanted.wait, idempotency_key=idempotency_key)
+        return BackfillEstimate(**asdict(await state.app.of(MarketParts).runs.estimate(order)))
+    submission = await state.app.of(MarketParts).runs.backfill(order, wait=wanted.wait, idempotency_key=idempotency_key)
     return await submit(state, submission, f"Backfill submitted: {len(submission.resources)} series")

@@ -13,6 +13,7 @@ from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState
+from penstock.domains.market import MarketParts
 from penstock.market.verify.runs import VerifyOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
@@ -51,7 +52,7 @@ class Verify(BaseModel):
 @router.post("/verify", status_code=202, responses=documented(404, 409, 422, 503))
 async def verify(state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Check what is stored; the report is the `result` of the task. With `repair` it is refused with 409 while a task holds one of the series."""
-    submission = await state.app.verify.submission((order or Verify()).order(), idempotency_key=idempotency_key)
+    submission = await state.app.of(MarketParts).verify.submission((order or Verify()).order(), idempotency_key=idempotency_key)
     task_id = await state.app.ledger.submit(submission)
     await state.overview.caught_up()
     return Submitted(task_id=str(task_id), status="submitted", message="Verification submitted")

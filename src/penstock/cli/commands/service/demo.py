@@ -15,6 +15,8 @@ from penstock.cli.shown.sync_shown import show_in_a_line, sync_bar
 from penstock.cli.shown.terminal import err
 from penstock.cli.signals import run, until_signal
 from penstock.cli.stored import Inventories
+from penstock.domains.inventory import InventoryParts
+from penstock.domains.market import MarketParts
 from penstock.errors import SecretKeyError
 from penstock.logs import log_to_stderr
 from penstock.market.instrument import Status
@@ -70,7 +72,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
 
 
 async def _collect(app: App) -> CollectReport:
-    listed = await (await app.sources.get("binance")).instruments()
+    listed = await (await app.of(MarketParts).sources.get("binance")).instruments()
     symbols = [one.symbol for one in listed if one.quote == "USDT" and one.status is Status.TRADING][:_SYMBOLS]
     return await collect_with_bar(app, CollectOrder(symbols=symbols, timeframes=_TIMEFRAMES, limit=_CANDLES))
 
@@ -79,7 +81,7 @@ async def _sync(app: App) -> dict[str, Any] | None:
     """None when tokens of sellers cannot be kept; the candles are here all the same."""
     try:
         known = {one["name"]: one["id"] for one in await Inventories(app.database, app.settings).accounts()}
-        account_id = known.get(_SELLER) or await app.accounts.add(_SELLER, _SELLER)
+        account_id = known.get(_SELLER) or await app.of(InventoryParts).accounts.add(_SELLER, _SELLER)
         with sync_bar() as advance:
             return await SellerHere(app).sync(account_id, dry_run=False, advance=advance)
     except SecretKeyError as error:

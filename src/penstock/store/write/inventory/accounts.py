@@ -105,13 +105,6 @@ def _delete(connection: Connection, account_id: int) -> None:
     connection.execute(delete(account).where(account.c.id == account_id))
 
 
-def hold_account(connection: Connection, name: str) -> None:
-    """Keep the account from being renamed or deleted until the transaction ends; ConflictError when that has just happened."""
-    if connection.scalar(select(account.c.id).where(account.c.name == name).with_for_update(read=True)) is None:
-        message = f"account {name[:80]!r} was renamed or deleted just now; try again"
-        raise ConflictError(message)
-
-
 def _config_of(connection: Connection, account_id: int) -> Row[Any] | None:
     """The config that syncs the account. Both are locked, the configs first, as those lock them who change a config."""
     only_writer(connection, collection_config)

@@ -5,22 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import select
-
-from penstock.collection.tables import collection_config
 from penstock.errors import InvalidInputError
-from penstock.market.timeframe import Timeframe
 from penstock.runs.schedule import Timing, cron_timing
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
-    from penstock.runs.run import Submission
+    from penstock.collection.domain import ConfigRules
 
 LONGEST_INTERVAL_MINUTES = 366 * 24 * 60
 _GENTLE_MINUTES = 5
@@ -28,6 +22,7 @@ _MINUTE_S = 60
 _NEXT_RUNS = 5
 # Of two timeframes that differ by no more than this, the longer one says little that the shorter does not.
 _NEAR = 2
+_UNIT_MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 24 * 60, "w": 7 * 24 * 60, "M": 31 * 24 * 60}
 _TIMING = ("interval_minutes", "cron", "timezone")
 # A change of one of these ends the run that goes on: it collects what is not wanted any more, or when it is not.
 COLLECTED = ("symbol", "exchange", "timeframes", *_TIMING)
@@ -37,7 +32,7 @@ COLLECTED = ("symbol", "exchange", "timeframes", *_TIMING)
 class Wanted:
     """What a config says. It has either `interval_minutes` or a `cron` expression with its `timezone`.
 
-    `symbol` is unified; of an inventory it is the name of the account, which has no timeframes.
+    What `symbol` and `timeframes` are is up to the domain of the exchange.
     """
 
     symbol: str
@@ -135,27 +130,14 @@ class ConfigStore(Protocol):
         """Make these configs exist as they are wanted, all in one transaction; with `prune` all others are removed."""
 
 
-class ConfigDomain(Protocol):
-    """What the configs of an exchange can name. Each domain says so for its own exchanges, and knows nothing of the others."""
-
-    async def config_symbols(self, exchange: str, names: Sequence[str], /) -> Mapping[str, str]:
-        """The symbol of each name, as a config keeps it; InvalidInputError for a name that is not there, naming the nearest."""
-
-    def config_timeframes(self, given: Sequence[str] | None, /) -> tuple[str, ...]:
-        """Checked, each once; None: those that a config has when none are given."""
-
-    def of_config(self, connection: Connection, params: Mapping[str, Any], /) -> Submission:
-        """The run of a config, of which these are `exchange`, `symbol` and `timeframes`; InvalidInputError when the symbol is not there any more."""
-
-
 @dataclass(frozen=True, slots=True)
 class Configs:
     """Configs as users change them: fields by name, checked before anything is changed. InvalidInputError names the field that is wrong.
 
-    `domain_of` gives the domain of an exchange; `exchange` is meant when none is named.
+    `rules_of` gives the rules of an exchange; `exchange` is meant when none is named.
     """
 
-    domain_of: Callable[[str], ConfigDomain]
+    rules_of: Callable[[str], ConfigRules]
     store: ConfigStore
     exchange: str
 
@@ -198,10 +180,10 @@ class Configs:
     def _changed(self, now: Wanted, fields: Mapping[str, Any]) -> Wanted:
         """With these fields, checked as far as that goes without the exchange."""
         then = replace(now, **{name: value for name, value in fields.items() if name not in _TIMING})
-        domain = self.domain_of(then.exchange)
+        rules = self.rules_of(then.exchange)
         # Those of another domain are none here, so they do not stay when the exchange is changed.
-        kept = now.timeframes if domain is self.domain_of(now.exchange) else None
-        then = replace(then, timeframes=domain.config_timeframes(fields.get("timeframes", kept)))
+        kept = now.timeframes if rules is self.rules_of(now.exchange) else None
+        then = replace(then, timeframes=rules.config_timeframes(fields.get("timeframes", kept)))
         return _timed(then, {name: fields[name] for name in _TIMING if name in fields})
 
     async def _resolved(self, drafts: Sequence[Wanted]) -> list[Wanted]:
@@ -211,7 +193,7 @@ class Configs:
             names.setdefault(draft.exchange, []).append(draft.symbol)
         unified: dict[tuple[str, str], str] = {}
         for exchange, asked in names.items():
-            symbols = await self.domain_of(exchange).config_symbols(exchange, asked)
+            symbols = await self.rules_of(exchange).config_symbols(exchange, asked)
             unified |= {(exchange, name): symbols[name] for name in asked}
         return [replace(draft, symbol=unified[draft.exchange, draft.symbol]) for draft in drafts]
 
@@ -243,20 +225,16 @@ def _zoned(then: Wanted, given: Mapping[str, Any], timezone: str | None) -> Want
 
 
 def _near(timeframes: Sequence[str]) -> list[str]:
-    ordered = sorted((Timeframe(name) for name in timeframes), key=lambda one: one.longest_ms)
-    near = [f"{a} and {b}" for a, b in pairwise(ordered) if b.longest_ms <= _NEAR * a.longest_ms]
+    ordered = sorted(timeframes, key=_minutes)
+    near = [f"{a} and {b}" for a, b in pairwise(ordered) if _minutes(b) <= _NEAR * _minutes(a)]
     return [f"timeframes: {', '.join(near)} are nearly the same; one of them is usually enough"] if near else []
+
+
+def _minutes(timeframe: str) -> float:
+    return int(timeframe[:-1]) * _UNIT_MINUTES[timeframe[-1]]
 
 
 def difference(now: Wanted, then: Wanted) -> dict[str, tuple[object, object]]:
     """The fields that differ, each with its old and its new value."""
     old, new = asdict(now), asdict(then)
     return {name: (old[name], new[name]) for name in old if old[name] != new[name]}
-
-
-def collected(connection: Connection, exchange: str) -> set[tuple[str, str]]:
-    """The series (symbol, timeframe) of an exchange that enabled configs collect."""
-    enabled = select(collection_config.c.symbol, collection_config.c.timeframes).where(
-        collection_config.c.enabled, collection_config.c.exchange == exchange
-    )
-    return {(row.symbol, timeframe) for row in connection.execute(enabled) for timeframe in cast("list[str]", row.timeframes)}

@@ -1,0 +1,125 @@
+"""The inventory domain, declared: sellers' products at CardTrader."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penstock.collection.domain import Domain, Kind
+from penstock.domains.plugins import loaded
+from penstock.http.download import DownloadLimits
+from penstock.inventory import health
+from penstock.inventory.accounts import Accounts
+from penstock.inventory.configs import SyncConfigs
+from penstock.inventory.export.spool import Spool
+from penstock.inventory.refresh import CATALOGUE_REFRESH, CatalogueRefreshes
+from penstock.inventory.runs import InventoryRuns
+from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
+from penstock.inventory.sync import INVENTORY_SYNC, SyncLimits
+from penstock.inventory.syncs import SyncQueries
+from penstock.runs.run import LogEntry
+from penstock.store.write.inventory.accounts import SqlAccounts
+from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
+from penstock.store.write.inventory.snapshots import SqlInventoryStore
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from penstock.domains.parts import Parts
+    from penstock.http.client import HttpLimits
+    from penstock.http.governor import Budget
+    from penstock.inventory.source import InventorySource
+    from penstock.inventory.sync import Account, InventoryStore
+    from penstock.runs.context import RunContext
+    from penstock.runs.run import Run
+    from penstock.settings import Settings
+
+SOURCES = "penstock.inventory_sources"
+# A service never asks for them, so only the newest are kept.
+_MOST_FURTHER = 16
+
+
+@dataclass(frozen=True)
+class InventoryParts:
+    """What the routes and commands of the domain work with. `further` are runs that runs of this process have submitted."""
+
+    source: InventorySource
+    runs: InventoryRuns
+    refreshes: CatalogueRefreshes
+    accounts: Accounts
+    store: SqlInventoryStore
+    catalogue: SqlCatalog
+    configs: SyncConfigs
+    syncs: SyncQueries
+    further: deque[uuid.UUID]
+
+
+def declare(parts: Parts) -> Domain:
+    """The entry point."""
+    inventory = _inventory(parts)
+    return Domain(
+        name="inventory",
+        kinds=[
+            Kind(name=INVENTORY_SYNC, work=inventory.runs.sync_account, log=_of_sync, plan=inventory.configs.scheduled),
+            Kind(name=CATALOGUE_REFRESH, work=inventory.refreshes.refresh, log=_of_refresh),
+        ],
+        configs=inventory.configs,
+        rules=health.RULES,
+        uses=[inventory],
+    )
+
+
+def _inventory(parts: Parts) -> InventoryParts:
+    database = parts.database
+    source = make_inventory_source(parts.settings, parts.http, parts.budgets.of)
+    store = SqlInventoryStore(database, parts.vault)
+    further: deque[uuid.UUID] = deque(maxlen=_MOST_FURTHER)
+    refreshes = CatalogueRefreshes(source, store, SqlBlueprints(), database, further.append)
+    return InventoryParts(
+        source=source,
+        runs=make_inventory_runs(parts.settings, source, store, refreshes.published),
+        refreshes=refreshes,
+        accounts=Accounts(source, SqlAccounts(database, parts.vault)),
+        store=store,
+        catalogue=SqlCatalog(database),
+        configs=SyncConfigs(database),
+        syncs=SyncQueries(parts.runs),
+        further=further,
+    )
+
+
+def make_inventory_source(settings: Settings, http: HttpLimits, budget: Callable[[str, int], Budget]) -> InventorySource:
+    """The marketplace; `budget` gives the budget of a name, with windows of so many seconds: each account has its own."""
+    export = DownloadLimits(
+        first_byte_s=settings.export_first_byte_s,
+        idle_s=settings.export_idle_s,
+        total_s=settings.export_deadline_s,
+        attempts=settings.export_attempts,
+    )
+    config = InventorySourceConfig(base_url=settings.of_provider(MARKETPLACE).url, http=http, export=export, budget=budget)
+    source: InventorySource = loaded(SOURCES, MARKETPLACE)(config)
+    return source
+
+
+def make_inventory_runs(
+    settings: Settings, source: InventorySource, store: InventoryStore, on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None
+) -> InventoryRuns:
+    """What syncs inventories into a store."""
+    limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)
+    return InventoryRuns(source, store, Spool(settings.export_folder), limits, on_published)
+
+
+def _of_sync(run: Run) -> Sequence[LogEntry]:
+    return _row(run, dry_run=bool(run.params.get("dry_run")))
+
+
+def _of_refresh(run: Run) -> Sequence[LogEntry]:
+    return _row(run)
+
+
+def _row(run: Run, **metadata: object) -> Sequence[LogEntry]:
+    """Its symbol is the name of the account. What another version has submitted may not name it: then the row has no symbol."""
+    name = run.params.get("account")
+    return [LogEntry(job_type=run.kind, symbol=None if name is None else str(name), exchange=MARKETPLACE, metadata=metadata)]

@@ -1,0 +1,202 @@
+"""The market domain, declared: candles of the exchanges that installed packages bring."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from penstock.collection.domain import Domain, Kind
+from penstock.domains.parts import http_limits
+from penstock.domains.plugins import brought, loaded, malformed
+from penstock.errors import InvalidInputError
+from penstock.market import health
+from penstock.market.collect.collection import CollectOptions
+from penstock.market.collect.log import collection_entries
+from penstock.market.collect.repeats import SHARE
+from penstock.market.configured import Configured
+from penstock.market.queries import unified
+from penstock.market.runs import AUDIT, BACKFILL, COLLECTION, SCHEDULED_COLLECTION, SYMBOL_REFRESH, MarketRuns
+from penstock.market.source import Declaration, SourceClass, SourceConfig
+from penstock.market.verify.runs import VERIFY, VerifyRuns
+from penstock.runs.run import LogEntry
+from penstock.runs.schedule import Schedule
+from penstock.store.checks import checks_of
+from penstock.store.write.budget import SqlRepeats
+from penstock.store.write.candles import SqlCandleStore
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from penstock.domains.parts import Parts
+    from penstock.http.governor import Budget
+    from penstock.market.collect.collection import Progress
+    from penstock.market.collect.repeats import Repeats
+    from penstock.market.source import MarketSource
+    from penstock.runs.run import Run, Submission
+    from penstock.settings import Settings
+
+SOURCES = "penstock.sources"
+# The job name of what collects all that is configured.
+COLLECT_ALL = "collect_data_all"
+_HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
+
+
+def exchanges() -> list[str]:
+    """The exchanges that installed packages bring."""
+    return sorted(brought(SOURCES))
+
+
+def source_class(exchange: str) -> SourceClass:
+    """What makes the source of an exchange; InvalidInputError when no installed package brings a usable one."""
+    if exchange not in brought(SOURCES):
+        message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}"
+        raise InvalidInputError(message, field="exchange")
+    found: Any = loaded(SOURCES, exchange)
+    declared = getattr(found, "declaration", None)
+    if not callable(found) or not isinstance(declared, Declaration):
+        raise malformed(SOURCES, exchange, "it has no `declaration`, a penstock.market.source.Declaration")
+    if declared.name != exchange:
+        raise malformed(SOURCES, exchange, f"it declares itself as {declared.name!r}")
+    made: SourceClass = found
+    return made
+
+
+class MarketSources:
+    """The open sources of this process: one for each exchange, so that all runs share its limits."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.exchanges = exchanges()
+        self._open: dict[str, MarketSource] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    async def get(self, exchange: str) -> MarketSource:
+        """The open source of an exchange; InvalidInputError when no installed package brings one."""
+        if exchange not in self._open:
+            settings, declared = self._parts.settings, source_class(exchange).declaration
+            budget = self._parts.budgets.of(_budget_name(settings, declared), declared.limit.window_s)
+            self._open[exchange] = await self._stack.enter_async_context(make_source(exchange, settings, budget))
+        return self._open[exchange]
+
+    def repeats(self, source: MarketSource) -> Repeats:
+        """What runs may spend on gaps that were asked for before."""
+        name = _budget_name(self._parts.settings, source.declaration)
+        return SqlRepeats(self._parts.database, name, per_minute=max(1, int(source.pages_per_minute * SHARE)))
+
+    def pages_per_minute(self, provider: str) -> int | None:
+        """What a provider allows, under the name of its budget; None for one that this process has not asked for anything yet."""
+        named = {_budget_name(self._parts.settings, one.declaration): one for one in self._open.values()}
+        return named[provider].pages_per_minute if provider in named else None
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Close all connections in the end."""
+        async with self._stack:
+            yield
+
+
+def make_source(exchange: str, settings: Settings, budget: Budget) -> MarketSource:
+    """A source that is not open yet."""
+    own = settings.of_provider(exchange)
+    return source_class(exchange)(SourceConfig(base_url=own.url, limit_per_window=own.weight_per_minute, http=http_limits(settings), budget=budget))
+
+
+def _budget_name(settings: Settings, declared: Declaration) -> str:
+    """A provider counts by the asking address, so all of its own hosts have one budget; what else it is pointed at has a budget of its own."""
+    url = settings.of_provider(declared.name).url or ""
+    return declared.name if not url or declared.is_own(url) else url
+
+
+@dataclass(frozen=True)
+class MarketParts:
+    """What the routes and commands of the domain work with."""
+
+    runs: MarketRuns
+    verify: VerifyRuns
+    sources: MarketSources
+    store: SqlCandleStore
+    followed: dict[uuid.UUID, Callable[[Progress], None]] = field(default_factory=dict)
+    watched: dict[uuid.UUID, Callable[[int, str], None]] = field(default_factory=dict)
+
+
+def declare(parts: Parts) -> Domain:
+    """The entry point."""
+    for exchange in exchanges():
+        source_class(exchange)
+    market = _market(parts)
+    return Domain(
+        name="market",
+        kinds=_kinds(market),
+        configs=market.runs,
+        schedules=_schedules(parts, market.runs.configured.exchange),
+        first_runs=lambda: _first_runs(market.runs),
+        rules=health.rules(market.runs.configured, COLLECT_ALL),
+        logged_names=unified,
+        uses=[market],
+        lifetime=market.sources.open(),
+    )
+
+
+def _market(parts: Parts) -> MarketParts:
+    settings, database = parts.settings, parts.database
+    sources, store = MarketSources(parts), SqlCandleStore(database)
+    options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
+    configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
+    followed: dict[uuid.UUID, Callable[[Progress], None]] = {}
+    watched: dict[uuid.UUID, Callable[[int, str], None]] = {}
+
+    def progressed(run: Run, progress: Progress) -> None:
+        if (follow := followed.get(run.task_id)) is not None:
+            follow(progress)
+
+    def verified(run: Run, percent: int, message: str) -> None:
+        if (watch := watched.get(run.task_id)) is not None:
+            watch(percent, message)
+
+    runs = MarketRuns(sources, database, store, configured, options, progressed)
+    verify = VerifyRuns(sources.get, database, store, checks_of(database.url.get_backend_name()), options, verified)
+    return MarketParts(runs, verify, sources, store, followed, watched)
+
+
+def _kinds(market: MarketParts) -> Sequence[Kind]:
+    runs, verify = market.runs, market.verify
+    return [
+        Kind(name=COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled, judged=True),
+        Kind(name=SCHEDULED_COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled),
+        Kind(name=BACKFILL, work=runs.collect, log=_of_collection),
+        Kind(name=AUDIT, work=runs.collect, log=_of_collection, plan=runs.audit),
+        Kind(name=SYMBOL_REFRESH, work=runs.refresh, log=_of_refresh, plan=runs.refreshed, judged=True),
+        Kind(name=VERIFY, work=verify.work, log=_of_verification),
+    ]
+
+
+def _of_collection(run: Run) -> Sequence[LogEntry]:
+    # For who reads the log the first two are of one type; which config or schedule it was is said by the job's name.
+    return collection_entries(COLLECTION if run.kind == SCHEDULED_COLLECTION else run.kind, run.params)
+
+
+def _of_refresh(run: Run) -> Sequence[LogEntry]:
+    return [LogEntry(job_type=run.kind, exchange=str(run.params["exchange"]))]
+
+
+def _of_verification(run: Run) -> Sequence[LogEntry]:
+    exchange = run.params.get("exchange")
+    return [LogEntry(job_type=run.kind, exchange=None if exchange is None else str(exchange))]
+
+
+def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
+    settings, params = parts.settings, {"exchange": exchange}
+    refresh_s = settings.symbol_refresh_interval
+    return [
+        Schedule(name="refresh_symbols", kind=SYMBOL_REFRESH, interval_s=refresh_s, first_after_s=refresh_s, params=params),
+        Schedule(name=COLLECT_ALL, kind=SCHEDULED_COLLECTION, interval_s=settings.collection_interval, params=params),
+        Schedule(name=AUDIT, kind=AUDIT, interval_s=_DAY_S, first_after_s=_HOUR_S, params=params),
+    ]
+
+
+async def _first_runs(runs: MarketRuns) -> Sequence[Submission]:
+    """Symbols that nobody has looked up yet are looked up at once."""
+    return [runs.symbol_refresh(runs.configured.exchange)] if await runs.knows_nothing() else []

@@ -1,0 +1,64 @@
+"""What a domain is made of in one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penstock.http.client import HttpLimits
+from penstock.runs.events import EventsLost, ProviderPaused
+from penstock.store.write.budget import SqlBudget
+
+if TYPE_CHECKING:
+    from penstock.access.vault import Vault
+    from penstock.runs.queries import RunQueries
+    from penstock.settings import Settings
+    from penstock.store.database import Database
+
+
+class Budgets:
+    """The budgets of providers that this process asks, each shared with the other processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, SqlBudget] = {}
+
+    def of(self, name: str, window_s: int = 60) -> SqlBudget:
+        """The budget of a name, in windows of so many seconds."""
+        return self._known.setdefault(name, SqlBudget(self._database, name, window_s=window_s))
+
+    async def heed_pauses(self) -> None:
+        """When a provider told another process to wait, what this one was granted is void; runs until cancelled."""
+        with self._database.events.subscribed() as subscription:
+            async for events in subscription:
+                if any(isinstance(event, ProviderPaused | EventsLost) for event in events):
+                    for budget in self._known.values():
+                        budget.generation += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the function of an entry point `penstock.domains` is called with."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    runs: RunQueries
+    budgets: Budgets
+
+    @property
+    def http(self) -> HttpLimits:
+        """The limits of requests to a provider."""
+        return http_limits(self.settings)
+
+
+def http_limits(settings: Settings) -> HttpLimits:
+    """The limits of requests to a provider."""
+    return HttpLimits(
+        idle_s=settings.request_idle_s,
+        deadline_s=settings.request_deadline_s,
+        attempts=settings.request_attempts,
+        longest_pause_s=settings.request_longest_pause_s,
+        connections=settings.request_concurrency,
+        proxy=settings.proxy.get_secret_value() if settings.proxy else "",
+    )
