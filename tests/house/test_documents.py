@@ -22,7 +22,7 @@ from penstock.market.configured import Configured
 from penstock.market.health import rules as market_rules
 from penstock.market.verify.finding import Kind
 from penstock.settings import Settings
-from penstock.simulator.fault_kinds import PARAMETERS
+from penstock.simulator.faults.parse import PARAMETERS
 from penstock.store.health import HealthQueries
 from tests.house.sources import ROOT
 

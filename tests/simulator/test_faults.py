@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from penstock.simulator.fault_kinds import PARAMETERS
-from penstock.simulator.faults import parse_fault
+from penstock.simulator.faults.parse import PARAMETERS, parse_fault
 from penstock.simulator.server import SimulatorSettings, running
 from tests.simulator.conftest import NOW_MS
 

@@ -1,1 +1,4 @@
-"""A Binance-shaped exchange and a CardTrader-shaped marketplace on one's machine: deterministic, with fault switches, can replay recorded data."""
+"""The simulator: a Binance-shaped exchange and a CardTrader-shaped marketplace on this machine.
+
+Its data are deterministic or recorded, its faults on demand.
+"""

@@ -1,27 +1,27 @@
-"""What was asked of the simulator, and when: so that a test can prove how often a client came, and that it stayed away when told to."""
+"""What the simulator was asked, and when: it proves how often a client came, or stayed away."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 _REQUESTS_KEPT = 10_000
 
 
 @dataclass(slots=True)
 class Asked:
-    """One request; `at_s` is real time in seconds since the epoch, `status` stays None while, or when, it is not answered."""
+    """A request; `at` is real time in seconds since the epoch, `status` None while unanswered."""
 
-    at_s: float
+    at: float
     path: str
     query: str
     status: int | None = None
     faults: list[str] = field(default_factory=list)
 
     def shown(self) -> dict[str, object]:
-        """As the admin path answers it."""
-        return {"at": self.at_s, "path": self.path, "query": self.query, "status": self.status, "faults": self.faults}
+        """As the admin path shows it."""
+        return asdict(self)
 
 
 class Journal:
@@ -43,6 +43,5 @@ class Journal:
         return list(self._newest)[-limit:] if limit > 0 else []
 
     def forget(self) -> None:
-        """Start counting at zero."""
         self.counts.clear()
         self._newest.clear()

@@ -1,16 +1,17 @@
-"""A response that faults may still change before it is sent: its framing, compression, pace, and where it is cut."""
+"""A response that faults can still change: its framing, compression and pace, and where it ends."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.web_request import BaseRequest
@@ -22,7 +23,7 @@ _PIECE = 256 * 1024
 
 
 class Content(Protocol):
-    """Bytes with a known length, read a piece at a time."""
+    """Bytes of a known length, read a piece at a time."""
 
     @property
     def length(self) -> int: ...
@@ -31,31 +32,31 @@ class Content(Protocol):
 
 
 class Source(Protocol):
-    """What is sent, once it is known whether it goes compressed; getting it ready may take seconds."""
+    """What is sent, compressed or not; to open it may take seconds."""
 
     async def opened(self, *, compressed: bool) -> Content: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Body:
     """A body in memory."""
 
-    body: bytes
+    text: bytes
 
     @property
     def length(self) -> int:
-        return len(self.body)
+        return len(self.text)
 
     def read(self, first: int, size: int) -> bytes:
-        return self.body[first : first + size]
+        return self.text[first : first + size]
 
     async def opened(self, *, compressed: bool) -> Content:
-        return Whole(gzip.compress(self.body, GZIP_LEVEL, mtime=0)) if compressed else self
+        return Body(gzip.compress(self.text, GZIP_LEVEL, mtime=0)) if compressed else self
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`size` bytes at a time, a piece every `every_s` seconds."""
+    """`size` bytes every `every_s` seconds."""
 
     size: int
     every_s: float
@@ -71,7 +72,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How many of the bytes are sent. When `framed` the framing hides the cut: the length is that of what is sent, the last chunk ends the body."""
+    """How many of the bytes are sent; `framed` has the framing hide that the others are missing."""
 
     kept: Callable[[int], int]
     framed: bool
@@ -80,7 +81,9 @@ class Cut:
 class Outgoing(web.StreamResponse):
     """Sent by aiohttp when the handler has returned it, in bounded memory."""
 
-    def __init__(self, source: Source, *, status: int = 200, content_type: str = "application/json") -> None:
+    def __init__(
+        self, source: Source, *, status: int = 200, content_type: str = "application/json"
+    ) -> None:
         super().__init__(status=status, headers={"Content-Type": content_type})
         self.source = source
         self.compressed = False
@@ -90,17 +93,19 @@ class Outgoing(web.StreamResponse):
         self.cut: Cut | None = None
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        """Called by aiohttp: sends headers and body; what follows is the end that the framing asks for."""
+        """Send headers and body; aiohttp calls this and then ends the body as the framing asks."""
         content = await self.source.opened(compressed=self.compressed)
-        length = max(0, min(self.cut.kept(content.length), content.length)) if self.cut else content.length
-        self._frame(length if self.cut and self.cut.framed else content.length)
+        whole = length = content.length
+        if self.cut:
+            length = max(0, min(self.cut.kept(whole), whole))
+        self._frame(length if self.cut and self.cut.framed else whole)
         writer = await super().prepare(request)
         before = min(self.gate.at, length) if self.gate else 0
         await self._send(content, 0, before)
         if self.gate:
             await self.gate.opened()
         await self._send(content, before, length)
-        if length < content.length and self.cut and not self.cut.framed and request.transport:
+        if length < whole and self.cut and not self.cut.framed and request.transport:
             request.transport.close()
         return writer
 
@@ -113,7 +118,7 @@ class Outgoing(web.StreamResponse):
             case "chunked":
                 self.enable_chunked_encoding()
             case "close":
-                # aiohttp frames every HTTP/1.1 body; this is how its own WebSocketResponse asks it not to.
+                # aiohttp frames every HTTP/1.1 body; its own WebSocketResponse opts out like this.
                 self._length_check = False
                 self.force_close()
 
@@ -127,14 +132,22 @@ class Outgoing(web.StreamResponse):
                 await asyncio.sleep(max(0.0, due_s - loop.time()))
 
 
+def gzipped(pieces: Iterable[bytes], level: int = GZIP_LEVEL) -> Iterator[bytes]:
+    """The same bytes, compressed in bounded memory."""
+    packer = zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
+
+
 def outgoing(response: web.StreamResponse) -> Outgoing | None:
-    """The response as one that can still be changed; None when it is being sent already."""
+    """The response as one that can be changed; None when it is already being sent."""
     if isinstance(response, Outgoing):
         return response
     if not isinstance(response, web.Response):
         return None
-    body = response.body if isinstance(response.body, bytes) else b""
-    changeable = Outgoing(Whole(body), status=response.status)
+    text = response.body if isinstance(response.body, bytes) else b""
+    changeable = Outgoing(Body(text), status=response.status)
     changeable.headers.update(response.headers)
     changeable.headers.popall("Content-Length", None)
     return changeable

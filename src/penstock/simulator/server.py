@@ -1,6 +1,6 @@
-"""The simulator as a server: settings, the aiohttp application, and two ways to run it.
+"""The simulator as a server: its settings, the aiohttp application, and two ways to run it.
 
-`serve` runs until it is cancelled; `running` is for tests and benchmarks, which learn the base URL from it.
+`serve` runs until it is cancelled; `running` gives tests and benchmarks the base URL.
 """
 
 from __future__ import annotations
@@ -8,36 +8,36 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from penstock.errors import InvalidInputError
-from penstock.simulator.admin import Admin
+from penstock.simulator.admin import AccountsAdmin, Admin
+from penstock.simulator.binance.api import BinanceApi
+from penstock.simulator.binance.exchange import Exchange
+from penstock.simulator.binance.generated import generated_series
+from penstock.simulator.binance.instruments import catalogue
+from penstock.simulator.binance.limits import Limits
+from penstock.simulator.binance.replay import read_folder
 from penstock.simulator.cardtrader.accounts import Accounts, check_products, parse_accounts
-from penstock.simulator.cardtrader.admin import AccountsAdmin
 from penstock.simulator.cardtrader.bucket import Buckets
 from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.cardtrader.export import Press
 from penstock.simulator.cardtrader.marketplace import Marketplace
 from penstock.simulator.cardtrader.refusals import PREFIX
-from penstock.simulator.catalogue import catalogue
 from penstock.simulator.clock import EARLIEST_MS, Clock, check_now, check_speed
-from penstock.simulator.door import Door
-from penstock.simulator.exchange import Exchange
-from penstock.simulator.faults import Faults, parse_fault
-from penstock.simulator.gate import Gate
-from penstock.simulator.generated import generated_series
+from penstock.simulator.faults.active import ActiveFaults
+from penstock.simulator.faults.parse import parse_fault
 from penstock.simulator.journal import Journal
-from penstock.simulator.limits import Limits
-from penstock.simulator.replay import read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from penstock.simulator.exchange import Series
-    from penstock.simulator.recorded import RecordedSeries
+    from penstock.simulator.binance.exchange import Series
+    from penstock.simulator.binance.recorded import RecordedSeries
 
 _MOST_SYMBOLS = 5000
 _SHUTDOWN_S = 0.5
@@ -47,14 +47,16 @@ _SHUTDOWN_S = 0.5
 class SimulatorSettings:
     """What is simulated. Raises InvalidInputError naming the field and the fix.
 
-    `seed` decides all generated data. `now_ms` is where the clock starts (None: real time), `speed` how many of its seconds pass in a real one.
-    `limits` False counts request weight without ever refusing. `faults` are on from the start, written `name:key=value,key=value`.
+    `seed` decides all generated data. The clock starts at `now_ms` (None: real time); `speed` is
+    how many of its seconds pass in a real one. `limits` False refuses nothing and still counts.
+    `faults` are on from the start, written `name:key=value,key=value`.
 
-    `accounts` are the sellers on CardTrader, written `TOKEN` or `TOKEN:PRODUCTS`; `products` is how many each has that does not say.
-    `expansions` leaves CardTrader's catalogue so many of each game (None: all); what a seller has is chosen from those.
+    `accounts` are the sellers on CardTrader, written `TOKEN:PRODUCTS` or, to have `products`,
+    `TOKEN`. `expansions` cuts the catalogue down to so many for each game (None: all of them).
 
-    `replay` is a folder of recorded data (see penstock.simulator.replay). A recorded symbol answers from its recording alone; the generated ones stay
-    beside it unless `replay_only`. The clock then starts just after the newest recorded candle, unless `now_ms` says otherwise.
+    `replay` is a folder of recorded data (see penstock.simulator.binance.replay). A recorded symbol
+    answers from its recording alone; the generated ones stay beside it unless `replay_only`. The
+    clock then starts just after the newest recorded candle, unless `now_ms` says otherwise.
     """
 
     seed: int = 1
@@ -87,23 +89,40 @@ class SimulatorSettings:
         parse_accounts(self.accounts, check_products(self.products))
 
 
-def application(settings: SimulatorSettings, tell: Callable[[str], None] = lambda _: None) -> web.Application:
-    """The aiohttp application; loading and generating take some tenths of a second, so call it in a thread when a loop is running.
+def application(
+    settings: SimulatorSettings, tell: Callable[[str], None] = lambda _: None
+) -> web.Application:
+    """The aiohttp application; `tell` hears what of a folder is not replayed.
 
-    `tell` hears what of a folder is not replayed.
+    It takes some tenths of a second: call it in a thread when a loop is running.
     """
     recorded = read_folder(settings.replay, tell) if settings.replay else {}
     clock = Clock(settings.now_ms or _just_after(recorded), settings.speed)
     journal = Journal()
-    exchange = Exchange(_series(settings, recorded))
-    faults = Faults(settings.seed, clock, map(parse_fault, settings.faults))
-    door = Door(journal, faults)
+    faults = ActiveFaults(settings.seed, clock, map(parse_fault, settings.faults))
+    limits = Limits(enforced=settings.limits)
+    binance = BinanceApi(Exchange(_series(settings, recorded)), clock, limits)
     marketplace = _marketplace(settings)
+    answered = partial(_answered, journal, faults)
     app = web.Application()
-    app.add_routes([*Admin(clock, journal, faults).routes(), *AccountsAdmin(marketplace).routes()])
-    app.router.add_route("*", f"{PREFIX}/{{path:.*}}", door.to(marketplace.answer))
-    app.router.add_route("*", "/{path:.*}", door.to(Gate(exchange, clock, Limits(enforced=settings.limits)).answer))
+    app.add_routes(Admin(clock, journal, faults).routes())
+    app.add_routes(AccountsAdmin(marketplace).routes())
+    app.router.add_route("*", f"{PREFIX}/{{path:.*}}", partial(answered, marketplace.answer))
+    app.router.add_route("*", "/{path:.*}", partial(answered, binance.answer))
     return app
+
+
+async def _answered(
+    journal: Journal,
+    faults: ActiveFaults,
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    request: web.Request,
+) -> web.StreamResponse:
+    """A provider's answer, noted on arrival, as the faults make it."""
+    asked = journal.enter(request.path, request.query_string)
+    response = await faults.around(request, asked, partial(answer, request))
+    asked.status = response.status
+    return response
 
 
 def _marketplace(settings: SimulatorSettings) -> Marketplace:
@@ -112,10 +131,13 @@ def _marketplace(settings: SimulatorSettings) -> Marketplace:
     return Marketplace(shared, accounts, Buckets(enforced=settings.limits), Press())
 
 
-def _series(settings: SimulatorSettings, recorded: Mapping[str, RecordedSeries]) -> dict[str, Series]:
-    """Recorded candles come before generated ones; a symbol of which only the name was recorded does not replace a generated one."""
-    generated = {} if settings.replay_only else generated_series(settings.seed, catalogue(settings.seed, settings.symbols))
-    return {**recorded, **generated, **{symbol: series for symbol, series in recorded.items() if series.rows}}
+def _series(
+    settings: SimulatorSettings, recorded: Mapping[str, RecordedSeries]
+) -> dict[str, Series]:
+    """Recorded symbols, then generated ones; one recorded without candles replaces none."""
+    instruments = {} if settings.replay_only else catalogue(settings.seed, settings.symbols)
+    with_candles = {symbol: series for symbol, series in recorded.items() if series.rows}
+    return {**recorded, **generated_series(settings.seed, instruments), **with_candles}
 
 
 def _just_after(recorded: Mapping[str, RecordedSeries]) -> int | None:
@@ -125,19 +147,25 @@ def _just_after(recorded: Mapping[str, RecordedSeries]) -> int | None:
 
 @asynccontextmanager
 async def running(
-    settings: SimulatorSettings, *, host: str = "127.0.0.1", port: int = 0, tell: Callable[[str], None] = lambda _: None
+    settings: SimulatorSettings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[str]:
-    """Run the simulator in this loop; gives its base URL, such as http://127.0.0.1:41234. Port 0 takes a free one. `tell`: see `application`.
+    """Run the simulator in this loop; gives its base URL, such as http://127.0.0.1:41234.
 
-    Raises InvalidInputError when the address cannot be bound.
+    Port 0 takes a free one. `tell`: see `application`. Raises InvalidInputError when the address
+    cannot be bound.
     """
     app = await asyncio.to_thread(application, settings, tell)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S
+    )
     await runner.setup()
     try:
         await _bind(runner, host, port)
-        bound = runner.addresses[0][1]
-        yield f"http://{host}:{bound}"
+        yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 
@@ -152,5 +180,6 @@ async def _bind(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        msg = f"port: cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
+        reason = f"cannot listen on {host}:{port} ({error.strerror})"
+        msg = f"port: {reason}; choose another with --port"
         raise InvalidInputError(msg, field="port") from error

@@ -1,1 +1,1 @@
-"""The CardTrader side of the simulator: a catalogue, sellers' products in versions, and the read endpoints of API v2."""
+"""The CardTrader side of the simulator: a catalogue, sellers' products, the reads of API v2."""

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from penstock.simulator.cardtrader.catalogue import Catalogue
 
 _FIRST_USER = 1001
-_BEARER = "Bearer "
 
 
 def parse_accounts(texts: Iterable[str], products: int) -> list[Account]:
-    """Accounts written `TOKEN` or `TOKEN:PRODUCTS`; `products` is for those that do not say. Raises InvalidInputError."""
+    """Accounts written `TOKEN`, which have `products`, or `TOKEN:PRODUCTS`.
+
+    Raises InvalidInputError.
+    """
     accounts = [_parse(text, _FIRST_USER + number, products) for number, text in enumerate(texts)]
     tokens = [account.token for account in accounts]
     if twice := [token for token in tokens if tokens.count(token) > 1]:
@@ -30,7 +32,10 @@ def parse_accounts(texts: Iterable[str], products: int) -> list[Account]:
 def _parse(text: str, user_id: int, products: int) -> Account:
     token, colon, count = text.partition(":")
     if not re.fullmatch(r"[\w.-]{1,200}", token, re.ASCII) or (colon and not count.isdecimal()):
-        msg = f"account: {text!r} is not TOKEN or TOKEN:PRODUCTS, such as demo:5000; a token has letters, digits, dots, dashes"
+        msg = (
+            f"account: {text!r} is not TOKEN or TOKEN:PRODUCTS, such as demo:5000; "
+            "a token has letters, digits, dots, dashes"
+        )
         raise InvalidInputError(msg, field="account")
     return Account(token, user_id, check_products(int(count) if colon else products))
 
@@ -50,8 +55,9 @@ class Accounts:
         self.all = {account.token: Inventory(catalogue, account) for account in accounts}
 
     def of(self, authorization: str | None) -> Inventory | None:
-        """The inventory of the account that the header names; None when there is no such token."""
-        return self.all.get((authorization or "").removeprefix(_BEARER)) if (authorization or "").startswith(_BEARER) else None
+        """The inventory whose token the header has, if any."""
+        scheme, _, token = (authorization or "").partition(" ")
+        return self.all.get(token) if scheme == "Bearer" else None
 
     def find(self, token: str) -> Inventory:
         """The same by the token itself. Raises NotFoundError."""

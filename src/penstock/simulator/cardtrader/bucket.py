@@ -15,7 +15,10 @@ class _Bucket:
 
 
 class Buckets:
-    """A bucket for each token, from which every request takes one, and which fills up in 10 s; when `enforced` is False nothing is refused."""
+    """A bucket for each token, which fills up in 10 s: each request takes one.
+
+    Unless `enforced`, nothing is refused.
+    """
 
     def __init__(self, *, enforced: bool) -> None:
         self._enforced = enforced

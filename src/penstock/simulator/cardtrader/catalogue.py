@@ -1,6 +1,7 @@
-"""The generated catalogue: games, categories with their properties, expansions, blueprints. A function of the seed alone.
+"""The generated catalogue: games, categories, expansions, blueprints. It follows from the seed.
 
-Ids of games and conditions, languages and property names are CardTrader's; names of expansions and cards are invented.
+Game ids, conditions, languages and property names are CardTrader's; expansions and cards are
+invented.
 """
 
 from __future__ import annotations
@@ -9,12 +10,24 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from penstock.simulator.cardtrader.names import COLORS, CONDITIONS, FIRST, GAMES, ODD, PLACES, RARITIES, SECOND, VERSIONS
+from penstock.simulator.cardtrader.names import (
+    COLORS,
+    CONDITIONS,
+    FIRST,
+    GAMES,
+    ODD,
+    PLACES,
+    RARITIES,
+    SECOND,
+    VERSIONS,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+_T = TypeVar("_T")
 
 _BLUEPRINTS_AN_ID = 1000
 _FIRST_EXPANSION, _FIRST_CATEGORY = 1, 1
@@ -24,7 +37,10 @@ _SITE = "https://cardtrader.com/uploads/blueprints/image"
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """A game; `prefix` begins the names of its own properties, `single`, `sealed` and `supply` are its categories' ids."""
+    """A game; `prefix` begins the names of its properties.
+
+    `single`, `sealed` and `supply` are the ids of its categories.
+    """
 
     id: int
     name: str
@@ -64,7 +80,10 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What a product is an example of; one that is not `single` is sealed goods or a supply, whose products have no properties."""
+    """What a product is an example of: a `single` card, sealed goods, or a supply.
+
+    Only cards have properties.
+    """
 
     id: int
     name: str
@@ -84,14 +103,21 @@ class Blueprint:
         if not self.single:
             return {}
         prefix = self.expansion.game.prefix
-        magic = {"cmc": str(self.noise[5] % 8), "mtg_card_colors": COLORS[self.noise[6] % len(COLORS)]} if prefix == "mtg" else {}
-        return {"collector_number": self.number, f"{prefix}_rarity": self.rarity, "tournament_legal": True} | magic
+        properties: dict[str, object] = {
+            "collector_number": self.number,
+            f"{prefix}_rarity": self.rarity,
+            "tournament_legal": True,
+        }
+        if prefix == "mtg":
+            properties["cmc"] = str(self.noise[5] % 8)
+            properties["mtg_card_colors"] = _pick(COLORS, self.noise[6])
+        return properties
 
 
 class Catalogue:
-    """Everything that all sellers share, made when it is first asked for: about 20,000 blueprints in 104 expansions of 5 games.
+    """What all sellers share, made when first asked for: 21,000 blueprints in 104 expansions.
 
-    A smaller one has the first `expansions` of each game alone.
+    A smaller one has only the first `expansions` of each game.
     """
 
     def __init__(self, seed: int, expansions: int | None = None) -> None:
@@ -101,7 +127,9 @@ class Catalogue:
     @cached_property
     def games(self) -> list[Game]:
         return [
-            Game(number, name, display, prefix, tuple(languages.split()), _FIRST_CATEGORY + 3 * index)
+            Game(
+                number, name, display, prefix, tuple(languages.split()), _FIRST_CATEGORY + 3 * index
+            )
             for index, (number, name, display, prefix, _, languages) in enumerate(GAMES)
         ]
 
@@ -120,8 +148,7 @@ class Catalogue:
         return [blueprint for expansion in self.expansions for blueprint in self.of(expansion)]
 
     def find(self, expansion_id: int) -> Expansion | None:
-        """The expansion with this id."""
-        return next((expansion for expansion in self.expansions if expansion.id == expansion_id), None)
+        return next((each for each in self.expansions if each.id == expansion_id), None)
 
     def of(self, expansion: Expansion) -> Iterator[Blueprint]:
         """The blueprints of one expansion, in order of their ids."""
@@ -129,22 +156,22 @@ class Catalogue:
 
     def _expansion(self, expansion_id: int, game: Game) -> Expansion:
         noise = _noise(self.seed, f"expansion {expansion_id}")
-        name = f"{FIRST[noise[0] % len(FIRST)]} {SECOND[noise[1] % len(SECOND)]}s of {PLACES[noise[2] % len(PLACES)]}"
-        return Expansion(expansion_id, game, f"{game.prefix[0]}{expansion_id:x}{chr(97 + noise[3] % 26)}", name, 60 + noise[4])
+        first, second, place = map(_pick, (FIRST, SECOND, PLACES), noise)
+        code = f"{game.prefix[0]}{expansion_id:x}{chr(97 + noise[3] % 26)}"
+        return Expansion(expansion_id, game, code, f"{first} {second}s of {place}", 60 + noise[4])
 
     def _blueprint(self, expansion: Expansion, number: int) -> Blueprint:
         """The first three are sealed goods, the fourth is a supply, the others are single cards."""
         noise = _noise(self.seed, f"blueprint {expansion.id} {number}")
         game = expansion.game
-        blueprint_id = expansion.id * _BLUEPRINTS_AN_ID + number
+        rarity, printed = _pick(RARITIES, noise[4]), _number(game, expansion, number)
+        name, version, category = _card(noise), _pick(VERSIONS, noise[3]), game.single
         if number <= len(_SEALED):
-            return Blueprint(blueprint_id, f"{expansion.name} {_SEALED[number - 1]}", "", expansion, game.sealed, "", "", noise)
-        if number == len(_SEALED) + 1:
-            return Blueprint(blueprint_id, f"{expansion.name} Sleeves (60)", None, expansion, game.supply, "", "", noise)
-        version = VERSIONS[noise[3] % len(VERSIONS)]
-        return Blueprint(
-            blueprint_id, _card(noise), version, expansion, game.single, RARITIES[noise[4] % len(RARITIES)], _number(game, expansion, number), noise
-        )
+            name, version, category = f"{expansion.name} {_SEALED[number - 1]}", "", game.sealed
+        elif number == len(_SEALED) + 1:
+            name, version, category = f"{expansion.name} Sleeves (60)", None, game.supply
+        blueprint_id = expansion.id * _BLUEPRINTS_AN_ID + number
+        return Blueprint(blueprint_id, name, version, expansion, category, rarity, printed, noise)
 
 
 @lru_cache(maxsize=2)
@@ -170,20 +197,29 @@ def shown_categories(game: Game) -> list[dict[str, object]]:
         _property(f"{game.prefix}_rarity", tuple(dict.fromkeys(RARITIES))),
         _property("condition", CONDITIONS),
         language,
-        *(_property(name, (True, False)) for name in (game.flag, "signed", "altered", "tournament_legal")),
+        *map(_flag, (game.flag, "signed", "altered", "tournament_legal")),
         _property("collector_number", ()),
     ]
+    categories = [
+        (game.single, "Single Card", single),
+        (game.sealed, "Sealed Products", [language]),
+        (game.supply, "Sleeves", []),
+    ]
     return [
-        {"id": game.single, "name": f"{game.name} Single Card", "game_id": game.id, "properties": single},
-        {"id": game.sealed, "name": f"{game.name} Sealed Products", "game_id": game.id, "properties": [language]},
-        {"id": game.supply, "name": f"{game.name} Sleeves", "game_id": game.id, "properties": []},
+        {"id": id_, "name": f"{game.name} {name}", "game_id": game.id, "properties": properties}
+        for id_, name, properties in categories
     ]
 
 
 def shown_blueprint(blueprint: Blueprint) -> dict[str, object]:
-    """As `/blueprints/export` lists it; ids of other shops are missing for some, and Scryfall knows Magic cards only."""
+    """As `/blueprints/export` lists it; some lack the ids of other shops.
+
+    Scryfall knows Magic cards only.
+    """
     noise, game = blueprint.noise, blueprint.expansion.game
-    magic = blueprint.single and game.prefix == "mtg"
+    scryfall = blueprint.single and game.prefix == "mtg" and noise[9] % 32
+    fixed = blueprint.fixed()
+    fixed.pop("tournament_legal", None)
     slug = f"{blueprint.id}/preview_{game.prefix}-{blueprint.expansion.code}-{blueprint.id}.jpg"
     return {
         "id": blueprint.id,
@@ -192,11 +228,11 @@ def shown_blueprint(blueprint: Blueprint) -> dict[str, object]:
         "game_id": game.id,
         "category_id": blueprint.category_id,
         "expansion_id": blueprint.expansion.id,
-        "fixed_properties": {key: value for key, value in blueprint.fixed().items() if key != "tournament_legal"},
+        "fixed_properties": fixed,
         "editable_properties": _editable(blueprint),
         "card_market_ids": _market_ids(blueprint),
         "tcg_player_id": None if noise[8] % 16 == 0 else 100_000 + blueprint.id,
-        "scryfall_id": str(uuid.UUID(bytes=noise[:16], version=4)) if magic and noise[9] % 32 else None,
+        "scryfall_id": str(uuid.UUID(bytes=noise, version=4)) if scryfall else None,
         "image_url": f"{_SITE}/{slug}",
         "image": {"url": f"/uploads/blueprints/image/{slug}"},
         "back_image": None,
@@ -207,30 +243,47 @@ def _editable(blueprint: Blueprint) -> list[dict[str, object]]:
     if not blueprint.single:
         return []
     game = blueprint.expansion.game
-    values: dict[str, tuple[object, ...]] = {"condition": CONDITIONS, f"{game.prefix}_language": game.languages}
-    values |= dict.fromkeys((game.flag, "signed", "altered"), (True, False))
-    return [_property(name, possible) | {"default_value": "false" if possible[-1] is False else possible[0]} for name, possible in values.items()]
+    return [
+        _property("condition", CONDITIONS) | {"default_value": CONDITIONS[0]},
+        _property(f"{game.prefix}_language", game.languages) | {"default_value": game.languages[0]},
+        *(_flag(name) | {"default_value": "false"} for name in (game.flag, "signed", "altered")),
+    ]
 
 
-def _property(name: str, possible: tuple[object, ...]) -> dict[str, object]:
-    return {"name": name, "type": "boolean" if possible == (True, False) else "string", "possible_values": possible}
+def _property(name: str, possible: tuple[object, ...], kind: str = "string") -> dict[str, object]:
+    return {"name": name, "type": kind, "possible_values": possible}
+
+
+def _flag(name: str) -> dict[str, object]:
+    return _property(name, (True, False), "boolean")
 
 
 def _market_ids(blueprint: Blueprint) -> list[int]:
     """None, one or two: Cardmarket counts some versions as cards of their own."""
-    return [200_000 + blueprint.id * 2 + index for index in range((0, 1, 1, 1, 1, 1, 1, 2)[blueprint.noise[7] % 8])]
+    count = (0, 1, 1, 1, 1, 1, 1, 2)[blueprint.noise[7] % 8]
+    return [200_000 + blueprint.id * 2 + index for index in range(count)]
 
 
 def _card(noise: bytes) -> str:
     if noise[0] % 64 == 0:
-        return ODD[noise[1] % len(ODD)]
-    name = f"{FIRST[noise[0] % len(FIRST)]} {SECOND[noise[1] % len(SECOND)]}"
-    return name if noise[2] % 3 else f"{name} of {PLACES[noise[2] % len(PLACES)]}"
+        return _pick(ODD, noise[1])
+    first, second, place = map(_pick, (FIRST, SECOND, PLACES), noise)
+    return f"{first} {second}" if noise[2] % 3 else f"{first} {second} of {place}"
 
 
 def _number(game: Game, expansion: Expansion, number: int) -> str:
     """Collector numbers are text: leading zeros, letters and slashes belong to them."""
-    return {"mtg": f"{number:03}", "pokemon": f"{number}/{expansion.size}"}.get(game.prefix, f"{expansion.code.upper()}-EN{number:03}")
+    match game.prefix:
+        case "mtg":
+            return f"{number:03}"
+        case "pokemon":
+            return f"{number}/{expansion.size}"
+        case _:
+            return f"{expansion.code.upper()}-EN{number:03}"
+
+
+def _pick(choices: Sequence[_T], noise: int) -> _T:
+    return choices[noise % len(choices)]
 
 
 def _noise(seed: int, name: str) -> bytes:

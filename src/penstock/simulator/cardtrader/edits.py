@@ -1,10 +1,14 @@
-"""What happens to a product between two exports: one field changes, it is sold, it goes, it comes back. A function of (seed, index, step)."""
+"""What happens to a product between two exports: it changes, sells, goes, or comes back.
+
+A function of the seed, the product's index and the step.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta
@@ -13,21 +17,25 @@ from penstock.errors import InvalidInputError
 from penstock.simulator.cardtrader.names import CONDITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from penstock.simulator.cardtrader.product import Product
+    from penstock.simulator.cardtrader.stock import Product
 
 Percent: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
-Field: TypeAlias = Literal["price", "quantity", "condition", "description", "user_data_field", "tag"]
-FIELDS: tuple[Field, ...] = ("price", "quantity", "condition", "description", "user_data_field", "tag")
+Field: TypeAlias = Literal[
+    "price", "quantity", "condition", "description", "user_data_field", "tag"
+]
+FIELDS: tuple[Field, ...] = get_args(Field)
 # Of a hundred products that change, most change their price or quantity.
-_USUAL: tuple[Field, ...] = (*("price",) * 8, *("quantity",) * 4, "condition", "description", "user_data_field", "tag")
+_USUAL = (*FIELDS[:1] * 8, *FIELDS[1:2] * 3, *FIELDS[1:])
+_CONDITION = re.compile(rb'(?<="condition":")[^"]+')
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the next version of an inventory holds, in percent of the products that were ever listed; `returned` is in percent of those that are gone.
+    """What changes in the next version, in percent of the products that were ever listed.
 
-    `fields` are those that may change (none named: all, mostly the price); `sold` takes one from the stock, and the last one takes the product.
+    `returned` is in percent of those that are gone. `fields` are those that may change (none named:
+    all, mostly the price). `sold` takes one from the stock; the last one takes the product.
     """
 
     changed: Percent = 0
@@ -39,12 +47,13 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         if self.changed + self.gone + self.sold > 100:  # noqa: PLR2004 - percent
-            msg = f"changed, gone, sold: {self.changed} + {self.gone} + {self.sold} is more than 100 percent; no product is in two of them"
+            percent = f"{self.changed} + {self.gone} + {self.sold} is more than 100 percent"
+            msg = f"changed, gone, sold: {percent}; no product is in two of them"
             raise InvalidInputError(msg, field="changed")
 
 
 class Step:
-    """The way from version `number - 1` to `number`, when `before` products had been listed; afterwards `after` have."""
+    """From version `number - 1`, with `before` products ever listed, to `number`, with `after`."""
 
     def __init__(self, key: str, number: int, before: int, changes: Changes) -> None:
         noise = hashlib.shake_128(f"{key} step {number}".encode()).digest(16)
@@ -60,21 +69,21 @@ class Step:
         self._shift = int.from_bytes(noise[8:])
 
     def take(self, product: Product, index: int, *, present: bool) -> bool:
-        """Change `product` as this step does; gives whether it is there afterwards."""
-        # A one-to-one map of the indices, so that each share is exact and costs no memory.
+        """Change `product` as this step does; whether it is there afterwards."""
+        # A one-to-one map of the indices: each share is exact and costs no memory.
         place = (index * self._factor + self._shift) % self.before
         if not present:
             return place * 100 < self._returned * self.before and _restocked(product)
         if place < self._gone:
             return False
         if place < self._changed:
-            _EDITS[self._fields[place % len(self._fields)]](product, self.number)
+            _edit(product, self._fields[place % len(self._fields)], self.number)
             return True
         return place >= self._sold or _sell(product)
 
 
 def aged(product: Product, index: int, steps: Sequence[Step], *, present: bool = True) -> bool:
-    """Take a product through those steps before which it was listed; gives whether it is there at the end."""
+    """Take a product through the steps since its listing; whether it is there at the end."""
     for step in steps:
         if index < step.before:
             present = step.take(product, index, present=present)
@@ -107,48 +116,30 @@ def _stock(product: Product, bundles: int) -> None:
     product.bundled_quantity, product.quantity = bundles, bundles * product.bundle_size
 
 
-def _price(product: Product, number: int) -> None:
-    product.price_cents += number
+def _edit(product: Product, field: Field, number: int) -> None:
+    match field:
+        case "price":
+            product.price_cents += number
+        case "quantity":
+            _stock(product, product.bundled_quantity + 1)
+        case "condition":
+            _recondition(product, number)
+        case "description":
+            product.description = f"Reviewed: “version {number}”"
+        case "user_data_field":
+            product.user_data_field = f"MOVED-{number}"
+        case "tag":
+            # Through all three states: null and "" are not the same.
+            product.tag = {None: "", "": f"v{number}"}.get(product.tag)
 
 
-def _quantity(product: Product, _: int) -> None:
-    _stock(product, product.bundled_quantity + 1)
-
-
-def _condition(product: Product, number: int) -> None:
+def _recondition(product: Product, number: int) -> None:
     """The next condition; sealed goods have none, so their price changes."""
     properties = bytes(product.properties_hash)
-    for condition, after in zip(CONDITIONS, (*CONDITIONS[1:], CONDITIONS[0]), strict=True):
-        if (written := f'"condition":"{condition}"'.encode()) in properties:
-            product.properties_hash = msgspec.Raw(properties.replace(written, f'"condition":"{after}"'.encode()))
-            return
-    _price(product, number)
-
-
-def _description(product: Product, number: int) -> None:
-    product.description = f"Reviewed: “version {number}”"
-
-
-def _user_data_field(product: Product, number: int) -> None:
-    product.user_data_field = f"MOVED-{number}"
-
-
-def _tag(product: Product, number: int) -> None:
-    """Through all three states, as null and "" are not the same."""
-    match product.tag:
-        case None:
-            product.tag = ""
-        case "":
-            product.tag = f"v{number}"
-        case _:
-            product.tag = None
-
-
-_EDITS: dict[Field, Callable[[Product, int], None]] = {
-    "price": _price,
-    "quantity": _quantity,
-    "condition": _condition,
-    "description": _description,
-    "user_data_field": _user_data_field,
-    "tag": _tag,
-}
+    found = _CONDITION.search(properties)
+    if not found:
+        product.price_cents += number
+        return
+    place = CONDITIONS.index(found[0].decode()) + 1
+    after = CONDITIONS[place % len(CONDITIONS)]
+    product.properties_hash = msgspec.Raw(_CONDITION.sub(after.encode(), properties))

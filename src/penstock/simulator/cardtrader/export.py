@@ -6,21 +6,19 @@ import asyncio
 import os
 import tempfile
 import weakref
-import zlib
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from penstock.simulator.cardtrader.catalogue import expansion_of
 from penstock.simulator.cardtrader.inventory import encoded
-from penstock.simulator.outgoing import GZIP_LEVEL
+from penstock.simulator.outgoing import gzipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from penstock.simulator.cardtrader.inventory import Inventory
-    from penstock.simulator.cardtrader.product import Product
-    from penstock.simulator.cardtrader.twists import Twist
+    from penstock.simulator.cardtrader.stock import Product
     from penstock.simulator.outgoing import Content
 
 _ROWS_A_PIECE = 500
@@ -29,7 +27,7 @@ _KEPT = 4
 
 
 class Spool:
-    """A finished file without a name: it needs no cleaning up, also after kill -9."""
+    """A finished file without a name, which needs no cleaning up, even after kill -9."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         with tempfile.TemporaryFile() as file:
@@ -43,17 +41,20 @@ class Spool:
     def read(self, first: int, size: int) -> bytes:
         return os.pread(self._file, size, first)
 
+    def pieces(self) -> Iterator[bytes]:
+        return (self.read(first, _READ) for first in range(0, self.length, _READ))
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What one export shows. From its middle on it shows `later_version`, if stock was sold meanwhile."""
+    """What an export shows; from its middle on `later_version`, if stock was sold meanwhile."""
 
     press: Press
     inventory: Inventory
     version: int
     expansion_id: int | None = None
     blueprint_id: int | None = None
-    twists: tuple[Twist, ...] = ()
+    twists: tuple[Callable[[Iterator[bytes]], Iterator[bytes]], ...] = ()
     wrapped: bool = False
     later_version: int | None = None
 
@@ -62,9 +63,9 @@ class Export:
 
     def pieces(self) -> Iterator[bytes]:
         """The body, in pieces that end with whole rows."""
-        rows: Iterator[bytes] = (encoded(product) for product in self._products() if self._asked(product))
+        rows: Iterator[bytes] = map(encoded, filter(self._asked, self._products()))
         for twist in self.twists:
-            rows = twist.rows(rows)
+            rows = twist(rows)
         yield b'{"array":[' if self.wrapped else b"["
         comma = b""
         while joined := b",".join(islice(rows, _ROWS_A_PIECE)):
@@ -76,7 +77,10 @@ class Export:
         if self.later_version is None:
             return self.inventory.products(self.version)
         middle = self.inventory.listed(self.version) // 2
-        return chain(self.inventory.products(self.version, 0, middle), self.inventory.products(self.later_version, middle))
+        return chain(
+            self.inventory.products(self.version, 0, middle),
+            self.inventory.products(self.later_version, middle),
+        )
 
     def _asked(self, product: Product) -> bool:
         expansion = self.expansion_id in (None, expansion_of(product.blueprint_id))
@@ -90,7 +94,7 @@ class Press:
         self._written: dict[tuple[Export, bool], asyncio.Task[Spool]] = {}
 
     async def spool(self, export: Export, *, compressed: bool) -> Spool:
-        """The body of `export`; who asks while it is being written waits for the same one."""
+        """The body of `export`; whoever asks while it is written waits for the same one."""
         key = (export, compressed)
         if key not in self._written:
             if len(self._written) >= _KEPT:
@@ -100,16 +104,11 @@ class Press:
 
     async def _write(self, export: Export, *, compressed: bool) -> Spool:
         try:
-            pieces = _deflated(await self.spool(export, compressed=False)) if compressed else export.pieces()
-            return await asyncio.to_thread(Spool, pieces)
+            if compressed:
+                plain = await self.spool(export, compressed=False)
+                return await asyncio.to_thread(Spool, gzipped(plain.pieces()))
+            return await asyncio.to_thread(Spool, export.pieces())
         except BaseException:
             # A full disk may have room again when somebody asks the next time.
             self._written.pop((export, compressed), None)
             raise
-
-
-def _deflated(plain: Spool) -> Iterator[bytes]:
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    for first in range(0, plain.length, _READ):
-        yield packer.compress(plain.read(first, _READ))
-    yield packer.flush()

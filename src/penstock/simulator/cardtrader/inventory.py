@@ -1,4 +1,4 @@
-"""One seller's inventory in all its versions: which products each version holds, and what differs between two."""
+"""A seller's inventory in all its versions: their products, and what differs between two."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 
 from penstock.errors import InvalidInputError
 from penstock.simulator.cardtrader.edits import Changes, Step, aged
-from penstock.simulator.cardtrader.product import Stock
+from penstock.simulator.cardtrader.stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock.simulator.cardtrader.catalogue import Catalogue
-    from penstock.simulator.cardtrader.product import Product
+    from penstock.simulator.cardtrader.stock import Product
 
 MOST_PRODUCTS = 10_000_000
 _encode = msgspec.json.Encoder().encode
@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A seller: the token it asks with, its CardTrader user, and how many products version 1 has."""
+    """A seller: its token, its CardTrader user, and how many products version 1 has."""
 
     token: str
     user_id: int
@@ -33,7 +33,7 @@ class Account:
 
 @dataclass(slots=True)
 class Totals:
-    """What SQL can sum over a table of products to compare it with a version; `ids` is text, as it may need more than 64 bits."""
+    """What SQL can sum over a table of products, to compare it with a version."""
 
     products: int = 0
     quantity: int = 0
@@ -41,6 +41,7 @@ class Totals:
     ids: int = 0
 
     def shown(self) -> dict[str, object]:
+        """As the admin path shows it: `ids` may need more than 64 bits, so it is text."""
         return asdict(self) | {"ids": str(self.ids)}
 
 
@@ -55,7 +56,7 @@ class Difference:
 
 
 class Inventory:
-    """The products of one account; version 1 is there from the start, `advance` makes the next one."""
+    """The products of an account; version 1 exists from the start, `advance` makes the next."""
 
     def __init__(self, catalogue: Catalogue, account: Account) -> None:
         self.account = account
@@ -69,22 +70,25 @@ class Inventory:
         return len(self._steps) + 1
 
     def advance(self, changes: Changes) -> int:
-        """Make the next version; gives its number. Raises InvalidInputError when it would list too many products."""
+        """Make the next version and give its number.
+
+        Raises InvalidInputError when it would list too many products.
+        """
         step = Step(self._key, self.version + 1, self.listed(self.version), changes)
         if step.after > MOST_PRODUCTS:
-            msg = f"new: {step.after} products are more than {MOST_PRODUCTS}; give a smaller percentage"
+            most = f"{step.after} products are more than {MOST_PRODUCTS}"
+            msg = f"new: {most}; give a smaller percentage"
             raise InvalidInputError(msg, field="new")
         self._steps.append(step)
         return self.version
 
     def products(self, version: int, start: int = 0, end: int | None = None) -> Iterator[Product]:
-        """The products of a version in the order of an export, of the indices from `start` to before `end`; in bounded memory."""
+        """The products of a version with indices in [start, end), in the order of an export."""
         steps, listed = self._steps[: version - 1], self.listed(version)
         stock = self._stock.products(start, listed if end is None else min(end, listed))
         return (product for index, product in stock if not steps or aged(product, index, steps))
 
     def totals(self, version: int) -> Totals:
-        """The sums of a version."""
         totals = Totals()
         for product in self.products(version):
             totals.products += 1
@@ -94,7 +98,10 @@ class Inventory:
         return totals
 
     def difference(self, base: int, version: int) -> Difference:
-        """What a client finds that has `base` and gets the later `version`; a product that `base` had lost is returned, not new."""
+        """What a client finds that has `base` and gets the later `version`.
+
+        A product that was gone in `base` is returned, not new.
+        """
         found, known = Difference(), self.listed(base)
         early, late = self._steps[: base - 1], self._steps[base - 1 : version - 1]
         for index, product in self._stock.products(0, self.listed(version)):

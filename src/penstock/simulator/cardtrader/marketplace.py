@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from penstock.simulator.cardtrader.catalogue import expansion_of, shown_blueprint, shown_categories, shown_game
+from penstock.simulator.cardtrader.catalogue import (
+    expansion_of,
+    shown_blueprint,
+    shown_categories,
+    shown_game,
+)
 from penstock.simulator.cardtrader.export import Export
 from penstock.simulator.cardtrader.refusals import PREFIX, RefusedError, refusal, too_many
 from penstock.simulator.outgoing import Outgoing
@@ -38,37 +43,49 @@ class Marketplace:
     press: Press
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """The proper answer: token, limit, path, parameters are checked in this order."""
+        """Check token, limit, path and parameters, in this order, then answer."""
         inventory = self.accounts.of(request.headers.get("Authorization"))
         if not self.buckets.take(inventory.account.token if inventory else "", monotonic()):
             return too_many()
         if inventory is None:
             return refusal(401, "unauthorized", "The token is missing or is not valid")
-        endpoint = _ENDPOINTS.get(request.path.removeprefix(PREFIX)) if request.method == "GET" else None
-        if endpoint is None:
+        endpoint = _ENDPOINTS.get(request.path.removeprefix(PREFIX))
+        if endpoint is None or request.method != "GET":
             return refusal(404, "not_found", f"There is no {request.method} {request.path}")
         try:
             return await _response(endpoint(self, inventory, request))
         except RefusedError as error:
             return refusal(error.status, error.code, str(error))
 
-    def export(self, inventory: Inventory, *, expansion_id: int | None = None, blueprint_id: int | None = None) -> Export:
+    def export(
+        self,
+        inventory: Inventory,
+        *,
+        expansion_id: int | None = None,
+        blueprint_id: int | None = None,
+    ) -> Export:
         """The export of an inventory as it is now."""
         return Export(self.press, inventory, inventory.version, expansion_id, blueprint_id)
 
 
 async def _response(answer: object) -> web.StreamResponse:
-    """Exports are sent from their file; catalogue answers take up to a second to make, in a thread."""
+    """Exports are sent from their file; others take up to a second to make, in a thread."""
     if isinstance(answer, Export):
         return Outgoing(answer)
-    body = await asyncio.to_thread(lambda: msgspec.json.encode(answer() if callable(answer) else answer))
+    shown = await asyncio.to_thread(answer) if callable(answer) else answer
+    body = await asyncio.to_thread(msgspec.json.encode, shown)
     return web.Response(body=body, content_type="application/json", charset="utf-8")
 
 
 def _info(_: Marketplace, inventory: Inventory, __: web.Request) -> object:
     account = inventory.account
     secret = hashlib.sha256(f"shared secret of {account.token}".encode()).hexdigest()
-    return {"id": account.user_id + 7000, "name": f"{account.token} App {account.user_id}", "shared_secret": secret, "user_id": account.user_id}
+    return {
+        "id": account.user_id + 7000,
+        "name": f"{account.token} App {account.user_id}",
+        "shared_secret": secret,
+        "user_id": account.user_id,
+    }
 
 
 def _games(market: Marketplace, _: Inventory, __: web.Request) -> object:
@@ -78,7 +95,8 @@ def _games(market: Marketplace, _: Inventory, __: web.Request) -> object:
 
 def _categories(market: Marketplace, _: Inventory, request: web.Request) -> object:
     wanted = _id(request, "game_id")
-    return [category for game in market.catalogue.games if wanted in (None, game.id) for category in shown_categories(game)]
+    games = (game for game in market.catalogue.games if wanted in (None, game.id))
+    return [category for game in games for category in shown_categories(game)]
 
 
 def _expansions(market: Marketplace, _: Inventory, __: web.Request) -> object:
@@ -87,20 +105,15 @@ def _expansions(market: Marketplace, _: Inventory, __: web.Request) -> object:
 
 def _expansions_with_products(market: Marketplace, inventory: Inventory, _: web.Request) -> object:
     def shown() -> object:
-        present = _present(market, inventory)
-        return [expansion.shown() for expansion in market.catalogue.expansions if expansion.id in present]
+        missing = {expansion.id for expansion in market.catalogue.expansions}
+        for product in inventory.products(inventory.version):
+            missing.discard(expansion_of(product.blueprint_id))
+            if not missing:
+                break
+        expansions = market.catalogue.expansions
+        return [expansion.shown() for expansion in expansions if expansion.id not in missing]
 
     return shown
-
-
-def _present(market: Marketplace, inventory: Inventory) -> set[int]:
-    """The expansions in which a seller has products; a large inventory is read only until all have been seen."""
-    seen: set[int] = set()
-    for product in inventory.products(inventory.version):
-        seen.add(expansion_of(product.blueprint_id))
-        if len(seen) == len(market.catalogue.expansions):
-            break
-    return seen
 
 
 def _blueprints(market: Marketplace, _: Inventory, request: web.Request) -> object:
@@ -117,7 +130,11 @@ def _blueprints(market: Marketplace, _: Inventory, request: web.Request) -> obje
 
 
 def _products(market: Marketplace, inventory: Inventory, request: web.Request) -> object:
-    return market.export(inventory, expansion_id=_id(request, "expansion_id"), blueprint_id=_id(request, "blueprint_id"))
+    return market.export(
+        inventory,
+        expansion_id=_id(request, "expansion_id"),
+        blueprint_id=_id(request, "blueprint_id"),
+    )
 
 
 def _id(request: web.Request, name: str) -> int | None:

@@ -1,6 +1,7 @@
-"""Words of which the generated catalogue is made: games as CardTrader numbers them, invented expansions and cards, texts that sellers write.
+"""The words of the catalogue: CardTrader's games, invented expansions and cards, sellers' texts.
 
-Some names and texts hold what a careless parser trips over: quotes, brackets, `},{`, backslashes, line ends, letters of many scripts.
+Some hold what trips a careless parser: quotes, brackets, `},{`, backslashes, line ends, letters of
+many scripts.
 """
 
 from __future__ import annotations
@@ -14,21 +15,31 @@ GAMES = (
     (8, "Digimon", "Digimon", "digimon", 8, "en jp"),
 )
 
-CONDITIONS = ("Near Mint", "Slightly Played", "Moderately Played", "Played", "Heavily Played", "Poor")
+CONDITIONS = (
+    "Near Mint",
+    "Slightly Played",
+    "Moderately Played",
+    "Played",
+    "Heavily Played",
+    "Poor",
+)
 RARITIES = ("Common", "Common", "Common", "Uncommon", "Uncommon", "Rare", "Rare", "Mythic")
 COLORS = ("", "W", "U", "B", "R", "G", "WU", "BR", "GWU")
 
 FIRST = """
-Ancient Ashen Bold Brass Crimson Dawn Deep Dire Elder Ember Fallen Feral Frost Gilded Grim Hidden Hollow Iron Jade Last Lost Lunar Mirror Moss Night
-Pale Quiet Radiant Restless Rune Salt Savage Shadow Silent Silver Solar Storm Sunken Thorn Tidal Velvet Wandering Wild Winter
+Ancient Ashen Bold Brass Crimson Dawn Deep Dire Elder Ember Fallen Feral Frost Gilded Grim Hidden
+Hollow Iron Jade Last Lost Lunar Mirror Moss Night Pale Quiet Radiant Restless Rune Salt Savage
+Shadow Silent Silver Solar Storm Sunken Thorn Tidal Velvet Wandering Wild Winter
 """.split()  # noqa: SIM905 - a list of strings would be three times as long to read
 SECOND = """
-Archer Augur Basilisk Bear Beacon Captain Chimera Colossus Courier Drake Duelist Elemental Envoy Falcon Gate Giant Golem Guardian Herald Hound Hydra
-Keeper Knight Lantern Leviathan Mage Oracle Pilgrim Raven Reaver Sage Scholar Sentinel Serpent Shaman Specter Sphinx Stag Titan Warden Wolf Wyrm
+Archer Augur Basilisk Bear Beacon Captain Chimera Colossus Courier Drake Duelist Elemental Envoy
+Falcon Gate Giant Golem Guardian Herald Hound Hydra Keeper Knight Lantern Leviathan Mage Oracle
+Pilgrim Raven Reaver Sage Scholar Sentinel Serpent Shaman Specter Sphinx Stag Titan Warden Wolf Wyrm
 """.split()  # noqa: SIM905
 PLACES = """
-Aldmoor Brekkan Caldera Dunmere Eshfell Farrowgate Glimmerfen Harrowdeep Isenhall Kessvale Lorrin Mournholt Nareth Ostreach Pellgard Quillon Ravenmark
-Skarn Tarnwick Umbrel Valdor Westerlund Yrsa Zhen
+Aldmoor Brekkan Caldera Dunmere Eshfell Farrowgate Glimmerfen Harrowdeep Isenhall Kessvale Lorrin
+Mournholt Nareth Ostreach Pellgard Quillon Ravenmark Skarn Tarnwick Umbrel Valdor Westerlund Yrsa
+Zhen
 """.split()  # noqa: SIM905
 ODD = (
     'Kessa, "the Quiet"',
@@ -46,11 +57,20 @@ DESCRIPTIONS = (
     "NM/M, straight from the pack into a sleeve.",
     "Near mint, ships in a toploader with tracking on request.",
     "Slight edge wear on the back, otherwise clean. Photos on request.",
-    "Played but tournament legal in a sleeve; small crease in the top left corner, see the pictures.",
+    (
+        "Played but tournament legal in a sleeve; small crease in the top left corner, "
+        "see the pictures."
+    ),
     "Pack fresh! Combined shipping for several cards, please ask before you pay.",
-    "Versand am nächsten Werktag, sicher verpackt in Hülle und Toploader – größere Mengen auf Anfrage.",
+    (
+        "Versand am nächsten Werktag, sicher verpackt in Hülle und Toploader – "
+        "größere Mengen auf Anfrage."
+    ),
     "Spedizione rapida e sicura, la carta è esattamente quella della foto. Qualità garantita!",
-    "Carte en très bon état, envoi soigné sous pochette rigide ; n'hésitez pas à demander des photos.",
+    (
+        "Carte en très bon état, envoi soigné sous pochette rigide ; "
+        "n'hésitez pas à demander des photos."
+    ),
     "日本語版、美品。プレイ用におすすめです。",
     "繁體中文版、近全新",
     "Отличное состояние, отправлю в день оплаты 📦",
@@ -64,6 +84,9 @@ DESCRIPTIONS = (
     " leading and trailing spaces ",
     "0",
     "null",
-    "Signed by the artist at a convention in 2017, certificate included. The signature is on the art box, in silver pen, beside the text.",
+    (
+        "Signed by the artist at a convention in 2017, certificate included. "
+        "The signature is on the art box, in silver pen, beside the text."
+    ),
 )
 TAGS = ("sale", "promo,2024", "vitrine", "A&B", "reserved", "Box #12")

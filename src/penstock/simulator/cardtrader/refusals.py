@@ -1,4 +1,4 @@
-"""CardTrader's error bodies, and the beginning of the paths that answer with them."""
+"""CardTrader's error bodies, and the prefix of the paths that answer with them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,17 @@ class RefusedError(Exception):
 
 def refusal(status: int, code: str, message: str) -> web.Response:
     """The documented error body."""
-    body = {"error_code": code, "errors": [], "extra": {"message": message}, "request_id": str(uuid.uuid4())}
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+    body = {
+        "error_code": code,
+        "errors": [],
+        "extra": {"message": message},
+        "request_id": str(uuid.uuid4()),
+    }
+    return web.Response(
+        status=status, body=msgspec.json.encode(body), content_type="application/json"
+    )
 
 
 def too_many() -> web.Response:
-    """429, whose body has another form; when to come back it does not say."""
+    """429, with a body of another form and no word of when to come back."""
     return web.Response(status=429, body=_TOO_MANY, content_type="application/json")
