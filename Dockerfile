@@ -4,8 +4,8 @@ FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/penstock
 # The dependencies first: they change less often than the program.
-COPY requirements/run.txt /build/requirements/run.txt
-RUN /opt/penstock/bin/python -m pip install --require-hashes -r /build/requirements/run.txt
+COPY requirements/deploy.txt /build/requirements/deploy.txt
+RUN /opt/penstock/bin/python -m pip install --require-hashes -r /build/requirements/deploy.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md /build/
 COPY src /build/src
 RUN /opt/penstock/bin/python -m pip install --no-deps --no-build-isolation /build

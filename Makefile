@@ -31,7 +31,7 @@ test: lint ## Everything CI runs: lint, types, import contracts, tests on SQLite
 faults: $(VENV)/dev.stamp ## What is slow by nature in full: kill -9, cuts, ticks; prints n and seeds (PENSTOCK_TEST_SEED=n repeats one)
 	@PENSTOCK_TEST_SEED=$${PENSTOCK_TEST_SEED:-$$(date +%s)} $(PYTEST) --full -m faults --numprocesses 2 --dist worksteal $(ARGS)
 
-bench: $(VENV)/dev.stamp ## Speed and memory, as a table and as JSON
+bench: $(VENV)/bench.stamp ## Speed and memory, as a table and as JSON
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Format, lint, types, import contracts, size limits
@@ -47,7 +47,9 @@ format: $(VENV)/dev.stamp ## Format, and repair what can be repaired
 
 lock: $(VENV)/dev.stamp ## Resolve the dependencies anew and write the locks (UPGRADE=1 takes the newest ones)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements/dev.txt --group bench pyproject.toml requirements/build.in -o requirements/bench.txt
 	@$(COMPILE) --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/run.txt
+	@$(COMPILE) --constraint requirements/dev.txt --extra push pyproject.toml requirements/build.in -o requirements/deploy.txt
 
 clean: ## Remove the virtual environment and everything that tools leave
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
@@ -70,6 +72,13 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml $(VENV)/made.stamp
 	@$(INSTALL_LOCK) requirements/run.txt
 	@$(INSTALL_PROJECT)
 	@touch $@
+
+# It adds to what is there: no version differs from those of the other locks.
+$(VENV)/bench.stamp: requirements/bench.txt pyproject.toml $(VENV)/made.stamp
+	@echo "Installing what Penstock is measured with"
+	@$(INSTALL_LOCK) requirements/bench.txt
+	@$(INSTALL_PROJECT)
+	@touch $@ $(VENV)/run.stamp
 
 # The development lock holds the same versions and more, so it does for both.
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/made.stamp

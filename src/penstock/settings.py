@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     export_idle_s: float = Field(60.0, gt=0, le=3_600, description="how long nothing may come in the middle of an export")
     export_deadline_s: float = Field(1_800.0, gt=0, le=86_400, description="total time for an export to come")
     export_folder: Path = Field(
-        default_factory=lambda: data_folder() / "exports", description="where an export is kept, compressed, until its sync has ended"
+        default_factory=lambda: data_folder() / "exports", description="where an export is kept, as it came, until its sync has ended"
     )
     shrink_percent: float = Field(10.0, ge=0, le=100, description="an export that lacks a larger percentage of the published products is held")
     shrink_rows: int = Field(3, ge=0, description="so many products may be missing in any case")

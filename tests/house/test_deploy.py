@@ -112,7 +112,7 @@ def test_the_platforms_description_names_processes_that_exist_and_its_own_fields
 
 
 def test_what_platforms_install_is_the_lock_and_the_project() -> None:
-    assert "-r requirements/run.txt" in _read("requirements.txt").splitlines()
+    assert "-r requirements/deploy.txt" in _read("requirements.txt").splitlines()
     assert os.access(ROOT / "bin/post_compile", os.X_OK)
     assert _read(".python-version").strip() == "3.11"
 
@@ -127,7 +127,7 @@ def test_the_image_is_built_of_files_that_exist_and_are_not_ignored() -> None:
 
 def test_the_image_runs_as_nobody_special_from_locked_packages() -> None:
     assert _only("USER")[-1] == "10001:10001"
-    assert any("--require-hashes -r /build/requirements/run.txt" in run for run in _only("RUN"))
+    assert any("--require-hashes -r /build/requirements/deploy.txt" in run for run in _only("RUN"))
     assert any("--no-deps --no-build-isolation /build" in run for run in _only("RUN"))
     assert len(_only("FROM")) == 2
     (check,) = _only("HEALTHCHECK")

@@ -13,7 +13,9 @@ from tests.house.sources import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUN = PROJECT["project"]["dependencies"]
-DEV = [*PROJECT["dependency-groups"]["dev"], *PROJECT["project"]["optional-dependencies"]["replay"]]
+BENCH = PROJECT["dependency-groups"]["bench"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+DEV = [*PROJECT["dependency-groups"]["dev"], *EXTRAS["push"], *EXTRAS["replay"]]
 BUILD = PROJECT["build-system"]["requires"]
 
 
@@ -31,13 +33,21 @@ def _pins(lock: str) -> dict[str, str]:
     return pins
 
 
-@pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["run.txt", "deploy.txt", "bench.txt", "dev.txt"])
 def test_every_package_is_pinned_and_hashed(lock: str) -> None:
     pinned_and_hashed = re.compile(r"[a-z0-9._-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+")
     assert [entry for entry in _entries(lock) if not pinned_and_hashed.fullmatch(entry)] == []
 
 
-@pytest.mark.parametrize(("lock", "wanted"), [("run.txt", [*RUN, *BUILD]), ("dev.txt", [*RUN, *BUILD, *DEV])])
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [
+        ("run.txt", [*RUN, *BUILD]),
+        ("deploy.txt", [*RUN, *BUILD, *EXTRAS["push"]]),
+        ("bench.txt", [*RUN, *BUILD, *BENCH]),
+        ("dev.txt", [*RUN, *BUILD, *DEV]),
+    ],
+)
 def test_every_direct_dependency_is_locked_within_its_range(lock: str, wanted: list[str]) -> None:
     pins = _pins(lock)
     for requirement in map(Requirement, wanted):
@@ -46,9 +56,24 @@ def test_every_direct_dependency_is_locked_within_its_range(lock: str, wanted: l
         assert requirement.specifier.contains(pinned), f"{lock} has {requirement.name} {pinned}, pyproject.toml wants {requirement.specifier}"
 
 
-def test_both_locks_hold_the_same_versions() -> None:
-    development = _pins("dev.txt")
-    assert {name: version for name, version in _pins("run.txt").items() if development.get(name) != version} == {}
+@pytest.mark.parametrize("lock", ["run.txt", "deploy.txt", "bench.txt"])
+def test_no_lock_holds_other_versions_than_those_that_are_tested(lock: str) -> None:
+    tested = _pins("dev.txt")
+    assert {name: version for name, version in _pins(lock).items() if tested.get(name, version) != version} == {}
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "deploy.txt"])
+def test_all_that_runs_is_tested(lock: str) -> None:
+    assert _pins(lock).keys() <= _pins("dev.txt").keys()
+
+
+def test_tests_do_not_install_what_benchmarks_measure_against() -> None:
+    assert "dlt" in _pins("bench.txt").keys() - _pins("dev.txt").keys()
+
+
+def test_what_is_deployed_is_what_runs_and_apprise() -> None:
+    assert _pins("run.txt").keys() < _pins("deploy.txt").keys()
+    assert "apprise" in _pins("deploy.txt").keys() - _pins("run.txt").keys()
 
 
 def test_the_build_tools_are_those_of_pyproject() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import socket
+import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,26 @@ async def test_apprise_sends_too_and_says_when_it_could_not(receiver: Receiver) 
     with pytest.raises(UndeliveredError, match="did not take it"):
         await OPEN.send(replace(one, url=one.url + "?redirect=yes"), BODY)
     assert "/moved" not in [received.path for received in receiver.received]
+
+
+@pytest.fixture
+def _without_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+
+
+@pytest.mark.usefixtures("_without_apprise")
+async def test_without_apprise_an_address_for_it_is_refused_with_the_way_out() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        await OPEN.address("ntfy://topic")
+    assert str(refused.value) == "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+
+
+@pytest.mark.usefixtures("_without_apprise")
+async def test_without_apprise_a_target_from_before_says_so_and_webhooks_work(receiver: Receiver) -> None:
+    with pytest.raises(InvalidInputError, match="only webhooks work without Apprise"):
+        await OPEN.send(target(receiver.url.replace("http://", "json://"), TargetKind.APPRISE), BODY)
+    address = await OPEN.address(receiver.url)
+    assert await OPEN.send(target(address.url), BODY) == "it answered 200"
 
 
 async def test_apprise_has_a_deadline_and_its_own_threads(receiver: Receiver) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import TYPE_CHECKING
-
-from isal import isal_zlib
 
 from penstock.errors import SourceUnavailableError
 
@@ -18,9 +17,7 @@ _READ_BYTES = 65_536
 # A piece of this size is unpacked in less than a millisecond, and the event loop is only held for that.
 _PIECE_BYTES = 256 * 1024
 _ENCODINGS = {"": False, "identity": False, "gzip": True, "x-gzip": True}
-_GZIP = isal_zlib.MAX_WBITS | 16
-# Its stub calls the class an instance.
-_Damaged: type[Exception] = isal_zlib.error  # type: ignore[assignment]
+_GZIP = zlib.MAX_WBITS | 16
 
 
 def is_packed(response: aiohttp.ClientResponse) -> bool:
@@ -45,7 +42,7 @@ async def pieces(response: aiohttp.ClientResponse, heard: Callable[[], None]) ->
                 yield piece
                 part = b""
                 await asyncio.sleep(0)
-        except _Damaged as error:
+        except zlib.error as error:
             raise SourceUnavailableError(f"GET {response.url}: the compressed answer is damaged: {error}") from error
     if packed is not None and not packed.whole:
         raise SourceUnavailableError(f"GET {response.url}: the compressed answer was cut: its end marker is missing")
@@ -55,7 +52,7 @@ class _Packed:
     """A gzip stream of one member or several."""
 
     def __init__(self) -> None:
-        self._member = isal_zlib.decompressobj(wbits=_GZIP)
+        self._member = zlib.decompressobj(wbits=_GZIP)
         self._left = b""
 
     @property
@@ -68,7 +65,7 @@ class _Packed:
         piece = b""
         while self._left and not piece:
             if self._member.eof:
-                self._member = isal_zlib.decompressobj(wbits=_GZIP)
+                self._member = zlib.decompressobj(wbits=_GZIP)
             piece = self._member.decompress(self._left, _PIECE_BYTES)
             self._left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         return piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -42,10 +43,11 @@ class AppriseSender:
         return f"{service.service_name or 'the service'} took it"
 
     async def check(self, url: str) -> None:
-        """InvalidInputError for a URL that Apprise does not know, or that leads to where nothing may be sent."""
+        """InvalidInputError for a URL that Apprise does not know, or that leads to where nothing may be sent, and where Apprise is missing."""
         await self._service(url)
 
     async def _service(self, url: str) -> Any:  # noqa: ANN401 - Apprise has no types
+        _refuse_without_apprise()
         service = await self._in_thread(lambda: _instantiate(url))
         if service is None:
             message = "url: Apprise knows no such service or the URL lacks a part; see its list of services"
@@ -92,6 +94,12 @@ class AppriseSender:
             _hand_over(loop, result, given, None)
         finally:
             self._threads.release()
+
+
+def _refuse_without_apprise() -> None:
+    if importlib.util.find_spec("apprise") is None:
+        message = "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+        raise InvalidInputError(message, field="url")
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any], given: object, error: Exception | None) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
-
-from isal import isal_zlib
 
 from penstock.errors import SourceUnavailableError
 
@@ -12,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIECE_BYTES = 256 * 1024
-# Its stub calls the class an instance.
-_Damaged: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-_GZIP = isal_zlib.MAX_WBITS | 16
+_GZIP = zlib.MAX_WBITS | 16
 # Real exports shrink to a seventh, the dullest inventory to a fiftieth; what shrinks more was made to do harm.
 _MOST_RATIO = 250
 _ALWAYS_ALLOWED = 16 * 1024 * 1024
@@ -24,7 +21,7 @@ class Unpacker:
     """Gives what was packed in pieces of at most 256 KiB. Any error is a SourceUnavailableError: the body is cut or damaged."""
 
     def __init__(self) -> None:
-        self._member = isal_zlib.decompressobj(wbits=_GZIP)
+        self._member = zlib.decompressobj(wbits=_GZIP)
         self._begun = False
         self._packed = self._unpacked = 0
 
@@ -34,7 +31,7 @@ class Unpacker:
         while block:
             if self._member.eof:
                 # gzip allows several members, one after the other.
-                self._member = isal_zlib.decompressobj(wbits=_GZIP)
+                self._member = zlib.decompressobj(wbits=_GZIP)
             self._begun = True
             piece, block = self._step(block)
             if piece:
@@ -48,7 +45,7 @@ class Unpacker:
     def _step(self, block: bytes) -> tuple[bytes, bytes]:
         try:
             piece = self._member.decompress(block, PIECE_BYTES)
-        except _Damaged as error:
+        except zlib.error as error:
             message = f"the export is damaged: {error}"
             raise SourceUnavailableError(message) from error
         self._unpacked += len(piece)
