@@ -17,17 +17,20 @@ from penstock.market.collect.page import CandleFlush, CandlePage, Target
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.tables import candle as candle_table
 from penstock.market.timeframe import Timeframe
-from penstock.runs.context import RunContext, Shown, Writing
+from penstock.runs.context import RunContext, Shown
 from penstock.runs.run import Counters, Run, RunEnd, RunState, Submission
 from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.migrate import migrate
 from penstock.store.write.candles import SqlCandleStore
+from penstock.store.write.merge import SqlWriting
 from penstock.store.write.runs import SqlRunLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
+
+    from penstock.runs.context import Writing
 
 T = TypeVar("T")
 
@@ -75,7 +78,7 @@ class Unfenced:
     database: Database
 
     async def write(self, run: Run, change: Callable[[Writing], T], **_: object) -> T:
-        return await self.database.write(lambda connection: change(Writing(connection, run)))
+        return await self.database.write(lambda connection: change(SqlWriting(connection, run)))
 
     async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
         raise NotImplementedError

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from penstock.runs.run import Counters
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from penstock.runs.run import Run, Submission, Work
 
@@ -28,8 +29,8 @@ class Shown:
     work: Work | None = None
 
 
-@dataclass(slots=True)
-class Writing:
+@dataclass
+class Writing(ABC):
     """One transaction of a run: what is written on `connection`, and what the run's record gets with it."""
 
     connection: Connection
@@ -49,6 +50,13 @@ class Writing:
     def show(self, shown: Shown) -> None:
         """Say how far the run is."""
         self.shown = shown
+
+    @abstractmethod
+    def merge(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Counters:
+        """Write rows to a table by its primary key, and count them: new ones are added, different ones changed, equal ones left alone.
+
+        All rows have the same columns; of rows with one key the last one counts.
+        """
 
 
 class Transaction(Protocol):

@@ -13,7 +13,6 @@ from sqlalchemy import CursorResult, and_, delete, func, null, or_, select, upda
 
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, FencedError, InvalidInputError, NotFoundError
-from penstock.runs.context import Writing
 from penstock.runs.events import CancelAsked, QueueChanged, RunChanged
 from penstock.runs.run import ENDED, Run, RunEnd, RunState, Submission
 from penstock.runs.tables import claim
@@ -21,6 +20,7 @@ from penstock.runs.tables import run as runs
 from penstock.store.backend import UNCOUNTED, announce
 from penstock.store.write.execution_logs import ExecutionLogs, close_rows, count_records
 from penstock.store.write.holders import held
+from penstock.store.write.merge import SqlWriting
 from penstock.store.write.storable import storable, storable_text
 from penstock.store.write.upsert import insert_or_ignore
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select, Update
 
-    from penstock.runs.context import Transaction
+    from penstock.runs.context import Transaction, Writing
     from penstock.runs.events import Event
     from penstock.runs.run import LogEntry
     from penstock.store.database import Database
@@ -56,7 +56,7 @@ class SqlRunLedger:
         """See RunWriter."""
 
         def fenced(connection: Connection) -> T:
-            writing = Writing(connection, run)
+            writing = SqlWriting(connection, run)
             given = change(writing)
             # Last, so that nobody who reads or ends the run waits for the rows.
             _record(writing)

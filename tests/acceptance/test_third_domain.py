@@ -1,0 +1,386 @@
+"""A third domain, exchange rates of a central bank, declared in this one file and brought by an entry point like any other package's.
+
+It gets schedule, overlap, fence, progress, execution log, statistics, alerts, the API's tasks and the commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from sqlalchemy import Column, MetaData, Table, Text, func, select
+
+from penstock.alerts.rules import Bad, SubjectRule
+from penstock.app import open_app
+from penstock.collection.domain import Domain, Kind
+from penstock.columns import Exact, Timestamp, in_ms
+from penstock.domains import plugins
+from penstock.errors import FencedError, InvalidInputError
+from penstock.http.client import HttpClient, HttpHabits
+from penstock.http.governor import Governor
+from penstock.runs.context import RunContext, Shown
+from penstock.runs.run import LogEntry, Priority, RunEnd, RunState, Submission
+from penstock.runs.schedule import Schedule
+from penstock.settings import load_settings
+from tests.house.sources import ROOT
+from tests.processes import SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from penstock.collection.domain import Busy
+    from penstock.domains.parts import Parts
+    from penstock.runs.run import Run
+    from penstock.runs.runner import Outcome
+
+# ── The domain: all that its package would hold
+
+BANK = "ecb"
+RATES = "exchange_rates"
+_CURRENCIES = ("GBP", "JPY", "USD")
+_DAY_MS = 86_400_000
+RATE = Table(
+    "exchange_rate",
+    MetaData(),
+    Column("day", Timestamp, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("rate", Exact, nullable=False),
+)
+
+
+class Quotes(msgspec.Struct):
+    """What the bank answers: the day, ms, and what a euro is in each currency."""
+
+    day: int
+    rates: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a run did."""
+
+    days: int
+
+    def summary(self) -> Mapping[str, object]:
+        return {"days": self.days}
+
+
+class Rates:
+    """What is collected, and what its configs can say."""
+
+    kind = RATES
+    exchanges = (BANK,)
+
+    def __init__(self, parts: Parts) -> None:
+        url = parts.settings.of_provider(BANK).url or "https://bank.example"
+        self._http = HttpClient(url, Governor(600, parts.budgets.of(BANK)), parts.http, HttpHabits())
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        async with self._http:
+            yield
+
+    async def work(self, context: RunContext) -> Outcome:
+        currencies: Any = context.run.params["currencies"]
+        decoder = msgspec.json.Decoder(list[Quotes])
+        days = await self._http.get("/rates", {"of": ",".join(currencies)}, weight=1, decode=decoder.decode)
+        for done, quotes in enumerate(days, start=1):
+            rows = [{"day": quotes.day, "currency": name, "rate": quotes.rates[name]} for name in currencies]
+            shown = Shown(100 * done // len(days), f"Collected {done} of {len(days)} days")
+            await context.write(lambda writing, rows=rows, shown=shown: (writing.merge(RATE, rows), writing.show(shown)))  # type: ignore[misc]
+        return Collected(len(days))
+
+    def log(self, run: Run) -> Sequence[LogEntry]:
+        currencies: Any = run.params["currencies"]
+        return [LogEntry(job_type=RATES, symbol=name, exchange=BANK) for name in currencies]
+
+    def plan(self, connection: Connection, schedule: Schedule, busy: Busy) -> Submission | None:
+        submission = self.of_config(connection, schedule.params)
+        return None if busy(submission.resources) else submission
+
+    async def config_symbols(self, _exchange: str, names: Sequence[str]) -> Mapping[str, str]:
+        return {name: _currency(name) for name in names}
+
+    def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
+        if given:
+            message = "timeframes: a bank fixes its rates once a day; leave them out"
+            raise InvalidInputError(message, field="timeframes")
+        return ()
+
+    def of_config(self, _connection: Connection, params: Mapping[str, object]) -> Submission:
+        currencies = [_currency(str(params["symbol"]))] if "symbol" in params else list(_CURRENCIES)
+        resources = [f"rate:{name}" for name in currencies]
+        return Submission(kind=RATES, params={"currencies": currencies}, resources=resources, priority=Priority.LOW)
+
+    def hold(self, _connection: Connection, _symbol: str) -> None:
+        """Currencies stay what they are."""
+
+
+def _currency(name: str) -> str:
+    if name.upper() not in _CURRENCIES:
+        message = f"symbol: unknown currency {name!r}; use one of {', '.join(_CURRENCIES)}"
+        raise InvalidInputError(message, field="symbol")
+    return name.upper()
+
+
+def _stale(connection: Connection, now: int) -> Sequence[Bad]:
+    newest = select(RATE.c.currency, in_ms(func.max(RATE.c.day))).group_by(RATE.c.currency)
+    return [Bad(name, f"{name} is stale") for name, day in connection.execute(newest) if now - day > 4 * _DAY_MS]
+
+
+def declare(parts: Parts) -> Domain:
+    """The entry point."""
+    rates = Rates(parts)
+    return Domain(
+        name="rates",
+        kinds=[Kind(name=RATES, work=rates.work, log=rates.log, plan=rates.plan)],
+        configs=rates,
+        tables=[RATE],
+        schedules=[Schedule(name="daily_rates", kind=RATES, interval_s=86_400, params={})],
+        rules=[SubjectRule(name="stale_rates", counted="stale currencies", recovered="{subject} is fresh again", find=_stale)],
+        lifetime=rates.open(),
+    )
+
+
+# ── What it gets
+
+_OLD_DAY = 1_700_006_400_000
+_PATIENCE_S = 60
+
+
+@dataclass
+class Bank:
+    """The bank's server: two days of rates; while it is `shut` an answer waits."""
+
+    url: str = ""
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.set()
+        await self.opened.wait()
+        days = [_OLD_DAY, _OLD_DAY + _DAY_MS]
+        return web.json_response([{"day": day, "rates": dict.fromkeys(request.query["of"].split(","), "1.08")} for day in days])
+
+
+@contextlib.asynccontextmanager
+async def bank_open(*, shut: bool = False) -> AsyncIterator[Bank]:
+    bank, app = Bank(), web.Application()
+    app.router.add_get("/rates", bank.answer)
+    if not shut:
+        bank.opened.set()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield bank
+    finally:
+        bank.opened.set()
+        await runner.cleanup()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """The folder into which the package is installed."""
+    return installed(tmp_path, "penstock.domains", "rates", f"{__name__}:declare")
+
+
+def installed(folder: Path, group: str, name: str, value: str) -> Path:
+    """As pip leaves a package that brings one entry point."""
+    info = folder / "site" / "rates-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rates\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+    return folder / "site"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The program in processes of its own, with the package installed."""
+
+    environment: Mapping[str, str]
+
+    async def __call__(self, *words: str) -> tuple[int, str]:
+        """How a command ended, and all that it said."""
+        process = await self.start(*words)
+        async with asyncio.timeout(_PATIENCE_S):
+            said, _ = await process.communicate()
+        return await process.wait(), said.decode()
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        out = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "penstock", *words, stdout=out, stderr=asyncio.subprocess.STDOUT, env=dict(self.environment)
+        )
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[aiohttp.ClientSession]:
+        process = await self.start("serve", "--port", "0")
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                async for line in process.stdout:
+                    if b"Penstock serves at" in line:
+                        break
+            url = line.decode().split("Penstock serves at ")[1].split()[0]
+            draining = asyncio.create_task(process.stdout.read())
+            async with aiohttp.ClientSession(url) as session:
+                yield session
+        finally:
+            process.terminate()
+            await process.wait()
+            await draining
+
+
+def commands(bank: Bank, package: Path, database_url: str, folder: Path, **settings: str) -> Commands:
+    paths = os.pathsep.join(map(str, (package, ROOT, SOURCE)))
+    own = {"DATABASE_URL": database_url, "ECB_URL": bank.url, "SYMBOLS": "BTC/USDT", "BINANCE_URL": bank.url, "SCHEDULER_DELAY_S": "0"}
+    named = {f"PENSTOCK_{name.upper()}": value for name, value in (own | settings).items()}
+    return Commands({"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "120", "PYTHONPATH": paths, **named})
+
+
+async def get(session: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401 - JSON
+    async with session.get(path) as answer:
+        assert answer.ok, await answer.text()
+        return await answer.json()
+
+
+async def until_ended(session: aiohttp.ClientSession, task_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(_PATIENCE_S):
+        while (task := await get(session, f"/api/v1/data-collector/task/{task_id}"))["status"] in {"pending", "running"}:
+            await asyncio.sleep(0.05)  # the user of an HTTP API has nothing else to wait for
+    return dict(task)
+
+
+async def logged(session: aiohttp.ClientSession, count: int) -> list[dict[str, Any]]:
+    """The rows of the execution log, once there are so many that succeeded."""
+    path = f"/api/v1/admin/data-collection/execution-logs?job_type={RATES}&status=success"
+    async with asyncio.timeout(_PATIENCE_S):
+        while len(rows := (await get(session, path))) < count:
+            await asyncio.sleep(0.05)
+    return list(rows)
+
+
+async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts_and_commands(
+    database_url: str, package: Path, tmp_path: Path
+) -> None:
+    async with bank_open() as bank:
+        penstock = commands(bank, package, database_url, tmp_path)
+        async with penstock.serving() as session:
+            rows = await logged(session, len(_CURRENCIES))
+            assert {(row["job_name"], row["symbol"], row["exchange"]) for row in rows} == {("daily_rates", name, BANK) for name in _CURRENCIES}
+            [task] = [one for one in await _tasks(session) if one["task_type"] == RATES]
+            ended = await until_ended(session, task["task_id"])
+            assert (ended["progress"], ended["message"], ended["result"]) == (100, "Collected 2 of 2 days", {"days": 2})
+            assert (ended["counters"]["inserted"], ended["counters"]["requests"]) == (6, 1)
+            statistics = await get(session, f"/api/v1/admin/data-collection/stats?job_type={RATES}")
+            assert statistics["successful_executions"] == len(_CURRENCIES)
+            health = await get(session, "/api/v1/admin/data-collection/health")
+            assert [one["value"] for one in health["rules"] if one["rule"] == "stale_rates"] == [3]
+            listed = json.loads((await penstock("schedules", "--json"))[1])
+            assert "daily_rates" in {one["name"] for one in listed}
+
+
+async def _tasks(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
+    found = await get(session, "/api/v1/data-collector/tasks")
+    return list(found["tasks"] if isinstance(found, dict) else found)
+
+
+async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any_other(database_url: str, package: Path, tmp_path: Path) -> None:
+    async with bank_open(shut=True) as bank:
+        penstock = commands(bank, package, database_url, tmp_path, scheduler_delay_s="3600")
+        async with penstock.serving() as session:
+            added = {"symbol": "usd", "exchange": BANK, "interval_minutes": 60}
+            async with session.post("/api/v1/admin/data-collection/configs", json=added) as answer:
+                config = await answer.json()
+            assert (answer.status, config["symbol"], config["timeframes"]) == (201, "USD", [])
+            path = f"/api/v1/admin/data-collection/configs/{config['id']}"
+            async with session.post(f"{path}/trigger") as answer:
+                task_id = (await answer.json())["task_id"]
+            await bank.asked.wait()
+            async with session.post(f"{path}/trigger") as answer:
+                assert (answer.status, (await answer.json())["code"]) == (409, "conflict")
+            code, said = await penstock("tasks", "--url", str(session._base_url))
+            assert (code, RATES in said) == (0, True), said
+            async with session.post(f"/api/v1/data-collector/task/{task_id}/cancel") as answer:
+                assert answer.ok
+            assert (await until_ended(session, task_id))["status"] == "cancelled"
+            for wrong, field_name in (({"symbol": "EURX"}, "symbol"), ({"timeframes": ["1m"]}, "timeframes"), ({"exchange": "fed"}, "exchange")):
+                async with session.post("/api/v1/admin/data-collection/configs", json=added | wrong) as answer:
+                    assert (answer.status, (await answer.json())["field"]) == (422, field_name)
+
+
+@pytest.fixture
+def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package is installed for this process too."""
+    monkeypatch.syspath_prepend(package)
+    plugins.brought.cache_clear()
+    yield
+    plugins.brought.cache_clear()
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_worker_of_it_that_was_fenced_off_changes_no_table(database_url: str, tmp_path: Path) -> None:
+    async with bank_open() as bank, open_app(settings_of(database_url, bank, tmp_path)) as app:
+        submission = Submission(kind=RATES, params={"currencies": ["USD"]}, resources=["rate:USD"])
+        run = await app.ledger.start(submission)
+        await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence + 1"))
+        with pytest.raises(FencedError):
+            await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
+        count = select(func.count()).select_from(RATE)
+        assert await app.database.read(lambda connection: connection.scalar(count)) == 0
+        await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence - 1"))
+        await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
+        await app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
+        assert await app.database.read(lambda connection: connection.scalar(count)) == 2
+
+
+def settings_of(database_url: str, bank: Bank, folder: Path) -> Any:  # noqa: ANN401 - see load_settings
+    os.environ["PENSTOCK_ECB_URL"] = bank.url
+    return load_settings(database_url=database_url, binance_url=bank.url, export_folder=folder)
+
+
+def not_a_domain(_parts: Parts) -> object:
+    return {"name": "rates"}
+
+
+def broken(_parts: Parts) -> Domain:
+    message = "no such key"
+    raise KeyError(message)
+
+
+def second_market(_parts: Parts) -> Domain:
+    return Domain(name="more", kinds=[Kind(name="symbol_refresh", work=Rates.work)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "because"),
+    [
+        ("penstock.domains", f"{__name__}:not_a_domain", "'rates' of the package rates cannot be used: it gave dict and not a"),
+        ("penstock.domains", f"{__name__}:broken", "'rates' of the package rates cannot be used: KeyError: 'no such key'"),
+        ("penstock.domains", f"{__name__}:nowhere", "cannot be imported: "),
+        ("penstock.domains", "no_such_module:declare", "cannot be imported: No module named 'no_such_module'"),
+        ("penstock.domains", f"{__name__}:second_market", "kind of run 'symbol_refresh' is declared twice"),
+        ("penstock.sources", f"{__name__}:Bank", "'rates' of the package rates cannot be used: it has no `declaration`"),
+    ],
+)
+async def test_a_malformed_package_is_refused_at_start_in_one_sentence(group: str, value: str, because: str, tmp_path: Path) -> None:
+    package = installed(tmp_path, group, "rates", value)
+    penstock = commands(Bank(url="http://127.0.0.1:9"), package, f"sqlite:///{tmp_path / 'penstock.db'}", tmp_path)
+    code, said = await penstock("serve", "--port", "0")
+    [line] = said.splitlines()
+    assert (code, line.startswith("penstock: "), because in line) == (2, True, True), said
