@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +29,7 @@ from penstock.runs.context import RunContext, Shown
 from penstock.runs.run import LogEntry, Priority, RunEnd, RunState, Submission
 from penstock.runs.schedule import Schedule
 from penstock.settings import load_settings
-from tests.house.sources import ROOT
-from tests.processes import SOURCE
+from tests.acceptance.plugged import commands, get, installed, until_ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from penstock.app import App
     from penstock.collection.domain import Busy
     from penstock.domains.parts import Parts
     from penstock.runs.run import Run
@@ -199,71 +197,9 @@ def package(tmp_path: Path) -> Path:
     return installed(tmp_path, "penstock.domains", "rates", f"{__name__}:declare")
 
 
-def installed(folder: Path, group: str, name: str, value: str) -> Path:
-    """As pip leaves a package that brings one entry point."""
-    info = folder / "site" / "rates-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rates\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
-    return folder / "site"
-
-
-@dataclass(frozen=True)
-class Commands:
-    """The program in processes of its own, with the package installed."""
-
-    environment: Mapping[str, str]
-
-    async def __call__(self, *words: str) -> tuple[int, str]:
-        """How a command ended, and all that it said."""
-        process = await self.start(*words)
-        async with asyncio.timeout(_PATIENCE_S):
-            said, _ = await process.communicate()
-        return await process.wait(), said.decode()
-
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
-        out = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "penstock", *words, stdout=out, stderr=asyncio.subprocess.STDOUT, env=dict(self.environment)
-        )
-
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[aiohttp.ClientSession]:
-        process = await self.start("serve", "--port", "0")
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                async for line in process.stdout:
-                    if b"Penstock serves at" in line:
-                        break
-            url = line.decode().split("Penstock serves at ")[1].split()[0]
-            draining = asyncio.create_task(process.stdout.read())
-            async with aiohttp.ClientSession(url) as session:
-                yield session
-        finally:
-            process.terminate()
-            await process.wait()
-            await draining
-
-
-def commands(bank: Bank, package: Path, database_url: str, folder: Path, **settings: str) -> Commands:
-    paths = os.pathsep.join(map(str, (package, ROOT, SOURCE)))
-    own = {"DATABASE_URL": database_url, "ECB_URL": bank.url, "SYMBOLS": "BTC/USDT", "BINANCE_URL": bank.url, "SCHEDULER_DELAY_S": "0"}
-    named = {f"PENSTOCK_{name.upper()}": value for name, value in (own | settings).items()}
-    return Commands({"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "120", "PYTHONPATH": paths, **named})
-
-
-async def get(session: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401 - JSON
-    async with session.get(path) as answer:
-        assert answer.ok, await answer.text()
-        return await answer.json()
-
-
-async def until_ended(session: aiohttp.ClientSession, task_id: str) -> dict[str, Any]:
-    async with asyncio.timeout(_PATIENCE_S):
-        while (task := await get(session, f"/api/v1/data-collector/task/{task_id}"))["status"] in {"pending", "running"}:
-            await asyncio.sleep(0.05)  # the user of an HTTP API has nothing else to wait for
-    return dict(task)
+def settings_with(bank: Bank, database_url: str, **more: str) -> dict[str, str]:
+    own = {"database_url": database_url, "ecb_url": bank.url, "symbols": "BTC/USDT", "binance_url": bank.url, "scheduler_delay_s": "0"}
+    return own | more
 
 
 async def logged(session: aiohttp.ClientSession, count: int) -> list[dict[str, Any]]:
@@ -279,7 +215,7 @@ async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts
     database_url: str, package: Path, tmp_path: Path
 ) -> None:
     async with bank_open() as bank:
-        penstock = commands(bank, package, database_url, tmp_path)
+        penstock = commands(package, tmp_path, **settings_with(bank, database_url))
         async with penstock.serving() as session:
             rows = await logged(session, len(_CURRENCIES))
             assert {(row["job_name"], row["symbol"], row["exchange"]) for row in rows} == {("daily_rates", name, BANK) for name in _CURRENCIES}
@@ -302,7 +238,7 @@ async def _tasks(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
 
 async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any_other(database_url: str, package: Path, tmp_path: Path) -> None:
     async with bank_open(shut=True) as bank:
-        penstock = commands(bank, package, database_url, tmp_path, scheduler_delay_s="3600")
+        penstock = commands(package, tmp_path, **settings_with(bank, database_url, scheduler_delay_s="3600"))
         async with penstock.serving() as session:
             added = {"symbol": "usd", "exchange": BANK, "interval_minutes": 60}
             async with session.post("/api/v1/admin/data-collection/configs", json=added) as answer:
@@ -334,24 +270,25 @@ def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("here")
-async def test_a_worker_of_it_that_was_fenced_off_changes_no_table(database_url: str, tmp_path: Path) -> None:
-    async with bank_open() as bank, open_app(settings_of(database_url, bank, tmp_path)) as app:
-        submission = Submission(kind=RATES, params={"currencies": ["USD"]}, resources=["rate:USD"])
-        run = await app.ledger.start(submission)
-        await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence + 1"))
-        with pytest.raises(FencedError):
-            await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
-        count = select(func.count()).select_from(RATE)
-        assert await app.database.read(lambda connection: connection.scalar(count)) == 0
-        await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence - 1"))
+async def test_a_worker_of_it_that_was_fenced_off_changes_no_table(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bank_open() as bank:
+        monkeypatch.setenv("PENSTOCK_ECB_URL", bank.url)
+        async with open_app(load_settings(database_url=database_url, binance_url=bank.url, export_folder=tmp_path)) as app:
+            await check_fence(app)
+
+
+async def check_fence(app: App) -> None:
+    submission = Submission(kind=RATES, params={"currencies": ["USD"]}, resources=["rate:USD"])
+    run = await app.ledger.start(submission)
+    await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence + 1"))
+    with pytest.raises(FencedError):
         await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
-        await app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
-        assert await app.database.read(lambda connection: connection.scalar(count)) == 2
-
-
-def settings_of(database_url: str, bank: Bank, folder: Path) -> Any:  # noqa: ANN401 - see load_settings
-    os.environ["PENSTOCK_ECB_URL"] = bank.url
-    return load_settings(database_url=database_url, binance_url=bank.url, export_folder=folder)
+    count = select(func.count()).select_from(RATE)
+    assert await app.database.read(lambda connection: connection.scalar(count)) == 0
+    await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence - 1"))
+    await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
+    await app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
+    assert await app.database.read(lambda connection: connection.scalar(count)) == 2
 
 
 def not_a_domain(_parts: Parts) -> object:
@@ -380,7 +317,7 @@ def second_market(_parts: Parts) -> Domain:
 )
 async def test_a_malformed_package_is_refused_at_start_in_one_sentence(group: str, value: str, because: str, tmp_path: Path) -> None:
     package = installed(tmp_path, group, "rates", value)
-    penstock = commands(Bank(url="http://127.0.0.1:9"), package, f"sqlite:///{tmp_path / 'penstock.db'}", tmp_path)
+    penstock = commands(package, tmp_path, database_url=f"sqlite:///{tmp_path / 'penstock.db'}")
     code, said = await penstock("serve", "--port", "0")
     [line] = said.splitlines()
     assert (code, line.startswith("penstock: "), because in line) == (2, True, True), said

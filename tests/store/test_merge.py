@@ -82,7 +82,7 @@ def expected(history: Sequence[Seen]) -> dict[tuple[str, int], tuple[int, bool]]
     best: dict[tuple[str, int], tuple[int, bool]] = {}
     for one in history:
         for place, row in enumerate(one.rows()):
-            found = (row.trades, place < one.closed)
+            found = (row.trades or 0, place < one.closed)
             known = best.get((one.symbol, row.open_time), found)
             best[one.symbol, row.open_time] = max(known, found, key=lambda pair: (pair[1], pair[0]))
     return best

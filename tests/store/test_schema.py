@@ -182,3 +182,43 @@ async def test_a_migration_on_postgresql_may_take_its_time_but_not_wait_for_a_ta
 
         assert await store.database.write(after_the_lock) == ["0", "0", "7s"]
         assert await store.value("SELECT current_setting('statement_timeout')") == "7s"
+
+
+async def test_a_migration_keeps_series_with_all_that_refers_to_them_and_lets_a_candle_lack_what_its_source_does_not_say(
+    empty_database_url: str,
+) -> None:
+    async with opened(empty_database_url, migrated=False) as store:
+        await store.database.write(lambda connection: migrate_to(connection, "0007"))
+        await store.database.write(_fill_series)
+        before = {table: await store.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("coverage", "quarantine", "candle")}
+        await migrate(store.database)
+        assert {table: await store.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in before} == before
+        found = await store.rows("SELECT id, instrument_id, timeframe, price_kind FROM series ORDER BY id")
+        assert [tuple(row.values()) for row in found] == [(3, 1, "1m", "last"), (9, 1, "1h", "last")]
+        await store.change("INSERT INTO series (instrument_id, timeframe, price_kind) VALUES (1, '1m', 'mark')")
+        await store.change("UPDATE candle SET volume = NULL, quote_volume = NULL, taker_base = NULL, taker_quote = NULL, trades = NULL")
+        assert await store.value("SELECT count(*) AS n FROM market_data WHERE volume IS NULL AND trades IS NULL") == 2
+        with pytest.raises(Exception, match=r"(?i)foreign key"):
+            await store.change("DELETE FROM series WHERE id = 3")
+        if store.database.file:
+            assert await store.rows("PRAGMA foreign_key_check") == []
+            assert await store.value("PRAGMA integrity_check") == "ok"
+
+
+def _fill_series(connection: Connection) -> None:
+    at = "1000" if connection.dialect.name == "sqlite" else "'epoch'"
+    later = "2000" if connection.dialect.name == "sqlite" else "'1970-01-02'"
+    candle = f"{at}, {later}, '1', '2', '1', '2', '5', '6', '1', '1', 7, 1, true"
+    columns = "open_time, close_time, open, high, low, close, volume, quote_volume, taker_base, taker_quote, trades, run_id, closed"
+    names = "id, exchange, market, native_symbol, base, quote, symbol, status, seen_at"
+    span = f"{at}, {later}, 'stored', 1"
+    for statement in (
+        f"INSERT INTO instrument ({names}) VALUES (1, 'binance', 'spot', 'BTCUSDT', 'BTC', 'USDT', 'BTC/USDT', 'trading', {at})",
+        "INSERT INTO series (id, instrument_id, timeframe) VALUES (3, 1, '1m'), (9, 1, '1h')",
+        f"INSERT INTO coverage (series_id, start_time, end_time, state, run_id) VALUES (3, {span}), (9, {span})",
+        f"INSERT INTO quarantine (series_id, digest, reason, detail, raw, run_id, seen_at) VALUES (3, 'x', 'negative', 'd', 'r', 1, {at})",
+        f"INSERT INTO candle (series_id, {columns}) VALUES (3, {candle}), (9, {candle})",
+    ):
+        connection.exec_driver_sql(statement)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT setval('series_id_seq', 9)")

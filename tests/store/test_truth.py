@@ -130,7 +130,7 @@ async def test_a_program_that_takes_one_empty_answer_for_an_outage_is_caught(sql
     async def believing(asker: Asker, request: PageRequest, *, known_before: int | None = None) -> Reading:
         del known_before
         answer = await source_of(asker).candles(request)
-        return Reading(clock_of(asker).now(), answer.rows, answer.candles, answer.rejected)
+        return Reading(clock_of(asker).now(), answer.rows, answer.candles, None, answer.rejected)
 
     async def none(*_: object) -> None:
         return None

@@ -41,7 +41,7 @@ def minute(number: int) -> int:
 async def fetched(source: ListedSource, piece: Piece, target: Target | None = None) -> list[CandlePage]:
     clock = ExchangeClock(source)
     await clock.sync()
-    fetcher = PieceFetcher(Asker(source, clock), source="binance", page_limit=source.declaration.page_limit, grace_ms=3_000)
+    fetcher = PieceFetcher(Asker(source, clock), source.declaration, grace_ms=3_000)
     return [page async for page in fetcher.pages(target or Target(key(), 1, Coverage()), piece)]
 
 
@@ -111,7 +111,7 @@ async def test_the_last_row_of_an_exchange_is_open_until_a_later_look_has_seen_t
 
 
 def replace_row(row: Candle, *, changed: bool) -> Candle:
-    return candle(row.open_time, trades=row.trades + changed)
+    return candle(row.open_time, trades=(row.trades or 0) + changed)
 
 
 async def test_a_look_before_a_minute_is_over_is_no_later_one() -> None:

@@ -51,7 +51,7 @@ async def planned(
 
 
 def planner(source: ListedSource, clock: ExchangeClock, *, limit: int | None = None, since: int | None = None) -> Planner:
-    return Planner(Asker(source, clock), clock, Wish(limit=limit, since=since), page_limit=source.declaration.page_limit, grace_ms=3_000)
+    return Planner(Asker(source, clock), clock, Wish(limit=limit, since=since), source.declaration, grace_ms=3_000)
 
 
 def exchange(first: int = 0, count: int = 201) -> ListedSource:

@@ -57,7 +57,7 @@ def longer(rows: Sequence[Candle], step: Timeframe) -> list[Candle]:
             high=max((part.high for part in parts), key=Decimal),
             low=min((part.low for part in parts), key=Decimal),
             close=parts[-1].close,
-            trades=sum(part.trades for part in parts),
+            trades=sum(part.trades or 0 for part in parts),
             **{name: f"{sum(Decimal(getattr(part, name)) for part in parts):f}" for name in _AMOUNTS},
         )
         for opens, parts in made.items()

@@ -331,7 +331,7 @@ class HttpClient:
 
 
 def _retry_after_s(header: str, default_s: float) -> float:
-    """Seconds to wait; Binance sends whole seconds, CardTrader nothing."""
+    """Seconds to wait, as far as a provider says how many."""
     return float(header) if header.isdecimal() else default_s
 
 

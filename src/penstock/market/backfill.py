@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.market.collect.page import Target
+    from penstock.market.source import Declaration
 
 _MINUTE_S = 60
 # What it takes to find where the rows of a range begin, and why the first ones are missing: two questions each.
@@ -73,9 +74,9 @@ class _At:
         return self.ms
 
 
-def estimate(targets: Sequence[Target], wish: Wish, *, now: int, page_limit: int, pages_per_minute: int) -> Estimate:
+def estimate(targets: Sequence[Target], wish: Wish, declared: Declaration, *, now: int, pages_per_minute: int) -> Estimate:
     """By the ledger alone: nothing is asked for."""
-    ranges = Ranges(_At(now), wish, page_limit=page_limit)
+    ranges = Ranges(_At(now), wish, declared)
     gaps, candles = 0, 0
     # One looks at the exchange's clock, and one at where a series ends that does not trade.
     requests = 1 + sum(target.key.instrument.status is not Status.TRADING for target in targets)
@@ -83,7 +84,7 @@ def estimate(targets: Sequence[Target], wish: Wish, *, now: int, page_limit: int
         target.due = {span.start for span in due_gaps(target, now)}
         for start, end in ranges.missing(target, ended=ranges.known_end(target))[0]:
             count = target.key.timeframe.candles_within(start, end)
-            gaps, candles, requests = gaps + 1, candles + count, requests + _requests(target, start, count, page_limit)
+            gaps, candles, requests = gaps + 1, candles + count, requests + _requests(target, start, count, declared.page_limit)
     return Estimate(
         gaps=gaps,
         candles=candles,

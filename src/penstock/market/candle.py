@@ -19,6 +19,7 @@ from penstock.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from penstock.market.timeframe import Timeframe
 
@@ -28,13 +29,16 @@ _NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,30})?")
 _MICROSECONDS = 100_000_000_000_000
 _MOST_TRADES = 2**63 - 1
 _TEXTS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
+# What a candle has besides its prices, as far as its source says it.
+AMOUNTS = frozenset({"volume", "quote_volume", "trades", "taker_base", "taker_quote"})
 _EVERY_DIGIT_AS_0 = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One step of a series. Times in ms UTC, `close_time` inclusive (open + step − 1); numbers as the exchange sent them.
 
-    The order of the fields is that of a Binance row, so that one is decoded without being touched; other sources build it by name.
+    What a source does not say is None. The order of the fields is that of a Binance row, so that one is decoded without being touched; other
+    sources build it by name.
     """
 
     open_time: int
@@ -42,12 +46,12 @@ class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
     high: str
     low: str
     close: str
-    volume: str
+    volume: str | None
     close_time: int
-    quote_volume: str
-    trades: int
-    taker_base: str
-    taker_quote: str
+    quote_volume: str | None
+    trades: int | None
+    taker_base: str | None
+    taker_quote: str | None
 
 
 # A row that is refused for one of these stands where it was not asked for: its open time says nothing of where it belongs.
@@ -77,22 +81,26 @@ def end_of(candle: Candle, timeframe: Timeframe) -> int:
     return timeframe.shift(candle.open_time, 1)
 
 
-def accept(candles: Sequence[Candle], timeframe: Timeframe, *, start: int, end: int) -> tuple[list[Candle], list[Rejected]]:
+def accept(
+    candles: Sequence[Candle], timeframe: Timeframe, *, start: int, end: int, columns: AbstractSet[str] = AMOUNTS
+) -> tuple[list[Candle], list[Rejected]]:
     """Split an ascending page into rows to store and rows to refuse.
 
-    The page was asked to begin at `start` and to open nothing at or after `end`; without an asked end that is just after the exchange's time.
+    The page was asked to begin at `start` and to open nothing at or after `end`; without an asked end that is just after the exchange's time. Its
+    source says `columns` of each candle.
     """
     longest = timeframe.longest_ms
     prices = _shape([f"{c.open},{c.high},{c.low},{c.close}" for c in candles])
-    amounts = _shape([f"{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}" for c in candles])
-    all_numbers = _are_all_numbers(prices, 4 * len(candles)) and _are_all_numbers(amounts, 4 * len(candles))
+    # Where something is unknown, row by row is quick enough: such an answer is not one of Binance's.
+    all_numbers = _are_all_numbers(prices, 4 * len(candles)) and columns == AMOUNTS and _have_all_amounts(candles)
     if all_numbers and _are_in_time(candles, longest, start, end) and _are_ordered(candles, prices):
         return list(candles), []
     good: list[Candle] = []
     bad: list[Rejected] = []
     previous = start - 1
     for candle in candles:
-        fault = _time_fault(candle, previous, longest, end) or (None if all_numbers else _text_fault(candle)) or _order_fault(candle)
+        texts = None if all_numbers else _text_fault(candle, columns)
+        fault = _time_fault(candle, previous, longest, end) or texts or _order_fault(candle, columns)
         if fault is None:
             good.append(candle)
             previous = candle.open_time
@@ -134,9 +142,14 @@ def _are_in_time(candles: Sequence[Candle], longest: int, start: int, end: int) 
     """Whether no row of a page has a fault of time, or of its trades."""
     opens = [start - 1, *[candle.open_time for candle in candles], end]
     lengths = [candle.close_time - candle.open_time for candle in candles]
-    trades = [candle.trades for candle in candles]
+    trades = [candle.trades or 0 for candle in candles]
     ascending = all(map(lt, opens, islice(opens, 1, None)))
     return ascending and (not candles or (min(lengths) >= 0 and max(lengths) <= longest and min(trades) >= 0 and max(trades) <= _MOST_TRADES))
+
+
+def _have_all_amounts(candles: Sequence[Candle]) -> bool:
+    amounts = _shape([f"{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}" for c in candles])
+    return _are_all_numbers(amounts, 4 * len(candles)) and None not in [c.trades for c in candles]
 
 
 def _shape(rows: Sequence[str]) -> bytes:
@@ -175,18 +188,25 @@ def _are_ordered(candles: Sequence[Candle], prices: bytes) -> bool:
     return all(_clearly_ordered(candle) or _exactly_ordered(candle) for candle in unclear)
 
 
-def _text_fault(candle: Candle) -> tuple[str, str] | None:
+def _text_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] | None:
     for name in _TEXTS:
-        value: str = getattr(candle, name)
+        value: str | None = getattr(candle, name)
+        if value is None:
+            if name in columns:
+                return "not_a_number", f"{name} is missing"
+            continue
         if _NUMBER.fullmatch(value) is None:
             reason = "negative" if value.startswith("-") and _NUMBER.fullmatch(value[1:]) else "not_a_number"
             return reason, f"{name} is {value[:40]!r}"
     return None
 
 
-def _order_fault(candle: Candle) -> tuple[str, str] | None:
-    if not 0 <= candle.trades <= _MOST_TRADES:
-        return "negative" if candle.trades < 0 else "not_a_number", f"trades is {candle.trades}"
+def _order_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] | None:
+    trades = candle.trades
+    if trades is None and "trades" in columns:
+        return "not_a_number", "trades is missing"
+    if trades is not None and not 0 <= trades <= _MOST_TRADES:
+        return "negative" if trades < 0 else "not_a_number", f"trades is {trades}"
     if not (_clearly_ordered(candle) or _exactly_ordered(candle)):
         return "high_below_low", f"low {candle.low} ≤ open {candle.open}, close {candle.close} ≤ high {candle.high} does not hold"
     return None

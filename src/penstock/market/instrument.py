@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+SPOT = "spot"
+
+
+class PriceKind(StrEnum):
+    """What the prices of a candle are: of trades, the mark price, the index, or the premium of the one over the other."""
+
+    LAST = "last"
+    MARK = "mark"
+    INDEX = "index"
+    PREMIUM = "premium"
+
+
 class Status(StrEnum):
     """Whether an instrument trades now."""
 
@@ -25,8 +37,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What an exchange trades: its own (native) symbol, `BTCUSDT`, and the unified one, `BTC/USDT`.
+    """What an exchange trades on one of its markets: its own (native) symbol, `BTCUSDT`, and the unified one, `BTC/USDT`.
 
+    The markets are `spot`, and `um` of contracts that are settled in the quote currency: `BTC/USDT:USDT`.
     `gone`: the exchange has listed it, and did not when it was last asked for its list. That alone does not say that it is delisted.
     """
 
@@ -35,22 +48,24 @@ class Instrument:
     base: str
     quote: str
     status: Status
-    market: str = "spot"
+    market: str = SPOT
     gone: bool = False
 
     @property
     def symbol(self) -> str:
         """The unified symbol."""
-        return f"{self.base}/{self.quote}"
+        pair = f"{self.base}/{self.quote}"
+        return pair if self.market == SPOT else f"{pair}:{self.quote}"
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """What is collected: an instrument in one timeframe; `asked` is the name that the user gave it."""
+    """What is collected: an instrument in one timeframe, candles of one price kind; `asked` is the name that the user gave it."""
 
     instrument: Instrument
     timeframe: Timeframe
     asked: str | None = field(default=None, compare=False)
+    price_kind: PriceKind = PriceKind.LAST
 
     @property
     def resource(self) -> str:

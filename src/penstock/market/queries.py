@@ -52,11 +52,11 @@ class StoredCandle(Protocol):
     high: str
     low: str
     close: str
-    volume: str
-    quote_volume: str
-    taker_base: str
-    taker_quote: str
-    trades: int
+    volume: str | None
+    quote_volume: str | None
+    taker_base: str | None
+    taker_quote: str | None
+    trades: int | None
     closed: bool
 
     def _asdict(self) -> dict[str, Any]: ...

@@ -148,7 +148,7 @@ class MarketRuns:
             known = coverage_queries.known_spans(connection, keys)
             targets = [Target(key, 0, Coverage(known[key])) for key in keys]
             now = queries.present(connection, order.exchange)
-            return estimate(targets, order.wish(), now=now, page_limit=source.declaration.page_limit, pages_per_minute=source.pages_per_minute)
+            return estimate(targets, order.wish(), source.declaration, now=now, pages_per_minute=source.pages_per_minute)
 
         return await self._reader.read(read)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import urlsplit
 
 from penstock.http.client import HttpLimits
 from penstock.http.governor import Budget, LocalBudget, Wait
+from penstock.market.candle import AMOUNTS
+from penstock.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,17 +30,34 @@ class Limit:
     currency: str = "requests"
 
 
+class Quiet(StrEnum):
+    """Whether a step in which nothing was traded comes as a candle."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What a source says of itself: it stands on the class as `declaration`.
 
-    `hosts` are the provider's own, which count against one limit together.
+    A page has at most `page_limit` rows. `timeframes` are those whose candles open on the grid of penstock.market.timeframe. `history` counts the
+    newest candles of a series that can still be asked for (None: all). `newest_first`: a page of a range has its newest rows, the newest first.
+    `columns` are those of penstock.market.candle.AMOUNTS that it says. `hosts` are the provider's own, which
+    count against one `limit` together.
     """
 
     name: str
     page_limit: int
     limit: Limit
     hosts: Sequence[str] = ()
+    markets: Sequence[str] = ("spot",)
+    timeframes: frozenset[Timeframe] = frozenset(Timeframe)
+    history: int | None = None
+    newest_first: bool = False
+    quiet: Quiet = Quiet.UNKNOWN
+    columns: frozenset[str] = AMOUNTS
 
     def is_own(self, url: str) -> bool:
         """Whether an address is one of the provider's own."""
@@ -60,10 +80,14 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the exchange sent: rows in its ascending order, and rows that could not even be decoded."""
+    """What the exchange sent: rows in its order, and rows that could not even be decoded.
+
+    It flags as closed what opens before `closed_before`, where it does that.
+    """
 
     candles: Sequence[Candle]
     rejected: Sequence[Rejected] = field(default=())
+    closed_before: int | None = None
 
     @property
     def rows(self) -> int:

@@ -35,10 +35,13 @@ series = Table(
     Column("id", Integer, primary_key=True),
     Column("instrument_id", Integer, ForeignKey("instrument.id"), nullable=False),
     Column("timeframe", Text, nullable=False),
-    UniqueConstraint("instrument_id", "timeframe"),
+    # What the candles are of: last (trades), mark, index or premium.
+    Column("price_kind", Text, nullable=False, server_default="last"),
+    UniqueConstraint("instrument_id", "price_kind", "timeframe"),
 )
 
-# Lean, clustered by its key, and without a foreign key: PostgreSQL would check it row by row, and series are never deleted alone.
+# Lean, clustered by its key; what a source does not say is NULL. There is no foreign key: PostgreSQL would check it row by row, and series are
+# never deleted alone.
 candle = Table(
     "candle",
     metadata,
@@ -49,13 +52,36 @@ candle = Table(
     Column("high", Exact, nullable=False),
     Column("low", Exact, nullable=False),
     Column("close", Exact, nullable=False),
-    Column("volume", Exact, nullable=False),
-    Column("quote_volume", Exact, nullable=False),
-    Column("taker_base", Exact, nullable=False),
-    Column("taker_quote", Exact, nullable=False),
-    Column("trades", BigInteger, nullable=False),
+    Column("volume", Exact),
+    Column("quote_volume", Exact),
+    Column("taker_base", Exact),
+    Column("taker_quote", Exact),
+    Column("trades", BigInteger),
     Column("run_id", BigInteger, nullable=False),
     Column("closed", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Points of a contract in time, without a grid.
+funding_rate = Table(
+    "funding_rate",
+    metadata,
+    Column("instrument_id", Integer, ForeignKey("instrument.id"), primary_key=True),
+    Column("time", Timestamp, primary_key=True),
+    Column("rate", Exact, nullable=False),
+    Column("mark_price", Exact),
+    Column("run_id", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+open_interest = Table(
+    "open_interest",
+    metadata,
+    Column("instrument_id", Integer, ForeignKey("instrument.id"), primary_key=True),
+    Column("time", Timestamp, primary_key=True),
+    Column("amount", Exact, nullable=False),
+    Column("value", Exact),
+    Column("run_id", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -116,11 +142,11 @@ restatement = Table(
     Column("high", Exact, nullable=False),
     Column("low", Exact, nullable=False),
     Column("close", Exact, nullable=False),
-    Column("volume", Exact, nullable=False),
-    Column("quote_volume", Exact, nullable=False),
-    Column("taker_base", Exact, nullable=False),
-    Column("taker_quote", Exact, nullable=False),
-    Column("trades", BigInteger, nullable=False),
+    Column("volume", Exact),
+    Column("quote_volume", Exact),
+    Column("taker_base", Exact),
+    Column("taker_quote", Exact),
+    Column("trades", BigInteger),
     Column("run_id", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("restated_by", BigInteger, nullable=False),

@@ -62,7 +62,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How far a run is, in a unit of its own such as candles: `done` of `total`, so many a second so far, and the seconds left at that rate.
+    """How far a run is, in a unit of its own: `done` of `total`, so many a second so far, and the seconds left at that rate.
 
     `waiting_for` and `waiting_until` (ms) are there while it waits for something outside.
     """

@@ -57,7 +57,7 @@ class SqliteChecks:
         if first is None:
             return Unequal((), self._closed(connection, coarse, start, end))
         step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
-        decimals = [len(value.partition(".")[2]) for value in first]
+        decimals = [len((value or "").partition(".")[2]) for value in first]
         whole = f"count(*) = {step // fine_step} AND min(b.closed)"
         given = {"whole": whole, "of_c": _OF_C.format(fine=fine.id, step=step), "coarse": coarse.id}
         try:

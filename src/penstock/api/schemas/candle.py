@@ -16,7 +16,10 @@ COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume", 
 
 
 class Candle(BaseModel):
-    """One candle. Prices and volumes carry the exchange's own digits; `closed` is False while it still changes."""
+    """One candle. Prices and volumes carry the exchange's own digits; `closed` is False while it still changes.
+
+    What the exchange does not say is not there.
+    """
 
     open_time: dt.datetime
     close_time: dt.datetime
@@ -24,15 +27,15 @@ class Candle(BaseModel):
     high: str
     low: str
     close: str
-    volume: str
-    quote_volume: str
-    trades: int
-    taker_base: str
-    taker_quote: str
+    volume: str | None = None
+    quote_volume: str | None = None
+    trades: int | None = None
+    taker_base: str | None = None
+    taker_quote: str | None = None
     closed: bool
 
 
 def candle_fields(row: StoredCandle) -> dict[str, Any]:
     """The fields of a Candle, JSON values only."""
-    fields = {name: getattr(row, name) for name in COLUMNS}
+    fields = {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
     return fields | {"open_time": iso(row.open_time), "close_time": iso(row.close_time)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,11 +27,15 @@ _GONE = "a candle that it gave before is missing"
 
 @dataclass(frozen=True)
 class Reading:
-    """An answer that fits its question: its rows, the sound ones in order of time, the refused ones; asked `at` this by the provider's clock."""
+    """An answer that fits its question: its rows, the sound ones in order of time, the refused ones; asked `at` this by the provider's clock.
+
+    The provider flags as closed what opens before `closed_before`; None where it flags nothing.
+    """
 
     at: int
     rows: int
     good: Sequence[Candle]
+    closed_before: int | None
     bad: Sequence[Rejected]
 
     @cached_property
@@ -87,11 +91,22 @@ class Asker:
     async def _ask(self, request: PageRequest, known_before: int | None) -> tuple[Reading, str]:
         # Taken before the request: what is closed by then is closed in the answer too.
         at = self._clock.now()
-        answer = await self._source.candles(request)
+        answer = await self._answer(request)
         start, end = request.start or 0, await self._end(request, answer)
-        good, bad = accept(answer.candles, request.series.timeframe, start=start, end=end)
-        reading = Reading(at, answer.rows, good, [*(judged(row, start=start, end=end) for row in answer.rejected), *bad])
+        good, bad = accept(answer.candles, request.series.timeframe, start=start, end=end, columns=self._source.declaration.columns)
+        reading = Reading(at, answer.rows, good, answer.closed_before, [*(judged(row, start=start, end=end) for row in answer.rejected), *bad])
         return reading, _misfit(request, answer, reading, known_before)
+
+    async def _answer(self, request: PageRequest) -> Answer:
+        """In ascending order; of a provider that would send the newest rows of a range no more is asked than what fits on a page from its start."""
+        declared, step = self._source.declaration, request.series.timeframe
+        if not declared.newest_first:
+            return await self._source.candles(request)
+        if request.start is not None:
+            end = step.shift(step.floor(request.start), request.limit)
+            request = replace(request, end=end if request.end is None else min(end, request.end))
+        answer = await self._source.candles(request)
+        return replace(answer, candles=answer.candles[::-1])
 
     async def _end(self, request: PageRequest, answer: Answer) -> int:
         """Where the answer has to end: as asked, and never after the exchange's present."""

@@ -184,10 +184,8 @@ class Collection:
         self._begun = clock.now()
         asker = Asker(self._source, clock)
         await choose_due(targets, clock.now(), page_limit=self._source.declaration.page_limit, repeats=self._repeats)
-        planner = Planner(asker, clock, request.wish, page_limit=self._source.declaration.page_limit, grace_ms=self._options.grace_ms)
-        fetcher = PieceFetcher(
-            asker, source=self._source.declaration.name, page_limit=self._source.declaration.page_limit, grace_ms=self._options.grace_ms
-        )
+        planner = Planner(asker, clock, request.wish, self._source.declaration, grace_ms=self._options.grace_ms)
+        fetcher = PieceFetcher(asker, self._source.declaration, grace_ms=self._options.grace_ms)
         work: asyncio.Queue[tuple[Target, Piece | None]] = asyncio.Queue()
         for target in targets:
             work.put_nowait((target, None))

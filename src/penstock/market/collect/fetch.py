@@ -17,7 +17,7 @@ from penstock.market.candle import end_of
 from penstock.market.collect.coverage import Look, Span, SpanState
 from penstock.market.collect.page import CandlePage
 from penstock.market.collect.plan import contradiction, opening, twice
-from penstock.market.source import PageRequest
+from penstock.market.source import PageRequest, Quiet
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.ask import Asker, Reading
     from penstock.market.collect.page import Target
     from penstock.market.collect.plan import Piece
+    from penstock.market.source import Declaration
     from penstock.market.timeframe import Timeframe
 
 # The last closed candles of a series are read again whenever what follows them is asked for.
@@ -52,10 +53,11 @@ class _Step:
 class PieceFetcher:
     """Turns pieces into pages; `grace_ms` after its close a candle can be final."""
 
-    def __init__(self, asker: Asker, *, source: str, page_limit: int, grace_ms: int) -> None:
+    def __init__(self, asker: Asker, declared: Declaration, *, grace_ms: int) -> None:
         self._asker = asker
-        self._source = source
-        self._page_limit = page_limit
+        self._declared = declared
+        self._source = declared.name
+        self._page_limit = page_limit = declared.page_limit
         self._grace_ms = grace_ms
         # The longest page that turned out to be short of what follows: some servers never send as many rows as they are asked for.
         self._full = page_limit
@@ -139,7 +141,7 @@ class PieceFetcher:
         if not step.anchored:
             wanted = list(dropwhile(lambda row: row.open_time < piece.start and end_of(row, timeframe) <= piece.start, wanted))
         closed = self._closed(target, reading, wanted, followed=followed)
-        found = _Found(timeframe, step.at, doubtful=reading.doubtful)
+        found = _Found(timeframe, step.at, doubtful=reading.doubtful, quiet=self._declared.quiet)
         before = None
         opened = reading.opens[0] if reading.opens else step.at
         if first and not reading.doubtful and found.is_hole(step.at, min(opened, end)):
@@ -154,6 +156,8 @@ class PieceFetcher:
 
     def _closed(self, target: Target, reading: Reading, wanted: Sequence[Candle], *, followed: bool) -> int:
         """How many rows are final: closed, the grace over, and a later row in an answer with them, or an earlier one that said the same."""
+        if reading.closed_before is not None:
+            return bisect_left(wanted, reading.closed_before, key=_open_time)
         final_before = reading.at - self._grace_ms
         newest = _NO_END if followed else max(reading.opens, default=0)
         count = len(wanted)
@@ -179,11 +183,12 @@ class PieceFetcher:
 class _Found:
     """What the rows of an answer say of the range from `start` on."""
 
-    def __init__(self, timeframe: Timeframe, start: int, *, doubtful: bool) -> None:
+    def __init__(self, timeframe: Timeframe, start: int, *, doubtful: bool, quiet: Quiet) -> None:
         self._timeframe = timeframe
         self._start = start
         # Where rows stood that belong elsewhere, a hole may be the place of one of them.
         self._hole = SpanState.REJECTED if doubtful else SpanState.UNCONFIRMED
+        self._between = SpanState.NO_TRADES if quiet is Quiet.ABSENT and not doubtful else self._hole
 
     def is_hole(self, start: int, end: int) -> bool:
         """Whether a candle could open there."""
@@ -199,7 +204,8 @@ class _Found:
             low = max(at, opened)
             if opened > at:
                 spans += [Span(begin, at, joined)] if joined else []
-                between = (before or self._hole) if self.is_hole(at, opened) else state
+                hole = self._hole if at == self._start else self._between
+                between = (before or hole) if self.is_hole(at, opened) else state
                 spans.append(Span(at, opened, between))
                 begin, at, joined = opened, opened, None
             before = None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.ask import Asker
     from penstock.market.collect.page import Target
     from penstock.market.collect.ranges import Clock, Wish
+    from penstock.market.source import Declaration
 
 T = TypeVar("T")
 
@@ -46,12 +47,12 @@ class Plan:
 class Planner:
     """Plans each series of one run."""
 
-    def __init__(self, asker: Asker, clock: Clock, wish: Wish, *, page_limit: int, grace_ms: int) -> None:
+    def __init__(self, asker: Asker, clock: Clock, wish: Wish, declared: Declaration, *, grace_ms: int) -> None:
         self._asker = asker
         self._clock = clock
         self._wish = wish
-        self._ranges = Ranges(clock, wish, page_limit=page_limit)
-        self._page_limit = page_limit
+        self._ranges = Ranges(clock, wish, declared)
+        self._declared = declared
         self._grace_ms = grace_ms
 
     async def plan(self, target: Target) -> Plan:
@@ -96,7 +97,8 @@ class Planner:
     async def _located(self, target: Target, start: int, end: int, known: list[Span]) -> int:
         """Where the rows of a range begin (its end: nowhere): nobody pages through years before a listing or after a last trade."""
         older = target.coverage.stored_before(start + 1)
-        if older is None and self._wish.since is not None:
+        # Of an exchange that keeps only the newest candles nobody can learn where a series began.
+        if older is None and self._wish.since is not None and self._declared.history is None:
             return await self._listed(target, start, end, known)
         if end <= self._after_a_piece(target, start):
             return start
@@ -143,7 +145,7 @@ class Planner:
 
     def _after_a_piece(self, target: Target, start: int) -> int:
         timeframe = target.key.timeframe
-        return timeframe.shift(timeframe.floor(start), self._page_limit * PAGES_IN_A_PIECE)
+        return timeframe.shift(timeframe.floor(start), self._declared.page_limit * PAGES_IN_A_PIECE)
 
 
 async def twice(question: Callable[[], Awaitable[T]]) -> T:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from penstock.market.collect.page import Target
+    from penstock.market.source import Declaration
 
 DEFAULT_LIMIT = 100
 
@@ -56,12 +57,13 @@ class Clock(Protocol):
 
 
 class Ranges:
-    """The ranges that a wish means, in series of one page limit."""
+    """The ranges that a wish means, in series of one source."""
 
-    def __init__(self, clock: Clock, wish: Wish, *, page_limit: int) -> None:
+    def __init__(self, clock: Clock, wish: Wish, declared: Declaration) -> None:
         self._clock = clock
         self._wish = wish
-        self._page_limit = page_limit
+        self._page_limit = declared.page_limit
+        self._history = declared.history
 
     def missing(self, target: Target, *, ending: int | None = None, ended: int | None = None) -> tuple[list[tuple[int, int]], list[Span]]:
         """What is missing, as it is asked for; and what is known to be left out.
@@ -74,7 +76,19 @@ class Ranges:
         horizon = self.horizon(target, ended)
         older = [(start, min(end, begin)) for start, end in target.due_before(min(begin, horizon))]
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
-        return list(self._joined(target, older + self._with_tail(target, ranges, horizon))), known
+        asked = list(self._joined(target, older + self._with_tail(target, ranges, horizon)))
+        return self._in_reach(target, asked, known)
+
+    def _in_reach(self, target: Target, ranges: list[tuple[int, int]], known: list[Span]) -> tuple[list[tuple[int, int]], list[Span]]:
+        """Without what is older than all that the exchange still has: nobody collected it, or it has come too late."""
+        if self._history is None:
+            return ranges, known
+        timeframe = target.key.timeframe
+        # One step less: what is the oldest now may be gone when the question arrives.
+        oldest = max(0, timeframe.shift(timeframe.floor(self._clock.now()), 2 - self._history))
+        gone = [(start, min(end, oldest)) for start, end in ranges if start < oldest]
+        late = [Span(start, end, SpanState.FAILED if target.coverage.stored_before(start + 1) else SpanState.NOT_COLLECTED) for start, end in gone]
+        return [(max(start, oldest), end) for start, end in ranges if end > oldest], known + late
 
     def _is_refused(self, target: Target) -> bool:
         """Whether the exchange neither lists the series any more nor is likely to answer for it: then it is asked only by who wants it."""

@@ -139,9 +139,11 @@ def different(one: Stored, held: Candle, there: Candle) -> list[Finding]:
     return [Finding(Kind.DIFFERENT, held.open_time, one.key.timeframe.shift(held.open_time, 1), detail, there=there)]
 
 
-def _differs(held: str, there: str) -> bool:
+def _differs(held: str | None, there: str | None) -> bool:
     if held == there:
         return False
+    if held is None or there is None:
+        return True
     try:
         return Decimal(held) != Decimal(there)
     except ArithmeticError:

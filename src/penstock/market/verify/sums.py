@@ -125,9 +125,13 @@ def _unlike(coarse: Candle, parts: Sequence[Candle], step: Timeframe) -> Iterato
         "close": exact(parts[-1].close),
     }
     for name in _AMOUNTS:
-        wanted[name] = reduce(_EXACT.add, (exact(getattr(part, name)) for part in parts))
+        values = [getattr(part, name) for part in parts]
+        # What a source does not say adds up to nothing.
+        if None not in values and getattr(coarse, name) is not None:
+            wanted[name] = reduce(_EXACT.add, map(exact, values))
     for name, value in wanted.items():
         if exact(held := getattr(coarse, name)) != value:
             yield f"{name} {held}, of its {step} candles {value:f}"
-    if coarse.trades != (trades := sum(part.trades for part in parts)):
-        yield f"trades {coarse.trades}, of its {step} candles {trades}"
+    counts = [part.trades for part in parts if part.trades is not None]
+    if coarse.trades is not None and len(counts) == len(parts) and coarse.trades != sum(counts):
+        yield f"trades {coarse.trades}, of its {step} candles {sum(counts)}"

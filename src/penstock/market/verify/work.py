@@ -139,7 +139,7 @@ class Verification:
     async def _compare(self, source: MarketSource, clock: ExchangeClock, reports: Sequence[SeriesReport], wanted: Wanted) -> None:
         limit, grace_ms = source.declaration.page_limit, self._options.grace_ms
         asker = Asker(source, clock)
-        fetcher = PieceFetcher(asker, source=source.declaration.name, page_limit=limit, grace_ms=grace_ms)
+        fetcher = PieceFetcher(asker, source.declaration, grace_ms=grace_ms)
         comparison = Comparison(asker, fetcher, self._reader, page_limit=limit, concurrency=self._options.concurrency)
         ranges = list(_doubted(reports, limit))
         if wanted.rest:

@@ -102,7 +102,7 @@ class PostgresBackend:
         driver: Any = connection.connection.driver_connection
         try:
             with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-                copy.write("".join(rows))
+                copy.write("".join(rows).replace("\tNone", "\t\\N"))
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             # As SQLAlchemy says it where the driver is not used directly.
             raise OperationalError(_COPY, None, error) from error

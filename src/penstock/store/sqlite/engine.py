@@ -128,13 +128,13 @@ def _parameters(run_id: int, pages: Sequence[CandlePage]) -> list[object]:
 
 def _differs(name: str) -> str:
     if name not in EXACT_COLUMNS:
-        return f"candle.{name} <> excluded.{name}"
-    return f"(candle.{name} <> excluded.{name} AND decimal_differs(candle.{name}, excluded.{name}))"
+        return f"candle.{name} IS NOT excluded.{name}"
+    return f"(candle.{name} IS NOT excluded.{name} AND decimal_differs(candle.{name}, excluded.{name}))"
 
 
-def _decimal_differs(old: str, new: str) -> bool:
+def _decimal_differs(old: str | None, new: str | None) -> bool:
     """`1.0` and `1.00` are one price; asked only when the texts differ."""
-    return Decimal(old) != Decimal(new)
+    return old is None or new is None or Decimal(old) != Decimal(new)
 
 
 _OF_RUN = """

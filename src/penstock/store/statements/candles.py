@@ -1,6 +1,7 @@
 """The candle merge: one statement per database writes what is new or different, and nothing else.
 
-An open candle may become a closed one or a newer open one, never the other way round; among open ones the newer has at least as many trades.
+An open candle may become a closed one or a newer open one, never the other way round; among open ones the newer has at least as many trades,
+where the source counts them.
 A closed candle that differs is written too; the trigger `candle_restated` keeps what it was.
 """
 
@@ -23,4 +24,4 @@ def on_conflict(differs: Callable[[str], str]) -> str:
     changed = " OR ".join(differs(name) for name in VALUE_COLUMNS)
     return f"""ON CONFLICT (series_id, open_time) DO UPDATE SET {assign}
         WHERE excluded.closed > candle.closed
-        OR (excluded.closed = candle.closed AND (candle.closed OR excluded.trades >= candle.trades) AND ({changed}))"""
+        OR (excluded.closed = candle.closed AND (candle.closed OR coalesce(excluded.trades >= candle.trades, true)) AND ({changed}))"""

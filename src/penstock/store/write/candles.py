@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
@@ -20,15 +20,18 @@ from penstock.runs.run import Counters
 from penstock.store.write.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from penstock.market.collect.coverage import CoverageChange, Span
     from penstock.market.collect.page import CandleFlush, CandlePage, Flushed
     from penstock.market.instrument import Instrument, SeriesKey
     from penstock.runs.context import RunContext, Writing
     from penstock.store.database import Database
+
+# An instrument, a timeframe and a price kind.
+SeriesRef: TypeAlias = tuple[int, str, str]
 
 _RAW_CHARS = 2_000
 _HOUR_MS = 3_600_000
@@ -131,12 +134,12 @@ def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[Open
     if unlisted:
         _put_instruments(connection, list(dict.fromkeys(unlisted)))
         instrument_ids, series_ids, spans = _known_series(connection, keys)
-    wanted = [(instrument_ids[_instrument_key(key.instrument)], key.timeframe.value) for key in keys]
+    wanted = [(instrument_ids[_instrument_key(key.instrument)], key.timeframe.value, key.price_kind.value) for key in keys]
     unfinished = _newest_open(connection, list(series_ids.values()))
     if missing := [pair for pair in dict.fromkeys(wanted) if pair not in series_ids]:
-        create = insert(series).returning(series.c.id, series.c.instrument_id, series.c.timeframe)
-        rows = [{"instrument_id": instrument_id, "timeframe": timeframe} for instrument_id, timeframe in missing]
-        series_ids |= {(row.instrument_id, row.timeframe): row.id for row in connection.execute(create, rows)}
+        create = insert(series).returning(series.c.id, series.c.instrument_id, series.c.timeframe, series.c.price_kind)
+        rows = [dict(zip(("instrument_id", "timeframe", "price_kind"), ref, strict=True)) for ref in missing]
+        series_ids |= {(row.instrument_id, row.timeframe, row.price_kind): row.id for row in connection.execute(create, rows)}
     return [OpenedSeries(series_ids[pair], spans[series_ids[pair]], unfinished.get(series_ids[pair])) for pair in wanted]
 
 
@@ -154,27 +157,32 @@ def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int,
 
 def _known_series(
     connection: Connection, keys: Sequence[SeriesKey]
-) -> tuple[dict[tuple[str, str, str], int], dict[tuple[int, str], int], defaultdict[int, list[Span]]]:
+) -> tuple[dict[tuple[str, str, str], int], dict[SeriesRef, int], defaultdict[int, list[Span]]]:
     """Ids of instruments and series, and the spans of each series, in one statement."""
     timeframes = {key.timeframe.value for key in keys}
+    kinds = {key.price_kind.value for key in keys}
     symbols = {key.instrument.native_symbol for key in keys}
     found = (
         select(instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol)
-        .add_columns(series.c.id.label("series_id"), series.c.timeframe, *SPAN_COLUMNS)
-        .outerjoin_from(instrument, series, and_(series.c.instrument_id == instrument.c.id, series.c.timeframe.in_(timeframes)))
+        .add_columns(series.c.id.label("series_id"), series.c.timeframe, series.c.price_kind, *SPAN_COLUMNS)
+        .outerjoin_from(instrument, series, _among(timeframes, kinds))
         .outerjoin(coverage, coverage.c.series_id == series.c.id)
         .where(instrument.c.native_symbol.in_(symbols), instrument.c.exchange.in_({key.instrument.exchange for key in keys}))
     )
     instrument_ids: dict[tuple[str, str, str], int] = {}
-    series_ids: dict[tuple[int, str], int] = {}
+    series_ids: dict[SeriesRef, int] = {}
     spans: defaultdict[int, list[Span]] = defaultdict(list)
-    for instrument_id, exchange, market, native_symbol, series_id, timeframe, *span in connection.execute(found):
+    for instrument_id, exchange, market, native_symbol, series_id, timeframe, price_kind, *span in connection.execute(found):
         instrument_ids[exchange, market, native_symbol] = instrument_id
         if series_id is not None:
-            series_ids[instrument_id, timeframe] = series_id
+            series_ids[instrument_id, timeframe, price_kind] = series_id
         if span[0] is not None:
             spans[series_id].append(span_of(span))
     return instrument_ids, series_ids, spans
+
+
+def _among(timeframes: Collection[str], kinds: Collection[str]) -> ColumnElement[bool]:
+    return and_(series.c.instrument_id == instrument.c.id, series.c.timeframe.in_(timeframes), series.c.price_kind.in_(kinds))
 
 
 def _instrument_key(one: Instrument) -> tuple[str, str, str]:

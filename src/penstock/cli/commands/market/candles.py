@@ -106,6 +106,8 @@ def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
     return table
 
 
-def _short(number: str) -> str:
-    """Without the zeros at the end, which say nothing to a reader."""
+def _short(number: str | None) -> str:
+    """Without the zeros at the end, which say nothing to a reader; a dash for what the exchange does not say."""
+    if number is None:
+        return "–"
     return number.rstrip("0").rstrip(".") if "." in number else number
