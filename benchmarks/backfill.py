@@ -20,6 +20,7 @@ from benchmarks.report import Figure, median_of, percentile, worst_of
 from penstock.app import open_app
 from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
+from penstock.script import collect_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ async def _backfill(task: _Task) -> _Done:
         heart = asyncio.create_task(_beat(lags))
         before_mb = peak_memory_mb()
         started, cpu = time.perf_counter(), time.process_time()
-        report = await app.collect(order)
+        report = await collect_into(app, order)
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
         heart.cancel()
     if report.result.failures or report.result.rejected:

@@ -13,6 +13,8 @@ from benchmarks.places import KINDS
 from benchmarks.report import median_of, worst_of
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
+from penstock.foreground import foreground
+from penstock.market.collect.collection import CollectResult
 from penstock.market.instrument import Status
 from penstock.market.runs import CollectOrder
 from penstock.settings import load_settings
@@ -104,13 +106,18 @@ async def _cycles(url: str, one: Exchange, symbols: int, *, more: int) -> list[_
 
 async def _cycle(app: App, order: CollectOrder) -> _Cycle:
     started = time.perf_counter()
-    report = await app.collect(order)
-    seconds = time.perf_counter() - started
-    if report.result.failures or report.result.rejected:
-        message = f"the cycle has failures: {dict(report.result.failures)} {dict(report.result.rejected)}"
+    submission = await app.of(MarketParts).runs.collection(order)
+    async with foreground(app) as here:
+        ordered, statements = time.perf_counter(), app.database.statements
+        result = await here.outcome(await here.submit(submission))
+    ended, statements = time.perf_counter(), app.database.statements - statements
+    if not isinstance(result, CollectResult):
+        raise TypeError
+    if result.failures or result.rejected:
+        message = f"the cycle has failures: {dict(result.failures)} {dict(result.rejected)}"
         raise RuntimeError(message)
-    counters = report.result.counters
-    return _Cycle(seconds, report.seconds, report.statements or 0, counters.written, counters.written + counters.unchanged)
+    counters = result.counters
+    return _Cycle(ended - started, ended - ordered, statements, counters.written, counters.written + counters.unchanged)
 
 
 def _figures(kind: str, case: str, limit: float, cycles: list[_Cycle]) -> Iterator[Figure]:

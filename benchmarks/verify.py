@@ -19,9 +19,12 @@ from benchmarks.noise import samples_ms
 from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
+from penstock.foreground import foreground
 from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
 from penstock.market.verify.runs import VerifyOrder
+from penstock.script import collect_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +71,7 @@ def _figures(kind: str, done: _Done, noise: float) -> Iterator[Figure]:
 async def _fill(database: str, exchange_url: str, since: int) -> None:
     async with open_app(settings_for(database, exchange_url)) as app:
         order = CollectOrder(symbols=await listed(app, _SYMBOLS), timeframes=_TIMEFRAMES, since=since)
-        await app.collect(order)
+        await collect_into(app, order)
 
 
 def _in_a_process(task: _Task) -> _Done:
@@ -84,7 +87,9 @@ async def _verify(task: _Task) -> _Done:
         before_mb = peak_memory_mb()
         for _ in range(task["rounds"]):
             started, cpu = time.perf_counter(), time.process_time()
-            _, report = await app.verify_here(VerifyOrder(), lambda _percent, _message: None)
+            async with foreground(app) as here:
+                task_id = await here.submit(await app.of(MarketParts).verify.submission(VerifyOrder()))
+                report = (await here.outcome(task_id)).summary()
             seconds.append(time.perf_counter() - started)
             cpu_s.append(time.process_time() - cpu)
             if report["wrong"]:

@@ -32,6 +32,7 @@ from penstock.market.runs import CollectOrder
 from penstock.market.tables import candle, series
 from penstock.process import allow_many_files, prepare_to_serve
 from penstock.runs.events import RowsStored
+from penstock.script import collect_into
 from penstock.store.backend import announce
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ async def _run(url: str, exchange_url: str, clients: int, mute: int) -> _Run:
     with listening(settings) as door:
         async with open_app(settings) as app, app.listening(), running(app, door):
             symbols = await listed(app, _SYMBOLS)
-            await app.collect(CollectOrder(symbols=symbols, timeframes=["1m"]))
+            await collect_into(app, CollectOrder(symbols=symbols, timeframes=["1m"]))
             prepare_to_serve()
             before = _resident_mb()
             storing = asyncio.create_task(_store_for_ever(app))

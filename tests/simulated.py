@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from sqlalchemy import select, text
 
-from penstock.app import App, CollectReport, open_app
+from penstock.app import App, open_app
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
 from penstock.market.tables import candle as candle_table
 from penstock.market.tables import coverage, instrument, series
 from penstock.market.timeframe import Timeframe
+from penstock.script import CollectReport, collect_into
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 
@@ -102,7 +103,7 @@ class World:
     exchange: Exchange
 
     async def collect(self, *symbols: str, timeframes: str = "1m", limit: int | None = None, since: int | None = None) -> CollectReport:
-        return await self.app.collect(CollectOrder(symbols=symbols, timeframes=timeframes.split(), limit=limit, since=since))
+        return await collect_into(self.app, CollectOrder(symbols=symbols, timeframes=timeframes.split(), limit=limit, since=since))
 
     async def read(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
         def query(connection: Connection) -> list[dict[str, Any]]:

@@ -30,7 +30,10 @@ A bad row is no error but a value: penstock.market.candle.Rejected goes to quara
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class PenstockError(Exception):
@@ -207,3 +210,23 @@ class RunFailedError(StopError):
 
     exit_code = 3
     code = "run_failed"
+
+
+def error_of(code: str, message: str, *, field: str = "", task_id: str | None = None) -> PenstockError:
+    """The error that an answer of the API, or the record of a run, names by its code."""
+    kind = next((one for one in _below(PenstockError) if vars(one).get("code") == code), None)
+    if kind is None:
+        return PenstockError(message)
+    if issubclass(kind, InvalidInputError):
+        return kind(message, field=field)
+    if issubclass(kind, ConflictError):
+        return kind(message, task_id=task_id)
+    if issubclass(kind, RateLimitedError | TooManyRequestsError):
+        return kind(message, retry_after_s=0.0)
+    return kind(message)
+
+
+def _below(kind: type[PenstockError]) -> Iterator[type[PenstockError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)

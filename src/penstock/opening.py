@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConflictError, StoreUnavailableError
-from penstock.store.database import Database, DatabaseOptions, parse_url
-from penstock.store.migrate import newest_version, refuse_newer, version
+from penstock.store.database import Database, DatabaseOptions, parse_url, server_version
+from penstock.store.migrate import migrate, newest_version, refuse_newer, version
 from penstock.store.owner import owned, owner_url
 
 if TYPE_CHECKING:
@@ -70,3 +70,18 @@ def serving_url(settings: Settings) -> str | None:
     """Where the service is that owns this SQLite database; None when nobody does, or a process that does not serve."""
     file = database_file(settings)
     return owner_url(file) if file else None
+
+
+async def check_database(settings: Settings) -> str:
+    """What is there, in words; raises what stands in the way of using it."""
+    async with open_database(settings) as database:
+        if database.file and not database.file.exists():
+            return "none yet, the first collection makes it"
+    async with open_reader(settings) as database:
+        return await database.read(lambda connection: f"{server_version(connection)} answers, schema {version(connection)}")
+
+
+async def migrate_database(settings: Settings) -> tuple[str | None, str]:
+    """Bring the database to the present schema; gives the version before (None: it was empty) and after."""
+    async with owned_database(settings, serving=None) as database:
+        return await migrate(database)

@@ -15,24 +15,42 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.app import open_app
+from penstock.domains.market import MarketParts
+from penstock.foreground import foreground
 from penstock.logs import log_to_stderr_unless_set
 from penstock.market import queries
+from penstock.market.collect.collection import CollectResult
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import CandleQuery
 from penstock.market.runs import CollectOrder
-from penstock.opening import open_reader
+from penstock.opening import masked_url, open_reader
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Coroutine, Sequence
 
-    from penstock.app import CollectReport
+    from penstock.app import App
     from penstock.market.queries import StoredCandle
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectReport:
+    """What came of a collection; `seconds` do not count looking up the symbols."""
+
+    task_id: uuid.UUID
+    result: CollectResult
+    symbols: int
+    timeframes: int
+    seconds: float
+    database: str
 
 
 def collect(
@@ -67,7 +85,27 @@ async def collect_async(
     settings = load_settings(database_url=database)
     log_to_stderr_unless_set(settings.log_level or "warning")
     async with open_app(settings) as app:
-        return await app.collect(order)
+        return await collect_into(app, order)
+
+
+async def collect_into(app: App, order: CollectOrder) -> CollectReport:
+    """The same into a database that is open."""
+    submission = await app.of(MarketParts).runs.collection(order)
+    series: Any = submission.params["series"]
+    async with foreground(app) as here:
+        started = time.monotonic()
+        task_id = await here.submit(submission)
+        result = await here.outcome(task_id)
+    if not isinstance(result, CollectResult):
+        raise TypeError
+    return CollectReport(
+        task_id=task_id,
+        result=result,
+        symbols=len({native for native, _, _ in series}),
+        timeframes=len({timeframe for _, timeframe, _ in series}),
+        seconds=time.monotonic() - started,
+        database=masked_url(app.settings),
+    )
 
 
 def candles(

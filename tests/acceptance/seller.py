@@ -10,9 +10,13 @@ import aiohttp
 
 from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.cli.seller_doors import SellerHere
+from penstock.cli.client import Client
+from penstock.cli.commands.inventory.accounts import ACCOUNTS
+from penstock.cli.commands.inventory.sync import synced
+from penstock.cli.in_process import InProcess
 from penstock.cli.stored import Inventories
 from penstock.domains.inventory import InventoryParts
+from penstock.foreground import foreground
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
 from tests.acceptance.commands import Penstock, put_faults
@@ -58,8 +62,10 @@ class Seller:
         async with self.app() as app:
             known = [one["id"] for one in await Inventories(app.database, app.settings).accounts()]
             account_id = known[0] if known else await app.of(InventoryParts).accounts.add("shop", TOKEN)
-            ended = await SellerHere(app).sync(account_id, dry_run=dry_run, advance=lambda _: None)
-            await app.work_off()
+            async with foreground(app) as here:
+                client = Client(InProcess(app, here), app.settings)
+                ended = await synced(client, (f"{ACCOUNTS}/{account_id}/sync", {"dry_run": dry_run}))
+                await here.work_off()
             return ended
 
 

@@ -21,7 +21,6 @@ _FIELDS = {
     "candles_written",
     "candles_unchanged",
     "requests",
-    "statements",
     "seconds",
     "rows_per_second",
     "rejected",

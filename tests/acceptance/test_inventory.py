@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.cli.seller_doors import SellerHere
+from penstock.cli.client import Client
+from penstock.cli.commands.inventory.decide import decided_on
+from penstock.cli.in_process import InProcess
 from penstock.cli.stored import Inventories
 from penstock.domains.inventory import InventoryParts
+from penstock.foreground import foreground
 from penstock.inventory.catalog import Blueprint
 from penstock.inventory.runs import SyncOrder
 from penstock.store.write.inventory.catalogue import SqlBlueprints
@@ -216,13 +219,13 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
     await seller.synced()
     await seller.changes(changed=50)
     task_id = (await seller.synced(dry_run=True))["task_id"]
-    async with seller.app() as app:
+    async with seller.app() as app, foreground(app) as here:
         # A decision that is being written is written to its end.
         busy, may_end = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
         writing = asyncio.create_task(app.database.write(lambda _: (loop.call_soon_threadsafe(busy.set), may_end.wait())))
         await busy.wait()
-        deciding = asyncio.create_task(getattr(SellerHere(app), word)(task_id))
+        deciding = asyncio.create_task(decided_on(Client(InProcess(app, here), app.settings), task_id, word))
         await asyncio.sleep(after_s)
         deciding.cancel()
         may_end.set()

@@ -64,6 +64,29 @@ async def test_a_run_goes_on_after_kill_9_of_the_service(impatient: Penstock, ex
     await _check_whole(impatient, task_id, 3 * _LIMIT)
 
 
+async def test_the_next_command_goes_on_with_what_a_killed_one_left(impatient: Penstock, exchange: str) -> None:
+    command = ("collect", "BTC/USDT", "-t", "1m", "--limit", str(_LIMIT))
+    await put_faults(exchange, {"name": "hang", "path": "/api/v3/klines", "after": 2})
+    penstock = impatient.with_settings(request_concurrency="1")
+    await penstock("migrate")
+    async with penstock.started(*command) as collecting:
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (await penstock.rows("SELECT sum(inserted) FROM run"))[0][0]:
+                await asyncio.sleep(0.05)  # another process writes, and says nothing of it
+        collecting.process.kill()
+        assert await collecting.process.wait() == -signal.SIGKILL
+    await put_faults(exchange)
+    async with asyncio.timeout(_PATIENCE_S):
+        # On PostgreSQL the dead one holds the series until its last sign of life is old.
+        while (ended := await penstock(*command)).code == 5:
+            assert "if its process is dead this is free by itself in" in ended.complaint
+    assert ended.code == 0, ended.err
+    runs = await penstock.rows("SELECT state, error FROM run ORDER BY id")
+    assert runs in ([("succeeded", None)] * 2, [("failed", "its worker died"), ("succeeded", None)])
+    assert await penstock.rows("SELECT count(*) FROM candle") == [(_LIMIT,)]
+    assert await penstock.rows("SELECT count(*) FROM run_claim") == [(0,)]
+
+
 async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_clients(impatient: Penstock, exchange: str) -> None:
     async with impatient.serving() as service, service.session.ws_connect("/api/v1/ws") as socket:
         await put_faults(exchange, _SILENT)

@@ -260,6 +260,16 @@ async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any
                     assert (answer.status, (await answer.json())["field"]) == (422, field_name)
 
 
+async def test_the_command_line_adds_and_triggers_a_config_of_it_without_a_service(sqlite_database: str, package: Path, tmp_path: Path) -> None:
+    async with bank_open() as bank:
+        penstock = commands(package, tmp_path, **settings_with(bank, sqlite_database))
+        code, said = await penstock("config", "add", "usd", "--exchange", "fed", "--every", "60")
+        assert (code, said) == (2, "penstock: exchange: unknown exchange 'fed'; use one of binance, cardtrader, ecb\n")
+        code, said = await penstock("config", "add", "usd", "--exchange", BANK, "--every", "60")
+        assert (code, said.startswith("config 1: USD on ecb, every 60 min")) == (0, True), said
+        assert await penstock("config", "trigger", "1") == (0, "Collected 2 of 2 days\n")
+
+
 @pytest.fixture
 def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The package is installed for this process too."""

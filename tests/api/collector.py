@@ -23,7 +23,8 @@ PATIENCE_S = 60
 # The exchange takes requests for candles and does not answer, so that a run can be seen while it runs.
 SILENT = {"name": "hang", "path": "/api/v3/klines"}
 # A client of a test answers pings only while it reads, and what it does in between may take long.
-UNASKED = ServeOptions(ping_s=600)
+# Decisions are answered with their end.
+UNASKED = ServeOptions(ping_s=600, decision_s=None)
 
 T = TypeVar("T")
 

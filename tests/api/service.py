@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.api.server import listening, running
 from penstock.app import open_app
 from penstock.market.runs import CollectOrder
+from penstock.script import collect_into
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings
 from penstock.simulator.server import running as simulating
@@ -38,7 +39,7 @@ def served(database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: 
             with listening(settings) as door:
                 async with open_app(settings, serving=door.url) as app:
                     if order is not None:
-                        await app.collect(order)
+                        await collect_into(app, order)
                     async with running(app, door):
                         ready.set_result(door.url)
                         await asyncio.wrap_future(stop)

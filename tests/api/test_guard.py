@@ -17,10 +17,11 @@ import pytest
 
 from penstock.access.scopes import Scope, new_token
 from penstock.api import guard
+from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import known
 from penstock.api.guard.rates import Rates
 from penstock.api.guard.scopes import OPEN, needed
-from penstock.api.server import ServeOptions, create_api, refuse_open_door
+from penstock.api.server import refuse_open_door
 from penstock.app import open_app
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
@@ -90,7 +91,7 @@ async def _asked(service: Collector, method: str, path: str, headers: dict[str, 
 
 async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
-        routes = _routes(create_api(service.app, ServeOptions()).routes)
+        routes = _routes(create_api(service.app, service.app.ledger, ApiOptions()).routes)
         assert {("GET", "/livez"), ("POST", _REFRESH), ("DELETE", _TOKENS + "/{token_id}"), ("GET", "/openapi.json"), ("WEBSOCKET", _WS)} <= routes
         headers = {scope: (await _made(service, scope))[1] for scope in Scope}
         await service.until(lambda: _status(service), lambda status: status == 401)

@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
-
-from penstock.api.routes.inventory import syncs
-from tests.api.collector import PATIENCE_S
+from penstock.api.server import ServeOptions
 from tests.api.seller import PRODUCTS, seller
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 GONE = PRODUCTS * 33 // 100
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decision is answered with its end, however long that takes here."""
-    monkeypatch.setattr(syncs, "_DECISION_S", PATIENCE_S)
 
 
 async def test_a_dry_run_tells_what_a_sync_would_change(database_url: str, tmp_path: Path) -> None:
@@ -68,9 +61,9 @@ async def test_a_held_sync_changes_nothing_until_it_is_approved(database_url: st
             assert "published already" in problem["detail"]
 
 
-async def test_a_decision_that_takes_long_is_answered_before_its_end(sqlite_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(syncs, "_DECISION_S", 0.0)
-    async with seller(sqlite_database, tmp_path) as shop:
+async def test_a_decision_that_takes_long_is_answered_before_its_end(sqlite_database: str, tmp_path: Path) -> None:
+    options = ServeOptions(ping_s=600, decision_s=0.0)
+    async with seller(sqlite_database, tmp_path, options=options) as shop:
         held = await shop.shrunk()
         status, answer = await shop.call("POST", f"/syncs/{held['task_id']}/approve")
         assert (status, answer["task_id"]) == (202, held["task_id"])

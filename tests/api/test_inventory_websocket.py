@@ -69,6 +69,7 @@ async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(sqlite
 _ELSEWHERE = """
 import asyncio, sys
 from penstock.app import open_app
+from penstock.domains.inventory import InventoryParts
 from penstock.inventory.runs import SyncOrder
 from penstock.settings import load_settings
 

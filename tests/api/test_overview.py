@@ -29,8 +29,8 @@ class Held:
 
 
 def overview_of(database: Held) -> Overview:
-    market: Any = SimpleNamespace(configured=None)
-    return Overview(cast("App", SimpleNamespace(database=database, runs=None, market=market)))
+    market: Any = SimpleNamespace(runs=SimpleNamespace(configured=None))
+    return Overview(cast("App", SimpleNamespace(database=database, runs=None, of=lambda _kind: market)))
 
 
 async def turns() -> None:

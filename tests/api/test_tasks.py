@@ -77,7 +77,7 @@ WRONG_ORDERS: list[tuple[object, str]] = [
     ({"symbool": ["BTCUSDT"]}, "symbool"),
     ({"symbols": []}, "symbols"),
     ({"symbols": "BTCUSDT"}, "symbols"),
-    ({"symbols": ["BTCUSDT"] * 1_001}, "symbols"),
+    ({"symbols": ["BTCUSDT"] * 5_001}, "symbols"),
     ({"symbols": ["B" * 51]}, "symbols.0"),
     ({"symbols": ["BTC\0USDT"]}, "symbols.0"),
     ({"symbols": ["BTCUSTD"]}, "symbol"),

@@ -354,12 +354,13 @@ _ELSEWHERE = """
 import asyncio, sys
 from penstock.app import open_app
 from penstock.market.runs import CollectOrder
+from penstock.script import collect_into
 from penstock.settings import load_settings
 
 async def main(database, exchange):
     settings = load_settings(database_url=database, binance_url=exchange)
     async with open_app(settings) as app:
-        report = await app.collect(CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"]))
+        report = await collect_into(app, CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"]))
         print(report.task_id)
 
 asyncio.run(main(*sys.argv[1:]))

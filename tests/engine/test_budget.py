@@ -11,6 +11,7 @@ import pytest
 from penstock.app import open_app
 from penstock.errors import RetryableError, StoreUnavailableError
 from penstock.http.governor import Governor, Grant, LocalBudget
+from penstock.script import collect_into
 from penstock.store.write.budget import SqlBudget, budgets_used
 from tests.engine.collecting import collecting, order
 from tests.engine.engines import PATIENCE_S, engine
@@ -222,6 +223,6 @@ async def test_a_ban_outlives_the_process_that_was_banned(database_url: str) -> 
         for _ in range(3):
             async with open_app(settings_for(database_url, exchange.url)) as app:
                 with pytest.raises(RetryableError):
-                    await app.collect(order(["BTCUSDT"], ["1m"]))
+                    await collect_into(app, order(["BTCUSDT"], ["1m"]))
         assert [one["status"] for one in await exchange.asked("/api/v3/klines")] == [418]
         assert len(await exchange.asked("/api/v3/time")) == 1

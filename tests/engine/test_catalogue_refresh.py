@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from penstock.domains.inventory import InventoryParts
+from penstock.foreground import foreground
 from penstock.inventory.catalog import CatalogueRow
 from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.runs import SyncOrder
@@ -164,20 +165,18 @@ async def test_neither_a_held_sync_nor_a_dry_run_looks_anything_up(seller: Selle
 
 
 async def test_a_process_that_nobody_works_for_works_its_refresh_off(database_url: str, tmp_path: Path) -> None:
-    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller:
-        run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
-        await seller.app.executor.work(run)
+    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller, foreground(seller.app) as here:
+        await here.outcome(await here.submit(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))))
         assert [one["state"] for one in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")] == ["queued"]
-        await seller.app.work_off()
+        await here.work_off()
         assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [("succeeded", 0)]
 
 
 async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_after_the_next_sync(database_url: str, tmp_path: Path) -> None:
-    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller:
+    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller, foreground(seller.app) as here:
         account = {"account_id": seller.account_id, "account": "shop"}
         await seller.app.ledger.submit(Submission(kind=CATALOGUE_REFRESH, params=account, resources=["catalogue:cardtrader"]))
-        run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
-        await seller.app.executor.work(run)
-        assert seller.app.has_more_work
-        await seller.app.work_off()
+        await here.outcome(await here.submit(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))))
+        assert here.has_more
+        await here.work_off()
         assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [("succeeded", 0)]

@@ -17,6 +17,7 @@ from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.errors import StoreUnavailableError
 from penstock.market.tables import candle, instrument, series
+from penstock.script import collect_into
 from tests.engine.collecting import CANDLES, collecting, given_of, hang, order, until_hanging
 from tests.engine.engines import PATIENCE_S, Engine, background, engine
 from tests.engine.processes import actors
@@ -49,7 +50,7 @@ async def table_of(e: Engine) -> list[tuple[object, ...]]:
 async def check_against_an_undisturbed_one(e: Engine, exchange_url: str, symbols: list[str], folder: Path) -> int:
     """Same table, same coverage, counters that say what is there; gives the rows."""
     async with open_app(settings_for(f"sqlite:///{folder / 'undisturbed.db'}", exchange_url)) as app:
-        await app.collect(order(symbols))
+        await collect_into(app, order(symbols))
         expected = await table_of(Engine(app.database, app.ledger))
     found = await table_of(e)
     assert len(found) == len(set(found)) == len(expected)

@@ -12,7 +12,7 @@ import pytest
 
 from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
 from penstock.http.governor import Wait, Why
-from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest, Progress
+from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
 from penstock.market.collect.ranges import Wish
 from penstock.runs.context import RunContext
 from tests.engine.engines import PATIENCE_S
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from penstock.market.instrument import SeriesKey
     from penstock.market.source import Answer, PageRequest
     from penstock.runs.context import Shown
-    from penstock.runs.run import Run
+    from penstock.runs.run import Run, Work
 
 _CANDLES = 40
 _UNTIL = 1_800_000_000.0
@@ -70,6 +70,7 @@ class WatchedStore:
 
     opened: Opened
     notes: list[tuple[str, str | None]] = field(default_factory=list)
+    told: list[Shown] = field(default_factory=list)
     flushes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     error: Exception | None = None
 
@@ -78,6 +79,7 @@ class WatchedStore:
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
         flushed = await self.opened.store.flush(context, flush)
+        self.told.append(flush.shown)
         self.flushes.release()
         return flushed
 
@@ -94,6 +96,7 @@ class WatchedContext(RunContext):
         if self._store.error is not None:
             raise self._store.error
         await super().show(shown)
+        self._store.told.append(shown)
 
 
 @dataclass
@@ -103,11 +106,17 @@ class Waiting:
     store: WatchedStore
     source: WaitingSource
     run: Run
-    told: list[Progress] = field(default_factory=list)
+
+    @property
+    def told(self) -> Work:
+        """What was said last of how far it is."""
+        work = self.store.told[-1].work
+        assert work is not None
+        return work
 
     def begin(self) -> asyncio.Task[Any]:
         options = CollectOptions(flush_s=0.0, look_at_waits_s=_OFTEN_S)
-        collection = Collection(self.source, self.store, WatchedContext(self.run, self.store), options, self.told.append)
+        collection = Collection(self.source, self.store, WatchedContext(self.run, self.store), options)
         wish = Wish(since=ORIGIN)
         return asyncio.create_task(collection.collect(CollectRequest(series=[key()], wish=wish)))
 
@@ -151,12 +160,12 @@ async def test_a_wait_is_told_once_and_gone_when_it_is_over(under_way: Waiting) 
     await under_way.until_waiting_for("binance's limit")
     await source.was_looked_at()
     assert store.notes == [("Waiting for binance's limit (0/1)", "binance's limit")], "it is written when it changes, not at each look"
-    assert under_way.told[-1].work.waiting_until == int(_UNTIL * 1000)
+    assert under_way.told.waiting_until == int(_UNTIL * 1000)
     source.wait = _TOLD
     await under_way.until_waiting_for("binance to let requests in again")
     source.wait = None
     await under_way.until_waiting_for(None)
-    assert under_way.told[-1].work.waiting_for is None
+    assert under_way.told.waiting_for is None
     let_all_in(source)
     await collecting
     assert len(store.notes) == 3
@@ -178,7 +187,7 @@ async def test_pages_that_are_written_meanwhile_do_not_hide_the_wait(under_way: 
     work = await under_way.work()
     assert work is not None
     assert (work["done"] > 0, work["waiting_for"]) == (True, "binance's limit")
-    assert under_way.told[-1].work.waiting_for == "binance's limit"
+    assert under_way.told.waiting_for == "binance's limit"
     source.wait = None
     let_all_in(source)
     await collecting

@@ -17,11 +17,14 @@ from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.logs import log_to_stderr
 from penstock.market.runs import CollectOrder
+from penstock.script import collect_into
 from penstock.settings import load_settings
+from penstock.store.write.candles import SqlCandleStore
 from tests.faults.halting import halt_at_commit
 
 if TYPE_CHECKING:
-    from penstock.market.collect.collection import Progress
+    from penstock.market.collect.page import CandleFlush, Flushed
+    from penstock.runs.context import RunContext
 
 # As many as a page has: each page is a flush.
 _FLUSH_ROWS = 1_000
@@ -33,11 +36,20 @@ async def collect(database_url: str, exchange_url: str, since: int, symbols: lis
     async with open_app(settings) as app:
         app.of(MarketParts).runs._options = replace(app.of(MarketParts).runs._options, flush_rows=_FLUSH_ROWS)
         say("open")
-        await app.collect(order, on_progress=tell)
+        app.of(MarketParts).runs._store = Telling(app.database)
+        await collect_into(app, order)
 
 
-def tell(progress: Progress) -> None:
-    say(f"written {progress.counters.written}")
+class Telling(SqlCandleStore):
+    """Says after each flush how much is written."""
+
+    written = 0
+
+    async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
+        flushed = await super().flush(context, flush)
+        self.written += flushed.counters.written
+        say(f"written {self.written}")
+        return flushed
 
 
 def say(words: str) -> None:

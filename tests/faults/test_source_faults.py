@@ -13,13 +13,14 @@ from penstock.domains.market import MarketParts
 from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
+from penstock.script import collect_into
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import MINUTE, NOW, World, settings_for, simulated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from penstock.app import CollectReport
+    from penstock.script import CollectReport
     from tests.simulated import Exchange
 
 RUNNING = NOW - NOW % MINUTE
@@ -307,7 +308,7 @@ async def test_the_same_bad_row_in_two_runs_is_kept_once(database_url: str) -> N
         assert kept[0]["reason"] == "negative"
         assert '"-1.00000000"' in kept[0]["raw"]
         # Refused twice, it is due in a minute; the clock stands still.
-        await one.app.collect(CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
+        await collect_into(one.app, CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
         await assert_healed(one)
 
 
@@ -317,7 +318,7 @@ async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement
         before = await one.stored()
         # Whoever reads the range again, such as a repair, sees other values in the closed row 3.
         await one.exchange.faults(klines("changed", row=3))
-        report = await one.app.collect(CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
+        report = await collect_into(one.app, CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
         assert (report.result.counters.updated, report.result.counters.inserted) == (1, 0)
         [kept] = await one.read("SELECT * FROM restatement")
         after = await one.stored()

@@ -55,13 +55,13 @@ def sync_of(name: str) -> Wanted:
 async def kept(url: str) -> AsyncIterator[Kept]:
     async with opened_shop(url) as shop:
         syncs = SyncConfigs(shop.opened.database)
-        configs = SqlConfigs(shop.opened.database, lambda _: syncs, dead_after_s=30)
+        configs = SqlConfigs(shop.opened.database, lambda _: syncs)
         yield Kept(shop, configs, (await configs.add(sync_of(shop.account.name))).id)
 
 
 async def test_a_renamed_account_renames_its_config_and_the_run_goes_on(database_url: str) -> None:
     async with kept(database_url) as one:
-        task_id = await one.configs.trigger(one.config_id)
+        task_id = await one.shop.opened.ledger.submit(one.configs.trigger(one.config_id))
         await one.shop.accounts.change(one.account_id, name="Another name")
         assert await one.symbols() == ("Another name", "Another name")
         await one.shop.accounts.change(one.account_id, token="another token")

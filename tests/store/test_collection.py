@@ -11,10 +11,14 @@ from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableErr
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
 from penstock.market.timeframe import Timeframe
+from penstock.script import collect_into
+from penstock.store.write.candles import SqlCandleStore
 from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
 
 if TYPE_CHECKING:
-    from penstock.market.collect.collection import Progress
+    from penstock.market.collect.page import CandleFlush, Flushed
+    from penstock.runs.context import RunContext, Shown
+    from penstock.store.database import Database
 
 STORED, UNCONFIRMED, FAILED = SpanState.STORED, SpanState.UNCONFIRMED, SpanState.FAILED
 RUNNING = NOW - NOW % MINUTE
@@ -215,7 +219,7 @@ async def test_when_every_series_fails_the_run_fails_as_the_errors_say(sqlite_da
 async def test_bad_input_is_refused_before_anything_is_written(sqlite_database: str, order: CollectOrder, words: str) -> None:
     async with world(sqlite_database) as one:
         with pytest.raises(InvalidInputError, match=words):
-            await one.app.collect(order)
+            await collect_into(one.app, order)
         for table in ("instrument", "series", "run", "candle"):
             assert await one.read(f"SELECT * FROM {table}") == []
 
@@ -237,10 +241,27 @@ async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_re
 
 
 async def test_progress_follows_each_flush_and_ends_with_all_series_done(sqlite_database: str) -> None:
-    seen: list[Progress] = []
     async with world(sqlite_database) as one:
-        order = CollectOrder(symbols=["BTCUSDT", "ETHUSDT"], timeframes=["1m"], since=NOW - 12 * DAY)
-        report = await one.app.collect(order, seen.append)
-    assert [progress.counters.written for progress in seen] == sorted(progress.counters.written for progress in seen)
-    assert (seen[-1].done, seen[-1].total, seen[-1].counters) == (2, 2, report.result.counters)
-    assert len(seen) >= 3
+        seen = ShownStore(one.app.database)
+        one.app.of(MarketParts).runs._store = seen
+        report = await one.collect("BTCUSDT", "ETHUSDT", since=NOW - 12 * DAY)
+        [run] = await one.read("SELECT message, inserted FROM run")
+    done = [shown.work.done for shown in seen.shown if shown.work is not None]
+    assert len(done) == len(seen.shown) >= 3
+    assert (done, [shown.percent for shown in seen.shown]) == (sorted(done), sorted(shown.percent for shown in seen.shown))
+    assert (seen.shown[-1].percent, seen.shown[-1].message) == (100, run["message"])
+    assert run["message"].endswith("(2/2)")
+    assert run["inserted"] == report.result.counters.written == done[-1]
+
+
+class ShownStore(SqlCandleStore):
+    """Keeps what each flush shows."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.shown: list[Shown] = []
+
+    async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
+        flushed = await super().flush(context, flush)
+        self.shown.append(flush.shown)
+        return flushed

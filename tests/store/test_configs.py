@@ -122,7 +122,7 @@ async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
 async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_its_old_run(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
-        task_id = await c.app.configs.store.trigger(1)
+        task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
         [run] = await c.app.ledger.take(1, task_id=task_id)
         await c.app.configs.change(1, {"interval_minutes": 20})
         with pytest.raises(FencedError):
@@ -135,7 +135,7 @@ async def test_a_change_that_fails_leaves_config_schedule_and_run_as_they_were(d
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.app.configs.add(CONFIG | {"symbol": "ETH/USDT"})
-        task_id = await c.app.configs.store.trigger(1)
+        task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
         before = await c.engine.rows("SELECT * FROM schedule ORDER BY id")
         with pytest.raises(ConflictError):
             await c.app.configs.change(1, {"symbol": "ETH/USDT", "interval_minutes": 99})

@@ -106,7 +106,7 @@ async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: st
 async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(database_url: str, taken_over: bool) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"]})
-        task_id = await c.app.configs.store.trigger(1)
+        task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
         [run] = await c.app.ledger.take(1, task_id=task_id)
         await c.app.domains.kinds[run.kind].work(RunContext(run, c.app.ledger))
         if taken_over:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, RunFailedError, RunUnavailableError
+from penstock.foreground import foreground
 from penstock.market.runs import CollectOrder
 from penstock.runs.run import Submission
 from tests.simulated import MINUTE, NOW, World, world
@@ -48,9 +49,31 @@ async def test_a_failure_that_may_pass_is_told_and_leaves_nothing_in_the_queue(d
 async def test_a_worker_beside_it_does_not_take_its_run(postgres_database: str) -> None:
     async with world(postgres_database) as one, one.app.working():
         for _ in range(20):
-            report = await one.collect("BTCUSDT", limit=5)
-            assert report.statements is not None
+            await one.collect("BTCUSDT", limit=5)
         assert {row["fence"] for row in await one.read("SELECT fence FROM run")} == {1}
+
+
+async def test_on_postgresql_what_others_have_queued_is_left_to_their_workers(postgres_database: str) -> None:
+    async with world(postgres_database) as one:
+        await one.collect("BTCUSDT", limit=1)
+        others = await leave(one, "ETHUSDT", waiting=True)
+        async with foreground(one.app) as here:
+            submission = await one.app.of(MarketParts).runs.collection(CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"]))
+            await here.outcome(await here.submit(submission))
+            assert not here.has_more
+            await here.work_off()
+        assert await state_of(one, others) == "queued"
+
+
+async def test_what_is_left_at_its_end_is_cancelled_and_recorded_as_that(database_url: str) -> None:
+    async with world(database_url, request_deadline_s=60, request_idle_s=60) as one:
+        await one.exchange.faults({"name": "hang", "path": "klines"})
+        async with foreground(one.app) as here:
+            submission = await one.app.of(MarketParts).runs.collection(CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"]))
+            task_id = str(await here.submit(submission))
+            assert await state_of(one, task_id) == "running"
+        assert await state_of(one, task_id) == "cancelled"
+        assert await one.read("SELECT * FROM run_claim") == []
 
 
 async def test_a_run_that_somebody_else_cancels_says_so(database_url: str) -> None:

@@ -199,7 +199,7 @@ async def test_progress_is_committed_with_the_rows_that_made_it(database_url: st
         assert row["heartbeat_at"] > before["heartbeat_at"]
         assert (row["progress"], row["progress_at"]) == (40, before["progress_at"]), "to live is no progress"
         with pytest.raises(Exception, match=r"(?i)null|invalid"):
-            await store.write(run, page(target, [candle(ORIGIN + 9 * MINUTE, trades=None)]), progress=90, message="never")
+            await store.write(run, page(target, [candle(ORIGIN + 9 * MINUTE, high=None)]), progress=90, message="never")
         assert (await store.run_row(run))["progress"] == 40
 
 

@@ -50,7 +50,7 @@ def quiet() -> Iterator[None]:
 async def run_once(store: Opened, source: ListedSource, wish: Wish, key: SeriesKey = _KEY) -> bool:
     """Whether it succeeded."""
     run = await store.run()
-    collection = Collection(source, store.store, store.context(run), CollectOptions(flush_s=0.0), lambda _progress: None)
+    collection = Collection(source, store.store, store.context(run), CollectOptions(flush_s=0.0))
     succeeded = False
     with contextlib.suppress(SourceError, StopError):
         await collection.collect(CollectRequest(series=[key], wish=wish))

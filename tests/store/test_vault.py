@@ -11,9 +11,9 @@ from sqlalchemy import insert, select
 
 from penstock.access.vault import Vault, new_key
 from penstock.alerts.tables import alert_target
-from penstock.app import check_secrets, vault_keys
 from penstock.columns import DatabaseNow, metadata
 from penstock.errors import SecretKeyError
+from penstock.keys import check_secrets, vault_keys
 from penstock.settings import load_settings
 from penstock.store.keys import GivenKeys, KeyFile
 from penstock.store.write.rotation import SEALED, rotate_key

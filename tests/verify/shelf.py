@@ -92,7 +92,7 @@ class Stocked:
 
     async def collect(self, *steps: Timeframe, **wish: Any) -> None:
         run = await self.store.run()
-        collection = Collection(self.shelf, self.store.store, self.store.context(run), CollectOptions(flush_s=0.0), lambda _progress: None)
+        collection = Collection(self.shelf, self.store.store, self.store.context(run), CollectOptions(flush_s=0.0))
         keys = [SeriesKey(instrument(), step) for step in steps or STEPS]
         await collection.collect(CollectRequest(series=keys, wish=Wish(**({"since": ORIGIN} | wish))))
         await self.store.finish(run)

@@ -5,38 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
 
-from penstock import __version__
-from penstock.api.document import described
+from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import Guard
 from penstock.api.guard.hosts import Hosts, is_loopback
-from penstock.api.guard.known import KnownTokens
-from penstock.api.live.hub import Hub, HubOptions
-from penstock.api.live.overview import Overview
 from penstock.api.live.transport import SocketProtocol
-from penstock.api.metrics.loop_lag import LoopLag
-from penstock.api.metrics.scrape import Metrics
-from penstock.api.routes import alerts, configs, execution_logs, health, metrics, reports, schedules, tasks, tokens, websocket
-from penstock.api.routes.inventory import accounts, catalogue, products, syncs
-from penstock.api.routes.market import backfill, coverage, symbols, verify
-from penstock.api.routes.market import candles as market
-from penstock.api.schemas import problem
-from penstock.api.state import State
-from penstock.api.upload import Uploads
-from penstock.app import any_token_works
 from penstock.errors import ConflictError, InvalidInputError
+from penstock.opening import open_database
+from penstock.store.write.tokens import any_works
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from starlette.routing import BaseRoute
+    from fastapi import FastAPI
 
+    from penstock.api.state import State
     from penstock.app import App
     from penstock.settings import Settings
 
@@ -45,66 +32,10 @@ _MESSAGE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
+class ServeOptions(ApiOptions):
     """`ping_s`: how often a WebSocket client is asked whether it reads, and how long it has to answer."""
 
     ping_s: float = 4.0
-    hub: HubOptions = field(default_factory=HubOptions)
-
-
-def create_api(app: App, options: ServeOptions) -> FastAPI:
-    """The API over an opened application."""
-    lag = LoopLag()
-    hub = Hub(app, options.hub)
-    overview = Overview(app)
-    known = _known_tokens(app)
-
-    @asynccontextmanager
-    async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        async with lag.measured(), app.listening(), hub.running(), overview.running(), known.running():
-            yield
-
-    api = FastAPI(title="Penstock", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, routes=_routes())
-    api.state.penstock = State(app, lag, hub, overview, Metrics(app, lag, hub), known, Uploads())
-    problem.install(api)
-    api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
-    return api
-
-
-@cache
-def _routes() -> list[BaseRoute]:
-    """All routes, which are the same in every service of a process; FastAPI works each out once, and needs long for it."""
-    # The guard refuses ahead of every route, and 500 is what nobody expected.
-    every = APIRouter(responses=problem.documented(401, 403, 413, 429, 500))
-    for router in (
-        health.router,
-        metrics.router,
-        market.router,
-        coverage.router,
-        backfill.router,
-        symbols.router,
-        schedules.router,
-        tasks.router,
-        configs.router,
-        configs.of_none,
-        execution_logs.router,
-        reports.router,
-        accounts.router,
-        syncs.router,
-        products.router,
-        catalogue.router,
-        alerts.router,
-        tokens.router,
-        verify.router,
-        websocket.router,
-    ):
-        every.include_router(router)
-    return every.routes
-
-
-def _known_tokens(app: App) -> KnownTokens:
-    secret = app.settings.admin_token
-    return KnownTokens(app.tokens, admin_token=secret.get_secret_value() if secret else None, local=is_loopback(app.settings.host))
 
 
 def guarded(api: FastAPI) -> Guard:
@@ -117,7 +48,7 @@ def guarded(api: FastAPI) -> Guard:
 async def refuse_open_door(settings: Settings) -> None:
     """InvalidInputError when others could reach the service and there is no token that works: nobody could get in, and nobody should without one."""
     host = settings.host
-    if not is_loopback(host) and settings.admin_token is None and not await any_token_works(settings):
+    if not is_loopback(host) and settings.admin_token is None and not await _any_token_works(settings):
         message = (
             f"host: {host} can be reached from other machines, and there is no token that works; "
             "make one with `penstock token create --name me --scope admin`, or set PENSTOCK_ADMIN_TOKEN"
@@ -145,7 +76,7 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
     """Answer at the door while the block runs; answers under way are finished at its end, for some seconds, and WebSockets closed with 1012."""
     options = options or ServeOptions()
     config = uvicorn.Config(
-        guarded(create_api(app, options)),
+        guarded(create_api(app, app.ledger, options)),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -195,3 +126,11 @@ def _bound(host: str, port: int) -> socket.socket:
         message = f"port: {host}:{port} cannot be listened on ({reason}); end what uses it or choose another with --port"
         raise ConflictError(message) from error
     return bound
+
+
+async def _any_token_works(settings: Settings) -> bool:
+    """Whether somebody has a token. Nothing is made for that: a database that is not there, or older than tokens, has none."""
+    async with open_database(settings) as database:
+        if database.file and not database.file.exists():
+            return False
+        return await database.read(any_works)

@@ -15,22 +15,27 @@ from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
 from penstock.api.upload import Uploads
 from penstock.app import App
+from penstock.store.write.runs import SqlRunLedger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The application, the health of its loop, its WebSocket clients, its overview, its numbers, the tokens that work, the files that come.
+    """What the routes stand on.
 
-    `deciding` are decisions on syncs that go on although their client was answered.
+    The application, the ledger that orders are submitted to, the health of its loop, its WebSocket
+    clients, its overview, its numbers, the tokens that work, the files that come. `deciding` are
+    decisions on syncs that go on although their client was answered, after `decision_s`.
     """
 
     app: App
+    ledger: SqlRunLedger
     lag: LoopLag
     hub: Hub
     overview: Overview
     metrics: Metrics
     known: KnownTokens
     uploads: Uploads
+    decision_s: float | None
     deciding: set[asyncio.Task[None]] = field(default_factory=set)
 
 

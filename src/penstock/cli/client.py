@@ -1,138 +1,159 @@
-"""The CLI as a client of a running service: what users script with curl, with the WebSocket for progress."""
+"""The commands as clients of the API: of a service, or of the application in this process."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, Any, Self
-
-import aiohttp
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import (
-    AccessError,
-    ConflictError,
-    ForbiddenError,
-    InvalidInputError,
-    NotFoundError,
     PenstockError,
-    RetryableError,
-    SourceUnavailableError,
+    RunFailedError,
+    StoreUnavailableError,
+    TooManyRequestsError,
+    error_of,
 )
-from penstock.settings import load_settings
+from penstock.opening import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from types import TracebackType
+
+    from penstock.settings import Settings
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
+COLLECTOR = "/api/v1/data-collector"
+TASK = f"{COLLECTOR}/task"
 
 _TIMEOUT_S = 30.0
 _PATIENT_S = 600.0
-_PREFIX = "/api/v1/data-collector"
-_ADMIN = "/api/v1/admin/data-collection"
-_ERRORS: Mapping[int, type[PenstockError]] = {
-    401: AccessError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    409: ConflictError,
-    429: RetryableError,
-    503: RetryableError,
-}
+# Short at first: most tasks take no second, and whoever waits for a long one looks at a bar.
+_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+_AWAY_S = 60.0
 
 
-class ServiceClient:
-    """Calls of one service, with the token of the settings; errors of the service come back as the errors they are there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request of the API; `kind` is the media type of the body."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
+    method: str
+    path: str
+    body: bytes = b""
+    kind: str = "application/json"
+    timeout_s: float = _TIMEOUT_S
 
-    async def __aenter__(self) -> Self:
-        token = load_settings().token
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S), headers=headers)
-        return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._session is not None:
-            await self._session.close()
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `json` is None without a body."""
 
-    async def start(self, order: Mapping[str, object]) -> str:
-        """Start a collection; gives its task id."""
-        answer = await self.call("POST", f"{_PREFIX}/start", {name: value for name, value in order.items() if value is not None})
-        return str(answer["task_id"])
+    status: int
+    json: Any
 
-    async def task(self, task_id: str) -> dict[str, Any]:
-        """A task as it is now."""
-        task: dict[str, Any] = await self.call("GET", f"{_PREFIX}/task/{task_id}")
-        return task
 
-    async def tasks(self) -> list[dict[str, Any]]:
-        """The tasks that are active, or ended a short while ago."""
-        answer: Any = await self.call("GET", f"{_PREFIX}/tasks")
-        return list(answer["tasks"] if isinstance(answer, dict) else answer)
+class Transport(Protocol):
+    """The way to an API."""
 
-    async def cancel(self, task_id: str) -> dict[str, Any]:
-        """Stop a task."""
-        task: dict[str, Any] = await self.call("POST", f"{_PREFIX}/task/{task_id}/cancel")
-        return task
+    @property
+    def url(self) -> str | None:
+        """Where the service is; None for the application in this process."""
 
-    async def admin(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """A call of the collection admin."""
-        return await self.call(method, _ADMIN + path, body)
+    async def send(self, request: Request) -> Answer:
+        """The answer; SourceUnavailableError when there is none."""
 
-    async def follow(self, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Each state of a task until it has ended, or, without one, of all tasks for ever; the present state first."""
-        subscription = {"channel": "tasks"} | ({} if task_id is None else {"task_id": task_id})
-        if task_id is not None and (task := await self.task(task_id))["status"] in ENDED:
-            yield task
-            return
-        async with await self._connected() as socket:
-            await socket.send_json({"subscribe": [subscription]})
-            async for message in socket:
-                told = json.loads(message.data)
-                if told["type"] == "task" and task_id in {None, told["task_id"]}:
-                    yield told
-                    if task_id is not None and told["status"] in ENDED:
-                        return
-        message_text = f"the service at {self.url} has ended"
-        raise SourceUnavailableError(message_text)
+    async def stop(self) -> None:
+        """Cancel the tasks that this process works on; a service goes on with its own."""
 
-    async def _connected(self) -> aiohttp.ClientWebSocketResponse:
-        try:
-            return await self._open().ws_connect(self.url + "/api/v1/ws", heartbeat=20)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise self._silent(error) from error
 
-    async def call(self, method: str, path: str, body: Mapping[str, object] | None = None, *, patient: bool = False) -> Any:  # noqa: ANN401 - JSON
-        """The JSON that a call answers; None for an empty answer. `patient`: the service has much to write before it answers."""
-        return await self._answered(method, path, patient=patient, json=body)
+class Client:
+    """Calls of the API; its errors come back as the errors they are there."""
+
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self._transport = transport
+        self._settings = settings
+
+    @property
+    def url(self) -> str | None:
+        """Where the service is; None when this process does what is asked for."""
+        return self._transport.url
+
+    @property
+    def place(self) -> str:
+        """The database, and who writes to it, in words."""
+        database = masked_url(self._settings)
+        return database if self.url is None else f"{database}, by the service at {self.url}"
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        patient: bool = False,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """The JSON that is answered; None for an empty answer.
+
+        `patient`: there is much to write before that.
+        """
+        sent = b"" if body is None else json.dumps(body).encode()
+        timeout_s = _PATIENT_S if patient else _TIMEOUT_S
+        request = Request(method=method, path=path, body=sent, timeout_s=timeout_s)
+        return _read(await self._transport.send(request))
 
     async def upload(self, path: str, file: bytes, kind: str) -> Any:  # noqa: ANN401 - JSON
         """The JSON that is answered to a file; `kind` is its media type."""
-        return await self._answered("POST", path, patient=True, data=file, headers={"Content-Type": kind})
+        request = Request(method="POST", path=path, body=file, kind=kind, timeout_s=_PATIENT_S)
+        return _read(await self._transport.send(request))
 
-    async def _answered(self, method: str, path: str, *, patient: bool, **sent: Any) -> Any:  # noqa: ANN401 - JSON
-        timeout = aiohttp.ClientTimeout(total=_PATIENT_S if patient else _TIMEOUT_S)
-        try:
-            async with self._open().request(method, self.url + path, timeout=timeout, **sent) as response:
-                answer = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise self._silent(error) from error
-        if response.ok:
-            return answer
-        detail = str(answer.get("detail", answer))
-        if response.status == AccessError.http_status:
-            detail += "; commands send the one of PENSTOCK_TOKEN"
-        if response.status == InvalidInputError.http_status:
-            raise InvalidInputError(detail, field=str(answer.get("field", "")))
-        raise _ERRORS.get(response.status, PenstockError)(detail)
+    async def task(self, task_id: str) -> dict[str, Any]:
+        """A task as it is now."""
+        task: dict[str, Any] = await self.call("GET", f"{TASK}/{task_id}")
+        return task
 
-    def _silent(self, error: Exception) -> SourceUnavailableError:
-        why = "nothing listens there, or it cannot be reached" if isinstance(error, aiohttp.ClientConnectorError) else str(error)
-        return SourceUnavailableError(f"the service at {self.url} does not answer: {why}")
+    async def states(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        """A task, or a sync, again and again until it has ended.
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            message = "the client is used outside of its `async with` block"
-            raise RuntimeError(message)
-        return self._session
+        A database that is away for a moment is no reason to give it up.
+        """
+        pause_s, seen_at = _PAUSE_S, time.monotonic()
+        while True:
+            try:
+                state = await self.call("GET", path)
+            except (StoreUnavailableError, TooManyRequestsError):
+                if time.monotonic() - seen_at > _AWAY_S:
+                    raise
+            else:
+                yield state
+                if state["status"] in ENDED:
+                    return
+                seen_at = time.monotonic()
+            await asyncio.sleep(pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, 1.5 * pause_s)
+
+    async def stop(self) -> None:
+        """See Transport."""
+        await self._transport.stop()
+
+
+def _read(answer: Answer) -> Any:  # noqa: ANN401 - JSON
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return answer.json
+    problem = answer.json if isinstance(answer.json, dict) else {"detail": answer.json}
+    raise _refusal(answer.status, problem)
+
+
+def _refusal(status: int, problem: Mapping[str, Any]) -> PenstockError:
+    detail = str(problem.get("detail", problem))
+    if status == HTTPStatus.UNAUTHORIZED:
+        detail += "; commands send the one of PENSTOCK_TOKEN"
+    code, field = (str(problem.get(name, "")) for name in ("code", "field"))
+    return error_of(code, detail, field=field, task_id=problem.get("task_id"))
+
+
+def failure_of(task: Mapping[str, Any]) -> PenstockError:
+    """Why a task, or a sync, has not completed."""
+    codes = (task["result"] or {}).get("error_codes") or {RunFailedError.code: 1}
+    message = task["error"] or f"task {task['task_id']} was {task['status']}"
+    return error_of(next(iter(codes)), message)

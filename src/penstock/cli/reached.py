@@ -1,31 +1,59 @@
-"""Who writes for a command."""
+"""Who does what a command asks for: the service that owns the database, else this process."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from penstock.cli.client import ServiceClient
+from penstock.cli.client import Client
+from penstock.cli.loading import loading
+from penstock.cli.shown.terminal import err
 from penstock.opening import serving_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from penstock.app import App
+    from penstock.cli.http import Service
     from penstock.settings import Settings
+
+Reached: TypeAlias = contextlib.AbstractAsyncContextManager[Client]
+
+
+def reached(settings: Settings) -> Reached:
+    """The API of the service that owns the database, else of this process, which owns it then.
+
+    Call it ahead of the event loop: it loads most of the program, and Ctrl-C ends that at once.
+    """
+    url = serving_url(settings)
+    with loading():
+        if url is None:
+            return _here(settings)
+        from penstock.cli.http import Service  # noqa: PLC0415 - only one of the two is needed
+
+        return _at(Service(url), settings)
 
 
 @contextlib.asynccontextmanager
-async def reached(settings: Settings) -> AsyncIterator[App | ServiceClient]:
-    """Who can write to the database while the block runs: the service that owns it, else this process."""
-    if (url := serving_url(settings)) is not None:
-        async with ServiceClient(url) as client:
-            yield client
-    else:
-        # It is most of the program, and who reaches a service does without; it is also what logs.
-        from penstock.app import open_app  # noqa: PLC0415 - see above
-        from penstock.logs import log_to_stderr_unless_set  # noqa: PLC0415 - see above
+async def _at(service: Service, settings: Settings) -> AsyncIterator[Client]:
+    async with service:
+        yield Client(service, settings)
 
-        log_to_stderr_unless_set("critical")
-        async with open_app(settings) as app:
-            yield app
+
+def _here(settings: Settings) -> Reached:
+    # They are most of the program, and what logs.
+    from penstock.app import open_app  # noqa: PLC0415 - see above
+    from penstock.cli.in_process import InProcess  # noqa: PLC0415 - see above
+    from penstock.foreground import foreground  # noqa: PLC0415 - see above
+    from penstock.logs import log_to_stderr  # noqa: PLC0415 - see above
+
+    @contextlib.asynccontextmanager
+    async def here() -> AsyncIterator[Client]:
+        log_to_stderr(settings.log_level or "critical")
+        async with open_app(settings) as app, foreground(app) as working:
+            yield Client(InProcess(app, working), settings)
+            if working.has_more:
+                say = "looking up what the new products are"
+                err.print(f"{say}; Ctrl-C leaves the rest to the next sync")
+                await working.work_off()
+
+    return here()

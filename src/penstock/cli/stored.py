@@ -50,10 +50,6 @@ class Inventories:
         names = ", ".join(repr(one["name"]) for one in found) or "none yet; add one with: penstock accounts add NAME"
         raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
 
-    async def account_of(self, account_id: int) -> Fields:
-        """One that is there."""
-        return next(one for one in await self.accounts() if one["id"] == account_id)
-
     async def run_id(self, task_id: str) -> int:
         """The number of a sync's run, as the store names it; NotFoundError when the task is no sync."""
         return (await self._sync(task_id)).run.id

@@ -11,10 +11,12 @@ from penstock.errors import InvalidInputError
 from penstock.runs.schedule import Timing, cron_timing
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Callable, Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from penstock.collection.domain import ConfigRules
+    from penstock.runs.run import Submission
 
 LONGEST_INTERVAL_MINUTES = 366 * 24 * 60
 _GENTLE_MINUTES = 5
@@ -123,8 +125,8 @@ class ConfigStore(Protocol):
     async def remove(self, config_id: int) -> None:
         """Remove it with its schedule; its active run ends cancelled."""
 
-    async def trigger(self, config_id: int) -> uuid.UUID:
-        """Submit a run of it now; ConflictError names the run that is at one of its series."""
+    def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
+        """What makes a run of it, in the transaction that submits that, so that it is of the config as it is then."""
 
     async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
         """Make these configs exist as they are wanted, all in one transaction; with `prune` all others are removed."""

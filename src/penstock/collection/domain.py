@@ -75,7 +75,7 @@ class ConfigRules(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """What is collected of one field.
+    """What is collected of one field. `default_exchange` is meant in a config that names none.
 
     `tables` are made where they are not there yet; their changes are the domain's own affair. `schedules` run by themselves, `first_runs` gives what
     is to run at once when scheduling begins. `uses` are what its own routes and commands work with. `lifetime` is open while the process works.
@@ -83,6 +83,7 @@ class Domain:
 
     name: str
     kinds: Sequence[Kind]
+    default_exchange: str | None = None
     configs: ConfigRules | None = None
     tables: Sequence[Table] = ()
     schedules: Sequence[Schedule] = ()
@@ -105,6 +106,7 @@ class Domains:
         _refuse_twice("kind of run", [kind.name for kind in kinds])
         _refuse_twice("exchange", [name for one in self.all if one.configs for name in one.configs.exchanges])
         _refuse_twice("schedule", [schedule.name for one in self.all for schedule in one.schedules])
+        _refuse_twice("default exchange", ["default" for one in self.all if one.default_exchange])
         _refuse_twice("alert rule", [rule.name for one in self.all for rule in one.rules])
         object.__setattr__(self, "kinds", {kind.name: kind for kind in kinds})
 
@@ -129,6 +131,11 @@ class Domains:
             message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(sorted(rules))}"
             raise InvalidInputError(message, field="exchange")
         return found
+
+    @property
+    def default_exchange(self) -> str:
+        """The exchange that is meant where a config names none."""
+        return next((one.default_exchange for one in self.all if one.default_exchange), "")
 
     def logged_name(self, connection: Connection, name: str) -> str | None:
         """What a name stands for in the execution log, if some domain knows it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
 from penstock.store.write.inventory.snapshots import SqlInventoryStore
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Awaitable, Callable, Sequence
 
     from penstock.domains.parts import Parts
@@ -37,13 +35,11 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
 
 SOURCES = "penstock.inventory_sources"
-# A service never asks for them, so only the newest are kept.
-_MOST_FURTHER = 16
 
 
 @dataclass(frozen=True)
 class InventoryParts:
-    """What the routes and commands of the domain work with. `further` are runs that runs of this process have submitted."""
+    """What the routes and commands of the domain work with."""
 
     source: InventorySource
     runs: InventoryRuns
@@ -53,7 +49,6 @@ class InventoryParts:
     catalogue: SqlCatalog
     configs: SyncConfigs
     syncs: SyncQueries
-    further: deque[uuid.UUID]
 
 
 def declare(parts: Parts) -> Domain:
@@ -75,8 +70,7 @@ def _inventory(parts: Parts) -> InventoryParts:
     database = parts.database
     source = make_inventory_source(parts.settings, parts.http, parts.budgets.of)
     store = SqlInventoryStore(database, parts.vault)
-    further: deque[uuid.UUID] = deque(maxlen=_MOST_FURTHER)
-    refreshes = CatalogueRefreshes(source, store, SqlBlueprints(), database, further.append)
+    refreshes = CatalogueRefreshes(source, store, SqlBlueprints(), database)
     return InventoryParts(
         source=source,
         runs=make_inventory_runs(parts.settings, source, store, refreshes.published),
@@ -86,7 +80,6 @@ def _inventory(parts: Parts) -> InventoryParts:
         catalogue=SqlCatalog(database),
         configs=SyncConfigs(database),
         syncs=SyncQueries(parts.runs),
-        further=further,
     )
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.collection.domain import Domain, Kind
 from penstock.domains.parts import http_limits
 from penstock.domains.plugins import brought, loaded, malformed
 from penstock.errors import InvalidInputError
+from penstock.http.governor import LocalBudget
 from penstock.market import health
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
-from penstock.market.configured import Configured
+from penstock.market.configured import DEFAULT_EXCHANGE, Configured
 from penstock.market.queries import unified
 from penstock.market.runs import AUDIT, BACKFILL, COLLECTION, SCHEDULED_COLLECTION, SYMBOL_REFRESH, MarketRuns
 from penstock.market.source import Declaration, SourceClass, SourceConfig
@@ -26,18 +28,17 @@ from penstock.store.write.budget import SqlRepeats
 from penstock.store.write.candles import SqlCandleStore
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from penstock.domains.parts import Parts
     from penstock.http.governor import Budget
-    from penstock.market.collect.collection import Progress
     from penstock.market.collect.repeats import Repeats
     from penstock.market.source import MarketSource
     from penstock.runs.run import Run, Submission
     from penstock.settings import Settings
 
 SOURCES = "penstock.sources"
+MARKETPLACES = "penstock.inventory_sources"
 # The job name of what collects all that is configured.
 COLLECT_ALL = "collect_data_all"
 _HOUR_S = 3_600
@@ -51,6 +52,9 @@ def exchanges() -> list[str]:
 
 def source_class(exchange: str) -> SourceClass:
     """What makes the source of an exchange; InvalidInputError when no installed package brings a usable one."""
+    if exchange in brought(MARKETPLACES):
+        message = f"exchange: {exchange} is a marketplace and has no candles; `penstock sync NAME` syncs an account of it"
+        raise InvalidInputError(message, field="exchange")
     if exchange not in brought(SOURCES):
         message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}"
         raise InvalidInputError(message, field="exchange")
@@ -118,8 +122,6 @@ class MarketParts:
     verify: VerifyRuns
     sources: MarketSources
     store: SqlCandleStore
-    followed: dict[uuid.UUID, Callable[[Progress], None]] = field(default_factory=dict)
-    watched: dict[uuid.UUID, Callable[[int, str], None]] = field(default_factory=dict)
 
 
 def declare(parts: Parts) -> Domain:
@@ -129,6 +131,7 @@ def declare(parts: Parts) -> Domain:
     market = _market(parts)
     return Domain(
         name="market",
+        default_exchange=DEFAULT_EXCHANGE,
         kinds=_kinds(market),
         configs=market.runs,
         schedules=_schedules(parts, market.runs.configured.exchange),
@@ -145,20 +148,9 @@ def _market(parts: Parts) -> MarketParts:
     sources, store = MarketSources(parts), SqlCandleStore(database)
     options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
     configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
-    followed: dict[uuid.UUID, Callable[[Progress], None]] = {}
-    watched: dict[uuid.UUID, Callable[[int, str], None]] = {}
-
-    def progressed(run: Run, progress: Progress) -> None:
-        if (follow := followed.get(run.task_id)) is not None:
-            follow(progress)
-
-    def verified(run: Run, percent: int, message: str) -> None:
-        if (watch := watched.get(run.task_id)) is not None:
-            watch(percent, message)
-
-    runs = MarketRuns(sources, database, store, configured, options, progressed)
-    verify = VerifyRuns(sources.get, database, store, checks_of(database.url.get_backend_name()), options, verified)
-    return MarketParts(runs, verify, sources, store, followed, watched)
+    runs = MarketRuns(sources, database, store, configured, options)
+    verify = VerifyRuns(sources.get, database, store, checks_of(database.url.get_backend_name()), options)
+    return MarketParts(runs, verify, sources, store)
 
 
 def _kinds(market: MarketParts) -> Sequence[Kind]:
@@ -200,3 +192,10 @@ def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
 async def _first_runs(runs: MarketRuns) -> Sequence[Submission]:
     """Symbols that nobody has looked up yet are looked up at once."""
     return [runs.symbol_refresh(runs.configured.exchange)] if await runs.knows_nothing() else []
+
+
+async def check_exchange(settings: Settings, exchange: str) -> str:
+    """How its clock stands to ours, in words; raises what stands in the way of using it."""
+    async with make_source(exchange, settings, LocalBudget()) as source:
+        off_s = (await source.server_time()) / 1000 - time.time()
+        return f"reachable at {source.way}, its clock is {off_s:+.1f} s from ours"

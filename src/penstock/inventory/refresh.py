@@ -9,7 +9,6 @@ asks all expansions again.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +22,8 @@ from penstock.runs.context import Shown
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    import uuid
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from penstock.collection.reader import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
@@ -88,7 +88,7 @@ class Submitter(Protocol):
 
 
 class CatalogueRefreshes:
-    """Submits refreshes, and does the work of the runs that come of them. `submitted` hears of each that waits for a worker."""
+    """Submits refreshes, and does the work of the runs that come of them."""
 
     def __init__(
         self,
@@ -96,25 +96,22 @@ class CatalogueRefreshes:
         store: InventoryStore,
         blueprints: BlueprintStore,
         reader: Reader,
-        submitted: Callable[[uuid.UUID], None] = lambda _task_id: None,
     ) -> None:
         self._source = source
         self._store = store
         self._blueprints = blueprints
         self._reader = reader
-        self._submitted = submitted
 
     async def published(self, submitter: Submitter, account: Account) -> None:
         """Submit a refresh when products of an account refer to unknown blueprints. Nothing of that is a reason for a sync to fail."""
         try:
             if await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=1)):
-                self._submitted(await submitter.submit(_submission(account)))
+                await submitter.submit(_submission(account))
         except FencedError:
             raise
-        except ConflictError as error:
+        except ConflictError:
             # The one that goes on may know nothing of this account; then the next sync finds that.
-            if error.task_id is not None:
-                self._submitted(uuid.UUID(error.task_id))
+            return
         except PenstockError as error:
             _log.warning("the catalogue cannot be refreshed now", account=account.name, error=str(error))
 

@@ -22,7 +22,7 @@ from penstock.market.timeframe import Timeframe
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Connection
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from penstock.collection.domain import Busy
     from penstock.collection.reader import Reader
     from penstock.market.backfill import BackfillOrder, Estimate
-    from penstock.market.collect.collection import CollectOptions, CollectResult, Progress
+    from penstock.market.collect.collection import CollectOptions, CollectResult
     from penstock.market.collect.repeats import Repeats
     from penstock.market.configured import Configured
     from penstock.market.refresh import Refreshed
     from penstock.market.source import MarketSource
     from penstock.runs.context import RunContext
-    from penstock.runs.run import Run
     from penstock.runs.schedule import Schedule
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -52,6 +51,8 @@ COLLECTING = (COLLECTION, SCHEDULED_COLLECTION, BACKFILL, AUDIT)
 # A symbol refresh that is older than this is repeated before it is relied on: more than the hour after which a service repeats it by itself, so
 # that nobody's order waits for the exchange.
 _FRESH_MS = 2 * 3_600_000
+# Of a series that is still empty.
+MOST_CANDLES = 10_000_000
 # What an audit reads again.
 _AUDITED_MS = 48 * 3_600_000
 
@@ -98,10 +99,7 @@ class Store(CandleStore, InstrumentStore, Protocol):
 
 
 class MarketRuns:
-    """Makes submissions of orders, and does the work of the runs that come of them; see penstock.collection.domain.ConfigRules too.
-
-    `on_progress` hears of each flush of a run of this process.
-    """
+    """Makes submissions of orders, and does the work of the runs that come of them; see penstock.collection.domain.ConfigRules too."""
 
     kind = COLLECTION
 
@@ -112,13 +110,11 @@ class MarketRuns:
         store: Store,
         configured: Configured,
         options: CollectOptions,
-        on_progress: Callable[[Run, Progress], None] = lambda _run, _progress: None,
     ) -> None:
         self._sources = sources
         self._reader = reader
         self._store = store
         self._options = options
-        self._on_progress = on_progress
         self.configured = configured
         self._unknown: tuple[str, ...] = ()
 
@@ -266,7 +262,7 @@ class MarketRuns:
         series = [SeriesKey(by_native[native], Timeframe(timeframe), asked) for native, timeframe, asked in params["series"]]
         source = await self._sources.get(params["exchange"])
         repeats = self._sources.repeats(source)
-        collection = Collection(source, self._store, context, self._options, lambda progress: self._on_progress(run, progress), repeats)
+        collection = Collection(source, self._store, context, self._options, repeats)
         return await collection.collect(CollectRequest(series=series, wish=_wish(params)))
 
     async def refresh(self, context: RunContext) -> Refreshed:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.api.routes.tasks import Submitted
+from penstock.api.routes.tasks import Submitted, submit
 from penstock.api.schemas.config import (
     AppliedConfigs,
     ApplyConfigs,
@@ -117,9 +117,8 @@ async def disable(state: CurrentState, config_id: ConfigId) -> Response:
 @router.post("/{config_id}/trigger", status_code=202, responses=documented(404, 409, 422, 503))
 async def trigger(state: CurrentState, config_id: ConfigId) -> Submitted:
     """Collect now, also when it is disabled; refused with 409 while a task is at one of its series."""
-    task_id = await state.app.configs.store.trigger(config_id)
-    await state.overview.caught_up()
-    return Submitted(task_id=str(task_id), status="submitted", message=f"Data collection of config {config_id} submitted")
+    wanted = state.app.configs.store.trigger(config_id)
+    return await submit(state, wanted, f"Data collection of config {config_id} submitted")
 
 
 async def _changed(state: State, body: dict[str, Any], status: int = 200) -> Response:

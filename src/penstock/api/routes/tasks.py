@@ -20,10 +20,11 @@ from penstock.api.state import CurrentState, State
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
 from penstock.market import queries
-from penstock.market.runs import COLLECTING, SCHEDULED_COLLECTION, CollectOrder
+from penstock.market.runs import COLLECTING, MOST_CANDLES, SCHEDULED_COLLECTION, CollectOrder
 from penstock.runs.queries import RunList, RunRow
 from penstock.runs.run import RunState
-from penstock.store.write.runs import digest_of
+from penstock.store.write.digest import digest_of
+from penstock.store.write.runs import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +51,10 @@ class Start(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=_MOST_SYMBOLS, description="BTC/USDT or BTCUSDT")
     timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
     exchange: Name = "binance"
-    limit: int | None = Field(default=None, ge=1, le=100_000, description="the newest candles of a series that is still empty; 100 by default")
+    limit: int | None = Field(default=None, ge=1, le=MOST_CANDLES, description="the newest candles of a series that is still empty; 100 by default")
     since: dt.datetime | None = Field(default=None, description="reach back to this time")
     until: dt.datetime | None = Field(default=None, description="only what opens before this time")
     recheck: bool = Field(default=False, description="read again what is stored from `since` on, and what is known to be missing")
@@ -102,9 +103,9 @@ async def _found(app: App, submission: Submission, max_age_s: float) -> RunRow |
     return await app.database.read(lambda connection: app.runs.newest_result(connection, digest, max_age_s=max_age_s))
 
 
-async def submit(state: State, submission: Submission, message: str) -> Submitted:
+async def submit(state: State, wanted: Wanted, message: str) -> Submitted:
     """Queue a run; ConflictError when a task holds one of its resources."""
-    task_id = await state.app.ledger.submit(submission)
+    task_id = await state.ledger.submit(wanted)
     await state.overview.caught_up()
     return Submitted(task_id=str(task_id), status="submitted", message=message)
 

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.api.schemas.alert import alert_fields, target_fields
-from penstock.cli.client import ServiceClient
+from penstock.cli.fresh import is_fresh, refuse_address
 from penstock.cli.options import Database
-from penstock.cli.reached import reached
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, show_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
 from penstock.name import checked_name
-from penstock.opening import open_reader, serving_url
+from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.store.write import alert_targets
 from penstock.store.write.alerts import AlertList, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock.alerts.book import Alert, TargetRow
-    from penstock.alerts.targets import Trial
     from penstock.settings import Settings
 
 _UNDELIVERED = 4
@@ -64,7 +65,9 @@ def add(
     """Send alerts there too; prints the key that signs a webhook's messages, which nobody can show again."""
     name = checked_name(name)
     _check_key(signing_key)
-    target_id, key = run(_add(load_settings(database_url=database), name, url, signing_key))
+    settings = load_settings(database_url=database)
+    given = {"name": name, "url": url, "signing_key": signing_key}
+    target_id, key = run(_add(settings, reached(settings), given))
     err.print(f"Alerts are sent to {one_line(name)} too, target {target_id}; try it with: penstock alert targets test {target_id}")
     if key:
         typer.echo(key)
@@ -86,14 +89,14 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
 @targets.command()
 def remove(target_id: TargetId, database: Database = None) -> None:
     """Send nothing there any more, also nothing that waits to be sent."""
-    run(_remove(load_settings(database_url=database), target_id))
+    run(_remove(reached(load_settings(database_url=database)), target_id))
     out.print(f"target {target_id} is removed")
 
 
 @targets.command("test")
 def try_out(target_id: TargetId, database: Database = None) -> None:
     """Send a trial message now and say what came back; ends with 4 when it did not arrive."""
-    delivered, detail = run(_try_out(load_settings(database_url=database), target_id))
+    delivered, detail = run(_try_out(reached(load_settings(database_url=database)), target_id))
     out.print(f"{'delivered' if delivered else 'not delivered'}: {one_line(detail)}")
     if not delivered:
         raise typer.Exit(_UNDELIVERED)
@@ -116,31 +119,20 @@ async def _targets(settings: Settings) -> list[TargetRow]:
         return await reader.read(alert_targets.listed)
 
 
-async def _add(settings: Settings, name: str, url: str, signing_key: str | None) -> tuple[int, str | None]:
-    if serving_url(settings) is None:
-        from penstock.app import refuse_bad_target  # noqa: PLC0415 - as in `reached`: a service checks it itself
-
-        await refuse_bad_target(settings, url, signing_key)
-    async with reached(settings) as side:
-        if isinstance(side, ServiceClient):
-            made = await side.call("POST", _PATH, {"name": name, "url": url, "signing_key": signing_key})
-            return made["id"], made["signing_key"]
-        kept = await side.alert_targets.add(name, url, signing_key)
-        return kept.target.id, kept.signing_key
+async def _add(settings: Settings, side: Reached, given: Mapping[str, str | None]) -> tuple[int, str | None]:
+    if is_fresh(settings):
+        await refuse_address(settings, str(given["url"]), given["signing_key"])
+    async with side as client:
+        made = await client.call("POST", _PATH, given)
+        return made["id"], made["signing_key"]
 
 
-async def _remove(settings: Settings, target_id: int) -> None:
-    async with reached(settings) as side:
-        if isinstance(side, ServiceClient):
-            await side.call("DELETE", f"{_PATH}/{target_id}")
-        else:
-            await side.alert_targets.remove(target_id)
+async def _remove(side: Reached, target_id: int) -> None:
+    async with side as client:
+        await client.call("DELETE", f"{_PATH}/{target_id}")
 
 
-async def _try_out(settings: Settings, target_id: int) -> tuple[bool, str]:
-    async with reached(settings) as side:
-        if isinstance(side, ServiceClient):
-            answer = await side.call("POST", f"{_PATH}/{target_id}/test")
-            return answer["delivered"], answer["detail"]
-        trial: Trial = await side.alert_targets.try_out(target_id)
-        return trial.delivered, trial.detail
+async def _try_out(side: Reached, target_id: int) -> tuple[bool, str]:
+    async with side as client:
+        answer = await client.call("POST", f"{_PATH}/{target_id}/test")
+        return answer["delivered"], answer["detail"]

@@ -10,19 +10,17 @@ import typer
 import yaml
 
 from penstock.api.schemas.config import ApplyConfigs, ConfigFile
-from penstock.cli.commands.config import what
-from penstock.cli.doors import checked, opened
+from penstock.cli.commands.config import ADMIN, checked, what
 from penstock.cli.options import Database
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.terminal import out
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
-from penstock.logs import log_to_stderr
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from penstock.settings import Settings
 
 _MOST_BYTES = 1_000_000
 
@@ -37,17 +35,18 @@ def apply(
     """Make the configs be as a file says, all of them or none; a second time it changes nothing."""
     read = checked(ConfigFile, _read(file))
     order = ApplyConfigs(configs=read.configs, prune=prune, dry_run=dry_run)
-    done = run(_apply(load_settings(database_url=database), order))
+    done = run(_apply(reached(load_settings(database_url=database)), order))
     if as_json:
         typer.echo(json.dumps(done))
     else:
         _show(done)
 
 
-async def _apply(settings: Settings, order: ApplyConfigs) -> dict[str, Any]:
-    log_to_stderr(settings.log_level or "critical")
-    async with opened(settings) as door:
-        return await door.apply(order)
+async def _apply(side: Reached, order: ApplyConfigs) -> dict[str, Any]:
+    async with side as client:
+        sent = order.model_dump(exclude_unset=True)
+        done: dict[str, Any] = await client.call("POST", f"{ADMIN}/apply", sent)
+        return done
 
 
 def _read(file: Path) -> object:

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 
 from penstock.api.schemas.config import ConfigChange, NewConfig, config_fields
-from penstock.app import CollectReport, refuse_bad_order, refuse_bad_sync
-from penstock.cli.commands.market.collect import followed_here, leave_with, report_of
-from penstock.cli.doors import Here, checked, opened
-from penstock.cli.followed import ended_task
+from penstock.cli.commands.inventory.sync import synced
+from penstock.cli.commands.market.collect import cut_short, leave_with
+from penstock.cli.fresh import is_fresh, refuse_unknown, refuse_unlisted
 from penstock.cli.options import Database, Exchange
+from penstock.cli.reached import Reached, reached
+from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
+from penstock.cli.waited import waited
 from penstock.collection.configs import ConfigList
+from penstock.domains.market import exchanges
 from penstock.errors import InvalidInputError
+from penstock.inventory.configs import find_account
 from penstock.inventory.source import MARKETPLACE
-from penstock.inventory.sync import INVENTORY_SYNC
-from penstock.logs import log_to_stderr
-from penstock.market.runs import CollectOrder
-from penstock.opening import masked_url, open_reader
+from penstock.market.configured import DEFAULT_EXCHANGE
+from penstock.market.instrument import parse_timeframes
+from penstock.market.runs import COLLECTION
+from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.store.write.configs import configs as listed_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
-    from penstock.app import App
-    from penstock.cli.client import ServiceClient
-    from penstock.cli.doors import Door
     from penstock.settings import Settings
+
+M = TypeVar("M", bound=BaseModel)
+
+ADMIN = "/api/v1/admin/data-collection"
 
 config = typer.Typer(help="What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger.", no_args_is_help=True)
 
@@ -68,10 +74,11 @@ def add(
     fields = _given(timeframes=_split(timeframes), interval_minutes=every, cron=cron, timezone=timezone, description=description)
     new = checked(NewConfig, {"symbol": symbol, "exchange": exchange, "enabled": not disabled} | fields)
     settings = load_settings(database_url=database)
+    side = reached(settings)
     if dry_run:
-        _show_preview(run(_through(settings, lambda door: door.preview(new), new)), as_json=as_json)
+        _show_preview(run(_new(settings, side, new, "/preview")), as_json=as_json)
     else:
-        _show(run(_through(settings, lambda door: door.add(new), new)), as_json=as_json)
+        _show(run(_new(settings, side, new, "/configs")), as_json=as_json)
 
 
 @config.command(name="list")
@@ -126,41 +133,42 @@ def disable(config_id: Id, database: Database = None, as_json: AsJson = False) -
 @config.command()
 def remove(config_id: Id, database: Database = None) -> None:
     """Delete a config; its active run is cancelled, what it has written stays."""
-    run(_through(load_settings(database_url=database), lambda door: door.remove(config_id)))
+    run(_call(reached(load_settings(database_url=database)), "DELETE", f"/configs/{config_id}"))
     out.print(f"config {config_id} is deleted")
 
 
 @config.command()
 def trigger(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
     """Collect what a config says now, and come back when it is written."""
-    done = run(_trigger(load_settings(database_url=database), config_id))
-    if isinstance(done, CollectReport):
-        leave_with(done, as_json=as_json)
-    elif as_json:
-        typer.echo(json.dumps(done))
-    else:
-        out.print(one_line(str(done["message"])))
+    run(_trigger(reached(load_settings(database_url=database)), config_id, as_json=as_json))
 
 
 def _change(config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool) -> None:
-    changes = checked(ConfigChange, fields)
-    _show(run(_through(load_settings(database_url=database), lambda door: door.change(config_id, changes))), as_json=as_json)
+    changes = checked(ConfigChange, fields).given()
+    changing = _call(reached(load_settings(database_url=database)), "PUT", f"/configs/{config_id}", changes)
+    _show(run(changing), as_json=as_json)
 
 
-async def _through(settings: Settings, call: Callable[[Door], Awaitable[Any]], new: NewConfig | None = None) -> Any:  # noqa: ANN401 - JSON
-    log_to_stderr(settings.log_level or "critical")
-    if new is not None:
-        await _refuse_bad(settings, new)
-    async with opened(settings) as door:
-        return await call(door)
+async def _call(side: Reached, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - JSON
+    async with side as client:
+        return await client.call(method, ADMIN + path, body)
 
 
-async def _refuse_bad(settings: Settings, new: NewConfig) -> None:
-    if new.exchange == MARKETPLACE:
-        await refuse_bad_sync(settings, new.symbol)
+async def _new(settings: Settings, side: Reached, new: NewConfig, path: str) -> Any:  # noqa: ANN401 - JSON
+    if is_fresh(settings):
+        await _refuse_unknown(settings, new)
+    return await _call(side, "POST", path, new.given())
+
+
+async def _refuse_unknown(settings: Settings, new: NewConfig) -> None:
+    exchange = new.exchange or DEFAULT_EXCHANGE
+    if exchange == MARKETPLACE:
+        find_account(new.symbol, {})
+    elif exchange in exchanges():
+        parse_timeframes(new.timeframes or ())
+        await refuse_unlisted(settings, exchange, [new.symbol])
     else:
-        order = CollectOrder(symbols=[new.symbol], timeframes=new.timeframes, exchange=new.exchange or "binance")
-        await refuse_bad_order(settings, order)
+        await refuse_unknown(settings, exchange)
 
 
 async def _list(settings: Settings, exchange: str | None) -> list[dict[str, Any]]:
@@ -169,30 +177,32 @@ async def _list(settings: Settings, exchange: str | None) -> list[dict[str, Any]
         return [config_fields(one) for one in await database.read(lambda connection: listed_configs(connection, query))]
 
 
-async def _trigger(settings: Settings, config_id: int) -> CollectReport | Mapping[str, Any]:
-    """The report of a collection, or the summary of a sync."""
-    log_to_stderr(settings.log_level or "critical")
-    async with opened(settings) as door:
-        return await (_trigger_here(door.app, config_id) if isinstance(door, Here) else _trigger_there(door.client, config_id, settings))
+async def _trigger(side: Reached, config_id: int, *, as_json: bool) -> None:
+    path = f"{ADMIN}/configs/{config_id}"
+    order = (f"{path}/trigger", None)
+    async with side as client:
+        config = await client.call("GET", path)
+        if config["exchange"] == MARKETPLACE:
+            summary = (await synced(client, order))["result"]
+            typer.echo(json.dumps(summary) if as_json else one_line(str(summary["message"])))
+            return
+        with shown_progress() as advance:
+            ended = await waited(client, order, advance, cancelled=cut_short)
+        if ended["task_type"] != COLLECTION:
+            typer.echo(json.dumps(ended["result"]) if as_json else one_line(ended["message"]))
+            return
+        steps = len(config["timeframes"])
+        leave_with(ended, client.place, steps, as_json=as_json)
 
 
-async def _trigger_here(app: App, config_id: int) -> CollectReport | Mapping[str, Any]:
-    config = await app.configs.store.get(config_id)
-    if config.wanted.exchange == MARKETPLACE:
-        summary = await app.sync_config(config)
-        await app.work_off()
-        return summary
-    with followed_here() as advance:
-        return await app.collect_config(config_id, advance)
-
-
-async def _trigger_there(client: ServiceClient, config_id: int, settings: Settings) -> CollectReport | Mapping[str, Any]:
-    config = await client.admin("GET", f"/configs/{config_id}")
-    ended = await ended_task(client, (await client.admin("POST", f"/configs/{config_id}/trigger"))["task_id"])
-    if ended["task_type"] == INVENTORY_SYNC:
-        summary: dict[str, Any] = ended["result"]
-        return summary
-    return report_of(ended, f"{masked_url(settings)}, by the service at {client.url}", config["timeframes"])
+def checked(model: type[M], fields: object) -> M:
+    """The fields as the API takes them; InvalidInputError names the one that is wrong."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(str(part) for part in fault["loc"]) or "file"
+        raise InvalidInputError(f"{field}: {fault['msg']}", field=field) from None
 
 
 def _given(**fields: object) -> dict[str, object]:

@@ -10,9 +10,8 @@ import typer
 
 from penstock.access.scopes import Scope
 from penstock.api.schemas.token import token_fields
-from penstock.cli.client import ServiceClient
 from penstock.cli.options import Database
-from penstock.cli.reached import reached
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
@@ -42,7 +41,9 @@ def create(
 ) -> None:
     """Make a token and print it: it is not stored, so it cannot be shown again."""
     name = checked_name(name)
-    typer.echo(run(_create(load_settings(database_url=database), name, scope, _seconds(expires))))
+    expires_in_s = _seconds(expires)
+    side = reached(load_settings(database_url=database))
+    typer.echo(run(_create(side, name, scope, expires_in_s)))
     err.print(f"This is the token {name!r} with the scope {scope.value}; nobody can show it again. Every request to the service needs a token now.")
 
 
@@ -63,7 +64,7 @@ def list_(database: Database = None, as_json: Annotated[bool, typer.Option("--js
 @token.command()
 def revoke(token_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")], database: Database = None) -> None:
     """Make a token stop working, in all processes within some seconds."""
-    run(_revoke(load_settings(database_url=database), token_id))
+    run(_revoke(reached(load_settings(database_url=database)), token_id))
     out.print(f"token {token_id} works no longer")
 
 
@@ -78,12 +79,10 @@ def _seconds(expires: str | None) -> int | None:
     return seconds
 
 
-async def _create(settings: Settings, name: str, scope: Scope, expires_in_s: int | None) -> str:
-    async with reached(settings) as side:
-        if isinstance(side, ServiceClient):
-            made = await side.call("POST", _PATH, {"name": name, "scope": scope.value, "expires_in_s": expires_in_s})
-            return str(made["token"])
-        return (await side.tokens.create(name, scope, expires_in_s=expires_in_s))[1]
+async def _create(side: Reached, name: str, scope: Scope, expires_in_s: int | None) -> str:
+    wanted = {"name": name, "scope": scope.value, "expires_in_s": expires_in_s}
+    async with side as client:
+        return str((await client.call("POST", _PATH, wanted))["token"])
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
@@ -92,9 +91,6 @@ async def _listed(settings: Settings) -> list[dict[str, Any]]:
         return [token_fields(one) for one in await SqlTokens(reader).listed()]
 
 
-async def _revoke(settings: Settings, token_id: int) -> None:
-    async with reached(settings) as side:
-        if isinstance(side, ServiceClient):
-            await side.call("DELETE", f"{_PATH}/{token_id}")
-        else:
-            await side.tokens.revoke(token_id)
+async def _revoke(side: Reached, token_id: int) -> None:
+    async with side as client:
+        await client.call("DELETE", f"{_PATH}/{token_id}")

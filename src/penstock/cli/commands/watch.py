@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.client import ENDED, ServiceClient
+from penstock.cli.client import COLLECTOR, ENDED, TASK, Client
+from penstock.cli.http import Service
 from penstock.cli.shown.progress import work_text
 from penstock.cli.shown.terminal import err, out, print_table
 from penstock.cli.shown.text import one_line
@@ -29,7 +30,7 @@ _ROOMY = 120
 _BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
 _EXIT = {"completed": 0, "failed": _FAILED, "cancelled": _FAILED}
 
-Service = Annotated[
+Url = Annotated[
     str | None, typer.Option("--url", help="The service.  [default: the one that owns the database, or http://127.0.0.1:8000]", show_default=False)
 ]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")]
@@ -39,16 +40,16 @@ def watch(
     task: Annotated[
         str | None, typer.Argument(metavar="[TASK]", help="The task's id; without one all tasks, until Ctrl-C.", show_default=False)
     ] = None,
-    url: Service = None,
+    url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each state as one JSON object a line.")] = False,
 ) -> None:
     """Follow a task, or all of them, while they run; ends with 3 when the task failed or was cancelled."""
     raise typer.Exit(run(_watch(service_url(url), task, as_json=as_json)))
 
 
-def tasks(url: Service = None, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False) -> None:
+def tasks(url: Url = None, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False) -> None:
     """List the tasks that are active, or ended a short while ago."""
-    found = run(_with(service_url(url), lambda client: client.tasks()))
+    found = run(_tasks(service_url(url)))
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -69,9 +70,9 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def cancel(task: TaskArgument, url: Service = None) -> None:
+def cancel(task: TaskArgument, url: Url = None) -> None:
     """Cancel a task; whole pages that it has written stay."""
-    run(_with(service_url(url), lambda client: client.cancel(task)))
+    run(_cancel(service_url(url), task))
     out.print(f"task {task} will stop")
 
 
@@ -81,16 +82,33 @@ def service_url(url: str | None) -> str:
     return url or serving_url(settings) or settings.url
 
 
-async def _with(url: str, call: Any) -> Any:  # noqa: ANN401 - whatever the call gives
-    async with ServiceClient(url) as client:
-        return await call(client)
+async def _tasks(url: str) -> list[dict[str, Any]]:
+    async with Service(url) as service:
+        answer = await Client(service, load_settings()).call("GET", f"{COLLECTOR}/tasks")
+        return list(answer["tasks"])
+
+
+async def _cancel(url: str, task_id: str) -> None:
+    async with Service(url) as service:
+        await Client(service, load_settings()).call("POST", f"{TASK}/{task_id}/cancel")
 
 
 async def _watch(url: str, task_id: str | None, *, as_json: bool) -> int:
-    async with ServiceClient(url) as client:
-        states = client.follow(task_id)
+    async with Service(url) as service:
+        states = _followed(service, task_id)
         status = await (_print_json(states) if as_json else show_bars(states))
     return _EXIT.get(status, 0)
+
+
+async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
+    """Each state of a task until it has ended; without one, those of all tasks for ever."""
+    if task_id is not None and (task := await Client(service, load_settings()).task(task_id))["status"] in ENDED:
+        yield task
+        return
+    async for state in service.updates(task_id):
+        yield state
+        if task_id is not None and state["status"] in ENDED:
+            return
 
 
 async def _print_json(states: AsyncIterator[dict[str, Any]]) -> str:

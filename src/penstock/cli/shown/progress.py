@@ -6,20 +6,16 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
-from penstock.api.schemas.task import work_fields
 from penstock.cli.shown.terminal import err
 from penstock.cli.shown.text import lasting, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from penstock.market.collect.collection import Progress as Collected
 
 _BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
 _ROOMY = 100
@@ -43,11 +39,6 @@ def work_text(task: Mapping[str, Any], now: float) -> str:
     if work["seconds_left"] is not None:
         parts.append(f"{lasting(work['seconds_left'])} left")
     return ", ".join(parts)
-
-
-def progress_fields(progress: Collected) -> dict[str, Any]:
-    """The same fields of a collection of this process."""
-    return {"progress": progress.percent, "message": progress.message, **work_fields(asdict(progress.work), running=True)}
 
 
 @contextlib.contextmanager

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from penstock.market.instrument import SeriesKey
     from penstock.market.source import MarketSource
     from penstock.runs.context import RunContext
-    from penstock.runs.run import Work
 
 # What a result names of the gaps; the ledger has them all.
 _GAPS_TOLD = 20
@@ -63,23 +62,6 @@ class CollectOptions:
     flush_rows: int = 10_000
     flush_s: float = 0.25
     look_at_waits_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands after a flush; `done` and `total` count series, `work` candles."""
-
-    done: int
-    total: int
-    counters: Counters
-    percent: int
-    message: str
-    work: Work
-
-    @property
-    def shown(self) -> Shown:
-        """What of it the run's record shows."""
-        return Shown(self.percent, self.message, self.work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +103,6 @@ class Collection:
         store: CandleStore,
         context: RunContext,
         options: CollectOptions,
-        on_progress: Callable[[Progress], None],
         repeats: Repeats | None = None,
         shown: Callable[[Shown], Shown] = lambda shown: shown,
     ) -> None:
@@ -130,7 +111,6 @@ class Collection:
         self._context = context
         self._shown = shown
         self._options = options
-        self._on_progress = on_progress
         self._repeats = repeats or AllRepeats()
         self._counters = Counters()
         self._sent_before = context.run.requests.sent
@@ -211,18 +191,16 @@ class Collection:
             wait = self._source.waiting()
             if wait != self._told:
                 self._told = wait
-                progress = self._progress(wait)
-                await self._context.show(self._shown(progress.shown))
-                self._on_progress(progress)
+                await self._context.show(self._shown(self._progress(wait)))
 
     @property
     def _counted(self) -> Counters:
         return self._counters + Counters(requests=self._context.run.requests.sent - self._sent_before)
 
-    def _progress(self, wait: Wait | None) -> Progress:
+    def _progress(self, wait: Wait | None) -> Shown:
         work = self._tally.work(wait)
         message = f"Waiting for {work.waiting_for} ({self._done}/{self._total})" if work.waiting_for else self._message
-        return Progress(self._done, self._total, self._counted, self._tally.percent(self._done), message, work)
+        return Shown(self._tally.percent(self._done), message, work)
 
     async def _plan(
         self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
@@ -276,8 +254,7 @@ class Collection:
         clock = None if self._clock_noted else (self._source.declaration.name, pages[0].look.at)
         # Pages that come while others wait do not hide the wait.
         wait = self._told if self._told == self._source.waiting() else None
-        progress = self._progress(wait)
-        flush = CandleFlush(pages, changes, self._shown(progress.shown), clock)
+        flush = CandleFlush(pages, changes, self._shown(self._progress(wait)), clock)
         flushed = await self._store.flush(self._context, flush)
         self._counters += flushed.counters
         self._log.ended(ended)
@@ -285,7 +262,6 @@ class Collection:
         for coverage in touched.values():
             coverage.recorded()
         _tell(pages, flushed.counters)
-        self._on_progress(replace(progress, counters=self._counted))
 
     def _account(self, page: CandlePage) -> bool:
         """Gives whether its series is done with it."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from penstock.market.verify.report import VerifyResult
     from penstock.market.verify.stored import Checks
     from penstock.runs.context import RunContext
-    from penstock.runs.run import Run
 
 VERIFY = "verify"
 _SEEDS = 2**31
@@ -72,14 +71,12 @@ class VerifyRuns:
         store: CandleStore,
         checks: Checks,
         options: CollectOptions,
-        on_progress: Callable[[Run, int, str], None] = lambda _run, _percent, _message: None,
     ) -> None:
         self._source_of = source_of
         self._reader = reader
         self._store = store
         self._checks = checks
         self._options = options
-        self._on_progress = on_progress
 
     async def submission(self, order: VerifyOrder, *, idempotency_key: str | None = None) -> Submission:
         """The run of an order; InvalidInputError for names that nobody knows, NotFoundError when nothing of it is stored."""
@@ -116,15 +113,7 @@ class VerifyRuns:
             seed=params["seed"],
             repair=params["repair"],
         )
-        verification = Verification(
-            context,
-            self._reader,
-            self._checks,
-            self._store,
-            self._options,
-            self._source_of,
-            lambda percent, message: self._on_progress(run, percent, message),
-        )
+        verification = Verification(context, self._reader, self._checks, self._store, self._options, self._source_of)
         result = await verification.verify([one for one in found if one.id in claimed], wanted)
         summary = result.summary()
         run.notes[""] = LogNote(metadata={name: summary[name] for name in ("candles", "series", "series_wrong", "wrong", "told", "mended")})

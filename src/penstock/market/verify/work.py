@@ -72,7 +72,6 @@ class Verification:
         store: CandleStore,
         options: CollectOptions,
         source_of: Callable[[str], Awaitable[MarketSource]],
-        on_progress: Callable[[int, str], None],
     ) -> None:
         self._context = context
         self._reader = reader
@@ -80,7 +79,7 @@ class Verification:
         self._store = store
         self._options = options
         self._source_of = source_of
-        self._progress = _Steps(context, on_progress)
+        self._progress = _Steps(context)
 
     async def verify(self, series: Sequence[Stored], wanted: Wanted) -> VerifyResult:
         """Check every series, and the others too when one of them fails."""
@@ -165,9 +164,8 @@ class Verification:
         for report in reports:
             await self._forget(report, Look(clock.now(), source.declaration.name))
             for start, end in _joined([finding for _, finding in report.standing], report.one, source.declaration.page_limit):
-                collection = Collection(
-                    source, self._store, self._context, self._options, lambda _progress: None, shown=self._shown(f"Mended {report.one.key}")
-                )
+                shown = self._shown(f"Mended {report.one.key}")
+                collection = Collection(source, self._store, self._context, self._options, shown=shown)
                 wish = Wish(since=start, until=end, recheck=True)
                 try:
                     await collection.collect(CollectRequest(series=[report.one.key], wish=wish))
@@ -233,9 +231,8 @@ class Verification:
 class _Steps:
     """How far the run is; told not too often."""
 
-    def __init__(self, context: RunContext, on_progress: Callable[[int, str], None]) -> None:
+    def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._on_progress = on_progress
         self._total = 1
         self._told_at = time.monotonic()
         self.done = 0
@@ -253,7 +250,6 @@ class _Steps:
         """So many more."""
         self.done += candles
         if time.monotonic() - self._told_at >= _TOLD_EVERY_S:
-            self._on_progress(self.percent, message)
             await self._context.show(Shown(self.percent, message))
             self._told_at = time.monotonic()
 

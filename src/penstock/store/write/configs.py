@@ -17,7 +17,7 @@ from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
 from penstock.store.backend import only_writer
-from penstock.store.write.runs import end_job, submit
+from penstock.store.write.runs import end_job
 from penstock.store.write.schedules import put_schedule
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from penstock.collection.configs import ConfigList
     from penstock.collection.domain import ConfigRules
+    from penstock.runs.run import Submission
     from penstock.store.database import Database
 
 T = TypeVar("T")
@@ -38,10 +39,9 @@ _TIMING = frozenset({"interval_minutes", "cron", "timezone", "enabled"})
 class SqlConfigs:
     """See penstock.collection.configs.ConfigStore."""
 
-    def __init__(self, database: Database, rules_of: Callable[[str], ConfigRules], *, dead_after_s: float) -> None:
+    def __init__(self, database: Database, rules_of: Callable[[str], ConfigRules]) -> None:
         self._database = database
         self._rules_of = rules_of
-        self._dead_after_ms = int(dead_after_s * 1000)
 
     async def get(self, config_id: int) -> Config:
         """See ConfigStore."""
@@ -65,15 +65,15 @@ class SqlConfigs:
         """See ConfigStore."""
         await self._write(lambda connection: _remove(connection, _get(connection, config_id, locked=True)))
 
-    async def trigger(self, config_id: int) -> uuid.UUID:
+    def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
         """See ConfigStore."""
 
-        def trigger(connection: Connection) -> uuid.UUID:
+        def submission(connection: Connection) -> Submission:
             config = _get(connection, config_id, locked=True)
-            submission = self._rules_of(config.wanted.exchange).of_config(connection, _params(config.wanted))
-            return submit(connection, replace(submission, job_name=config.job_id), self._dead_after_ms)
+            made = self._rules_of(config.wanted.exchange).of_config(connection, _params(config.wanted))
+            return replace(made, job_name=config.job_id)
 
-        return await self._database.write(trigger)
+        return submission
 
     async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
         """See ConfigStore."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import CursorResult, and_, delete, func, null, or_, select, update
 
@@ -18,6 +16,7 @@ from penstock.runs.run import ENDED, Run, RunEnd, RunState, Submission
 from penstock.runs.tables import claim
 from penstock.runs.tables import run as runs
 from penstock.store.backend import UNCOUNTED, announce
+from penstock.store.write.digest import digest_of, request_digest_of
 from penstock.store.write.execution_logs import ExecutionLogs, close_rows, count_records
 from penstock.store.write.holders import held
 from penstock.store.write.merge import SqlWriting
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
     from penstock.store.database import Database
 
 T = TypeVar("T")
+
+# What to submit, or what finds that out in the transaction that submits it.
+Wanted: TypeAlias = "Submission | Callable[[Connection], Submission]"
 
 # A run that was started so often and is dead again kills its workers.
 _MOST_STARTS = 100
@@ -64,16 +66,19 @@ class SqlRunLedger:
 
         return await (self._database.write(fenced, hurried=hurried) if within is None else within(fenced))
 
-    async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
+    async def submit(self, wanted: Wanted, *, by: Run | None = None) -> uuid.UUID:
         """See RunWriter."""
-        if by is not None:
-            return await self.write(by, lambda writing: submit(writing.connection, submission, self._dead_after_ms))
-        return await self._database.write(lambda connection: submit(connection, submission, self._dead_after_ms))
 
-    async def start(self, submission: Submission) -> Run:
-        """Submit and take in one transaction, for who does the work at once: no other worker can take it first."""
+        def submitted(connection: Connection) -> uuid.UUID:
+            return submit(connection, _told(connection, wanted), self._dead_after_ms)
+
+        return await (self._database.write(submitted) if by is None else self.write(by, lambda writing: submitted(writing.connection)))
+
+    async def start(self, wanted: Wanted) -> Run:
+        """Submit and take in one transaction, for who does the work at once: no other worker can take it first, and it waits for none."""
 
         def start(connection: Connection) -> Run:
+            submission = replace(_told(connection, wanted), wait=False)
             now = DatabaseNow()
             begun = {"state": RunState.RUNNING, "fence": 1, "started_at": now, "heartbeat_at": now, "progress_at": now}
             made = _make(connection, submission, self._dead_after_ms, begun)
@@ -138,6 +143,10 @@ def _record(writing: Writing) -> None:
     count_records(writing.connection, run, writing.records)
 
 
+def _told(connection: Connection, wanted: Wanted) -> Submission:
+    return wanted if isinstance(wanted, Submission) else wanted(connection)
+
+
 def busy(connection: Connection, resources: Sequence[str]) -> set[str]:
     """Which of the resources an active run holds."""
     return set(connection.scalars(select(claim.c.resource).where(claim.c.resource.in_(resources))))
@@ -145,20 +154,6 @@ def busy(connection: Connection, resources: Sequence[str]) -> set[str]:
 
 def _taken_over(run: Run) -> FencedError:
     return FencedError(f"run {run.id} was taken over by another worker")
-
-
-def digest_of(submission: Submission) -> str:
-    """The same for the same work: by it a finished run is found again."""
-    return _digest(submission.kind, submission.params)
-
-
-def _request_digest(submission: Submission) -> str:
-    """The same for the same request, whatever has become of it by the day."""
-    return _digest(submission.kind, submission.params if submission.asked is None else submission.asked)
-
-
-def _digest(kind: str, params: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps([kind, params], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _ours(run: Run, state: RunState = RunState.RUNNING) -> ColumnElement[bool]:
@@ -194,7 +189,7 @@ def _make(connection: Connection, submission: Submission, dead_after_ms: int, be
         "priority": int(submission.priority),
         "idempotency_key": submission.idempotency_key,
         "digest": digest_of(submission),
-        "request_digest": _request_digest(submission),
+        "request_digest": request_digest_of(submission),
     }
     made = connection.execute(
         insert_or_ignore(connection, runs).values(created_at=DatabaseNow(), **row, **begun).returning(*_TAKEN, _SOMEBODY_WAITS)
@@ -219,7 +214,7 @@ def _already_submitted(connection: Connection, submission: Submission) -> tuple[
     if found is None:
         message = "the same run was submitted before and has just been deleted, try again"
         raise ConflictError(message)
-    if found.request_digest != _request_digest(submission):
+    if found.request_digest != request_digest_of(submission):
         message = "Idempotency-Key: this key was used for another request; use a new one"
         raise InvalidInputError(message, field="Idempotency-Key")
     return found.id, uuid.UUID(found.task_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.api.routes.inventory.accounts import AccountId, account_row
-from penstock.api.routes.tasks import IdempotencyKey, Submitted
+from penstock.api.routes.tasks import IdempotencyKey, Submitted, submit
 from penstock.api.schemas.inventory import DiffItem, Kind, Sync, diff_fields, sync_fields
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState, State
@@ -34,7 +35,6 @@ router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _MOST_64 = 2**63 - 1
-_DECISION_S = 5.0
 
 
 class SyncWish(BaseModel):
@@ -66,12 +66,12 @@ class DiffPage(BaseModel):
 @router.post("/accounts/{account_id}/sync", status_code=202, responses=documented(404, 409, 422, 503))
 async def start(state: CurrentState, account_id: AccountId, wish: SyncWish | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Bring the inventory in step with the marketplace; refused with 409 while a sync of this account is active."""
-    app, wish = state.app, wish or SyncWish()
-    submission = await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait)
+    wish = wish or SyncWish()
+    submission = await state.app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait)
     with told_as_sync():
-        task_id = await app.ledger.submit(replace(submission, idempotency_key=idempotency_key))
-    await state.overview.caught_up()
-    return Submitted(task_id=str(task_id), status="submitted", message="Dry run submitted" if wish.dry_run else "Inventory sync submitted")
+        return await submit(
+            state, replace(submission, idempotency_key=idempotency_key), "Dry run submitted" if wish.dry_run else "Inventory sync submitted"
+        )
 
 
 @router.get("/accounts/{account_id}/sync", response_model=Sync, responses=documented(404, 422, 503))
@@ -106,7 +106,7 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Sync, "description"
 @router.post("/syncs/{task_id}/approve", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
 async def approve(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Publish exactly what the difference says; refused with 409 when the inventory is another by now, or a newer sync replaced this one."""
-    return await _decide(state, task_id, state.app.approve_sync)
+    return await _decide(state, task_id, partial(_approve, state))
 
 
 @router.post("/syncs/{task_id}/reject", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
@@ -115,13 +115,29 @@ async def reject(state: CurrentState, task_id: uuid.UUID) -> Response:
     return await _decide(state, task_id, state.app.of(InventoryParts).store.reject)
 
 
+async def _approve(state: State, run_id: int) -> None:
+    """What the products are is looked up as after any other sync."""
+    app = state.app
+    await app.of(InventoryParts).store.approve(run_id)
+    sync = await app.database.read(lambda connection: queries.sync(connection, run_id))
+    if sync is not None:
+        account = await app.of(InventoryParts).store.account(sync.account_id)
+        await app.of(InventoryParts).refreshes.published(state.ledger, account)
+
+
 async def _decide(state: State, task_id: uuid.UUID, decide: Callable[[int], Coroutine[Any, Any, None]]) -> Response:
     """A large difference takes longer than a client waits. Whatever speaks against it is found first, and is still answered."""
     found = await _sync(state.app, task_id)
     deciding = asyncio.create_task(decide(found.run.id), name="decision")
     state.deciding.add(deciding)
     deciding.add_done_callback(state.deciding.discard)
-    done, _ = await asyncio.wait([deciding], timeout=_DECISION_S)
+    try:
+        done, _ = await asyncio.wait([deciding], timeout=state.decision_s)
+    except asyncio.CancelledError:
+        # What is being written is written to its end.
+        deciding.cancel()
+        await asyncio.wait([deciding])
+        raise
     if done:
         await deciding
     else:

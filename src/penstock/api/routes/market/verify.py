@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.api.routes.tasks import IdempotencyKey, Submitted
+from penstock.api.routes.tasks import IdempotencyKey, Submitted, submit
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import ms
@@ -53,6 +53,4 @@ class Verify(BaseModel):
 async def verify(state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Check what is stored; the report is the `result` of the task. With `repair` it is refused with 409 while a task holds one of the series."""
     submission = await state.app.of(MarketParts).verify.submission((order or Verify()).order(), idempotency_key=idempotency_key)
-    task_id = await state.app.ledger.submit(submission)
-    await state.overview.caught_up()
-    return Submitted(task_id=str(task_id), status="submitted", message="Verification submitted")
+    return await submit(state, submission, "Verification submitted")

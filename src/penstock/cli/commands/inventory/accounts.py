@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.options import Database
-from penstock.cli.seller_doors import opened_seller
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
@@ -20,8 +20,11 @@ from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock.settings import Settings
 
+ACCOUNTS = "/api/v1/inventory/accounts"
 _MOST_TOKEN_BYTES = 10_000
 
 accounts = typer.Typer(help="CardTrader sellers: list, add, edit, remove.", invoke_without_command=True)
@@ -69,7 +72,8 @@ def add(
 ) -> None:
     """Add a seller's account. The token is asked for, or comes from PENSTOCK_CARDTRADER_TOKEN or a file; it is checked and kept encrypted."""
     settings = load_settings(database_url=database)
-    made = run(_add(settings, name, _token(settings, token_file)))
+    token = _token(settings, token_file)
+    made = run(_add(reached(settings), name, token))
     _show(made, f"sync it with: penstock sync {shlex.quote(made['name'])}", as_json=as_json)
 
 
@@ -85,7 +89,9 @@ def edit(
     if name is None and token_file is None:
         raise InvalidInputError("edit: nothing to change was given; use --name or --token-file", field="edit")
     token = None if token_file is None else _token_in(token_file)
-    _show(run(_edit(load_settings(database_url=database), account, name, token)), "changed", as_json=as_json)
+    settings = load_settings(database_url=database)
+    changing = _edit(settings, reached(settings), account, {"name": name, "token": token})
+    _show(run(changing), "changed", as_json=as_json)
 
 
 @accounts.command()
@@ -101,7 +107,7 @@ def remove(
     if not (yes or _confirmed(f"Delete {what}?")):
         err.print("nothing was deleted")
         return
-    run(_remove(settings, found["id"]))
+    run(_remove(reached(settings), found["id"]))
     out.print(f"deleted: {what}")
 
 
@@ -145,9 +151,10 @@ def _one_word(read: bytes, where: str) -> str:
     return words[0]
 
 
-async def _add(settings: Settings, name: str, token: str) -> dict[str, Any]:
-    async with opened_seller(settings) as door:
-        return await door.add(name, token)
+async def _add(side: Reached, name: str, token: str) -> dict[str, Any]:
+    async with side as client:
+        made: dict[str, Any] = await client.call("POST", ACCOUNTS, {"name": name, "token": token}, patient=True)
+    return made | {"newest_sync": None}
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
@@ -160,15 +167,18 @@ async def _found(settings: Settings, account: str) -> dict[str, Any]:
         return await inventories.account(account)
 
 
-async def _edit(settings: Settings, account: str, name: str | None, token: str | None) -> dict[str, Any]:
+async def _edit(settings: Settings, side: Reached, account: str, given: Mapping[str, str | None]) -> dict[str, Any]:
     found = await _found(settings, account)
-    async with opened_seller(settings) as door:
-        return await door.change(found["id"], name=name, token=token)
+    changes = {field: value for field, value in given.items() if value is not None}
+    path = f"{ACCOUNTS}/{found['id']}"
+    async with side as client:
+        changed: dict[str, Any] = await client.call("PUT", path, changes, patient=True)
+    return changed | {"newest_sync": found["newest_sync"]}
 
 
-async def _remove(settings: Settings, account_id: int) -> None:
-    async with opened_seller(settings) as door:
-        await door.remove(account_id)
+async def _remove(side: Reached, account_id: int) -> None:
+    async with side as client:
+        await client.call("DELETE", f"{ACCOUNTS}/{account_id}", patient=True)
 
 
 def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:

@@ -10,14 +10,13 @@ import typer
 
 from penstock.cli.commands.inventory.products import AsJson, Limit, SomeAccount
 from penstock.cli.options import Database
-from penstock.cli.seller_doors import opened_seller
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
 from penstock.errors import InvalidInputError
 from penstock.inventory.card_list import MOST_BYTES
-from penstock.logs import log_to_stderr
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ def upload(
 
     Columns: sku (yours, needed), name, scryfall_id, tcgplayer_id, cardmarket_id, set_code and collector_number.
     """
-    uploaded = run(_upload(load_settings(database_url=database), _read(file), is_json=file.suffix.lower() == ".json"))
+    body, is_json = _read(file), file.suffix.lower() == ".json"
+    side = reached(load_settings(database_url=database))
+    uploaded = run(_upload(side, body, "application/json" if is_json else "text/csv"))
     if as_json:
         typer.echo(json.dumps(uploaded))
     else:
@@ -71,10 +72,10 @@ def _read(file: Path) -> bytes:
     return body
 
 
-async def _upload(settings: Settings, body: bytes, *, is_json: bool) -> dict[str, Any]:
-    log_to_stderr(settings.log_level or "critical")
-    async with opened_seller(settings) as door:
-        return await door.upload(body, is_json=is_json)
+async def _upload(side: Reached, body: bytes, kind: str) -> dict[str, Any]:
+    async with side as client:
+        done: dict[str, Any] = await client.upload("/api/v1/inventory/catalog", body, kind)
+        return done
 
 
 async def _unmapped(settings: Settings, account: str | None) -> list[dict[str, Any]]:

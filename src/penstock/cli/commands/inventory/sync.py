@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.commands.inventory.accounts import AccountName
+from penstock.cli.commands.inventory.accounts import ACCOUNTS, AccountName
 from penstock.cli.exit_codes import HELD
 from penstock.cli.options import Database
-from penstock.cli.seller_doors import opened_seller
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.sync_shown import show_sync, sync_bar
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
-from penstock.logs import log_to_stderr
+from penstock.cli.waited import waited
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from penstock.cli.client import Client
+    from penstock.cli.waited import Order
     from penstock.settings import Settings
+
+SYNCS = "/api/v1/inventory/syncs"
 
 
 def sync(
@@ -32,17 +38,29 @@ def sync(
 
     When something speaks against it, such as many missing products, it is held and nothing is changed: then this ends with 8.
     """
-    if run(_sync(load_settings(database_url=database), account, dry_run=dry_run, as_json=as_json)):
+    settings = load_settings(database_url=database)
+    if run(_sync(settings, reached(settings), account, dry_run=dry_run, as_json=as_json)):
         raise typer.Exit(HELD)
 
 
-async def _sync(settings: Settings, account: str, *, dry_run: bool, as_json: bool) -> bool:
+async def _sync(settings: Settings, side: Reached, account: str, *, dry_run: bool, as_json: bool) -> bool:
     """Whether it is held."""
-    log_to_stderr(settings.log_level or "critical")
     async with opened_inventories(settings) as inventories:
         found = await inventories.account(account)
-    async with opened_seller(settings) as door:
-        with sync_bar() as advance:
-            ended = await door.sync(found["id"], dry_run=dry_run, advance=advance)
+    async with side as client:
+        order = (f"{ACCOUNTS}/{found['id']}/sync", {"dry_run": dry_run})
+        ended = await synced(client, order)
         show_sync(found["name"], ended, as_json=as_json)
     return bool(ended["held"])
+
+
+async def synced(client: Client, order: Order) -> dict[str, Any]:
+    """The sync that an order makes, once it has completed."""
+    with sync_bar() as advance:
+        return await waited(client, order, advance, cancelled=_cut_short, at=SYNCS)
+
+
+def _cut_short(sync: Mapping[str, Any]) -> str:
+    if sync.get("state") == "published":
+        return "cancelled too late: it is published"
+    return "cancelled: the published inventory is as it was"

@@ -1,40 +1,37 @@
-"""`penstock collect`: collect candles now, in this process."""
+"""`penstock collect`: collect candles now."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.app import CollectReport, open_app, refuse_bad_order
-from penstock.cli.client import ServiceClient
+from penstock.cli.client import COLLECTOR
 from penstock.cli.exit_codes import SOME_FAILED
-from penstock.cli.followed import ended_task
+from penstock.cli.fresh import is_fresh, refuse_unlisted
 from penstock.cli.options import Database, Exchange, timeframes_of
-from penstock.cli.shown.progress import progress_fields, shown_progress
+from penstock.cli.reached import Reached, reached
+from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, out, parse_time, print_sentence, seconds_between, shown_time
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
+from penstock.cli.waited import waited
 from penstock.errors import InvalidInputError
-from penstock.logs import log_to_stderr
-from penstock.market.collect.collection import CollectResult
-from penstock.market.runs import CollectOrder
+from penstock.market.instrument import parse_timeframes
+from penstock.market.runs import MOST_CANDLES, CollectOrder
 from penstock.moment import iso
-from penstock.opening import masked_url, serving_url
-from penstock.runs.run import Counters
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from penstock.app import App
-    from penstock.market.collect.collection import Progress
+    from penstock.cli.client import Client
     from penstock.settings import Settings
+
+# What the summary says as the result of the task does.
+_TOLD = ("rejected", "misaligned", "failures", "gaps", "first_gaps")
 
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")]
 
@@ -45,7 +42,7 @@ def collect(
     exchange: Exchange = "binance",
     limit: Annotated[
         int | None,
-        typer.Option(min=1, max=10_000_000, metavar="N", help="Newest candles of a series that is still empty.", show_default="100"),
+        typer.Option(min=1, max=MOST_CANDLES, metavar="N", help="Newest candles of a series that is still empty.", show_default="100"),
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Reach back to this time (UTC), such as 2025-01-31.", show_default=False)] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
@@ -65,7 +62,10 @@ def collect(
         until=None if until is None else parse_time(until, field="until"),
         recheck=recheck,
     )
-    leave_with(run(_collect(order, database)), as_json=as_json)
+    parse_timeframes(order.timeframes or ())
+    settings = load_settings(database_url=database)
+    ended, place = run(_collect(settings, reached(settings), order))
+    leave_with(ended, place, len(set(order.timeframes or ())), as_json=as_json)
 
 
 def _timeframes(given: Sequence[str]) -> list[str]:
@@ -76,87 +76,63 @@ def _timeframes(given: Sequence[str]) -> list[str]:
     return names
 
 
-async def _collect(order: CollectOrder, database: str | None) -> CollectReport:
-    settings = load_settings(database_url=database)
-    # The summary says it all; lines come only to who asks for them.
-    log_to_stderr(settings.log_level or "critical")
-    if (url := serving_url(settings)) is not None:
-        return await _collect_there(url, settings, order)
-    await refuse_bad_order(settings, order)
-    async with open_app(settings) as app:
-        return await collect_with_bar(app, order)
+async def _collect(settings: Settings, side: Reached, order: CollectOrder) -> tuple[dict[str, Any], str]:
+    """The task, and the place where it wrote."""
+    if is_fresh(settings):
+        await refuse_unlisted(settings, order.exchange, order.symbols or ())
+    async with side as client:
+        return await collected(client, order), client.place
 
 
-async def _collect_there(url: str, settings: Settings, order: CollectOrder) -> CollectReport:
-    """Let the service that owns the database do it, behind whatever it is doing with these series."""
-    async with ServiceClient(url) as client:
-        edges = {name: None if (at := getattr(order, name)) is None else iso(at) for name in ("since", "until")}
-        task_id = await client.start({**asdict(order), **edges, "wait": True})
-        return report_of(await ended_task(client, task_id), f"{masked_url(settings)}, by the service at {url}", order.timeframes or ())
+async def collected(client: Client, order: CollectOrder) -> dict[str, Any]:
+    """The task that collects, once it has completed; a service does it behind what it is at."""
+    edges = {name: getattr(order, name) for name in ("since", "until")}
+    given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}
+    body = {name: value for name, value in given.items() if value is not None} | {"wait": True}
+    with shown_progress() as advance:
+        return await waited(client, (f"{COLLECTOR}/start", body), advance, cancelled=cut_short)
 
 
-def report_of(ended: Mapping[str, Any], database: str, timeframes: Sequence[str]) -> CollectReport:
-    """The report of a completed task of a service, which collected each symbol in these timeframes."""
-    steps = len(set(timeframes))
-    result = CollectResult(counters=Counters(**ended["counters"]), **ended["result"])
-    return CollectReport(
-        task_id=uuid.UUID(ended["task_id"]),
-        result=result,
-        symbols=result.series // max(1, steps),
-        timeframes=steps,
-        statements=None,
-        seconds=seconds_between(ended["started_at"], ended["completed_at"]),
-        database=database,
-    )
+def cut_short(_task: Mapping[str, Any]) -> str:
+    """What a cancelled task leaves."""
+    return "cancelled: what is written stays, the next collection goes on from there"
 
 
-async def collect_with_bar(app: App, order: CollectOrder) -> CollectReport:
-    """Collect while a bar shows how far it is."""
-    with followed_here() as advance:
-        return await app.collect(order, advance)
-
-
-@contextlib.contextmanager
-def followed_here() -> Iterator[Callable[[Progress], None]]:
-    """The progress of a collection of this process is shown; who interrupts it is told what becomes of it."""
-    try:
-        with shown_progress() as advance:
-            yield lambda progress: advance(progress_fields(progress))
-    except asyncio.CancelledError:
-        err.print("cancelled: what is written stays, the next collection goes on from there")
-        raise
-
-
-def leave_with(report: CollectReport, *, as_json: bool) -> None:
+def leave_with(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool) -> None:
     """Show the summary; the exit code says whether some series failed."""
-    show(report, as_json=as_json)
-    if report.result.failures:
+    show(task, place, timeframes, as_json=as_json)
+    if task["result"]["failures"]:
         raise typer.Exit(SOME_FAILED)
 
 
-def show(report: CollectReport, *, as_json: bool) -> None:
-    """The summary: for people, or as one JSON object."""
-    summary = summary_of(report)
+def show(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool) -> None:
+    """The summary of a completed task: for people, or as one JSON object."""
+    summary = summary_of(task, place, timeframes)
     if as_json:
         typer.echo(json.dumps(summary))
         return
-    counters = report.result.counters
-    out.print(f"{counted(report.symbols, 'symbol')} × {counted(report.timeframes, 'timeframe')} into {report.database}")
-    written = f"({counters.inserted:,} new, {counters.updated:,} updated), {counters.unchanged:,} unchanged"
-    out.print(f"{counted(counters.written, 'candle')} written {written}")
-    effort = [counted(counters.requests, "request"), f"{report.seconds:.2f} s", f"{summary['rows_per_second']:,} rows/s"]
-    if report.statements is not None:
-        effort.insert(1, counted(report.statements, "statement"))
-    out.print(", ".join(effort))
-    for series, rows in report.result.rejected.items():
+    counts = task["counters"]
+    symbols, steps = counted(summary["symbols"], "symbol"), counted(timeframes, "timeframe")
+    out.print(f"{symbols} × {steps} into {place}")
+    written = f"({counts['inserted']:,} new, {counts['updated']:,} updated)"
+    candles = counted(summary["candles_written"], "candle")
+    out.print(f"{candles} written {written}, {counts['unchanged']:,} unchanged")
+    rate = f"{summary['seconds']:.2f} s, {summary['rows_per_second']:,} rows/s"
+    out.print(f"{counted(counts['requests'], 'request')}, {rate}")
+    _show_what_is_wrong(task["result"])
+
+
+def _show_what_is_wrong(result: Mapping[str, Any]) -> None:
+    for series, rows in result["rejected"].items():
         err.print(f"{series}: {counted(rows, 'row')} refused, see the table quarantine")
-    for series, rows in report.result.misaligned.items():
-        err.print(f"{series}: {counted(rows, 'candle')} off the grid of the timeframe, stored as the exchange sent them")
-    for gap in report.result.first_gaps:
+    for series, rows in result["misaligned"].items():
+        off = f"{counted(rows, 'candle')} off the grid of the timeframe"
+        err.print(f"{series}: {off}, stored as the exchange sent them")
+    for gap in result["first_gaps"]:
         print_sentence(gap_line(gap), err)
-    if (left := report.result.gaps - len(report.result.first_gaps)) > 0:
+    if (left := result["gaps"] - len(result["first_gaps"])) > 0:
         print_sentence(f"{counted(left, 'more gap')}; see penstock gaps", err)
-    for series, reason in report.result.failures.items():
+    for series, reason in result["failures"].items():
         print_sentence(one_line(f"{series}: failed: {reason}"), err)
 
 
@@ -166,23 +142,20 @@ def gap_line(gap: Mapping[str, Any]) -> str:
     return f"{gap['series']}: {counted(gap['candles'], 'candle')} missing from {start} to {end}: {gap['reason']}"
 
 
-def summary_of(report: CollectReport) -> dict[str, object]:
+def summary_of(task: Mapping[str, Any], place: str, timeframes: int) -> dict[str, Any]:
     """The summary with the field names that scripts read."""
-    counters = report.result.counters
+    result, counts = task["result"], task["counters"]
+    seconds = seconds_between(task["started_at"], task["completed_at"])
+    written = counts["inserted"] + counts["updated"]
     return {
-        "task_id": str(report.task_id),
-        "symbols": report.symbols,
-        "timeframes": report.timeframes,
-        "candles_written": counters.written,
-        "candles_unchanged": counters.unchanged,
-        "requests": counters.requests,
-        "statements": report.statements,
-        "seconds": round(report.seconds, 3),
-        "rows_per_second": round(counters.written / max(report.seconds, 0.001)),
-        "rejected": dict(report.result.rejected),
-        "misaligned": dict(report.result.misaligned),
-        "failures": dict(report.result.failures),
-        "gaps": report.result.gaps,
-        "first_gaps": list(report.result.first_gaps),
-        "database": report.database,
+        "task_id": task["task_id"],
+        "symbols": result["series"] // max(1, timeframes),
+        "timeframes": timeframes,
+        "candles_written": written,
+        "candles_unchanged": counts["unchanged"],
+        "requests": counts["requests"],
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(written / max(seconds, 0.001)),
+        **{name: result[name] for name in _TOLD},
+        "database": place,
     }

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.client import ServiceClient
 from penstock.cli.exit_codes import NOT_WHOLE, SOME_FAILED
-from penstock.cli.followed import ended_task
 from penstock.cli.options import Database, Exchanges, Timeframes, timeframes_of
-from penstock.cli.reached import reached
+from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, parse_time, print_sentence, show_time
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
+from penstock.cli.waited import waited
 from penstock.market.verify.finding import MEANINGS, Kind
 from penstock.market.verify.runs import VerifyOrder
 from penstock.moment import iso
@@ -25,7 +25,6 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from penstock.app import App
 
 _MOST_PLACES = 3
 # What only the exchange can tell.
@@ -62,7 +61,9 @@ def verify(
         repair=repair,
     )
     order.refuse_bad()
-    report = run(_verified(order, database))
+    settings = load_settings(database_url=database)
+    refuse_missing(settings)
+    report = run(_verified(reached(settings), order))
     if as_json:
         typer.echo(json.dumps(report))
     else:
@@ -73,35 +74,18 @@ def verify(
         raise typer.Exit(SOME_FAILED)
 
 
-async def _verified(order: VerifyOrder, database: str | None) -> dict[str, Any]:
-    settings = load_settings(database_url=database)
-    refuse_missing(settings)
-    async with reached(settings) as side:
-        return await (_there(side, order) if isinstance(side, ServiceClient) else _here(side, order))
+async def _verified(side: Reached, order: VerifyOrder) -> dict[str, Any]:
+    edges = {"start": order.start, "end": order.end}
+    given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}
+    body = {name: value for name, value in given.items() if value is not None}
+    async with side as client:
+        with shown_progress("Verifying") as advance:
+            ended = await waited(client, ("/api/v1/verify", body), advance, cancelled=_cut_short)
+        return {"task_id": ended["task_id"], **ended["result"]}
 
 
-async def _there(client: ServiceClient, order: VerifyOrder) -> dict[str, Any]:
-    """The service that owns the database does it."""
-    edges = {name: None if at is None else iso(at) for name, at in (("start", order.start), ("end", order.end))}
-    asked: dict[str, object] = {
-        "symbols": order.symbols,
-        "timeframes": order.timeframes,
-        "exchange": order.exchange,
-        **edges,
-        "against": order.against,
-    }
-    asked |= {"sample": order.sample, "seed": order.seed, "repair": order.repair}
-    answer = await client.call("POST", "/api/v1/verify", {name: value for name, value in asked.items() if value is not None})
-    ended = await ended_task(client, str(answer["task_id"]), doing="Verifying")
-    return {"task_id": ended["task_id"], **ended["result"]}
-
-
-async def _here(app: App, order: VerifyOrder) -> dict[str, Any]:
-    with shown_progress("Verifying") as advance:
-        done, result = await app.verify_here(
-            order, lambda percent, message: advance({"progress": percent, "message": message, "work": None, "waiting": None})
-        )
-    return {"task_id": str(done.task_id), **result}
+def _cut_short(_task: Mapping[str, Any]) -> str:
+    return "cancelled: there is no report; what was mended stays so"
 
 
 def show(report: Mapping[str, Any]) -> None:

@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.app import open_app
-from penstock.cli.commands.market.collect import AsJson, collect_with_bar, show, summary_of
-from penstock.cli.seller_doors import SellerHere
-from penstock.cli.shown.sync_shown import show_in_a_line, sync_bar
+from penstock.cli.client import Client
+from penstock.cli.commands.inventory.accounts import ACCOUNTS
+from penstock.cli.commands.inventory.sync import synced
+from penstock.cli.commands.market.collect import AsJson, collected, show, summary_of
+from penstock.cli.shown.sync_shown import show_in_a_line
 from penstock.cli.shown.terminal import err
 from penstock.cli.signals import run, until_signal
 from penstock.cli.stored import Inventories
-from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
 from penstock.errors import SecretKeyError
+from penstock.foreground import foreground
 from penstock.logs import log_to_stderr
 from penstock.market.instrument import Status
 from penstock.market.runs import CollectOrder
 from penstock.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:
-    from penstock.app import App, CollectReport
+    from penstock.app import App
 
 _SYMBOLS = 50
 _TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
@@ -55,44 +57,55 @@ def demo(
 
 async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
     from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
+    from penstock.cli.in_process import InProcess  # noqa: PLC0415 - the same
     from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - the same
     from penstock.simulator.server import running as simulating  # noqa: PLC0415 - the same
 
     if not once:
         await refuse_open_door(settings)
     with contextlib.nullcontext() if once else listening(settings) as door:
-        async with simulating(SimulatorSettings(accounts=(f"{_SELLER}:{_PRODUCTS}",))) as simulator:
-            settings = settings.model_copy(update={"binance_url": simulator, "cardtrader_url": simulator})
+        accounts = (f"{_SELLER}:{_PRODUCTS}",)
+        async with simulating(SimulatorSettings(accounts=accounts)) as simulator:
+            urls = {"binance_url": simulator, "cardtrader_url": simulator}
+            settings = settings.model_copy(update=urls)
             async with open_app(settings, serving=door.url if door else None) as app:
-                _show(await _collect(app), await _sync(app), as_json=as_json)
+                async with foreground(app) as here:
+                    client = Client(InProcess(app, here), settings)
+                    task = await _collect(app, client)
+                    place = client.place
+                    _show(task, place, await _sync(app, client), as_json=as_json)
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
                         err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
                         await until_signal()
 
 
-async def _collect(app: App) -> CollectReport:
+async def _collect(app: App, client: Client) -> dict[str, Any]:
     listed = await (await app.of(MarketParts).sources.get("binance")).instruments()
-    symbols = [one.symbol for one in listed if one.quote == "USDT" and one.status is Status.TRADING][:_SYMBOLS]
-    return await collect_with_bar(app, CollectOrder(symbols=symbols, timeframes=_TIMEFRAMES, limit=_CANDLES))
+    trading = (one for one in listed if one.quote == "USDT" and one.status is Status.TRADING)
+    symbols = [one.symbol for one in trading][:_SYMBOLS]
+    order = CollectOrder(symbols=symbols, timeframes=_TIMEFRAMES, limit=_CANDLES)
+    return await collected(client, order)
 
 
-async def _sync(app: App) -> dict[str, Any] | None:
+async def _sync(app: App, client: Client) -> dict[str, Any] | None:
     """None when tokens of sellers cannot be kept; the candles are here all the same."""
     try:
-        known = {one["name"]: one["id"] for one in await Inventories(app.database, app.settings).accounts()}
-        account_id = known.get(_SELLER) or await app.of(InventoryParts).accounts.add(_SELLER, _SELLER)
-        with sync_bar() as advance:
-            return await SellerHere(app).sync(account_id, dry_run=False, advance=advance)
+        found = await Inventories(app.database, app.settings).accounts()
+        known = {one["name"]: one["id"] for one in found}
+        account = {"name": _SELLER, "token": _SELLER}
+        account_id = known.get(_SELLER) or (await client.call("POST", ACCOUNTS, account))["id"]
+        return await synced(client, (f"{ACCOUNTS}/{account_id}/sync", {}))
     except SecretKeyError as error:
         err.print(f"no inventory is synced: {error}")
         return None
 
 
-def _show(report: CollectReport, synced: dict[str, Any] | None, *, as_json: bool) -> None:
+def _show(task: dict[str, Any], place: str, synced: dict[str, Any] | None, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({**summary_of(report), "inventory": synced}))
+        summary = summary_of(task, place, len(_TIMEFRAMES))
+        typer.echo(json.dumps(summary | {"inventory": synced}))
         return
-    show(report, as_json=False)
+    show(task, place, len(_TIMEFRAMES), as_json=False)
     if synced is not None:
         show_in_a_line(_SELLER, synced)

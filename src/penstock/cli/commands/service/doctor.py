@@ -10,13 +10,14 @@ import typer
 from rich.text import Text
 
 from penstock import __version__
-from penstock.app import check_database, check_exchange, check_secrets
 from penstock.cli.options import Database, Exchange
 from penstock.cli.shown.terminal import out
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
+from penstock.domains.market import check_exchange
 from penstock.errors import PenstockError
-from penstock.opening import masked_url
+from penstock.keys import check_secrets
+from penstock.opening import check_database, masked_url
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:

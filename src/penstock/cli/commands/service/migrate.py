@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from penstock.app import migrate_database
 from penstock.cli.options import Database
 from penstock.cli.shown.terminal import out
 from penstock.cli.signals import run
+from penstock.opening import migrate_database
 from penstock.settings import load_settings
 
 

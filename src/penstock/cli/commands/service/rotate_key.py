@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from penstock.app import rotate_secret_key
 from penstock.cli.options import Database
 from penstock.cli.shown.terminal import out
 from penstock.cli.shown.text import counted
 from penstock.cli.signals import run
+from penstock.keys import rotate_secret_key
 from penstock.settings import load_settings
 
 

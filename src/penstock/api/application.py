@@ -1,0 +1,137 @@
+"""The application: all routes over an opened `App`, and what they stand on."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, FastAPI
+
+from penstock import __version__
+from penstock.api.document import described
+from penstock.api.guard.hosts import is_loopback
+from penstock.api.guard.known import KnownTokens
+from penstock.api.live.hub import Hub, HubOptions
+from penstock.api.live.overview import Overview
+from penstock.api.metrics.loop_lag import LoopLag
+from penstock.api.metrics.scrape import Metrics
+from penstock.api.routes import (
+    alerts,
+    configs,
+    execution_logs,
+    health,
+    metrics,
+    reports,
+    schedules,
+    tasks,
+    tokens,
+    websocket,
+)
+from penstock.api.routes.inventory import accounts, catalogue, products, syncs
+from penstock.api.routes.market import backfill, coverage, symbols, verify
+from penstock.api.routes.market import candles as market
+from penstock.api.schemas import problem
+from penstock.api.state import State
+from penstock.api.upload import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.routing import BaseRoute
+
+    from penstock.app import App
+    from penstock.store.write.runs import SqlRunLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """`decision_s`: how long a decision on a sync may keep its client waiting; None: to its end."""
+
+    hub: HubOptions = field(default_factory=HubOptions)
+    decision_s: float | None = 5.0
+
+
+def create_api(app: App, ledger: SqlRunLedger, options: ApiOptions) -> FastAPI:
+    """The API over an opened application; what somebody orders is submitted to the ledger."""
+    lag = LoopLag()
+    hub = Hub(app, options.hub)
+    overview = Overview(app)
+    known = _known_tokens(app)
+
+    @asynccontextmanager
+    async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
+        async with (
+            lag.measured(),
+            app.listening(),
+            hub.running(),
+            overview.running(),
+            known.running(),
+        ):
+            yield
+
+    api = FastAPI(
+        title="Penstock",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        routes=_routes(),
+    )
+    api.state.penstock = State(
+        app=app,
+        ledger=ledger,
+        decision_s=options.decision_s,
+        lag=lag,
+        hub=hub,
+        overview=overview,
+        metrics=Metrics(app, lag, hub),
+        known=known,
+        uploads=Uploads(),
+    )
+    problem.install(api)
+    api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
+    return api
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """All routes, which are the same in every application of a process.
+
+    FastAPI works each out once, and needs long for it.
+    """
+    # The guard refuses ahead of every route, and 500 is what nobody expected.
+    every = APIRouter(responses=problem.documented(401, 403, 413, 429, 500))
+    for router in (
+        health.router,
+        metrics.router,
+        market.router,
+        coverage.router,
+        backfill.router,
+        symbols.router,
+        schedules.router,
+        tasks.router,
+        configs.router,
+        configs.of_none,
+        execution_logs.router,
+        reports.router,
+        accounts.router,
+        syncs.router,
+        products.router,
+        catalogue.router,
+        alerts.router,
+        tokens.router,
+        verify.router,
+        websocket.router,
+    ):
+        every.include_router(router)
+    return every.routes
+
+
+def _known_tokens(app: App) -> KnownTokens:
+    secret = app.settings.admin_token
+    admin_token = secret.get_secret_value() if secret else None
+    local = is_loopback(app.settings.host)
+    return KnownTokens(app.tokens, admin_token=admin_token, local=local)

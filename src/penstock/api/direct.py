@@ -1,0 +1,54 @@
+"""The application asked without a server: one call of ASGI is one request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message
+
+
+class Exchange:
+    """A request, and the answer to it once it was `made`."""
+
+    def __init__(self, method: str, path: str, body: bytes = b"", kind: str = "") -> None:
+        self._method = method
+        self._url = urlsplit(path)
+        self._sent = body
+        self._kind = kind
+        self.status = 0
+        self.body = bytearray()
+
+    async def made(self, api: ASGIApp) -> Exchange:
+        """Itself, answered by the application."""
+        await api(self._scope(), self._receive, self._send)
+        return self
+
+    def _scope(self) -> dict[str, Any]:
+        headers = [(b"host", b"localhost")]
+        if self._sent:
+            headers.append((b"content-type", self._kind.encode()))
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": self._method,
+            "scheme": "http",
+            "path": self._url.path,
+            "raw_path": self._url.path.encode(),
+            "query_string": self._url.query.encode(),
+            "root_path": "",
+            "headers": headers,
+            "client": None,
+            "server": None,
+        }
+
+    async def _receive(self) -> Message:
+        return {"type": "http.request", "body": self._sent, "more_body": False}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.body += message.get("body", b"")

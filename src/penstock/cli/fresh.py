@@ -1,0 +1,39 @@
+"""A machine that has no database yet: bad input makes none, so names are looked up ahead of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.app import App, make_sender
+from penstock.domains.market import make_source
+from penstock.http.governor import LocalBudget
+from penstock.market.instrument import find_instruments
+from penstock.opening import database_file, open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.settings import Settings
+
+
+def is_fresh(settings: Settings) -> bool:
+    """Whether a SQLite file has to be made for whatever is written."""
+    file = database_file(settings)
+    return file is not None and not file.exists()
+
+
+async def refuse_unlisted(settings: Settings, exchange: str, symbols: Sequence[str]) -> None:
+    """InvalidInputError for what the exchange does not list, or when there is no such exchange."""
+    async with make_source(exchange, settings, LocalBudget()) as source:
+        find_instruments(symbols, await source.instruments())
+
+
+async def refuse_unknown(settings: Settings, exchange: str) -> None:
+    """InvalidInputError for an exchange that no domain has."""
+    async with open_database(settings) as database:
+        App(settings, database).domains.of_exchange(exchange)
+
+
+async def refuse_address(settings: Settings, url: str, signing_key: str | None) -> None:
+    """InvalidInputError for what no alert can be sent to."""
+    await make_sender(settings).address(url, signing_key)

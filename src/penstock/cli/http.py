@@ -1,0 +1,86 @@
+"""The API of a service, over HTTP: what users script with curl, and its WebSocket to watch it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+from penstock.cli.client import Answer
+from penstock.errors import SourceUnavailableError
+from penstock.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from penstock.cli.client import Request
+
+
+class Service:
+    """See penstock.cli.client.Transport. Requests carry the token of the settings."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        token = load_settings().token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        self._session = aiohttp.ClientSession(headers=headers)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, request: Request) -> Answer:
+        """See Transport."""
+        timeout = aiohttp.ClientTimeout(total=request.timeout_s)
+        sent: dict[str, Any] = {"timeout": timeout}
+        if request.body:
+            sent |= {"data": request.body, "headers": {"Content-Type": request.kind}}
+        try:
+            calling = self._open().request(request.method, self.url + request.path, **sent)
+            async with calling as response:
+                return Answer(response.status, await response.json(content_type=None))
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._silent(error) from error
+
+    async def stop(self) -> None:
+        """See Transport."""
+
+    async def updates(self, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Each change of a task, or without one of all of them, the present states first."""
+        subscription = {"channel": "tasks"} | ({} if task_id is None else {"task_id": task_id})
+        async with await self._connected() as socket:
+            await socket.send_json({"subscribe": [subscription]})
+            async for message in socket:
+                told = json.loads(message.data)
+                if told["type"] == "task" and task_id in {None, told["task_id"]}:
+                    yield told
+        raise SourceUnavailableError(f"the service at {self.url} has ended")
+
+    async def _connected(self) -> aiohttp.ClientWebSocketResponse:
+        try:
+            return await self._open().ws_connect(self.url + "/api/v1/ws", heartbeat=20)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> SourceUnavailableError:
+        why = str(error)
+        if isinstance(error, aiohttp.ClientConnectorError):
+            why = "nothing listens there, or it cannot be reached"
+        return SourceUnavailableError(f"the service at {self.url} does not answer: {why}")
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            message = "the service is called outside of its `async with` block"
+            raise RuntimeError(message)
+        return self._session

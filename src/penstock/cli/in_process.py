@@ -1,0 +1,38 @@
+"""The API of the application in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from penstock.api.application import ApiOptions, create_api
+from penstock.api.direct import Exchange
+from penstock.cli.client import Answer
+
+if TYPE_CHECKING:
+    from penstock.app import App
+    from penstock.cli.client import Request
+    from penstock.foreground import Foreground
+
+
+class InProcess:
+    """See penstock.cli.client.Transport.
+
+    Nobody else can call it, so there is no guard ahead of it: this process may do everything.
+    """
+
+    url = None
+
+    def __init__(self, app: App, here: Foreground) -> None:
+        self._api = create_api(app, here, ApiOptions(decision_s=None))
+        self._here = here
+
+    async def send(self, request: Request) -> Answer:
+        """See Transport."""
+        exchange = Exchange(request.method, request.path, request.body, request.kind)
+        answer = await exchange.made(self._api)
+        return Answer(answer.status, json.loads(answer.body) if answer.body else None)
+
+    async def stop(self) -> None:
+        """See Transport."""
+        await self._here.stop()

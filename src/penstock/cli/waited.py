@@ -1,0 +1,61 @@
+"""What becomes of a task that a command has asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli.client import TASK, failure_of
+from penstock.cli.shown.terminal import err
+from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from penstock.cli.client import Client
+
+    Fields = Mapping[str, Any]
+    # The path and the body of what is posted.
+    Order = tuple[str, Mapping[str, object] | None]
+
+
+async def waited(
+    client: Client,
+    order: Order,
+    advance: Callable[[Fields], None],
+    *,
+    cancelled: Callable[[Fields], str],
+    at: str = TASK,
+) -> dict[str, Any]:
+    """What an order has made, once it has completed; raises why it has not.
+
+    `at` is the path of its states. An interrupted task of this process is `cancelled`, which says
+    what it leaves; a service goes on with its own.
+    """
+    task_id = None
+    try:
+        path, body = order
+        task_id = (await client.call("POST", path, body))["task_id"]
+        async for state in client.states(f"{at}/{task_id}"):
+            advance(state)
+    except asyncio.CancelledError:
+        if client.url is None:
+            await client.stop()
+            err.print(cancelled(await _left(client, at, task_id)))
+        elif task_id is not None:
+            say = f"see penstock watch {task_id}, or penstock cancel {task_id}"
+            err.print(f"the service goes on with it; {say}")
+        raise
+    if state["status"] != "completed":
+        raise failure_of(state)
+    return state
+
+
+async def _left(client: Client, at: str, task_id: str | None) -> Fields:
+    """The task as it has ended; nothing when it has not begun, or cannot be read now."""
+    if task_id is not None:
+        with contextlib.suppress(PenstockError):
+            found: Fields = await client.call("GET", f"{at}/{task_id}")
+            return found
+    return {}
