@@ -72,12 +72,19 @@ class WatchedStore:
     notes: list[tuple[str, str | None]] = field(default_factory=list)
     told: list[Shown] = field(default_factory=list)
     flushes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    flushing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.ready.set()
 
     async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
         return await self.opened.store.open_series(context, keys)
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
+        self.flushing.release()
+        await self.ready.wait()
         flushed = await self.opened.store.flush(context, flush)
         self.told.append(flush.shown)
         self.flushes.release()
@@ -194,6 +201,30 @@ async def test_pages_that_are_written_meanwhile_do_not_hide_the_wait(under_way: 
     work = await under_way.work()
     assert work is not None
     assert work["waiting_for"] is None
+
+
+async def test_a_page_whose_write_began_ahead_of_the_wait_does_not_hide_it(
+    under_way: Waiting,
+) -> None:
+    """Its progress was taken when nothing was waited for, and reaches the record after the wait."""
+    source, store = under_way.source, under_way.store
+    collecting = under_way.begin()
+    async with asyncio.timeout(PATIENCE_S):
+        while not store.flushing.locked():
+            await store.flushing.acquire()
+        store.ready.clear()
+        source.permits.release()
+        await store.flushing.acquire()
+        source.wait = _LIMIT
+        await under_way.until_waiting_for("binance's limit")
+        while not store.flushes.locked():
+            await store.flushes.acquire()
+        store.ready.set()
+        await store.flushes.acquire()
+    await under_way.until_waiting_for("binance's limit")
+    source.wait = None
+    let_all_in(source)
+    await collecting
 
 
 async def test_a_wait_ahead_of_the_first_request_is_told_too(under_way: Waiting) -> None:

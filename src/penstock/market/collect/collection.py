@@ -256,6 +256,8 @@ class Collection:
         wait = self._told if self._told == self._source.waiting() else None
         flush = CandleFlush(pages, changes, self._shown(self._progress(wait)), clock)
         flushed = await self._store.flush(self._context, flush)
+        # It may have overwritten a wait that was shown while it was under way: the watcher compares with what is written.
+        self._told = wait
         self._counters += flushed.counters
         self._log.ended(ended)
         self._clock_noted = True
