@@ -19,7 +19,7 @@ from tests.folders import quick_folder
 from tests.trials import Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from tests.postgres_server import PostgresServer
@@ -83,6 +83,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what was tried")
     for test, line in said:
         terminalreporter.line(f"{test.rpartition('::')[2]}: {line}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the server of the session said last, beside what failed: it may have failed too."""
+    report = yield
+    databases = getattr(item, "funcargs", {}).get("databases")
+    if report.failed and databases is not None:
+        report.sections.append(("what the PostgreSQL server said last", databases.server_said()))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,10 @@ class Databases:
         except PostgresUnavailableError as error:
             missing_postgres(error, os.environ)
 
+    def server_said(self) -> str:
+        """The end of the server's log, if there is one."""
+        return self.server.said() if "server" in self.__dict__ else ""
+
     @contextlib.contextmanager
     def fresh(self, kind: str, folder: Path, *, migrated: bool = True) -> Iterator[str]:
         """The URL of a new database while the block runs: of a PostgreSQL, or of a file `penstock.db` or `empty.db` in the folder."""

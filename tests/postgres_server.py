@@ -33,6 +33,8 @@ _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 # The path of a Unix socket may have 107 bytes, and PostgreSQL adds its own name to the folder.
 _LONGEST_FOLDER = 60
+_LOG = "server.log"
+_LINES_SAID = 40
 # What only a crash of the machine would show. A commit still waits for its record to be written (synchronous_commit).
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
@@ -53,6 +55,10 @@ class PostgresServer:
     url: str
     version: int
     socket_folder: Path
+
+    def said(self) -> str:
+        """The end of its log."""
+        return "\n".join((self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LINES_SAID:])
 
     def database_url(self, name: str) -> str:
         """The address of another database of this server."""
@@ -133,7 +139,7 @@ def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
 @contextlib.contextmanager
 def _serving(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> Iterator[int]:
     """A running server; gives its port. Another process may take the free port first, so this is tried three times."""
-    log = folder / "server.log"
+    log = folder / _LOG
     for _ in range(3):
         port = _free_port()
         process = _launch(binaries, account, folder, {"port": str(port), **settings})
@@ -152,7 +158,7 @@ def _serving(binaries: Binaries, account: Account, folder: Path, settings: Mappi
 def _launch(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
     options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "max_connections": "100", **settings}
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-    with (folder / "server.log").open("ab") as log:
+    with (folder / _LOG).open("ab") as log:
         return account.popen([binaries.folder / "postgres", "-D", folder / "data", *words], output=log.fileno())
 
 
