@@ -57,8 +57,10 @@ class PostgresServer:
     socket_folder: Path
 
     def said(self) -> str:
-        """The end of its log."""
-        return "\n".join((self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LINES_SAID:])
+        """The end of its log; nothing when it has ended, for its log ends with it."""
+        with contextlib.suppress(FileNotFoundError):
+            return "\n".join((self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LINES_SAID:])
+        return ""
 
     def database_url(self, name: str) -> str:
         """The address of another database of this server."""
@@ -156,7 +158,13 @@ def _serving(binaries: Binaries, account: Account, folder: Path, settings: Mappi
 
 
 def _launch(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "max_connections": "100", **settings}
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": str(folder),
+        "max_connections": "100",
+        "log_checkpoints": "off",
+        **settings,
+    }
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / _LOG).open("ab") as log:
         return account.popen([binaries.folder / "postgres", "-D", folder / "data", *words], output=log.fileno())

@@ -111,7 +111,7 @@ async def tick(order: Mapping[str, Any]) -> None:
             break
         submitted += len(ticked.submitted)
         ticks += 1
-        # Four processes that never rest can keep a machine of two cores from all others for a minute.
+        # Four processes that never rest can keep all others from a machine of two cores for half a minute.
         await asyncio.sleep(_REST_S)
     say("ticked", submitted=submitted, ticks=ticks)
 

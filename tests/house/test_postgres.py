@@ -113,6 +113,12 @@ def test_the_embedded_server_starts_and_leaves_nothing() -> None:
     assert not server.socket_folder.exists()
 
 
+def test_what_it_said_last_is_there_while_it_runs_and_no_error_afterwards() -> None:
+    with start_postgres(durable=False) as server:
+        assert "ready to accept connections" in server.said()
+    assert server.said() == ""
+
+
 @pytest.mark.usefixtures("postgres_server")
 def test_it_is_stopped_after_an_error() -> None:
     with pytest.raises(KeyboardInterrupt), start_postgres() as server:

@@ -1,7 +1,7 @@
 """What a domain declares: the one value by which the engine, schedules, configs, alerts and the commands know it.
 
 An installed package brings a domain by an entry point of the group `penstock.domains`: a function that is called with the parts of this process
-(`penstock.parts.Parts`) and gives a Domain.
+(`penstock.domains.parts.Parts`) and gives a Domain.
 """
 
 from __future__ import annotations
