@@ -10,7 +10,22 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import backfill, cycle, inventory, ledger, logs, merge, parse, reading, rivals, runs, service, syncs, verify, websocket
+from benchmarks import (
+    backfill,
+    cycle,
+    inventory,
+    ledger,
+    logs,
+    merge,
+    parse,
+    reading,
+    rivals,
+    runs,
+    service,
+    syncs,
+    verify,
+    websocket,
+)
 from benchmarks.places import places
 from benchmarks.report import Report
 from benchmarks.sizes import FULL, QUICK
@@ -44,10 +59,17 @@ _RESULTS = Path(__file__).resolve().parent.parent / "bench-results.json"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description="Speed and memory of Penstock on SQLite and PostgreSQL")
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=…",
+        description="Speed and memory of Penstock on SQLite and PostgreSQL",
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes: does everything run?")
-    parser.add_argument("--json", action="store_true", help="JSON to standard output instead of the table")
-    parser.add_argument("--only", choices=sorted(_PARTS), action="append", help="this part only; can be repeated")
+    parser.add_argument(
+        "--json", action="store_true", help="JSON to standard output instead of the table"
+    )
+    parser.add_argument(
+        "--only", choices=sorted(_PARTS), action="append", help="this part only; can be repeated"
+    )
     asked = parser.parse_args()
     log_to_stderr("warning")
     report = _run(asked.only or list(_PARTS), QUICK if asked.quick else FULL, quick=asked.quick)

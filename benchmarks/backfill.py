@@ -54,24 +54,45 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     for kind in KINDS:
         with exchange() as one, places.fresh(kind) as url:
             size = {"symbols": sizes.backfill_symbols, "minutes": sizes.backfill_minutes}
-            done = _in_a_process({"database": url, "exchange": one.url, "now_ms": one.now_ms, **size})  # type: ignore[typeddict-item]
+            done = _in_a_process(
+                {"database": url, "exchange": one.url, "now_ms": one.now_ms, **size}  # type: ignore[typeddict-item]
+            )
         yield from _figures(kind, done)
 
 
 def _figures(kind: str, done: _Done) -> Iterator[Figure]:
     note = f"{done['written']:,} candles written"
-    yield median_of("backfill, rows a second", kind, "/s", [done["written"] / done["seconds"]], note=note)
-    yield median_of("backfill", kind, "s", [done["seconds"]], note=f"{done['cpu_s']:.1f} s of processor time in the collecting process")
+    yield median_of(
+        "backfill, rows a second", kind, "/s", [done["written"] / done["seconds"]], note=note
+    )
+    yield median_of(
+        "backfill",
+        kind,
+        "s",
+        [done["seconds"]],
+        note=f"{done['cpu_s']:.1f} s of processor time in the collecting process",
+    )
     note = f"{done['memory_before_mb']:.0f} MB before it began"
-    yield worst_of("backfill, peak memory", kind, "MB", [done["memory_mb"]], limit=_MOST_MEMORY_MB, note=note)
+    yield worst_of(
+        "backfill, peak memory", kind, "MB", [done["memory_mb"]], limit=_MOST_MEMORY_MB, note=note
+    )
     lags = done["lags_ms"]
-    yield Figure(name="backfill, loop lag p99", database=kind, unit="ms", samples=lags, value=percentile(lags, 99), note="of a 10 ms heartbeat")
+    yield Figure(
+        name="backfill, loop lag p99",
+        database=kind,
+        unit="ms",
+        samples=lags,
+        value=percentile(lags, 99),
+        note="of a 10 ms heartbeat",
+    )
     yield worst_of("backfill, loop lag max", kind, "ms", lags)
 
 
 def _in_a_process(task: _Task) -> _Done:
     command = [sys.executable, "-m", "benchmarks.backfill"]
-    done = subprocess.run(command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
+    )
     answer: _Done = json.loads(done.stdout)
     return answer
 
@@ -79,7 +100,9 @@ def _in_a_process(task: _Task) -> _Done:
 async def _backfill(task: _Task) -> _Done:
     async with open_app(settings_for(task["database"], task["exchange"])) as app:
         since = task["now_ms"] - task["minutes"] * MINUTE_MS
-        order = CollectOrder(symbols=await listed(app, task["symbols"]), timeframes=["1m"], since=since)
+        order = CollectOrder(
+            symbols=await listed(app, task["symbols"]), timeframes=["1m"], since=since
+        )
         lags: list[float] = []
         heart = asyncio.create_task(_beat(lags))
         before_mb = peak_memory_mb()
@@ -91,7 +114,14 @@ async def _backfill(task: _Task) -> _Done:
         message = f"the backfill has failures: {dict(report.result.failures)} {dict(report.result.rejected)}"
         raise RuntimeError(message)
     written, peak_mb = report.result.counters.written, peak_memory_mb()
-    return {"seconds": seconds, "cpu_s": cpu_s, "written": written, "memory_mb": peak_mb, "memory_before_mb": before_mb, "lags_ms": lags}
+    return {
+        "seconds": seconds,
+        "cpu_s": cpu_s,
+        "written": written,
+        "memory_mb": peak_mb,
+        "memory_before_mb": before_mb,
+        "lags_ms": lags,
+    }
 
 
 async def _beat(lags_ms: list[float]) -> None:

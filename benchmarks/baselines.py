@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     from benchmarks.rows import Rows
     from penstock.market.candle import Candle
 
-_FIELDS = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+_FIELDS = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "trades",
+    "taker_base",
+    "taker_quote",
+)
 
 
 class StoredCandle:
@@ -42,7 +54,9 @@ def row_by_row(session: Session, series_id: int, page: Sequence[Candle]) -> None
     """For each row a SELECT, then an INSERT or an UPDATE."""
     for place, candle in enumerate(page):
         values = _values(series_id, candle, closed=place < len(page) - 1)
-        this = select(StoredCandle).where(candles.c.series_id == series_id, candles.c.open_time == candle.open_time)
+        this = select(StoredCandle).where(
+            candles.c.series_id == series_id, candles.c.open_time == candle.open_time
+        )
         known = session.scalars(this).one_or_none()
         if known is None:
             session.add(StoredCandle(**values))
@@ -54,10 +68,14 @@ def row_by_row(session: Session, series_id: int, page: Sequence[Candle]) -> None
 def bulk_save(session: Session, series_id: int, page: Sequence[Candle]) -> None:
     """For each page a SELECT … IN of its keys, then bulk_save_objects of what is new."""
     opens = [candle.open_time for candle in page]
-    wanted = select(candles.c.open_time).where(candles.c.series_id == series_id, candles.c.open_time.in_(opens))
+    wanted = select(candles.c.open_time).where(
+        candles.c.series_id == series_id, candles.c.open_time.in_(opens)
+    )
     known = set(session.scalars(wanted))
     new = [
-        StoredCandle(**_values(series_id, candle, closed=place < len(page) - 1)) for place, candle in enumerate(page) if candle.open_time not in known
+        StoredCandle(**_values(series_id, candle, closed=place < len(page) - 1))
+        for place, candle in enumerate(page)
+        if candle.open_time not in known
     ]
     session.bulk_save_objects(new)
 
@@ -73,7 +91,9 @@ def timed(url: URL, rows: Rows, write: Callable[[Session, int, Sequence[Candle]]
         engine.dispose()
 
 
-def _written(engine: Engine, rows: Rows, write: Callable[[Session, int, Sequence[Candle]], None]) -> float:
+def _written(
+    engine: Engine, rows: Rows, write: Callable[[Session, int, Sequence[Candle]], None]
+) -> float:
     with Session(engine) as session:
         session.connection()
         started = time.perf_counter()
@@ -84,7 +104,12 @@ def _written(engine: Engine, rows: Rows, write: Callable[[Session, int, Sequence
 
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -16000"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 4000",
+        "cache_size = -16000",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -35,7 +35,12 @@ _LATENCY_MS = 50
 _NEXT_CYCLES = 2
 _MOST_STATEMENTS = 20
 # Case: its limit in seconds around App.collect.
-_LIMITS = {"cold": 3.0, "next": 1.5, f"cold, {_LATENCY_MS} ms a request": 4.0, "cold, exchange warm": 3.0}
+_LIMITS = {
+    "cold": 3.0,
+    "next": 1.5,
+    f"cold, {_LATENCY_MS} ms a request": 4.0,
+    "cold, exchange warm": 3.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,17 @@ class _Cycle:
 
 def settings_for(database_url: str, exchange_url: str) -> Settings:
     """The settings a user has, with the exchange's weight limit off as the simulator's is."""
-    return load_settings(database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=10**9)
+    return load_settings(
+        database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=10**9
+    )
 
 
 async def listed(app: App, count: int) -> list[str]:
     """The first symbols that trade against USDT."""
     instruments = await (await app.of(MarketParts).sources.get("binance")).instruments()
-    found = [one.symbol for one in instruments if one.quote == "USDT" and one.status is Status.TRADING][:count]
+    found = [
+        one.symbol for one in instruments if one.quote == "USDT" and one.status is Status.TRADING
+    ][:count]
     if len(found) < count:
         message = f"the simulator lists {len(found)} symbols, not {count}"
         raise RuntimeError(message)
@@ -87,13 +96,18 @@ def _round(places: Places, kind: str, symbols: int) -> Iterator[tuple[str, _Cycl
             yield "cold, exchange warm", asyncio.run(_cycles(url, one, symbols, more=0))[0]
     with exchange() as one, places.fresh(kind) as url:
         one.delay(_LATENCY_MS)
-        yield f"cold, {_LATENCY_MS} ms a request", asyncio.run(_cycles(url, one, symbols, more=0))[0]
+        yield (
+            f"cold, {_LATENCY_MS} ms a request",
+            asyncio.run(_cycles(url, one, symbols, more=0))[0],
+        )
 
 
 async def _cycles(url: str, one: Exchange, symbols: int, *, more: int) -> list[_Cycle]:
     """A cycle into the empty database, then `more` cycles a minute after the one before."""
     async with open_app(settings_for(url, one.url)) as app:
-        order = CollectOrder(symbols=await listed(app, symbols), timeframes=TIMEFRAMES, limit=_CANDLES)
+        order = CollectOrder(
+            symbols=await listed(app, symbols), timeframes=TIMEFRAMES, limit=_CANDLES
+        )
         cycles = [await _cycle(app, order)]
         if cycles[0].written < 0.9 * symbols * len(TIMEFRAMES) * _CANDLES:
             message = f"the cold cycle wrote {cycles[0].written} candles only"
@@ -117,13 +131,33 @@ async def _cycle(app: App, order: CollectOrder) -> _Cycle:
         message = f"the cycle has failures: {dict(result.failures)} {dict(result.rejected)}"
         raise RuntimeError(message)
     counters = result.counters
-    return _Cycle(ended - started, ended - ordered, statements, counters.written, counters.written + counters.unchanged)
+    return _Cycle(
+        ended - started,
+        ended - ordered,
+        statements,
+        counters.written,
+        counters.written + counters.unchanged,
+    )
 
 
 def _figures(kind: str, case: str, limit: float, cycles: list[_Cycle]) -> Iterator[Figure]:
     written, rows = cycles[-1].written, cycles[-1].rows
     note = f"{rows:,} candles answered, {written:,} new or changed"
-    yield median_of(f"cycle {case}", kind, "s", [cycle.seconds for cycle in cycles], limit=limit, note=note)
-    yield median_of(f"cycle {case}, as reported", kind, "s", [cycle.reported for cycle in cycles], note="without looking up the symbols")
+    yield median_of(
+        f"cycle {case}", kind, "s", [cycle.seconds for cycle in cycles], limit=limit, note=note
+    )
+    yield median_of(
+        f"cycle {case}, as reported",
+        kind,
+        "s",
+        [cycle.reported for cycle in cycles],
+        note="without looking up the symbols",
+    )
     if case in {"cold", "next"}:
-        yield worst_of(f"cycle {case}, statements", kind, "", [float(cycle.statements) for cycle in cycles], limit=_MOST_STATEMENTS)
+        yield worst_of(
+            f"cycle {case}, statements",
+            kind,
+            "",
+            [float(cycle.statements) for cycle in cycles],
+            limit=_MOST_STATEMENTS,
+        )

@@ -56,7 +56,9 @@ class Exchange:
 
     def _ask(self, method: str, path: str, change: object) -> None:
         address = urlsplit(self.url)
-        with contextlib.closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_S)) as connection:
+        with contextlib.closing(
+            http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_S)
+        ) as connection:
             connection.request(method, path, body=json.dumps(change))
             answer = connection.getresponse()
             body = answer.read()
@@ -69,7 +71,9 @@ class Exchange:
 def exchange(products: int = 1_000) -> Iterator[Exchange]:
     """A new simulator, which has made no candle yet, and whose seller has so many products; gone at the end."""
     command = [sys.executable, "-m", "benchmarks.exchange", str(START_MS), str(products)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""
             if not url:
@@ -81,7 +85,9 @@ def exchange(products: int = 1_000) -> Iterator[Exchange]:
 
 
 async def _serve(now_ms: int, products: int) -> None:
-    settings = SimulatorSettings(limits=False, now_ms=now_ms, speed=0, accounts=(f"{SELLER}:{products}",))
+    settings = SimulatorSettings(
+        limits=False, now_ms=now_ms, speed=0, accounts=(f"{SELLER}:{products}",)
+    )
     async with running(settings) as url:
         print(url, flush=True)
         await asyncio.to_thread(sys.stdin.read)

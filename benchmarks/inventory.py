@@ -96,14 +96,22 @@ async def _round(places: Places, kind: str, exports: Sequence[Pages], samples: S
         if kind == POSTGRESQL:
             _raw(database, exports[0], samples)
         await add_account(database)
-        for name, export in (("first import", exports[0]), ("unchanged", exports[0]), ("1 % changed", exports[1])):
+        for name, export in (
+            ("first import", exports[0]),
+            ("unchanged", exports[0]),
+            ("1 % changed", exports[1]),
+        ):
             samples[name].append(await sync(database, export))
 
 
 async def add_account(database: Database) -> None:
     """The seller, as account 1."""
     row = {"id": 1, "name": "benchmark", "token": "", "user_id": _USER}
-    await database.write(lambda connection: connection.execute(insert(accounts).values(created_at=DatabaseNow(), **row)))
+    await database.write(
+        lambda connection: connection.execute(
+            insert(accounts).values(created_at=DatabaseNow(), **row)
+        )
+    )
 
 
 async def sync(database: Database, pages: Pages) -> float:
@@ -111,7 +119,9 @@ async def sync(database: Database, pages: Pages) -> float:
     store, ledger = SqlInventoryStore(database, _Open()), SqlRunLedger(database, dead_after_s=60)
     run = await ledger.start(Submission(kind="inventory_sync", params={}))
     started = time.perf_counter()
-    async with store.staging(RunContext(run, ledger), Account(id=1, name="benchmark", token="", user_id=_USER)) as staging:
+    async with store.staging(
+        RunContext(run, ledger), Account(id=1, name="benchmark", token="", user_id=_USER)
+    ) as staging:
         for page in pages:
             await staging.add(page)
         await staging.publish(await staging.compare(SyncLimits()))
@@ -125,19 +135,38 @@ def _raw(database: Database, pages: Pages, samples: Samples) -> None:
         for statement in create_stage(POSTGRES, "TEMPORARY", first=False):
             driver.execute(statement)
         nothing = [[""] * len(page) for page in pages]
-        samples[_STAGING].append(_copied(driver, f"inventory_stage ({', '.join(STAGED)})", pages, nothing))
+        samples[_STAGING].append(
+            _copied(driver, f"inventory_stage ({', '.join(STAGED)})", pages, nothing)
+        )
         driver.execute("CREATE TABLE raw_product (LIKE product INCLUDING ALL)")
-        columns = (*STAGED, *NORMALISED, "external_stock_id", "account_id", "first_seen_run", "changed_run")
-        samples[_INDEXED].append(_copied(driver, f"raw_product ({', '.join(columns)})", pages, _tails(pages)))
+        columns = (
+            *STAGED,
+            *NORMALISED,
+            "external_stock_id",
+            "account_id",
+            "first_seen_run",
+            "changed_run",
+        )
+        samples[_INDEXED].append(
+            _copied(driver, f"raw_product ({', '.join(columns)})", pages, _tails(pages))
+        )
         driver.execute("DROP TABLE raw_product")
 
 
 def _tails(pages: Pages) -> list[list[str]]:
     tails = Normaliser(lambda normalised: tail_of(*normalised))
-    return [[tails.of(one.game_id, one.properties_hash) + tail_of(str(one.id), "1", "1", "1") for one in page] for page in pages]
+    return [
+        [
+            tails.of(one.game_id, one.properties_hash) + tail_of(str(one.id), "1", "1", "1")
+            for one in page
+        ]
+        for page in pages
+    ]
 
 
-def _copied(driver: psycopg.Connection, target: str, pages: Pages, tails: Sequence[Sequence[str]]) -> float:
+def _copied(
+    driver: psycopg.Connection, target: str, pages: Pages, tails: Sequence[Sequence[str]]
+) -> float:
     driver.commit()
     started = time.perf_counter()
     with driver.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN {COPY_OPTIONS}") as copy:
@@ -159,4 +188,12 @@ def _figures(kind: str, samples: Samples, sizes: Sizes) -> Iterator[Figure]:
         raw = _INDEXED if name == "first import" else _STAGING
         pairs = [ours / theirs for ours, theirs in zip(samples[name], samples[raw], strict=True)]
         ratio = statistics.median(samples[name]) / statistics.median(samples[raw])
-        yield Figure(name=f"{name} ÷ {raw}", database=kind, unit="×", samples=pairs, value=ratio, limit=limit, note="ratio of medians")
+        yield Figure(
+            name=f"{name} ÷ {raw}",
+            database=kind,
+            unit="×",
+            samples=pairs,
+            value=ratio,
+            limit=limit,
+            note="ratio of medians",
+        )

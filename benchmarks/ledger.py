@@ -42,22 +42,43 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     for kind, spans in itertools.product(KINDS, (_FEW_SPANS, _MANY_SPANS)):
         series, found = asyncio.run(_pages(places, kind, sizes, spans))
         note = f"of {sizes.ledger_series:,} series with {spans} spans each"
-        yield median_of(f"GET /coverage, a page of {_SERIES_PAGE} series", kind, "ms", series, limit=_LIMIT_MS, note=note)
+        yield median_of(
+            f"GET /coverage, a page of {_SERIES_PAGE} series",
+            kind,
+            "ms",
+            series,
+            limit=_LIMIT_MS,
+            note=note,
+        )
         yield median_of(f"GET /gaps, a page of {_GAPS_PAGE:,} gaps", kind, "ms", found, note=note)
 
 
-async def _pages(places: Places, kind: str, sizes: Sizes, spans: int) -> tuple[list[float], list[float]]:
+async def _pages(
+    places: Places, kind: str, sizes: Sizes, spans: int
+) -> tuple[list[float], list[float]]:
     async with places.migrated(kind) as database:
-        ids = [one.series_id for one in (await open_run(database, make_keys(sizes.ledger_series))).targets]
+        ids = [
+            one.series_id
+            for one in (await open_run(database, make_keys(sizes.ledger_series))).targets
+        ]
         for at in range(0, len(ids), _ROWS_AT_ONCE // spans):
-            rows = [row for series_id in ids[at : at + _ROWS_AT_ONCE // spans] for row in _spans(series_id, spans)]
-            await database.write(lambda connection, rows=rows: connection.execute(insert(coverage), rows))  # type: ignore[misc]
+            rows = [
+                row
+                for series_id in ids[at : at + _ROWS_AT_ONCE // spans]
+                for row in _spans(series_id, spans)
+            ]
+            await database.write(
+                lambda connection, rows=rows: connection.execute(insert(coverage), rows)  # type: ignore[misc]
+            )
         await database.write(lambda connection: connection.execute(text("ANALYZE")))
         # What was made to fill the tables is nothing that a service has to look through again and again.
         gc.collect()
         gc.freeze()
         chance = random.Random(7)
-        after = [chance.choice(ids[: max(1, len(ids) - _SERIES_PAGE)]) - 1 for _ in range(sizes.ledger_reads)]
+        after = [
+            chance.choice(ids[: max(1, len(ids) - _SERIES_PAGE)]) - 1
+            for _ in range(sizes.ledger_reads)
+        ]
         series = [await _timed(database, _coverage(at)) for at in after]
         return series, [await _timed(database, _gaps(at)) for at in after]
 
@@ -69,19 +90,34 @@ def _spans(series_id: int, spans: int) -> Iterator[dict[str, Any]]:
         end = at + (240 if place % 2 == 0 else 1) * _HOUR_MS
         span = {"series_id": series_id, "start_time": at, "end_time": end, "run_id": 1}
         if place % 2 == 0:
-            asked: dict[str, Any] = dict.fromkeys(("asked", "first_asked", "last_asked", "source", "due_at"))
+            asked: dict[str, Any] = dict.fromkeys(
+                ("asked", "first_asked", "last_asked", "source", "due_at")
+            )
             yield span | {"state": "stored"} | asked
         else:
-            yield span | {"state": "outage", "asked": 4, "first_asked": end, "last_asked": end + 24 * _HOUR_MS, "source": "binance", "due_at": None}
+            yield span | {
+                "state": "outage",
+                "asked": 4,
+                "first_asked": end,
+                "last_asked": end + 24 * _HOUR_MS,
+                "source": "binance",
+                "due_at": None,
+            }
         at = end
 
 
 def _coverage(after: int) -> Callable[[Connection], Response]:
-    return lambda connection: coverage_page(series_coverage(connection, SeriesFilter(), after_id=after, limit=_SERIES_PAGE), _SERIES_PAGE)
+    return lambda connection: coverage_page(
+        series_coverage(connection, SeriesFilter(), after_id=after, limit=_SERIES_PAGE),
+        _SERIES_PAGE,
+    )
 
 
 def _gaps(after: int) -> Callable[[Connection], Response]:
-    return lambda connection: gap_page(gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE), _GAPS_PAGE)
+    return lambda connection: gap_page(
+        gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE),
+        _GAPS_PAGE,
+    )
 
 
 async def _timed(database: Database, page: Callable[[Connection], Response]) -> float:

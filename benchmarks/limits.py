@@ -30,7 +30,13 @@ _COLUMNS = ", ".join(COLUMNS)
 _COPY = f"COPY {RAW_TABLE} ({_COLUMNS}) FROM STDIN"
 _INSERT = f"INSERT INTO candle ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"
 # Those of penstock.store.sqlite.engine for its writer.
-_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 4000", "cache_size = -16000")
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "wal_autocheckpoint = 4000",
+    "cache_size = -16000",
+)
 
 
 def raw_copy(connection: psycopg.Connection, rows: Rows) -> tuple[float, float]:
@@ -38,7 +44,11 @@ def raw_copy(connection: psycopg.Connection, rows: Rows) -> tuple[float, float]:
     started, copied = time.perf_counter(), 0.0
     times: dict[int, str] = {}
     for pages in _transactions(rows):
-        text = "".join(_line(series_id, candle, place < len(page) - 1, times) for series_id, page in pages for place, candle in enumerate(page))
+        text = "".join(
+            _line(series_id, candle, place < len(page) - 1, times)
+            for series_id, page in pages
+            for place, candle in enumerate(page)
+        )
         begun = time.perf_counter()
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.write(text)
@@ -90,5 +100,7 @@ def _line(series_id: int, candle: Candle, closed: bool, times: dict[int, str]) -
 
 def _timestamp(at_ms: int, times: dict[int, str]) -> str:
     """The text of a time, kept: the same ones come with every symbol."""
-    text = times[at_ms] = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(timespec="milliseconds")
+    text = times[at_ms] = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(
+        timespec="milliseconds"
+    )
     return text

@@ -59,30 +59,56 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         for (name, limit), samples in asyncio.run(_measured(places, kind, sizes)).items():
             note = f"of {sizes.log_rows:,} rows, p95"
             value = percentile(samples, 95)
-            yield Figure(name=f"logs, {name}", database=kind, unit="ms", samples=samples, value=value, limit=limit, note=note)
+            yield Figure(
+                name=f"logs, {name}",
+                database=kind,
+                unit="ms",
+                samples=samples,
+                value=value,
+                limit=limit,
+                note=note,
+            )
             yield median_of(f"logs, {name}, median", kind, "ms", samples)
 
 
-async def _measured(places: Places, kind: str, sizes: Sizes) -> dict[tuple[str, float | None], list[float]]:
+async def _measured(
+    places: Places, kind: str, sizes: Sizes
+) -> dict[tuple[str, float | None], list[float]]:
     async with places.migrated(kind) as database:
         for begin in range(0, sizes.log_rows, _AT_ONCE):
             end = min(begin + _AT_ONCE, sizes.log_rows)
-            await database.write(partial(_fill, begin=begin, end=end, step=_MONTH_MS // sizes.log_rows), hurried=False)
+            await database.write(
+                partial(_fill, begin=begin, end=end, step=_MONTH_MS // sizes.log_rows),
+                hurried=False,
+            )
         if kind == POSTGRESQL:
-            await database.write(lambda connection: connection.exec_driver_sql("ANALYZE job_execution_logs"), hurried=False)
-        return {key: [await _read(database, read) for _ in range(sizes.log_reads)] for key, read in _reads().items()}
+            await database.write(
+                lambda connection: connection.exec_driver_sql("ANALYZE job_execution_logs"),
+                hurried=False,
+            )
+        return {
+            key: [await _read(database, read) for _ in range(sizes.log_reads)]
+            for key, read in _reads().items()
+        }
 
 
 def _reads() -> Mapping[tuple[str, float | None], Callable[[Connection], object]]:
     lists: dict[tuple[str, float | None], Callable[[Connection], object]]
-    lists = {(name, _LIST_LIMIT_MS): partial(logs.log_rows, query=query) for name, query in _LISTS.items()}
+    lists = {
+        (name, _LIST_LIMIT_MS): partial(logs.log_rows, query=query)
+        for name, query in _LISTS.items()
+    }
     return {
         **lists,
         # What lies so deep is meant to be read by cursor.
         ("skipping 100,000", None): partial(logs.log_rows, query=LogList(limit=100, skip=100_000)),
-        ("statistics of 24 h", _STATS_LIMIT_MS): lambda connection: logs.log_stats(connection, hours=24),
+        ("statistics of 24 h", _STATS_LIMIT_MS): lambda connection: logs.log_stats(
+            connection, hours=24
+        ),
         ("statistics of a month", None): lambda connection: logs.log_stats(connection, hours=720),
-        ("top symbols of 7 days", None): lambda connection: logs.top_symbols(connection, days=7, limit=10),
+        ("top symbols of 7 days", None): lambda connection: logs.top_symbols(
+            connection, days=7, limit=10
+        ),
         ("records per day", None): lambda connection: logs.records_per_day(connection, days=7),
     }
 
@@ -95,6 +121,11 @@ async def _read(database: Database, read: Callable[[Connection], object]) -> flo
 
 def _fill(connection: Connection, *, begin: int, end: int, step: int) -> None:
     statement = _FILL[connection.dialect.name]
-    for name, value in {"first": _NOW - _MONTH_MS, "step": step, "begin": begin, "end": end}.items():
+    for name, value in {
+        "first": _NOW - _MONTH_MS,
+        "step": step,
+        "begin": begin,
+        "end": end,
+    }.items():
         statement = statement.replace(f"{{{name}}}", str(value))
     connection.exec_driver_sql(statement)

@@ -81,7 +81,11 @@ async def _on_postgres(places: Places, rows: Rows, sizes: Sizes) -> Samples:
     """The tables are emptied before every sample."""
     samples: Samples = defaultdict(list)
     async with places.migrated(POSTGRESQL) as database:
-        await database.write(lambda connection: _execute(connection, f"CREATE TABLE {RAW_TABLE} (LIKE candle INCLUDING ALL)"))
+        await database.write(
+            lambda connection: _execute(
+                connection, f"CREATE TABLE {RAW_TABLE} (LIKE candle INCLUDING ALL)"
+            )
+        )
         with psycopg.connect(driver_url(database)) as driver:
             for turn in range(sizes.merge_rounds):
                 await _empty(database)
@@ -94,12 +98,16 @@ async def _on_postgres(places: Places, rows: Rows, sizes: Sizes) -> Samples:
                     await _empty(database)
                     samples["bulk_save_objects"].append(timed(database.url, rows, bulk_save))
                     await _empty(database)
-                    samples["row by row"].append(timed(database.url, rows.first(sizes.slow_rows), row_by_row))
+                    samples["row by row"].append(
+                        timed(database.url, rows.first(sizes.slow_rows), row_by_row)
+                    )
     return samples
 
 
 async def _empty(database: Database) -> None:
-    await database.write(lambda connection: _execute(connection, f"TRUNCATE candle, {RAW_TABLE}, coverage"))
+    await database.write(
+        lambda connection: _execute(connection, f"TRUNCATE candle, {RAW_TABLE}, coverage")
+    )
 
 
 def _execute(connection: Connection, statement: str) -> None:
@@ -126,21 +134,35 @@ def _figures(kind: str, samples: Samples, rows: Rows, sizes: Sizes) -> Iterator[
     ratio = statistics.median(samples["ours"]) / statistics.median(samples["raw"])
     pairs = [ours / raw for ours, raw in zip(samples["ours"], samples["raw"], strict=True)]
     name = f"merge ÷ {_RAW[kind]}"
-    yield Figure(name=name, database=kind, unit="×", samples=pairs, value=ratio, limit=_MOST_TIMES[kind], note=f"{many:,} rows; ratio of medians")
+    yield Figure(
+        name=name,
+        database=kind,
+        unit="×",
+        samples=pairs,
+        value=ratio,
+        limit=_MOST_TIMES[kind],
+        note=f"{many:,} rows; ratio of medians",
+    )
     yield median_of(f"{name}, pair by pair", kind, "×", pairs)
     yield median_of("merge, all rows new", kind, "s", samples["ours"])
     yield median_of("merge, no row changed", kind, "s", samples["ours, unchanged"])
     yield median_of(_RAW[kind], kind, "s", samples["raw"])
     if "raw, text ready" in samples:
-        yield median_of(f"{_RAW[kind]} of text that is ready", kind, "s", samples["raw, text ready"])
+        yield median_of(
+            f"{_RAW[kind]} of text that is ready", kind, "s", samples["raw, text ready"]
+        )
     yield from _rates(kind, samples, {"ours": many, "bulk_save_objects": many, "row by row": few})
 
 
-def _rates(kind: str, samples: Mapping[str, Sequence[float]], counts: Mapping[str, int]) -> Iterator[Figure]:
+def _rates(
+    kind: str, samples: Mapping[str, Sequence[float]], counts: Mapping[str, int]
+) -> Iterator[Figure]:
     """Rows a second of ours and of the first designs."""
     ours = counts["ours"] / statistics.median(samples["ours"])
     for way, count in counts.items():
         rates = [count / seconds for seconds in samples[way]]
         times = ours / statistics.median(rates)
-        note = f"{count:,} rows" if way == "ours" else f"{count:,} rows; ours is {times:.0f} × as fast"
+        note = (
+            f"{count:,} rows" if way == "ours" else f"{count:,} rows; ours is {times:.0f} × as fast"
+        )
         yield median_of(f"rows a second, {way}", kind, "/s", rates, note=note)

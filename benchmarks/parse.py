@@ -45,16 +45,35 @@ def measure(_: Places, sizes: Sizes) -> Iterator[Figure]:
         # The body is written by a child too: the catalogue of the simulator is none of the memory that is measured.
         _child("write", str(body), str(sizes.products))
         measured = json.loads(_child("read", str(body), str(sizes.parse_rounds)))
-    ratios = [parsed / decoded for parsed, decoded in zip(measured["parse"], measured["decode"], strict=True)]
+    ratios = [
+        parsed / decoded
+        for parsed, decoded in zip(measured["parse"], measured["decode"], strict=True)
+    ]
     note = f"{sizes.products:,} products, {measured['megabytes']:.0f} MB"
     yield median_of("parse ÷ decode alone", _EVERYWHERE, "×", ratios, limit=_RATIO_LIMIT, note=note)
-    yield median_of("parse: cut, decode, check, pages", _EVERYWHERE, "s", measured["parse"], note=note)
-    yield median_of("decode alone, windows cut beforehand", _EVERYWHERE, "s", measured["decode"], note=note)
-    yield worst_of("peak memory of parsing", _EVERYWHERE, "MB", [measured["peak_mb"]], limit=_PEAK_MB_LIMIT, note="the process, body read from disk")
+    yield median_of(
+        "parse: cut, decode, check, pages", _EVERYWHERE, "s", measured["parse"], note=note
+    )
+    yield median_of(
+        "decode alone, windows cut beforehand", _EVERYWHERE, "s", measured["decode"], note=note
+    )
+    yield worst_of(
+        "peak memory of parsing",
+        _EVERYWHERE,
+        "MB",
+        [measured["peak_mb"]],
+        limit=_PEAK_MB_LIMIT,
+        note="the process, body read from disk",
+    )
 
 
 def _child(*arguments: str) -> str:
-    return subprocess.run([sys.executable, "-m", "benchmarks.parse", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.parse", *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
 
 
 def _write(path: Path, products: int) -> None:

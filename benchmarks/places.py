@@ -61,7 +61,10 @@ class Places:
 @contextlib.contextmanager
 def places() -> Iterator[Places]:
     """Starts PostgreSQL and makes the folder; both are gone at the end."""
-    with start_postgres() as server, tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
+    with (
+        start_postgres() as server,
+        tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder,
+    ):
         yield Places(server, Path(folder))
 
 

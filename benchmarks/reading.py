@@ -34,11 +34,22 @@ _P99_LIMIT_MS = 5.0
 _FIRST_MS = 1_700_000_040_000
 _COLUMNS = "series_id, open_time, close_time, open, high, low, close, volume, quote_volume, taker_base, taker_quote, trades, run_id, closed"
 # Digits like those of an exchange, from the two numbers that a row is made of: series s and step n. In the order of the columns above.
-_WHOLE = ("s*97 + n%100", "s*97 + 101", "s*97", "s*97 + n%90", "n%9000", "s*97*(n%9000)", "n%4000", "s*97*(n%4000)")
+_WHOLE = (
+    "s*97 + n%100",
+    "s*97 + 101",
+    "s*97",
+    "s*97 + n%90",
+    "n%9000",
+    "s*97*(n%9000)",
+    "n%4000",
+    "s*97*(n%4000)",
+)
 _FRACTION = "(s*7919 + n*104729) % 100000000"
 _SQLITE_NUMBERS = ", ".join(f"printf('%d.%08d', {whole}, {_FRACTION})" for whole in _WHOLE)
 # The driver takes a single % for a parameter.
-_POSTGRES_NUMBERS = ", ".join(f"{whole} + {_FRACTION} * 0.00000001" for whole in _WHOLE).replace("%", "%%")
+_POSTGRES_NUMBERS = ", ".join(f"{whole} + {_FRACTION} * 0.00000001" for whole in _WHOLE).replace(
+    "%", "%%"
+)
 _SQLITE_FILL = f"""
 WITH RECURSIVE series(s) AS (SELECT 1 UNION ALL SELECT s + 1 FROM series WHERE s < :series),
 steps(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM steps WHERE n < :last)
@@ -61,11 +72,28 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         filled, reads, work = asyncio.run(_reads(places, kind, sizes))
         note = f"of {sizes.stored_series * sizes.stored_each:,} in {sizes.stored_series} series, through Database.read"
         value = percentile(reads, 99)
-        yield Figure(name=f"newest {_NEWEST}, p99", database=kind, unit="ms", samples=reads, value=value, limit=_P99_LIMIT_MS, note=note)
+        yield Figure(
+            name=f"newest {_NEWEST}, p99",
+            database=kind,
+            unit="ms",
+            samples=reads,
+            value=value,
+            limit=_P99_LIMIT_MS,
+            note=note,
+        )
         yield median_of(f"newest {_NEWEST}, median", kind, "ms", reads)
         value = percentile(work, 99)
-        yield Figure(name="fixed work meanwhile, p99", database=kind, unit="ms", samples=work, value=value, note="the machine's noise")
-        yield median_of("filling that table", kind, "s", [filled], note="by SQL, not Penstock's work")
+        yield Figure(
+            name="fixed work meanwhile, p99",
+            database=kind,
+            unit="ms",
+            samples=work,
+            value=value,
+            note="the machine's noise",
+        )
+        yield median_of(
+            "filling that table", kind, "s", [filled], note="by SQL, not Penstock's work"
+        )
 
 
 async def _reads(places: Places, kind: str, sizes: Sizes) -> tuple[float, list[float], list[float]]:
@@ -90,7 +118,12 @@ async def _reads(places: Places, kind: str, sizes: Sizes) -> tuple[float, list[f
 
 
 async def _read(database: Database, key: SeriesKey) -> float:
-    query = queries.CandleQuery(exchange=key.instrument.exchange, symbol=key.instrument.symbol, timeframe=key.timeframe, limit=_NEWEST)
+    query = queries.CandleQuery(
+        exchange=key.instrument.exchange,
+        symbol=key.instrument.symbol,
+        timeframe=key.timeframe,
+        limit=_NEWEST,
+    )
     started = time.perf_counter()
     rows = await database.read(lambda connection: queries.candles(connection, query))
     elapsed_ms = (time.perf_counter() - started) * 1000
@@ -108,6 +141,12 @@ def _fill_sqlite(connection: Connection, sizes: Sizes) -> None:
 def _fill_postgres(url: str, sizes: Sizes) -> None:
     border = sizes.stored_each - _NEWEST
     with psycopg.connect(url, autocommit=True) as connection:
-        for first, last, order in ((0, border - 1, "s, n"), (border, sizes.stored_each - 1, "n, s")):
-            connection.execute(_POSTGRES_FILL + order, {"series": sizes.stored_series, "first": first, "last": last})
+        for first, last, order in (
+            (0, border - 1, "s, n"),
+            (border, sizes.stored_each - 1, "n, s"),
+        ):
+            connection.execute(
+                _POSTGRES_FILL + order,
+                {"series": sizes.stored_series, "first": first, "last": last},
+            )
         connection.execute("VACUUM (ANALYZE) candle")

@@ -54,14 +54,46 @@ class Figure:
         }
 
 
-def median_of(name: str, database: str, unit: str, samples: Sequence[float], *, limit: float | None = None, note: str = "") -> Figure:
+def median_of(
+    name: str,
+    database: str,
+    unit: str,
+    samples: Sequence[float],
+    *,
+    limit: float | None = None,
+    note: str = "",
+) -> Figure:
     """A figure whose value is the median."""
-    return Figure(name=name, database=database, unit=unit, samples=samples, value=statistics.median(samples), limit=limit, note=note)
+    return Figure(
+        name=name,
+        database=database,
+        unit=unit,
+        samples=samples,
+        value=statistics.median(samples),
+        limit=limit,
+        note=note,
+    )
 
 
-def worst_of(name: str, database: str, unit: str, samples: Sequence[float], *, limit: float | None = None, note: str = "") -> Figure:
+def worst_of(
+    name: str,
+    database: str,
+    unit: str,
+    samples: Sequence[float],
+    *,
+    limit: float | None = None,
+    note: str = "",
+) -> Figure:
     """A figure whose value is the highest: what must never be more."""
-    return Figure(name=name, database=database, unit=unit, samples=samples, value=max(samples), limit=limit, note=note)
+    return Figure(
+        name=name,
+        database=database,
+        unit=unit,
+        samples=samples,
+        value=max(samples),
+        limit=limit,
+        note=note,
+    )
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -108,10 +140,19 @@ class Report:
     def print(self) -> None:
         """Header, table, failures."""
         console = Console(highlight=False, width=None if os.isatty(1) else 170)
-        console.print(f"Penstock benchmarks, {self.date}{', quick: small sizes, limits mean little' if self.quick else ''}")
-        console.print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, PostgreSQL {self.postgres}, SQLite {sqlite3.sqlite_version}")
-        loads = ", ".join(f"{part} {values[0]:.2f} and {self.noise[part]:.1f}" for part, values in self.loads.items())
-        console.print(f"Load average and noise (p99 ÷ median of a fixed piece of work; quiet: below 1.5) before each part: {loads}.")
+        console.print(
+            f"Penstock benchmarks, {self.date}{', quick: small sizes, limits mean little' if self.quick else ''}"
+        )
+        console.print(
+            f"Python {platform.python_version()}, {os.cpu_count()} CPUs, PostgreSQL {self.postgres}, SQLite {sqlite3.sqlite_version}"
+        )
+        loads = ", ".join(
+            f"{part} {values[0]:.2f} and {self.noise[part]:.1f}"
+            for part, values in self.loads.items()
+        )
+        console.print(
+            f"Load average and noise (p99 ÷ median of a fixed piece of work; quiet: below 1.5) before each part: {loads}."
+        )
         console.print(f"All of it took {self.seconds:.0f} s.")
         console.print(self._table())
         for part, failure in self.failures.items():
@@ -132,9 +173,21 @@ class Report:
 def _cells(figure: Figure) -> list[str]:
     limit = "" if figure.limit is None else f"≤ {_shown(figure.limit)}"
     met = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: ""}[figure.met]
-    edges = [_shown(edge) for edge in (min(figure.samples), statistics.median(figure.samples), max(figure.samples))]
+    edges = [
+        _shown(edge)
+        for edge in (min(figure.samples), statistics.median(figure.samples), max(figure.samples))
+    ]
     value = f"{_shown(figure.value)} {figure.unit}"
-    return [figure.name, figure.database, value, limit, met, str(len(figure.samples)), *edges, f"[dim]{figure.note}[/]"]
+    return [
+        figure.name,
+        figure.database,
+        value,
+        limit,
+        met,
+        str(len(figure.samples)),
+        *edges,
+        f"[dim]{figure.note}[/]",
+    ]
 
 
 def _shown(value: float) -> str:

@@ -60,12 +60,19 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         samples: Samples = defaultdict(list)
         for _ in range(sizes.rival_rounds):
             for way, syncing in (("first plan", _first_plan), ("dlt", _dlt), (_OURS, _ours)):
-                with places.fresh(kind) as url, tempfile.TemporaryDirectory(dir=places.folder) as folder:
-                    for name, seconds in zip(exports, syncing(url, folder, list(exports.values())), strict=True):
+                with (
+                    places.fresh(kind) as url,
+                    tempfile.TemporaryDirectory(dir=places.folder) as folder,
+                ):
+                    for name, seconds in zip(
+                        exports, syncing(url, folder, list(exports.values())), strict=True
+                    ):
                         samples[way, name].append(seconds)
         for (way, name), seconds_of in samples.items():
             times = median(seconds_of) / median(samples[_OURS, name])
-            note = f"{sizes.rival_products:,} products" + ("" if way == _OURS else f"; {times:.1f} × as long as ours")
+            note = f"{sizes.rival_products:,} products" + (
+                "" if way == _OURS else f"; {times:.1f} × as long as ours"
+            )
             yield median_of(f"inventory, {name}, {way}", kind, "s", seconds_of, note=note)
 
 
@@ -101,7 +108,12 @@ async def _migrated(url: str) -> None:
 
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -16000"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 4000",
+        "cache_size = -16000",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -111,36 +123,84 @@ def _merge(session: Session, pages: Pages) -> None:
 
 
 def _merge_page(session: Session, page: Sequence[Any]) -> None:
-    rows = [row | {"account_id": 1, "external_stock_id": str(row["product_id"]), "first_seen_run": 1, "changed_run": 1} for row in _rows(page)]
-    wanted = select(products.c.product_id).where(products.c.account_id == 1, products.c.product_id.in_([row["product_id"] for row in rows]))
+    rows = [
+        row
+        | {
+            "account_id": 1,
+            "external_stock_id": str(row["product_id"]),
+            "first_seen_run": 1,
+            "changed_run": 1,
+        }
+        for row in _rows(page)
+    ]
+    wanted = select(products.c.product_id).where(
+        products.c.account_id == 1, products.c.product_id.in_([row["product_id"] for row in rows])
+    )
     known = set(session.scalars(wanted))
-    session.bulk_insert_mappings(StoredProduct, [row for row in rows if row["product_id"] not in known])
+    session.bulk_insert_mappings(
+        StoredProduct, [row for row in rows if row["product_id"] not in known]
+    )
     session.bulk_update_mappings(StoredProduct, [row for row in rows if row["product_id"] in known])
     session.commit()
 
 
 def _dlt(url: str, folder: str, exports: Sequence[Pages]) -> list[float]:
     # It reports what it does to its makers unless it is told not to, and draws a line for each step.
-    os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR", "DLT_DATA_DIR": folder}
+    os.environ |= {
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "ERROR",
+        "DLT_DATA_DIR": folder,
+    }
     import dlt  # noqa: PLC0415 - it reads the environment when it is imported
 
     postgres = url.startswith("postgresql")
-    destination = dlt.destinations.postgres(credentials=url) if postgres else dlt.destinations.sqlalchemy(credentials=url)
-    pipeline = dlt.pipeline("inventory", pipelines_dir=folder, destination=destination, dataset_name="main" if not postgres else "rival")
-    hints: Row = {name: {"data_type": "text", "nullable": True} for name in ("description", "user_data_field", "tag", "condition", "language")}
-    hints |= {name: {"data_type": "bool", "nullable": True} for name in ("graded", "foil", "signed", "altered")}
+    destination = (
+        dlt.destinations.postgres(credentials=url)
+        if postgres
+        else dlt.destinations.sqlalchemy(credentials=url)
+    )
+    pipeline = dlt.pipeline(
+        "inventory",
+        pipelines_dir=folder,
+        destination=destination,
+        dataset_name="main" if not postgres else "rival",
+    )
+    hints: Row = {
+        name: {"data_type": "text", "nullable": True}
+        for name in ("description", "user_data_field", "tag", "condition", "language")
+    }
+    hints |= {
+        name: {"data_type": "bool", "nullable": True}
+        for name in ("graded", "foil", "signed", "altered")
+    }
     merge = {"disposition": "merge", "strategy": "upsert" if postgres else "delete-insert"}
 
     def load(pages: Pages) -> None:
-        rows = dlt.resource(chain.from_iterable(map(_rows, pages)), name="rival_product", primary_key="product_id", columns=hints)
-        pipeline.run(rows, write_disposition=merge, loader_file_format="csv" if postgres else None).raise_on_failed_jobs()
+        rows = dlt.resource(
+            chain.from_iterable(map(_rows, pages)),
+            name="rival_product",
+            primary_key="product_id",
+            columns=hints,
+        )
+        pipeline.run(
+            rows, write_disposition=merge, loader_file_format="csv" if postgres else None
+        ).raise_on_failed_jobs()
 
     return [_timed(load, pages) for pages in exports]
 
 
 def _rows(page: Sequence[Any]) -> list[Row]:
     normaliser: Normaliser[Normalised] = Normaliser(lambda normalised: normalised)
-    return [dict(zip(_COLUMNS, [*staged_values(one), *normaliser.of(one.game_id, one.properties_hash)], strict=True)) for one in page]
+    return [
+        dict(
+            zip(
+                _COLUMNS,
+                [*staged_values(one), *normaliser.of(one.game_id, one.properties_hash)],
+                strict=True,
+            )
+        )
+        for one in page
+    ]
 
 
 def _timed(work: Callable[[Pages], None], pages: Pages) -> float:

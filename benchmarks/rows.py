@@ -60,7 +60,13 @@ def make_keys(count: int) -> list[SeriesKey]:
 def _key(number: int) -> SeriesKey:
     symbol, timeframe = divmod(number, len(_TIMEFRAMES))
     base = f"COIN{symbol}"
-    instrument = Instrument(exchange="binance", native_symbol=f"{base}USDT", base=base, quote="USDT", status=Status.TRADING)
+    instrument = Instrument(
+        exchange="binance",
+        native_symbol=f"{base}USDT",
+        base=base,
+        quote="USDT",
+        status=Status.TRADING,
+    )
     return SeriesKey(instrument, _TIMEFRAMES[timeframe])
 
 
@@ -68,7 +74,10 @@ def _walk(chance: random.Random, timeframe: Timeframe) -> list[Candle]:
     newest = timeframe.floor(_NOW_MS)
     opens = [timeframe.shift(newest, place - ROWS_IN_A_PAGE + 1) for place in range(ROWS_IN_A_PAGE)]
     cents = chance.randrange(100, 9_000_000)
-    return [_candle(chance, opened, timeframe.shift(opened, 1) - 1, cents + chance.randrange(-50, 50)) for opened in opens]
+    return [
+        _candle(chance, opened, timeframe.shift(opened, 1) - 1, cents + chance.randrange(-50, 50))
+        for opened in opens
+    ]
 
 
 def _candle(chance: random.Random, opened: int, closed: int, cents: int) -> Candle:
@@ -103,13 +112,18 @@ class OpenRun:
 
     def flushes(self, rows: Rows) -> list[CandleFlush]:
         """The rows as a run hands them to the store, with what they say of coverage."""
-        pages = [self._page(target, candles) for target, candles in zip(self.targets, rows.candles, strict=True)]
+        pages = [
+            self._page(target, candles)
+            for target, candles in zip(self.targets, rows.candles, strict=True)
+        ]
         step = ROWS_IN_A_FLUSH // ROWS_IN_A_PAGE
         groups = [pages[first : first + step] for first in range(0, len(pages), step)]
         return [
             CandleFlush(
                 pages=group,
-                coverage=[(page.target.series_id, page.target.coverage.changes()) for page in group],
+                coverage=[
+                    (page.target.series_id, page.target.coverage.changes()) for page in group
+                ],
                 shown=Shown(100, "merged"),
             )
             for group in groups
@@ -119,7 +133,9 @@ class OpenRun:
     def _page(target: Target, candles: Sequence[Candle]) -> CandlePage:
         target.coverage.mark(candles[0].open_time, candles[-1].open_time, SpanState.STORED)
         look = Look(candles[-1].close_time, "binance")
-        return CandlePage(target=target, candles=candles, closed=len(candles) - 1, look=look, last=True)
+        return CandlePage(
+            target=target, candles=candles, closed=len(candles) - 1, look=look, last=True
+        )
 
 
 async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
@@ -130,4 +146,11 @@ async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
     (run,) = await ledger.take(1, task_id=task_id)
     context = RunContext(run, ledger)
     opened = await store.open_series(context, keys)
-    return OpenRun(store, context, [Target(key, one.series_id, Coverage(one.spans)) for key, one in zip(keys, opened, strict=True)])
+    return OpenRun(
+        store,
+        context,
+        [
+            Target(key, one.series_id, Coverage(one.spans))
+            for key, one in zip(keys, opened, strict=True)
+        ],
+    )

@@ -96,7 +96,9 @@ def _scaled(count: int, sizes: Sizes) -> int:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30), cache_logger_on_first_use=False)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(30), cache_logger_on_first_use=False
+    )
     try:
         yield
     finally:
@@ -104,10 +106,14 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _working(database: Database, work: Callable[[RunContext], Any]) -> AsyncIterator[SqlRunLedger]:
+async def _working(
+    database: Database, work: Callable[[RunContext], Any]
+) -> AsyncIterator[SqlRunLedger]:
     """A worker with the settings that a user has; every run is given to `work`."""
     ledger = SqlRunLedger(database, dead_after_s=30)
-    executor = Executor(ledger, Runner(ledger, RunnerOptions()), {"noop": work}, database.events, ExecutorOptions())
+    executor = Executor(
+        ledger, Runner(ledger, RunnerOptions()), {"noop": work}, database.events, ExecutorOptions()
+    )
     async with database.listening():
         task = asyncio.create_task(executor.run())
         try:
@@ -130,10 +136,19 @@ async def _starts(places: Places, kind: str, count: int) -> Figure:
     async with places.migrated(kind) as database, _working(database, work) as ledger:
         for number in range(count):
             submitted = time.perf_counter()
-            task_id = await ledger.submit(Submission(kind="noop", params={}, resources=[f"r{number}"]))
+            task_id = await ledger.submit(
+                Submission(kind="noop", params={}, resources=[f"r{number}"])
+            )
             await _until_ended_soon(database, work, task_id)
             samples.append(1000 * (work.begun[task_id] - submitted))
-    return median_of("submit → running", kind, "ms", samples, limit=_START_MS, note="one at a time, the worker idle")
+    return median_of(
+        "submit → running",
+        kind,
+        "ms",
+        samples,
+        limit=_START_MS,
+        note="one at a time, the worker idle",
+    )
 
 
 async def _until_ended_soon(database: Database, work: _Noops, task_id: uuid.UUID) -> None:
@@ -156,7 +171,14 @@ async def _through(places: Places, kind: str, count: int) -> Figure:
             await _until_ended(database, count)
             seconds = time.perf_counter() - started
     limit = _THROUGH_S * count / _RUNS
-    return worst_of(f"{count:,} runs that do nothing", kind, "s", [seconds], limit=limit, note=f"{count / seconds:.0f} a second")
+    return worst_of(
+        f"{count:,} runs that do nothing",
+        kind,
+        "s",
+        [seconds],
+        limit=limit,
+        note=f"{count / seconds:.0f} a second",
+    )
 
 
 async def _schedules(places: Places, kind: str, count: int) -> list[Figure]:
@@ -165,17 +187,37 @@ async def _schedules(places: Places, kind: str, count: int) -> list[Figure]:
 
     async with places.migrated(kind) as database, _working(database, _Noops()):
         schedules = SqlSchedules(database, plan, dead_after_s=30)
-        await schedules.put([Schedule(name=f"s{number}", kind="noop", interval_s=3_600, params={}) for number in range(count)])
-        await database.write(lambda connection: connection.execute(schedule_table.update().values(next_run_at=int(time.time() * 1000) + 1_000)))
-        ticking = asyncio.create_task(Scheduler(schedules, check_interval_s=60, first_after_s=0).run())
+        await schedules.put(
+            [
+                Schedule(name=f"s{number}", kind="noop", interval_s=3_600, params={})
+                for number in range(count)
+            ]
+        )
+        await database.write(
+            lambda connection: connection.execute(
+                schedule_table.update().values(next_run_at=int(time.time() * 1000) + 1_000)
+            )
+        )
+        ticking = asyncio.create_task(
+            Scheduler(schedules, check_interval_s=60, first_after_s=0).run()
+        )
         await _until_ended(database, count)
         threads = float(threading.active_count())
         ticking.cancel()
-        rows = await database.read(lambda connection: connection.execute(select(schedule_table)).all())
+        rows = await database.read(
+            lambda connection: connection.execute(select(schedule_table)).all()
+        )
     delays = [(row.last_submitted_at - row.last_due_at) / 1000 for row in rows]
     name = f"{count:,} schedules due at once"
     return [
-        Figure(name=f"{name}, start delay p99", database=kind, unit="s", samples=delays, value=percentile(delays, 99), limit=_DELAY_S),
+        Figure(
+            name=f"{name}, start delay p99",
+            database=kind,
+            unit="s",
+            samples=delays,
+            value=percentile(delays, 99),
+            limit=_DELAY_S,
+        ),
         worst_of(f"{name}, threads", kind, "", [threads], limit=_THREADS),
     ]
 
@@ -204,7 +246,9 @@ async def _cancels(places: Places, kind: str, one: Exchange, count: int) -> Figu
     with places.fresh(kind) as url:
         async with open_app(settings_for(url, one.url)) as app, app.working():
             for _ in range(count):
-                task_id = await app.ledger.submit(await app.of(MarketParts).runs.collection(await _order(app, 20)))
+                task_id = await app.ledger.submit(
+                    await app.of(MarketParts).runs.collection(await _order(app, 20))
+                )
                 await _until_state(app, task_id, ["running"])
                 await asyncio.sleep(0.3)
                 asked = time.perf_counter()

@@ -60,22 +60,54 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         for place in range(1 + (_ROUNDS if sizes is FULL else 1)):
             with exchange() as one, places.fresh(kind) as url:
                 asyncio.run(_round(url, one, sizes.cycle_symbols, seen if place else first))
-        yield worst_of("loop lag of the first collection after a start, worst", kind, "ms", first.lags)
-        yield from _figures(kind, f"while {sizes.cycle_symbols} × {len(TIMEFRAMES)} × {_CANDLES} are collected", seen)
+        yield worst_of(
+            "loop lag of the first collection after a start, worst", kind, "ms", first.lags
+        )
+        yield from _figures(
+            kind,
+            f"while {sizes.cycle_symbols} × {len(TIMEFRAMES)} × {_CANDLES} are collected",
+            seen,
+        )
 
 
 def _figures(kind: str, when: str, seen: _Seen) -> Iterator[Figure]:
-    for name, samples, limit in (("loop lag", seen.lags, _LAG_P99_MS), ("/status", seen.polls, _POLL_P99_MS)):
-        yield Figure(name=f"{name} {when}, p99", database=kind, unit="ms", samples=samples, value=percentile(samples, 99), limit=limit)
+    for name, samples, limit in (
+        ("loop lag", seen.lags, _LAG_P99_MS),
+        ("/status", seen.polls, _POLL_P99_MS),
+    ):
+        yield Figure(
+            name=f"{name} {when}, p99",
+            database=kind,
+            unit="ms",
+            samples=samples,
+            value=percentile(samples, 99),
+            limit=limit,
+        )
     yield worst_of(f"loop lag {when}, worst", kind, "ms", seen.lags, limit=_LAG_MAX_MS)
-    yield worst_of(f"/status {when}, errors", kind, "", [float(seen.errors)], limit=0, note=f"of {len(seen.polls)} answers")
+    yield worst_of(
+        f"/status {when}, errors",
+        kind,
+        "",
+        [float(seen.errors)],
+        limit=0,
+        note=f"of {len(seen.polls)} answers",
+    )
 
 
 async def _round(url: str, one: Exchange, symbols: int, seen: _Seen) -> None:
     settings = settings_for(url, one.url).model_copy(update={"port": 0})
     with listening(settings) as door:
-        async with open_app(settings) as app, app.working(), running(app, door), aiohttp.ClientSession(door.url) as client:
-            body = {"symbols": await listed(app, symbols), "timeframes": TIMEFRAMES, "limit": _CANDLES}
+        async with (
+            open_app(settings) as app,
+            app.working(),
+            running(app, door),
+            aiohttp.ClientSession(door.url) as client,
+        ):
+            body = {
+                "symbols": await listed(app, symbols),
+                "timeframes": TIMEFRAMES,
+                "limit": _CANDLES,
+            }
             prepare_to_serve()
             lag = LoopLag()
             async with _polled(door.url, seen), lag.measured():
@@ -100,7 +132,12 @@ async def _ended(client: aiohttp.ClientSession, task_id: str) -> None:
 @contextlib.asynccontextmanager
 async def _polled(url: str, seen: _Seen) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.service", url, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "benchmarks.service",
+        url,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     if process.stdout is None or (await process.stdout.readline()).strip() != b"asking":
         message = "the process that asks did not start"

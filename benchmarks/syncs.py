@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 
 _NAMES = ("first import", "unchanged", "1 % changed")
 # Seconds, for 250,000 products.
-_LIMITS = {SQLITE: dict(zip(_NAMES, (6.0, 4.5, 5.0), strict=True)), POSTGRESQL: dict(zip(_NAMES, (5.0, 2.5, 3.0), strict=True))}
+_LIMITS = {
+    SQLITE: dict(zip(_NAMES, (6.0, 4.5, 5.0), strict=True)),
+    POSTGRESQL: dict(zip(_NAMES, (5.0, 2.5, 3.0), strict=True)),
+}
 _MOST_MEMORY_MB = 256.0
 _LAG_P99_MS, _LAG_MAX_MS = 50.0, 250.0
 # A million products against a quarter of that.
@@ -87,8 +90,13 @@ def measure_many(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """The same of four times as many products, by turns."""
     with exchange(sizes.products) as some, exchange(4 * sizes.products) as many:
         for kind in KINDS:
-            done = [(_round(places, kind, some), _round(places, kind, many)) for _ in range(sizes.many_rounds)]
-            yield from _compared(kind, [fewer for fewer, _ in done], [more for _, more in done], sizes)
+            done = [
+                (_round(places, kind, some), _round(places, kind, many))
+                for _ in range(sizes.many_rounds)
+            ]
+            yield from _compared(
+                kind, [fewer for fewer, _ in done], [more for _, more in done], sizes
+            )
 
 
 def _round(places: Places, kind: str, one: Exchange) -> _Done:
@@ -96,7 +104,11 @@ def _round(places: Places, kind: str, one: Exchange) -> _Done:
     with places.fresh(kind) as url, tempfile.TemporaryDirectory(dir=places.folder) as folder:
         task: _Task = {"database": url, "exchange": one.url, "folder": folder}
         command = [sys.executable, "-m", "benchmarks.syncs"]
-        done: _Done = json.loads(subprocess.run(command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True).stdout)
+        done: _Done = json.loads(
+            subprocess.run(
+                command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
+            ).stdout
+        )
     return done
 
 
@@ -104,34 +116,63 @@ def _figures(kind: str, done: Sequence[_Done], sizes: Sizes) -> Iterator[Figure]
     for name in _NAMES:
         syncs = [one["syncs"][name] for one in done]
         note = f"{sizes.products:,} products, {syncs[0]['statements']} statements"
-        yield median_of(f"sync, {name}", kind, "s", [sync["seconds"] for sync in syncs], limit=_LIMITS[kind][name], note=note)
+        yield median_of(
+            f"sync, {name}",
+            kind,
+            "s",
+            [sync["seconds"] for sync in syncs],
+            limit=_LIMITS[kind][name],
+            note=note,
+        )
     unchanged = [float(one["syncs"]["unchanged"]["written"]) for one in done]
     yield worst_of("sync, unchanged, product rows written", kind, "", unchanged, limit=0)
     yield _memory(kind, "sync, peak memory", done)
     lags = [lag for one in done for sync in one["syncs"].values() for lag in sync["lags_ms"]]
-    yield Figure(name="sync, loop lag p99", database=kind, unit="ms", samples=lags, value=percentile(lags, 99), limit=_LAG_P99_MS)
+    yield Figure(
+        name="sync, loop lag p99",
+        database=kind,
+        unit="ms",
+        samples=lags,
+        value=percentile(lags, 99),
+        limit=_LAG_P99_MS,
+    )
     yield worst_of("sync, loop lag max", kind, "ms", lags, limit=_LAG_MAX_MS)
 
 
-def _compared(kind: str, fewer: Sequence[_Done], more: Sequence[_Done], sizes: Sizes) -> Iterator[Figure]:
+def _compared(
+    kind: str, fewer: Sequence[_Done], more: Sequence[_Done], sizes: Sizes
+) -> Iterator[Figure]:
     note = f"{4 * sizes.products:,} products"
     for name in _NAMES:
         few, many = ([one["syncs"][name]["seconds"] for one in done] for done in (fewer, more))
         yield median_of(f"sync of four times as many, {name}", kind, "s", many, note=note)
         pairs = [much / little for much, little in zip(many, few, strict=True)]
         ratio = f"four times as many ÷ {sizes.products:,}, {name}"
-        yield Figure(name=ratio, database=kind, unit="×", samples=pairs, value=median(many) / median(few), limit=_MOST_TIMES, note="ratio of medians")
+        yield Figure(
+            name=ratio,
+            database=kind,
+            unit="×",
+            samples=pairs,
+            value=median(many) / median(few),
+            limit=_MOST_TIMES,
+            note="ratio of medians",
+        )
     yield _memory(kind, "sync of four times as many, peak memory", more)
 
 
 def _memory(kind: str, name: str, done: Sequence[_Done]) -> Figure:
     note = f"the whole process; {done[0]['memory_before_mb']:.0f} MB before it began"
-    return worst_of(name, kind, "MB", [one["memory_mb"] for one in done], limit=_MOST_MEMORY_MB, note=note)
+    return worst_of(
+        name, kind, "MB", [one["memory_mb"] for one in done], limit=_MOST_MEMORY_MB, note=note
+    )
 
 
 async def _worked(task: _Task) -> _Done:
     settings = load_settings(
-        database_url=task["database"], cardtrader_url=task["exchange"], export_folder=Path(task["folder"]) / "exports", secret_key=new_key()
+        database_url=task["database"],
+        cardtrader_url=task["exchange"],
+        export_folder=Path(task["folder"]) / "exports",
+        secret_key=new_key(),
     )
     one = Exchange(task["exchange"])
     async with open_app(settings) as app, app.working():
@@ -155,7 +196,12 @@ async def _sync(app: App, account_id: int) -> _Synced:
     lag = LoopLag()
     async with lag.measured():
         started, statements = time.perf_counter(), app.database.statements
-        run = await _ended(app, await app.ledger.submit(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id))))
+        run = await _ended(
+            app,
+            await app.ledger.submit(
+                await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id))
+            ),
+        )
         seconds, statements = time.perf_counter() - started, app.database.statements - statements
     if run.state != "succeeded" or run.result["held"]:
         message = f"the sync did not succeed: {run.error} {run.result}"
@@ -182,7 +228,9 @@ async def _ended(app: App, task_id: uuid.UUID) -> Row[Any]:
             while row.state in {"queued", "running"}:
                 # Who waits is also woken by transactions that changed nothing.
                 if {RunChanged(row.id), EventsLost()} & set(await anext(heard)):
-                    row = await app.database.read(lambda connection: connection.execute(wanted).one())
+                    row = await app.database.read(
+                        lambda connection: connection.execute(wanted).one()
+                    )
     return row
 
 

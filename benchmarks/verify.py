@@ -57,26 +57,47 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         with exchange() as one, places.fresh(kind) as url:
             asyncio.run(_fill(url, one.url, one.now_ms - sizes.verify_minutes * MINUTE_MS))
             noise = samples_ms()
-            done = _in_a_process({"database": url, "exchange": one.url, "rounds": sizes.verify_rounds})
+            done = _in_a_process(
+                {"database": url, "exchange": one.url, "rounds": sizes.verify_rounds}
+            )
         yield from _figures(kind, done, percentile(noise, 99) / percentile(noise, 50))
 
 
 def _figures(kind: str, done: _Done, noise: float) -> Iterator[Figure]:
     note = f"{done['candles']:,} candles of {_SYMBOLS * len(_TIMEFRAMES)} series; noise {noise:.1f}"
-    yield median_of("verify of what is stored", kind, "s", done["seconds"], limit=_MOST_S, note=note)
-    yield median_of("the same, processor time", kind, "s", done["cpu_s"], note="of the verifying process; PostgreSQL's own is not in it")
-    yield worst_of("verify, more memory", kind, "MB", [done["more_memory_mb"]], limit=_MOST_MEMORY_MB, note="peak, above what it had before")
+    yield median_of(
+        "verify of what is stored", kind, "s", done["seconds"], limit=_MOST_S, note=note
+    )
+    yield median_of(
+        "the same, processor time",
+        kind,
+        "s",
+        done["cpu_s"],
+        note="of the verifying process; PostgreSQL's own is not in it",
+    )
+    yield worst_of(
+        "verify, more memory",
+        kind,
+        "MB",
+        [done["more_memory_mb"]],
+        limit=_MOST_MEMORY_MB,
+        note="peak, above what it had before",
+    )
 
 
 async def _fill(database: str, exchange_url: str, since: int) -> None:
     async with open_app(settings_for(database, exchange_url)) as app:
-        order = CollectOrder(symbols=await listed(app, _SYMBOLS), timeframes=_TIMEFRAMES, since=since)
+        order = CollectOrder(
+            symbols=await listed(app, _SYMBOLS), timeframes=_TIMEFRAMES, since=since
+        )
         await collect_into(app, order)
 
 
 def _in_a_process(task: _Task) -> _Done:
     command = [sys.executable, "-m", "benchmarks.verify"]
-    done = subprocess.run(command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
+    )
     answer: _Done = json.loads(done.stdout)
     return answer
 
@@ -88,7 +109,9 @@ async def _verify(task: _Task) -> _Done:
         for _ in range(task["rounds"]):
             started, cpu = time.perf_counter(), time.process_time()
             async with foreground(app) as here:
-                task_id = await here.submit(await app.of(MarketParts).verify.submission(VerifyOrder()))
+                task_id = await here.submit(
+                    await app.of(MarketParts).verify.submission(VerifyOrder())
+                )
                 report = (await here.outcome(task_id)).summary()
             seconds.append(time.perf_counter() - started)
             cpu_s.append(time.process_time() - cpu)
@@ -96,7 +119,12 @@ async def _verify(task: _Task) -> _Done:
                 message = f"what was collected is not whole: {json.dumps(report)[:2_000]}"
                 raise RuntimeError(message)
             candles = int(str(report["candles"]))
-    return {"seconds": seconds, "cpu_s": cpu_s, "candles": candles, "more_memory_mb": peak_memory_mb() - before_mb}
+    return {
+        "seconds": seconds,
+        "cpu_s": cpu_s,
+        "candles": candles,
+        "more_memory_mb": peak_memory_mb() - before_mb,
+    }
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ class _Run:
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """One run on each database."""
-    clients, mute = (_CLIENTS, _MUTE) if sizes is FULL else (_CLIENTS // _QUICK_SHARE, _MUTE // _QUICK_SHARE)
+    clients, mute = (
+        (_CLIENTS, _MUTE) if sizes is FULL else (_CLIENTS // _QUICK_SHARE, _MUTE // _QUICK_SHARE)
+    )
     allow_many_files()
     for kind in KINDS:
         with exchange() as one, places.fresh(kind) as url:
@@ -76,7 +78,15 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         name = f"{clients:,} WebSocket clients, {mute} never read"
         note = f"{run.holes} holes in the numbers"
         delays = run.delays
-        yield Figure(name=f"{name}, delay p99", database=kind, unit="ms", samples=delays, value=percentile(delays, 99), limit=_DELAY_MS, note=note)
+        yield Figure(
+            name=f"{name}, delay p99",
+            database=kind,
+            unit="ms",
+            samples=delays,
+            value=percentile(delays, 99),
+            limit=_DELAY_MS,
+            note=note,
+        )
         yield worst_of(f"{name}, until those are gone", kind, "s", run.gone, limit=_GONE_S)
         if kind == KINDS[0]:
             # What a process has once grown by is there for the second run already.
@@ -95,7 +105,9 @@ async def _run(url: str, exchange_url: str, clients: int, mute: int) -> _Run:
             storing = asyncio.create_task(_store_for_ever(app))
             readers = await _readers(door.url, clients - mute)
             await asyncio.sleep(_CALM_S)
-            *run.gone, _ = await asyncio.gather(*(_mute(door.url) for _ in range(mute)), asyncio.sleep(_READ_S, 0.0))
+            *run.gone, _ = await asyncio.gather(
+                *(_mute(door.url) for _ in range(mute)), asyncio.sleep(_READ_S, 0.0)
+            )
             run.grown = _resident_mb() - before
             storing.cancel()
             out, _ = await readers.communicate(b"")
@@ -119,17 +131,29 @@ async def _store_for_ever(app: App) -> None:
 
 def _store(connection: Connection, ids: Sequence[int]) -> None:
     for one in ids:
-        newest = select(func.max(candle.c.open_time)).where(candle.c.series_id == one).scalar_subquery()
+        newest = (
+            select(func.max(candle.c.open_time)).where(candle.c.series_id == one).scalar_subquery()
+        )
         change = update(candle).where(candle.c.series_id == one, candle.c.open_time == newest)
         connection.execute(change.values(close=str(time.time_ns() // 1_000)))
     announce(connection, *(RowsStored("candle", one) for one in ids))
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_notify('penstock', :changed)"), {"changed": f"candles {' '.join(map(str, ids))}"})
+        connection.execute(
+            text("SELECT pg_notify('penstock', :changed)"),
+            {"changed": f"candles {' '.join(map(str, ids))}"},
+        )
 
 
 async def _readers(url: str, count: int) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.websocket", url, str(count), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**26
+        sys.executable,
+        "-m",
+        "benchmarks.websocket",
+        url,
+        str(count),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**26,
     )
     if process.stdout is None or (await process.stdout.readline()).strip() != b"reading":
         message = "the process of the readers did not start"
@@ -137,7 +161,12 @@ async def _readers(url: str, count: int) -> asyncio.subprocess.Process:
     return process
 
 
-_SUBSCRIBE = {"subscribe": [{"channel": "market_data", "symbol": symbol, "timeframe": "1m"} for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")]}
+_SUBSCRIBE = {
+    "subscribe": [
+        {"channel": "market_data", "symbol": symbol, "timeframe": "1m"}
+        for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")
+    ]
+}
 
 
 async def _mute(url: str) -> float:
@@ -150,13 +179,18 @@ async def _mute(url: str) -> float:
         await loop.sock_connect(connection, (address.hostname, address.port))
         key = base64.b64encode(os.urandom(16)).decode()
         upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"
-        await loop.sock_sendall(connection, f"GET /api/v1/ws HTTP/1.1\r\nHost: {address.netloc}\r\n{upgrade}\r\n\r\n".encode())
+        await loop.sock_sendall(
+            connection,
+            f"GET /api/v1/ws HTTP/1.1\r\nHost: {address.netloc}\r\n{upgrade}\r\n\r\n".encode(),
+        )
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += await loop.sock_recv(connection, 1)
         body = json.dumps(_SUBSCRIBE).encode()
         # A frame with text, of a length in two bytes, masked with zeros.
-        await loop.sock_sendall(connection, b"\x81\xfe" + len(body).to_bytes(2, "big") + b"\0\0\0\0" + body)
+        await loop.sock_sendall(
+            connection, b"\x81\xfe" + len(body).to_bytes(2, "big") + b"\0\0\0\0" + body
+        )
         since = time.monotonic()
         async with asyncio.timeout(_PATIENCE_S):
             while _is_up(connection):
@@ -187,7 +221,10 @@ async def _read_all(url: str, count: int) -> None:
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
         tasks: list[asyncio.Task[None]] = []
         for start in range(0, count, _AT_ONCE):
-            tasks += [asyncio.create_task(_read(session, heard)) for _ in range(min(_AT_ONCE, count - start))]
+            tasks += [
+                asyncio.create_task(_read(session, heard))
+                for _ in range(min(_AT_ONCE, count - start))
+            ]
             await asyncio.sleep(0.1)
         print("reading", flush=True)
         await asyncio.sleep(_CALM_S)

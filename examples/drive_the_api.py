@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 PREFIX = "/api/v1/data-collector"
@@ -20,7 +21,8 @@ PREFIX = "/api/v1/data-collector"
 def call(url: str, method: str = "GET", body: dict[str, Any] | None = None) -> tuple[int, Any]:
     """The status and the JSON of an answer."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310 - the user's own service
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the user's own service
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
             return answer.status, json.load(answer)
@@ -30,7 +32,9 @@ def call(url: str, method: str = "GET", body: dict[str, Any] | None = None) -> t
 
 def start(service: str, symbols: list[str], timeframes: list[str]) -> str:
     """The task id of a new collection; a refusal (bad names, a task that is at it already) ends the script with the service's own sentence."""
-    status, answer = call(f"{service}{PREFIX}/start", "POST", {"symbols": symbols, "timeframes": timeframes})
+    status, answer = call(
+        f"{service}{PREFIX}/start", "POST", {"symbols": symbols, "timeframes": timeframes}
+    )
     if status != 202:  # noqa: PLR2004 - the published status
         sys.exit(answer["detail"])
     return str(answer["task_id"])
@@ -54,7 +58,8 @@ def main(service: str, symbols: list[str]) -> None:
 
     second = start(service, symbols, ["1m", "5m", "1d"])
     status, _ = call(f"{service}{PREFIX}/task/{second}/cancel", "POST")
-    print("cancelled:" if status != 409 else "had already ended:", follow(service, second)["status"])  # noqa: PLR2004 - 409: it was faster
+    outcome = "had already ended:" if status == HTTPStatus.CONFLICT else "cancelled:"
+    print(outcome, follow(service, second)["status"])
 
     _, stats = call(f"{service}{PREFIX}/tasks/stats")
     print("statistics:", stats["task_counts"])

@@ -30,7 +30,9 @@ settings.load_profile("penstock")
 
 # Who starts the tests may use Penstock too.
 for name in list(os.environ):
-    if name in {"DATABASE_URL", "PORT"} or (name.startswith("PENSTOCK_") and not name.startswith("PENSTOCK_TEST_")):
+    if name in {"DATABASE_URL", "PORT"} or (
+        name.startswith("PENSTOCK_") and not name.startswith("PENSTOCK_TEST_")
+    ):
         del os.environ[name]
 # Read by pytest when it makes the first of its temporary folders.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", quick_folder())
@@ -42,7 +44,11 @@ Say = Callable[[str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="try what is drawn as often as it takes to show something rare; see `make faults`")
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="try what is drawn as often as it takes to show something rare; see `make faults`",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,7 +72,10 @@ def logs_as_before() -> Iterator[None]:
 @pytest.fixture
 def trials(request: pytest.FixtureRequest) -> Trials:
     """How often to try, and what to draw from."""
-    return Trials(seed=int(os.environ.get(_SEED_VARIABLE, _EVERYDAY_SEED)), full=request.config.getoption("--full"))
+    return Trials(
+        seed=int(os.environ.get(_SEED_VARIABLE, _EVERYDAY_SEED)),
+        full=request.config.getoption("--full"),
+    )
 
 
 @pytest.fixture
@@ -78,7 +87,13 @@ def say(record_property: Callable[[str, object], None]) -> Say:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests had to `say`."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    said = [(report.nodeid, line) for report in reports if report.when == "call" for name, line in report.user_properties if name == "said"]
+    said = [
+        (report.nodeid, line)
+        for report in reports
+        if report.when == "call"
+        for name, line in report.user_properties
+        if name == "said"
+    ]
     if said:
         terminalreporter.section("what was tried")
     for test, line in said:
@@ -86,7 +101,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the server of the session said last, beside what failed: it may have failed too."""
     report = yield
     databases = getattr(item, "funcargs", {}).get("databases")
@@ -129,14 +146,18 @@ def sqlite_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+def database_url(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
+) -> Iterator[str]:
     """A migrated database of each kind, one after the other."""
     with databases.fresh(request.param, tmp_path) as url:
         yield url
 
 
 @pytest.fixture(params=DATABASES)
-def empty_database_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+def empty_database_url(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
+) -> Iterator[str]:
     """The same without any table: an empty database, and a file that does not exist."""
     with databases.fresh(request.param, tmp_path, migrated=False) as url:
         yield url

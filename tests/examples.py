@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 
 def try_examples(
-    trials: Trials, say: Say, counts: tuple[int, int], check: Callable[..., Coroutine[Any, Any, None]], *drawn: st.SearchStrategy[Any]
+    trials: Trials,
+    say: Say,
+    counts: tuple[int, int],
+    check: Callable[..., Coroutine[Any, Any, None]],
+    *drawn: st.SearchStrategy[Any],
 ) -> None:
     """Run `check` with what is drawn so many times, short and full, all in one event loop."""
     count = trials.of(*counts)
     with asyncio.Runner() as runner:
 
         @seed(trials.seed)
-        @settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine it says nothing
+        @settings(
+            max_examples=count, suppress_health_check=[HealthCheck.too_slow]
+        )  # of a busy machine it says nothing
         @given(st.tuples(*drawn))
         def one(values: tuple[Any, ...]) -> None:
             runner.run(check(*values))

@@ -16,7 +16,9 @@ def explained(connection: Connection, read: Callable[[], object], which: int) ->
     """How the database answers one of the statements that `read` sends."""
     sent: list[tuple[str, Any]] = []
 
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_more: object) -> None:
+    def note(
+        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
+    ) -> None:
         sent.append((statement, parameters))
 
     event.listen(connection, "before_cursor_execute", note)
@@ -24,4 +26,9 @@ def explained(connection: Connection, read: Callable[[], object], which: int) ->
     event.remove(connection, "before_cursor_execute", note)
     statement, parameters = sent[which]
     explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-    return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters)) + "\n"
+    return (
+        "\n".join(
+            str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters)
+        )
+        + "\n"
+    )

@@ -16,5 +16,9 @@ def quick_folder() -> str:
 
     A file of a database is made there ten times as fast, and waiting for a disk is not what tests are about.
     """
-    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
+    roomy = (
+        _MEMORY.is_dir()
+        and os.access(_MEMORY, os.W_OK | os.X_OK)
+        and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
+    )
     return str(_MEMORY) if roomy and "TMPDIR" not in os.environ else tempfile.gettempdir()

@@ -113,7 +113,14 @@ def _written(number: int) -> TextIO:
     # As Python makes them: a terminal and standard error get each line at once, and what is strict fails.
     encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
     errors = "backslashreplace" if number == 2 else errors or "strict"
-    return open(number, "w", encoding=encoding or "utf-8", errors=errors, buffering=1 if number == 2 or os.isatty(number) else -1, closefd=False)
+    return open(
+        number,
+        "w",
+        encoding=encoding or "utf-8",
+        errors=errors,
+        buffering=1 if number == 2 or os.isatty(number) else -1,
+        closefd=False,
+    )
 
 
 def _run(order: Order) -> None:

@@ -50,7 +50,13 @@ def body_of(rows: Sequence[object]) -> bytes:
 
 
 def a_run(*, fence: int = 1, task_id: uuid.UUID | None = None, dry_run: bool = False) -> Run:
-    return Run(id=7, task_id=task_id or uuid.uuid4(), fence=fence, kind=INVENTORY_SYNC, params={"account_id": 1, "dry_run": dry_run})
+    return Run(
+        id=7,
+        task_id=task_id or uuid.uuid4(),
+        fence=fence,
+        kind=INVENTORY_SYNC,
+        params={"account_id": 1, "dry_run": dry_run},
+    )
 
 
 @dataclass
@@ -77,9 +83,15 @@ class StagedRows:
         unidentified = sum(one.product_id is None for one in self.rejected)
         counts = Counts(
             new=len(self.products.keys() - was.keys()),
-            changed=sum(was[key] != product for key, product in self.products.items() if key in was),
-            unchanged=sum(was[key] == product for key, product in self.products.items() if key in was),
-            gone=0 if unidentified else len(was.keys() - self.products.keys() - {one.product_id for one in self.rejected}),
+            changed=sum(
+                was[key] != product for key, product in self.products.items() if key in was
+            ),
+            unchanged=sum(
+                was[key] == product for key, product in self.products.items() if key in was
+            ),
+            gone=0
+            if unidentified
+            else len(was.keys() - self.products.keys() - {one.product_id for one in self.rejected}),
             rejected=len(self.rejected),
             unidentified=unidentified,
         )

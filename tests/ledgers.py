@@ -34,7 +34,9 @@ ASKED = Evidence(2, NOON - 3 * HOUR, NOON - HOUR, "binance", NOON + HOUR)
 def key(symbol: str, timeframe: str = "1h", *, exchange: str = "binance") -> SeriesKey:
     """A series by its unified symbol."""
     base, quote = symbol.split("/")
-    instrument = Instrument(exchange=exchange, native_symbol=base + quote, base=base, quote=quote, status=Status.TRADING)
+    instrument = Instrument(
+        exchange=exchange, native_symbol=base + quote, base=base, quote=quote, status=Status.TRADING
+    )
     return SeriesKey(instrument, Timeframe(timeframe))
 
 
@@ -58,12 +60,19 @@ def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
 
     async def filled(store: Opened) -> None:
         found = await store.store.open_series(unfenced(store.database), list(ledger))
-        rows = [_row(one.series_id, span) for one, spans in zip(found, ledger.values(), strict=True) for span in spans]
+        rows = [
+            _row(one.series_id, span)
+            for one, spans in zip(found, ledger.values(), strict=True)
+            for span in spans
+        ]
 
         def write(connection: Connection) -> None:
             connection.execute(insert(coverage), rows)
             now = read_clock(connection)
-            clocks = [{"exchange": name, "ahead_ms": PRESENT - now, "looked_at": now} for name in {one.instrument.exchange for one in ledger}]
+            clocks = [
+                {"exchange": name, "ahead_ms": PRESENT - now, "looked_at": now}
+                for name in {one.instrument.exchange for one in ledger}
+            ]
             connection.execute(insert(exchange_clock), clocks)
 
         await store.database.write(write)
@@ -84,6 +93,18 @@ def change(url: str, how: Callable[[Opened], Awaitable[None]]) -> None:
 
 def _row(series_id: int, span: Span) -> dict[str, Any]:
     known = span.evidence
-    row = {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state.value, "run_id": 1}
-    asked = (None,) * 5 if known is None else (known.asked, known.first_asked, known.last_asked, known.source, known.due)
-    return row | dict(zip(("asked", "first_asked", "last_asked", "source", "due_at"), asked, strict=True))
+    row = {
+        "series_id": series_id,
+        "start_time": span.start,
+        "end_time": span.end,
+        "state": span.state.value,
+        "run_id": 1,
+    }
+    asked = (
+        (None,) * 5
+        if known is None
+        else (known.asked, known.first_asked, known.last_asked, known.source, known.due)
+    )
+    return row | dict(
+        zip(("asked", "first_asked", "last_asked", "source", "due_at"), asked, strict=True)
+    )

@@ -43,7 +43,12 @@ class ListedSource:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Nothing to close."""
 
     def waiting(self) -> Wait | None:
@@ -63,7 +68,11 @@ class ListedSource:
         self.asked.append(request)
         if self.fails_from is not None and self.requests >= self.fails_from:
             raise SourceUnavailableError("the exchange is out")
-        low = request.start if request.start is not None and not (self.ignores_start and request.end is None) else 0
+        low = (
+            request.start
+            if request.start is not None and not (self.ignores_start and request.end is None)
+            else 0
+        )
         high = request.end if request.end is not None else self.now + 1
         inside = [row for row in self.rows if low <= row.open_time < min(high, self.now + 1)]
         if self.ignores_start and request.end is None:

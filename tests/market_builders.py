@@ -39,8 +39,16 @@ MINUTE = 60_000
 ORIGIN = 1_514_764_800_000
 
 
-def instrument(native: str = "BTCUSDT", *, quote: str = "USDT", status: Status = Status.TRADING) -> Instrument:
-    return Instrument(exchange="binance", native_symbol=native, base=native.removesuffix(quote), quote=quote, status=status)
+def instrument(
+    native: str = "BTCUSDT", *, quote: str = "USDT", status: Status = Status.TRADING
+) -> Instrument:
+    return Instrument(
+        exchange="binance",
+        native_symbol=native,
+        base=native.removesuffix(quote),
+        quote=quote,
+        status=status,
+    )
 
 
 def key(native: str = "BTCUSDT", timeframe: Timeframe = Timeframe.M1) -> SeriesKey:
@@ -68,7 +76,10 @@ def candle(open_time: int = ORIGIN, /, **given: Any) -> Candle:
 def candles(first: int, count: int, *, step: int = MINUTE) -> list[Candle]:
     """Neighbouring candles that differ from each other."""
     opens = range(first, first + count * step, step)
-    return [candle(at, close_time=at + step - 1, close=f"{100 + place % 10}.5", trades=place) for place, at in enumerate(opens)]
+    return [
+        candle(at, close_time=at + step - 1, close=f"{100 + place % 10}.5", trades=place)
+        for place, at in enumerate(opens)
+    ]
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,9 @@ class Unfenced:
 
 def unfenced(database: Database) -> RunContext:
     """A context that is no run's."""
-    return RunContext(Run(id=0, task_id=uuid.UUID(int=0), fence=0, kind="nothing"), Unfenced(database))
+    return RunContext(
+        Run(id=0, task_id=uuid.UUID(int=0), fence=0, kind="nothing"), Unfenced(database)
+    )
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,9 @@ class Opened:
 
     async def run(self, *resources: str) -> Run:
         """A run that was submitted and taken."""
-        return await self.ledger.start(Submission(kind="data_collection", params={}, resources=resources))
+        return await self.ledger.start(
+            Submission(kind="data_collection", params={}, resources=resources)
+        )
 
     def context(self, run: Run) -> RunContext:
         return RunContext(run, self.ledger)
@@ -140,13 +155,17 @@ class Opened:
         return found
 
     async def change(self, statement: str, **parameters: object) -> None:
-        await self.database.write(lambda connection: connection.execute(text(statement), parameters))
+        await self.database.write(
+            lambda connection: connection.execute(text(statement), parameters)
+        )
 
     async def table(self) -> list[dict[str, Any]]:
         """All candles, exact and in order, without the run that wrote them."""
         columns = [column for column in candle_table.c if column.name != "run_id"]
         query = select(*columns).order_by(candle_table.c.series_id, candle_table.c.open_time)
-        return await self.database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+        return await self.database.read(
+            lambda connection: [dict(row) for row in connection.execute(query).mappings()]
+        )
 
     async def spans(self, one: SeriesKey | None = None) -> list[Span]:
         return list((await self.target(one)).coverage)
@@ -157,21 +176,33 @@ class Opened:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, *, migrated: bool = True, dead_after_s: float = 30.0, **options: Any) -> AsyncIterator[Opened]:
+async def opened(
+    url: str, *, migrated: bool = True, dead_after_s: float = 30.0, **options: Any
+) -> AsyncIterator[Opened]:
     """The database at `url`, with the present schema."""
     database = Database(parse_url(url), DatabaseOptions(**options))
     try:
         if migrated:
             await migrate(database)
-        yield Opened(database, SqlCandleStore(database), SqlRunLedger(database, dead_after_s=dead_after_s))
+        yield Opened(
+            database, SqlCandleStore(database), SqlRunLedger(database, dead_after_s=dead_after_s)
+        )
     finally:
         await database.close()
 
 
-def page(target: Target, rows: Sequence[Candle], *, closed: int | None = None, rejected: Sequence[Rejected] = ()) -> CandlePage:
+def page(
+    target: Target,
+    rows: Sequence[Candle],
+    *,
+    closed: int | None = None,
+    rejected: Sequence[Rejected] = (),
+) -> CandlePage:
     """A page whose rows are all closed unless `closed` says how many are."""
     closed = len(rows) if closed is None else closed
-    return CandlePage(target=target, candles=rows, closed=closed, rejected=rejected, look=Look(ORIGIN, "binance"))
+    return CandlePage(
+        target=target, candles=rows, closed=closed, rejected=rejected, look=Look(ORIGIN, "binance")
+    )
 
 
 def migrate_to(connection: Connection, revision: str) -> None:

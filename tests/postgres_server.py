@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from tests.folders import quick_folder
-from tests.postgres_binaries import CHOICE_VARIABLE, Account, Binaries, PostgresUnavailableError, find_binaries
+from tests.postgres_binaries import (
+    CHOICE_VARIABLE,
+    Account,
+    Binaries,
+    PostgresUnavailableError,
+    find_binaries,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +65,9 @@ class PostgresServer:
     def said(self) -> str:
         """The end of its log; nothing when it has ended, for its log ends with it."""
         with contextlib.suppress(FileNotFoundError):
-            return "\n".join((self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LINES_SAID:])
+            return "\n".join(
+                (self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LINES_SAID:]
+            )
         return ""
 
     def database_url(self, name: str) -> str:
@@ -109,7 +117,9 @@ def _make_folder(account: Account, best: str) -> Path:
             folder = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=place))
             account.own(folder)
             return folder
-    message = "there is no temporary folder that PostgreSQL could use: tried TMPDIR, /tmp and /var/tmp"
+    message = (
+        "there is no temporary folder that PostgreSQL could use: tried TMPDIR, /tmp and /var/tmp"
+    )
     raise PostgresUnavailableError(message)
 
 
@@ -117,7 +127,9 @@ def _is_open(place: Path, account: Account) -> bool:
     """Whether the server's user can go there; for a user other than ours, only what is open to everybody counts."""
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return False
-    return account.uid is None or all(step.stat().st_mode & 0o001 for step in (place.resolve(), *place.resolve().parents))
+    return account.uid is None or all(
+        step.stat().st_mode & 0o001 for step in (place.resolve(), *place.resolve().parents)
+    )
 
 
 def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
@@ -128,25 +140,46 @@ def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
     secret.write_text(password, encoding="ascii")
     account.own(secret)
     # --no-sync: the folder ends with the session, and nothing of worth is in it yet.
-    options = ["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", f"--username={_USER}", f"--pwfile={secret}"]
+    options = [
+        "--no-sync",
+        "--no-locale",
+        "--encoding=UTF8",
+        "--auth=scram-sha-256",
+        f"--username={_USER}",
+        f"--pwfile={secret}",
+    ]
     try:
-        account.output_of([binaries.folder / "initdb", "-D", folder / "data", *options], timeout_s=_START_TIMEOUT_S)
+        account.output_of(
+            [binaries.folder / "initdb", "-D", folder / "data", *options],
+            timeout_s=_START_TIMEOUT_S,
+        )
     except subprocess.CalledProcessError as error:
-        raise PostgresUnavailableError(f"initdb of {binaries.folder} failed:\n{error.output}") from error
+        raise PostgresUnavailableError(
+            f"initdb of {binaries.folder} failed:\n{error.output}"
+        ) from error
     except (OSError, subprocess.SubprocessError) as error:
         raise PostgresUnavailableError(f"initdb of {binaries.folder} failed: {error}") from error
     return password
 
 
 @contextlib.contextmanager
-def _serving(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> Iterator[int]:
+def _serving(
+    binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]
+) -> Iterator[int]:
     """A running server; gives its port. Another process may take the free port first, so this is tried three times."""
     log = folder / _LOG
     for _ in range(3):
         port = _free_port()
         process = _launch(binaries, account, folder, {"port": str(port), **settings})
         # As this user, who owns what is copied into the folder, and who may signal the server.
-        command: list[str | Path] = ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(process.pid), folder]
+        command: list[str | Path] = [
+            "/bin/sh",
+            "-c",
+            _WATCHDOG,
+            "watchdog",
+            str(process.pid),
+            folder,
+        ]
         watchdog = Account().popen(command, output=subprocess.DEVNULL, feed=subprocess.PIPE)
         try:
             if _wait_until_ready(process, folder, port):
@@ -154,10 +187,14 @@ def _serving(binaries: Binaries, account: Account, folder: Path, settings: Mappi
                 return
         finally:
             _stop(process, watchdog)
-    raise PostgresUnavailableError(f"the server of {binaries.folder} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise PostgresUnavailableError(
+        f"the server of {binaries.folder} did not start:\n{log.read_text(errors='replace')[-2000:]}"
+    )
 
 
-def _launch(binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _launch(
+    binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     options = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(folder),
@@ -167,7 +204,9 @@ def _launch(binaries: Binaries, account: Account, folder: Path, settings: Mappin
     }
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / _LOG).open("ab") as log:
-        return account.popen([binaries.folder / "postgres", "-D", folder / "data", *words], output=log.fileno())
+        return account.popen(
+            [binaries.folder / "postgres", "-D", folder / "data", *words], output=log.fileno()
+        )
 
 
 def _free_port() -> int:

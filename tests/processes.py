@@ -78,7 +78,12 @@ async def start(
     stderr: int = PIPE,
 ) -> Process:
     """Start `penstock …` or what Python would be started with; the files are PIPE, DEVNULL or descriptors."""
-    order: Order = {"words": words, "environment": dict(environment), "folder": str(folder), "own_session": own_session}
+    order: Order = {
+        "words": words,
+        "environment": dict(environment),
+        "folder": str(folder),
+        "own_session": own_session,
+    }
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(_server())
     ours: list[int | None] = []
@@ -122,13 +127,17 @@ async def _status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 async def _reading(descriptor: int) -> asyncio.StreamReader:
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0))
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
     return reader
 
 
 async def _writing(descriptor: int) -> asyncio.StreamWriter:
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(descriptor, "wb", buffering=0))
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(descriptor, "wb", buffering=0)
+    )
     return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
@@ -137,10 +146,16 @@ def _server() -> str:
     """The socket of the server of this process, which ends with it."""
     folder = Path(tempfile.mkdtemp(prefix="penstock-fork-"))
     path = str(folder / "socket")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("PENSTOCK_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "PYTHONPATH" and not name.startswith("PENSTOCK_")
+    }
     environment |= {"PYTHONPATH": f"{SOURCE}{os.pathsep}{_ROOT}", "PYTHONWARNINGS": "default"}
     command = [sys.executable, "-m", "tests.fork_server", path]
-    server = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, env=environment, cwd=_ROOT, start_new_session=True)
+    server = subprocess.Popen(
+        command, stdin=PIPE, stdout=PIPE, env=environment, cwd=_ROOT, start_new_session=True
+    )
     assert server.stdin is not None
     assert server.stdout is not None
     assert server.stdout.readline() == b"ready\n"

@@ -52,7 +52,9 @@ class Receiver:
         if request.path == "/hang":
             await self.closing.wait()
         status = self.answers.pop(0) if self.answers else 200
-        return web.Response(status=status, headers={"Location": f"{self.url}/moved"} if 300 <= status < 400 else {})
+        return web.Response(
+            status=status, headers={"Location": f"{self.url}/moved"} if 300 <= status < 400 else {}
+        )
 
     async def until(self, count: int, path: str | None = None) -> list[Received]:
         """The requests to a path once there are so many."""
@@ -62,7 +64,9 @@ class Receiver:
 
         return await self._until(lambda: len(found()) >= count, found)
 
-    async def _until(self, holds: Callable[[], bool], result: Callable[[], list[Received]]) -> list[Received]:
+    async def _until(
+        self, holds: Callable[[], bool], result: Callable[[], list[Received]]
+    ) -> list[Received]:
         async with asyncio.timeout(_PATIENCE_S), self.changed:
             await self.changed.wait_for(holds)
         return result()

@@ -55,7 +55,9 @@ def row_of(sent: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
 
 def _property(properties: Mapping[str, Any], name: str) -> object:
     """The value of a key, whatever prefix it has."""
-    [value] = [value for key, value in properties.items() if key == name or key.endswith(f"_{name}")] or [None]
+    [value] = [
+        value for key, value in properties.items() if key == name or key.endswith(f"_{name}")
+    ] or [None]
     return bool(value) if name in _FLAGS and value is not None else value
 
 
@@ -68,8 +70,12 @@ def published_rows(connection: Connection, account_id: int) -> Rows:
 
 def differing(shown: Rows, true: Rows) -> dict[int, object]:
     """What is wrong, a few of it, so that a failure can be read."""
-    wrong = [number for number in shown.keys() | true.keys() if shown.get(number) != true.get(number)]
-    return {number: (shown.get(number), true.get(number)) for number in sorted(wrong)[:3]} | ({0: len(wrong)} if wrong else {})
+    wrong = [
+        number for number in shown.keys() | true.keys() if shown.get(number) != true.get(number)
+    ]
+    return {number: (shown.get(number), true.get(number)) for number in sorted(wrong)[:3]} | (
+        {0: len(wrong)} if wrong else {}
+    )
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,9 @@ class Seller:
     session: aiohttp.ClientSession
 
     async def admin(self, method: str, path: str, body: object = None) -> bytes:
-        async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:
+        async with self.session.request(
+            method, f"{self.url}/simulator/{path}", json=body
+        ) as response:
             answer = await response.read()
             assert response.status == 200, answer
             return answer
@@ -92,11 +100,15 @@ class Seller:
 
     async def exports(self) -> int:
         """How often an export was asked for since then."""
-        return int(json.loads(await self.admin("GET", "requests?limit=1"))["by_path"].get(EXPORT, 0))
+        return int(
+            json.loads(await self.admin("GET", "requests?limit=1"))["by_path"].get(EXPORT, 0)
+        )
 
     async def advance(self, **changes: object) -> int:
         """Make the next version of the inventory; gives its number."""
-        return int(json.loads(await self.admin("POST", "accounts/demo/versions", changes))["version"])
+        return int(
+            json.loads(await self.admin("POST", "accounts/demo/versions", changes))["version"]
+        )
 
     async def prepare(self) -> None:
         """Write the body of the next export now, so that it comes at once."""
@@ -104,13 +116,19 @@ class Seller:
 
     async def sent(self) -> Rows:
         """What an export sends now, faults and all; of an id that comes twice the first row."""
-        async with self.session.get(f"{self.url}{EXPORT}", headers={"Authorization": "Bearer demo"}) as response:
+        async with self.session.get(
+            f"{self.url}{EXPORT}", headers={"Authorization": "Bearer demo"}
+        ) as response:
             rows = msgspec.json.decode(await response.read(), type=list[dict[str, msgspec.Raw]])
         return {row["product_id"]: row for row in map(row_of, reversed(rows))}
 
-    async def rows(self, version: int | str = "newest", *, skip: int = 0, limit: int = _MOST) -> Rows:
+    async def rows(
+        self, version: int | str = "newest", *, skip: int = 0, limit: int = _MOST
+    ) -> Rows:
         """What a version holds, in the order of the export."""
-        answer = await self.admin("GET", f"accounts/demo/versions/{version}/products?skip={skip}&limit={limit}")
+        answer = await self.admin(
+            "GET", f"accounts/demo/versions/{version}/products?skip={skip}&limit={limit}"
+        )
         sent = msgspec.json.decode(answer, type=dict[str, list[dict[str, msgspec.Raw]]])["products"]
         return {row["product_id"]: row for row in map(row_of, sent)}
 
@@ -118,7 +136,9 @@ class Seller:
 @contextlib.asynccontextmanager
 async def simulated_seller(products: int) -> AsyncIterator[Seller]:
     """A simulator with nobody but him."""
-    settings = SimulatorSettings(symbols=2, accounts=(f"demo:{products}",), expansions=2, limits=False)
+    settings = SimulatorSettings(
+        symbols=2, accounts=(f"demo:{products}",), expansions=2, limits=False
+    )
     async with running(settings) as url, aiohttp.ClientSession() as session:
         yield Seller(url, session)
 
@@ -136,13 +156,20 @@ def shop_settings(database_url: str, seller: Seller, folder: Path, **given: Any)
         "run_retry_s": 0.05,
         "secret_key": new_key(),
     }
-    return load_settings(database_url=database_url, cardtrader_url=seller.url, export_folder=folder, **(short | given))
+    return load_settings(
+        database_url=database_url,
+        cardtrader_url=seller.url,
+        export_folder=folder,
+        **(short | given),
+    )
 
 
 async def add_account(app: App, name: str = "shop") -> int:
     """The seller's account."""
     async with app.of(InventoryParts).source.account("demo") as asked:
-        return await SqlAccounts(app.database, app.vault).add(name, "demo", (await asked.seller()).user_id)
+        return await SqlAccounts(app.database, app.vault).add(
+            name, "demo", (await asked.seller()).user_id
+        )
 
 
 @dataclass(frozen=True)
@@ -167,7 +194,11 @@ class KeptShop:
         return SqlInventoryStore(self.app.database, self.app.vault)
 
     async def submit(self, *, dry_run: bool = False) -> uuid.UUID:
-        return await self.app.ledger.submit(await self.app.of(InventoryParts).runs.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run)))
+        return await self.app.ledger.submit(
+            await self.app.of(InventoryParts).runs.sync(
+                SyncOrder(account_id=self.account_id, dry_run=dry_run)
+            )
+        )
 
     async def sync(self, *, dry_run: bool = False) -> dict[str, Any]:
         """The run of a sync, as it ended."""
@@ -180,7 +211,9 @@ class KeptShop:
         return row | {"result": json.loads(result) if isinstance(result, str) else result}
 
     async def published(self) -> Rows:
-        return await self.database.read(lambda connection: published_rows(connection, self.account_id))
+        return await self.database.read(
+            lambda connection: published_rows(connection, self.account_id)
+        )
 
     async def check(self, true: Rows) -> None:
         """What is published is this, column by column."""
@@ -194,7 +227,9 @@ class KeptShop:
 
     async def diff(self, run: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """What a sync kept."""
-        return await self.database.read(lambda connection: queries.diff(connection, run["id"], limit=_MOST))
+        return await self.database.read(
+            lambda connection: queries.diff(connection, run["id"], limit=_MOST)
+        )
 
     async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
         def query(connection: Connection) -> list[dict[str, Any]]:
@@ -209,7 +244,9 @@ class KeptShop:
 
 
 @contextlib.asynccontextmanager
-async def kept_shop(database_url: str, seller: Seller, folder: Path, **given: Any) -> AsyncIterator[KeptShop]:
+async def kept_shop(
+    database_url: str, seller: Seller, folder: Path, **given: Any
+) -> AsyncIterator[KeptShop]:
     """An application that works on its queue."""
     async with open_app(shop_settings(database_url, seller, folder, **given)) as app, app.working():
         yield KeptShop(app, seller, await add_account(app), folder)

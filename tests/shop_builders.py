@@ -51,7 +51,16 @@ class Backwards(Vault):
 
 def product_of(number: int = 1, /, **given: Any) -> Product:
     """A valid product; `given` replaces fields, `properties` is an object."""
-    properties = given.pop("properties", {"condition": "Near Mint", "mtg_language": "en", "mtg_foil": False, "signed": False, "altered": False})
+    properties = given.pop(
+        "properties",
+        {
+            "condition": "Near Mint",
+            "mtg_language": "en",
+            "mtg_foil": False,
+            "signed": False,
+            "altered": False,
+        },
+    )
     fields: dict[str, Any] = {
         "id": number,
         "name_en": "Lightning Bolt",
@@ -139,7 +148,11 @@ class Shop:
 
     async def published(self) -> Rows:
         """The products that are not gone, as an export decides them."""
-        return {number: {name: row[name] for name in STAGED} for number, row in (await self.products()).items() if row["gone_at"] is None}
+        return {
+            number: {name: row[name] for name in STAGED}
+            for number, row in (await self.products()).items()
+            if row["gone_at"] is None
+        }
 
     async def products(self) -> Rows:
         """All rows of the account, also the gone ones."""
@@ -148,8 +161,14 @@ class Shop:
 
     async def history(self, run: Run | None = None) -> list[dict[str, Any]]:
         """What was written down, in order."""
-        rows = select(product_history).where(product_history.c.account_id == self.account.id).order_by(product_history.c.id)
-        return await self._rows(rows if run is None else rows.where(product_history.c.run_id == run.id))
+        rows = (
+            select(product_history)
+            .where(product_history.c.account_id == self.account.id)
+            .order_by(product_history.c.id)
+        )
+        return await self._rows(
+            rows if run is None else rows.where(product_history.c.run_id == run.id)
+        )
 
     async def _rows(self, query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any select
         def read(connection: Connection) -> list[dict[str, Any]]:
@@ -164,10 +183,16 @@ async def opened_shop(url: str, **options: Any) -> AsyncIterator[Shop]:
     async with opened(url, **options) as store:
         accounts = SqlAccounts(store.database, Backwards())
         inventory = SqlInventoryStore(store.database, Backwards())
-        account = await inventory.account(await accounts.add(f"shop {uuid.uuid4()}", "a token", SELLER))
+        account = await inventory.account(
+            await accounts.add(f"shop {uuid.uuid4()}", "a token", SELLER)
+        )
         yield Shop(store, inventory, accounts, SqlCatalog(store.database), SqlBlueprints(), account)
 
 
 def counted(counts: Counts) -> Mapping[str, int]:
     """Those that are not zero, but for `unmapped`."""
-    return {name: value for name, value in dataclasses.asdict(counts).items() if value and name != "unmapped"}
+    return {
+        name: value
+        for name, value in dataclasses.asdict(counts).items()
+        if value and name != "unmapped"
+    }

@@ -35,7 +35,19 @@ DAY = 24 * HOUR
 CALM: dict[str, Any] = {"heartbeat_s": 10.0, "dead_after_s": 30.0}
 
 # The order of a klines row without its last, unused field.
-ROW = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+ROW = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "trades",
+    "taker_base",
+    "taker_quote",
+)
 
 
 def ms(moment: str) -> int:
@@ -68,15 +80,24 @@ class Exchange:
         return [request for request in newest if request["path"] == path]
 
     async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
-        async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:
+        async with self.session.request(
+            method, f"{self.url}/simulator/{path}", json=body
+        ) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
-    async def rows(self, symbol: str, timeframe: str, start: int = 0, end: int | None = None) -> list[list[Any]]:
+    async def rows(
+        self, symbol: str, timeframe: str, start: int = 0, end: int | None = None
+    ) -> list[list[Any]]:
         """All it has of a series from `start` to before `end`, asked page by page; without faults."""
         rows: list[list[Any]] = []
         while True:
-            params: dict[str, str | int] = {"symbol": symbol, "interval": timeframe, "limit": 1_000, "startTime": start}
+            params: dict[str, str | int] = {
+                "symbol": symbol,
+                "interval": timeframe,
+                "limit": 1_000,
+                "startTime": start,
+            }
             if end is not None:
                 params["endTime"] = end - 1
             async with self.session.get(f"{self.url}/api/v3/klines", params=params) as response:
@@ -89,7 +110,12 @@ class Exchange:
 
     async def first(self, symbol: str, timeframe: str) -> int:
         """When the oldest candle opens."""
-        params: dict[str, str | int] = {"symbol": symbol, "interval": timeframe, "limit": 1, "startTime": 0}
+        params: dict[str, str | int] = {
+            "symbol": symbol,
+            "interval": timeframe,
+            "limit": 1,
+            "startTime": 0,
+        }
         async with self.session.get(f"{self.url}/api/v3/klines", params=params) as response:
             opened: int = (await response.json())[0][0]
             return opened
@@ -102,8 +128,17 @@ class World:
     app: App
     exchange: Exchange
 
-    async def collect(self, *symbols: str, timeframes: str = "1m", limit: int | None = None, since: int | None = None) -> CollectReport:
-        return await collect_into(self.app, CollectOrder(symbols=symbols, timeframes=timeframes.split(), limit=limit, since=since))
+    async def collect(
+        self,
+        *symbols: str,
+        timeframes: str = "1m",
+        limit: int | None = None,
+        since: int | None = None,
+    ) -> CollectReport:
+        return await collect_into(
+            self.app,
+            CollectOrder(symbols=symbols, timeframes=timeframes.split(), limit=limit, since=since),
+        )
 
     async def read(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
         def query(connection: Connection) -> list[dict[str, Any]]:
@@ -114,27 +149,42 @@ class World:
     async def stored(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[dict[str, Any]]:
         """The candles of a series, in order."""
         wanted = (
-            select(candle_table).join(series, series.c.id == candle_table.c.series_id).join(instrument, instrument.c.id == series.c.instrument_id)
+            select(candle_table)
+            .join(series, series.c.id == candle_table.c.series_id)
+            .join(instrument, instrument.c.id == series.c.instrument_id)
         )
-        wanted = wanted.where(instrument.c.native_symbol == symbol, series.c.timeframe == timeframe).order_by(candle_table.c.open_time)
-        return await self.app.database.read(lambda connection: [dict(row) for row in connection.execute(wanted).mappings()])
+        wanted = wanted.where(
+            instrument.c.native_symbol == symbol, series.c.timeframe == timeframe
+        ).order_by(candle_table.c.open_time)
+        return await self.app.database.read(
+            lambda connection: [dict(row) for row in connection.execute(wanted).mappings()]
+        )
 
     async def table(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[list[Any]]:
         """The same in the words of the exchange."""
         return [[row[name] for name in ROW] for row in await self.stored(symbol, timeframe)]
 
     async def spans(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[Span]:
-        wanted = select(coverage.c.start_time, coverage.c.end_time, coverage.c.state).join(series, series.c.id == coverage.c.series_id)
+        wanted = select(coverage.c.start_time, coverage.c.end_time, coverage.c.state).join(
+            series, series.c.id == coverage.c.series_id
+        )
         wanted = wanted.join(instrument, instrument.c.id == series.c.instrument_id)
-        wanted = wanted.where(instrument.c.native_symbol == symbol, series.c.timeframe == timeframe).order_by(coverage.c.start_time)
+        wanted = wanted.where(
+            instrument.c.native_symbol == symbol, series.c.timeframe == timeframe
+        ).order_by(coverage.c.start_time)
         return await self.app.database.read(
-            lambda connection: [Span(row.start_time, row.end_time, SpanState(row.state)) for row in connection.execute(wanted)]
+            lambda connection: [
+                Span(row.start_time, row.end_time, SpanState(row.state))
+                for row in connection.execute(wanted)
+            ]
         )
 
     async def check_coverage(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> None:
         """STORED names exactly the closed candles that are there."""
         step = Timeframe(timeframe)
-        covered = [span for span in await self.spans(symbol, timeframe) if span.state is SpanState.STORED]
+        covered = [
+            span for span in await self.spans(symbol, timeframe) if span.state is SpanState.STORED
+        ]
         closed = [row for row in await self.stored(symbol, timeframe) if row["closed"]]
         named: list[int] = []
         for span in covered:
@@ -149,14 +199,23 @@ class World:
 
     async def refused(self) -> list[str]:
         """The reasons in quarantine."""
-        return [row["reason"] for row in await self.read("SELECT reason FROM quarantine ORDER BY id")]
+        return [
+            row["reason"] for row in await self.read("SELECT reason FROM quarantine ORDER BY id")
+        ]
 
 
 def settings_for(database_url: str, exchange_url: str, **given: Any) -> Settings:
     """Pauses as short as tests need them, and no deadline that a slow machine misses."""
     patient = {"request_deadline_s": 60.0, "request_idle_s": 60.0, "database_timeout_s": 60.0}
-    short = {"request_attempts": 2, "request_longest_pause_s": 3.0, "binance_weight_per_minute": 1_000_000}
-    return load_settings(database_url=database_url, **({"binance_url": exchange_url, "cardtrader_url": exchange_url} | patient | short | given))
+    short = {
+        "request_attempts": 2,
+        "request_longest_pause_s": 3.0,
+        "binance_weight_per_minute": 1_000_000,
+    }
+    return load_settings(
+        database_url=database_url,
+        **({"binance_url": exchange_url, "cardtrader_url": exchange_url} | patient | short | given),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -168,6 +227,11 @@ async def simulated(**settings: Any) -> AsyncIterator[Exchange]:
 
 
 @contextlib.asynccontextmanager
-async def world(database_url: str, *, simulator: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[World]:
-    async with simulated(**(simulator or {})) as exchange, open_app(settings_for(database_url, exchange.url, **settings)) as app:
+async def world(
+    database_url: str, *, simulator: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    async with (
+        simulated(**(simulator or {})) as exchange,
+        open_app(settings_for(database_url, exchange.url, **settings)) as app,
+    ):
         yield World(app, exchange)

@@ -49,22 +49,42 @@ class App:
         self.database = database
         self.vault = Vault(vault_keys(settings))
         self.tokens = SqlTokens(database)
-        self.runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
+        self.runs = RunQueries(
+            listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s
+        )
         self._budgets = Budgets(database)
-        self.domains = declared_domains(Parts(settings, database, self.vault, self.runs, self._budgets))
-        self._uses: dict[type, Any] = {type(one): one for domain in self.domains.all for one in domain.uses}
-        self.ledger = SqlRunLedger(database, dead_after_s=settings.dead_after_s, entries_of=self.domains.log_entries)
+        self.domains = declared_domains(
+            Parts(settings, database, self.vault, self.runs, self._budgets)
+        )
+        self._uses: dict[type, Any] = {
+            type(one): one for domain in self.domains.all for one in domain.uses
+        }
+        self.ledger = SqlRunLedger(
+            database, dead_after_s=settings.dead_after_s, entries_of=self.domains.log_entries
+        )
         configs = SqlConfigs(database, self.domains.of_exchange)
         self.configs = Configs(self.domains.of_exchange, configs, self.domains.default_exchange)
         self.executor = self.executor_of(self.ledger, attempts=settings.run_attempts)
         judged = [kind.name for kind in self.domains.kinds.values() if kind.judged]
-        self.health = HealthQueries(settings.alert_limits, judged, [rule for domain in self.domains.all for rule in domain.rules])
+        self.health = HealthQueries(
+            settings.alert_limits,
+            judged,
+            [rule for domain in self.domains.all for rule in domain.rules],
+        )
         sender = make_sender(settings)
         self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
         options = AlertingOptions(first_after_s=settings.alert_delay_s)
-        self.alerting = Alerting(alert_book(settings, database, self.vault, self.health), sender, options)
-        self.schedules = SqlSchedules(database, self.domains.planned, dead_after_s=settings.dead_after_s)
-        self.scheduler = Scheduler(self.schedules, check_interval_s=settings.check_interval, first_after_s=settings.scheduler_delay_s)
+        self.alerting = Alerting(
+            alert_book(settings, database, self.vault, self.health), sender, options
+        )
+        self.schedules = SqlSchedules(
+            database, self.domains.planned, dead_after_s=settings.dead_after_s
+        )
+        self.scheduler = Scheduler(
+            self.schedules,
+            check_interval_s=settings.check_interval,
+            first_after_s=settings.scheduler_delay_s,
+        )
 
     def of(self, kind: type[T]) -> T:
         """What a domain declared for its routes and commands; LookupError when no domain here has it."""
@@ -74,7 +94,12 @@ class App:
     def executor_of(self, ledger: RunLedger, *, attempts: int) -> Executor:
         """What works on runs of the ledger; `attempts` includes the first."""
         settings = self.settings
-        options = RunnerOptions(heartbeat_s=settings.heartbeat_s, attempts=attempts, retry_s=settings.run_retry_s, deadline_s=settings.run_deadline_s)
+        options = RunnerOptions(
+            heartbeat_s=settings.heartbeat_s,
+            attempts=attempts,
+            retry_s=settings.run_retry_s,
+            deadline_s=settings.run_deadline_s,
+        )
         limits = ExecutorOptions(max_concurrent=settings.max_concurrent_tasks)
         works = {name: kind.work for name, kind in self.domains.kinds.items()}
         return Executor(ledger, Runner(ledger, options), works, self.database.events, limits)
@@ -99,13 +124,18 @@ class App:
     @contextlib.asynccontextmanager
     async def scheduling(self) -> AsyncIterator[None]:
         """Submit what is due and send alerts while the block runs; what the domains want first is submitted at once."""
-        await self.schedules.put([schedule for domain in self.domains.all for schedule in domain.schedules])
+        await self.schedules.put(
+            [schedule for domain in self.domains.all for schedule in domain.schedules]
+        )
         for domain in self.domains.all:
             if domain.first_runs is not None:
                 for submission in await domain.first_runs():
                     with contextlib.suppress(ConflictError):
                         await self.ledger.submit(submission)
-        async with _background(self.scheduler.run(), "scheduler"), _background(self.alerting.run(), "alerting"):
+        async with (
+            _background(self.scheduler.run(), "scheduler"),
+            _background(self.alerting.run(), "alerting"),
+        ):
             yield
 
 
@@ -129,7 +159,11 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
     async with owned_database(settings, serving=serving) as database:
         await migrate(database)
         app = App(settings, database)
-        await database.write(lambda connection: make_tables(connection, [table for one in app.domains.all for table in one.tables]))
+        await database.write(
+            lambda connection: make_tables(
+                connection, [table for one in app.domains.all for table in one.tables]
+            )
+        )
         if database.file:
             await asyncio.to_thread(discard_stages, database)
             await app.ledger.put_back_all()
@@ -140,16 +174,25 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
             yield app
 
 
-def alert_book(settings: Settings, database: Database, vault: Vault, health: HealthQueries) -> SqlAlertBook:
+def alert_book(
+    settings: Settings, database: Database, vault: Vault, health: HealthQueries
+) -> SqlAlertBook:
     """Where the states of alerts are kept."""
     policy = Policy(
-        cooldown_ms=int(settings.alert_cooldown_s * 1000), settle_ms=int(settings.alert_settle_s * 1000), recovered=health.rules.recovered
+        cooldown_ms=int(settings.alert_cooldown_s * 1000),
+        settle_ms=int(settings.alert_settle_s * 1000),
+        recovered=health.rules.recovered,
     )
     # Nobody still sends a message whose deadline is over twice.
-    options = BookOptions(interval_s=settings.alert_interval_s, claim_s=2 * settings.alert_deadline_s + settings.database_timeout_s)
+    options = BookOptions(
+        interval_s=settings.alert_interval_s,
+        claim_s=2 * settings.alert_deadline_s + settings.database_timeout_s,
+    )
     return SqlAlertBook(database, vault, health, policy, options)
 
 
 def make_sender(settings: Settings) -> Sender:
     """What sends alerts out."""
-    return Sender(deadline_s=settings.alert_deadline_s, allow_private=settings.alert_private_targets)
+    return Sender(
+        deadline_s=settings.alert_deadline_s, allow_private=settings.alert_private_targets
+    )

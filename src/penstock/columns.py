@@ -105,11 +105,17 @@ class Timestamp(TypeDecorator[int]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The database's own type."""
-        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Integer())
+        return dialect.type_descriptor(
+            TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Integer()
+        )
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> dt.datetime | int | None:
         """Milliseconds on their way in."""
-        return value if value is None or dialect.name != "postgresql" else _EPOCH + dt.timedelta(milliseconds=value)
+        return (
+            value
+            if value is None or dialect.name != "postgresql"
+            else _EPOCH + dt.timedelta(milliseconds=value)
+        )
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Milliseconds on their way out."""
@@ -139,7 +145,9 @@ def _to_ms(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
 @compiles(_ToMs, "postgresql")
 def _to_ms_postgresql(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
     # In doubles, which is three times as fast as numeric; the cast rounds, and ms of all years to 9999 stay exact.
-    return f"CAST(date_part('epoch', {compiler.process(element.column, **context)}) * 1000 AS bigint)"
+    return (
+        f"CAST(date_part('epoch', {compiler.process(element.column, **context)}) * 1000 AS bigint)"
+    )
 
 
 @compiles(_AsText)

@@ -212,7 +212,9 @@ class RunFailedError(StopError):
     code = "run_failed"
 
 
-def error_of(code: str, message: str, *, field: str = "", task_id: str | None = None) -> PenstockError:
+def error_of(
+    code: str, message: str, *, field: str = "", task_id: str | None = None
+) -> PenstockError:
     """The error that an answer of the API, or the record of a run, names by its code."""
     kind = next((one for one in _below(PenstockError) if vars(one).get("code") == code), None)
     if kind is None:

@@ -35,7 +35,9 @@ class Foreground(SqlRunLedger):
 
     def __init__(self, app: App) -> None:
         dead_after_s = app.settings.dead_after_s
-        super().__init__(app.database, dead_after_s=dead_after_s, entries_of=app.domains.log_entries)
+        super().__init__(
+            app.database, dead_after_s=dead_after_s, entries_of=app.domains.log_entries
+        )
         self._has_file = app.database.file is not None
         self._executor = app.executor_of(self, attempts=1)
         self._working: dict[uuid.UUID, asyncio.Task[Outcome]] = {}

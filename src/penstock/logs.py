@@ -26,7 +26,9 @@ def log_to_stderr(level: str) -> None:
     """
     on_terminal = sys.stderr.isatty()
     rendering: Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if on_terminal else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if on_terminal
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -37,7 +39,9 @@ def log_to_stderr(level: str) -> None:
             mask_secrets,
             rendering,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -65,4 +69,7 @@ def _masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a log line holds an
         case _ if _SECRET_NAMES.search(name):
             return _MASK
         case _:
-            return TOKEN_PATTERN.sub(_MASK, _URL_PASSWORD.sub(rf"\1{_MASK}", value if isinstance(value, str) else repr(value)))
+            return TOKEN_PATTERN.sub(
+                _MASK,
+                _URL_PASSWORD.sub(rf"\1{_MASK}", value if isinstance(value, str) else repr(value)),
+            )

@@ -58,7 +58,11 @@ async def open_reader(settings: Settings) -> AsyncIterator[Database]:
 
 @contextlib.asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    options = DatabaseOptions(pool_size=settings.database_pool_size, threads=settings.database_threads, timeout_s=settings.database_timeout_s)
+    options = DatabaseOptions(
+        pool_size=settings.database_pool_size,
+        threads=settings.database_threads,
+        timeout_s=settings.database_timeout_s,
+    )
     database = Database(parse_url(settings.database_url), options)
     try:
         yield database
@@ -78,7 +82,9 @@ async def check_database(settings: Settings) -> str:
         if database.file and not database.file.exists():
             return "none yet, the first collection makes it"
     async with open_reader(settings) as database:
-        return await database.read(lambda connection: f"{server_version(connection)} answers, schema {version(connection)}")
+        return await database.read(
+            lambda connection: f"{server_version(connection)} answers, schema {version(connection)}"
+        )
 
 
 async def migrate_database(settings: Settings) -> tuple[str | None, str]:

@@ -68,7 +68,11 @@ def collect(
     `penstock.errors`: InvalidInputError for names that the exchange does not have, ConflictError when another process owns the SQLite file or
     collects the same series.
     """
-    return _wait(collect_async(symbols, timeframes, exchange=exchange, limit=limit, since=since, database=database))
+    return _wait(
+        collect_async(
+            symbols, timeframes, exchange=exchange, limit=limit, since=since, database=database
+        )
+    )
 
 
 async def collect_async(
@@ -81,7 +85,9 @@ async def collect_async(
     database: str | None = None,
 ) -> CollectReport:
     """`collect` for a running event loop; cancelling it ends the run as cancelled, and whole pages that were written stay."""
-    order = CollectOrder(symbols=symbols, timeframes=timeframes, exchange=exchange, limit=limit, since=since)
+    order = CollectOrder(
+        symbols=symbols, timeframes=timeframes, exchange=exchange, limit=limit, since=since
+    )
     settings = load_settings(database_url=database)
     log_to_stderr_unless_set(settings.log_level or "warning")
     async with open_app(settings) as app:
@@ -122,7 +128,17 @@ def candles(
 
     Raises NotFoundError for a series that was never collected.
     """
-    return _wait(candles_async(symbol, timeframe, limit=limit, exchange=exchange, start=start, end=end, database=database))
+    return _wait(
+        candles_async(
+            symbol,
+            timeframe,
+            limit=limit,
+            exchange=exchange,
+            start=start,
+            end=end,
+            database=database,
+        )
+    )
 
 
 async def candles_async(
@@ -137,7 +153,9 @@ async def candles_async(
 ) -> Sequence[StoredCandle]:
     """`candles` for a running event loop."""
     (step,) = parse_timeframes([timeframe])
-    query = CandleQuery(exchange=exchange, symbol=symbol, timeframe=step, limit=limit, start=start, end=end)
+    query = CandleQuery(
+        exchange=exchange, symbol=symbol, timeframe=step, limit=limit, start=start, end=end
+    )
     async with open_reader(load_settings(database_url=database)) as reader:
         return await reader.read(lambda connection: queries.candles(connection, query))
 

@@ -72,7 +72,13 @@ class Penstock:
 
     def with_settings(self, **settings: str) -> Penstock:
         """The same with more settings, such as `database_url`."""
-        return replace(self, environment={**self.environment, **{f"PENSTOCK_{name.upper()}": value for name, value in settings.items()}})
+        return replace(
+            self,
+            environment={
+                **self.environment,
+                **{f"PENSTOCK_{name.upper()}": value for name, value in settings.items()},
+            },
+        )
 
     def process_environment(self) -> dict[str, str]:
         return {
@@ -108,7 +114,11 @@ class Penstock:
     async def _started(self, *words: str) -> AsyncIterator[Command]:
         process = await start(*words, environment=self.process_environment(), folder=self.folder)
         try:
-            yield Command(process, self.secrets, self.environment.get("PYTHONIOENCODING", "utf-8").partition(":")[0])
+            yield Command(
+                process,
+                self.secrets,
+                self.environment.get("PYTHONIOENCODING", "utf-8").partition(":")[0],
+            )
         finally:
             if process.returncode is None:
                 process.kill()
@@ -117,7 +127,9 @@ class Penstock:
     @contextlib.asynccontextmanager
     async def serving(self, *words: str) -> AsyncIterator[Service]:
         """A service of which only the test wants something: its own schedule begins after any test."""
-        async with self.with_settings(scheduler_delay_s="3600").started("serve", "--port", "0", *words) as command:
+        async with self.with_settings(scheduler_delay_s="3600").started(
+            "serve", "--port", "0", *words
+        ) as command:
             url = url_in(await command.says("Penstock serves at"))
             async with aiohttp.ClientSession(url) as session:
                 yield Service(command, url, session)
@@ -128,13 +140,19 @@ class Penstock:
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in connection.execute(text(query))]
 
-        async with open_reader(load_settings(database_url=self.environment.get("PENSTOCK_DATABASE_URL"))) as database:
+        async with open_reader(
+            load_settings(database_url=self.environment.get("PENSTOCK_DATABASE_URL"))
+        ) as database:
             return await database.read(read)
 
     @property
     def secrets(self) -> list[str]:
         """What no command may ever print."""
-        url = self.environment.get("PENSTOCK_DATABASE_URL") or self.environment.get("DATABASE_URL") or ""
+        url = (
+            self.environment.get("PENSTOCK_DATABASE_URL")
+            or self.environment.get("DATABASE_URL")
+            or ""
+        )
         return [word for word in [urlsplit(url).password] if word]
 
 
@@ -186,10 +204,14 @@ class Service:
 
     async def start(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> str:
         """Start a collection; gives its task."""
-        answer = await self.call("POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more)
+        answer = await self.call(
+            "POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more
+        )
         return str(answer["task_id"])
 
-    async def until(self, task_id: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    async def until(
+        self, task_id: str, holds: Callable[[dict[str, Any]], object]
+    ) -> dict[str, Any]:
         """The task, as soon as it is as wished."""
         async with asyncio.timeout(_PATIENCE_S):
             while not holds(task := await self.call("GET", f"/task/{task_id}")):
@@ -198,12 +220,17 @@ class Service:
 
     async def ended(self, task_id: str) -> dict[str, Any]:
         """The task once it has ended."""
-        return await self.until(task_id, lambda task: task["status"] in {"completed", "failed", "cancelled"})
+        return await self.until(
+            task_id, lambda task: task["status"] in {"completed", "failed", "cancelled"}
+        )
 
 
 async def put_faults(exchange: str, *faults: dict[str, Any]) -> None:
     """Let the simulated exchange have these faults and no others."""
-    async with aiohttp.ClientSession() as session, session.put(f"{exchange}/simulator/faults", json=list(faults)) as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(f"{exchange}/simulator/faults", json=list(faults)) as answer,
+    ):
         assert answer.status == 200, await answer.text()
 
 

@@ -21,4 +21,6 @@ async def exchange() -> AsyncIterator[str]:
 @pytest.fixture
 def penstock(tmp_path: Path, exchange: str) -> Penstock:
     """The program of a user who has never run it before, and whose Binance is the simulated one."""
-    return Penstock(tmp_path).with_settings(binance_url=exchange, request_attempts="1", database_timeout_s="3")
+    return Penstock(tmp_path).with_settings(
+        binance_url=exchange, request_attempts="1", database_timeout_s="3"
+    )

@@ -46,7 +46,13 @@ class Commands:
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         out = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "penstock", *words, stdout=out, stderr=asyncio.subprocess.STDOUT, env=dict(self.environment)
+            sys.executable,
+            "-m",
+            "penstock",
+            *words,
+            stdout=out,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(self.environment),
         )
 
     @contextlib.asynccontextmanager
@@ -72,7 +78,15 @@ def commands(package: Path, folder: Path, **settings: str) -> Commands:
     """The program with these settings."""
     paths = os.pathsep.join(map(str, (package, ROOT, SOURCE)))
     named = {f"PENSTOCK_{name.upper()}": value for name, value in settings.items()}
-    return Commands({"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "120", "PYTHONPATH": paths, **named})
+    return Commands(
+        {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "COLUMNS": "120",
+            "PYTHONPATH": paths,
+            **named,
+        }
+    )
 
 
 async def get(session: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401 - JSON
@@ -83,6 +97,9 @@ async def get(session: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401
 
 async def until_ended(session: aiohttp.ClientSession, task_id: str) -> dict[str, Any]:
     async with asyncio.timeout(_PATIENCE_S):
-        while (task := await get(session, f"/api/v1/data-collector/task/{task_id}"))["status"] in {"pending", "running"}:
+        while (task := await get(session, f"/api/v1/data-collector/task/{task_id}"))["status"] in {
+            "pending",
+            "running",
+        }:
             await asyncio.sleep(0.05)  # the user of an HTTP API has nothing else to wait for
     return dict(task)

@@ -40,7 +40,9 @@ class Seller:
 
     async def changes(self, **percent: float | list[str]) -> None:
         """The next version of the inventory: so many products are `changed`, `gone`, `new`."""
-        async with self.session.post(f"{self.url}/simulator/accounts/{TOKEN}/versions", json=percent) as answer:
+        async with self.session.post(
+            f"{self.url}/simulator/accounts/{TOKEN}/versions", json=percent
+        ) as answer:
             assert answer.status == 200, await answer.text()
 
     async def faults(self, *faults: dict[str, Any]) -> None:
@@ -50,8 +52,13 @@ class Seller:
     @contextlib.asynccontextmanager
     async def app(self) -> AsyncIterator[App]:
         """His application, in the process of the test."""
-        given = {name.removeprefix("PENSTOCK_").lower(): value for name, value in self.penstock.environment.items()}
-        async with open_app(load_settings(**given, export_folder=self.penstock.folder / "exports")) as app:
+        given = {
+            name.removeprefix("PENSTOCK_").lower(): value
+            for name, value in self.penstock.environment.items()
+        }
+        async with open_app(
+            load_settings(**given, export_folder=self.penstock.folder / "exports")
+        ) as app:
             yield app
 
     async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
@@ -61,10 +68,14 @@ class Seller:
         """
         async with self.app() as app:
             known = [one["id"] for one in await Inventories(app.database, app.settings).accounts()]
-            account_id = known[0] if known else await app.of(InventoryParts).accounts.add("shop", TOKEN)
+            account_id = (
+                known[0] if known else await app.of(InventoryParts).accounts.add("shop", TOKEN)
+            )
             async with foreground(app) as here:
                 client = Client(InProcess(app, here), app.settings)
-                ended = await synced(client, (f"{ACCOUNTS}/{account_id}/sync", {"dry_run": dry_run}))
+                ended = await synced(
+                    client, (f"{ACCOUNTS}/{account_id}/sync", {"dry_run": dry_run})
+                )
                 await here.work_off()
             return ended
 
@@ -72,7 +83,15 @@ class Seller:
 @contextlib.asynccontextmanager
 async def a_seller(penstock: Penstock, database_url: str) -> AsyncIterator[Seller]:
     """A seller of PRODUCTS products, and another one of five, with the token `other`."""
-    settings = SimulatorSettings(symbols=2, accounts=(f"{TOKEN}:{PRODUCTS}", "other:5"), expansions=2, limits=False)
+    settings = SimulatorSettings(
+        symbols=2, accounts=(f"{TOKEN}:{PRODUCTS}", "other:5"), expansions=2, limits=False
+    )
     async with running(settings) as url, aiohttp.ClientSession() as session:
-        given = {"database_url": database_url, "cardtrader_url": url, "secret_key": new_key(), "request_attempts": "1", "run_attempts": "1"}
+        given = {
+            "database_url": database_url,
+            "cardtrader_url": url,
+            "secret_key": new_key(),
+            "request_attempts": "1",
+            "run_attempts": "1",
+        }
         yield Seller(url, session, penstock.with_settings(**given))

@@ -97,8 +97,18 @@ async def on_a_terminal(penstock: Penstock, *words: str) -> AsyncIterator[Termin
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (_ROWS, penstock.columns))
     # A terminal says itself how wide it is.
-    environment = {name: value for name, value in penstock.process_environment().items() if name != "COLUMNS"} | {"TERM": "xterm"}
-    process = await start("penstock", *words, stdin=theirs, stdout=theirs, stderr=theirs, environment=environment, folder=penstock.folder)
+    environment = {
+        name: value for name, value in penstock.process_environment().items() if name != "COLUMNS"
+    } | {"TERM": "xterm"}
+    process = await start(
+        "penstock",
+        *words,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        environment=environment,
+        folder=penstock.folder,
+    )
     os.close(theirs)
     terminal = Terminal(process, ours)
     try:

@@ -23,7 +23,10 @@ _REFRESH = "/api/v1/data-collector/refresh-symbols"
 
 async def _status(url: str, token: str | None, method: str = "GET", path: str = _TASKS) -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with aiohttp.ClientSession() as session, session.request(method, url + path, headers=headers) as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url + path, headers=headers) as answer,
+    ):
         return answer.status
 
 
@@ -33,22 +36,38 @@ async def _token(penstock: Penstock, scope: str, *more: str) -> str:
     return ended.out.strip()
 
 
-async def test_a_service_is_opened_to_others_by_tokens(penstock: Penstock, database_url: str) -> None:
+async def test_a_service_is_opened_to_others_by_tokens(
+    penstock: Penstock, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url)
     refused = await penstock(*_SERVE)
     assert refused.code == 2
     assert "penstock token create --name me --scope admin" in refused.complaint
 
-    admin, read = await _token(penstock, "admin", "--expires", "90d"), await _token(penstock, "read")
+    admin, read = (
+        await _token(penstock, "admin", "--expires", "90d"),
+        await _token(penstock, "read"),
+    )
     owner = penstock.with_settings(token=admin)
     async with penstock.started(*_SERVE) as serving:
         url = url_in(await serving.says("Penstock serves at"))
-        assert [await _status(url, token) for token in (admin, read, "wrong", None)] == [200, 200, 401, 401]
-        assert [await _status(url, token, "POST", _REFRESH) for token in (read, "wrong")] == [403, 401]
+        assert [await _status(url, token) for token in (admin, read, "wrong", None)] == [
+            200,
+            200,
+            401,
+            401,
+        ]
+        assert [await _status(url, token, "POST", _REFRESH) for token in (read, "wrong")] == [
+            403,
+            401,
+        ]
         assert await _status(url, admin, "POST", _REFRESH) in {202, 409}
 
         assert (await owner("tasks", "--url", url, "--json")).code == 0
-        nobody, reader = await penstock("tasks", "--url", url), await penstock.with_settings(token=read)("cancel", "0" * 32, "--url", url)
+        nobody, reader = (
+            await penstock("tasks", "--url", url),
+            await penstock.with_settings(token=read)("cancel", "0" * 32, "--url", url),
+        )
         assert (nobody.code, reader.code) == (7, 7)
         assert nobody.complaint.endswith("commands send the one of PENSTOCK_TOKEN")
         assert "needs a token with the scope operate" in reader.complaint
@@ -60,9 +79,16 @@ async def test_a_service_is_opened_to_others_by_tokens(penstock: Penstock, datab
 
     async with penstock.started(*_SERVE) as serving:
         url = url_in(await serving.says("Penstock serves at"))
-        assert [await _status(url, token) for token in (admin, read, operate, None)] == [200, 200, 200, 401]
+        assert [await _status(url, token) for token in (admin, read, operate, None)] == [
+            200,
+            200,
+            200,
+            401,
+        ]
         listed = {one["name"]: one for one in (await penstock("token", "list", "--json")).json}
-        assert {name: one["scope"] for name, one in listed.items()} == {name: name for name in ("admin", "read", "operate")}
+        assert {name: one["scope"] for name, one in listed.items()} == {
+            name: name for name in ("admin", "read", "operate")
+        }
         assert listed["admin"]["expires_at"] > listed["admin"]["created_at"]
 
         assert (await owner("token", "revoke", str(listed["read"]["id"]))).code == 0
@@ -74,16 +100,26 @@ async def test_a_service_is_opened_to_others_by_tokens(penstock: Penstock, datab
     assert not [token for token in (admin, read, operate) if token in ended.out + ended.err]
 
 
-async def test_the_admin_token_of_a_deployment_is_enough(penstock: Penstock, sqlite_database: str) -> None:
+async def test_the_admin_token_of_a_deployment_is_enough(
+    penstock: Penstock, sqlite_database: str
+) -> None:
     penstock = penstock.with_settings(database_url=sqlite_database)
     weak = await penstock.with_settings(admin_token="too short")(*_SERVE)
     assert (weak.code, "too short" in weak.err) == (2, False)
     assert "admin_token: it needs 32 ASCII characters or more" in weak.complaint
     secret = "the-admin-token-of-this-deployment-1"
-    async with penstock.with_settings(admin_token=secret, allowed_hosts="penstock.example").started(*_SERVE) as serving:
+    async with penstock.with_settings(admin_token=secret, allowed_hosts="penstock.example").started(
+        *_SERVE
+    ) as serving:
         url = url_in(await serving.says("Penstock serves at"))
-        assert [await _status(url, token) for token in (secret, None, secret + "x")] == [200, 401, 401]
-        async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {secret}"}) as session:
+        assert [await _status(url, token) for token in (secret, None, secret + "x")] == [
+            200,
+            401,
+            401,
+        ]
+        async with aiohttp.ClientSession(
+            url, headers={"Authorization": f"Bearer {secret}"}
+        ) as session:
             for host, status in (("penstock.example", 200), ("other.example", 403)):
                 async with session.get(_TASKS, headers={"Host": host}) as answer:
                     assert answer.status == status
@@ -111,22 +147,34 @@ async def test_bad_input_of_a_token_command_is_named_and_makes_nothing(penstock:
     assert (unknown.code, unknown.complaint.startswith("there is no token 7")) == (2, True)
 
 
-async def test_the_doctor_tells_a_wrong_key_and_shows_no_secret(penstock: Penstock, sqlite_database: str) -> None:
+async def test_the_doctor_tells_a_wrong_key_and_shows_no_secret(
+    penstock: Penstock, sqlite_database: str
+) -> None:
     penstock = penstock.with_settings(database_url=sqlite_database)
     await penstock("migrate")
     with sqlite3.connect(sqlite_database.removeprefix("sqlite:///")) as file:
-        file.execute("INSERT INTO alert_target (name, kind, url, shown, created_at) VALUES ('x', 'webhook', 'sealed', 'x', 0)")
+        file.execute(
+            "INSERT INTO alert_target (name, kind, url, shown, created_at) VALUES ('x', 'webhook', 'sealed', 'x', 0)"
+        )
     file.close()
     key = new_key()
     told = await penstock.with_settings(secret_key=key, admin_token="x" * 40)("doctor")
     assert told.code == 1
-    assert "secrets: PENSTOCK_SECRET_KEY: secrets in this database were sealed with another key" in told.out
+    assert (
+        "secrets: PENSTOCK_SECRET_KEY: secrets in this database were sealed with another key"
+        in told.out
+    )
     assert not [secret for secret in (key, "x" * 40) if secret in told.out + told.err]
     rotated = await penstock.with_settings(secret_key=key)("rotate-key")
     assert rotated.code == 2
     assert "sealed with another key" in rotated.complaint
 
 
-async def test_a_key_can_be_rotated_before_there_is_anything_to_seal(penstock: Penstock, sqlite_database: str) -> None:
+async def test_a_key_can_be_rotated_before_there_is_anything_to_seal(
+    penstock: Penstock, sqlite_database: str
+) -> None:
     ended = await penstock.with_settings(database_url=sqlite_database)("rotate-key")
-    assert (ended.code, ended.out) == (0, "0 secrets sealed with the newest key; older keys are needed no longer\n")
+    assert (ended.code, ended.out) == (
+        0,
+        "0 secrets sealed with the newest key; older keys are needed no longer\n",
+    )

@@ -29,14 +29,32 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def alerted(penstock: Penstock, database_url: str) -> Penstock:
     """Looks as often as a test wants to wait for; nothing is late, for nothing is collected by itself."""
-    often = {"alert_interval_s": "0.2", "alert_delay_s": "0", "alert_settle_s": "0.2", "alert_deadline_s": "5"}
-    never = {"symbols": "BTC/USDT", "timeframes": "1M", "scheduler_delay_s": "3600", "collection_interval": "86400"}
-    return penstock.with_settings(database_url=database_url, secret_key=new_key(), alert_private_targets="true", **often, **never)
+    often = {
+        "alert_interval_s": "0.2",
+        "alert_delay_s": "0",
+        "alert_settle_s": "0.2",
+        "alert_deadline_s": "5",
+    }
+    never = {
+        "symbols": "BTC/USDT",
+        "timeframes": "1M",
+        "scheduler_delay_s": "3600",
+        "collection_interval": "86400",
+    }
+    return penstock.with_settings(
+        database_url=database_url,
+        secret_key=new_key(),
+        alert_private_targets="true",
+        **often,
+        **never,
+    )
 
 
 @contextlib.contextmanager
 def _connected(url: str) -> Iterator[Connection]:
-    engine = create_engine(parse_url(url), connect_args={"timeout": 60} if url.startswith("sqlite") else {})
+    engine = create_engine(
+        parse_url(url), connect_args={"timeout": 60} if url.startswith("sqlite") else {}
+    )
     with engine.begin() as connection:
         yield connection
     engine.dispose()
@@ -44,18 +62,26 @@ def _connected(url: str) -> Iterator[Connection]:
 
 def _executions(url: str, status: str, count: int) -> None:
     """What other runs would have logged."""
-    now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)" if url.startswith("sqlite") else "now()"
+    now = (
+        "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+        if url.startswith("sqlite")
+        else "now()"
+    )
     row = f"(1, 'collect_data_1', 'data_collection', {now}, 1.0, '{status}')"
     columns = "(run_id, job_name, job_type, started_at, duration_seconds, status)"
     with _connected(url) as connection:
-        connection.execute(text(f"INSERT INTO job_execution_logs {columns} VALUES {', '.join([row] * count)}"))
+        connection.execute(
+            text(f"INSERT INTO job_execution_logs {columns} VALUES {', '.join([row] * count)}")
+        )
 
 
 def _firing(listed: Any) -> set[str]:  # noqa: ANN401 - JSON
     return {one["rule"] for one in listed if one["state"] == "firing"}
 
 
-async def test_an_alert_fires_survives_a_restart_and_is_resolved(alerted: Penstock, database_url: str, receiver: Receiver) -> None:
+async def test_an_alert_fires_survives_a_restart_and_is_resolved(
+    alerted: Penstock, database_url: str, receiver: Receiver
+) -> None:
     assert (await alerted("migrate")).code == 0
     added = await alerted("alert", "targets", "add", "mine", receiver.url + "/hook")
     assert (added.code, len(added.out.strip()) > 30) == (0, True), added.err
@@ -87,8 +113,15 @@ async def test_of_two_processes_that_look_one_sends_and_the_other_is_left_withou
     penstock: Penstock, postgres_database: str, receiver: Receiver
 ) -> None:
     """No cool-down, so that a second look would be a second message."""
-    once = {"alert_interval_s": "3600", "alert_cooldown_s": "0", "alert_delay_s": "0", "scheduler_delay_s": "3600"}
-    penstock = penstock.with_settings(database_url=postgres_database, secret_key=new_key(), alert_private_targets="true", **once)
+    once = {
+        "alert_interval_s": "3600",
+        "alert_cooldown_s": "0",
+        "alert_delay_s": "0",
+        "scheduler_delay_s": "3600",
+    }
+    penstock = penstock.with_settings(
+        database_url=postgres_database, secret_key=new_key(), alert_private_targets="true", **once
+    )
     assert (await penstock("alert", "targets", "add", "mine", receiver.url)).code == 0
     _executions(postgres_database, "failed", 20)
     async with penstock.started("worker") as one, penstock.started("worker") as other:
@@ -99,9 +132,19 @@ async def test_of_two_processes_that_look_one_sends_and_the_other_is_left_withou
     assert len(receiver.received) == 1
 
 
-async def test_targets_are_managed_beside_a_service_and_without_one(alerted: Penstock, receiver: Receiver) -> None:
+async def test_targets_are_managed_beside_a_service_and_without_one(
+    alerted: Penstock, receiver: Receiver
+) -> None:
     async def walk(name: str) -> None:
-        added = await alerted("alert", "targets", "add", name, receiver.url + "/secret", "--signing-key", "a key of my own making")
+        added = await alerted(
+            "alert",
+            "targets",
+            "add",
+            name,
+            receiver.url + "/secret",
+            "--signing-key",
+            "a key of my own making",
+        )
         assert (added.code, added.out) == (0, "a key of my own making\n"), added.err
         listed = await alerted("alert", "targets", "list", "--json")
         [one] = listed.json
@@ -124,10 +167,24 @@ async def test_targets_are_managed_beside_a_service_and_without_one(alerted: Pen
 
 async def test_bad_targets_are_refused_in_one_line(penstock: Penstock) -> None:
     refused = {
-        ("alert", "targets", "add", "mine", "http://127.0.0.1:8000/"): "PENSTOCK_ALERT_PRIVATE_TARGETS",
+        (
+            "alert",
+            "targets",
+            "add",
+            "mine",
+            "http://127.0.0.1:8000/",
+        ): "PENSTOCK_ALERT_PRIVATE_TARGETS",
         ("alert", "targets", "add", "mine", "nowhere"): "url: give a webhook",
         ("alert", "targets", "add", "", "https://example.org/"): "name: ",
-        ("alert", "targets", "add", "mine", "https://example.org/", "--signing-key", "short"): "signing-key: ",
+        (
+            "alert",
+            "targets",
+            "add",
+            "mine",
+            "https://example.org/",
+            "--signing-key",
+            "short",
+        ): "signing-key: ",
         ("alert", "targets", "remove", "0"): "see penstock alert targets remove --help",
     }
     for words, complaint in refused.items():

@@ -97,7 +97,10 @@ def _plain(text: str) -> str:
 
 async def _both(penstock: Penstock, walk: Walk) -> None:
     """Alone and beside a service, each with a database of its own."""
-    alone, beside = (penstock.with_settings(database_url=f"sqlite:///{penstock.folder}/{name}.db") for name in ("alone", "beside"))
+    alone, beside = (
+        penstock.with_settings(database_url=f"sqlite:///{penstock.folder}/{name}.db")
+        for name in ("alone", "beside")
+    )
     async with beside.serving():
         here, there = await asyncio.gather(_walked(alone, walk), _walked(beside, walk))
     assert [(words, code) for words, code, *_ in here] == walk
@@ -110,7 +113,9 @@ def impatient(penstock: Penstock) -> Penstock:
     return penstock.with_settings(run_attempts="1", alert_private_targets="true")
 
 
-async def test_what_changes_candles_configs_alerts_and_tokens(impatient: Penstock, exchange: str) -> None:
+async def test_what_changes_candles_configs_alerts_and_tokens(
+    impatient: Penstock, exchange: str
+) -> None:
     await put_faults(exchange, _ERROR)
     (impatient.folder / "configs.yaml").write_text(_CONFIGS, encoding="utf-8")
     await _both(impatient, _MARKET)

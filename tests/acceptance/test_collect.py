@@ -33,13 +33,20 @@ _FIELDS = {
 _MINUTE = 60_000
 
 
-async def test_collect_writes_what_is_missing_and_the_next_one_only_what_is_new(penstock: Penstock, exchange: str, database_url: str) -> None:
+async def test_collect_writes_what_is_missing_and_the_next_one_only_what_is_new(
+    penstock: Penstock, exchange: str, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url)
     collect = ("collect", "BTC/USDT", "ethusdt", "-t", "1m,5m", "-t", "1h", "-t", "5m", "--json")
 
     first = (await penstock(*collect, "--limit", "50")).json
     assert set(first) == _FIELDS
-    assert (first["symbols"], first["timeframes"], first["candles_written"], first["candles_unchanged"]) == (2, 3, 300, 0)
+    assert (
+        first["symbols"],
+        first["timeframes"],
+        first["candles_written"],
+        first["candles_unchanged"],
+    ) == (2, 3, 300, 0)
     assert first["requests"] >= 6
     assert first["rows_per_second"] > 0
     assert first["failures"] == {}
@@ -51,14 +58,21 @@ async def test_collect_writes_what_is_missing_and_the_next_one_only_what_is_new(
     again = (await penstock(*collect)).json
     assert again["candles_written"] == 0
 
-    async with aiohttp.ClientSession() as session, session.put(f"{exchange}/simulator/clock", json={"now": NOON + 5 * _MINUTE + 30_000}) as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(
+            f"{exchange}/simulator/clock", json={"now": NOON + 5 * _MINUTE + 30_000}
+        ) as answer,
+    ):
         assert answer.status == 200
     later = (await penstock(*collect)).json
     # Of each symbol: five new minutes and the one that was open, one new 5m and the open one, the open hour.
     assert later["candles_written"] == 2 * (6 + 2 + 1)
 
 
-async def test_since_reaches_back_and_limit_counts_for_an_empty_series_only(penstock: Penstock) -> None:
+async def test_since_reaches_back_and_limit_counts_for_an_empty_series_only(
+    penstock: Penstock,
+) -> None:
     done = await penstock("collect", "BTCUSDT", "-t", "1h", "--limit", "3")
     assert (done.code, done.err) == (0, "")
     place, written, effort = done.out.splitlines()
@@ -66,13 +80,21 @@ async def test_since_reaches_back_and_limit_counts_for_an_empty_series_only(pens
     assert written == "3 candles written (3 new, 0 updated), 0 unchanged"
     assert "rows/s" in effort
 
-    assert (await penstock("collect", "BTCUSDT", "-t", "1h", "--limit", "30", "--json")).json["candles_written"] == 0
-    assert (await penstock("collect", "BTCUSDT", "-t", "1h", "--since", "2026-01-15T05:00", "--json")).json["candles_written"] == 5
+    assert (await penstock("collect", "BTCUSDT", "-t", "1h", "--limit", "30", "--json")).json[
+        "candles_written"
+    ] == 0
+    assert (
+        await penstock("collect", "BTCUSDT", "-t", "1h", "--since", "2026-01-15T05:00", "--json")
+    ).json["candles_written"] == 5
     stored = (await penstock("candles", "btc/usdt", "-t", "1h", "--json")).json
-    assert [candle["open_time"] for candle in stored] == [NOON - hours * 60 * _MINUTE for hours in range(7, -1, -1)]
+    assert [candle["open_time"] for candle in stored] == [
+        NOON - hours * 60 * _MINUTE for hours in range(7, -1, -1)
+    ]
 
 
-async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it_was(penstock: Penstock) -> None:
+async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it_was(
+    penstock: Penstock,
+) -> None:
     refused = {
         "collect BTCUSTD -t 1m": "symbol: unknown symbol 'BTCUSTD'; did you mean BTC/USDT",
         "collect BTC/USDT -t 7m": "timeframe: unknown timeframe '7m'; use one of 5m, 3m, 1m",
@@ -90,7 +112,9 @@ async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it
     assert not penstock.data.exists()
 
 
-async def test_what_cannot_be_reached_now_is_said_in_one_line_with_its_exit_code(penstock: Penstock) -> None:
+async def test_what_cannot_be_reached_now_is_said_in_one_line_with_its_exit_code(
+    penstock: Penstock,
+) -> None:
     (penstock.folder / "file").write_text("not a folder")
     collect = "collect BTC/USDT -t 1m --database"
     commands = {
@@ -103,20 +127,28 @@ async def test_what_cannot_be_reached_now_is_said_in_one_line_with_its_exit_code
         assert commands[command] in ended.complaint
         assert "secret" not in ended.err
 
-    ended = await penstock.with_settings(binance_url="http://127.0.0.1:1")("collect", "BTC/USDT", "-t", "1m")
+    ended = await penstock.with_settings(binance_url="http://127.0.0.1:1")(
+        "collect", "BTC/USDT", "-t", "1m"
+    )
     assert ended.code == 4
     assert "Cannot connect to host 127.0.0.1:1" in ended.complaint
     assert not penstock.data.exists()
 
 
-async def test_some_failing_series_make_the_exit_code_six_and_the_others_are_stored(penstock: Penstock) -> None:
+async def test_some_failing_series_make_the_exit_code_six_and_the_others_are_stored(
+    penstock: Penstock,
+) -> None:
     async with simulated("server_error:code=502,symbol=ETHUSDT") as url:
         penstock = penstock.with_settings(binance_url=url)
         done = await penstock("collect", "BTC/USDT", "ETH/USDT", "-t", "1m,5m", "--limit", "10")
         assert done.code == 6
         assert "20 candles written" in done.out
         missing, failed = done.err.splitlines()[:2], done.err.splitlines()[2:]
-        assert [line.partition(": ")[0] for line in missing] == [line.partition(": ")[0] for line in failed] == ["ETH/USDT 1m", "ETH/USDT 5m"]
+        assert (
+            [line.partition(": ")[0] for line in missing]
+            == [line.partition(": ")[0] for line in failed]
+            == ["ETH/USDT 1m", "ETH/USDT 5m"]
+        )
         assert all(line.endswith(": failed") for line in missing)
         assert all("HTTP 502" in line for line in failed)
 
@@ -125,22 +157,36 @@ async def test_some_failing_series_make_the_exit_code_six_and_the_others_are_sto
         assert all_failed.complaint.startswith("every series failed; ETH/USDT 1m: ")
 
 
-async def test_a_provider_that_refuses_everything_makes_the_exit_code_three(penstock: Penstock) -> None:
+async def test_a_provider_that_refuses_everything_makes_the_exit_code_three(
+    penstock: Penstock,
+) -> None:
     async with simulated("html:status=403,path=/api/v3/klines") as url:
         refused = await penstock.with_settings(binance_url=url)("collect", "BTC/USDT", "-t", "1m")
         assert refused.code == 3
         assert "HTTP 403" in refused.complaint
 
 
-@pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
-async def test_a_signal_cancels_the_run_and_keeps_what_was_written(penstock: Penstock, told: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+async def test_a_signal_cancels_the_run_and_keeps_what_was_written(
+    penstock: Penstock, told: signal.Signals, code: int
+) -> None:
     async with simulated("hang:path=/api/v3/klines,symbol=ETHUSDT") as url:
-        penstock = penstock.with_settings(binance_url=url, request_deadline_s="600", request_idle_s="600")
-        async with penstock.started("collect", "BTC/USDT", "ETH/USDT", "-t", "1m", "--limit", "10") as collecting:
+        penstock = penstock.with_settings(
+            binance_url=url, request_deadline_s="600", request_idle_s="600"
+        )
+        async with penstock.started(
+            "collect", "BTC/USDT", "ETH/USDT", "-t", "1m", "--limit", "10"
+        ) as collecting:
             while _look(penstock, "SELECT count(*) FROM candle") != [(10,)]:
                 await asyncio.sleep(0.02)
             ended = await collecting.ended(told)
-    assert (ended.code, ended.out, ended.err) == (code, "", "cancelled: what is written stays, the next collection goes on from there\n")
+    assert (ended.code, ended.out, ended.err) == (
+        code,
+        "",
+        "cancelled: what is written stays, the next collection goes on from there\n",
+    )
     assert _look(penstock, "SELECT state, inserted FROM run") == [("cancelled", 10)]
 
 
@@ -148,7 +194,9 @@ def _look(penstock: Penstock, query: str) -> list[tuple[object, ...]]:
     """What is in the database; nothing as long as there is none."""
     with (
         contextlib.suppress(sqlite3.OperationalError),
-        contextlib.closing(sqlite3.connect(f"file:{penstock.data}/penstock.db?mode=ro", uri=True)) as file,
+        contextlib.closing(
+            sqlite3.connect(f"file:{penstock.data}/penstock.db?mode=ro", uri=True)
+        ) as file,
     ):
         return file.execute(query).fetchall()
     return []
@@ -173,7 +221,9 @@ async def _on_a_terminal(penstock: Penstock, *words: str) -> str:
 
     ours, theirs = pty.openpty()
     environment = {**penstock.process_environment(), "TERM": "xterm"}
-    process = await asyncio.create_subprocess_exec(PROGRAM, *words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM, *words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
     os.close(theirs)
     shown, code = await asyncio.gather(asyncio.to_thread(read), process.wait())
     os.close(ours)

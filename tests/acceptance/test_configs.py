@@ -42,21 +42,32 @@ async def test_the_walk_on_the_command_line(penstock: Penstock, served: bool) ->
 
 
 async def _walk(penstock: Penstock) -> None:
-    preview = (await penstock("config", "add", "SOL/USDT", "-t", "1m,1h", "--every", "10", "--dry-run", "--json")).json
+    preview = (
+        await penstock(
+            "config", "add", "SOL/USDT", "-t", "1m,1h", "--every", "10", "--dry-run", "--json"
+        )
+    ).json
     assert len(preview["next_runs"]) == 5
-    added = (await penstock("config", "add", "SOL/USDT", "-t", "1m,1h", "--every", "10", "--json")).json
+    added = (
+        await penstock("config", "add", "SOL/USDT", "-t", "1m,1h", "--every", "10", "--json")
+    ).json
     assert (added["id"], added["job_id"], added["warnings"]) == (1, "collect_data_1", [])
     again = await penstock("config", "add", "SOLUSDT", "-t", "1m")
     assert again.code == 5
     assert "config 1" in again.complaint
-    assert (await penstock("config", "edit", "1", "--every", "20", "--json")).json["interval_minutes"] == 20
+    assert (await penstock("config", "edit", "1", "--every", "20", "--json")).json[
+        "interval_minutes"
+    ] == 20
     assert (await penstock("config", "trigger", "1")).code == 0
     assert (await penstock("config", "disable", "1", "--json")).json["enabled"] is False
     assert (await penstock("config", "enable", "1", "--json")).json["enabled"] is True
     listed = await penstock("config", "list")
     assert "SOL/USDT" in listed.out
     assert "every 20 min" in listed.out
-    assert len((await penstock("candles", "SOL/USDT", "-t", "1m", "--limit", "100", "--json")).json) == 100
+    assert (
+        len((await penstock("candles", "SOL/USDT", "-t", "1m", "--limit", "100", "--json")).json)
+        == 100
+    )
     assert (await penstock("config", "remove", "1")).out == "config 1 is deleted\n"
     assert (await penstock("config", "list", "--json")).json == []
     gone = await penstock("config", "enable", "1")
@@ -70,7 +81,12 @@ async def test_the_walk_with_http_survives_a_restart(penstock: Penstock, databas
         penstock.started("serve", "--port", "0") as serving,
         aiohttp.ClientSession(url_in(await serving.says("Penstock serves at"))) as session,
     ):
-        made = await call(session, "POST", "/configs", {"symbol": "SOLUSDT", "timeframes": ["1m", "1h"], "interval_minutes": 10})
+        made = await call(
+            session,
+            "POST",
+            "/configs",
+            {"symbol": "SOLUSDT", "timeframes": ["1m", "1h"], "interval_minutes": 10},
+        )
         await call(session, "PUT", "/configs/1", {"interval_minutes": 30})
         await serving.ended(signal.SIGTERM)
     async with (
@@ -82,14 +98,22 @@ async def test_the_walk_with_http_survives_a_restart(penstock: Penstock, databas
         task_id = (await call(session, "POST", "/configs/1/trigger"))["task_id"]
         watched = await penstock("watch", task_id, "--url", str(session._base_url))
         assert watched.code == 0, watched.err
-        [log] = await call(session, "GET", "/execution-logs?job_name=collect_data_1&start_date=2020-01-01")
-        assert (log["symbol"], log["status"], log["records_collected"]) == ("SOL/USDT", "success", 200)
+        [log] = await call(
+            session, "GET", "/execution-logs?job_name=collect_data_1&start_date=2020-01-01"
+        )
+        assert (log["symbol"], log["status"], log["records_collected"]) == (
+            "SOL/USDT",
+            "success",
+            200,
+        )
         stats = await call(session, "GET", "/stats?hours=24&job_type=data_collection")
         assert (stats["total_executions"], stats["success_rate"]) == (1, 100.0)
         assert (await call(session, "POST", "/configs/1/disable"))["enabled"] is False
         await call(session, "DELETE", "/configs/1")
         assert await call(session, "GET", "/configs") == []
-        assert len(await call(session, "GET", "/execution-logs?symbol=SOLUSDT")) == 1, "logs outlive their config"
+        assert len(await call(session, "GET", "/execution-logs?symbol=SOLUSDT")) == 1, (
+            "logs outlive their config"
+        )
         await serving.ended(signal.SIGTERM)
 
 
@@ -104,7 +128,9 @@ async def test_a_file_is_applied_as_a_whole_and_again_changes_nothing(penstock: 
         "+ ETH/USDT on binance, 1d, 30 2 * * * (Europe/Berlin)",
         "2 added, 0 changed, 0 removed, 0 unchanged",
     ]
-    assert (await penstock("apply", "-f", str(file))).out == "0 added, 0 changed, 0 removed, 2 unchanged\n"
+    assert (
+        await penstock("apply", "-f", str(file))
+    ).out == "0 added, 0 changed, 0 removed, 2 unchanged\n"
     file.write_text(FILE.replace("15", "16").replace("ETHUSDT", "SOLUSDT"), encoding="utf-8")
     changed = await penstock("apply", "-f", str(file), "--prune")
     assert "~ BTC/USDT on binance, interval_minutes: 15 → 16" in changed.out

@@ -23,12 +23,26 @@ if TYPE_CHECKING:
 
 _LONG = "1000SATS/FDUSD"
 _KNOWN = {
-    key("BTC/USDT"): spans([120, 100, 80, 70, 30, 3], "not_listed", "stored", "outage", "stored", "unconfirmed", "stored"),
+    key("BTC/USDT"): spans(
+        [120, 100, 80, 70, 30, 3],
+        "not_listed",
+        "stored",
+        "outage",
+        "stored",
+        "unconfirmed",
+        "stored",
+    ),
     key(_LONG, "15m"): spans([12_000, 1], "stored", "rejected"),
     key("ETH/USDT", "1d"): spans([20 * 24], "not_collected"),
-    key("MANY/USDT"): [span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "stored" if at % 2 else "outage") for at in range(1_300, 0, -1)],
+    key("MANY/USDT"): [
+        span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "stored" if at % 2 else "outage")
+        for at in range(1_300, 0, -1)
+    ],
 }
-_HOLES = (range(ms("2025-03-05T06:00"), ms("2025-03-05T09:00"), HOUR), range(ms("2025-03-10T08:00"), ms("2025-03-10T09:00"), HOUR))
+_HOLES = (
+    range(ms("2025-03-05T06:00"), ms("2025-03-05T09:00"), HOUR),
+    range(ms("2025-03-10T08:00"), ms("2025-03-10T09:00"), HOUR),
+)
 _COLLECT = ("collect", "BTC/USDT", "-t", "1h")
 
 
@@ -48,7 +62,11 @@ def reader(tmp_path: Path, known: str) -> Penstock:
 @pytest.fixture
 async def exchange() -> AsyncIterator[Exchange]:
     """Hours with two holes."""
-    table = [one for one in rows("2025-03-01T00:00", "2025-03-10T12:00", HOUR) if not any(one[0] in hole for hole in _HOLES)]
+    table = [
+        one
+        for one in rows("2025-03-01T00:00", "2025-03-10T12:00", HOUR)
+        if not any(one[0] in hole for hole in _HOLES)
+    ]
     async with answering(Exchange(ms("2025-03-10T12:00:30"), {("BTCUSDT", "1h"): table})) as found:
         yield found
 
@@ -83,8 +101,14 @@ async def test_series_says_how_complete_each_is(reader: Penstock) -> None:
     ]
     assert found[0].keys() == {"exchange", "symbol", "timeframe", "from", "to", "complete"}
     table = await reader("series")
-    assert re.search(r"binance +BTC/USDT +1h +2026-01-11 08:00:00 +2026-01-15 12:00:00 +70\.00 %", table.out)
-    for words in (("series", "btcusdt"), ("series", "-t", "1h"), ("series", "--exchange", "binance")):
+    assert re.search(
+        r"binance +BTC/USDT +1h +2026-01-11 08:00:00 +2026-01-15 12:00:00 +70\.00 %", table.out
+    )
+    for words in (
+        ("series", "btcusdt"),
+        ("series", "-t", "1h"),
+        ("series", "--exchange", "binance"),
+    ):
         assert "BTC/USDT" in (await reader(*words)).out
     nothing = await reader("series", "NOPE")
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no series\n")
@@ -92,25 +116,40 @@ async def test_series_says_how_complete_each_is(reader: Penstock) -> None:
 
 async def test_coverage_shows_each_range_and_that_there_are_older_ones(reader: Penstock) -> None:
     [one] = (await reader("coverage", "BTCUSDT", "--json")).json
-    assert [found["state"] for found in one["spans"]] == [found.state.value for found in _KNOWN[key("BTC/USDT")]]
+    assert [found["state"] for found in one["spans"]] == [
+        found.state.value for found in _KNOWN[key("BTC/USDT")]
+    ]
     assert one["more_spans"] is False
     end: tuple[str, ...] = ()
     for shown in (500, 500, 300):
         many = await reader("coverage", "MANY/USDT", *end)
         assert len(many.out.splitlines()) == 1 + shown
-        older = re.fullmatch(r"MANY/USDT 1h has older ranges: --end (\S+) shows what lies before these\n", many.err)
+        older = re.fullmatch(
+            r"MANY/USDT 1h has older ranges: --end (\S+) shows what lies before these\n", many.err
+        )
         assert (older is None) == (shown == 300)
         end = () if older is None else ("--end", older[1])
-    cut = await reader("coverage", "BTCUSDT", "--start", "2026-01-14T07:00", "--end", "2026-01-15T09:00")
+    cut = await reader(
+        "coverage", "BTCUSDT", "--start", "2026-01-14T07:00", "--end", "2026-01-15T09:00"
+    )
     assert [line.split()[6] for line in cut.out.splitlines()[1:]] == ["unconfirmed"]
 
 
 async def test_gaps_are_listed_with_their_reason_and_what_that_means(reader: Penstock) -> None:
     found = (await reader("gaps", "BTCUSDT", "--json")).json
-    assert [(one["reason"], one["candles"]) for one in found] == [("not_listed", 20), ("outage", 10), ("unconfirmed", 27)]
+    assert [(one["reason"], one["candles"]) for one in found] == [
+        ("not_listed", 20),
+        ("outage", 10),
+        ("unconfirmed", 27),
+    ]
     table = await reader("gaps", "BTCUSDT")
-    assert re.search(r"BTC/USDT 1h +2026-01-12 04:00:00 +2026-01-12 14:00:00 +10 +outage +2 +2026-01-15 13:00:00", table.out)
-    assert table.err.splitlines() == [f"{word}: {REASONS[SpanState(word)]}" for word in ("not_listed", "outage", "unconfirmed")]
+    assert re.search(
+        r"BTC/USDT 1h +2026-01-12 04:00:00 +2026-01-12 14:00:00 +10 +outage +2 +2026-01-15 13:00:00",
+        table.out,
+    )
+    assert table.err.splitlines() == [
+        f"{word}: {REASONS[SpanState(word)]}" for word in ("not_listed", "outage", "unconfirmed")
+    ]
     only = await reader("gaps", "--reason", "rejected")
     assert [line.split()[0] for line in only.out.splitlines()[1:]] == [_LONG]
     short = await reader("gaps", "MANY/USDT", "--limit", "3")
@@ -143,8 +182,20 @@ async def test_what_cannot_be_shown_is_refused_in_one_line(reader: Penstock) -> 
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-@pytest.mark.parametrize("view", ["series", "coverage BTC/USDT", f"coverage {_LONG}", "gaps BTC/USDT", f"gaps {_LONG}", "gaps --limit 3"])
-async def test_views_fit_a_terminal_and_cut_nothing_that_matters(reader: Penstock, view: str, columns: int) -> None:
+@pytest.mark.parametrize(
+    "view",
+    [
+        "series",
+        "coverage BTC/USDT",
+        f"coverage {_LONG}",
+        "gaps BTC/USDT",
+        f"gaps {_LONG}",
+        "gaps --limit 3",
+    ],
+)
+async def test_views_fit_a_terminal_and_cut_nothing_that_matters(
+    reader: Penstock, view: str, columns: int
+) -> None:
     lines = await seen(reader, columns, *view.split())
     whole = await reader(*view.split())
     # Each word stands there, in one piece unless it is a symbol that is longer than there is room for.
@@ -155,18 +206,34 @@ async def test_views_fit_a_terminal_and_cut_nothing_that_matters(reader: Penstoc
     else:
         assert len(lines) <= 2 * len(whole.out.splitlines()) + 2 * len(whole.err.splitlines())
     # All times have one form: none is a date alone, or ends with its minutes.
-    assert re.findall(r"\d{4}-\d\d-\d\d", whole.out) == [at[:10] for at in re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", whole.out)]
+    assert re.findall(r"\d{4}-\d\d-\d\d", whole.out) == [
+        at[:10] for at in re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", whole.out)
+    ]
 
 
 async def test_schedules_fit_a_terminal_too(penstock: Penstock) -> None:
     nothing = await penstock("schedules", "--database", f"sqlite:///{penstock.folder / 'none.db'}")
     assert nothing.code == 4
     async with penstock.serving() as service:
-        config = {"symbol": "BTCUSDT", "timeframes": ["1h"], "cron": "30 2 * * *", "timezone": "America/Argentina/Buenos_Aires", "enabled": False}
-        async with service.session.post("/api/v1/admin/data-collection/configs", json=config) as answer:
+        config = {
+            "symbol": "BTCUSDT",
+            "timeframes": ["1h"],
+            "cron": "30 2 * * *",
+            "timezone": "America/Argentina/Buenos_Aires",
+            "enabled": False,
+        }
+        async with service.session.post(
+            "/api/v1/admin/data-collection/configs", json=config
+        ) as answer:
             assert answer.status == 201
         found = (await penstock("schedules", "--json")).json
-        assert [one["name"] for one in found] == ["refresh_symbols", "collect_data_all", "audit", "log_retention", "collect_data_1"]
+        assert [one["name"] for one in found] == [
+            "refresh_symbols",
+            "collect_data_all",
+            "audit",
+            "log_retention",
+            "collect_data_1",
+        ]
         for columns in (80, 200):
             lines = await seen(penstock, columns, "schedules")
             shown = joined(lines)
@@ -185,22 +252,49 @@ async def test_collect_names_the_gaps_that_it_looked_at(penstock: Penstock) -> N
     ]
     again = (await penstock(*_COLLECT, "--json")).json
     assert (again["gaps"], again["first_gaps"]) == (0, [])
-    told = (await penstock(*_COLLECT, "--since", "2025-03-05", "--until", "2025-03-06", "--recheck", "--json")).json
+    told = (
+        await penstock(
+            *_COLLECT, "--since", "2025-03-05", "--until", "2025-03-06", "--recheck", "--json"
+        )
+    ).json
     assert told["gaps"] == 1
     assert told["first_gaps"] == [
-        {"series": "BTC/USDT 1h", "start": "2025-03-05T06:00:00Z", "end": "2025-03-05T09:00:00Z", "candles": 3, "reason": "unconfirmed"}
+        {
+            "series": "BTC/USDT 1h",
+            "start": "2025-03-05T06:00:00Z",
+            "end": "2025-03-05T09:00:00Z",
+            "candles": 3,
+            "reason": "unconfirmed",
+        }
     ]
 
 
 async def test_candles_have_a_line_for_each_gap_at_its_place(penstock: Penstock) -> None:
     await penstock(*_COLLECT, "--since", "2025-03-04")
     shown = (await penstock("candles", "BTC/USDT", "-t", "1h", "--limit", "5")).out.splitlines()
-    assert [line.split()[1] for line in shown[2:]] == [f"{hour:02}:00:00" for hour in (7, 8, 9, 10, 11, 12)]
+    assert [line.split()[1] for line in shown[2:]] == [
+        f"{hour:02}:00:00" for hour in (7, 8, 9, 10, 11, 12)
+    ]
     assert shown[3] == " 2025-03-10 08:00:00  1 missing: unconfirmed"
-    nothing = await penstock("candles", "BTC/USDT", "-t", "1h", "--start", "2025-03-05T07:00", "--end", "2025-03-05T08:00")
-    assert nothing.err.splitlines() == ["no stored candle of BTC/USDT 1h opens in that time", " 2025-03-05 06:00:00  3 missing: unconfirmed"]
+    nothing = await penstock(
+        "candles",
+        "BTC/USDT",
+        "-t",
+        "1h",
+        "--start",
+        "2025-03-05T07:00",
+        "--end",
+        "2025-03-05T08:00",
+    )
+    assert nothing.err.splitlines() == [
+        "no stored candle of BTC/USDT 1h opens in that time",
+        " 2025-03-05 06:00:00  3 missing: unconfirmed",
+    ]
     for columns in (80, 200):
-        assert await seen(penstock, columns, "candles", "BTC/USDT", "-t", "1h", "--limit", "5") == shown
+        assert (
+            await seen(penstock, columns, "candles", "BTC/USDT", "-t", "1h", "--limit", "5")
+            == shown
+        )
 
 
 async def test_what_collect_says_of_gaps_is_wrapped_between_words(penstock: Penstock) -> None:
@@ -208,20 +302,45 @@ async def test_what_collect_says_of_gaps_is_wrapped_between_words(penstock: Pens
         assert await terminal.ended() == 0
         lines = terminal.text.replace("\r\n", "\n").splitlines()[-4:]
     assert all(len(line) <= penstock.columns for line in lines)
-    assert "3 candles missing from 2025-03-05 06:00:00 to 2025-03-05 09:00:00: unconfirmed" in joined(lines)
+    assert (
+        "3 candles missing from 2025-03-05 06:00:00 to 2025-03-05 09:00:00: unconfirmed"
+        in joined(lines)
+    )
 
 
-async def test_until_bounds_a_collection_and_recheck_reads_it_again(penstock: Penstock, exchange: Exchange) -> None:
-    first = (await penstock(*_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--json")).json
+async def test_until_bounds_a_collection_and_recheck_reads_it_again(
+    penstock: Penstock, exchange: Exchange
+) -> None:
+    first = (
+        await penstock(*_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--json")
+    ).json
     assert first["candles_written"] == 24
     stored = (await penstock("candles", "BTC/USDT", "-t", "1h", "--limit", "1000", "--json")).json
-    assert [one["open_time"] for one in stored] == list(range(ms("2025-03-02"), ms("2025-03-03"), HOUR))
+    assert [one["open_time"] for one in stored] == list(
+        range(ms("2025-03-02"), ms("2025-03-03"), HOUR)
+    )
     at = ms("2025-03-02T05:00")
-    exchange.table["BTCUSDT", "1h"] = [row(at, HOUR, volume="777.00000000") if one[0] == at else one for one in exchange.table["BTCUSDT", "1h"]]
-    assert (await penstock(*_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--json")).json["candles_written"] == 0
-    again = (await penstock(*_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--recheck", "--json")).json
+    exchange.table["BTCUSDT", "1h"] = [
+        row(at, HOUR, volume="777.00000000") if one[0] == at else one
+        for one in exchange.table["BTCUSDT", "1h"]
+    ]
+    assert (
+        await penstock(*_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--json")
+    ).json["candles_written"] == 0
+    again = (
+        await penstock(
+            *_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--recheck", "--json"
+        )
+    ).json
     assert (again["candles_written"], again["candles_unchanged"] >= 23) == (1, True)
-    assert len(await penstock.with_settings(database_url=f"sqlite:///{penstock.data / 'penstock.db'}").rows("SELECT * FROM restatement")) == 1
+    assert (
+        len(
+            await penstock.with_settings(
+                database_url=f"sqlite:///{penstock.data / 'penstock.db'}"
+            ).rows("SELECT * FROM restatement")
+        )
+        == 1
+    )
 
 
 _WRONG = {
@@ -233,7 +352,9 @@ _WRONG = {
 }
 
 
-async def test_ranges_that_are_none_are_refused_ahead_of_anything_else(penstock: Penstock, exchange: Exchange) -> None:
+async def test_ranges_that_are_none_are_refused_ahead_of_anything_else(
+    penstock: Penstock, exchange: Exchange
+) -> None:
     for command, refused in zip(_WRONG, await penstock.all_of(*_WRONG), strict=True):
         assert refused.code == 2, command
         assert refused.complaint.startswith(_WRONG[command])

@@ -21,11 +21,15 @@ def test_every_example_is_run_here() -> None:
     assert {path.name for path in _EXAMPLES.glob("*.py")} == {"drive_the_api.py"}
 
 
-async def test_the_api_is_driven_as_a_user_would(penstock: Penstock, exchange: str, database_url: str) -> None:
+async def test_the_api_is_driven_as_a_user_would(
+    penstock: Penstock, exchange: str, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url, request_concurrency="1")
     async with penstock.serving() as service:
         await put_faults(exchange, _STOPS)
-        ended = await penstock.python(_EXAMPLES / "drive_the_api.py", service.url, "BTCUSDT", "ETHUSDT")
+        ended = await penstock.python(
+            _EXAMPLES / "drive_the_api.py", service.url, "BTCUSDT", "ETHUSDT"
+        )
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
     uuid.UUID(lines[0].removeprefix("started: "))
@@ -40,4 +44,6 @@ async def test_the_api_is_driven_as_a_user_would(penstock: Penstock, exchange: s
     statistics = ast.literal_eval(lines[-1].removeprefix("statistics: "))
     assert (statistics["running"], statistics["failed"], statistics["cancelled"]) == (0, 0, 1)
     assert statistics["completed"] >= 1
-    assert await penstock.rows("SELECT state FROM run WHERE kind = 'data_collection' ORDER BY id") == [("succeeded",), ("cancelled",)]
+    assert await penstock.rows(
+        "SELECT state FROM run WHERE kind = 'data_collection' ORDER BY id"
+    ) == [("succeeded",), ("cancelled",)]

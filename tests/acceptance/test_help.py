@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 _COLLECT = ("collect", "BTC/USDT", "-t", "1h")
 
 
-async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(penstock: Penstock) -> None:
-    version, asked, nothing, collect = await penstock.all_of("--version", "--help", "", "collect --help")
+async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(
+    penstock: Penstock,
+) -> None:
+    version, asked, nothing, collect = await penstock.all_of(
+        "--version", "--help", "", "collect --help"
+    )
     assert (version.code, version.out) == (0, f"{__version__}\n")
     assert asked.code == 0
     for code, meaning in EXIT_CODES.items():
@@ -30,7 +34,9 @@ async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(pe
     assert "PENSTOCK_DATABASE_URL" in collect.out
 
 
-@pytest.mark.parametrize("loaded", ["penstock.cli.main", "penstock.cli.commands.market.collect", "penstock.app"])
+@pytest.mark.parametrize(
+    "loaded", ["penstock.cli.main", "penstock.cli.commands.market.collect", "penstock.app"]
+)
 async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word(loaded: str) -> None:
     pressed = """
 import os, signal, sys
@@ -48,17 +54,23 @@ sys.meta_path.insert(0, Pressing())
 from penstock.__main__ import main
 main()
 """
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", pressed, loaded, *_COLLECT, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", pressed, loaded, *_COLLECT, stderr=asyncio.subprocess.PIPE
+    )
     _, complaint = await process.communicate()
     assert (process.returncode, complaint) == (-signal.SIGINT, b"")
 
 
-async def test_a_group_without_a_command_shows_its_help_and_complains_of_nothing(penstock: Penstock) -> None:
+async def test_a_group_without_a_command_shows_its_help_and_complains_of_nothing(
+    penstock: Penstock,
+) -> None:
     for ended in await penstock.all_of("catalog", "config", "token"):
         assert (ended.code, ended.err, "Usage: penstock " in ended.out) == (2, "", True)
 
 
-async def test_unknown_words_are_refused_in_one_line_that_says_where_help_is(penstock: Penstock) -> None:
+async def test_unknown_words_are_refused_in_one_line_that_says_where_help_is(
+    penstock: Penstock,
+) -> None:
     refused = {
         "colect BTC/USDT": "see penstock --help",
         "collect BTC/USDT --timefram 1m": "see penstock collect --help",

@@ -51,27 +51,44 @@ async def sellers_database(penstock: Penstock, database_url: str) -> AsyncIterat
         yield seller
 
 
-async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(sellers_database: Seller) -> None:
+async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(
+    sellers_database: Seller,
+) -> None:
     seller, penstock = sellers_database, sellers_database.penstock
     added = await penstock.with_settings(cardtrader_token=TOKEN)("accounts", "add", "my shop")
-    assert (added.code, added.out) == (0, "account 1: my shop, seller 1001, sync it with: penstock sync 'my shop'\n")
+    assert (added.code, added.out) == (
+        0,
+        "account 1: my shop, seller 1001, sync it with: penstock sync 'my shop'\n",
+    )
     first = (await penstock("sync", "my shop", "--json")).json
-    assert (first["counts"]["new"], first["status"], first["phase"], first["held"]) == (PRODUCTS, "completed", "publish", False)
+    assert (first["counts"]["new"], first["status"], first["phase"], first["held"]) == (
+        PRODUCTS,
+        "completed",
+        "publish",
+        False,
+    )
 
     await seller.changes(gone=30, changed=5)
     held = await penstock("sync", "1")
     assert (held.code, held.err) == (8, "")
-    assert held.out.startswith("my shop: held, nothing was changed: 60 of 200 published products are missing, 30.0 %")
+    assert held.out.startswith(
+        "my shop: held, nothing was changed: 60 of 200 published products are missing, 30.0 %"
+    )
     assert "See what would change: penstock diff 'my shop'" in held.out
     assert await penstock.rows(_COUNTED) == [(PRODUCTS,)]
 
     shown, listed, asked = await asyncio.gather(
-        penstock("diff", "my shop", "--kind", "gone", "--limit", "2"), penstock("accounts"), penstock("diff", "1", "--limit", "500", "--json")
+        penstock("diff", "my shop", "--kind", "gone", "--limit", "2"),
+        penstock("accounts"),
+        penstock("diff", "1", "--limit", "500", "--json"),
     )
     assert "! 60 of 200 published products are missing" in shown.out
     assert [line.split()[0] for line in shown.out.splitlines()[-2:]] == ["gone", "gone"]
     assert shown.err == "58 more products: --limit 60 shows all, --kind some of them\n"
-    assert " ".join(listed.out.splitlines()[0].split()) == "id name seller products last sync (UTC) state"
+    assert (
+        " ".join(listed.out.splitlines()[0].split())
+        == "id name seller products last sync (UTC) state"
+    )
     assert listed.out.split()[-1] == "held"
     counts = asked.json["sync"]["counts"]
     assert len(asked.json["items"]) == counts["gone"] + counts["changed"] == 60 + counts["changed"]
@@ -84,27 +101,39 @@ async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(sel
 async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
     penstock = seller.penstock
     async with penstock.serving() as service:
-        added = await penstock.with_settings(cardtrader_token=TOKEN)("accounts", "add", "shop", "--json")
+        added = await penstock.with_settings(cardtrader_token=TOKEN)(
+            "accounts", "add", "shop", "--json"
+        )
         assert (added.json["name"], added.json["user_id"]) == ("shop", 1001)
         synced = await penstock("sync", "shop")
         assert (synced.code, synced.out.splitlines()[0]) == (0, "shop: published")
 
         await seller.changes(changed=5)
-        assert (await penstock("sync", "shop", "--dry-run", "--json")).json["counts"]["changed"] == PRODUCTS // 20
+        assert (await penstock("sync", "shop", "--dry-run", "--json")).json["counts"][
+            "changed"
+        ] == PRODUCTS // 20
         rejected = await penstock("reject", "shop")
-        assert (rejected.code, rejected.out.endswith("the published inventory is as it was\n")) == (0, True)
+        assert (rejected.code, rejected.out.endswith("the published inventory is as it was\n")) == (
+            0,
+            True,
+        )
         late = await penstock("approve", "shop")
         assert (late.code, late.complaint) == (5, "this sync was rejected; start a new one")
 
         cards = penstock.folder / "cards.csv"
         cards.write_text("sku,name\nA-1,Lightning Bolt\n", encoding="utf-8")
-        assert (await penstock("catalog", "upload", str(cards), "--json")).json == {"rows": 1, "mapped": 0}
+        assert (await penstock("catalog", "upload", str(cards), "--json")).json == {
+            "rows": 1,
+            "mapped": 0,
+        }
 
         await seller.faults(_STOPS)
         async with on_a_terminal(penstock, "sync", "shop") as terminal:
             await terminal.shows(r"export +━.*MB")
             assert await terminal.ended(signal.SIGINT) == 130
-        [task_id] = re.findall(r"the service goes on with it; see penstock watch (\S+),", terminal.text)
+        [task_id] = re.findall(
+            r"the service goes on with it; see penstock watch (\S+),", terminal.text
+        )
         await seller.faults()
         assert (await service.ended(task_id))["status"] == "completed"
 
@@ -112,25 +141,37 @@ async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
         failed = await penstock("sync", "shop")
         assert (failed.code, len(failed.complaint) > 20) == (3, True)
         removed = await penstock("accounts", "remove", "1", "--yes")
-        assert removed.out == f"deleted: account 1, shop, with {PRODUCTS} products and their history\n"
+        assert (
+            removed.out == f"deleted: account 1, shop, with {PRODUCTS} products and their history\n"
+        )
 
 
-async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was_shown(seller: Seller) -> None:
+async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was_shown(
+    seller: Seller,
+) -> None:
     penstock = seller.penstock
     await seller.synced()
     await seller.changes(changed=2, fields=["price"])
     await seller.changes(new=2)
     await seller.synced(dry_run=True)
-    shown, listed = await asyncio.gather(penstock("diff", "shop"), penstock("diff", "shop", "--json"))
-    changed, new = ([one for one in listed.json["items"] if one["kind"] == kind] for kind in ("changed", "new"))
+    shown, listed = await asyncio.gather(
+        penstock("diff", "shop"), penstock("diff", "shop", "--json")
+    )
+    changed, new = (
+        [one for one in listed.json["items"] if one["kind"] == kind] for kind in ("changed", "new")
+    )
     assert len(changed) == len(new) == PRODUCTS // 50
     old, price = changed[0]["changes"]["price_cents"]
     [line] = [line for line in shown.out.splitlines() if str(changed[0]["product_id"]) in line]
-    assert line.rstrip().endswith(f"price {old // 100}.{old % 100:02} EUR → {price // 100}.{price % 100:02} EUR")
+    assert line.rstrip().endswith(
+        f"price {old // 100}.{old % 100:02} EUR → {price // 100}.{price % 100:02} EUR"
+    )
     assert (await penstock("approve", "shop")).code == 0
     number = changed[0]["product_id"]
     history, told, found = await asyncio.gather(
-        penstock("history", str(number)), penstock("history", str(number), "--json"), penstock("products", "shop", "--json", "--limit", "1000")
+        penstock("history", str(number)),
+        penstock("history", str(number), "--json"),
+        penstock("products", "shop", "--json", "--limit", "1000"),
     )
     assert [one["changes"]["price_cents"] for one in told.json] == [[old, price]]
     assert f"price {old // 100}.{old % 100:02} EUR → " in history.out
@@ -141,49 +182,76 @@ async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was
 async def test_what_cannot_be_is_said_in_one_sentence_and_makes_nothing(seller: Seller) -> None:
     token = seller.penstock.folder / "token"
     token.write_text("demo and more", encoding="utf-8")
-    penstock = seller.penstock.with_settings(database_url=f"sqlite:///{seller.penstock.folder}/new.db")
+    penstock = seller.penstock.with_settings(
+        database_url=f"sqlite:///{seller.penstock.folder}/new.db"
+    )
     refused = await penstock.all_of(
         "accounts add shop",
         "accounts add shop --token-file nothing",
         f"accounts add shop --token-file {token}",
         "catalog upload nothing.csv",
     )
-    expected = ("token: none was given; set PENSTOCK_CARDTRADER_TOKEN", "token-file: nothing", "token-file: ", "file: nothing.csv")
+    expected = (
+        "token: none was given; set PENSTOCK_CARDTRADER_TOKEN",
+        "token-file: nothing",
+        "token-file: ",
+        "file: nothing.csv",
+    )
     for ended, complaint in zip(refused, expected, strict=True):
         assert (ended.code, ended.complaint.startswith(complaint)) == (2, True), ended.complaint
     assert not (penstock.folder / "new.db").exists()
 
 
-async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_named(penstock: Penstock, postgres_database: str) -> None:
+async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_named(
+    penstock: Penstock, postgres_database: str
+) -> None:
     async with a_seller(penstock, postgres_database) as seller:
         await seller.synced()
         async with seller.app() as app:
-            run = await app.ledger.start(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1)))
+            run = await app.ledger.start(
+                await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
+            )
             refused, undecided = await seller.penstock.all_of("sync shop", f"approve {run.task_id}")
     assert (refused.code, refused.complaint) == (
         5,
         f"Inventory sync already running: task {run.task_id} is at this account; wait for it, or cancel it",
     )
-    assert (undecided.code, undecided.complaint) == (2, "this sync keeps nothing that could be decided; `penstock accounts` says how it is")
+    assert (undecided.code, undecided.complaint) == (
+        2,
+        "this sync keeps nothing that could be decided; `penstock accounts` says how it is",
+    )
 
 
 async def test_names_and_tokens_that_are_not_there_are_said(seller: Seller) -> None:
     penstock = seller.penstock
     await seller.synced()
     sync, diff, remove = await penstock.all_of("sync nobody", "diff shop", "accounts remove shop")
-    assert (sync.code, sync.complaint) == (2, "account: there is no account 'nobody'; there are 'shop'")
+    assert (sync.code, sync.complaint) == (
+        2,
+        "account: there is no account 'nobody'; there are 'shop'",
+    )
     asked = await penstock("products", "-q", "Bolt\x07")
     assert (asked.code, asked.complaint) == (2, "q: this is no text that a name can hold")
-    assert (diff.code, diff.complaint) == (2, "this sync keeps no difference: it was published, decided, or replaced by a newer one")
+    assert (diff.code, diff.complaint) == (
+        2,
+        "this sync keeps no difference: it was published, decided, or replaced by a newer one",
+    )
     assert (remove.code, "--yes" in remove.complaint) == (2, True)
     token = penstock.folder / "token"
     token.write_text("other\n", encoding="utf-8")
     edited = await penstock("accounts", "edit", "shop", "--token-file", str(token))
-    assert (edited.code, edited.complaint.startswith("token: this one is of another seller")) == (2, True)
-    assert (await penstock("accounts", "edit", "shop", "--name", "store", "--json")).json["name"] == "store"
+    assert (edited.code, edited.complaint.startswith("token: this one is of another seller")) == (
+        2,
+        True,
+    )
+    assert (await penstock("accounts", "edit", "shop", "--name", "store", "--json")).json[
+        "name"
+    ] == "store"
 
 
-async def test_nothing_changed_is_a_success_and_a_failed_sync_ends_with_the_code_of_its_reason(seller: Seller) -> None:
+async def test_nothing_changed_is_a_success_and_a_failed_sync_ends_with_the_code_of_its_reason(
+    seller: Seller,
+) -> None:
     await seller.synced()
     same = await seller.penstock("sync", "shop")
     assert (same.code, same.err) == (0, "")
@@ -198,7 +266,9 @@ async def test_nothing_changed_is_a_success_and_a_failed_sync_ends_with_the_code
     assert await seller.penstock.rows(_COUNTED) == [(PRODUCTS,)]
 
 
-async def test_ctrl_c_cancels_a_sync_of_this_process_and_nothing_is_published(seller: Seller) -> None:
+async def test_ctrl_c_cancels_a_sync_of_this_process_and_nothing_is_published(
+    seller: Seller,
+) -> None:
     await seller.synced()
     await seller.changes(changed=50)
     await seller.faults(_STOPS)
@@ -223,9 +293,13 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
         # A decision that is being written is written to its end.
         busy, may_end = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
-        writing = asyncio.create_task(app.database.write(lambda _: (loop.call_soon_threadsafe(busy.set), may_end.wait())))
+        writing = asyncio.create_task(
+            app.database.write(lambda _: (loop.call_soon_threadsafe(busy.set), may_end.wait()))
+        )
         await busy.wait()
-        deciding = asyncio.create_task(decided_on(Client(InProcess(app, here), app.settings), task_id, word))
+        deciding = asyncio.create_task(
+            decided_on(Client(InProcess(app, here), app.settings), task_id, word)
+        )
         await asyncio.sleep(after_s)
         deciding.cancel()
         may_end.set()
@@ -233,12 +307,18 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
             await deciding
         await writing
         state = (await Inventories(app.database, app.settings).sync(task_id))["state"]
-    said = "cancelled: it is not decided" if state == "dry_run" else f"cancelled too late: it is {state}"
+    said = (
+        "cancelled: it is not decided"
+        if state == "dry_run"
+        else f"cancelled too late: it is {state}"
+    )
     assert capsys.readouterr().err == f"{said}\n"
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-async def test_a_terminal_shows_bar_and_tables_that_are_never_wider_than_it(seller: Seller, columns: int) -> None:
+async def test_a_terminal_shows_bar_and_tables_that_are_never_wider_than_it(
+    seller: Seller, columns: int
+) -> None:
     penstock = replace(seller.penstock, columns=columns)
     await seller.synced()
     await seller.changes(gone=30, changed=20)
@@ -273,16 +353,35 @@ async def test_the_token_is_asked_for_on_a_terminal_and_not_shown(seller: Seller
 
 async def test_a_list_of_cards_maps_blueprints_without_a_sync(seller: Seller) -> None:
     await seller.synced()
-    [(number, name)] = await seller.penstock.rows("SELECT blueprint_id, name_en FROM product ORDER BY name_en, account_id, product_id LIMIT 1")
+    [(number, name)] = await seller.penstock.rows(
+        "SELECT blueprint_id, name_en FROM product ORDER BY name_en, account_id, product_id LIMIT 1"
+    )
     async with seller.app() as app:
-        known = Blueprint(id=number, game_id=1, category_id=1, expansion_id=1, name=name, set_code="neo", collector_number="007")
+        known = Blueprint(
+            id=number,
+            game_id=1,
+            category_id=1,
+            expansion_id=1,
+            name=name,
+            set_code="neo",
+            collector_number="007",
+        )
         await SqlBlueprints().put_blueprints(unfenced(app.database), [known])
     cards = seller.penstock.folder / "cards.json"
-    cards.write_text(json.dumps([{"sku": "A-1", "set_code": "NEO", "collector_number": 7}]), encoding="utf-8")
+    cards.write_text(
+        json.dumps([{"sku": "A-1", "set_code": "NEO", "collector_number": 7}]), encoding="utf-8"
+    )
     uploaded = await seller.penstock("catalog", "upload", str(cards))
-    assert (uploaded.code, uploaded.out) == (0, "1 row in your list now, 1 blueprint mapped to it\n")
-    products, unmapped = await seller.penstock.all_of("products --json --limit 1", "unmapped shop --json --limit 1000")
+    assert (uploaded.code, uploaded.out) == (
+        0,
+        "1 row in your list now, 1 blueprint mapped to it\n",
+    )
+    products, unmapped = await seller.penstock.all_of(
+        "products --json --limit 1", "unmapped shop --json --limit 1000"
+    )
     assert [(one["blueprint_id"], one["sku"]) for one in products.json] == [(number, "A-1")]
-    mapped = await seller.penstock.rows(f"SELECT count(*) FROM product WHERE blueprint_id = {number}")
+    mapped = await seller.penstock.rows(
+        f"SELECT count(*) FROM product WHERE blueprint_id = {number}"
+    )
     assert sum(one["products"] for one in unmapped.json) == PRODUCTS - mapped[0][0]
     assert number not in {one["blueprint_id"] for one in unmapped.json}

@@ -47,7 +47,16 @@ _NOT_FOR_READING = {
     "rich.traceback",
     "structlog",
 }
-_NOT_FOR_CALLING = {"alembic", "cryptography", "fastapi", "penstock.app", "penstock.domains.declared", "psycopg", "rich.traceback", "structlog"}
+_NOT_FOR_CALLING = {
+    "alembic",
+    "cryptography",
+    "fastapi",
+    "penstock.app",
+    "penstock.domains.declared",
+    "psycopg",
+    "rich.traceback",
+    "structlog",
+}
 
 
 class _Ended(NamedTuple):
@@ -78,10 +87,15 @@ async def test_help_loads_no_command_and_nothing_that_works(tmp_path: Path) -> N
     assert ended.code == 0
     assert ended.loaded & _NOT_FOR_HELP == set()
     listed = {name for name in ended.loaded if name.startswith("penstock.cli.")}
-    assert listed == {f"penstock.cli.{name}" for name in ("exit_codes", "index", "loading", "main", "shown", "shown.text")}
+    assert listed == {
+        f"penstock.cli.{name}"
+        for name in ("exit_codes", "index", "loading", "main", "shown", "shown.text")
+    }
 
 
-async def test_a_command_loads_what_it_needs_and_nobody_logs_into_its_answer(tmp_path: Path) -> None:
+async def test_a_command_loads_what_it_needs_and_nobody_logs_into_its_answer(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "penstock.db"
     made = await _ended("token create --name reader --scope read", file)
     assert (made.code, made.logs_as_told) == (0, True)

@@ -37,7 +37,9 @@ async def _collected(service: Service, symbols: str, timeframes: str = "1m", **m
     return task_id
 
 
-async def test_each_line_of_a_run_names_it_and_there_is_one_for_each_series(penstock: Penstock) -> None:
+async def test_each_line_of_a_run_names_it_and_there_is_one_for_each_series(
+    penstock: Penstock,
+) -> None:
     async with penstock.serving() as service:
         task_id = await _collected(service, "BTC/USDT ETHUSDT", "1m 1h")
         again = await _collected(service, "BTC/USDT ETHUSDT", "1m 1h")
@@ -49,11 +51,17 @@ async def test_each_line_of_a_run_names_it_and_there_is_one_for_each_series(pens
     assert (ours[0]["event"], ours[-1]["event"]) == ("run started", "run succeeded")
     assert {line["level"] for line in ours} == {"info"}
     series = [(line["event"], line["series"], line["candles"]) for line in ours[1:-1]]
-    assert sorted(series) == [("series collected", f"{symbol} {step}", 10) for symbol in ("BTC/USDT", "ETHUSDT") for step in ("1h", "1m")]
+    assert sorted(series) == [
+        ("series collected", f"{symbol} {step}", 10)
+        for symbol in ("BTC/USDT", "ETHUSDT")
+        for step in ("1h", "1m")
+    ]
     assert len([line for line in found if line["run"] == again]) == 6
 
 
-async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(penstock: Penstock) -> None:
+async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(
+    penstock: Penstock,
+) -> None:
     async with penstock.with_settings(log_level="debug").serving() as service:
         first = await _collected(service, "BTC/USDT ETHUSDT")
         again = await _collected(service, "BTC/USDT ETHUSDT")
@@ -64,10 +72,15 @@ async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(
     for task_id, counts in ((first, (20, 0, 0)), (again, (0, 0, 8))):
         ours = [line for line in flushes if line["run"] == task_id]
         assert {line["job"] for line in ours} == {"collect_data_manual"}
-        assert tuple(sum(line[name] for line in ours) for name in ("inserted", "updated", "unchanged")) == counts
+        assert (
+            tuple(sum(line[name] for line in ours) for name in ("inserted", "updated", "unchanged"))
+            == counts
+        )
 
 
-async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_again(penstock: Penstock, exchange: str) -> None:
+async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_again(
+    penstock: Penstock, exchange: str
+) -> None:
     async with penstock.serving() as service:
         await _collected(service, "BTCUSDT")
         await put_faults(exchange, _BROKEN)
@@ -78,7 +91,11 @@ async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_aga
             await _collected(service, symbols)
         ended = await service.command.ended(signal.SIGTERM)
     lines = _lines(ended)
-    told = [(line["level"], line["event"], line["provider"], line["path"]) for line in lines if "provider" in line]
+    told = [
+        (line["level"], line["event"], line["provider"], line["path"])
+        for line in lines
+        if "provider" in line
+    ]
     assert told == [
         ("warning", "the provider does not answer", exchange, "/api/v3/klines"),
         ("info", "the provider answers again", exchange, "/api/v3/klines"),
@@ -103,23 +120,34 @@ async def test_a_provider_that_cannot_be_reached_is_logged_once(penstock: Pensto
     assert "Cannot connect to host 127.0.0.1:1" in line["error"]
 
 
-async def test_one_series_that_fails_among_others_is_no_failing_provider(penstock: Penstock, exchange: str) -> None:
+async def test_one_series_that_fails_among_others_is_no_failing_provider(
+    penstock: Penstock, exchange: str
+) -> None:
     async with penstock.with_settings(request_concurrency="1").serving() as service:
         await put_faults(exchange, _BROKEN | {"symbol": "ETHUSDT"})
         await _collected(service, "BTCUSDT ETHUSDT BNBUSDT")
         ended = await service.command.ended(signal.SIGTERM)
     events = [(line["event"], line.get("series")) for line in _lines(ended)]
     assert events.count(("series failed", "ETHUSDT 1m")) == 1
-    assert {series for event, series in events if event == "series collected"} == {"BTCUSDT 1m", "BNBUSDT 1m"}
+    assert {series for event, series in events if event == "series collected"} == {
+        "BTCUSDT 1m",
+        "BNBUSDT 1m",
+    }
 
 
 async def test_on_a_terminal_people_can_read_it(penstock: Penstock) -> None:
     async with on_a_terminal(penstock, "serve", "--port", "0") as terminal:
         url = url_in(await terminal.shows(r"Penstock serves at \S+"))
         order = {"symbols": ["BTC/USDT"], "timeframes": ["1h"]}
-        async with aiohttp.ClientSession(url) as session, session.post("/api/v1/data-collector/start", json=order) as answer:
+        async with (
+            aiohttp.ClientSession(url) as session,
+            session.post("/api/v1/data-collector/start", json=order) as answer,
+        ):
             task_id = (await answer.json())["task_id"]
         await terminal.shows(f"run succeeded .*job=collect_data_manual run={task_id}")
         assert await terminal.ended(signal.SIGTERM) == 0
-    assert any("series collected" in line and "series='BTC/USDT 1h'" in line and task_id in line for line in terminal.lines)
+    assert any(
+        "series collected" in line and "series='BTC/USDT 1h'" in line and task_id in line
+        for line in terminal.lines
+    )
     assert not [line for line in terminal.lines if line.startswith("{")]

@@ -26,7 +26,9 @@ _LONG = ("collect", "BTC/USDT", "-t", "1m", "--limit", "60000")
 
 @pytest.fixture
 def penstock(penstock: Penstock) -> Penstock:
-    return penstock.with_settings(request_concurrency="1", run_attempts="1", request_idle_s="600", request_deadline_s="600")
+    return penstock.with_settings(
+        request_concurrency="1", run_attempts="1", request_idle_s="600", request_deadline_s="600"
+    )
 
 
 @contextlib.asynccontextmanager
@@ -37,17 +39,25 @@ async def shown(penstock: Penstock, how: str) -> AsyncIterator[Terminal]:
             yield terminal
         return
     async with penstock.serving() as service:
-        words = _LONG if how == "there" else ("watch", await service.start(limit=60_000), "--url", service.url)
+        words = (
+            _LONG
+            if how == "there"
+            else ("watch", await service.start(limit=60_000), "--url", service.url)
+        )
         async with on_a_terminal(penstock, *words) as terminal:
             yield terminal
 
 
 @pytest.mark.parametrize("columns", [80, 200])
 @pytest.mark.parametrize("how", ["here", "there", "watched"])
-async def test_one_series_over_60_000_candles_is_many_steps_of_the_bar(penstock: Penstock, exchange: str, how: str, columns: int) -> None:
+async def test_one_series_over_60_000_candles_is_many_steps_of_the_bar(
+    penstock: Penstock, exchange: str, how: str, columns: int
+) -> None:
     await put_faults(exchange, _TWENTY)
     async with shown(replace(penstock, columns=columns), how) as terminal:
-        await terminal.shows(r"━.* (2[5-9]|3\d) ?%,? +\d\d,\d{3} of 60,000 candles, [\d,]+/s, [^…\r\n]+ left")
+        await terminal.shows(
+            r"━.* (2[5-9]|3\d) ?%,? +\d\d,\d{3} of 60,000 candles, [\d,]+/s, [^…\r\n]+ left"
+        )
         await put_faults(exchange, _TWENTY)
         await terminal.shows(r"━.* (5[5-9]|6\d) ?%,? +\d\d,\d{3} of 60,000 candles")
         await put_faults(exchange)
@@ -60,8 +70,14 @@ async def test_one_series_over_60_000_candles_is_many_steps_of_the_bar(penstock:
 
 
 @pytest.mark.parametrize("how", ["here", "there"])
-async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(penstock: Penstock, exchange: str, how: str) -> None:
-    await put_faults(exchange, {"name": "rate_limit", "retry_after": 4, "path": _KLINES, "after": 10, "count": 1}, _TWENTY)
+async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(
+    penstock: Penstock, exchange: str, how: str
+) -> None:
+    await put_faults(
+        exchange,
+        {"name": "rate_limit", "retry_after": 4, "path": _KLINES, "after": 10, "count": 1},
+        _TWENTY,
+    )
     async with shown(penstock.with_settings(request_attempts="2"), how) as terminal:
         await terminal.shows(r"━.* waiting [2-4] s for binance to let requests in again")
         await terminal.shows(r"━.* waiting [01] s for binance to let requests in again")
@@ -71,11 +87,15 @@ async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(pen
     assert max(len(line) for line in terminal.lines if "━" in line) <= penstock.columns
 
 
-async def test_a_limit_that_is_used_up_is_counted_down(penstock: Penstock, database_url: str) -> None:
+async def test_a_limit_that_is_used_up_is_counted_down(
+    penstock: Penstock, database_url: str
+) -> None:
     """It is that of forty pages a minute, and more are asked for than two minutes allow: the second at the latest is used up with seconds left."""
     limited = penstock.with_settings(database_url=database_url, binance_weight_per_minute="100")
     async with on_a_terminal(limited, *_LONG[:-1], "200000") as terminal:
-        seconds = int((await terminal.shows(r"waiting ([3-9]|\d\d) s for binance's limit")).split()[1])
+        seconds = int(
+            (await terminal.shows(r"waiting ([3-9]|\d\d) s for binance's limit")).split()[1]
+        )
         await terminal.shows(rf"waiting {seconds - 1} s for binance's limit")
         assert await terminal.ended(signal.SIGINT) == 130
     assert "cancelled: what is written stays" in terminal.text

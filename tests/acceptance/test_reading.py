@@ -24,7 +24,9 @@ _COLUMNS = {
 _HOUR = 3_600_000
 
 
-async def test_stored_candles_are_shown_as_a_table_or_as_json(penstock: Penstock, database_url: str) -> None:
+async def test_stored_candles_are_shown_as_a_table_or_as_json(
+    penstock: Penstock, database_url: str
+) -> None:
     # A narrow terminal must not shorten a number.
     penstock = replace(penstock.with_settings(database_url=database_url), columns=30)
     await penstock("collect", "BTC/USDT", "-t", "1h", "--limit", "30")
@@ -38,7 +40,9 @@ async def test_stored_candles_are_shown_as_a_table_or_as_json(penstock: Penstock
     assert "…" not in newest.out
     assert title.strip() == "BTC/USDT 1h"
     assert head.split() == ["opened", "(UTC)", "open", "high", "low", "close", "volume"]
-    assert [row.split()[:2] for row in rows] == [["2026-01-15", f"{hour}:00:00"] for hour in (10, 11, 12)]
+    assert [row.split()[:2] for row in rows] == [
+        ["2026-01-15", f"{hour}:00:00"] for hour in (10, 11, 12)
+    ]
     assert [row.split()[-1] == "open" for row in rows] == [False, False, True]
 
     # Eight o'clock in an offset of one hour is seven o'clock UTC.
@@ -52,16 +56,23 @@ async def test_stored_candles_are_shown_as_a_table_or_as_json(penstock: Penstock
     assert empty.err == "no stored candle of BTC/USDT 1h opens in that time\n"
 
 
-async def test_what_was_never_collected_is_said_with_the_command_that_collects_it(penstock: Penstock) -> None:
+async def test_what_was_never_collected_is_said_with_the_command_that_collects_it(
+    penstock: Penstock,
+) -> None:
     await penstock("collect", "BTC/USDT", "-t", "1h", "--limit", "2")
     never, unknown = await penstock.all_of("candles ETH/USDT -t 1h", "candles BTCUSTD -t 1h")
     assert never.code == 2
-    assert never.complaint == "ETH/USDT was never collected in 1h; to collect it: penstock collect ETH/USDT -t 1h"
+    assert (
+        never.complaint
+        == "ETH/USDT was never collected in 1h; to collect it: penstock collect ETH/USDT -t 1h"
+    )
     assert unknown.code == 2
     assert "did you mean BTC/USDT" in unknown.complaint
 
 
-async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(penstock: Penstock, empty_database_url: str) -> None:
+async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(
+    penstock: Penstock, empty_database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=empty_database_url)
     made = await penstock("migrate")
     assert (made.code, made.err) == (0, "")
@@ -72,11 +83,17 @@ async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(pe
     _, _, database, secrets, exchange = healthy.out.splitlines()
     assert re.fullmatch(r"ok +database: (SQLite|PostgreSQL) [\d.]+ answers, schema \d{4}", database)
     assert re.fullmatch(r"ok +secrets: 0 stored, no key yet", secrets)
-    assert re.fullmatch(r"ok +binance: reachable at http://127.0.0.1:\d+, its clock is [-+][\d.]+ s from ours", exchange)
+    assert re.fullmatch(
+        r"ok +binance: reachable at http://127.0.0.1:\d+, its clock is [-+][\d.]+ s from ours",
+        exchange,
+    )
 
 
 async def test_doctor_names_everything_that_is_wrong(penstock: Penstock) -> None:
-    broken = penstock.with_settings(binance_url="http://127.0.0.1:1", database_url="postgresql://user:hush-hush@127.0.0.1:1/name")
+    broken = penstock.with_settings(
+        binance_url="http://127.0.0.1:1",
+        database_url="postgresql://user:hush-hush@127.0.0.1:1/name",
+    )
     found = await broken("doctor")
     assert found.code == 1
     _, place, database, secrets, exchange = found.out.splitlines()

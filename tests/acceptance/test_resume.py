@@ -26,7 +26,11 @@ def _impatient(penstock: Penstock, database_url: str) -> Penstock:
     """On PostgreSQL a worker counts as dead after a second; on SQLite nobody waits for that, because a restart resumes at once."""
     dead_after_s = "3600" if database_url.startswith("sqlite") else "1"
     return penstock.with_settings(
-        database_url=database_url, request_deadline_s="600", request_idle_s="600", heartbeat_s="0.2", dead_after_s=dead_after_s
+        database_url=database_url,
+        request_deadline_s="600",
+        request_idle_s="600",
+        heartbeat_s="0.2",
+        dead_after_s=dead_after_s,
     )
 
 
@@ -41,7 +45,9 @@ async def _under_way(service: Service, task_id: str) -> dict[str, Any]:
 
 async def _check_whole(penstock: Penstock, task_id: str, candles: int) -> None:
     """The task has completed, and every candle is there once."""
-    runs = await penstock.rows("SELECT task_id, state, inserted, updated FROM run WHERE kind = 'data_collection'")
+    runs = await penstock.rows(
+        "SELECT task_id, state, inserted, updated FROM run WHERE kind = 'data_collection'"
+    )
     assert runs == [(task_id, "succeeded", candles, 0)]
     # The key of a candle allows no second one, so their number says it.
     assert await penstock.rows("SELECT count(*) FROM candle") == [(candles,)]
@@ -49,7 +55,9 @@ async def _check_whole(penstock: Penstock, task_id: str, candles: int) -> None:
     assert await penstock.rows("SELECT count(*) FROM restatement") == [(0,)]
 
 
-async def test_a_run_goes_on_after_kill_9_of_the_service(impatient: Penstock, exchange: str) -> None:
+async def test_a_run_goes_on_after_kill_9_of_the_service(
+    impatient: Penstock, exchange: str
+) -> None:
     async with impatient.serving() as service:
         await put_faults(exchange, _STOPS)
         task_id = await service.start("BTCUSDT ETHUSDT BNBUSDT", limit=_LIMIT)
@@ -60,11 +68,18 @@ async def test_a_run_goes_on_after_kill_9_of_the_service(impatient: Penstock, ex
     await put_faults(exchange)
     async with impatient.serving() as service:
         task = await service.ended(task_id)
-        assert (task["task_id"], task["status"], task["progress"], task["error"]) == (task_id, "completed", 100, None)
+        assert (task["task_id"], task["status"], task["progress"], task["error"]) == (
+            task_id,
+            "completed",
+            100,
+            None,
+        )
     await _check_whole(impatient, task_id, 3 * _LIMIT)
 
 
-async def test_the_next_command_goes_on_with_what_a_killed_one_left(impatient: Penstock, exchange: str) -> None:
+async def test_the_next_command_goes_on_with_what_a_killed_one_left(
+    impatient: Penstock, exchange: str
+) -> None:
     command = ("collect", "BTC/USDT", "-t", "1m", "--limit", str(_LIMIT))
     await put_faults(exchange, {"name": "hang", "path": "/api/v3/klines", "after": 2})
     penstock = impatient.with_settings(request_concurrency="1")
@@ -87,7 +102,9 @@ async def test_the_next_command_goes_on_with_what_a_killed_one_left(impatient: P
     assert await penstock.rows("SELECT count(*) FROM run_claim") == [(0,)]
 
 
-async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_clients(impatient: Penstock, exchange: str) -> None:
+async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_clients(
+    impatient: Penstock, exchange: str
+) -> None:
     async with impatient.serving() as service, service.session.ws_connect("/api/v1/ws") as socket:
         await put_faults(exchange, _SILENT)
         task_id = await service.start("BTCUSDT ETHUSDT", limit=10)
@@ -95,10 +112,14 @@ async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_cli
         await socket.send_json({"subscribe": [{"channel": "tasks", "task_id": task_id}]})
         assert (await socket.receive_json())["status"] == "running"
         async with asyncio.timeout(_PATIENCE_S):
-            closing, ended = await asyncio.gather(_close_code(socket), service.command.ended(signal.SIGTERM))
+            closing, ended = await asyncio.gather(
+                _close_code(socket), service.command.ended(signal.SIGTERM)
+            )
         assert closing == 1012
         assert (ended.code, ended.out) == (0, "")
-    assert await impatient.rows(f"SELECT state, inserted, error FROM run WHERE task_id = '{task_id}'") == [("queued", 10, None)]
+    assert await impatient.rows(
+        f"SELECT state, inserted, error FROM run WHERE task_id = '{task_id}'"
+    ) == [("queued", 10, None)]
     await put_faults(exchange)
     async with impatient.serving() as service:
         assert (await service.ended(task_id))["status"] == "completed"
@@ -119,7 +140,9 @@ async def test_a_queued_task_waits_for_the_next_start(impatient: Penstock, excha
         second = await service.start("ETHUSDT BTCUSDT", limit=10, wait=True)
         await service.until(first, lambda task: task["status"] == "running")
         await service.command.ended(signal.SIGTERM)
-    assert await impatient.rows("SELECT state, waiting FROM run WHERE kind = 'data_collection' ORDER BY id") == [("queued", False), ("queued", True)]
+    assert await impatient.rows(
+        "SELECT state, waiting FROM run WHERE kind = 'data_collection' ORDER BY id"
+    ) == [("queued", False), ("queued", True)]
     await put_faults(exchange)
     async with impatient.serving() as service:
         for task_id in (first, second):
@@ -127,17 +150,28 @@ async def test_a_queued_task_waits_for_the_next_start(impatient: Penstock, excha
     assert await impatient.rows("SELECT count(*) FROM candle") == [(20,)]
 
 
-async def test_on_sqlite_a_second_worker_and_a_service_without_one_are_refused(penstock: Penstock, sqlite_database: str) -> None:
-    refused = await penstock.with_settings(database_url=sqlite_database).all_of("worker", "serve --port 0 --no-worker")
+async def test_on_sqlite_a_second_worker_and_a_service_without_one_are_refused(
+    penstock: Penstock, sqlite_database: str
+) -> None:
+    refused = await penstock.with_settings(database_url=sqlite_database).all_of(
+        "worker", "serve --port 0 --no-worker"
+    )
     assert [(one.code, "PostgreSQL" in one.complaint) for one in refused] == [(2, True)] * 2
 
 
-async def test_another_worker_takes_over_from_one_that_was_killed(penstock: Penstock, exchange: str, postgres_database: str) -> None:
+async def test_another_worker_takes_over_from_one_that_was_killed(
+    penstock: Penstock, exchange: str, postgres_database: str
+) -> None:
     penstock = _impatient(penstock, postgres_database)
     await put_faults(exchange, _SILENT)
     async with contextlib.AsyncExitStack() as stack:
         service = await stack.enter_async_context(penstock.serving("--no-worker"))
-        workers = [await stack.enter_async_context(penstock.with_settings(scheduler_delay_s="3600").started("worker")) for _ in range(2)]
+        workers = [
+            await stack.enter_async_context(
+                penstock.with_settings(scheduler_delay_s="3600").started("worker")
+            )
+            for _ in range(2)
+        ]
         for worker in workers:
             await worker.says("The worker takes runs")
         task_id = await service.start("BTCUSDT ETHUSDT", limit=10)
@@ -151,13 +185,19 @@ async def test_another_worker_takes_over_from_one_that_was_killed(penstock: Pens
         for command in (other, service.command):
             assert (await command.ended(signal.SIGTERM)).code == 0
     await _check_whole(penstock, task_id, 20)
-    assert await penstock.rows(f"SELECT fence, attempt FROM run WHERE task_id = '{task_id}'") == [(2, 1)]
+    assert await penstock.rows(f"SELECT fence, attempt FROM run WHERE task_id = '{task_id}'") == [
+        (2, 1)
+    ]
 
 
 async def _who_works(workers: list[Command], task_id: str) -> tuple[Command, Command]:
     """The worker that says it has started the task, and the other."""
-    waiting = {asyncio.ensure_future(worker.says(f'"run": "{task_id}"')): worker for worker in workers}
-    done, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE_S)
+    waiting = {
+        asyncio.ensure_future(worker.says(f'"run": "{task_id}"')): worker for worker in workers
+    }
+    done, rest = await asyncio.wait(
+        waiting, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE_S
+    )
     for one in rest:
         one.cancel()
     await asyncio.wait(rest)

@@ -97,7 +97,11 @@ async def test_a_script_collects_and_reads(penstock: Penstock, database_url: str
     assert first == [40, 2, 2, {}]
     # Ten hours were there, the newest of them the one that is running.
     assert since == 11
-    assert [(opened, closed) for opened, _, closed in newest] == [(NOON - 2 * _HOUR, True), (NOON - _HOUR, True), (NOON, False)]
+    assert [(opened, closed) for opened, _, closed in newest] == [
+        (NOON - 2 * _HOUR, True),
+        (NOON - _HOUR, True),
+        (NOON, False),
+    ]
     assert all(isinstance(close, str) for _, close, _ in newest)
     assert named == [NOON - 20 * _HOUR, NOON - 19 * _HOUR]
 
@@ -105,7 +109,11 @@ async def test_a_script_collects_and_reads(penstock: Penstock, database_url: str
 async def test_a_notebook_may_use_both_ways_while_its_loop_runs(penstock: Penstock) -> None:
     ended = await penstock.python(_NOTEBOOK)
     assert (ended.code, ended.err) == (0, "")
-    assert [json.loads(line) for line in ended.out.splitlines()] == [[5, 5], [7, 7], "InvalidInputError"]
+    assert [json.loads(line) for line in ended.out.splitlines()] == [
+        [5, 5],
+        [7, 7],
+        "InvalidInputError",
+    ]
 
 
 async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock: Penstock) -> None:
@@ -126,20 +134,30 @@ async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock:
     assert await penstock.rows("SELECT count(*) FROM run") == [(1,)]
 
 
-async def test_what_another_process_has_is_a_conflict(penstock: Penstock, exchange: str, database_url: str) -> None:
+async def test_what_another_process_has_is_a_conflict(
+    penstock: Penstock, exchange: str, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url)
-    async with penstock.with_settings(request_deadline_s="600", request_idle_s="600").serving() as service:
+    async with penstock.with_settings(
+        request_deadline_s="600", request_idle_s="600"
+    ).serving() as service:
         await put_faults(exchange, _SILENT)
         task_id = await service.start("ETHUSDT")
         await service.until(task_id, lambda task: task["status"] == "running")
         ended = await penstock.python(_TRIES, 'collect(["ETH/USDT"], ["1m"])')
-        holder = service.url if database_url.startswith("sqlite") else f"Data collection already running: task {task_id} holds"
+        holder = (
+            service.url
+            if database_url.startswith("sqlite")
+            else f"Data collection already running: task {task_id} holds"
+        )
         assert ended.out.startswith("ConflictError - ")
         assert holder in ended.out
         await service.command.ended(signal.SIGTERM)
 
 
-async def test_what_is_not_there_now_is_an_error_that_may_pass(penstock: Penstock, empty_database_url: str) -> None:
+async def test_what_is_not_there_now_is_an_error_that_may_pass(
+    penstock: Penstock, empty_database_url: str
+) -> None:
     away = penstock.with_settings(database_url=empty_database_url, binance_url="http://127.0.0.1:1")
     ended = await away.python(_TRIES, 'candles("BTC/USDT", "1m")', 'collect(["BTC/USDT"], ["1m"])')
     reading, collecting = ended.out.splitlines()
@@ -151,8 +169,12 @@ async def test_what_is_not_there_now_is_an_error_that_may_pass(penstock: Penstoc
     assert "Cannot connect to host 127.0.0.1:1" in collecting
 
 
-async def test_a_cancelled_collection_is_recorded_as_that_and_its_pages_stay(penstock: Penstock, exchange: str) -> None:
+async def test_a_cancelled_collection_is_recorded_as_that_and_its_pages_stay(
+    penstock: Penstock, exchange: str
+) -> None:
     await put_faults(exchange, _SILENT)
-    ended = await penstock.with_settings(request_deadline_s="600", request_idle_s="600").python(_CANCEL)
+    ended = await penstock.with_settings(request_deadline_s="600", request_idle_s="600").python(
+        _CANCEL
+    )
     assert (ended.code, ended.out, ended.err) == (0, "True 10\n", "")
     assert await penstock.rows("SELECT state, inserted FROM run") == [("cancelled", 10)]

@@ -28,25 +28,38 @@ async def test_one_process_owns_a_file_and_others_read_beside_it(penstock: Penst
         assert len(page["candles"]) == 5
 
         second, taken, writing, reading = await penstock.all_of(
-            "serve --port 0", f"serve --port {url.rpartition(':')[2]}", "collect BTC/USDT -t 1m", "candles BTC/USDT -t 1m --json"
+            "serve --port 0",
+            f"serve --port {url.rpartition(':')[2]}",
+            "collect BTC/USDT -t 1m",
+            "candles BTC/USDT -t 1m --json",
         )
         assert second.code == 5
-        assert f"in use by another process ({serving.process.pid}, which serves at {url})" in second.complaint
+        assert (
+            f"in use by another process ({serving.process.pid}, which serves at {url})"
+            in second.complaint
+        )
         assert writing.code == 0
         assert f"by the service at {url}" in writing.out
         assert len(reading.json) == 5
 
         assert taken.code == 5
-        assert taken.complaint.endswith("(Address already in use); end what uses it or choose another with --port")
+        assert taken.complaint.endswith(
+            "(Address already in use); end what uses it or choose another with --port"
+        )
 
         ended = await serving.ended(signal.SIGTERM)
     assert (ended.code, ended.out) == (0, "")
     assert _levels(ended.err) == {"info"}
 
 
-async def test_ctrl_c_ends_a_service_in_order_while_a_connection_is_open(penstock: Penstock, database_url: str) -> None:
+async def test_ctrl_c_ends_a_service_in_order_while_a_connection_is_open(
+    penstock: Penstock, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url)
-    async with penstock.started("serve", "--port", "0") as serving, aiohttp.ClientSession() as session:
+    async with (
+        penstock.started("serve", "--port", "0") as serving,
+        aiohttp.ClientSession() as session,
+    ):
         url = url_in(await serving.says("Penstock serves at"))
         async with session.get(f"{url}/readyz") as answer:
             assert (await answer.json())["database"] == "ok"
@@ -60,7 +73,9 @@ def _levels(log: str) -> set[str]:
     return {json.loads(line)["level"] for line in log.splitlines()}
 
 
-async def test_a_database_of_a_newer_penstock_is_left_alone(penstock: Penstock, sqlite_database: str) -> None:
+async def test_a_database_of_a_newer_penstock_is_left_alone(
+    penstock: Penstock, sqlite_database: str
+) -> None:
     penstock = penstock.with_settings(database_url=sqlite_database)
     await penstock("migrate")
     with contextlib.closing(sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))) as file:
@@ -69,17 +84,27 @@ async def test_a_database_of_a_newer_penstock_is_left_alone(penstock: Penstock, 
     commands = ("collect BTC/USDT -t 1m", "candles BTC/USDT -t 1m", "migrate")
     for command, ended in zip(commands, await penstock.all_of(*commands), strict=True):
         assert ended.code == 5, command
-        assert "schema version 9999" in ended.complaint or "in use by another process" in ended.complaint
+        assert (
+            "schema version 9999" in ended.complaint
+            or "in use by another process" in ended.complaint
+        )
 
 
-async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_new(penstock: Penstock) -> None:
-    penstock = penstock.with_settings(database_url="postgresql://nobody@127.0.0.1:1/nothing", binance_url="http://127.0.0.1:1")
+async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_new(
+    penstock: Penstock,
+) -> None:
+    penstock = penstock.with_settings(
+        database_url="postgresql://nobody@127.0.0.1:1/nothing", binance_url="http://127.0.0.1:1"
+    )
     first = (await penstock("demo", "--once", "--json")).json
     assert (first["symbols"], first["timeframes"], first["failures"]) == (50, 6, {})
     assert first["database"] == f"sqlite:///{penstock.data / 'demo.db'}"
     # Its exchange has the real time: a candle that begins meanwhile is one more of its series.
     demo_database = penstock.with_settings(database_url=first["database"])
-    stored = [count for (count,) in await demo_database.rows("SELECT count(*) FROM candle GROUP BY series_id")]
+    stored = [
+        count
+        for (count,) in await demo_database.rows("SELECT count(*) FROM candle GROUP BY series_id")
+    ]
     assert (len(stored), sum(stored)) == (300, first["candles_written"])
     assert min(stored) >= 100
     assert (first["inventory"]["counts"]["new"], first["inventory"]["held"]) == (3_000, False)
@@ -93,7 +118,9 @@ async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_ne
     assert json.loads(ended.out)["inventory"]["counts"]["unchanged"] == 3_000
 
 
-async def test_the_demo_says_before_it_collects_that_its_port_is_taken(penstock: Penstock, exchange: str) -> None:
+async def test_the_demo_says_before_it_collects_that_its_port_is_taken(
+    penstock: Penstock, exchange: str
+) -> None:
     refused = await penstock("demo", "--port", exchange.rpartition(":")[2])
     assert refused.code == 5
     assert "Address already in use" in refused.complaint
@@ -101,11 +128,17 @@ async def test_the_demo_says_before_it_collects_that_its_port_is_taken(penstock:
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-async def test_the_simulator_says_where_it_answers_and_ends_when_told(penstock: Penstock, told: signal.Signals) -> None:
-    async with penstock.started("simulate", "--port", "0", "--symbols", "5", "--now", "2026-01-15T12:00", "--speed", "0") as simulating:
+async def test_the_simulator_says_where_it_answers_and_ends_when_told(
+    penstock: Penstock, told: signal.Signals
+) -> None:
+    async with penstock.started(
+        "simulate", "--port", "0", "--symbols", "5", "--now", "2026-01-15T12:00", "--speed", "0"
+    ) as simulating:
         said = await simulating.says("The simulator answers at")
         url = url_in(said)
-        assert {f"PENSTOCK_{name}_URL={url}" for name in ("BINANCE", "CARDTRADER")} <= set(said.split())
+        assert {f"PENSTOCK_{name}_URL={url}" for name in ("BINANCE", "CARDTRADER")} <= set(
+            said.split()
+        )
         assert (await _get(f"{url}/api/v3/time"))["serverTime"] == 1_768_478_400_000
         ended = await simulating.ended(told)
     assert (ended.code, ended.out, ended.err) == (0, "", "")

@@ -83,7 +83,9 @@ class Rates:
 
     def __init__(self, parts: Parts) -> None:
         url = parts.settings.of_provider(BANK).url or "https://bank.example"
-        self._http = HttpClient(url, Governor(600, parts.budgets.of(BANK)), parts.http, HttpHabits())
+        self._http = HttpClient(
+            url, Governor(600, parts.budgets.of(BANK)), parts.http, HttpHabits()
+        )
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -93,11 +95,21 @@ class Rates:
     async def work(self, context: RunContext) -> Outcome:
         currencies: Any = context.run.params["currencies"]
         decoder = msgspec.json.Decoder(list[Quotes])
-        days = await self._http.get("/rates", {"of": ",".join(currencies)}, weight=1, decode=decoder.decode)
+        days = await self._http.get(
+            "/rates", {"of": ",".join(currencies)}, weight=1, decode=decoder.decode
+        )
         for done, quotes in enumerate(days, start=1):
-            rows = [{"day": quotes.day, "currency": name, "rate": quotes.rates[name]} for name in currencies]
+            rows = [
+                {"day": quotes.day, "currency": name, "rate": quotes.rates[name]}
+                for name in currencies
+            ]
             shown = Shown(100 * done // len(days), f"Collected {done} of {len(days)} days")
-            await context.write(lambda writing, rows=rows, shown=shown: (writing.merge(RATE, rows), writing.show(shown)))  # type: ignore[misc]
+            await context.write(
+                lambda writing, rows=rows, shown=shown: (  # type: ignore[misc]
+                    writing.merge(RATE, rows),
+                    writing.show(shown),
+                )
+            )
         return Collected(len(days))
 
     def log(self, run: Run) -> Sequence[LogEntry]:
@@ -120,7 +132,12 @@ class Rates:
     def of_config(self, _connection: Connection, params: Mapping[str, object]) -> Submission:
         currencies = [_currency(str(params["symbol"]))] if "symbol" in params else list(_CURRENCIES)
         resources = [f"rate:{name}" for name in currencies]
-        return Submission(kind=RATES, params={"currencies": currencies}, resources=resources, priority=Priority.LOW)
+        return Submission(
+            kind=RATES,
+            params={"currencies": currencies},
+            resources=resources,
+            priority=Priority.LOW,
+        )
 
     def hold(self, _connection: Connection, _symbol: str) -> None:
         """Currencies stay what they are."""
@@ -135,7 +152,11 @@ def _currency(name: str) -> str:
 
 def _stale(connection: Connection, now: int) -> Sequence[Bad]:
     newest = select(RATE.c.currency, in_ms(func.max(RATE.c.day))).group_by(RATE.c.currency)
-    return [Bad(name, f"{name} is stale") for name, day in connection.execute(newest) if now - day > 4 * _DAY_MS]
+    return [
+        Bad(name, f"{name} is stale")
+        for name, day in connection.execute(newest)
+        if now - day > 4 * _DAY_MS
+    ]
 
 
 def declare(parts: Parts) -> Domain:
@@ -147,7 +168,14 @@ def declare(parts: Parts) -> Domain:
         configs=rates,
         tables=[RATE],
         schedules=[Schedule(name="daily_rates", kind=RATES, interval_s=86_400, params={})],
-        rules=[SubjectRule(name="stale_rates", counted="stale currencies", recovered="{subject} is fresh again", find=_stale)],
+        rules=[
+            SubjectRule(
+                name="stale_rates",
+                counted="stale currencies",
+                recovered="{subject} is fresh again",
+                find=_stale,
+            )
+        ],
         lifetime=rates.open(),
     )
 
@@ -170,7 +198,12 @@ class Bank:
         self.asked.set()
         await self.opened.wait()
         days = [_OLD_DAY, _OLD_DAY + _DAY_MS]
-        return web.json_response([{"day": day, "rates": dict.fromkeys(request.query["of"].split(","), "1.08")} for day in days])
+        return web.json_response(
+            [
+                {"day": day, "rates": dict.fromkeys(request.query["of"].split(","), "1.08")}
+                for day in days
+            ]
+        )
 
 
 @contextlib.asynccontextmanager
@@ -198,7 +231,13 @@ def package(tmp_path: Path) -> Path:
 
 
 def settings_with(bank: Bank, database_url: str, **more: str) -> dict[str, str]:
-    own = {"database_url": database_url, "ecb_url": bank.url, "symbols": "BTC/USDT", "binance_url": bank.url, "scheduler_delay_s": "0"}
+    own = {
+        "database_url": database_url,
+        "ecb_url": bank.url,
+        "symbols": "BTC/USDT",
+        "binance_url": bank.url,
+        "scheduler_delay_s": "0",
+    }
     return own | more
 
 
@@ -218,10 +257,16 @@ async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts
         penstock = commands(package, tmp_path, **settings_with(bank, database_url))
         async with penstock.serving() as session:
             rows = await logged(session, len(_CURRENCIES))
-            assert {(row["job_name"], row["symbol"], row["exchange"]) for row in rows} == {("daily_rates", name, BANK) for name in _CURRENCIES}
+            assert {(row["job_name"], row["symbol"], row["exchange"]) for row in rows} == {
+                ("daily_rates", name, BANK) for name in _CURRENCIES
+            }
             [task] = [one for one in await _tasks(session) if one["task_type"] == RATES]
             ended = await until_ended(session, task["task_id"])
-            assert (ended["progress"], ended["message"], ended["result"]) == (100, "Collected 2 of 2 days", {"days": 2})
+            assert (ended["progress"], ended["message"], ended["result"]) == (
+                100,
+                "Collected 2 of 2 days",
+                {"days": 2},
+            )
             assert (ended["counters"]["inserted"], ended["counters"]["requests"]) == (6, 1)
             statistics = await get(session, f"/api/v1/admin/data-collection/stats?job_type={RATES}")
             assert statistics["successful_executions"] == len(_CURRENCIES)
@@ -236,9 +281,13 @@ async def _tasks(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
     return list(found["tasks"] if isinstance(found, dict) else found)
 
 
-async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any_other(database_url: str, package: Path, tmp_path: Path) -> None:
+async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any_other(
+    database_url: str, package: Path, tmp_path: Path
+) -> None:
     async with bank_open(shut=True) as bank:
-        penstock = commands(package, tmp_path, **settings_with(bank, database_url, scheduler_delay_s="3600"))
+        penstock = commands(
+            package, tmp_path, **settings_with(bank, database_url, scheduler_delay_s="3600")
+        )
         async with penstock.serving() as session:
             added = {"symbol": "usd", "exchange": BANK, "interval_minutes": 60}
             async with session.post("/api/v1/admin/data-collection/configs", json=added) as answer:
@@ -255,16 +304,27 @@ async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any
             async with session.post(f"/api/v1/data-collector/task/{task_id}/cancel") as answer:
                 assert answer.ok
             assert (await until_ended(session, task_id))["status"] == "cancelled"
-            for wrong, field_name in (({"symbol": "EURX"}, "symbol"), ({"timeframes": ["1m"]}, "timeframes"), ({"exchange": "fed"}, "exchange")):
-                async with session.post("/api/v1/admin/data-collection/configs", json=added | wrong) as answer:
+            for wrong, field_name in (
+                ({"symbol": "EURX"}, "symbol"),
+                ({"timeframes": ["1m"]}, "timeframes"),
+                ({"exchange": "fed"}, "exchange"),
+            ):
+                async with session.post(
+                    "/api/v1/admin/data-collection/configs", json=added | wrong
+                ) as answer:
                     assert (answer.status, (await answer.json())["field"]) == (422, field_name)
 
 
-async def test_the_command_line_adds_and_triggers_a_config_of_it_without_a_service(sqlite_database: str, package: Path, tmp_path: Path) -> None:
+async def test_the_command_line_adds_and_triggers_a_config_of_it_without_a_service(
+    sqlite_database: str, package: Path, tmp_path: Path
+) -> None:
     async with bank_open() as bank:
         penstock = commands(package, tmp_path, **settings_with(bank, sqlite_database))
         code, said = await penstock("config", "add", "usd", "--exchange", "fed", "--every", "60")
-        assert (code, said) == (2, "penstock: exchange: unknown exchange 'fed'; use one of binance, cardtrader, ecb\n")
+        assert (code, said) == (
+            2,
+            "penstock: exchange: unknown exchange 'fed'; use one of binance, cardtrader, ecb\n",
+        )
         code, said = await penstock("config", "add", "usd", "--exchange", BANK, "--every", "60")
         assert (code, said.startswith("config 1: USD on ecb, every 60 min")) == (0, True), said
         assert await penstock("config", "trigger", "1") == (0, "Collected 2 of 2 days\n")
@@ -280,22 +340,30 @@ def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("here")
-async def test_a_worker_of_it_that_was_fenced_off_changes_no_table(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_of_it_that_was_fenced_off_changes_no_table(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with bank_open() as bank:
         monkeypatch.setenv("PENSTOCK_ECB_URL", bank.url)
-        async with open_app(load_settings(database_url=database_url, binance_url=bank.url, export_folder=tmp_path)) as app:
+        async with open_app(
+            load_settings(database_url=database_url, binance_url=bank.url, export_folder=tmp_path)
+        ) as app:
             await check_fence(app)
 
 
 async def check_fence(app: App) -> None:
     submission = Submission(kind=RATES, params={"currencies": ["USD"]}, resources=["rate:USD"])
     run = await app.ledger.start(submission)
-    await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence + 1"))
+    await app.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence + 1")
+    )
     with pytest.raises(FencedError):
         await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
     count = select(func.count()).select_from(RATE)
     assert await app.database.read(lambda connection: connection.scalar(count)) == 0
-    await app.database.write(lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence - 1"))
+    await app.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE run SET fence = fence - 1")
+    )
     await app.domains.kinds[RATES].work(RunContext(run, app.ledger))
     await app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
     assert await app.database.read(lambda connection: connection.scalar(count)) == 2
@@ -317,15 +385,37 @@ def second_market(_parts: Parts) -> Domain:
 @pytest.mark.parametrize(
     ("group", "value", "because"),
     [
-        ("penstock.domains", f"{__name__}:not_a_domain", "'rates' of the package rates cannot be used: it gave dict and not a"),
-        ("penstock.domains", f"{__name__}:broken", "'rates' of the package rates cannot be used: KeyError: 'no such key'"),
+        (
+            "penstock.domains",
+            f"{__name__}:not_a_domain",
+            "'rates' of the package rates cannot be used: it gave dict and not a",
+        ),
+        (
+            "penstock.domains",
+            f"{__name__}:broken",
+            "'rates' of the package rates cannot be used: KeyError: 'no such key'",
+        ),
         ("penstock.domains", f"{__name__}:nowhere", "cannot be imported: "),
-        ("penstock.domains", "no_such_module:declare", "cannot be imported: No module named 'no_such_module'"),
-        ("penstock.domains", f"{__name__}:second_market", "kind of run 'symbol_refresh' is declared twice"),
-        ("penstock.sources", f"{__name__}:Bank", "'rates' of the package rates cannot be used: it has no `declaration`"),
+        (
+            "penstock.domains",
+            "no_such_module:declare",
+            "cannot be imported: No module named 'no_such_module'",
+        ),
+        (
+            "penstock.domains",
+            f"{__name__}:second_market",
+            "kind of run 'symbol_refresh' is declared twice",
+        ),
+        (
+            "penstock.sources",
+            f"{__name__}:Bank",
+            "'rates' of the package rates cannot be used: it has no `declaration`",
+        ),
     ],
 )
-async def test_a_malformed_package_is_refused_at_start_in_one_sentence(group: str, value: str, because: str, tmp_path: Path) -> None:
+async def test_a_malformed_package_is_refused_at_start_in_one_sentence(
+    group: str, value: str, because: str, tmp_path: Path
+) -> None:
     package = installed(tmp_path, group, "rates", value)
     penstock = commands(package, tmp_path, database_url=f"sqlite:///{tmp_path / 'penstock.db'}")
     code, said = await penstock("serve", "--port", "0")

@@ -69,7 +69,9 @@ class TinySource:
 
     def __init__(self, config: SourceConfig) -> None:
         governor = Governor(config.limit_per_window or self.declaration.limit.amount, config.budget)
-        self._http = HttpClient(config.base_url or "https://tiny.example", governor, config.http, HttpHabits())
+        self._http = HttpClient(
+            config.base_url or "https://tiny.example", governor, config.http, HttpHabits()
+        )
 
     @property
     def way(self) -> str:
@@ -79,29 +81,52 @@ class TinySource:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
     def waiting(self) -> Wait | None:
         return self._http.waiting
 
     async def server_time(self) -> int:
-        return await self._http.get("/time", {}, weight=1, decode=msgspec.json.Decoder(int).decode) * 1_000
+        return (
+            await self._http.get("/time", {}, weight=1, decode=msgspec.json.Decoder(int).decode)
+            * 1_000
+        )
 
     async def instruments(self) -> Sequence[Instrument]:
-        names = await self._http.get("/list", {}, weight=1, decode=msgspec.json.Decoder(list[str]).decode)
+        names = await self._http.get(
+            "/list", {}, weight=1, decode=msgspec.json.Decoder(list[str]).decode
+        )
         split = [(name, *name.split("-")) for name in names]
-        return [Instrument(exchange=EXCHANGE, native_symbol=name, base=base, quote=quote, status=Status.TRADING) for name, base, quote in split]
+        return [
+            Instrument(
+                exchange=EXCHANGE, native_symbol=name, base=base, quote=quote, status=Status.TRADING
+            )
+            for name, base, quote in split
+        ]
 
     async def volumes(self) -> Mapping[str, float]:
         return {}
 
     async def candles(self, request: PageRequest) -> Answer:
-        edges = {"from": (request.start or 0) // 1_000, "to": 2**40 if request.end is None else request.end // 1_000, "limit": request.limit}
+        edges = {
+            "from": (request.start or 0) // 1_000,
+            "to": 2**40 if request.end is None else request.end // 1_000,
+            "limit": request.limit,
+        }
         params = {name: str(value) for name, value in edges.items()}
-        rows = await self._http.get("/candles", params, weight=1, decode=msgspec.json.Decoder(list[Row]).decode)
+        rows = await self._http.get(
+            "/candles", params, weight=1, decode=msgspec.json.Decoder(list[Row]).decode
+        )
         closed = [row.opened * 1_000 for row in rows if row.closed]
-        return Answer([_candle(row) for row in rows], closed_before=max(closed, default=-_MINUTE) + _MINUTE)
+        return Answer(
+            [_candle(row) for row in rows], closed_before=max(closed, default=-_MINUTE) + _MINUTE
+        )
 
 
 def _candle(row: Row) -> Candle:
@@ -145,12 +170,24 @@ class Tiny:
         if request.path != "/candles":
             return web.json_response(_NOW_S if request.path == "/time" else ["BTC-EUR"])
         low, high, limit = (int(request.query[name]) for name in ("from", "to", "limit"))
-        rows = [self.row(ago) for ago in range(_HISTORY) if ago not in _QUIET and low <= opens(ago) < high]
+        rows = [
+            self.row(ago)
+            for ago in range(_HISTORY)
+            if ago not in _QUIET and low <= opens(ago) < high
+        ]
         return web.json_response(rows[:limit])
 
     @staticmethod
     def row(ago: int) -> list[Any]:
-        return [opens(ago), f"{100 + ago}.5", f"{102 + ago}", f"{99 + ago}.25", f"{101 + ago}", f"{ago}.75", ago > 0]
+        return [
+            opens(ago),
+            f"{100 + ago}.5",
+            f"{102 + ago}",
+            f"{99 + ago}.25",
+            f"{101 + ago}",
+            f"{ago}.75",
+            ago > 0,
+        ]
 
 
 @contextlib.asynccontextmanager
@@ -173,11 +210,15 @@ def package(tmp_path: Path) -> Path:
     return installed(tmp_path, "penstock.sources", EXCHANGE, f"{__name__}:TinySource")
 
 
-async def test_it_is_collected_whole_and_nothing_that_it_does_not_say_is_invented(database_url: str, package: Path, tmp_path: Path) -> None:
+async def test_it_is_collected_whole_and_nothing_that_it_does_not_say_is_invented(
+    database_url: str, package: Path, tmp_path: Path
+) -> None:
     async with tiny_open() as tiny:
         penstock = commands(package, tmp_path, database_url=database_url, tiny_url=tiny.url)
         since = ("--since", "2026-01-15T10:00")
-        code, said = await penstock("collect", "BTC/EUR", "-t", "1m", "--exchange", EXCHANGE, *since, "--json")
+        code, said = await penstock(
+            "collect", "BTC/EUR", "-t", "1m", "--exchange", EXCHANGE, *since, "--json"
+        )
         assert code == 0, said
         # The oldest one may be gone when it is asked for.
         there = _HISTORY - 1 - len(_QUIET)
@@ -186,13 +227,35 @@ async def test_it_is_collected_whole_and_nothing_that_it_does_not_say_is_invente
         assert code == 0, said
         [series] = json.loads(said)
         spans = [(one["state"], minutes(one)) for one in series["spans"]]
-        assert [one for one in spans if one[0] != "stored"] == [("not_collected", 62), ("no_trades", 1), ("no_trades", 2)]
+        assert [one for one in spans if one[0] != "stored"] == [
+            ("not_collected", 62),
+            ("no_trades", 1),
+            ("no_trades", 2),
+        ]
         async with penstock.serving() as session:
-            rows = (await get(session, f"/api/v1/candles?symbol=BTC-EUR&timeframe=1m&exchange={EXCHANGE}"))["candles"]
+            rows = (
+                await get(
+                    session, f"/api/v1/candles?symbol=BTC-EUR&timeframe=1m&exchange={EXCHANGE}"
+                )
+            )["candles"]
             assert len(rows) == there
-            assert set(rows[-1]) == {"open_time", "close_time", "open", "high", "low", "close", "volume", "closed"}
-            assert [(row["open"], row["closed"]) for row in rows[-2:]] == [("101.5", True), ("100.5", False)]
-        code, said = await penstock("verify", "BTC/EUR", "--exchange", EXCHANGE, "--against", "rest", "--json")
+            assert set(rows[-1]) == {
+                "open_time",
+                "close_time",
+                "open",
+                "high",
+                "low",
+                "close",
+                "volume",
+                "closed",
+            }
+            assert [(row["open"], row["closed"]) for row in rows[-2:]] == [
+                ("101.5", True),
+                ("100.5", False),
+            ]
+        code, said = await penstock(
+            "verify", "BTC/EUR", "--exchange", EXCHANGE, "--against", "rest", "--json"
+        )
         assert code == 0, said
 
 
@@ -201,18 +264,34 @@ def minutes(span: Mapping[str, str]) -> int:
     return int((end - start).total_seconds() // 60)
 
 
-async def test_it_is_configured_and_limited_like_any_other(sqlite_database: str, package: Path, tmp_path: Path) -> None:
+async def test_it_is_configured_and_limited_like_any_other(
+    sqlite_database: str, package: Path, tmp_path: Path
+) -> None:
     async with tiny_open() as tiny:
-        penstock = commands(package, tmp_path, database_url=sqlite_database, tiny_url=tiny.url, binance_url=tiny.url, scheduler_delay_s="3600")
+        penstock = commands(
+            package,
+            tmp_path,
+            database_url=sqlite_database,
+            tiny_url=tiny.url,
+            binance_url=tiny.url,
+            scheduler_delay_s="3600",
+        )
         async with penstock.serving() as session:
             configs = "/api/v1/admin/data-collection/configs"
-            added = {"symbol": "BTC-EUR", "exchange": EXCHANGE, "timeframes": ["1m"], "interval_minutes": 60}
+            added = {
+                "symbol": "BTC-EUR",
+                "exchange": EXCHANGE,
+                "timeframes": ["1m"],
+                "interval_minutes": 60,
+            }
             async with session.post(configs, json=added) as answer:
                 config = await answer.json()
             assert (answer.status, config["symbol"]) == (201, "BTC/EUR")
             async with session.post(configs, json=added | {"exchange": "huge"}) as answer:
                 refused = (await answer.json())["detail"]
-            assert refused == "exchange: unknown exchange 'huge'; use one of binance, cardtrader, tiny"
+            assert (
+                refused == "exchange: unknown exchange 'huge'; use one of binance, cardtrader, tiny"
+            )
             async with session.post(f"{configs}/{config['id']}/trigger") as answer:
                 task_id = (await answer.json())["task_id"]
             assert (await until_ended(session, task_id))["status"] == "completed"

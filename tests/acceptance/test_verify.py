@@ -58,9 +58,20 @@ async def test_whole_and_not_whole_here_and_there(penstock: Penstock) -> None:
         there = await penstock("verify")
         assert (there.code, there.out) == (9, wrong.out)
         mended = await penstock("verify", "BTC/USDT", "-t", "1h", "--repair")
-        assert (mended.code, mended.out) == (0, "29 candles of 1 series: whole, 1 candle mended\n"), mended.err
-        [task] = [task for task in (await service.call("GET", "/tasks?task_type=verify"))["tasks"] if task["result"]["repair"]]
-        assert (task["status"], task["progress"], task["counters"]["inserted"]) == ("completed", 100, 1)
+        assert (mended.code, mended.out) == (
+            0,
+            "29 candles of 1 series: whole, 1 candle mended\n",
+        ), mended.err
+        [task] = [
+            task
+            for task in (await service.call("GET", "/tasks?task_type=verify"))["tasks"]
+            if task["result"]["repair"]
+        ]
+        assert (task["status"], task["progress"], task["counters"]["inserted"]) == (
+            "completed",
+            100,
+            1,
+        )
     compared = (await penstock("verify", "--against", "rest", "--json")).json
     assert (compared["wrong"], compared["compared"], compared["candles"]) == (0, 58, 60)
 
@@ -68,19 +79,35 @@ async def test_whole_and_not_whole_here_and_there(penstock: Penstock) -> None:
 async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstock) -> None:
     penstock = with_database(penstock)
     for words, code, said in (
-        (["--against", "archive"], 2, "against: comparing with the exchange's archive is not there yet; use rest, which asks its API"),
-        (["--sample", "3"], 2, "sample: it is drawn of what is compared with the exchange; add against rest, or leave it out"),
-        ([], 4, f"there is no database at {penstock.folder / 'penstock.db'} yet; `penstock collect` and `penstock accounts add` make one"),
+        (
+            ["--against", "archive"],
+            2,
+            "against: comparing with the exchange's archive is not there yet; use rest, which asks its API",
+        ),
+        (
+            ["--sample", "3"],
+            2,
+            "sample: it is drawn of what is compared with the exchange; add against rest, or leave it out",
+        ),
+        (
+            [],
+            4,
+            f"there is no database at {penstock.folder / 'penstock.db'} yet; `penstock collect` and `penstock accounts add` make one",
+        ),
     ):
         refused = await penstock("verify", *words)
         assert (refused.code, refused.complaint) == (code, said)
     assert not (penstock.folder / "penstock.db").exists()
 
 
-async def test_an_exchange_that_does_not_answer_is_said_and_ends_with_6(penstock: Penstock, exchange: str) -> None:
+async def test_an_exchange_that_does_not_answer_is_said_and_ends_with_6(
+    penstock: Penstock, exchange: str
+) -> None:
     penstock = with_database(penstock)
     assert (await penstock(*_COLLECT)).code == 0
-    await put_faults(exchange, {"name": "server_error", "path": "/api/v3/klines", "symbol": "ETHUSDT"})
+    await put_faults(
+        exchange, {"name": "server_error", "path": "/api/v3/klines", "symbol": "ETHUSDT"}
+    )
     part = await penstock("verify", "--against", "rest")
     assert part.code == 6
     assert part.out.startswith("60 candles of 2 series: whole\n")

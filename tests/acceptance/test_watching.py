@@ -33,10 +33,14 @@ _UNKNOWN = "00000000-0000-0000-0000-000000000007"
 @pytest.fixture
 def penstock(penstock: Penstock) -> Penstock:
     """Its requests go one after the other, so that a run lasts as long as the exchange is slow."""
-    return penstock.with_settings(request_concurrency="1", request_deadline_s="600", request_idle_s="600", run_attempts="1")
+    return penstock.with_settings(
+        request_concurrency="1", request_deadline_s="600", request_idle_s="600", run_attempts="1"
+    )
 
 
-async def test_watch_follows_a_run_to_its_end_and_scripts_read_each_state_as_json(penstock: Penstock, exchange: str, database_url: str) -> None:
+async def test_watch_follows_a_run_to_its_end_and_scripts_read_each_state_as_json(
+    penstock: Penstock, exchange: str, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url)
     async with penstock.serving() as service:
         await put_faults(exchange, _STOPS)
@@ -53,14 +57,20 @@ async def test_watch_follows_a_run_to_its_end_and_scripts_read_each_state_as_jso
         progress = [first["progress"], *(state["progress"] for state in states)]
         assert progress == sorted(progress)
         assert [state["status"] for state in states[:-1]] == ["running"] * (len(states) - 1)
-        assert (states[-1]["status"], states[-1]["progress"], states[-1]["counters"]["inserted"]) == ("completed", 100, 80)
+        assert (
+            states[-1]["status"],
+            states[-1]["progress"],
+            states[-1]["counters"]["inserted"],
+        ) == ("completed", 100, 80)
 
         afterwards = await penstock("watch", task_id, "--url", service.url)
         assert (afterwards.code, afterwards.out) == (0, "")
         assert afterwards.err.startswith(f"{task_id} completed Collected data for ")
 
 
-async def test_watch_ends_with_three_when_the_task_did_not_complete(penstock: Penstock, exchange: str) -> None:
+async def test_watch_ends_with_three_when_the_task_did_not_complete(
+    penstock: Penstock, exchange: str
+) -> None:
     async with penstock.serving() as service:
         await put_faults(exchange, _BROKEN)
         failed = await service.start()
@@ -73,7 +83,9 @@ async def test_watch_ends_with_three_when_the_task_did_not_complete(penstock: Pe
         async with penstock.started("watch", cancelled, "--json", "--url", service.url) as watching:
             assert watching.process.stdout is not None
             await watching.process.stdout.readline()
-            assert (await penstock("cancel", cancelled, "--url", service.url)).out == f"task {cancelled} will stop\n"
+            assert (
+                await penstock("cancel", cancelled, "--url", service.url)
+            ).out == f"task {cancelled} will stop\n"
             ended = await watching.ended()
         assert ended.code == 3
         assert json.loads(ended.out.splitlines()[-1])["status"] == "cancelled"
@@ -98,7 +110,9 @@ async def test_a_service_that_is_not_there_is_said_in_one_line(penstock: Penstoc
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["told to end", "killed"])
-async def test_watch_says_in_one_line_that_the_service_has_ended(penstock: Penstock, exchange: str, how: signal.Signals) -> None:
+async def test_watch_says_in_one_line_that_the_service_has_ended(
+    penstock: Penstock, exchange: str, how: signal.Signals
+) -> None:
     async with penstock.serving() as service:
         await put_faults(exchange, _SILENT)
         task_id = await service.start("ETHUSDT")
@@ -113,7 +127,9 @@ async def test_watch_says_in_one_line_that_the_service_has_ended(penstock: Penst
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(penstock: Penstock, exchange: str, columns: int) -> None:
+async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(
+    penstock: Penstock, exchange: str, columns: int
+) -> None:
     penstock = replace(penstock, columns=columns)
     async with penstock.serving() as service:
         await put_faults(exchange, _STOPS)
@@ -124,32 +140,47 @@ async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(penstock: Pens
             assert await terminal.ended() == 0
         assert "100%" in terminal.lines[-1]
         assert "completed" in terminal.lines[-1]
-        assert not [line for line in terminal.lines if "…" in line], "nothing is cut that could be whole"
+        assert not [line for line in terminal.lines if "…" in line], (
+            "nothing is cut that could be whole"
+        )
         assert max(len(line) for line in terminal.lines) <= columns
 
         await put_faults(exchange, _BROKEN)
-        async with on_a_terminal(penstock, "watch", await service.start(), "--url", service.url) as terminal:
+        async with on_a_terminal(
+            penstock, "watch", await service.start(), "--url", service.url
+        ) as terminal:
             assert await terminal.ended() == 3
         assert "failed  every series failed" in terminal.text
-        assert not [line for line in terminal.lines if "…" in line], "what is too long goes on in the next line"
+        assert not [line for line in terminal.lines if "…" in line], (
+            "what is too long goes on in the next line"
+        )
         assert max(len(line) for line in terminal.lines) <= columns
 
 
-async def test_what_a_provider_said_is_shown_as_it_is(penstock: Penstock, exchange: str, sqlite_database: str) -> None:
+async def test_what_a_provider_said_is_shown_as_it_is(
+    penstock: Penstock, exchange: str, sqlite_database: str
+) -> None:
     penstock = replace(penstock.with_settings(database_url=sqlite_database), columns=200)
     async with penstock.serving() as service:
         await put_faults(exchange, _BROKEN)
         task_id = await service.start()
         await service.ended(task_id)
-        with contextlib.closing(sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))) as file:
-            file.execute("UPDATE run SET error = 'say [/b] [red]or[/red]' || char(10) || char(27) || '[2Jnothing' WHERE task_id = ?", [task_id])
+        with contextlib.closing(
+            sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))
+        ) as file:
+            file.execute(
+                "UPDATE run SET error = 'say [/b] [red]or[/red]' || char(10) || char(27) || '[2Jnothing' WHERE task_id = ?",
+                [task_id],
+            )
             file.commit()
         async with on_a_terminal(penstock, "watch", task_id, "--url", service.url) as terminal:
             assert await terminal.ended() == 3
     assert "say [/b] [red]or[/red] [2Jnothing" in terminal.lines[-1]
 
 
-async def test_a_running_task_is_listed_and_its_cancellation_keeps_whole_pages(penstock: Penstock, exchange: str, database_url: str) -> None:
+async def test_a_running_task_is_listed_and_its_cancellation_keeps_whole_pages(
+    penstock: Penstock, exchange: str, database_url: str
+) -> None:
     penstock = penstock.with_settings(database_url=database_url, request_concurrency="2")
     async with penstock.serving() as service:
         await put_faults(exchange, _SILENT)
@@ -157,23 +188,35 @@ async def test_a_running_task_is_listed_and_its_cancellation_keeps_whole_pages(p
         await service.until(task_id, lambda task: task["counters"]["inserted"] == 50)
 
         listed = (await penstock("tasks", "--json", "--url", service.url)).json
-        assert [(task["task_id"], task["status"]) for task in listed if task["task_type"] == "data_collection"] == [(task_id, "running")]
+        assert [
+            (task["task_id"], task["status"])
+            for task in listed
+            if task["task_type"] == "data_collection"
+        ] == [(task_id, "running")]
         await _check_table(penstock, service, task_id)
 
         cancelled = await penstock("cancel", task_id, "--url", service.url)
-        assert (cancelled.code, cancelled.out, cancelled.err) == (0, f"task {task_id} will stop\n", "")
+        assert (cancelled.code, cancelled.out, cancelled.err) == (
+            0,
+            f"task {task_id} will stop\n",
+            "",
+        )
         async with asyncio.timeout(60):
             assert (await service.ended(task_id))["status"] == "cancelled"
         again = await penstock("cancel", task_id, "--url", service.url)
         assert (again.code, again.complaint) == (5, f"task {task_id} has already ended: cancelled")
         await service.command.ended(signal.SIGTERM)
-    assert await penstock.rows(f"SELECT state, inserted FROM run WHERE task_id = '{task_id}'") == [("cancelled", 50)]
+    assert await penstock.rows(f"SELECT state, inserted FROM run WHERE task_id = '{task_id}'") == [
+        ("cancelled", 50)
+    ]
     await _check_coverage(database_url, exchange)
 
 
 async def _check_table(penstock: Penstock, service: Service, task_id: str) -> None:
     for columns in (80, 200):
-        async with on_a_terminal(replace(penstock, columns=columns), "tasks", "--url", service.url) as terminal:
+        async with on_a_terminal(
+            replace(penstock, columns=columns), "tasks", "--url", service.url
+        ) as terminal:
             assert await terminal.ended() == 0
         assert max(len(line.rstrip()) for line in terminal.lines) <= columns
         assert terminal.lines[0].split() == ["task", "type", "status", "%", "message"]
@@ -183,7 +226,10 @@ async def _check_table(penstock: Penstock, service: Service, task_id: str) -> No
 
 async def _check_coverage(database_url: str, exchange: str) -> None:
     """Coverage names the candles that are there, and no others."""
-    async with aiohttp.ClientSession() as session, open_app(settings_for(database_url, exchange)) as app:
+    async with (
+        aiohttp.ClientSession() as session,
+        open_app(settings_for(database_url, exchange)) as app,
+    ):
         world = World(app, Exchange(exchange, session))
         assert len(await world.stored("BTCUSDT")) == 50
         assert await world.stored("ETHUSDT") == []

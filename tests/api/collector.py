@@ -38,7 +38,9 @@ class Collector:
     url: str
     session: aiohttp.ClientSession
 
-    async def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    async def call(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[int, Any]:
         """Status and JSON of a call; `path` is below the data collector's prefix, or whole."""
         whole = path if path.startswith(("/api", "/readyz")) else PREFIX + path
         async with self.session.request(method, whole, json=body, headers=headers) as answer:
@@ -51,7 +53,9 @@ class Collector:
 
     async def start(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> str:
         """Start a collection that is not refused; gives its task."""
-        status, body = await self.call("POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more)
+        status, body = await self.call(
+            "POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more
+        )
         assert status == 202, body
         task_id: str = body["task_id"]
         return task_id
@@ -66,7 +70,9 @@ class Collector:
 
     async def running(self, task_id: str) -> dict[str, Any]:
         """The task once it runs."""
-        return await self.until(lambda: self.task(task_id), lambda task: task["status"] == "running")
+        return await self.until(
+            lambda: self.task(task_id), lambda task: task["status"] == "running"
+        )
 
     async def until(self, read: Callable[[], Awaitable[T]], holds: Callable[[T], object]) -> T:
         """What is read, as soon as it is as wished."""
@@ -77,19 +83,31 @@ class Collector:
                 pause_s = min(pause_s * 1.3, 0.1)
         return found
 
-    async def collect(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> dict[str, Any]:
+    async def collect(
+        self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object
+    ) -> dict[str, Any]:
         """Start a collection and wait for its end."""
         return await self.ended(await self.start(symbols, timeframes, **more))
 
 
 @contextlib.asynccontextmanager
 async def collector(
-    database_url: str, *, work: bool = True, options: ServeOptions | None = None, simulator: dict[str, Any] | None = None, **given: Any
+    database_url: str,
+    *,
+    work: bool = True,
+    options: ServeOptions | None = None,
+    simulator: dict[str, Any] | None = None,
+    **given: Any,
 ) -> AsyncIterator[Collector]:
     """A service; with `work` it works on what is queued."""
     async with simulated(**(simulator or {})) as exchange:
         # Longer than any test: a silent exchange is to stay silent.
-        settings = settings_for(database_url, exchange.url, port=0, **({"request_deadline_s": 300.0, "request_idle_s": 300.0} | given))
+        settings = settings_for(
+            database_url,
+            exchange.url,
+            port=0,
+            **({"request_deadline_s": 300.0, "request_idle_s": 300.0} | given),
+        )
         async with contextlib.AsyncExitStack() as stack:
             door = stack.enter_context(listening(settings))
             app = await stack.enter_async_context(open_app(settings))
@@ -97,5 +115,7 @@ async def collector(
             await stack.enter_async_context(running(app, door, options or UNASKED))
             # Sooner than the service: whoever sends while the other end closes gets no answer.
             connections = aiohttp.TCPConnector(keepalive_timeout=2)
-            session = await stack.enter_async_context(aiohttp.ClientSession(door.url, connector=connections))
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(door.url, connector=connections)
+            )
             yield Collector(app, exchange, door.url, session)

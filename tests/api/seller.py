@@ -30,9 +30,13 @@ class Seller:
     service: Collector
     account_id: int
 
-    async def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    async def call(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[int, Any]:
         """Status and JSON of a call below /inventory."""
-        async with self.service.session.request(method, INVENTORY + path, json=body, headers=headers) as answer:
+        async with self.service.session.request(
+            method, INVENTORY + path, json=body, headers=headers
+        ) as answer:
             return answer.status, await answer.json() if answer.status != 204 else None
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
@@ -48,7 +52,9 @@ class Seller:
 
     async def ended(self, task_id: str) -> dict[str, Any]:
         """The sync once it has ended."""
-        return await self.service.until(lambda: self.get(f"/syncs/{task_id}"), lambda sync: sync["status"] in ENDED)
+        return await self.service.until(
+            lambda: self.get(f"/syncs/{task_id}"), lambda sync: sync["status"] in ENDED
+        )
 
     async def synced(self, **wish: object) -> dict[str, Any]:
         sync = await self.ended(await self.start(**wish))
@@ -69,7 +75,9 @@ class Seller:
 
     async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
         exchange = self.service.exchange
-        async with exchange.session.request(method, f"{exchange.url}/simulator/accounts/{TOKEN}/{path}", json=body) as answer:
+        async with exchange.session.request(
+            method, f"{exchange.url}/simulator/accounts/{TOKEN}/{path}", json=body
+        ) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
@@ -86,10 +94,15 @@ class Seller:
 
 
 @contextlib.asynccontextmanager
-async def seller(database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any) -> AsyncIterator[Seller]:
+async def seller(
+    database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any
+) -> AsyncIterator[Seller]:
     """A service with one account, which was not synced yet."""
     simulator = {"symbols": 2, "accounts": (f"{TOKEN}:{products}", f"{OTHER}:7")}
-    settings: dict[str, Any] = {"export_folder": folder / "exports", "secret_key": new_key()} | given
+    settings: dict[str, Any] = {
+        "export_folder": folder / "exports",
+        "secret_key": new_key(),
+    } | given
     async with collector(database_url, work=work, simulator=simulator, **settings) as service:
         await service.exchange.faults(NO_CATALOGUE)
         shop = Seller(service, 0)

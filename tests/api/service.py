@@ -26,15 +26,24 @@ _PATIENCE_S = 60
 
 
 @contextlib.contextmanager
-def served(database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: float = 20, **given: object) -> Iterator[str]:
+def served(
+    database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: float = 20, **given: object
+) -> Iterator[str]:
     """Collect `order`, then answer while the block runs, with more settings if they are `given`; gives the base URL."""
     ready: Future[str] = Future()
     stop: Future[None] = Future()
 
     async def answer() -> None:
-        async with simulating(SimulatorSettings(symbols=30, now_ms=NOON + 30_000, speed=0)) as exchange:
+        async with simulating(
+            SimulatorSettings(symbols=30, now_ms=NOON + 30_000, speed=0)
+        ) as exchange:
             settings = load_settings(
-                database_url=database_url, binance_url=exchange, cardtrader_url=exchange, port=0, database_timeout_s=timeout_s, **given
+                database_url=database_url,
+                binance_url=exchange,
+                cardtrader_url=exchange,
+                port=0,
+                database_timeout_s=timeout_s,
+                **given,
             )
             with listening(settings) as door:
                 async with open_app(settings, serving=door.url) as app:

@@ -23,7 +23,12 @@ HEALTH = "/api/v1/admin/data-collection/health"
 @pytest.fixture
 async def service(database_url: str) -> AsyncIterator[Collector]:
     async with collector(
-        database_url, work=False, secret_key=new_key(), alert_private_targets=True, alert_settle_s=0.0, alert_interval_s=0.001
+        database_url,
+        work=False,
+        secret_key=new_key(),
+        alert_private_targets=True,
+        alert_settle_s=0.0,
+        alert_interval_s=0.001,
     ) as one:
         yield one
 
@@ -35,11 +40,17 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def _executions(service: Collector, status: str, count: int) -> None:
-    now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)" if service.app.database.file else "now()"
+    now = (
+        "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+        if service.app.database.file
+        else "now()"
+    )
     columns = "(run_id, job_name, job_type, started_at, duration_seconds, status)"
     row = f"(1, 'collect_data_1', 'data_collection', {now}, 1.0, '{status}')"
     await service.app.database.write(
-        lambda connection: connection.execute(text(f"INSERT INTO job_execution_logs {columns} VALUES {', '.join([row] * count)}"))
+        lambda connection: connection.execute(
+            text(f"INSERT INTO job_execution_logs {columns} VALUES {', '.join([row] * count)}")
+        )
     )
 
 
@@ -58,18 +69,31 @@ async def test_the_walk_of_a_target(service: Collector, receiver: Receiver) -> N
     made = await _add(service, receiver.url + "/secret/path")
     assert len(made["signing_key"]) > 30
     listed = await service.get(TARGETS)
-    assert [(one["name"], one["kind"], one["address"], one["enabled"]) for one in listed] == [("mine", "webhook", receiver.url + "/…", True)]
+    assert [(one["name"], one["kind"], one["address"], one["enabled"]) for one in listed] == [
+        ("mine", "webhook", receiver.url + "/…", True)
+    ]
     assert "secret" not in json.dumps(listed)
     assert "signing_key" not in listed[0]
 
     path = f"{TARGETS}/{made['id']}"
-    assert await service.call("POST", f"{path}/test") == (200, {"delivered": True, "detail": "it answered 200"})
+    assert await service.call("POST", f"{path}/test") == (
+        200,
+        {"delivered": True, "detail": "it answered 200"},
+    )
     assert receiver.received[0].body["title"] == "Penstock: this is a test"
     receiver.answers.append(500)
-    assert await service.call("POST", f"{path}/test") == (200, {"delivered": False, "detail": "it answered 500"})
+    assert await service.call("POST", f"{path}/test") == (
+        200,
+        {"delivered": False, "detail": "it answered 500"},
+    )
 
     status, changed = await service.call("PUT", path, {"name": "other", "enabled": False})
-    assert (status, changed["name"], changed["enabled"], changed["signing_key"]) == (200, "other", False, None)
+    assert (status, changed["name"], changed["enabled"], changed["signing_key"]) == (
+        200,
+        "other",
+        False,
+        None,
+    )
     async with service.session.delete(path) as answer:
         assert answer.status == 204
     assert await service.get(TARGETS) == []
@@ -87,7 +111,9 @@ BAD_TARGETS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_bad_targets_are_refused_by_the_name_of_the_field(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_bad_targets_are_refused_by_the_name_of_the_field(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         for body, field in BAD_TARGETS:
             with subtests.test(repr(body)[:80]):
@@ -96,13 +122,25 @@ async def test_bad_targets_are_refused_by_the_name_of_the_field(sqlite_database:
                 assert await service.get(TARGETS) == []
 
 
-async def test_private_addresses_names_that_are_taken_and_unknown_targets_are_refused(sqlite_database: str) -> None:
+async def test_private_addresses_names_that_are_taken_and_unknown_targets_are_refused(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False) as service:
-        status, answer = await service.call("POST", TARGETS, {"name": "x", "url": "http://169.254.169.254/latest/meta-data"})
+        status, answer = await service.call(
+            "POST", TARGETS, {"name": "x", "url": "http://169.254.169.254/latest/meta-data"}
+        )
         assert (status, answer["field"]) == (422, "url")
         await _add(service, "https://nobody-knows.invalid/")
-        assert (await service.call("POST", TARGETS, {"name": "mine", "url": "https://nobody-knows.invalid/"}))[0] == 409
-        for method, path in (("PUT", f"{TARGETS}/99"), ("DELETE", f"{TARGETS}/99"), ("POST", f"{TARGETS}/99/test")):
+        assert (
+            await service.call(
+                "POST", TARGETS, {"name": "mine", "url": "https://nobody-knows.invalid/"}
+            )
+        )[0] == 409
+        for method, path in (
+            ("PUT", f"{TARGETS}/99"),
+            ("DELETE", f"{TARGETS}/99"),
+            ("POST", f"{TARGETS}/99/test"),
+        ):
             assert (await service.call(method, path, {} if method == "PUT" else None))[0] == 404
 
 
@@ -116,8 +154,18 @@ async def test_health_shows_each_rule_with_its_threshold_and_state(service: Coll
     rules = {one["rule"]: one for one in health["rules"]}
     assert not health["healthy"]
     rate = rules["success_rate"]
-    assert (rate["value"], rate["threshold"], rate["ideal"], rate["state"], rate["firing"]) == (0.0, 90.0, 95.0, "firing", 1)
-    assert (rules["average_duration"]["state"], rules["average_duration"]["threshold"], rules["average_duration"]["ideal"]) == ("ok", 10.0, 5.0)
+    assert (rate["value"], rate["threshold"], rate["ideal"], rate["state"], rate["firing"]) == (
+        0.0,
+        90.0,
+        95.0,
+        "firing",
+        1,
+    )
+    assert (
+        rules["average_duration"]["state"],
+        rules["average_duration"]["threshold"],
+        rules["average_duration"]["ideal"],
+    ) == ("ok", 10.0, 5.0)
     assert rules["records_fall"]["value"] is None
 
 
@@ -126,14 +174,22 @@ async def test_alerts_are_listed_counted_and_shown_in_the_metrics(service: Colle
     await _evaluate(service)
     page = await service.get(f"{ALERTS}?state=firing&limit=1")
     assert len(page["alerts"]) == 1
-    assert (page["firing"]["success_rate"], page["firing"]["failed_rate"], page["firing"]["late_data"]) == (1, 1, 0)
+    assert (
+        page["firing"]["success_rate"],
+        page["firing"]["failed_rate"],
+        page["firing"]["late_data"],
+    ) == (1, 1, 0)
     everything = await service.get(ALERTS)
-    assert {one["rule"]: one["message"] for one in everything["alerts"]}["failed_rate"].startswith("100.0 % failed of 20 executions")
+    assert {one["rule"]: one["message"] for one in everything["alerts"]}["failed_rate"].startswith(
+        "100.0 % failed of 20 executions"
+    )
     async with service.session.get("/metrics") as answer:
         assert 'penstock_alerts_firing{rule="failed_rate"} 1.0' in await answer.text()
 
 
-async def test_who_follows_the_alerts_is_told_what_fires_and_when_it_is_over(service: Collector) -> None:
+async def test_who_follows_the_alerts_is_told_what_fires_and_when_it_is_over(
+    service: Collector,
+) -> None:
     await _executions(service, "failed", 20)
     await _evaluate(service)
     async with service.session.ws_connect("/api/v1/ws") as socket:

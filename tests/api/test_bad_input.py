@@ -40,7 +40,9 @@ _WRONG_TOKENS: list[tuple[object, str]] = [
 ]
 
 
-async def test_a_token_that_is_asked_for_wrongly_is_not_made(service: Collector, subtests: pytest.Subtests) -> None:
+async def test_a_token_that_is_asked_for_wrongly_is_not_made(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
     for body, field in _WRONG_TOKENS:
         with subtests.test(repr(body)[:80]):
             status, answer = await service.call("POST", _TOKENS, body)
@@ -49,7 +51,9 @@ async def test_a_token_that_is_asked_for_wrongly_is_not_made(service: Collector,
             assert await service.app.tokens.listed() == []
 
 
-async def test_a_token_that_there_cannot_be_is_not_revoked(service: Collector, subtests: pytest.Subtests) -> None:
+async def test_a_token_that_there_cannot_be_is_not_revoked(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
     for token_id in (0, -1, 2**31, 2**63, 2**70, "one", "1.5", "%00"):
         with subtests.test(str(token_id)):
             status, answer = await service.call("DELETE", f"{_TOKENS}/{token_id}")
@@ -73,7 +77,9 @@ _WRONG_COLLECTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_collection_that_is_asked_for_wrongly_is_not_started(service: Collector, subtests: pytest.Subtests) -> None:
+async def test_a_collection_that_is_asked_for_wrongly_is_not_started(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
     for body, field in _WRONG_COLLECTIONS:
         with subtests.test(repr(body)[:80]):
             status, answer = await service.call("POST", _START, body)
@@ -82,26 +88,48 @@ async def test_a_collection_that_is_asked_for_wrongly_is_not_started(service: Co
             assert (await service.call("GET", _TASKS))[1]["tasks"] == []
 
 
-async def test_a_list_that_is_asked_for_wrongly_names_the_field(service: Collector, subtests: pytest.Subtests) -> None:
-    for name, value in (("sort", "secret"), ("cursor", 2**64), ("cursor", -1), ("limit", 10**12), ("task_type", "a%00b")):
+async def test_a_list_that_is_asked_for_wrongly_names_the_field(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
+    for name, value in (
+        ("sort", "secret"),
+        ("cursor", 2**64),
+        ("cursor", -1),
+        ("limit", 10**12),
+        ("task_type", "a%00b"),
+    ):
         with subtests.test(f"{name}={value}"):
             status, answer = await service.call("GET", f"{_TASKS}?{name}={value}")
             assert (status, answer["field"]) == (422, name)
 
 
-async def test_a_body_that_is_no_json_is_told(service: Collector, subtests: pytest.Subtests) -> None:
-    for body, path in itertools.product((b"\xff\xfe{", b"{", b'{"name": 1e400', b"[" * 100_000), (_TOKENS, _START)):
+async def test_a_body_that_is_no_json_is_told(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
+    for body, path in itertools.product(
+        (b"\xff\xfe{", b"{", b'{"name": 1e400', b"[" * 100_000), (_TOKENS, _START)
+    ):
         with subtests.test(f"{path} {body[:20]!r}"):
-            async with service.session.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
+            async with service.session.post(
+                path, data=body, headers={"Content-Type": "application/json"}
+            ) as answer:
                 found = await answer.json()
             assert (answer.status, found["code"]) == (422, "invalid_input")
             assert len(found["detail"]) < 300
 
 
-async def test_a_body_that_cannot_be_read_is_refused_as_that(service: Collector, subtests: pytest.Subtests) -> None:
+async def test_a_body_that_cannot_be_read_is_refused_as_that(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
     for text in (b'{"symbols": ["BTCUSDT"', b"\xff\xfe", b"{]", b"[" * 100_000):
         with subtests.test(repr(text[:20])):
-            async with service.session.post(_START, data=text, headers={"Content-Type": "application/json"}) as answer:
+            async with service.session.post(
+                _START, data=text, headers={"Content-Type": "application/json"}
+            ) as answer:
                 problem = await answer.json()
-            assert (answer.status, problem["code"], problem["field"]) == (422, "invalid_input", "body")
+            assert (answer.status, problem["code"], problem["field"]) == (
+                422,
+                "invalid_input",
+                "body",
+            )
             assert problem["detail"] == "body: it cannot be read as JSON in UTF-8"

@@ -32,19 +32,25 @@ async def service(sqlite_database: str) -> AsyncIterator[Collector]:
         yield found
 
 
-async def _send(service: Collector, headers: str, *, chunked: bool) -> tuple[int, dict[str, Any], int]:
+async def _send(
+    service: Collector, headers: str, *, chunked: bool
+) -> tuple[int, dict[str, Any], int]:
     """POST the body until the service ends the connection; status, answer, and the most memory that was used meanwhile."""
     address = urlsplit(service.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {_SIZE}"
-    writer.write(f"POST {_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{headers}{length}\r\n\r\n".encode())
+    writer.write(
+        f"POST {_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{headers}{length}\r\n\r\n".encode()
+    )
     answered = asyncio.create_task(_answer(reader))
     most = 0
     async with asyncio.timeout(PATIENCE_S):
         # Where not all of it gets through in the time that it is thrown away for, the connection ends before.
         with contextlib.suppress(ConnectionError):
             for number in range(_SIZE // len(_PIECE)):
-                writer.write(f"{len(_PIECE):x}\r\n".encode() + _PIECE + b"\r\n" if chunked else _PIECE)
+                writer.write(
+                    f"{len(_PIECE):x}\r\n".encode() + _PIECE + b"\r\n" if chunked else _PIECE
+                )
                 await writer.drain()
                 if number % 64 == 0:
                     most = max(most, _memory())
@@ -71,8 +77,12 @@ def _memory() -> int:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-@pytest.mark.parametrize(("headers", "status"), [("", 401), (_WITH, 413)], ids=["stranger", "token"])
-async def test_a_body_of_300_mb_is_refused_and_takes_no_memory(service: Collector, headers: str, status: int, chunked: bool) -> None:
+@pytest.mark.parametrize(
+    ("headers", "status"), [("", 401), (_WITH, 413)], ids=["stranger", "token"]
+)
+async def test_a_body_of_300_mb_is_refused_and_takes_no_memory(
+    service: Collector, headers: str, status: int, chunked: bool
+) -> None:
     before = _memory()
     found, answer, most = await _send(service, headers, chunked=chunked)
     assert (found, answer["status"]) == (status, status)
@@ -89,7 +99,9 @@ async def test_a_body_within_the_limit_gets_through_however_it_comes(service: Co
         yield b'"timeframes": ["1m"]}'
 
     async with service.session.post(
-        _PATH, data=pieces(), headers={"Authorization": f"Bearer {_ADMIN}", "Content-Type": "application/json"}
+        _PATH,
+        data=pieces(),
+        headers={"Authorization": f"Bearer {_ADMIN}", "Content-Type": "application/json"},
     ) as answer:
         assert answer.status == 202
 

@@ -41,7 +41,9 @@ async def add(service: Collector, **fields: object) -> dict[str, Any]:
     return found
 
 
-async def refused(service: Collector, method: str, path: str, body: object, status: int) -> dict[str, Any]:
+async def refused(
+    service: Collector, method: str, path: str, body: object, status: int
+) -> dict[str, Any]:
     got, problem = await service.call(method, path, body)
     assert got == status, problem
     found: dict[str, Any] = problem
@@ -52,13 +54,33 @@ async def test_a_config_is_added_listed_and_shown(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         made = await add(service, description="nightly\nof Solana")
         assert made.keys() == FIELDS
-        expected = {"id": 1, "symbol": "SOL/USDT", "exchange": "binance", "timeframes": ["1m", "1h"], "interval_minutes": 10, "enabled": True}
-        assert made.items() >= (expected | {"job_id": "collect_data_1", "cron": None, "timezone": None, "description": "nightly\nof Solana"}).items()
+        expected = {
+            "id": 1,
+            "symbol": "SOL/USDT",
+            "exchange": "binance",
+            "timeframes": ["1m", "1h"],
+            "interval_minutes": 10,
+            "enabled": True,
+        }
+        assert (
+            made.items()
+            >= (
+                expected
+                | {
+                    "job_id": "collect_data_1",
+                    "cron": None,
+                    "timezone": None,
+                    "description": "nightly\nof Solana",
+                }
+            ).items()
+        )
         assert made["next_run_at"] > made["created_at"]
         await add(service, symbol="BTC/USDT", enabled=False)
         assert [one["id"] for one in await service.get(CONFIGS)] == [1, 2]
         assert [one["id"] for one in await service.get(f"{CONFIGS}?enabled=false")] == [2]
-        assert [one["id"] for one in await service.get(f"{CONFIGS}?skip=1&limit=1&exchange=binance")] == [2]
+        assert [
+            one["id"] for one in await service.get(f"{CONFIGS}?skip=1&limit=1&exchange=binance")
+        ] == [2]
         assert await service.get(f"{CONFIGS}?exchange=kraken") == []
         assert await service.get(f"{CONFIGS}/1") == made
 
@@ -67,7 +89,11 @@ async def test_what_is_not_given_has_a_default(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         status, made = await service.call("POST", CONFIGS, {"symbol": "btcusdt"})
         assert status == 201
-        assert (made["symbol"], made["timeframes"], made["interval_minutes"]) == ("BTC/USDT", ["1m", "5m", "15m", "1h", "4h", "1d"], 5)
+        assert (made["symbol"], made["timeframes"], made["interval_minutes"]) == (
+            "BTC/USDT",
+            ["1m", "5m", "15m", "1h", "4h", "1d"],
+            5,
+        )
         assert made["warnings"] == []
 
 
@@ -77,13 +103,23 @@ async def test_a_change_is_partial_and_an_empty_one_changes_nothing(database_url
         status, changed = await service.call("PUT", f"{CONFIGS}/1", {"interval_minutes": 30})
         assert status == 200
         assert changed["interval_minutes"] == 30
-        assert {name: changed[name] for name in FIELDS - {"interval_minutes", "updated_at", "next_run_at"}} == {
+        assert {
+            name: changed[name]
+            for name in FIELDS - {"interval_minutes", "updated_at", "next_run_at"}
+        } == {
             name: made[name] for name in FIELDS - {"interval_minutes", "updated_at", "next_run_at"}
         }
         assert changed["next_run_at"] > made["next_run_at"]
         assert await service.call("PUT", f"{CONFIGS}/1", {}) == (200, changed)
-        _, moved = await service.call("PUT", f"{CONFIGS}/1", {"symbol": "ETHUSDT", "timeframes": ["5m"], "description": "x"})
-        assert (moved["symbol"], moved["timeframes"], moved["description"], moved["job_id"]) == ("ETH/USDT", ["5m"], "x", "collect_data_1")
+        _, moved = await service.call(
+            "PUT", f"{CONFIGS}/1", {"symbol": "ETHUSDT", "timeframes": ["5m"], "description": "x"}
+        )
+        assert (moved["symbol"], moved["timeframes"], moved["description"], moved["job_id"]) == (
+            "ETH/USDT",
+            ["5m"],
+            "x",
+            "collect_data_1",
+        )
         assert moved["next_run_at"] == changed["next_run_at"], "when it collects was not changed"
         _, moved = await service.call("PUT", f"{CONFIGS}/1", {"description": None})
         assert moved["description"] is None
@@ -92,15 +128,28 @@ async def test_a_change_is_partial_and_an_empty_one_changes_nothing(database_url
 async def test_an_interval_becomes_a_cron_expression_and_back(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         await add(service)
-        status, changed = await service.call("PUT", f"{CONFIGS}/1", {"cron": "30 2 * * *", "timezone": "Europe/Berlin"})
-        assert (status, changed["interval_minutes"], changed["cron"], changed["timezone"]) == (200, None, "30 2 * * *", "Europe/Berlin")
+        status, changed = await service.call(
+            "PUT", f"{CONFIGS}/1", {"cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+        )
+        assert (status, changed["interval_minutes"], changed["cron"], changed["timezone"]) == (
+            200,
+            None,
+            "30 2 * * *",
+            "Europe/Berlin",
+        )
         _, changed = await service.call("PUT", f"{CONFIGS}/1", {"cron": "0 3 * * *"})
         assert (changed["cron"], changed["timezone"]) == ("0 3 * * *", "Europe/Berlin")
         _, changed = await service.call("PUT", f"{CONFIGS}/1", {"interval_minutes": 60})
-        assert (changed["interval_minutes"], changed["cron"], changed["timezone"]) == (60, None, None)
+        assert (changed["interval_minutes"], changed["cron"], changed["timezone"]) == (
+            60,
+            None,
+            None,
+        )
 
 
-async def test_the_next_runs_are_told_before_and_after_a_config_is_there(sqlite_database: str) -> None:
+async def test_the_next_runs_are_told_before_and_after_a_config_is_there(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         asked = {"symbol": "BTCUSDT", "cron": "0 12 * * *", "timezone": "UTC"}
         status, preview = await service.call("POST", PREVIEW, asked)
@@ -129,7 +178,11 @@ WRONG_FIELDS: list[tuple[Mapping[str, object], str, str]] = [
     ({"interval_minutes": None, "cron": "61 * * * *"}, "cron", "bad minute"),
     ({"interval_minutes": None, "cron": "* * * * * *"}, "cron", "five fields"),
     ({"interval_minutes": None, "cron": "* * */20 * 1L"}, "cron", "never comes"),
-    ({"interval_minutes": None, "cron": "0 3 * * *", "timezone": "Europe/Berln"}, "timezone", "Europe/Berlin"),
+    (
+        {"interval_minutes": None, "cron": "0 3 * * *", "timezone": "Europe/Berln"},
+        "timezone",
+        "Europe/Berlin",
+    ),
     ({"timezone": "UTC"}, "timezone", "only a cron"),
     ({"description": "x" * 10_000}, "description", "1000"),
     ({"description": "a\0b"}, "description", "control"),
@@ -138,7 +191,9 @@ WRONG_FIELDS: list[tuple[Mapping[str, object], str, str]] = [
 ]
 
 
-async def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_changed(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_changed(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         for fields, field, hint in WRONG_FIELDS:
             with subtests.test(repr(fields)[:80]):
@@ -154,9 +209,18 @@ async def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_changed(sqlit
                 assert await service.get(f"{CONFIGS}/1") == before
 
 
-async def test_a_wrong_list_is_refused_by_its_parameter(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_wrong_list_is_refused_by_its_parameter(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for query in ("sort=unknown", "limit=101", "limit=0", "skip=-1", "enabled=perhaps", "exchange=a%00b"):
+        for query in (
+            "sort=unknown",
+            "limit=101",
+            "limit=0",
+            "skip=-1",
+            "enabled=perhaps",
+            "exchange=a%00b",
+        ):
             with subtests.test(query):
                 problem = await refused(service, "GET", f"{CONFIGS}?{query}", None, 422)
                 assert problem["field"] == query.partition("=")[0]
@@ -164,10 +228,18 @@ async def test_a_wrong_list_is_refused_by_its_parameter(sqlite_database: str, su
 
 async def test_a_config_that_is_not_there(sqlite_database: str, subtests: pytest.Subtests) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for config_id, status in (("7", 404), ("0", 422), ("99999999999999999999", 422), ("one", 422)):
+        for config_id, status in (
+            ("7", 404),
+            ("0", 422),
+            ("99999999999999999999", 422),
+            ("one", 422),
+        ):
             path = f"{CONFIGS}/{config_id}"
             calls = [("GET", path), ("PUT", path), ("DELETE", path), ("GET", f"{path}/preview")]
-            for method, called in [*calls, *(("POST", f"{path}/{action}") for action in ("enable", "disable", "trigger"))]:
+            for method, called in [
+                *calls,
+                *(("POST", f"{path}/{action}") for action in ("enable", "disable", "trigger")),
+            ]:
                 with subtests.test(f"{method} {called}"):
                     await refused(service, method, called, {} if method == "PUT" else None, status)
 
@@ -175,7 +247,12 @@ async def test_a_config_that_is_not_there(sqlite_database: str, subtests: pytest
 async def test_a_symbol_has_one_config_on_an_exchange(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         await add(service)
-        assert "config 1" in (await refused(service, "POST", CONFIGS, CONFIG | {"symbol": "SOL/USDT"}, 409))["detail"]
+        assert (
+            "config 1"
+            in (await refused(service, "POST", CONFIGS, CONFIG | {"symbol": "SOL/USDT"}, 409))[
+                "detail"
+            ]
+        )
         await add(service, symbol="BTCUSDT")
         before = await service.get(CONFIGS)
         await refused(service, "PUT", f"{CONFIGS}/2", {"symbol": "SOLUSDT"}, 409)
@@ -189,22 +266,38 @@ async def test_many_that_add_the_same_symbol_at_once_make_one(database_url: str)
         assert len(await service.get(CONFIGS)) == 1
 
 
-async def test_of_many_that_are_given_the_same_symbol_at_once_one_gets_it(database_url: str) -> None:
+async def test_of_many_that_are_given_the_same_symbol_at_once_one_gets_it(
+    database_url: str,
+) -> None:
     async with collector(database_url, work=False) as service:
         for symbol in ("BTC/USDT", "ETH/USDT", "XRP/USDT", "ADA/USDT"):
             await add(service, symbol=symbol)
         for wanted in ("SOLUSDT", "BNBUSDT", "DOGEUSDT"):
-            answers = await asyncio.gather(*(service.call("PUT", f"{CONFIGS}/{one}", {"symbol": wanted}) for one in range(1, 5)))
+            answers = await asyncio.gather(
+                *(
+                    service.call("PUT", f"{CONFIGS}/{one}", {"symbol": wanted})
+                    for one in range(1, 5)
+                )
+            )
             assert sorted(status for status, _ in answers) == [200, 409, 409, 409], answers
 
 
-async def test_lists_that_are_applied_at_once_are_applied_one_after_the_other(database_url: str) -> None:
+async def test_lists_that_are_applied_at_once_are_applied_one_after_the_other(
+    database_url: str,
+) -> None:
     async with collector(database_url, work=False) as service:
         symbols = ("SOL/USDT", "BTC/USDT", "ETH/USDT", "XRP/USDT", "ADA/USDT", "BNB/USDT")
         for _ in range(3):
-            lists = [[{"symbol": symbol, "timeframes": ["1h"]} for symbol in order] for order in (symbols, symbols[::-1])]
-            answers = await asyncio.gather(*(service.call("POST", APPLY, {"configs": one}) for one in lists * 3))
-            assert sorted((status, len(body.get("added", ()))) for status, body in answers) == [(200, 0)] * 5 + [(200, 6)], answers
+            lists = [
+                [{"symbol": symbol, "timeframes": ["1h"]} for symbol in order]
+                for order in (symbols, symbols[::-1])
+            ]
+            answers = await asyncio.gather(
+                *(service.call("POST", APPLY, {"configs": one}) for one in lists * 3)
+            )
+            assert sorted((status, len(body.get("added", ()))) for status, body in answers) == [
+                (200, 0)
+            ] * 5 + [(200, 6)], answers
             await service.call("POST", APPLY, {"configs": [], "prune": True})
 
 
@@ -224,7 +317,11 @@ async def test_a_triggered_config_collects_now_under_its_own_name(database_url: 
         status, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
         assert (status, answer["status"]) == (202, "submitted")
         task = await service.ended(answer["task_id"])
-        assert (task["status"], task["task_type"], task["job_name"]) == ("completed", "data_collection", "collect_data_1")
+        assert (task["status"], task["task_type"], task["job_name"]) == (
+            "completed",
+            "data_collection",
+            "collect_data_1",
+        )
         assert task["counters"]["inserted"] == 200
 
 
@@ -238,7 +335,11 @@ async def test_a_trigger_is_refused_while_a_task_is_at_one_of_its_series(databas
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
-    [("PUT", "/1", {"timeframes": ["5m"]}, 200), ("PUT", "/1", {"interval_minutes": 7}, 200), ("DELETE", "/1", None, 204)],
+    [
+        ("PUT", "/1", {"timeframes": ["5m"]}, 200),
+        ("PUT", "/1", {"interval_minutes": 7}, 200),
+        ("DELETE", "/1", None, 204),
+    ],
 )
 async def test_the_run_of_a_config_that_is_changed_or_deleted_ends_cancelled_and_writes_nothing_more(
     database_url: str, method: str, path: str, body: object, status: int
@@ -252,19 +353,25 @@ async def test_the_run_of_a_config_that_is_changed_or_deleted_ends_cancelled_and
             assert told.status == status
         task = await service.task(answer["task_id"])
         assert (task["status"], task["error"].startswith("its config was")) == ("cancelled", True)
-        await service.until(lambda: asyncio.sleep(0, service.app.executor.active), lambda active: active == 0)
+        await service.until(
+            lambda: asyncio.sleep(0, service.app.executor.active), lambda active: active == 0
+        )
         await service.exchange.faults()
         await service.start("SOLUSDT", "1m 1h", limit=1)
         assert (await service.task(answer["task_id"]))["counters"]["inserted"] == 0
 
 
-async def test_a_change_of_words_alone_and_a_disabling_let_the_run_go_on(sqlite_database: str) -> None:
+async def test_a_change_of_words_alone_and_a_disabling_let_the_run_go_on(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database) as service:
         await service.exchange.faults(SILENT)
         await add(service)
         _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
         await service.running(answer["task_id"])
-        await service.call("PUT", f"{CONFIGS}/1", {"description": "another", "interval_minutes": 10})
+        await service.call(
+            "PUT", f"{CONFIGS}/1", {"description": "another", "interval_minutes": 10}
+        )
         _, disabled = await service.call("POST", f"{CONFIGS}/1/disable")
         assert (disabled["enabled"], disabled["next_run_at"]) == (False, None)
         assert (await service.task(answer["task_id"]))["status"] == "running"
@@ -284,22 +391,44 @@ async def test_a_list_is_applied_as_a_whole_once(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         await add(service)
         await add(service, symbol="ETHUSDT")
-        wanted = {"configs": [CONFIG | {"interval_minutes": 20}, {"symbol": "BTCUSDT", "timeframes": ["1h"], "cron": "0 * * * *"}]}
+        wanted = {
+            "configs": [
+                CONFIG | {"interval_minutes": 20},
+                {"symbol": "BTCUSDT", "timeframes": ["1h"], "cron": "0 * * * *"},
+            ]
+        }
         before = await service.get(CONFIGS)
         status, told = await service.call("POST", APPLY, wanted | {"dry_run": True, "prune": True})
         assert (status, await service.get(CONFIGS)) == (200, before)
         status, done = await service.call("POST", APPLY, wanted | {"prune": True})
         assert done == told | {"dry_run": False}
         assert [one["symbol"] for one in done["added"]] == ["BTC/USDT"]
-        assert done["changed"] == [{"symbol": "SOL/USDT", "exchange": "binance", "changes": {"interval_minutes": [10, 20]}}]
+        assert done["changed"] == [
+            {"symbol": "SOL/USDT", "exchange": "binance", "changes": {"interval_minutes": [10, 20]}}
+        ]
         assert ([one["symbol"] for one in done["removed"]], done["unchanged"]) == (["ETH/USDT"], 0)
         _, again = await service.call("POST", APPLY, wanted | {"prune": True})
-        assert again == {"added": [], "changed": [], "removed": [], "unchanged": 2, "dry_run": False}
+        assert again == {
+            "added": [],
+            "changed": [],
+            "removed": [],
+            "unchanged": 2,
+            "dry_run": False,
+        }
 
 
-async def test_a_list_with_one_wrong_config_changes_nothing(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_list_with_one_wrong_config_changes_nothing(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for wrong in ({"symbol": "SOLUSTD"}, {"symbol": "SOLUSDT", "cron": "x"}, {"symbol": "BTC/USDT"}, {"symbol": "SOLUSDT", "x": 1}):
+        for wrong in (
+            {"symbol": "SOLUSTD"},
+            {"symbol": "SOLUSDT", "cron": "x"},
+            {"symbol": "BTC/USDT"},
+            {"symbol": "SOLUSDT", "x": 1},
+        ):
             with subtests.test(str(wrong)):
-                await refused(service, "POST", APPLY, {"configs": [{"symbol": "BTCUSDT"}, wrong]}, 422)
+                await refused(
+                    service, "POST", APPLY, {"configs": [{"symbol": "BTCUSDT"}, wrong]}, 422
+                )
                 assert await service.get(CONFIGS) == []

@@ -34,13 +34,21 @@ _SEED = 20260518
 _MANY = 2_400
 _STEPS = ("1h", "4h", "1d", "1w")
 _KNOWN = {
-    key("BTC/USDT"): spans([12, 10, 8, 7, 3, 2], "not_listed", "stored", "outage", "stored", "unconfirmed", "stored"),
+    key("BTC/USDT"): spans(
+        [12, 10, 8, 7, 3, 2], "not_listed", "stored", "outage", "stored", "unconfirmed", "stored"
+    ),
     key("BTC/USDT", "4h"): spans([8], "stored", step=4 * HOUR),
     key("BTC/USDT", exchange="another"): spans([5], "stored"),
     key("ETH/USDT"): spans([100], "stored"),
     key("kPEPE/USDT"): spans([40, 20, 18, 16], "not_collected", "rejected", "failed", "stored"),
-    key("NEVER/USDT"): [span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "outage" if at % 2 else "not_collected") for at in range(501, 0, -1)],
-    key("MANY/USDT"): [span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "stored" if at % 2 else "outage") for at in range(_MANY, 0, -1)],
+    key("NEVER/USDT"): [
+        span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "outage" if at % 2 else "not_collected")
+        for at in range(501, 0, -1)
+    ],
+    key("MANY/USDT"): [
+        span(NOON - at * HOUR, NOON - (at - 1) * HOUR, "stored" if at % 2 else "outage")
+        for at in range(_MANY, 0, -1)
+    ],
 }
 
 
@@ -50,7 +58,10 @@ def _drawn(chosen: random.Random, number: int) -> tuple[SeriesKey, list[Span]]:
     one = key(f"D{number}/USDT", step, exchange="drawn")
     timeframe = Timeframe(step)
     states = [state.value for state in SpanState] + ["stored"] * 8
-    cells = [chosen.choice([chosen.choice(states), chosen.choice(states), None]) for _ in range(chosen.randint(1, 8))]
+    cells = [
+        chosen.choice([chosen.choice(states), chosen.choice(states), None])
+        for _ in range(chosen.randint(1, 8))
+    ]
     runs = [(state, chosen.randint(1, 9)) for state in cells]
     end = timeframe.shift(timeframe.floor(PRESENT), -chosen.choice([0, 0, 1, 5]))
     at = timeframe.shift(end, -sum(count for _, count in runs))
@@ -66,7 +77,9 @@ _DRAWN = dict(_drawn(random.Random(_SEED + number), number) for number in range(
 
 
 @pytest.fixture(scope="module", params=DATABASES)
-def service(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def service(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The base URL of a service over these ledgers; tests only read from it."""
     with databases.fresh(request.param, tmp_path_factory.mktemp("ledger")) as database:
         fill(database, _KNOWN | _COMPLETE | _DRAWN)
@@ -81,14 +94,18 @@ async def client(service: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _get(client: aiohttp.ClientSession, path: str, **query: object) -> Any:  # noqa: ANN401 - JSON
-    async with client.get(f"/api/v1/{path}", params={name: str(value) for name, value in query.items()}) as answer:
+    async with client.get(
+        f"/api/v1/{path}", params={name: str(value) for name, value in query.items()}
+    ) as answer:
         assert answer.status == 200, await answer.text()
         assert answer.content_type == "application/json"
         return await answer.json()
 
 
 async def _one(client: aiohttp.ClientSession, **query: object) -> dict[str, Any]:
-    [item] = (await _get(client, "coverage", **{"exchange": "binance", "timeframe": "1h"} | query))["items"]
+    [item] = (await _get(client, "coverage", **{"exchange": "binance", "timeframe": "1h"} | query))[
+        "items"
+    ]
     return dict(item)
 
 
@@ -101,10 +118,17 @@ def _shown(state: str, before: int, after: int) -> dict[str, Any]:
         "due": "2026-01-15T13:00:00Z",
     }
     evidence = None if state in {"stored", "not_collected"} else asked
-    return {"start": iso(NOON - before * HOUR), "end": iso(NOON - after * HOUR), "state": state, "evidence": evidence}
+    return {
+        "start": iso(NOON - before * HOUR),
+        "end": iso(NOON - after * HOUR),
+        "state": state,
+        "evidence": evidence,
+    }
 
 
-async def test_a_series_comes_with_its_spans_in_order_and_what_they_rest_on(client: aiohttp.ClientSession) -> None:
+async def test_a_series_comes_with_its_spans_in_order_and_what_they_rest_on(
+    client: aiohttp.ClientSession,
+) -> None:
     assert ASKED.due == NOON + HOUR
     page = await _get(client, "coverage", exchange="binance", symbol="BTC/USDT", timeframe="1h")
     assert page == {
@@ -133,29 +157,49 @@ async def test_a_series_comes_with_its_spans_in_order_and_what_they_rest_on(clie
     }
 
 
-async def test_a_gap_says_what_is_missing_why_and_what_that_rests_on(client: aiohttp.ClientSession) -> None:
-    page = await _get(client, "gaps", symbol="BTC/USDT", exchange="binance", timeframe="1h", reason="outage")
+async def test_a_gap_says_what_is_missing_why_and_what_that_rests_on(
+    client: aiohttp.ClientSession,
+) -> None:
+    page = await _get(
+        client, "gaps", symbol="BTC/USDT", exchange="binance", timeframe="1h", reason="outage"
+    )
     [gap] = page["items"]
     assert page["next_cursor"] is None
     shown = _shown("outage", 8, 7)
     named = {"exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1h", "price": "last"}
-    why = {"candles": 1, "reason": "outage", "sentence": REASONS[SpanState.OUTAGE], "evidence": shown["evidence"]}
+    why = {
+        "candles": 1,
+        "reason": "outage",
+        "sentence": REASONS[SpanState.OUTAGE],
+        "evidence": shown["evidence"],
+    }
     assert gap == named | {"start": shown["start"], "end": shown["end"]} | why
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTCUSDT", "btc/usdt", "btcUSDT", " BTCUSDT "])
 @pytest.mark.parametrize("path", ["coverage", "gaps"])
-async def test_a_symbol_is_found_in_any_spelling(client: aiohttp.ClientSession, path: str, symbol: str) -> None:
+async def test_a_symbol_is_found_in_any_spelling(
+    client: aiohttp.ClientSession, path: str, symbol: str
+) -> None:
     found = (await _get(client, path, symbol=symbol))["items"]
-    assert found == [one for one in (await _get(client, path))["items"] if one["symbol"] == "BTC/USDT"]
+    assert found == [
+        one for one in (await _get(client, path))["items"] if one["symbol"] == "BTC/USDT"
+    ]
     assert {(one["exchange"], one["timeframe"]) for one in found} >= {("binance", "1h")}
 
 
 async def test_filters_leave_only_what_they_name(client: aiohttp.ClientSession) -> None:
     async def named(path: str = "coverage", **query: object) -> set[tuple[str, str, str]]:
-        return {(one["exchange"], one["symbol"], one["timeframe"]) for one in (await _get(client, path, limit=500, **query))["items"]}
+        return {
+            (one["exchange"], one["symbol"], one["timeframe"])
+            for one in (await _get(client, path, limit=500, **query))["items"]
+        }
 
-    assert await named(symbol="kPEPEUSDT") == await named("gaps", symbol="KPEPE/USDT") == {("binance", "kPEPE/USDT", "1h")}
+    assert (
+        await named(symbol="kPEPEUSDT")
+        == await named("gaps", symbol="KPEPE/USDT")
+        == {("binance", "kPEPE/USDT", "1h")}
+    )
     assert await named(symbol="BTCUSDT", exchange="another") == {("another", "BTC/USDT", "1h")}
     assert await named(symbol="BTCUSDT", timeframe="4h") == {("binance", "BTC/USDT", "4h")}
     assert {exchange for exchange, _, _ in await named(exchange="drawn")} == {"drawn"}
@@ -166,7 +210,9 @@ async def test_filters_leave_only_what_they_name(client: aiohttp.ClientSession) 
             assert await _get(client, path, **nothing) == {"items": [], "next_cursor": None}
 
 
-async def test_start_and_end_cut_the_sums_and_leave_out_what_lies_outside(client: aiohttp.ClientSession) -> None:
+async def test_start_and_end_cut_the_sums_and_leave_out_what_lies_outside(
+    client: aiohttp.ClientSession,
+) -> None:
     cut = {"start": iso(NOON - 9 * HOUR), "end": iso(NOON - 2 * HOUR)}
     item = await _one(client, symbol="BTC/USDT", **cut)
     # Of the seven hours one is an outage and one missing.
@@ -176,7 +222,9 @@ async def test_start_and_end_cut_the_sums_and_leave_out_what_lies_outside(client
     assert [one["reason"] for one in gaps] == ["outage", "unconfirmed"]
     ahead = await _one(client, symbol="BTC/USDT", end=iso(NOON - 10 * HOUR))
     assert (ahead["complete"], ahead["from"], ahead["to"]) == (None, None, None)
-    offset = await _one(client, symbol="BTC/USDT", start="2026-01-15T04:00:00+01:00", end=cut["end"])
+    offset = await _one(
+        client, symbol="BTC/USDT", start="2026-01-15T04:00:00+01:00", end=cut["end"]
+    )
     assert offset == item
 
 
@@ -200,13 +248,22 @@ _COMPLETE = {key(f"{name}/USDT"): found for name, (found, _) in _CASES.items()}
 
 
 @pytest.mark.parametrize("name", _CASES)
-async def test_complete_is_the_share_of_what_could_be_there(client: aiohttp.ClientSession, name: str) -> None:
+async def test_complete_is_the_share_of_what_could_be_there(
+    client: aiohttp.ClientSession, name: str
+) -> None:
     assert (await _one(client, symbol=f"{name}/USDT"))["complete"] == _CASES[name][1]
 
 
-async def test_what_closed_since_the_ledger_was_written_is_missing_also_where_nothing_else_is_looked_at(client: aiohttp.ClientSession) -> None:
+async def test_what_closed_since_the_ledger_was_written_is_missing_also_where_nothing_else_is_looked_at(
+    client: aiohttp.ClientSession,
+) -> None:
     item = await _one(client, symbol="SILENT/USDT", start=iso(NOON - HOUR))
-    assert (item["from"], item["to"], item["complete"], item["spans"]) == (iso(NOON - HOUR), iso(NOON), 0.0, [])
+    assert (item["from"], item["to"], item["complete"], item["spans"]) == (
+        iso(NOON - HOUR),
+        iso(NOON),
+        0.0,
+        [],
+    )
     ended = await _one(client, symbol="ENDED/USDT", start=iso(NOON - 4 * HOUR))
     assert ended["complete"] is None
     future = await _one(client, symbol="SILENT/USDT", start="2030-01-01")
@@ -226,10 +283,15 @@ async def _pages(client: aiohttp.ClientSession, path: str, **query: object) -> l
 
 
 @pytest.mark.parametrize("limit", [1, 7, 79])
-async def test_pages_of_series_neither_repeat_nor_lose_one(client: aiohttp.ClientSession, limit: int) -> None:
+async def test_pages_of_series_neither_repeat_nor_lose_one(
+    client: aiohttp.ClientSession, limit: int
+) -> None:
     def without_spans(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """How many are shown of each goes by how many series there are in the page."""
-        return [{name: value for name, value in one.items() if not name.endswith("spans")} for one in items]
+        return [
+            {name: value for name, value in one.items() if not name.endswith("spans")}
+            for one in items
+        ]
 
     whole = without_spans((await _get(client, "coverage", limit=500))["items"])
     assert len(whole) == len(_KNOWN) + len(_COMPLETE) + len(_DRAWN)
@@ -242,10 +304,17 @@ async def test_pages_of_series_neither_repeat_nor_lose_one(client: aiohttp.Clien
 
 @pytest.mark.parametrize(
     ("limit", "query"),
-    [(1, {"exchange": "drawn"}), (7, {"reason": "unconfirmed"}), (400, {"symbol": "MANY/USDT"}), (1_000, {})],
+    [
+        (1, {"exchange": "drawn"}),
+        (7, {"reason": "unconfirmed"}),
+        (400, {"symbol": "MANY/USDT"}),
+        (1_000, {}),
+    ],
     ids=["one by one", "of a reason", "a whole number of pages", "the most"],
 )
-async def test_pages_of_gaps_neither_repeat_nor_lose_one(client: aiohttp.ClientSession, limit: int, query: dict[str, str]) -> None:
+async def test_pages_of_gaps_neither_repeat_nor_lose_one(
+    client: aiohttp.ClientSession, limit: int, query: dict[str, str]
+) -> None:
     found = await _pages(client, "gaps", limit=limit, **query)
     wanted = [
         (one.instrument.symbol, iso(gap.start), gap.state.value)
@@ -257,27 +326,49 @@ async def test_pages_of_gaps_neither_repeat_nor_lose_one(client: aiohttp.ClientS
         and query.get("symbol", one.instrument.symbol) == one.instrument.symbol
     ]
     assert Counter((one["symbol"], one["start"], one["reason"]) for one in found) == Counter(wanted)
-    by_series = [list(group) for _, group in itertools.groupby(found, lambda one: (one["exchange"], one["symbol"], one["timeframe"]))]
-    assert len(by_series) == len({(one["exchange"], one["symbol"], one["timeframe"]) for one in found})
+    by_series = [
+        list(group)
+        for _, group in itertools.groupby(
+            found, lambda one: (one["exchange"], one["symbol"], one["timeframe"])
+        )
+    ]
+    assert len(by_series) == len(
+        {(one["exchange"], one["symbol"], one["timeframe"]) for one in found}
+    )
     assert all(group == sorted(group, key=lambda one: str(one["start"])) for group in by_series)
 
 
-async def test_the_newest_500_spans_are_shown_and_that_there_are_more(client: aiohttp.ClientSession) -> None:
+async def test_the_newest_500_spans_are_shown_and_that_there_are_more(
+    client: aiohttp.ClientSession,
+) -> None:
     item = await _one(client, symbol="MANYUSDT")
     assert (len(item["spans"]), item["more_spans"]) == (500, True)
-    assert [one["start"] for one in item["spans"]] == [iso(NOON - at * HOUR) for at in range(500, 0, -1)]
+    assert [one["start"] for one in item["spans"]] == [
+        iso(NOON - at * HOUR) for at in range(500, 0, -1)
+    ]
     # Of all of it, not of what is shown.
     assert (item["from"], item["complete"]) == (iso(NOON - (_MANY - 1) * HOUR), 100.0)
     older = await _one(client, symbol="MANYUSDT", end=item["spans"][0]["start"])
     assert older["spans"][-1]["end"] == item["spans"][0]["start"]
     exactly = await _one(client, symbol="MANYUSDT", start=iso(NOON - 500 * HOUR))
     assert (len(exactly["spans"]), exactly["more_spans"]) == (500, False)
-    [one, many] = (await _get(client, "coverage", timeframe="1h", exchange="binance", limit=2, cursor=await _ahead_of(client, "MANY/USDT")))["items"]
+    [one, many] = (
+        await _get(
+            client,
+            "coverage",
+            timeframe="1h",
+            exchange="binance",
+            limit=2,
+            cursor=await _ahead_of(client, "MANY/USDT"),
+        )
+    )["items"]
     assert (len(one["spans"]), one["more_spans"]) == (250, True)
     assert many["more_spans"] is False
 
 
-async def test_of_what_nobody_expects_there_may_be_older_spans_too(client: aiohttp.ClientSession) -> None:
+async def test_of_what_nobody_expects_there_may_be_older_spans_too(
+    client: aiohttp.ClientSession,
+) -> None:
     item = await _one(client, symbol="NEVER/USDT")
     assert (len(item["spans"]), item["more_spans"], item["complete"]) == (500, True, None)
 
@@ -286,17 +377,23 @@ async def _ahead_of(client: aiohttp.ClientSession, symbol: str) -> int:
     """The cursor of the page that begins with this series."""
     cursor = 0
     while True:
-        page = await _get(client, "coverage", timeframe="1h", exchange="binance", limit=1, cursor=cursor)
+        page = await _get(
+            client, "coverage", timeframe="1h", exchange="binance", limit=1, cursor=cursor
+        )
         if page["items"][0]["symbol"] == symbol:
             return cursor
         cursor = page["next_cursor"]
 
 
 @pytest.mark.parametrize("reason", REASONS)
-async def test_gaps_of_a_reason_say_it_in_a_sentence(client: aiohttp.ClientSession, reason: str) -> None:
+async def test_gaps_of_a_reason_say_it_in_a_sentence(
+    client: aiohttp.ClientSession, reason: str
+) -> None:
     found = (await _get(client, "gaps", reason=reason, limit=1_000))["items"]
     assert found
-    assert {(one["reason"], one["sentence"]) for one in found} == {(reason, REASONS[SpanState(reason)])}
+    assert {(one["reason"], one["sentence"]) for one in found} == {
+        (reason, REASONS[SpanState(reason)])
+    }
     assert all((one["evidence"] is None) == (reason == "not_collected") for one in found)
     assert all(one["candles"] > 0 for one in found)
 
@@ -345,36 +442,61 @@ async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_fiel
     client: aiohttp.ClientSession, path: str, field: str, value: str
 ) -> None:
     async with client.get(f"/api/v1/{path}", params={field: value}) as answer:
-        assert (answer.status, answer.content_type) == (422, "application/problem+json"), await answer.text()
+        assert (answer.status, answer.content_type) == (422, "application/problem+json"), (
+            await answer.text()
+        )
         problem = await answer.json()
     assert (problem["code"], problem["field"]) == ("invalid_input", field)
     assert len(problem["detail"]) < 300
 
 
-async def test_an_unknown_reason_or_timeframe_is_told_with_those_that_there_are(client: aiohttp.ClientSession) -> None:
+async def test_an_unknown_reason_or_timeframe_is_told_with_those_that_there_are(
+    client: aiohttp.ClientSession,
+) -> None:
     async with client.get("/api/v1/gaps", params={"reason": "holiday"}) as answer:
         assert (await answer.json())["detail"].endswith(f"use one of {', '.join(REASONS)}")
     async with client.get("/api/v1/coverage", params={"timeframe": "1H"}) as answer:
         assert "1h" in (await answer.json())["detail"]
 
 
-async def test_complete_and_the_candles_of_gaps_are_what_counting_gives(client: aiohttp.ClientSession, trials: Trials, say: Say) -> None:
+async def test_complete_and_the_candles_of_gaps_are_what_counting_gives(
+    client: aiohttp.ClientSession, trials: Trials, say: Say
+) -> None:
     """The ledgers are drawn when the module is loaded; what part of them is asked for is drawn here."""
     chosen, asked = random.Random(trials.seed), 0
     for one, ledger in _DRAWN.items():
         cells = _cells(one, ledger)
         named = {"exchange": "drawn", "symbol": one.instrument.symbol}
-        counted = Counter(gap.state for gap in ledger for at, _ in cells if gap.state not in HELD and gap.start <= at < gap.end)
+        counted = Counter(
+            gap.state
+            for gap in ledger
+            for at, _ in cells
+            if gap.state not in HELD and gap.start <= at < gap.end
+        )
         gaps = (await _get(client, "gaps", limit=1_000, **named))["items"]
         told: Counter[str] = Counter()
         for gap in gaps:
             told[gap["reason"]] += gap["candles"]
         assert told == counted, one
         for _ in range(trials.of(2, 20)):
-            edges = sorted(chosen.sample([at for at, _ in cells] + [PRESENT + 30 * DAY], min(2, len(cells))))
-            wanted = dict(zip(chosen.choice([("start", "end"), ("start",), ("end",), ()]), edges, strict=False))
-            [item] = (await _get(client, "coverage", **named, **{name: iso(at) for name, at in wanted.items()}))["items"]
-            assert item["complete"] == _counted(cells, **wanted), (one, wanted, f"seed={trials.seed}")
+            edges = sorted(
+                chosen.sample([at for at, _ in cells] + [PRESENT + 30 * DAY], min(2, len(cells)))
+            )
+            wanted = dict(
+                zip(
+                    chosen.choice([("start", "end"), ("start",), ("end",), ()]), edges, strict=False
+                )
+            )
+            [item] = (
+                await _get(
+                    client, "coverage", **named, **{name: iso(at) for name, at in wanted.items()}
+                )
+            )["items"]
+            assert item["complete"] == _counted(cells, **wanted), (
+                one,
+                wanted,
+                f"seed={trials.seed}",
+            )
             asked += 1
     say(f"n={asked} ranges of {len(_DRAWN)} ledgers, seed={trials.seed}")
 
@@ -384,17 +506,27 @@ def _cells(one: SeriesKey, ledger: Sequence[Span]) -> list[tuple[int, SpanState 
     at = min((found.start for found in ledger), default=one.timeframe.floor(PRESENT))
     cells: list[tuple[int, SpanState | None]] = []
     while at < one.timeframe.floor(PRESENT):
-        cells.append((at, next((found.state for found in ledger if found.start <= at < found.end), None)))
+        cells.append(
+            (at, next((found.state for found in ledger if found.start <= at < found.end), None))
+        )
         at = one.timeframe.shift(at, 1)
     if ledger and ledger[-1].state is SpanState.DELISTED:
-        cells = [(at, SpanState.DELISTED if at >= ledger[-1].start else state) for at, state in cells]
+        cells = [
+            (at, SpanState.DELISTED if at >= ledger[-1].start else state) for at, state in cells
+        ]
     return cells
 
 
-def _counted(cells: Sequence[tuple[int, SpanState | None]], start: int = 0, end: int = 2**62) -> float | None:
+def _counted(
+    cells: Sequence[tuple[int, SpanState | None]], start: int = 0, end: int = 2**62
+) -> float | None:
     with contextlib.suppress(StopIteration):
         first = next(at for at, state in cells if state is not None and state not in NOT_EXPECTED)
-        expected = [state for at, state in cells if max(first, start) <= at < end and state not in NOT_EXPECTED]
+        expected = [
+            state
+            for at, state in cells
+            if max(first, start) <= at < end and state not in NOT_EXPECTED
+        ]
         if expected:
             return 10_000 * sum(state in HELD for state in expected) // len(expected) / 100
     return None

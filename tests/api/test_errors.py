@@ -18,7 +18,9 @@ _CANDLES = "/api/v1/candles"
 _GOOD = {"symbol": "BTC/USDT", "timeframe": "1m"}
 
 
-async def _problem(client: aiohttp.ClientSession, path: str, *, method: str = "GET", **given: Any) -> dict[str, Any]:
+async def _problem(
+    client: aiohttp.ClientSession, path: str, *, method: str = "GET", **given: Any
+) -> dict[str, Any]:
     async with client.request(method, path, **given) as answer:
         assert answer.content_type == "application/problem+json", await answer.text()
         found: dict[str, Any] = await answer.json()
@@ -52,7 +54,9 @@ async def _problem(client: aiohttp.ClientSession, path: str, *, method: str = "G
     ],
     ids=lambda case: repr(case)[:40],
 )
-async def test_a_wrong_field_of_a_candles_query_is_named(client: aiohttp.ClientSession, wrong: dict[str, str], field: str) -> None:
+async def test_a_wrong_field_of_a_candles_query_is_named(
+    client: aiohttp.ClientSession, wrong: dict[str, str], field: str
+) -> None:
     found = await _problem(client, _CANDLES, params=_GOOD | wrong)
     assert (found["status"], found["code"], found["field"]) == (422, "invalid_input", field)
     assert found["detail"].startswith(f"{field}: ")
@@ -60,16 +64,32 @@ async def test_a_wrong_field_of_a_candles_query_is_named(client: aiohttp.ClientS
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("cursor", 2**31), ("cursor", 2**64), ("cursor", -1), ("limit", 0), ("limit", 10**12), ("symbol", "\0")]
+    ("field", "value"),
+    [
+        ("cursor", 2**31),
+        ("cursor", 2**64),
+        ("cursor", -1),
+        ("limit", 0),
+        ("limit", 10**12),
+        ("symbol", "\0"),
+    ],
 )
-async def test_a_wrong_field_of_a_series_query_is_named(client: aiohttp.ClientSession, field: str, value: object) -> None:
+async def test_a_wrong_field_of_a_series_query_is_named(
+    client: aiohttp.ClientSession, field: str, value: object
+) -> None:
     found = await _problem(client, "/api/v1/series", params={field: str(value)})
     assert (found["status"], found["code"], found["field"]) == (422, "invalid_input", field)
 
 
 async def test_the_nearest_valid_names_are_told(client: aiohttp.ClientSession) -> None:
-    assert "did you mean BTC/USDT" in (await _problem(client, _CANDLES, params=_GOOD | {"symbol": "BTCUSTD"}))["detail"]
-    assert "use one of 5m, 3m, 1m" in (await _problem(client, _CANDLES, params=_GOOD | {"timeframe": "7m"}))["detail"]
+    assert (
+        "did you mean BTC/USDT"
+        in (await _problem(client, _CANDLES, params=_GOOD | {"symbol": "BTCUSTD"}))["detail"]
+    )
+    assert (
+        "use one of 5m, 3m, 1m"
+        in (await _problem(client, _CANDLES, params=_GOOD | {"timeframe": "7m"}))["detail"]
+    )
 
 
 async def test_what_is_not_there_is_not_found(client: aiohttp.ClientSession) -> None:
@@ -89,29 +109,54 @@ async def test_another_method_is_not_allowed(client: aiohttp.ClientSession, meth
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example:80"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:80"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
     ids=lambda headers: next(iter(headers.values())),
 )
-async def test_a_request_meant_for_another_site_is_forbidden(client: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+async def test_a_request_meant_for_another_site_is_forbidden(
+    client: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
     for path in ("/livez", "/nothing", _CANDLES):
         found = await _problem(client, path, headers=headers)
         assert (found["status"], found["code"]) == (403, "forbidden_host")
 
 
-@pytest.mark.parametrize("headers", [{"Host": "localhost"}, {"Host": "[::1]:8000"}, {"Origin": "http://127.0.0.1:3000"}], ids=str)
-async def test_this_machine_may_ask_under_each_of_its_names(client: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "localhost"}, {"Host": "[::1]:8000"}, {"Origin": "http://127.0.0.1:3000"}],
+    ids=str,
+)
+async def test_this_machine_may_ask_under_each_of_its_names(
+    client: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
     async with client.get("/livez", headers=headers) as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
 
-async def test_while_the_database_is_away_the_answer_is_to_come_back_later(postgres_server: PostgresServer, postgres_database: str) -> None:
+async def test_while_the_database_is_away_the_answer_is_to_come_back_later(
+    postgres_server: PostgresServer, postgres_database: str
+) -> None:
     name = postgres_database.rpartition("/")[2]
-    with psycopg.connect(postgres_server.url, autocommit=True) as admin, served(postgres_database, timeout_s=2) as url:
+    with (
+        psycopg.connect(postgres_server.url, autocommit=True) as admin,
+        served(postgres_database, timeout_s=2) as url,
+    ):
         async with aiohttp.ClientSession(url) as client:
             assert await _readiness(client) == 200
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-            for path, query in (("/readyz", {}), (_CANDLES, _GOOD), ("/api/v1/series", {}), ("/api/v1/data-collector/latest-prices", {})):
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+            for path, query in (
+                ("/readyz", {}),
+                (_CANDLES, _GOOD),
+                ("/api/v1/series", {}),
+                ("/api/v1/data-collector/latest-prices", {}),
+            ):
                 async with client.get(path, params=query) as answer:
                     assert (answer.status, answer.content_type) == (503, "application/problem+json")
                     assert int(answer.headers["Retry-After"]) >= 1

@@ -38,9 +38,24 @@ HOUR_MS = 3_600_000
 async def fill(service: Collector, rows: Sequence[dict[str, Any]]) -> None:
     """Rows that succeeded a moment ago, but for what each says otherwise."""
     now = int(time.time() * 1000) - 1_000
-    usual = {"run_id": 1, "job_name": "collect_data_1", "job_type": "data_collection", "symbol": "BTC/USDT", "exchange": "binance"}
-    usual |= {"started_at": now, "finished_at": now, "duration_seconds": 2.0, "status": "success", "records_collected": 10, "error_message": None}
-    await service.app.database.write(lambda connection: connection.execute(insert(execution_log), [usual | row for row in rows]))
+    usual = {
+        "run_id": 1,
+        "job_name": "collect_data_1",
+        "job_type": "data_collection",
+        "symbol": "BTC/USDT",
+        "exchange": "binance",
+    }
+    usual |= {
+        "started_at": now,
+        "finished_at": now,
+        "duration_seconds": 2.0,
+        "status": "success",
+        "records_collected": 10,
+        "error_message": None,
+    }
+    await service.app.database.write(
+        lambda connection: connection.execute(insert(execution_log), [usual | row for row in rows])
+    )
 
 
 async def ids(service: Collector, query: str) -> list[int]:
@@ -54,12 +69,25 @@ async def test_a_collection_is_logged_for_each_of_its_symbols(database_url: str)
         assert [row.keys() for row in rows] == [LOG, LOG]
         assert {row["symbol"] for row in rows} == {"BTC/USDT", "ETH/USDT"}
         one = rows[0]
-        assert (one["status"], one["records_collected"], one["timeframe"], one["job_type"]) == ("success", 300, None, "data_collection")
-        assert one["metadata"] == {"timeframes_collected": 3, "timeframes_failed": 0, "timeframes": ["1m", "5m", "1h"]}
+        assert (one["status"], one["records_collected"], one["timeframe"], one["job_type"]) == (
+            "success",
+            300,
+            None,
+            "data_collection",
+        )
+        assert one["metadata"] == {
+            "timeframes_collected": 3,
+            "timeframes_failed": 0,
+            "timeframes": ["1m", "5m", "1h"],
+        }
         assert one["started_at"] <= one["finished_at"]
         assert await service.get(f"{LOGS}/{one['id']}") == one
         status = await service.get(f"{ADMIN}/status")
-        assert (status["total_configs"], status["active_jobs"], len(status["recent_executions"])) == (0, 0, 2)
+        assert (
+            status["total_configs"],
+            status["active_jobs"],
+            len(status["recent_executions"]),
+        ) == (0, 0, 2)
         assert status["stats"] == await service.get(f"{ADMIN}/stats")
 
 
@@ -82,11 +110,16 @@ async def test_every_filter_alone_and_together(database_url: str) -> None:
         before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 24 * 3_600))
         assert await ids(service, f"end_date={before}") == [6]
         assert await ids(service, f"start_date={before}") == [5, 4, 3, 2, 1]
-        assert await ids(service, f"job_name=collect_data_1&job_type=data_collection&symbol=BTCUSDT&status=success&start_date={before}") == [1]
+        assert await ids(
+            service,
+            f"job_name=collect_data_1&job_type=data_collection&symbol=BTCUSDT&status=success&start_date={before}",
+        ) == [1]
         assert await ids(service, "symbol=NOTHING") == []
 
 
-async def test_pages_by_cursor_hold_each_row_once_also_while_rows_are_added(database_url: str) -> None:
+async def test_pages_by_cursor_hold_each_row_once_also_while_rows_are_added(
+    database_url: str,
+) -> None:
     async with collector(database_url, work=False) as service:
         now = int(time.time() * 1000)
         await fill(service, [{"started_at": now - number // 4} for number in range(50)])
@@ -117,7 +150,9 @@ WRONG_PARAMETERS = [
 ]
 
 
-async def test_a_wrong_parameter_is_refused_by_its_name(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_wrong_parameter_is_refused_by_its_name(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         for path, field in WRONG_PARAMETERS:
             with subtests.test(path):
@@ -133,14 +168,39 @@ async def test_a_row_that_is_not_there(sqlite_database: str) -> None:
 async def test_reports_answer_what_users_ask(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         failed = {"status": "failed", "records_collected": 0, "error_message": "away"}
-        await fill(service, [{}, {"symbol": "ETH/USDT", "records_collected": 99}, failed, {"exchange": "kraken", "symbol": None}])
+        await fill(
+            service,
+            [
+                {},
+                {"symbol": "ETH/USDT", "records_collected": 99},
+                failed,
+                {"exchange": "kraken", "symbol": None},
+            ],
+        )
         top = await service.get(f"{ADMIN}/reports/top-symbols?days=7")
         assert top == [
-            {"symbol": "ETH/USDT", "executions": 1, "records": 99, "average_duration_seconds": 2.0, "success_rate": 100.0},
-            {"symbol": "BTC/USDT", "executions": 2, "records": 10, "average_duration_seconds": 2.0, "success_rate": 50.0},
+            {
+                "symbol": "ETH/USDT",
+                "executions": 1,
+                "records": 99,
+                "average_duration_seconds": 2.0,
+                "success_rate": 100.0,
+            },
+            {
+                "symbol": "BTC/USDT",
+                "executions": 2,
+                "records": 10,
+                "average_duration_seconds": 2.0,
+                "success_rate": 50.0,
+            },
         ]
-        assert [row["error_message"] for row in await service.get(f"{ADMIN}/reports/recent-failures")] == ["away"]
-        assert [(row["exchange"], row["records"]) for row in await service.get(f"{ADMIN}/reports/by-exchange")] == [("binance", 109), ("kraken", 10)]
+        assert [
+            row["error_message"] for row in await service.get(f"{ADMIN}/reports/recent-failures")
+        ] == ["away"]
+        assert [
+            (row["exchange"], row["records"])
+            for row in await service.get(f"{ADMIN}/reports/by-exchange")
+        ] == [("binance", 109), ("kraken", 10)]
         days = (await service.get(f"{ADMIN}/reports/records-per-day?days=3"))["days"]
         assert [day["records"] for day in days][:1] == [0]
         assert sum(day["records"] for day in days) == 119
@@ -151,10 +211,24 @@ async def test_what_is_older_than_the_retention_is_deleted_by_its_run(database_u
         old = int(time.time() * 1000) - 3 * 24 * HOUR_MS
         await fill(service, [{"started_at": old}, {}, {"started_at": old}])
         async with service.app.scheduling():
-            await service.app.database.write(lambda connection: connection.exec_driver_sql("DELETE FROM schedule WHERE name <> 'log_retention'"))
-            moved = "next_run_at - 36000000" if service.app.database.file else "next_run_at - interval '10 hours'"
-            await service.app.database.write(lambda connection: connection.exec_driver_sql(f"UPDATE schedule SET next_run_at = {moved}"))
+            await service.app.database.write(
+                lambda connection: connection.exec_driver_sql(
+                    "DELETE FROM schedule WHERE name <> 'log_retention'"
+                )
+            )
+            moved = (
+                "next_run_at - 36000000"
+                if service.app.database.file
+                else "next_run_at - interval '10 hours'"
+            )
+            await service.app.database.write(
+                lambda connection: connection.exec_driver_sql(
+                    f"UPDATE schedule SET next_run_at = {moved}"
+                )
+            )
             assert (await service.app.schedules.tick(10)).submitted == ["log_retention"]
-        assert await service.until(lambda: ids(service, "job_name=collect_data_1"), lambda found: len(found) == 1) == [2]
+        assert await service.until(
+            lambda: ids(service, "job_name=collect_data_1"), lambda found: len(found) == 1
+        ) == [2]
         [task] = (await service.get("/tasks?task_type=log_retention"))["tasks"]
         assert (await service.ended(task["task_id"]))["result"] == {"deleted": 2}

@@ -58,7 +58,12 @@ async def _made(service: Collector, scope: Scope, **more: Any) -> tuple[int, dic
     return token.id, _bearer(secret)
 
 
-async def _status(service: Collector, path: str = _TASKS, method: str = "GET", headers: dict[str, str] | None = None) -> int:
+async def _status(
+    service: Collector,
+    path: str = _TASKS,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+) -> int:
     async with service.session.request(method, path, headers=headers) as answer:
         await answer.read()
         return answer.status
@@ -89,10 +94,18 @@ async def _asked(service: Collector, method: str, path: str, headers: dict[str, 
         return refused.status
 
 
-async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(sqlite_database: str) -> None:
+async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         routes = _routes(create_api(service.app, service.app.ledger, ApiOptions()).routes)
-        assert {("GET", "/livez"), ("POST", _REFRESH), ("DELETE", _TOKENS + "/{token_id}"), ("GET", "/openapi.json"), ("WEBSOCKET", _WS)} <= routes
+        assert {
+            ("GET", "/livez"),
+            ("POST", _REFRESH),
+            ("DELETE", _TOKENS + "/{token_id}"),
+            ("GET", "/openapi.json"),
+            ("WEBSOCKET", _WS),
+        } <= routes
         headers = {scope: (await _made(service, scope))[1] for scope in Scope}
         await service.until(lambda: _status(service), lambda status: status == 401)
         for method, path in sorted(routes):
@@ -110,14 +123,39 @@ async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(sqlite_da
 
 async def test_what_a_token_may_do_is_what_its_method_says_but_for_secrets() -> None:
     assert needed("GET", _TASKS) is needed("HEAD", _TASKS) is Scope.READ
-    assert needed("POST", _REFRESH) is needed("PUT", "/api/v1/admin/data-collection/configs/1") is Scope.OPERATE
-    assert needed("GET", _TOKENS) is needed("GET", _TOKENS + "/1") is needed("POST", "/api/v1/admin/alerts/targets") is Scope.ADMIN
+    assert (
+        needed("POST", _REFRESH)
+        is needed("PUT", "/api/v1/admin/data-collection/configs/1")
+        is Scope.OPERATE
+    )
+    assert (
+        needed("GET", _TOKENS)
+        is needed("GET", _TOKENS + "/1")
+        is needed("POST", "/api/v1/admin/alerts/targets")
+        is Scope.ADMIN
+    )
     assert needed("GET", _TOKENS + "x") is Scope.READ
-    assert needed("POST", "/api/v1/inventory/accounts") is needed("DELETE", "/api/v1/inventory/accounts/1") is Scope.ADMIN
+    assert (
+        needed("POST", "/api/v1/inventory/accounts")
+        is needed("DELETE", "/api/v1/inventory/accounts/1")
+        is Scope.ADMIN
+    )
     assert needed("PUT", "/api/v1/inventory/accounts/1") is Scope.ADMIN
-    assert needed("GET", "/api/v1/inventory/accounts") is needed("GET", "/api/v1/inventory/syncs/1/diff") is Scope.READ
-    assert needed("POST", "/api/v1/inventory/accounts/1/sync") is needed("POST", "/api/v1/inventory/syncs/1/approve") is Scope.OPERATE
-    assert needed("POST", "/api/v1/inventory/catalog") is needed("POST", "/api/v1/inventory/accountsx") is Scope.OPERATE
+    assert (
+        needed("GET", "/api/v1/inventory/accounts")
+        is needed("GET", "/api/v1/inventory/syncs/1/diff")
+        is Scope.READ
+    )
+    assert (
+        needed("POST", "/api/v1/inventory/accounts/1/sync")
+        is needed("POST", "/api/v1/inventory/syncs/1/approve")
+        is Scope.OPERATE
+    )
+    assert (
+        needed("POST", "/api/v1/inventory/catalog")
+        is needed("POST", "/api/v1/inventory/accountsx")
+        is Scope.OPERATE
+    )
     assert needed("OPTIONS", "/livez") is needed("POST", "/readyz") is Scope.OPERATE
 
 
@@ -145,9 +183,13 @@ async def test_what_a_proxy_passes_on_is_not_of_this_machine(sqlite_database: st
             assert await _status(service, headers={name: "127.0.0.1"}) == 401, name
 
 
-async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(sqlite_database: str) -> None:
+async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False) as service:
-        status, made = await service.call("POST", _TOKENS, {"name": "bot", "scope": "admin", "expires_in_s": 3_600})
+        status, made = await service.call(
+            "POST", _TOKENS, {"name": "bot", "scope": "admin", "expires_in_s": 3_600}
+        )
         assert (status, made["scope"], made["revoked_at"]) == (201, "admin", None)
         header = _bearer(made["token"])
         assert await _status(service) == 401
@@ -166,7 +208,9 @@ async def test_a_token_that_another_process_made_is_found_when_it_comes(database
         await _until(service, 202, path=_REFRESH, method="POST", headers=header)
 
 
-async def test_an_expired_token_works_no_longer(sqlite_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_expired_token_works_no_longer(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         _, header = await _made(service, Scope.READ, expires_in_s=1)
         await _until(service, 401, headers=header)
@@ -177,7 +221,9 @@ async def test_an_expired_token_works_no_longer(sqlite_database: str, monkeypatc
         assert await _status(service, headers=header) == 401
 
 
-async def test_the_admin_token_of_a_deployment_closes_the_door_and_opens_it(sqlite_database: str) -> None:
+async def test_the_admin_token_of_a_deployment_closes_the_door_and_opens_it(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
         assert await _status(service) == 401
         assert await _status(service, _TOKENS, headers=_bearer(_ADMIN)) == 200
@@ -186,10 +232,20 @@ async def test_the_admin_token_of_a_deployment_closes_the_door_and_opens_it(sqli
             pass
 
 
-NO_TOKENS = ("Bearer", "Bearer ", "Basic abc", _ADMIN + " ", f"Bearer {new_token()}", "Bearer \xff", "Bearer pst_")
+NO_TOKENS = (
+    "Bearer",
+    "Bearer ",
+    "Basic abc",
+    _ADMIN + " ",
+    f"Bearer {new_token()}",
+    "Bearer \xff",
+    "Bearer pst_",
+)
 
 
-async def test_what_is_no_token_is_told_how_to_come_back(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_what_is_no_token_is_told_how_to_come_back(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
         for header, path in itertools.product(NO_TOKENS, (_TASKS, "/readyz", "/nothing")):
             with subtests.test(f"{header!r} {path}"):
@@ -198,7 +254,9 @@ async def test_what_is_no_token_is_told_how_to_come_back(sqlite_database: str, s
                     assert (await answer.json())["code"] == "unauthorized"
 
 
-async def test_strangers_learn_whether_the_service_is_ready_and_no_more(sqlite_database: str) -> None:
+async def test_strangers_learn_whether_the_service_is_ready_and_no_more(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
         for path in OPEN:
             async with service.session.get(path) as answer:
@@ -214,7 +272,9 @@ async def _away(server: PostgresServer, database: str) -> AsyncIterator[None]:
     name = database.rpartition("/")[2]
     with psycopg.connect(server.url, autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
         yield
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
@@ -223,31 +283,48 @@ async def test_while_the_database_is_away_known_tokens_read_and_nothing_else(
     postgres_server: PostgresServer, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known, "_STALE_S", 0.0)
-    async with collector(postgres_database, work=False, admin_token=_ADMIN, database_timeout_s=2) as service:
+    async with collector(
+        postgres_database, work=False, admin_token=_ADMIN, database_timeout_s=2
+    ) as service:
         async with _away(postgres_server, postgres_database):
             async with service.session.get("/readyz") as answer:
-                assert (answer.status, (await answer.json())["detail"]) == (503, "the service is not ready")
+                assert (answer.status, (await answer.json())["detail"]) == (
+                    503,
+                    "the service is not ready",
+                )
             assert await _status(service, "/metrics", headers=_bearer(_ADMIN)) == 200
             async with service.session.post(_REFRESH, headers=_bearer(_ADMIN)) as answer:
-                assert (answer.status, (await answer.json())["code"]) == (503, "database_unavailable")
+                assert (answer.status, (await answer.json())["code"]) == (
+                    503,
+                    "database_unavailable",
+                )
                 assert int(answer.headers["Retry-After"]) >= 1
         await _until(service, 202, path=_REFRESH, method="POST", headers=_bearer(_ADMIN))
 
 
-async def test_use_is_noted_away_from_the_request(sqlite_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_use_is_noted_away_from_the_request(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(known, "_NOTE_USED_S", 0.0)
     async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
         _, header = await _made(service, Scope.READ)
         await _until(service, 200, headers=header)
-        [token] = await service.until(service.app.tokens.listed, lambda tokens: tokens[0].last_used_at)
+        [token] = await service.until(
+            service.app.tokens.listed, lambda tokens: tokens[0].last_used_at
+        )
         assert token.last_used_at is not None
 
 
-async def test_a_service_that_others_reach_does_not_start_without_a_token(sqlite_database: str) -> None:
+async def test_a_service_that_others_reach_does_not_start_without_a_token(
+    sqlite_database: str,
+) -> None:
     settings = load_settings(sqlite_database=sqlite_database, host="0.0.0.0")  # noqa: S104 - to see it refused
     async with open_app(settings) as app:
         for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.2"):  # noqa: S104 - as above
-            with pytest.raises(InvalidInputError, match=r"can be reached from other machines.*token create.*PENSTOCK_ADMIN_TOKEN"):
+            with pytest.raises(
+                InvalidInputError,
+                match=r"can be reached from other machines.*token create.*PENSTOCK_ADMIN_TOKEN",
+            ):
                 await refuse_open_door(_listening_on(settings, host))
         for host in ("127.0.0.1", "localhost", "::1", "[::1]"):
             await refuse_open_door(_listening_on(settings, host))
@@ -262,7 +339,9 @@ def _listening_on(settings: Settings, host: str) -> Settings:
     return settings.model_copy(update={"host": host})
 
 
-async def test_a_socket_takes_its_token_as_a_header_or_as_a_subprotocol(sqlite_database: str) -> None:
+async def test_a_socket_takes_its_token_as_a_header_or_as_a_subprotocol(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
         token, secret = await service.app.tokens.create("page", Scope.READ, expires_in_s=None)
         offered = f"penstock.bearer.{secret}"
@@ -289,7 +368,9 @@ def minute_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("minute_stands_still")
 async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str) -> None:
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN, requests_per_minute=5) as service:
+    async with collector(
+        sqlite_database, work=False, admin_token=_ADMIN, requests_per_minute=5
+    ) as service:
         statuses = [await _status(service) for _ in range(7)]
         assert statuses == [401] * 5 + [429] * 2
         async with service.session.get("/livez") as answer:
@@ -300,11 +381,16 @@ async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str
 
 
 @pytest.mark.usefixtures("minute_stands_still")
-async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(sqlite_database: str) -> None:
+async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
         _, header = await _made(service, Scope.READ)
         assert await _status(service, headers=header) == 200
-        statuses = [await _status(service, "/readyz", headers=_bearer(f"guess {number}")) for number in range(35)]
+        statuses = [
+            await _status(service, "/readyz", headers=_bearer(f"guess {number}"))
+            for number in range(35)
+        ]
         assert statuses == [401] * 30 + [429] * 5
         # The right guess must not be told from the wrong ones.
         assert await _status(service, headers=_bearer(_ADMIN)) == 429
@@ -313,11 +399,21 @@ async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(sqlite_da
 
 async def test_every_answer_tells_browsers_to_be_careful(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for path, headers in (("/livez", {}), ("/api/v1/nothing", {}), (_TASKS, {}), (_TASKS, {"Host": "evil.example"}), (_TASKS, _bearer("x"))):
+        for path, headers in (
+            ("/livez", {}),
+            ("/api/v1/nothing", {}),
+            (_TASKS, {}),
+            (_TASKS, {"Host": "evil.example"}),
+            (_TASKS, _bearer("x")),
+        ):
             async with service.session.get(path, headers=headers) as answer:
                 assert answer.headers["X-Content-Type-Options"] == "nosniff"
                 assert answer.headers["X-Frame-Options"] == "DENY"
                 assert answer.headers["Referrer-Policy"] == "no-referrer"
                 assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-                assert not [name for name in answer.headers if name.lower().startswith("access-control")]
-                assert answer.headers.get("Cache-Control") == (None if path == "/livez" else "no-store")
+                assert not [
+                    name for name in answer.headers if name.lower().startswith("access-control")
+                ]
+                assert answer.headers.get("Cache-Control") == (
+                    None if path == "/livez" else "no-store"
+                )

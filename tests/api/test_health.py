@@ -24,13 +24,26 @@ async def test_livez_and_readyz_tell_the_state(client: aiohttp.ClientSession) ->
     assert ready["schema_version"].isdecimal()
     assert 0 <= ready["loop_lag_p99_ms"] <= ready["loop_lag_max_ms"]
     # This service only answers.
-    assert (ready["executor"], ready["active_runs"], ready["scheduler"], ready["last_tick"]) == ("off", 0, "off", None)
+    assert (ready["executor"], ready["active_runs"], ready["scheduler"], ready["last_tick"]) == (
+        "off",
+        0,
+        "off",
+        None,
+    )
 
 
-async def test_reading_a_file_goes_on_while_another_process_writes_to_it(sqlite_database: str) -> None:
-    with served(sqlite_database, timeout_s=1) as url, contextlib.closing(sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))) as writer:
+async def test_reading_a_file_goes_on_while_another_process_writes_to_it(
+    sqlite_database: str,
+) -> None:
+    with (
+        served(sqlite_database, timeout_s=1) as url,
+        contextlib.closing(sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))) as writer,
+    ):
         writer.execute("BEGIN EXCLUSIVE")
-        async with aiohttp.ClientSession(url) as client, client.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m") as answer:
+        async with (
+            aiohttp.ClientSession(url) as client,
+            client.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m") as answer,
+        ):
             assert answer.status == 200
             assert len((await answer.json())["candles"]) == 25
 
@@ -43,5 +56,10 @@ def test_an_answer_does_not_wait_until_its_first_packet_is_acknowledged() -> Non
 def test_a_port_belongs_to_one_service() -> None:
     with listening(load_settings(port=0)) as door:
         port = int(door.url.rpartition(":")[2])
-        with pytest.raises(ConflictError, match=r"cannot be listened on \(Address already in use\); end"), listening(load_settings(port=port)):
+        with (
+            pytest.raises(
+                ConflictError, match=r"cannot be listened on \(Address already in use\); end"
+            ),
+            listening(load_settings(port=port)),
+        ):
             pass

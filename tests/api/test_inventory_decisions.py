@@ -21,14 +21,24 @@ async def test_a_dry_run_tells_what_a_sync_would_change(database_url: str, tmp_p
         await shop.synced()
         await shop.edit(changed=1, new=1, gone=1)
         dry = await shop.synced(dry_run=True)
-        assert (dry["state"], dry["held"], dry["dry_run"], dry["result"]["dry_run"]) == ("dry_run", False, True, True)
+        assert (dry["state"], dry["held"], dry["dry_run"], dry["result"]["dry_run"]) == (
+            "dry_run",
+            False,
+            True,
+            True,
+        )
         counts = {kind: dry["counts"][kind] for kind in ("new", "changed", "gone", "returned")}
         assert counts == {"new": 6, "changed": 6, "gone": 6, "returned": 0}
         items = await shop.pages(f"/syncs/{dry['task_id']}/diff?limit=4")
         assert Counter(item["kind"] for item in items) == {"new": 6, "changed": 6, "gone": 6}
-        assert [(item["kind"], item["product_id"]) for item in items] == sorted((item["kind"], item["product_id"]) for item in items)
+        assert [(item["kind"], item["product_id"]) for item in items] == sorted(
+            (item["kind"], item["product_id"]) for item in items
+        )
         for item in items:
-            assert {type(item[name]) for name in ("product_id", "blueprint_id", "quantity", "price_cents")} == {int}
+            assert {
+                type(item[name])
+                for name in ("product_id", "blueprint_id", "quantity", "price_cents")
+            } == {int}
             assert isinstance(item["properties"], dict)
             assert isinstance(item["uploaded_images"], list)
         changed = await shop.pages(f"/syncs/{dry['task_id']}/diff?kind=changed")
@@ -44,14 +54,26 @@ async def test_a_dry_run_tells_what_a_sync_would_change(database_url: str, tmp_p
         assert (await shop.get(f"/syncs/{dry['task_id']}"))["state"] == "superseded"
 
 
-async def test_a_held_sync_changes_nothing_until_it_is_approved(database_url: str, tmp_path: Path) -> None:
+async def test_a_held_sync_changes_nothing_until_it_is_approved(
+    database_url: str, tmp_path: Path
+) -> None:
     async with seller(database_url, tmp_path) as shop:
         held = await shop.shrunk()
-        assert (held["status"], held["state"], held["result"]["held"], list(held["suspicions"])) == ("completed", "held", True, ["shrunk"])
+        assert (
+            held["status"],
+            held["state"],
+            held["result"]["held"],
+            list(held["suspicions"]),
+        ) == ("completed", "held", True, ["shrunk"])
         assert held["message"].startswith("Held: ")
         assert len(await shop.pages(f"/products?account={shop.account_id}&limit=250")) == PRODUCTS
         status, approved = await shop.call("POST", f"/syncs/{held['task_id']}/approve")
-        assert (status, approved["state"], approved["held"], approved["counts"]) == (200, "published", False, held["counts"])
+        assert (status, approved["state"], approved["held"], approved["counts"]) == (
+            200,
+            "published",
+            False,
+            held["counts"],
+        )
         assert approved["message"] == "Approved and published"
         assert await shop.get(f"/accounts/{shop.account_id}/sync") == approved
         assert len(await shop.pages("/products?limit=250")) == PRODUCTS - GONE
@@ -61,17 +83,23 @@ async def test_a_held_sync_changes_nothing_until_it_is_approved(database_url: st
             assert "published already" in problem["detail"]
 
 
-async def test_a_decision_that_takes_long_is_answered_before_its_end(sqlite_database: str, tmp_path: Path) -> None:
+async def test_a_decision_that_takes_long_is_answered_before_its_end(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     options = ServeOptions(ping_s=600, decision_s=0.0)
     async with seller(sqlite_database, tmp_path, options=options) as shop:
         held = await shop.shrunk()
         status, answer = await shop.call("POST", f"/syncs/{held['task_id']}/approve")
         assert (status, answer["task_id"]) == (202, held["task_id"])
-        await shop.service.until(lambda: shop.get(f"/syncs/{held['task_id']}"), lambda sync: sync["state"] == "published")
+        await shop.service.until(
+            lambda: shop.get(f"/syncs/{held['task_id']}"), lambda sync: sync["state"] == "published"
+        )
         assert len(await shop.pages("/products?limit=250")) == PRODUCTS - GONE
 
 
-async def test_a_rejected_sync_leaves_the_inventory_as_it_was(sqlite_database: str, tmp_path: Path) -> None:
+async def test_a_rejected_sync_leaves_the_inventory_as_it_was(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with seller(sqlite_database, tmp_path) as shop:
         held = await shop.shrunk()
         status, rejected = await shop.call("POST", f"/syncs/{held['task_id']}/reject")
@@ -82,7 +110,9 @@ async def test_a_rejected_sync_leaves_the_inventory_as_it_was(sqlite_database: s
         assert (await shop.call("GET", f"/syncs/{held['task_id']}/diff"))[0] == 404
 
 
-async def test_what_a_newer_sync_has_replaced_cannot_be_approved(sqlite_database: str, tmp_path: Path) -> None:
+async def test_what_a_newer_sync_has_replaced_cannot_be_approved(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with seller(sqlite_database, tmp_path) as shop:
         held = await shop.shrunk()
         newer = await shop.synced()
@@ -105,7 +135,9 @@ WRONG_DIFFERENCES = [
 ]
 
 
-async def test_a_difference_that_is_asked_for_wrongly_names_the_field(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
+async def test_a_difference_that_is_asked_for_wrongly_names_the_field(
+    sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         task_id = await shop.start()
         for query, field in WRONG_DIFFERENCES:

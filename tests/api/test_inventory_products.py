@@ -28,7 +28,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def _upload(shop: Seller, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    async with shop.service.session.post(f"{INVENTORY}/catalog", data=body, headers=headers) as answer:
+    async with shop.service.session.post(
+        f"{INVENTORY}/catalog", data=body, headers=headers
+    ) as answer:
         return answer.status, await answer.json()
 
 
@@ -37,11 +39,25 @@ async def _know_blueprints(shop: Seller) -> list[int]:
     used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
     catalogue, context = SqlBlueprints(), unfenced(shop.service.app.database)
     await catalogue.put_games(context, [Game(id=1, name="Magic")])
-    await catalogue.put_expansions(context, [Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}") for number in (5, 6, 7)])
+    await catalogue.put_expansions(
+        context,
+        [
+            Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}")
+            for number in (5, 6, 7)
+        ],
+    )
     await catalogue.put_blueprints(
         context,
         [
-            Blueprint(id=one, game_id=1, category_id=1, expansion_id=5 + at % 2, name=f"Card {one}", scryfall_id=f"S-{one}", tcgplayer_id=f"7{one}")
+            Blueprint(
+                id=one,
+                game_id=1,
+                category_id=1,
+                expansion_id=5 + at % 2,
+                name=f"Card {one}",
+                scryfall_id=f"S-{one}",
+                tcgplayer_id=f"7{one}",
+            )
             for at, one in enumerate(used)
         ],
     )
@@ -53,7 +69,13 @@ async def test_products_are_listed_with_every_filter(database_url: str, tmp_path
         await shop.call("POST", "/accounts", {"name": "other", "token": OTHER})
         await shop.synced()
         known = await _know_blueprints(shop)
-        await _upload(shop, json.dumps([{"sku": f"SKU-{one}", "scryfall_id": f"s-{one}"} for one in known[:3]]).encode(), JSON)
+        await _upload(
+            shop,
+            json.dumps(
+                [{"sku": f"SKU-{one}", "scryfall_id": f"s-{one}"} for one in known[:3]]
+            ).encode(),
+            JSON,
+        )
         every = await shop.pages("/products?limit=1000")
         assert len(every) == PRODUCTS
         assert {one["sku"] for one in every} == {None, *(f"SKU-{one}" for one in known[:3])}
@@ -64,24 +86,41 @@ async def test_products_are_listed_with_every_filter(database_url: str, tmp_path
 
         one = every[7]
         await same(f"account={shop.account_id}", every)
-        await same(f"game={one['game_id']}", [other for other in every if other["game_id"] == one["game_id"]])
+        await same(
+            f"game={one['game_id']}",
+            [other for other in every if other["game_id"] == one["game_id"]],
+        )
         await same("expansion=5", [other for other in every if other["expansion_id"] == 5])
-        await same(f"condition={one['condition']}", [other for other in every if other["condition"] == one["condition"]])
+        await same(
+            f"condition={one['condition']}",
+            [other for other in every if other["condition"] == one["condition"]],
+        )
         await same("language=en", [other for other in every if other["language"] == "en"])
         await same("foil=true", [other for other in every if other["foil"]])
         await same("foil=false", [other for other in every if other["foil"] is False])
         await same("mapped=true", [other for other in every if other["sku"]])
         await same("mapped=false", [other for other in every if not other["sku"]])
         part = one["name_en"][1:5]
-        await same(f"q={part.upper()}", [other for other in every if part.lower() in other["name_en"].lower()])
-        assert (await shop.get("/products?q=%25"))["items"] == (await shop.get("/products?account=2"))["items"] == []
+        await same(
+            f"q={part.upper()}",
+            [other for other in every if part.lower() in other["name_en"].lower()],
+        )
+        assert (
+            (await shop.get("/products?q=%25"))["items"]
+            == (await shop.get("/products?account=2"))["items"]
+            == []
+        )
 
 
-async def test_products_are_sorted_and_no_page_leaves_one_out(database_url: str, tmp_path: Path) -> None:
+async def test_products_are_sorted_and_no_page_leaves_one_out(
+    database_url: str, tmp_path: Path
+) -> None:
     products = 150
     async with seller(database_url, tmp_path, products=products) as shop:
         await shop.synced()
-        for account, column in itertools.product(("", "account=1&"), ("product_id", "name_en", "price_cents", "quantity")):
+        for account, column in itertools.product(
+            ("", "account=1&"), ("product_id", "name_en", "price_cents", "quantity")
+        ):
             up = await shop.pages(f"/products?{account}sort={column}&limit=23")
             down = await shop.pages(f"/products?{account}sort=-{column}&limit=23")
             assert up == down[::-1]
@@ -98,29 +137,42 @@ async def test_what_is_gone_is_told_apart(database_url: str, tmp_path: Path) -> 
         await shop.synced()
         await shop.edit(gone=1)
         await shop.synced()
-        there, gone, both = [await shop.pages(f"/products?gone={which}&limit=1000") for which in ("false", "true", "any")]
+        there, gone, both = [
+            await shop.pages(f"/products?gone={which}&limit=1000")
+            for which in ("false", "true", "any")
+        ]
         assert (len(there), len(gone), len(both)) == (PRODUCTS - 6, 6, PRODUCTS)
         assert {one["gone_at"] for one in there} == {None}
         assert all(one["gone_at"].endswith("Z") for one in gone)
         assert there == await shop.pages("/products?limit=1000")
 
 
-async def test_the_history_of_a_product_says_what_which_sync_changed(database_url: str, tmp_path: Path) -> None:
+async def test_the_history_of_a_product_says_what_which_sync_changed(
+    database_url: str, tmp_path: Path
+) -> None:
     async with seller(database_url, tmp_path) as shop:
         first = await shop.synced()
         before = {one["product_id"]: one for one in await shop.pages("/products?limit=1000")}
-        assert (await shop.get(f"/products/{min(before)}/history")) == {"items": [], "next_cursor": None}
+        assert (await shop.get(f"/products/{min(before)}/history")) == {
+            "items": [],
+            "next_cursor": None,
+        }
         syncs = []
         for _ in range(2):
             await shop.edit(changed=100, fields=["price"])
             syncs.append((await shop.synced())["task_id"])
         one = (await shop.pages("/products?limit=1000"))[3]
-        history = await shop.pages(f"/products/{one['product_id']}/history?account={shop.account_id}&limit=1")
+        history = await shop.pages(
+            f"/products/{one['product_id']}/history?account={shop.account_id}&limit=1"
+        )
         assert [item["task_id"] for item in history] == syncs[::-1]
         assert first["task_id"] not in syncs
         assert {item["kind"] for item in history} == {"changed"}
         newest, oldest = (item["changes"]["price_cents"] for item in history)
-        assert (newest[1], oldest[0]) == (one["price_cents"], before[one["product_id"]]["price_cents"])
+        assert (newest[1], oldest[0]) == (
+            one["price_cents"],
+            before[one["product_id"]]["price_cents"],
+        )
         assert newest[0] == oldest[1]
         for path in ("/products/7/history", f"/products/{one['product_id']}/history?account=9"):
             assert (await shop.call("GET", path))[0] == 404
@@ -128,12 +180,16 @@ async def test_the_history_of_a_product_says_what_which_sync_changed(database_ur
             assert (await shop.call("GET", path))[1]["field"] == "product_id"
 
 
-async def test_the_catalogues_are_listed_and_what_is_not_mapped_is_counted(database_url: str, tmp_path: Path) -> None:
+async def test_the_catalogues_are_listed_and_what_is_not_mapped_is_counted(
+    database_url: str, tmp_path: Path
+) -> None:
     async with seller(database_url, tmp_path) as shop:
         assert await shop.get("/games") == {"items": [], "next_cursor": None}
         await shop.synced()
         known = await _know_blueprints(shop)
-        assert (await shop.get("/games"))["items"] == [{"id": 1, "name": "Magic", "display_name": None}]
+        assert (await shop.get("/games"))["items"] == [
+            {"id": 1, "name": "Magic", "display_name": None}
+        ]
         assert [one["id"] for one in await shop.pages("/expansions?game=1&limit=1")] == [5, 6, 7]
         assert await shop.pages("/expansions?game=2") == []
         assert [one["id"] for one in await shop.pages("/blueprints?limit=3")] == known
@@ -141,17 +197,27 @@ async def test_the_catalogues_are_listed_and_what_is_not_mapped_is_counted(datab
         unmapped = await shop.pages(f"/unmapped?account={shop.account_id}&limit=50")
         assert sum(one["products"] for one in unmapped) == PRODUCTS
         body = "\ufeffsku;tcgplayer_id\r\n" + "".join(f"A{one};7{one}\r\n" for one in known)
-        assert await _upload(shop, body.encode(), CSV) == (200, {"rows": len(known), "mapped": len(known)})
+        assert await _upload(shop, body.encode(), CSV) == (
+            200,
+            {"rows": len(known), "mapped": len(known)},
+        )
         assert (await shop.pages("/blueprints"))[0]["sku"] == f"A{known[0]}"
         left = await shop.pages("/unmapped?limit=50")
-        assert {one["blueprint_id"] for one in left} == {one["blueprint_id"] for one in unmapped} - set(known)
+        assert {one["blueprint_id"] for one in left} == {
+            one["blueprint_id"] for one in unmapped
+        } - set(known)
         assert await _upload(shop, b"[]", JSON) == (200, {"rows": 0, "mapped": 0})
         assert await shop.pages("/unmapped?limit=50") == unmapped
 
 
 WRONG_CATALOGUES = [
     (b"sku,name\nA,b\n,c\n", CSV, "sku", "row 3, sku: "),
-    (b"sku,names\nA,b\n", CSV, "catalogue", "'names' is not known; known are sku, name, scryfall_id"),
+    (
+        b"sku,names\nA,b\n",
+        CSV,
+        "catalogue",
+        "'names' is not known; known are sku, name, scryfall_id",
+    ),
     (b"sku\nA\n\xff\n", CSV, "catalogue", "not UTF-8"),
     (b"sku\nA\0B\n", CSV, "sku", "row 2, sku: "),
     (b'sku\n"A\n', CSV, "catalogue", "behind row 1"),
@@ -162,11 +228,18 @@ WRONG_CATALOGUES = [
     (b"[[[[", JSON, "catalogue", "send an array of objects"),
     (b'[{"sku": "\\ud800"}]', JSON, "catalogue", ""),
     (b'[{"sku": "\\u0000"}]', JSON, "sku", "row 1, sku: "),
-    (b"sku\nA\n", {"Content-Type": "application/x-www-form-urlencoded"}, "Content-Type", "text/csv or application/json"),
+    (
+        b"sku\nA\n",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        "Content-Type",
+        "text/csv or application/json",
+    ),
 ]
 
 
-async def test_a_catalogue_that_is_wrong_changes_nothing(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
+async def test_a_catalogue_that_is_wrong_changes_nothing(
+    sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         assert (await _upload(shop, b"sku,scryfall_id\nA,1\n", CSV))[1]["rows"] == 1
         for body, headers, field, detail in WRONG_CATALOGUES:
@@ -175,16 +248,22 @@ async def test_a_catalogue_that_is_wrong_changes_nothing(sqlite_database: str, t
                 assert (status, problem["code"], problem["field"]) == (422, "invalid_input", field)
                 assert detail in problem["detail"]
                 assert len(problem["detail"]) < 400
-                rows = await shop.service.app.database.read(lambda connection: connection.exec_driver_sql("SELECT sku FROM catalogue").all())
+                rows = await shop.service.app.database.read(
+                    lambda connection: connection.exec_driver_sql("SELECT sku FROM catalogue").all()
+                )
                 assert [row.sku for row in rows] == ["A"]
 
 
-async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(sqlite_database: str, tmp_path: Path) -> None:
+async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         rows = 40_000
         body = b"sku,name\n" + b"".join(b"A%d,%s\n" % (one, b"x" * 50) for one in range(rows))
         assert len(body) > 2_000_000
-        async with shop.service.session.post(f"{INVENTORY}/catalog", data=io.BytesIO(body), headers=CSV) as answer:
+        async with shop.service.session.post(
+            f"{INVENTORY}/catalog", data=io.BytesIO(body), headers=CSV
+        ) as answer:
             assert (await answer.json())["rows"] == rows
 
         async def endless() -> Any:  # noqa: ANN401 - an asynchronous generator
@@ -194,15 +273,23 @@ async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(s
         for data in (io.BytesIO(bytes(64 * 1_048_576 + 1)), endless()):
             # It may be refused while it is still being sent, and this client does not wait for the answer then.
             with contextlib.suppress(ConnectionError, aiohttp.ClientConnectionError):
-                async with shop.service.session.post(f"{INVENTORY}/catalog", data=data, headers=CSV) as answer:
+                async with shop.service.session.post(
+                    f"{INVENTORY}/catalog", data=data, headers=CSV
+                ) as answer:
                     problem = await answer.json()
                     assert (answer.status, problem["code"]) == (413, "too_large")
                     assert "67,108,864 bytes" in problem["detail"]
-            count = await shop.service.app.database.read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM catalogue").scalar())
+            count = await shop.service.app.database.read(
+                lambda connection: connection.exec_driver_sql(
+                    "SELECT count(*) FROM catalogue"
+                ).scalar()
+            )
             assert count == rows
 
 
-async def test_many_uploads_at_once_are_taken_in_turn_or_put_off(sqlite_database: str, tmp_path: Path) -> None:
+async def test_many_uploads_at_once_are_taken_in_turn_or_put_off(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         begun, may_end = asyncio.Semaphore(0), asyncio.Event()
 
@@ -214,13 +301,17 @@ async def test_many_uploads_at_once_are_taken_in_turn_or_put_off(sqlite_database
 
         async def upload(name: int) -> int:
             # Nothing is sent before the service reads, and then it has counted the upload.
-            async with shop.service.session.post(f"{INVENTORY}/catalog", data=slow(name), headers=CSV, expect100=True) as answer:
+            async with shop.service.session.post(
+                f"{INVENTORY}/catalog", data=slow(name), headers=CSV, expect100=True
+            ) as answer:
                 return answer.status
 
         uploads = [asyncio.create_task(upload(name)) for name in range(4)]
         for _ in uploads:
             await begun.acquire()
-        refused = await shop.service.until(lambda: _upload(shop, b"sku\nB\n", CSV), lambda answer: answer[0] == 429)
+        refused = await shop.service.until(
+            lambda: _upload(shop, b"sku\nB\n", CSV), lambda answer: answer[0] == 429
+        )
         assert refused[1]["code"] == "too_many_requests"
         may_end.set()
         assert await asyncio.gather(*uploads) == [200] * 4
@@ -252,7 +343,9 @@ WRONG_LISTS = [
 ]
 
 
-async def test_a_list_that_is_asked_for_wrongly_names_the_field(sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
+async def test_a_list_that_is_asked_for_wrongly_names_the_field(
+    sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         for path, field in WRONG_LISTS:
             with subtests.test(path):
@@ -266,6 +359,8 @@ async def test_what_was_sent_comes_out_as_it_came_in(database_url: str, tmp_path
     async with seller(database_url, tmp_path) as shop:
         await shop.synced()
         odd = '{"mtg_rarity":"Common","x":1e999,"y":123456789012345678901234567890.50}'
-        await shop.service.app.database.write(lambda connection: connection.execute(update(product).values(properties=odd)))
+        await shop.service.app.database.write(
+            lambda connection: connection.execute(update(product).values(properties=odd))
+        )
         async with shop.service.session.get(f"{INVENTORY}/products?limit=1") as answer:
             assert odd in await answer.text()

@@ -30,13 +30,17 @@ async def _until_ended(client: Socket, task_id: str) -> list[dict[str, Any]]:
     return states
 
 
-async def test_a_sync_is_followed_step_by_step_and_so_is_its_decision(database_url: str, tmp_path: Path) -> None:
+async def test_a_sync_is_followed_step_by_step_and_so_is_its_decision(
+    database_url: str, tmp_path: Path
+) -> None:
     async with seller(database_url, tmp_path) as shop, socket(shop.service) as client:
         await client.subscribe(INVENTORY)
         await client.in_force()
         first = await shop.start()
         states = await _until_ended(client, first)
-        assert [state["progress"] for state in states] == sorted(state["progress"] for state in states)
+        assert [state["progress"] for state in states] == sorted(
+            state["progress"] for state in states
+        )
         assert _shown(states[-1]) == await shop.get(f"/syncs/{first}")
         await shop.edit(gone=33)
         held = await shop.start()
@@ -46,18 +50,31 @@ async def test_a_sync_is_followed_step_by_step_and_so_is_its_decision(database_u
         assert (decided["task_id"], decided["state"], decided["held"]) == (held, "published", False)
 
 
-async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(sqlite_database: str, tmp_path: Path) -> None:
-    async with seller(sqlite_database, tmp_path) as shop, socket(shop.service) as client, socket(shop.service) as one:
+async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(
+    sqlite_database: str, tmp_path: Path
+) -> None:
+    async with (
+        seller(sqlite_database, tmp_path) as shop,
+        socket(shop.service) as client,
+        socket(shop.service) as one,
+    ):
         await shop.synced()
         await shop.service.exchange.faults(HELD_UP)
         _, other = await shop.call("POST", "/accounts", {"name": "other", "token": OTHER})
         _, never = await shop.call("POST", "/accounts", {"name": "never", "token": OTHER})
         task_id = (await shop.call("POST", f"/accounts/{other['id']}/sync"))[1]["task_id"]
-        await shop.service.until(lambda: shop.get(f"/syncs/{task_id}"), lambda sync: sync["phase"] == "export")
+        await shop.service.until(
+            lambda: shop.get(f"/syncs/{task_id}"), lambda sync: sync["phase"] == "export"
+        )
         await client.subscribe(INVENTORY)
         told = [await client.next("inventory") for _ in range(2)]
-        assert [(message["account_id"], message["status"]) for message in told] == [(shop.account_id, "completed"), (other["id"], "running")]
-        await one.subscribe(INVENTORY | {"account_id": never["id"]}, INVENTORY | {"account_id": other["id"]})
+        assert [(message["account_id"], message["status"]) for message in told] == [
+            (shop.account_id, "completed"),
+            (other["id"], "running"),
+        ]
+        await one.subscribe(
+            INVENTORY | {"account_id": never["id"]}, INVENTORY | {"account_id": other["id"]}
+        )
         assert (await one.next())["account_id"] == other["id"]
         again = await shop.start()
         await shop.service.call("POST", f"/task/{again}/cancel")
@@ -84,18 +101,33 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_sync_of_another_process_is_followed(postgres_database: str, tmp_path: Path) -> None:
+async def test_a_sync_of_another_process_is_followed(
+    postgres_database: str, tmp_path: Path
+) -> None:
     key = new_key()
-    async with seller(postgres_database, tmp_path, work=False, secret_key=key) as shop, socket(shop.service) as client:
+    async with (
+        seller(postgres_database, tmp_path, work=False, secret_key=key) as shop,
+        socket(shop.service) as client,
+    ):
         await client.subscribe(INVENTORY)
         await client.in_force()
         arguments = [postgres_database, shop.service.exchange.url, str(tmp_path / "elsewhere")]
-        process = await start("-c", _ELSEWHERE, *arguments, stderr=2, environment=os.environ | {"PENSTOCK_SECRET_KEY": key})
+        process = await start(
+            "-c",
+            _ELSEWHERE,
+            *arguments,
+            stderr=2,
+            environment=os.environ | {"PENSTOCK_SECRET_KEY": key},
+        )
         try:
             assert process.stdout is not None
             task_id = (await process.stdout.readline()).decode().strip()
             states = await _until_ended(client, task_id)
-            assert (states[-1]["status"], states[-1]["state"], states[-1]["account_id"]) == ("completed", "published", shop.account_id)
+            assert (states[-1]["status"], states[-1]["state"], states[-1]["account_id"]) == (
+                "completed",
+                "published",
+                shop.account_id,
+            )
             assert TOKEN not in repr(states)
         finally:
             process.kill()

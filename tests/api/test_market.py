@@ -16,7 +16,20 @@ from tests.api.service import NOON
 if TYPE_CHECKING:
     import aiohttp
 
-_CANDLE = ("open_time", "close_time", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote", "closed")
+_CANDLE = (
+    "open_time",
+    "close_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_volume",
+    "trades",
+    "taker_base",
+    "taker_quote",
+    "closed",
+)
 _NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 _MINUTE = 60_000
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
@@ -27,18 +40,29 @@ def _iso(at_ms: int) -> str:
 
 
 async def _get(client: aiohttp.ClientSession, path: str, **query: object) -> Any:  # noqa: ANN401 - whatever the service answers
-    async with client.get(f"/api/v1/{path}", params={name: str(value) for name, value in query.items()}) as answer:
+    async with client.get(
+        f"/api/v1/{path}", params={name: str(value) for name, value in query.items()}
+    ) as answer:
         assert answer.status == 200, await answer.text()
         assert answer.content_type == "application/json"
         return await answer.json()
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTCUSDT", "btcusdt"])
-async def test_candles_come_in_order_with_the_symbol_as_it_was_asked_for(client: aiohttp.ClientSession, symbol: str) -> None:
+async def test_candles_come_in_order_with_the_symbol_as_it_was_asked_for(
+    client: aiohttp.ClientSession, symbol: str
+) -> None:
     page = await _get(client, "candles", symbol=symbol, timeframe="1m")
     assert page.keys() == {"exchange", "symbol", "timeframe", "candles", "next_cursor"}
-    assert (page["exchange"], page["symbol"], page["timeframe"], page["next_cursor"]) == ("binance", symbol, "1m", None)
-    assert [candle["open_time"] for candle in page["candles"]] == [_iso(NOON - minutes * _MINUTE) for minutes in range(24, -1, -1)]
+    assert (page["exchange"], page["symbol"], page["timeframe"], page["next_cursor"]) == (
+        "binance",
+        symbol,
+        "1m",
+        None,
+    )
+    assert [candle["open_time"] for candle in page["candles"]] == [
+        _iso(NOON - minutes * _MINUTE) for minutes in range(24, -1, -1)
+    ]
     assert [candle["closed"] for candle in page["candles"]] == [True] * 24 + [False]
     for candle in page["candles"]:
         assert tuple(sorted(candle)) == tuple(sorted(_CANDLE))
@@ -48,10 +72,19 @@ async def test_candles_come_in_order_with_the_symbol_as_it_was_asked_for(client:
         assert type(candle["trades"]) is int
 
 
-async def test_a_range_is_half_open_and_begins_with_its_oldest_candle(client: aiohttp.ClientSession) -> None:
-    asked = {"symbol": "BTC/USDT", "timeframe": "1m", "start": _iso(NOON - 9 * _MINUTE), "end": _iso(NOON - 4 * _MINUTE)}
+async def test_a_range_is_half_open_and_begins_with_its_oldest_candle(
+    client: aiohttp.ClientSession,
+) -> None:
+    asked = {
+        "symbol": "BTC/USDT",
+        "timeframe": "1m",
+        "start": _iso(NOON - 9 * _MINUTE),
+        "end": _iso(NOON - 4 * _MINUTE),
+    }
     page = await _get(client, "candles", **asked)
-    assert [candle["open_time"] for candle in page["candles"]] == [_iso(NOON - minutes * _MINUTE) for minutes in range(9, 4, -1)]
+    assert [candle["open_time"] for candle in page["candles"]] == [
+        _iso(NOON - minutes * _MINUTE) for minutes in range(9, 4, -1)
+    ]
     oldest = await _get(client, "candles", **asked, limit=1)
     assert oldest["candles"] == page["candles"][:1]
     offset = await _get(client, "candles", **asked | {"start": "2026-01-15T12:51:00+01:00"})
@@ -59,7 +92,9 @@ async def test_a_range_is_half_open_and_begins_with_its_oldest_candle(client: ai
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"start": "2026-01-01"}, {"end": "2026-01-15T11:55:30Z"}], ids=["newest first", "oldest first", "up to an end"]
+    "asked",
+    [{}, {"start": "2026-01-01"}, {"end": "2026-01-15T11:55:30Z"}],
+    ids=["newest first", "oldest first", "up to an end"],
 )
 @pytest.mark.parametrize("limit", [1, 7, 25])
 @pytest.mark.parametrize("shape", ["json", "csv"])
@@ -71,7 +106,9 @@ async def test_following_the_cursor_visits_every_candle_exactly_once(
     pages: list[list[str]] = []
     cursor: str | None = ""
     while cursor is not None:
-        following = query | {"limit": str(limit), "format": shape} | ({"cursor": cursor} if cursor else {})
+        following = (
+            query | {"limit": str(limit), "format": shape} | ({"cursor": cursor} if cursor else {})
+        )
         async with client.get("/api/v1/candles", params=following) as answer:
             assert answer.status == 200
             if shape == "json":
@@ -79,7 +116,12 @@ async def test_following_the_cursor_visits_every_candle_exactly_once(
                 pages.append([candle["open_time"] for candle in page["candles"]])
                 cursor = page["next_cursor"]
             else:
-                pages.append([candle["open_time"] for candle in csv.DictReader(io.StringIO(await answer.text()))])
+                pages.append(
+                    [
+                        candle["open_time"]
+                        for candle in csv.DictReader(io.StringIO(await answer.text()))
+                    ]
+                )
                 cursor = answer.headers.get("X-Next-Cursor")
     ordered = pages if "start" in asked else pages[::-1]
     assert list(itertools.chain(*ordered)) == [candle["open_time"] for candle in everything]
@@ -93,20 +135,41 @@ async def test_csv_says_the_same_as_json(client: aiohttp.ClientSession) -> None:
         assert answer.content_type == "text/csv"
         rows = list(csv.DictReader(io.StringIO(await answer.text())))
     assert tuple(rows[0]) == _CANDLE
-    shown = [{name: str(value).lower() if name == "closed" else str(value) for name, value in candle.items()} for candle in page["candles"]]
+    shown = [
+        {
+            name: str(value).lower() if name == "closed" else str(value)
+            for name, value in candle.items()
+        }
+        for candle in page["candles"]
+    ]
     assert rows == shown
 
 
-async def test_series_say_what_is_stored_of_each_and_come_in_pages(client: aiohttp.ClientSession) -> None:
+async def test_series_say_what_is_stored_of_each_and_come_in_pages(
+    client: aiohttp.ClientSession,
+) -> None:
     whole = await _get(client, "series")
     assert whole["next_cursor"] is None
     assert {(one["symbol"], one["native_symbol"], one["timeframe"]) for one in whole["series"]} == {
-        (symbol, symbol.replace("/", ""), timeframe) for symbol in ("BTC/USDT", "ETH/USDT") for timeframe in ("1m", "1h")
+        (symbol, symbol.replace("/", ""), timeframe)
+        for symbol in ("BTC/USDT", "ETH/USDT")
+        for timeframe in ("1m", "1h")
     }
     for one in whole["series"]:
-        assert one.keys() == {"id", "exchange", "symbol", "native_symbol", "timeframe", "first", "newest", "gaps"}
+        assert one.keys() == {
+            "id",
+            "exchange",
+            "symbol",
+            "native_symbol",
+            "timeframe",
+            "first",
+            "newest",
+            "gaps",
+        }
         assert one["newest"] == _iso(NOON)
-        assert one["first"] == _iso(NOON - 24 * (_MINUTE if one["timeframe"] == "1m" else 60 * _MINUTE))
+        assert one["first"] == _iso(
+            NOON - 24 * (_MINUTE if one["timeframe"] == "1m" else 60 * _MINUTE)
+        )
 
     paged: list[dict[str, Any]] = []
     cursor: int | None = 0
@@ -117,15 +180,33 @@ async def test_series_say_what_is_stored_of_each_and_come_in_pages(client: aioht
     assert paged == whole["series"]
 
     for symbol in ("ETH/USDT", "ethusdt"):
-        assert {one["symbol"] for one in (await _get(client, "series", symbol=symbol))["series"]} == {"ETH/USDT"}
+        assert {
+            one["symbol"] for one in (await _get(client, "series", symbol=symbol))["series"]
+        } == {"ETH/USDT"}
     assert await _get(client, "series", exchange="another") == {"series": [], "next_cursor": None}
 
 
-async def test_the_latest_price_is_the_close_of_the_newest_candle(client: aiohttp.ClientSession) -> None:
+async def test_the_latest_price_is_the_close_of_the_newest_candle(
+    client: aiohttp.ClientSession,
+) -> None:
     prices = (await _get(client, "data-collector/latest-prices"))["prices"]
     assert [one["symbol"] for one in prices] == ["BTC/USDT", "ETH/USDT"]
     for one in prices:
-        assert one.keys() == {"symbol", "native_symbol", "exchange", "price", "timeframe", "timestamp", "closed"}
-        newest = (await _get(client, "candles", symbol=one["symbol"], timeframe=one["timeframe"], limit=1))["candles"][0]
-        assert (one["price"], one["timestamp"], one["closed"]) == (newest["close"], newest["open_time"], newest["closed"])
+        assert one.keys() == {
+            "symbol",
+            "native_symbol",
+            "exchange",
+            "price",
+            "timeframe",
+            "timestamp",
+            "closed",
+        }
+        newest = (
+            await _get(client, "candles", symbol=one["symbol"], timeframe=one["timeframe"], limit=1)
+        )["candles"][0]
+        assert (one["price"], one["timestamp"], one["closed"]) == (
+            newest["close"],
+            newest["open_time"],
+            newest["closed"],
+        )
         assert one["timestamp"] == _iso(NOON)

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
 
 
-GAP_REASONS = ("unconfirmed", "outage", "failed", "rejected", "not_collected", "not_listed", "delisted")
+GAP_REASONS = (
+    "unconfirmed",
+    "outage",
+    "failed",
+    "rejected",
+    "not_collected",
+    "not_listed",
+    "delisted",
+)
 
 
 async def _text(service: Collector) -> str:
@@ -30,12 +38,19 @@ async def _text(service: Collector) -> str:
 async def _values(service: Collector) -> dict[str, float]:
     """Every value by its name and the values of its labels, which stand in alphabetical order."""
     families = text_string_to_metric_families(await _text(service))
-    return {" ".join([sample.name, *sample.labels.values()]): sample.value for family in families for sample in family.samples}
+    return {
+        " ".join([sample.name, *sample.labels.values()]): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 async def test_runs_and_candles_are_counted_by_kind(database_url: str) -> None:
     async with collector(database_url, run_attempts=2, run_retry_s=0.01) as service:
-        await service.exchange.faults({"name": "server_error", "symbol": "ETHUSDT", "path": "/api/v3/klines"}, SILENT | {"symbol": "BNBUSDT"})
+        await service.exchange.faults(
+            {"name": "server_error", "symbol": "ETHUSDT", "path": "/api/v3/klines"},
+            SILENT | {"symbol": "BNBUSDT"},
+        )
         await service.collect("BTCUSDT ETHUSDT", "1m 5m")
         await service.collect("ETHUSDT")
         cancelled = await service.start("BNBUSDT")
@@ -72,7 +87,10 @@ async def test_a_run_under_way_is_counted_with_what_it_has_written(database_url:
     async with collector(database_url) as service:
         await service.exchange.faults(SILENT | {"symbol": "ETHUSDT"})
         task_id = await service.start("BTCUSDT ETHUSDT")
-        values = await service.until(lambda: _values(service), lambda values: values["penstock_candles_written_total inserted"] > 0)
+        values = await service.until(
+            lambda: _values(service),
+            lambda values: values["penstock_candles_written_total inserted"] > 0,
+        )
         assert values["penstock_candles_written_total inserted"] == 100
         await service.call("POST", f"/task/{task_id}/cancel")
         await service.ended(task_id)
@@ -85,8 +103,15 @@ async def test_the_service_tells_of_its_own_health(database_url: str) -> None:
         await ws.send_str("what")
         await ws.receive()
         values = await _values(service)
-        assert (values["penstock_websocket_clients"], values["penstock_websocket_messages_total"]) == (1, 1)
-        assert 0 <= values["penstock_event_loop_lag_seconds p99"] <= values["penstock_event_loop_lag_seconds max"]
+        assert (
+            values["penstock_websocket_clients"],
+            values["penstock_websocket_messages_total"],
+        ) == (1, 1)
+        assert (
+            0
+            <= values["penstock_event_loop_lag_seconds p99"]
+            <= values["penstock_event_loop_lag_seconds max"]
+        )
         assert values[f"penstock_provider_weight_used {service.exchange.url}"] > 0
         assert values[f"penstock_provider_pause_seconds {service.exchange.url}"] == 0
         assert values["process_resident_memory_bytes"] > 0
@@ -94,19 +119,31 @@ async def test_the_service_tells_of_its_own_health(database_url: str) -> None:
 
 async def test_a_provider_that_told_us_to_wait_is_seen(database_url: str) -> None:
     async with collector(database_url, run_attempts=1) as service:
-        await service.exchange.faults({"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"})
+        await service.exchange.faults(
+            {"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"}
+        )
         await service.collect()
-        assert 400 < (await _values(service))[f"penstock_provider_pause_seconds {service.exchange.url}"] <= 500
+        assert (
+            400
+            < (await _values(service))[f"penstock_provider_pause_seconds {service.exchange.url}"]
+            <= 500
+        )
 
 
 async def test_gaps_and_restatements_of_the_ledger_are_counted(database_url: str) -> None:
     async with collector(database_url) as service:
-        assert {name: value for name, value in (await _values(service)).items() if name.startswith(("penstock_gaps ", "penstock_restatements"))} == {
+        assert {
+            name: value
+            for name, value in (await _values(service)).items()
+            if name.startswith(("penstock_gaps ", "penstock_restatements"))
+        } == {
             **{f"penstock_gaps {reason}": 0 for reason in GAP_REASONS},
             "penstock_restatements": 0,
         }
         await service.collect(limit=50, since="2023-05-01")
-        await service.exchange.faults({"name": "bad_rows", "kind": "negative", "row": 7, "path": "/api/v3/klines"})
+        await service.exchange.faults(
+            {"name": "bad_rows", "kind": "negative", "row": 7, "path": "/api/v3/klines"}
+        )
         await service.collect("ETHUSDT", limit=50)
         await service.exchange.faults({"name": "changed", "row": 9, "path": "/api/v3/klines"})
         await service.collect(recheck=True, since="2023-05-17T12:00:00")
@@ -122,31 +159,52 @@ async def test_gaps_and_restatements_of_the_ledger_are_counted(database_url: str
         assert (await _values(service))["penstock_gaps rejected"] == 0
 
 
-async def test_requests_for_gaps_are_told_under_the_name_of_their_provider(database_url: str) -> None:
+async def test_requests_for_gaps_are_told_under_the_name_of_their_provider(
+    database_url: str,
+) -> None:
     async with collector(database_url, binance_weight_per_minute=6_000, run_attempts=1) as service:
-        await service.exchange.faults({"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"})
+        await service.exchange.faults(
+            {"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"}
+        )
         await service.collect()
         url = service.exchange.url
         # A minute that is not over before the test is.
-        ahead = "window_start + 86400000" if service.app.database.file else "window_start + interval '1 day'"
+        ahead = (
+            "window_start + 86400000"
+            if service.app.database.file
+            else "window_start + interval '1 day'"
+        )
         await SqlRepeats(service.app.database, url, per_minute=300).take(30)
         moved = text(f"UPDATE provider_budget SET window_start = {ahead} WHERE provider = :name")
-        await service.app.database.write(lambda connection: connection.execute(moved, {"name": f"{url} (again)"}))
+        await service.app.database.write(
+            lambda connection: connection.execute(moved, {"name": f"{url} (again)"})
+        )
         values = await _values(service)
-        assert values == values | {f"penstock_gap_requests {url}": 30, f"penstock_gap_requests_share {url}": 0.01}
+        assert values == values | {
+            f"penstock_gap_requests {url}": 30,
+            f"penstock_gap_requests_share {url}": 0.01,
+        }
         assert not [name for name in values if "(again)" in name]
         assert 400 < values[f"penstock_provider_pause_seconds {url}"] <= 500
-        paused = [one for one in (await service.get("/api/v1/admin/data-collection/health"))["rules"] if one["rule"] == "provider_paused"]
+        paused = [
+            one
+            for one in (await service.get("/api/v1/admin/data-collection/health"))["rules"]
+            if one["rule"] == "provider_paused"
+        ]
         assert [one["value"] for one in paused] == [1]
 
 
-async def test_without_the_database_what_is_known_is_told(postgres_server: PostgresServer, postgres_database: str) -> None:
+async def test_without_the_database_what_is_known_is_told(
+    postgres_server: PostgresServer, postgres_database: str
+) -> None:
     name = postgres_database.rpartition("/")[2]
     async with collector(postgres_database, work=False, database_timeout_s=2) as service:
         assert (await _values(service))["penstock_database_up"] == 1
         with psycopg.connect(postgres_server.url, autocommit=True) as admin:
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
             values = await _values(service)
             assert (values["penstock_database_up"], values["penstock_websocket_clients"]) == (0, 0)
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
@@ -154,7 +212,13 @@ async def test_without_the_database_what_is_known_is_told(postgres_server: Postg
 
 
 async def test_every_name_is_documented(sqlite_database: str) -> None:
-    documented = set(re.findall(r"^\| `(penstock_\w+)`", (ROOT / "docs/metrics.md").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    documented = set(
+        re.findall(
+            r"^\| `(penstock_\w+)`",
+            (ROOT / "docs/metrics.md").read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
+        )
+    )
     async with collector(sqlite_database, work=False) as service:
         told = re.findall(r"^# TYPE (penstock_\w+) ", await _text(service), flags=re.MULTILINE)
         assert set(told) == documented

@@ -24,12 +24,25 @@ _ADMIN = "/api/v1/admin/data-collection"
 _ALERTS = "/api/v1/admin/alerts"
 _TARGET = f"{_ALERTS}/targets/{{target_id}}"
 _ALERT_READS = (_ALERTS, f"{_ALERTS}/targets", "/api/v1/admin/data-collection/health")
-_ALERT_CHANGES = {(f"{_ALERTS}/targets", "post"), (_TARGET, "put"), (_TARGET, "delete"), (f"{_TARGET}/test", "post")}
+_ALERT_CHANGES = {
+    (f"{_ALERTS}/targets", "post"),
+    (_TARGET, "put"),
+    (_TARGET, "delete"),
+    (f"{_TARGET}/test", "post"),
+}
 _INVENTORY = "/api/v1/inventory"
 _ACCOUNT = f"{_INVENTORY}/accounts/{{account_id}}"
 _SYNC = f"{_INVENTORY}/syncs/{{task_id}}"
-_INVENTORY_READS = tuple(f"{_INVENTORY}/{name}" for name in ("accounts", "products", "games", "expansions", "blueprints", "unmapped"))
-_INVENTORY_ON_ONE = {(_ACCOUNT, "get"), (f"{_ACCOUNT}/sync", "get"), (_SYNC, "get"), (f"{_SYNC}/diff", "get")}
+_INVENTORY_READS = tuple(
+    f"{_INVENTORY}/{name}"
+    for name in ("accounts", "products", "games", "expansions", "blueprints", "unmapped")
+)
+_INVENTORY_ON_ONE = {
+    (_ACCOUNT, "get"),
+    (f"{_ACCOUNT}/sync", "get"),
+    (_SYNC, "get"),
+    (f"{_SYNC}/diff", "get"),
+}
 _INVENTORY_ON_ONE |= {(f"{_INVENTORY}/products/{{product_id}}/history", "get")}
 _FOR_ADMINS = {(f"{_INVENTORY}/accounts", "post"), (_ACCOUNT, "put"), (_ACCOUNT, "delete")}
 _INVENTORY_CHANGES = {(f"{_INVENTORY}/catalog", "post"), *_FOR_ADMINS}
@@ -62,12 +75,20 @@ _PATHS = (
     *_INVENTORY_READS,
 )
 _ONE_TASK = f"{_COLLECTOR}/task/{{task_id}}"
-_ACTIONS = {f"{_COLLECTOR}/start": "202", f"{_COLLECTOR}/refresh-symbols": "202", "/api/v1/backfill": "202", f"{_ONE_TASK}/cancel": "200"}
+_ACTIONS = {
+    f"{_COLLECTOR}/start": "202",
+    f"{_COLLECTOR}/refresh-symbols": "202",
+    "/api/v1/backfill": "202",
+    f"{_ONE_TASK}/cancel": "200",
+}
 _ACTIONS |= {"/api/v1/verify": "202"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
 _CONFIG = f"{_ADMIN}/configs/{{config_id}}"
 # What acts on one config or token, or on what is in the body: the tests of configs, logs and tokens ask each of them.
-_ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {(f"{_CONFIG}/preview", "get"), (f"{_ADMIN}/execution-logs/{{log_id}}", "get")}
+_ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {
+    (f"{_CONFIG}/preview", "get"),
+    (f"{_ADMIN}/execution-logs/{{log_id}}", "get"),
+}
 _ON_ONE |= {(f"{_CONFIG}/{action}", "post") for action in ("enable", "disable", "trigger")}
 _ON_ONE |= {(f"{_ADMIN}{path}", "post") for path in ("/configs", "/preview", "/apply")}
 _ON_ONE |= {(_TOKENS, "post"), (_ONE_TOKEN, "delete")}
@@ -101,7 +122,12 @@ def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, byte
 def test_the_document_lists_the_routes_that_are_tested(document: dict[str, Any]) -> None:
     routes = {(path, method) for path, methods in document["paths"].items() for method in methods}
     on_one = _ON_ONE | _ALERT_CHANGES | _INVENTORY_ON_ONE | _INVENTORY_CHANGES
-    assert routes == {(path, "get") for path in (*_PATHS, _ONE_TASK)} | {(path, "post") for path in _ACTIONS} | on_one
+    assert (
+        routes
+        == {(path, "get") for path in (*_PATHS, _ONE_TASK)}
+        | {(path, "post") for path in _ACTIONS}
+        | on_one
+    )
 
 
 def test_every_route_says_what_the_guard_asks_for_and_answers(document: dict[str, Any]) -> None:
@@ -111,15 +137,31 @@ def test_every_route_says_what_the_guard_asks_for_and_answers(document: dict[str
             assert set(route["responses"]) >= {*_GUARD, "500"}
             is_open = path in {"/livez", "/readyz"}
             assert route["security"] == ([{"bearer": []}, {}] if is_open else [{"bearer": []}])
-            for_admins = path.startswith((_TOKENS, f"{_ALERTS}/targets")) or (path, method) in _FOR_ADMINS
-            assert route.get("x-scope") == (None if is_open else "admin" if for_admins else "read" if method == "get" else "operate")
+            for_admins = (
+                path.startswith((_TOKENS, f"{_ALERTS}/targets")) or (path, method) in _FOR_ADMINS
+            )
+            assert route.get("x-scope") == (
+                None
+                if is_open
+                else "admin"
+                if for_admins
+                else "read"
+                if method == "get"
+                else "operate"
+            )
 
 
 @pytest.mark.parametrize("path", _PATHS)
-def test_a_route_documents_what_it_answers_and_its_errors(document: dict[str, Any], path: str) -> None:
+def test_a_route_documents_what_it_answers_and_its_errors(
+    document: dict[str, Any], path: str
+) -> None:
     route = document["paths"][path]["get"]
     answers = route["responses"]
-    expected = {"200", *_GUARD, "500"} | ({"422"} if route.get("parameters") else set()) | (set() if path in _DATABASE_FREE else {"503"})
+    expected = (
+        {"200", *_GUARD, "500"}
+        | ({"422"} if route.get("parameters") else set())
+        | (set() if path in _DATABASE_FREE else {"503"})
+    )
     assert set(answers) - {"404"} == expected
     assert ("404" in answers) == (path == "/api/v1/candles")
     assert route["description"]
@@ -128,16 +170,22 @@ def test_a_route_documents_what_it_answers_and_its_errors(document: dict[str, An
             assert answer["content"]["text/plain" if path == "/metrics" else "application/json"]
         else:
             assert set(answer["content"]) == {"application/problem+json"}
-            assert set(answer["content"]["application/problem+json"]["schema"]["required"]) == _PROBLEM
+            assert (
+                set(answer["content"]["application/problem+json"]["schema"]["required"]) == _PROBLEM
+            )
 
 
 @pytest.mark.parametrize(("path", "status"), _ACTIONS.items())
-def test_an_action_documents_what_it_answers_and_its_errors(document: dict[str, Any], path: str, status: str) -> None:
+def test_an_action_documents_what_it_answers_and_its_errors(
+    document: dict[str, Any], path: str, status: str
+) -> None:
     route = document["paths"][path]["post"]
     assert route["description"]
     assert set(route["responses"]) >= {status, "403", "409", "422", "500", "503"}
     assert route["responses"][status]["content"]["application/json"]["schema"]
-    assert "Idempotency-Key" in {parameter["name"] for parameter in route["parameters"]} or path.endswith(("/cancel", "/approve", "/reject"))
+    assert "Idempotency-Key" in {
+        parameter["name"] for parameter in route["parameters"]
+    } or path.endswith(("/cancel", "/approve", "/reject"))
 
 
 _NAMES = (
@@ -167,7 +215,26 @@ _NAMES = (
 )
 _VALUES = st.one_of(
     st.sampled_from(
-        ["BTC/USDT", "ETHUSDT", "btcusdt", "1m", "1h", "1M", "binance", "csv", "json", "0", "-0", "nan", "inf", "1e308", "true", "[]", "{}", "'"]
+        [
+            "BTC/USDT",
+            "ETHUSDT",
+            "btcusdt",
+            "1m",
+            "1h",
+            "1M",
+            "binance",
+            "csv",
+            "json",
+            "0",
+            "-0",
+            "nan",
+            "inf",
+            "1e308",
+            "true",
+            "[]",
+            "{}",
+            "'",
+        ]
     ),
     st.integers(-(2**70), 2**70).map(str),
     st.datetimes().map(lambda at: at.isoformat()),
@@ -176,12 +243,19 @@ _VALUES = st.one_of(
     st.floats().map(str),
     st.text(max_size=60),
 )
-_ENCODED = st.one_of(_VALUES.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary(max_size=20))
-_PAIRS = st.lists(st.tuples(st.one_of(st.sampled_from(_NAMES), st.text(max_size=5)), _ENCODED), max_size=6)
+_ENCODED = st.one_of(
+    _VALUES.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary(max_size=20)
+)
+_PAIRS = st.lists(
+    st.tuples(st.one_of(st.sampled_from(_NAMES), st.text(max_size=5)), _ENCODED), max_size=6
+)
 
 
 def _query(pairs: list[tuple[str, bytes]]) -> str:
-    return "&".join(f"{quote_from_bytes(name.encode('utf-8', 'surrogatepass'), safe='')}={quote_from_bytes(value, safe='')}" for name, value in pairs)
+    return "&".join(
+        f"{quote_from_bytes(name.encode('utf-8', 'surrogatepass'), safe='')}={quote_from_bytes(value, safe='')}"
+        for name, value in pairs
+    )
 
 
 _GOOD = [("symbol", b"BTC/USDT"), ("timeframe", b"1m")]
@@ -198,7 +272,11 @@ def test_no_query_string_makes_a_route_answer_what_it_does_not_document(
     @example(path="/api/v1/candles", pairs=[("end", b"9999-12-31T23:59:59-23:59")], good=True)
     @example(path="/api/v1/candles", pairs=[("start", b"0001-01-01T00:00:00+23:59")], good=True)
     @example(path="/api/v1/candles", pairs=[("cursor", b"after:99999999999999")], good=True)
-    @example(path="/api/v1/candles", pairs=[("start", b"9999-12-30T23:59:59"), ("limit", b"1")], good=True)
+    @example(
+        path="/api/v1/candles",
+        pairs=[("start", b"9999-12-30T23:59:59"), ("limit", b"1")],
+        good=True,
+    )
     @example(path="/api/v1/series", pairs=[("exchange", b"\0")], good=False)
     def ask(path: str, pairs: list[tuple[str, bytes]], good: bool) -> None:
         status, body = _get(connection, f"{path}?{_query(_GOOD + pairs if good else pairs)}")

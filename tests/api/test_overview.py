@@ -30,7 +30,9 @@ class Held:
 
 def overview_of(database: Held) -> Overview:
     market: Any = SimpleNamespace(runs=SimpleNamespace(configured=None))
-    return Overview(cast("App", SimpleNamespace(database=database, runs=None, of=lambda _kind: market)))
+    return Overview(
+        cast("App", SimpleNamespace(database=database, runs=None, of=lambda _kind: market))
+    )
 
 
 async def turns() -> None:
@@ -70,7 +72,9 @@ async def test_a_change_during_a_read_is_read_too_although_nobody_asks() -> None
         assert database.begun == 2
 
 
-async def test_who_changed_something_is_answered_when_a_read_that_began_after_it_has_ended() -> None:
+async def test_who_changed_something_is_answered_when_a_read_that_began_after_it_has_ended() -> (
+    None
+):
     database = Held()
     overview = overview_of(database)
     async with overview.running():

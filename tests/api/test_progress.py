@@ -31,11 +31,16 @@ async def _states(socket: aiohttp.ClientWebSocketResponse, task_id: str) -> list
 
 
 async def _at_least(service: Collector, task_id: str, candles: int) -> dict[str, Any]:
-    return await service.until(lambda: service.task(task_id), lambda task: task["work"] and task["work"]["done"] >= candles)
+    return await service.until(
+        lambda: service.task(task_id), lambda task: task["work"] and task["work"]["done"] >= candles
+    )
 
 
 async def test_one_series_over_60_000_candles_tells_how_far_it_is(database_url: str) -> None:
-    async with collector(database_url, request_concurrency=2) as service, service.session.ws_connect("/api/v1/ws") as socket:
+    async with (
+        collector(database_url, request_concurrency=2) as service,
+        service.session.ws_connect("/api/v1/ws") as socket,
+    ):
         await service.exchange.faults(_TWENTY)
         task_id = await service.start(limit=_CANDLES)
         await socket.send_json({"subscribe": [{"channel": "tasks", "task_id": task_id}]})
@@ -64,7 +69,11 @@ async def test_one_series_over_60_000_candles_tells_how_far_it_is(database_url: 
         percents = [state["progress"] for state in states]
         assert percents == sorted(percents)
         assert len({percent for percent in percents if 0 < percent < 100}) >= 3
-        assert not [state for state in states if state["progress"] == 100 and (state["work"] or {}).get("done") != _CANDLES]
+        assert not [
+            state
+            for state in states
+            if state["progress"] == 100 and (state["work"] or {}).get("done") != _CANDLES
+        ]
 
 
 def _left_s(task: dict[str, Any]) -> float:
@@ -84,15 +93,22 @@ async def test_a_limit_that_is_used_up_is_waited_for_and_said(database_url: str)
 
 
 async def test_a_provider_that_told_us_to_wait_is_waited_for_and_said(database_url: str) -> None:
-    async with collector(database_url, request_longest_pause_s=30.0) as service, service.session.ws_connect("/api/v1/ws") as socket:
-        await service.exchange.faults({"name": "rate_limit", "retry_after": 3, "path": _KLINES, "count": 1})
+    async with (
+        collector(database_url, request_longest_pause_s=30.0) as service,
+        service.session.ws_connect("/api/v1/ws") as socket,
+    ):
+        await service.exchange.faults(
+            {"name": "rate_limit", "retry_after": 3, "path": _KLINES, "count": 1}
+        )
         task_id = await service.start(limit=20_000)
         await socket.send_json({"subscribe": [{"channel": "tasks", "task_id": task_id}]})
         states = await _states(socket, task_id)
     waits = [state["waiting"] for state in states if state["waiting"]]
     assert {wait["reason"] for wait in waits} == {"binance to let requests in again"}
     untils = [dt.datetime.fromisoformat(wait["until"]) for wait in waits]
-    assert max(untils) - min(untils) < dt.timedelta(seconds=1), "it is one wait, whoever of the run waits"
+    assert max(untils) - min(untils) < dt.timedelta(seconds=1), (
+        "it is one wait, whoever of the run waits"
+    )
     assert states[-1]["waiting"] is None
     assert states[-1]["status"] == "completed"
 

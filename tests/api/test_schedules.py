@@ -23,11 +23,16 @@ _OWN = ["refresh_symbols", "collect_data_all", "audit", LOG_RETENTION]
 @pytest.fixture
 async def service(database_url: str) -> AsyncIterator[Collector]:
     """A service that makes its schedules, and submits nothing while the test runs."""
-    async with collector(database_url, work=False, scheduler_delay_s=36_000) as found, found.app.scheduling():
+    async with (
+        collector(database_url, work=False, scheduler_delay_s=36_000) as found,
+        found.app.scheduling(),
+    ):
         yield found
 
 
-async def test_the_schedules_of_its_own_are_listed_with_what_they_do_and_when(service: Collector) -> None:
+async def test_the_schedules_of_its_own_are_listed_with_what_they_do_and_when(
+    service: Collector,
+) -> None:
     page = await service.get(_SCHEDULES)
     assert page["next_cursor"] is None
     assert [one["name"] for one in page["items"]] == _OWN
@@ -43,7 +48,12 @@ async def test_the_schedules_of_its_own_are_listed_with_what_they_do_and_when(se
             "last_run_at",
             "params",
         }
-        assert (one["enabled"], one["cron"], one["timezone"], one["last_run_at"]) == (True, None, None, None)
+        assert (one["enabled"], one["cron"], one["timezone"], one["last_run_at"]) == (
+            True,
+            None,
+            None,
+            None,
+        )
         assert dt.datetime.fromisoformat(one["next_run_at"]).tzinfo == dt.UTC
     assert {one["name"]: (one["task_type"], one["interval_seconds"]) for one in page["items"]} == {
         "refresh_symbols": ("symbol_refresh", 3_600),
@@ -66,14 +76,24 @@ async def test_configs_have_theirs_and_one_that_is_off_has_no_next_time(service:
     shown = {one["name"]: one for one in (await service.get(_SCHEDULES))["items"]}
     assert list(shown) == [*_OWN, every, nightly, off]
     assert (shown[every]["interval_seconds"], shown[every]["cron"]) == (600, None)
-    assert (shown[nightly]["interval_seconds"], shown[nightly]["cron"], shown[nightly]["timezone"]) == (None, "30 2 * * *", "Europe/Vienna")
+    assert (
+        shown[nightly]["interval_seconds"],
+        shown[nightly]["cron"],
+        shown[nightly]["timezone"],
+    ) == (None, "30 2 * * *", "Europe/Vienna")
     assert {shown[name]["task_type"] for name in (every, nightly, off)} == {"data_collection"}
     assert [shown[name]["enabled"] for name in (every, nightly, off)] == [True, True, False]
-    assert [shown[name]["next_run_at"] is None for name in (every, nightly, off)] == [False, False, True]
+    assert [shown[name]["next_run_at"] is None for name in (every, nightly, off)] == [
+        False,
+        False,
+        True,
+    ]
     assert shown[every]["params"]["symbol"] == "BTC/USDT"
 
     configs = {one["job_id"]: one for one in await service.get(_CONFIGS)}
-    assert all(configs[name]["next_run_at"] == shown[name]["next_run_at"] for name in (every, nightly, off))
+    assert all(
+        configs[name]["next_run_at"] == shown[name]["next_run_at"] for name in (every, nightly, off)
+    )
     await service.call("POST", f"{_CONFIGS}/{configs[off]['id']}/enable")
     async with service.session.delete(f"{_CONFIGS}/{configs[every]['id']}") as answer:
         assert answer.status == 204
@@ -94,7 +114,9 @@ async def test_a_schedule_says_when_it_has_run_last(service: Collector) -> None:
     assert after["next_run_at"] > after["last_run_at"] > before["next_run_at"]
 
 
-async def test_pages_neither_repeat_nor_lose_one(service: Collector, subtests: pytest.Subtests) -> None:
+async def test_pages_neither_repeat_nor_lose_one(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
     for limit in (1, 3, 4):
         found: list[dict[str, Any]] = []
         cursor: int | None = 0
@@ -103,7 +125,18 @@ async def test_pages_neither_repeat_nor_lose_one(service: Collector, subtests: p
             found += page["items"]
             cursor = page["next_cursor"]
         assert [one["name"] for one in found] == _OWN
-    for wrong in ("limit=0", "limit=1001", "cursor=-1", f"cursor={2**31}", "cursor=x", "name=audit"):
+    for wrong in (
+        "limit=0",
+        "limit=1001",
+        "cursor=-1",
+        f"cursor={2**31}",
+        "cursor=x",
+        "name=audit",
+    ):
         with subtests.test(wrong):
             status, problem = await service.call("GET", f"{_SCHEDULES}?{wrong}")
-            assert (status, problem["code"], problem["field"]) == (422, "invalid_input", wrong.partition("=")[0])
+            assert (status, problem["code"], problem["field"]) == (
+                422,
+                "invalid_input",
+                wrong.partition("=")[0],
+            )

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 _PROGRAM = Path(sys.executable).parent / "schemathesis"
 _ROOT = Path(__file__).resolve().parents[2]
 _ADMIN = "an-admin-token-of-a-deployment-4711"
-_CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance", "unsupported_method")
+_CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+)
 # What is drawn for each route.
 _EXAMPLES = (2, 12)
 _DEADLINE_S = 1_800
@@ -35,16 +41,52 @@ _TOKEN = ("--header", f"Authorization: Bearer {_ADMIN}")
 def test_schemathesis_finds_nothing_that_is_not_documented(
     sqlite_database: str, tmp_path: Path, options: tuple[str, str], trials: Trials, say: Say
 ) -> None:
-    given: dict[str, Any] = {"requests_per_minute": 1_000_000} | ({"admin_token": _ADMIN} if options is _TOKEN else {})
+    given: dict[str, Any] = {"requests_per_minute": 1_000_000} | (
+        {"admin_token": _ADMIN} if options is _TOKEN else {}
+    )
     # The coverage of what the document says of each field is the same for both, and most of the work.
-    phases = ["examples", "fuzzing", "stateful", *(["coverage"] if options is _TOKEN or trials.full else [])]
+    phases = [
+        "examples",
+        "fuzzing",
+        "stateful",
+        *(["coverage"] if options is _TOKEN or trials.full else []),
+    ]
     with served(sqlite_database, **given) as url:
-        command = [str(_PROGRAM), "run", f"{url}/openapi.json", "--phases", ",".join(phases), "--seed", str(trials.seed)]
-        command += ["--checks", ",".join(_CHECKS), "--max-examples", str(trials.of(*_EXAMPLES)), "--continue-on-failure", "--request-timeout", "60"]
+        command = [
+            str(_PROGRAM),
+            "run",
+            f"{url}/openapi.json",
+            "--phases",
+            ",".join(phases),
+            "--seed",
+            str(trials.seed),
+        ]
+        command += [
+            "--checks",
+            ",".join(_CHECKS),
+            "--max-examples",
+            str(trials.of(*_EXAMPLES)),
+            "--continue-on-failure",
+            "--request-timeout",
+            "60",
+        ]
         command += ["--no-shrink", "--warnings", "off", *options]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_COLOR": "1", "PYTHONPATH": str(_ROOT)}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "NO_COLOR": "1",
+            "PYTHONPATH": str(_ROOT),
+        }
         environment |= {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks"}
-        ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=_DEADLINE_S, check=False)
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=_DEADLINE_S,
+            check=False,
+        )
     assert ended.returncode == 0, ended.stdout[-8_000:] + ended.stderr[-2_000:]
     generated = re.search(r"(\d+) generated", ended.stdout)
     assert generated, ended.stdout[-8_000:]

@@ -44,7 +44,9 @@ _LISTED = [
 
 
 @pytest.fixture(scope="module", params=DATABASES)
-def service(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def service(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The base URL of a service that knows these symbols; tests only read from it."""
     with databases.fresh(request.param, tmp_path_factory.mktemp("symbols")) as database:
         change(database, lambda store: store.database.write(_put))
@@ -57,7 +59,14 @@ def _put(connection: Connection) -> None:
 
 
 def _row(base: str, quote: str, exchange: str, status: str) -> dict[str, Any]:
-    names = {"exchange": exchange, "market": "spot", "native_symbol": base + quote, "base": base, "quote": quote, "symbol": f"{base}/{quote}"}
+    names = {
+        "exchange": exchange,
+        "market": "spot",
+        "native_symbol": base + quote,
+        "base": base,
+        "quote": quote,
+        "symbol": f"{base}/{quote}",
+    }
     return names | {"status": status, "seen_at": ms("2026-01-15T12:00:00")}
 
 
@@ -68,7 +77,9 @@ async def client(service: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _symbols(client: aiohttp.ClientSession, **query: object) -> dict[str, Any]:
-    async with client.get("/api/v1/symbols", params={name: str(value) for name, value in query.items()}) as answer:
+    async with client.get(
+        "/api/v1/symbols", params={name: str(value) for name, value in query.items()}
+    ) as answer:
         assert answer.status == 200, await answer.text()
         page: dict[str, Any] = await answer.json()
         assert page.keys() == {"items", "next_cursor"}
@@ -79,7 +90,9 @@ async def _named(client: aiohttp.ClientSession, **query: object) -> list[str]:
     return [one["symbol"] for one in (await _symbols(client, **query))["items"]]
 
 
-async def test_a_symbol_is_shown_with_both_names_and_since_when_it_is_known(client: aiohttp.ClientSession) -> None:
+async def test_a_symbol_is_shown_with_both_names_and_since_when_it_is_known(
+    client: aiohttp.ClientSession,
+) -> None:
     [found] = (await _symbols(client, q="BTC/EUR"))["items"]
     assert found == {
         "exchange": "binance",
@@ -122,7 +135,9 @@ _BEGIN = {
 
 
 @pytest.mark.parametrize("begins", _BEGIN)
-async def test_q_finds_what_begins_so_in_any_case_and_takes_every_sign_as_itself(client: aiohttp.ClientSession, begins: str) -> None:
+async def test_q_finds_what_begins_so_in_any_case_and_takes_every_sign_as_itself(
+    client: aiohttp.ClientSession, begins: str
+) -> None:
     assert await _named(client, q=begins) == _BEGIN[begins]
 
 
@@ -159,14 +174,20 @@ async def test_pages_neither_repeat_nor_lose_one(client: aiohttp.ClientSession, 
         ("sort", "q"),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_field(client: aiohttp.ClientSession, field: str, value: str) -> None:
+async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_field(
+    client: aiohttp.ClientSession, field: str, value: str
+) -> None:
     async with client.get("/api/v1/symbols", params={field: value}) as answer:
         problem = await answer.json()
     assert (answer.status, problem["code"], problem["field"]) == (422, "invalid_input", field)
 
 
-async def test_a_symbol_that_vanished_stays_with_the_time_since_when_it_is_gone(database_url: str) -> None:
-    exchange = Exchange(ms("2026-01-15T12:00:30"), symbols={"BTCUSDT": ("BTC", "USDT"), "FTMUSDT": ("FTM", "USDT")})
+async def test_a_symbol_that_vanished_stays_with_the_time_since_when_it_is_gone(
+    database_url: str,
+) -> None:
+    exchange = Exchange(
+        ms("2026-01-15T12:00:30"), symbols={"BTCUSDT": ("BTC", "USDT"), "FTMUSDT": ("FTM", "USDT")}
+    )
     async with answering(exchange), collector(database_url, binance_url=exchange.url) as service:
 
         async def refreshed() -> dict[str, dict[str, Any]]:

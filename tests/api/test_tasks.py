@@ -41,12 +41,23 @@ NO_NAMES: tuple[object, ...] = (None, {})
 
 async def test_a_collection_is_submitted_at_once_and_followed_to_its_end(database_url: str) -> None:
     async with collector(database_url) as service:
-        status, answer = await service.call("POST", "/start", {"symbols": ["BTCUSDT", "ETH/USDT"], "timeframes": ["1m", "5m"]})
-        assert (status, answer.keys(), answer["status"]) == (202, {"task_id", "status", "message"}, "submitted")
+        status, answer = await service.call(
+            "POST", "/start", {"symbols": ["BTCUSDT", "ETH/USDT"], "timeframes": ["1m", "5m"]}
+        )
+        assert (status, answer.keys(), answer["status"]) == (
+            202,
+            {"task_id", "status", "message"},
+            "submitted",
+        )
         assert str(uuid.UUID(answer["task_id"])) == answer["task_id"]
         task = await service.ended(answer["task_id"])
         assert task.keys() == TASK
-        assert (task["task_type"], task["status"], task["progress"], task["error"]) == ("data_collection", "completed", 100, None)
+        assert (task["task_type"], task["status"], task["progress"], task["error"]) == (
+            "data_collection",
+            "completed",
+            100,
+            None,
+        )
         assert task["created_at"] <= task["started_at"] <= task["completed_at"]
         assert task["completed_at"].endswith("Z")
         assert task["result"]["failures"] == {}
@@ -55,13 +66,19 @@ async def test_a_collection_is_submitted_at_once_and_followed_to_its_end(databas
 
 async def test_a_symbol_is_told_as_it_was_asked_for(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service:
-        for asked, told in (("BTCUSDT", "BTCUSDT"), ("BTC/USDT", "BTC/USDT"), ("btcusdt", "BTCUSDT")):
+        for asked, told in (
+            ("BTCUSDT", "BTCUSDT"),
+            ("BTC/USDT", "BTC/USDT"),
+            ("btcusdt", "BTCUSDT"),
+        ):
             task = await service.collect(asked, "5m")
             assert task["message"] == f"Collected data for {told} 5m (1/1)"
 
 
 async def test_without_names_all_that_is_configured_is_collected(sqlite_database: str) -> None:
-    async with collector(sqlite_database, symbols="BTC/USDT,ETH/USDT", timeframes="1h,1d") as service:
+    async with collector(
+        sqlite_database, symbols="BTC/USDT,ETH/USDT", timeframes="1h,1d"
+    ) as service:
         for body in NO_NAMES:
             status, answer = await service.call("POST", "/start", body)
             assert status == 202, answer
@@ -95,12 +112,16 @@ WRONG_ORDERS: list[tuple[object, str]] = [
 ]
 
 
-async def test_a_wrong_order_is_refused_by_its_field(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_wrong_order_is_refused_by_its_field(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         good = {"symbols": ["BTCUSDT"], "timeframes": ["1m"]}
         for body, field in WRONG_ORDERS:
             with subtests.test(repr(body)[:80]):
-                status, problem = await service.call("POST", "/start", good | body if isinstance(body, dict) else body)
+                status, problem = await service.call(
+                    "POST", "/start", good | body if isinstance(body, dict) else body
+                )
                 assert (status, problem["code"]) == (422, "invalid_input"), problem
                 assert problem["field"].startswith(field)
                 assert (await service.get("/tasks"))["tasks"] == []
@@ -110,7 +131,9 @@ async def test_the_nearest_names_are_told(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         _, problem = await service.call("POST", "/start", {"symbols": ["BTCUSTD"]})
         assert "did you mean BTC/USDT" in problem["detail"]
-        _, problem = await service.call("POST", "/start", {"symbols": ["BTCUSDT"], "timeframes": ["7m"]})
+        _, problem = await service.call(
+            "POST", "/start", {"symbols": ["BTCUSDT"], "timeframes": ["7m"]}
+        )
         assert "use one of 5m, 3m, 1m" in problem["detail"]
 
 
@@ -124,18 +147,27 @@ async def test_a_task_that_is_not_there(sqlite_database: str) -> None:
             assert (status, problem["field"]) == (422, "task_id"), path
 
 
-async def test_what_overlaps_is_refused_and_what_does_not_goes_side_by_side(database_url: str) -> None:
+async def test_what_overlaps_is_refused_and_what_does_not_goes_side_by_side(
+    database_url: str,
+) -> None:
     async with collector(database_url) as service:
         await service.exchange.faults(SILENT)
         first = await service.start("BTCUSDT ETHUSDT", "1m 5m")
         for symbols, timeframes in (("BTCUSDT ETHUSDT", "1m 5m"), ("ETH/USDT BNB/USDT", "5m 1h")):
-            status, problem = await service.call("POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()})
+            status, problem = await service.call(
+                "POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()}
+            )
             assert (status, problem["code"], problem["task_id"]) == (409, "conflict", first)
-            assert problem["detail"].startswith(f"Data collection already running: task {first} holds series:binance:")
+            assert problem["detail"].startswith(
+                f"Data collection already running: task {first} holds series:binance:"
+            )
         beside = [await service.start("BNBUSDT", "5m"), await service.start("ETHUSDT", "1h")]
         for task in (first, *beside):
             await service.running(task)
-        assert {task["task_id"] for task in (await service.get("/tasks/active"))["tasks"]} == {first, *beside}
+        assert {task["task_id"] for task in (await service.get("/tasks/active"))["tasks"]} == {
+            first,
+            *beside,
+        }
 
 
 async def test_twenty_at_once_are_one_run_and_nineteen_refusals(database_url: str) -> None:
@@ -155,7 +187,11 @@ async def test_who_waits_is_queued_behind_the_holder(database_url: str) -> None:
         second = await service.start("BTCUSDT", wait=True)
         await service.running(first)
         waiting = await service.task(second)
-        assert (waiting["status"], waiting["started_at"], waiting["message"]) == ("pending", None, "Waiting to be started")
+        assert (waiting["status"], waiting["started_at"], waiting["message"]) == (
+            "pending",
+            None,
+            "Waiting to be started",
+        )
         # From here on the first one hangs for good, and the second one will find an exchange that answers.
         await service.until(service.exchange.asked, lambda asked: asked)
         await service.exchange.faults()
@@ -175,7 +211,9 @@ async def test_a_young_result_is_answered_in_place_of_a_new_run(database_url: st
         status, answer = await service.call("POST", "/start", order | {"max_age": 0.001})
         assert (status, answer["status"]) == (202, "submitted")
         assert (await service.ended(answer["task_id"]))["task_id"] != first
-        status, answer = await service.call("POST", "/start", order | {"timeframes": ["1m"], "max_age": HOURS_S})
+        status, answer = await service.call(
+            "POST", "/start", order | {"timeframes": ["1m"], "max_age": HOURS_S}
+        )
         assert status == 202
 
 
@@ -183,7 +221,9 @@ async def test_an_idempotency_key_makes_one_task_of_repeated_requests(database_u
     async with collector(database_url) as service:
         key = {"Idempotency-Key": "one"}
         order = {"symbols": ["BTCUSDT"], "timeframes": ["1m"]}
-        answers = await asyncio.gather(*(service.call("POST", "/start", order, **key) for _ in range(5)))
+        answers = await asyncio.gather(
+            *(service.call("POST", "/start", order, **key) for _ in range(5))
+        )
         assert {status for status, _ in answers} == {202}
         (task_id,) = {answer["task_id"] for _, answer in answers}
         await service.ended(task_id)
@@ -191,22 +231,32 @@ async def test_an_idempotency_key_makes_one_task_of_repeated_requests(database_u
         for path, other in (("/start", order | {"timeframes": ["5m"]}), ("/refresh-symbols", None)):
             status, problem = await service.call("POST", path, other, **key)
             assert (status, problem["field"]) == (422, "Idempotency-Key")
-        status, problem = await service.call("POST", "/start", order, **{"Idempotency-Key": "k" * 201})
+        status, problem = await service.call(
+            "POST", "/start", order, **{"Idempotency-Key": "k" * 201}
+        )
         assert (status, problem["field"]) == (422, "Idempotency-Key")
 
 
-async def test_a_request_under_an_idempotency_key_stays_the_same_when_what_is_traded_most_has_changed(sqlite_database: str) -> None:
+async def test_a_request_under_an_idempotency_key_stays_the_same_when_what_is_traded_most_has_changed(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database) as service:
         await service.ended((await service.call("POST", "/refresh-symbols"))[1]["task_id"])
-        first = await service.call("POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"})
+        first = await service.call(
+            "POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"}
+        )
         assert first[0] == 202
         await service.ended(first[1]["task_id"])
         halted = update(instrument).where(instrument.c.symbol == "BTC/USDT").values(status="HALT")
         await service.app.database.write(lambda connection: connection.execute(halted))
         assert "BTC/USDT" not in await service.app.of(MarketParts).runs.configured_symbols()
-        status, again = await service.call("POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"})
+        status, again = await service.call(
+            "POST", "/start", {"timeframes": ["1d"]}, **{"Idempotency-Key": "daily"}
+        )
         assert (status, again["task_id"]) == (202, first[1]["task_id"])
-        status, problem = await service.call("POST", "/start", {"timeframes": ["1h"]}, **{"Idempotency-Key": "daily"})
+        status, problem = await service.call(
+            "POST", "/start", {"timeframes": ["1h"]}, **{"Idempotency-Key": "daily"}
+        )
         assert (status, problem["field"]) == (422, "Idempotency-Key")
 
 
@@ -223,16 +273,31 @@ async def test_a_queued_task_is_cancelled_at_once(database_url: str) -> None:
         assert await service.start() != task_id
 
 
-async def test_a_running_task_stops_while_its_source_is_silent_and_keeps_its_pages(database_url: str) -> None:
+async def test_a_running_task_stops_while_its_source_is_silent_and_keeps_its_pages(
+    database_url: str,
+) -> None:
     async with collector(database_url) as service:
         await service.exchange.faults(SILENT | {"symbol": "ETHUSDT"})
         task_id = await service.start("BTCUSDT ETHUSDT")
-        await service.until(lambda: service.task(task_id), lambda task: task["counters"]["inserted"] == 100)
+        await service.until(
+            lambda: service.task(task_id), lambda task: task["counters"]["inserted"] == 100
+        )
         status, answer = await service.call("POST", f"/task/{task_id}/cancel")
         assert (status, answer["status"]) == (200, "running")
         task = await service.ended(task_id)
-        assert (task["status"], task["error"], task["counters"]["inserted"]) == ("cancelled", None, 100)
-        assert len((await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=500"))["candles"]) == 100
+        assert (task["status"], task["error"], task["counters"]["inserted"]) == (
+            "cancelled",
+            None,
+            100,
+        )
+        assert (
+            len(
+                (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=500"))[
+                    "candles"
+                ]
+            )
+            == 100
+        )
         status, _ = await service.call("POST", f"/task/{task_id}/cancel")
         assert status == 409
         await service.exchange.faults()
@@ -241,18 +306,25 @@ async def test_a_running_task_stops_while_its_source_is_silent_and_keeps_its_pag
 
 async def test_one_failing_series_is_listed_and_the_others_are_stored(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service:
-        await service.exchange.faults({"name": "server_error", "symbol": "ETHUSDT", "path": "/api/v3/klines"})
+        await service.exchange.faults(
+            {"name": "server_error", "symbol": "ETHUSDT", "path": "/api/v3/klines"}
+        )
         task = await service.collect("BTC/USDT ETH/USDT")
         assert (task["status"], task["error"]) == ("completed", None)
         assert list(task["result"]["failures"]) == ["ETH/USDT 1m"]
         assert task["result"]["error_codes"] == {"source_unavailable": 1}
 
 
-async def test_a_task_fails_when_every_series_does_and_no_news_is_no_failure(sqlite_database: str) -> None:
+async def test_a_task_fails_when_every_series_does_and_no_news_is_no_failure(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database, run_attempts=1) as service:
         await service.exchange.faults({"name": "server_error", "path": "/api/v3/klines"})
         task = await service.collect()
-        assert (task["status"], task["result"]) == ("failed", {"error_codes": {"run_unavailable": 1}})
+        assert (task["status"], task["result"]) == (
+            "failed",
+            {"error_codes": {"run_unavailable": 1}},
+        )
         assert task["error"].startswith("every series failed")
         await service.exchange.faults()
         assert (await service.collect())["status"] == "completed"
@@ -281,7 +353,10 @@ async def test_an_ended_task_leaves_the_lists_and_is_still_answered(database_url
 
 async def test_lists_are_filtered_and_paged(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
-        ids = [await service.start(symbol) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT")]
+        ids = [
+            await service.start(symbol)
+            for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT")
+        ]
         await service.call("POST", "/refresh-symbols")
         await service.call("POST", f"/task/{ids[0]}/cancel")
         listed, cursor = [], ""
@@ -292,16 +367,29 @@ async def test_lists_are_filtered_and_paged(database_url: str) -> None:
                 break
             cursor = f"&cursor={page['next_cursor']}"
         assert listed == ids[::-1]
-        assert {task["task_type"] for task in (await service.get("/tasks"))["tasks"]} == {"data_collection", "symbol_refresh"}
+        assert {task["task_type"] for task in (await service.get("/tasks"))["tasks"]} == {
+            "data_collection",
+            "symbol_refresh",
+        }
         active = (await service.get("/tasks/active?task_type=data_collection"))["tasks"]
         assert [task["task_id"] for task in active] == ids[:0:-1]
         assert (await service.get("/tasks?task_type=backfill"))["tasks"] == []
-        for query in ("limit=0", "limit=501", "cursor=0", "cursor=x", f"cursor={2**63}", "task_type=%00", "kind=x"):
+        for query in (
+            "limit=0",
+            "limit=501",
+            "cursor=0",
+            "cursor=x",
+            f"cursor={2**63}",
+            "task_type=%00",
+            "kind=x",
+        ):
             assert (await service.call("GET", f"/tasks?{query}"))[0] == 422
 
 
 async def test_statistics_count_by_status(database_url: str) -> None:
-    async with collector(database_url, symbols="BTC/USDT", timeframes="1m,1h", run_attempts=1) as service:
+    async with collector(
+        database_url, symbols="BTC/USDT", timeframes="1m,1h", run_attempts=1
+    ) as service:
         await service.collect("BTCUSDT")
         await service.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"}, SILENT)
         await service.collect("ETHUSDT")
@@ -310,7 +398,13 @@ async def test_statistics_count_by_status(database_url: str) -> None:
         cancelled = await service.start("BNBUSDT", wait=True)
         await service.call("POST", f"/task/{cancelled}/cancel")
         statistics = await service.get("/tasks/stats")
-        assert statistics["task_counts"] == {"pending": 1, "running": 1, "completed": 1, "failed": 1, "cancelled": 1}
+        assert statistics["task_counts"] == {
+            "pending": 1,
+            "running": 1,
+            "completed": 1,
+            "failed": 1,
+            "cancelled": 1,
+        }
         assert statistics["active_tasks_count"] == 2
         collected = statistics["data_collector_status"]
         assert (collected["symbols_count"], collected["timeframes"]) == (1, ["1m", "1h"])
@@ -338,14 +432,21 @@ async def test_status_tells_what_the_collector_does(sqlite_database: str) -> Non
         }
         task_id = await service.start("BTCUSDT")
         assert (await service.get("/status"))["active_tasks"] == 1
-        await service.until(lambda: service.get("/status"), lambda status: status["scheduler_status"]["data_collection_running"])
+        await service.until(
+            lambda: service.get("/status"),
+            lambda status: status["scheduler_status"]["data_collection_running"],
+        )
         await service.call("POST", f"/task/{task_id}/cancel")
         await service.ended(task_id)
-        await service.until(lambda: service.get("/status"), lambda status: status["active_tasks"] == 0)
+        await service.until(
+            lambda: service.get("/status"), lambda status: status["active_tasks"] == 0
+        )
 
 
 async def test_scheduled_tasks_are_listed_beside_manual_ones(sqlite_database: str) -> None:
-    async with collector(sqlite_database, symbols="BTC/USDT", timeframes="1m,5m", scheduler_delay_s=0) as service:
+    async with collector(
+        sqlite_database, symbols="BTC/USDT", timeframes="1m,5m", scheduler_delay_s=0
+    ) as service:
         await service.exchange.faults(SILENT)
         manual = await service.start("BTCUSDT", "1m")
         async with service.app.scheduling():
@@ -355,7 +456,9 @@ async def test_scheduled_tasks_are_listed_beside_manual_ones(sqlite_database: st
             )
             (scheduled,) = page["tasks"]
             assert scheduled["job_name"] == "collect_data_all"
-            assert manual in {task["task_id"] for task in (await service.get("/tasks/active"))["tasks"]}
+            assert manual in {
+                task["task_id"] for task in (await service.get("/tasks/active"))["tasks"]
+            }
             status = (await service.get("/status"))["scheduler_status"]
             assert (status["is_running"], status["active_tasks_count"]) == (True, 1)
             ready = await service.get("/readyz")
@@ -375,7 +478,11 @@ async def test_symbols_are_refreshed_by_one_task_at_a_time(sqlite_database: str)
         await service.exchange.faults()
         status, answer = await service.call("POST", "/refresh-symbols")
         task = await service.ended(answer["task_id"])
-        assert (task["task_type"], task["status"], task["result"]["symbols"]) == ("symbol_refresh", "completed", 12)
+        assert (task["task_type"], task["status"], task["result"]["symbols"]) == (
+            "symbol_refresh",
+            "completed",
+            12,
+        )
         assert task["counters"]["requests"] > 0
 
 

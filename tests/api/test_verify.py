@@ -5,10 +5,14 @@ from __future__ import annotations
 from tests.api.collector import collector
 
 
-async def test_a_verification_is_a_task_with_a_report_and_a_row_in_the_log(database_url: str) -> None:
+async def test_a_verification_is_a_task_with_a_report_and_a_row_in_the_log(
+    database_url: str,
+) -> None:
     async with collector(database_url) as one:
         await one.collect("BTCUSDT", "1m 1h", limit=200)
-        status, body = await one.call("POST", "/api/v1/verify", {"symbols": ["BTCUSDT"], "against": "rest"})
+        status, body = await one.call(
+            "POST", "/api/v1/verify", {"symbols": ["BTCUSDT"], "against": "rest"}
+        )
         assert (status, body["status"]) == (202, "submitted")
         task = await one.ended(body["task_id"])
         assert (task["task_type"], task["status"], task["error"]) == ("verify", "completed", None)
@@ -21,7 +25,9 @@ async def test_a_verification_is_a_task_with_a_report_and_a_row_in_the_log(datab
 async def test_only_a_repair_is_refused_while_a_task_holds_its_series(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as one:
         assert (await one.call("POST", "/api/v1/verify"))[0] == 404
-        assert (await one.call("POST", "/api/v1/verify", {"against": "archive"}))[1]["field"] == "against"
+        assert (await one.call("POST", "/api/v1/verify", {"against": "archive"}))[1][
+            "field"
+        ] == "against"
 
 
 async def test_a_repair_waits_for_nobody(sqlite_database: str) -> None:

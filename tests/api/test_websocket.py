@@ -90,24 +90,41 @@ async def test_a_task_is_followed_step_by_step(database_url: str) -> None:
         progress = [state["progress"] for state in states]
         assert progress == sorted(progress)
         assert states[-1]["status"] == "completed"
-        assert {name: value for name, value in states[-1].items() if name not in {"type", "seq"}} == await service.task(task_id)
+        assert {
+            name: value for name, value in states[-1].items() if name not in {"type", "seq"}
+        } == await service.task(task_id)
 
 
-async def test_candles_come_after_they_were_stored_in_the_form_that_was_asked_for(database_url: str) -> None:
-    async with collector(database_url) as service, socket(service) as unified, socket(service) as native:
+async def test_candles_come_after_they_were_stored_in_the_form_that_was_asked_for(
+    database_url: str,
+) -> None:
+    async with (
+        collector(database_url) as service,
+        socket(service) as unified,
+        socket(service) as native,
+    ):
         await service.collect("BTCUSDT ETHUSDT")
         await unified.subscribe(SERIES)
         await native.subscribe(SERIES | {"symbol": "btcusdt"})
         first = await unified.next()
-        assert (first["type"], first["symbol"], first["exchange"], first["timeframe"]) == ("market_data", "BTC/USDT", "binance", "1m")
+        assert (first["type"], first["symbol"], first["exchange"], first["timeframe"]) == (
+            "market_data",
+            "BTC/USDT",
+            "binance",
+            "1m",
+        )
         assert (first["closed"], first["candle"]["closed"]) == (False, False)
         assert isinstance(first["candle"]["close"], str)
         assert (await native.next())["symbol"] == "btcusdt"
-        newest = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=1"))["candles"]
+        newest = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=1"))[
+            "candles"
+        ]
         assert [first["candle"]] == newest
         await service.exchange.move_to(NOW + 2 * MINUTE)
         await service.collect("BTCUSDT ETHUSDT")
-        stored = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=3"))["candles"]
+        stored = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=3"))[
+            "candles"
+        ]
         for client in (unified, native):
             assert [(await client.next())["candle"] for _ in stored] == stored
         assert [message["closed"] for message in native.told[1:]] == [True, True, False]
@@ -164,7 +181,9 @@ async def test_what_is_unsubscribed_by_any_of_its_names_comes_no_more(sqlite_dat
         assert {message.get("symbol") for message in client.told} == {"ETHUSDT", None}
 
 
-async def test_what_is_stored_at_once_beyond_measure_is_not_skipped_silently(sqlite_database: str) -> None:
+async def test_what_is_stored_at_once_beyond_measure_is_not_skipped_silently(
+    sqlite_database: str,
+) -> None:
     async with collector(sqlite_database) as service, socket(service) as client:
         await service.collect("BTCUSDT")
         await client.subscribe(SERIES)
@@ -172,7 +191,9 @@ async def test_what_is_stored_at_once_beyond_measure_is_not_skipped_silently(sql
         await service.exchange.move_to(NOW + 50 * MINUTE)
         await service.collect("BTCUSDT")
         assert "more candles of BTC/USDT 1m" in (await client.next())["reason"]
-        stored = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=10"))["candles"]
+        stored = (await service.get("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&limit=10"))[
+            "candles"
+        ]
         assert [(await client.next())["candle"] for _ in stored] == stored
 
 
@@ -185,17 +206,34 @@ BAD_MESSAGES = [
     ('{"subscribe": [{"channel": "market_data", "symbol": "BTCUSDT"}]}', "subscribe[0]"),
     ('{"subscribe": [{"channel": "tasks", "colour": "red"}]}', "subscribe[0]"),
     ('{"subscribe": [{"channel": "tasks", "task_id": "7"}]}', "subscribe[0].task_id"),
-    ('{"subscribe": [{"channel": "market_data", "symbol": "BTCUSDT", "timeframe": "7m"}]}', "timeframe"),
-    ('{"subscribe": [{"channel": "market_data", "symbol": "BTCUSTD", "timeframe": "1m"}]}', "symbol"),
-    ('{"subscribe": [{"channel": "market_data", "symbol": "BTC\\u0000USDT", "timeframe": "1m"}]}', "symbol"),
-    ('{"subscribe": [{"channel": "market_data", "symbol": "BTCUSDT", "timeframe": "1m", "exchange": "bonance"}]}', "exchange"),
+    (
+        '{"subscribe": [{"channel": "market_data", "symbol": "BTCUSDT", "timeframe": "7m"}]}',
+        "timeframe",
+    ),
+    (
+        '{"subscribe": [{"channel": "market_data", "symbol": "BTCUSTD", "timeframe": "1m"}]}',
+        "symbol",
+    ),
+    (
+        '{"subscribe": [{"channel": "market_data", "symbol": "BTC\\u0000USDT", "timeframe": "1m"}]}',
+        "symbol",
+    ),
+    (
+        '{"subscribe": [{"channel": "market_data", "symbol": "BTCUSDT", "timeframe": "1m", "exchange": "bonance"}]}',
+        "exchange",
+    ),
     ('{"subscribe": [{"channel": "inventory", "account_id": 7}]}', "account_id"),
-    ('{"subscribe": [{"channel": "inventory", "account_id": 99999999999999999999}]}', "subscribe[0].account_id"),
+    (
+        '{"subscribe": [{"channel": "inventory", "account_id": 99999999999999999999}]}',
+        "subscribe[0].account_id",
+    ),
     ('{"unsubscribe": [{"channel": "weather"}]}', "unsubscribe[0].channel"),
 ]
 
 
-async def test_a_bad_message_is_answered_and_the_socket_stays_open(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_bad_message_is_answered_and_the_socket_stays_open(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database) as service:
         await service.collect("BTCUSDT")
         for message, name in BAD_MESSAGES:
@@ -203,7 +241,11 @@ async def test_a_bad_message_is_answered_and_the_socket_stays_open(sqlite_databa
                 async with socket(service) as client:
                     await client.ws.send_str(message)
                     error = await client.next()
-                    assert (error["type"], error["code"], error["field"]) == ("error", "invalid_input", name)
+                    assert (error["type"], error["code"], error["field"]) == (
+                        "error",
+                        "invalid_input",
+                        name,
+                    )
                     assert error["detail"].startswith(f"{name}: ")
                     await client.ws.send_bytes(json.dumps({"subscribe": [SERIES]}).encode())
                     assert (await client.next())["type"] == "market_data"
@@ -227,9 +269,15 @@ async def test_messages_and_subscriptions_are_bounded(sqlite_database: str) -> N
             assert (await client.closed())[0] == 1009
 
 
-async def test_a_page_of_another_site_is_not_let_in(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_page_of_another_site_is_not_let_in(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}):
+        for headers in (
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Host": "evil.example"},
+        ):
             with subtests.test(str(headers)):
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                     await service.session.ws_connect(WS, headers=headers)
@@ -252,7 +300,10 @@ async def narrow_socket(service: Collector) -> AsyncIterator[Socket]:
         return made
 
     connector = aiohttp.TCPConnector(socket_factory=factory)
-    async with aiohttp.ClientSession(service.url, connector=connector) as session, session.ws_connect(WS) as ws:
+    async with (
+        aiohttp.ClientSession(service.url, connector=connector) as session,
+        session.ws_connect(WS) as ws,
+    ):
         yield Socket(ws)
 
 
@@ -261,7 +312,9 @@ async def _store(service: Collector, times: int) -> None:
     change = text("UPDATE candle SET trades = trades + 1 WHERE NOT closed")
     for _ in range(times):
         await service.app.database.write(lambda connection: connection.execute(change))
-        service.app.database.events.publish(*(RowsStored("candle", series) for series in range(1, len(MANY) + 1)))
+        service.app.database.events.publish(
+            *(RowsStored("candle", series) for series in range(1, len(MANY) + 1))
+        )
 
 
 async def _store_until(service: Collector, counter: str) -> None:
@@ -272,12 +325,19 @@ async def _store_until(service: Collector, counter: str) -> None:
         async with service.session.get("/metrics") as answer:
             return await answer.text()
 
-    await service.until(counted, lambda metrics: f"penstock_websocket_{counter}_total 1.0" in metrics)
+    await service.until(
+        counted, lambda metrics: f"penstock_websocket_{counter}_total 1.0" in metrics
+    )
 
 
-async def test_a_client_that_falls_behind_is_told_and_gets_the_present_state(sqlite_database: str) -> None:
+async def test_a_client_that_falls_behind_is_told_and_gets_the_present_state(
+    sqlite_database: str,
+) -> None:
     options = ServeOptions(ping_s=600, hub=HubOptions(queue=20, stuck_s=600, pause_s=0))
-    async with collector(sqlite_database, options=options) as service, narrow_socket(service) as client:
+    async with (
+        collector(sqlite_database, options=options) as service,
+        narrow_socket(service) as client,
+    ):
         await service.collect(" ".join(MANY), limit=1)
         await client.subscribe(*EACH)
         await client.next()
@@ -289,9 +349,15 @@ async def test_a_client_that_falls_behind_is_told_and_gets_the_present_state(sql
             assert [state[symbol]] == newest["candles"]
 
 
-async def test_a_client_that_does_not_take_its_messages_is_cut_off_and_the_others_go_on(sqlite_database: str) -> None:
+async def test_a_client_that_does_not_take_its_messages_is_cut_off_and_the_others_go_on(
+    sqlite_database: str,
+) -> None:
     options = ServeOptions(ping_s=600, hub=HubOptions(queue=20, stuck_s=2, sweep_s=0.1, pause_s=0))
-    async with collector(sqlite_database, options=options) as service, narrow_socket(service) as mute, socket(service) as client:
+    async with (
+        collector(sqlite_database, options=options) as service,
+        narrow_socket(service) as mute,
+        socket(service) as client,
+    ):
         await service.collect(" ".join(MANY), limit=1)
         for each in (mute, client):
             await each.subscribe(*EACH)
@@ -300,7 +366,9 @@ async def test_a_client_that_does_not_take_its_messages_is_cut_off_and_the_other
         await _store_until(service, "evictions")
         before = client.number
         await _store(service, 1)
-        await service.until(lambda: asyncio.sleep(0.01, client.number), lambda number: number > before)
+        await service.until(
+            lambda: asyncio.sleep(0.01, client.number), lambda number: number > before
+        )
         reading.cancel()
         assert (await mute.closed())[0] in {1006, 1008}
 

@@ -71,7 +71,9 @@ async def _hear_of_pauses(app: App) -> None:
                 say("paused")
 
 
-def _telling(does: Callable[[RunContext], Awaitable[Outcome]]) -> Callable[[RunContext], Awaitable[Outcome]]:
+def _telling(
+    does: Callable[[RunContext], Awaitable[Outcome]],
+) -> Callable[[RunContext], Awaitable[Outcome]]:
     async def telling(context: RunContext) -> Outcome:
         run = context.run
         say("begun", task=str(run.task_id), fence=run.fence)
@@ -90,10 +92,21 @@ async def submit(order: Mapping[str, Any]) -> None:
     say("ready")
     await asyncio.sleep(order["at"] - time.time())
     one = Submission(kind="nothing", params={}, resources=order["resources"], wait=order["wait"])
-    outcomes = await asyncio.gather(*(ledger.submit(one) for _ in range(order["times"])), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(ledger.submit(one) for _ in range(order["times"])), return_exceptions=True
+    )
     refused = [outcome for outcome in outcomes if isinstance(outcome, ConflictError)]
-    others = [repr(outcome) for outcome in outcomes if isinstance(outcome, BaseException) and outcome not in refused]
-    say("submitted", runs=len(outcomes) - len(refused) - len(others), refused=len(refused), others=others)
+    others = [
+        repr(outcome)
+        for outcome in outcomes
+        if isinstance(outcome, BaseException) and outcome not in refused
+    ]
+    say(
+        "submitted",
+        runs=len(outcomes) - len(refused) - len(others),
+        refused=len(refused),
+        others=others,
+    )
 
 
 async def tick(order: Mapping[str, Any]) -> None:
@@ -119,16 +132,29 @@ async def tick(order: Mapping[str, Any]) -> None:
 async def spend(order: Mapping[str, Any]) -> None:
     """Ask for weight by a shared clock; says when it was given which weight."""
     clock = SharedClock(order["clock"], order["place"])
-    governor = Governor(order["limit"], SqlBudget(_database(order), "an address", clock=clock), clock=clock, sleep=clock.sleep)
+    governor = Governor(
+        order["limit"],
+        SqlBudget(_database(order), "an address", clock=clock),
+        clock=clock,
+        sleep=clock.sleep,
+    )
     say("ready")
-    say("spent", spent=await spend_by(clock, governor, minutes=order["minutes"], seed=str(order["place"])))
+    say(
+        "spent",
+        spent=await spend_by(clock, governor, minutes=order["minutes"], seed=str(order["place"])),
+    )
 
 
 def _database(order: Mapping[str, Any]) -> Database:
     return Database(parse_url(order["database_url"]), DatabaseOptions())
 
 
-ROLES: dict[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = {"work": work, "submit": submit, "tick": tick, "spend": spend}
+ROLES: dict[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = {
+    "work": work,
+    "submit": submit,
+    "tick": tick,
+    "spend": spend,
+}
 
 
 async def _play(role: str, order: Mapping[str, Any]) -> None:

@@ -20,10 +20,22 @@ if TYPE_CHECKING:
     from penstock.app import App
     from tests.simulated import Exchange
 
-HASTY: dict[str, Any] = {"heartbeat_s": 0.1, "dead_after_s": 0.6, "run_retry_s": 0.1, "request_concurrency": 2}
+HASTY: dict[str, Any] = {
+    "heartbeat_s": 0.1,
+    "dead_after_s": 0.6,
+    "run_retry_s": 0.1,
+    "request_concurrency": 2,
+}
 TIMEFRAMES = ("1m", "1h")
 CANDLES = 60
-_GIVEN = {*HASTY, "database_url", "binance_url", "binance_weight_per_minute", "request_deadline_s", "request_idle_s"}
+_GIVEN = {
+    *HASTY,
+    "database_url",
+    "binance_url",
+    "binance_weight_per_minute",
+    "request_deadline_s",
+    "request_idle_s",
+}
 
 
 async def hang(exchange: Exchange, after: int = 0) -> None:
@@ -51,8 +63,12 @@ class Collecting:
         listed = await (await self.app.of(MarketParts).sources.get("binance")).instruments()
         return [one.symbol for one in listed if one.status == "trading"][:count]
 
-    async def submit(self, symbols: Sequence[str], *, timeframes: Sequence[str] = TIMEFRAMES, wait: bool = False) -> uuid.UUID:
-        return await self.app.ledger.submit(await self.app.of(MarketParts).runs.collection(order(symbols, timeframes), wait=wait))
+    async def submit(
+        self, symbols: Sequence[str], *, timeframes: Sequence[str] = TIMEFRAMES, wait: bool = False
+    ) -> uuid.UUID:
+        return await self.app.ledger.submit(
+            await self.app.of(MarketParts).runs.collection(order(symbols, timeframes), wait=wait)
+        )
 
 
 def order(symbols: Sequence[str], timeframes: Sequence[str] = TIMEFRAMES) -> CollectOrder:
@@ -67,5 +83,14 @@ def given_of(database_url: str, exchange_url: str, **settings: Any) -> dict[str,
 async def collecting(database_url: str, **settings: Any) -> AsyncIterator[Collecting]:
     """What hangs is waited for as long as a test has patience."""
     settings = {"request_deadline_s": 2 * PATIENCE_S, "request_idle_s": 2 * PATIENCE_S} | settings
-    async with simulated(symbols=40) as exchange, open_app(settings_for(database_url, exchange.url, **(HASTY | settings))) as app, app.listening():
-        yield Collecting(app, Engine(app.database, app.ledger), exchange, given_of(database_url, exchange.url, **settings))
+    async with (
+        simulated(symbols=40) as exchange,
+        open_app(settings_for(database_url, exchange.url, **(HASTY | settings))) as app,
+        app.listening(),
+    ):
+        yield Collecting(
+            app,
+            Engine(app.database, app.ledger),
+            exchange,
+            given_of(database_url, exchange.url, **settings),
+        )

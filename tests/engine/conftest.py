@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def plain_logs() -> Iterator[None]:
     before = structlog.get_config()
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.KeyValueRenderer()]
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.KeyValueRenderer(),
+        ]
     )
     yield
     structlog.configure(**before)

@@ -78,7 +78,13 @@ class Engine:
     database: Database
     ledger: SqlRunLedger
 
-    async def submit(self, *resources: str, kind: str = "nothing", params: Mapping[str, object] | None = None, **given: Any) -> uuid.UUID:
+    async def submit(
+        self,
+        *resources: str,
+        kind: str = "nothing",
+        params: Mapping[str, object] | None = None,
+        **given: Any,
+    ) -> uuid.UUID:
         submission = Submission(kind=kind, params=params or {}, resources=resources, **given)
         return await self.ledger.submit(submission)
 
@@ -89,7 +95,9 @@ class Engine:
         return await self.database.read(query)
 
     async def change(self, statement: str, **parameters: object) -> None:
-        await self.database.write(lambda connection: connection.execute(text(statement), parameters))
+        await self.database.write(
+            lambda connection: connection.execute(text(statement), parameters)
+        )
 
     async def run_row(self, task_id: uuid.UUID) -> dict[str, Any]:
         [row] = await self.rows("SELECT * FROM run WHERE task_id = :task_id", task_id=str(task_id))
@@ -99,9 +107,14 @@ class Engine:
         return Counter(row["state"] for row in await self.rows("SELECT state FROM run"))
 
     async def claims(self) -> dict[str, int]:
-        return {row["resource"]: row["run_id"] for row in await self.rows("SELECT resource, run_id FROM run_claim")}
+        return {
+            row["resource"]: row["run_id"]
+            for row in await self.rows("SELECT resource, run_id FROM run_claim")
+        }
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S) -> None:
+    async def until(
+        self, condition: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S
+    ) -> None:
         """Look at each event, and now and then, until the condition holds."""
         with self.database.events.subscribed() as subscription:
             async with asyncio.timeout(patience_s):
@@ -111,7 +124,9 @@ class Engine:
                             # An iterator that was interrupted has come to its end, and would not let anybody else work any more.
                             await anext(aiter(subscription))
 
-    async def until_state(self, task_id: uuid.UUID, *states: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+    async def until_state(
+        self, task_id: uuid.UUID, *states: str, patience_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         async def reached() -> bool:
             return (await self.run_row(task_id))["state"] in states
 
@@ -133,16 +148,42 @@ class Engine:
 
     async def move(self, table: str, column: str, by_s: float, where: str = "1 = 1") -> None:
         """Shift a time in the table."""
-        ago = f"{int(by_s * 1000)}" if self.database.file else f"interval '{int(by_s * 1000)} milliseconds'"
+        ago = (
+            f"{int(by_s * 1000)}"
+            if self.database.file
+            else f"interval '{int(by_s * 1000)} milliseconds'"
+        )
         await self.change(f"UPDATE {table} SET {column} = {column} + {ago} WHERE {where}")
 
-    def executor(self, kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]] | None = None, **given: Any) -> Executor:
-        options = ExecutorOptions(**({"poll_s": 0.2, "shutdown_s": 3.0} | {name: given.pop(name) for name in list(given) if name in _EXECUTOR}))
-        runner = Runner(given.pop("ledger", self.ledger), RunnerOptions(**({"heartbeat_s": 0.1, "retry_s": 0.05} | given)))
-        return Executor(runner._ledger, runner, {"nothing": nothing, **(kinds or {})}, self.database.events, options)
+    def executor(
+        self,
+        kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]] | None = None,
+        **given: Any,
+    ) -> Executor:
+        options = ExecutorOptions(
+            **(
+                {"poll_s": 0.2, "shutdown_s": 3.0}
+                | {name: given.pop(name) for name in list(given) if name in _EXECUTOR}
+            )
+        )
+        runner = Runner(
+            given.pop("ledger", self.ledger),
+            RunnerOptions(**({"heartbeat_s": 0.1, "retry_s": 0.05} | given)),
+        )
+        return Executor(
+            runner._ledger,
+            runner,
+            {"nothing": nothing, **(kinds or {})},
+            self.database.events,
+            options,
+        )
 
     @contextlib.asynccontextmanager
-    async def working(self, kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]] | None = None, **given: Any) -> AsyncIterator[Executor]:
+    async def working(
+        self,
+        kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]] | None = None,
+        **given: Any,
+    ) -> AsyncIterator[Executor]:
         """A worker of this process while the block runs."""
         executor = self.executor(kinds, **given)
         async with background(executor.run()):
@@ -165,7 +206,9 @@ async def background(work: Any) -> AsyncIterator[asyncio.Task[None]]:  # noqa: A
 
 
 @contextlib.asynccontextmanager
-async def engine(url: str, *, dead_after_s: float = 30.0, migrated: bool = True, **options: Any) -> AsyncIterator[Engine]:
+async def engine(
+    url: str, *, dead_after_s: float = 30.0, migrated: bool = True, **options: Any
+) -> AsyncIterator[Engine]:
     """The database at `url` with the present schema, listened to."""
     database = Database(parse_url(url), DatabaseOptions(**options))
     try:

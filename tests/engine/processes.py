@@ -32,7 +32,9 @@ class Actors:
         assert self.first.stdin is not None
         self.first.stdin.write((json.dumps({"role": role} | order) + "\n").encode())
         await self.first.stdin.drain()
-        pid: int = await self.until(lambda: next((pid for pid in self.said if pid not in self.known), None))
+        pid: int = await self.until(
+            lambda: next((pid for pid in self.said if pid not in self.known), None)
+        )
         self.known.add(pid)
         return pid
 
@@ -44,7 +46,9 @@ class Actors:
     async def heard(self, pid: int, event: str, **facts: object) -> dict[str, Any]:
         """What the process says of an event, when it does."""
         wanted = {"event": event} | facts
-        heard: dict[str, Any] = await self.until(lambda: next((said for said in self.said[pid] if wanted.items() <= said.items()), None))
+        heard: dict[str, Any] = await self.until(
+            lambda: next((said for said in self.said[pid] if wanted.items() <= said.items()), None)
+        )
         return heard
 
     async def begun(self, task_id: object, fence: int) -> int:
@@ -52,7 +56,14 @@ class Actors:
 
         def found() -> int | None:
             wanted = {"event": "begun", "task": str(task_id), "fence": fence}
-            return next((pid for pid, said in self.said.items() if any(wanted.items() <= one.items() for one in said)), None)
+            return next(
+                (
+                    pid
+                    for pid, said in self.said.items()
+                    if any(wanted.items() <= one.items() for one in said)
+                ),
+                None,
+            )
 
         pid: int = await self.until(found)
         return pid

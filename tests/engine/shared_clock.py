@@ -88,7 +88,9 @@ class SharedClock:
         _NUMBER.pack_into(self._numbers, place * _NUMBER.size, number)
 
 
-async def spend(clock: SharedClock, governor: Governor, *, minutes: int, seed: str) -> list[tuple[float, int]]:
+async def spend(
+    clock: SharedClock, governor: Governor, *, minutes: int, seed: str
+) -> list[tuple[float, int]]:
     """Ask for weight for so long; when it was given which weight, by the governor's own last look at the clock."""
     chosen, until = random.Random(seed), clock() + 60 * minutes
     spent: list[tuple[float, int]] = []

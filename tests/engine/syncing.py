@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 PRODUCTS = 2_000
 # Of each game; what is tested here needs no more, and the first sync of each seller has them looked up.
 EXPANSIONS = 2
-PATIENT = {"request_deadline_s": PATIENCE_S, "request_idle_s": PATIENCE_S, "database_timeout_s": PATIENCE_S}
+PATIENT = {
+    "request_deadline_s": PATIENCE_S,
+    "request_idle_s": PATIENCE_S,
+    "database_timeout_s": PATIENCE_S,
+}
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,30 @@ class Seller:
     account_id: int
 
     async def submit(self, *, dry_run: bool = False) -> str:
-        return str(await self.app.ledger.submit(await self.app.of(InventoryParts).runs.sync(SyncOrder(account_id=self.account_id, dry_run=dry_run))))
+        return str(
+            await self.app.ledger.submit(
+                await self.app.of(InventoryParts).runs.sync(
+                    SyncOrder(account_id=self.account_id, dry_run=dry_run)
+                )
+            )
+        )
 
     async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
         """What came of a sync."""
         task_id = await self.submit(dry_run=dry_run)
         await self.until_idle()
-        [row] = await self.rows("SELECT state, error FROM run WHERE task_id = :task_id", task_id=task_id)
+        [row] = await self.rows(
+            "SELECT state, error FROM run WHERE task_id = :task_id", task_id=task_id
+        )
         assert row["state"] == "succeeded", row
         return await self.result(task_id)
 
     async def result(self, task_id: str) -> dict[str, Any]:
         """What a run gave."""
         wanted = select(runs.c.result).where(runs.c.task_id == task_id)
-        return dict(await self.app.database.read(lambda connection: connection.execute(wanted).scalar_one()))
+        return dict(
+            await self.app.database.read(lambda connection: connection.execute(wanted).scalar_one())
+        )
 
     async def until_idle(self) -> None:
         """Until every run has ended, also those that others have submitted."""
@@ -64,7 +78,9 @@ class Seller:
 
     async def until_ended(self, task_id: str) -> None:
         """Until this run has ended."""
-        await self._until_none("state IN ('queued', 'running') AND task_id = :task_id", task_id=task_id)
+        await self._until_none(
+            "state IN ('queued', 'running') AND task_id = :task_id", task_id=task_id
+        )
 
     async def _until_none(self, condition: str, **parameters: object) -> None:
         async with asyncio.timeout(3 * PATIENCE_S):
@@ -78,28 +94,52 @@ class Seller:
         return await self.app.database.read(query)
 
     async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
-        async with self.session.request(method, f"{self.url}/simulator/accounts/demo/{path}", json=body) as response:
+        async with self.session.request(
+            method, f"{self.url}/simulator/accounts/demo/{path}", json=body
+        ) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
     async def check(self) -> None:
         """What is published is the newest version of the seller's inventory."""
         true = await self.admin("GET", "versions/newest")
-        sums = [func.count(), func.sum(product.c.product_id), func.sum(product.c.price_cents), func.sum(product.c.quantity)]
+        sums = [
+            func.count(),
+            func.sum(product.c.product_id),
+            func.sum(product.c.price_cents),
+            func.sum(product.c.quantity),
+        ]
         shown = select(*sums).where(product.c.gone_at.is_(None))
-        count, *others = await self.app.database.read(lambda connection: connection.execute(shown).one())
-        assert [count, *map(int, others)] == [true["products"], int(true["ids"]), true["price_cents"], true["quantity"]]
+        count, *others = await self.app.database.read(
+            lambda connection: connection.execute(shown).one()
+        )
+        assert [count, *map(int, others)] == [
+            true["products"],
+            int(true["ids"]),
+            true["price_cents"],
+            true["quantity"],
+        ]
 
 
 @contextlib.asynccontextmanager
-async def seller_of(database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any) -> AsyncIterator[Seller]:
+async def seller_of(
+    database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any
+) -> AsyncIterator[Seller]:
     """The application with `given` settings; with `work` it works on what is queued."""
     async with contextlib.AsyncExitStack() as stack:
-        simulator = SimulatorSettings(symbols=2, accounts=(f"demo:{products}",), expansions=EXPANSIONS, limits=False)
+        simulator = SimulatorSettings(
+            symbols=2, accounts=(f"demo:{products}",), expansions=EXPANSIONS, limits=False
+        )
         url = await stack.enter_async_context(running(simulator))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        where = {"database_url": database_url, "cardtrader_url": url, "export_folder": folder / "exports"}
-        app = await stack.enter_async_context(open_app(load_settings(**where, **PATIENT, secret_key=new_key(), **given)))
+        where = {
+            "database_url": database_url,
+            "cardtrader_url": url,
+            "export_folder": folder / "exports",
+        }
+        app = await stack.enter_async_context(
+            open_app(load_settings(**where, **PATIENT, secret_key=new_key(), **given))
+        )
         if work:
             await stack.enter_async_context(app.working())
         async with app.of(InventoryParts).source.account("demo") as asked:

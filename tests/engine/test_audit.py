@@ -33,13 +33,19 @@ def ten_days() -> Exchange:
 def changed(exchange: Exchange, symbol: str, *opens: int) -> None:
     """The exchange says something else of these hours."""
     known = exchange.table[symbol, "1h"]
-    exchange.table[symbol, "1h"] = [row(one[0], HOUR, volume="777.00000000") if one[0] in opens else one for one in known]
+    exchange.table[symbol, "1h"] = [
+        row(one[0], HOUR, volume="777.00000000") if one[0] in opens else one for one in known
+    ]
 
 
 @contextlib.asynccontextmanager
 async def auditing(database_url: str, exchange: Exchange) -> AsyncIterator[Collector]:
     """A service with its own schedules, of which only the audit is on, and due when a test says so."""
-    async with answering(exchange), collector(database_url, binance_url=exchange.url, scheduler_delay_s=36_000) as service, service.app.scheduling():
+    async with (
+        answering(exchange),
+        collector(database_url, binance_url=exchange.url, scheduler_delay_s=36_000) as service,
+        service.app.scheduling(),
+    ):
         await service.until(lambda: service.get("/tasks/active"), lambda found: not found["tasks"])
         off = update(schedule).where(schedule.c.name != "audit").values(enabled=False)
         await service.app.database.write(lambda connection: connection.execute(off))
@@ -63,7 +69,9 @@ async def due(service: Collector) -> str | None:
     return str((await service.get("/tasks?task_type=audit"))["tasks"][0]["task_id"])
 
 
-async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_was_is_kept(database_url: str) -> None:
+async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_was_is_kept(
+    database_url: str,
+) -> None:
     exchange = ten_days()
     async with auditing(database_url, exchange) as service:
         await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
@@ -71,7 +79,11 @@ async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_wa
         exchange.requests.clear()
         task = await audit(service)
         assert task is not None
-        assert (task["task_type"], task["job_name"], task["status"]) == ("audit", "audit", "completed")
+        assert (task["task_type"], task["job_name"], task["status"]) == (
+            "audit",
+            "audit",
+            "completed",
+        )
         assert (task["counters"]["inserted"], task["counters"]["updated"]) == (0, 1)
         assert task["result"]["series"] == 2
         first = min(int(query["startTime"]) for query in exchange.asked() if "startTime" in query)
@@ -79,7 +91,9 @@ async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_wa
         assert len(exchange.asked()) <= 4
         kept = "SELECT r.open_time, r.volume, c.volume, r.restated_by FROM restatement r"
         kept += " JOIN candle c ON c.series_id = r.series_id AND c.open_time = r.open_time"
-        [found] = await service.app.database.read(lambda connection: connection.exec_driver_sql(kept).all())
+        [found] = await service.app.database.read(
+            lambda connection: connection.exec_driver_sql(kept).all()
+        )
         assert (float(found[1]), float(found[2])) == (float(row(_RECENT, HOUR)[5]), 777.0)
         assert (await audit(service) or {})["counters"]["updated"] == 0
 
@@ -90,7 +104,9 @@ async def test_what_nobody_collects_any_more_is_not_read_again(sqlite_database: 
         assert await audit(service) is None, "nothing was ever collected"
         await service.collect("ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
         exchange.now += 3 * DAY
-        exchange.table["BTCUSDT", "1h"] += rows(exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR)
+        exchange.table["BTCUSDT", "1h"] += rows(
+            exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR
+        )
         await service.collect("BTC/USDT", "1h", since=iso(ms("2025-03-10T00:00")))
         exchange.requests.clear()
         task = await audit(service)
@@ -111,7 +127,11 @@ async def test_an_audit_waits_for_who_collects(sqlite_database: str) -> None:
         assert waiting is not None
         assert (await service.task(waiting))["status"] == "pending"
         free.set()
-        assert (await service.ended(held))["status"] == (await service.ended(waiting))["status"] == "completed"
+        assert (
+            (await service.ended(held))["status"]
+            == (await service.ended(waiting))["status"]
+            == "completed"
+        )
 
 
 async def test_what_is_not_listed_any_more_is_not_asked_for(sqlite_database: str) -> None:
@@ -122,7 +142,9 @@ async def test_what_is_not_listed_any_more_is_not_asked_for(sqlite_database: str
         await service.ended((await service.call("POST", "/refresh-symbols"))[1]["task_id"])
         # The first collection is told that it is gone, and marks its end.
         exchange.now += 3 * HOUR
-        exchange.table["BTCUSDT", "1h"] += rows(exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR)
+        exchange.table["BTCUSDT", "1h"] += rows(
+            exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR
+        )
         await service.collect("BTC/USDT ETH/USDT", "1h")
         exchange.requests.clear()
         task = await audit(service)

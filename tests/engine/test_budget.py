@@ -49,52 +49,91 @@ def check_share(spent: list[tuple[float, int]], say: Say) -> None:
     say(f"n={len(spent)} admissions in {len(sums)} minutes")
 
 
-async def test_several_governors_over_one_budget_stay_below_their_share_together(database_url: str, tmp_path: Path, say: Say) -> None:
+async def test_several_governors_over_one_budget_stay_below_their_share_together(
+    database_url: str, tmp_path: Path, say: Say
+) -> None:
     make_clock(tmp_path / "clock", askers=4, now=_NOW)
     async with engine(database_url) as e:
 
         async def spent_by(place: int) -> list[tuple[float, int]]:
             clock = SharedClock(tmp_path / "clock", place)
-            governor = Governor(_LIMIT, SqlBudget(e.database, "an address", clock=clock), clock=clock, sleep=clock.sleep)
+            governor = Governor(
+                _LIMIT,
+                SqlBudget(e.database, "an address", clock=clock),
+                clock=clock,
+                sleep=clock.sleep,
+            )
             return await spend(clock, governor, minutes=_MINUTES, seed=str(place))
 
         spent = await asyncio.gather(*(spent_by(place) for place in range(4)))
     check_share([one for asked in spent for one in asked], say)
 
 
-async def test_two_processes_over_one_budget_stay_below_their_share_together(postgres_database: str, tmp_path: Path, say: Say) -> None:
+async def test_two_processes_over_one_budget_stay_below_their_share_together(
+    postgres_database: str, tmp_path: Path, say: Say
+) -> None:
     make_clock(tmp_path / "clock", askers=2, now=_NOW)
     async with engine(postgres_database), actors() as other:
-        order = {"database_url": postgres_database, "clock": str(tmp_path / "clock"), "limit": _LIMIT, "minutes": _MINUTES}
+        order = {
+            "database_url": postgres_database,
+            "clock": str(tmp_path / "clock"),
+            "limit": _LIMIT,
+            "minutes": _MINUTES,
+        }
         pids = [await other.start("spend", place=place, **order) for place in range(2)]
-        spent = [(at, weight) for pid in pids for at, weight in (await other.heard(pid, "spent"))["spent"]]
+        spent = [
+            (at, weight)
+            for pid in pids
+            for at, weight in (await other.heard(pid, "spent"))["spent"]
+        ]
     check_share(spent, say)
 
 
-async def test_a_pause_is_obeyed_by_all_and_after_a_restart_and_a_longer_one_stays(database_url: str) -> None:
+async def test_a_pause_is_obeyed_by_all_and_after_a_restart_and_a_longer_one_stays(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         told, other = (Governor(_LIMIT, SqlBudget(e.database, "an address")) for _ in range(2))
         await told.pause(500)
         await told.pause(20)
         for governor in (told, other):
             assert 495 < await governor.admit(1, longest_pause_s=1) <= 500
-        assert await Governor(_LIMIT, SqlBudget(e.database, "another address")).admit(1, longest_pause_s=1) == 0
+        assert (
+            await Governor(_LIMIT, SqlBudget(e.database, "another address")).admit(
+                1, longest_pause_s=1
+            )
+            == 0
+        )
     async with engine(database_url, migrated=False) as e:
-        assert 495 < await Governor(_LIMIT, SqlBudget(e.database, "an address")).admit(1, longest_pause_s=1) <= 500
+        assert (
+            495
+            < await Governor(_LIMIT, SqlBudget(e.database, "an address")).admit(
+                1, longest_pause_s=1
+            )
+            <= 500
+        )
         shown = {one.provider: one for one in await e.database.read(budgets_used)}
         assert shown["an address"].pause_s > 490
         assert shown["another address"].used > 0
 
 
-async def test_a_clock_that_is_set_back_costs_the_rest_of_its_minute_and_not_an_hour(database_url: str) -> None:
+async def test_a_clock_that_is_set_back_costs_the_rest_of_its_minute_and_not_an_hour(
+    database_url: str,
+) -> None:
     now = 3_600_000.0
+
+    def clock() -> float:
+        return now
+
     async with engine(database_url) as e:
-        for budget in (SqlBudget(e.database, "an address", clock=lambda: now), LocalBudget(lambda: now)):  # noqa: B023 - it is the one clock that is set back
+        for budget in (SqlBudget(e.database, "an address", clock=clock), LocalBudget(clock)):
             now = 3_600_000.0
             while (await budget.reserve(10, _SHARE)).weight:
                 pass
             now -= 3_600
-            assert await budget.reserve(10, _SHARE) == Grant(0, _MINUTE), "the minute is not begun anew"
+            assert await budget.reserve(10, _SHARE) == Grant(0, _MINUTE), (
+                "the minute is not begun anew"
+            )
             now += _MINUTE
             assert (await budget.reserve(10, _SHARE)).weight == 10
 
@@ -136,7 +175,9 @@ class SlowBudget:
         return Governor(_LIMIT, self, clock=lambda: self.now, sleep=self.sleep)
 
 
-async def test_what_was_granted_in_one_minute_is_not_used_in_the_next_however_late_the_answer_came() -> None:
+async def test_what_was_granted_in_one_minute_is_not_used_in_the_next_however_late_the_answer_came() -> (
+    None
+):
     budget = SlowBudget()
     governor = budget.governor()
     budget.now, budget.answer_s = 59.8, 0.1
@@ -146,7 +187,9 @@ async def test_what_was_granted_in_one_minute_is_not_used_in_the_next_however_la
     assert budget.asked == [59.8, 60.0]
 
 
-async def test_from_the_moment_of_a_pause_nothing_is_let_through_while_the_others_are_still_being_told() -> None:
+async def test_from_the_moment_of_a_pause_nothing_is_let_through_while_the_others_are_still_being_told() -> (
+    None
+):
     budget = SlowBudget()
     governor = budget.governor()
     await governor.admit(1, longest_pause_s=1)
@@ -198,11 +241,15 @@ async def test_no_process_asks_before_retry_after_is_over(postgres_database: str
         pids = [await workers.start("work", **c.given) for _ in range(2)]
         # Until both may ask for a while without asking the database first.
         async with asyncio.timeout(PATIENCE_S):
-            while not all(any(said["event"] == "begun" for said in workers.said[pid]) for pid in pids):
+            while not all(
+                any(said["event"] == "begun" for said in workers.said[pid]) for pid in pids
+            ):
                 for symbol in symbols:
                     await c.submit([symbol])
                 await c.engine.until_all_ended()
-        await c.exchange.faults({"name": "rate_limit", "retry_after": pause_s, "count": 1, "path": "/api/v3/klines"})
+        await c.exchange.faults(
+            {"name": "rate_limit", "retry_after": pause_s, "count": 1, "path": "/api/v3/klines"}
+        )
         await c.submit(symbols[:1])
         for pid in pids:
             await workers.heard(pid, "paused")
@@ -219,7 +266,9 @@ async def test_no_process_asks_before_retry_after_is_over(postgres_database: str
 
 async def test_a_ban_outlives_the_process_that_was_banned(database_url: str) -> None:
     async with simulated() as exchange:
-        await exchange.faults({"name": "ban", "retry_after": 30, "count": 1, "path": "/api/v3/klines"})
+        await exchange.faults(
+            {"name": "ban", "retry_after": 30, "count": 1, "path": "/api/v3/klines"}
+        )
         for _ in range(3):
             async with open_app(settings_for(database_url, exchange.url)) as app:
                 with pytest.raises(RetryableError):

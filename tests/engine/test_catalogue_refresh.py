@@ -25,12 +25,17 @@ STRANGE = 999_999_999
 # So few that some expansions have none of them.
 PRODUCTS = 20
 # Blueprints of the first expansion, as a shop knows them that has another's numbers.
-CARDS = [CatalogueRow(sku=f"sku {number}", tcgplayer_id=str(100_000 + number)) for number in range(1_005, 1_055)]
+CARDS = [
+    CatalogueRow(sku=f"sku {number}", tcgplayer_id=str(100_000 + number))
+    for number in range(1_005, 1_055)
+]
 
 
 @pytest.fixture
 async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
-    async with seller_of(database_url, tmp_path, products=PRODUCTS, request_attempts=1, run_attempts=1) as one:
+    async with seller_of(
+        database_url, tmp_path, products=PRODUCTS, request_attempts=1, run_attempts=1
+    ) as one:
         yield one
 
 
@@ -47,7 +52,9 @@ async def break_expansions(seller: Seller, *faults: dict[str, Any]) -> None:
 
 async def refreshes(seller: Seller) -> list[dict[str, Any]]:
     """The results of all refreshes, in order."""
-    rows = await seller.rows("SELECT task_id, state FROM run WHERE kind = 'catalogue_refresh' ORDER BY id")
+    rows = await seller.rows(
+        "SELECT task_id, state FROM run WHERE kind = 'catalogue_refresh' ORDER BY id"
+    )
     return [{"state": row["state"]} | await seller.result(row["task_id"]) for row in rows]
 
 
@@ -73,39 +80,77 @@ _COLUMNS = {
 
 async def published(seller: Seller) -> None:
     """What the end of a sync does."""
-    await seller.app.of(InventoryParts).refreshes.published(seller.app.ledger, await seller.app.of(InventoryParts).store.account(seller.account_id))
+    await seller.app.of(InventoryParts).refreshes.published(
+        seller.app.ledger, await seller.app.of(InventoryParts).store.account(seller.account_id)
+    )
     await seller.until_idle()
 
 
-async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(seller: Seller) -> None:
+async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(
+    seller: Seller,
+) -> None:
     await seller.synced()
     [refreshed] = await refreshes(seller)
     stocked = await one_number(seller, "SELECT count(DISTINCT blueprint_id / 1000) FROM product")
-    assert stocked < await one_number(seller, "SELECT count(*) FROM expansion"), "of expansions without products nothing is asked"
-    assert (refreshed["state"], refreshed["expansions"], refreshed["failed"], refreshed["unknown"]) == ("succeeded", stocked, 0, 0)
+    assert stocked < await one_number(seller, "SELECT count(*) FROM expansion"), (
+        "of expansions without products nothing is asked"
+    )
+    assert (
+        refreshed["state"],
+        refreshed["expansions"],
+        refreshed["failed"],
+        refreshed["unknown"],
+    ) == ("succeeded", stocked, 0, 0)
     assert refreshed["games"] == await one_number(seller, "SELECT count(*) FROM game") == 5
     assert refreshed["blueprints"] == await one_number(seller, "SELECT count(*) FROM blueprint")
-    assert await one_number(seller, "SELECT count(*) FROM product p LEFT JOIN blueprint b ON b.id = p.blueprint_id WHERE b.id IS NULL") == 0
+    assert (
+        await one_number(
+            seller,
+            "SELECT count(*) FROM product p LEFT JOIN blueprint b ON b.id = p.blueprint_id WHERE b.id IS NULL",
+        )
+        == 0
+    )
     before = await asked(seller)
     assert before == stocked
     await seller.synced()
     assert (await asked(seller), len(await refreshes(seller))) == (before, 1)
-    [run] = await seller.rows("SELECT message, progress, priority, job_name FROM run WHERE kind = 'catalogue_refresh'")
-    assert run == {"message": f"Looked up {stocked} of {stocked} expansions", "progress": 100, "priority": 5, "job_name": "refresh_catalogue"}
+    [run] = await seller.rows(
+        "SELECT message, progress, priority, job_name FROM run WHERE kind = 'catalogue_refresh'"
+    )
+    assert run == {
+        "message": f"Looked up {stocked} of {stocked} expansions",
+        "progress": 100,
+        "priority": 5,
+        "job_name": "refresh_catalogue",
+    }
     query = "SELECT symbol, exchange, records_collected, status FROM job_execution_logs WHERE job_type = 'catalogue_refresh'"
-    logged = {"symbol": "shop", "exchange": "cardtrader", "records_collected": refreshed["blueprints"], "status": "success"}
+    logged = {
+        "symbol": "shop",
+        "exchange": "cardtrader",
+        "records_collected": refreshed["blueprints"],
+        "status": "success",
+    }
     assert await seller.rows(query) == [logged]
 
 
-async def test_the_catalogue_of_the_user_is_mapped_whether_it_comes_before_or_after(seller: Seller) -> None:
+async def test_the_catalogue_of_the_user_is_mapped_whether_it_comes_before_or_after(
+    seller: Seller,
+) -> None:
     assert await seller.app.of(InventoryParts).catalogue.put_catalogue(CARDS) == 0
     await seller.synced()
     [refreshed] = await refreshes(seller)
-    numbered = "SELECT count(*) FROM blueprint WHERE id BETWEEN 1005 AND 1054 AND tcgplayer_id IS NOT NULL"
+    numbered = (
+        "SELECT count(*) FROM blueprint WHERE id BETWEEN 1005 AND 1054 AND tcgplayer_id IS NOT NULL"
+    )
     assert 0 < refreshed["mapped"] == await one_number(seller, numbered)
-    assert await seller.app.of(InventoryParts).catalogue.put_catalogue(CARDS[:20]) < refreshed["mapped"]
+    assert (
+        await seller.app.of(InventoryParts).catalogue.put_catalogue(CARDS[:20])
+        < refreshed["mapped"]
+    )
     code = await seller.rows("SELECT set_code, collector_number FROM blueprint WHERE id = 1005")
-    by_number = CatalogueRow(sku="printed", set_code=code[0]["set_code"], collector_number=code[0]["collector_number"])
+    by_number = CatalogueRow(
+        sku="printed", set_code=code[0]["set_code"], collector_number=code[0]["collector_number"]
+    )
     assert await seller.app.of(InventoryParts).catalogue.put_catalogue([by_number]) == 1
 
 
@@ -119,26 +164,43 @@ async def test_an_id_that_is_not_listed_is_asked_for_again_after_a_day_only(sell
     await published(seller)
     assert (len(await refreshes(seller)), await asked(seller)) == (2, before)
     ago = "86400000" if seller.app.database.file else "interval '1 day'"
-    await seller.app.database.write(lambda connection: connection.exec_driver_sql(f"UPDATE unlisted_blueprint SET asked_at = asked_at - {ago}"))
+    await seller.app.database.write(
+        lambda connection: connection.exec_driver_sql(
+            f"UPDATE unlisted_blueprint SET asked_at = asked_at - {ago}"
+        )
+    )
     await published(seller)
     assert len(await refreshes(seller)) == 3
 
 
-async def test_an_expansion_that_fails_is_counted_and_only_that_one_is_asked_again(seller: Seller) -> None:
+async def test_an_expansion_that_fails_is_counted_and_only_that_one_is_asked_again(
+    seller: Seller,
+) -> None:
     await break_expansions(seller, DOWN | {"after": 5, "count": 1})
     with capture_logs() as logs:
         await seller.synced()
     [refreshed] = await refreshes(seller)
     assert (refreshed["state"], refreshed["failed"]) == ("succeeded", 1)
     assert refreshed["unknown"] > 0
-    assert len([one for one in logs if one["event"] == "the blueprints of an expansion cannot be looked up"]) == 1
+    assert (
+        len(
+            [
+                one
+                for one in logs
+                if one["event"] == "the blueprints of an expansion cannot be looked up"
+            ]
+        )
+        == 1
+    )
     before = await asked(seller)
     await seller.synced()
     assert await asked(seller) == before + 1
     assert (await refreshes(seller))[1]["unknown"] == 0
 
 
-async def test_a_provider_that_answers_no_expansion_fails_the_refresh_and_not_the_sync(seller: Seller) -> None:
+async def test_a_provider_that_answers_no_expansion_fails_the_refresh_and_not_the_sync(
+    seller: Seller,
+) -> None:
     await break_expansions(seller, DOWN)
     assert (await seller.synced())["message"].startswith("Published")
     [refreshed] = await refreshes(seller)
@@ -150,7 +212,11 @@ async def test_a_provider_that_answers_no_expansion_fails_the_refresh_and_not_th
 
 
 async def test_a_refresh_that_goes_on_is_no_reason_for_a_sync_to_fail(seller: Seller) -> None:
-    other = Submission(kind="catalogue_refresh", params={"account_id": seller.account_id}, resources=["catalogue:cardtrader"])
+    other = Submission(
+        kind="catalogue_refresh",
+        params={"account_id": seller.account_id},
+        resources=["catalogue:cardtrader"],
+    )
     await seller.app.ledger.start(other)
     task_id = await seller.submit()
     await seller.until_ended(task_id)
@@ -164,19 +230,50 @@ async def test_neither_a_held_sync_nor_a_dry_run_looks_anything_up(seller: Selle
     assert await refreshes(seller) == []
 
 
-async def test_a_process_that_nobody_works_for_works_its_refresh_off(database_url: str, tmp_path: Path) -> None:
-    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller, foreground(seller.app) as here:
-        await here.outcome(await here.submit(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))))
-        assert [one["state"] for one in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")] == ["queued"]
+async def test_a_process_that_nobody_works_for_works_its_refresh_off(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller,
+        foreground(seller.app) as here,
+    ):
+        await here.outcome(
+            await here.submit(
+                await seller.app.of(InventoryParts).runs.sync(
+                    SyncOrder(account_id=seller.account_id)
+                )
+            )
+        )
+        assert [
+            one["state"]
+            for one in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")
+        ] == ["queued"]
         await here.work_off()
-        assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [("succeeded", 0)]
+        assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [
+            ("succeeded", 0)
+        ]
 
 
-async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_after_the_next_sync(database_url: str, tmp_path: Path) -> None:
-    async with seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller, foreground(seller.app) as here:
+async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_after_the_next_sync(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        seller_of(database_url, tmp_path, work=False, products=PRODUCTS) as seller,
+        foreground(seller.app) as here,
+    ):
         account = {"account_id": seller.account_id, "account": "shop"}
-        await seller.app.ledger.submit(Submission(kind=CATALOGUE_REFRESH, params=account, resources=["catalogue:cardtrader"]))
-        await here.outcome(await here.submit(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))))
+        await seller.app.ledger.submit(
+            Submission(kind=CATALOGUE_REFRESH, params=account, resources=["catalogue:cardtrader"])
+        )
+        await here.outcome(
+            await here.submit(
+                await seller.app.of(InventoryParts).runs.sync(
+                    SyncOrder(account_id=seller.account_id)
+                )
+            )
+        )
         assert here.has_more
         await here.work_off()
-        assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [("succeeded", 0)]
+        assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [
+            ("succeeded", 0)
+        ]

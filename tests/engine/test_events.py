@@ -11,7 +11,16 @@ import psycopg
 import pytest
 
 from penstock.errors import ConflictError
-from penstock.runs.events import CancelAsked, Event, Events, EventsLost, ProviderPaused, QueueChanged, RowsStored, RunChanged
+from penstock.runs.events import (
+    CancelAsked,
+    Event,
+    Events,
+    EventsLost,
+    ProviderPaused,
+    QueueChanged,
+    RowsStored,
+    RunChanged,
+)
 from penstock.runs.run import Submission
 from penstock.runs.schedule import Schedule
 from penstock.store.postgres.listen import read_message, stored_message
@@ -74,7 +83,9 @@ async def test_a_dead_run_that_is_failed_for_another_one_is_announced(database_u
         async with hearing(e) as subscription:
             await e.submit("a")
             rows = await e.rows("SELECT id FROM run")
-            assert {RunChanged(row["id"]) for row in rows} <= set(await until_heard(e, subscription))
+            assert {RunChanged(row["id"]) for row in rows} <= set(
+                await until_heard(e, subscription)
+            )
 
 
 async def test_nothing_is_announced_of_what_was_rolled_back(database_url: str) -> None:
@@ -100,7 +111,9 @@ def plan_of(*resources: str) -> Submission:
     return Submission(kind="nothing", params={}, resources=resources)
 
 
-async def test_a_schedule_that_was_refused_in_the_middle_announces_nothing(database_url: str) -> None:
+async def test_a_schedule_that_was_refused_in_the_middle_announces_nothing(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         dead = await e.submit("a")
         await e.ledger.take(1)
@@ -127,7 +140,12 @@ async def test_what_is_announced_can_be_read(database_url: str) -> None:
             with e.database.events.subscribed() as subscription:
                 async for events in subscription:
                     told = [event.run_id for event in events if isinstance(event, RunChanged)]
-                    found.extend([bool(await e.rows("SELECT id FROM run WHERE id = :id", id=run_id)) for run_id in told])
+                    found.extend(
+                        [
+                            bool(await e.rows("SELECT id FROM run WHERE id = :id", id=run_id))
+                            for run_id in told
+                        ]
+                    )
                     if len(found) >= 20:
                         return
 
@@ -140,7 +158,11 @@ async def test_what_is_announced_can_be_read(database_url: str) -> None:
 
 
 async def test_another_process_hears_of_changes_on_postgresql(postgres_database: str) -> None:
-    async with engine(postgres_database) as here, engine(postgres_database, migrated=False) as there, hearing(there) as subscription:
+    async with (
+        engine(postgres_database) as here,
+        engine(postgres_database, migrated=False) as there,
+        hearing(there) as subscription,
+    ):
         await here.submit("a")
         [row] = await here.rows("SELECT id FROM run")
         heard: list[Event] = []
@@ -152,10 +174,14 @@ async def test_another_process_hears_of_changes_on_postgresql(postgres_database:
         assert EventsLost() not in heard
 
 
-async def test_after_a_lost_connection_subscribers_are_told_that_they_may_have_missed_something(postgres_database: str) -> None:
+async def test_after_a_lost_connection_subscribers_are_told_that_they_may_have_missed_something(
+    postgres_database: str,
+) -> None:
     async with engine(postgres_database) as e, hearing(e) as subscription:
         with psycopg.connect(postgres_database, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            )
         async with asyncio.timeout(PATIENCE_S):
             async for events in subscription:
                 if EventsLost() in events:
@@ -170,9 +196,16 @@ async def test_a_subscriber_that_is_behind_gets_each_event_once_and_in_order() -
         for _ in range(1_000):
             events.publish(RunChanged(1), RunChanged(2), QueueChanged())
         events.publish(RowsStored("candle", 7))
-        assert await anext(aiter(slow)) == [RunChanged(1), RunChanged(2), QueueChanged(), RowsStored("candle", 7)]
+        assert await anext(aiter(slow)) == [
+            RunChanged(1),
+            RunChanged(2),
+            QueueChanged(),
+            RowsStored("candle", 7),
+        ]
         events.publish(RunChanged(1))
-        assert await anext(aiter(slow)) == [RunChanged(1)], "what comes after it was read comes again"
+        assert await anext(aiter(slow)) == [RunChanged(1)], (
+            "what comes after it was read comes again"
+        )
         assert len(await anext(aiter(other))) == 4
 
 
@@ -196,7 +229,19 @@ async def test_a_subscriber_that_is_hopelessly_behind_is_told_to_read_everything
         (stored_message("candle", range(10_000)), [EventsLost()]),
         *(
             (message, [EventsLost()])
-            for message in ("", "run", "run x", "run 1 2", "cancel", "cancel ²", "stored candle x", "stored", "candles 1", "hello", "lost")
+            for message in (
+                "",
+                "run",
+                "run x",
+                "run 1 2",
+                "cancel",
+                "cancel ²",
+                "stored candle x",
+                "stored",
+                "candles 1",
+                "hello",
+                "lost",
+            )
         ),
     ],
 )

@@ -23,9 +23,15 @@ def messages(logs: Sequence[Mapping[str, Any]], *levels: str) -> list[str]:
     return [entry["event"] for entry in logs if entry["log_level"] in levels]
 
 
-async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_each_way(database_url: str) -> None:
+async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_each_way(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
-        failures: list[BaseException] = [StoreUnavailableError("away"), StoreUnavailableError("away"), RuntimeError("nobody expected this")]
+        failures: list[BaseException] = [
+            StoreUnavailableError("away"),
+            StoreUnavailableError("away"),
+            RuntimeError("nobody expected this"),
+        ]
         ledger = FaultyLedger(e.ledger, {"take": failures})
         task_id = await e.submit()
         with capture_logs() as logs:
@@ -35,12 +41,19 @@ async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_e
         assert messages(logs, "info").count("runs can be taken again") == 1
 
 
-async def test_a_run_whose_end_could_not_be_recorded_is_taken_over_and_ends(database_url: str) -> None:
+async def test_a_run_whose_end_could_not_be_recorded_is_taken_over_and_ends(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
-        ledger = FaultyLedger(e.ledger, {"finish": [StoreUnavailableError("away")], "requeue": [StoreUnavailableError("away")]})
+        ledger = FaultyLedger(
+            e.ledger,
+            {"finish": [StoreUnavailableError("away")], "requeue": [StoreUnavailableError("away")]},
+        )
         task_id = await e.submit("a")
         async with e.working(ledger=ledger, record_s=0.0) as executor:
-            await e.until(lambda: asyncio.sleep(0, result=ledger.calls["requeue"] > 0 and not executor.active))
+            await e.until(
+                lambda: asyncio.sleep(0, result=ledger.calls["requeue"] > 0 and not executor.active)
+            )
             # Its heart beats no more.
             await e.grow_old(task_id)
             row = await e.until_state(task_id, "succeeded")
@@ -76,9 +89,14 @@ async def test_a_queued_run_is_cancelled_at_once_and_never_starts(database_url: 
         assert (await e.claims(), await e.ledger.take(5)) == ({}, [])
 
 
-async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_heartbeat(database_url: str) -> None:
+async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_heartbeat(
+    database_url: str,
+) -> None:
     held = Held()
-    async with engine(database_url) as e, e.working({"held": held}, heartbeat_s=600.0, poll_s=600.0):
+    async with (
+        engine(database_url) as e,
+        e.working({"held": held}, heartbeat_s=600.0, poll_s=600.0),
+    ):
         task_id = await e.submit("a", kind="held")
         await held.until_begun()
         assert await e.ledger.cancel(task_id) == "running"
@@ -86,7 +104,9 @@ async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_hear
         assert (held.active, await e.claims()) == (0, {})
 
 
-async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_lost(database_url: str) -> None:
+async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_lost(
+    database_url: str,
+) -> None:
     held = Held()
     async with engine(database_url) as e:
         task_id = await e.submit("a", kind="held")
@@ -106,7 +126,9 @@ async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_l
             await e.until_state(task_id, "cancelled")
 
 
-async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_retry(database_url: str) -> None:
+async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_retry(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
 
         async def work(context: RunContext) -> Done:
@@ -122,7 +144,9 @@ async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_
         assert await e.claims() == {}
 
 
-async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_again(database_url: str) -> None:
+async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_again(
+    database_url: str,
+) -> None:
     async with engine(database_url, dead_after_s=0.0) as e:
         task_id = await e.submit("a")
         await e.ledger.take(1)
@@ -132,7 +156,9 @@ async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_
         assert await e.claims() == {}
 
 
-async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_doing(database_url: str) -> None:
+async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_doing(
+    database_url: str,
+) -> None:
     held, written = Held(), []
 
     async def slow_page(context: RunContext) -> Done:
@@ -154,7 +180,9 @@ async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_d
         for number, kind in enumerate(("held", "held", "slow", "deaf", "held")):
             await e.submit(f"r{number}", kind=kind)
         await e.submit("waits", kind="held")
-        async with background(e.executor({"held": held, "slow": slow_page, "deaf": deaf}, shutdown_s=1.0).run()) as running:
+        async with background(
+            e.executor({"held": held, "slow": slow_page, "deaf": deaf}, shutdown_s=1.0).run()
+        ) as running:
             await held.until_begun(5)
             running.cancel()
             await asyncio.wait([running], timeout=PATIENCE_S)
@@ -166,10 +194,14 @@ async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_d
         async with e.working({"held": held, "slow": slow_page, "deaf": deaf}):
             await e.until_all_ended()
         assert await e.states() == {"succeeded": 6}
-        assert {row["attempt"] for row in await e.rows("SELECT attempt FROM run")} == {1}, "being put back is no failure"
+        assert {row["attempt"] for row in await e.rows("SELECT attempt FROM run")} == {1}, (
+            "being put back is no failure"
+        )
 
 
-async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too(database_url: str) -> None:
+async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         taking, held = asyncio.Event(), Held()
 
@@ -179,14 +211,18 @@ async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too
 
         for number in range(3):
             await e.submit(f"r{number}", kind="held")
-        async with background(e.executor({"held": held}, ledger=FaultyLedger(e.ledger, after_take=say)).run()):
+        async with background(
+            e.executor({"held": held}, ledger=FaultyLedger(e.ledger, after_take=say)).run()
+        ):
             await taking.wait()
         assert await e.states() == {"queued": 3}
         assert held.active == 0
 
 
 @pytest.mark.parametrize("ticks", range(6))
-async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the_same_moment(sqlite_database: str, ticks: int) -> None:
+async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the_same_moment(
+    sqlite_database: str, ticks: int
+) -> None:
     async with engine(sqlite_database) as e:
         executor = e.executor(poll_s=600.0)
         running = asyncio.create_task(executor.run())
@@ -201,9 +237,15 @@ async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the
         assert done
 
 
-async def test_on_sqlite_a_restart_goes_on_at_once_with_what_the_last_process_left(sqlite_database: str) -> None:
+async def test_on_sqlite_a_restart_goes_on_at_once_with_what_the_last_process_left(
+    sqlite_database: str,
+) -> None:
     async with engine(sqlite_database) as e:
-        left, unwanted, behind = await e.submit("a"), await e.submit("b"), await e.submit("a", wait=True)
+        left, unwanted, behind = (
+            await e.submit("a"),
+            await e.submit("b"),
+            await e.submit("a", wait=True),
+        )
         await e.ledger.take(5)
         await e.ledger.cancel(unwanted)
         assert await e.ledger.put_back_all() == 1
@@ -222,7 +264,11 @@ async def test_two_workers_share_the_queue_and_each_run_starts_once(postgres_dat
         await asyncio.sleep(0.005)
         return Done()
 
-    async with engine(postgres_database) as e, e.working({"work": work}) as one, e.working({"work": work}) as other:
+    async with (
+        engine(postgres_database) as e,
+        e.working({"work": work}) as one,
+        e.working({"work": work}) as other,
+    ):
         for number in range(n):
             await e.submit(f"r{number}", kind="work")
         await e.until_all_ended()

@@ -18,7 +18,14 @@ from penstock.inventory.refresh import CATALOGUE_REFRESH
 from penstock.inventory.runs import SyncOrder
 from penstock.inventory.sync import INVENTORY_SYNC
 from penstock.market.backfill import BackfillOrder
-from penstock.market.runs import AUDIT, BACKFILL, COLLECTION, SCHEDULED_COLLECTION, SYMBOL_REFRESH, CollectOrder
+from penstock.market.runs import (
+    AUDIT,
+    BACKFILL,
+    COLLECTION,
+    SCHEDULED_COLLECTION,
+    SYMBOL_REFRESH,
+    CollectOrder,
+)
 from penstock.market.verify.runs import VERIFY, VerifyOrder
 from penstock.runs.context import RunContext
 from penstock.runs.run import RunEnd, RunState, Submission
@@ -48,7 +55,9 @@ async def collection(app: App) -> Submission:
 
 
 async def backfill(app: App) -> Submission:
-    return await app.of(MarketParts).runs.backfill(BackfillOrder(**_ORDER, start=_PAST, end=_PAST + _DAY_MS))
+    return await app.of(MarketParts).runs.backfill(
+        BackfillOrder(**_ORDER, start=_PAST, end=_PAST + _DAY_MS)
+    )
 
 
 async def repair(app: App) -> Submission:
@@ -104,7 +113,9 @@ KINDS: Mapping[str, Callable[[App], Awaitable[Submission]]] = {
 @contextlib.asynccontextmanager
 async def opened(database_url: str, folder: Path) -> AsyncIterator[App]:
     async with simulated_seller(200) as seller:
-        settings = shop_settings(database_url, seller, folder, binance_url=seller.url, execution_log_retention_days=30)
+        settings = shop_settings(
+            database_url, seller, folder, binance_url=seller.url, execution_log_retention_days=30
+        )
         async with open_app(settings) as app:
             await add_account(app)
             yield app
@@ -113,7 +124,10 @@ async def opened(database_url: str, folder: Path) -> AsyncIterator[App]:
 async def tables(app: App) -> Tables:
     def read(connection: Connection) -> Tables:
         wanted = [table for table in metadata.sorted_tables if table.name not in _NOT_THE_RUNS]
-        return {table.name: sorted(map(tuple, connection.execute(select(table))), key=repr) for table in wanted}
+        return {
+            table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            for table in wanted
+        }
 
     return await app.database.read(read)
 
@@ -135,7 +149,9 @@ async def move_fence(app: App, run: Run, by: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_worker_that_was_fenced_off_changes_no_table(database_url: str, tmp_path: Path, kind: str) -> None:
+async def test_a_worker_that_was_fenced_off_changes_no_table(
+    database_url: str, tmp_path: Path, kind: str
+) -> None:
     async with opened(database_url, tmp_path / "exports") as app:
         run = await app.ledger.start(await KINDS[kind](app))
         await move_fence(app, run, 1)
@@ -145,7 +161,9 @@ async def test_a_worker_that_was_fenced_off_changes_no_table(database_url: str, 
         assert await tables(app) == before
         await move_fence(app, run, -1)
         await work(app, run)
-        assert await tables(app) != before, "the same run changes something while it is its worker's"
+        assert await tables(app) != before, (
+            "the same run changes something while it is its worker's"
+        )
 
 
 async def test_there_is_a_case_for_every_kind_of_run(database_url: str, tmp_path: Path) -> None:

@@ -32,14 +32,20 @@ async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
         yield one
 
 
-async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_changed(seller: Seller) -> None:
+async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_changed(
+    seller: Seller,
+) -> None:
     first = await seller.synced()
     assert (first["counts"]["new"], first["held"]) == (PRODUCTS, False)
     await seller.check()
     assert (await seller.synced())["message"] == "Nothing changed, 2,000 products are as they were"
     await seller.admin("POST", "versions", {"changed": 1, "gone": 1, "new": 1})
-    assert (await seller.synced(dry_run=True))["message"] == "Would be published: 20 new, 20 changed, 20 gone, 1,960 unchanged"
-    assert (await seller.synced())["message"] == "Published: 20 new, 20 changed, 20 gone, 1,960 unchanged"
+    assert (await seller.synced(dry_run=True))[
+        "message"
+    ] == "Would be published: 20 new, 20 changed, 20 gone, 1,960 unchanged"
+    assert (await seller.synced())[
+        "message"
+    ] == "Published: 20 new, 20 changed, 20 gone, 1,960 unchanged"
     await seller.check()
 
 
@@ -50,24 +56,39 @@ async def test_a_shrunk_inventory_is_held_and_the_published_one_stays(seller: Se
     held = await seller.synced()
     assert (held["held"], list(held["suspicions"])) == (True, ["shrunk"])
     count = select(func.count()).select_from(product).where(product.c.gone_at.is_(None))
-    assert await seller.app.database.read(lambda connection: connection.execute(count).scalar_one()) == before["products"]
+    assert (
+        await seller.app.database.read(lambda connection: connection.execute(count).scalar_one())
+        == before["products"]
+    )
 
 
 async def test_an_account_is_synced_by_one_run_at_a_time(seller: Seller) -> None:
-    submission = await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+    submission = await seller.app.of(InventoryParts).runs.sync(
+        SyncOrder(account_id=seller.account_id)
+    )
     await seller.app.ledger.start(submission)
     with pytest.raises(ConflictError):
         await seller.app.ledger.submit(submission)
 
 
-async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_published(seller: Seller) -> None:
-    run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
+async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_published(
+    seller: Seller,
+) -> None:
+    run = await seller.app.ledger.start(
+        await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+    )
     await seller.app.domains.kinds[INVENTORY_SYNC].work(RunContext(run, seller.app.ledger))
     await seller.app.ledger.requeue(run, error=None, delay_s=0)
     await seller.until_idle()
     result = await seller.result(str(run.task_id))
-    assert (result["counts"]["new"], result["counts"]["unchanged"], result["rows"]) == (PRODUCTS, 0, PRODUCTS)
-    [row] = await seller.rows("SELECT inserted, unchanged, fence FROM run WHERE id = :id", id=run.id)
+    assert (result["counts"]["new"], result["counts"]["unchanged"], result["rows"]) == (
+        PRODUCTS,
+        0,
+        PRODUCTS,
+    )
+    [row] = await seller.rows(
+        "SELECT inserted, unchanged, fence FROM run WHERE id = :id", id=run.id
+    )
     assert row == {"inserted": PRODUCTS, "unchanged": 0, "fence": run.fence + 1}
 
 
@@ -75,7 +96,9 @@ async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_pu
 async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
     seller: Seller, monkeypatch: pytest.MonkeyPatch, why: Cancelled | PutBack
 ) -> None:
-    run = await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
+    run = await seller.app.ledger.start(
+        await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+    )
     runner, publish = Runner(seller.app.ledger, FAST), SqlStaging.publish
 
     async def interrupted_then(self: SqlStaging, comparison: Comparison) -> Counts:
@@ -100,7 +123,9 @@ async def test_a_run_counts_every_request_it_sent_also_those_that_failed(seller:
     await seller.synced()
     async with seller.session.get(f"{seller.url}/simulator/requests?limit=10000") as response:
         asked = [one["path"] for one in (await response.json())["newest"]]
-    counted = {row["kind"]: row["requests"] for row in await seller.rows("SELECT kind, requests FROM run")}
+    counted = {
+        row["kind"]: row["requests"] for row in await seller.rows("SELECT kind, requests FROM run")
+    }
     exports = asked.count("/api/v2/products/export")
     # The fixture has asked once who the seller is.
     assert counted == {"inventory_sync": exports, "catalogue_refresh": len(asked) - exports - 1}

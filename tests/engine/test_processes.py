@@ -31,7 +31,13 @@ async def test_20_simultaneous_submissions_of_4_processes_are_one_run_and_19_ref
     async with engine(postgres_database) as e, actors() as other:
         for number in range(rounds):
             resources = [f"{number}:{one}" for one in range(40)]
-            order = {"resources": resources, "wait": wait, "times": times, "at": time.time() + 0.3, "database_url": postgres_database}
+            order = {
+                "resources": resources,
+                "wait": wait,
+                "times": times,
+                "at": time.time() + 0.3,
+                "database_url": postgres_database,
+            }
             pids = [await other.start("submit", **order) for _ in range(processes)]
             total: Counter[str] = Counter()
             for pid in pids:
@@ -40,21 +46,31 @@ async def test_20_simultaneous_submissions_of_4_processes_are_one_run_and_19_ref
                 total += Counter(runs=said["runs"], refused=said["refused"])
             assert total == (Counter(runs=20) if wait else Counter(runs=1, refused=19))
             assert await e.states() == Counter(queued=total["runs"] * (number + 1))
-            assert len({run for resource, run in (await e.claims()).items() if resource in resources}) == 1
+            assert (
+                len({run for resource, run in (await e.claims()).items() if resource in resources})
+                == 1
+            )
         if wait:
             async with e.working():
                 await e.until_all_ended()
     say(f"n={rounds} rounds of {processes} × {times}")
 
 
-async def test_four_processes_that_tick_together_make_each_due_run_once(postgres_database: str, trials: Trials, say: Say) -> None:
+async def test_four_processes_that_tick_together_make_each_due_run_once(
+    postgres_database: str, trials: Trials, say: Say
+) -> None:
     processes, rounds, names, hour = 4, trials.of(20, 250), 5, 3_600
 
-    def never(_connection: Connection, _schedule: Schedule, _busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
+    def never(
+        _connection: Connection, _schedule: Schedule, _busy: Callable[[Sequence[str]], set[str]]
+    ) -> Submission | None:
         raise AssertionError
 
     async with engine(postgres_database) as e, actors() as other:
-        every = [Schedule(name=f"s{number}", kind="nothing", interval_s=10 * hour, params={}) for number in range(names)]
+        every = [
+            Schedule(name=f"s{number}", kind="nothing", interval_s=10 * hour, params={})
+            for number in range(names)
+        ]
         await SqlSchedules(e.database, never, dead_after_s=30).put(every)
         pids = [await other.start("tick", database_url=postgres_database) for _ in range(processes)]
         for number in range(rounds):
@@ -64,12 +80,18 @@ async def test_four_processes_that_tick_together_make_each_due_run_once(postgres
         await e.until(lambda: made(e, names * (rounds + 1)))
         await e.change("DELETE FROM schedule")
         said = [await other.heard(pid, "ticked") for pid in pids]
-        rows = await e.rows("SELECT job_name, count(*) AS n, count(DISTINCT task_id) AS different FROM run GROUP BY job_name")
-        assert {row["job_name"]: row["n"] for row in rows} == {one.name: rounds + 1 for one in every}
+        rows = await e.rows(
+            "SELECT job_name, count(*) AS n, count(DISTINCT task_id) AS different FROM run GROUP BY job_name"
+        )
+        assert {row["job_name"]: row["n"] for row in rows} == {
+            one.name: rounds + 1 for one in every
+        }
         assert all(row["n"] == row["different"] for row in rows)
         submitted = sum(one["submitted"] for one in said)
         assert submitted == names * (rounds + 1)
-    say(f"n={sum(one['ticks'] for one in said)} ticks, {submitted} runs, by process {[one['submitted'] for one in said]}")
+    say(
+        f"n={sum(one['ticks'] for one in said)} ticks, {submitted} runs, by process {[one['submitted'] for one in said]}"
+    )
 
 
 async def made(e: Engine, count: int) -> bool:

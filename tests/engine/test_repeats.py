@@ -21,10 +21,15 @@ _WEIGHT = 400
 _ALLOWED = int(_WEIGHT / 2 * SHARE)
 
 
-async def test_two_processes_take_no_more_than_the_share_of_one_minute_together(database_url: str) -> None:
+async def test_two_processes_take_no_more_than_the_share_of_one_minute_together(
+    database_url: str,
+) -> None:
     now = _MINUTE_0
     async with engine(database_url) as first, engine(database_url, migrated=False) as second:
-        both = [SqlRepeats(one.database, "binance", per_minute=_PER_MINUTE, clock=lambda: now) for one in (first, second)]
+        both = [
+            SqlRepeats(one.database, "binance", per_minute=_PER_MINUTE, clock=lambda: now)
+            for one in (first, second)
+        ]
         taken = await asyncio.gather(*(both[place % 2].take(7) for place in range(12)))
         assert sorted(taken) == [0, 0, 0, 0, 1, *[7] * 7]
         now += 59
@@ -37,7 +42,9 @@ async def test_two_processes_take_no_more_than_the_share_of_one_minute_together(
 async def test_a_provider_and_what_is_asked_again_of_it_are_shown_as_one(database_url: str) -> None:
     async with engine(database_url) as one:
         await SqlRepeats(one.database, "binance", per_minute=_PER_MINUTE).take(3)
-        assert await one.database.read(budgets_used) == [], "there is no provider yet of which it could be told"
+        assert await one.database.read(budgets_used) == [], (
+            "there is no provider yet of which it could be told"
+        )
         await SqlBudget(one.database, "binance").pause(500)
         [shown] = await one.database.read(budgets_used)
         assert shown.provider == "binance"
@@ -57,16 +64,22 @@ async def _make_holes(one: World, minutes: Sequence[int], due: Sequence[int]) ->
         start = running - ago * MINUTE
         rows.append(f"(1, {at(begin)}, {at(start)}, 'stored', 1, NULL, NULL, NULL, NULL, NULL)")
         asked = at(begin)
-        rows.append(f"(1, {at(start)}, {at(start + MINUTE)}, 'unconfirmed', 1, 1, {asked}, {asked}, 'binance', {at(NOW - since * MINUTE)})")
+        rows.append(
+            f"(1, {at(start)}, {at(start + MINUTE)}, 'unconfirmed', 1, 1, {asked}, {asked}, 'binance', {at(NOW - since * MINUTE)})"
+        )
         begin = start + MINUTE
     rows.append(f"(1, {at(begin)}, {at(running)}, 'stored', 1, NULL, NULL, NULL, NULL, NULL)")
     columns = "(series_id, start_time, end_time, state, run_id, asked, first_asked, last_asked, source, due_at)"
-    await one.app.database.write(lambda connection: connection.exec_driver_sql("DELETE FROM coverage"))
+    await one.app.database.write(
+        lambda connection: connection.exec_driver_sql("DELETE FROM coverage")
+    )
     insert = f"INSERT INTO coverage {columns} VALUES {', '.join(rows)}"
     await one.app.database.write(lambda connection: connection.exec_driver_sql(insert))
 
 
-async def test_a_run_with_many_scattered_gaps_looks_at_the_oldest_due_of_them_and_sends_a_request_for_each(database_url: str) -> None:
+async def test_a_run_with_many_scattered_gaps_looks_at_the_oldest_due_of_them_and_sends_a_request_for_each(
+    database_url: str,
+) -> None:
     holes = 3 * _ALLOWED
     async with world(database_url, binance_weight_per_minute=_WEIGHT) as one:
         await one.collect("BTCUSDT", limit=5)
@@ -79,5 +92,7 @@ async def test_a_run_with_many_scattered_gaps_looks_at_the_oldest_due_of_them_an
         left = {span.start for span in await one.spans() if span.state.value == "unconfirmed"}
         running = NOW - NOW % MINUTE
         oldest = sorted(range(holes), key=lambda place: -due[place])[:_ALLOWED]
-        assert left == {running - minutes[place] * MINUTE for place in range(holes) if place not in oldest}
+        assert left == {
+            running - minutes[place] * MINUTE for place in range(holes) if place not in oldest
+        }
         assert len(await one.exchange.asked()) == _ALLOWED + 1, "and one for the newest page"

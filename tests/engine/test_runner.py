@@ -70,7 +70,9 @@ ENDINGS: list[tuple[BaseException, str]] = [
 ]
 
 
-async def test_whatever_the_work_raises_is_recorded_and_nothing_is_held_by_an_ended_run(database_url: str) -> None:
+async def test_whatever_the_work_raises_is_recorded_and_nothing_is_held_by_an_ended_run(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         for error, state in ENDINGS:
             run = await started(e, "a", "b")
@@ -78,9 +80,13 @@ async def test_whatever_the_work_raises_is_recorded_and_nothing_is_held_by_an_en
                 await Runner(e.ledger, FAST).run(run, raising(error))
             row = await e.run_row(run.task_id)
             assert row["state"] == state, repr(error)
-            assert bool(row["error"]) == (state == "failed" or isinstance(error, RetryableError)), repr(error)
+            assert bool(row["error"]) == (state == "failed" or isinstance(error, RetryableError)), (
+                repr(error)
+            )
             assert (row["finished_at"] is not None) == (state != "queued"), repr(error)
-            assert set(await e.claims()) == ({"a", "b"} if state == "queued" else set()), repr(error)
+            assert set(await e.claims()) == ({"a", "b"} if state == "queued" else set()), repr(
+                error
+            )
             await e.change("DELETE FROM run_claim")
 
 
@@ -106,7 +112,12 @@ async def test_a_result_that_cannot_be_recorded_fails_the_run(database_url: str)
 
 async def test_an_error_of_any_text_is_recorded(database_url: str) -> None:
     async with engine(database_url) as e:
-        for text in ("a\0b", "half a character \ud800", "x" * 100_000, 'it\'s "broken"; DROP TABLE run; -- ☃ %s :name \\'):
+        for text in (
+            "a\0b",
+            "half a character \ud800",
+            "x" * 100_000,
+            'it\'s "broken"; DROP TABLE run; -- ☃ %s :name \\',
+        ):
             run = await started(e)
             with pytest.raises(ValueError, match=r".*"):
                 await Runner(e.ledger, FAST).run(run, raising(ValueError(text)))
@@ -151,7 +162,9 @@ async def test_a_retry_is_due_later_each_time_and_the_last_attempt_fails(databas
 
 
 async def due_in_s(e: Engine) -> float:
-    statement = "SELECT (next_try_at - (julianday('now') - 2440587.5) * 86400000) / 1000 AS s FROM run"
+    statement = (
+        "SELECT (next_try_at - (julianday('now') - 2440587.5) * 86400000) / 1000 AS s FROM run"
+    )
     if e.database.file is None:
         statement = "SELECT extract(epoch FROM next_try_at - clock_timestamp()) AS s FROM run"
     return float((await e.rows(statement))[0]["s"])
@@ -161,11 +174,15 @@ async def test_a_provider_that_says_how_long_is_not_asked_before(database_url: s
     async with engine(database_url) as e:
         run = await started(e)
         with pytest.raises(RateLimitedError):
-            await Runner(e.ledger, FAST).run(run, raising(RateLimitedError("banned", retry_after_s=500)))
+            await Runner(e.ledger, FAST).run(
+                run, raising(RateLimitedError("banned", retry_after_s=500))
+            )
         assert await due_in_s(e) > 495
 
 
-async def test_the_heart_beats_while_the_work_goes_on_and_nobody_takes_it_for_dead(database_url: str) -> None:
+async def test_the_heart_beats_while_the_work_goes_on_and_nobody_takes_it_for_dead(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         run, beats = await started(e), []
 
@@ -191,11 +208,15 @@ async def test_the_heart_beats_while_the_work_goes_on_and_nobody_takes_it_for_de
         assert (await e.run_row(run.task_id))["fence"] == 1
 
 
-async def test_a_heartbeat_that_the_database_does_not_take_does_not_end_the_run(database_url: str) -> None:
+async def test_a_heartbeat_that_the_database_does_not_take_does_not_end_the_run(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         run, held = await started(e), Held()
         ledger = FaultyLedger(e.ledger, {"heartbeat": [StoreUnavailableError("away")] * 3})
-        running = asyncio.create_task(Runner(ledger, RunnerOptions(heartbeat_s=0.02)).run(run, held))
+        running = asyncio.create_task(
+            Runner(ledger, RunnerOptions(heartbeat_s=0.02)).run(run, held)
+        )
         async with asyncio.timeout(PATIENCE_S):
             while ledger.calls["heartbeat"] < 5:
                 await asyncio.sleep(0.01)
@@ -204,7 +225,9 @@ async def test_a_heartbeat_that_the_database_does_not_take_does_not_end_the_run(
         assert (await e.run_row(run.task_id))["state"] == "succeeded"
 
 
-async def test_a_run_that_was_taken_over_stops_working_and_leaves_the_record_alone(database_url: str) -> None:
+async def test_a_run_that_was_taken_over_stops_working_and_leaves_the_record_alone(
+    database_url: str,
+) -> None:
     async with engine(database_url, dead_after_s=0.0) as e:
         run, held = await started(e), Held()
         with capture_logs() as logs:
@@ -215,11 +238,15 @@ async def test_a_run_that_was_taken_over_stops_working_and_leaves_the_record_alo
                 await running
         assert held.active == 0
         assert (await e.run_row(run.task_id))["state"] == "running"
-        assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["run was taken over by another worker"]
+        assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == [
+            "run was taken over by another worker"
+        ]
         await e.ledger.finish(again, RunEnd(state=RunState.SUCCEEDED))
 
 
-async def test_a_run_that_is_ended_with_its_job_is_told_as_cancelled_and_no_more(database_url: str) -> None:
+async def test_a_run_that_is_ended_with_its_job_is_told_as_cancelled_and_no_more(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         task_id = await e.submit(job_name="mine")
         [run] = await e.ledger.take(1, task_id=task_id)
@@ -227,13 +254,21 @@ async def test_a_run_that_is_ended_with_its_job_is_told_as_cancelled_and_no_more
         with capture_logs() as logs:
             running = asyncio.create_task(runner.run(run, held))
             await held.until_begun()
-            await e.database.write(lambda connection: end_job(connection, "mine", states=[RunState.RUNNING], why="its config was changed"))
+            await e.database.write(
+                lambda connection: end_job(
+                    connection, "mine", states=[RunState.RUNNING], why="its config was changed"
+                )
+            )
             runner.interrupt(run.id, Cancelled())
             with pytest.raises((Cancelled, FencedError)) as ended:
                 await running
         row = await e.run_row(task_id)
         assert (row["state"], row["error"]) == ("cancelled", "its config was changed")
-        told = ["run cancelled"] if isinstance(ended.value, Cancelled) else ["run was taken over by another worker"]
+        told = (
+            ["run cancelled"]
+            if isinstance(ended.value, Cancelled)
+            else ["run was taken over by another worker"]
+        )
         assert [entry["event"] for entry in logs if entry["event"] != "run started"] == told
 
 
@@ -243,11 +278,17 @@ async def test_a_run_that_goes_beyond_its_deadline_fails(database_url: str) -> N
         with pytest.raises(Exception, match=r"the run did not end within 0.1 s"):
             await Runner(e.ledger, RunnerOptions(deadline_s=0.1)).run(run, held)
         row = await e.run_row(run.task_id)
-        assert (row["state"], row["error"], held.active) == ("failed", "the run did not end within 0.1 s", 0)
+        assert (row["state"], row["error"], held.active) == (
+            "failed",
+            "the run did not end within 0.1 s",
+            0,
+        )
 
 
 @pytest.mark.parametrize("why", [Cancelled(), PutBack()])
-async def test_work_that_ends_at_the_moment_of_an_interruption_has_ended_by_itself(database_url: str, why: Cancelled | PutBack) -> None:
+async def test_work_that_ends_at_the_moment_of_an_interruption_has_ended_by_itself(
+    database_url: str, why: Cancelled | PutBack
+) -> None:
     async with engine(database_url) as e:
         run, runner = await started(e), Runner(e.ledger, FAST)
 
@@ -263,7 +304,9 @@ async def test_work_that_ends_at_the_moment_of_an_interruption_has_ended_by_itse
         assert (await e.run_row(run.task_id))["state"] == "failed"
 
 
-def interrupted_and_broken(runner: Runner, why: Cancelled | PutBack) -> Callable[[RunContext], Awaitable[Done]]:
+def interrupted_and_broken(
+    runner: Runner, why: Cancelled | PutBack
+) -> Callable[[RunContext], Awaitable[Done]]:
     async def work(context: RunContext) -> Done:
         runner.interrupt(context.run.id, why)
         raise ValueError("at once")
@@ -272,7 +315,9 @@ def interrupted_and_broken(runner: Runner, why: Cancelled | PutBack) -> Callable
 
 
 @pytest.mark.parametrize(("why", "state"), [(Cancelled(), "cancelled"), (PutBack(), "queued")])
-async def test_an_interruption_stops_the_work_after_the_page_that_is_being_written(database_url: str, why: Cancelled | PutBack, state: str) -> None:
+async def test_an_interruption_stops_the_work_after_the_page_that_is_being_written(
+    database_url: str, why: Cancelled | PutBack, state: str
+) -> None:
     async with engine(database_url) as e:
         runner, begun, pages = Runner(e.ledger, FAST), asyncio.Event(), []
 
@@ -303,21 +348,29 @@ async def test_an_interruption_stops_the_work_after_the_page_that_is_being_writt
 
 async def test_the_outcome_waits_for_a_database_that_is_away_for_a_while(database_url: str) -> None:
     async with engine(database_url) as e:
-        for method, work, state in (("finish", nothing, "succeeded"), ("finish", raising(ValueError()), "failed")):
+        for method, work, state in (
+            ("finish", nothing, "succeeded"),
+            ("finish", raising(ValueError()), "failed"),
+        ):
             run = await started(e)
             ledger = FaultyLedger(e.ledger, {method: [StoreUnavailableError("away")]})
             await asyncio.gather(Runner(ledger, FAST).run(run, work), return_exceptions=True)
             assert (await e.run_row(run.task_id))["state"] == state
         run = await started(e)
         ledger = FaultyLedger(e.ledger, {"requeue": [StoreUnavailableError("away")]})
-        await asyncio.gather(Runner(ledger, FAST).run(run, raising(SourceUnavailableError("out"))), return_exceptions=True)
+        await asyncio.gather(
+            Runner(ledger, FAST).run(run, raising(SourceUnavailableError("out"))),
+            return_exceptions=True,
+        )
         assert (await e.run_row(run.task_id))["state"] == "queued"
 
 
 async def test_an_outcome_whose_acknowledgement_was_lost_stands(database_url: str) -> None:
     async with engine(database_url) as e:
         run = await started(e)
-        await Runner(FaultyLedger(e.ledger, unheard={"finish": [StoreUnavailableError("cut")]}), FAST).run(run, nothing)
+        await Runner(
+            FaultyLedger(e.ledger, unheard={"finish": [StoreUnavailableError("cut")]}), FAST
+        ).run(run, nothing)
         assert (await e.run_row(run.task_id))["state"] == "succeeded"
         run = await started(e)
         ledger = FaultyLedger(e.ledger, unheard={"requeue": [StoreUnavailableError("cut")]})
@@ -333,10 +386,15 @@ async def test_the_error_of_the_work_is_not_hidden_by_one_of_the_record(database
         ledger = FaultyLedger(e.ledger, {"finish": [RuntimeError("something else")]})
         with capture_logs() as logs, pytest.raises(ValueError, match="the cause"):
             await Runner(ledger, FAST).run(run, raising(ValueError("the cause")))
-        assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["run failed", "the end of the run could not be recorded"]
+        assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
+            "run failed",
+            "the end of the run could not be recorded",
+        ]
 
 
-async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(database_url: str) -> None:
+async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(
+    database_url: str,
+) -> None:
     """As after a laptop was asleep: the executor takes over what it is still working on itself."""
     async with engine(database_url, dead_after_s=0.0) as e:
         first, held, runner = await started(e), Held(), Runner(e.ledger, FAST)
@@ -370,7 +428,9 @@ async def test_no_task_error_goes_unheard(database_url: str) -> None:
         runner = Runner(e.ledger, FAST)
         for number in range(4):
             run = await started(e)
-            interrupted: Callable[[RunContext], Awaitable[Outcome]] = interrupted_and_broken(runner, Cancelled())
+            interrupted: Callable[[RunContext], Awaitable[Outcome]] = interrupted_and_broken(
+                runner, Cancelled()
+            )
             work = [interrupted, broken_when_stopped, nothing, nothing][number]
             running = asyncio.create_task(runner.run(run, work))
             await asyncio.sleep(0.02)

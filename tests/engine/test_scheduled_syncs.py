@@ -36,11 +36,20 @@ async def test_a_due_config_syncs_its_account_behind_what_people_wait_for(seller
     await make_due(seller)
     assert (await seller.app.schedules.tick(50)).submitted == [config.job_id]
     await seller.until_idle()
-    [run] = await seller.rows("SELECT kind, state, priority, job_name FROM run WHERE kind = 'inventory_sync'")
+    [run] = await seller.rows(
+        "SELECT kind, state, priority, job_name FROM run WHERE kind = 'inventory_sync'"
+    )
     assert (run["state"], run["priority"], run["job_name"]) == ("succeeded", 10, config.job_id)
     await seller.check()
-    [log] = await seller.rows("SELECT symbol, exchange, status, records_collected FROM job_execution_logs WHERE job_name = 'collect_data_1'")
-    assert log == {"symbol": "shop", "exchange": "cardtrader", "status": "success", "records_collected": PRODUCTS}
+    [log] = await seller.rows(
+        "SELECT symbol, exchange, status, records_collected FROM job_execution_logs WHERE job_name = 'collect_data_1'"
+    )
+    assert log == {
+        "symbol": "shop",
+        "exchange": "cardtrader",
+        "status": "success",
+        "records_collected": PRODUCTS,
+    }
 
 
 async def test_a_schedule_goes_on_under_the_new_name_of_its_account(seller: Seller) -> None:
@@ -49,13 +58,19 @@ async def test_a_schedule_goes_on_under_the_new_name_of_its_account(seller: Sell
     await seller.app.database.write(lambda connection: connection.exec_driver_sql(rename))
     await make_due(seller)
     failed = (await seller.app.schedules.tick(50)).failed
-    assert "unknown account 'shop'; use one of by hand" in failed[config.job_id], "only a renaming by hand leaves a config behind"
+    assert "unknown account 'shop'; use one of by hand" in failed[config.job_id], (
+        "only a renaming by hand leaves a config behind"
+    )
 
 
-async def test_a_sync_that_goes_on_skips_the_turn_of_its_schedule(database_url: str, tmp_path: Path) -> None:
+async def test_a_sync_that_goes_on_skips_the_turn_of_its_schedule(
+    database_url: str, tmp_path: Path
+) -> None:
     async with seller_of(database_url, tmp_path, work=False) as seller:
         config = await seller.app.configs.add(SYNC)
-        await seller.app.ledger.start(await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id)))
+        await seller.app.ledger.start(
+            await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+        )
         await make_due(seller)
         ticked = await seller.app.schedules.tick(50)
         assert (ticked.submitted, ticked.skipped) == ([], [config.job_id])

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 HOUR = 3_600
 
 
-def plan(_connection: Connection, schedule: Schedule, _busy: Callable[[Sequence[str]], set[str]]) -> Submission | None:
+def plan(
+    _connection: Connection, schedule: Schedule, _busy: Callable[[Sequence[str]], set[str]]
+) -> Submission | None:
     """Nothing to claim unless the parameters say so; "broken" is a plan that fails."""
     if schedule.params.get("broken"):
         raise KeyError("exchange")
@@ -49,7 +51,9 @@ async def submitted(e: Engine) -> int:
     return int(row["n"])
 
 
-async def test_a_due_run_is_submitted_once_under_the_name_of_its_schedule(database_url: str) -> None:
+async def test_a_due_run_is_submitted_once_under_the_name_of_its_schedule(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         kept = schedules(e)
         await kept.put([every(300)])
@@ -61,7 +65,9 @@ async def test_a_due_run_is_submitted_once_under_the_name_of_its_schedule(databa
         assert [row["job_name"] for row in await e.rows("SELECT job_name FROM run")] == ["one"]
 
 
-async def test_a_long_sleep_is_made_up_for_by_one_run_and_the_old_rhythm_stays(database_url: str) -> None:
+async def test_a_long_sleep_is_made_up_for_by_one_run_and_the_old_rhythm_stays(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         kept = schedules(e)
         await kept.put([every(300)])
@@ -74,7 +80,9 @@ async def test_a_long_sleep_is_made_up_for_by_one_run_and_the_old_rhythm_stays(d
         assert 195 < ticked.next_in_s <= 200, "due at the same seconds of the hour as before"
 
 
-async def test_a_clock_that_is_set_back_by_an_hour_neither_storms_nor_silences(database_url: str) -> None:
+async def test_a_clock_that_is_set_back_by_an_hour_neither_storms_nor_silences(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         kept = schedules(e)
         await kept.put([every(300)])
@@ -86,7 +94,9 @@ async def test_a_clock_that_is_set_back_by_an_hour_neither_storms_nor_silences(d
         assert ticked.next_in_s is not None
         assert ticked.next_in_s <= 300
         await e.move("schedule", "next_run_at", 2)
-        assert (await kept.tick(50)).submitted == [], "a clock that is corrected by seconds starts nothing"
+        assert (await kept.tick(50)).submitted == [], (
+            "a clock that is corrected by seconds starts nothing"
+        )
 
 
 async def test_a_clock_that_is_set_forward_by_an_hour_makes_one_run(database_url: str) -> None:
@@ -100,7 +110,9 @@ async def test_a_clock_that_is_set_forward_by_an_hour_makes_one_run(database_url
         assert await submitted(e) == 2
 
 
-async def test_schedules_survive_a_restart_and_a_changed_interval_is_taken_over(database_url: str) -> None:
+async def test_schedules_survive_a_restart_and_a_changed_interval_is_taken_over(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         await schedules(e).put([every(300)])
         await schedules(e).tick(50)
@@ -114,7 +126,9 @@ async def test_schedules_survive_a_restart_and_a_changed_interval_is_taken_over(
         assert ticked.next_in_s <= 60
 
 
-async def test_a_schedule_whose_series_are_all_busy_is_skipped_and_says_so(database_url: str) -> None:
+async def test_a_schedule_whose_series_are_all_busy_is_skipped_and_says_so(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         kept = schedules(e)
         await kept.put([every(1, resource="r")])
@@ -122,7 +136,11 @@ async def test_a_schedule_whose_series_are_all_busy_is_skipped_and_says_so(datab
         with capture_logs() as logs:
             async with background(Scheduler(kept, check_interval_s=600, first_after_s=0).run()):
                 await e.until(lambda: asyncio.sleep(0, result=bool(logs)))
-        said = [entry for entry in logs if entry["event"] == "Data collection already running, skipping scheduled collection"]
+        said = [
+            entry
+            for entry in logs
+            if entry["event"] == "Data collection already running, skipping scheduled collection"
+        ]
         assert said[0]["job"] == "one"
         assert await submitted(e) == 1
         [row] = await e.rows("SELECT last_due_at, last_submitted_at FROM schedule")
@@ -130,7 +148,9 @@ async def test_a_schedule_whose_series_are_all_busy_is_skipped_and_says_so(datab
         assert row["last_submitted_at"] is None
 
 
-async def test_a_schedule_that_cannot_be_planned_does_not_stand_in_the_way_of_others_and_is_logged_once(database_url: str) -> None:
+async def test_a_schedule_that_cannot_be_planned_does_not_stand_in_the_way_of_others_and_is_logged_once(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         kept = schedules(e)
         await kept.put([every(HOUR, "bad", broken=True), every(HOUR, "good")])
@@ -165,15 +185,27 @@ class Faulty:
 
 
 async def test_the_scheduler_never_dies_and_says_once_that_it_cannot_read() -> None:
-    faulty = Faulty(StoreUnavailableError("away"), StoreUnavailableError("away"), RuntimeError("nobody expected this"))
+    faulty = Faulty(
+        StoreUnavailableError("away"),
+        StoreUnavailableError("away"),
+        RuntimeError("nobody expected this"),
+    )
     with capture_logs() as logs:
-        async with background(Scheduler(faulty, check_interval_s=0.01, first_after_s=0).run()), asyncio.timeout(60):
+        async with (
+            background(Scheduler(faulty, check_interval_s=0.01, first_after_s=0).run()),
+            asyncio.timeout(60),
+        ):
             await faulty.enough.wait()
-    assert [entry["event"] for entry in logs] == ["schedules cannot be read", "schedules can be read again"]
+    assert [entry["event"] for entry in logs] == [
+        "schedules cannot be read",
+        "schedules can be read again",
+    ]
 
 
 @pytest.mark.parametrize("ticks", range(5))
-async def test_the_scheduler_ends_when_it_is_told_to_also_when_a_schedule_changes_at_the_same_moment(ticks: int) -> None:
+async def test_the_scheduler_ends_when_it_is_told_to_also_when_a_schedule_changes_at_the_same_moment(
+    ticks: int,
+) -> None:
     faulty = Faulty()
     scheduler = Scheduler(faulty, check_interval_s=600, first_after_s=0)
     running = asyncio.create_task(scheduler.run())
@@ -202,7 +234,9 @@ class Counting:
         return await self.inner.tick(most)
 
 
-async def test_what_is_in_the_hands_of_another_process_is_not_asked_for_without_pause(postgres_database: str) -> None:
+async def test_what_is_in_the_hands_of_another_process_is_not_asked_for_without_pause(
+    postgres_database: str,
+) -> None:
     # The deadlines of the database are long here, since one transaction waits for the test.
     async with engine(postgres_database, timeout_s=PATIENCE_S) as e:
         kept = Counting(schedules(e))
@@ -229,7 +263,9 @@ async def test_what_is_in_the_hands_of_another_process_is_not_asked_for_without_
             await e.until(lambda: _counted(e, 1))
 
 
-async def test_many_loops_make_each_due_run_once(database_url: str, trials: Trials, say: Say) -> None:
+async def test_many_loops_make_each_due_run_once(
+    database_url: str, trials: Trials, say: Say
+) -> None:
     """4 loops and many ticks; what is due when is moved into the past at random, as after a sleep."""
     loops, rounds, ticks, names = 4, trials.of(3, 10), 25, 5
     chosen = random.Random(trials.seed)
@@ -240,7 +276,12 @@ async def test_many_loops_make_each_due_run_once(database_url: str, trials: Tria
             done = await asyncio.gather(*(_ticks(schedules(e), ticks) for _ in range(loops)))
             assert sum(done) == due, f"seed={trials.seed}"
             due = chosen.randint(1, names)
-            await e.move("schedule", "next_run_at", -11 * HOUR, f"id IN (SELECT id FROM schedule ORDER BY id LIMIT {due})")
+            await e.move(
+                "schedule",
+                "next_run_at",
+                -11 * HOUR,
+                f"id IN (SELECT id FROM schedule ORDER BY id LIMIT {due})",
+            )
         [row] = await e.rows("SELECT count(*) AS n, count(DISTINCT task_id) AS different FROM run")
         assert row["n"] == row["different"]
     say(f"n={rounds * loops * ticks} ticks, {row['n']} runs, seed={trials.seed}")
@@ -250,7 +291,9 @@ async def _ticks(kept: SqlSchedules, count: int) -> int:
     return sum([len((await kept.tick(3)).submitted) for _ in range(count)])
 
 
-async def test_a_thousand_schedules_that_are_due_at_once_are_all_submitted(database_url: str) -> None:
+async def test_a_thousand_schedules_that_are_due_at_once_are_all_submitted(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         await schedules(e).put([every(300, f"s{number}") for number in range(1_000)])
         async with background(Scheduler(schedules(e), check_interval_s=600, first_after_s=0).run()):

@@ -29,7 +29,9 @@ async def test_claims_are_all_or_nothing(database_url: str) -> None:
         assert await e.states() == {"queued": 1}, "a refused submission leaves no run"
 
 
-async def test_partly_overlapping_submissions_conflict_and_disjoint_ones_run_side_by_side(database_url: str) -> None:
+async def test_partly_overlapping_submissions_conflict_and_disjoint_ones_run_side_by_side(
+    database_url: str,
+) -> None:
     held = Held()
     async with engine(database_url) as e, e.working({"held": held}):
         await e.submit(A, B, kind="held")
@@ -47,8 +49,12 @@ async def test_a_resource_named_twice_is_no_conflict_with_itself(database_url: s
         assert set(await e.claims()) == {A, B}
 
 
-@pytest.mark.parametrize("ending", ["succeeds", "fails", "is cancelled", "dies", "is cancelled before it starts"])
-async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(database_url: str, ending: str) -> None:
+@pytest.mark.parametrize(
+    "ending", ["succeeds", "fails", "is cancelled", "dies", "is cancelled before it starts"]
+)
+async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(
+    database_url: str, ending: str
+) -> None:
     held = Held()
 
     async def work(run: object) -> object:
@@ -78,7 +84,9 @@ async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(database_u
                     held.let_go.set()
             row = await e.until_state(second, "succeeded")
             assert not row["waiting"]
-            expected = {"succeeds": "succeeded", "dies": "succeeded", "fails": "failed"}.get(ending, "cancelled")
+            expected = {"succeeds": "succeeded", "dies": "succeeded", "fails": "failed"}.get(
+                ending, "cancelled"
+            )
             assert (await e.run_row(first))["state"] == expected
         assert await e.claims() == {}
 
@@ -111,7 +119,9 @@ class _Done:
         return {}
 
 
-async def test_a_crowd_that_waits_for_one_series_does_not_keep_others_from_starting(database_url: str) -> None:
+async def test_a_crowd_that_waits_for_one_series_does_not_keep_others_from_starting(
+    database_url: str,
+) -> None:
     held = Held()
     async with engine(database_url) as e, e.working({"held": held}):
         await e.submit(A, kind="held")
@@ -126,7 +136,9 @@ async def test_a_crowd_that_waits_for_one_series_does_not_keep_others_from_start
         assert (await e.states())["queued"] == 70
 
 
-async def test_a_run_whose_turn_has_come_is_not_overtaken_by_a_later_submission(database_url: str) -> None:
+async def test_a_run_whose_turn_has_come_is_not_overtaken_by_a_later_submission(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         first = await e.submit(A)
         waiting = await e.submit(A, B, wait=True)
@@ -138,19 +150,29 @@ async def test_a_run_whose_turn_has_come_is_not_overtaken_by_a_later_submission(
         assert (await e.run_row(behind))["state"] == "queued"
 
 
-async def test_a_free_series_is_not_kept_for_a_run_that_still_waits_for_another_one(database_url: str) -> None:
+async def test_a_free_series_is_not_kept_for_a_run_that_still_waits_for_another_one(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         await e.submit(A)
         await e.submit(A, B, wait=True)
         await e.submit(B)
 
 
-async def test_the_best_priority_comes_first_and_of_equal_ones_the_oldest(database_url: str) -> None:
+async def test_the_best_priority_comes_first_and_of_equal_ones_the_oldest(
+    database_url: str,
+) -> None:
     seed = 20
     chosen = random.Random(seed)
-    wanted = [(chosen.choice([Priority.HIGH, Priority.MEDIUM, Priority.LOW]), chosen.random() < 0.3) for _ in range(60)]
+    wanted = [
+        (chosen.choice([Priority.HIGH, Priority.MEDIUM, Priority.LOW]), chosen.random() < 0.3)
+        for _ in range(60)
+    ]
     async with engine(database_url) as e:
-        submitted = [(priority, place, await e.submit(f"r{place}", priority=priority, wait=wait)) for place, (priority, wait) in enumerate(wanted)]
+        submitted = [
+            (priority, place, await e.submit(f"r{place}", priority=priority, wait=wait))
+            for place, (priority, wait) in enumerate(wanted)
+        ]
         taken = [run.task_id for _ in range(20) for run in await e.ledger.take(3)]
         assert taken == [task_id for _, _, task_id in sorted(submitted)], f"n=60 seed={seed}"
 
@@ -179,7 +201,9 @@ async def test_the_same_task_id_is_the_same_run_also_after_its_end(database_url:
         assert await e.states() == {"succeeded": 1}
 
 
-async def test_the_same_idempotency_key_is_the_same_run_and_refuses_another_request(database_url: str) -> None:
+async def test_the_same_idempotency_key_is_the_same_run_and_refuses_another_request(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         first = await e.submit(A, params={"limit": 5}, idempotency_key="k1")
         assert await e.submit(A, params={"limit": 5}, idempotency_key="k1") == first
@@ -219,7 +243,9 @@ async def test_cancelling_an_unknown_run_and_an_ended_one_is_refused(database_ur
             await e.ledger.cancel(task_id)
 
 
-async def test_random_submissions_never_share_a_series_and_all_come_to_an_end(database_url: str, say: Say) -> None:
+async def test_random_submissions_never_share_a_series_and_all_come_to_an_end(
+    database_url: str, say: Say
+) -> None:
     seed, n = 7, 60
     chosen = random.Random(seed)
     in_use: set[str] = set()
@@ -238,7 +264,12 @@ async def test_random_submissions_never_share_a_series_and_all_come_to_an_end(da
         for _ in range(n):
             resources = chosen.sample("abcdefgh", chosen.randint(1, 4))
             try:
-                await e.submit(*resources, kind="work", params={"resources": resources}, wait=chosen.random() < 0.6)
+                await e.submit(
+                    *resources,
+                    kind="work",
+                    params={"resources": resources},
+                    wait=chosen.random() < 0.6,
+                )
             except ConflictError:
                 refused += 1
         await e.until_all_ended()

@@ -41,15 +41,23 @@ _PATIENT: dict[str, Any] = {"dead_after_s": 600.0}
 async def table_of(e: Engine) -> list[tuple[object, ...]]:
     """All candles, without the run that wrote them."""
     columns = [column for column in candle.c if column.name not in {"run_id", "series_id"}]
-    wanted = select(instrument.c.native_symbol, series.c.timeframe, *columns).join(series, series.c.id == candle.c.series_id)
+    wanted = select(instrument.c.native_symbol, series.c.timeframe, *columns).join(
+        series, series.c.id == candle.c.series_id
+    )
     wanted = wanted.join(instrument, instrument.c.id == series.c.instrument_id)
     wanted = wanted.order_by(instrument.c.native_symbol, series.c.timeframe, candle.c.open_time)
-    return await e.database.read(lambda connection: [tuple(row) for row in connection.execute(wanted)])
+    return await e.database.read(
+        lambda connection: [tuple(row) for row in connection.execute(wanted)]
+    )
 
 
-async def check_against_an_undisturbed_one(e: Engine, exchange_url: str, symbols: list[str], folder: Path) -> int:
+async def check_against_an_undisturbed_one(
+    e: Engine, exchange_url: str, symbols: list[str], folder: Path
+) -> int:
     """Same table, same coverage, counters that say what is there; gives the rows."""
-    async with open_app(settings_for(f"sqlite:///{folder / 'undisturbed.db'}", exchange_url)) as app:
+    async with open_app(
+        settings_for(f"sqlite:///{folder / 'undisturbed.db'}", exchange_url)
+    ) as app:
         await collect_into(app, order(symbols))
         expected = await table_of(Engine(app.database, app.ledger))
     found = await table_of(e)
@@ -67,7 +75,9 @@ async def progressed(e: Engine, task_id: object, beyond: int = 0) -> bool:
     return bool(row["inserted"] > beyond)
 
 
-async def test_the_runs_of_killed_workers_are_taken_over_and_complete(postgres_database: str, tmp_path: Path, trials: Trials, say: Say) -> None:
+async def test_the_runs_of_killed_workers_are_taken_over_and_complete(
+    postgres_database: str, tmp_path: Path, trials: Trials, say: Say
+) -> None:
     drawn, chosen, again = trials.of(*_RANDOM_KILLS), random.Random(trials.seed), 0
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
         symbols = await c.symbols(20)
@@ -94,9 +104,13 @@ async def test_the_runs_of_killed_workers_are_taken_over_and_complete(postgres_d
             again += row["fence"] == 2
         n = len(_AT) + drawn
         assert await c.engine.states() == {"succeeded": n}
-        rows = await check_against_an_undisturbed_one(c.engine, c.exchange.url, symbols[: min(n + 1, 20)], tmp_path)
+        rows = await check_against_an_undisturbed_one(
+            c.engine, c.exchange.url, symbols[: min(n + 1, 20)], tmp_path
+        )
     assert again > len(_AT) - 1 + drawn / 3, "too few of the kills came in mid-run to show anything"
-    say(f"n={n} kills, {drawn} of them at random moments, {again} in mid-run, seed={trials.seed}, {rows} rows")
+    say(
+        f"n={n} kills, {drawn} of them at random moments, {again} in mid-run, seed={trials.seed}, {rows} rows"
+    )
 
 
 async def grown_old(e: Engine, task_id: object) -> None:
@@ -104,7 +118,9 @@ async def grown_old(e: Engine, task_id: object) -> None:
     await e.move("run", "heartbeat_at", -3_600, f"task_id = '{task_id}' AND state = 'running'")
 
 
-async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_up(postgres_database: str, tmp_path: Path, say: Say) -> None:
+async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_up(
+    postgres_database: str, tmp_path: Path, say: Say
+) -> None:
     n = 3
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
         symbols = await c.symbols(n + 1)
@@ -125,7 +141,9 @@ async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_u
             said = await workers.heard(sleeper, "stopped", task=str(task_id))
             # Its next write is refused, or its heartbeat is and ends the work.
             assert said["error"] in {"FencedError", "CancelledError"}
-            assert await c.engine.run_row(task_id) == ended, "the late worker has changed nothing of the run"
+            assert await c.engine.run_row(task_id) == ended, (
+                "the late worker has changed nothing of the run"
+            )
             for pid in (sleeper, other):
                 workers.signal(pid, signal.SIGTERM)
                 await workers.heard(pid, "gone")
@@ -133,7 +151,9 @@ async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_u
     say(f"n={n} stopped workers, {rows} rows, 0 stale commits")
 
 
-async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_crashes(postgres_database: str, tmp_path: Path, say: Say) -> None:
+async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_crashes(
+    postgres_database: str, tmp_path: Path, say: Say
+) -> None:
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
         symbols = await c.symbols(40)
         await let_through(c.exchange, 8)
@@ -168,12 +188,17 @@ async def let_through(exchange: Exchange, answers: int) -> None:
 
 def cut_all(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def crash(url: str) -> None:
     """Kill one session the hard way: the server ends all others, recovers from its log, and is away for as long as that takes."""
-    with psycopg.connect(url, autocommit=True) as one, psycopg.connect(url, autocommit=True) as other:
+    with (
+        psycopg.connect(url, autocommit=True) as one,
+        psycopg.connect(url, autocommit=True) as other,
+    ):
         os.kill(one.info.backend_pid, signal.SIGKILL)
         with contextlib.suppress(psycopg.Error):
             other.execute("SELECT pg_sleep(30)")
@@ -185,7 +210,9 @@ async def away(url: str) -> AsyncIterator[None]:
     server, _, name = url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
         try:
             yield
         finally:
@@ -201,7 +228,9 @@ async def reachable(e: Engine) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_taken_over(postgres_database: str) -> None:
+async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_taken_over(
+    postgres_database: str,
+) -> None:
     """Here the heartbeat grows old by itself."""
     async with collecting(postgres_database) as c, actors() as workers:
         symbols = await c.symbols(3)
@@ -219,15 +248,27 @@ async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_take
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
-async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(sqlite_database: str, tmp_path: Path, number: signal.Signals) -> None:
+async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(
+    sqlite_database: str, tmp_path: Path, number: signal.Signals
+) -> None:
     async with simulated(symbols=40) as exchange, actors() as workers:
         # "At once" is long before anybody would take it for dead.
         given = given_of(
-            sqlite_database, exchange.url, dead_after_s=100 * PATIENCE_S, request_deadline_s=2 * PATIENCE_S, request_idle_s=2 * PATIENCE_S
+            sqlite_database,
+            exchange.url,
+            dead_after_s=100 * PATIENCE_S,
+            request_deadline_s=2 * PATIENCE_S,
+            request_idle_s=2 * PATIENCE_S,
         )
         async with open_app(settings_for(sqlite_database, exchange.url)) as app:
-            symbols = [one.symbol for one in await (await app.of(MarketParts).sources.get("binance")).instruments() if one.status == "trading"][:8]
-            task_id = await app.ledger.submit(await app.of(MarketParts).runs.collection(order(symbols)))
+            symbols = [
+                one.symbol
+                for one in await (await app.of(MarketParts).sources.get("binance")).instruments()
+                if one.status == "trading"
+            ][:8]
+            task_id = await app.ledger.submit(
+                await app.of(MarketParts).runs.collection(order(symbols))
+            )
         await hang(exchange, after=4)
         first = await workers.start("work", **given)
         async with engine(sqlite_database, migrated=False) as e:
@@ -249,7 +290,9 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(sqlite_da
             await check_against_an_undisturbed_one(e, exchange.url, symbols, tmp_path)
 
 
-async def test_a_worker_ends_soon_when_it_is_told_to_and_nothing_is_left_running(postgres_database: str) -> None:
+async def test_a_worker_ends_soon_when_it_is_told_to_and_nothing_is_left_running(
+    postgres_database: str,
+) -> None:
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
         symbols = await c.symbols(6)
         # "Soon" is without waiting for what hangs.
@@ -261,7 +304,9 @@ async def test_a_worker_ends_soon_when_it_is_told_to_and_nothing_is_left_running
         workers.signal(worker, signal.SIGTERM)
         await workers.heard(worker, "gone")
         assert "running" not in await c.engine.states()
-        [row] = await c.engine.rows("SELECT sum(inserted) AS inserted, (SELECT count(*) FROM candle) AS stored FROM run")
+        [row] = await c.engine.rows(
+            "SELECT sum(inserted) AS inserted, (SELECT count(*) FROM candle) AS stored FROM run"
+        )
         assert int(row["inserted"]) == row["stored"]
         await c.exchange.faults()
         await workers.start("work", **c.given)
@@ -273,7 +318,9 @@ async def all_begun(e: Engine) -> bool:
     return (await e.states())["running"] == 5
 
 
-async def test_an_executor_of_this_process_survives_a_database_that_is_away(postgres_database: str) -> None:
+async def test_an_executor_of_this_process_survives_a_database_that_is_away(
+    postgres_database: str,
+) -> None:
     async with engine(postgres_database, timeout_s=2.0) as e:
         executor = e.executor(poll_s=0.05)
         async with background(executor.run()) as running:

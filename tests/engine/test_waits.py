@@ -79,7 +79,9 @@ class WatchedStore:
     def __post_init__(self) -> None:
         self.ready.set()
 
-    async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+    async def open_series(
+        self, context: RunContext, keys: Sequence[SeriesKey]
+    ) -> list[OpenedSeries]:
         return await self.opened.store.open_series(context, keys)
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
@@ -99,7 +101,9 @@ class WatchedContext(RunContext):
         self._store = store
 
     async def show(self, shown: Shown) -> None:
-        self._store.notes.append((shown.message, None if shown.work is None else shown.work.waiting_for))
+        self._store.notes.append(
+            (shown.message, None if shown.work is None else shown.work.waiting_for)
+        )
         if self._store.error is not None:
             raise self._store.error
         await super().show(shown)
@@ -123,13 +127,17 @@ class Waiting:
 
     def begin(self) -> asyncio.Task[Any]:
         options = CollectOptions(flush_s=0.0, look_at_waits_s=_OFTEN_S)
-        collection = Collection(self.source, self.store, WatchedContext(self.run, self.store), options)
+        collection = Collection(
+            self.source, self.store, WatchedContext(self.run, self.store), options
+        )
         wish = Wish(since=ORIGIN)
         return asyncio.create_task(collection.collect(CollectRequest(series=[key()], wish=wish)))
 
     async def work(self) -> dict[str, Any] | None:
         """What the record of the run says of its work."""
-        work = await self.store.opened.value("SELECT CAST(work AS TEXT) FROM run WHERE id = :id", id=self.run.id)
+        work = await self.store.opened.value(
+            "SELECT CAST(work AS TEXT) FROM run WHERE id = :id", id=self.run.id
+        )
         found: dict[str, Any] | None = None if work is None else json.loads(work)
         return found
 
@@ -142,7 +150,9 @@ class Waiting:
 @contextlib.asynccontextmanager
 async def waiting(url: str, *, page_limit: int = 10) -> AsyncIterator[Waiting]:
     async with opened(url) as store:
-        source = WaitingSource(candles(ORIGIN, _CANDLES), ORIGIN + _CANDLES * MINUTE - 1, page_limit=page_limit)
+        source = WaitingSource(
+            candles(ORIGIN, _CANDLES), ORIGIN + _CANDLES * MINUTE - 1, page_limit=page_limit
+        )
         source.clock_permit.set()
         yield Waiting(WatchedStore(store), source, await store.run())
 
@@ -166,7 +176,9 @@ async def test_a_wait_is_told_once_and_gone_when_it_is_over(under_way: Waiting) 
     source.wait = _LIMIT
     await under_way.until_waiting_for("binance's limit")
     await source.was_looked_at()
-    assert store.notes == [("Waiting for binance's limit (0/1)", "binance's limit")], "it is written when it changes, not at each look"
+    assert store.notes == [("Waiting for binance's limit (0/1)", "binance's limit")], (
+        "it is written when it changes, not at each look"
+    )
     assert under_way.told.waiting_until == int(_UNTIL * 1000)
     source.wait = _TOLD
     await under_way.until_waiting_for("binance to let requests in again")
@@ -261,7 +273,9 @@ async def test_a_run_that_was_taken_over_ends_while_it_waits(under_way: Waiting)
             await collecting
 
 
-async def test_a_wait_that_cannot_be_written_ends_the_run_like_a_page_that_cannot(sqlite_database: str) -> None:
+async def test_a_wait_that_cannot_be_written_ends_the_run_like_a_page_that_cannot(
+    sqlite_database: str,
+) -> None:
     async with waiting(sqlite_database) as one:
         one.store.error = StoreUnavailableError("away")
         one.source.wait = _LIMIT

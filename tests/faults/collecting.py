@@ -31,10 +31,14 @@ _FLUSH_ROWS = 1_000
 
 
 async def collect(database_url: str, exchange_url: str, since: int, symbols: list[str]) -> None:
-    settings = load_settings(database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=1_000_000)
+    settings = load_settings(
+        database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=1_000_000
+    )
     order = CollectOrder(symbols=symbols, timeframes=["1m"], since=since)
     async with open_app(settings) as app:
-        app.of(MarketParts).runs._options = replace(app.of(MarketParts).runs._options, flush_rows=_FLUSH_ROWS)
+        app.of(MarketParts).runs._options = replace(
+            app.of(MarketParts).runs._options, flush_rows=_FLUSH_ROWS
+        )
         say("open")
         app.of(MarketParts).runs._store = Telling(app.database)
         await collect_into(app, order)

@@ -52,7 +52,9 @@ class Victims:
             if not ending.done():
                 os.kill(int(pid), signal.SIGKILL)
         status, said = await ending
-        assert status == (0 if at == NEVER else -signal.SIGKILL) or (status == -signal.SIGKILL and after_s is not None)
+        assert status == (0 if at == NEVER else -signal.SIGKILL) or (
+            status == -signal.SIGKILL and after_s is not None
+        )
         return Ended(said, status != 0, time.monotonic() - began)
 
     async def _line(self, name: str | None = None) -> list[str]:
@@ -74,7 +76,9 @@ class Victims:
 async def victims(script: str, **environment: str) -> AsyncIterator[Victims]:
     """Those of a script beside this one; whoever is left at the end is gone with it."""
     path = str(Path(__file__).with_name(script))
-    parent = await start(path, stdin=PIPE, stderr=2, environment=os.environ | environment, own_session=True)
+    parent = await start(
+        path, stdin=PIPE, stderr=2, environment=os.environ | environment, own_session=True
+    )
     try:
         yield Victims(parent)
     finally:

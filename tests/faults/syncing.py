@@ -31,13 +31,22 @@ if TYPE_CHECKING:
 _LOOK_S = 0.02
 
 
-async def keep_in_step(database_url: str, marketplace_url: str, folder: str, key: str, account_id: int) -> None:
+async def keep_in_step(
+    database_url: str, marketplace_url: str, folder: str, key: str, account_id: int
+) -> None:
     """Go on with what an earlier process has left; only when nothing is left a new sync begins."""
-    settings = load_settings(database_url=database_url, cardtrader_url=marketplace_url, export_folder=folder, secret_key=key)
+    settings = load_settings(
+        database_url=database_url,
+        cardtrader_url=marketplace_url,
+        export_folder=folder,
+        secret_key=key,
+    )
     async with open_app(settings) as app:
         say("open")
         if not await unfinished(app):
-            await app.ledger.submit(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id)))
+            await app.ledger.submit(
+                await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id))
+            )
         async with app.working():
             while await unfinished(app):
                 await asyncio.sleep(_LOOK_S)
@@ -45,7 +54,9 @@ async def keep_in_step(database_url: str, marketplace_url: str, folder: str, key
 
 async def unfinished(app: App) -> int:
     """How many syncs have not ended."""
-    count = select(func.count()).where(runs.c.kind == INVENTORY_SYNC, runs.c.state.in_(["queued", "running"]))
+    count = select(func.count()).where(
+        runs.c.kind == INVENTORY_SYNC, runs.c.state.in_(["queued", "running"])
+    )
     return await app.database.read(lambda connection: int(connection.execute(count).scalar_one()))
 
 

@@ -21,7 +21,9 @@ _GOOD = f'[{ORIGIN},"1.0","2.0","0.5","1.5","7",{ORIGIN + MINUTE - 1},"8",3,"4",
 
 
 @contextlib.asynccontextmanager
-async def answering(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> AsyncIterator[BinanceSource]:
+async def answering(
+    body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> AsyncIterator[BinanceSource]:
     """A source whose exchange answers everything with `body`."""
 
     async def answer(_: web.Request) -> web.Response:
@@ -34,7 +36,9 @@ async def answering(body: bytes, *, status: int = 200, headers: dict[str, str] |
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         limits = HttpLimits(attempts=1, deadline_s=5)
-        async with BinanceSource(SourceConfig(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", http=limits)) as source:
+        async with BinanceSource(
+            SourceConfig(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", http=limits)
+        ) as source:
             yield source
     finally:
         await runner.cleanup()
@@ -79,15 +83,26 @@ async def test_a_time_in_text_or_with_a_point_is_that_time(opened: str) -> None:
     assert [row.open_time for row in refused.rejected] == [ORIGIN]
 
 
-@pytest.mark.parametrize(("given", "volume"), [('"12.5"', 12.5), ("12.5", 12.5), ("12", 12.0), ("null", None), ('"NaN"', None), ("-1", None)])
-async def test_one_volume_in_another_form_takes_none_of_the_others_away(given: str, volume: float | None) -> None:
-    body = f'[{{"symbol":"BTCUSDT","quoteVolume":{given}}},{{"symbol":"ETHUSDT","quoteVolume":"1.0"}}]'
+@pytest.mark.parametrize(
+    ("given", "volume"),
+    [('"12.5"', 12.5), ("12.5", 12.5), ("12", 12.0), ("null", None), ('"NaN"', None), ("-1", None)],
+)
+async def test_one_volume_in_another_form_takes_none_of_the_others_away(
+    given: str, volume: float | None
+) -> None:
+    body = (
+        f'[{{"symbol":"BTCUSDT","quoteVolume":{given}}},{{"symbol":"ETHUSDT","quoteVolume":"1.0"}}]'
+    )
     async with answering(body.encode()) as source:
-        assert await source.volumes() == {"ETHUSDT": 1.0} | ({} if volume is None else {"BTCUSDT": volume})
+        assert await source.volumes() == {"ETHUSDT": 1.0} | (
+            {} if volume is None else {"BTCUSDT": volume}
+        )
 
 
 @pytest.mark.parametrize("number", ["1.10", "100", "1e5", "NaN", "Infinity"])
-async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_and_never_rounded(number: str) -> None:
+async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_and_never_rounded(
+    number: str,
+) -> None:
     row = _GOOD.replace('"1.0"', number)
     answer = await answer_to(f"[{row}]")
     assert [candle.open for candle in answer.candles] in ([number], [])
@@ -118,7 +133,15 @@ async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: 
 
 
 @pytest.mark.parametrize(
-    "body", [b"{}", b"[]", b'{"serverTime":"soon"}', b'{"serverTime":null}', b'{"a":' * 50_000, b'{"serverTime":1,"a":' + b"[" * 100_000]
+    "body",
+    [
+        b"{}",
+        b"[]",
+        b'{"serverTime":"soon"}',
+        b'{"serverTime":null}',
+        b'{"a":' * 50_000,
+        b'{"serverTime":1,"a":' + b"[" * 100_000,
+    ],
 )
 async def test_a_clock_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
     async with answering(body) as source:
@@ -127,10 +150,19 @@ async def test_a_clock_that_makes_no_sense_is_an_error_that_can_be_retried(body:
 
 
 @pytest.mark.parametrize(
-    "header", [{}, {"Retry-After": "soon"}, {"Retry-After": "-5"}, {"Retry-After": "1.5"}, {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}]
+    "header",
+    [
+        {},
+        {"Retry-After": "soon"},
+        {"Retry-After": "-5"},
+        {"Retry-After": "1.5"},
+        {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"},
+    ],
 )
 @pytest.mark.parametrize("status", [429, 418])
-async def test_a_pause_without_a_readable_length_is_a_minute_and_not_none(status: int, header: dict[str, str]) -> None:
+async def test_a_pause_without_a_readable_length_is_a_minute_and_not_none(
+    status: int, header: dict[str, str]
+) -> None:
     async with answering(b"{}", status=status, headers=header) as source:
         with pytest.raises(RateLimitedError) as told:
             await source.server_time()

@@ -52,7 +52,9 @@ async def locked(database: Path) -> AsyncIterator[None]:
     assert await locker.communicate() == (b"", b"")
 
 
-async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_and_works_again_later(sqlite_database: str, tmp_path: Path) -> None:
+async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_and_works_again_later(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with opened(sqlite_database, timeout_s=1.0) as store:
         target, run = await store.target(), await store.run()
         await store.write(run, page(target, candles(ORIGIN, 5)))
@@ -64,7 +66,9 @@ async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_a
         await still_whole(store, 10)
 
 
-async def test_readers_of_a_locked_file_are_not_kept_waiting(sqlite_database: str, tmp_path: Path) -> None:
+async def test_readers_of_a_locked_file_are_not_kept_waiting(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with opened(sqlite_database) as store:
         locker = sqlite3.connect(tmp_path / "penstock.db", isolation_level=None)
         try:
@@ -74,16 +78,23 @@ async def test_readers_of_a_locked_file_are_not_kept_waiting(sqlite_database: st
             locker.close()
 
 
-async def test_a_full_disk_is_an_error_and_writing_resumes_when_there_is_space_again(sqlite_database: str) -> None:
+async def test_a_full_disk_is_an_error_and_writing_resumes_when_there_is_space_again(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         target, run = await store.target(), await store.run()
         await store.write(run, page(target, candles(ORIGIN, 5)))
         # SQLite's own limit of pages answers as a full disk does.
         pages = int(await store.value("PRAGMA page_count"))
-        with _writer_pragma(store, f"max_page_count = {pages}"), pytest.raises(StoreUnavailableError, match="full"):
+        with (
+            _writer_pragma(store, f"max_page_count = {pages}"),
+            pytest.raises(StoreUnavailableError, match="full"),
+        ):
             await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5_000)))
         await still_whole(store, 5)
-        assert (await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5_000)))).inserted == 5_000
+        assert (
+            await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5_000)))
+        ).inserted == 5_000
         await still_whole(store, 5_005)
 
 
@@ -129,11 +140,15 @@ async def test_a_copy_that_is_cut_is_an_error_that_can_be_retried_and_leaves_not
             with pytest.raises(StoreUnavailableError):
                 await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5_000)))
         await still_whole(store, 5)
-        assert (await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5_000)))).inserted == 5_000
+        assert (
+            await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5_000)))
+        ).inserted == 5_000
         await still_whole(store, 5_005)
 
 
-async def test_a_connection_killed_between_the_rows_and_the_commit_leaves_nothing(postgres_database: str) -> None:
+async def test_a_connection_killed_between_the_rows_and_the_commit_leaves_nothing(
+    postgres_database: str,
+) -> None:
     async with opened(postgres_database) as store:
         target, run = await store.target(), await store.run()
         engine = store.database.backend.writer
@@ -149,14 +164,20 @@ async def test_a_connection_killed_between_the_rows_and_the_commit_leaves_nothin
         assert (await store.write(run, page(target, candles(ORIGIN, 5)))).inserted == 5
 
 
-async def test_idle_connections_that_were_cut_are_replaced_without_an_error(postgres_database: str) -> None:
+async def test_idle_connections_that_were_cut_are_replaced_without_an_error(
+    postgres_database: str,
+) -> None:
     async with opened(postgres_database) as store:
         run = await store.run()
         end_backends(postgres_database)
-        assert (await store.write(run, page(await store.target(), candles(ORIGIN, 5)))).inserted == 5
+        assert (
+            await store.write(run, page(await store.target(), candles(ORIGIN, 5)))
+        ).inserted == 5
 
 
-async def test_a_lock_of_somebody_else_is_waited_for_no_longer_than_the_time_out(postgres_database: str) -> None:
+async def test_a_lock_of_somebody_else_is_waited_for_no_longer_than_the_time_out(
+    postgres_database: str,
+) -> None:
     async with opened(postgres_database, timeout_s=1) as store:
         run = await store.run()
         target = await store.target()

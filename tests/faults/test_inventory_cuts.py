@@ -27,14 +27,22 @@ if TYPE_CHECKING:
 
 _CUTS = (60, 1_000)
 _ROWS = 12
-_BODY = body_of([row(number, description='},{"id":1},{ ]', hub={"shelf": [{"id": 1}, {"id": 2}]}) for number in range(1, _ROWS + 1)])
+_BODY = body_of(
+    [
+        row(number, description='},{"id":1},{ ]', hub={"shelf": [{"id": 1}, {"id": 2}]})
+        for number in range(1, _ROWS + 1)
+    ]
+)
 _CHUNK = 700
 
 
 def on_the_wire(framing: str, *, packed: bool) -> tuple[bytes, int]:
     """A whole answer, and where its body begins."""
     body = gzip.compress(_BODY) if packed else _BODY
-    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + "Content-Encoding: gzip\r\n" * packed
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        + "Content-Encoding: gzip\r\n" * packed
+    )
     match framing:
         case "length":
             head += f"Content-Length: {len(body)}\r\n"
@@ -84,7 +92,9 @@ async def rows_read(account: CardTraderAccount) -> int:
 @contextlib.asynccontextmanager
 async def asking(cutter: Cutter) -> AsyncIterator[CardTraderAccount]:
     config = InventorySourceConfig(
-        base_url=f"http://127.0.0.1:{cutter.port}", http=HttpLimits(attempts=1), export=DownloadLimits(attempts=1, first_byte_s=20, idle_s=20)
+        base_url=f"http://127.0.0.1:{cutter.port}",
+        http=HttpLimits(attempts=1),
+        export=DownloadLimits(attempts=1, first_byte_s=20, idle_s=20),
     )
     async with CardTraderSource(config).account("demo") as account:
         yield account
@@ -100,14 +110,21 @@ async def test_cuts_anywhere_on_the_wire_are_all_noticed(
     whole, begin = on_the_wire(framing, packed=packed)
     chance = random.Random(f"{trials.seed} {framing} {packed}")
     edges = {0, 1, begin - 1, begin, begin + 1, *range(len(whole) - 12, len(whole))}
-    cuts = [*edges, *(chance.randrange(begin, len(whole)) for _ in range(trials.of(*_CUTS) - len(edges)))]
+    cuts = [
+        *edges,
+        *(chance.randrange(begin, len(whole)) for _ in range(trials.of(*_CUTS) - len(edges))),
+    ]
     cutter = Cutter()
     async with cutter.serving(), asking(cutter) as account:
         for cut in cuts:
             cutter.answer = whole[:cut]
             with pytest.raises(SourceUnavailableError):
-                pytest.fail(f"seed {trials.seed}: {await rows_read(account)} products of an answer that was cut at {cut} of {len(whole)} bytes")
+                pytest.fail(
+                    f"seed {trials.seed}: {await rows_read(account)} products of an answer that was cut at {cut} of {len(whole)} bytes"
+                )
         # Nothing but the cut was wrong with them.
         cutter.answer = whole
         assert await rows_read(account) == _ROWS
-    say(f"{framing}, gzip {packed}: seed {trials.seed}, n = {len(cuts)} cuts, 0 taken for the whole")
+    say(
+        f"{framing}, gzip {packed}: seed {trials.seed}, n = {len(cuts)} cuts, 0 taken for the whole"
+    )

@@ -35,7 +35,10 @@ async def stalled(shop: KeptShop, between: Valve) -> uuid.UUID:
     task_id = await shop.submit()
 
     async def begun() -> bool:
-        rows = await shop.rows("SELECT s.bytes FROM inventory_sync s JOIN run r ON r.id = s.run_id WHERE r.task_id = :task_id", task_id=str(task_id))
+        rows = await shop.rows(
+            "SELECT s.bytes FROM inventory_sync s JOIN run r ON r.id = s.run_id WHERE r.task_id = :task_id",
+            task_id=str(task_id),
+        )
         return bool(rows and rows[0]["bytes"])
 
     await shop.engine.until(begun)
@@ -49,11 +52,20 @@ async def until_idle(shop: KeptShop) -> None:
     await shop.engine.until(idle)
 
 
-async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(postgres_database: str, tmp_path: Path) -> None:
+async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(
+    postgres_database: str, tmp_path: Path
+) -> None:
     key, folder = new_key(), tmp_path / "exports"
     async with (
         seller_behind_a_valve() as (seller, between),
-        kept_shop(postgres_database, seller, folder, secret_key=key, heartbeat_s=600, max_concurrent_tasks=1) as shop,
+        kept_shop(
+            postgres_database,
+            seller,
+            folder,
+            secret_key=key,
+            heartbeat_s=600,
+            max_concurrent_tasks=1,
+        ) as shop,
     ):
         await nothing_to_look_up(shop.app)
         await shop.sync()
@@ -63,10 +75,15 @@ async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(pos
 
         async def taken_over() -> bool:
             # What the slow worker shows of itself counts as a heartbeat.
-            await shop.engine.move("run", "heartbeat_at", -3_600, f"task_id = '{task_id}' AND fence = 1")
+            await shop.engine.move(
+                "run", "heartbeat_at", -3_600, f"task_id = '{task_id}' AND fence = 1"
+            )
             return int((await shop.engine.run_row(task_id))["fence"]) == 2
 
-        async with open_app(shop_settings(postgres_database, seller, folder, secret_key=key)) as other, other.working():
+        async with (
+            open_app(shop_settings(postgres_database, seller, folder, secret_key=key)) as other,
+            other.working(),
+        ):
             await shop.engine.until(taken_over)
             run = await shop.ended(task_id)
             await shop.check(await seller.rows())
@@ -80,7 +97,9 @@ async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(pos
         await shop.check(await seller.rows())
 
 
-async def test_a_worker_that_has_lost_its_run_ends_and_writes_nothing_more(database_url: str, tmp_path: Path) -> None:
+async def test_a_worker_that_has_lost_its_run_ends_and_writes_nothing_more(
+    database_url: str, tmp_path: Path
+) -> None:
     key, folder = new_key(), tmp_path / "exports"
     async with seller_behind_a_valve() as (seller, between):
         async with kept_shop(database_url, seller, folder, secret_key=key, heartbeat_s=0.1) as shop:
@@ -88,16 +107,27 @@ async def test_a_worker_that_has_lost_its_run_ends_and_writes_nothing_more(datab
             await shop.sync()
             before = await shop.published()
             task_id = await stalled(shop, between)
-            await shop.engine.change("UPDATE run SET fence = fence + 1, message = 'theirs' WHERE task_id = :task_id", task_id=str(task_id))
+            await shop.engine.change(
+                "UPDATE run SET fence = fence + 1, message = 'theirs' WHERE task_id = :task_id",
+                task_id=str(task_id),
+            )
             await until_idle(shop)
             run = await shop.engine.run_row(task_id)
-            assert (run["state"], run["fence"], run["message"], run["error"]) == ("running", 2, "theirs", None)
+            assert (run["state"], run["fence"], run["message"], run["error"]) == (
+                "running",
+                2,
+                "theirs",
+                None,
+            )
             assert (await shop.shows(run)).state is None
             await shop.check(before)
             assert shop.left() == []
             await shop.engine.grow_old(task_id)
         # Nobody really has it, so whoever comes next goes on with it.
-        async with open_app(shop_settings(database_url, seller, folder, secret_key=key)) as app, app.working():
+        async with (
+            open_app(shop_settings(database_url, seller, folder, secret_key=key)) as app,
+            app.working(),
+        ):
             later = KeptShop(app, seller, shop.account_id, folder)
             assert (await later.ended(task_id))["state"] == "succeeded"
             await later.check(await seller.rows())

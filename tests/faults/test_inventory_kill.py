@@ -20,7 +20,15 @@ from penstock.app import open_app
 from penstock.store.database import Database, parse_url
 from tests.faults.killing import GROWN_OLD, Ended, Moments, victims
 from tests.faults.unlisted import nothing_to_look_up
-from tests.seller_builders import Rows, Seller, add_account, differing, published_rows, shop_settings, simulated_seller
+from tests.seller_builders import (
+    Rows,
+    Seller,
+    add_account,
+    differing,
+    published_rows,
+    shop_settings,
+    simulated_seller,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -62,7 +70,9 @@ class Left:
     folder: Path
 
     async def published(self) -> Rows:
-        return await self.database.read(lambda connection: published_rows(connection, self.account_id))
+        return await self.database.read(
+            lambda connection: published_rows(connection, self.account_id)
+        )
 
     async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:
         def query(connection: Connection) -> list[dict[str, Any]]:
@@ -72,11 +82,18 @@ class Left:
 
     async def unfinished(self) -> list[str]:
         """The tasks that have not ended."""
-        return [row["task_id"] for row in await self.rows(f"SELECT task_id FROM run WHERE {_SYNCS} AND state IN ('queued', 'running')")]
+        return [
+            row["task_id"]
+            for row in await self.rows(
+                f"SELECT task_id FROM run WHERE {_SYNCS} AND state IN ('queued', 'running')"
+            )
+        ]
 
     async def kept_whole(self) -> bool:
         """Whether the export of the sync that has not ended is all here."""
-        return any((self.folder / f"{task_id}.json.gz").exists() for task_id in await self.unfinished())
+        return any(
+            (self.folder / f"{task_id}.json.gz").exists() for task_id in await self.unfinished()
+        )
 
     async def grown_old(self) -> None:
         """On PostgreSQL a killed process counts as alive until its heartbeat is old."""
@@ -85,13 +102,23 @@ class Left:
 
     async def check_tidy(self) -> None:
         """Everything ended well, and nothing lies about any more."""
-        assert await self.rows(f"SELECT task_id, error FROM run WHERE {_SYNCS} AND state <> 'succeeded'") == []
+        assert (
+            await self.rows(
+                f"SELECT task_id, error FROM run WHERE {_SYNCS} AND state <> 'succeeded'"
+            )
+            == []
+        )
         assert await self.rows("SELECT * FROM run_claim WHERE resource LIKE 'account:%'") == []
         assert [path.name for path in self.folder.iterdir()] == []
         if self.database.file:
             assert [path.name for path in self.database.file.parent.glob("*.stage-*")] == []
         else:
-            assert await self.rows("SELECT relname FROM pg_class WHERE relname LIKE 'inventory_stage%' OR relname LIKE 'inventory_diff%'") == []
+            assert (
+                await self.rows(
+                    "SELECT relname FROM pg_class WHERE relname LIKE 'inventory_stage%' OR relname LIKE 'inventory_diff%'"
+                )
+                == []
+            )
 
 
 @contextlib.asynccontextmanager
@@ -129,12 +156,20 @@ class Tally:
 
     def said(self, seed: int, drawn: int) -> str:
         phases = ", ".join(f"{count} in {phase}" for phase, count in self.phases.items())
-        found = ", ".join(f"{count} times the {version} version" for version, count in self.versions.items())
+        found = ", ".join(
+            f"{count} times the {version} version" for version, count in self.versions.items()
+        )
         n = f"n = {self.phases.total()} kills, {drawn} of them at random moments of seed {seed} ({phases})"
         return f"{n}: {found}, 0 mixed; the kept export used again {self.used_again} times"
 
 
-async def one_kill(left: Left, seller: Seller, kill: Callable[[], Awaitable[Ended]], go_on: Callable[[], Awaitable[Ended]], tally: Tally) -> Met:
+async def one_kill(
+    left: Left,
+    seller: Seller,
+    kill: Callable[[], Awaitable[Ended]],
+    go_on: Callable[[], Awaitable[Ended]],
+    tally: Tally,
+) -> Met:
     """Kill one sync on its way to the next version, look at what is there, and let the next process go on."""
     before = await left.published()
     await seller.advance(**_EDITS)
@@ -155,7 +190,9 @@ async def one_kill(left: Left, seller: Seller, kill: Callable[[], Awaitable[Ende
     tally.used_again += met.kept
     assert differing(await left.published(), after) == {}
     for task_id in goes_on:
-        [run] = await left.rows("SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=task_id)
+        [run] = await left.rows(
+            "SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=task_id
+        )
         assert (run["state"], run["error"]) == ("succeeded", None)
     await left.check_tidy()
     return met
@@ -182,7 +219,13 @@ async def test_kill_9_never_leaves_a_mixed_inventory_and_the_next_start_brings_t
         async with left_in(database_url, account_id, folder) as left:
             assert differing(await left.published(), await seller.rows()) == {}
             for at, *expected in _AT:
-                met = await one_kill(left, seller, partial(processes.run, order, at=at), partial(processes.run, order), tally)
+                met = await one_kill(
+                    left,
+                    seller,
+                    partial(processes.run, order, at=at),
+                    partial(processes.run, order),
+                    tally,
+                )
                 assert [met.kept, met.version] == expected, at
             for _ in range(drawn):
                 await one_kill(left, seller, kill_at_random, partial(processes.run, order), tally)

@@ -14,11 +14,25 @@ import pytest_asyncio
 
 from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.errors import ConflictError, NotFoundError, PenstockError, RateLimitedError, SourceRefusedError, SourceUnavailableError
+from penstock.errors import (
+    ConflictError,
+    NotFoundError,
+    PenstockError,
+    RateLimitedError,
+    SourceRefusedError,
+    SourceUnavailableError,
+)
 from penstock.sources import cardtrader
 from tests.databases import DATABASES
 from tests.faults.unlisted import nothing_to_look_up
-from tests.seller_builders import KeptShop, Rows, differing, kept_shop, shop_settings, simulated_seller
+from tests.seller_builders import (
+    KeptShop,
+    Rows,
+    differing,
+    kept_shop,
+    shop_settings,
+    simulated_seller,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -42,10 +56,15 @@ def short_pauses() -> Any:  # noqa: ANN401 - a context manager
 
 
 @pytest_asyncio.fixture(params=DATABASES, scope="module", loop_scope="module")
-async def kept(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KeptShop]:
+async def kept(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[KeptShop]:
     folder = tmp_path_factory.mktemp("switches")
     with short_pauses(), databases.fresh(request.param, folder) as url:
-        async with simulated_seller(_PRODUCTS) as seller, kept_shop(url, seller, folder / "exports", run_retry_s=0.001) as opened:
+        async with (
+            simulated_seller(_PRODUCTS) as seller,
+            kept_shop(url, seller, folder / "exports", run_retry_s=0.001) as opened,
+        ):
             await nothing_to_look_up(opened.app)
             retry_soon(opened)
             await in_step(opened)
@@ -59,7 +78,9 @@ def retry_soon(shop: KeptShop) -> None:
 
 def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.MarkDecorator:
     """Cases of what comes over the wire: the database has no part in them, except in leaving a staging area early."""
-    pairs = [("sqlite", case) for case in cases] + [("postgresql", case) for case in also_on_postgresql]
+    pairs = [("sqlite", case) for case in cases] + [
+        ("postgresql", case) for case in also_on_postgresql
+    ]
     return pytest.mark.parametrize(("kept", "case"), pairs, indirect=["kept"])
 
 
@@ -101,7 +122,10 @@ _ARRIVALS: dict[str, list[Fault]] = {
     "wrapped": [{"name": "array"}],
     "with fields that nobody knows": [{"name": "bad_products", "kind": "unknown_field"}],
     **{
-        f"framed by {framing}{', packed' * packed}": [{"name": "framing", "kind": framing}, {"name": "gzip", "probability": int(packed)}]
+        f"framed by {framing}{', packed' * packed}": [
+            {"name": "framing", "kind": framing},
+            {"name": "gzip", "probability": int(packed)},
+        ]
         for framing in _FRAMINGS
         for packed in (False, True)
     },
@@ -113,8 +137,17 @@ async def test_however_an_export_arrives_it_is_published_at_once(shop: KeptShop,
     _, after = await edited(shop)
     await shop.seller.faults(*_ARRIVALS[case])
     run = await shop.sync()
-    assert (run["state"], run["attempt"], run["error"], await shop.seller.exports()) == ("succeeded", 1, None, 1)
-    assert (run["result"]["rows"], run["result"]["suspicions"], run["result"]["held"]) == (len(after), {}, False)
+    assert (run["state"], run["attempt"], run["error"], await shop.seller.exports()) == (
+        "succeeded",
+        1,
+        None,
+        1,
+    )
+    assert (run["result"]["rows"], run["result"]["suspicions"], run["result"]["held"]) == (
+        len(after),
+        {},
+        False,
+    )
     assert (await shop.shows(run)).state == "published"
     await shop.check(after)
     assert shop.left() == []
@@ -137,15 +170,21 @@ _PASSING: dict[str, list[Fault]] = {
     "429": [{"name": "rate_limit", "count": 1}],
     "503": [{"name": "server_error", "code": 503, "count": 1}],
 } | {
-    f"a cut, {framing}{', packed' * packed}{', hidden' * framed}": _cut(framing, packed=packed, framed=framed, at=at)
+    f"a cut, {framing}{', packed' * packed}{', hidden' * framed}": _cut(
+        framing, packed=packed, framed=framed, at=at
+    )
     for at, framing in zip((1_000, -1, 20_000), _FRAMINGS, strict=True)
     for packed in (False, True)
     for framed in (False, True)
 }
 
 
-@mostly_on_sqlite(_PASSING, "503", "a cut, length", "a cut, chunked, packed, hidden", "a cut, close, packed")
-async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published(shop: KeptShop, case: str) -> None:
+@mostly_on_sqlite(
+    _PASSING, "503", "a cut, length", "a cut, chunked, packed, hidden", "a cut, close, packed"
+)
+async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published(
+    shop: KeptShop, case: str
+) -> None:
     _, after = await edited(shop)
     await shop.seller.faults(*_PASSING[case])
     run = await shop.sync()
@@ -159,12 +198,32 @@ async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published
 
 _LASTING: dict[str, tuple[list[Fault], type[PenstockError], str]] = {
     "HTML with 502": ([{"name": "server_error", "code": 502}], SourceUnavailableError, "HTTP 502"),
-    "HTML with 200": ([{"name": "html", "status": 200}], SourceUnavailableError, "the export is an HTML page"),
+    "HTML with 200": (
+        [{"name": "html", "status": 200}],
+        SourceUnavailableError,
+        "the export is an HTML page",
+    ),
     "404, not ready": ([{"name": "not_ready"}], SourceUnavailableError, "Data is not ready"),
-    "429": ([{"name": "rate_limit"}], RateLimitedError, "Too many requests: max 200 requests per 10 seconds"),
-    "a cut, length": ([{"name": "cut", "at": 70_000}, {"name": "framing", "kind": "length"}], SourceUnavailableError, "the answer was cut"),
-    "a cut, chunked": ([{"name": "cut", "at": -1}, {"name": "framing", "kind": "chunked"}], SourceUnavailableError, "the answer was cut"),
-    "a cut, close": ([{"name": "cut", "at": 70_000}, {"name": "framing", "kind": "close"}], SourceUnavailableError, "the export was cut"),
+    "429": (
+        [{"name": "rate_limit"}],
+        RateLimitedError,
+        "Too many requests: max 200 requests per 10 seconds",
+    ),
+    "a cut, length": (
+        [{"name": "cut", "at": 70_000}, {"name": "framing", "kind": "length"}],
+        SourceUnavailableError,
+        "the answer was cut",
+    ),
+    "a cut, chunked": (
+        [{"name": "cut", "at": -1}, {"name": "framing", "kind": "chunked"}],
+        SourceUnavailableError,
+        "the answer was cut",
+    ),
+    "a cut, close": (
+        [{"name": "cut", "at": 70_000}, {"name": "framing", "kind": "close"}],
+        SourceUnavailableError,
+        "the export was cut",
+    ),
     "a cut, packed": (
         [{"name": "cut", "at": -4}, {"name": "framing", "kind": "close"}, {"name": "gzip"}],
         SourceUnavailableError,
@@ -174,7 +233,9 @@ _LASTING: dict[str, tuple[list[Fault], type[PenstockError], str]] = {
 
 
 @mostly_on_sqlite(_LASTING, "HTML with 502", "a cut, length", "a cut, packed")
-async def test_what_does_not_pass_fails_the_sync_with_its_reason_and_what_was_published_stays(shop: KeptShop, case: str) -> None:
+async def test_what_does_not_pass_fails_the_sync_with_its_reason_and_what_was_published_stays(
+    shop: KeptShop, case: str
+) -> None:
     faults, error, says = _LASTING[case]
     before, _ = await edited(shop)
     await shop.seller.faults(*faults)
@@ -195,21 +256,37 @@ _REFUSED: dict[str, Fault] = {
 
 
 @mostly_on_sqlite(_REFUSED, "401")
-async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(shop: KeptShop, case: str) -> None:
+async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(
+    shop: KeptShop, case: str
+) -> None:
     before, _ = await edited(shop)
     await shop.seller.faults(_REFUSED[case])
     run = await shop.sync()
     assert (run["state"], run["attempt"], await shop.seller.exports()) == ("failed", 1, 1)
-    assert (run["result"], SourceRefusedError.exit_code) == ({"error_codes": {"source_refused": 1}}, 3)
+    assert (run["result"], SourceRefusedError.exit_code) == (
+        {"error_codes": {"source_refused": 1}},
+        3,
+    )
     assert "give it a new one" in run["error"]
     await shop.check(before)
     assert shop.left() == []
 
 
 @pytest.mark.parametrize("where", ["the first byte", "the middle"])
-async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(sqlite_database: str, tmp_path: Path, where: str) -> None:
-    silent = {"name": "hang"} if where == "the first byte" else {"name": "slow", "bytes": 50_000, "pause_ms": 600_000}
-    limits = {"export_first_byte_s": _SHORT_S, "export_idle_s": _SHORT_S, "run_retry_s": 0.001, "secret_key": new_key()}
+async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(
+    sqlite_database: str, tmp_path: Path, where: str
+) -> None:
+    silent = (
+        {"name": "hang"}
+        if where == "the first byte"
+        else {"name": "slow", "bytes": 50_000, "pause_ms": 600_000}
+    )
+    limits = {
+        "export_first_byte_s": _SHORT_S,
+        "export_idle_s": _SHORT_S,
+        "run_retry_s": 0.001,
+        "secret_key": new_key(),
+    }
     async with simulated_seller(_PRODUCTS) as seller:
         async with kept_shop(sqlite_database, seller, tmp_path / "exports", **limits) as shop:
             retry_soon(shop)
@@ -217,17 +294,32 @@ async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(sqli
             run = await shop.sync()
             assert (run["state"], run["attempt"]) == ("failed", 2)
             assert run["result"] == {"error_codes": {"source_unavailable": 1}}
-            setting = "PENSTOCK_EXPORT_FIRST_BYTE_S" if where == "the first byte" else "PENSTOCK_EXPORT_IDLE_S"
+            setting = (
+                "PENSTOCK_EXPORT_FIRST_BYTE_S"
+                if where == "the first byte"
+                else "PENSTOCK_EXPORT_IDLE_S"
+            )
             assert f"nothing came for {_SHORT_S:g} s ({setting})" in run["error"]
             assert await shop.published() == {}
         # On a busy machine the proper answer too can be missing for so short a time: it is asked for until it is there.
-        async with open_app(shop_settings(sqlite_database, seller, tmp_path / "exports", run_attempts=100, **limits)) as app, app.working():
+        async with (
+            open_app(
+                shop_settings(
+                    sqlite_database, seller, tmp_path / "exports", run_attempts=100, **limits
+                )
+            ) as app,
+            app.working(),
+        ):
             later = KeptShop(app, seller, shop.account_id, tmp_path / "exports")
             retry_soon(later)
             await nothing_to_look_up(app, seller)
             await seller.faults(silent | {"count": 1})
             run = await later.sync()
-            assert (run["state"], run["attempt"], await seller.exports()) == ("succeeded", run["attempt"], run["attempt"])
+            assert (run["state"], run["attempt"], await seller.exports()) == (
+                "succeeded",
+                run["attempt"],
+                run["attempt"],
+            )
             assert run["attempt"] >= 2
             await later.check(await seller.rows())
             assert later.left() == []
@@ -236,7 +328,10 @@ async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(sqli
 # ── Rows that cannot be read ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("kind", "reason"), [("malformed", "malformed"), ("missing_id", "malformed"), ("broken_json", "unreadable")])
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("malformed", "malformed"), ("missing_id", "malformed"), ("broken_json", "unreadable")],
+)
 async def test_a_row_that_is_none_is_kept_aside_with_its_text_and_what_has_no_id_keeps_all_from_being_gone(
     shop: KeptShop, kind: str, reason: str
 ) -> None:
@@ -249,13 +344,22 @@ async def test_a_row_that_is_none_is_kept_aside_with_its_text_and_what_has_no_id
     missing = before.keys() - after.keys()
     assert missing
     gone = missing if kind == "malformed" else set()
-    assert (counts["rejected"], counts["gone"], "nothing is marked as gone" in run["result"]["unread"]) == (1, len(gone), not gone)
-    [refused] = await shop.rows("SELECT reason, detail, raw, product_id FROM product_quarantine WHERE run_id = :run", run=run["id"])
+    assert (
+        counts["rejected"],
+        counts["gone"],
+        "nothing is marked as gone" in run["result"]["unread"],
+    ) == (1, len(gone), not gone)
+    [refused] = await shop.rows(
+        "SELECT reason, detail, raw, product_id FROM product_quarantine WHERE run_id = :run",
+        run=run["id"],
+    )
     assert (refused["reason"], refused["product_id"] in {bad, None}) == (reason, True)
     assert after[bad]["name_en"][:5] in refused["raw"]
     assert refused["detail"]
     readable = {number: row for number, row in after.items() if number != bad}
-    await shop.check({number: one for number, one in (before | readable).items() if number not in gone})
+    await shop.check(
+        {number: one for number, one in (before | readable).items() if number not in gone}
+    )
 
 
 # ── What has to be decided ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,13 +376,20 @@ _STRANGE: dict[str, tuple[Fault, set[str]]] = {
 strange = pytest.mark.parametrize(("twist", "reasons"), _STRANGE.values(), ids=_STRANGE.keys())
 
 
-async def held(shop: KeptShop, twist: Fault, reasons: set[str]) -> tuple[dict[str, Any], Rows, Rows]:
+async def held(
+    shop: KeptShop, twist: Fault, reasons: set[str]
+) -> tuple[dict[str, Any], Rows, Rows]:
     """A sync that is held, what is published, and what the export held."""
     before, _ = await edited(shop)
     await shop.seller.faults({"name": "bad_products"} | twist)
     run = await shop.sync()
     result = run["result"]
-    assert (run["state"], run["attempt"], result["held"], set(result["suspicions"])) == ("succeeded", 1, True, reasons)
+    assert (run["state"], run["attempt"], result["held"], set(result["suspicions"])) == (
+        "succeeded",
+        1,
+        True,
+        reasons,
+    )
     assert result["message"] == f"Held: {' '.join(result['suspicions'].values())}"
     shown = await shop.shows(run)
     assert (shown.state, set(shown.suspicions)) == ("held", reasons)
@@ -298,14 +409,20 @@ async def check_diff(shop: KeptShop, run: dict[str, Any], before: Rows, after: R
             continue
         was = applied.get(row.product_id, {})
         assert (row.product_id in before) == (row.kind == "changed")
-        assert all(value == [was[name], told[name]] for name, value in row.changes.items() if row.kind == "changed" and name in was)
+        assert all(
+            value == [was[name], told[name]]
+            for name, value in row.changes.items()
+            if row.kind == "changed" and name in was
+        )
         applied[row.product_id] = told
     assert differing(applied, after) == {}
     assert counts == {name: run["result"]["counts"][name] for name in counts}
 
 
 @strange
-async def test_what_is_strange_is_held_readable_and_published_when_it_is_approved(shop: KeptShop, twist: Fault, reasons: set[str]) -> None:
+async def test_what_is_strange_is_held_readable_and_published_when_it_is_approved(
+    shop: KeptShop, twist: Fault, reasons: set[str]
+) -> None:
     run, before, after = await held(shop, twist, reasons)
     await check_diff(shop, run, before, after)
     await shop.store.approve(run["id"])
@@ -315,11 +432,17 @@ async def test_what_is_strange_is_held_readable_and_published_when_it_is_approve
         await shop.store.approve(run["id"])
 
 
-some_strange = pytest.mark.parametrize(("twist", "reasons"), [_STRANGE["an id twice"], _STRANGE["30 percent fewer"]], ids=["duplicate", "fewer"])
+some_strange = pytest.mark.parametrize(
+    ("twist", "reasons"),
+    [_STRANGE["an id twice"], _STRANGE["30 percent fewer"]],
+    ids=["duplicate", "fewer"],
+)
 
 
 @some_strange
-async def test_what_is_rejected_changes_nothing(shop: KeptShop, twist: Fault, reasons: set[str]) -> None:
+async def test_what_is_rejected_changes_nothing(
+    shop: KeptShop, twist: Fault, reasons: set[str]
+) -> None:
     run, before, _ = await held(shop, twist, reasons)
     await shop.store.reject(run["id"])
     await shop.check(before)
@@ -329,7 +452,9 @@ async def test_what_is_rejected_changes_nothing(shop: KeptShop, twist: Fault, re
 
 
 @some_strange
-async def test_a_newer_sync_takes_the_place_of_a_held_one(shop: KeptShop, twist: Fault, reasons: set[str]) -> None:
+async def test_a_newer_sync_takes_the_place_of_a_held_one(
+    shop: KeptShop, twist: Fault, reasons: set[str]
+) -> None:
     run, before, _ = await held(shop, twist, reasons)
     newer = await shop.sync(dry_run=True)
     assert (newer["result"]["held"], set(newer["result"]["suspicions"])) == (False, reasons)
@@ -343,8 +468,13 @@ async def test_a_newer_sync_takes_the_place_of_a_held_one(shop: KeptShop, twist:
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "another_seller"])
-async def test_a_strange_first_import_is_held_too(database_url: str, tmp_path: Path, kind: str) -> None:
-    async with simulated_seller(_PRODUCTS) as seller, kept_shop(database_url, seller, tmp_path / "exports") as shop:
+async def test_a_strange_first_import_is_held_too(
+    database_url: str, tmp_path: Path, kind: str
+) -> None:
+    async with (
+        simulated_seller(_PRODUCTS) as seller,
+        kept_shop(database_url, seller, tmp_path / "exports") as shop,
+    ):
         await nothing_to_look_up(shop.app, seller)
         await seller.faults({"name": "bad_products", "kind": kind})
         run = await shop.sync()
@@ -364,7 +494,10 @@ async def test_a_strange_first_import_is_held_too(database_url: str, tmp_path: P
 async def test_stock_that_is_sold_while_the_export_is_written_is_published_as_it_was_sent_and_put_right_by_the_next_sync(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with simulated_seller(_PRODUCTS) as seller, kept_shop(database_url, seller, tmp_path / "exports") as shop:
+    async with (
+        simulated_seller(_PRODUCTS) as seller,
+        kept_shop(database_url, seller, tmp_path / "exports") as shop,
+    ):
         await nothing_to_look_up(shop.app, seller)
         await shop.sync()
         await seller.faults({"name": "sold", "percent": 30, "count": 1})
@@ -381,14 +514,22 @@ async def test_stock_that_is_sold_while_the_export_is_written_is_published_as_it
 
 
 @pytest.mark.parametrize("percent", [0.5, 20, 100])
-async def test_what_changed_between_two_exports_is_what_is_written(shop: KeptShop, percent: float) -> None:
+async def test_what_changed_between_two_exports_is_what_is_written(
+    shop: KeptShop, percent: float
+) -> None:
     before = await shop.published()
     version = await shop.seller.advance(changed=percent, returned=50)
     after = await shop.seller.rows(version)
     changed = {number for number in before if before[number] != after[number]}
     returned = after.keys() - before.keys()
     counts = (run := await shop.sync())["result"]["counts"]
-    assert (counts["changed"], counts["returned"] + counts["new"], counts["gone"]) == (len(changed), len(returned), 0)
-    noted = await shop.rows("SELECT product_id FROM product_history WHERE run_id = :run", run=run["id"])
+    assert (counts["changed"], counts["returned"] + counts["new"], counts["gone"]) == (
+        len(changed),
+        len(returned),
+        0,
+    )
+    noted = await shop.rows(
+        "SELECT product_id FROM product_history WHERE run_id = :run", run=run["id"]
+    )
     assert {row["product_id"] for row in noted} == changed | returned
     await shop.check(after)

@@ -15,7 +15,14 @@ import pytest
 
 from penstock.domains.inventory import make_inventory_runs, make_inventory_source
 from penstock.domains.parts import http_limits
-from penstock.errors import FencedError, NotFoundError, RetryableError, SourceRefusedError, SourceUnavailableError, StoreUnavailableError
+from penstock.errors import (
+    FencedError,
+    NotFoundError,
+    RetryableError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+)
 from penstock.http.governor import LocalBudget
 from penstock.inventory.runs import SyncOrder, SyncResult
 from penstock.inventory.sync import INVENTORY_SYNC, Phase
@@ -54,7 +61,9 @@ class Shop:
             "export_folder": self.folder,
         }
         settings = load_settings(**(hasty | given))
-        source = make_inventory_source(settings, http_limits(settings), lambda _name, window_s: LocalBudget(window_s=window_s))
+        source = make_inventory_source(
+            settings, http_limits(settings), lambda _name, window_s: LocalBudget(window_s=window_s)
+        )
         return make_inventory_runs(settings, source, self.store)
 
     async def sync(self, run: Run | None = None, **given: Any) -> SyncResult:
@@ -75,7 +84,9 @@ class Shop:
         await self.admin("POST", "accounts/demo/versions", changes)
 
     async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
-        async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:
+        async with self.session.request(
+            method, f"{self.url}/simulator/{path}", json=body
+        ) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
@@ -94,12 +105,16 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    settings = SimulatorSettings(symbols=2, accounts=(f"demo:{PRODUCTS}",), expansions=2, limits=False)
+    settings = SimulatorSettings(
+        symbols=2, accounts=(f"demo:{PRODUCTS}",), expansions=2, limits=False
+    )
     async with running(settings) as url, aiohttp.ClientSession() as session:
         yield Shop(url, session, tmp_path / "exports")
 
 
-async def test_a_sync_publishes_the_whole_export_and_a_second_one_finds_nothing_changed(shop: Shop) -> None:
+async def test_a_sync_publishes_the_whole_export_and_a_second_one_finds_nothing_changed(
+    shop: Shop,
+) -> None:
     result = await shop.sync()
     await shop.check()
     assert (result.counts.new, result.rows, result.held) == (PRODUCTS, PRODUCTS, False)
@@ -113,8 +128,14 @@ async def test_a_sync_publishes_the_whole_export_and_a_second_one_finds_nothing_
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-async def test_an_export_is_whole_under_each_framing(shop: Shop, framing: str, *, packed: bool) -> None:
-    await shop.faults({"name": "framing", "kind": framing}, {"name": "gzip", "probability": int(packed)}, {"name": "array"})
+async def test_an_export_is_whole_under_each_framing(
+    shop: Shop, framing: str, *, packed: bool
+) -> None:
+    await shop.faults(
+        {"name": "framing", "kind": framing},
+        {"name": "gzip", "probability": int(packed)},
+        {"name": "array"},
+    )
     await shop.sync()
     await shop.check()
 
@@ -122,11 +143,21 @@ async def test_an_export_is_whole_under_each_framing(shop: Shop, framing: str, *
 @pytest.mark.parametrize("framed", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-async def test_cuts_under_each_framing_are_noticed_and_nothing_is_compared(shop: Shop, framing: str, *, packed: bool, framed: bool) -> None:
+async def test_cuts_under_each_framing_are_noticed_and_nothing_is_compared(
+    shop: Shop, framing: str, *, packed: bool, framed: bool
+) -> None:
     chance = random.Random(f"{framing} {packed} {framed}")
-    for at in (0, -1, -2, *(chance.randrange(1_000, 150_000) for _ in range(5)), *(-chance.randrange(3, 3_000) for _ in range(5))):
+    for at in (
+        0,
+        -1,
+        -2,
+        *(chance.randrange(1_000, 150_000) for _ in range(5)),
+        *(-chance.randrange(3, 3_000) for _ in range(5)),
+    ):
         cut = {"name": "cut", "at": at, "framed": framed}
-        await shop.faults(cut, {"name": "framing", "kind": framing}, {"name": "gzip", "probability": int(packed)})
+        await shop.faults(
+            cut, {"name": "framing", "kind": framing}, {"name": "gzip", "probability": int(packed)}
+        )
         with pytest.raises(SourceUnavailableError):
             await shop.sync()
         assert shop.store.compared == 0
@@ -146,7 +177,9 @@ async def test_cuts_under_each_framing_are_noticed_and_nothing_is_compared(shop:
     ],
     ids=range(7),
 )
-async def test_an_answer_that_is_no_export_ends_the_sync_with_the_right_reason(shop: Shop, fault: dict[str, Any], error: type[Exception]) -> None:
+async def test_an_answer_that_is_no_export_ends_the_sync_with_the_right_reason(
+    shop: Shop, fault: dict[str, Any], error: type[Exception]
+) -> None:
     await shop.faults(fault, {"name": "gzip"})
     with pytest.raises(error):
         await shop.sync(export_first_byte_s=0.5 if fault["name"] == "hang" else _PATIENCE_S)
@@ -181,7 +214,9 @@ async def test_a_dry_run_and_a_suspicious_export_are_kept_and_publish_nothing(sh
     await shop.check()
 
 
-async def test_the_progress_goes_through_all_phases_and_ends_with_what_came_of_it(shop: Shop) -> None:
+async def test_the_progress_goes_through_all_phases_and_ends_with_what_came_of_it(
+    shop: Shop,
+) -> None:
     await shop.faults({"name": "throttle", "bytes_per_s": 2_000_000})
     await shop.sync()
     shown = shop.store.shown
@@ -193,7 +228,9 @@ async def test_the_progress_goes_through_all_phases_and_ends_with_what_came_of_i
     assert all(one.eta_seconds is not None for one in coming)
 
 
-async def test_a_run_in_other_hands_ends_at_its_next_progress_and_publishes_nothing(shop: Shop) -> None:
+async def test_a_run_in_other_hands_ends_at_its_next_progress_and_publishes_nothing(
+    shop: Shop,
+) -> None:
     await shop.faults({"name": "slow", "bytes": 1_000, "pause_ms": 1_000})
     shop.store.refuses_progress = FencedError("this run was taken over")
     with pytest.raises(FencedError):
@@ -212,7 +249,9 @@ async def test_a_database_that_does_not_take_the_progress_does_not_end_the_sync(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-async def test_a_start_after_a_whole_export_uses_it_again_and_asks_for_none(shop: Shop, *, packed: bool) -> None:
+async def test_a_start_after_a_whole_export_uses_it_again_and_asks_for_none(
+    shop: Shop, *, packed: bool
+) -> None:
     await shop.faults({"name": "gzip", "probability": int(packed)})
     task_id = uuid.uuid4()
     shop.store.fails = StoreUnavailableError("the database is gone")
@@ -225,7 +264,9 @@ async def test_a_start_after_a_whole_export_uses_it_again_and_asks_for_none(shop
     assert (result.rows, await shop.exports(), shop.files()) == (PRODUCTS, 1, [])
 
 
-async def test_another_run_or_another_machine_asks_for_an_export_of_its_own(shop: Shop, tmp_path: Path) -> None:
+async def test_another_run_or_another_machine_asks_for_an_export_of_its_own(
+    shop: Shop, tmp_path: Path
+) -> None:
     task_id = uuid.uuid4()
     shop.store.fails = StoreUnavailableError("the database is gone")
     with pytest.raises(StoreUnavailableError):
@@ -237,7 +278,9 @@ async def test_another_run_or_another_machine_asks_for_an_export_of_its_own(shop
 
 
 @pytest.mark.parametrize("damage", [b"", b"no gzip", None])
-async def test_a_kept_export_that_is_damaged_is_thrown_away_and_asked_for_again(shop: Shop, damage: bytes | None) -> None:
+async def test_a_kept_export_that_is_damaged_is_thrown_away_and_asked_for_again(
+    shop: Shop, damage: bytes | None
+) -> None:
     run = a_run()
     shop.store.fails = StoreUnavailableError("the database is gone")
     with pytest.raises(StoreUnavailableError):
@@ -261,7 +304,9 @@ async def test_what_an_ended_process_left_of_an_unfinished_export_is_not_used(sh
     assert await shop.exports() == 1
 
 
-async def test_what_nobody_needs_any_more_is_swept_away_and_what_is_young_is_left_alone(shop: Shop) -> None:
+async def test_what_nobody_needs_any_more_is_swept_away_and_what_is_young_is_left_alone(
+    shop: Shop,
+) -> None:
     shop.folder.mkdir()
     for name in ("old.json.gz", "old.1.part", "old.txt", "young.json.gz"):
         (shop.folder / name).write_bytes(b"")
@@ -282,7 +327,9 @@ async def test_a_cancelled_sync_leaves_no_half_file(shop: Shop) -> None:
     assert shop.files() == []
 
 
-async def test_a_folder_that_takes_no_files_does_not_stop_a_sync(shop: Shop, tmp_path: Path) -> None:
+async def test_a_folder_that_takes_no_files_does_not_stop_a_sync(
+    shop: Shop, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     await shop.sync(export_folder=tmp_path / "file" / "exports")
     await shop.check()
@@ -298,7 +345,9 @@ async def test_a_sync_that_fails_for_good_keeps_nothing(shop: Shop) -> None:
 # ── How much of it is in memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_slow_database_holds_up_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_database_holds_up_the_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = asyncio.Event()
     add = StagedRows.add
 
@@ -325,6 +374,10 @@ async def test_a_slow_database_holds_up_the_download(tmp_path: Path, monkeypatch
 
 async def test_an_order_is_a_run_that_holds_its_account(shop: Shop) -> None:
     submission = await shop.runs().sync(SyncOrder(account_id=1, dry_run=True))
-    assert (submission.kind, list(submission.resources), submission.params["dry_run"]) == (INVENTORY_SYNC, ["account:1"], True)
+    assert (submission.kind, list(submission.resources), submission.params["dry_run"]) == (
+        INVENTORY_SYNC,
+        ["account:1"],
+        True,
+    )
     with pytest.raises(NotFoundError):
         await shop.runs().sync(SyncOrder(account_id=2))

@@ -62,7 +62,9 @@ async def check_whole(one: World, killed: Ended) -> None:
     """What was reported is there, and what is there is whole: rows, counters and coverage agree."""
     runs = await one.read("SELECT inserted + updated AS written FROM run ORDER BY id DESC LIMIT 1")
     assert sum(run["written"] for run in runs) >= reported(killed)
-    [total] = await one.read("SELECT (SELECT coalesce(sum(inserted), 0) FROM run) AS counted, (SELECT count(*) FROM candle) AS stored")
+    [total] = await one.read(
+        "SELECT (SELECT coalesce(sum(inserted), 0) FROM run) AS counted, (SELECT count(*) FROM candle) AS stored"
+    )
     assert total["counted"] == total["stored"]
     for symbol in _SYMBOLS:
         await one.check_coverage(symbol)
@@ -76,7 +78,9 @@ async def resumed(one: World) -> None:
         while await one.read("SELECT * FROM run_claim"):
             await asyncio.sleep(0.02)
     for run in left:
-        [ended] = await one.read("SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=run["task_id"])
+        [ended] = await one.read(
+            "SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=run["task_id"]
+        )
         assert (ended["state"], ended["error"], ended["fence"] >= 2) == ("succeeded", None, True)
 
 
@@ -101,7 +105,9 @@ async def check_complete(one: World, undisturbed: dict[str, list[list[Any]]]) ->
 
 
 @pytest.fixture(params=DATABASES)
-def fresh(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Callable[[contextlib.ExitStack, str], str]:
+def fresh(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
+) -> Callable[[contextlib.ExitStack, str], str]:
     """Gives the URL of one more database."""
 
     def database(stack: contextlib.ExitStack, name: str) -> str:
@@ -118,8 +124,14 @@ async def test_kill_9_loses_nothing_reported_leaves_nothing_half_written_and_the
     at_moments, at_random = list[Ended](), list[Ended]()
     with contextlib.ExitStack() as stack:
         # Slow answers make the pages come one after the other, as from an exchange.
-        async with simulated() as exchange, victims("collecting.py", PENSTOCK_REQUEST_CONCURRENCY="1") as processes:
-            undisturbed = {symbol: await exchange.rows(symbol, "1m", since_of(_KILLS_A_ROUND)) for symbol in _SYMBOLS}
+        async with (
+            simulated() as exchange,
+            victims("collecting.py", PENSTOCK_REQUEST_CONCURRENCY="1") as processes,
+        ):
+            undisturbed = {
+                symbol: await exchange.rows(symbol, "1m", since_of(_KILLS_A_ROUND))
+                for symbol in _SYMBOLS
+            }
             await exchange.faults({"name": "latency", "ms": 20})
             calm = await processes.run(order_of(fresh(stack, "undisturbed"), exchange, since_of(1)))
             moments = Moments(random.Random(trials.seed), calm.lived_s)
@@ -130,7 +142,9 @@ async def test_kill_9_loses_nothing_reported_leaves_nothing_half_written_and_the
                     if number == 0:
                         at_moments.append(killed := await processes.run(order, at=at))
                     else:
-                        at_random.append(killed := await processes.run(order, after_s=moments.draw()))
+                        at_random.append(
+                            killed := await processes.run(order, after_s=moments.draw())
+                        )
                         moments.learn(killed)
                     async with looking(url, exchange) as one:
                         await check_whole(one, killed)

@@ -177,9 +177,16 @@ async def test_a_server_that_falls_silent_is_an_error_in_time_and_works_again_wh
         if moment in _NEW:
             store.database.backend.writer.dispose()
         given: list[int] = []
-        event.listen(store.database.backend.writer, "do_connect", lambda *told: given.append(told[3]["connect_timeout"]), insert=True)
+        event.listen(
+            store.database.backend.writer,
+            "do_connect",
+            lambda *told: given.append(told[3]["connect_timeout"]),
+            insert=True,
+        )
         black_hole.swallow(MOMENTS[moment])
-        writing = asyncio.create_task(store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5))))
+        writing = asyncio.create_task(
+            store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5)))
+        )
         await until(black_hole.swallowed.wait)
         clock.advance(_DEADLINE_S - 0.01)
         await turns()
@@ -192,7 +199,11 @@ async def test_a_server_that_falls_silent_is_an_error_in_time_and_works_again_wh
         assert set(given) <= {_CONNECT_S}
         assert len(given) <= 1, "beyond the deadline it tries no second time"
         black_hole.speak()
-        assert await store.value("SELECT count(*) AS n FROM candle") == await store.value("SELECT sum(inserted) AS n FROM run") == 5
+        assert (
+            await store.value("SELECT count(*) AS n FROM candle")
+            == await store.value("SELECT sum(inserted) AS n FROM run")
+            == 5
+        )
         assert (await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5)))).inserted == 5
 
 
@@ -202,7 +213,12 @@ async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         run = await store.run()
         black_hole.swallow()
-        waiting = [asyncio.ensure_future(store.value("SELECT 1 AS n") if number % 2 else store.ledger.heartbeat(run)) for number in range(60)]
+        waiting = [
+            asyncio.ensure_future(
+                store.value("SELECT 1 AS n") if number % 2 else store.ledger.heartbeat(run)
+            )
+            for number in range(60)
+        ]
         await until(black_hole.swallowed.wait)
         statements = store.database.statements
         clock.advance(_DEADLINE_S + 0.01)
@@ -216,7 +232,9 @@ async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_
         await store.ledger.heartbeat(run)
 
 
-async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(database_behind: str, black_hole: BlackHole, clock: Clock) -> None:
+async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(
+    database_behind: str, black_hole: BlackHole, clock: Clock
+) -> None:
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         run = await store.run()
         black_hole.swallow()
@@ -245,7 +263,10 @@ async def test_a_query_without_an_end_is_ended(database_url: str, clock: Clock) 
             await until_done(asking, clock=clock)
         # PostgreSQL ends it by its own clock.
         await until_done(asking)
-        with pytest.raises(StoreUnavailableError, match="interrupted" if store.database.file else "statement timeout"):
+        with pytest.raises(
+            StoreUnavailableError,
+            match="interrupted" if store.database.file else "statement timeout",
+        ):
             await asking
         assert await store.value("SELECT 1 AS n") == 1
 
@@ -276,7 +297,9 @@ class Work:
         return self.let_go.wait(_PATIENCE_S)
 
 
-async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(sqlite_database: str, clock: Clock) -> None:
+async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(
+    sqlite_database: str, clock: Clock
+) -> None:
     async with opened(sqlite_database, timeout_s=_TIMEOUT_S) as store:
         # Each one within the deadline, both together not.
         first, second = Work(), Work()

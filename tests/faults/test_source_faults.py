@@ -10,7 +10,12 @@ import pytest
 
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
-from penstock.errors import RateLimitedError, RunFailedError, RunUnavailableError, SourceUnavailableError
+from penstock.errors import (
+    RateLimitedError,
+    RunFailedError,
+    RunUnavailableError,
+    SourceUnavailableError,
+)
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.runs import CollectOrder
 from penstock.script import collect_into
@@ -38,7 +43,11 @@ _PATIENCE_S, _SHORT_S = 60.0, 1.0
 async def asking(database_url: str, exchange: Exchange, **settings: Any) -> AsyncIterator[World]:
     """An application over the exchange."""
     async with open_app(
-        settings_for(database_url, exchange.url, **({"request_deadline_s": _PATIENCE_S, "request_idle_s": _PATIENCE_S} | settings))
+        settings_for(
+            database_url,
+            exchange.url,
+            **({"request_deadline_s": _PATIENCE_S, "request_idle_s": _PATIENCE_S} | settings),
+        )
     ) as app:
         yield World(app, exchange)
 
@@ -98,7 +107,9 @@ UNAVAILABLE = [
 
 
 def named(fault: Fault) -> str:
-    return "-".join(str(value) for name, value in fault.items() if name not in {"path", "location", "pause_ms"})
+    return "-".join(
+        str(value) for name, value in fault.items() if name not in {"path", "location", "pause_ms"}
+    )
 
 
 def deadline_for(fault: Fault) -> float:
@@ -106,7 +117,9 @@ def deadline_for(fault: Fault) -> float:
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
-async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tried_later(sqlite_database: str, fault: Fault) -> None:
+async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tried_later(
+    sqlite_database: str, fault: Fault
+) -> None:
     async with simulated() as exchange:
         async with asking(sqlite_database, exchange, request_deadline_s=deadline_for(fault)) as one:
             await exchange.faults(fault)
@@ -122,9 +135,13 @@ async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tri
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
-async def test_an_answer_that_fails_once_is_of_no_consequence(sqlite_database: str, fault: Fault) -> None:
+async def test_an_answer_that_fails_once_is_of_no_consequence(
+    sqlite_database: str, fault: Fault
+) -> None:
     # Of the attempts a proper answer needs one, but on a busy machine it too can miss a short deadline.
-    async with world(sqlite_database, request_deadline_s=deadline_for(fault), request_attempts=20) as one:
+    async with world(
+        sqlite_database, request_deadline_s=deadline_for(fault), request_attempts=20
+    ) as one:
         await one.exchange.faults(fault | {"count": 1})
         report = await collect(one)
         assert len(await one.exchange.asked()) >= 2
@@ -157,14 +174,22 @@ async def test_a_huge_answer_is_not_taken_into_memory(sqlite_database: str) -> N
 
 # Without its list of symbols nothing is begun; without its clock a run is, and fails.
 @pytest.mark.parametrize(("path", "runs"), [("time", 3), ("exchangeInfo", 0)])
-async def test_the_other_answers_of_the_exchange_may_fail_too(sqlite_database: str, path: str, runs: int) -> None:
+async def test_the_other_answers_of_the_exchange_may_fail_too(
+    sqlite_database: str, path: str, runs: int
+) -> None:
     async with world(sqlite_database) as one:
-        for fault in ({"name": "server_error"}, {"name": "html", "status": 200}, {"name": "truncated", "variant": "json"}):
+        for fault in (
+            {"name": "server_error"},
+            {"name": "html", "status": 200},
+            {"name": "truncated", "variant": "json"},
+        ):
             await one.exchange.faults(fault | {"path": path})
             with pytest.raises(SourceUnavailableError):
                 await collect(one)
         assert await one.stored() == []
-        assert [row["state"] for row in await one.read("SELECT state FROM run")] == ["failed"] * runs
+        assert [row["state"] for row in await one.read("SELECT state FROM run")] == [
+            "failed"
+        ] * runs
         await one.exchange.faults()
         await collect(one)
         await assert_healed(one)
@@ -174,12 +199,19 @@ async def test_the_other_answers_of_the_exchange_may_fail_too(sqlite_database: s
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "ban"])
-async def test_not_one_request_is_sent_before_the_providers_pause_is_over(sqlite_database: str, name: str) -> None:
+async def test_not_one_request_is_sent_before_the_providers_pause_is_over(
+    sqlite_database: str, name: str
+) -> None:
     async with world(sqlite_database, request_concurrency=1) as one:
         await one.exchange.faults(klines(name, retry_after=1, after=1, count=1))
         report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
         asked = await one.exchange.asked()
-        assert [request["status"] for request in asked] == [200, 429 if name == "rate_limit" else 418, 200, 200]
+        assert [request["status"] for request in asked] == [
+            200,
+            429 if name == "rate_limit" else 418,
+            200,
+            200,
+        ]
         assert asked[2]["at"] - asked[1]["at"] >= 1
         assert report.result.failures == {}
         await assert_healed(one, "BTCUSDT", "ETHUSDT", "BNBUSDT")
@@ -199,7 +231,9 @@ async def test_a_pause_holds_for_all_requests_that_go_side_by_side(sqlite_databa
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "ban"])
-async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(sqlite_database: str, name: str) -> None:
+async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(
+    sqlite_database: str, name: str
+) -> None:
     async with world(sqlite_database, request_concurrency=1) as one:
         await one.exchange.faults(klines(name, retry_after=120))
         with pytest.raises(RunUnavailableError, match="HTTP 4"):
@@ -209,7 +243,9 @@ async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(s
             assert await one.spans(symbol) == [Span(START, RUNNING, FAILED)]
 
 
-async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attempt(sqlite_database: str) -> None:
+async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attempt(
+    sqlite_database: str,
+) -> None:
     async with world(sqlite_database, request_attempts=2) as one:
         await one.exchange.faults(klines("rate_limit", retry_after=1))
         with pytest.raises(RunUnavailableError):
@@ -250,7 +286,9 @@ ROWS = {"BTCUSDT": 0, "ETHUSDT": 7, "BNBUSDT": -1}
 
 
 @pytest.mark.parametrize("kind", REASONS)
-async def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_stored(database_url: str, kind: str) -> None:
+async def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_stored(
+    database_url: str, kind: str
+) -> None:
     async with world(database_url) as one:
         for symbol, row in ROWS.items():
             proper = await one.exchange.rows(symbol, "1m", START)
@@ -258,14 +296,21 @@ async def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_stored(da
             report = await one.collect(symbol, limit=20)
             assert await refused(one, symbol) == [REASONS[kind]], symbol
             lost = set() if kind == "duplicate" else {proper[row][0]}
-            assert await one.table(symbol) == [values for values in proper if values[0] not in lost], symbol
+            assert await one.table(symbol) == [
+                values for values in proper if values[0] not in lost
+            ], symbol
             assert report.result.rejected == {f"{symbol} 1m": 1}
-            assert ((await one.last_run())["state"], (await one.last_run())["rejected"]) == ("succeeded", 1)
+            assert ((await one.last_run())["state"], (await one.last_run())["rejected"]) == (
+                "succeeded",
+                1,
+            )
             await one.check_coverage(symbol)
             await assert_healed(one, symbol)
 
 
-async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_again(database_url: str) -> None:
+async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_again(
+    database_url: str,
+) -> None:
     async with world(database_url) as one:
         for symbol, row in ROWS.items():
             await one.exchange.faults(klines("bad_rows", kind="out_of_order", row=row))
@@ -282,14 +327,19 @@ async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_ag
 
 
 @pytest.mark.parametrize("kind", ["nan", "microseconds", "future", "high_below_low"])
-async def test_bad_rows_in_every_page_of_a_long_range_spoil_neither_the_pages_nor_the_ends(database_url: str, kind: str) -> None:
+async def test_bad_rows_in_every_page_of_a_long_range_spoil_neither_the_pages_nor_the_ends(
+    database_url: str, kind: str
+) -> None:
     since = RUNNING - 2_500 * MINUTE
     async with world(database_url) as one:
         await one.exchange.faults(klines("bad_rows", kind=kind, row=0))
         await one.collect("BTCUSDT", since=since)
         await one.check_coverage()
         spans = await one.spans()
-        assert (min(span.start for span in spans), max(span.end for span in spans)) == (since, RUNNING)
+        assert (min(span.start for span in spans), max(span.end for span in spans)) == (
+            since,
+            RUNNING,
+        )
         assert {span.state for span in spans} == {STORED, REJECTED}
         await one.exchange.faults()
         await one.collect("BTCUSDT")
@@ -308,26 +358,41 @@ async def test_the_same_bad_row_in_two_runs_is_kept_once(database_url: str) -> N
         assert kept[0]["reason"] == "negative"
         assert '"-1.00000000"' in kept[0]["raw"]
         # Refused twice, it is due in a minute; the clock stands still.
-        await collect_into(one.app, CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
+        await collect_into(
+            one.app,
+            CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True),
+        )
         await assert_healed(one)
 
 
-async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement(database_url: str) -> None:
+async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement(
+    database_url: str,
+) -> None:
     async with world(database_url) as one:
         await collect(one)
         before = await one.stored()
         # Whoever reads the range again, such as a repair, sees other values in the closed row 3.
         await one.exchange.faults(klines("changed", row=3))
-        report = await collect_into(one.app, CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True))
+        report = await collect_into(
+            one.app,
+            CollectOrder(symbols=("BTCUSDT",), timeframes=("1m",), since=START, recheck=True),
+        )
         assert (report.result.counters.updated, report.result.counters.inserted) == (1, 0)
         [kept] = await one.read("SELECT * FROM restatement")
         after = await one.stored()
         assert str(kept["close"]) == before[3]["close"] != after[3]["close"]
-        assert (kept["run_id"], kept["restated_by"]) == (before[3]["run_id"], (await one.last_run())["id"])
-        assert [row for place, row in enumerate(after) if place != 3] == [row for place, row in enumerate(before) if place != 3]
+        assert (kept["run_id"], kept["restated_by"]) == (
+            before[3]["run_id"],
+            (await one.last_run())["id"],
+        )
+        assert [row for place, row in enumerate(after) if place != 3] == [
+            row for place, row in enumerate(before) if place != 3
+        ]
 
 
-async def test_many_faults_at_once_end_in_a_whole_series_when_they_are_over(database_url: str) -> None:
+async def test_many_faults_at_once_end_in_a_whole_series_when_they_are_over(
+    database_url: str,
+) -> None:
     since = RUNNING - 3_000 * MINUTE
     storm = [
         klines("server_error", probability=0.3),

@@ -32,11 +32,17 @@ class Valve:
         self._open.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        far_reader, far_writer = await asyncio.open_connection(
+            self._target.hostname, self._target.port
+        )
         with contextlib.suppress(ConnectionError):
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer, shutting=True))
+            await asyncio.gather(
+                self._pass(reader, far_writer), self._pass(far_reader, writer, shutting=True)
+            )
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, shutting: bool = False) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, shutting: bool = False
+    ) -> None:
         passed = 0
         try:
             while block := await reader.read(_BLOCK):

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-STEPS = {"1m": MINUTE, "5m": 5 * MINUTE, "1h": HOUR, "2h": 2 * HOUR, "4h": 4 * HOUR, "1d": DAY, "3d": 3 * DAY, "1w": 7 * DAY, "1M": 31 * DAY}
+STEPS = {
+    "1m": MINUTE,
+    "5m": 5 * MINUTE,
+    "1h": HOUR,
+    "2h": 2 * HOUR,
+    "4h": 4 * HOUR,
+    "1d": DAY,
+    "3d": 3 * DAY,
+    "1w": 7 * DAY,
+    "1M": 31 * DAY,
+}
 _MOST_ROWS = 1_000
 
 
@@ -61,7 +71,9 @@ class Exchange:
 
     now: int
     table: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
-    symbols: dict[str, tuple[str, str]] = field(default_factory=lambda: {"BTCUSDT": ("BTC", "USDT")})
+    symbols: dict[str, tuple[str, str]] = field(
+        default_factory=lambda: {"BTCUSDT": ("BTC", "USDT")}
+    )
     most_rows: int = _MOST_ROWS
     lie: Callable[[Query, list[Row]], list[Row] | web.Response] = lambda _query, answer: answer
     time: Callable[[int], int] = lambda now: now
@@ -80,7 +92,11 @@ class Exchange:
 
     def asked(self, path: str = "klines", symbol: str | None = None) -> list[Query]:
         """The questions since the last time this was cleared."""
-        return [query for asked, query in self.requests if asked.endswith(path) and symbol in {None, query.get("symbol")}]
+        return [
+            query
+            for asked, query in self.requests
+            if asked.endswith(path) and symbol in {None, query.get("symbol")}
+        ]
 
     async def klines(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
@@ -94,8 +110,16 @@ class Exchange:
     def answer(self, query: Query) -> list[Row]:
         """By Binance's range rule: startTime ≤ open time ≤ endTime, the oldest first where there is a start."""
         known = self.table.get((query["symbol"], query["interval"]), [])
-        start = None if "startTime" not in query or self.ignores_start(query) else int(query["startTime"])
-        end = self.clock if "endTime" not in query or self.ignores_end else min(self.clock, int(query["endTime"]))
+        start = (
+            None
+            if "startTime" not in query or self.ignores_start(query)
+            else int(query["startTime"])
+        )
+        end = (
+            self.clock
+            if "endTime" not in query or self.ignores_end
+            else min(self.clock, int(query["endTime"]))
+        )
         limit = min(int(query.get("limit", 500)), self.most_rows)
         low = 0 if start is None else bisect_left(known, start, key=lambda one: one[0])
         high = bisect_left(known, end + 1, key=lambda one: one[0])
@@ -103,7 +127,10 @@ class Exchange:
         return found[:limit] if start is not None else found[-limit:]
 
     async def info(self, _request: web.Request) -> web.StreamResponse:
-        listed = [{"symbol": name, "status": "TRADING", "baseAsset": base, "quoteAsset": quote} for name, (base, quote) in self.symbols.items()]
+        listed = [
+            {"symbol": name, "status": "TRADING", "baseAsset": base, "quoteAsset": quote}
+            for name, (base, quote) in self.symbols.items()
+        ]
         return web.json_response({"symbols": listed})
 
 
@@ -112,7 +139,9 @@ async def answering(exchange: Exchange) -> AsyncIterator[Exchange]:
     """The exchange at its URL while the block runs."""
 
     @web.middleware
-    async def count(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    async def count(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
         exchange.requests.append((request.path, dict(request.query)))
         return await handler(request)
 
@@ -120,7 +149,9 @@ async def answering(exchange: Exchange) -> AsyncIterator[Exchange]:
         return web.json_response({"serverTime": exchange.time(exchange.clock)})
 
     async def tickers(_request: web.Request) -> web.Response:
-        return web.json_response([{"symbol": name, "quoteVolume": "1000.0"} for name in exchange.symbols])
+        return web.json_response(
+            [{"symbol": name, "quoteVolume": "1000.0"} for name in exchange.symbols]
+        )
 
     app = web.Application(middlewares=[count])
     app.router.add_get("/api/v3/klines", exchange.klines)

@@ -28,13 +28,18 @@ class Forwarding:
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+        with (
+            contextlib.suppress(ConnectionError, asyncio.IncompleteReadError),
+            contextlib.closing(writer),
+        ):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
             method, target, _ = first.split(" ")
             self.asked.append(f"{method} {target}")
             if self.password and not self._is_let_in(lines):
-                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                writer.write(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
                 await writer.drain()
                 return
             if method == "CONNECT":
@@ -45,14 +50,29 @@ class Forwarding:
             address = urlsplit(target)
             kept = [line for line in lines if not line.lower().startswith(("proxy-", "connection"))]
             await self._joined(
-                reader, writer, "\r\n".join([f"{method} {address.path}?{address.query} HTTP/1.1", *kept, "Connection: close", "", ""]).encode()
+                reader,
+                writer,
+                "\r\n".join(
+                    [
+                        f"{method} {address.path}?{address.query} HTTP/1.1",
+                        *kept,
+                        "Connection: close",
+                        "",
+                        "",
+                    ]
+                ).encode(),
             )
 
     def _is_let_in(self, lines: list[str]) -> bool:
         wanted = "Basic " + base64.b64encode(f"user:{self.password}".encode()).decode()
-        return any(line.lower().startswith("proxy-authorization:") and line.endswith(wanted) for line in lines)
+        return any(
+            line.lower().startswith("proxy-authorization:") and line.endswith(wanted)
+            for line in lines
+        )
 
-    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes) -> None:
+    async def _joined(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes
+    ) -> None:
         there_reader, there = await asyncio.open_connection("127.0.0.1", self.to)
         with contextlib.closing(there):
             there.write(first)

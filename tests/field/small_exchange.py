@@ -45,7 +45,9 @@ class SmallExchange:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
         if self.refuses is not None:
-            return web.Response(status=self.refuses, text="<html>not here</html>", content_type="text/html")
+            return web.Response(
+                status=self.refuses, text="<html>not here</html>", content_type="text/html"
+            )
         match request.path.rpartition("/")[2]:
             case "time":
                 return web.json_response({"serverTime": NOW})
@@ -58,9 +60,13 @@ class SmallExchange:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         if not self.hides_permissions and request.query:
-            return web.json_response({"code": -1104, "msg": "Not all sent parameters were read"}, status=400)
+            return web.json_response(
+                {"code": -1104, "msg": "Not all sent parameters were read"}, status=400
+            )
         hidden = request.query.get("showPermissionSets") == "false"
-        body = json.dumps({"symbols": [_symbol(name, 0 if hidden else self.names) for name in self.symbols]}).encode()
+        body = json.dumps(
+            {"symbols": [_symbol(name, 0 if hidden else self.names) for name in self.symbols]}
+        ).encode()
         response = web.StreamResponse()
         if self.packs and "gzip" in request.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body, 1)
@@ -78,7 +84,13 @@ class SmallExchange:
 
 def _symbol(name: str, permissions: int) -> dict[str, object]:
     sets = [[f"TRD_GRP_{number:03}" for number in range(permissions)]]
-    return {"symbol": name, "status": "TRADING", "baseAsset": name.removesuffix("USDT"), "quoteAsset": "USDT", "permissionSets": sets}
+    return {
+        "symbol": name,
+        "status": "TRADING",
+        "baseAsset": name.removesuffix("USDT"),
+        "quoteAsset": "USDT",
+        "permissionSets": sets,
+    }
 
 
 def _rows(query: Mapping[str, str]) -> list[list[object]]:
@@ -88,7 +100,10 @@ def _rows(query: Mapping[str, str]) -> list[list[object]]:
     opens = range(first, last + 1, step)
     limit = int(query.get("limit", 500))
     kept = opens[:limit] if "startTime" in query else opens[-limit:]
-    return [[at, "1.0", "2.0", "0.5", "1.5", "7.0", at + step - 1, "8.0", 3, "4.0", "5.0", "0"] for at in kept]
+    return [
+        [at, "1.0", "2.0", "0.5", "1.5", "7.0", at + step - 1, "8.0", 3, "4.0", "5.0", "0"]
+        for at in kept
+    ]
 
 
 @contextlib.asynccontextmanager

@@ -47,9 +47,17 @@ class Shop:
 
 
 @contextlib.asynccontextmanager
-async def a_shop(penstock: Penstock, url: str, products: list[dict[str, Any]]) -> AsyncIterator[Shop]:
+async def a_shop(
+    penstock: Penstock, url: str, products: list[dict[str, Any]]
+) -> AsyncIterator[Shop]:
     async with marketplace(products) as market:
-        given = {"database_url": url, "cardtrader_url": market.url, "secret_key": new_key(), "request_attempts": "1", "run_attempts": "1"}
+        given = {
+            "database_url": url,
+            "cardtrader_url": market.url,
+            "secret_key": new_key(),
+            "request_attempts": "1",
+            "run_attempts": "1",
+        }
         known = penstock.with_settings(**given)
         added = await known.with_settings(cardtrader_token="token")("accounts", "add", "shop")
         assert added.code == 0, added.err
@@ -59,7 +67,9 @@ async def a_shop(penstock: Penstock, url: str, products: list[dict[str, Any]]) -
 @pytest.fixture
 async def forty(tmp_path: Path, sqlite_database: str) -> AsyncIterator[Shop]:
     """A shop with the products 1 to 40, synced."""
-    async with a_shop(Penstock(tmp_path), sqlite_database, [product(number) for number in range(1, 41)]) as shop:
+    async with a_shop(
+        Penstock(tmp_path), sqlite_database, [product(number) for number in range(1, 41)]
+    ) as shop:
         assert (await shop.penstock("sync", "shop")).code == 0
         yield shop
 
@@ -68,7 +78,9 @@ def without(rows: list[dict[str, Any]], *numbers: int) -> list[dict[str, Any]]:
     return [row for row in rows if row["id"] not in numbers]
 
 
-async def test_a_product_with_a_grade_in_text_is_kept_with_it_and_sold_ones_are_gone(forty: Shop) -> None:
+async def test_a_product_with_a_grade_in_text_is_kept_with_it_and_sold_ones_are_gone(
+    forty: Shop,
+) -> None:
     market, penstock = forty.market, forty.penstock
     market.products = without(market.products, 5)
     market.products[9] |= {"graded": "PSA 9.5", "price_cents": 9_999}
@@ -76,7 +88,9 @@ async def test_a_product_with_a_grade_in_text_is_kept_with_it_and_sold_ones_are_
     synced = await penstock("sync", "shop")
     assert (synced.code, "nothing changed" in synced.out) == (0, False)
     assert await forty.gone() == {5}
-    assert await penstock.rows("SELECT price_cents, graded FROM product WHERE product_id = 11") == [(9_999, "PSA 9.5")]
+    assert await penstock.rows("SELECT price_cents, graded FROM product WHERE product_id = 11") == [
+        (9_999, "PSA 9.5")
+    ]
     shown = (await penstock("products", "shop", "-q", "Card 11", "--json")).json
     assert [one["graded"] for one in shown] == ["PSA 9.5"]
     assert "graded PSA 9.5" in (await penstock("history", "11")).out
@@ -91,8 +105,12 @@ async def test_another_grade_is_a_changed_product(forty: Shop) -> None:
         forty.market.products[10]["graded"] = grade
         synced = (await forty.penstock("sync", "shop", "--json")).json
         assert (synced["counts"]["changed"], synced["counts"]["unchanged"]) == (1, 39)
-        assert await forty.penstock.rows("SELECT graded FROM product WHERE product_id = 11") == [(str(grade),)]
-    assert await forty.penstock.rows("SELECT DISTINCT graded FROM product WHERE product_id <> 11") == [("false",)]
+        assert await forty.penstock.rows("SELECT graded FROM product WHERE product_id = 11") == [
+            (str(grade),)
+        ]
+    assert await forty.penstock.rows(
+        "SELECT DISTINCT graded FROM product WHERE product_id <> 11"
+    ) == [("false",)]
 
 
 async def test_a_row_that_cannot_be_read_is_there_as_long_as_its_id_can(forty: Shop) -> None:
@@ -101,14 +119,20 @@ async def test_a_row_that_cannot_be_read_is_there_as_long_as_its_id_can(forty: S
     market.products[9] |= {"name_en": {"text": None}, "price_cents": 1}
     synced = await penstock("sync", "shop")
     assert (synced.code, await forty.gone()) == (0, {5})
-    assert "published; 1 row could not be read: its product is kept as before" in " ".join(synced.out.split())
-    assert await penstock.rows("SELECT name_en, price_cents FROM product WHERE product_id = 11") == [("Card 11", 111)]
+    assert "published; 1 row could not be read: its product is kept as before" in " ".join(
+        synced.out.split()
+    )
+    assert await penstock.rows(
+        "SELECT name_en, price_cents FROM product WHERE product_id = 11"
+    ) == [("Card 11", 111)]
     assert await penstock.rows("SELECT product_id FROM product_quarantine") == [(11,)]
     again = await penstock("sync", "shop")
     assert (again.code, await forty.gone(), "nothing changed" in again.out) == (0, {5}, False)
 
 
-async def test_a_row_without_an_id_keeps_all_from_being_marked_as_gone_and_it_is_said_everywhere(forty: Shop) -> None:
+async def test_a_row_without_an_id_keeps_all_from_being_marked_as_gone_and_it_is_said_everywhere(
+    forty: Shop,
+) -> None:
     market, penstock = forty.market, forty.penstock
     market.products = [*without(market.products, *range(21, 31)), product(0, id=None)]
     said = "1 row could not be read, 1 without an id: nothing is marked as gone, 10 missing products kept as before"
@@ -119,7 +143,12 @@ async def test_a_row_without_an_id_keeps_all_from_being_marked_as_gone_and_it_is
     async with penstock.serving() as service:
         async with service.session.get("/api/v1/inventory/accounts/1/sync") as answer:
             sync = await answer.json()
-        assert (sync["unread"], sync["unidentified"], sync["unmarked"], sync["result"]["unread"]) == (said, 1, 10, said)
+        assert (
+            sync["unread"],
+            sync["unidentified"],
+            sync["unmarked"],
+            sync["result"]["unread"],
+        ) == (said, 1, 10, said)
         assert said in sync["message"]
     assert (await penstock("sync", "shop", "--dry-run")).code == 0
     assert said in " ".join((await penstock("diff", "shop")).out.split())
@@ -143,26 +172,39 @@ async def two(tmp_path: Path, sqlite_database: str) -> AsyncIterator[Shop]:
 @pytest.mark.parametrize(
     ("text", "skus"),
     [
-        ("sku,name,tcgplayer_id,cardmarket_id\nA,one,180397.0,366585.0\nB,two,180398.0,\n", ["A", "B"]),
+        (
+            "sku,name,tcgplayer_id,cardmarket_id\nA,one,180397.0,366585.0\nB,two,180398.0,\n",
+            ["A", "B"],
+        ),
         ("sku,name,tcgplayer_id,cardmarket_id\nA,one,1.80397E+05,\n", ["A", None]),
         ("sku,name,tcgplayer_id,cardmarket_id\nA,one, ,366585.0\n", ["A", None]),
     ],
 )
-async def test_ids_as_a_spreadsheet_writes_them_are_the_same_ids(two: Shop, text: str, skus: list[str | None]) -> None:
+async def test_ids_as_a_spreadsheet_writes_them_are_the_same_ids(
+    two: Shop, text: str, skus: list[str | None]
+) -> None:
     uploaded = await two.upload(text)
     assert (uploaded.code, await two.skus()) == (0, skus), uploaded.err
 
 
 async def test_floats_in_json_are_the_same_ids_too(two: Shop) -> None:
-    uploaded = await two.upload('[{"sku": "A", "tcgplayer_id": 180397.0}, {"sku": "B", "tcgplayer_id": 1.80398e5}]', "cards.json")
+    uploaded = await two.upload(
+        '[{"sku": "A", "tcgplayer_id": 180397.0}, {"sku": "B", "tcgplayer_id": 1.80398e5}]',
+        "cards.json",
+    )
     assert (uploaded.code, await two.skus()) == (0, ["A", "B"]), uploaded.err
 
 
 @pytest.mark.parametrize(
     ("text", "name", "row"),
-    [("sku,tcgplayer_id\nA,180397.5\n", "cards.csv", 2), ('[{"sku": "A", "tcgplayer_id": "180,397"}]', "cards.json", 1)],
+    [
+        ("sku,tcgplayer_id\nA,180397.5\n", "cards.csv", 2),
+        ('[{"sku": "A", "tcgplayer_id": "180,397"}]', "cards.json", 1),
+    ],
 )
-async def test_what_is_no_id_is_refused_by_row_and_column_and_the_former_mapping_stays(two: Shop, text: str, name: str, row: int) -> None:
+async def test_what_is_no_id_is_refused_by_row_and_column_and_the_former_mapping_stays(
+    two: Shop, text: str, name: str, row: int
+) -> None:
     refused = await two.upload(text, name)
     assert (refused.code, f"row {row}, tcgplayer_id: " in refused.complaint) == (2, True)
     assert await two.skus() == ["old 1", "old 2"]
@@ -171,11 +213,16 @@ async def test_what_is_no_id_is_refused_by_row_and_column_and_the_former_mapping
 _CARDS = "sku,scryfall_id,tcgplayer_id,cardmarket_id\nA,s-100,180397,\nB,,180398,\nC,,,362677\n"
 
 
-async def test_blueprints_of_no_expansion_and_ids_in_text_are_looked_up_and_mapped(tmp_path: Path, database_url: str) -> None:
+async def test_blueprints_of_no_expansion_and_ids_in_text_are_looked_up_and_mapped(
+    tmp_path: Path, database_url: str
+) -> None:
     products = [product(number, blueprint_id=number) for number in (100, 101, 200)]
     async with a_shop(Penstock(tmp_path), database_url, products) as shop:
         shop.market.blueprints = {
-            "8": [blueprint(100, tcg_player_id="180397", scryfall_id="S-100"), blueprint(101, tcg_player_id=180_398)],
+            "8": [
+                blueprint(100, tcg_player_id="180397", scryfall_id="S-100"),
+                blueprint(101, tcg_player_id=180_398),
+            ],
             "null": [blueprint(200, expansion_id=None, card_market_ids=[362_677])],
         }
         assert (await shop.upload(_CARDS)).code == 0
@@ -183,11 +230,19 @@ async def test_blueprints_of_no_expansion_and_ids_in_text_are_looked_up_and_mapp
             assert (await shop.penstock("sync", "shop")).code == 0
             async with asyncio.timeout(_PATIENCE_S):
                 while await shop.skus() != ["A", "B", "C"]:
-                    await asyncio.sleep(0.05)  # the look-up is a run of its own, which this command does not follow
+                    await asyncio.sleep(
+                        0.05
+                    )  # the look-up is a run of its own, which this command does not follow
             async with service.session.get("/api/v1/inventory/blueprints?limit=3") as answer:
-                assert [one["expansion_id"] for one in json.loads(await answer.read())["items"]] == [8, 8, None]
+                assert [
+                    one["expansion_id"] for one in json.loads(await answer.read())["items"]
+                ] == [8, 8, None]
             async with service.session.get("/api/v1/inventory/products?mapped=true") as answer:
-                assert [one["sku"] for one in json.loads(await answer.read())["items"]] == ["A", "B", "C"]
+                assert [one["sku"] for one in json.loads(await answer.read())["items"]] == [
+                    "A",
+                    "B",
+                    "C",
+                ]
         assert await shop.penstock.rows("SELECT id FROM unlisted_blueprint") == []
         assert shop.market.asked == ["8", "null"]
         assert (await shop.penstock("sync", "shop")).code == 0

@@ -16,14 +16,24 @@ _COLLECT = ("collect", "ETHUSDT", "-t", "1m", "--limit", "10")
 _PATIENCE_S = 60
 
 
-async def test_after_kill_9_the_next_collection_says_what_holds_its_series_and_when_it_is_free(tmp_path: Path, postgres_database: str) -> None:
+async def test_after_kill_9_the_next_collection_says_what_holds_its_series_and_when_it_is_free(
+    tmp_path: Path, postgres_database: str
+) -> None:
     async with simulated("hang:path=/api/v3/klines") as url:
         penstock = Penstock(tmp_path).with_settings(
-            database_url=postgres_database, binance_url=url, request_idle_s="600", request_deadline_s="600", dead_after_s="600"
+            database_url=postgres_database,
+            binance_url=url,
+            request_idle_s="600",
+            request_deadline_s="600",
+            dead_after_s="600",
         )
         async with penstock.started(*_COLLECT) as killed:
             async with asyncio.timeout(_PATIENCE_S):
-                while not (running := await penstock.rows("SELECT task_id FROM run WHERE state = 'running'")):
+                while not (
+                    running := await penstock.rows(
+                        "SELECT task_id FROM run WHERE state = 'running'"
+                    )
+                ):
                     await asyncio.sleep(0.05)
             killed.process.kill()
             assert await killed.process.wait() == -signal.SIGKILL
@@ -45,4 +55,7 @@ async def test_after_kill_9_the_next_collection_says_what_holds_its_series_and_w
             while (again := await hasty(*_COLLECT)).code == 5:
                 assert re.search(r"free by itself in \d s$", again.complaint)
         assert again.code == 0
-        assert await penstock.rows("SELECT state, error FROM run ORDER BY id") == [("failed", "its worker died"), ("succeeded", None)]
+        assert await penstock.rows("SELECT state, error FROM run ORDER BY id") == [
+            ("failed", "its worker died"),
+            ("succeeded", None),
+        ]

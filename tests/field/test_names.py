@@ -26,25 +26,40 @@ async def test_a_name_with_small_letters_is_found_by_whatever_reads_it(penstock:
         for name in ("kPEPE/USDT", "kpepeusdt", "KPEPE/USDT"):
             assert len((await penstock("candles", name, "-t", "1h", "--json")).json) == 20
         async with penstock.serving() as service:
-            for path in ("candles?symbol=kPEPE/USDT&timeframe=1h", "candles?symbol=kpepeusdt&timeframe=1h"):
+            for path in (
+                "candles?symbol=kPEPE/USDT&timeframe=1h",
+                "candles?symbol=kpepeusdt&timeframe=1h",
+            ):
                 async with service.session.get(f"/api/v1/{path}") as answer:
                     assert len((await answer.json())["candles"]) == 100
-            for path, key in (("series?symbol=kPEPEUSDT", "series"), ("coverage?symbol=KPEPEUSDT", "items")):
+            for path, key in (
+                ("series?symbol=kPEPEUSDT", "series"),
+                ("coverage?symbol=KPEPEUSDT", "items"),
+            ):
                 async with service.session.get(f"/api/v1/{path}") as answer:
                     assert len((await answer.json())[key]) == 1
 
 
 @pytest.mark.parametrize("order", [("TONUSDT", "tonUSDT"), ("tonUSDT", "TONUSDT")])
-async def test_two_names_that_differ_in_case_only_are_told_apart(penstock: Penstock, order: tuple[str, ...]) -> None:
-    async with answering(listing(**{native: (native.removesuffix("USDT"), "USDT") for native in order})) as exchange:
+async def test_two_names_that_differ_in_case_only_are_told_apart(
+    penstock: Penstock, order: tuple[str, ...]
+) -> None:
+    async with answering(
+        listing(**{native: (native.removesuffix("USDT"), "USDT") for native in order})
+    ) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         assert (await penstock("collect", "TONUSDT", "-t", "1h")).code == 0
         assert {query["symbol"] for query in exchange.asked()} == {"TONUSDT"}
         ambiguous = await penstock("collect", "TonUsdt", "-t", "1h")
-        assert (ambiguous.code, ambiguous.complaint) == (2, "symbols: 'TonUsdt' could mean TONUSDT or tonUSDT; write the one that you mean")
+        assert (ambiguous.code, ambiguous.complaint) == (
+            2,
+            "symbols: 'TonUsdt' could mean TONUSDT or tonUSDT; write the one that you mean",
+        )
 
 
-async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_more(penstock: Penstock) -> None:
+async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_more(
+    penstock: Penstock,
+) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:
         exchange.table["FTMUSDT", "1h"] = rows("2025-03-01T00:00", "2025-03-10T08:00", HOUR)
         async with penstock.with_settings(binance_url=exchange.url).serving() as service:
@@ -56,15 +71,22 @@ async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_mor
             del exchange.symbols["FTMUSDT"]
             await service.ended((await service.call("POST", "/refresh-symbols"))["task_id"])
             exchange.requests.clear()
-            said = [await collected(symbols) for symbols in ("BTCUSDT FTMUSDT", "BTCUSDT FTMUSDT", "FTMUSDT")]
+            said = [
+                await collected(symbols)
+                for symbols in ("BTCUSDT FTMUSDT", "BTCUSDT FTMUSDT", "FTMUSDT")
+            ]
             assert len(exchange.asked(symbol="FTMUSDT")) <= 1
             assert "not listed" in str(said[0]["result"]["failures"])
             assert [task["status"] for task in said] == ["completed"] * 3
-        gaps = await penstock.rows("SELECT reason, start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'")
+        gaps = await penstock.rows(
+            "SELECT reason, start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'"
+        )
         assert gaps == [("delisted", ms("2025-03-10T09:00"))]
 
 
-async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(penstock: Penstock) -> None:
+async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(
+    penstock: Penstock,
+) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"))) as exchange:
         exchange.table["BTCUSDT", "1h"] = rows("2025-01-01T00:00", "2025-01-10T00:00", HOUR)
         penstock = penstock.with_settings(binance_url=exchange.url)
@@ -73,7 +95,9 @@ async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(pen
         assert (start, end) == (_NOW - _NOW % HOUR - 47 * HOUR, _NOW - _NOW % HOUR)
 
 
-async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later_and_then_asked_for_no_more(penstock: Penstock) -> None:
+async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later_and_then_asked_for_no_more(
+    penstock: Penstock,
+) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:
         async with penstock.with_settings(binance_url=exchange.url).serving() as service:
 
@@ -87,7 +111,9 @@ async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later
             for _ in range(3):
                 told = await collected()
                 exchange.now += HOUR
-            assert told["result"]["failures"] == {"FTMUSDT 1h": "FTM/USDT is not listed at binance any more"}
+            assert told["result"]["failures"] == {
+                "FTMUSDT 1h": "FTM/USDT is not listed at binance any more"
+            }
             assert (await collected())["result"]["failures"] == {}
             assert exchange.asked(symbol="FTMUSDT") == []
             exchange.now += 8 * 24 * HOUR
@@ -95,5 +121,7 @@ async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later
             await collected()
             assert (await collected())["result"]["failures"] == {}
             assert len(exchange.asked(symbol="FTMUSDT")) <= 1
-        gaps = await penstock.rows("SELECT start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'")
+        gaps = await penstock.rows(
+            "SELECT start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'"
+        )
         assert gaps == [(ms("2025-03-10T13:00"),)]

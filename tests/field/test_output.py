@@ -27,11 +27,17 @@ def on_console(penstock: Penstock, encoding: str) -> Penstock:
 
 
 @pytest.mark.parametrize("encoding", ["cp437", "ascii", "cp1252", "ascii:strict", "utf-8"])
-async def test_what_a_console_cannot_show_is_replaced_and_the_exit_code_tells_of_the_work(penstock: Penstock, encoding: str) -> None:
+async def test_what_a_console_cannot_show_is_replaced_and_the_exit_code_tells_of_the_work(
+    penstock: Penstock, encoding: str
+) -> None:
     shown = on_console(penstock, encoding)
     done = await shown("collect", "BTCUSDT", "ΩMEGAUSDT", "-t", "1h", "--limit", "3")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("2 symbols × 1 timeframe into" if encoding in {"cp1252", "utf-8"} else r"2 symbols \xd7 1 timeframe into")
+    assert done.out.startswith(
+        "2 symbols × 1 timeframe into"
+        if encoding in {"cp1252", "utf-8"}
+        else r"2 symbols \xd7 1 timeframe into"
+    )
 
     table = await shown("candles", "ΩMEGAUSDT", "-t", "1h")
     assert (table.code, table.err) == (0, "")
@@ -67,17 +73,28 @@ async def test_a_log_on_a_narrow_console_goes_on(penstock: Penstock) -> None:
     ],
     ids=lambda words: words[0].encode("ascii", "replace").decode(),
 )
-async def test_an_argument_that_is_no_text_is_refused_in_one_sentence(penstock: Penstock, words: tuple[str, ...]) -> None:
+async def test_an_argument_that_is_no_text_is_refused_in_one_sentence(
+    penstock: Penstock, words: tuple[str, ...]
+) -> None:
     refused = await penstock(*words)
     assert refused.code == 2
     [wrong] = [number for number, word in enumerate(words, start=1) if "\udcff" in word]
-    assert refused.complaint == f"argument {wrong} is not UTF-8: it holds the byte 0xff; write it in UTF-8"
+    assert (
+        refused.complaint
+        == f"argument {wrong} is not UTF-8: it holds the byte 0xff; write it in UTF-8"
+    )
     assert not penstock.data.exists()
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "SYMBOLS", "EXPORT_FOLDER", "PORT", "SECRET_KEY", "BINANCE_URL"])
-async def test_a_setting_that_is_no_text_is_refused_in_one_sentence(penstock: Penstock, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["DATABASE_URL", "SYMBOLS", "EXPORT_FOLDER", "PORT", "SECRET_KEY", "BINANCE_URL"]
+)
+async def test_a_setting_that_is_no_text_is_refused_in_one_sentence(
+    penstock: Penstock, name: str
+) -> None:
     refused = await penstock.with_settings(**{name: "x\udcff"})("collect", "BTCUSDT", "-t", "1m")
     assert refused.code == 2
-    assert refused.complaint.startswith(f"{name.lower()}: is not UTF-8: it holds the byte 0xff; write it in UTF-8 (PENSTOCK_{name} is ")
+    assert refused.complaint.startswith(
+        f"{name.lower()}: is not UTF-8: it holds the byte 0xff; write it in UTF-8 (PENSTOCK_{name} is "
+    )
     assert (r"x\udcff" in refused.complaint) == (name not in {"SECRET_KEY", "DATABASE_URL"})

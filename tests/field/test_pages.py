@@ -34,12 +34,18 @@ async def test_fewer_rows_a_page_than_were_asked_for(penstock: Penstock, most_ro
     async with answering(long_history(most_rows=most_rows)) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         for _ in range(3):
-            assert (await penstock("collect", "BTCUSDT", "-t", "1m", "--since", "2025-02-01")).code == 0
+            assert (
+                await penstock("collect", "BTCUSDT", "-t", "1m", "--since", "2025-02-01")
+            ).code == 0
             assert await count(penstock) == _LONG
-            assert await penstock.rows("SELECT state, count(*) FROM coverage GROUP BY state") == [("stored", 1)]
+            assert await penstock.rows("SELECT state, count(*) FROM coverage GROUP BY state") == [
+                ("stored", 1)
+            ]
 
 
-async def test_fewer_rows_a_page_reach_the_running_candle_from_an_old_database(penstock: Penstock) -> None:
+async def test_fewer_rows_a_page_reach_the_running_candle_from_an_old_database(
+    penstock: Penstock,
+) -> None:
     async with answering(long_history()) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         now, exchange.now = exchange.now, exchange.now - 3_000 * MINUTE
@@ -77,26 +83,44 @@ async def test_one_bad_answer_in_a_long_history(penstock: Penstock, kept: int | 
 async def test_a_server_some_seconds_behind_its_own_clock(penstock: Penstock) -> None:
     whole = rows("2025-03-10T11:00", "2025-03-10T12:00")
     true = row(ms("2025-03-10T11:59"), volume="5069.75517748", trades=113, close="77.00000000")
-    stale = row(ms("2025-03-10T11:59"), open="99.0", high="99.0", low="99.0", close="99.0", volume="1.00000000", trades=3)
-    async with answering(Exchange(ms("2025-03-10T12:00:10"), {("BTCUSDT", "1m"): [*whole[:-2], stale]})) as exchange:
+    stale = row(
+        ms("2025-03-10T11:59"),
+        open="99.0",
+        high="99.0",
+        low="99.0",
+        close="99.0",
+        volume="1.00000000",
+        trades=3,
+    )
+    async with answering(
+        Exchange(ms("2025-03-10T12:00:10"), {("BTCUSDT", "1m"): [*whole[:-2], stale]})
+    ) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         assert (await penstock("collect", "BTCUSDT", "-t", "1m", "--limit", "20")).code == 0
         exchange.table["BTCUSDT", "1m"] = [*whole[:-2], true, whole[-1]]
         assert (await penstock("collect", "BTCUSDT", "-t", "1m")).code == 0
-        found = await penstock.rows(f"SELECT volume, trades, closed FROM candle WHERE open_time = {true[0]}")
+        found = await penstock.rows(
+            f"SELECT volume, trades, closed FROM candle WHERE open_time = {true[0]}"
+        )
         assert found == [("5069.75517748", 113, 1)]
         assert await penstock.rows("SELECT * FROM restatement") == []
 
 
-async def test_a_quiet_coin_is_final_at_last_and_not_asked_for_in_vain_for_ever(penstock: Penstock) -> None:
+async def test_a_quiet_coin_is_final_at_last_and_not_asked_for_in_vain_for_ever(
+    penstock: Penstock,
+) -> None:
     quiet = rows("2025-03-10T08:00", "2025-03-10T08:59")
-    async with answering(Exchange(ms("2025-03-10T12:00:10"), {("BTCUSDT", "1m"): quiet})) as exchange:
+    async with answering(
+        Exchange(ms("2025-03-10T12:00:10"), {("BTCUSDT", "1m"): quiet})
+    ) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         for _ in range(3):
             exchange.requests.clear()
             assert (await penstock("collect", "BTCUSDT", "-t", "1m", "--limit", "200")).code == 0
             exchange.now += HOUR
-        assert await penstock.rows("SELECT closed, count(*) FROM candle GROUP BY closed") == [(1, 19)]
+        assert await penstock.rows("SELECT closed, count(*) FROM candle GROUP BY closed") == [
+            (1, 19)
+        ]
         assert len(exchange.asked()) <= 2
 
 
@@ -124,27 +148,37 @@ async def test_a_hole_filled_and_a_candle_corrected_days_later(penstock: Penstoc
     whole = rows("2020-11-30T00:00", "2020-12-02T00:00")
     hole = range(ms("2020-11-30T06:00"), ms("2020-11-30T07:00"))
     table = {("ETHBTC", "1m"): [one for one in whole if one[0] not in hole]}
-    async with answering(Exchange(ms("2020-12-02T00:00:30"), table, {"ETHBTC": ("ETH", "BTC")})) as exchange:
+    async with answering(
+        Exchange(ms("2020-12-02T00:00:30"), table, {"ETHBTC": ("ETH", "BTC")})
+    ) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         collect = ("collect", "ETHBTC", "-t", "1m")
         assert (await penstock(*collect, "--since", "2020-11-30")).code == 0
         assert await penstock.rows("SELECT reason, asked FROM gap") == [("unconfirmed", 1)]
         at = ms("2020-11-30T03:00")
-        exchange.table["ETHBTC", "1m"] = [one if one[0] != at else row(at, volume="777.00000000") for one in whole]
+        exchange.table["ETHBTC", "1m"] = [
+            one if one[0] != at else row(at, volume="777.00000000") for one in whole
+        ]
         assert (await penstock(*collect)).code == 0
         exchange.now += HOUR
         assert (await penstock(*collect)).code == 0
-        assert await penstock.rows(f"SELECT count(*) FROM candle WHERE open_time >= {hole.start} AND open_time < {hole.stop}") == [(60,)]
+        assert await penstock.rows(
+            f"SELECT count(*) FROM candle WHERE open_time >= {hole.start} AND open_time < {hole.stop}"
+        ) == [(60,)]
         assert await penstock.rows(f"SELECT * FROM gap WHERE start_time < {hole.stop}") == []
         exchange.now += 8 * DAY
         assert (await penstock(*collect, "--since", "2020-11-30", "--recheck")).code == 0
-        assert await penstock.rows(f"SELECT volume FROM candle WHERE open_time = {at}") == [("777.00000000",)]
+        assert await penstock.rows(f"SELECT volume FROM candle WHERE open_time = {at}") == [
+            ("777.00000000",)
+        ]
         old = row(at)[5]
         assert await penstock.rows("SELECT open_time, volume FROM restatement") == [(at, old)]
 
 
 async def test_a_clock_in_microseconds(penstock: Penstock) -> None:
-    table = {("BTCUSDT", step): rows("2025-03-10T10:00", "2025-03-10T12:00") for step in ("1m", "1M")}
+    table = {
+        ("BTCUSDT", step): rows("2025-03-10T10:00", "2025-03-10T12:00") for step in ("1m", "1M")
+    }
     async with answering(Exchange(ms("2025-03-10T12:00:10"), table)) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         assert (await penstock("collect", "BTCUSDT", "-t", "1m")).code == 0
@@ -156,12 +190,19 @@ async def test_a_clock_in_microseconds(penstock: Penstock) -> None:
             assert "no time in milliseconds" in refused.complaint
         assert len(exchange.requests) <= 15
         assert exchange.asked() == []
-        assert await penstock.rows(f"SELECT closed FROM candle WHERE open_time = {ms('2025-03-10T12:00')}") == [(0,)]
+        assert await penstock.rows(
+            f"SELECT closed FROM candle WHERE open_time = {ms('2025-03-10T12:00')}"
+        ) == [(0,)]
 
 
 async def test_rows_in_microseconds(penstock: Penstock) -> None:
-    micro = [[one[0] * 1_000, *one[1:6], one[6] * 1_000, *one[7:]] for one in rows("2025-03-10T10:00", "2025-03-10T12:00")]
-    async with answering(Exchange(ms("2025-03-10T12:00:10"), {}, lie=lambda _query, _answer: micro)) as exchange:
+    micro = [
+        [one[0] * 1_000, *one[1:6], one[6] * 1_000, *one[7:]]
+        for one in rows("2025-03-10T10:00", "2025-03-10T12:00")
+    ]
+    async with answering(
+        Exchange(ms("2025-03-10T12:00:10"), {}, lie=lambda _query, _answer: micro)
+    ) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         refused = await penstock("collect", "BTCUSDT", "-t", "1m")
         assert refused.code not in {0, 1}

@@ -27,7 +27,13 @@ def own_files(folder: Path = ROOT) -> Iterator[Path]:
 
 def modules(*folders: str) -> list[Path]:
     """The Python files of some folders of the checkout."""
-    return [path for folder in folders if (ROOT / folder).exists() for path in own_files(ROOT / folder) if path.suffix == ".py"]
+    return [
+        path
+        for folder in folders
+        if (ROOT / folder).exists()
+        for path in own_files(ROOT / folder)
+        if path.suffix == ".py"
+    ]
 
 
 def name_of(path: Path) -> str:

@@ -42,7 +42,12 @@ def _has_options(function: FunctionType) -> bool:
     except NameError:
         # Its types are known to the type checker alone.
         return False
-    return any(isinstance(mark, ParameterInfo) for kind in kinds if get_origin(kind) is Annotated for mark in get_args(kind))
+    return any(
+        isinstance(mark, ParameterInfo)
+        for kind in kinds
+        if get_origin(kind) is Annotated
+        for mark in get_args(kind)
+    )
 
 
 def _declared(module: ModuleType) -> Iterator[str]:
@@ -50,9 +55,19 @@ def _declared(module: ModuleType) -> Iterator[str]:
     groups = {name: found for name, found in vars(module).items() if isinstance(found, typer.Typer)}
     inner = {id(one.typer_instance) for group in groups.values() for one in group.registered_groups}
     yield from (name for name, group in groups.items() if id(group) not in inner)
-    grouped = {one.callback for group in groups.values() for one in (*group.registered_commands, group.registered_callback) if one}
+    grouped = {
+        one.callback
+        for group in groups.values()
+        for one in (*group.registered_commands, group.registered_callback)
+        if one
+    }
     for name, found in vars(module).items():
-        if isinstance(found, FunctionType) and found.__module__ == module.__name__ and found not in grouped and _has_options(found):
+        if (
+            isinstance(found, FunctionType)
+            and found.__module__ == module.__name__
+            and found not in grouped
+            and _has_options(found)
+        ):
             yield name
 
 
@@ -65,14 +80,34 @@ def test_a_command_is_listed_with_its_own_words(listed: Listed) -> None:
 
 
 def test_all_commands_of_all_modules_are_listed_once_and_no_others() -> None:
-    files = (path.relative_to(_COMMANDS).with_suffix("") for path in _COMMANDS.rglob("*.py") if path.name != "__init__.py")
+    files = (
+        path.relative_to(_COMMANDS).with_suffix("")
+        for path in _COMMANDS.rglob("*.py")
+        if path.name != "__init__.py"
+    )
     modules = {".".join(path.parts) for path in files}
-    declared = sorted((name.replace("_", "-"), module) for module in modules for name in _declared(_module(module)))
-    assert sorted((listed.name, listed.module) for all_listed in PANELS.values() for listed in all_listed) == declared
+    declared = sorted(
+        (name.replace("_", "-"), module)
+        for module in modules
+        for name in _declared(_module(module))
+    )
+    assert (
+        sorted(
+            (listed.name, listed.module) for all_listed in PANELS.values() for listed in all_listed
+        )
+        == declared
+    )
 
 
 def test_help_shows_each_command_in_its_panel() -> None:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    shown = {name: (getattr(command, "rich_help_panel", None), command.help) for name, command in group.commands.items()}
-    assert shown == {listed.name: (panel, listed.line) for panel, all_listed in PANELS.items() for listed in all_listed}
+    shown = {
+        name: (getattr(command, "rich_help_panel", None), command.help)
+        for name, command in group.commands.items()
+    }
+    assert shown == {
+        listed.name: (panel, listed.line)
+        for panel, all_listed in PANELS.items()
+        for listed in all_listed
+    }

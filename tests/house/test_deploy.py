@@ -40,7 +40,12 @@ def _services() -> dict[str, Any]:
 def _instructions() -> list[tuple[str, str]]:
     """The Dockerfile's instructions, whole lines."""
     lines = re.sub(r"\\\n\s*", "", _read("Dockerfile")).splitlines()
-    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines if line and not line.startswith("#"))]
+    return [
+        (word, rest)
+        for word, _, rest in (
+            line.partition(" ") for line in lines if line and not line.startswith("#")
+        )
+    ]
 
 
 def _only(word: str) -> list[str]:
@@ -51,8 +56,13 @@ def _command_lines() -> dict[str, list[str]]:
     """Every `penstock …` of the files, without its first word."""
     lines = {f"Procfile {name}": words[1:] for name, words in _procfile().items()}
     lines |= {f"compose {name}": service["command"] for name, service in _services().items()}
-    checks = {name: service.get("healthcheck", {}).get("test", []) for name, service in _services().items()}
-    lines |= {f"compose health {name}": test[2:] for name, test in checks.items() if "penstock" in test}
+    checks = {
+        name: service.get("healthcheck", {}).get("test", [])
+        for name, service in _services().items()
+    }
+    lines |= {
+        f"compose health {name}": test[2:] for name, test in checks.items() if "penstock" in test
+    }
     return lines | {"Dockerfile": json.loads(_only("CMD")[-1])}
 
 
@@ -70,7 +80,9 @@ def test_each_command_is_a_real_command_line(where: str) -> None:
 def test_a_command_that_does_not_exist_is_found_out() -> None:
     command: Any = typer.main.get_command(app)
     with pytest.raises(typer.TyperException):
-        command.get_command(command.make_context("penstock", ["serve"], resilient_parsing=True), "serve").make_context("serve", ["--no-such-option"])
+        command.get_command(
+            command.make_context("penstock", ["serve"], resilient_parsing=True), "serve"
+        ).make_context("serve", ["--no-such-option"])
 
 
 def test_the_release_migrates_and_what_runs_needs_postgresql() -> None:
@@ -118,7 +130,12 @@ def test_what_platforms_install_is_the_lock_and_the_project() -> None:
 
 
 def test_the_image_is_built_of_files_that_exist_and_are_not_ignored() -> None:
-    sources = [word for copy in _only("COPY") if not copy.startswith("--from") for word in copy.split()[:-1]]
+    sources = [
+        word
+        for copy in _only("COPY")
+        if not copy.startswith("--from")
+        for word in copy.split()[:-1]
+    ]
     allowed = {line[1:] for line in _read(".dockerignore").splitlines() if line.startswith("!")}
     assert sources
     assert set(sources) == allowed
@@ -140,7 +157,11 @@ def test_the_image_runs_as_nobody_special_from_locked_packages() -> None:
 @pytest.mark.parametrize("name", sorted(_services()))
 def test_a_container_cannot_change_itself_and_has_no_privileges(name: str) -> None:
     service = _compose()["services"][name]
-    assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
+    assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (
+        True,
+        ["ALL"],
+        ["no-new-privileges:true"],
+    )
 
 
 def test_no_secret_stands_in_the_compose_file_and_the_database_is_not_published() -> None:
@@ -148,7 +169,11 @@ def test_no_secret_stands_in_the_compose_file_and_the_database_is_not_published(
     assert "ports" not in services["database"]
     assert services["serve"]["ports"] == ["127.0.0.1:8000:8000"]
     for service in services.values():
-        secret = {name: value for name, value in service["environment"].items() if re.search("PASSWORD|TOKEN|KEY|_URL", name)}
+        secret = {
+            name: value
+            for name, value in service["environment"].items()
+            if re.search("PASSWORD|TOKEN|KEY|_URL", name)
+        }
         assert all("${" in value and ":?" in value for value in secret.values()), secret
 
 
@@ -156,6 +181,8 @@ def test_two_workers_wait_for_the_migration_and_all_that_runs_is_watched() -> No
     services = _compose()["services"]
     assert services["worker"]["deploy"]["replicas"] == 2
     for name in ("serve", "worker"):
-        assert services[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+        assert services[name]["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"}
+        }
     assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     assert services["database"]["healthcheck"]["test"]

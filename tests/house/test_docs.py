@@ -14,13 +14,23 @@ from tests.house.test_locks import BENCH, DEV, RUN
 
 # Put together from pieces, or this file would be the first to break the rule. A path counts only from the root of a machine.
 FORBIDDEN = re.compile(
-    "|".join([r"(?<![\w.*-])/" + "work/", r"(?<![\w.*-])/" + "farm/", "python" + "hosted", "pypi" + r"\.org/simple", "registry" + r"\.npmjs"])
+    "|".join(
+        [
+            r"(?<![\w.*-])/" + "work/",
+            r"(?<![\w.*-])/" + "farm/",
+            "python" + "hosted",
+            "pypi" + r"\.org/simple",
+            "registry" + r"\.npmjs",
+        ]
+    )
 )
 
 
 def _first_column(document: str) -> set[str]:
     """The words in the first column of a document's tables, without their marks."""
-    rows = re.findall(r"^\| *([^|]+?) *\|", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = re.findall(
+        r"^\| *([^|]+?) *\|", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     return {word.strip(" `*") for row in rows for word in row.split(",")}
 
 
@@ -36,7 +46,11 @@ def _named_in_the_code() -> set[str]:
         names.add(path.stem)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
-                case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                case (
+                    ast.ClassDef(name=name)
+                    | ast.FunctionDef(name=name)
+                    | ast.AsyncFunctionDef(name=name)
+                ):
                     names.add(name)
                 case ast.AnnAssign(target=ast.Name(id=name)) | ast.arg(arg=name):
                     names.add(name)
@@ -62,7 +76,11 @@ def test_every_table_is_named_by_a_word_of_the_glossary() -> None:
 
 
 def test_no_file_names_a_machine_or_a_registry_host() -> None:
-    found = {name_of(path): match[0] for path in own_files() if (match := FORBIDDEN.search(path.read_text(encoding="utf-8", errors="ignore")))}
+    found = {
+        name_of(path): match[0]
+        for path in own_files()
+        if (match := FORBIDDEN.search(path.read_text(encoding="utf-8", errors="ignore")))
+    }
     assert found == {}
 
 

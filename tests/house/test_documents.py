@@ -35,7 +35,9 @@ def _read(document: str) -> str:
 
 
 def test_every_setting_stands_in_the_settings_page_with_its_description_and_default() -> None:
-    rows = re.findall(r"^\| `PENSTOCK_(\w+)` \| (.*?) \| (.*?) \|$", _read("docs/settings.md"), flags=re.MULTILINE)
+    rows = re.findall(
+        r"^\| `PENSTOCK_(\w+)` \| (.*?) \| (.*?) \|$", _read("docs/settings.md"), flags=re.MULTILINE
+    )
     documented = {name.lower(): (default, text.replace("`", "")) for name, default, text in rows}
     assert set(documented) == set(Settings.model_fields)
     for name, field in Settings.model_fields.items():
@@ -47,12 +49,17 @@ def test_every_setting_stands_in_the_settings_page_with_its_description_and_defa
 
 def test_the_readme_names_every_command_and_no_other() -> None:
     commands = {listed.name for all_listed in PANELS.values() for listed in all_listed}
-    assert set(re.findall(r"^\| `penstock ([\w-]+)", _read("README.md"), flags=re.MULTILINE)) == commands
+    assert (
+        set(re.findall(r"^\| `penstock ([\w-]+)", _read("README.md"), flags=re.MULTILINE))
+        == commands
+    )
 
 
 def _column(document: str, heading: str) -> set[str]:
     """The words in code marks of the first column of a document's tables with this heading."""
-    tables = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", _read(document), flags=re.MULTILINE)
+    tables = re.findall(
+        rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", _read(document), flags=re.MULTILINE
+    )
     cells = [row.split("|")[1] for table in tables for row in table.splitlines()]
     return {word for cell in cells for word in re.findall(r"`(.+?)`", cell)}
 
@@ -69,16 +76,24 @@ def _rules() -> set[str]:
         ("docs/alerts.md", "rule", _rules()),
         ("docs/data.md", "finding", set(Kind)),
         ("docs/simulator.md", "fault", set(PARAMETERS)),
-        ("docs/websocket.md", "channel", {channel.__struct_config__.tag for channel in get_args(Subscribable)}),
+        (
+            "docs/websocket.md",
+            "channel",
+            {channel.__struct_config__.tag for channel in get_args(Subscribable)},
+        ),
     ],
     ids=["scopes", "alert rules", "findings", "faults", "channels"],
 )
-def test_a_table_names_all_there_is_and_nothing_else(document: str, heading: str, there: set[str]) -> None:
+def test_a_table_names_all_there_is_and_nothing_else(
+    document: str, heading: str, there: set[str]
+) -> None:
     assert _column(document, heading) == there
 
 
 @pytest.mark.parametrize(("field", "there"), [("phase", set(Phase)), ("state", set(SnapshotState))])
-def test_the_fields_of_a_sync_have_the_values_that_are_documented(field: str, there: set[str]) -> None:
+def test_the_fields_of_a_sync_have_the_values_that_are_documented(
+    field: str, there: set[str]
+) -> None:
     [text] = re.findall(rf"^\| `{field}` \|(.*)\|$", _read("docs/inventory.md"), flags=re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", text)) == there
 
@@ -96,12 +111,18 @@ def _routes() -> set[str]:
 def _called_in_the_readme(routes: set[str]) -> Iterator[str]:
     """The paths of its table; one that is cut short at its beginning goes on from the path before it, and … at its end stands for all below."""
     before = ""
-    for cell in re.findall(r"^\| (`[^|]*/[^|]*?) \|", _read("README.md").partition("## The API")[2].partition("\n## ")[0], flags=re.MULTILINE):
+    for cell in re.findall(
+        r"^\| (`[^|]*/[^|]*?) \|",
+        _read("README.md").partition("## The API")[2].partition("\n## ")[0],
+        flags=re.MULTILINE,
+    ):
         for path in re.findall(r"`(?:[A-Z]+ )?([/…][^`?]*)[^`]*`", cell):
             parts = before.split("/")
             starts = ["", *("/".join(parts[:count]) for count in range(len(parts), 1, -1))]
             whole = [start + path.removeprefix("…") for start in starts]
-            before = next((one for one in whole if any(_covers(one, route) for route in routes)), path)
+            before = next(
+                (one for one in whole if any(_covers(one, route) for route in routes)), path
+            )
             yield before
 
 

@@ -53,13 +53,19 @@ def test_every_direct_dependency_is_locked_within_its_range(lock: str, wanted: l
     for requirement in map(Requirement, wanted):
         pinned = pins.get(canonicalize_name(requirement.name))
         assert pinned is not None, f"{requirement.name} is not in {lock}: run `make lock`"
-        assert requirement.specifier.contains(pinned), f"{lock} has {requirement.name} {pinned}, pyproject.toml wants {requirement.specifier}"
+        assert requirement.specifier.contains(pinned), (
+            f"{lock} has {requirement.name} {pinned}, pyproject.toml wants {requirement.specifier}"
+        )
 
 
 @pytest.mark.parametrize("lock", ["run.txt", "deploy.txt", "bench.txt"])
 def test_no_lock_holds_other_versions_than_those_that_are_tested(lock: str) -> None:
     tested = _pins("dev.txt")
-    assert {name: version for name, version in _pins(lock).items() if tested.get(name, version) != version} == {}
+    assert {
+        name: version
+        for name, version in _pins(lock).items()
+        if tested.get(name, version) != version
+    } == {}
 
 
 @pytest.mark.parametrize("lock", ["run.txt", "deploy.txt"])

@@ -14,7 +14,14 @@ import pytest
 
 from tests.databases import missing_postgres
 from tests.house.sources import ROOT
-from tests.postgres_binaries import CHOICE_VARIABLE, EMBEDDED, Account, PostgresUnavailableError, embedded_folders, find_binaries
+from tests.postgres_binaries import (
+    CHOICE_VARIABLE,
+    EMBEDDED,
+    Account,
+    PostgresUnavailableError,
+    embedded_folders,
+    find_binaries,
+)
 from tests.postgres_server import PostgresServer, start_postgres
 
 ERROR = PostgresUnavailableError("no server here")
@@ -29,7 +36,10 @@ def _wait_until(gone: Path, seconds: float = 20) -> bool:
 
 def test_a_folder_without_a_server_is_a_clear_error(tmp_path: Path) -> None:
     with (
-        pytest.raises(PostgresUnavailableError, match=rf"no usable PostgreSQL server(.|\n)*{tmp_path}(.|\n)*PENSTOCK_TEST_POSTGRES_BIN"),
+        pytest.raises(
+            PostgresUnavailableError,
+            match=rf"no usable PostgreSQL server(.|\n)*{tmp_path}(.|\n)*PENSTOCK_TEST_POSTGRES_BIN",
+        ),
         start_postgres(str(tmp_path)),
     ):
         pass
@@ -53,7 +63,9 @@ def test_a_server_that_is_too_old_is_not_used(tmp_path: Path) -> None:
         find_binaries(Account(), tmp_path, str(tmp_path))
 
 
-@pytest.mark.parametrize("environment", [{}, {"CI": "true"}, {"CI": "true", "PENSTOCK_TEST_POSTGRES": "skip"}])
+@pytest.mark.parametrize(
+    "environment", [{}, {"CI": "true"}, {"CI": "true", "PENSTOCK_TEST_POSTGRES": "skip"}]
+)
 def test_without_postgres_a_test_fails(environment: dict[str, str]) -> None:
     with pytest.raises(pytest.fail.Exception, match="no server here"):
         missing_postgres(ERROR, environment)
@@ -66,17 +78,23 @@ def test_without_postgres_a_test_is_skipped_only_when_asked_for() -> None:
 
 def durability(url: str) -> object:
     with psycopg.connect(url) as connection:
-        return connection.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')").fetchone()
+        return connection.execute(
+            "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+        ).fetchone()
 
 
-def test_commits_survive_processes_and_those_of_a_durable_server_the_machine(postgres_url: str) -> None:
+def test_commits_survive_processes_and_those_of_a_durable_server_the_machine(
+    postgres_url: str,
+) -> None:
     assert durability(postgres_url) == ("off", "on")
     with start_postgres() as server:
         assert durability(server.url) == ("on", "on")
 
 
 def test_it_answers_on_its_socket_too(postgres_server: PostgresServer) -> None:
-    with psycopg.connect(postgres_server.url, host=str(postgres_server.socket_folder), hostaddr="") as connection:
+    with psycopg.connect(
+        postgres_server.url, host=str(postgres_server.socket_folder), hostaddr=""
+    ) as connection:
         assert connection.execute("SELECT inet_server_addr()").fetchone() == (None,)
 
 
@@ -137,7 +155,9 @@ with start_postgres() as server:
     print(server.socket_folder, flush=True)
     time.sleep(60)
 """
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as session:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as session:
         assert session.stdout is not None
         folder = Path(session.stdout.readline().strip())
         assert folder.exists()

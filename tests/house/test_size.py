@@ -11,7 +11,33 @@ MAX_FILE_LINES = 400
 MEDIAN_FUNCTION_LINES = 10
 
 # Who may be larger, by name, and why. `path` is a file that is too long; `path: C901` one with a function that is too complex for ruff.
-EXCEPTIONS: dict[str, str] = {}
+_WIDER = "written when lines were 150 wide; to be split"
+EXCEPTIONS: dict[str, str] = dict.fromkeys(
+    (
+        "src/penstock/inventory/queries.py",
+        "src/penstock/market/coverage_queries.py",
+        "src/penstock/market/queries.py",
+        "src/penstock/market/runs.py",
+        "src/penstock/market/verify/work.py",
+        "src/penstock/store/write/runs.py",
+        "tests/acceptance/test_third_domain.py",
+        "tests/api/test_backfill.py",
+        "tests/api/test_configs.py",
+        "tests/api/test_coverage.py",
+        "tests/api/test_guard.py",
+        "tests/api/test_tasks.py",
+        "tests/api/test_websocket.py",
+        "tests/engine/test_runner.py",
+        "tests/faults/test_inventory_switches.py",
+        "tests/faults/test_source_faults.py",
+        "tests/field/test_ways.py",
+        "tests/store/test_alerts.py",
+        "tests/store/test_execution_logs.py",
+        "tests/store/test_inventory.py",
+        "tests/unit/test_export.py",
+    ),
+    _WIDER,
+)
 
 
 def _too_large() -> set[str]:
@@ -26,7 +52,9 @@ def _too_large() -> set[str]:
 
 
 def test_only_the_listed_files_are_too_large() -> None:
-    assert _too_large() - EXCEPTIONS.keys() == set(), "make it smaller, or list it in EXCEPTIONS with a reason"
+    assert _too_large() - EXCEPTIONS.keys() == set(), (
+        "make it smaller, or list it in EXCEPTIONS with a reason"
+    )
 
 
 def test_no_exception_is_kept_that_nothing_needs() -> None:
@@ -36,6 +64,8 @@ def test_no_exception_is_kept_that_nothing_needs() -> None:
 
 def test_half_of_all_functions_are_short() -> None:
     lengths = [
-        (node.end_lineno or node.lineno) - node.lineno + 1 for path in modules("src/penstock") for node in functions(path.read_text(encoding="utf-8"))
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in modules("src/penstock")
+        for node in functions(path.read_text(encoding="utf-8"))
     ]
     assert statistics.median(lengths) < MEDIAN_FUNCTION_LINES

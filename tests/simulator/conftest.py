@@ -27,10 +27,14 @@ class Simulator:
         self.session = session
 
     async def get(self, path: str, **values: object) -> tuple[int, Any]:
-        async with self.session.get(path, params={name: str(value) for name, value in values.items()}) as response:
+        async with self.session.get(
+            path, params={name: str(value) for name, value in values.items()}
+        ) as response:
             return response.status, await response.json()
 
-    async def klines(self, symbol: str = "BTCUSDT", interval: str = "1m", **values: object) -> list[list[Any]]:
+    async def klines(
+        self, symbol: str = "BTCUSDT", interval: str = "1m", **values: object
+    ) -> list[list[Any]]:
         status, rows = await self.get("/api/v3/klines", symbol=symbol, interval=interval, **values)
         assert status == 200, rows
         return list(rows)
@@ -42,7 +46,10 @@ class Simulator:
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with running(SimulatorSettings(now_ms=NOW_MS, speed=0)) as url, aiohttp.ClientSession(url) as session:
+    async with (
+        running(SimulatorSettings(now_ms=NOW_MS, speed=0)) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
         yield Simulator(url, session)
 
 
@@ -55,7 +62,9 @@ class Marketplace:
 
     async def raw(self, path: str, token: str = DEMO, **values: object) -> tuple[int, bytes, Any]:
         params = {name: str(value) for name, value in values.items()}
-        async with self.session.get(f"/api/v2/{path}", params=params, headers={"Authorization": f"Bearer {token}"}) as response:
+        async with self.session.get(
+            f"/api/v2/{path}", params=params, headers={"Authorization": f"Bearer {token}"}
+        ) as response:
             return response.status, await response.read(), response.headers
 
     async def get(self, path: str, token: str = DEMO, **values: object) -> Any:  # noqa: ANN401 - whatever the JSON holds
@@ -71,8 +80,12 @@ class Marketplace:
         status, shown = await self.admin("PUT", "faults", list(faults))
         assert status == 200, shown
 
-    async def true_products(self, version: str = "newest", token: str = DEMO) -> list[dict[str, Any]]:
-        _, shown = await self.admin("GET", f"accounts/{token}/versions/{version}/products?limit=10000")
+    async def true_products(
+        self, version: str = "newest", token: str = DEMO
+    ) -> list[dict[str, Any]]:
+        _, shown = await self.admin(
+            "GET", f"accounts/{token}/versions/{version}/products?limit=10000"
+        )
         return list(shown["products"])
 
 

@@ -34,19 +34,35 @@ def test_the_clock_runs_at_its_speed_and_can_be_set() -> None:
 
 def test_a_time_is_iso_8601_or_milliseconds() -> None:
     assert parse_now("2024-06-13T12:20:34.567Z") == parse_now("1718281234567") == NOW_MS
-    assert parse_now("2024-06-13T14:20:34.567+02:00") == parse_now("2024-06-13 12:20:34.567") == NOW_MS
+    assert (
+        parse_now("2024-06-13T14:20:34.567+02:00") == parse_now("2024-06-13 12:20:34.567") == NOW_MS
+    )
 
 
 async def test_the_clock_is_shown_and_set_while_it_runs(simulator: Simulator) -> None:
-    assert await simulator.get("/simulator/clock") == (200, {"now": NOW_MS, "iso": "2024-06-13T12:20:34.567+00:00", "speed": 0.0})
-    async with simulator.session.put("/simulator/clock", json={"now": "2021-01-01T00:00:00Z"}) as response:
+    assert await simulator.get("/simulator/clock") == (
+        200,
+        {"now": NOW_MS, "iso": "2024-06-13T12:20:34.567+00:00", "speed": 0.0},
+    )
+    async with simulator.session.put(
+        "/simulator/clock", json={"now": "2021-01-01T00:00:00Z"}
+    ) as response:
         assert (await response.json())["now"] == 1_609_459_200_000
     assert (await simulator.get("/api/v3/time"))[1] == {"serverTime": 1_609_459_200_000}
     assert (await simulator.klines(limit=1))[0][0] == 1_609_459_200_000
 
 
 @pytest.mark.parametrize(
-    "change", [{"now": "yesterday"}, {"now": 5}, {"speed": -1}, {"now": NOW_MS, "speed": 1e9}, {"hour": 3}, {"speed": "fast"}, []]
+    "change",
+    [
+        {"now": "yesterday"},
+        {"now": 5},
+        {"speed": -1},
+        {"now": NOW_MS, "speed": 1e9},
+        {"hour": 3},
+        {"speed": "fast"},
+        [],
+    ],
 )
 async def test_a_wrong_clock_setting_changes_nothing(simulator: Simulator, change: object) -> None:
     before = await simulator.get("/simulator/clock")

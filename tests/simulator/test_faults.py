@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 KLINES = "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=5"
 
 
-async def raw(simulator: Simulator, path: str = KLINES, timeout_s: float = 20) -> tuple[int, bytes, Any]:
+async def raw(
+    simulator: Simulator, path: str = KLINES, timeout_s: float = 20
+) -> tuple[int, bytes, Any]:
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     async with simulator.session.get(path, allow_redirects=False, timeout=timeout) as response:
         return response.status, await response.read(), response.headers
 
 
 @pytest.mark.parametrize(("name", "status", "wait"), [("rate_limit", 429, 3), ("ban", 418, 200)])
-async def test_a_refusal_has_its_status_its_code_and_retry_after(simulator: Simulator, name: str, status: int, wait: int) -> None:
+async def test_a_refusal_has_its_status_its_code_and_retry_after(
+    simulator: Simulator, name: str, status: int, wait: int
+) -> None:
     await simulator.faults({"name": name, "retry_after": wait, "count": 2})
     for _ in range(2):
         got, body, headers = await raw(simulator)
@@ -48,7 +52,9 @@ async def test_latency_delays_and_then_answers_properly(simulator: Simulator) ->
     assert (await raw(simulator))[0] == 200
 
 
-async def test_what_is_behind_a_gate_comes_when_the_fault_is_switched_off(simulator: Simulator) -> None:
+async def test_what_is_behind_a_gate_comes_when_the_fault_is_switched_off(
+    simulator: Simulator,
+) -> None:
     whole = await raw(simulator)
     await simulator.faults({"name": "gate", "at": 100})
     async with simulator.session.get(KLINES) as response:
@@ -101,7 +107,11 @@ async def test_a_truncated_body_is_shorter_than_promised_or_cut_json(simulator: 
 async def test_a_html_page_comes_instead_of_json(simulator: Simulator, status: int) -> None:
     await simulator.faults({"name": "html", "status": status})
     got, body, headers = await raw(simulator)
-    assert (got, headers["Content-Type"].split(";")[0], body[:6]) == (status, "text/html", b"<html>")
+    assert (got, headers["Content-Type"].split(";")[0], body[:6]) == (
+        status,
+        "text/html",
+        b"<html>",
+    )
 
 
 async def test_a_redirect_leads_to_a_path_that_looks_good(simulator: Simulator) -> None:
@@ -112,10 +122,15 @@ async def test_a_redirect_leads_to_a_path_that_looks_good(simulator: Simulator) 
 
 
 @pytest.mark.parametrize("gzip", [False, True])
-async def test_an_oversized_answer_is_streamed_without_a_length(simulator: Simulator, *, gzip: bool) -> None:
+async def test_an_oversized_answer_is_streamed_without_a_length(
+    simulator: Simulator, *, gzip: bool
+) -> None:
     await simulator.faults({"name": "oversized", "mib": 20, "gzip": gzip})
     size = 0
-    async with aiohttp.ClientSession(auto_decompress=False) as session, session.get(simulator.url + KLINES) as response:
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.get(simulator.url + KLINES) as response,
+    ):
         assert "Content-Length" not in response.headers
         async for piece in response.content.iter_any():
             size += len(piece)
@@ -124,9 +139,17 @@ async def test_an_oversized_answer_is_streamed_without_a_length(simulator: Simul
 
 @pytest.mark.parametrize(
     ("kind", "part"),
-    [("nan", b'"NaN"'), ("nan_token", b",NaN,"), ("inf", b'"Infinity"'), ("inf_token", b",1e999,"), ("negative", b'"-1.00000000"')],
+    [
+        ("nan", b'"NaN"'),
+        ("nan_token", b",NaN,"),
+        ("inf", b'"Infinity"'),
+        ("inf_token", b",1e999,"),
+        ("negative", b'"-1.00000000"'),
+    ],
 )
-async def test_a_bad_number_stands_in_the_row_asked_for(simulator: Simulator, kind: str, part: bytes) -> None:
+async def test_a_bad_number_stands_in_the_row_asked_for(
+    simulator: Simulator, kind: str, part: bytes
+) -> None:
     proper = (await raw(simulator))[1].split(b"],[")
     await simulator.faults({"name": "bad_rows", "kind": kind, "row": 1})
     spoiled = (await raw(simulator))[1].split(b"],[")
@@ -134,7 +157,9 @@ async def test_a_bad_number_stands_in_the_row_asked_for(simulator: Simulator, ki
     assert [spoiled[row] for row in (0, 2, 3, 4)] == [proper[row] for row in (0, 2, 3, 4)]
 
 
-async def test_rows_can_be_doubled_out_of_order_impossible_or_at_a_wrong_time(simulator: Simulator) -> None:
+async def test_rows_can_be_doubled_out_of_order_impossible_or_at_a_wrong_time(
+    simulator: Simulator,
+) -> None:
     proper = await simulator.klines(limit=5)
 
     async def with_bad(kind: str, row: int) -> list[list[Any]]:
@@ -151,21 +176,38 @@ async def test_rows_can_be_doubled_out_of_order_impossible_or_at_a_wrong_time(si
     assert await with_bad("future", 7) == proper
 
 
-async def test_changed_candles_are_valid_closed_ones_with_other_values(simulator: Simulator) -> None:
+async def test_changed_candles_are_valid_closed_ones_with_other_values(
+    simulator: Simulator,
+) -> None:
     proper = await simulator.klines(limit=5)
     await simulator.faults({"name": "changed", "symbol": "BTCUSDT"})
     changed = await simulator.klines(limit=5)
     for before, after in zip(proper[:-1], changed[:-1], strict=True):
         assert (before[4], before[5]) != (after[4], after[5])
         assert Decimal(after[3]) <= Decimal(after[4]) <= Decimal(after[2])
-        assert [before[column] for column in (0, 1, 2, 3, 6, 7, 8)] == [after[column] for column in (0, 1, 2, 3, 6, 7, 8)]
+        assert [before[column] for column in (0, 1, 2, 3, 6, 7, 8)] == [
+            after[column] for column in (0, 1, 2, 3, 6, 7, 8)
+        ]
     assert changed[-1] == proper[-1]
     await simulator.faults({"name": "changed", "row": 1})
-    assert [row == was for row, was in zip(await simulator.klines(limit=5), proper, strict=True)] == [True, False, True, True, True]
+    assert [
+        row == was for row, was in zip(await simulator.klines(limit=5), proper, strict=True)
+    ] == [True, False, True, True, True]
 
 
-async def test_a_fault_hits_only_what_it_names_after_so_many_and_so_often(simulator: Simulator) -> None:
-    await simulator.faults({"name": "server_error", "path": "/api/v3/klines", "symbol": "ETHUSDT", "interval": "5m", "after": 1, "count": 2})
+async def test_a_fault_hits_only_what_it_names_after_so_many_and_so_often(
+    simulator: Simulator,
+) -> None:
+    await simulator.faults(
+        {
+            "name": "server_error",
+            "path": "/api/v3/klines",
+            "symbol": "ETHUSDT",
+            "interval": "5m",
+            "after": 1,
+            "count": 2,
+        }
+    )
 
     async def status(symbol: str, interval: str) -> int:
         return (await simulator.get("/api/v3/klines", symbol=symbol, interval=interval, limit=1))[0]
@@ -174,7 +216,9 @@ async def test_a_fault_hits_only_what_it_names_after_so_many_and_so_often(simula
     assert [await status("ETHUSDT", "5m") for _ in range(5)] == [200, 500, 500, 200, 200]
     assert (await simulator.get("/api/v3/ticker/price", symbol="ETHUSDT"))[0] == 200
     _, shown = await simulator.get("/simulator/faults")
-    assert [(fault["name"], fault["matched"], fault["hits"]) for fault in shown["faults"]] == [("server_error", 5, 2)]
+    assert [(fault["name"], fault["matched"], fault["hits"]) for fault in shown["faults"]] == [
+        ("server_error", 5, 2)
+    ]
 
 
 async def test_chance_is_the_same_for_the_same_seed(simulator: Simulator) -> None:
@@ -187,7 +231,11 @@ async def test_chance_is_the_same_for_the_same_seed(simulator: Simulator) -> Non
 
 
 async def test_several_faults_act_together(simulator: Simulator) -> None:
-    await simulator.faults({"name": "latency", "ms": 1}, {"name": "bad_rows", "kind": "duplicate"}, {"name": "changed", "row": 0})
+    await simulator.faults(
+        {"name": "latency", "ms": 1},
+        {"name": "bad_rows", "kind": "duplicate"},
+        {"name": "changed", "row": 0},
+    )
     rows = await simulator.klines(limit=3)
     assert len(rows) == 4
     assert rows[0] == rows[1]
@@ -195,7 +243,9 @@ async def test_several_faults_act_together(simulator: Simulator) -> None:
     assert seen["newest"][0]["faults"] == ["latency", "bad_rows", "changed"]
 
 
-async def test_admin_paths_are_never_hit_and_faults_can_be_switched_off(simulator: Simulator) -> None:
+async def test_admin_paths_are_never_hit_and_faults_can_be_switched_off(
+    simulator: Simulator,
+) -> None:
     await simulator.faults({"name": "server_error"})
     assert (await simulator.get("/simulator/clock"))[0] == 200
     assert (await raw(simulator))[0] == 500
@@ -216,7 +266,9 @@ async def test_admin_paths_are_never_hit_and_faults_can_be_switched_off(simulato
         ({"ms": 3}, "there is no fault None"),
     ],
 )
-async def test_a_wrong_fault_is_one_sentence_and_changes_nothing(simulator: Simulator, wrong: dict[str, object], part: str) -> None:
+async def test_a_wrong_fault_is_one_sentence_and_changes_nothing(
+    simulator: Simulator, wrong: dict[str, object], part: str
+) -> None:
     await simulator.faults({"name": "latency", "ms": 1})
     before = await simulator.get("/simulator/faults")
     status, answer = await simulator.faults({"name": "hang"}, wrong)
@@ -226,7 +278,9 @@ async def test_a_wrong_fault_is_one_sentence_and_changes_nothing(simulator: Simu
 
 
 async def test_faults_can_be_on_from_the_start() -> None:
-    settings = SimulatorSettings(symbols=3, faults=("rate_limit:retry_after=7,count=1", "html:status=200,after=1"))
+    settings = SimulatorSettings(
+        symbols=3, faults=("rate_limit:retry_after=7,count=1", "html:status=200,after=1")
+    )
     async with running(settings) as url, aiohttp.ClientSession(url) as session:
         async with session.get("/api/v3/ping") as response:
             assert (response.status, response.headers["Retry-After"]) == (429, "7")

@@ -68,7 +68,10 @@ async def test_a_retry_is_waited_for_until_it_is_sent(exchange: Exchange) -> Non
 
 
 async def test_while_another_request_is_under_way_nothing_is_waited_for(exchange: Exchange) -> None:
-    await exchange.faults({"name": "server_error", "path": _KLINES, "symbol": "BTCUSDT"}, {"name": "hang", "path": _KLINES, "symbol": "ETHUSDT"})
+    await exchange.faults(
+        {"name": "server_error", "path": _KLINES, "symbol": "BTCUSDT"},
+        {"name": "hang", "path": _KLINES, "symbol": "ETHUSDT"},
+    )
     async with asking(exchange, backoff_s=15.0) as source:
         failing = ask(source)
         await until(source, Why.SILENT)

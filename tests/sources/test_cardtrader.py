@@ -13,7 +13,12 @@ from aiohttp import web
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from penstock.errors import InvalidInputError, RateLimitedError, SourceRefusedError, SourceUnavailableError
+from penstock.errors import (
+    InvalidInputError,
+    RateLimitedError,
+    SourceRefusedError,
+    SourceUnavailableError,
+)
 from penstock.http.client import HttpLimits
 from penstock.http.download import DownloadLimits
 from penstock.http.governor import Governor, LocalBudget
@@ -62,7 +67,9 @@ async def simulated() -> AsyncIterator[Simulated]:
 
 
 @contextlib.asynccontextmanager
-async def answering(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> AsyncIterator[CardTraderAccount]:
+async def answering(
+    body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> AsyncIterator[CardTraderAccount]:
     """An account at a marketplace that answers everything with `body`."""
 
     async def answer(_: web.Request) -> web.Response:
@@ -75,7 +82,11 @@ async def answering(body: bytes, *, status: int = 200, headers: dict[str, str] |
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        config = InventorySourceConfig(base_url=url, http=HttpLimits(attempts=1, longest_pause_s=0), export=DownloadLimits(attempts=1))
+        config = InventorySourceConfig(
+            base_url=url,
+            http=HttpLimits(attempts=1, longest_pause_s=0),
+            export=DownloadLimits(attempts=1),
+        )
         async with CardTraderSource(config).account("demo") as account:
             yield account
     finally:
@@ -96,7 +107,11 @@ async def test_it_reads_the_account_and_the_catalogue(simulated: Simulated) -> N
         blueprints = await account.blueprints(expansions[0].id)
     assert len(games) == 5
     assert {category.game_id for category in categories} == {games[0].id}
-    assert any(one.name == "condition" and "Near Mint" in one.possible_values for category in categories for one in category.properties)
+    assert any(
+        one.name == "condition" and "Near Mint" in one.possible_values
+        for category in categories
+        for one in category.properties
+    )
     assert 0 < len(stocked) <= len(expansions) == 104
     assert {blueprint.expansion_id for blueprint in blueprints} == {expansions[0].id}
     assert any(blueprint.cardmarket_ids and blueprint.scryfall_id for blueprint in blueprints)
@@ -129,7 +144,11 @@ async def test_a_token_that_is_refused_is_not_tried_again(simulated: Simulated, 
             await account.seller()
         with pytest.raises(SourceRefusedError, match=f"HTTP {code}"):
             await exported(account)
-    assert await simulated.asked("/api/v2/info") == await simulated.asked("/api/v2/products/export") == 1
+    assert (
+        await simulated.asked("/api/v2/info")
+        == await simulated.asked("/api/v2/products/export")
+        == 1
+    )
 
 
 async def test_another_404_is_a_refusal(simulated: Simulated) -> None:
@@ -139,7 +158,9 @@ async def test_another_404_is_a_refusal(simulated: Simulated) -> None:
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504])
-async def test_a_failing_server_is_tried_again_also_when_it_answers_with_a_page(simulated: Simulated, code: int) -> None:
+async def test_a_failing_server_is_tried_again_also_when_it_answers_with_a_page(
+    simulated: Simulated, code: int
+) -> None:
     async with simulated.account() as account:
         await simulated.faults({"name": "server_error", "code": code, "count": 2})
         assert (await account.seller()).user_id == 1001
@@ -167,9 +188,16 @@ async def test_a_429_without_retry_after_is_a_pause_of_a_whole_window(simulated:
     assert await simulated.asked("/api/v2/products/export") == 0
 
 
-def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(trials: Trials, say: Say) -> None:
+def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(
+    trials: Trials, say: Say
+) -> None:
     async def sending(loop: VirtualLoop, pauses: list[float]) -> list[float]:
-        governor = Governor(_REQUESTS_IN_WINDOW, LocalBudget(loop.time, window_s=_WINDOW_S), share=1.0, clock=loop.time)
+        governor = Governor(
+            _REQUESTS_IN_WINDOW,
+            LocalBudget(loop.time, window_s=_WINDOW_S),
+            share=1.0,
+            clock=loop.time,
+        )
         sent = []
         for pause in pauses:
             # Most follow each other at once: as many as there can be.
@@ -182,7 +210,10 @@ def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(trial
 
     @seed(trials.seed)
     @settings(max_examples=count)
-    @given(st.lists(st.floats(0, 3, allow_nan=False), min_size=200, max_size=300), st.floats(0, 100, allow_nan=False))
+    @given(
+        st.lists(st.floats(0, 3, allow_nan=False), min_size=200, max_size=300),
+        st.floats(0, 100, allow_nan=False),
+    )
     def check(pauses: list[float], start: float) -> None:
         sent = virtual_time.run(lambda loop: sending(loop, pauses), start=start)
         assert max(sum(first <= at < first + 10 for at in sent) for first in sent) <= 160
@@ -191,7 +222,9 @@ def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(trial
     say(f"seed {trials.seed}, n = {count} schedules of 200 requests or more")
 
 
-async def test_each_token_has_a_budget_of_its_own_whose_name_does_not_tell_it(simulated: Simulated) -> None:
+async def test_each_token_has_a_budget_of_its_own_whose_name_does_not_tell_it(
+    simulated: Simulated,
+) -> None:
     budgets: dict[str, LocalBudget] = {}
 
     def budget(name: str, window_s: int) -> LocalBudget:
@@ -215,12 +248,26 @@ async def test_a_blueprint_may_have_one_cardmarket_id_or_several_or_none() -> No
     fields = '"name":"A","game_id":1,"category_id":1,"expansion_id":1'
     rows = f'[{{"id":1,{fields},"card_market_id":5}},{{"id":2,{fields},"card_market_ids":[6,7]}},{{"id":3,{fields},"card_market_id":null}}]'
     async with answering(rows.encode()) as account:
-        assert [blueprint.cardmarket_ids for blueprint in await account.blueprints(1)] == [(5,), (6, 7), ()]
+        assert [blueprint.cardmarket_ids for blueprint in await account.blueprints(1)] == [
+            (5,),
+            (6, 7),
+            (),
+        ]
 
 
-async def test_an_id_of_the_catalogue_is_one_as_a_number_and_as_text_and_an_unreadable_field_does_not_take_its_row_along() -> None:
+async def test_an_id_of_the_catalogue_is_one_as_a_number_and_as_text_and_an_unreadable_field_does_not_take_its_row_along() -> (
+    None
+):
     rows = [
-        {"id": "1", "name": "A", "game_id": 1, "category_id": "1.0", "expansion_id": "8", "tcg_player_id": "180397", "scryfall_id": "s"},
+        {
+            "id": "1",
+            "name": "A",
+            "game_id": 1,
+            "category_id": "1.0",
+            "expansion_id": "8",
+            "tcg_player_id": "180397",
+            "scryfall_id": "s",
+        },
         {
             "id": 2.0,
             "name": 1996,
@@ -230,15 +277,43 @@ async def test_an_id_of_the_catalogue_is_one_as_a_number_and_as_text_and_an_unre
             "tcg_player_id": 180398.0,
             "card_market_ids": ["5", None, 6.0, "x"],
         },
-        {"id": 3, "name": None, "game_id": 1, "category_id": 1, "tcg_player_id": "none", "scryfall_id": ["s"], "card_market_id": "7", "version": 2},
+        {
+            "id": 3,
+            "name": None,
+            "game_id": 1,
+            "category_id": 1,
+            "tcg_player_id": "none",
+            "scryfall_id": ["s"],
+            "card_market_id": "7",
+            "version": 2,
+        },
         {"id": 4, "name": "no game", "game_id": None, "category_id": 1},
         {"id": "four", "name": "no id", "game_id": 1, "category_id": 1},
     ]
     async with answering(json.dumps(rows).encode()) as account:
         first, second, third = await account.blueprints(None)
-    assert (first.id, first.category_id, first.expansion_id, first.tcg_player_id, first.scryfall_id) == (1, 1, 8, 180_397, "s")
-    assert (second.id, second.name, second.expansion_id, second.tcg_player_id, second.cardmarket_ids) == (2, "1996", None, 180_398, (5, 6))
-    assert (third.id, third.name, third.tcg_player_id, third.scryfall_id, third.cardmarket_ids, third.version) == (3, "", None, None, (7,), "2")
+    assert (
+        first.id,
+        first.category_id,
+        first.expansion_id,
+        first.tcg_player_id,
+        first.scryfall_id,
+    ) == (1, 1, 8, 180_397, "s")
+    assert (
+        second.id,
+        second.name,
+        second.expansion_id,
+        second.tcg_player_id,
+        second.cardmarket_ids,
+    ) == (2, "1996", None, 180_398, (5, 6))
+    assert (
+        third.id,
+        third.name,
+        third.tcg_player_id,
+        third.scryfall_id,
+        third.cardmarket_ids,
+        third.version,
+    ) == (3, "", None, None, (7,), "2")
 
 
 async def test_expansions_games_categories_and_the_seller_are_read_in_each_form() -> None:
@@ -248,14 +323,29 @@ async def test_expansions_games_categories_and_the_seller_are_read_in_each_form(
     async with answering(b'{"array":[{"id":"1","name":"Magic","display_name":7}]}') as account:
         [game] = await account.games()
     assert (game.id, game.name, game.display_name) == (1, "Magic", "7")
-    async with answering(b'[{"id":"1","game_id":"1","name":"Cards","properties":[{"name":null}]}]') as account:
+    async with answering(
+        b'[{"id":"1","game_id":"1","name":"Cards","properties":[{"name":null}]}]'
+    ) as account:
         [category] = await account.categories()
     assert (category.id, category.properties) == (1, ())
     async with answering(b'{"id":"7","name":2,"user_id":"51242"}') as account:
         assert (await account.seller()).user_id == 51_242
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"error":"x"}', b"[", b"[" * 100_000, b"\xff", b"<html>", b'{"array":5}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"{}",
+        b'{"error":"x"}',
+        b"[",
+        b"[" * 100_000,
+        b"\xff",
+        b"<html>",
+        b'{"array":5}',
+    ],
+)
 async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
     async with answering(body) as account:
         for ask in (account.seller, account.games):
@@ -275,10 +365,15 @@ def test_text_that_can_be_no_token_is_refused_before_anything_is_sent(token: str
         CardTraderSource(InventorySourceConfig()).account(token)
 
 
-async def test_an_export_that_never_begins_falls_silent_or_takes_too_long_is_given_up(simulated: Simulated) -> None:
+async def test_an_export_that_never_begins_falls_silent_or_takes_too_long_is_given_up(
+    simulated: Simulated,
+) -> None:
     await simulated.faults({"name": "hang"})
     async with simulated.account(export=DownloadLimits(attempts=1, first_byte_s=0.2)) as account:
-        with pytest.raises(SourceUnavailableError, match=r"nothing came for 0\.2 s \(PENSTOCK_EXPORT_FIRST_BYTE_S\)"):
+        with pytest.raises(
+            SourceUnavailableError,
+            match=r"nothing came for 0\.2 s \(PENSTOCK_EXPORT_FIRST_BYTE_S\)",
+        ):
             await exported(account)
     await simulated.faults({"name": "slow", "bytes": 1_000, "pause_ms": 60_000})
     async with simulated.account(export=DownloadLimits(idle_s=0.2)) as account:

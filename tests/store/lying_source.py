@@ -70,7 +70,9 @@ class LyingSource(ListedSource):
                 return await self._as_of(self.now - self.chosen.randint(1, 30) * HOUR // 2, request)
             case "shifted":
                 by = self.chosen.choice([-30, -3, -1, 1, 3, 30]) * HOUR
-                start, end = (None if at is None else max(0, at + by) for at in (request.start, request.end))
+                start, end = (
+                    None if at is None else max(0, at + by) for at in (request.start, request.end)
+                )
                 return await super().candles(replace(request, start=start, end=end))
             case "repeated":
                 return self.last
@@ -87,7 +89,10 @@ class LyingSource(ListedSource):
             "cut": rows[at % 2 : len(rows) - at // 2 % 2],
             "shorter steps": shorter if len(rows) > _MOST_UNKNOWN else rows,
             "thinned": [row for row in rows if row.open_time % (4 * HOUR) == 0],
-            "microseconds": [replaced(row, open_time=row.open_time * 1_000, close_time=row.close_time * 1_000) for row in rows],
+            "microseconds": [
+                replaced(row, open_time=row.open_time * 1_000, close_time=row.close_time * 1_000)
+                for row in rows
+            ],
         }
         return changed[lie]
 
@@ -110,7 +115,10 @@ def unfinished(row: Candle) -> Candle:
 def parts(row: Candle, count: int) -> list[Candle]:
     """As candles of a shorter timeframe have it."""
     step = HOUR // count
-    return [candle(row.open_time + place * step, close_time=row.open_time + (place + 1) * step - 1) for place in range(count)]
+    return [
+        candle(row.open_time + place * step, close_time=row.open_time + (place + 1) * step - 1)
+        for place in range(count)
+    ]
 
 
 def replaced(row: Candle, **given: int) -> Candle:
@@ -124,7 +132,13 @@ def history(chosen: random.Random, first: int, count: int) -> list[Candle]:
     while len(rows) < count:
         run = chosen.randint(1, 60)
         rows += [
-            candle(at + step * HOUR, close_time=at + (step + 1) * HOUR - 1, trades=step + 1, close=f"{100 + step % 10}.5") for step in range(run)
+            candle(
+                at + step * HOUR,
+                close_time=at + (step + 1) * HOUR - 1,
+                trades=step + 1,
+                close=f"{100 + step % 10}.5",
+            )
+            for step in range(run)
         ]
         at += (run + chosen.choice([0, 1, 2, 5, 40])) * HOUR
     return rows

@@ -43,7 +43,9 @@ class Kept:
         """The account's name as the config and as its schedule have it."""
         config = await self.configs.get(self.config_id)
         wanted = select(schedule.c.params).where(schedule.c.name == config.job_id)
-        params: Any = await self.shop.opened.database.read(lambda connection: connection.scalar(wanted))
+        params: Any = await self.shop.opened.database.read(
+            lambda connection: connection.scalar(wanted)
+        )
         return config.wanted.symbol, params["symbol"]
 
 
@@ -67,7 +69,10 @@ async def test_a_renamed_account_renames_its_config_and_the_run_goes_on(database
         await one.shop.accounts.change(one.account_id, token="another token")
         assert await one.symbols() == ("Another name", "Another name")
         state = select(runs.c.state).where(runs.c.task_id == str(task_id))
-        assert await one.shop.opened.database.read(lambda connection: connection.scalar(state)) == "queued"
+        assert (
+            await one.shop.opened.database.read(lambda connection: connection.scalar(state))
+            == "queued"
+        )
 
 
 async def test_a_name_that_is_taken_changes_neither(database_url: str) -> None:
@@ -89,13 +94,21 @@ async def test_an_account_that_a_config_names_is_not_deleted(database_url: str) 
             await one.configs.add(sync_of(one.shop.account.name))
 
 
-async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(postgres_database: str) -> None:
+async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(
+    postgres_database: str,
+) -> None:
     async with kept(postgres_database) as one:
         for number in range(20):
             name = f"shop number {number}"
             account_id = await one.shop.accounts.add(name, "token", 7)
-            both = await asyncio.gather(one.configs.add(sync_of(name)), one.shop.accounts.delete(account_id), return_exceptions=True)
-            assert sum(isinstance(answer, ConflictError | InvalidInputError) for answer in both) == 1, both
+            both = await asyncio.gather(
+                one.configs.add(sync_of(name)),
+                one.shop.accounts.delete(account_id),
+                return_exceptions=True,
+            )
+            assert (
+                sum(isinstance(answer, ConflictError | InvalidInputError) for answer in both) == 1
+            ), both
 
 
 async def test_of_a_renaming_and_a_change_at_once_neither_is_lost(postgres_database: str) -> None:

@@ -36,7 +36,11 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 CONFIGURED = Configured(symbols=("BTC/USDT",), timeframes=("1m", "1h"))
-HEALTH = HealthQueries(Limits(executions=4), ["data_collection", "symbol_refresh"], [*rules(CONFIGURED, "collect_data_all"), *RULES])
+HEALTH = HealthQueries(
+    Limits(executions=4),
+    ["data_collection", "symbol_refresh"],
+    [*rules(CONFIGURED, "collect_data_all"), *RULES],
+)
 POLICY = Policy(cooldown_ms=HOUR, settle_ms=0, recovered=HEALTH.rules.recovered)
 VAULT = Vault(GivenKeys(new_key()))
 
@@ -47,7 +51,9 @@ class Alarm:
 
     engine: Engine
     policy: Policy = POLICY
-    options: BookOptions = field(default_factory=lambda: BookOptions(interval_s=0.001, backoff_s=0.01))
+    options: BookOptions = field(
+        default_factory=lambda: BookOptions(interval_s=0.001, backoff_s=0.01)
+    )
 
     def __post_init__(self) -> None:
         self.health = HEALTH
@@ -69,16 +75,29 @@ class Alarm:
         return str(at_ms) if self.engine.database.file else f"to_timestamp({at_ms} / 1000.0)"
 
     async def executions(
-        self, status: str, count: int, *, ago_ms: int = MINUTE, seconds: float = 1.0, records: int = 6, job_type: str = "data_collection"
+        self,
+        status: str,
+        count: int,
+        *,
+        ago_ms: int = MINUTE,
+        seconds: float = 1.0,
+        records: int = 6,
+        job_type: str = "data_collection",
     ) -> None:
         started = self.at(await self.now() - ago_ms)
         row = f"(1, 'collect_data_1', '{job_type}', {started}, {seconds}, '{status}', {records})"
-        columns = "(run_id, job_name, job_type, started_at, duration_seconds, status, records_collected)"
+        columns = (
+            "(run_id, job_name, job_type, started_at, duration_seconds, status, records_collected)"
+        )
         if count:
-            await self.engine.change(f"INSERT INTO job_execution_logs {columns} VALUES {', '.join([row] * count)}")
+            await self.engine.change(
+                f"INSERT INTO job_execution_logs {columns} VALUES {', '.join([row] * count)}"
+            )
 
     async def add_target(self, url: str, name: str = "mine") -> int:
-        address = Address(kind=TargetKind.WEBHOOK, url=url, shown="x", signing_key="a key of some length")
+        address = Address(
+            kind=TargetKind.WEBHOOK, url=url, shown="x", signing_key="a key of some length"
+        )
         return (await self.targets.add(name, address)).id
 
     async def evaluate(self, times: int = 1) -> None:
@@ -87,7 +106,9 @@ class Alarm:
             await self.book.evaluate()
 
     async def alerts(self) -> list[Alert]:
-        return await self.engine.database.read(lambda connection: listed(connection, AlertList(limit=100)))
+        return await self.engine.database.read(
+            lambda connection: listed(connection, AlertList(limit=100))
+        )
 
     async def states(self) -> dict[str, str]:
         return {f"{one.rule} {one.subject}": one.state.value for one in await self.alerts()}
@@ -99,7 +120,9 @@ class Alarm:
     async def sending(self) -> AsyncIterator[None]:
         """Messages are sent while the block runs; looks are only those that the test makes."""
         sender = Sender(deadline_s=30, allow_private=True)
-        async with background(Alerting(self.book, sender, AlertingOptions(first_after_s=3600, poll_s=0.02)).run()):
+        async with background(
+            Alerting(self.book, sender, AlertingOptions(first_after_s=3600, poll_s=0.02)).run()
+        ):
             yield
 
 
@@ -125,7 +148,9 @@ async def test_executions_of_a_day_are_counted_and_cancelled_ones_left_out(alarm
     assert (found.succeeded, found.failed, found.average_duration_s) == (3, 1, 2.0)
 
 
-async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert(alarm: Alarm) -> None:
+async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert(
+    alarm: Alarm,
+) -> None:
     await alarm.executions("success", 8, seconds=1)
     await alarm.executions("success", 20, seconds=170, records=250_000, job_type="inventory_sync")
     await alarm.executions("failed", 1, seconds=170, job_type="catalogue_refresh")
@@ -133,7 +158,9 @@ async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert
     assert (found.succeeded, found.failed, found.timed, found.average_duration_s) == (28, 1, 8, 1.0)
     await within_a_day()
     today = await alarm.now() % DAY
-    await alarm.executions("success", 1, ago_ms=today + 25 * HOUR, records=250_000, job_type="inventory_sync")
+    await alarm.executions(
+        "success", 1, ago_ms=today + 25 * HOUR, records=250_000, job_type="inventory_sync"
+    )
     await alarm.executions("success", 1, ago_ms=today + HOUR, records=500)
     facts = await alarm.facts()
     assert (facts.records_yesterday, facts.records_before) == (500, 0)
@@ -150,7 +177,14 @@ async def test_records_are_those_of_the_two_last_whole_days(alarm: Alarm) -> Non
     assert (found.records_yesterday, found.records_before) == (700, 1_000)
 
 
-async def _series(alarm: Alarm, *, symbol: str = "BTC/USDT", status: str = "trading", timeframe: str = "1h", closed_ago_ms: int) -> None:
+async def _series(
+    alarm: Alarm,
+    *,
+    symbol: str = "BTC/USDT",
+    status: str = "trading",
+    timeframe: str = "1h",
+    closed_ago_ms: int,
+) -> None:
     """A series whose next candle, the first one that is missing, closed so long ago."""
     native, now = symbol.replace("/", ""), await alarm.now()
     step = {"1h": HOUR, "1m": MINUTE}[timeframe]
@@ -178,26 +212,38 @@ async def _schedule(alarm: Alarm, name: str = "collect_data_all", interval_s: in
     )
 
 
-async def test_a_series_is_late_when_its_interval_is_over_and_its_candle_is_not_there(alarm: Alarm) -> None:
+async def test_a_series_is_late_when_its_interval_is_over_and_its_candle_is_not_there(
+    alarm: Alarm,
+) -> None:
     await _schedule(alarm)
     await _series(alarm, closed_ago_ms=12 * MINUTE + 5_000)
     await _series(alarm, timeframe="1m", closed_ago_ms=5 * MINUTE)
     await alarm.evaluate()
-    assert [(one.subject, one.message) for one in await alarm.alerts()] == [("binance BTC/USDT 1h", "BTC/USDT 1h is 12 minutes late")]
+    assert [(one.subject, one.message) for one in await alarm.alerts()] == [
+        ("binance BTC/USDT 1h", "BTC/USDT 1h is 12 minutes late")
+    ]
 
 
-async def test_what_does_not_trade_or_is_not_collected_by_itself_is_never_late(alarm: Alarm) -> None:
+async def test_what_does_not_trade_or_is_not_collected_by_itself_is_never_late(
+    alarm: Alarm,
+) -> None:
     await _series(alarm, closed_ago_ms=DAY)
     assert (await alarm.facts()).bad["late_data"] == []
     await _schedule(alarm)
     await _series(alarm, symbol="ETH/USDT", closed_ago_ms=DAY)
-    assert [one.subject for one in (await alarm.facts()).bad["late_data"]] == ["binance BTC/USDT 1h"]
+    assert [one.subject for one in (await alarm.facts()).bad["late_data"]] == [
+        "binance BTC/USDT 1h"
+    ]
     await alarm.engine.change("UPDATE instrument SET status = 'halted'")
     assert (await alarm.facts()).bad["late_data"] == []
 
 
-@pytest.mark.parametrize(("enabled", "expected"), [("true", ["binance ETH/USDT 1h"]), ("false", [])])
-async def test_a_config_makes_its_series_late_by_its_own_interval(alarm: Alarm, enabled: str, expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("enabled", "expected"), [("true", ["binance ETH/USDT 1h"]), ("false", [])]
+)
+async def test_a_config_makes_its_series_late_by_its_own_interval(
+    alarm: Alarm, enabled: str, expected: list[str]
+) -> None:
     await _schedule(alarm, "collect_data_1", interval_s=1_800)
     made = alarm.at(await alarm.now())
     await alarm.engine.change(
@@ -213,16 +259,23 @@ async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alar
     task = await alarm.engine.submit()
     old, soon = alarm.at(await alarm.now() - HOUR), alarm.at(await alarm.now() + HOUR)
     await alarm.engine.change(f"UPDATE run SET state = 'running', progress_at = {old}")
-    await alarm.engine.change(f"INSERT INTO provider_budget (provider, window_start, used, paused_until) VALUES ('binance', {old}, 1, {soon})")
+    await alarm.engine.change(
+        f"INSERT INTO provider_budget (provider, window_start, used, paused_until) VALUES ('binance', {old}, 1, {soon})"
+    )
     await alarm.evaluate()
-    assert await alarm.states() == {f"run_stuck {task}": "firing", "provider_paused binance": "firing"}
+    assert await alarm.states() == {
+        f"run_stuck {task}": "firing",
+        "provider_paused binance": "firing",
+    }
     await alarm.engine.change("UPDATE run SET state = 'failed'")
     await alarm.engine.change(f"UPDATE provider_budget SET paused_until = {old}")
     await alarm.evaluate()
     assert set((await alarm.states()).values()) == {"resolved"}
 
 
-async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_row_of_an_export_has_its_id(alarm: Alarm) -> None:
+async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_row_of_an_export_has_its_id(
+    alarm: Alarm,
+) -> None:
     now = alarm.at(await alarm.now())
     account = f"INSERT INTO account (id, name, token, user_id, created_at) VALUES (1, 'shop', 'x', 7, {now})"
     await alarm.engine.change(account)
@@ -230,7 +283,9 @@ async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_ro
     async def publish(*, unidentified: int, unmarked: int, state: str = "published") -> None:
         columns = "account_id, run_id, state, suspicions, currencies, products, new, changed, unchanged, gone, returned, rejected, unmapped, taken_at"
         values = f"1, 1, '{state}', '{{}}', '{{}}', 40, 0, 0, 29, 0, 0, {unidentified}, 0, {now}, {unidentified}, {unmarked}"
-        await alarm.engine.change(f"INSERT INTO snapshot ({columns}, unidentified, unmarked) VALUES ({values})")
+        await alarm.engine.change(
+            f"INSERT INTO snapshot ({columns}, unidentified, unmarked) VALUES ({values})"
+        )
 
     await alarm.evaluate()
     assert await alarm.states() == {}
@@ -240,14 +295,22 @@ async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_ro
     [fired] = await alarm.alerts()
     assert (fired.rule, fired.subject, fired.state) == ("marking_stopped", "shop", "firing")
     because = "1 row of the newest export cannot be read and has no id"
-    assert fired.message == f"shop: no product is marked as gone, because {because}; 11 missing products may be sold and are still shown"
+    assert (
+        fired.message
+        == f"shop: no product is marked as gone, because {because}; 11 missing products may be sold and are still shown"
+    )
     await publish(unidentified=0, unmarked=0)
     await alarm.evaluate()
     [resolved] = await alarm.alerts()
-    assert (resolved.state, resolved.message) == ("resolved", "shop: what is missing is marked as gone again")
+    assert (resolved.state, resolved.message) == (
+        "resolved",
+        "shop: what is missing is marked as gone again",
+    )
 
 
-async def test_an_alert_is_received_once_within_the_cool_down_and_once_when_it_is_over(alarm: Alarm, receiver: Receiver) -> None:
+async def test_an_alert_is_received_once_within_the_cool_down_and_once_when_it_is_over(
+    alarm: Alarm, receiver: Receiver
+) -> None:
     await alarm.add_target(receiver.url + "/hook")
     async with alarm.sending():
         await alarm.executions("failed", 2)
@@ -266,17 +329,25 @@ async def test_an_alert_is_received_once_within_the_cool_down_and_once_when_it_i
     assert len(await alarm.messages()) == len(receiver.received) == 2
 
 
-async def test_after_an_error_it_is_sent_again_as_the_same_message(alarm: Alarm, receiver: Receiver) -> None:
+async def test_after_an_error_it_is_sent_again_as_the_same_message(
+    alarm: Alarm, receiver: Receiver
+) -> None:
     await alarm.add_target(receiver.url)
     receiver.answers += [500, 503]
     await alarm.executions("failed", 5)
     await alarm.evaluate()
     async with alarm.sending():
         received = await receiver.until(3)
-    assert len({one.body["id"] for one in received}) == len({one.headers["Penstock-Message-Id"] for one in received}) == 1
+    assert (
+        len({one.body["id"] for one in received})
+        == len({one.headers["Penstock-Message-Id"] for one in received})
+        == 1
+    )
 
 
-async def test_a_target_that_never_answers_well_is_given_up(alarm: Alarm, receiver: Receiver) -> None:
+async def test_a_target_that_never_answers_well_is_given_up(
+    alarm: Alarm, receiver: Receiver
+) -> None:
     await alarm.add_target(receiver.url)
     receiver.answers += [500] * 100
     await alarm.executions("failed", 5)
@@ -293,7 +364,9 @@ async def _is_error(alarm: Alarm, error: str) -> bool:
     return bool(row["attempt"] == 8 and row["error"] == error)
 
 
-async def test_a_target_that_hangs_does_not_hold_up_the_others_and_gets_its_messages_in_order(alarm: Alarm, receiver: Receiver) -> None:
+async def test_a_target_that_hangs_does_not_hold_up_the_others_and_gets_its_messages_in_order(
+    alarm: Alarm, receiver: Receiver
+) -> None:
     await alarm.add_target(receiver.url + "/hang", "slow")
     await alarm.add_target(receiver.url + "/good", "good")
     async with alarm.sending():
@@ -306,7 +379,9 @@ async def test_a_target_that_hangs_does_not_hold_up_the_others_and_gets_its_mess
         assert len(await receiver.until(1, "/hang")) == 1
 
 
-async def test_a_message_whose_sender_was_killed_is_sent_by_the_next_one(alarm: Alarm, receiver: Receiver) -> None:
+async def test_a_message_whose_sender_was_killed_is_sent_by_the_next_one(
+    alarm: Alarm, receiver: Receiver
+) -> None:
     await alarm.add_target(receiver.url)
     await alarm.executions("failed", 5)
     await alarm.evaluate()
@@ -318,7 +393,9 @@ async def test_a_message_whose_sender_was_killed_is_sent_by_the_next_one(alarm: 
         assert len(await receiver.until(1)) == 1
 
 
-async def test_of_many_who_look_at_once_one_writes_a_message_and_of_many_who_take_it_one_gets_it(alarm: Alarm) -> None:
+async def test_of_many_who_look_at_once_one_writes_a_message_and_of_many_who_take_it_one_gets_it(
+    alarm: Alarm,
+) -> None:
     await alarm.add_target("https://example.org")
     await alarm.executions("failed", 5)
     # Without a cool-down every look would write a message.
@@ -335,14 +412,19 @@ async def test_a_clock_that_is_set_back_does_not_silence_the_alerts(alarm: Alarm
     await alarm.engine.move("alert_look", "looked_at", 86_400)
     await alarm.executions("failed", 5)
     await alarm.book.evaluate()
-    counts = await alarm.engine.database.read(lambda connection: firing_counts(connection, HEALTH.rules.names))
+    counts = await alarm.engine.database.read(
+        lambda connection: firing_counts(connection, HEALTH.rules.names)
+    )
     assert counts["failed_rate"] == 1
 
 
 async def test_secrets_are_sealed_and_a_target_takes_its_messages_with_it(alarm: Alarm) -> None:
     target_id = await alarm.add_target("https://example.org/token")
     [row] = await alarm.engine.rows("SELECT url, signing_key FROM alert_target")
-    assert (VAULT.open(row["url"]), VAULT.open(row["signing_key"])) == ("https://example.org/token", "a key of some length")
+    assert (VAULT.open(row["url"]), VAULT.open(row["signing_key"])) == (
+        "https://example.org/token",
+        "a key of some length",
+    )
     assert (await alarm.targets.in_the_clear(target_id)).url == "https://example.org/token"
     await alarm.executions("failed", 5)
     await alarm.evaluate()
@@ -351,9 +433,14 @@ async def test_secrets_are_sealed_and_a_target_takes_its_messages_with_it(alarm:
 
 
 async def test_of_many_targets_that_get_the_same_name_at_once_one_has_it(alarm: Alarm) -> None:
-    ids = [await alarm.add_target(f"https://example.org/{number}", name=f"target {number}") for number in range(4)]
+    ids = [
+        await alarm.add_target(f"https://example.org/{number}", name=f"target {number}")
+        for number in range(4)
+    ]
     for name in ("one", "two", "three"):
-        answers = await asyncio.gather(*(alarm.targets.change(one, name=name) for one in ids), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(alarm.targets.change(one, name=name) for one in ids), return_exceptions=True
+        )
         assert sum(isinstance(answer, ConflictError) for answer in answers) == len(ids) - 1, answers
 
 

@@ -24,9 +24,13 @@ STORED, UNCONFIRMED, FAILED = SpanState.STORED, SpanState.UNCONFIRMED, SpanState
 RUNNING = NOW - NOW % MINUTE
 
 
-async def assert_complete(one: World, symbol: str, timeframe: str, start: int, end: int | None = None) -> None:
+async def assert_complete(
+    one: World, symbol: str, timeframe: str, start: int, end: int | None = None
+) -> None:
     """From `start` on there is what the exchange has, row by row, and nothing else."""
-    assert await one.table(symbol, timeframe) == await one.exchange.rows(symbol, timeframe, start, end)
+    assert await one.table(symbol, timeframe) == await one.exchange.rows(
+        symbol, timeframe, start, end
+    )
     await one.check_coverage(symbol, timeframe)
 
 
@@ -40,7 +44,12 @@ async def test_a_first_collection_stores_the_newest_candles_row_by_row(database_
                 rows = await one.stored(symbol, timeframe)
                 assert [bool(row["closed"]) for row in rows] == [True] * 29 + [False]
         run = await one.last_run()
-        assert (run["state"], run["inserted"], run["updated"], run["rejected"]) == ("succeeded", 300, 0, 0)
+        assert (run["state"], run["inserted"], run["updated"], run["rejected"]) == (
+            "succeeded",
+            300,
+            0,
+            0,
+        )
         assert (report.symbols, report.timeframes, report.result.counters.written) == (2, 5, 300)
 
 
@@ -63,7 +72,9 @@ async def test_collecting_again_at_the_same_moment_writes_nothing(database_url: 
         assert await one.stored() == before
 
 
-async def test_later_only_what_is_new_is_written_and_the_open_candle_is_completed(database_url: str) -> None:
+async def test_later_only_what_is_new_is_written_and_the_open_candle_is_completed(
+    database_url: str,
+) -> None:
     async with world(database_url) as one:
         await one.collect("BTCUSDT", limit=20)
         await one.exchange.move_to(NOW + 5 * MINUTE)
@@ -107,50 +118,79 @@ async def test_since_before_the_listing_is_recorded_as_not_listed(database_url: 
         since = ms("2017-01-01T00:00:00")
         await one.collect("ETHUSDT", timeframes="1d", since=since)
         await assert_complete(one, "ETHUSDT", "1d", 0)
-        assert await one.spans("ETHUSDT", "1d") == [Span(since, listed, SpanState.NOT_LISTED), Span(listed, NOW - NOW % DAY, STORED)]
+        assert await one.spans("ETHUSDT", "1d") == [
+            Span(since, listed, SpanState.NOT_LISTED),
+            Span(listed, NOW - NOW % DAY, STORED),
+        ]
         await one.exchange.faults()
         await one.collect("ETHUSDT", timeframes="1d", since=since)
         # Two probes for the first candle, and the open one: nothing is paged through.
         assert len(await one.exchange.asked()) <= 3
 
 
-async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(database_url: str) -> None:
-    start, hole, back, now = (ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30"))
+async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(
+    database_url: str,
+) -> None:
+    start, hole, back, now = (
+        ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30")
+    )
     async with world(database_url, simulator={"now_ms": now}) as one:
         await one.collect("BTCUSDT", timeframes="1m 1h", since=start)
         for timeframe, step in (("1m", MINUTE), ("1h", HOUR)):
             await assert_complete(one, "BTCUSDT", timeframe, start)
-            expected = [Span(start, hole, STORED), Span(hole, back, UNCONFIRMED), Span(back, now - now % step, STORED)]
+            expected = [
+                Span(start, hole, STORED),
+                Span(hole, back, UNCONFIRMED),
+                Span(back, now - now % step, STORED),
+            ]
             assert await one.spans("BTCUSDT", timeframe) == expected
-        gaps = await one.read("SELECT reason FROM gap WHERE symbol = 'BTC/USDT' AND timeframe = '1m'")
+        gaps = await one.read(
+            "SELECT reason FROM gap WHERE symbol = 'BTC/USDT' AND timeframe = '1m'"
+        )
         assert gaps == [{"reason": "unconfirmed"}]
         await one.exchange.faults()
         await one.collect("BTCUSDT", timeframes="1h")
         assert len(await one.exchange.asked()) == 1
 
 
-async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_then_left_alone(database_url: str) -> None:
-    start, hole, back, now = (ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30"))
+async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_then_left_alone(
+    database_url: str,
+) -> None:
+    start, hole, back, now = (
+        ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30")
+    )
     async with world(database_url, simulator={"now_ms": now}) as one:
         await one.collect("BTCUSDT", timeframes="1h", since=start)
-        for after, reason in ((2 * MINUTE, "unconfirmed"), (2 * DAY, "outage"), (3 * DAY, "outage")):
+        for after, reason in (
+            (2 * MINUTE, "unconfirmed"),
+            (2 * DAY, "outage"),
+            (3 * DAY, "outage"),
+        ):
             await one.exchange.move_to(now + after)
             await one.exchange.faults()
             await one.collect("BTCUSDT", timeframes="1h")
             [gap] = await one.read("SELECT reason, asked FROM gap")
             assert gap["reason"] == reason
         assert gap["asked"] == 3, "an outage is asked for again after a week"
-        assert (await one.spans("BTCUSDT", "1h"))[:2] == [Span(start, hole, STORED), Span(hole, back, SpanState.OUTAGE)]
+        assert (await one.spans("BTCUSDT", "1h"))[:2] == [
+            Span(start, hole, STORED),
+            Span(hole, back, SpanState.OUTAGE),
+        ]
         await one.exchange.move_to(now + 8 * DAY)
         await one.collect("BTCUSDT", timeframes="1h")
         assert await one.read("SELECT reason, asked FROM gap") == [{"reason": "outage", "asked": 4}]
 
 
-async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(database_url: str) -> None:
+async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(
+    database_url: str,
+) -> None:
     start, back, now = (ms(f"2020-06-28T{time}") for time in ("03:00:00", "05:00:00", "06:00:30"))
     async with world(database_url, simulator={"now_ms": now}) as one:
         await one.collect("BTCUSDT", since=start)
-        assert await one.spans() == [Span(start, back, UNCONFIRMED), Span(back, now - now % MINUTE, STORED)]
+        assert await one.spans() == [
+            Span(start, back, UNCONFIRMED),
+            Span(back, now - now % MINUTE, STORED),
+        ]
 
 
 async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database_url: str) -> None:
@@ -158,7 +198,10 @@ async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database
     async with world(database_url) as one:
         await one.collect("BTCUSDT", since=since, limit=50)
         cut = RUNNING - 49 * MINUTE
-        assert await one.spans() == [Span(since, cut, SpanState.NOT_COLLECTED), Span(cut, RUNNING, STORED)]
+        assert await one.spans() == [
+            Span(since, cut, SpanState.NOT_COLLECTED),
+            Span(cut, RUNNING, STORED),
+        ]
         await one.collect("BTCUSDT")
         assert len(await one.stored()) == 50
         await one.collect("BTCUSDT", since=since)
@@ -166,14 +209,20 @@ async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database
         assert await one.spans() == [Span(since, RUNNING, STORED)]
 
 
-async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_and_does_not_stop_the_others(database_url: str) -> None:
+async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_and_does_not_stop_the_others(
+    database_url: str,
+) -> None:
     async with world(database_url, request_attempts=1) as one:
         await one.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"})
         report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=30)
         assert list(report.result.failures) == ["ETHUSDT 1m"], "by the name that was asked for"
         assert "HTTP 500" in report.result.failures["ETHUSDT 1m"]
         assert (await one.last_run())["state"] == "succeeded"
-        assert [len(await one.stored(symbol)) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")] == [30, 0, 30]
+        assert [len(await one.stored(symbol)) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")] == [
+            30,
+            0,
+            30,
+        ]
         assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, FAILED)]
         await one.exchange.faults()
         await one.collect("ETHUSDT")
@@ -181,14 +230,19 @@ async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_an
         assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, STORED)]
 
 
-async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_part_as_failed(database_url: str) -> None:
+async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_part_as_failed(
+    database_url: str,
+) -> None:
     since = RUNNING - 5 * DAY
     async with world(database_url, request_attempts=1, request_concurrency=1) as one:
         # Two questions for the first candle and two pages pass; the last row of a page comes again with the next.
         await one.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
         with pytest.raises(RunUnavailableError):
             await one.collect("BTCUSDT", since=since)
-        assert await one.spans() == [Span(since, since + 1_998 * MINUTE, STORED), Span(since + 1_998 * MINUTE, RUNNING, FAILED)]
+        assert await one.spans() == [
+            Span(since, since + 1_998 * MINUTE, STORED),
+            Span(since + 1_998 * MINUTE, RUNNING, FAILED),
+        ]
         assert len(await one.stored()) == 1_998
         assert (await one.last_run())["inserted"] == 1_998
         await one.exchange.faults()
@@ -196,8 +250,16 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
         await assert_complete(one, "BTCUSDT", "1m", since)
 
 
-@pytest.mark.parametrize(("fault", "kind"), [({"name": "server_error"}, RunUnavailableError), ({"name": "html", "status": 403}, RunFailedError)])
-async def test_when_every_series_fails_the_run_fails_as_the_errors_say(sqlite_database: str, fault: dict[str, object], kind: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"name": "server_error"}, RunUnavailableError),
+        ({"name": "html", "status": 403}, RunFailedError),
+    ],
+)
+async def test_when_every_series_fails_the_run_fails_as_the_errors_say(
+    sqlite_database: str, fault: dict[str, object], kind: type[Exception]
+) -> None:
     async with world(sqlite_database, request_attempts=1) as one:
         await one.exchange.faults(fault | {"path": "klines"})
         with pytest.raises(kind, match=r"every series failed; BTCUSDT 1m: .*GET "):
@@ -216,7 +278,9 @@ async def test_when_every_series_fails_the_run_fails_as_the_errors_say(sqlite_da
         (CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"], exchange="binanse"), "binance"),
     ],
 )
-async def test_bad_input_is_refused_before_anything_is_written(sqlite_database: str, order: CollectOrder, words: str) -> None:
+async def test_bad_input_is_refused_before_anything_is_written(
+    sqlite_database: str, order: CollectOrder, words: str
+) -> None:
     async with world(sqlite_database) as one:
         with pytest.raises(InvalidInputError, match=words):
             await collect_into(one.app, order)
@@ -224,10 +288,14 @@ async def test_bad_input_is_refused_before_anything_is_written(sqlite_database: 
             assert await one.read(f"SELECT * FROM {table}") == []
 
 
-async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(database_url: str) -> None:
+async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(
+    database_url: str,
+) -> None:
     async with world(database_url, simulator={"symbols": 120}) as one:
         source = await one.app.of(MarketParts).sources.get("binance")
-        [symbol, *_] = [item.native_symbol for item in await source.instruments() if item.status == "delisted"]
+        [symbol, *_] = [
+            item.native_symbol for item in await source.instruments() if item.status == "delisted"
+        ]
         first = await one.exchange.first(symbol, "1d")
         await one.collect(symbol, timeframes="1d", since=first - 3 * DAY)
         await assert_complete(one, symbol, "1d", 0)
@@ -235,12 +303,18 @@ async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_re
         # Its last candle is final when a later look has seen the same.
         await one.exchange.move_to(NOW + 2 * MINUTE)
         await one.collect(symbol, timeframes="1d")
-        expected = [Span(first - 3 * DAY, first, SpanState.NOT_LISTED), Span(first, end, STORED), Span(end, NOW - NOW % DAY, SpanState.DELISTED)]
+        expected = [
+            Span(first - 3 * DAY, first, SpanState.NOT_LISTED),
+            Span(first, end, STORED),
+            Span(end, NOW - NOW % DAY, SpanState.DELISTED),
+        ]
         assert await one.spans(symbol, "1d") == expected
         assert all(row["closed"] for row in await one.stored(symbol, "1d"))
 
 
-async def test_progress_follows_each_flush_and_ends_with_all_series_done(sqlite_database: str) -> None:
+async def test_progress_follows_each_flush_and_ends_with_all_series_done(
+    sqlite_database: str,
+) -> None:
     async with world(sqlite_database) as one:
         seen = ShownStore(one.app.database)
         one.app.of(MarketParts).runs._store = seen
@@ -248,7 +322,10 @@ async def test_progress_follows_each_flush_and_ends_with_all_series_done(sqlite_
         [run] = await one.read("SELECT message, inserted FROM run")
     done = [shown.work.done for shown in seen.shown if shown.work is not None]
     assert len(done) == len(seen.shown) >= 3
-    assert (done, [shown.percent for shown in seen.shown]) == (sorted(done), sorted(shown.percent for shown in seen.shown))
+    assert (done, [shown.percent for shown in seen.shown]) == (
+        sorted(done),
+        sorted(shown.percent for shown in seen.shown),
+    )
     assert (seen.shown[-1].percent, seen.shown[-1].message) == (100, run["message"])
     assert run["message"].endswith("(2/2)")
     assert run["inserted"] == report.result.counters.written == done[-1]

@@ -44,7 +44,11 @@ async def test_a_due_config_becomes_a_run_of_its_series_under_its_job_id(databas
         assert await tick(c) == [], "its first turn comes after its interval"
         await due(c)
         [run] = await tick(c)
-        assert (run["kind"], run["job_name"], run["priority"]) == ("data_collection", "collect_data_1", 10)
+        assert (run["kind"], run["job_name"], run["priority"]) == (
+            "data_collection",
+            "collect_data_1",
+            10,
+        )
         assert series(run) == [["BTCUSDT", "1m"], ["BTCUSDT", "1h"]]
         assert await tick(c) == []
 
@@ -78,9 +82,13 @@ async def test_the_job_id_of_a_deleted_config_is_never_another_ones(database_url
         assert (await c.app.configs.add(CONFIG)).job_id == "collect_data_2"
 
 
-async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_run(database_url: str) -> None:
+async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_run(
+    database_url: str,
+) -> None:
     async with collecting(database_url, **CALM) as c:
-        made = await c.app.configs.add({"symbol": "BTC/USDT", "cron": "*/7 * * * *", "timezone": "Europe/Berlin"})
+        made = await c.app.configs.add(
+            {"symbol": "BTC/USDT", "cron": "*/7 * * * *", "timezone": "Europe/Berlin"}
+        )
         assert made.next_run_at is not None
         assert made.next_run_at % MINUTE == 0
         await c.engine.move("schedule", "next_run_at", -8 * 3_600)
@@ -104,22 +112,41 @@ async def test_a_clock_that_is_set_back_does_not_silence_a_cron_config(database_
 
 
 @pytest.mark.parametrize(
-    ("enabled", "left"), [(True, [["BTCUSDT", "5m"], ["ETHUSDT", "1m"], ["ETHUSDT", "5m"]]), (False, [["BTCUSDT", "1m"], ["BTCUSDT", "5m"]])]
+    ("enabled", "left"),
+    [
+        (True, [["BTCUSDT", "5m"], ["ETHUSDT", "1m"], ["ETHUSDT", "5m"]]),
+        (False, [["BTCUSDT", "1m"], ["BTCUSDT", "5m"]]),
+    ],
 )
 async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
     database_url: str, enabled: bool, left: Sequence[Sequence[str]]
 ) -> None:
-    async with collecting(database_url, symbols="BTC/USDT,ETH/USDT", timeframes="1m,5m", **CALM) as c:
-        await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"], "enabled": enabled})
+    async with collecting(
+        database_url, symbols="BTC/USDT,ETH/USDT", timeframes="1m,5m", **CALM
+    ) as c:
+        await c.app.configs.add(
+            {"symbol": "BTC/USDT", "timeframes": ["1m", "1h"], "enabled": enabled}
+        )
         await c.symbols(2)
         await c.app.configs.wanted({"symbol": "ETH/USDT"})
-        await c.app.schedules.put([Schedule(name="collect_data_all", kind=SCHEDULED_COLLECTION, interval_s=300, params={"exchange": "binance"})])
+        await c.app.schedules.put(
+            [
+                Schedule(
+                    name="collect_data_all",
+                    kind=SCHEDULED_COLLECTION,
+                    interval_s=300,
+                    params={"exchange": "binance"},
+                )
+            ]
+        )
         [run] = await tick(c)
         assert [one for one in series(run) if one in left] == left
         assert (["BTCUSDT", "1m"] in series(run)) is not enabled
 
 
-async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_its_old_run(database_url: str) -> None:
+async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_its_old_run(
+    database_url: str,
+) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
@@ -131,7 +158,9 @@ async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_it
         assert (await c.engine.run_row(task_id))["state"] == "cancelled"
 
 
-async def test_a_change_that_fails_leaves_config_schedule_and_run_as_they_were(database_url: str) -> None:
+async def test_a_change_that_fails_leaves_config_schedule_and_run_as_they_were(
+    database_url: str,
+) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.app.configs.add(CONFIG | {"symbol": "ETH/USDT"})

@@ -26,7 +26,11 @@ _LAST_MS = 4_102_444_800_000
 _EXACT = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 
 # Up to 24 digits before the point and 18 behind it, with the trailing zeros that were sent.
-amounts = st.builds(lambda number, places: f"{Decimal(number).scaleb(-places):f}", st.integers(0, 10**24 - 1), st.integers(0, 18))
+amounts = st.builds(
+    lambda number, places: f"{Decimal(number).scaleb(-places):f}",
+    st.integers(0, 10**24 - 1),
+    st.integers(0, 18),
+)
 times = st.integers(0, _LAST_MS)
 
 _MANY = (10, 100)
@@ -39,7 +43,10 @@ def rows(draw: st.DrawFn) -> list[Candle]:
     values: list[dict[str, Any]] = [{name: draw(amounts) for name in _EXACT} for _ in opens]
     ends = [draw(times) for _ in opens]
     trades = [draw(st.integers(0, 2**63 - 1)) for _ in opens]
-    return [candle(at, close_time=end, trades=n, **one) for at, end, n, one in zip(opens, ends, trades, values, strict=True)]
+    return [
+        candle(at, close_time=end, trades=n, **one)
+        for at, end, n, one in zip(opens, ends, trades, values, strict=True)
+    ]
 
 
 async def written(store: Opened, given_rows: Sequence[Candle]) -> list[dict[str, Any]]:
@@ -61,25 +68,54 @@ def test_any_amount_and_any_time_comes_back_as_it_was_sent_and_a_range_is_cut_ex
             assert [row["open_time"] for row in found] == [row.open_time for row in sent]
             for name in VALUE_COLUMNS:
                 assert [row[name] for row in found] == [getattr(row, name) for row in sent], name
-            opens = select(candle_table.c.open_time).where(candle_table.c.open_time >= start, candle_table.c.open_time < end)
-            cut = await store.database.read(lambda connection: connection.scalars(opens.order_by(candle_table.c.open_time)).all())
+            opens = select(candle_table.c.open_time).where(
+                candle_table.c.open_time >= start, candle_table.c.open_time < end
+            )
+            cut = await store.database.read(
+                lambda connection: connection.scalars(
+                    opens.order_by(candle_table.c.open_time)
+                ).all()
+            )
             assert cut == [row.open_time for row in sent if start <= row.open_time < end]
 
     try_examples(trials, say, _MANY, check, rows(), times, times)
 
 
 async def test_the_same_digits_are_kept_by_both_databases(database_url: str) -> None:
-    digits = ["12345678901234567890.123456789012345678", "0.000000000000000001", "100000.00000000", "7", "0", "0.00000000", "9" * 24 + "." + "9" * 18]
+    digits = [
+        "12345678901234567890.123456789012345678",
+        "0.000000000000000001",
+        "100000.00000000",
+        "7",
+        "0",
+        "0.00000000",
+        "9" * 24 + "." + "9" * 18,
+    ]
     async with opened(database_url) as store:
-        found = await written(store, [candle(ORIGIN + place * MINUTE, volume=value) for place, value in enumerate(digits)])
+        found = await written(
+            store,
+            [candle(ORIGIN + place * MINUTE, volume=value) for place, value in enumerate(digits)],
+        )
     assert [row["volume"] for row in found] == digits
 
 
-async def test_postgresql_keeps_numbers_as_numbers_that_can_be_summed_exactly(postgres_database: str) -> None:
+async def test_postgresql_keeps_numbers_as_numbers_that_can_be_summed_exactly(
+    postgres_database: str,
+) -> None:
     values = [Decimal("0.1"), Decimal("12345678901234567890.123456789012345678"), Decimal("0.2")]
     async with opened(postgres_database) as store:
-        await written(store, [candle(ORIGIN + place * MINUTE, volume=str(value)) for place, value in enumerate(values)])
-        [total] = await store.database.read(lambda connection: connection.execute(text("SELECT sum(volume) FROM candle")).scalars().all())
+        await written(
+            store,
+            [
+                candle(ORIGIN + place * MINUTE, volume=str(value))
+                for place, value in enumerate(values)
+            ],
+        )
+        [total] = await store.database.read(
+            lambda connection: (
+                connection.execute(text("SELECT sum(volume) FROM candle")).scalars().all()
+            )
+        )
     assert total == Decimal("12345678901234567890.423456789012345678")
 
 
@@ -88,6 +124,10 @@ async def test_the_time_of_the_database_is_now(database_url: str) -> None:
     async with opened(database_url) as store:
         run = await store.run()
         [started] = await store.database.read(
-            lambda connection: connection.execute(select(runs.c.started_at).where(runs.c.id == run.id)).scalars().all()
+            lambda connection: (
+                connection.execute(select(runs.c.started_at).where(runs.c.id == run.id))
+                .scalars()
+                .all()
+            )
         )
     assert abs(started - time.time() * 1_000) < 60_000

@@ -37,7 +37,15 @@ KLINES = "/api/v3/klines"
 
 async def logged(c: Collecting, where: str = "1 = 1") -> list[dict[str, Any]]:
     rows = await c.engine.rows(f"SELECT * FROM job_execution_logs WHERE {where} ORDER BY symbol")
-    return [row | {"metadata": row["metadata"] if isinstance(row["metadata"], dict) else json.loads(row["metadata"])} for row in rows]
+    return [
+        row
+        | {
+            "metadata": row["metadata"]
+            if isinstance(row["metadata"], dict)
+            else json.loads(row["metadata"])
+        }
+        for row in rows
+    ]
 
 
 async def work(c: Collecting, *symbols: str, timeframes: tuple[str, ...] = ("1m", "1h")) -> None:
@@ -56,26 +64,46 @@ async def test_a_run_logs_one_row_for_each_symbol(database_url: str) -> None:
         rows = await logged(c)
         assert [row["symbol"] for row in rows] == ["BTC/USDT", "ETH/USDT"]
         for row in rows:
-            assert (row["job_name"], row["job_type"], row["exchange"]) == ("collect_data_manual", "data_collection", "binance")
-            assert (row["status"], row["records_collected"], row["timeframe"], row["error_message"]) == ("success", 120, None, None)
-            assert row["metadata"] == {"timeframes_collected": 2, "timeframes_failed": 0, "timeframes": ["1m", "1h"]}
+            assert (row["job_name"], row["job_type"], row["exchange"]) == (
+                "collect_data_manual",
+                "data_collection",
+                "binance",
+            )
+            assert (
+                row["status"],
+                row["records_collected"],
+                row["timeframe"],
+                row["error_message"],
+            ) == ("success", 120, None, None)
+            assert row["metadata"] == {
+                "timeframes_collected": 2,
+                "timeframes_failed": 0,
+                "timeframes": ["1m", "1h"],
+            }
             assert row["duration_seconds"] >= 0
             assert row["finished_at"] >= row["started_at"]
 
 
-async def test_records_are_the_rows_of_that_symbol_that_are_new_or_changed(database_url: str) -> None:
+async def test_records_are_the_rows_of_that_symbol_that_are_new_or_changed(
+    database_url: str,
+) -> None:
     async with collecting(database_url, **CALM) as c:
         await work(c, "BTC/USDT", timeframes=("1m",))
         await c.engine.change("DELETE FROM coverage")
         await work(c, "BTC/USDT", "ETH/USDT", timeframes=("1m",))
-        rows = [(row["symbol"], row["records_collected"], row["timeframe"]) for row in await logged(c, "run_id = 2")]
+        rows = [
+            (row["symbol"], row["records_collected"], row["timeframe"])
+            for row in await logged(c, "run_id = 2")
+        ]
         assert rows[1] == ("ETH/USDT", 60, "1m")
         assert rows[0][1] < 5, "what was there already does not count"
         [run] = await c.engine.rows("SELECT inserted + updated AS written FROM run WHERE id = 2")
         assert sum(row[1] for row in rows) == run["written"]
 
 
-async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(database_url: str) -> None:
+async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(
+    database_url: str,
+) -> None:
     async with collecting(database_url, request_attempts=1, **CALM) as c:
         await c.exchange.faults({"name": "server_error", "path": KLINES, "symbol": "BTCUSDT"})
         await work(c, "BTC/USDT", "ETH/USDT")
@@ -102,8 +130,12 @@ async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: st
         assert (row["status"], row["records_collected"]) == ("success", 12)
 
 
-@pytest.mark.parametrize("taken_over", [True, False], ids=["taken over", "ended by a change of its config"])
-async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(database_url: str, taken_over: bool) -> None:
+@pytest.mark.parametrize(
+    "taken_over", [True, False], ids=["taken over", "ended by a change of its config"]
+)
+async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(
+    database_url: str, taken_over: bool
+) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"]})
         task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
@@ -127,16 +159,24 @@ async def test_a_run_that_is_cancelled_while_it_is_queued_leaves_no_row(database
         assert await logged(c) == []
 
 
-@pytest.mark.parametrize(("state", "status"), [(RunState.CANCELLED, "cancelled"), (RunState.FAILED, "failed")])
-async def test_all_rows_of_a_run_tell_its_end(database_url: str, state: RunState, status: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "status"), [(RunState.CANCELLED, "cancelled"), (RunState.FAILED, "failed")]
+)
+async def test_all_rows_of_a_run_tell_its_end(
+    database_url: str, state: RunState, status: str
+) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT", "ETH/USDT"])
         [run] = await c.app.ledger.take(1, task_id=task_id)
         await c.app.ledger.finish(run, RunEnd(state=state, error="a\0reason"))
-        assert {(row["status"], row["error_message"]) for row in await logged(c)} == {(status, "a\N{REPLACEMENT CHARACTER}reason")}
+        assert {(row["status"], row["error_message"]) for row in await logged(c)} == {
+            (status, "a\N{REPLACEMENT CHARACTER}reason")
+        }
 
 
-async def test_a_run_whose_worker_died_is_closed_by_whoever_fails_it_and_left_open_by_whoever_takes_it_over(database_url: str) -> None:
+async def test_a_run_whose_worker_died_is_closed_by_whoever_fails_it_and_left_open_by_whoever_takes_it_over(
+    database_url: str,
+) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"])
         await c.app.ledger.take(1, task_id=task_id)
@@ -164,11 +204,18 @@ async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str)
         [run] = await c.app.ledger.take(1)
         await c.app.executor.work(run)
         [row] = await logged(c)
-        assert (row["job_type"], row["job_name"], row["symbol"], row["status"]) == ("symbol_refresh", "refresh_symbols", None, "success")
+        assert (row["job_type"], row["job_name"], row["symbol"], row["status"]) == (
+            "symbol_refresh",
+            "refresh_symbols",
+            None,
+            "success",
+        )
         assert row["records_collected"] == 40
 
 
-async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_however_many_symbols(database_url: str) -> None:
+async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_however_many_symbols(
+    database_url: str,
+) -> None:
     async with collecting(database_url, **CALM) as c:
         spent = []
         for entries_of in (lambda _run: (), c.app.domains.log_entries):
@@ -189,10 +236,17 @@ async def test_a_run_of_another_version_starts_without_a_row(database_url: str) 
         assert await logged(c) == []
 
 
-async def test_old_rows_are_deleted_a_batch_at_a_time_and_young_ones_stay(database_url: str) -> None:
+async def test_old_rows_are_deleted_a_batch_at_a_time_and_young_ones_stay(
+    database_url: str,
+) -> None:
     async with filled(database_url, 30, every_ms=DAY_MS) as store:
         counts = [
-            await store.database.write(lambda connection: delete_old(connection, older_than_ms=10 * DAY_MS + HOUR_MS, most=8)) for _ in range(4)
+            await store.database.write(
+                lambda connection: delete_old(
+                    connection, older_than_ms=10 * DAY_MS + HOUR_MS, most=8
+                )
+            )
+            for _ in range(4)
         ]
         assert counts == [8, 8, 3, 0]
         assert await store.value("SELECT count(*) FROM job_execution_logs") == 11
@@ -223,14 +277,31 @@ async def test_the_sql_of_users_runs_unchanged(postgres_database: str) -> None:
         rows = [row for row in made(40 * 24, HOUR_MS) if row["number"] < 7 * 24]
         week = [row for row in rows if row["job_type"] == "data_collection"]
         assert sum(row["executions"] for row in top) == len(week)
-        assert sum(row["total_records"] for row in top) == sum(row["records_collected"] for row in week)
-        assert [row["total_records"] for row in top] == sorted((row["total_records"] for row in top), reverse=True)
-        assert sum(row["success_rate"] * row["executions"] for row in top) == pytest.approx(100 * sum(row["status"] == "success" for row in week))
-        mine = await store.database.read(lambda connection: top_symbols(connection, days=7, limit=100))
-        assert [(row.name, row.executions, row.records) for row in mine] == [(row["symbol"], row["executions"], row["total_records"]) for row in top]
-        assert len(await store.rows(FAILED_JOBS)) == sum(row["status"] == "failed" for row in rows if row["number"] < 24)
+        assert sum(row["total_records"] for row in top) == sum(
+            row["records_collected"] for row in week
+        )
+        assert [row["total_records"] for row in top] == sorted(
+            (row["total_records"] for row in top), reverse=True
+        )
+        assert sum(row["success_rate"] * row["executions"] for row in top) == pytest.approx(
+            100 * sum(row["status"] == "success" for row in week)
+        )
+        mine = await store.database.read(
+            lambda connection: top_symbols(connection, days=7, limit=100)
+        )
+        assert [(row.name, row.executions, row.records) for row in mine] == [
+            (row["symbol"], row["executions"], row["total_records"]) for row in top
+        ]
+        assert len(await store.rows(FAILED_JOBS)) == sum(
+            row["status"] == "failed" for row in rows if row["number"] < 24
+        )
         assert [row["exchange"] for row in await store.rows(PER_EXCHANGE)] == ["binance"]
-        assert await store.database.write(lambda connection: connection.execute(text(DELETE_OLD)).rowcount) == 10 * 24
+        assert (
+            await store.database.write(
+                lambda connection: connection.execute(text(DELETE_OLD)).rowcount
+            )
+            == 10 * 24
+        )
 
 
 async def test_statistics_count_what_they_say(database_url: str) -> None:
@@ -238,23 +309,46 @@ async def test_statistics_count_what_they_say(database_url: str) -> None:
         found = await store.database.read(lambda connection: log_stats(connection, hours=24))
         day = [row for row in made(100, HOUR_MS) if row["number"] < 24]
         failed = sum(row["status"] == "failed" for row in day)
-        assert (found.total_executions, found.failed_executions, found.running_executions) == (24, failed, 0)
+        assert (found.total_executions, found.failed_executions, found.running_executions) == (
+            24,
+            failed,
+            0,
+        )
         assert found.success_rate == round(100 * (24 - failed) / 24, 2)
         assert found.total_records_collected == sum(row["records_collected"] for row in day)
-        assert found.average_duration_seconds == pytest.approx(sum(row["duration_seconds"] for row in day) / 24, abs=0.001)
-        none = await store.database.read(lambda connection: log_stats(connection, hours=24, job_type="nothing"))
-        assert (none.total_executions, none.success_rate, none.average_duration_seconds, none.last_execution) == (0, None, None, None)
+        assert found.average_duration_seconds == pytest.approx(
+            sum(row["duration_seconds"] for row in day) / 24, abs=0.001
+        )
+        none = await store.database.read(
+            lambda connection: log_stats(connection, hours=24, job_type="nothing")
+        )
+        assert (
+            none.total_executions,
+            none.success_rate,
+            none.average_duration_seconds,
+            none.last_execution,
+        ) == (0, None, None, None)
 
 
 async def test_each_day_is_set_against_the_one_a_week_before(database_url: str) -> None:
     await within_a_day()
     async with opened(database_url) as store:
         noon = int(time.time() * 1000) // DAY_MS * DAY_MS + 1
-        rows = [{"started_at": noon - 7 * DAY_MS, "records_collected": 80}, {"started_at": noon, "records_collected": 60}]
+        rows = [
+            {"started_at": noon - 7 * DAY_MS, "records_collected": 80},
+            {"started_at": noon, "records_collected": 60},
+        ]
         common = {"run_id": 1, "job_name": "a", "job_type": "data_collection", "status": "success"}
-        await store.database.write(lambda connection: connection.execute(insert(execution_log), [common | row for row in rows]))
+        await store.database.write(
+            lambda connection: connection.execute(
+                insert(execution_log), [common | row for row in rows]
+            )
+        )
         days = await store.database.read(lambda connection: records_per_day(connection, days=2))
-        assert [(row.records, row.executions, row.change) for row in days] == [(0, 0, None), (60, 1, -25.0)]
+        assert [(row.records, row.executions, row.change) for row in days] == [
+            (0, 0, None),
+            (60, 1, -25.0),
+        ]
 
 
 def made(count: int, every_ms: int) -> Iterator[dict[str, Any]]:
@@ -281,13 +375,20 @@ def made(count: int, every_ms: int) -> Iterator[dict[str, Any]]:
 async def filled(url: str, count: int, *, every_ms: int) -> AsyncIterator[Opened]:
     """A database with these rows."""
     async with opened(url) as store:
-        rows = [{name: value for name, value in row.items() if name != "number"} for row in made(count, every_ms)]
-        await store.database.write(lambda connection: connection.execute(insert(execution_log), rows))
+        rows = [
+            {name: value for name, value in row.items() if name != "number"}
+            for row in made(count, every_ms)
+        ]
+        await store.database.write(
+            lambda connection: connection.execute(insert(execution_log), rows)
+        )
         await store.change("ANALYZE job_execution_logs")
         yield store
 
 
-async def test_each_filter_of_the_list_is_answered_by_an_index_in_its_order_and_statistics_by_that_of_the_times(database_url: str) -> None:
+async def test_each_filter_of_the_list_is_answered_by_an_index_in_its_order_and_statistics_by_that_of_the_times(
+    database_url: str,
+) -> None:
     now = int(time.time() * 1000)
     queries: list[dict[str, Any]] = [
         {},
@@ -305,11 +406,20 @@ async def test_each_filter_of_the_list_is_answered_by_an_index_in_its_order_and_
     async with filled(database_url, 20_000, every_ms=60_000) as store:
         for query in [*queries, *(one | some_time for one in queries)]:
             wanted = LogList(limit=50, **query)
-            plan = await store.database.read(lambda connection, wanted=wanted: plan_of(connection, wanted))  # type: ignore[misc]
+            plan = await store.database.read(
+                lambda connection, wanted=wanted: plan_of(connection, wanted)  # type: ignore[misc]
+            )
             assert "job_execution_logs_" in plan, f"{query}\n{plan}"
-            for word in ("Seq Scan", "Sort Key: started_at DESC", "TEMP B-TREE", "SCAN job_execution_logs\n"):
+            for word in (
+                "Seq Scan",
+                "Sort Key: started_at DESC",
+                "TEMP B-TREE",
+                "SCAN job_execution_logs\n",
+            ):
                 assert word not in plan, f"{query}\n{plan}"
-        counted = await store.database.read(lambda connection: explained(connection, lambda: log_stats(connection, hours=24), 1))
+        counted = await store.database.read(
+            lambda connection: explained(connection, lambda: log_stats(connection, hours=24), 1)
+        )
     assert "job_execution_logs_started" in counted
     assert "Seq Scan" not in counted
 

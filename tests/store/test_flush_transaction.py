@@ -11,7 +11,17 @@ from penstock.market.candle import Rejected
 from penstock.market.collect.coverage import HELD, CoverageChange, Span, SpanState
 from penstock.market.timeframe import Timeframe
 from penstock.runs.run import Counters
-from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, key, opened, page, unfenced
+from tests.market_builders import (
+    MINUTE,
+    ORIGIN,
+    Opened,
+    candle,
+    candles,
+    key,
+    opened,
+    page,
+    unfenced,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +32,9 @@ if TYPE_CHECKING:
 STORED, OUTAGE, FAILED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED
 
 
-def covers(target: Target, *spans: Span, deleted: Sequence[int] = ()) -> list[tuple[int, CoverageChange]]:
+def covers(
+    target: Target, *spans: Span, deleted: Sequence[int] = ()
+) -> list[tuple[int, CoverageChange]]:
     return [(target.series_id, CoverageChange(tuple(deleted), spans))]
 
 
@@ -34,21 +46,45 @@ async def everything(store: Opened) -> dict[str, list[dict[str, Any]]]:
 async def ready(store: Opened) -> tuple[Target, Run]:
     """A series that holds something already, and a run that may write."""
     target, run = await store.target(), await store.run()
-    await store.write(run, page(target, candles(ORIGIN, 3)), coverage=covers(target, Span(ORIGIN, ORIGIN + 3 * MINUTE, STORED)), requests=1)
+    await store.write(
+        run,
+        page(target, candles(ORIGIN, 3)),
+        coverage=covers(target, Span(ORIGIN, ORIGIN + 3 * MINUTE, STORED)),
+        requests=1,
+    )
     return target, run
 
 
 @pytest.mark.parametrize("broken", ["row", "coverage", "quarantine"])
-async def test_a_flush_that_the_database_refuses_in_the_middle_leaves_nothing(database_url: str, broken: str) -> None:
+async def test_a_flush_that_the_database_refuses_in_the_middle_leaves_nothing(
+    database_url: str, broken: str
+) -> None:
     async with opened(database_url) as store:
         target, run = await ready(store)
         before = await everything(store)
         # A NULL in a column that has none, an empty range: what the database itself refuses, after other rows of the flush were written.
-        rows = [*candles(ORIGIN + MINUTE, 5), candle(ORIGIN + 9 * MINUTE, **({"trades": None, "open": None} if broken == "row" else {}))]
-        rejected = [Rejected("negative", "volume", "[]"), *([Rejected(None, "x", "[1]")] if broken == "quarantine" else [])]  # type: ignore[arg-type]
-        span = Span(ORIGIN, ORIGIN + 10 * MINUTE, STORED) if broken != "coverage" else Span(ORIGIN + MINUTE, ORIGIN + MINUTE, STORED)
+        rows = [
+            *candles(ORIGIN + MINUTE, 5),
+            candle(
+                ORIGIN + 9 * MINUTE, **({"trades": None, "open": None} if broken == "row" else {})
+            ),
+        ]
+        rejected = [
+            Rejected("negative", "volume", "[]"),
+            *([Rejected(None, "x", "[1]")] if broken == "quarantine" else []),  # type: ignore[arg-type]
+        ]
+        span = (
+            Span(ORIGIN, ORIGIN + 10 * MINUTE, STORED)
+            if broken != "coverage"
+            else Span(ORIGIN + MINUTE, ORIGIN + MINUTE, STORED)
+        )
         with pytest.raises(Exception, match=r"(?i)null|invalid|check|coverage_not_empty"):
-            await store.write(run, page(target, rows, rejected=rejected), coverage=covers(target, span), requests=9)
+            await store.write(
+                run,
+                page(target, rows, rejected=rejected),
+                coverage=covers(target, span),
+                requests=9,
+            )
         assert await everything(store) == before
         assert (await store.write(run, page(target, candles(ORIGIN + 3 * MINUTE, 1)))).inserted == 1
 
@@ -63,7 +99,14 @@ async def test_coverage_changes_are_replayed_onto_what_is_recorded(database_url:
         ]
         await store.write(run, coverage=covers(target, *later))
         assert await store.spans() == later
-        await store.write(run, coverage=covers(target, Span(ORIGIN, ORIGIN + 9 * MINUTE, STORED), deleted=[span.start for span in later[1:]]))
+        await store.write(
+            run,
+            coverage=covers(
+                target,
+                Span(ORIGIN, ORIGIN + 9 * MINUTE, STORED),
+                deleted=[span.start for span in later[1:]],
+            ),
+        )
         assert await store.spans() == [Span(ORIGIN, ORIGIN + 9 * MINUTE, STORED)]
 
 
@@ -72,14 +115,23 @@ async def test_spans_of_one_series_are_not_those_of_another(database_url: str) -
     async with opened(database_url) as store:
         run = await store.run()
         for place, one in enumerate(keys):
-            await store.write(run, coverage=covers(await store.target(one), Span(place, place + 1, FAILED)))
-        assert [await store.spans(one) for one in keys] == [[Span(place, place + 1, FAILED)] for place in range(3)]
+            await store.write(
+                run, coverage=covers(await store.target(one), Span(place, place + 1, FAILED))
+            )
+        assert [await store.spans(one) for one in keys] == [
+            [Span(place, place + 1, FAILED)] for place in range(3)
+        ]
         opened_again = await store.store.open_series(unfenced(store.database), keys[::-1])
-        assert [one.series_id for one in opened_again] == [(await store.target(one)).series_id for one in keys[::-1]]
+        assert [one.series_id for one in opened_again] == [
+            (await store.target(one)).series_id for one in keys[::-1]
+        ]
 
 
 async def test_the_same_bad_row_is_kept_once_and_counted(database_url: str) -> None:
-    bad = [Rejected("negative", "volume is '-1'", '[1,"-1"]', ORIGIN), Rejected("malformed", "no row", "null")]
+    bad = [
+        Rejected("negative", "volume is '-1'", '[1,"-1"]', ORIGIN),
+        Rejected("malformed", "no row", "null"),
+    ]
     async with opened(database_url) as store:
         target, run = await store.target(), await store.run()
         first = await store.write(run, page(target, [candle()], rejected=bad))
@@ -87,21 +139,34 @@ async def test_the_same_bad_row_is_kept_once_and_counted(database_url: str) -> N
         again = await store.write(second, page(target, [candle()], rejected=[*bad, bad[0]]))
         other = await store.target(key("ETHUSDT"))
         await store.write(second, page(other, [], rejected=bad[:1]))
-        rows = await store.rows("SELECT series_id, reason, detail, raw, open_time, seen, run_id FROM quarantine ORDER BY id")
+        rows = await store.rows(
+            "SELECT series_id, reason, detail, raw, open_time, seen, run_id FROM quarantine ORDER BY id"
+        )
     assert (first.rejected, again.rejected) == (2, 3)
     assert [(row["series_id"], row["reason"], row["seen"], row["run_id"]) for row in rows] == [
         (target.series_id, "negative", 3, second.id),
         (target.series_id, "malformed", 2, second.id),
         (other.series_id, "negative", 1, second.id),
     ]
-    assert [(row["raw"], row["open_time"]) for row in rows] == [('[1,"-1"]', ORIGIN), ("null", None), ('[1,"-1"]', ORIGIN)]
+    assert [(row["raw"], row["open_time"]) for row in rows] == [
+        ('[1,"-1"]', ORIGIN),
+        ("null", None),
+        ('[1,"-1"]', ORIGIN),
+    ]
 
 
 @pytest.mark.parametrize("opened_at", [2**63, -(2**63) - 1, 10**30, ORIGIN * 1_000_000])
 async def test_a_bad_row_with_any_time_can_be_kept(database_url: str, opened_at: int) -> None:
     async with opened(database_url) as store:
         run = await store.run()
-        await store.write(run, page(await store.target(), [], rejected=[Rejected("malformed", "x" * 9_000, "\u2603" * 9_000, opened_at)]))
+        await store.write(
+            run,
+            page(
+                await store.target(),
+                [],
+                rejected=[Rejected("malformed", "x" * 9_000, "\u2603" * 9_000, opened_at)],
+            ),
+        )
         assert await store.value("SELECT seen FROM quarantine") == 1
 
 
@@ -117,28 +182,42 @@ async def test_market_data_answers_date_filters_as_users_write_them(database_url
     async with opened(database_url) as store:
         run = await store.run()
         await store.write(run, page(await store.target(), candles(at - 2 * MINUTE, 5)))
-        where = (
-            "exchange = 'binance' AND symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2024-03-01' AND timestamp < '2024-03-01 00:02:00'"
-        )
+        where = "exchange = 'binance' AND symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2024-03-01' AND timestamp < '2024-03-01 00:02:00'"
         rows = await store.rows(f"SELECT * FROM market_data WHERE {where} ORDER BY timestamp")
     assert len(rows) == 2
     assert [float(row["close"]) for row in rows] == [102.5, 103.5]
     assert str(rows[0]["timestamp"]).startswith("2024-03-01 00:00:00")
-    assert [float(rows[0][name]) for name in ("open", "high", "low", "volume")] == [100, 110, 90, 12.5]
+    assert [float(rows[0][name]) for name in ("open", "high", "low", "volume")] == [
+        100,
+        110,
+        90,
+        12.5,
+    ]
     assert all(bool(row["closed"]) for row in rows)
 
 
 async def test_the_gap_ledger_shows_every_reason_but_not_what_is_stored(database_url: str) -> None:
     async with opened(database_url) as store:
         target, run = await store.target(), await store.run()
-        spans = [Span(ORIGIN + place * MINUTE, ORIGIN + (place + 1) * MINUTE, state) for place, state in enumerate(SpanState)]
+        spans = [
+            Span(ORIGIN + place * MINUTE, ORIGIN + (place + 1) * MINUTE, state)
+            for place, state in enumerate(SpanState)
+        ]
         await store.write(run, coverage=covers(target, *spans))
-        gaps = await store.rows("SELECT exchange, symbol, timeframe, start_time, reason, run_id FROM gap ORDER BY start_time")
-    assert [gap["reason"] for gap in gaps] == [state.value for state in SpanState if state not in HELD]
-    assert {(gap["exchange"], gap["symbol"], gap["timeframe"], gap["run_id"]) for gap in gaps} == {("binance", "BTC/USDT", "1m", run.id)}
+        gaps = await store.rows(
+            "SELECT exchange, symbol, timeframe, start_time, reason, run_id FROM gap ORDER BY start_time"
+        )
+    assert [gap["reason"] for gap in gaps] == [
+        state.value for state in SpanState if state not in HELD
+    ]
+    assert {(gap["exchange"], gap["symbol"], gap["timeframe"], gap["run_id"]) for gap in gaps} == {
+        ("binance", "BTC/USDT", "1m", run.id)
+    }
 
 
-async def test_a_users_date_filter_on_postgresql_uses_the_key_of_the_table(postgres_database: str) -> None:
+async def test_a_users_date_filter_on_postgresql_uses_the_key_of_the_table(
+    postgres_database: str,
+) -> None:
     async with opened(postgres_database) as store:
         run = await store.run()
         await store.write(run, page(await store.target(), candles(ORIGIN, 20_000)))

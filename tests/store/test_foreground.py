@@ -18,12 +18,17 @@ _RUNNING = NOW - NOW % MINUTE
 
 
 async def states(one: World) -> list[tuple[str, str]]:
-    return [(row["kind"], row["state"]) for row in await one.read("SELECT kind, state FROM run ORDER BY id")]
+    return [
+        (row["kind"], row["state"])
+        for row in await one.read("SELECT kind, state FROM run ORDER BY id")
+    ]
 
 
 async def leave(one: World, *symbols: str, since: int | None = None, waiting: bool = False) -> str:
     """A collection that a process which is gone was working on, or that waits for one."""
-    submission = await one.app.of(MarketParts).runs.collection(CollectOrder(symbols=symbols, timeframes=["1m"], since=since), wait=waiting)
+    submission = await one.app.of(MarketParts).runs.collection(
+        CollectOrder(symbols=symbols, timeframes=["1m"], since=since), wait=waiting
+    )
     if waiting:
         return str(await one.app.ledger.submit(submission))
     run = await one.app.ledger.start(submission)
@@ -36,7 +41,9 @@ async def state_of(one: World, task_id: str) -> str:
     return str(row["state"])
 
 
-async def test_a_failure_that_may_pass_is_told_and_leaves_nothing_in_the_queue(database_url: str) -> None:
+async def test_a_failure_that_may_pass_is_told_and_leaves_nothing_in_the_queue(
+    database_url: str,
+) -> None:
     async with world(database_url, request_attempts=1) as one:
         await one.exchange.faults({"name": "server_error", "path": "klines"})
         with pytest.raises(RunUnavailableError):
@@ -53,12 +60,16 @@ async def test_a_worker_beside_it_does_not_take_its_run(postgres_database: str) 
         assert {row["fence"] for row in await one.read("SELECT fence FROM run")} == {1}
 
 
-async def test_on_postgresql_what_others_have_queued_is_left_to_their_workers(postgres_database: str) -> None:
+async def test_on_postgresql_what_others_have_queued_is_left_to_their_workers(
+    postgres_database: str,
+) -> None:
     async with world(postgres_database) as one:
         await one.collect("BTCUSDT", limit=1)
         others = await leave(one, "ETHUSDT", waiting=True)
         async with foreground(one.app) as here:
-            submission = await one.app.of(MarketParts).runs.collection(CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"]))
+            submission = await one.app.of(MarketParts).runs.collection(
+                CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"])
+            )
             await here.outcome(await here.submit(submission))
             assert not here.has_more
             await here.work_off()
@@ -69,7 +80,9 @@ async def test_what_is_left_at_its_end_is_cancelled_and_recorded_as_that(databas
     async with world(database_url, request_deadline_s=60, request_idle_s=60) as one:
         await one.exchange.faults({"name": "hang", "path": "klines"})
         async with foreground(one.app) as here:
-            submission = await one.app.of(MarketParts).runs.collection(CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"]))
+            submission = await one.app.of(MarketParts).runs.collection(
+                CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"])
+            )
             task_id = str(await here.submit(submission))
             assert await state_of(one, task_id) == "running"
         assert await state_of(one, task_id) == "cancelled"
@@ -89,7 +102,9 @@ async def test_a_run_that_somebody_else_cancels_says_so(database_url: str) -> No
         assert await states(one) == [("data_collection", "cancelled")]
 
 
-async def test_on_sqlite_what_a_dead_process_left_in_the_way_is_finished_first(sqlite_database: str) -> None:
+async def test_on_sqlite_what_a_dead_process_left_in_the_way_is_finished_first(
+    sqlite_database: str,
+) -> None:
     async with world(sqlite_database) as one:
         await one.collect("BTCUSDT", limit=1)
         left = await leave(one, "BTCUSDT", since=NOW - 30 * MINUTE)
@@ -101,7 +116,9 @@ async def test_on_sqlite_what_a_dead_process_left_in_the_way_is_finished_first(s
         await one.check_coverage()
 
 
-async def test_on_sqlite_how_what_was_left_ends_is_no_answer_to_the_order(sqlite_database: str) -> None:
+async def test_on_sqlite_how_what_was_left_ends_is_no_answer_to_the_order(
+    sqlite_database: str,
+) -> None:
     async with world(sqlite_database, request_attempts=1) as one:
         await one.collect("BTCUSDT", "ETHUSDT", limit=1)
         left = await leave(one, "ETHUSDT")
@@ -110,13 +127,23 @@ async def test_on_sqlite_how_what_was_left_ends_is_no_answer_to_the_order(sqlite
         await one.exchange.move_to(NOW + MINUTE)
         report = await one.collect("ETHUSDT", "BTCUSDT")
         assert list(report.result.failures) == ["ETHUSDT 1m"]
-        assert (await state_of(one, left), await state_of(one, behind), (await one.last_run())["state"]) == ("failed", "succeeded", "succeeded")
+        assert (
+            await state_of(one, left),
+            await state_of(one, behind),
+            (await one.last_run())["state"],
+        ) == ("failed", "succeeded", "succeeded")
         assert await one.read("SELECT * FROM run_claim") == []
 
 
-async def test_on_postgresql_what_another_process_does_is_in_the_way_and_is_named(postgres_database: str) -> None:
+async def test_on_postgresql_what_another_process_does_is_in_the_way_and_is_named(
+    postgres_database: str,
+) -> None:
     async with world(postgres_database) as one:
         await one.collect("BTCUSDT", limit=1)
-        run = await one.app.ledger.start(Submission(kind="data_collection", params={}, resources=["series:binance:BTCUSDT:1m"]))
-        with pytest.raises(ConflictError, match=f"Data collection already running: task {run.task_id}"):
+        run = await one.app.ledger.start(
+            Submission(kind="data_collection", params={}, resources=["series:binance:BTCUSDT:1m"])
+        )
+        with pytest.raises(
+            ConflictError, match=f"Data collection already running: task {run.task_id}"
+        ):
             await one.collect("BTCUSDT")

@@ -37,16 +37,30 @@ class Ledger(Alarm):
             seen = self.at(await self.now())
             columns = "(id, exchange, market, native_symbol, base, quote, symbol, status, seen_at)"
             values = f"({number}, 'binance', 'spot', '{native}', '{base}', '{quote}', '{symbol}', 'trading', {seen})"
-            await self.engine.change(f"INSERT INTO instrument {columns} VALUES {values} ON CONFLICT DO NOTHING")
+            await self.engine.change(
+                f"INSERT INTO instrument {columns} VALUES {values} ON CONFLICT DO NOTHING"
+            )
             owner = f"(SELECT id FROM instrument WHERE native_symbol = '{native}')"
-            await self.engine.change(f"INSERT INTO series (id, instrument_id, timeframe) VALUES ({number}, {owner}, '{timeframe}')")
+            await self.engine.change(
+                f"INSERT INTO series (id, instrument_id, timeframe) VALUES ({number}, {owner}, '{timeframe}')"
+            )
         return self.ids[name]
 
-    async def span(self, start_ago: float, end_ago: float, state: str = "stored", *, asked: int | None = None, of: int | None = None) -> None:
+    async def span(
+        self,
+        start_ago: float,
+        end_ago: float,
+        state: str = "stored",
+        *,
+        asked: int | None = None,
+        of: int | None = None,
+    ) -> None:
         series_id = of or await self.series()
         start, end = self.at(await self.hour(start_ago)), self.at(await self.hour(end_ago))
         values = f"({series_id}, {start}, {end}, '{state}', 1, {asked or 'NULL'})"
-        await self.engine.change(f"INSERT INTO coverage (series_id, start_time, end_time, state, run_id, asked) VALUES {values}")
+        await self.engine.change(
+            f"INSERT INTO coverage (series_id, start_time, end_time, state, run_id, asked) VALUES {values}"
+        )
 
     async def restatement(self, *, ago_ms: int, opened_ago: int = 3, of: int | None = None) -> None:
         series_id = of or await self.series()
@@ -61,7 +75,9 @@ class Ledger(Alarm):
 
 
 def holes(symbol: str, timeframe: str, candles: int, first: str) -> Bad:
-    missing = f"{candles} candles missing in 2 gaps, the first at {first}; see penstock gaps {symbol}"
+    missing = (
+        f"{candles} candles missing in 2 gaps, the first at {first}; see penstock gaps {symbol}"
+    )
     return Bad(f"binance {symbol} {timeframe}", f"{symbol} {timeframe}: {missing}")
 
 
@@ -72,7 +88,9 @@ async def ledger(database_url: str) -> AsyncIterator[Ledger]:
 
 
 @pytest.mark.parametrize("state", ["unconfirmed", "outage", "rejected"])
-async def test_a_hole_that_three_answers_agree_on_fires_in_plain_words_and_is_good_again_when_its_candles_came(ledger: Ledger, state: str) -> None:
+async def test_a_hole_that_three_answers_agree_on_fires_in_plain_words_and_is_good_again_when_its_candles_came(
+    ledger: Ledger, state: str
+) -> None:
     await ledger.span(60, 10)
     await ledger.span(10, 9, state, asked=3)
     await ledger.span(9, 1)
@@ -80,11 +98,19 @@ async def test_a_hole_that_three_answers_agree_on_fires_in_plain_words_and_is_go
     [fired] = await ledger.alerts()
     assert (fired.rule, fired.subject, fired.state) == ("new_gaps", "binance BTC/USDT 1m", "firing")
     first = iso(await ledger.hour(10))
-    assert fired.message == f"BTC/USDT 1m: 60 candles missing in 1 gap, the first at {first}; see penstock gaps BTC/USDT"
-    await ledger.engine.change(f"UPDATE coverage SET state = 'stored', asked = NULL WHERE state = '{state}'")
+    assert (
+        fired.message
+        == f"BTC/USDT 1m: 60 candles missing in 1 gap, the first at {first}; see penstock gaps BTC/USDT"
+    )
+    await ledger.engine.change(
+        f"UPDATE coverage SET state = 'stored', asked = NULL WHERE state = '{state}'"
+    )
     await ledger.evaluate()
     [resolved] = await ledger.alerts()
-    assert (resolved.state, resolved.message) == ("resolved", "BTC/USDT 1m has no hole in its newest candles any more, or it is an old one")
+    assert (resolved.state, resolved.message) == (
+        "resolved",
+        "BTC/USDT 1m has no hole in its newest candles any more, or it is an old one",
+    )
 
 
 async def test_a_hole_that_has_become_old_is_good_again(ledger: Ledger) -> None:
@@ -147,10 +173,14 @@ async def test_each_series_has_its_own_alert(ledger: Ledger) -> None:
         holes("ETH/USDT", "1m", 360, first),
     ]
     await ledger.evaluate()
-    assert [one.message for one in await ledger.alerts()][-1].startswith("ETH/USDT 1m: 360 candles missing in 2 gaps, the first at ")
+    assert [one.message for one in await ledger.alerts()][-1].startswith(
+        "ETH/USDT 1m: 360 candles missing in 2 gaps, the first at "
+    )
 
 
-async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_later(ledger: Ledger) -> None:
+async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_later(
+    ledger: Ledger,
+) -> None:
     other = await ledger.series("ETH/USDT", "1h")
     await ledger.restatement(ago_ms=DAY + MINUTE, of=other)
     await ledger.restatement(ago_ms=HOUR)
@@ -168,10 +198,15 @@ async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_l
     await ledger.engine.move("restatement", "restated_at", -DAY / 1000)
     await ledger.evaluate()
     [resolved] = await ledger.alerts()
-    assert (resolved.state, resolved.message) == ("resolved", "no closed candle of BTC/USDT 1m was changed for 24 hours")
+    assert (resolved.state, resolved.message) == (
+        "resolved",
+        "no closed candle of BTC/USDT 1m was changed for 24 hours",
+    )
 
 
-async def test_a_user_reads_them_with_penstock_alerts(ledger: Ledger, database_url: str, tmp_path: Path) -> None:
+async def test_a_user_reads_them_with_penstock_alerts(
+    ledger: Ledger, database_url: str, tmp_path: Path
+) -> None:
     await ledger.span(60, 10)
     await ledger.span(10, 9, "outage", asked=6)
     await ledger.span(9, 1)

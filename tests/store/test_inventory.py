@@ -16,7 +16,15 @@ from penstock.inventory.sync import Phase, SyncLimits, SyncProgress
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.sqlite.staging import discard_stages
 from tests.examples import try_examples
-from tests.shop_builders import NEVER_SHRUNK, SELLER, Shop, counted, expected, opened_shop, product_of
+from tests.shop_builders import (
+    NEVER_SHRUNK,
+    SELLER,
+    Shop,
+    counted,
+    expected,
+    opened_shop,
+    product_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +36,25 @@ if TYPE_CHECKING:
 texts = (
     st.none()
     | st.text(max_size=6)
-    | st.sampled_from(["", "\\", "\\N", "a\tb", "a\nb", "\r", "None", "'", '"', "\x1f", "\x1e", "{}", "é", "🂡", "\x01"])
+    | st.sampled_from(
+        [
+            "",
+            "\\",
+            "\\N",
+            "a\tb",
+            "a\nb",
+            "\r",
+            "None",
+            "'",
+            '"',
+            "\x1f",
+            "\x1e",
+            "{}",
+            "é",
+            "🂡",
+            "\x01",
+        ]
+    )
 )
 offered = st.builds(
     product_of,
@@ -42,10 +68,20 @@ offered = st.builds(
     user_data_field=texts,
     tag=texts,
     graded=st.sampled_from([None, True, False, 0, 1, 9, 9.5, "PSA 9.5", "a\x1f\x1eb"]),
-    properties=st.sampled_from([{}, {"condition": "Played", "mtg_foil": True}, {"pokemon_language": "zh-TW", "x": "\\u0000 \u2028 \t"}]),
-    uploaded_images=st.sampled_from([msgspec.Raw(b"[]"), msgspec.Raw(b'["a\\/b.jpg"]'), msgspec.Raw(b'["\\ud800"]')]),
+    properties=st.sampled_from(
+        [
+            {},
+            {"condition": "Played", "mtg_foil": True},
+            {"pokemon_language": "zh-TW", "x": "\\u0000 \u2028 \t"},
+        ]
+    ),
+    uploaded_images=st.sampled_from(
+        [msgspec.Raw(b"[]"), msgspec.Raw(b'["a\\/b.jpg"]'), msgspec.Raw(b'["\\ud800"]')]
+    ),
 )
-exports = st.lists(st.lists(offered, max_size=8, unique_by=lambda one: one.id), min_size=2, max_size=5)
+exports = st.lists(
+    st.lists(offered, max_size=8, unique_by=lambda one: one.id), min_size=2, max_size=5
+)
 _MANY = (8, 60)
 _KEPT_AS = str.maketrans(dict.fromkeys("\x1f\x1e\0", "\N{REPLACEMENT CHARACTER}"))
 
@@ -53,7 +89,11 @@ _KEPT_AS = str.maketrans(dict.fromkeys("\x1f\x1e\0", "\N{REPLACEMENT CHARACTER}"
 def cleaned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     """Without the three signs that PostgreSQL is not given."""
     return {
-        number: {name: value.translate(_KEPT_AS) if isinstance(value, str) else value for name, value in row.items()} for number, row in rows.items()
+        number: {
+            name: value.translate(_KEPT_AS) if isinstance(value, str) else value
+            for name, value in row.items()
+        }
+        for number, row in rows.items()
     }
 
 
@@ -67,7 +107,11 @@ def test_after_any_edits_the_published_table_equals_the_export_and_the_history_r
                 runs.append((await shop.sync(export, page=page)).run)
                 assert cleaned(await shop.published()) == cleaned(expected(export))
             now = await shop.published()
-            gone = {number: row for number, row in (await shop.products()).items() if row["gone_at"] is not None}
+            gone = {
+                number: row
+                for number, row in (await shop.products()).items()
+                if row["gone_at"] is not None
+            }
             for run, before in zip(reversed(runs[1:]), reversed(history[:-1]), strict=True):
                 _undo(now, gone, await shop.history(run))
                 assert cleaned(now) == cleaned(expected(before))
@@ -76,7 +120,11 @@ def test_after_any_edits_the_published_table_equals_the_export_and_the_history_r
     try_examples(trials, say, _MANY, check, exports, st.sampled_from([3, 1_000]))
 
 
-def _undo(now: dict[int, dict[str, Any]], gone: dict[int, dict[str, Any]], changes: Sequence[dict[str, Any]]) -> None:
+def _undo(
+    now: dict[int, dict[str, Any]],
+    gone: dict[int, dict[str, Any]],
+    changes: Sequence[dict[str, Any]],
+) -> None:
     """Take back what one run did."""
     for change in changes:
         number = change["product_id"]
@@ -96,7 +144,9 @@ def product_columns() -> list[str]:
 
 
 async def test_the_same_export_twice_writes_no_product_row(database_url: str) -> None:
-    export = [product_of(number, description=[None, "", "text"][number % 3]) for number in range(1, 200)]
+    export = [
+        product_of(number, description=[None, "", "text"][number % 3]) for number in range(1, 200)
+    ]
     async with opened_shop(database_url) as shop:
         first = await shop.sync(export)
         await _count_writes(shop)
@@ -116,45 +166,92 @@ async def _count_writes(shop: Shop) -> None:
     if shop.opened.database.file:
         for event in ("INSERT", "UPDATE"):
             body = "INSERT INTO product_write VALUES (NEW.product_id);"
-            await shop.opened.change(f"CREATE TRIGGER count_{event} AFTER {event} ON product BEGIN {body} END")
+            await shop.opened.change(
+                f"CREATE TRIGGER count_{event} AFTER {event} ON product BEGIN {body} END"
+            )
         return
     await shop.opened.change(
         "CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN INSERT INTO product_write VALUES (NEW.product_id); RETURN NULL; END $$"
     )
-    await shop.opened.change("CREATE TRIGGER count_write AFTER INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION count_write()")
+    await shop.opened.change(
+        "CREATE TRIGGER count_write AFTER INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION count_write()"
+    )
 
 
 async def test_new_changed_gone_and_returned_products_are_told_apart(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1), product_of(2), product_of(3)])
-        second = await shop.sync([product_of(1, price_cents=250, tag=""), product_of(2), product_of(4)])
+        second = await shop.sync(
+            [product_of(1, price_cents=250, tag=""), product_of(2), product_of(4)]
+        )
         assert counted(second.counts) == {"new": 1, "changed": 1, "unchanged": 1, "gone": 1}
-        noted = {(row["product_id"], row["kind"]): row["changes"] for row in await shop.history(second.run)}
-        assert noted == {(1, "changed"): {"price_cents": [199, 250], "tag": [None, ""]}, (3, "gone"): {}, (4, "new"): {}}
-        third = await shop.sync([product_of(1, price_cents=250, tag=""), product_of(2), product_of(3, quantity=1), product_of(4)])
+        noted = {
+            (row["product_id"], row["kind"]): row["changes"]
+            for row in await shop.history(second.run)
+        }
+        assert noted == {
+            (1, "changed"): {"price_cents": [199, 250], "tag": [None, ""]},
+            (3, "gone"): {},
+            (4, "new"): {},
+        }
+        third = await shop.sync(
+            [
+                product_of(1, price_cents=250, tag=""),
+                product_of(2),
+                product_of(3, quantity=1),
+                product_of(4),
+            ]
+        )
         assert counted(third.counts) == {"returned": 1, "unchanged": 3}
         rows = await shop.products()
         assert rows[3]["gone_at"] is None
-        assert {number: (row["first_seen_run"], row["changed_run"]) for number, row in rows.items()}[3][1] == third.run.id
+        assert {
+            number: (row["first_seen_run"], row["changed_run"]) for number, row in rows.items()
+        }[3][1] == third.run.id
         assert rows[1]["external_stock_id"] == "1"
 
 
-_NOT_READ_YET = [[], [product_of(number, properties={"condition": "Sealed"}) for number in range(2, 10)], []]
+_NOT_READ_YET = [
+    [],
+    [product_of(number, properties={"condition": "Sealed"}) for number in range(2, 10)],
+    [],
+]
 
 
 @pytest.mark.parametrize(
-    "before", [_NOT_READ_YET[:0], _NOT_READ_YET[:1], _NOT_READ_YET[:2], _NOT_READ_YET], ids=["first", "new", "changed", "returned"]
+    "before",
+    [_NOT_READ_YET[:0], _NOT_READ_YET[:1], _NOT_READ_YET[:2], _NOT_READ_YET],
+    ids=["first", "new", "changed", "returned"],
 )
-async def test_properties_are_read_whatever_the_game_calls_them(database_url: str, before: list[list[Product]]) -> None:
+async def test_properties_are_read_whatever_the_game_calls_them(
+    database_url: str, before: list[list[Product]]
+) -> None:
     """Sealed goods have none; a pair that no database can take as JSON costs only what would have been read out of it."""
     async with opened_shop(database_url) as shop:
         for export in before:
             await shop.sync(export)
         await shop.sync(
             [
-                product_of(1, properties={"condition": "Played", "mtg_language": "de", "mtg_foil": True, "signed": True, "altered": False}),
-                product_of(2, properties={"condition": "Mint", "pokemon_language": "zh-TW", "pokemon_foil": False}, game_id=5),
+                product_of(
+                    1,
+                    properties={
+                        "condition": "Played",
+                        "mtg_language": "de",
+                        "mtg_foil": True,
+                        "signed": True,
+                        "altered": False,
+                    },
+                ),
+                product_of(
+                    2,
+                    properties={
+                        "condition": "Mint",
+                        "pokemon_language": "zh-TW",
+                        "pokemon_foil": False,
+                    },
+                    game_id=5,
+                ),
                 product_of(3, properties={}, game_id=7),
                 product_of(4, properties={"language": "fr", "foil": 1}, game_id=8),
                 product_of(5, properties_hash=msgspec.Raw(b'{"condition":"Poor","x":"\\u00e9"}')),
@@ -174,36 +271,64 @@ async def test_properties_are_read_whatever_the_game_calls_them(database_url: st
     }
 
 
-async def test_more_differences_than_are_read_at_once_are_all_published_and_noted(database_url: str) -> None:
+async def test_more_differences_than_are_read_at_once_are_all_published_and_noted(
+    database_url: str,
+) -> None:
     """The differences come in pages of 5,000 rows."""
     first = [product_of(number, description="a\\\n\x1f\tb") for number in range(1, 8_001)]
-    later = [product_of(number, quantity=7, properties={"condition": f"\x1e\\{number}\n", "mtg_language": "de"}) for number in range(2_001, 14_001)]
+    later = [
+        product_of(
+            number, quantity=7, properties={"condition": f"\x1e\\{number}\n", "mtg_language": "de"}
+        )
+        for number in range(2_001, 14_001)
+    ]
     async with opened_shop(database_url) as shop:
         await shop.sync(first, page=5_000)
         synced = await shop.sync(later, page=5_000)
         assert counted(synced.counts) == {"new": 6_000, "changed": 6_000, "gone": 2_000}
         assert await shop.published() == expected(later)
-        rows = {number: row for number, row in (await shop.products()).items() if row["gone_at"] is None}
-        kept = {number: row["condition"].replace("\N{REPLACEMENT CHARACTER}", "\x1e") for number, row in rows.items()}
+        rows = {
+            number: row for number, row in (await shop.products()).items() if row["gone_at"] is None
+        }
+        kept = {
+            number: row["condition"].replace("\N{REPLACEMENT CHARACTER}", "\x1e")
+            for number, row in rows.items()
+        }
         assert kept == {number: f"\x1e\\{number}\n" for number in range(2_001, 14_001)}
-        assert Counter(note["kind"] for note in await shop.history(synced.run)) == counted(synced.counts)
+        assert Counter(note["kind"] for note in await shop.history(synced.run)) == counted(
+            synced.counts
+        )
 
 
 @pytest.mark.parametrize(
     ("export", "reason", "says"),
     [
         ([], "empty", "10 are published"),
-        ([product_of(number) for number in range(1, 7)], "shrunk", "4 of 10 published products are missing, 40.0 %"),
+        (
+            [product_of(number) for number in range(1, 7)],
+            "shrunk",
+            "4 of 10 published products are missing, 40.0 %",
+        ),
         (
             [product_of(number, user_id=5 if number == 3 else SELLER) for number in range(1, 11)],
             "other_seller",
             "products of another seller than user .*: 1, such as of user 5",
         ),
-        ([*(product_of(number) for number in range(1, 11)), product_of(4)], "duplicate_id", "product ids that come more than once: 1, such as 4"),
-        ([product_of(number, price_currency="USD") for number in range(1, 11)], "currency", "10 prices are in USD; the published ones are in EUR"),
+        (
+            [*(product_of(number) for number in range(1, 11)), product_of(4)],
+            "duplicate_id",
+            "product ids that come more than once: 1, such as 4",
+        ),
+        (
+            [product_of(number, price_currency="USD") for number in range(1, 11)],
+            "currency",
+            "10 prices are in USD; the published ones are in EUR",
+        ),
     ],
 )
-async def test_what_cannot_be_believed_is_said(database_url: str, export: list[Product], reason: str, says: str) -> None:
+async def test_what_cannot_be_believed_is_said(
+    database_url: str, export: list[Product], reason: str, says: str
+) -> None:
     async with opened_shop(database_url) as shop:
         published = [product_of(number) for number in range(1, 11)]
         await shop.sync(published)
@@ -214,59 +339,111 @@ async def test_what_cannot_be_believed_is_said(database_url: str, export: list[P
 
 
 async def test_an_export_of_which_nothing_can_be_read_is_no_first_import(database_url: str) -> None:
-    refused = [RejectedRow(reason="malformed", detail="expected int", raw=f'{{"id":{number}}}') for number in range(1, 3)]
+    refused = [
+        RejectedRow(reason="malformed", detail="expected int", raw=f'{{"id":{number}}}')
+        for number in range(1, 3)
+    ]
     async with opened_shop(database_url) as shop:
         held = await shop.sync([], rejected=refused, keep=True)
-        assert held.comparison.suspicions == {"empty": "none of the 2 rows of the export can be read"}
+        assert held.comparison.suspicions == {
+            "empty": "none of the 2 rows of the export can be read"
+        }
         assert (await shop.sync([])).comparison.suspicions == {}
 
 
 @pytest.mark.parametrize(("left", "suspicious"), [(27, False), (26, True)])
-async def test_a_few_missing_products_are_no_suspicion(database_url: str, left: int, suspicious: bool) -> None:
+async def test_a_few_missing_products_are_no_suspicion(
+    database_url: str, left: int, suspicious: bool
+) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 31)])
-        one = await shop.sync([product_of(number) for number in range(1, left + 1)], keep=True, limits=SyncLimits())
+        one = await shop.sync(
+            [product_of(number) for number in range(1, left + 1)], keep=True, limits=SyncLimits()
+        )
         assert bool(one.comparison.suspicions) == suspicious
 
 
-async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_missing_is_gone(database_url: str) -> None:
-    refused = RejectedRow(reason="price_cents", detail="expected int", raw='{"id":3,"price_cents":"x\0"}', product_id=3)
+async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_missing_is_gone(
+    database_url: str,
+) -> None:
+    refused = RejectedRow(
+        reason="price_cents",
+        detail="expected int",
+        raw='{"id":3,"price_cents":"x\0"}',
+        product_id=3,
+    )
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 6)])
-        one = await shop.sync([product_of(1), product_of(2, quantity=9)], rejected=[refused, refused], limits=SyncLimits())
+        one = await shop.sync(
+            [product_of(1), product_of(2, quantity=9)],
+            rejected=[refused, refused],
+            limits=SyncLimits(),
+        )
         assert counted(one.counts) == {"changed": 1, "unchanged": 1, "gone": 2, "rejected": 2}
         assert one.comparison.suspicions == {}
         assert set(await shop.published()) == {1, 2, 3}
         assert (await shop.published())[3] == expected([product_of(3)])[3]
-        [row] = await shop.opened.rows("SELECT reason, raw, product_id, seen FROM product_quarantine")
+        [row] = await shop.opened.rows(
+            "SELECT reason, raw, product_id, seen FROM product_quarantine"
+        )
         assert (row["reason"], row["product_id"], row["seen"]) == ("price_cents", 3, 2)
-        assert counted((await shop.sync([product_of(1), product_of(2, quantity=9)])).counts) == {"unchanged": 2, "gone": 1}
+        assert counted((await shop.sync([product_of(1), product_of(2, quantity=9)])).counts) == {
+            "unchanged": 2,
+            "gone": 1,
+        }
 
 
-async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_says_so(database_url: str) -> None:
+async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_says_so(
+    database_url: str,
+) -> None:
     unidentified = RejectedRow(reason="malformed", detail="expected int", raw='{"id":null}')
-    refused = RejectedRow(reason="malformed", detail="expected int", raw='{"id":3,"name_en":null}', product_id=3)
+    refused = RejectedRow(
+        reason="malformed", detail="expected int", raw='{"id":3,"name_en":null}', product_id=3
+    )
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 6)])
-        one = await shop.sync([product_of(1)], rejected=[unidentified, refused], limits=SyncLimits())
-        assert counted(one.counts) == {"unchanged": 1, "rejected": 2, "unidentified": 1, "unmarked": 4}
-        assert one.counts.unread == "2 rows could not be read, 1 without an id: nothing is marked as gone, 4 missing products kept as before"
+        one = await shop.sync(
+            [product_of(1)], rejected=[unidentified, refused], limits=SyncLimits()
+        )
+        assert counted(one.counts) == {
+            "unchanged": 1,
+            "rejected": 2,
+            "unidentified": 1,
+            "unmarked": 4,
+        }
+        assert (
+            one.counts.unread
+            == "2 rows could not be read, 1 without an id: nothing is marked as gone, 4 missing products kept as before"
+        )
         assert len(await shop.published()) == 5
         # What is missing is known again once all ids can be read.
-        assert counted((await shop.sync([product_of(1)], rejected=[refused])).counts) == {"unchanged": 1, "gone": 3, "rejected": 1}
+        assert counted((await shop.sync([product_of(1)], rejected=[refused])).counts) == {
+            "unchanged": 1,
+            "gone": 3,
+            "rejected": 1,
+        }
 
 
-async def test_a_product_that_is_gone_does_not_come_back_by_a_row_that_cannot_be_read(sqlite_database: str) -> None:
-    refused = RejectedRow(reason="malformed", detail="expected int", raw='{"id":2,"name_en":null}', product_id=2)
+async def test_a_product_that_is_gone_does_not_come_back_by_a_row_that_cannot_be_read(
+    sqlite_database: str,
+) -> None:
+    refused = RejectedRow(
+        reason="malformed", detail="expected int", raw='{"id":2,"name_en":null}', product_id=2
+    )
     async with opened_shop(sqlite_database) as shop:
         await shop.sync([product_of(1), product_of(2)])
         await shop.sync([product_of(1)])
         for rows in ([refused], [refused, refused]):
-            assert counted((await shop.sync([product_of(1)], rejected=rows)).counts) == {"unchanged": 1, "rejected": len(rows)}
+            assert counted((await shop.sync([product_of(1)], rejected=rows)).counts) == {
+                "unchanged": 1,
+                "rejected": len(rows),
+            }
         assert set(await shop.published()) == {1}
 
 
-async def test_another_worker_that_has_the_run_ends_every_step_that_writes(database_url: str) -> None:
+async def test_another_worker_that_has_the_run_ends_every_step_that_writes(
+    database_url: str,
+) -> None:
     async with opened_shop(database_url) as shop:
         run = await shop.opened.run()
         async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
@@ -277,7 +454,10 @@ async def test_another_worker_that_has_the_run_ends_every_step_that_writes(datab
                 staging.refuse([RejectedRow(reason="x", detail="", raw="")]),
                 staging.publish(comparison),
                 staging.keep(comparison, held=True),
-                shop.inventory.progress(shop.opened.context(run), SyncProgress(phase=Phase.CHECK, percent=50, message="checking")),
+                shop.inventory.progress(
+                    shop.opened.context(run),
+                    SyncProgress(phase=Phase.CHECK, percent=50, message="checking"),
+                ),
             ):
                 with pytest.raises(FencedError):
                     await step
@@ -317,7 +497,9 @@ async def test_a_snapshot_that_fails_half_way_leaves_nothing(database_url: str) 
         assert await shop.history() == []
 
 
-async def test_a_staging_area_of_a_process_that_died_is_no_beginning(sqlite_database: str, tmp_path: Path) -> None:
+async def test_a_staging_area_of_a_process_that_died_is_no_beginning(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with opened_shop(sqlite_database) as shop:
         run = await shop.opened.run()
         left = tmp_path / f"penstock.db.stage-{run.id}"
@@ -331,7 +513,9 @@ async def test_a_staging_area_of_a_process_that_died_is_no_beginning(sqlite_data
         assert sorted(path.name for path in tmp_path.glob("*stage*")) == []
 
 
-async def test_a_staging_area_that_was_lost_is_tried_again_not_published(postgres_database: str) -> None:
+async def test_a_staging_area_that_was_lost_is_tried_again_not_published(
+    postgres_database: str,
+) -> None:
     async with opened_shop(postgres_database) as shop:
         run = await shop.opened.run()
         async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
@@ -347,16 +531,28 @@ async def test_progress_is_shown_and_is_a_heartbeat(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         run = await shop.opened.run()
         async with shop.inventory.staging(shop.opened.context(run), shop.account):
-            shown = SyncProgress(phase=Phase.PARSE, percent=40, message="parsing", bytes=5, rows=7, rows_per_second=2.5, eta_seconds=None)
+            shown = SyncProgress(
+                phase=Phase.PARSE,
+                percent=40,
+                message="parsing",
+                bytes=5,
+                rows=7,
+                rows_per_second=2.5,
+                eta_seconds=None,
+            )
             await shop.inventory.progress(shop.opened.context(run), shown)
-        [row] = await shop.opened.rows("SELECT account_id, phase, bytes, rows, rows_per_second, eta_seconds FROM inventory_sync")
+        [row] = await shop.opened.rows(
+            "SELECT account_id, phase, bytes, rows, rows_per_second, eta_seconds FROM inventory_sync"
+        )
         assert tuple(row.values()) == (shop.account.id, "parse", 5, 7, 2.5, None)
         run_row = await shop.opened.run_row(run)
         assert (run_row["progress"], run_row["message"]) == (40, "parsing")
         await shop.opened.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
 
 
-async def test_a_token_is_sealed_and_an_account_goes_with_all_that_is_known_of_it(database_url: str) -> None:
+async def test_a_token_is_sealed_and_an_account_goes_with_all_that_is_known_of_it(
+    database_url: str,
+) -> None:
     async with opened_shop(database_url) as shop:
         assert shop.account.token == "a token"
         assert await shop.opened.value("SELECT token FROM account") == "nekot a"

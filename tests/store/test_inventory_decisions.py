@@ -19,16 +19,24 @@ if TYPE_CHECKING:
     from tests.trials import Trials
 
 _MANY = (6, 50)
-exports = st.lists(st.builds(product_of, st.integers(1, 10), quantity=st.integers(0, 3)), max_size=8, unique_by=lambda one: one.id)
+exports = st.lists(
+    st.builds(product_of, st.integers(1, 10), quantity=st.integers(0, 3)),
+    max_size=8,
+    unique_by=lambda one: one.id,
+)
 
 
-async def diff(shop: Shop, run_id: int, *, page: int = 2, kind: str | None = None) -> list[tuple[str, int, int, dict[str, object]]]:
+async def diff(
+    shop: Shop, run_id: int, *, page: int = 2, kind: str | None = None
+) -> list[tuple[str, int, int, dict[str, object]]]:
     """All of it, read page by page."""
     found: list[tuple[str, int, int, dict[str, object]]] = []
     while True:
         after = (found[-1][0], found[-1][1]) if found else None
         rows = await shop.opened.database.read(
-            lambda connection, after=after: queries.diff(connection, run_id, kind=kind, after=after, limit=page)  # type: ignore[misc]
+            lambda connection, after=after: queries.diff(
+                connection, run_id, kind=kind, after=after, limit=page
+            )  # type: ignore[misc]
         )
         if not rows:
             return found
@@ -55,32 +63,45 @@ async def test_a_first_import_can_be_tried_and_then_applied(database_url: str) -
     async with opened_shop(database_url) as shop:
         tried = await shop.sync(export, keep=False)
         assert await shop.products() == {}
-        assert [row[:2] for row in await diff(shop, tried.run.id)] == [("new", number) for number in range(1, 6)]
+        assert [row[:2] for row in await diff(shop, tried.run.id)] == [
+            ("new", number) for number in range(1, 6)
+        ]
         await shop.inventory.approve(tried.run.id)
         assert await shop.published() == expected(export)
         assert (await shop.products())[1]["condition"] == "Near Mint"
         assert await shop.history() == []
 
 
-async def test_an_import_that_is_approved_while_the_next_one_is_staged_is_what_that_is_compared_with(database_url: str) -> None:
+async def test_an_import_that_is_approved_while_the_next_one_is_staged_is_what_that_is_compared_with(
+    database_url: str,
+) -> None:
     async with opened_shop(database_url) as shop:
         tried = await shop.sync([product_of(1), product_of(2)], keep=True)
         run = await shop.opened.run()
         async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
-            await staging.add([product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})])
+            await staging.add(
+                [product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})]
+            )
             await shop.inventory.approve(tried.run.id)
             comparison = await staging.compare(NEVER_SHRUNK)
             await staging.publish(comparison)
         assert counted(comparison.counts) == {"new": 1, "changed": 1, "gone": 1}
-        assert await shop.published() == expected([product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})])
-        assert [(await shop.products())[number]["condition"] for number in (2, 3)] == ["Near Mint", "Poor"]
+        assert await shop.published() == expected(
+            [product_of(2, quantity=9), product_of(3, properties={"condition": "Poor"})]
+        )
+        assert [(await shop.products())[number]["condition"] for number in (2, 3)] == [
+            "Near Mint",
+            "Poor",
+        ]
 
 
 async def test_the_difference_is_read_in_pages_with_what_was(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1), product_of(2), product_of(3), product_of(4)])
         await shop.sync([product_of(1), product_of(2), product_of(3)])
-        kept = await shop.sync([product_of(1, quantity=1), product_of(3), product_of(4), product_of(5)], keep=True)
+        kept = await shop.sync(
+            [product_of(1, quantity=1), product_of(3), product_of(4), product_of(5)], keep=True
+        )
         assert await diff(shop, kept.run.id) == [
             ("changed", 1, 1, {"quantity": [4, 1]}),
             ("gone", 2, 4, {}),
@@ -142,18 +163,36 @@ async def test_what_is_rejected_is_dropped_for_good(database_url: str) -> None:
 
 async def test_of_ids_that_came_twice_the_first_row_is_kept(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
-        kept = await shop.sync([product_of(1, quantity=1), product_of(2), product_of(1, quantity=2), product_of(1, quantity=3)], keep=True)
+        kept = await shop.sync(
+            [
+                product_of(1, quantity=1),
+                product_of(2),
+                product_of(1, quantity=2),
+                product_of(1, quantity=3),
+            ],
+            keep=True,
+        )
         assert counted(kept.counts) == {"new": 2}
         await shop.inventory.approve(kept.run.id)
-        assert {number: row["quantity"] for number, row in (await shop.published()).items()} == {1: 1, 2: 4}
+        assert {number: row["quantity"] for number, row in (await shop.published()).items()} == {
+            1: 1,
+            2: 4,
+        }
 
 
 async def test_the_reader_shows_the_newest_sync_of_an_account(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
-        assert await shop.opened.database.read(lambda connection: queries.newest_sync(connection, shop.account.id)) is None
+        assert (
+            await shop.opened.database.read(
+                lambda connection: queries.newest_sync(connection, shop.account.id)
+            )
+            is None
+        )
         await shop.sync([product_of(1)])
         kept = await shop.sync([product_of(1, quantity=1)], keep=True)
-        row = await shop.opened.database.read(lambda connection: queries.newest_sync(connection, shop.account.id))
+        row = await shop.opened.database.read(
+            lambda connection: queries.newest_sync(connection, shop.account.id)
+        )
         assert row is not None
         assert (row.run_id, row.state, row.changed, row.unchanged) == (kept.run.id, "held", 1, 0)
         [account] = await shop.opened.database.read(queries.accounts)

@@ -41,7 +41,13 @@ _fields = {
     "category_id": st.integers(1, 2),
     "blueprint_id": st.integers(1, 3),
     "user_id": st.sampled_from([SELLER, 2**40]),
-    "properties_hash": st.sampled_from([{}, {"condition": "Poor", "mtg_foil": True}, {"pokemon_language": "zh-TW", "x": [1, {"a": "},{"}]}]),
+    "properties_hash": st.sampled_from(
+        [
+            {},
+            {"condition": "Poor", "mtg_foil": True},
+            {"pokemon_language": "zh-TW", "x": [1, {"a": "},{"}]},
+        ]
+    ),
     "graded": st.sampled_from([None, True, False, 0, 1, 9, 7, 9.5, "PSA 9.5"]),
     "uploaded_images": st.sampled_from([[], ["a/b.jpg"]]),
 }
@@ -49,7 +55,10 @@ _ids = st.integers(1, 8) | st.just(2**63 - 1)
 _edit: st.SearchStrategy[Edit] = st.one_of(
     st.tuples(st.just("list"), _ids, st.none()),
     st.tuples(st.just("remove"), _ids, st.none()),
-    *(st.tuples(st.just("set"), _ids, st.tuples(st.just(name), values)) for name, values in _fields.items()),
+    *(
+        st.tuples(st.just("set"), _ids, st.tuples(st.just(name), values))
+        for name, values in _fields.items()
+    ),
     st.tuples(st.just("currency"), st.sampled_from(["EUR", "USD"]), st.none()),
 )
 _days = st.lists(st.lists(_edit, max_size=10), min_size=1, max_size=5)
@@ -60,19 +69,25 @@ def edit(inventory: Sent, former: Sent, one: Edit) -> None:
     """Do one thing; `former` holds products that were removed, which come back as they were."""
     match one:
         case ("list", number, _) if number not in inventory:
-            inventory[number] = former.pop(number) if number in former else row(number, user_id=SELLER)
+            inventory[number] = (
+                former.pop(number) if number in former else row(number, user_id=SELLER)
+            )
         case ("remove", number, _) if number in inventory:
             former[number] = inventory.pop(number)
         case ("set", number, (name, value)) if number in inventory:
             inventory[number] = inventory[number] | {name: value}
         case ("currency", currency, _):
-            inventory |= {number: sent | {"price_currency": currency} for number, sent in inventory.items()}
+            inventory |= {
+                number: sent | {"price_currency": currency} for number, sent in inventory.items()
+            }
 
 
 def read(body: bytes) -> tuple[list[Product], list[RejectedRow]]:
     reader = PackedReader(gzip=False)
     pages = [*reader.feed(body), *reader.end()]
-    return [one for page in pages for one in page.products], [one for page in pages for one in page.rejected]
+    return [one for page in pages for one in page.products], [
+        one for page in pages for one in page.rejected
+    ]
 
 
 def columns(body: bytes) -> Sent:
@@ -89,7 +104,9 @@ async def synced(shop: Shop, body: bytes) -> Synced:
 
 def told(known: Sent, before: Sent, after: Sent) -> dict[tuple[int, str], dict[str, list[Any]]]:
     """What the history has to say of the way from `before` to `after`; `known` are the rows as they last were, gone ones too."""
-    notes: dict[tuple[int, str], dict[str, list[Any]]] = {(number, "gone"): {} for number in before.keys() - after.keys()}
+    notes: dict[tuple[int, str], dict[str, list[Any]]] = {
+        (number, "gone"): {} for number in before.keys() - after.keys()
+    }
     for number, now in after.items():
         was = known.get(number, now)
         changes = {name: [was[name], now[name]] for name in now if was[name] != now[name]}
@@ -100,7 +117,9 @@ def told(known: Sent, before: Sent, after: Sent) -> dict[tuple[int, str], dict[s
     return notes
 
 
-def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tells_old_and_new(database_url: str, trials: Trials, say: Say) -> None:
+def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tells_old_and_new(
+    database_url: str, trials: Trials, say: Say
+) -> None:
     async def check(days: list[list[Edit]]) -> None:
         inventory, former = {number: row(number, user_id=SELLER) for number in (1, 2, 3)}, Sent()
         async with opened_shop(database_url) as shop:
@@ -112,7 +131,10 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tel
                 run = (await synced(shop, body)).run
                 after = columns(body)
                 assert differing(await shop.published(), after) == {}
-                noted = {(one["product_id"], one["kind"]): one["changes"] for one in await shop.history(run)}
+                noted = {
+                    (one["product_id"], one["kind"]): one["changes"]
+                    for one in await shop.history(run)
+                }
                 assert noted == (told(known, before, after) if number else {})
                 known, before = known | after, after
                 # Once more, in another order.
@@ -123,7 +145,9 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tel
     try_examples(trials, say, _MANY, check, _days)
 
 
-async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(postgres_database: str) -> None:
+async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(
+    postgres_database: str,
+) -> None:
     """By the database's own numbers: a row that is written gets another place and another transaction."""
     place = "SELECT product_id, CAST(ctid AS text) AS place, CAST(xmin AS text) AS written FROM product ORDER BY product_id"
     inventory = {number: row(number, user_id=SELLER) for number in range(1, 200)}
@@ -132,24 +156,38 @@ async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(postg
         before = await shop.opened.rows(place)
         await synced(shop, body_of(list(inventory.values())))
         assert await shop.opened.rows(place) == before
-        await synced(shop, body_of(list((inventory | {7: row(7, user_id=SELLER, tag="x")}).values())))
-        moved = [now["product_id"] for was, now in zip(before, await shop.opened.rows(place), strict=True) if was != now]
+        await synced(
+            shop, body_of(list((inventory | {7: row(7, user_id=SELLER, tag="x")}).values()))
+        )
+        moved = [
+            now["product_id"]
+            for was, now in zip(before, await shop.opened.rows(place), strict=True)
+            if was != now
+        ]
         assert moved == [7]
 
 
-@pytest.mark.parametrize("price", ["1.5", "1e2", "100.0", '"100"', "-1", "null", "true", "9223372036854775808"])
-async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_published_stays(sqlite_database: str, price: str) -> None:
+@pytest.mark.parametrize(
+    "price", ["1.5", "1e2", "100.0", '"100"', "-1", "null", "true", "9223372036854775808"]
+)
+async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_published_stays(
+    sqlite_database: str, price: str
+) -> None:
     inventory = [row(number, user_id=SELLER) for number in (1, 2, 3)]
     body = body_of(inventory).replace(b'"id":2,', b'"id":2,"NEXT":0,')
     products, rejected = read(
-        body.replace(b'"price_cents":500', b'"price_cents":PRICE', 2).replace(b"PRICE", b"500", 1).replace(b"PRICE", price.encode())
+        body.replace(b'"price_cents":500', b'"price_cents":PRICE', 2)
+        .replace(b"PRICE", b"500", 1)
+        .replace(b"PRICE", price.encode())
     )
     assert [one.product_id for one in rejected] == [2]
     async with opened_shop(sqlite_database) as shop:
         await synced(shop, body_of(inventory))
         one = await shop.sync(products, rejected=rejected)
         assert counted(one.counts) == {"unchanged": 2, "rejected": 1}
-        assert {number: shown["price_cents"] for number, shown in (await shop.published()).items()} == {1: 500, 2: 500, 3: 500}
+        assert {
+            number: shown["price_cents"] for number, shown in (await shop.published()).items()
+        } == {1: 500, 2: 500, 3: 500}
         [refused] = await shop.opened.rows("SELECT raw, product_id FROM product_quarantine")
         assert refused["product_id"] == 2
         assert f'"price_cents":{price}' in refused["raw"]
@@ -157,7 +195,9 @@ async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_
 
 async def test_no_money_is_a_float_anywhere(database_url: str) -> None:
     """Not by the types of the columns, not in the rows, and not in what the history and a kept difference say."""
-    inventory = {number: row(number, user_id=SELLER, price_cents=2**62 + number) for number in (1, 2, 3)}
+    inventory = {
+        number: row(number, user_id=SELLER, price_cents=2**62 + number) for number in (1, 2, 3)
+    }
     async with opened_shop(database_url) as shop:
         await synced(shop, body_of(list(inventory.values())))
         inventory[1]["price_cents"] = 2**53 + 1
@@ -169,14 +209,25 @@ async def test_no_money_is_a_float_anywhere(database_url: str) -> None:
             "product.price_cents": "bigint",
             "product_diff.price_cents": "bigint",
         }
-        assert not {kind for kind in types.values() if kind in {"real", "double precision", "float", "numeric", "money"}}
+        assert not {
+            kind
+            for kind in types.values()
+            if kind in {"real", "double precision", "float", "numeric", "money"}
+        }
         [noted] = await shop.history(changed.run)
         assert noted["changes"] == {"price_cents": [2**62 + 1, 2**53 + 1]}
-        [diff] = await shop.opened.rows("SELECT price_cents, CAST(changes AS text) AS changes FROM product_diff")
-        assert (diff["price_cents"], json.loads(diff["changes"])) == (1, {"price_cents": [2**62 + 2, 1]})
+        [diff] = await shop.opened.rows(
+            "SELECT price_cents, CAST(changes AS text) AS changes FROM product_diff"
+        )
+        assert (diff["price_cents"], json.loads(diff["changes"])) == (
+            1,
+            {"price_cents": [2**62 + 2, 1]},
+        )
         if shop.opened.database.file:
             for table in ("product", "product_diff"):
-                assert await shop.opened.rows(f"SELECT DISTINCT typeof(price_cents) AS kind FROM {table}") == [{"kind": "integer"}]
+                assert await shop.opened.rows(
+                    f"SELECT DISTINCT typeof(price_cents) AS kind FROM {table}"
+                ) == [{"kind": "integer"}]
         await shop.inventory.approve(kept.run.id)
         assert (await shop.published())[2]["price_cents"] == 1
 
@@ -186,12 +237,16 @@ async def _types(shop: Shop, *tables: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for table in tables:
         query = f"SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_name = '{table}'"
-        rows: Sequence[dict[str, Any]] = await shop.opened.rows(f"PRAGMA table_info({table})" if shop.opened.database.file else query)
+        rows: Sequence[dict[str, Any]] = await shop.opened.rows(
+            f"PRAGMA table_info({table})" if shop.opened.database.file else query
+        )
         found |= {f"{table}.{one['name']}": str(one["type"]).lower() for one in rows}
     return found
 
 
-async def test_a_row_that_is_refused_in_two_starts_of_a_run_is_one_rejected_row(database_url: str) -> None:
+async def test_a_row_that_is_refused_in_two_starts_of_a_run_is_one_rejected_row(
+    database_url: str,
+) -> None:
     refused = RejectedRow(reason="malformed", detail="expected int", raw='{"id":3}', product_id=3)
     [product], _ = read(body_of([row(1, user_id=SELLER)]))
     async with opened_shop(database_url) as shop:

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 
 def blueprint_of(number: int, **given: Any) -> Blueprint:
-    return Blueprint(id=number, game_id=1, category_id=11, expansion_id=5, name=f"Card {number}", **given)
+    return Blueprint(
+        id=number, game_id=1, category_id=11, expansion_id=5, name=f"Card {number}", **given
+    )
 
 
 async def mapped(shop: Shop) -> dict[int, str]:
-    rows = await shop.opened.database.read(lambda connection: queries.blueprints(connection, limit=100))
+    rows = await shop.opened.database.read(
+        lambda connection: queries.blueprints(connection, limit=100)
+    )
     return {row.id: row.sku for row in rows if row.sku}
 
 
@@ -48,22 +52,41 @@ async def test_a_blueprint_is_mapped_by_the_best_reference(database_url: str) ->
             CatalogueRow(sku="a second one", scryfall_id="abc-1", cardmarket_id=" "),
         ]
         assert await shop.catalog.put_catalogue(rows) == 4
-        assert await mapped(shop) == {1: "by-scryfall", 2: "by-tcgplayer", 3: "by-cardmarket", 4: "by-number"}
+        assert await mapped(shop) == {
+            1: "by-scryfall",
+            2: "by-tcgplayer",
+            3: "by-cardmarket",
+            4: "by-number",
+        }
 
 
 async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
-        first = await shop.sync([product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)])
+        first = await shop.sync(
+            [product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)]
+        )
         assert first.counts.unmapped == 5
-        assert await shop.opened.database.read(lambda connection: queries.unknown_blueprints(connection, shop.account.id, limit=10)) == [1, 2]
-        await shop.blueprints.put_blueprints(shop.context, [blueprint_of(1, scryfall_id="a"), blueprint_of(2, scryfall_id="b")])
+        assert await shop.opened.database.read(
+            lambda connection: queries.unknown_blueprints(connection, shop.account.id, limit=10)
+        ) == [1, 2]
+        await shop.blueprints.put_blueprints(
+            shop.context, [blueprint_of(1, scryfall_id="a"), blueprint_of(2, scryfall_id="b")]
+        )
         await shop.catalog.put_catalogue([CatalogueRow(sku="A", scryfall_id="a")])
-        rows = await shop.opened.database.read(lambda connection: queries.unmapped(connection, account_id=shop.account.id, limit=10))
+        rows = await shop.opened.database.read(
+            lambda connection: queries.unmapped(connection, account_id=shop.account.id, limit=10)
+        )
         assert [(row.blueprint_id, row.products) for row in rows] == [(2, 3)]
-        assert (await shop.sync([product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)])).counts.unmapped == 3
+        assert (
+            await shop.sync(
+                [product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)]
+            )
+        ).counts.unmapped == 3
         await shop.catalog.put_catalogue([CatalogueRow(sku="B", scryfall_id="b")])
         assert await mapped(shop) == {2: "B"}
-        await shop.blueprints.put_blueprints(shop.context, [blueprint_of(2, scryfall_id="c"), blueprint_of(1, scryfall_id="b")])
+        await shop.blueprints.put_blueprints(
+            shop.context, [blueprint_of(2, scryfall_id="c"), blueprint_of(1, scryfall_id="b")]
+        )
         assert await shop.blueprints.map(shop.context) == 1
         assert await mapped(shop) == {1: "B"}
         assert await shop.catalog.put_catalogue([]) == 0
@@ -73,12 +96,21 @@ async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -
 async def test_what_is_put_again_replaces_what_was_there(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         for name in ("Magic", "MTG"):
-            await shop.blueprints.put_games(shop.context, [Game(id=1, name=name, display_name="Magic: the Gathering")])
-            await shop.blueprints.put_categories(shop.context, [Category(id=11, game_id=1, name=name, properties=[{"name": "condition"}])])
-            await shop.blueprints.put_expansions(shop.context, [Expansion(id=5, game_id=1, code="neo", name=name)])
+            await shop.blueprints.put_games(
+                shop.context, [Game(id=1, name=name, display_name="Magic: the Gathering")]
+            )
+            await shop.blueprints.put_categories(
+                shop.context,
+                [Category(id=11, game_id=1, name=name, properties=[{"name": "condition"}])],
+            )
+            await shop.blueprints.put_expansions(
+                shop.context, [Expansion(id=5, game_id=1, code="neo", name=name)]
+            )
         [row] = await shop.opened.database.read(queries.games)
         assert (row.id, row.name) == (1, "MTG")
-        [row] = await shop.opened.database.read(lambda connection: queries.expansions(connection, game_id=1, limit=10))
+        [row] = await shop.opened.database.read(
+            lambda connection: queries.expansions(connection, game_id=1, limit=10)
+        )
         assert (row.id, row.name) == (5, "MTG")
 
 
@@ -87,7 +119,9 @@ async def pages(shop: Shop, **given: Any) -> list[Row[Any]]:
     while True:
         after = product_key(found[-1], given.get("sort", "product_id")) if found else None
         query = ProductQuery(limit=2, after=after, **given)
-        rows: Sequence[Row[Any]] = await shop.opened.database.read(lambda connection, query=query: queries.products(connection, query))  # type: ignore[misc]
+        rows: Sequence[Row[Any]] = await shop.opened.database.read(
+            lambda connection, query=query: queries.products(connection, query)  # type: ignore[misc]
+        )
         if not rows:
             return found
         found += rows
@@ -95,17 +129,38 @@ async def pages(shop: Shop, **given: Any) -> list[Row[Any]]:
 
 async def test_products_are_listed_in_pages_by_any_sort_and_filter(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
-        products = [product_of(number, price_cents=number % 3, name_en=f"100% Card_{number}", blueprint_id=number % 2) for number in range(1, 8)]
+        products = [
+            product_of(
+                number,
+                price_cents=number % 3,
+                name_en=f"100% Card_{number}",
+                blueprint_id=number % 2,
+            )
+            for number in range(1, 8)
+        ]
         await shop.sync(products)
         await shop.sync(products[1:])
         await shop.blueprints.put_blueprints(shop.context, [blueprint_of(1, scryfall_id="a")])
         await shop.catalog.put_catalogue([CatalogueRow(sku="A", scryfall_id="a")])
         assert [row.product_id for row in await pages(shop)] == [1, 2, 3, 4, 5, 6, 7]
-        assert [row.product_id for row in await pages(shop, sort="-price_cents")] == [5, 2, 7, 4, 1, 6, 3]
+        assert [row.product_id for row in await pages(shop, sort="-price_cents")] == [
+            5,
+            2,
+            7,
+            4,
+            1,
+            6,
+            3,
+        ]
         assert [row.product_id for row in await pages(shop, gone=True)] == [1]
         assert [row.product_id for row in await pages(shop, mapped=True, gone=False)] == [3, 5, 7]
         assert [row.product_id for row in await pages(shop, q="0% card_4")] == [4]
-        assert [row.product_id for row in await pages(shop, expansion=5, foil=False, condition="Near Mint", language="en", game=1)] == [1, 3, 5, 7]
+        assert [
+            row.product_id
+            for row in await pages(
+                shop, expansion=5, foil=False, condition="Near Mint", language="en", game=1
+            )
+        ] == [1, 3, 5, 7]
         assert await pages(shop, account=10**6) == []
         with pytest.raises(InvalidInputError, match="sort"):
             await pages(shop, sort="token")
@@ -115,9 +170,15 @@ async def test_the_history_of_a_product_is_read_newest_first(database_url: str) 
     async with opened_shop(database_url) as shop:
         for cents in (1, 2, 3):
             await shop.sync([product_of(1, price_cents=cents)])
-        rows = await shop.opened.database.read(lambda connection: queries.history(connection, 1, limit=10))
+        rows = await shop.opened.database.read(
+            lambda connection: queries.history(connection, 1, limit=10)
+        )
         assert [row.changes for row in rows] == [{"price_cents": [2, 3]}, {"price_cents": [1, 2]}]
-        older = await shop.opened.database.read(lambda connection: queries.history(connection, 1, before_id=rows[0].id, limit=10))
+        older = await shop.opened.database.read(
+            lambda connection: queries.history(connection, 1, before_id=rows[0].id, limit=10)
+        )
         assert [row.id for row in older] == [rows[1].id]
         with pytest.raises(NotFoundError):
-            await shop.opened.database.read(lambda connection: queries.history(connection, 2, limit=10))
+            await shop.opened.database.read(
+                lambda connection: queries.history(connection, 2, limit=10)
+            )

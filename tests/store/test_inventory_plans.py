@@ -52,16 +52,22 @@ async def plans(url: str, words: sql.Words) -> dict[str, str]:
             for name, statement in statements(words).items():
                 if name not in names:
                     continue
-                parameters = {key: 1 for key in ("account", "run", "snapshot") if f":{key}" in statement}
+                parameters = {
+                    key: 1 for key in ("account", "run", "snapshot") if f":{key}" in statement
+                }
                 rows = connection.execute(text(f"{explain} {statement}"), parameters)
                 found[name] = "\n".join(str(row[-1]) for row in rows)
             return found
 
         async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
-            await staging.add([product_of(number, quantity=number % 3) for number in range(100, _ROWS + 100)])
+            await staging.add(
+                [product_of(number, quantity=number % 3) for number in range(100, _ROWS + 100)]
+            )
             await staging.compare(NEVER_SHRUNK)
             compared = await staging._area.compare(lambda connection: look(connection, _COMPARED))
-            return compared | await staging._area.publish(lambda connection: look(connection, {*_NAMES} - _COMPARED))
+            return compared | await staging._area.publish(
+                lambda connection: look(connection, {*_NAMES} - _COMPARED)
+            )
 
 
 async def test_sqlite_looks_up_one_side_by_an_index(sqlite_database: str) -> None:
@@ -76,7 +82,9 @@ async def test_sqlite_looks_up_one_side_by_an_index(sqlite_database: str) -> Non
             # An untyped column of the staged rows would make this one useless.
             assert re.search(r"SEARCH s USING (COVERING )?INDEX inventory_stage_id", plan), plan
         if name in {"compare", "note", "keep", "approve note"}:
-            assert re.search(r"SEARCH p USING (COVERING )?INDEX \S+ \(account_id=\? AND product_id=\?\)", plan), f"{name}\n{plan}"
+            assert re.search(
+                r"SEARCH p USING (COVERING )?INDEX \S+ \(account_id=\? AND product_id=\?\)", plan
+            ), f"{name}\n{plan}"
 
 
 async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: str) -> None:
@@ -89,7 +97,9 @@ async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: st
             if "Nested Loop" not in line:
                 continue
             depth = line.index("Nested Loop")
-            children = [one for one in lines[at + 1 :] if one.startswith(" " * (depth + 2) + "->")][:2]
+            children = [one for one in lines[at + 1 :] if one.startswith(" " * (depth + 2) + "->")][
+                :2
+            ]
             assert "Seq Scan" not in children[1], f"{name}\n{plan}"
 
 
@@ -100,7 +110,9 @@ _PAGES: dict[str, Callable[[Connection], object]] = {
     "diff": lambda connection: queries.diff(connection, _KEPT, limit=50),
     "diff, later": lambda connection: queries.diff(connection, _KEPT, after=("gone", 50), limit=50),
     "diff, one kind": lambda connection: queries.diff(connection, _KEPT, kind="changed", limit=50),
-    "diff, one kind, later": lambda connection: queries.diff(connection, _KEPT, kind="changed", after=("changed", 900), limit=50),
+    "diff, one kind, later": lambda connection: queries.diff(
+        connection, _KEPT, kind="changed", after=("changed", 900), limit=50
+    ),
     "history": lambda connection: queries.history(connection, 900, account_id=_ACCOUNT, limit=50),
     "history of any account": lambda connection: queries.history(connection, 900, limit=50),
     "newest sync": lambda connection: queries.newest_sync(connection, _ACCOUNT),
@@ -119,14 +131,21 @@ def explained(connection: Connection, read: Callable[[Connection], object], expl
         read(connection)
     finally:
         event.remove(connection, "before_cursor_execute", note)
-    rows = [row for statement, parameters in sent for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)]  # type: ignore[arg-type]
+    rows = [
+        row
+        for statement, parameters in sent
+        for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)  # type: ignore[arg-type]
+    ]
     return "\n".join(str(row[-1]) for row in rows)
 
 
 async def page_plans(url: str, explain: str) -> dict[str, str]:
     async with opened_shop(url) as shop:
         await shop.sync([product_of(number) for number in range(1, _ROWS)])
-        kept = await shop.sync([product_of(number, quantity=number % 3) for number in range(100, _ROWS + 100)], keep=True)
+        kept = await shop.sync(
+            [product_of(number, quantity=number % 3) for number in range(100, _ROWS + 100)],
+            keep=True,
+        )
         assert (shop.account.id, kept.run.id) == (_ACCOUNT, _KEPT)
         if not shop.opened.database.file:
             # As after a day; SQLite is never told to count.

@@ -19,14 +19,20 @@ _RESOURCES = ["series:binance:BTCUSDT:1m", "series:binance:ETHUSDT:1m"]
 
 
 async def nothing(store: Opened) -> bool:
-    counts = [await store.value(f"SELECT count(*) AS n FROM {table}") for table in ("candle", "coverage", "quarantine", "restatement")]
+    counts = [
+        await store.value(f"SELECT count(*) AS n FROM {table}")
+        for table in ("candle", "coverage", "quarantine", "restatement")
+    ]
     return counts == [0, 0, 0, 0]
 
 
 async def aged(store: Opened, run: Run) -> None:
     """Make what the run has last said an hour old."""
     hour = "interval '1 hour'" if store.database.file is None else "3600000"
-    await store.change(f"UPDATE run SET heartbeat_at = heartbeat_at - {hour}, progress_at = progress_at - {hour} WHERE id = :id", id=run.id)
+    await store.change(
+        f"UPDATE run SET heartbeat_at = heartbeat_at - {hour}, progress_at = progress_at - {hour} WHERE id = :id",
+        id=run.id,
+    )
 
 
 async def taken_over(store: Opened, run: Run) -> Run:
@@ -39,7 +45,9 @@ async def taken_over(store: Opened, run: Run) -> Run:
 # ── Starting at once ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(database_url: str) -> None:
+async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
         stop = False
         stolen: list[Run] = []
@@ -57,32 +65,48 @@ async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(
         assert await store.value("SELECT count(*) AS n FROM run WHERE state = 'running'") == 30
 
 
-async def test_a_start_that_is_refused_leaves_nothing_and_names_the_task_in_the_way(database_url: str) -> None:
+async def test_a_start_that_is_refused_leaves_nothing_and_names_the_task_in_the_way(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
         first = await store.run(*_RESOURCES)
-        with pytest.raises(ConflictError, match=f"Data collection already running: task {first.task_id} holds {_RESOURCES[1]}"):
+        with pytest.raises(
+            ConflictError,
+            match=f"Data collection already running: task {first.task_id} holds {_RESOURCES[1]}",
+        ):
             await store.run("series:binance:XRPUSDT:1m", _RESOURCES[1])
         assert await store.value("SELECT count(*) AS n FROM run") == 1
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
 
 
-async def test_of_many_runs_that_start_at_once_on_one_series_exactly_one_does(database_url: str) -> None:
+async def test_of_many_runs_that_start_at_once_on_one_series_exactly_one_does(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
-        outcomes = await asyncio.gather(*(store.run(*_RESOURCES) for _ in range(8)), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(store.run(*_RESOURCES) for _ in range(8)), return_exceptions=True
+        )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ConflictError"] * 7 + ["Run"]
 
 
-async def test_runs_that_name_the_same_series_in_another_order_conflict_and_do_not_block_each_other(database_url: str) -> None:
+async def test_runs_that_name_the_same_series_in_another_order_conflict_and_do_not_block_each_other(
+    database_url: str,
+) -> None:
     resources = [f"series:binance:S{number}:1m" for number in range(300)]
     async with opened(database_url) as store:
         for _ in range(5):
-            outcomes = await asyncio.gather(*(store.run(*named) for named in (resources, resources[::-1]) * 2), return_exceptions=True)
+            outcomes = await asyncio.gather(
+                *(store.run(*named) for named in (resources, resources[::-1]) * 2),
+                return_exceptions=True,
+            )
             [winner] = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
             assert [type(outcome) for outcome in outcomes].count(ConflictError) == 3, outcomes
             await store.finish(winner)
 
 
-async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_be_tried_again(sqlite_database: str) -> None:
+async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_be_tried_again(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         running, failed = await store.run("a"), await store.run("b")
         await store.ledger.requeue(failed, error="the exchange is out", delay_s=3600)
@@ -98,7 +122,9 @@ async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_
 
 
 @pytest.mark.parametrize("sign_of_life", ["heartbeat", "flush"])
-async def test_a_heartbeat_or_a_flush_keeps_a_run_alive(database_url: str, sign_of_life: str) -> None:
+async def test_a_heartbeat_or_a_flush_keeps_a_run_alive(
+    database_url: str, sign_of_life: str
+) -> None:
     async with opened(database_url) as store:
         run = await store.run(*_RESOURCES)
         await aged(store, run)
@@ -109,36 +135,66 @@ async def test_a_heartbeat_or_a_flush_keeps_a_run_alive(database_url: str, sign_
         await store.ledger.heartbeat(run)
 
 
-async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(database_url: str) -> None:
+async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
         target, dead = await store.target(), await store.run(*_RESOURCES)
         await store.write(dead, page(target, candles(ORIGIN, 3)), requests=2)
         again = await taken_over(store, dead)
-        assert (again.id, again.task_id, again.fence, again.attempt) == (dead.id, dead.task_id, dead.fence + 1, 1)
-        assert {row["resource"] for row in await store.rows("SELECT resource FROM run_claim")} == set(_RESOURCES)
-        assert (await store.write(again, page(target, candles(ORIGIN, 5)), requests=1)).inserted == 2
+        assert (again.id, again.task_id, again.fence, again.attempt) == (
+            dead.id,
+            dead.task_id,
+            dead.fence + 1,
+            1,
+        )
+        assert {
+            row["resource"] for row in await store.rows("SELECT resource FROM run_claim")
+        } == set(_RESOURCES)
+        assert (
+            await store.write(again, page(target, candles(ORIGIN, 5)), requests=1)
+        ).inserted == 2
         await store.finish(again)
         row = await store.run_row(dead)
-        assert (row["state"], row["inserted"], row["requests"], row["error"]) == ("succeeded", 5, 3, None)
+        assert (row["state"], row["inserted"], row["requests"], row["error"]) == (
+            "succeeded",
+            5,
+            3,
+            None,
+        )
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 0
 
 
-async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(database_url: str) -> None:
+async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
         target, dead = await store.target(), await store.run(*_RESOURCES)
         await taken_over(store, dead)
         span = Span(ORIGIN, ORIGIN + MINUTE, SpanState.STORED)
         with pytest.raises(FencedError):
-            await store.write(dead, page(target, [candle()]), coverage=[(target.series_id, CoverageChange((), (span,)))], requests=1)
+            await store.write(
+                dead,
+                page(target, [candle()]),
+                coverage=[(target.series_id, CoverageChange((), (span,)))],
+                requests=1,
+            )
         assert await nothing(store)
         assert (await store.run_row(dead))["requests"] == 0
 
 
-async def test_a_worker_that_lost_its_run_can_neither_go_on_with_it_nor_end_it(database_url: str) -> None:
+async def test_a_worker_that_lost_its_run_can_neither_go_on_with_it_nor_end_it(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
         dead = await store.run()
         living = await taken_over(store, dead)
-        for attempt in (store.ledger.heartbeat(dead), store.finish(dead), store.ledger.requeue(dead, error="x", delay_s=0), store.write(dead)):
+        for attempt in (
+            store.ledger.heartbeat(dead),
+            store.finish(dead),
+            store.ledger.requeue(dead, error="x", delay_s=0),
+            store.write(dead),
+        ):
             with pytest.raises(FencedError):
                 await attempt
         row = await store.run_row(dead)
@@ -157,7 +213,9 @@ async def test_a_run_that_has_ended_writes_nothing_more(database_url: str) -> No
             assert await nothing(store), number
 
 
-async def test_a_run_that_was_put_back_writes_nothing_until_it_is_started_again(database_url: str) -> None:
+async def test_a_run_that_was_put_back_writes_nothing_until_it_is_started_again(
+    database_url: str,
+) -> None:
     async with opened(database_url) as store:
         target, run = await store.target(), await store.run()
         await store.ledger.requeue(run, error=None, delay_s=0)
@@ -177,36 +235,65 @@ async def test_counters_are_committed_with_the_rows_they_count(database_url: str
         run = await store.run()
         total = Counters()
         for first in range(0, 30, 10):
-            total += await store.write(run, page(target, candles(ORIGIN + first * MINUTE, 12)), requests=2) + Counters(requests=2)
+            total += await store.write(
+                run, page(target, candles(ORIGIN + first * MINUTE, 12)), requests=2
+            ) + Counters(requests=2)
             row = await store.run_row(run)
             assert row["inserted"] == await store.value("SELECT count(*) AS n FROM candle")
-            assert Counters(row["inserted"], row["updated"], row["unchanged"], row["rejected"], row["requests"]) == total
+            assert (
+                Counters(
+                    row["inserted"],
+                    row["updated"],
+                    row["unchanged"],
+                    row["rejected"],
+                    row["requests"],
+                )
+                == total
+            )
 
 
 async def test_progress_is_committed_with_the_rows_that_made_it(database_url: str) -> None:
     async with opened(database_url) as store:
         target, run = await store.target(), await store.run()
-        assert ((await store.run_row(run))["progress"], (await store.run_row(run))["message"]) == (0, None)
+        assert ((await store.run_row(run))["progress"], (await store.run_row(run))["message"]) == (
+            0,
+            None,
+        )
         await aged(store, run)
         before = await store.run_row(run)
-        await store.write(run, page(target, candles(ORIGIN, 3)), progress=40, message="Collected data for ☃ (2/5)")
+        await store.write(
+            run, page(target, candles(ORIGIN, 3)), progress=40, message="Collected data for ☃ (2/5)"
+        )
         row = await store.run_row(run)
-        assert (row["progress"], row["message"], row["progress_at"] > before["progress_at"]) == (40, "Collected data for ☃ (2/5)", True)
+        assert (row["progress"], row["message"], row["progress_at"] > before["progress_at"]) == (
+            40,
+            "Collected data for ☃ (2/5)",
+            True,
+        )
         await aged(store, run)
         before = await store.run_row(run)
         await store.ledger.heartbeat(run)
         row = await store.run_row(run)
         assert row["heartbeat_at"] > before["heartbeat_at"]
-        assert (row["progress"], row["progress_at"]) == (40, before["progress_at"]), "to live is no progress"
+        assert (row["progress"], row["progress_at"]) == (40, before["progress_at"]), (
+            "to live is no progress"
+        )
         with pytest.raises(Exception, match=r"(?i)null|invalid"):
-            await store.write(run, page(target, [candle(ORIGIN + 9 * MINUTE, high=None)]), progress=90, message="never")
+            await store.write(
+                run,
+                page(target, [candle(ORIGIN + 9 * MINUTE, high=None)]),
+                progress=90,
+                message="never",
+            )
         assert (await store.run_row(run))["progress"] == 40
 
 
 async def test_text_that_no_database_could_misread_is_kept_as_it_is(database_url: str) -> None:
     text = 'it\'s "broken"; DROP TABLE run; -- \u2603 %s :name \\'
     async with opened(database_url) as store:
-        run = await store.ledger.start(Submission(kind=text, params={text: [text]}, resources=[text], job_name=text))
+        run = await store.ledger.start(
+            Submission(kind=text, params={text: [text]}, resources=[text], job_name=text)
+        )
         assert (run.kind, run.params, run.job_name) == (text, {text: [text]}, text)
         await store.write(run, page(await store.target(), [candle()]), message=text)
         assert (await store.run_row(run))["message"] == text

@@ -31,7 +31,9 @@ with owned(Path(sys.argv[1]), url="http://127.0.0.1:8000"):
 def owning_process(database: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that owns the file until its input ends."""
     command = [sys.executable, "-c", _OWNER, str(database)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "owned\n"
         yield process
@@ -40,7 +42,10 @@ def owning_process(database: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_second_process_is_refused_with_the_first_ones_number_and_address(tmp_path: Path) -> None:
     with (
         owning_process(tmp_path / "penstock.db") as first,
-        pytest.raises(ConflictError, match=rf"another process \({first.pid}, which serves at http://127\.0\.0\.1:8000\)"),
+        pytest.raises(
+            ConflictError,
+            match=rf"another process \({first.pid}, which serves at http://127\.0\.0\.1:8000\)",
+        ),
         owned(tmp_path / "penstock.db"),
     ):
         pass
@@ -74,7 +79,11 @@ def test_the_file_is_free_again_when_its_owner_is_killed(tmp_path: Path) -> None
 
 def test_a_file_is_owned_under_all_its_names(tmp_path: Path) -> None:
     (tmp_path / "other").symlink_to(tmp_path / "penstock.db")
-    with owning_process(tmp_path / "penstock.db"), pytest.raises(ConflictError), owned(tmp_path / "other"):
+    with (
+        owning_process(tmp_path / "penstock.db"),
+        pytest.raises(ConflictError),
+        owned(tmp_path / "other"),
+    ):
         pass
 
 
@@ -90,14 +99,19 @@ def test_the_folder_is_made_when_it_is_missing(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnavailableError, match=r"file/penstock\.db cannot be used"), owned(tmp_path / "file" / "penstock.db"):
+    with (
+        pytest.raises(StoreUnavailableError, match=r"file/penstock\.db cannot be used"),
+        owned(tmp_path / "file" / "penstock.db"),
+    ):
         pass
 
 
 def test_the_lock_does_not_leak_to_programs_that_are_started_meanwhile(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
     with owned(tmp_path / "penstock.db"):
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, close_fds=False)
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, close_fds=False
+        )
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "up\n"

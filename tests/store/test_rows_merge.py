@@ -62,7 +62,9 @@ async def merged(store: Opened, rows: Sequence[Row], table: Table = _TABLE) -> C
 
 
 async def held(store: Opened) -> dict[tuple[int, str], Row]:
-    rows = await store.database.read(lambda connection: [dict(row) for row in connection.execute(select(_TABLE)).mappings()])
+    rows = await store.database.read(
+        lambda connection: [dict(row) for row in connection.execute(select(_TABLE)).mappings()]
+    )
     return {(row["day"], row["currency"]): row for row in rows}
 
 
@@ -73,9 +75,15 @@ def row(currency: str = "USD", rate: str = "1.08", *, note: str | None = None) -
 async def test_a_row_is_added_changed_or_left_alone_by_its_key(database_url: str) -> None:
     async with with_table(database_url) as store:
         assert await merged(store, [row("USD"), row("GBP")]) == Counters(inserted=2)
-        assert await merged(store, [row("USD", "1.09"), row("GBP"), row("JPY", note="x")]) == Counters(1, 1, 1)
+        assert await merged(
+            store, [row("USD", "1.09"), row("GBP"), row("JPY", note="x")]
+        ) == Counters(1, 1, 1)
         assert await merged(store, [row("JPY")]) == Counters(updated=1)
-        assert {key[1]: one["note"] for key, one in (await held(store)).items()} == {"USD": None, "GBP": None, "JPY": None}
+        assert {key[1]: one["note"] for key, one in (await held(store)).items()} == {
+            "USD": None,
+            "GBP": None,
+            "JPY": None,
+        }
 
 
 async def test_amounts_that_are_written_in_another_way_are_the_same(database_url: str) -> None:
@@ -94,11 +102,15 @@ async def test_any_number_of_rows_and_a_table_of_keys_alone_are_merged(database_
     async with with_table(database_url) as store:
         rows = [{"id": number} for number in range(_MORE_THAN_ONE_STATEMENT_TAKES)]
         assert await merged(store, rows, _KEYS) == Counters(inserted=len(rows))
-        assert await merged(store, [*rows, {"id": -1}], _KEYS) == Counters(inserted=1, unchanged=len(rows))
+        assert await merged(store, [*rows, {"id": -1}], _KEYS) == Counters(
+            inserted=1, unchanged=len(rows)
+        )
         assert await merged(store, [], _KEYS) == Counters()
 
 
-async def test_whatever_is_merged_in_whatever_batches_the_table_has_the_last_row_of_each_key(database_url: str) -> None:
+async def test_whatever_is_merged_in_whatever_batches_the_table_has_the_last_row_of_each_key(
+    database_url: str,
+) -> None:
     async with with_table(database_url) as store:
 
         async def check(batches: list[list[Row]]) -> None:

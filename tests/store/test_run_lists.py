@@ -30,12 +30,17 @@ READS: dict[str, Callable[[Connection], object]] = {
 
 async def test_a_list_of_runs_walks_only_through_those_in_it(database_url: str) -> None:
     async with opened(database_url) as store:
-        await store.database.write(lambda connection: connection.execute(insert(runs), ended(_RUNS)))
+        await store.database.write(
+            lambda connection: connection.execute(insert(runs), ended(_RUNS))
+        )
         if store.database.file is None:
             # As autovacuum does; nobody does it on SQLite.
             await store.change("ANALYZE run")
         plans = await store.database.read(
-            lambda connection: {name: explained(connection, partial(read, connection), -1) for name, read in READS.items()}
+            lambda connection: {
+                name: explained(connection, partial(read, connection), -1)
+                for name, read in READS.items()
+            }
         )
     for name, plan in plans.items():
         assert "run_finished" in plan or "run_state" in plan, f"{name}\n{plan}"
@@ -45,6 +50,18 @@ async def test_a_list_of_runs_walks_only_through_those_in_it(database_url: str) 
 
 def ended(count: int) -> list[dict[str, Any]]:
     """Runs that ended, a minute after the other, long ago."""
-    common = {"kind": "data_collection", "params": {}, "fence": 1, "priority": 10, "state": "succeeded", "progress": 100}
+    common = {
+        "kind": "data_collection",
+        "params": {},
+        "fence": 1,
+        "priority": 10,
+        "state": "succeeded",
+        "progress": 100,
+    }
     times = ("created_at", "started_at", "finished_at", "heartbeat_at", "progress_at")
-    return [common | {"task_id": str(uuid.uuid4())} | dict.fromkeys(times, 1_700_000_000_000 + 60_000 * number) for number in range(count)]
+    return [
+        common
+        | {"task_id": str(uuid.uuid4())}
+        | dict.fromkeys(times, 1_700_000_000_000 + 60_000 * number)
+        for number in range(count)
+    ]

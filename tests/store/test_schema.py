@@ -39,7 +39,9 @@ asyncio.run(main())
 """
 
 # What reflection does not show, in the database's own words.
-_SQLITE_PROGRAM = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name"
+_SQLITE_PROGRAM = (
+    "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name"
+)
 _SQLITE_TABLES = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%' ORDER BY name"
 _POSTGRES_PROGRAM = """
     SELECT 'view' AS kind, viewname::text AS name, definition AS sql FROM pg_views WHERE schemaname = 'public'
@@ -56,18 +58,38 @@ _POSTGRES_PROGRAM = """
 def described(connection: Connection) -> dict[str, Any]:
     """Everything there is to know of a schema but the migrations' own table."""
     look = inspect(connection)
-    tables = sorted(name for name in [*look.get_table_names(), *look.get_view_names()] if name != "alembic_version")
+    tables = sorted(
+        name
+        for name in [*look.get_table_names(), *look.get_view_names()]
+        if name != "alembic_version"
+    )
     sqlite = connection.dialect.name == "sqlite"
-    programs = [row for row in connection.execute(text(_SQLITE_PROGRAM if sqlite else _POSTGRES_PROGRAM)) if "alembic" not in row[1]]
+    programs = [
+        row
+        for row in connection.execute(text(_SQLITE_PROGRAM if sqlite else _POSTGRES_PROGRAM))
+        if "alembic" not in row[1]
+    ]
     return {
-        "columns": {name: [column | {"type": str(column["type"])} for column in look.get_columns(name)] for name in tables},
+        "columns": {
+            name: [column | {"type": str(column["type"])} for column in look.get_columns(name)]
+            for name in tables
+        },
         "keys": {name: look.get_pk_constraint(name) for name in tables},
         "foreign": {name: look.get_foreign_keys(name) for name in tables},
         "unique": {name: sorted(look.get_unique_constraints(name), key=str) for name in tables},
-        "checks": {name: [] if name in look.get_view_names() else look.get_check_constraints(name) for name in tables},
+        "checks": {
+            name: [] if name in look.get_view_names() else look.get_check_constraints(name)
+            for name in tables
+        },
         "indexes": {name: sorted(look.get_indexes(name), key=str) for name in tables},
         "program": [tuple(row) for row in programs],
-        "storage": [tuple(row) for row in connection.execute(text(_SQLITE_TABLES)) if row[0] != "alembic_version"] if sqlite else [],
+        "storage": [
+            tuple(row)
+            for row in connection.execute(text(_SQLITE_TABLES))
+            if row[0] != "alembic_version"
+        ]
+        if sqlite
+        else [],
     }
 
 
@@ -78,16 +100,32 @@ async def both_schemas(fresh_url: str, migrated_url: str) -> tuple[dict[str, Any
 
 
 def assert_same(fresh: dict[str, Any], migrated: dict[str, Any]) -> None:
-    assert fresh["columns"].keys() >= {"candle", "coverage", "gap", "instrument", "market_data", "quarantine", "restatement", "run", "series"}
+    assert fresh["columns"].keys() >= {
+        "candle",
+        "coverage",
+        "gap",
+        "instrument",
+        "market_data",
+        "quarantine",
+        "restatement",
+        "run",
+        "series",
+    }
     for aspect, found in fresh.items():
         assert found == migrated[aspect], aspect
 
 
 async def test_the_schema_built_fresh_equals_the_migrated_one_on_sqlite(tmp_path: Path) -> None:
-    assert_same(*await both_schemas(f"sqlite:///{tmp_path / 'fresh.db'}", f"sqlite:///{tmp_path / 'migrated.db'}"))
+    assert_same(
+        *await both_schemas(
+            f"sqlite:///{tmp_path / 'fresh.db'}", f"sqlite:///{tmp_path / 'migrated.db'}"
+        )
+    )
 
 
-async def test_the_schema_built_fresh_equals_the_migrated_one_on_postgresql(postgres_server: PostgresServer) -> None:
+async def test_the_schema_built_fresh_equals_the_migrated_one_on_postgresql(
+    postgres_server: PostgresServer,
+) -> None:
     with postgres_server.database() as fresh_url, postgres_server.database() as migrated_url:
         assert_same(*await both_schemas(fresh_url, migrated_url))
 
@@ -101,7 +139,9 @@ async def test_migrating_twice_is_migrating_once(empty_database_url: str) -> Non
         assert await store.database.read(described) == before
 
 
-async def test_four_processes_that_start_at_once_migrate_once(postgres_server: PostgresServer) -> None:
+async def test_four_processes_that_start_at_once_migrate_once(
+    postgres_server: PostgresServer,
+) -> None:
     with postgres_server.database() as url:
         processes = [await start("-c", _MIGRATE, url, stdin=PIPE, stderr=2) for _ in range(4)]
         for process in processes:
@@ -110,7 +150,9 @@ async def test_four_processes_that_start_at_once_migrate_once(postgres_server: P
         for process in processes:
             assert process.stdin is not None
             process.stdin.write(b"go\n")
-        answers = sorted([(await process.communicate())[0].decode().strip() for process in processes])
+        answers = sorted(
+            [(await process.communicate())[0].decode().strip() for process in processes]
+        )
     newest = newest_version()
     assert answers == sorted([f"None {newest}"] + [f"{newest} {newest}"] * 3)
 
@@ -128,27 +170,41 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: 
         await store.change("CREATE TABLE series (id integer)")
         with pytest.raises(Exception, match="already exists"):
             await migrate(store.database)
-        assert (await store.database.read(lambda connection: inspect(connection).get_table_names())) == ["series"]
+        assert (
+            await store.database.read(lambda connection: inspect(connection).get_table_names())
+        ) == ["series"]
 
 
-async def test_a_migration_keeps_what_a_product_is_and_says_its_grade_as_text(empty_database_url: str) -> None:
+async def test_a_migration_keeps_what_a_product_is_and_says_its_grade_as_text(
+    empty_database_url: str,
+) -> None:
     async with opened(empty_database_url, migrated=False) as store:
         await store.database.write(lambda connection: migrate_to(connection, "0005"))
-        exported = (
-            "name_en, quantity, price_cents, price_currency, blueprint_id, user_id, game_id, category_id, properties, bundle_size, uploaded_images"
-        )
+        exported = "name_en, quantity, price_cents, price_currency, blueprint_id, user_id, game_id, category_id, properties, bundle_size, uploaded_images"
         values = "'Bolt', 1, 2, 'EUR', 3, 4, 5, 6, '{}', 1, '[]'"
         for number, graded in ((1, "true"), (2, "false"), (3, "NULL")):
-            columns = "account_id, product_id, graded, external_stock_id, first_seen_run, changed_run"
-            await store.change(f"INSERT INTO product ({columns}, {exported}) VALUES (1, {number}, {graded}, '{number}', 8, 9, {values})")
+            columns = (
+                "account_id, product_id, graded, external_stock_id, first_seen_run, changed_run"
+            )
+            await store.change(
+                f"INSERT INTO product ({columns}, {exported}) VALUES (1, {number}, {graded}, '{number}', 8, 9, {values})"
+            )
             columns = "snapshot_id, kind, product_id, graded, changes"
-            await store.change(f"INSERT INTO product_diff ({columns}, {exported}) VALUES (1, 'new', {number}, {graded}, '{{}}', {values})")
+            await store.change(
+                f"INSERT INTO product_diff ({columns}, {exported}) VALUES (1, 'new', {number}, {graded}, '{{}}', {values})"
+            )
         await migrate(store.database)
         for table in ("product", "product_diff"):
-            rows = await store.rows(f"SELECT product_id, graded, name_en, uploaded_images FROM {table} ORDER BY product_id")
+            rows = await store.rows(
+                f"SELECT product_id, graded, name_en, uploaded_images FROM {table} ORDER BY product_id"
+            )
             assert [row["graded"] for row in rows] == ["true", "false", None]
             assert {(row["name_en"], row["uploaded_images"]) for row in rows} == {("Bolt", "[]")}
-        found = await store.database.read(lambda connection: connection.scalars(select(product.c.graded).order_by(product.c.product_id)).all())
+        found = await store.database.read(
+            lambda connection: connection.scalars(
+                select(product.c.graded).order_by(product.c.product_id)
+            ).all()
+        )
         assert found == [True, False, None]
 
 
@@ -156,12 +212,31 @@ async def test_the_published_views_have_their_names_and_columns(database_url: st
     async with opened(database_url) as store:
         columns = (await store.database.read(described))["columns"]
     names = {view: [column["name"] for column in columns[view]] for view in ("market_data", "gap")}
-    assert names["market_data"][:9] == ["exchange", "symbol", "timeframe", "timestamp", "open", "high", "low", "close", "volume"]
-    assert names["gap"][:6] == ["exchange", "symbol", "timeframe", "start_time", "end_time", "reason"]
+    assert names["market_data"][:9] == [
+        "exchange",
+        "symbol",
+        "timeframe",
+        "timestamp",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+    ]
+    assert names["gap"][:6] == [
+        "exchange",
+        "symbol",
+        "timeframe",
+        "start_time",
+        "end_time",
+        "reason",
+    ]
 
 
 async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / "penstock.db").write_bytes(b"this is not a database, but something dear to its owner\n" * 100)
+    (tmp_path / "penstock.db").write_bytes(
+        b"this is not a database, but something dear to its owner\n" * 100
+    )
     before = (tmp_path / "penstock.db").read_bytes()
     database = Database(parse_url(f"sqlite:///{tmp_path / 'penstock.db'}"))
     try:
@@ -172,7 +247,9 @@ async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) ->
     assert (tmp_path / "penstock.db").read_bytes() == before
 
 
-async def test_a_migration_on_postgresql_may_take_its_time_but_not_wait_for_a_table_for_ever(postgres_database: str) -> None:
+async def test_a_migration_on_postgresql_may_take_its_time_but_not_wait_for_a_table_for_ever(
+    postgres_database: str,
+) -> None:
     names = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
     async with opened(postgres_database, timeout_s=7.0) as store:
 
@@ -190,14 +267,33 @@ async def test_a_migration_keeps_series_with_all_that_refers_to_them_and_lets_a_
     async with opened(empty_database_url, migrated=False) as store:
         await store.database.write(lambda connection: migrate_to(connection, "0007"))
         await store.database.write(_fill_series)
-        before = {table: await store.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("coverage", "quarantine", "candle")}
+        before = {
+            table: await store.rows(f"SELECT * FROM {table} ORDER BY 1, 2")
+            for table in ("coverage", "quarantine", "candle")
+        }
         await migrate(store.database)
-        assert {table: await store.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in before} == before
-        found = await store.rows("SELECT id, instrument_id, timeframe, price_kind FROM series ORDER BY id")
-        assert [tuple(row.values()) for row in found] == [(3, 1, "1m", "last"), (9, 1, "1h", "last")]
-        await store.change("INSERT INTO series (instrument_id, timeframe, price_kind) VALUES (1, '1m', 'mark')")
-        await store.change("UPDATE candle SET volume = NULL, quote_volume = NULL, taker_base = NULL, taker_quote = NULL, trades = NULL")
-        assert await store.value("SELECT count(*) AS n FROM market_data WHERE volume IS NULL AND trades IS NULL") == 2
+        assert {
+            table: await store.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in before
+        } == before
+        found = await store.rows(
+            "SELECT id, instrument_id, timeframe, price_kind FROM series ORDER BY id"
+        )
+        assert [tuple(row.values()) for row in found] == [
+            (3, 1, "1m", "last"),
+            (9, 1, "1h", "last"),
+        ]
+        await store.change(
+            "INSERT INTO series (instrument_id, timeframe, price_kind) VALUES (1, '1m', 'mark')"
+        )
+        await store.change(
+            "UPDATE candle SET volume = NULL, quote_volume = NULL, taker_base = NULL, taker_quote = NULL, trades = NULL"
+        )
+        assert (
+            await store.value(
+                "SELECT count(*) AS n FROM market_data WHERE volume IS NULL AND trades IS NULL"
+            )
+            == 2
+        )
         with pytest.raises(Exception, match=r"(?i)foreign key"):
             await store.change("DELETE FROM series WHERE id = 3")
         if store.database.file:

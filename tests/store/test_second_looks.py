@@ -39,10 +39,20 @@ def corrected(row: Candle) -> Candle:
 
 
 async def ledger(store: Opened) -> list[tuple[float, float, str]]:
-    return [((span.start - ORIGIN) / HOUR, (span.end - ORIGIN) / HOUR, span.state.value) for span in await store.spans(_KEY)]
+    return [
+        ((span.start - ORIGIN) / HOUR, (span.end - ORIGIN) / HOUR, span.state.value)
+        for span in await store.spans(_KEY)
+    ]
 
 
-async def asked_in(store: Opened, source: ListedSource, key: SeriesKey = _KEY, *, days: float = 0, wish: Wish | None = None) -> int:
+async def asked_in(
+    store: Opened,
+    source: ListedSource,
+    key: SeriesKey = _KEY,
+    *,
+    days: float = 0,
+    wish: Wish | None = None,
+) -> int:
     """How many questions a run takes, so much later."""
     source.now, before = source.now + int(days * DAY), source.requests
     await run_once(store, source, wish or Wish(), key)
@@ -52,8 +62,14 @@ async def asked_in(store: Opened, source: ListedSource, key: SeriesKey = _KEY, *
 # ── Reading again ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("wish", [Wish(since=hour(150), recheck=True), Wish(newest_ms=48 * HOUR)], ids=["recheck", "audit"])
-async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(sqlite_database: str, wish: Wish) -> None:
+@pytest.mark.parametrize(
+    "wish",
+    [Wish(since=hour(150), recheck=True), Wish(newest_ms=48 * HOUR)],
+    ids=["recheck", "audit"],
+)
+async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(
+    sqlite_database: str, wish: Wish
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange()
         await run_once(store, source, Wish(since=ORIGIN))
@@ -62,11 +78,15 @@ async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(s
         assert await store.rows("SELECT count(*) AS n FROM restatement") == [{"n": 1}]
 
 
-async def test_reading_a_part_again_keeps_no_later_run_from_what_came_since(sqlite_database: str) -> None:
+async def test_reading_a_part_again_keeps_no_later_run_from_what_came_since(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange()
         await run_once(store, source, Wish(since=ORIGIN))
-        await asked_in(store, source, days=0.5, wish=Wish(since=hour(10), until=hour(20), recheck=True))
+        await asked_in(
+            store, source, days=0.5, wish=Wish(since=hour(10), until=hour(20), recheck=True)
+        )
         await asked_in(store, source, days=0.5)
         assert await ledger(store) == [(0, 214, "stored")]
 
@@ -80,7 +100,9 @@ class _Ahead(ListedSource):
         return self.now + 20 * HOUR
 
 
-async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(sqlite_database: str) -> None:
+async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange()
         await run_once(store, source, Wish(since=ORIGIN))
@@ -93,7 +115,9 @@ async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(sqlite
 # ── Where a series begins ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_week(sqlite_database: str) -> None:
+async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_week(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange(first=60, page_limit=100)
         await run_once(store, source, Wish(since=ORIGIN))
@@ -104,7 +128,9 @@ async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_
 
 
 @pytest.mark.parametrize("wish", [Wish(), Wish(gaps=True)], ids=["by itself", "backfill"])
-async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_at_again(sqlite_database: str, wish: Wish) -> None:
+async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_at_again(
+    sqlite_database: str, wish: Wish
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange(first=60, page_limit=100)
         await run_once(store, source, Wish(since=ORIGIN))
@@ -112,19 +138,28 @@ async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_
         for days in (7.1, 24, 1, 365):
             await asked_in(store, source, days=days, wish=wish)
         assert (await ledger(store))[0] == (0, 60, "not_listed")
-        assert len([one for one in source.asked if one.start is not None and one.start < hour(50)]) <= 6
+        assert (
+            len([one for one in source.asked if one.start is not None and one.start < hour(50)])
+            <= 6
+        )
 
 
-async def test_what_an_upgrade_doubts_before_a_listing_is_not_listed_again_and_not_asked_for_for_ever(sqlite_database: str) -> None:
+async def test_what_an_upgrade_doubts_before_a_listing_is_not_listed_again_and_not_asked_for_for_ever(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange(first=60, page_limit=100)
         await run_once(store, source, Wish(since=ORIGIN))
-        await store.change(f"UPDATE coverage SET state = 'unconfirmed', due_at = {_NOW} WHERE state = 'not_listed'")
+        await store.change(
+            f"UPDATE coverage SET state = 'unconfirmed', due_at = {_NOW} WHERE state = 'not_listed'"
+        )
         await asked_in(store, source, days=1)
         assert (await ledger(store))[0] == (0, 60, "not_listed")
 
 
-async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_candle(sqlite_database: str) -> None:
+async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_candle(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange()
         for _ in range(4):
@@ -137,7 +172,9 @@ async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_cand
 # ── Where a series ends ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_candles_behind_the_end_that_one_answer_gave_are_found_when_it_is_looked_at_again(sqlite_database: str) -> None:
+async def test_candles_behind_the_end_that_one_answer_gave_are_found_when_it_is_looked_at_again(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         ended = SeriesKey(instrument(status=Status.DELISTED), Timeframe.H1)
         source = exchange(count=90)
@@ -156,41 +193,69 @@ class _Unlisted(ListedSource):
 
     async def candles(self, request: PageRequest) -> Answer:
         self.requests += 1
-        raise SourceRefusedError(f"{request.series} is no symbol", status=400, whatever=self.whatever)
+        raise SourceRefusedError(
+            f"{request.series} is no symbol", status=400, whatever=self.whatever
+        )
 
 
 async def gone(store: Opened, page_limit: int) -> _Unlisted:
     """The exchange of a pair with a hole that has just vanished from the list."""
-    source = ListedSource([row for row in exchange().rows if not hour(40) <= row.open_time < hour(43)], _NOW, page_limit=page_limit)
+    source = ListedSource(
+        [row for row in exchange().rows if not hour(40) <= row.open_time < hour(43)],
+        _NOW,
+        page_limit=page_limit,
+    )
     await run_once(store, source, Wish(since=ORIGIN))
     return _Unlisted([], _NOW + 100 * HOUR, page_limit=page_limit)
 
 
-@pytest.mark.parametrize("page_limit", [1_000, 3], ids=["while it is fetched", "while it is planned"])
-async def test_what_is_gone_and_refused_is_delisted_behind_its_last_candle_and_hardly_asked_for_again(sqlite_database: str, page_limit: int) -> None:
+@pytest.mark.parametrize(
+    "page_limit", [1_000, 3], ids=["while it is fetched", "while it is planned"]
+)
+async def test_what_is_gone_and_refused_is_delisted_behind_its_last_candle_and_hardly_asked_for_again(
+    sqlite_database: str, page_limit: int
+) -> None:
     async with opened(sqlite_database) as store:
         source = await gone(store, page_limit)
         vanished = SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1)
         await run_once(store, source, Wish(), vanished)
         hole, last = (40, 43, "unconfirmed"), (190, 191, "failed")
-        assert await ledger(store) == [(0, 40, "stored"), hole, (43, 190, "stored"), last, (191, 290, "delisted")]
+        assert await ledger(store) == [
+            (0, 40, "stored"),
+            hole,
+            (43, 190, "stored"),
+            last,
+            (191, 290, "delisted"),
+        ]
         delisted = SeriesKey(replace(vanished.instrument, status=Status.DELISTED), Timeframe.H1)
         # A little more than a day: a run takes time, and what is due in a day is due then.
         assert sum([await asked_in(store, source, delisted, days=1.0005) for _ in range(30)]) < 10
-        assert await ledger(store) == [(0, 40, "stored"), hole, (43, 190, "stored"), last, (191, 962, "delisted")]
+        assert await ledger(store) == [
+            (0, 40, "stored"),
+            hole,
+            (43, 190, "stored"),
+            last,
+            (191, 962, "delisted"),
+        ]
 
 
-async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_from_the_list(sqlite_database: str) -> None:
+async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_from_the_list(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = replace(await gone(store, 1_000), whatever=True)
-        await run_once(store, source, Wish(), SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1))
+        await run_once(
+            store, source, Wish(), SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1)
+        )
         assert "delisted" not in {state for *_, state in await ledger(store)}
 
 
 # ── What answers prove ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(sqlite_database: str) -> None:
+async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange(first=-50)
         source.rows = [row for row in source.rows if not ORIGIN <= row.open_time < hour(5)]
@@ -200,13 +265,19 @@ async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(sqlit
         assert await ledger(store) == [(0, 5, "outage"), (5, 226, "stored")]
 
 
-async def test_an_exchange_that_keeps_no_old_candles_is_collected_on_and_what_is_stored_stays(sqlite_database: str) -> None:
+async def test_an_exchange_that_keeps_no_old_candles_is_collected_on_and_what_is_stored_stays(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = exchange()
         await run_once(store, source, Wish(since=ORIGIN))
         source.rows = exchange(first=200).rows
         await asked_in(store, source, days=1)
-        assert await ledger(store) == [(0, 190, "stored"), (190, 200, "unconfirmed"), (200, 214, "stored")]
+        assert await ledger(store) == [
+            (0, 190, "stored"),
+            (190, 200, "unconfirmed"),
+            (200, 214, "stored"),
+        ]
 
 
 async def test_rows_of_a_shorter_timeframe_are_not_stored(sqlite_database: str) -> None:
@@ -228,22 +299,40 @@ class _OneMore(ListedSource):
 
     async def candles(self, request: PageRequest) -> Answer:
         answer = await super().candles(request)
-        return answer if request.limit < self.page_limit else replace(answer, rejected=[Rejected("malformed", "no text", "[]", hour(190) * 1_000)])
+        return (
+            answer
+            if request.limit < self.page_limit
+            else replace(
+                answer, rejected=[Rejected("malformed", "no text", "[]", hour(190) * 1_000)]
+            )
+        )
 
 
-async def test_a_row_that_cannot_be_decoded_and_stands_elsewhere_makes_no_candle_final(sqlite_database: str) -> None:
+async def test_a_row_that_cannot_be_decoded_and_stands_elsewhere_makes_no_candle_final(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
         source = _OneMore(exchange(count=190).rows, _NOW, page_limit=1_000)
         await run_once(store, source, Wish(since=hour(100)))
-        assert await store.rows("SELECT count(*) AS n FROM candle WHERE closed AND open_time = :at", at=hour(189)) == [{"n": 0}]
+        assert await store.rows(
+            "SELECT count(*) AS n FROM candle WHERE closed AND open_time = :at", at=hour(189)
+        ) == [{"n": 0}]
 
 
-async def test_a_gap_between_single_rows_is_asked_for_by_other_words_each_time(sqlite_database: str) -> None:
+async def test_a_gap_between_single_rows_is_asked_for_by_other_words_each_time(
+    sqlite_database: str,
+) -> None:
     async with opened(sqlite_database) as store:
-        source = ListedSource([row for row in exchange().rows if row.open_time % (3 * HOUR) == 0], _NOW, page_limit=20)
+        source = ListedSource(
+            [row for row in exchange().rows if row.open_time % (3 * HOUR) == 0], _NOW, page_limit=20
+        )
         await run_once(store, source, Wish(since=ORIGIN))
         source.asked.clear()
         for _ in range(5):
             await asked_in(store, source, days=0.3)
-        first = [(one.start, one.end) for one in source.asked if one.start is not None and one.start <= hour(1)]
+        first = [
+            (one.start, one.end)
+            for one in source.asked
+            if one.start is not None and one.start <= hour(1)
+        ]
         assert len(set(first)) == len(first) >= 2

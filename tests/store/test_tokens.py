@@ -35,7 +35,9 @@ async def test_revoking_twice_keeps_the_first_time(database_url: str) -> None:
         tokens = SqlTokens(store.database)
         made, _ = await tokens.create("bot", Scope.READ, expires_in_s=None)
         await tokens.revoke(made.id)
-        await store.database.write(lambda connection: connection.execute(update(api_token).values(revoked_at=1_000)))
+        await store.database.write(
+            lambda connection: connection.execute(update(api_token).values(revoked_at=1_000))
+        )
         await tokens.revoke(made.id)
         assert [token.revoked_at for token in await tokens.listed()] == [1_000]
         with pytest.raises(NotFoundError, match="there is no token 999"):
@@ -46,18 +48,26 @@ async def test_an_expired_token_does_not_work(database_url: str) -> None:
     async with opened(database_url) as store:
         tokens = SqlTokens(store.database)
         await tokens.create("bot", Scope.READ, expires_in_s=60)
-        await store.database.write(lambda connection: connection.execute(update(api_token).values(expires_at=DatabaseNow(ago_ms=1))))
+        await store.database.write(
+            lambda connection: connection.execute(
+                update(api_token).values(expires_at=DatabaseNow(ago_ms=1))
+            )
+        )
         assert await tokens.working() == {}
 
 
 async def test_the_database_holds_nothing_that_opens_a_door(database_url: str) -> None:
     async with opened(database_url) as store:
         _, secret = await SqlTokens(store.database).create("bot", Scope.ADMIN, expires_in_s=None)
-        rows = await store.database.read(lambda connection: connection.execute(text("SELECT * FROM api_token")).all())
+        rows = await store.database.read(
+            lambda connection: connection.execute(text("SELECT * FROM api_token")).all()
+        )
         assert secret[4:] not in str(rows)
 
 
-async def test_the_number_of_working_tokens_is_bounded(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_working_tokens_is_bounded(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_TOKENS", 2)
     async with opened(database_url) as store:
         tokens = SqlTokens(store.database)

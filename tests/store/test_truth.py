@@ -82,7 +82,13 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
     begin = ORIGIN
     rows = history(chosen, begin + chosen.choice([0, 7, 200]) * HOUR, 1_100)
     start = rows[200].open_time + chosen.randrange(HOUR)
-    source = LyingSource(rows, start, page_limit=chosen.choice([20, 100, 1_000]), chosen=chosen, honest_from=start + 3 * DAY)
+    source = LyingSource(
+        rows,
+        start,
+        page_limit=chosen.choice([20, 100, 1_000]),
+        chosen=chosen,
+        honest_from=start + 3 * DAY,
+    )
     source.keeps = chosen.random() < _KEEPING
     wish = Wish(since=begin)
     for _ in range(200):
@@ -91,7 +97,11 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
             wish = Wish()
         if source.now >= start + 33 * DAY:
             break
-        source.now += chosen.choice([HOUR // 60, HOUR // 4, HOUR, 6 * HOUR, 20 * HOUR]) if source.now < source.honest_from else 24 * HOUR
+        source.now += (
+            chosen.choice([HOUR // 60, HOUR // 4, HOUR, 6 * HOUR, 20 * HOUR])
+            if source.now < source.honest_from
+            else 24 * HOUR
+        )
     # The last candle ahead of an outage that goes on is final when a later look has seen the same.
     source.now += HOUR // 20
     await run_once(store, source, wish)
@@ -110,10 +120,15 @@ def settled(ledger: list[tuple[int, int, str]], now: int) -> list[tuple[int, int
     """Without what cannot be known yet: a gap at the end, and whether one of the last day is an outage."""
     if ledger and ledger[-1][2] == "unconfirmed":
         ledger = ledger[:-1]
-    return [(start, end, "outage" if state == "unconfirmed" and end > now - 5 * DAY else state) for start, end, state in ledger]
+    return [
+        (start, end, "outage" if state == "unconfirmed" and end > now - 5 * DAY else state)
+        for start, end, state in ledger
+    ]
 
 
-async def test_whatever_an_exchange_answers_for_a_while_ordinary_runs_end_in_the_truth(sqlite_database: str, trials: Trials, say: Say) -> None:
+async def test_whatever_an_exchange_answers_for_a_while_ordinary_runs_end_in_the_truth(
+    sqlite_database: str, trials: Trials, say: Say
+) -> None:
     n, told = trials.of(20, 200), 0
     async with opened(sqlite_database) as store:
         for number in range(n):
@@ -126,8 +141,12 @@ async def test_whatever_an_exchange_answers_for_a_while_ordinary_runs_end_in_the
     say(f"n = {n} histories, seed {trials.seed}, {told} lies")
 
 
-async def test_a_program_that_takes_one_empty_answer_for_an_outage_is_caught(sqlite_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def believing(asker: Asker, request: PageRequest, *, known_before: int | None = None) -> Reading:
+async def test_a_program_that_takes_one_empty_answer_for_an_outage_is_caught(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def believing(
+        asker: Asker, request: PageRequest, *, known_before: int | None = None
+    ) -> Reading:
         del known_before
         answer = await source_of(asker).candles(request)
         return Reading(clock_of(asker).now(), answer.rows, answer.candles, None, answer.rejected)

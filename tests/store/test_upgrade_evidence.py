@@ -41,12 +41,25 @@ def exchange_rows() -> list[Candle]:
 def fill(connection: Connection) -> None:
     """As the version before has left it: four hours ahead of the listing that are wrong, an outage that is wrong and one that is not."""
     migrate_to(connection, BEFORE)
-    one = {"exchange": "binance", "market": "spot", "native_symbol": "BTCUSDT", "base": "BTC", "quote": "USDT", "symbol": "BTC/USDT"}
+    one = {
+        "exchange": "binance",
+        "market": "spot",
+        "native_symbol": "BTCUSDT",
+        "base": "BTC",
+        "quote": "USDT",
+        "symbol": "BTC/USDT",
+    }
     connection.execute(insert(instrument).values(id=1, **one, status="trading", seen_at=_NOW))
     connection.execute(insert(series).values(id=1, instrument_id=1, timeframe="1h"))
-    stored = [row for row in exchange_rows() if ORIGIN <= row.open_time < _NOW and row.open_time not in _LOST]
+    stored = [
+        row
+        for row in exchange_rows()
+        if ORIGIN <= row.open_time < _NOW and row.open_time not in _LOST
+    ]
     rows = [{name: getattr(row, name) for name in row.__struct_fields__} for row in stored]
-    connection.execute(insert(candle_table), [row | {"series_id": 1, "run_id": 1, "closed": True} for row in rows])
+    connection.execute(
+        insert(candle_table), [row | {"series_id": 1, "run_id": 1, "closed": True} for row in rows]
+    )
     spans: list[dict[str, Any]] = [
         {"start_time": -2 * HOUR, "end_time": -HOUR, "state": "failed"},
         {"start_time": -HOUR, "end_time": HOUR, "state": "not_collected"},
@@ -60,7 +73,9 @@ def fill(connection: Connection) -> None:
     connection.execute(insert(coverage), [span | {"series_id": 1, "run_id": 1} for span in spans])
 
 
-async def test_what_rested_on_one_answer_is_doubted_and_wrong_outages_heal_by_ordinary_runs(empty_database_url: str) -> None:
+async def test_what_rested_on_one_answer_is_doubted_and_wrong_outages_heal_by_ordinary_runs(
+    empty_database_url: str,
+) -> None:
     async with opened(empty_database_url, migrated=False) as store:
         await store.database.write(fill)
         with capture_logs() as logs:

@@ -60,7 +60,10 @@ def test_the_key_file_is_made_at_the_first_need_for_its_owner_only(tmp_path: Pat
 
 def test_processes_that_need_a_key_at_the_same_time_make_one(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _SEAL, str(_file(tmp_path).file)]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("now\n")
@@ -78,9 +81,19 @@ def test_another_key_is_told_in_one_sentence() -> None:
             Vault(GivenKeys(other)).open(sealed)
 
 
-@pytest.mark.parametrize("wrong", ["short", "é" * 44, "A" * 100, pytest.param(new_key() + ",short", id="a good one and a short one")])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "short",
+        "é" * 44,
+        "A" * 100,
+        pytest.param(new_key() + ",short", id="a good one and a short one"),
+    ],
+)
 def test_what_is_no_key_is_refused_and_not_shown(wrong: str) -> None:
-    with pytest.raises(SecretKeyError, match="PENSTOCK_SECRET_KEY: a key is 32 random bytes") as refused:
+    with pytest.raises(
+        SecretKeyError, match="PENSTOCK_SECRET_KEY: a key is 32 random bytes"
+    ) as refused:
         Vault(GivenKeys(wrong)).seal("hidden")
     assert wrong not in str(refused.value)
 
@@ -103,14 +116,18 @@ def test_a_key_may_come_from_a_file_that_is_only_read(tmp_path: Path) -> None:
 
 def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "penstock.db.key").mkdir()
-    with pytest.raises(SecretKeyError, match=r"the key file .*penstock\.db\.key cannot be read: Is a directory"):
+    with pytest.raises(
+        SecretKeyError, match=r"the key file .*penstock\.db\.key cannot be read: Is a directory"
+    ):
         _file(tmp_path).found()
 
 
 def test_every_sealed_column_is_rotated() -> None:
     """A column of this kind that is added has to be named in `SEALED`, or a rotation would lose its secrets."""
     kinds = {"signing_key", "secret", "sealed"}
-    found = {column for table in metadata.tables.values() for column in table.c if column.name in kinds}
+    found = {
+        column for table in metadata.tables.values() for column in table.c if column.name in kinds
+    }
     assert found <= set(SEALED)
 
 
@@ -118,7 +135,13 @@ async def _store(database: Database, vault: Vault) -> None:
     def put(connection: Connection) -> None:
         for name, key in (("one", "k1"), ("two", None)):
             url = f"https://{name}.example"
-            row = {"name": name, "kind": "webhook", "url": vault.seal(url), "shown": url, "signing_key": key and vault.seal(key)}
+            row = {
+                "name": name,
+                "kind": "webhook",
+                "url": vault.seal(url),
+                "shown": url,
+                "signing_key": key and vault.seal(key),
+            }
             connection.execute(insert(alert_target).values(**row, created_at=DatabaseNow()))
 
     await database.write(put)
@@ -133,7 +156,9 @@ async def _secrets(database: Database, vault: Vault) -> list[tuple[str, str | No
 _STORED = [("https://one.example", "k1"), ("https://two.example", None)]
 
 
-async def test_a_rotation_makes_a_new_key_and_the_old_one_opens_nothing(database_url: str, tmp_path: Path) -> None:
+async def test_a_rotation_makes_a_new_key_and_the_old_one_opens_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
     async with opened(database_url) as store:
         keys = _file(tmp_path)
         await _store(store.database, Vault(keys))
@@ -182,7 +207,9 @@ def _interrupted(at: str) -> tuple[object, str, object]:
             raise KeyboardInterrupt
         return whole(*given)
 
-    return (Vault, "seal", interrupted) if at == "transaction" else (KeyFile, "replace", interrupted)
+    return (
+        (Vault, "seal", interrupted) if at == "transaction" else (KeyFile, "replace", interrupted)
+    )
 
 
 async def test_the_doctor_tells_a_wrong_key(tmp_path: Path) -> None:

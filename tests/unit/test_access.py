@@ -22,7 +22,15 @@ def test_a_token_is_told_from_a_mistyped_one_by_its_form() -> None:
     assert token.startswith("pst_")
     assert is_token(token)
     swapped = token[:10] + ("b" if token[10] == "a" else "a") + token[11:]
-    for wrong in (swapped, token[:-1], token + "0", token.removeprefix("pst_"), "", "pst_", "é" * 53):
+    for wrong in (
+        swapped,
+        token[:-1],
+        token + "0",
+        token.removeprefix("pst_"),
+        "",
+        "pst_",
+        "é" * 53,
+    ):
         assert not is_token(wrong)
 
 
@@ -35,7 +43,11 @@ def test_no_two_tokens_are_alike_and_a_digest_tells_nothing_of_them() -> None:
 
 def test_each_scope_holds_those_below_it() -> None:
     held = {scope: {other for other in Scope if scope.covers(other)} for scope in Scope}
-    assert held == {Scope.READ: {Scope.READ}, Scope.OPERATE: {Scope.READ, Scope.OPERATE}, Scope.ADMIN: set(Scope)}
+    assert held == {
+        Scope.READ: {Scope.READ},
+        Scope.OPERATE: {Scope.READ, Scope.OPERATE},
+        Scope.ADMIN: set(Scope),
+    }
 
 
 def test_a_token_works_until_it_expires_or_is_revoked() -> None:
@@ -65,7 +77,9 @@ def test_any_number_of_addresses_take_the_same_little_memory() -> None:
 
 
 def _asked(host: str, origin: str | None = None) -> Asked:
-    headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
+    headers = [(b"host", host.encode())] + (
+        [] if origin is None else [(b"origin", origin.encode())]
+    )
     return Asked({"type": "http", "path": "/", "headers": headers})
 
 
@@ -94,7 +108,9 @@ def test_a_service_is_asked_under_its_own_names(host: str, origin: str | None) -
         ("127.0.0.1", "null"),
     ],
 )
-def test_a_request_that_was_meant_for_another_site_is_refused(host: str, origin: str | None) -> None:
+def test_a_request_that_was_meant_for_another_site_is_refused(
+    host: str, origin: str | None
+) -> None:
     with pytest.raises(ForbiddenHostError, match="PENSTOCK_ALLOWED_HOSTS"):
         Hosts("0.0.0.0", ["penstock.example"]).check(_asked(host, origin))  # noqa: S104 - as above
 
@@ -112,7 +128,11 @@ def test_no_log_line_shows_a_secret() -> None:
         "event": f"cannot reach postgresql://me:{canary}@db/x with {new_token()}",
         "Authorization": f"Bearer {canary}",
         "signing_key": canary,
-        "settings": {"secret_key": canary, "urls": [f"https://me:{canary}@hooks.example/x"], "admin_tokens": [canary]},
+        "settings": {
+            "secret_key": canary,
+            "urls": [f"https://me:{canary}@hooks.example/x"],
+            "admin_tokens": [canary],
+        },
         "error": ValueError(f"redis://:{canary}@cache"),
         "exception": f"Traceback\n  https://user:{canary}@host/path",
         "attempt": 3,
@@ -120,7 +140,10 @@ def test_no_log_line_shows_a_secret() -> None:
     masked = mask_secrets(None, "info", dict(line))
     assert canary not in str(masked)
     assert "pst_" not in str(masked)
-    assert (masked["attempt"], masked["event"]) == (3, "cannot reach postgresql://me:***@db/x with ***")
+    assert (masked["attempt"], masked["event"]) == (
+        3,
+        "cannot reach postgresql://me:***@db/x with ***",
+    )
 
 
 _LOG = """
@@ -136,12 +159,16 @@ except ValueError:
 
 def test_what_is_written_to_the_log_has_gone_through_the_mask() -> None:
     ended = subprocess.run([sys.executable, "-c", _LOG], capture_output=True, text=True, check=True)
-    assert "ValueError: cannot reach postgresql://me:***@db/x" in json.loads(ended.stderr)["exception"]
+    assert (
+        "ValueError: cannot reach postgresql://me:***@db/x" in json.loads(ended.stderr)["exception"]
+    )
     assert "canary-4711" not in ended.stderr + ended.stdout
 
 
 @pytest.mark.parametrize("wrong", ["short", "x" * 31, "ü" * 40])
 def test_a_weak_admin_token_is_refused_and_not_shown(wrong: str) -> None:
-    with pytest.raises(InvalidInputError, match="admin_token: it needs 32 ASCII characters or more") as refused:
+    with pytest.raises(
+        InvalidInputError, match="admin_token: it needs 32 ASCII characters or more"
+    ) as refused:
         load_settings(admin_token=wrong)
     assert wrong not in str(refused.value)

@@ -34,11 +34,15 @@ class Some:
         return taken
 
 
-def gap(at: int, *, due: int | None = 0, state: SpanState = UNCONFIRMED, asked: int = 2, length: int = 1) -> Span:
+def gap(
+    at: int, *, due: int | None = 0, state: SpanState = UNCONFIRMED, asked: int = 2, length: int = 1
+) -> Span:
     """At this minute; `due` so many minutes before now."""
     when = None if due is None else _NOW - due * MINUTE
     start = ORIGIN + at * MINUTE
-    return Span(start, start + length * MINUTE, state, Evidence(asked, ORIGIN, ORIGIN, "rest", when))
+    return Span(
+        start, start + length * MINUTE, state, Evidence(asked, ORIGIN, ORIGIN, "rest", when)
+    )
 
 
 def target(*gaps: Span, native: str = "BTCUSDT") -> Target:
@@ -49,7 +53,11 @@ def target(*gaps: Span, native: str = "BTCUSDT") -> Target:
             spans.append(Span(at, one.start, SpanState.STORED))
         spans.append(one)
         at = one.end
-    return Target(key(native), 1, Coverage([*spans, Span(at, ORIGIN + (_STEPS + 1) * MINUTE, SpanState.STORED)]))
+    return Target(
+        key(native),
+        1,
+        Coverage([*spans, Span(at, ORIGIN + (_STEPS + 1) * MINUTE, SpanState.STORED)]),
+    )
 
 
 async def chosen(repeats: Some | AllRepeats, *targets: Target) -> list[set[int]]:
@@ -68,14 +76,19 @@ async def test_the_oldest_due_of_all_series_come_first() -> None:
 
 async def test_holes_on_one_page_share_a_request() -> None:
     some = Some(2)
-    one = target(gap(1_000, due=9), gap(1_300), gap(1_499), gap(1_600, due=5), gap(2_050), gap(9_000, due=1))
+    one = target(
+        gap(1_000, due=9), gap(1_300), gap(1_499), gap(1_600, due=5), gap(2_050), gap(9_000, due=1)
+    )
     assert await chosen(some, one) == [{1_000, 1_300, 1_499, 1_600, 2_050}]
     assert some.wanted == [3]
 
 
 async def test_holes_of_different_series_share_none() -> None:
     some = Some(1)
-    assert await chosen(some, target(gap(1_000)), target(gap(1_000, due=1), native="ETHUSDT")) == [set(), {1_000}]
+    assert await chosen(some, target(gap(1_000)), target(gap(1_000, due=1), native="ETHUSDT")) == [
+        set(),
+        {1_000},
+    ]
     assert some.wanted == [2]
 
 
@@ -99,7 +112,14 @@ async def test_those_on_the_newest_page_cost_nothing() -> None:
         gap(1_000, state=SpanState.FAILED),
         gap(_STEPS - 20, due=-1),
     ],
-    ids=["not yet", "never by itself", "nobody wants it", "delisted", "asked by each run anyway", "not yet, on the newest page"],
+    ids=[
+        "not yet",
+        "never by itself",
+        "nobody wants it",
+        "delisted",
+        "asked by each run anyway",
+        "not yet, on the newest page",
+    ],
 )
 async def test_what_is_not_due_is_left_alone(span: Span) -> None:
     some = Some(9)
@@ -107,16 +127,24 @@ async def test_what_is_not_due_is_left_alone(span: Span) -> None:
     assert some.wanted == []
 
 
-@pytest.mark.parametrize("state", [UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED, SpanState.NOT_LISTED])
+@pytest.mark.parametrize(
+    "state", [UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED, SpanState.NOT_LISTED]
+)
 async def test_what_is_due_is_looked_at_again(state: SpanState) -> None:
     assert await chosen(AllRepeats(), target(gap(1_000, state=state))) == [{1_000}]
 
 
-gaps = st.lists(st.tuples(st.integers(0, _STEPS - 600), st.integers(-50, 5_000)), max_size=40, unique_by=lambda one: one[0])
+gaps = st.lists(
+    st.tuples(st.integers(0, _STEPS - 600), st.integers(-50, 5_000)),
+    max_size=40,
+    unique_by=lambda one: one[0],
+)
 
 
 @given(gaps, st.integers(0, 12))
-async def test_never_more_pages_than_allowed_and_none_that_is_due_later_than_one_left_out(drawn: list[tuple[int, int]], allowed: int) -> None:
+async def test_never_more_pages_than_allowed_and_none_that_is_due_later_than_one_left_out(
+    drawn: list[tuple[int, int]], allowed: int
+) -> None:
     one = target(*(gap(2 * at, due=due) for at, due in drawn if 2 * at < _STEPS - 600))
     due_of = {2 * at: due for at, due in drawn if 2 * at < _STEPS - 600 and due >= 0}
     [found] = await chosen(Some(allowed), one)
@@ -127,7 +155,13 @@ async def test_never_more_pages_than_allowed_and_none_that_is_due_later_than_one
             pages.append([])
         pages[-1].append(at)
     asked = [page for page in pages if page[0] in found]
-    assert found == {at for page in asked for at in page}, "a page is asked for with all that is due on it"
+    assert found == {at for page in asked for at in page}, (
+        "a page is asked for with all that is due on it"
+    )
     assert len(asked) == min(allowed, len(pages))
     oldest = [max(due_of[at] for at in page) for page in asked]
-    assert not [page for page in pages if page not in asked and oldest and max(due_of[at] for at in page) > min(oldest)]
+    assert not [
+        page
+        for page in pages
+        if page not in asked and oldest and max(due_of[at] for at in page) > min(oldest)
+    ]

@@ -60,7 +60,9 @@ async def test_an_address_that_is_not_public_is_refused_however_it_is_written(ho
         await sender.address(f"http://{host}:8080/hook")
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 async def test_public_addresses_are_allowed(address: str) -> None:
     assert await resolve(address, 443, allow_private=False)
 
@@ -68,41 +70,80 @@ async def test_public_addresses_are_allowed(address: str) -> None:
 def _names(*addresses: str) -> Callable[..., Any]:
     async def getaddrinfo(host: str, port: int, **_: object) -> list[Any]:
         assert host == "hooks.example"
-        return [(socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in addresses]
+        return [
+            (
+                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (one, port),
+            )
+            for one in addresses
+        ]
 
     return getaddrinfo
 
 
-@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("8.8.8.8", "10.0.0.1"), ("2606:4700:4700::1111", "::ffff:169.254.169.254")])
-async def test_a_name_is_refused_when_any_of_its_addresses_is_private(addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "addresses",
+    [("127.0.0.1",), ("8.8.8.8", "10.0.0.1"), ("2606:4700:4700::1111", "::ffff:169.254.169.254")],
+)
+async def test_a_name_is_refused_when_any_of_its_addresses_is_private(
+    addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", _names(*addresses))
-    with pytest.raises(InvalidInputError, match=r"'hooks\.example' is an address of a private network"):
+    with pytest.raises(
+        InvalidInputError, match=r"'hooks\.example' is an address of a private network"
+    ):
         await Sender(deadline_s=30, allow_private=False).address("https://hooks.example/x")
 
 
 async def test_a_name_that_nobody_knows_is_no_reason_to_refuse_it() -> None:
     with pytest.raises(UndeliveredError, match="is not known"):
         await resolve("nobody-knows.invalid", 80, allow_private=False)
-    address = await Sender(deadline_s=30, allow_private=False).address("https://nobody-knows.invalid/secret?token=1")
+    address = await Sender(deadline_s=30, allow_private=False).address(
+        "https://nobody-knows.invalid/secret?token=1"
+    )
     assert address.shown == "https://nobody-knows.invalid/…"
 
 
 @pytest.mark.parametrize(
-    "url", ["http://", "https:///path", "example.org/hook", "", "http://host:99999/", "http://a\x00b/", "http://[::1", "nothing://x"]
+    "url",
+    [
+        "http://",
+        "https:///path",
+        "example.org/hook",
+        "",
+        "http://host:99999/",
+        "http://a\x00b/",
+        "http://[::1",
+        "nothing://x",
+    ],
 )
 async def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^url: "):
         await Sender(deadline_s=30, allow_private=True).address(url)
 
 
-@pytest.mark.parametrize("url", ["json://127.0.0.1/", "jsons://localhost/x", "ntfy://10.0.0.1/topic", "syslog://", "mailto://user:pass@192.168.0.5"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json://127.0.0.1/",
+        "jsons://localhost/x",
+        "ntfy://10.0.0.1/topic",
+        "syslog://",
+        "mailto://user:pass@192.168.0.5",
+    ],
+)
 async def test_apprise_is_no_way_around_it(url: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^url: "):
         await Sender(deadline_s=30, allow_private=False).address(url)
 
 
 async def test_a_token_in_the_place_of_a_host_is_neither_refused_nor_shown() -> None:
-    address = await Sender(deadline_s=30, allow_private=False).address("discord://123456789012345678/abcdefghijklmnopqrstuvwxyz")
+    address = await Sender(deadline_s=30, allow_private=False).address(
+        "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz"
+    )
     assert (address.shown, address.signing_key) == ("discord://…", None)
 
 

@@ -20,7 +20,9 @@ def finding(level: Level) -> Finding:
     return Finding(Rate.SUCCESS_RATE, ALL, level, level.value)
 
 
-def play(*levels: Level, policy: Policy = POLICY, before: Alert | None = None, start: int = 0) -> tuple[Alert | None, list[tuple[int, str]]]:
+def play(
+    *levels: Level, policy: Policy = POLICY, before: Alert | None = None, start: int = 0
+) -> tuple[Alert | None, list[tuple[int, str]]]:
     """One look a minute; gives the alert at the end, and what was told in which minute."""
     told = []
     for minute, level in enumerate(levels, start=start):
@@ -52,7 +54,9 @@ def test_it_is_told_again_when_the_cool_down_is_over() -> None:
     assert [minute for minute, _ in play(*[BAD] * 130)[1]] == [0, 60, 120]
 
 
-def test_one_that_fires_again_within_the_cool_down_is_told_when_that_is_over_and_not_resolved_before() -> None:
+def test_one_that_fires_again_within_the_cool_down_is_told_when_that_is_over_and_not_resolved_before() -> (
+    None
+):
     assert play(BAD, GOOD, GOOD, GOOD, BAD, GOOD, GOOD, GOOD)[1] == [(0, "firing"), (2, "resolved")]
     again = play(BAD, GOOD, GOOD, *[BAD] * 60, GOOD, GOOD, GOOD)[1]
     assert again == [(0, "firing"), (2, "resolved"), (60, "firing"), (64, "resolved")]
@@ -71,7 +75,10 @@ def test_a_subject_that_is_not_found_any_more_is_good() -> None:
     assert step is not None
     over = advance(step.alert, None, 2 * MINUTE, POLICY)
     assert over is not None
-    assert (over.tell, over.alert.message) == (True, "binance BTC/USDT 1h is good again by late_data")
+    assert (over.tell, over.alert.message) == (
+        True,
+        "binance BTC/USDT 1h is good again by late_data",
+    )
 
 
 def test_a_message_names_fifty_alerts_and_counts_the_rest() -> None:

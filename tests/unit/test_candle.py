@@ -18,7 +18,11 @@ _END = ORIGIN + 1_000 * MINUTE
 _VALUES = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 
 # Digits that a market can send: up to 24 in all, 18 of them behind the point, with trailing zeros.
-amounts = st.builds(lambda number, places: f"{Decimal(number).scaleb(-places):f}", st.integers(0, 10**24 - 1), st.integers(0, 18))
+amounts = st.builds(
+    lambda number, places: f"{Decimal(number).scaleb(-places):f}",
+    st.integers(0, 10**24 - 1),
+    st.integers(0, 18),
+)
 # Twenty digits that differ in the last few: further than a double can see.
 close_amounts = st.integers(0, 999).map(lambda last: f"12345678901234567.{last:03d}")
 
@@ -35,18 +39,41 @@ def faults(*rows: Candle, timeframe: Timeframe = Timeframe.M1, end: int = _END) 
     return [row.reason for row in accept(rows, timeframe, start=ORIGIN, end=end)[1]]
 
 
-@given(prices(amounts) | prices(close_amounts), amounts, amounts, amounts, amounts, st.integers(0, 2**63 - 1))
+@given(
+    prices(amounts) | prices(close_amounts),
+    amounts,
+    amounts,
+    amounts,
+    amounts,
+    st.integers(0, 2**63 - 1),
+)
 def test_a_good_row_is_never_refused_whatever_its_digits(
     ohlc: dict[str, str], volume: str, quote: str, taker: str, taker_quote: str, trades: int
 ) -> None:
-    row = candle(volume=volume, quote_volume=quote, taker_base=taker, taker_quote=taker_quote, trades=trades, **ohlc)
+    row = candle(
+        volume=volume,
+        quote_volume=quote,
+        taker_base=taker,
+        taker_quote=taker_quote,
+        trades=trades,
+        **ohlc,
+    )
     assert accept([row], Timeframe.M1, start=ORIGIN, end=_END) == ([row], [])
 
 
 @given(*[close_amounts | amounts] * 4)
-def test_a_row_is_accepted_exactly_when_its_prices_are_in_order_to_the_last_digit(low: str, opened: str, close: str, high: str) -> None:
-    ordered = Decimal(low) <= min(Decimal(opened), Decimal(close)) <= max(Decimal(opened), Decimal(close)) <= Decimal(high)
-    assert faults(candle(low=low, open=opened, close=close, high=high)) == ([] if ordered else ["high_below_low"])
+def test_a_row_is_accepted_exactly_when_its_prices_are_in_order_to_the_last_digit(
+    low: str, opened: str, close: str, high: str
+) -> None:
+    ordered = (
+        Decimal(low)
+        <= min(Decimal(opened), Decimal(close))
+        <= max(Decimal(opened), Decimal(close))
+        <= Decimal(high)
+    )
+    assert faults(candle(low=low, open=opened, close=close, high=high)) == (
+        [] if ordered else ["high_below_low"]
+    )
 
 
 def test_a_high_that_is_too_low_by_less_than_a_double_can_see_is_refused() -> None:
@@ -81,22 +108,34 @@ def test_a_high_that_is_too_low_by_less_than_a_double_can_see_is_refused() -> No
         ("--1", "not_a_number"),
     ],
 )
-def test_a_value_that_is_no_amount_is_refused_with_its_name(name: str, value: str, reason: str) -> None:
+def test_a_value_that_is_no_amount_is_refused_with_its_name(
+    name: str, value: str, reason: str
+) -> None:
     _, [bad] = accept([candle(**{name: value})], Timeframe.M1, start=ORIGIN, end=_END)
     assert bad.reason == reason
     assert bad.detail.startswith(f"{name} is ")
 
 
 @given(st.sampled_from(_VALUES), st.text(max_size=50))
-def test_any_text_at_all_is_accepted_as_an_amount_or_refused_but_never_breaks(name: str, value: str) -> None:
+def test_any_text_at_all_is_accepted_as_an_amount_or_refused_but_never_breaks(
+    name: str, value: str
+) -> None:
     good, bad = accept([candle(**{name: value})], Timeframe.M1, start=ORIGIN, end=_END)
     assert len(good) + len(bad) == 1
     if good:
         assert Decimal(value) >= 0
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(_VALUES), st.text("0159.,-e\n", max_size=6), max_size=3), min_size=2, max_size=5))
-def test_a_row_is_judged_by_itself_whatever_stands_in_the_others_of_its_page(pages: list[dict[str, str]]) -> None:
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(_VALUES), st.text("0159.,-e\n", max_size=6), max_size=3),
+        min_size=2,
+        max_size=5,
+    )
+)
+def test_a_row_is_judged_by_itself_whatever_stands_in_the_others_of_its_page(
+    pages: list[dict[str, str]],
+) -> None:
     rows = [candle(ORIGIN + place * MINUTE, **values) for place, values in enumerate(pages)]
     good, bad = accept(rows, Timeframe.M1, start=ORIGIN, end=_END)
     alone = [accept([row], Timeframe.M1, start=ORIGIN, end=_END) for row in rows]
@@ -107,7 +146,10 @@ def test_a_row_is_judged_by_itself_whatever_stands_in_the_others_of_its_page(pag
 @pytest.mark.parametrize(
     ("given_fields", "reason"),
     [
-        ({"open_time": ORIGIN * 1_000, "close_time": (ORIGIN + MINUTE) * 1_000 - 1}, "microseconds"),
+        (
+            {"open_time": ORIGIN * 1_000, "close_time": (ORIGIN + MINUTE) * 1_000 - 1},
+            "microseconds",
+        ),
         ({"open_time": _END, "close_time": _END + MINUTE - 1}, "future"),
         ({"open_time": ORIGIN - 1}, "duplicate"),
         ({"open_time": ORIGIN - MINUTE}, "out_of_order"),
@@ -131,21 +173,30 @@ def test_each_kind_of_bad_row_has_its_reason(given_fields: dict[str, Any], reaso
 
 
 def test_a_row_that_stands_twice_is_stored_once() -> None:
-    good, bad = accept([candle(), candle(), candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END)
+    good, bad = accept(
+        [candle(), candle(), candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END
+    )
     assert [row.open_time for row in good] == [ORIGIN, ORIGIN + MINUTE]
     assert [row.reason for row in bad] == ["duplicate"]
 
 
 def test_a_row_that_comes_too_late_is_refused_and_those_behind_it_are_not() -> None:
     late = candle(ORIGIN)
-    good, bad = accept([candle(ORIGIN + MINUTE), late, candle(ORIGIN + 2 * MINUTE)], Timeframe.M1, start=ORIGIN, end=_END)
+    good, bad = accept(
+        [candle(ORIGIN + MINUTE), late, candle(ORIGIN + 2 * MINUTE)],
+        Timeframe.M1,
+        start=ORIGIN,
+        end=_END,
+    )
     assert [row.open_time for row in good] == [ORIGIN + MINUTE, ORIGIN + 2 * MINUTE]
     assert [(row.reason, row.open_time) for row in bad] == [("out_of_order", ORIGIN)]
 
 
 def test_a_refused_row_does_not_hide_the_good_ones_around_it() -> None:
     future = candle(_END + MINUTE)
-    good, bad = accept([candle(ORIGIN), future, candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END)
+    good, bad = accept(
+        [candle(ORIGIN), future, candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END
+    )
     assert [row.open_time for row in good] == [ORIGIN, ORIGIN + MINUTE]
     assert [row.reason for row in bad] == ["future"]
 
@@ -158,7 +209,10 @@ def test_a_misaligned_candle_of_the_right_length_is_good() -> None:
 
 def test_a_month_may_have_any_length_up_to_31_days() -> None:
     february = candle(1_706_745_600_000, close_time=1_709_251_200_000 - 1)
-    assert accept([february], Timeframe.MONTH, start=february.open_time, end=2 * ORIGIN) == ([february], [])
+    assert accept([february], Timeframe.MONTH, start=february.open_time, end=2 * ORIGIN) == (
+        [february],
+        [],
+    )
 
 
 def test_a_refused_row_keeps_what_was_sent() -> None:
@@ -170,6 +224,8 @@ def test_a_refused_row_keeps_what_was_sent() -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", "1\x00", "\U0001f4a9"])
 def test_a_value_that_cannot_be_written_as_json_does_not_break_the_page(value: str) -> None:
-    good, bad = accept([candle(close=value), candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END)
+    good, bad = accept(
+        [candle(close=value), candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END
+    )
     assert [row.open_time for row in good] == [ORIGIN + MINUTE]
     assert [row.reason for row in bad] == ["not_a_number"]

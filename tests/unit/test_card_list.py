@@ -18,19 +18,29 @@ from penstock.inventory.catalog import CatalogueRow
 
 
 def read(body: bytes | str, *, as_json: bool = False) -> list[CatalogueRow]:
-    return list(card_list(io.BytesIO(body.encode() if isinstance(body, str) else body), json=as_json))
+    return list(
+        card_list(io.BytesIO(body.encode() if isinstance(body, str) else body), json=as_json)
+    )
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_every_usual_form_of_csv_is_read(delimiter: str, line_end: str, mark: str) -> None:
-    table = [["Set_Code", " sku ", "collector_number"], ["neo", "A-1", "266"], ["", "", ""], ["", '"A ""2"""', " 7 "]]
+    table = [
+        ["Set_Code", " sku ", "collector_number"],
+        ["neo", "A-1", "266"],
+        ["", "", ""],
+        ["", '"A ""2"""', " 7 "],
+    ]
     body = mark + line_end.join(delimiter.join(cells) for cells in table) + line_end
     if line_end == "\r":
         # The first row must end where others see its end.
         body = body.replace("\r", "\n", 1)
-    assert read(body) == [CatalogueRow(sku="A-1", set_code="neo", collector_number="266"), CatalogueRow(sku='A "2"', collector_number="7")]
+    assert read(body) == [
+        CatalogueRow(sku="A-1", set_code="neo", collector_number="266"),
+        CatalogueRow(sku='A "2"', collector_number="7"),
+    ]
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -39,36 +49,71 @@ def test_json_is_read_as_windows_saves_it(mark: str) -> None:
 
 
 def test_numbers_in_json_are_ids_too() -> None:
-    [row] = read('[{"sku": 7, "tcgplayer_id": 4711, "cardmarket_id": null, "name": "Bolt"}]', as_json=True)
+    [row] = read(
+        '[{"sku": 7, "tcgplayer_id": 4711, "cardmarket_id": null, "name": "Bolt"}]', as_json=True
+    )
     assert row == CatalogueRow(sku="7", tcgplayer_id="4711", name="Bolt")
 
 
 @pytest.mark.parametrize(
-    "written", ["180397", "180397.0", "1.80397E+05", "1.80397e5", "180397.00", " 180397 ", "000180397", "+180397", "18039700E-2"]
+    "written",
+    [
+        "180397",
+        "180397.0",
+        "1.80397E+05",
+        "1.80397e5",
+        "180397.00",
+        " 180397 ",
+        "000180397",
+        "+180397",
+        "18039700E-2",
+    ],
 )
 def test_each_spelling_of_a_whole_number_is_the_same_id(written: str) -> None:
     expected = [CatalogueRow(sku="A", tcgplayer_id="180397", cardmarket_id="180397")]
     assert read(f"sku,tcgplayer_id,cardmarket_id\nA,{written},{written}\n") == expected
     given = [f'"{written}"', *([written] if written[0] == "1" else [])]
-    assert [read(f'[{{"sku":"A","tcgplayer_id":{one},"cardmarket_id":{one}}}]', as_json=True) for one in given] == [expected] * len(given)
+    assert [
+        read(f'[{{"sku":"A","tcgplayer_id":{one},"cardmarket_id":{one}}}]', as_json=True)
+        for one in given
+    ] == [expected] * len(given)
 
 
 def test_an_id_is_as_exact_as_it_is_written() -> None:
     most = 2**63 - 1
     for written in (f"{most}", f"{most}.0", f"{str(most)[0]}.{str(most)[1:]}E+18"):
-        assert read(f'[{{"sku":"A","tcgplayer_id":{written}}}]', as_json=True)[0].tcgplayer_id == str(most)
+        assert read(f'[{{"sku":"A","tcgplayer_id":{written}}}]', as_json=True)[
+            0
+        ].tcgplayer_id == str(most)
         assert read(f"sku,tcgplayer_id\nA,{written}\n")[0].tcgplayer_id == str(most)
 
 
 @pytest.mark.parametrize(
-    "written", ["180397.5", "0", "-7", "x", "1e999", "9223372036854775808", "1e-5", "0x7", "1_000", "inf", "nan", "7 8", "\u0667"]
+    "written",
+    [
+        "180397.5",
+        "0",
+        "-7",
+        "x",
+        "1e999",
+        "9223372036854775808",
+        "1e-5",
+        "0x7",
+        "1_000",
+        "inf",
+        "nan",
+        "7 8",
+        "\u0667",
+    ],
 )
 def test_what_is_no_whole_number_is_no_id(written: str) -> None:
     for body, as_json in (
         (f"sku,tcgplayer_id\nA,7\nB,{written}\n", False),
         (json.dumps([{"sku": "A"}, {"sku": "B", "tcgplayer_id": written}]), True),
     ):
-        with pytest.raises(InvalidInputError, match=r"row [23], tcgplayer_id: .* is no id") as refused:
+        with pytest.raises(
+            InvalidInputError, match=r"row [23], tcgplayer_id: .* is no id"
+        ) as refused:
             read(body, as_json=as_json)
         assert refused.value.field == "tcgplayer_id"
 
@@ -82,7 +127,12 @@ def test_json_that_is_no_id_is_named_by_row_and_column(sent: str) -> None:
 _TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=20)
 _ID = st.integers(1, 2**63 - 1).map(str)
 _ROWS: st.SearchStrategy[list[dict[str, str | None]]] = st.lists(
-    st.builds(dict, sku=_TEXT, **{name: st.one_of(st.none(), _ID if name in NUMBERED else _TEXT) for name in COLUMNS[1:]}), max_size=8
+    st.builds(
+        dict,
+        sku=_TEXT,
+        **{name: st.one_of(st.none(), _ID if name in NUMBERED else _TEXT) for name in COLUMNS[1:]},
+    ),
+    max_size=8,
 )
 
 
@@ -122,8 +172,16 @@ def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.Monkey
         ("sku,name\nA\n", "catalogue", "row 2: it has 1 cells, and the first row has 2"),
         ("sku,sku\n", "sku", "comes twice"),
         ("name\nA\n", "sku", "sku among them; known are sku, name"),
-        ("sku,tcgplayer_id\nA,180397.5\n", "tcgplayer_id", "row 2, tcgplayer_id: '180397.5' is no id; write a whole number, such as 180397"),
-        ("sku;cardmarket_id\nA;\nB;366,585\n", "cardmarket_id", "row 3, cardmarket_id: '366,585' is no id"),
+        (
+            "sku,tcgplayer_id\nA,180397.5\n",
+            "tcgplayer_id",
+            "row 2, tcgplayer_id: '180397.5' is no id; write a whole number, such as 180397",
+        ),
+        (
+            "sku;cardmarket_id\nA;\nB;366,585\n",
+            "cardmarket_id",
+            "row 3, cardmarket_id: '366,585' is no id",
+        ),
         ("sku,colour\n", "catalogue", "'colour' is not known; known are sku, name"),
         ("sku\n" + "x" * 501, "sku", "row 2, sku: at most 500 characters"),
     ],

@@ -60,7 +60,9 @@ def test_every_instant_has_the_state_it_was_marked_with_last(wanted: list[Mark])
 
 
 @given(marks)
-def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state_are_joined(wanted: list[Mark]) -> None:
+def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state_are_joined(
+    wanted: list[Mark],
+) -> None:
     spans = list(marked(wanted)[0])
     assert all(span.start < span.end for span in spans)
     for left, right in pairwise(spans):
@@ -68,17 +70,25 @@ def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state
 
 
 @given(marks, instants, instants, repeated)
-def test_missing_names_exactly_the_instants_to_ask_for_as_joined_ranges(wanted: list[Mark], start: int, end: int, again: set[SpanState]) -> None:
+def test_missing_names_exactly_the_instants_to_ask_for_as_joined_ranges(
+    wanted: list[Mark], start: int, end: int, again: set[SpanState]
+) -> None:
     coverage, model = marked(wanted)
     ranges = coverage.missing(start, end, lambda span: span.state in again)
     asked = [instant for low, high in ranges for instant in range(low, high)]
-    assert asked == [instant for instant in range(start, end) if model[instant] is None or model[instant] in again]
+    assert asked == [
+        instant
+        for instant in range(start, end)
+        if model[instant] is None or model[instant] in again
+    ]
     assert all(low < high for low, high in ranges)
     assert all(left[1] < right[0] for left, right in pairwise(ranges))
 
 
 @given(marks, marks)
-def test_replaying_the_changes_onto_what_was_recorded_gives_the_present_spans(before: list[Mark], after: list[Mark]) -> None:
+def test_replaying_the_changes_onto_what_was_recorded_gives_the_present_spans(
+    before: list[Mark], after: list[Mark]
+) -> None:
     coverage, model = marked(before)
     recorded = {span.start: span for span in coverage}
     coverage.recorded()
@@ -107,7 +117,9 @@ def test_nothing_is_to_change_once_it_is_recorded(wanted: list[Mark]) -> None:
 
 
 @given(marks)
-def test_coverage_read_back_from_its_spans_is_the_same_and_has_nothing_to_change(wanted: list[Mark]) -> None:
+def test_coverage_read_back_from_its_spans_is_the_same_and_has_nothing_to_change(
+    wanted: list[Mark],
+) -> None:
     coverage, _ = marked(wanted)
     again = Coverage(reversed(list(coverage)))
     assert list(again) == list(coverage)
@@ -115,14 +127,18 @@ def test_coverage_read_back_from_its_spans_is_the_same_and_has_nothing_to_change
 
 
 @given(marks, instants)
-def test_stored_before_and_known_from_agree_with_the_single_instants(wanted: list[Mark], at: int) -> None:
+def test_stored_before_and_known_from_agree_with_the_single_instants(
+    wanted: list[Mark], at: int
+) -> None:
     coverage, model = marked(wanted)
     never_asked = {None, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED}
     newest = coverage.stored_before(at)
     assert (newest is not None) == (SpanState.STORED in model[:at])
     if newest is not None:
         assert SpanState.STORED not in model[newest.end : at]
-    assert coverage.known_from == next((instant for instant, state in enumerate(model) if state not in never_asked), None)
+    assert coverage.known_from == next(
+        (instant for instant, state in enumerate(model) if state not in never_asked), None
+    )
 
 
 def test_a_stored_range_stays_stored_whatever_an_answer_lacks() -> None:
@@ -169,9 +185,15 @@ def test_a_gap_is_asked_for_again_later_and_later_and_is_an_outage_after_a_day()
     assert (gap.state, gap.evidence) == (SpanState.OUTAGE, Evidence(6, 0, DAY, "rest", 7 * DAY))
 
 
-def test_an_outage_is_looked_at_after_a_week_and_a_month_and_then_only_when_somebody_wants_it() -> None:
+def test_an_outage_is_looked_at_after_a_week_and_a_month_and_then_only_when_somebody_wants_it() -> (
+    None
+):
     coverage = between()
-    dues = [evidence.due for at in (0, DAY, 2 * DAY, 7 * DAY, 30 * DAY) if (evidence := looked(coverage, at).evidence)]
+    dues = [
+        evidence.due
+        for at in (0, DAY, 2 * DAY, 7 * DAY, 30 * DAY)
+        if (evidence := looked(coverage, at).evidence)
+    ]
     assert dues == [MINUTE, 2 * DAY, 7 * DAY, 30 * DAY, None]
     assert looked(coverage).state is SpanState.OUTAGE
 
@@ -182,21 +204,28 @@ def test_many_answers_within_a_day_are_not_enough_for_an_outage_nor_are_two_over
 
 
 def test_a_gap_with_nothing_behind_it_is_never_an_outage() -> None:
-    assert looked(Coverage([Span(0, 10, SpanState.STORED)]), 0, DAY, 2 * DAY, 9 * DAY).state is SpanState.UNCONFIRMED
+    assert (
+        looked(Coverage([Span(0, 10, SpanState.STORED)]), 0, DAY, 2 * DAY, 9 * DAY).state
+        is SpanState.UNCONFIRMED
+    )
 
 
 def test_neighbouring_gaps_are_one_with_the_weaker_evidence() -> None:
     coverage = Coverage()
     looked(coverage, 0, DAY, start=10, end=20)
     coverage.mark(20, 30, SpanState.UNCONFIRMED, Look(2 * DAY, "rest"))
-    assert list(coverage) == [Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, 2 * DAY, 2 * DAY, "rest", 2 * DAY + MINUTE))]
+    assert list(coverage) == [
+        Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, 2 * DAY, 2 * DAY, "rest", 2 * DAY + MINUTE))
+    ]
 
 
 def test_of_gaps_that_are_one_the_last_look_is_that_at_the_newer() -> None:
     coverage = Coverage()
     coverage.mark(10, 20, SpanState.UNCONFIRMED, Look(0, "rest"))
     coverage.mark(20, 30, SpanState.UNCONFIRMED, Look(HOUR, "rest"))
-    assert list(coverage) == [Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, HOUR, HOUR, "rest", HOUR + MINUTE))]
+    assert list(coverage) == [
+        Span(10, 30, SpanState.UNCONFIRMED, Evidence(1, HOUR, HOUR, "rest", HOUR + MINUTE))
+    ]
 
 
 def test_what_is_refused_for_a_day_is_asked_for_twice_more_and_then_by_who_wants_it() -> None:
@@ -204,7 +233,10 @@ def test_what_is_refused_for_a_day_is_asked_for_twice_more_and_then_by_who_wants
     for at in (0, MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY):
         coverage.mark(10, 20, SpanState.REJECTED, Look(at, "rest"))
     [span] = coverage
-    assert (span.state, span.evidence) == (SpanState.REJECTED, Evidence(6, 0, 30 * DAY, "rest", None))
+    assert (span.state, span.evidence) == (
+        SpanState.REJECTED,
+        Evidence(6, 0, 30 * DAY, "rest", None),
+    )
 
 
 def test_what_comes_later_takes_its_part_out_of_a_gap_and_leaves_the_rest_its_evidence() -> None:
@@ -212,7 +244,10 @@ def test_what_comes_later_takes_its_part_out_of_a_gap_and_leaves_the_rest_its_ev
     looked(coverage, 0, MINUTE)
     coverage.mark(12, 15, SpanState.STORED, Look(HOUR, "rest"))
     twice = Evidence(2, 0, MINUTE, "rest", 10 * MINUTE)
-    assert [span for span in coverage if span.evidence] == [Span(10, 12, SpanState.UNCONFIRMED, twice), Span(15, 20, SpanState.UNCONFIRMED, twice)]
+    assert [span for span in coverage if span.evidence] == [
+        Span(10, 12, SpanState.UNCONFIRMED, twice),
+        Span(15, 20, SpanState.UNCONFIRMED, twice),
+    ]
 
 
 def test_a_failure_says_nothing_of_a_gap_that_is_known() -> None:
@@ -222,18 +257,32 @@ def test_a_failure_says_nothing_of_a_gap_that_is_known() -> None:
     assert [span for span in coverage if span.evidence] == [known]
 
 
-def test_a_flush_of_a_series_with_many_gaps_looks_only_at_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flush_of_a_series_with_many_gaps_looks_only_at_what_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gap = Evidence(1, 0, 0, "rest", 0)
-    spans = [Span(at, at + 1, SpanState.STORED) if at % 2 == 0 else Span(at, at + 1, SpanState.UNCONFIRMED, gap) for at in range(20_000)]
+    spans = [
+        Span(at, at + 1, SpanState.STORED)
+        if at % 2 == 0
+        else Span(at, at + 1, SpanState.UNCONFIRMED, gap)
+        for at in range(20_000)
+    ]
     coverage = Coverage(spans)
     compared: list[object] = []
 
     def equal(one: Span, other: object) -> bool:
         compared.append(one)
-        return isinstance(other, Span) and (one.start, one.end, one.state) == (other.start, other.end, other.state)
+        return isinstance(other, Span) and (one.start, one.end, one.state) == (
+            other.start,
+            other.end,
+            other.state,
+        )
 
     monkeypatch.setattr(Span, "__eq__", equal)
     coverage.mark(10_001, 10_002, SpanState.STORED)
     change = coverage.changes()
-    assert (set(change.deleted), [(span.start, span.end) for span in change.put]) == ({10_001, 10_002}, [(10_000, 10_003)])
+    assert (set(change.deleted), [(span.start, span.end) for span in change.put]) == (
+        {10_001, 10_002},
+        [(10_000, 10_003)],
+    )
     assert len(compared) < 10

@@ -8,7 +8,14 @@ from penstock.errors import InvalidInputError
 from penstock.store.database import parse_url
 
 
-@pytest.mark.parametrize("text", ["postgresql://me@host/name", "postgres://me@host/name", "postgresql+psycopg://me@host/name?sslmode=require"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me@host/name",
+        "postgres://me@host/name",
+        "postgresql+psycopg://me@host/name?sslmode=require",
+    ],
+)
 def test_every_way_of_writing_a_postgresql_url_means_the_one_driver(text: str) -> None:
     assert parse_url(text).drivername == "postgresql+psycopg"
 

@@ -19,7 +19,9 @@ def _below(kind: type[PenstockError]) -> Iterator[type[PenstockError]]:
         yield from _below(one)
 
 
-_NAMED = sorted({one for one in _below(PenstockError) if "code" in vars(one)}, key=lambda one: one.code)
+_NAMED = sorted(
+    {one for one in _below(PenstockError) if "code" in vars(one)}, key=lambda one: one.code
+)
 
 
 def test_no_two_errors_share_a_code() -> None:
@@ -49,6 +51,8 @@ def test_an_unknown_code_is_an_error_that_nobody_expected() -> None:
         ({"error": None, "result": None}, 3, "task 7 was cancelled"),
     ],
 )
-def test_a_task_that_has_not_completed_is_the_error_of_its_run(task: dict[str, object], exit_code: int, message: str) -> None:
+def test_a_task_that_has_not_completed_is_the_error_of_its_run(
+    task: dict[str, object], exit_code: int, message: str
+) -> None:
     error = failure_of({"task_id": "7", "status": "cancelled"} | task)
     assert (error.exit_code, str(error)) == (exit_code, message)

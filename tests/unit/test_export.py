@@ -56,7 +56,10 @@ def ids(products: Sequence[Product]) -> list[int]:
 
 def large(count: int, **fields: Any) -> list[dict[str, Any]]:
     """Rows of some 1.3 KB, so that few of them fill several windows."""
-    return [row(number, description=f"{NASTY}{number}{LONG}{NASTY}", **fields) for number in range(1, count + 1)]
+    return [
+        row(number, description=f"{NASTY}{number}{LONG}{NASTY}", **fields)
+        for number in range(1, count + 1)
+    ]
 
 
 SEVERAL_WINDOWS = large(900)
@@ -65,12 +68,18 @@ SEVERAL_TEXTS = [body_of([sent])[1:-1].decode() for sent in SEVERAL_WINDOWS]
 
 @pytest.mark.parametrize("size", [997, 65_536, 300_000, 10_000_000])
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_row_comes_out_once_and_as_it_was_sent_in_whatever_pieces_it_came(size: int, *, packed: bool) -> None:
+def test_every_row_comes_out_once_and_as_it_was_sent_in_whatever_pieces_it_came(
+    size: int, *, packed: bool
+) -> None:
     body = body_of(SEVERAL_WINDOWS)
     products, rejected = read(gzip.compress(body, 1) if packed else body, size, packed=packed)
     assert not rejected
-    assert [(product.id, product.description) for product in products] == [(sent["id"], sent["description"]) for sent in SEVERAL_WINDOWS]
-    assert {bytes(product.properties_hash) for product in products} == {b'{"condition":"Near Mint","mtg_language":"en"}'}
+    assert [(product.id, product.description) for product in products] == [
+        (sent["id"], sent["description"]) for sent in SEVERAL_WINDOWS
+    ]
+    assert {bytes(product.properties_hash) for product in products} == {
+        b'{"condition":"Near Mint","mtg_language":"en"}'
+    }
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -98,14 +107,26 @@ def test_an_export_written_with_indentation_is_read_too() -> None:
 
 
 def test_boundaries_inside_of_nested_arrays_and_unknown_fields_are_none() -> None:
-    rows = large(600, hub_state={"shelf": [1, {"id": 1}, {"id": 2, "deep": [{"a": "},{"}, {"b": 1}, {"c": []}] * 30}], "checked": None})
+    rows = large(
+        600,
+        hub_state={
+            "shelf": [1, {"id": 1}, {"id": 2, "deep": [{"a": "},{"}, {"b": 1}, {"c": []}] * 30}],
+            "checked": None,
+        },
+    )
     products, rejected = read(body_of(rows))
     assert (ids(products), rejected) == (list(range(1, 601)), [])
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=30) | st.sampled_from([NASTY, "},{", "[", "]", "\\"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=30)
+    | st.sampled_from([NASTY, "},{", "[", "]", "\\"]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -115,7 +136,9 @@ def test_whatever_else_a_row_holds_it_is_read(trials: Trials, say: Say) -> None:
 
     @seed(trials.seed)
     @settings(max_examples=count)
-    @given(st.lists(values, max_size=12), st.integers(1, 1_000), st.integers(100, 3_000), st.booleans())
+    @given(
+        st.lists(values, max_size=12), st.integers(1, 1_000), st.integers(100, 3_000), st.booleans()
+    )
     def check(extras: list[object], size: int, window: int, ascii_only: bool) -> None:
         rows = [row(number, extra=extra, name_en=NASTY) for number, extra in enumerate(extras, 1)]
         body = json.dumps(rows, ensure_ascii=ascii_only, separators=(",", ":")).encode()
@@ -148,12 +171,18 @@ BAD = {
     "no id": GOOD.replace('"id":1,', ""),
     "no currency": GOOD.replace('"EUR"', '""'),
     "null as currency": GOOD.replace('"EUR"', "null"),
-    "properties that are an array": GOOD.replace('{"condition":"Near Mint","mtg_language":"en"}', "[]"),
-    "properties that are null": GOOD.replace('{"condition":"Near Mint","mtg_language":"en"}', "null"),
+    "properties that are an array": GOOD.replace(
+        '{"condition":"Near Mint","mtg_language":"en"}', "[]"
+    ),
+    "properties that are null": GOOD.replace(
+        '{"condition":"Near Mint","mtg_language":"en"}', "null"
+    ),
     "a zero in text": GOOD.replace("Near Mint", "Near\\u0000Mint", 1),
     "a zero in properties": GOOD.replace('"mtg_language":"en"', '"mtg_language":"e\\u0000n"'),
     "half a character in text": GOOD.replace("Near Mint", "Near\\ud83cMint", 1),
-    "half a character in properties": GOOD.replace('"mtg_language":"en"', '"mtg_language":"\\uDC00"'),
+    "half a character in properties": GOOD.replace(
+        '"mtg_language":"en"', '"mtg_language":"\\uDC00"'
+    ),
     "a bare line end in text": GOOD.replace("Near Mint", "Near\nMint", 1),
     "a number": "17",
     "a text": '"},{"',
@@ -170,8 +199,12 @@ BAD = {
 
 @pytest.mark.parametrize("place", [0, 450, 899])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(bad: str, place: int) -> None:
-    products, [refused] = read(f"[{','.join([*SEVERAL_TEXTS[:place], bad, *SEVERAL_TEXTS[place:]])}]".encode())
+def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(
+    bad: str, place: int
+) -> None:
+    products, [refused] = read(
+        f"[{','.join([*SEVERAL_TEXTS[:place], bad, *SEVERAL_TEXTS[place:]])}]".encode()
+    )
     assert ids(products) == list(range(1, 901))
     assert refused.raw == bad.replace("\0", "\ufffd")[:RAW_CHARS]
     assert refused.detail
@@ -182,10 +215,23 @@ def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(
 def test_bytes_that_are_no_text_refuse_their_row_alone_wherever_they_matter(where: str) -> None:
     rows = [
         *SEVERAL_WINDOWS[:5],
-        row(1_000, **{where: ["BYTES"] if where == "uploaded_images" else {"a": "BYTES"} if where != "name_en" else "BYTES"}),
+        row(
+            1_000,
+            **{
+                where: ["BYTES"]
+                if where == "uploaded_images"
+                else {"a": "BYTES"}
+                if where != "name_en"
+                else "BYTES"
+            },
+        ),
     ]
     products, rejected = read(body_of([*rows, *SEVERAL_WINDOWS[5:]]).replace(b"BYTES", b"\xff\xfe"))
-    assert ids(products) == [one["id"] for one in [*rows, *SEVERAL_WINDOWS[5:]] if where == "unknown" or one["id"] != 1_000]
+    assert ids(products) == [
+        one["id"]
+        for one in [*rows, *SEVERAL_WINDOWS[5:]]
+        if where == "unknown" or one["id"] != 1_000
+    ]
     assert [one.product_id for one in rejected] == ([] if where == "unknown" else [1_000])
 
 
@@ -204,11 +250,29 @@ def test_an_id_is_read_in_each_form_also_of_a_row_that_is_refused(written: str) 
     [product], _ = read(ONE.replace('"id":7,', given).encode())
     assert product.id == 7
     for nameless in ('{"text":null}', "null", "NaN"):
-        _, [refused] = read(ONE.replace('"id":7,', given).replace('"Lightning Bolt"', nameless).encode())
+        _, [refused] = read(
+            ONE.replace('"id":7,', given).replace('"Lightning Bolt"', nameless).encode()
+        )
         assert refused.product_id == 7
 
 
-@pytest.mark.parametrize("written", ["null", "true", "0", "-7", "7.5", '"7,0"', '"seven"', "[7]", "NaN", "9223372036854775808", "7e999", '"\\u0667"'])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "null",
+        "true",
+        "0",
+        "-7",
+        "7.5",
+        '"7,0"',
+        '"seven"',
+        "[7]",
+        "NaN",
+        "9223372036854775808",
+        "7e999",
+        '"\\u0667"',
+    ],
+)
 def test_what_means_no_id_is_none(written: str) -> None:
     _, [refused] = read(ONE.replace('"id":7,', f'"id":{written},').encode())
     assert refused.product_id is None
@@ -262,13 +326,28 @@ def test_a_zero_in_a_grade_refuses_its_row() -> None:
 def test_escaped_characters_beyond_the_first_plane_are_whole_characters() -> None:
     body = json.dumps([row(1, description="🂡", properties_hash={"condition": "🂡"})]).encode()
     [product], rejected = read(body)
-    assert (product.description, json.loads(bytes(product.properties_hash)), rejected) == ("🂡", {"condition": "🂡"}, [])
+    assert (product.description, json.loads(bytes(product.properties_hash)), rejected) == (
+        "🂡",
+        {"condition": "🂡"},
+        [],
+    )
     assert json.loads(r'"\\u0000"') == "\\u0000"
-    assert len(read(body_of([row(1, description="a \\u0000 that is text", properties_hash={"a": "\\u0000"})]))[0]) == 1
+    assert (
+        len(
+            read(
+                body_of(
+                    [row(1, description="a \\u0000 that is text", properties_hash={"a": "\\u0000"})]
+                )
+            )[0]
+        )
+        == 1
+    )
 
 
 def test_when_every_row_is_bad_all_are_refused_in_bounded_pages() -> None:
-    products, rejected = read(body_of([row(number, price_cents="1") for number in range(1, 11_001)]))
+    products, rejected = read(
+        body_of([row(number, price_cents="1") for number in range(1, 11_001)])
+    )
     assert (products, len(rejected)) == ([], 11_000)
 
 
@@ -282,7 +361,9 @@ def test_the_three_states_of_a_text_are_kept_apart() -> None:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
-def test_random_cuts_are_all_noticed(trials: Trials, say: Say, *, packed: bool, wrapped: bool) -> None:
+def test_random_cuts_are_all_noticed(
+    trials: Trials, say: Say, *, packed: bool, wrapped: bool
+) -> None:
     rows = large(60, hub={"shelf": [{"id": 1}, {"id": 2}]})
     # A row whose window has to be read row by row, too.
     rows[30]["price_cents"] = "1"
@@ -291,7 +372,11 @@ def test_random_cuts_are_all_noticed(trials: Trials, say: Say, *, packed: bool, 
     body = zlib.compress(plain, 1, wbits=31) if packed else plain
     chance = random.Random(trials.seed)
     after_brackets = [at + 1 for at, byte in enumerate(plain[:-1]) if byte in b"]}"]
-    cuts = {chance.randrange(len(body)) for _ in range(trials.of(100, 1_000))} | {0, 1, len(body) - 1}
+    cuts = {chance.randrange(len(body)) for _ in range(trials.of(100, 1_000))} | {
+        0,
+        1,
+        len(body) - 1,
+    }
     if not packed:
         cuts |= set(chance.sample(after_brackets, trials.of(50, 300)))
     for cut in cuts:
@@ -351,7 +436,9 @@ def test_something_after_a_packed_body_is_noticed() -> None:
     for rest in (b"x", b"\0" * 20, gzip.compress(b"[]")):
         with pytest.raises(SourceUnavailableError):
             read(whole + rest, packed=True)
-    assert len(read(gzip.compress(b"[") + gzip.compress(body_of([row(1)])[1:]), packed=True)[0]) == 1
+    assert (
+        len(read(gzip.compress(b"[") + gzip.compress(body_of([row(1)])[1:]), packed=True)[0]) == 1
+    )
 
 
 def test_one_wrong_byte_in_a_packed_body_is_noticed() -> None:

@@ -66,7 +66,9 @@ pauses = st.lists(st.sampled_from([0.0, 0.1, 0.3]), min_size=40, max_size=40)
 
 
 @given(sizes_of_pages, pauses, st.sampled_from([0.0, 0.05, 1.0]))
-def test_all_pages_are_written_once_in_order_and_no_flush_is_larger_than_allowed(sizes: list[int], waits: list[float], takes_s: float) -> None:
+def test_all_pages_are_written_once_in_order_and_no_flush_is_larger_than_allowed(
+    sizes: list[int], waits: list[float], takes_s: float
+) -> None:
     writer = Writer(takes_s)
 
     async def main(_: VirtualLoop) -> None:
@@ -77,11 +79,15 @@ def test_all_pages_are_written_once_in_order_and_no_flush_is_larger_than_allowed
 
     virtual_time.run(main)
     assert [page for flush in writer.flushes for page in flush] == pages(sizes)
-    assert all(flush and (sum(map(len, flush)) <= _MAX or len(flush) == 1) for flush in writer.flushes)
+    assert all(
+        flush and (sum(map(len, flush)) <= _MAX or len(flush) == 1) for flush in writer.flushes
+    )
 
 
 @given(sizes_of_pages, st.integers(1, 5))
-def test_what_is_pending_is_bounded_also_when_many_put_at_once(sizes: list[int], putters: int) -> None:
+def test_what_is_pending_is_bounded_also_when_many_put_at_once(
+    sizes: list[int], putters: int
+) -> None:
     writer = Writer(takes_s=5.0)
     most = 0
 
@@ -133,7 +139,9 @@ def test_a_full_flush_does_not_wait_for_more() -> None:
 
 
 @given(st.lists(st.integers(1, 10), min_size=4, max_size=30), st.integers(1, 3))
-def test_after_a_failed_write_nothing_more_is_written_and_the_next_put_raises_its_error(sizes: list[int], breaks_at: int) -> None:
+def test_after_a_failed_write_nothing_more_is_written_and_the_next_put_raises_its_error(
+    sizes: list[int], breaks_at: int
+) -> None:
     writer = Writer(breaks_at=breaks_at)
     raised_by_put = False
 
@@ -161,7 +169,11 @@ def test_a_failed_write_frees_those_who_wait_to_put() -> None:
 
     async def main(_: VirtualLoop) -> None:
         async with Flusher[Page](writer.write, max_rows=1, max_wait_s=0.01) as flusher:
-            outcomes.extend(await asyncio.gather(*(flusher.put(page) for page in pages([1] * 6)), return_exceptions=True))
+            outcomes.extend(
+                await asyncio.gather(
+                    *(flusher.put(page) for page in pages([1] * 6)), return_exceptions=True
+                )
+            )
 
     with pytest.raises(BrokenError):
         virtual_time.run(main)
@@ -207,7 +219,9 @@ def test_a_cancelled_block_ends_its_writer_too() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert {other for other in asyncio.all_tasks(loop) if other is not asyncio.current_task()} == set()
+        assert {
+            other for other in asyncio.all_tasks(loop) if other is not asyncio.current_task()
+        } == set()
 
     virtual_time.run(main)
     assert writer.flushes == []

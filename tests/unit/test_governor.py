@@ -34,7 +34,9 @@ def by_minute(admitted: list[tuple[float, int]]) -> dict[float, int]:
 
 
 @given(weights, starts)
-def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_at_once(wanted: list[int], start: float) -> None:
+def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_at_once(
+    wanted: list[int], start: float
+) -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
         governor = governed(loop)
         admitted: list[tuple[float, int]] = []
@@ -52,7 +54,9 @@ def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_
 
 
 @given(st.integers(0, _LIMIT), st.integers(1, 60), starts)
-def test_the_providers_own_count_takes_its_part_of_the_minute(counted: int, weight: int, start: float) -> None:
+def test_the_providers_own_count_takes_its_part_of_the_minute(
+    counted: int, weight: int, start: float
+) -> None:
     async def main(loop: VirtualLoop) -> tuple[float, float]:
         governor = governed(loop)
         await governor.observe(counted, asked_at=loop.time())
@@ -66,7 +70,9 @@ def test_the_providers_own_count_takes_its_part_of_the_minute(counted: int, weig
 
 
 @given(st.lists(st.floats(0, 600, allow_nan=False), min_size=1, max_size=4), weights, starts)
-def test_nothing_is_admitted_before_the_longest_pause_is_over(pauses: list[float], wanted: list[int], start: float) -> None:
+def test_nothing_is_admitted_before_the_longest_pause_is_over(
+    pauses: list[float], wanted: list[int], start: float
+) -> None:
     async def main(loop: VirtualLoop) -> list[float]:
         governor = governed(loop)
         for pause in pauses:
@@ -109,7 +115,9 @@ def test_a_request_heavier_than_the_share_gets_a_minute_of_its_own_and_is_not_st
 
 
 @given(weights, starts, st.integers(2, 5))
-def test_governors_that_share_a_budget_keep_the_limit_together(wanted: list[int], start: float, governors: int) -> None:
+def test_governors_that_share_a_budget_keep_the_limit_together(
+    wanted: list[int], start: float, governors: int
+) -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
         budget = LocalBudget(loop.time)
         processes = [governed(loop, budget) for _ in range(governors)]

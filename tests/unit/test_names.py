@@ -13,7 +13,12 @@ from penstock.settings import load_settings
 from penstock.store.database import parse_url
 from tests.market_builders import instrument, key
 
-_KNOWN = [instrument("BTCUSDT"), instrument("ETHUSDT"), instrument("BTCUSDC", quote="USDC"), instrument("1000SATSUSDT")]
+_KNOWN = [
+    instrument("BTCUSDT"),
+    instrument("ETHUSDT"),
+    instrument("BTCUSDC", quote="USDC"),
+    instrument("1000SATSUSDT"),
+]
 
 
 @pytest.mark.parametrize("name", ["BTCUSDT", "BTC/USDT", "btcusdt", " btc/usdt ", "Btc/Usdt"])
@@ -22,22 +27,37 @@ def test_a_symbol_is_found_by_its_native_and_its_unified_name_in_any_case(name: 
 
 
 def test_a_symbol_named_twice_is_one() -> None:
-    assert find_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN) == [_KNOWN[1], _KNOWN[0]]
+    assert find_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN) == [
+        _KNOWN[1],
+        _KNOWN[0],
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("BTCUSD", "BTC/USDT"), ("BTC/UDST", "BTC/USDT"), ("ETHUSTD", "ETH/USDT"), ("1000SAT/USDT", "1000SATS/USDT")]
+    ("name", "near"),
+    [
+        ("BTCUSD", "BTC/USDT"),
+        ("BTC/UDST", "BTC/USDT"),
+        ("ETHUSTD", "ETH/USDT"),
+        ("1000SAT/USDT", "1000SATS/USDT"),
+    ],
 )
 def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         find_instruments(["ETHUSDT", name], _KNOWN)
     assert near in str(refused.value)
-    assert (refused.value.field, refused.value.exit_code, refused.value.http_status) == ("symbol", 2, 422)
+    assert (refused.value.field, refused.value.exit_code, refused.value.http_status) == (
+        "symbol",
+        2,
+        422,
+    )
 
 
 @given(st.text(max_size=200))
 def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> None:
-    if name.strip().upper() not in {form for one in _KNOWN for form in (one.native_symbol, one.symbol)}:
+    if name.strip().upper() not in {
+        form for one in _KNOWN for form in (one.native_symbol, one.symbol)
+    }:
         with pytest.raises(InvalidInputError) as refused:
             find_instruments([name], _KNOWN)
         assert "\n" not in str(refused.value)
@@ -45,15 +65,24 @@ def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> Non
 
 
 def test_nothing_known_is_said_without_a_guess() -> None:
-    with pytest.raises(InvalidInputError, match="unknown symbol 'BTCUSDT'; use one that the exchange lists"):
+    with pytest.raises(
+        InvalidInputError, match="unknown symbol 'BTCUSDT'; use one that the exchange lists"
+    ):
         find_instruments(["BTCUSDT"], [])
 
 
 def test_timeframes_keep_their_order_and_come_once() -> None:
-    assert parse_timeframes(["1M", "1m", "1d", "1m"]) == [Timeframe.MONTH, Timeframe.M1, Timeframe.D1]
+    assert parse_timeframes(["1M", "1m", "1d", "1m"]) == [
+        Timeframe.MONTH,
+        Timeframe.M1,
+        Timeframe.D1,
+    ]
 
 
-@pytest.mark.parametrize(("name", "near"), [("1H", "1h"), ("60m", "30m"), ("2m", "3m"), ("weekly", "1w"), ("", "1M"), ("1mo", "1m")])
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("1H", "1h"), ("60m", "30m"), ("2m", "3m"), ("weekly", "1w"), ("", "1M"), ("1mo", "1m")],
+)
 def test_an_unknown_timeframe_is_refused_with_valid_ones(name: str, near: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         parse_timeframes(["1m", name])
@@ -125,7 +154,9 @@ def test_the_database_address_may_come_as_database_url(monkeypatch: pytest.Monke
         ("PENSTOCK_PORT", "70000"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_its_name_and_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_is_refused_with_its_name_and_value(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidInputError) as refused:
         load_settings()
@@ -143,4 +174,6 @@ def test_every_error_says_what_the_command_line_and_the_api_end_with() -> None:
     errors = [PenstockError]
     for kind in errors:
         errors.extend(kind.__subclasses__())
-    assert all(kind.exit_code > 0 and 400 <= kind.http_status < 600 and kind.code for kind in errors)
+    assert all(
+        kind.exit_code > 0 and 400 <= kind.http_status < 600 and kind.code for kind in errors
+    )

@@ -26,7 +26,12 @@ from tests.market_builders import MINUTE, ORIGIN, candles, instrument
 _NOW = ORIGIN + 200 * MINUTE + 30_000
 _RUNNING = ORIGIN + 200 * MINUTE
 
-STORED, OUTAGE, FAILED, UNCONFIRMED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED, SpanState.UNCONFIRMED
+STORED, OUTAGE, FAILED, UNCONFIRMED = (
+    SpanState.STORED,
+    SpanState.OUTAGE,
+    SpanState.FAILED,
+    SpanState.UNCONFIRMED,
+)
 _SETTLED = Evidence(6, 0, 0, "rest", None)
 _DUE = Evidence(1, 0, 0, "rest", _NOW)
 
@@ -46,12 +51,26 @@ async def planned(
     clock = ExchangeClock(source)
     await clock.sync()
     target = Target(SeriesKey(instrument(status=status), timeframe), 1, Coverage(spans))
-    await choose_due([target], clock.now(), page_limit=source.declaration.page_limit, repeats=AllRepeats())
+    await choose_due(
+        [target], clock.now(), page_limit=source.declaration.page_limit, repeats=AllRepeats()
+    )
     return await planner(source, clock, limit=limit, since=since).plan(target)
 
 
-def planner(source: ListedSource, clock: ExchangeClock, *, limit: int | None = None, since: int | None = None) -> Planner:
-    return Planner(Asker(source, clock), clock, Wish(limit=limit, since=since), source.declaration, grace_ms=3_000)
+def planner(
+    source: ListedSource,
+    clock: ExchangeClock,
+    *,
+    limit: int | None = None,
+    since: int | None = None,
+) -> Planner:
+    return Planner(
+        Asker(source, clock),
+        clock,
+        Wish(limit=limit, since=since),
+        source.declaration,
+        grace_ms=3_000,
+    )
 
 
 def exchange(first: int = 0, count: int = 201) -> ListedSource:
@@ -83,24 +102,45 @@ async def test_what_failed_and_what_is_due_is_asked_for_again_and_what_is_settle
         Span(minute(20), minute(700), STORED),
         Span(minute(700), minute(710), UNCONFIRMED, _DUE),
         Span(minute(710), minute(1_400), STORED),
-        Span(minute(1_400), minute(1_410), UNCONFIRMED, Evidence(1, 0, 0, "rest", source.now + MINUTE)),
+        Span(
+            minute(1_400),
+            minute(1_410),
+            UNCONFIRMED,
+            Evidence(1, 0, 0, "rest", source.now + MINUTE),
+        ),
         Span(minute(1_410), minute(1_420), OUTAGE, _SETTLED),
         Span(minute(1_420), minute(2_990), STORED),
     ]
-    assert ranges(await planned(source, *spans)) == [(minute(10), minute(20)), (minute(700), minute(710)), (minute(2_990), None)]
+    assert ranges(await planned(source, *spans)) == [
+        (minute(10), minute(20)),
+        (minute(700), minute(710)),
+        (minute(2_990), None),
+    ]
 
 
 async def test_gaps_that_lie_on_one_page_are_asked_for_by_one_request() -> None:
     gaps = [Span(minute(start), minute(start + 1), UNCONFIRMED, _DUE) for start in (20, 50, 190)]
-    stored = [Span(minute(0), minute(20), STORED), Span(minute(21), minute(50), STORED), Span(minute(51), minute(190), STORED)]
-    assert ranges(await planned(exchange(), *gaps, *stored, Span(minute(191), minute(200), STORED))) == [(minute(20), None)]
+    stored = [
+        Span(minute(0), minute(20), STORED),
+        Span(minute(21), minute(50), STORED),
+        Span(minute(51), minute(190), STORED),
+    ]
+    assert ranges(
+        await planned(exchange(), *gaps, *stored, Span(minute(191), minute(200), STORED))
+    ) == [(minute(20), None)]
 
 
 async def test_what_a_cap_left_out_is_asked_for_only_with_since() -> None:
-    spans = [Span(minute(0), minute(150), SpanState.NOT_COLLECTED), Span(minute(150), minute(200), STORED)]
+    spans = [
+        Span(minute(0), minute(150), SpanState.NOT_COLLECTED),
+        Span(minute(150), minute(200), STORED),
+    ]
     assert ranges(await planned(exchange(), *spans)) == [(minute(200), None)]
     few = replace(exchange(), page_limit=100)
-    assert ranges(await planned(few, *spans, since=minute(40))) == [(minute(40), minute(150)), (minute(200), None)]
+    assert ranges(await planned(few, *spans, since=minute(40))) == [
+        (minute(40), minute(150)),
+        (minute(200), None),
+    ]
 
 
 async def test_since_with_a_limit_names_what_the_limit_leaves_out() -> None:
@@ -117,7 +157,11 @@ async def test_since_before_the_listing_is_not_paged_through() -> None:
 
 async def test_nothing_before_time_0_is_asked_for() -> None:
     source = ListedSource(candles(0, 10), _NOW, page_limit=1_000)
-    for wished in ({"since": -5 * MINUTE}, {"limit": 100_000}, {"limit": 100_000, "since": -5 * MINUTE}):
+    for wished in (
+        {"since": -5 * MINUTE},
+        {"limit": 100_000},
+        {"limit": 100_000, "since": -5 * MINUTE},
+    ):
         plan = await planned(source, timeframe=Timeframe.MONTH, **wished)  # type: ignore[arg-type]
         assert [piece.start for piece in plan.pieces] == [0]
         assert all(span.start >= 0 for span in plan.known)
@@ -131,12 +175,18 @@ async def test_a_delisted_instrument_ends_where_its_last_candle_does() -> None:
 
 
 async def test_an_instrument_that_is_listed_again_is_collected_again() -> None:
-    plan = await planned(exchange(), Span(minute(0), minute(50), STORED), Span(minute(50), minute(180), SpanState.DELISTED))
+    plan = await planned(
+        exchange(),
+        Span(minute(0), minute(50), STORED),
+        Span(minute(50), minute(180), SpanState.DELISTED),
+    )
     assert ranges(plan) == [(minute(50), None)]
 
 
 @pytest.mark.parametrize("status", [Status.DELISTED, Status.HALTED])
-async def test_the_limit_counts_back_from_the_last_candle_of_what_does_not_trade(status: Status) -> None:
+async def test_the_limit_counts_back_from_the_last_candle_of_what_does_not_trade(
+    status: Status,
+) -> None:
     plan = await planned(exchange(count=50), limit=10, status=status)
     assert plan.pieces[0].start == minute(40)
 
@@ -150,7 +200,10 @@ async def test_a_series_whose_candles_have_ended_is_not_paged_through_up_to_now(
 
 async def test_a_range_that_is_known_to_lie_before_the_listing_is_not_looked_into_again() -> None:
     source = exchange(first=90)
-    known = Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED, _SETTLED), Span(minute(90), minute(200), STORED)
+    known = (
+        Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED, _SETTLED),
+        Span(minute(90), minute(200), STORED),
+    )
     assert ranges(await planned(source, *known, since=minute(-5_000_000))) == [(minute(200), None)]
     assert source.asked == []
 
@@ -159,31 +212,62 @@ async def test_a_failure_in_planning_is_named_and_does_not_widen_what_is_wanted(
     source = exchange()
     clock = ExchangeClock(source)
     await clock.sync()
-    known = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage([Span(minute(50), minute(60), STORED)]))
-    assert planner(source, clock, since=minute(0)).failed(known) == [Span(minute(60), _RUNNING, FAILED)]
+    known = Target(
+        SeriesKey(instrument(), Timeframe.M1), 1, Coverage([Span(minute(50), minute(60), STORED)])
+    )
+    assert planner(source, clock, since=minute(0)).failed(known) == [
+        Span(minute(60), _RUNNING, FAILED)
+    ]
     empty = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage())
-    assert planner(source, clock, since=minute(-9_000)).failed(empty) == [Span(minute(101), _RUNNING, FAILED)]
+    assert planner(source, clock, since=minute(-9_000)).failed(empty) == [
+        Span(minute(101), _RUNNING, FAILED)
+    ]
 
 
 async def test_a_long_range_is_cut_into_pieces_that_join_without_a_gap() -> None:
     source = ListedSource(candles(minute(0), 201), _NOW, page_limit=2)
     plan = await planned(source, since=minute(0))
-    assert [piece.start for piece in plan.pieces] == [minute(0), minute(40), minute(80), minute(120), minute(160), minute(200)]
-    assert [piece.end for piece in plan.pieces] == [minute(40), minute(80), minute(120), minute(160), minute(200), None]
+    assert [piece.start for piece in plan.pieces] == [
+        minute(0),
+        minute(40),
+        minute(80),
+        minute(120),
+        minute(160),
+        minute(200),
+    ]
+    assert [piece.end for piece in plan.pieces] == [
+        minute(40),
+        minute(80),
+        minute(120),
+        minute(160),
+        minute(200),
+        None,
+    ]
     assert [piece.first for piece in plan.pieces] == [True] + [False] * 5
 
 
 def senseless(kind: str, row: Candle) -> Candle:
-    far = {"microseconds": row.open_time * 1_000, "future": row.open_time + 100 * 365 * 86_400_000}[kind]
-    return Candle(**({name: getattr(row, name) for name in row.__struct_fields__} | {"open_time": far, "close_time": far + MINUTE - 1}))
+    far = {"microseconds": row.open_time * 1_000, "future": row.open_time + 100 * 365 * 86_400_000}[
+        kind
+    ]
+    return Candle(
+        **(
+            {name: getattr(row, name) for name in row.__struct_fields__}
+            | {"open_time": far, "close_time": far + MINUTE - 1}
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", ["microseconds", "future"])
 @pytest.mark.parametrize("status", [Status.TRADING, Status.DELISTED])
-async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_proves_nothing(kind: str, status: Status) -> None:
+async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_proves_nothing(
+    kind: str, status: Status
+) -> None:
     source = replace(exchange(), spoil=lambda rows: [senseless(kind, row) for row in rows])
     if status is Status.DELISTED:
-        with pytest.raises(SourceMisfitError, match="did not answer what it was asked: 1 of 1 rows"):
+        with pytest.raises(
+            SourceMisfitError, match="did not answer what it was asked: 1 of 1 rows"
+        ):
             await planned(source, since=minute(0), status=status)
     else:
         plan = await planned(source, since=minute(0), status=status)
@@ -194,12 +278,16 @@ async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_pro
 async def test_a_first_candle_that_has_older_ones_before_it_is_not_the_first() -> None:
     source = replace(exchange(), spoil=lambda rows: rows[-1:])
     source.ignores_start = True
-    with pytest.raises(SourceMisfitError, match="the exchange contradicts itself: its first candle opens at"):
+    with pytest.raises(
+        SourceMisfitError, match="the exchange contradicts itself: its first candle opens at"
+    ):
         await planned(source, since=minute(0))
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 205), st.integers(0, 205), st.sampled_from(SpanState)), max_size=8),
+    st.lists(
+        st.tuples(st.integers(0, 205), st.integers(0, 205), st.sampled_from(SpanState)), max_size=8
+    ),
     st.none() | st.integers(0, 200),
     st.none() | st.integers(1, 50),
 )
@@ -209,8 +297,14 @@ async def test_no_instant_from_the_wanted_beginning_on_is_left_without_a_piece_o
     coverage = Coverage()
     for start, end, state in marks:
         coverage.mark(minute(start), minute(end), state)
-    plan = await planned(exchange(), *coverage, since=None if since is None else minute(since), limit=limit)
-    begins = [at for at in (coverage.known_from, None if since is None else minute(since)) if at is not None]
+    plan = await planned(
+        exchange(), *coverage, since=None if since is None else minute(since), limit=limit
+    )
+    begins = [
+        at
+        for at in (coverage.known_from, None if since is None else minute(since))
+        if at is not None
+    ]
     after = Coverage([*coverage])
     for span in plan.known:
         after.mark(span.start, span.end, span.state, Look(_NOW, "rest"))

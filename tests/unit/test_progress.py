@@ -24,12 +24,17 @@ from tests.market_builders import MINUTE, ORIGIN, candles, key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from random import Random
 
     from tests.virtual_time import VirtualLoop
 
 _LOOK = Look(ORIGIN, "binance")
 _PAGE = 1_000
-STORED, UNCONFIRMED, NOT_COLLECTED = SpanState.STORED, SpanState.UNCONFIRMED, SpanState.NOT_COLLECTED
+STORED, UNCONFIRMED, NOT_COLLECTED = (
+    SpanState.STORED,
+    SpanState.UNCONFIRMED,
+    SpanState.NOT_COLLECTED,
+)
 
 
 def minute(number: int) -> int:
@@ -60,11 +65,15 @@ class Collecting:
         if not pieces:
             self.page(number, last=True)
 
-    def page(self, number: int, *spans: tuple[int, int, SpanState], unclosed: int = 0, last: bool = False) -> None:
+    def page(
+        self, number: int, *spans: tuple[int, int, SpanState], unclosed: int = 0, last: bool = False
+    ) -> None:
         target = self.targets[number]
         rows = candles(minute(self.now), unclosed)
         found = [Span(minute(start), minute(end), state) for start, end, state in spans]
-        self.tally.account(CandlePage(target=target, candles=rows, closed=0, spans=found, look=_LOOK, last=last))
+        self.tally.account(
+            CandlePage(target=target, candles=rows, closed=0, spans=found, look=_LOOK, last=last)
+        )
         target.pieces_left -= last
         if last and not target.pieces_left:
             self.tally.ended(target)
@@ -175,12 +184,18 @@ def test_work_says_how_fast_it_goes_and_how_long_it_takes_still() -> None:
     run.plan(0, piece(0, 1_000))
     run.clock = 10.0
     run.page(0, (0, 500, STORED))
-    assert run.tally.work() == Work(unit="candles", done=500, total=1_000, per_second=50.0), "nobody knows how much the other series has"
+    assert run.tally.work() == Work(unit="candles", done=500, total=1_000, per_second=50.0), (
+        "nobody knows how much the other series has"
+    )
     run.plan(1, piece(0, 1_000))
-    assert run.tally.work() == Work(unit="candles", done=500, total=2_000, per_second=50.0, seconds_left=30.0)
+    assert run.tally.work() == Work(
+        unit="candles", done=500, total=2_000, per_second=50.0, seconds_left=30.0
+    )
     run.page(0, (500, 1_000, STORED), last=True)
     run.page(1, (0, 1_000, STORED), last=True)
-    assert run.tally.work() == Work(unit="candles", done=2_000, total=2_000, per_second=200.0, seconds_left=0.0)
+    assert run.tally.work() == Work(
+        unit="candles", done=2_000, total=2_000, per_second=200.0, seconds_left=0.0
+    )
 
 
 def test_work_says_what_it_waits_for_and_until_when() -> None:
@@ -188,7 +203,10 @@ def test_work_says_what_it_waits_for_and_until_when() -> None:
     assert (tally.work().waiting_for, tally.work().waiting_until) == (None, None)
     limit = tally.work(Wait(1_800_000_000.25, Why.LIMIT))
     assert (limit.waiting_for, limit.waiting_until) == ("binance's limit", 1_800_000_000_250)
-    assert tally.work(Wait(1_800_000_000.0, Why.TOLD)).waiting_for == "binance to let requests in again"
+    assert (
+        tally.work(Wait(1_800_000_000.0, Why.TOLD)).waiting_for
+        == "binance to let requests in again"
+    )
     assert tally.work(Wait(1_800_000_000.0, Why.SILENT)).waiting_for == "binance to answer again"
 
 
@@ -196,7 +214,9 @@ plans = st.lists(st.lists(st.integers(1, 40), max_size=4), min_size=1, max_size=
 
 
 @given(plans, st.randoms(use_true_random=False), st.integers(0, 30))
-def test_however_it_goes_it_never_goes_back_and_is_whole_at_the_end_and_not_before(pieces: list[list[int]], draw: Any, closes: int) -> None:  # noqa: ANN401
+def test_however_it_goes_it_never_goes_back_and_is_whole_at_the_end_and_not_before(
+    pieces: list[list[int]], draw: Random, closes: int
+) -> None:
     """Plans, pages of their pieces in any order, holes, failures, and candles that close while it runs."""
     run = Collecting(series=len(pieces))
     percents, works = [run.percent], [run.counted]
@@ -216,13 +236,20 @@ def test_however_it_goes_it_never_goes_back_and_is_whole_at_the_end_and_not_befo
     assert run.counted[0] == run.counted[1] == sum(map(sum, pieces))
 
 
-def _plan_next(run: Collecting, number: int, pieces: Sequence[Sequence[int]], open_pieces: list[tuple[int, int, int]]) -> None:
+def _plan_next(
+    run: Collecting,
+    number: int,
+    pieces: Sequence[Sequence[int]],
+    open_pieces: list[tuple[int, int, int]],
+) -> None:
     edges = list(itertools.pairwise([0, *itertools.accumulate(pieces[number])]))
     run.plan(number, *(piece(start, end) for start, end in edges))
     open_pieces += [(number, start, end) for start, end in edges]
 
 
-def _page_next(run: Collecting, draw: Any, closes: int, open_pieces: list[tuple[int, int, int]]) -> None:  # noqa: ANN401
+def _page_next(
+    run: Collecting, draw: Random, closes: int, open_pieces: list[tuple[int, int, int]]
+) -> None:
     number, start, end = open_pieces.pop(draw.randrange(len(open_pieces)))
     until = draw.randint(start + 1, end)
     # The newest piece brings what has closed since the plan, too.
@@ -251,30 +278,53 @@ def test_how_long_it_takes_is_said_in_the_units_that_matter(seconds: float, word
 
 
 def task(**given: Any) -> dict[str, Any]:
-    return {"progress": 42, "message": "Collected data for BTC/USDT 1m (0/1)", "work": None, "waiting": None} | given
+    return {
+        "progress": 42,
+        "message": "Collected data for BTC/USDT 1m (0/1)",
+        "work": None,
+        "waiting": None,
+    } | given
 
 
 def work(**given: Any) -> dict[str, Any]:
-    return {"unit": "candles", "done": 25_200, "total": 60_000, "per_second": 1_234.56, "seconds_left": 28.2} | given
+    return {
+        "unit": "candles",
+        "done": 25_200,
+        "total": 60_000,
+        "per_second": 1_234.56,
+        "seconds_left": 28.2,
+    } | given
 
 
 def test_a_task_is_said_on_one_line() -> None:
-    assert progress_text(task(work=work()), 0) == "42 %, 25,200 of 60,000 candles, 1,235/s, 29 s left"
-    assert progress_text(task(work=work(seconds_left=None)), 0) == "42 %, 25,200 of 60,000 candles, 1,235/s"
-    assert progress_text(task(work=work(done=0, total=0)), 0) == "42 %, Collected data for BTC/USDT 1m (0/1)"
+    assert (
+        progress_text(task(work=work()), 0) == "42 %, 25,200 of 60,000 candles, 1,235/s, 29 s left"
+    )
+    assert (
+        progress_text(task(work=work(seconds_left=None)), 0)
+        == "42 %, 25,200 of 60,000 candles, 1,235/s"
+    )
+    assert (
+        progress_text(task(work=work(done=0, total=0)), 0)
+        == "42 %, Collected data for BTC/USDT 1m (0/1)"
+    )
     assert progress_text(task(message=None), 0) == "42 %"
     assert progress_text(task(message="two\nlines\x1b[2J"), 0) == "42 %, two lines [2J"
 
 
 def test_a_wait_is_counted_down_and_never_below_zero() -> None:
-    waiting = task(work=work(), waiting={"reason": "binance's limit", "until": "2026-01-15T12:01:00.500Z"})
+    waiting = task(
+        work=work(), waiting={"reason": "binance's limit", "until": "2026-01-15T12:01:00.500Z"}
+    )
     until = 1_768_478_460.5
     assert progress_text(waiting, until - 34) == "42 %, waiting 34 s for binance's limit"
     assert progress_text(waiting, until - 0.5) == "42 %, waiting 1 s for binance's limit"
     assert progress_text(waiting, until + 9) == "42 %, waiting 0 s for binance's limit"
 
 
-def test_piped_output_gets_a_line_every_30_seconds_with_the_newest_state(capsys: pytest.CaptureFixture[str]) -> None:
+def test_piped_output_gets_a_line_every_30_seconds_with_the_newest_state(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async def main(loop: VirtualLoop) -> None:
         with shown_progress() as advance:
             while loop.time() < 92:
@@ -287,7 +337,9 @@ def test_piped_output_gets_a_line_every_30_seconds_with_the_newest_state(capsys:
     assert lines[0] == "28 %, 25,200 of 60,000 candles, 1,235/s, 29 s left"
 
 
-def test_piped_output_of_a_short_collection_or_one_without_news_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_piped_output_of_a_short_collection_or_one_without_news_has_no_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async def main(_: VirtualLoop) -> None:
         with shown_progress() as advance:
             await asyncio.sleep(20)

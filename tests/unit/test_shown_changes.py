@@ -21,7 +21,9 @@ from penstock.cli.shown.sync_shown import COUNTS, verdict
         (2**53 + 1, "EUR", "90,071,992,547,409.93 EUR"),
     ],
 )
-def test_a_price_has_the_digits_of_its_currency_and_every_one_of_them(minor_units: int, currency: str, shown: str) -> None:
+def test_a_price_has_the_digits_of_its_currency_and_every_one_of_them(
+    minor_units: int, currency: str, shown: str
+) -> None:
     assert shown_price(minor_units, currency) == shown
 
 
@@ -29,37 +31,71 @@ def test_a_price_has_the_digits_of_its_currency_and_every_one_of_them(minor_unit
     ("changes", "lines"),
     [
         ({"price_cents": [199, 249]}, ["price 1.99 EUR → 2.49 EUR"]),
-        ({"price_cents": [300, 249], "price_currency": ["JPY", "EUR"]}, ["price 300 JPY → 2.49 EUR"]),
+        (
+            {"price_cents": [300, 249], "price_currency": ["JPY", "EUR"]},
+            ["price 300 JPY → 2.49 EUR"],
+        ),
         ({"price_currency": ["USD", "EUR"]}, ["price 2.49 USD → 2.49 EUR"]),
         ({"quantity": [4, 3], "bundled_quantity": [4, 3]}, ["quantity 4 → 3"]),
         ({"bundled_quantity": [4, None]}, ["bundled_quantity 4 → none"]),
         ({"tag": [None, ""]}, ['tag none → ""']),
         ({"graded": [True, None]}, ["graded yes → none"]),
         ({"graded": ["9", "PSA 9.5"]}, ['graded "9" → "PSA 9.5"']),
-        ({"properties": ['{"mtg_foil":true,"signed":false}', '{"mtg_foil":true,"signed":true}']}, ["signed no → yes"]),
         (
-            {"properties": ['{"signed":false,"mtg_foil":true,"condition":"Poor"}', '{"signed":true,"mtg_foil":false,"altered":false}']},
-            ["signed no → yes", "mtg_foil yes → no", 'condition "Poor" → none', "altered none → no"],
+            {"properties": ['{"mtg_foil":true,"signed":false}', '{"mtg_foil":true,"signed":true}']},
+            ["signed no → yes"],
+        ),
+        (
+            {
+                "properties": [
+                    '{"signed":false,"mtg_foil":true,"condition":"Poor"}',
+                    '{"signed":true,"mtg_foil":false,"altered":false}',
+                ]
+            },
+            [
+                "signed no → yes",
+                "mtg_foil yes → no",
+                'condition "Poor" → none',
+                "altered none → no",
+            ],
         ),
         ({"properties": ["{}", "not JSON"]}, ['properties "{}" → "not JSON"']),
         ({"description": ["a\x1b[2Jb\nc", "x" * 100]}, [f'description "a [2Jb c" → "{"x" * 59}…"']),
         ({}, []),
     ],
 )
-def test_changes_are_told_column_by_column(changes: dict[str, list[object]], lines: list[str]) -> None:
+def test_changes_are_told_column_by_column(
+    changes: dict[str, list[object]], lines: list[str]
+) -> None:
     assert changed_lines(changes, price_cents=249, price_currency="EUR") == lines
 
 
 def test_a_product_is_described_in_a_few_words() -> None:
-    product = {"quantity": 4, "price_cents": 199, "price_currency": "EUR", "condition": "Near Mint", "language": None, "graded": False}
+    product = {
+        "quantity": 4,
+        "price_cents": 199,
+        "price_currency": "EUR",
+        "condition": "Near Mint",
+        "language": None,
+        "graded": False,
+    }
     product |= {"foil": True, "signed": False, "altered": None}
     assert described(product) == "4 × 1.99 EUR, Near Mint, foil"
     assert described(product | {"graded": True}) == "4 × 1.99 EUR, Near Mint, graded, foil"
-    assert described(product | {"graded": "PSA 9.5"}) == "4 × 1.99 EUR, Near Mint, graded PSA 9.5, foil"
+    assert (
+        described(product | {"graded": "PSA 9.5"})
+        == "4 × 1.99 EUR, Near Mint, graded PSA 9.5, foil"
+    )
 
 
 @pytest.mark.parametrize("new", [0, 3])
 def test_a_dry_run_that_would_be_held_says_so_also_when_nothing_differs(new: int) -> None:
     counts = dict.fromkeys(COUNTS, 0) | {"new": new, "unchanged": 9}
-    sync = {"unread": None, "held": False, "dry_run": True, "suspicions": {"duplicate_id": "an id comes twice"}, "counts": counts}
+    sync = {
+        "unread": None,
+        "held": False,
+        "dry_run": True,
+        "suspicions": {"duplicate_id": "an id comes twice"},
+        "counts": counts,
+    }
     assert verdict(sync) == "a dry run, nothing was changed; it would be held: an id comes twice"

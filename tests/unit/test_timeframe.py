@@ -27,7 +27,9 @@ def ms(text: str) -> int:
 
 
 @given(timeframes, moments)
-def test_a_moment_lies_in_the_candle_that_floor_gives_and_before_the_next(timeframe: Timeframe, at: int) -> None:
+def test_a_moment_lies_in_the_candle_that_floor_gives_and_before_the_next(
+    timeframe: Timeframe, at: int
+) -> None:
     opened = timeframe.floor(at)
     assert opened <= at < timeframe.shift(opened, 1)
     assert timeframe.floor(opened) == opened
@@ -43,7 +45,9 @@ def test_the_candle_before_ends_where_this_one_begins(timeframe: Timeframe, at: 
 def test_shifts_add_up(timeframe: Timeframe, at: int, one: int, other: int) -> None:
     opened = timeframe.floor(at)
     if timeframe.longest_ms * 400 < opened:
-        assert timeframe.shift(timeframe.shift(opened, one), other) == timeframe.shift(opened, one + other)
+        assert timeframe.shift(timeframe.shift(opened, one), other) == timeframe.shift(
+            opened, one + other
+        )
 
 
 @given(timeframes, moments)
@@ -62,7 +66,9 @@ def test_weeks_begin_on_monday_at_midnight(at: int) -> None:
 
 @given(moments)
 def test_months_begin_on_their_first_day_at_midnight(at: int) -> None:
-    assert utc(Timeframe.MONTH.floor(at)) == utc(at).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    assert utc(Timeframe.MONTH.floor(at)) == utc(at).replace(
+        day=1, hour=0, minute=0, second=0, microsecond=0
+    )
 
 
 @pytest.mark.parametrize("timeframe", _FIXED)
@@ -90,7 +96,9 @@ def test_the_name_says_the_length(timeframe: Timeframe) -> None:
         (Timeframe.D1, "2024-02-28", 2, "2024-03-01"),
     ],
 )
-def test_steps_cross_the_ends_of_months_and_years(timeframe: Timeframe, opened: str, steps: int, expected: str) -> None:
+def test_steps_cross_the_ends_of_months_and_years(
+    timeframe: Timeframe, opened: str, steps: int, expected: str
+) -> None:
     assert utc(timeframe.shift(ms(opened), steps)) == utc(ms(expected))
 
 

@@ -36,29 +36,46 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def target(url: str, kind: TargetKind = TargetKind.WEBHOOK) -> Target:
-    return Target(id=1, name="mine", kind=kind, url=url, signing_key=KEY if kind is TargetKind.WEBHOOK else None)
+    return Target(
+        id=1,
+        name="mine",
+        kind=kind,
+        url=url,
+        signing_key=KEY if kind is TargetKind.WEBHOOK else None,
+    )
 
 
 async def test_a_message_is_signed_over_its_time_and_its_bytes(receiver: Receiver) -> None:
     assert await OPEN.send(target(receiver.url + "/hook?a=1"), BODY) == "it answered 200"
     (one,) = receiver.received
-    stamp, signed = (part.partition("=")[2] for part in one.headers["Penstock-Signature"].split(","))
-    assert signed == hmac.new(KEY.encode(), f"{stamp}.".encode() + one.raw, hashlib.sha256).hexdigest()
+    stamp, signed = (
+        part.partition("=")[2] for part in one.headers["Penstock-Signature"].split(",")
+    )
+    assert (
+        signed == hmac.new(KEY.encode(), f"{stamp}.".encode() + one.raw, hashlib.sha256).hexdigest()
+    )
     assert abs(int(stamp) - time.time()) < 300
     assert one.headers["Penstock-Message-Id"] == one.body["id"] == BODY["id"]
     assert one.headers["Content-Type"] == "application/json"
     assert one.body == json.loads(json.dumps(BODY))
 
 
-@pytest.mark.parametrize(("status", "error"), [(500, "it answered 500"), (404, "it answered 404"), (302, "redirects are not followed")])
-async def test_every_answer_but_a_success_is_a_failure_and_no_redirect_is_followed(receiver: Receiver, status: int, error: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(500, "it answered 500"), (404, "it answered 404"), (302, "redirects are not followed")],
+)
+async def test_every_answer_but_a_success_is_a_failure_and_no_redirect_is_followed(
+    receiver: Receiver, status: int, error: str
+) -> None:
     receiver.answers.append(status)
     with pytest.raises(UndeliveredError, match=error):
         await OPEN.send(target(receiver.url), BODY)
     assert [one.path for one in receiver.received] == ["/"]
 
 
-async def test_a_target_that_does_not_answer_is_given_up_at_the_deadline(receiver: Receiver) -> None:
+async def test_a_target_that_does_not_answer_is_given_up_at_the_deadline(
+    receiver: Receiver,
+) -> None:
     with pytest.raises(UndeliveredError, match=r"no answer within 0\.3 s"):
         await Sender(deadline_s=0.3, allow_private=True).send(target(receiver.url + "/hang"), BODY)
 
@@ -70,13 +87,17 @@ async def test_a_target_that_is_not_there_is_told_so() -> None:
         await OPEN.send(target(f"http://127.0.0.1:{port}/"), BODY)
 
 
-async def test_what_was_allowed_when_it_was_added_is_checked_again_when_it_is_sent(receiver: Receiver) -> None:
+async def test_what_was_allowed_when_it_was_added_is_checked_again_when_it_is_sent(
+    receiver: Receiver,
+) -> None:
     with pytest.raises(InvalidInputError, match="private network"):
         await Sender(deadline_s=30, allow_private=False).send(target(receiver.url), BODY)
     assert receiver.received == []
 
 
-async def test_the_name_is_looked_up_once_and_the_connection_goes_to_what_was_checked(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_name_is_looked_up_once_and_the_connection_goes_to_what_was_checked(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     loop = asyncio.get_running_loop()
     port = int(receiver.url.rpartition(":")[2])
@@ -84,7 +105,15 @@ async def test_the_name_is_looked_up_once_and_the_connection_goes_to_what_was_ch
     async def getaddrinfo(host: str, port: int, **_: object) -> list[Any]:
         # The second answer is what an attacker's name server would give after the check.
         asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1" if len(asked) == 1 else "127.0.0.2", port))]
+        return [
+            (
+                socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                ("127.0.0.1" if len(asked) == 1 else "127.0.0.2", port),
+            )
+        ]
 
     monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
     await OPEN.send(target(f"http://hooks.example:{port}/"), BODY)
@@ -114,13 +143,20 @@ def _without_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_apprise_an_address_for_it_is_refused_with_the_way_out() -> None:
     with pytest.raises(InvalidInputError) as refused:
         await OPEN.address("ntfy://topic")
-    assert str(refused.value) == "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+    assert (
+        str(refused.value)
+        == "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+    )
 
 
 @pytest.mark.usefixtures("_without_apprise")
-async def test_without_apprise_a_target_from_before_says_so_and_webhooks_work(receiver: Receiver) -> None:
+async def test_without_apprise_a_target_from_before_says_so_and_webhooks_work(
+    receiver: Receiver,
+) -> None:
     with pytest.raises(InvalidInputError, match="only webhooks work without Apprise"):
-        await OPEN.send(target(receiver.url.replace("http://", "json://"), TargetKind.APPRISE), BODY)
+        await OPEN.send(
+            target(receiver.url.replace("http://", "json://"), TargetKind.APPRISE), BODY
+        )
     address = await OPEN.address(receiver.url)
     assert await OPEN.send(target(address.url), BODY) == "it answered 200"
 

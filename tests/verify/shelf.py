@@ -35,12 +35,22 @@ def minutes(count: int, *, first: int = ORIGIN, seed: int = 7) -> list[Candle]:
     chosen, rows, price = random.Random(seed), [], 6_000_000
     for opens in range(first, first + count * MINUTE, MINUTE):
         last, price = price, max(2, price + chosen.randint(-900, 900) * chosen.randint(0, 1))
-        high, low = max(last, price) + chosen.randint(0, 50), min(last, price) - chosen.choice([0, 0, 1])
+        high, low = (
+            max(last, price) + chosen.randint(0, 50),
+            min(last, price) - chosen.choice([0, 0, 1]),
+        )
         prices = {"open": last, "high": high, "low": low, "close": price}
         amounts = {name: chosen.choice([0, chosen.randrange(10**12)]) for name in _AMOUNTS}
         texts = {name: f"{value // 100}.{value % 100:02d}000000" for name, value in prices.items()}
         texts |= {name: f"{value // 10**8}.{value % 10**8:08d}" for name, value in amounts.items()}
-        rows.append(Candle(open_time=opens, close_time=opens + MINUTE - 1, trades=chosen.randrange(900), **texts))
+        rows.append(
+            Candle(
+                open_time=opens,
+                close_time=opens + MINUTE - 1,
+                trades=chosen.randrange(900),
+                **texts,
+            )
+        )
     return rows
 
 
@@ -58,7 +68,10 @@ def longer(rows: Sequence[Candle], step: Timeframe) -> list[Candle]:
             low=min((part.low for part in parts), key=Decimal),
             close=parts[-1].close,
             trades=sum(part.trades or 0 for part in parts),
-            **{name: f"{sum(Decimal(getattr(part, name)) for part in parts):f}" for name in _AMOUNTS},
+            **{
+                name: f"{sum(Decimal(getattr(part, name)) for part in parts):f}"
+                for name in _AMOUNTS
+            },
         )
         for opens, parts in made.items()
     ]
@@ -76,7 +89,9 @@ class Shelf(ListedSource):
 
     def change(self, step: Timeframe, opens: int, **given: Any) -> None:
         """Let the exchange have other values in a candle from now on."""
-        self.of[step] = [replace_candle(row, **given) if row.open_time == opens else row for row in self.of[step]]
+        self.of[step] = [
+            replace_candle(row, **given) if row.open_time == opens else row for row in self.of[step]
+        ]
 
 
 def replace_candle(row: Candle, **given: Any) -> Candle:
@@ -92,9 +107,13 @@ class Stocked:
 
     async def collect(self, *steps: Timeframe, **wish: Any) -> None:
         run = await self.store.run()
-        collection = Collection(self.shelf, self.store.store, self.store.context(run), CollectOptions(flush_s=0.0))
+        collection = Collection(
+            self.shelf, self.store.store, self.store.context(run), CollectOptions(flush_s=0.0)
+        )
         keys = [SeriesKey(instrument(), step) for step in steps or STEPS]
-        await collection.collect(CollectRequest(series=keys, wish=Wish(**({"since": ORIGIN} | wish))))
+        await collection.collect(
+            CollectRequest(series=keys, wish=Wish(**({"since": ORIGIN} | wish)))
+        )
         await self.store.finish(run)
 
     async def verify(self, **order: Any) -> dict[str, Any]:
@@ -104,7 +123,9 @@ class Stocked:
             return self.shelf
 
         checks = checks_of(self.store.database.url.get_backend_name())
-        runs = VerifyRuns(source_of, self.store.database, self.store.store, checks, CollectOptions(flush_s=0.0))
+        runs = VerifyRuns(
+            source_of, self.store.database, self.store.store, checks, CollectOptions(flush_s=0.0)
+        )
         run = await self.store.ledger.start(await runs.submission(VerifyOrder(**order)))
         result = await runs.work(self.store.context(run))
         await self.store.finish(run)
@@ -114,7 +135,10 @@ class Stocked:
         """Change what is stored behind the back of the program; times are written @name."""
         for name in [word for word in values if statement.count(f"@{word}")]:
             sqlite = self.store.database.file is not None
-            statement = statement.replace(f"@{name}", f":{name}" if sqlite else f"to_timestamp(CAST(:{name} AS bigint) / 1000.0)")
+            statement = statement.replace(
+                f"@{name}",
+                f":{name}" if sqlite else f"to_timestamp(CAST(:{name} AS bigint) / 1000.0)",
+            )
         await self.store.change(statement, **values)
 
     async def series_id(self, step: Timeframe = Timeframe.M1) -> int:
@@ -130,7 +154,9 @@ def history(count: int, steps: Sequence[Timeframe], gap: range) -> Mapping[Timef
 
 
 @contextlib.asynccontextmanager
-async def stocked(url: str, *, count: int = 1_500, steps: Sequence[Timeframe] = STEPS, gap: range = range(0)) -> AsyncIterator[Stocked]:
+async def stocked(
+    url: str, *, count: int = 1_500, steps: Sequence[Timeframe] = STEPS, gap: range = range(0)
+) -> AsyncIterator[Stocked]:
     """Minutes from ORIGIN on and what they make, but for those whose place is in `gap`; the exchange's clock stands 30 s behind the last."""
     now = ORIGIN + count * MINUTE + MINUTE // 2
     async with holding(url, dict(history(count, tuple(steps), gap)), now) as one:

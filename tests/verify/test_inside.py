@@ -37,7 +37,9 @@ async def test_what_was_collected_is_whole(database_url: str) -> None:
         assert report["candles"] == await one.store.value("SELECT count(*) FROM candle")
 
 
-async def test_a_report_names_where_the_first_candle_opens_and_the_last_ends(database_url: str) -> None:
+async def test_a_report_names_where_the_first_candle_opens_and_the_last_ends(
+    database_url: str,
+) -> None:
     async with stocked(database_url) as one:
         for series in (await one.verify())["reports"]:
             step = Timeframe(series["timeframe"])
@@ -57,7 +59,10 @@ def hours_off_the_grid() -> list[Candle]:
     moved = [ORIGIN + (33 + place) * hour + late for place in range(40)]
     back = [ORIGIN + (73 + place) * hour for place in range(30)]
     rows = [candle(at, close_time=at + hour - 1) for at in (*opens, *moved, *back)]
-    return [replace_candle(row, close_time=back[0] + 999) if row.open_time == moved[-1] else row for row in rows]
+    return [
+        replace_candle(row, close_time=back[0] + 999) if row.open_time == moved[-1] else row
+        for row in rows
+    ]
 
 
 def triple_days() -> list[Candle]:
@@ -66,8 +71,14 @@ def triple_days() -> list[Candle]:
     return [candle(at, close_time=at + step - 1) for at in range(first, first + 40 * step, step)]
 
 
-@pytest.mark.parametrize(("step", "rows"), [(H1, hours_off_the_grid()), (Timeframe.D3, triple_days())], ids=["hours", "3d"])
-async def test_candles_that_the_exchange_itself_put_off_the_grid_are_no_fault(database_url: str, step: Timeframe, rows: list[Candle]) -> None:
+@pytest.mark.parametrize(
+    ("step", "rows"),
+    [(H1, hours_off_the_grid()), (Timeframe.D3, triple_days())],
+    ids=["hours", "3d"],
+)
+async def test_candles_that_the_exchange_itself_put_off_the_grid_are_no_fault(
+    database_url: str, step: Timeframe, rows: list[Candle]
+) -> None:
     async with holding(database_url, {step: rows}, rows[-1].open_time + MINUTE) as one:
         report = await one.verify(against="rest")
         assert (found(report), report["failures"], report["candles"]) == ([], {}, len(rows))
@@ -78,18 +89,46 @@ PLACE = ORIGIN + 605 * MINUTE
 ROW = "series_id = :series AND open_time = @at"
 PLANTS: dict[str, tuple[Timeframe, str, list[tuple[str, str, int, int]]]] = {
     "a row deleted": (M1, f"DELETE FROM candle WHERE {ROW}", [("1m", "missing", PLACE, 1)]),
-    "rows deleted": (M1, "DELETE FROM candle WHERE series_id = :series AND open_time >= @at AND open_time < @later", [("1m", "missing", PLACE, 60)]),
-    "a row moved off the grid": (M1, f"UPDATE candle SET open_time = @off WHERE {ROW}", [("1m", "missing", PLACE, 1)]),
-    "high below open": (M1, f"UPDATE candle SET high = '1.00000000' WHERE {ROW}", [("1m", "impossible", PLACE, 1), ("5m", "sums", PLACE, 1)]),
-    "low above close": (H1, "UPDATE candle SET low = high, close = '1.5' WHERE series_id = :series AND open_time = @hour", []),
+    "rows deleted": (
+        M1,
+        "DELETE FROM candle WHERE series_id = :series AND open_time >= @at AND open_time < @later",
+        [("1m", "missing", PLACE, 60)],
+    ),
+    "a row moved off the grid": (
+        M1,
+        f"UPDATE candle SET open_time = @off WHERE {ROW}",
+        [("1m", "missing", PLACE, 1)],
+    ),
+    "high below open": (
+        M1,
+        f"UPDATE candle SET high = '1.00000000' WHERE {ROW}",
+        [("1m", "impossible", PLACE, 1), ("5m", "sums", PLACE, 1)],
+    ),
+    "low above close": (
+        H1,
+        "UPDATE candle SET low = high, close = '1.5' WHERE series_id = :series AND open_time = @hour",
+        [],
+    ),
     "a negative volume": (
         M5,
         f"UPDATE candle SET taker_base = '-1.00000000' WHERE {ROW}",
         [("5m", "impossible", PLACE, 1), ("5m", "sums", PLACE, 1)],
     ),
-    "another volume": (M5, f"UPDATE candle SET volume = '0.00000001' WHERE {ROW}", [("5m", "sums", PLACE, 1)]),
-    "one trade more": (M5, f"UPDATE candle SET trades = trades + 1 WHERE {ROW}", [("5m", "sums", PLACE, 1)]),
-    "a row open again": (M1, f"UPDATE candle SET closed = (1 = 0) WHERE {ROW}", [("1m", "not_final", PLACE, 1)]),
+    "another volume": (
+        M5,
+        f"UPDATE candle SET volume = '0.00000001' WHERE {ROW}",
+        [("5m", "sums", PLACE, 1)],
+    ),
+    "one trade more": (
+        M5,
+        f"UPDATE candle SET trades = trades + 1 WHERE {ROW}",
+        [("5m", "sums", PLACE, 1)],
+    ),
+    "a row open again": (
+        M1,
+        f"UPDATE candle SET closed = (1 = 0) WHERE {ROW}",
+        [("1m", "not_final", PLACE, 1)],
+    ),
     "a span cut": (
         M1,
         "UPDATE coverage SET end_time = @at WHERE series_id = :series AND state = 'stored' AND start_time <= @at",
@@ -104,7 +143,12 @@ PLANTS["low above close"] = (
 
 async def planted(one: Stocked, name: str) -> None:
     step, statement, _ = PLANTS[name]
-    times = {"at": PLACE, "off": PLACE + 17_000, "later": PLACE + 60 * MINUTE, "hour": ORIGIN + 600 * MINUTE}
+    times = {
+        "at": PLACE,
+        "off": PLACE + 17_000,
+        "later": PLACE + 60 * MINUTE,
+        "hour": ORIGIN + 600 * MINUTE,
+    }
     used = {word: value for word, value in times.items() if f"@{word}" in statement}
     await one.plant(statement, series=await one.series_id(step), **used)
 

@@ -34,7 +34,9 @@ async def test_all_of_it_is_what_the_exchange_has(database_url: str) -> None:
         assert report["compared"] == closed
 
 
-async def test_a_value_that_differs_is_told_and_mended_with_a_restatement(database_url: str) -> None:
+async def test_a_value_that_differs_is_told_and_mended_with_a_restatement(
+    database_url: str,
+) -> None:
     async with stocked(database_url) as one:
         old = next(row for row in one.shelf.of[M5] if row.open_time == PLACE)
         one.shelf.change(M5, PLACE, volume="77.5")
@@ -60,7 +62,9 @@ async def test_repair_mends_what_was_planted(database_url: str, name: str) -> No
         assert (found(report), report["mended"] > 0) == ([], True)
         assert found(await one.verify()) == []
         after = await one.store.table()
-        assert [{**row, "closed": bool(row["closed"])} for row in after] == [{**row, "closed": bool(row["closed"])} for row in before]
+        assert [{**row, "closed": bool(row["closed"])} for row in after] == [
+            {**row, "closed": bool(row["closed"])} for row in before
+        ]
 
 
 async def test_repair_deletes_no_row(database_url: str) -> None:
@@ -80,7 +84,9 @@ async def test_sums_that_the_exchange_itself_gives_are_no_fault(database_url: st
         assert found(await one.verify()) == [("5m", "sums", PLACE, 1)]
         asked = await one.verify(against="rest")
         assert (asked["wrong"], standing(asked, "told")) == (0, [("5m", "sums", PLACE)])
-        assert await one.store.value("SELECT count(*) FROM candle WHERE closed") == asked["compared"]
+        assert (
+            await one.store.value("SELECT count(*) FROM candle WHERE closed") == asked["compared"]
+        )
 
 
 async def test_rows_that_one_side_does_not_have(database_url: str) -> None:
@@ -88,12 +94,18 @@ async def test_rows_that_one_side_does_not_have(database_url: str) -> None:
         at, here = PLACE, PLACE + 30 * MINUTE
         one.shelf.of[M1] = [row for row in one.shelf.of[M1] if row.open_time != at]
         series = await one.series_id()
-        await one.plant("DELETE FROM candle WHERE series_id = :series AND open_time = @at", series=series, at=here)
+        await one.plant(
+            "DELETE FROM candle WHERE series_id = :series AND open_time = @at",
+            series=series,
+            at=here,
+        )
         report = await one.verify(timeframes=["1m"], against="rest")
         assert sorted(found(report)) == [("1m", "missing", here, 1), ("1m", "missing_there", at, 1)]
 
 
-async def test_a_row_that_nobody_had_asked_for_is_missing_here_and_stored_by_a_repair(database_url: str) -> None:
+async def test_a_row_that_nobody_had_asked_for_is_missing_here_and_stored_by_a_repair(
+    database_url: str,
+) -> None:
     gap = range(700, 760)
     async with stocked(database_url, gap=gap) as one:
         one.shelf.of[M1] = list(history(1_500, STEPS, range(0))[M1])
@@ -103,7 +115,9 @@ async def test_a_row_that_nobody_had_asked_for_is_missing_here_and_stored_by_a_r
         assert (mended["wrong"], mended["mended"]) == (0, 60)
 
 
-async def test_one_answer_without_a_row_does_not_say_that_it_is_missing_there(sqlite_database: str) -> None:
+async def test_one_answer_without_a_row_does_not_say_that_it_is_missing_there(
+    sqlite_database: str,
+) -> None:
     async with stocked(sqlite_database) as one:
         asked: list[PageRequest] = []
 
@@ -133,7 +147,9 @@ async def test_a_span_of_which_the_exchange_has_nothing_becomes_a_gap(database_u
         report = await one.verify(timeframes=["1m"], repair=True)
         assert (found(report), report["mended"]) == ([], 60)
         gaps = [span for span in await one.store.spans() if span.state == "unconfirmed"]
-        assert [(span.start, span.end) for span in gaps] == [(ORIGIN + 700 * MINUTE, ORIGIN + 760 * MINUTE)]
+        assert [(span.start, span.end) for span in gaps] == [
+            (ORIGIN + 700 * MINUTE, ORIGIN + 760 * MINUTE)
+        ]
 
 
 async def test_a_sample_is_drawn_again_by_its_seed(sqlite_database: str) -> None:
@@ -149,13 +165,20 @@ async def test_a_sample_is_drawn_again_by_its_seed(sqlite_database: str) -> None
         assert asked[0] == asked[1] != asked[2]
 
 
-async def test_an_exchange_that_does_not_answer_fails_what_it_was_asked_for_and_nothing_else(sqlite_database: str) -> None:
+async def test_an_exchange_that_does_not_answer_fails_what_it_was_asked_for_and_nothing_else(
+    sqlite_database: str,
+) -> None:
     async with stocked(sqlite_database) as one:
         await planted(one, "another volume")
         one.shelf.fails_from = 0
         report = await one.verify(against="rest")
         assert found(report) == [("5m", "sums", PLACE, 1)]
-        assert set(report["failures"]) == {"BTC/USDT 1m", "BTC/USDT 5m", "BTC/USDT 1h", "BTC/USDT 1d"}
+        assert set(report["failures"]) == {
+            "BTC/USDT 1m",
+            "BTC/USDT 5m",
+            "BTC/USDT 1h",
+            "BTC/USDT 1d",
+        }
 
 
 @pytest.mark.parametrize(
@@ -169,7 +192,9 @@ async def test_an_exchange_that_does_not_answer_fails_what_it_was_asked_for_and_
         ({"symbols": ["BTCUSTD"]}, "symbols"),
     ],
 )
-async def test_bad_input_is_refused_in_one_sentence_that_names_the_field(sqlite_database: str, order: dict[str, Any], field: str) -> None:
+async def test_bad_input_is_refused_in_one_sentence_that_names_the_field(
+    sqlite_database: str, order: dict[str, Any], field: str
+) -> None:
     async with stocked(sqlite_database, steps=(Timeframe.D1,)) as one:
         with pytest.raises(InvalidInputError) as refused:
             await one.verify(**order)

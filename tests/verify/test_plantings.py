@@ -41,7 +41,11 @@ async def one_fault(store: Stocked, chosen: random.Random) -> tuple[str, Timefra
     kind = chosen.choice([*_ANYWHERE, *_IN_A_WHOLE_SET])
     step = chosen.choice(STEPS if kind in _ANYWHERE and kind != "outside" else _NUMBERED)
     # The last day is not whole, so what lies in it need not add up to anything.
-    last = COUNT * MINUTE // step.longest_ms if kind in _ANYWHERE and kind != "outside" else Timeframe.D1.longest_ms // step.longest_ms
+    last = (
+        COUNT * MINUTE // step.longest_ms
+        if kind in _ANYWHERE and kind != "outside"
+        else Timeframe.D1.longest_ms // step.longest_ms
+    )
     opens = ORIGIN + chosen.randrange(last) * step.longest_ms
     times = {"at": opens, "next": opens + step.longest_ms, "late": opens + step.longest_ms + 1}
     statement = (_ANYWHERE | _IN_A_WHOLE_SET)[kind]
@@ -51,7 +55,9 @@ async def one_fault(store: Stocked, chosen: random.Random) -> tuple[str, Timefra
 
 
 @pytest.mark.faults
-async def test_every_planted_fault_is_found_and_mended(database_url: str, trials: Trials, say: Say) -> None:
+async def test_every_planted_fault_is_found_and_mended(
+    database_url: str, trials: Trials, say: Say
+) -> None:
     n, looked = trials.of(6, 60), 0
     async with stocked(database_url, count=COUNT) as store:
         whole = await store.store.table()
@@ -60,10 +66,17 @@ async def test_every_planted_fault_is_found_and_mended(database_url: str, trials
             planted = [await one_fault(store, chosen) for _ in range(chosen.randint(1, 3))]
             wrong = found(await store.verify())
             for kind, step, opens in planted:
-                places = [at <= opens + step.longest_ms and at + Timeframe.D1.longest_ms > opens for _, _, at, _ in wrong]
-                assert any(places), f"seed {trials.seed + number}: {kind} in {step} at {opens} of {planted} was not found: {wrong}"
+                places = [
+                    at <= opens + step.longest_ms and at + Timeframe.D1.longest_ms > opens
+                    for _, _, at, _ in wrong
+                ]
+                assert any(places), (
+                    f"seed {trials.seed + number}: {kind} in {step} at {opens} of {planted} was not found: {wrong}"
+                )
             looked += len(planted)
             await store.verify(against="rest", repair=True)
             again = await store.verify(against="rest")
-            assert (found(again), await store.store.table()) == ([], whole), f"seed {trials.seed + number}: {planted}"
+            assert (found(again), await store.store.table()) == ([], whole), (
+                f"seed {trials.seed + number}: {planted}"
+            )
     say(f"n={n} databases from seed {trials.seed} on, {looked} faults")

@@ -79,7 +79,9 @@ def advance(before: Alert | None, finding: Finding | None, now: int, policy: Pol
         return None
     if finding is not None and finding.level is Level.BETWEEN:
         return Step(replace(before, seen_at=now), tell=False)
-    return _resolve(before, finding, now, policy) if now - before.seen_at >= policy.settle_ms else None
+    return (
+        _resolve(before, finding, now, policy) if now - before.seen_at >= policy.settle_ms else None
+    )
 
 
 def _fire(before: Alert | None, finding: Finding, now: int, policy: Policy) -> Step:
@@ -119,13 +121,21 @@ def message_body(told: Sequence[Alert], now: int) -> dict[str, object]:
 
 def trial_body(now: int) -> dict[str, object]:
     """The message that says that messages arrive."""
-    return {"id": str(uuid.uuid4()), "at": iso(now), "title": "Penstock: this is a test", "alerts": [], "more": 0}
+    return {
+        "id": str(uuid.uuid4()),
+        "at": iso(now),
+        "title": "Penstock: this is a test",
+        "alerts": [],
+        "more": 0,
+    }
 
 
 def plain_text(body: Mapping[str, object]) -> str:
     """A message for people: a line for each alert."""
     alerts = body["alerts"]
-    lines = [f"{one['state']}: {one['message']}" for one in alerts] if isinstance(alerts, list) else []
+    lines = (
+        [f"{one['state']}: {one['message']}" for one in alerts] if isinstance(alerts, list) else []
+    )
     if body["more"]:
         lines.append(f"… and {body['more']} more")
     return "\n".join(lines) or str(body["title"])
@@ -206,7 +216,14 @@ class TargetStore(Protocol):
     async def add(self, name: str, address: Address) -> TargetRow:
         """A new target, enabled."""
 
-    async def change(self, target_id: int, *, name: str | None = None, address: Address | None = None, enabled: bool | None = None) -> TargetRow:
+    async def change(
+        self,
+        target_id: int,
+        *,
+        name: str | None = None,
+        address: Address | None = None,
+        enabled: bool | None = None,
+    ) -> TargetRow:
         """Change what is given."""
 
     async def remove(self, target_id: int) -> None:

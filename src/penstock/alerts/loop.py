@@ -48,7 +48,9 @@ class Alerting:
         try:
             while True:
                 self._wake.clear()
-                for message in await self._tried("alert messages cannot be taken", self._book.take) or ():
+                for message in (
+                    await self._tried("alert messages cannot be taken", self._book.take) or ()
+                ):
                     self._start(message)
                 # Not wait_for: before Python 3.12 that forgets a cancellation which comes together with the event.
                 with contextlib.suppress(TimeoutError):
@@ -83,7 +85,9 @@ class Alerting:
         if error is None:
             await self._tried("what was sent cannot be recorded", lambda: self._book.sent(message))
         else:
-            await self._tried("what was sent cannot be recorded", lambda: self._book.failed(message, error))
+            await self._tried(
+                "what was sent cannot be recorded", lambda: self._book.failed(message, error)
+            )
 
     async def _delivered(self, message: Outgoing) -> str | None:
         """Why it has not arrived, None if it has."""
@@ -100,7 +104,9 @@ class Alerting:
         try:
             result = await work()
         except Exception as error:  # noqa: BLE001 - as said
-            self._note(complaint, str(error), unexpected=not isinstance(error, StoreUnavailableError))
+            self._note(
+                complaint, str(error), unexpected=not isinstance(error, StoreUnavailableError)
+            )
             return None
         self._note(complaint, None)
         return result

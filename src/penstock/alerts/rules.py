@@ -153,13 +153,21 @@ class Rules:
 
     def findings(self, facts: Facts) -> dict[tuple[str, str], Finding]:
         """One for each rule with a number, and one for each subject that is bad."""
-        found = [Finding(one.rule, ALL, one.level, one.message) for one in rates(facts, self._limits)]
-        found += [Finding(name, one.subject, Level.BAD, one.message) for name in self.subjects for one in facts.bad.get(name, ())]
+        found = [
+            Finding(one.rule, ALL, one.level, one.message) for one in rates(facts, self._limits)
+        ]
+        found += [
+            Finding(name, one.subject, Level.BAD, one.message)
+            for name in self.subjects
+            for one in facts.bad.get(name, ())
+        ]
         return {(one.rule, one.subject): one for one in found}
 
     def measures(self, facts: Facts) -> list[Measure]:
         """Every rule in numbers; of a rule over subjects the number of bad ones."""
-        counts = [_count(rule, len(facts.bad.get(name, ()))) for name, rule in self.subjects.items()]
+        counts = [
+            _count(rule, len(facts.bad.get(name, ()))) for name, rule in self.subjects.items()
+        ]
         return [*rates(facts, self._limits), *counts]
 
     def recovered(self, name: str, subject: str) -> str:
@@ -208,7 +216,10 @@ def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
 def _judged(executions: int, limits: Limits) -> tuple[bool, str]:
     """Whether there are enough, and how many there are in words."""
     judged = executions >= max(1, limits.executions)
-    return judged, f"{'of' if judged else 'only'} {executions} executions in 24 hours{'' if judged else f', judged from {limits.executions} on'}"
+    return (
+        judged,
+        f"{'of' if judged else 'only'} {executions} executions in 24 hours{'' if judged else f', judged from {limits.executions} on'}",
+    )
 
 
 def _of(value: float | None, what: str, of_day: str, threshold: float) -> str:
@@ -226,12 +237,21 @@ def _fall(facts: Facts, limits: Limits) -> Measure:
         threshold=limits.records_fall,
         ideal=0,
         unit="percent",
-        message=compared if value is None else f"{compared}: {value:.0f} % fewer (threshold {limits.records_fall:g})",
+        message=compared
+        if value is None
+        else f"{compared}: {value:.0f} % fewer (threshold {limits.records_fall:g})",
     )
 
 
 def _count(rule: SubjectRule, value: int) -> Measure:
-    return Measure(rule=rule.name, value=value, threshold=0, ideal=0, unit="count", message=f"{value} {rule.counted}")
+    return Measure(
+        rule=rule.name,
+        value=value,
+        threshold=0,
+        ideal=0,
+        unit="count",
+        message=f"{value} {rule.counted}",
+    )
 
 
 def duration(seconds: float) -> str:

@@ -35,14 +35,25 @@ alert = Table(
 )
 
 # One row: when some process last looked. Who moves it on, by a conditional update, is the one who looks.
-alert_look = Table("alert_look", metadata, Column("id", Integer, primary_key=True), Column("looked_at", Timestamp, nullable=False))
+alert_look = Table(
+    "alert_look",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("looked_at", Timestamp, nullable=False),
+)
 
 # What is to be sent, written with the change of state that it tells of.
 alert_message = Table(
     "alert_message",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("target_id", Integer, ForeignKey("alert_target.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "target_id",
+        Integer,
+        ForeignKey("alert_target.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
     Column("body", Json, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("created_at", Timestamp, nullable=False),

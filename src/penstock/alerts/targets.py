@@ -41,7 +41,14 @@ class AlertTargets:
         address = await self._notifier.address(url, signing_key)
         return Kept(await self._store.add(name, address), address.signing_key)
 
-    async def change(self, target_id: int, *, name: str | None = None, url: str | None = None, enabled: bool | None = None) -> Kept:
+    async def change(
+        self,
+        target_id: int,
+        *,
+        name: str | None = None,
+        url: str | None = None,
+        enabled: bool | None = None,
+    ) -> Kept:
         """Change what is given; another address is signed with a new key. Errors as for `add`, and NotFoundError."""
         address = None if url is None else await self._notifier.address(url)
         changed = await self._store.change(target_id, name=name, address=address, enabled=enabled)
@@ -55,6 +62,9 @@ class AlertTargets:
         """Send a trial message now; NotFoundError."""
         target = await self._store.in_the_clear(target_id)
         try:
-            return Trial(delivered=True, detail=await self._notifier.send(target, trial_body(int(time.time() * 1000))))
+            return Trial(
+                delivered=True,
+                detail=await self._notifier.send(target, trial_body(int(time.time() * 1000))),
+            )
         except PenstockError as error:
             return Trial(delivered=False, detail=str(error))

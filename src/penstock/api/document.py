@@ -21,7 +21,9 @@ def described(api: FastAPI) -> Callable[[], dict[str, Any]]:
     def openapi() -> dict[str, Any]:
         document = make()
         description = "`penstock token create` makes one; without any token yet, requests of the service's own machine need none"
-        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": description}}
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": description}
+        }
         for path, methods in document["paths"].items():
             for method, route in methods.items():
                 scope = needed(method.upper(), path)

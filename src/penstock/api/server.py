@@ -42,13 +42,22 @@ def guarded(api: FastAPI) -> Guard:
     """The API behind its guard, which also sees what no route answers."""
     state: State = api.state.penstock
     settings = state.app.settings
-    return Guard(api, Hosts(settings.host, settings.allowed_hosts), state.known, requests_per_minute=settings.requests_per_minute)
+    return Guard(
+        api,
+        Hosts(settings.host, settings.allowed_hosts),
+        state.known,
+        requests_per_minute=settings.requests_per_minute,
+    )
 
 
 async def refuse_open_door(settings: Settings) -> None:
     """InvalidInputError when others could reach the service and there is no token that works: nobody could get in, and nobody should without one."""
     host = settings.host
-    if not is_loopback(host) and settings.admin_token is None and not await _any_token_works(settings):
+    if (
+        not is_loopback(host)
+        and settings.admin_token is None
+        and not await _any_token_works(settings)
+    ):
         message = (
             f"host: {host} can be reached from other machines, and there is no token that works; "
             "make one with `penstock token create --name me --scope admin`, or set PENSTOCK_ADMIN_TOKEN"
@@ -118,7 +127,9 @@ class _Server(uvicorn.Server):
 def _bound(host: str, port: int) -> socket.socket:
     """Bound here and not by the server, whose way of saying that a port is taken is to end the process."""
     try:
-        bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        bound = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
         # Connections inherit it. Without it the second part of an answer waits 40 ms for the receipt of the first one.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:

@@ -59,7 +59,9 @@ async def _receive(request: Request, file: BinaryIO) -> None:
                     waiting = bytearray()
             await asyncio.to_thread(file.write, waiting)
     except TimeoutError:
-        message = f"body: it has not come to its end within {_DEADLINE_S:g} s; send it faster, or less"
+        message = (
+            f"body: it has not come to its end within {_DEADLINE_S:g} s; send it faster, or less"
+        )
         raise TooLargeError(message) from None
     except ClientDisconnect:
         # Nobody hears this: the client is gone, or the guard answers that the body is too large.

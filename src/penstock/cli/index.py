@@ -26,37 +26,83 @@ class Listed(NamedTuple):
 # tests/house/test_commands.py compares the lines with what the commands say of themselves.
 PANELS: Mapping[str, Sequence[Listed]] = {
     "Try it out": (
-        Listed("demo", "service.demo", "Collect candles and a seller's inventory from the simulator, then serve them."),
         Listed(
-            "simulate", "service.simulate", "Answer as Binance and CardTrader do, until Ctrl-C: generated or recorded data, with faults on demand."
+            "demo",
+            "service.demo",
+            "Collect candles and a seller's inventory from the simulator, then serve them.",
+        ),
+        Listed(
+            "simulate",
+            "service.simulate",
+            "Answer as Binance and CardTrader do, until Ctrl-C: generated or recorded data, with faults on demand.",
         ),
     ),
     "Candles": (
         Listed("collect", "market.collect", "Collect candles: what is not stored yet, up to now."),
         Listed("candles", "market.candles", "Show stored candles of a series, the newest last."),
-        Listed("series", "market.coverage", "List what is collected: from when to when, and how complete."),
-        Listed("coverage", "market.coverage", "Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."),
+        Listed(
+            "series",
+            "market.coverage",
+            "List what is collected: from when to when, and how complete.",
+        ),
+        Listed(
+            "coverage",
+            "market.coverage",
+            "Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for.",
+        ),
         Listed("gaps", "market.coverage", "List what is missing, with the reason."),
-        Listed("verify", "market.verify", "Prove that what is stored is whole; ends with 9 when it is not."),
-        Listed("apply", "apply", "Make the configs be as a file says, all of them or none; a second time it changes nothing."),
-        Listed("schedules", "schedules", "List what runs by itself, also what Penstock makes by itself, and when it runs next."),
-        Listed("config", "config", "What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger."),
+        Listed(
+            "verify",
+            "market.verify",
+            "Prove that what is stored is whole; ends with 9 when it is not.",
+        ),
+        Listed(
+            "apply",
+            "apply",
+            "Make the configs be as a file says, all of them or none; a second time it changes nothing.",
+        ),
+        Listed(
+            "schedules",
+            "schedules",
+            "List what runs by itself, also what Penstock makes by itself, and when it runs next.",
+        ),
+        Listed(
+            "config",
+            "config",
+            "What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger.",
+        ),
     ),
     "A seller's inventory": (
         Listed("sync", "inventory.sync", "Bring a seller's inventory in step with CardTrader."),
         Listed("diff", "inventory.decide", "Show what a held sync, or a dry run, would change."),
         Listed("approve", "inventory.decide", "Publish exactly what `penstock diff` shows."),
-        Listed("reject", "inventory.decide", "Drop what `penstock diff` shows; nothing is published."),
+        Listed(
+            "reject", "inventory.decide", "Drop what `penstock diff` shows; nothing is published."
+        ),
         Listed("products", "inventory.products", "Show published products by name."),
         Listed("history", "inventory.products", "Show what syncs have changed of a product."),
-        Listed("unmapped", "inventory.catalog", "Show blueprints that are not in your list of cards."),
+        Listed(
+            "unmapped", "inventory.catalog", "Show blueprints that are not in your list of cards."
+        ),
         Listed("accounts", "inventory.accounts", "CardTrader sellers: list, add, edit, remove."),
         Listed("catalog", "inventory.catalog", "Your own list of cards: upload."),
     ),
     "Service": (
-        Listed("serve", "service.serve", "Serve the API, collect on schedule and on demand, until Ctrl-C."),
-        Listed("worker", "service.worker", "Work on queued runs until Ctrl-C; any number of workers share one PostgreSQL."),
-        Listed("watch", "watch", "Follow a task, or all of them, while they run; ends with 3 when the task failed or was cancelled."),
+        Listed(
+            "serve",
+            "service.serve",
+            "Serve the API, collect on schedule and on demand, until Ctrl-C.",
+        ),
+        Listed(
+            "worker",
+            "service.worker",
+            "Work on queued runs until Ctrl-C; any number of workers share one PostgreSQL.",
+        ),
+        Listed(
+            "watch",
+            "watch",
+            "Follow a task, or all of them, while they run; ends with 3 when the task failed or was cancelled.",
+        ),
         Listed("tasks", "watch", "List the tasks that are active, or ended a short while ago."),
         Listed("cancel", "watch", "Cancel a task; whole pages that it has written stay."),
         Listed("alerts", "alerts", "List what fires, and what was resolved in the last week."),
@@ -64,8 +110,16 @@ PANELS: Mapping[str, Sequence[Listed]] = {
         Listed("token", "token", "Make, list and revoke the tokens that let others in."),
     ),
     "Upkeep": (
-        Listed("doctor", "service.doctor", "Check the database, its secrets and the exchange; ends with 1 when one of them cannot be used."),
-        Listed("migrate", "service.migrate", "Bring the database to the present schema; every writing command does it by itself."),
+        Listed(
+            "doctor",
+            "service.doctor",
+            "Check the database, its secrets and the exchange; ends with 1 when one of them cannot be used.",
+        ),
+        Listed(
+            "migrate",
+            "service.migrate",
+            "Bring the database to the present schema; every writing command does it by itself.",
+        ),
         Listed(
             "rotate-key",
             "service.rotate_key",
@@ -79,7 +133,9 @@ class Commands(TyperGroup):
     """All of them, by name."""
 
     def __init__(self, **attributes: Any) -> None:
-        found = [Command(listed, panel) for panel, all_listed in PANELS.items() for listed in all_listed]
+        found = [
+            Command(listed, panel) for panel, all_listed in PANELS.items() for listed in all_listed
+        ]
         super().__init__(**attributes | {"commands": found})
 
 
@@ -101,7 +157,8 @@ class Command(TyperCommand):
 def loaded(listed: Listed) -> TyperCommand | TyperGroup:
     """The real one."""
     found: Callable[..., None] | typer.Typer = getattr(
-        importlib.import_module(f"penstock.cli.commands.{listed.module}"), listed.name.replace("-", "_")
+        importlib.import_module(f"penstock.cli.commands.{listed.module}"),
+        listed.name.replace("-", "_"),
     )
     if isinstance(found, typer.Typer):
         return typer.main.get_group(found)

@@ -21,7 +21,9 @@ app = typer.Typer(
     name="penstock",
     cls=Commands,
     help="Keeps a SQL database in step with remote APIs.",
-    epilog="\n\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())]),
+    epilog="\n\n".join(
+        ["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())]
+    ),
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -30,7 +32,11 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _penstock(
-    context: typer.Context, *, version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version and leave.")] = False
+    context: typer.Context,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", help="Print the version and leave.")
+    ] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
@@ -49,7 +55,9 @@ def main() -> None:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         # A group without a command has shown its help, and has no more to say.
-        code = _fail(_with_hint(error), error.exit_code) if error.format_message() else error.exit_code
+        code = (
+            _fail(_with_hint(error), error.exit_code) if error.format_message() else error.exit_code
+        )
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     except PenstockError as error:
@@ -66,4 +74,6 @@ def _fail(message: str, code: int) -> int:
 def _with_hint(error: typer.TyperException) -> str:
     """What was wrong with the words on the command line, and where the right ones are."""
     context: typer.Context | None = getattr(error, "ctx", None)
-    return error.format_message().rstrip(".") + (f"; see {context.command_path} --help" if context else "")
+    return error.format_message().rstrip(".") + (
+        f"; see {context.command_path} --help" if context else ""
+    )

@@ -17,12 +17,23 @@ Database = Annotated[
 ]
 Timeframes = Annotated[
     list[str] | None,
-    typer.Option("-t", "--timeframe", metavar="STEP", help="1m, 5m, 1h, 1d …; several with commas, or -t again.", show_default=False),
+    typer.Option(
+        "-t",
+        "--timeframe",
+        metavar="STEP",
+        help="1m, 5m, 1h, 1d …; several with commas, or -t again.",
+        show_default=False,
+    ),
 ]
 Exchange = Annotated[str, typer.Option(metavar="NAME", help="The exchange.")]
-Exchanges = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False)]
+Exchanges = Annotated[
+    str | None,
+    typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False),
+]
 
 
 def timeframes_of(given: Sequence[str] | None) -> list[str] | None:
     """The names, however they were given; None without any."""
-    return [name.strip() for names in given or () for name in names.split(",") if name.strip()] or None
+    return [
+        name.strip() for names in given or () for name in names.split(",") if name.strip()
+    ] or None

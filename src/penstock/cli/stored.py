@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from penstock.api.schemas.inventory import account_fields, diff_fields, history_fields, product_fields, sync_fields, unmapped_fields
+from penstock.api.schemas.inventory import (
+    account_fields,
+    diff_fields,
+    history_fields,
+    product_fields,
+    sync_fields,
+    unmapped_fields,
+)
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
 from penstock.inventory.syncs import SyncQueries
@@ -33,13 +40,17 @@ class Inventories:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._runs = RunQueries(listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s)
+        self._runs = RunQueries(
+            listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s
+        )
         self._syncs = SyncQueries(self._runs)
 
     async def accounts(self) -> list[Fields]:
         """All, by name, each with its `newest_sync`."""
         rows = await self._database.read(queries.accounts)
-        return [account_fields(row) | {"newest_sync": await self.newest_sync(row.id)} for row in rows]
+        return [
+            account_fields(row) | {"newest_sync": await self.newest_sync(row.id)} for row in rows
+        ]
 
     async def account(self, given: str) -> Fields:
         """One, by its name or else its number; NotFoundError names those that are there."""
@@ -47,7 +58,10 @@ class Inventories:
         for matches in (lambda one: one["name"] == given, lambda one: str(one["id"]) == given):
             if account := next(filter(matches, found), None):
                 return account
-        names = ", ".join(repr(one["name"]) for one in found) or "none yet; add one with: penstock accounts add NAME"
+        names = (
+            ", ".join(repr(one["name"]) for one in found)
+            or "none yet; add one with: penstock accounts add NAME"
+        )
         raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
 
     async def run_id(self, task_id: str) -> int:
@@ -67,17 +81,23 @@ class Inventories:
         if task_id := _task(given):
             return await self.sync(task_id)
         account = await self.account(given)
-        kept = await self._database.read(lambda connection: queries.undecided_run(connection, account["id"]))
+        kept = await self._database.read(
+            lambda connection: queries.undecided_run(connection, account["id"])
+        )
         found = await self._newest(account["id"]) if kept is None else await self._of_run(kept)
         if found is None:
-            raise NotFoundError(f"{account['name']} was never synced; begin with: penstock sync {account['id']}")
+            raise NotFoundError(
+                f"{account['name']} was never synced; begin with: penstock sync {account['id']}"
+            )
         return sync_fields(found)
 
     async def diff(self, task_id: str, *, kind: str | None, limit: int) -> list[Fields]:
         """What the sync of a task would change; NotFoundError when it keeps nothing."""
         run_id = await self.run_id(task_id)
         found: list[Fields] = []
-        while page := await self._diff_page(run_id, kind, found[-1] if found else None, min(_PAGE, limit - len(found))):
+        while page := await self._diff_page(
+            run_id, kind, found[-1] if found else None, min(_PAGE, limit - len(found))
+        ):
             found += page
             if len(found) == limit:
                 break
@@ -90,19 +110,29 @@ class Inventories:
 
     async def product(self, product_id: int) -> list[Fields]:
         """What is known of one, in each account that has or had it."""
-        return await self._database.read(lambda connection: [row._asdict() for row in queries.product_rows(connection, product_id)])
+        return await self._database.read(
+            lambda connection: [
+                row._asdict() for row in queries.product_rows(connection, product_id)
+            ]
+        )
 
     async def history(self, product_id: int, *, limit: int) -> list[Fields]:
         """Who changed what of a product, the newest first; NotFoundError for one that was never there."""
-        rows = await self._database.read(lambda connection: queries.history(connection, product_id, limit=limit))
-        runs = await self._database.read(lambda connection: self._runs.named(connection, ids={row.run_id for row in rows}))
+        rows = await self._database.read(
+            lambda connection: queries.history(connection, product_id, limit=limit)
+        )
+        runs = await self._database.read(
+            lambda connection: self._runs.named(connection, ids={row.run_id for row in rows})
+        )
         tasks = {run.id: run.task_id for run in runs}
         return [history_fields(row, tasks.get(row.run_id)) for row in rows]
 
     async def unmapped(self, account_id: int | None) -> list[Fields]:
         """All blueprints that are not mapped, those with the most products first."""
         found: list[Fields] = []
-        while page := await self._unmapped_page(account_id, found[-1]["blueprint_id"] if found else 0):
+        while page := await self._unmapped_page(
+            account_id, found[-1]["blueprint_id"] if found else 0
+        ):
             found += page
         return sorted(found, key=lambda one: (-one["products"], one["blueprint_id"]))
 
@@ -113,18 +143,30 @@ class Inventories:
         return found
 
     async def _newest(self, account_id: int) -> SyncRun | None:
-        return await self._database.read(lambda connection: self._syncs.newest(connection, account_id))
+        return await self._database.read(
+            lambda connection: self._syncs.newest(connection, account_id)
+        )
 
     async def _of_run(self, run_id: int) -> SyncRun:
-        return (await self._database.read(lambda connection: self._syncs.named(connection, [run_id])))[0]
+        return (
+            await self._database.read(lambda connection: self._syncs.named(connection, [run_id]))
+        )[0]
 
-    async def _diff_page(self, run_id: int, kind: str | None, last: Fields | None, limit: int) -> list[Fields]:
+    async def _diff_page(
+        self, run_id: int, kind: str | None, last: Fields | None, limit: int
+    ) -> list[Fields]:
         after = None if last is None else (last["kind"], last["product_id"])
-        rows = await self._database.read(lambda connection: queries.diff(connection, run_id, kind=kind, after=after, limit=limit))
+        rows = await self._database.read(
+            lambda connection: queries.diff(connection, run_id, kind=kind, after=after, limit=limit)
+        )
         return [_plain(diff_fields(row)) for row in rows]
 
     async def _unmapped_page(self, account_id: int | None, after_id: int) -> list[Fields]:
-        rows = await self._database.read(lambda connection: queries.unmapped(connection, account_id=account_id, after_id=after_id, limit=_PAGE))
+        rows = await self._database.read(
+            lambda connection: queries.unmapped(
+                connection, account_id=account_id, after_id=after_id, limit=_PAGE
+            )
+        )
         return [unmapped_fields(row) for row in rows]
 
 

@@ -71,11 +71,15 @@ class Wanted:
         if not 0 < minutes < _GENTLE_MINUTES:
             return []
         name = "cron" if self.interval_minutes is None else "interval_minutes"
-        return [f"{name}: collecting every {minutes:g} min uses much of the exchange's request limit; {_GENTLE_MINUTES} or more is gentler"]
+        return [
+            f"{name}: collecting every {minutes:g} min uses much of the exchange's request limit; {_GENTLE_MINUTES} or more is gentler"
+        ]
 
     def next_runs(self, first: int | None = None) -> list[int]:
         """When it collects next; `first` is known once it is kept."""
-        return self.timing.following(self.timing.after(int(time.time() * 1000)) if first is None else first, _NEXT_RUNS)
+        return self.timing.following(
+            self.timing.after(int(time.time() * 1000)) if first is None else first, _NEXT_RUNS
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +160,18 @@ class Configs:
         """Change only the fields that are given; none at all changes nothing."""
         now = (await self.store.get(config_id)).wanted
         then = await self._resolved([self._changed(now, fields)])
-        touched = {*fields, *(_TIMING if set(_TIMING) & set(fields) else ()), *(["timeframes"] if "exchange" in fields else ())}
-        return await self.store.change(config_id, {name: getattr(then[0], name) for name in touched})
+        touched = {
+            *fields,
+            *(_TIMING if set(_TIMING) & set(fields) else ()),
+            *(["timeframes"] if "exchange" in fields else ()),
+        }
+        return await self.store.change(
+            config_id, {name: getattr(then[0], name) for name in touched}
+        )
 
-    async def apply(self, all_fields: Sequence[Mapping[str, Any]], *, prune: bool = False, dry_run: bool = False) -> Applied:
+    async def apply(
+        self, all_fields: Sequence[Mapping[str, Any]], *, prune: bool = False, dry_run: bool = False
+    ) -> Applied:
         """Make configs of these fields exist and say nothing else; see ConfigStore.apply."""
         wanted = await self._all_wanted(all_fields)
         seen: set[tuple[str, str]] = set()
@@ -173,7 +185,11 @@ class Configs:
     async def _all_wanted(self, all_fields: Sequence[Mapping[str, Any]]) -> list[Wanted]:
         drafts = []
         for fields in all_fields:
-            timing = {} if fields.get("cron") is not None or fields.get("interval_minutes") is not None else {"interval_minutes": _GENTLE_MINUTES}
+            timing = (
+                {}
+                if fields.get("cron") is not None or fields.get("interval_minutes") is not None
+                else {"interval_minutes": _GENTLE_MINUTES}
+            )
             blank = Wanted(symbol="", exchange=self.exchange, timeframes=())
             given = {name: value for name, value in fields.items() if value is not None}
             drafts.append(self._changed(blank, {"timeframes": None, **timing, **given}))
@@ -181,7 +197,9 @@ class Configs:
 
     def _changed(self, now: Wanted, fields: Mapping[str, Any]) -> Wanted:
         """With these fields, checked as far as that goes without the exchange."""
-        then = replace(now, **{name: value for name, value in fields.items() if name not in _TIMING})
+        then = replace(
+            now, **{name: value for name, value in fields.items() if name not in _TIMING}
+        )
         rules = self.rules_of(then.exchange)
         # Those of another domain are none here, so they do not stay when the exchange is changed.
         kept = now.timeframes if rules is self.rules_of(now.exchange) else None
@@ -209,9 +227,14 @@ def _timed(now: Wanted, given: Mapping[str, Any]) -> Wanted:
     elif cron is not None:
         then = replace(now, interval_minutes=None, cron=cron, timezone=now.timezone)
     elif "interval_minutes" in given and now.cron is None:
-        raise InvalidInputError("interval_minutes: a config needs one, or a cron expression in its place", field="interval_minutes")
+        raise InvalidInputError(
+            "interval_minutes: a config needs one, or a cron expression in its place",
+            field="interval_minutes",
+        )
     elif "cron" in given and now.cron is not None:
-        raise InvalidInputError("cron: a config needs one, or interval_minutes in its place", field="cron")
+        raise InvalidInputError(
+            "cron: a config needs one, or interval_minutes in its place", field="cron"
+        )
     else:
         then = now
     return _zoned(then, given, timezone)
@@ -220,7 +243,9 @@ def _timed(now: Wanted, given: Mapping[str, Any]) -> Wanted:
 def _zoned(then: Wanted, given: Mapping[str, Any], timezone: str | None) -> Wanted:
     if then.cron is None:
         if timezone is not None:
-            raise InvalidInputError("timezone: only a cron expression has one; leave it out", field="timezone")
+            raise InvalidInputError(
+                "timezone: only a cron expression has one; leave it out", field="timezone"
+            )
         return then
     timing = cron_timing(then.cron, timezone if "timezone" in given else then.timezone)
     return replace(then, cron=timing.cron, timezone=timing.timezone)
@@ -229,7 +254,11 @@ def _zoned(then: Wanted, given: Mapping[str, Any], timezone: str | None) -> Want
 def _near(timeframes: Sequence[str]) -> list[str]:
     ordered = sorted(timeframes, key=_minutes)
     near = [f"{a} and {b}" for a, b in pairwise(ordered) if _minutes(b) <= _NEAR * _minutes(a)]
-    return [f"timeframes: {', '.join(near)} are nearly the same; one of them is usually enough"] if near else []
+    return (
+        [f"timeframes: {', '.join(near)} are nearly the same; one of them is usually enough"]
+        if near
+        else []
+    )
 
 
 def _minutes(timeframe: str) -> float:

@@ -104,7 +104,9 @@ class Domains:
     def __post_init__(self) -> None:
         kinds = [kind for one in self.all for kind in one.kinds]
         _refuse_twice("kind of run", [kind.name for kind in kinds])
-        _refuse_twice("exchange", [name for one in self.all if one.configs for name in one.configs.exchanges])
+        _refuse_twice(
+            "exchange", [name for one in self.all if one.configs for name in one.configs.exchanges]
+        )
         _refuse_twice("schedule", [schedule.name for one in self.all for schedule in one.schedules])
         _refuse_twice("default exchange", ["default" for one in self.all if one.default_exchange])
         _refuse_twice("alert rule", [rule.name for one in self.all for rule in one.rules])
@@ -125,7 +127,9 @@ class Domains:
 
     def of_exchange(self, exchange: str) -> ConfigRules:
         """The rules of the configs of an exchange; InvalidInputError when no domain has it."""
-        rules = {name: one.configs for one in self.all if one.configs for name in one.configs.exchanges}
+        rules = {
+            name: one.configs for one in self.all if one.configs for name in one.configs.exchanges
+        }
         found = rules.get(exchange)
         if found is None:
             message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(sorted(rules))}"

@@ -28,5 +28,9 @@ def _declared(name: str, parts: Parts) -> Domain:
     except Exception as error:
         raise malformed(_GROUP, name, f"{type(error).__name__}: {error}") from error
     if not isinstance(domain, Domain):
-        raise malformed(_GROUP, name, f"it gave {type(domain).__name__} and not a penstock.collection.domain.Domain")
+        raise malformed(
+            _GROUP,
+            name,
+            f"it gave {type(domain).__name__} and not a penstock.collection.domain.Domain",
+        )
     return domain

@@ -57,7 +57,12 @@ def declare(parts: Parts) -> Domain:
     return Domain(
         name="inventory",
         kinds=[
-            Kind(name=INVENTORY_SYNC, work=inventory.runs.sync_account, log=_of_sync, plan=inventory.configs.scheduled),
+            Kind(
+                name=INVENTORY_SYNC,
+                work=inventory.runs.sync_account,
+                log=_of_sync,
+                plan=inventory.configs.scheduled,
+            ),
             Kind(name=CATALOGUE_REFRESH, work=inventory.refreshes.refresh, log=_of_refresh),
         ],
         configs=inventory.configs,
@@ -83,7 +88,9 @@ def _inventory(parts: Parts) -> InventoryParts:
     )
 
 
-def make_inventory_source(settings: Settings, http: HttpLimits, budget: Callable[[str, int], Budget]) -> InventorySource:
+def make_inventory_source(
+    settings: Settings, http: HttpLimits, budget: Callable[[str, int], Budget]
+) -> InventorySource:
     """The marketplace; `budget` gives the budget of a name, with windows of so many seconds: each account has its own."""
     export = DownloadLimits(
         first_byte_s=settings.export_first_byte_s,
@@ -91,13 +98,18 @@ def make_inventory_source(settings: Settings, http: HttpLimits, budget: Callable
         total_s=settings.export_deadline_s,
         attempts=settings.export_attempts,
     )
-    config = InventorySourceConfig(base_url=settings.of_provider(MARKETPLACE).url, http=http, export=export, budget=budget)
+    config = InventorySourceConfig(
+        base_url=settings.of_provider(MARKETPLACE).url, http=http, export=export, budget=budget
+    )
     source: InventorySource = loaded(SOURCES, MARKETPLACE)(config)
     return source
 
 
 def make_inventory_runs(
-    settings: Settings, source: InventorySource, store: InventoryStore, on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None
+    settings: Settings,
+    source: InventorySource,
+    store: InventoryStore,
+    on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None,
 ) -> InventoryRuns:
     """What syncs inventories into a store."""
     limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)
@@ -115,4 +127,11 @@ def _of_refresh(run: Run) -> Sequence[LogEntry]:
 def _row(run: Run, **metadata: object) -> Sequence[LogEntry]:
     """Its symbol is the name of the account. What another version has submitted may not name it: then the row has no symbol."""
     name = run.params.get("account")
-    return [LogEntry(job_type=run.kind, symbol=None if name is None else str(name), exchange=MARKETPLACE, metadata=metadata)]
+    return [
+        LogEntry(
+            job_type=run.kind,
+            symbol=None if name is None else str(name),
+            exchange=MARKETPLACE,
+            metadata=metadata,
+        )
+    ]

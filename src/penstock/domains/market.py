@@ -18,7 +18,14 @@ from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
 from penstock.market.configured import DEFAULT_EXCHANGE, Configured
 from penstock.market.queries import unified
-from penstock.market.runs import AUDIT, BACKFILL, COLLECTION, SCHEDULED_COLLECTION, SYMBOL_REFRESH, MarketRuns
+from penstock.market.runs import (
+    AUDIT,
+    BACKFILL,
+    COLLECTION,
+    SCHEDULED_COLLECTION,
+    SYMBOL_REFRESH,
+    MarketRuns,
+)
 from penstock.market.source import Declaration, SourceClass, SourceConfig
 from penstock.market.verify.runs import VERIFY, VerifyRuns
 from penstock.runs.run import LogEntry
@@ -56,12 +63,16 @@ def source_class(exchange: str) -> SourceClass:
         message = f"exchange: {exchange} is a marketplace and has no candles; `penstock sync NAME` syncs an account of it"
         raise InvalidInputError(message, field="exchange")
     if exchange not in brought(SOURCES):
-        message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}"
+        message = (
+            f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}"
+        )
         raise InvalidInputError(message, field="exchange")
     found: Any = loaded(SOURCES, exchange)
     declared = getattr(found, "declaration", None)
     if not callable(found) or not isinstance(declared, Declaration):
-        raise malformed(SOURCES, exchange, "it has no `declaration`, a penstock.market.source.Declaration")
+        raise malformed(
+            SOURCES, exchange, "it has no `declaration`, a penstock.market.source.Declaration"
+        )
     if declared.name != exchange:
         raise malformed(SOURCES, exchange, f"it declares itself as {declared.name!r}")
     made: SourceClass = found
@@ -81,18 +92,26 @@ class MarketSources:
         """The open source of an exchange; InvalidInputError when no installed package brings one."""
         if exchange not in self._open:
             settings, declared = self._parts.settings, source_class(exchange).declaration
-            budget = self._parts.budgets.of(_budget_name(settings, declared), declared.limit.window_s)
-            self._open[exchange] = await self._stack.enter_async_context(make_source(exchange, settings, budget))
+            budget = self._parts.budgets.of(
+                _budget_name(settings, declared), declared.limit.window_s
+            )
+            self._open[exchange] = await self._stack.enter_async_context(
+                make_source(exchange, settings, budget)
+            )
         return self._open[exchange]
 
     def repeats(self, source: MarketSource) -> Repeats:
         """What runs may spend on gaps that were asked for before."""
         name = _budget_name(self._parts.settings, source.declaration)
-        return SqlRepeats(self._parts.database, name, per_minute=max(1, int(source.pages_per_minute * SHARE)))
+        return SqlRepeats(
+            self._parts.database, name, per_minute=max(1, int(source.pages_per_minute * SHARE))
+        )
 
     def pages_per_minute(self, provider: str) -> int | None:
         """What a provider allows, under the name of its budget; None for one that this process has not asked for anything yet."""
-        named = {_budget_name(self._parts.settings, one.declaration): one for one in self._open.values()}
+        named = {
+            _budget_name(self._parts.settings, one.declaration): one for one in self._open.values()
+        }
         return named[provider].pages_per_minute if provider in named else None
 
     @contextlib.asynccontextmanager
@@ -105,7 +124,14 @@ class MarketSources:
 def make_source(exchange: str, settings: Settings, budget: Budget) -> MarketSource:
     """A source that is not open yet."""
     own = settings.of_provider(exchange)
-    return source_class(exchange)(SourceConfig(base_url=own.url, limit_per_window=own.weight_per_minute, http=http_limits(settings), budget=budget))
+    return source_class(exchange)(
+        SourceConfig(
+            base_url=own.url,
+            limit_per_window=own.weight_per_minute,
+            http=http_limits(settings),
+            budget=budget,
+        )
+    )
 
 
 def _budget_name(settings: Settings, declared: Declaration) -> str:
@@ -146,28 +172,42 @@ def declare(parts: Parts) -> Domain:
 def _market(parts: Parts) -> MarketParts:
     settings, database = parts.settings, parts.database
     sources, store = MarketSources(parts), SqlCandleStore(database)
-    options = CollectOptions(grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency)
+    options = CollectOptions(
+        grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency
+    )
     configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
     runs = MarketRuns(sources, database, store, configured, options)
-    verify = VerifyRuns(sources.get, database, store, checks_of(database.url.get_backend_name()), options)
+    verify = VerifyRuns(
+        sources.get, database, store, checks_of(database.url.get_backend_name()), options
+    )
     return MarketParts(runs, verify, sources, store)
 
 
 def _kinds(market: MarketParts) -> Sequence[Kind]:
     runs, verify = market.runs, market.verify
     return [
-        Kind(name=COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled, judged=True),
+        Kind(
+            name=COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled, judged=True
+        ),
         Kind(name=SCHEDULED_COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled),
         Kind(name=BACKFILL, work=runs.collect, log=_of_collection),
         Kind(name=AUDIT, work=runs.collect, log=_of_collection, plan=runs.audit),
-        Kind(name=SYMBOL_REFRESH, work=runs.refresh, log=_of_refresh, plan=runs.refreshed, judged=True),
+        Kind(
+            name=SYMBOL_REFRESH,
+            work=runs.refresh,
+            log=_of_refresh,
+            plan=runs.refreshed,
+            judged=True,
+        ),
         Kind(name=VERIFY, work=verify.work, log=_of_verification),
     ]
 
 
 def _of_collection(run: Run) -> Sequence[LogEntry]:
     # For who reads the log the first two are of one type; which config or schedule it was is said by the job's name.
-    return collection_entries(COLLECTION if run.kind == SCHEDULED_COLLECTION else run.kind, run.params)
+    return collection_entries(
+        COLLECTION if run.kind == SCHEDULED_COLLECTION else run.kind, run.params
+    )
 
 
 def _of_refresh(run: Run) -> Sequence[LogEntry]:
@@ -183,8 +223,19 @@ def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
     settings, params = parts.settings, {"exchange": exchange}
     refresh_s = settings.symbol_refresh_interval
     return [
-        Schedule(name="refresh_symbols", kind=SYMBOL_REFRESH, interval_s=refresh_s, first_after_s=refresh_s, params=params),
-        Schedule(name=COLLECT_ALL, kind=SCHEDULED_COLLECTION, interval_s=settings.collection_interval, params=params),
+        Schedule(
+            name="refresh_symbols",
+            kind=SYMBOL_REFRESH,
+            interval_s=refresh_s,
+            first_after_s=refresh_s,
+            params=params,
+        ),
+        Schedule(
+            name=COLLECT_ALL,
+            kind=SCHEDULED_COLLECTION,
+            interval_s=settings.collection_interval,
+            params=params,
+        ),
         Schedule(name=AUDIT, kind=AUDIT, interval_s=_DAY_S, first_after_s=_HOUR_S, params=params),
     ]
 

@@ -35,7 +35,9 @@ def loaded(group: str, name: str) -> Any:  # noqa: ANN401 - whatever the package
 
 def malformed(group: str, name: str, why: str) -> InvalidInputError:
     """The error that says what is wrong with what a package brings, and which package that is."""
-    message = f"{group}: {name!r} of the package {_package(brought(group)[name])} cannot be used: {why}"
+    message = (
+        f"{group}: {name!r} of the package {_package(brought(group)[name])} cannot be used: {why}"
+    )
     return InvalidInputError(message, field=group)
 
 

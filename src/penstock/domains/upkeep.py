@@ -18,6 +18,20 @@ def declare(parts: Parts) -> Domain:
     """The entry point."""
     return Domain(
         name="upkeep",
-        kinds=[Kind(name=LOG_RETENTION, work=LogRetention(parts.settings.execution_log_retention_days), plan=retention)],
-        schedules=[Schedule(name=LOG_RETENTION, kind=LOG_RETENTION, interval_s=_HOUR_S, first_after_s=_HOUR_S, params={})],
+        kinds=[
+            Kind(
+                name=LOG_RETENTION,
+                work=LogRetention(parts.settings.execution_log_retention_days),
+                plan=retention,
+            )
+        ],
+        schedules=[
+            Schedule(
+                name=LOG_RETENTION,
+                kind=LOG_RETENTION,
+                interval_s=_HOUR_S,
+                first_after_s=_HOUR_S,
+                params={},
+            )
+        ],
     )

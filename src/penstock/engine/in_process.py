@@ -105,7 +105,11 @@ class Executor:
             taken = await self._ledger.take(count)
         except Exception as error:  # noqa: BLE001 - nobody would start the executor again
             if self._reachable:
-                _log.warning("no runs can be taken", error=str(error), exc_info=not isinstance(error, StoreUnavailableError))
+                _log.warning(
+                    "no runs can be taken",
+                    error=str(error),
+                    exc_info=not isinstance(error, StoreUnavailableError),
+                )
             self._reachable = False
             return
         if not self._reachable:

@@ -32,4 +32,6 @@ class Barred:
     def check(self) -> None:
         """SourceRefusedError while nothing is to be asked."""
         if asyncio.get_running_loop().time() < self._until:
-            raise SourceRefusedError(f"{self._last}; it is not asked again for {self._pause_s:g} s", whatever=True)
+            raise SourceRefusedError(
+                f"{self._last}; it is not asked again for {self._pause_s:g} s", whatever=True
+            )

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import aiohttp
 import structlog
 
-from penstock.errors import RateLimitedError, RetryableError, SourceRefusedError, SourceUnavailableError
+from penstock.errors import (
+    RateLimitedError,
+    RetryableError,
+    SourceRefusedError,
+    SourceUnavailableError,
+)
 from penstock.http.barred import Barred
 from penstock.http.deadlines import deadlines
 from penstock.http.download import Download, DownloadLimits, first_byte
@@ -97,7 +102,9 @@ class Turnstile:
 class HttpClient:
     """Requests to one provider, all through its governor."""
 
-    def __init__(self, base_url: str, governor: Governor, limits: HttpLimits, habits: HttpHabits) -> None:
+    def __init__(
+        self, base_url: str, governor: Governor, limits: HttpLimits, habits: HttpHabits
+    ) -> None:
         self._base_url = base_url.rstrip("/")
         self._elsewhere = habits.elsewhere
         self._proxy = proxy_for(base_url, limits.proxy)
@@ -116,7 +123,9 @@ class HttpClient:
     async def __aenter__(self) -> Self:
         # What comes compressed could grow a thousandfold, so it is unpacked here, with a limit, and not by aiohttp. The deadlines are ours too.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._limits.connections, resolver=aiohttp.ThreadedResolver()),
+            connector=aiohttp.TCPConnector(
+                limit=self._limits.connections, resolver=aiohttp.ThreadedResolver()
+            ),
             headers={"Accept-Encoding": "gzip", "User-Agent": "penstock", **self._habits.headers},
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
@@ -124,7 +133,12 @@ class HttpClient:
         )
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._session is not None:
             await self._session.close()
 
@@ -140,7 +154,9 @@ class HttpClient:
             return Wait(min(self._again_at), Why.SILENT)
         return self._governor.waiting
 
-    async def get(self, path: str, params: Mapping[str, str], *, weight: int, decode: Callable[[bytes], T]) -> T:
+    async def get(
+        self, path: str, params: Mapping[str, str], *, weight: int, decode: Callable[[bytes], T]
+    ) -> T:
         """The decoded body of a 200 answer.
 
         `decode` raises SourceUnavailableError when the body is not what was promised; that is retried like a time-out. Raises
@@ -169,14 +185,23 @@ class HttpClient:
         try:
             return await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
         except SourceRefusedError as error:
-            if error.status is None or error.status not in self._habits.bars or not self._gone_over(base_url, error):
+            if (
+                error.status is None
+                or error.status not in self._habits.bars
+                or not self._gone_over(base_url, error)
+            ):
                 raise
         return await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
 
     def _gone_over(self, base_url: str, error: SourceRefusedError) -> bool:
         """Whether the client has another address now than this one, which refused us; the first request to hear of it goes over for all."""
         if self._base_url == base_url and self._elsewhere:
-            _log.warning("the provider refuses us, going over to its other address", provider=base_url, to=self._elsewhere, error=str(error))
+            _log.warning(
+                "the provider refuses us, going over to its other address",
+                provider=base_url,
+                to=self._elsewhere,
+                error=str(error),
+            )
             self._base_url, self._elsewhere = self._elsewhere, ""
             self._proxy = proxy_for(self._base_url, self._limits.proxy)
             self._barred = Barred(self._habits.pause_s)
@@ -184,7 +209,9 @@ class HttpClient:
 
     def _fell_silent(self, path: str, error: RetryableError) -> None:
         if path not in self._silent:
-            _log.warning("the provider does not answer", provider=self._base_url, path=path, error=str(error))
+            _log.warning(
+                "the provider does not answer", provider=self._base_url, path=path, error=str(error)
+            )
         self._silent.add(path)
 
     def _answers(self, path: str) -> None:
@@ -194,7 +221,9 @@ class HttpClient:
         self._silent.discard(path)
 
     @contextlib.asynccontextmanager
-    async def download(self, path: str, limits: DownloadLimits, *, weight: int) -> AsyncIterator[Download]:
+    async def download(
+        self, path: str, limits: DownloadLimits, *, weight: int
+    ) -> AsyncIterator[Download]:
         """The body of a 200 answer as it comes, maybe compressed.
 
         Until the first byte it is asked for again like any other; after that whatever goes wrong is raised. The errors are those of `get`.
@@ -206,7 +235,9 @@ class HttpClient:
 
             yield await self._repeated(attempt, limits.attempts, limits.backoff_s)
 
-    async def _repeated(self, attempt: Callable[[], Awaitable[T]], attempts: int, backoff_s: float) -> T:
+    async def _repeated(
+        self, attempt: Callable[[], Awaitable[T]], attempts: int, backoff_s: float
+    ) -> T:
         for number in range(1, attempts + 1):
             try:
                 return await attempt()
@@ -234,7 +265,9 @@ class HttpClient:
 
     async def _attempt(self, path: str, weight: int, exchange: Callable[[], Awaitable[T]]) -> T:
         self._barred.check()
-        if pause_s := await self._governor.admit(weight, longest_pause_s=self._limits.longest_pause_s):
+        if pause_s := await self._governor.admit(
+            weight, longest_pause_s=self._limits.longest_pause_s
+        ):
             message = f"{self._base_url} told us to wait {pause_s:.0f} s more"
             raise RateLimitedError(message, retry_after_s=pause_s)
         request_sent()
@@ -251,7 +284,9 @@ class HttpClient:
     def _failure(self, path: str, error: Exception) -> Exception:
         if self._proxy is not None and (failure := self._proxy.failure(error)) is not None:
             return failure
-        return SourceUnavailableError(f"GET {self._base_url}{path}{self._by}: {str(error) or type(error).__name__}")
+        return SourceUnavailableError(
+            f"GET {self._base_url}{path}{self._by}: {str(error) or type(error).__name__}"
+        )
 
     @property
     def _by(self) -> str:
@@ -261,16 +296,22 @@ class HttpClient:
         asked_at = self._governor.now()
         async with (
             deadlines(idle_s=self._limits.idle_s, total_s=self._limits.deadline_s) as heard,
-            self._opened().get(self._base_url + path, params=params, allow_redirects=False, **self._via) as response,
+            self._opened().get(
+                self._base_url + path, params=params, allow_redirects=False, **self._via
+            ) as response,
         ):
-            if (used := response.headers.get(self._habits.weight_header, "")).isdecimal() and len(used) < _SENSELESS_DIGITS:
+            if (used := response.headers.get(self._habits.weight_header, "")).isdecimal() and len(
+                used
+            ) < _SENSELESS_DIGITS:
                 await self._governor.observe(int(used), asked_at=asked_at)
             body = await self._read(response, heard)
             if response.status != _OK:
                 raise await self._error(response, body)
             return body
 
-    async def _begin(self, stack: contextlib.AsyncExitStack, path: str, limits: DownloadLimits) -> Download:
+    async def _begin(
+        self, stack: contextlib.AsyncExitStack, path: str, limits: DownloadLimits
+    ) -> Download:
         until = asyncio.get_running_loop().time() + limits.total_s
         asking = self._opened().get(
             self._base_url + path,
@@ -282,7 +323,9 @@ class HttpClient:
             async with first_byte(limits):
                 response = await ours.enter_async_context(asking)
                 if response.status != _OK:
-                    raise await self._error(response, _unpacked(response, await response.content.read(_ERROR_BYTES)))
+                    raise await self._error(
+                        response, _unpacked(response, await response.content.read(_ERROR_BYTES))
+                    )
             await stack.enter_async_context(ours.pop_all())
         return Download(response, limits, until)
 
@@ -302,7 +345,9 @@ class HttpClient:
             body += piece
             if len(body) > self._limits.body_bytes:
                 response.close()
-                message = f"GET {response.url}: the answer is larger than {self._limits.body_bytes} bytes"
+                message = (
+                    f"GET {response.url}: the answer is larger than {self._limits.body_bytes} bytes"
+                )
                 raise SourceUnavailableError(message)
         return bytes(body)
 
@@ -315,13 +360,21 @@ class HttpClient:
             pause_s = _retry_after_s(response.headers.get("Retry-After", ""), self._habits.pause_s)
             await self._governor.pause(pause_s)
             return RateLimitedError(message, retry_after_s=pause_s)
-        if response.status >= _SERVER_ERRORS or response.status == _REQUEST_TIMEOUT or response.status in _REDIRECTS:
+        if (
+            response.status >= _SERVER_ERRORS
+            or response.status == _REQUEST_TIMEOUT
+            or response.status in _REDIRECTS
+        ):
             return SourceUnavailableError(message)
         if self._habits.passes(response.status, body):
             return SourceUnavailableError(message)
         meaning = self._habits.means.get(response.status)
         whatever = response.status in self._habits.bars
-        refusal = SourceRefusedError(f"{meaning} ({message})" if meaning else message, status=response.status, whatever=whatever)
+        refusal = SourceRefusedError(
+            f"{meaning} ({message})" if meaning else message,
+            status=response.status,
+            whatever=whatever,
+        )
         if not whatever:
             self._barred.let_in()
         elif str(response.url).startswith(self._base_url):

@@ -53,7 +53,9 @@ def _no_first_byte(limits: DownloadLimits) -> str:
 class Download:
     """An answer whose body is still to come. `gzip`: it comes compressed. `length`: its bytes on the wire, None when nobody says."""
 
-    def __init__(self, response: aiohttp.ClientResponse, limits: DownloadLimits, until: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, limits: DownloadLimits, until: float
+    ) -> None:
         self.gzip = is_packed(response)
         self.length = response.content_length
         self.received = 0
@@ -88,7 +90,13 @@ class Download:
     def _ran_out(self, *, total: bool) -> str:
         if total:
             return f"it took longer than {self._limits.total_s:g} s (PENSTOCK_EXPORT_DEADLINE_S)"
-        return f"nothing came for {self._limits.idle_s:g} s (PENSTOCK_EXPORT_IDLE_S)" if self.received else _no_first_byte(self._limits)
+        return (
+            f"nothing came for {self._limits.idle_s:g} s (PENSTOCK_EXPORT_IDLE_S)"
+            if self.received
+            else _no_first_byte(self._limits)
+        )
 
     def _broken(self, why: str) -> SourceUnavailableError:
-        return SourceUnavailableError(f"GET {self._response.url}: the answer was cut after {self.received} bytes: {why}")
+        return SourceUnavailableError(
+            f"GET {self._response.url}: the answer was cut after {self.received} bytes: {why}"
+        )

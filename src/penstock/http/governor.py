@@ -152,7 +152,10 @@ class Governor:
                 if grant.weight:
                     self._take(grant, asked_at)
                 else:
-                    await self._wait(Wait(asked_at + grant.wait_s, Why.TOLD if grant.paused_s else Why.LIMIT), grant.wait_s)
+                    await self._wait(
+                        Wait(asked_at + grant.wait_s, Why.TOLD if grant.paused_s else Why.LIMIT),
+                        grant.wait_s,
+                    )
         return 0.0
 
     async def _wait(self, wait: Wait, seconds: float) -> None:
@@ -186,7 +189,9 @@ class Governor:
         quiet_s = self._quiet_s()
         if quiet_s > 0:
             return Grant(0, quiet_s, quiet_s)
-        if self._seen + max(weight, self._limit // _PORTIONS) > self._limit and self._window(self._seen_at) == self._window(self._clock()):
+        if self._seen + max(weight, self._limit // _PORTIONS) > self._limit and self._window(
+            self._seen_at
+        ) == self._window(self._clock()):
             # So near to the limit the provider's count comes first: a portion by ours could go beyond.
             await self._budget.observe(self._seen)
         return await self._budget.reserve(weight, self._limit)

@@ -52,15 +52,26 @@ class Proxy:
         """What went wrong at the proxy; None for what went wrong behind it."""
         if isinstance(error, aiohttp.ClientHttpProxyError):
             return self._not_let_through(error)
-        if isinstance(error, aiohttp.ClientConnectorError) and (error.host, error.port) == (self.url.host, self.url.port):
-            return SourceUnavailableError(f"{self} cannot be reached ({error}); set {SETTING} to another one, or NO_PROXY to go without")
+        if isinstance(error, aiohttp.ClientConnectorError) and (error.host, error.port) == (
+            self.url.host,
+            self.url.port,
+        ):
+            return SourceUnavailableError(
+                f"{self} cannot be reached ({error}); set {SETTING} to another one, or NO_PROXY to go without"
+            )
         return None
 
-    def _not_let_through(self, error: aiohttp.ClientHttpProxyError) -> SourceUnavailableError | SourceRefusedError:
+    def _not_let_through(
+        self, error: aiohttp.ClientHttpProxyError
+    ) -> SourceUnavailableError | SourceRefusedError:
         if error.status == _WANTS_PASSWORD:
             return self.wants_password()
         message = f"{self} does not open a way to {error.request_info.url.host} (HTTP {error.status} {error.message})"
-        return SourceUnavailableError(message) if error.status >= _SERVER_ERRORS else SourceRefusedError(message, status=error.status, whatever=True)
+        return (
+            SourceUnavailableError(message)
+            if error.status >= _SERVER_ERRORS
+            else SourceRefusedError(message, status=error.status, whatever=True)
+        )
 
 
 def proxy_for(address: str, given: str) -> Proxy | None:
@@ -83,12 +94,20 @@ def parse_proxy(text: str, named_by: str) -> Proxy:
     """InvalidInputError for what is no HTTP proxy; it does not show the text, which may hold a password."""
     try:
         url = URL(text if "://" in text else f"http://{text}")
-        authorization = aiohttp.encode_basic_auth(url.user or "", url.password or "") if url.user or url.password else ""
+        authorization = (
+            aiohttp.encode_basic_auth(url.user or "", url.password or "")
+            if url.user or url.password
+            else ""
+        )
     except ValueError:
         url, authorization = URL(), ""
     if url.scheme not in {"http", "https"} or not url.host:
-        what = f"{url.scheme} proxies cannot be used" if url.scheme else "it is no address of a proxy"
-        raise InvalidInputError(f"{named_by}: {what}; set {SETTING} to an HTTP proxy, like {_EXAMPLE}", field="proxy")
+        what = (
+            f"{url.scheme} proxies cannot be used" if url.scheme else "it is no address of a proxy"
+        )
+        raise InvalidInputError(
+            f"{named_by}: {what}; set {SETTING} to an HTTP proxy, like {_EXAMPLE}", field="proxy"
+        )
     return Proxy(url.origin(), named_by, authorization)
 
 
@@ -103,11 +122,16 @@ def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) ->
     """Whether NO_PROXY has it: * for all, a host with those below it, with a dot before it or without, with a port or without, or a network."""
     entries = [entry.strip().lower().lstrip(".") for entry in environment.get("no", "").split(",")]
     address = _ip(host)
-    return any(entry and (_names(entry, host, port) or (address is not None and _holds(entry, address))) for entry in entries)
+    return any(
+        entry and (_names(entry, host, port) or (address is not None and _holds(entry, address)))
+        for entry in entries
+    )
 
 
 def _names(entry: str, host: str, port: int | None) -> bool:
-    return entry == "*" or any(f".{place}".endswith(f".{entry}") for place in (host, f"{host}:{port}"))
+    return entry == "*" or any(
+        f".{place}".endswith(f".{entry}") for place in (host, f"{host}:{port}")
+    )
 
 
 def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -29,7 +29,9 @@ def is_packed(response: aiohttp.ClientResponse) -> bool:
     return _ENCODINGS[encoding]
 
 
-async def pieces(response: aiohttp.ClientResponse, heard: Callable[[], None]) -> AsyncIterator[bytes]:
+async def pieces(
+    response: aiohttp.ClientResponse, heard: Callable[[], None]
+) -> AsyncIterator[bytes]:
     """The unpacked body; `heard` is called whenever something has come. SourceUnavailableError when it is cut or damaged."""
     packed = _Packed() if is_packed(response) else None
     while part := await response.content.read(_READ_BYTES):
@@ -43,9 +45,13 @@ async def pieces(response: aiohttp.ClientResponse, heard: Callable[[], None]) ->
                 part = b""
                 await asyncio.sleep(0)
         except zlib.error as error:
-            raise SourceUnavailableError(f"GET {response.url}: the compressed answer is damaged: {error}") from error
+            raise SourceUnavailableError(
+                f"GET {response.url}: the compressed answer is damaged: {error}"
+            ) from error
     if packed is not None and not packed.whole:
-        raise SourceUnavailableError(f"GET {response.url}: the compressed answer was cut: its end marker is missing")
+        raise SourceUnavailableError(
+            f"GET {response.url}: the compressed answer was cut: its end marker is missing"
+        )
 
 
 class _Packed:
@@ -67,5 +73,7 @@ class _Packed:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=_GZIP)
             piece = self._member.decompress(self._left, _PIECE_BYTES)
-            self._left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            self._left = (
+                self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            )
         return piece

@@ -21,7 +21,9 @@ class AccountStore(Protocol):
     async def add(self, name: str, token: str, user_id: int) -> int:
         """The id of a new account."""
 
-    async def change(self, account_id: int, *, name: str | None = None, token: str | None = None) -> None:
+    async def change(
+        self, account_id: int, *, name: str | None = None, token: str | None = None
+    ) -> None:
         """Another name or token."""
 
     async def delete(self, account_id: int) -> None:
@@ -43,7 +45,9 @@ class Accounts:
         name = checked_name(name)
         return await self._store.add(name, token, await self._seller_of(token))
 
-    async def change(self, account_id: int, *, name: str | None = None, token: str | None = None) -> None:
+    async def change(
+        self, account_id: int, *, name: str | None = None, token: str | None = None
+    ) -> None:
         """Another name, or another token of the same seller; what is not given stays."""
         if name is not None:
             name = checked_name(name)

@@ -49,10 +49,15 @@ def _row(number: int, given: Mapping[str, str | int | None]) -> CatalogueRow:
     cells = {name: str(value).strip() or None for name, value in given.items() if value is not None}
     for name, text in cells.items():
         if text is not None and not (len(text) <= _LONGEST and text.isprintable()):
-            raise _wrong(f"row {number}, {name}: at most {_LONGEST} characters, and no control characters", field=name)
+            raise _wrong(
+                f"row {number}, {name}: at most {_LONGEST} characters, and no control characters",
+                field=name,
+            )
     if not cells.get("sku"):
         raise _wrong(f"row {number}, sku: it is missing; every row needs one", field="sku")
-    cells |= {name: _id(number, name, text) for name in NUMBERED if (text := cells.get(name)) is not None}
+    cells |= {
+        name: _id(number, name, text) for name in NUMBERED if (text := cells.get(name)) is not None
+    }
     return CatalogueRow(**cells)  # type: ignore[arg-type] # `sku` is among them
 
 
@@ -60,7 +65,10 @@ def _id(number: int, name: str, text: str) -> str:
     """The digits of an id, however its number is written."""
     found = whole_number(text)
     if found is None or not 1 <= found <= _MOST_ID:
-        raise _wrong(f"row {number}, {name}: {text[:_SHOWN]!r} is no id; write a whole number, such as 180397", field=name)
+        raise _wrong(
+            f"row {number}, {name}: {text[:_SHOWN]!r} is no id; write a whole number, such as 180397",
+            field=name,
+        )
     return str(found)
 
 
@@ -89,7 +97,10 @@ def _names(cells: Sequence[str]) -> list[str]:
     if unknown := next((name for name in names if name not in COLUMNS), None):
         raise _wrong(f"the column {unknown[:_SHOWN]!r} is not known; known are {_KNOWN}")
     if "sku" not in names:
-        raise _wrong(f"sku: the first row has to name the columns, sku among them; known are {_KNOWN}", field="sku")
+        raise _wrong(
+            f"sku: the first row has to name the columns, sku among them; known are {_KNOWN}",
+            field="sku",
+        )
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise _wrong(f"{twice}: this column comes twice", field=twice)
     return names
@@ -125,7 +136,9 @@ def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | 
     try:
         rows = _raws.decode(body.removeprefix(BOM_UTF8))
     except _NOT_JSON as error:
-        raise _wrong(f'send an array of objects, such as [{{"sku": "A-1", "scryfall_id": "…"}}] ({error})') from None
+        raise _wrong(
+            f'send an array of objects, such as [{{"sku": "A-1", "scryfall_id": "…"}}] ({error})'
+        ) from None
     for number, raw in enumerate(rows, start=1):
         try:
             row = msgspec.structs.asdict(_json_row.decode(raw))

@@ -56,7 +56,9 @@ class SyncConfigs:
         name = find_account(str(params["symbol"]), known)
         return submission_of(known[name], name)
 
-    def scheduled(self, connection: Connection, schedule: Schedule, busy: Busy) -> Submission | None:
+    def scheduled(
+        self, connection: Connection, schedule: Schedule, busy: Busy
+    ) -> Submission | None:
         """The run of a due schedule; None while a sync of the account is `busy`."""
         known = queries.account_ids(connection)
         name = find_account(str(schedule.params["symbol"]), known)
@@ -73,6 +75,9 @@ def find_account(asked: str, known: Mapping[str, int]) -> str:
         hint = "there is none yet, `penstock accounts add` adds one"
     else:
         by_case = {one.casefold(): one for one in known}
-        near = [by_case[one] for one in difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)]
+        near = [
+            by_case[one]
+            for one in difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)
+        ]
         hint = f"use one of {', '.join(near or sorted(known)[:_MOST_NAMED])}"
     raise InvalidInputError(f"symbol: unknown account {name[:80]!r}; {hint}", field="symbol")

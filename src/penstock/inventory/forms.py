@@ -59,10 +59,22 @@ class RowReader(Generic[T]):
         self._decode = msgspec.json.Decoder(row).decode
         fields = msgspec.structs.fields(row)  # type: ignore[arg-type] # msgspec has no name for "any struct"
         kinds = {one.encode_name: _kinds(one.type) for one in fields}
-        self._rewrites = {name: rewrite for name, kind in kinds.items() if (rewrite := _rewrite_of(kind)) is not None}
+        self._rewrites = {
+            name: rewrite
+            for name, kind in kinds.items()
+            if (rewrite := _rewrite_of(kind)) is not None
+        }
         optional = {one.encode_name: one.type for one in fields if not one.required}
-        self._never_null = {name for name in optional if not any(isinstance(kind, inspect.NoneType) for kind in kinds[name])}
-        self._judges = {name: msgspec.json.Decoder(given).decode for name, given in optional.items()} if forgiving else {}
+        self._never_null = {
+            name
+            for name in optional
+            if not any(isinstance(kind, inspect.NoneType) for kind in kinds[name])
+        }
+        self._judges = (
+            {name: msgspec.json.Decoder(given).decode for name, given in optional.items()}
+            if forgiving
+            else {}
+        )
 
     def read(self, raw: bytes | msgspec.Raw) -> T:
         """The row; msgspec.DecodeError, UnicodeDecodeError or RecursionError for what is none."""
@@ -79,7 +91,11 @@ class RowReader(Generic[T]):
                 del row[name]
             elif raw and (plain := rewrite(raw)) is not raw:
                 row[name] = msgspec.Raw(plain)
-        return row if not self._judges else {name: raw for name, raw in row.items() if self._fits(name, raw)}
+        return (
+            row
+            if not self._judges
+            else {name: raw for name, raw in row.items() if self._fits(name, raw)}
+        )
 
     def _fits(self, name: str, raw: msgspec.Raw) -> bool:
         try:

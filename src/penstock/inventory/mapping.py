@@ -30,7 +30,10 @@ def blueprint_references(one: Blueprint) -> dict[tuple[ReferenceKind, str], None
 def catalogue_references(one: CatalogueRow) -> dict[tuple[ReferenceKind, str], None]:
     """The same of a row of the catalogue."""
     found = [(ReferenceKind.SCRYFALL, one.scryfall_id), (ReferenceKind.TCGPLAYER, one.tcgplayer_id)]
-    found += [(ReferenceKind.CARDMARKET, one.cardmarket_id), _printed(one.set_code, one.collector_number)]
+    found += [
+        (ReferenceKind.CARDMARKET, one.cardmarket_id),
+        _printed(one.set_code, one.collector_number),
+    ]
     return dict.fromkeys(_written(found))
 
 

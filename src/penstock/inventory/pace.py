@@ -23,7 +23,11 @@ _SHOW_EVERY_S = 0.25
 class Pace:
     """The state of one sync, shown at most four times a second by whoever `show`s it."""
 
-    def __init__(self, show: Callable[[SyncProgress], Awaitable[None]], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        show: Callable[[SyncProgress], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._show = show
         self._clock = clock
         self._phase = Phase.EXPORT
@@ -61,7 +65,10 @@ class Pace:
         share = self._share()
         return SyncProgress(
             phase=self._phase,
-            percent=max(_PERCENT[self._phase], int(_PERCENT[Phase.PARSE] * share) if self._phase is Phase.EXPORT else 0),
+            percent=max(
+                _PERCENT[self._phase],
+                int(_PERCENT[Phase.PARSE] * share) if self._phase is Phase.EXPORT else 0,
+            ),
             message=self._message(),
             bytes=self.bytes,
             rows=self._rows,

@@ -44,13 +44,19 @@ class BlueprintStore(Protocol):
     async def put_games(self, context: RunContext, games: Sequence[catalog.Game]) -> None:
         """What CardTrader deals in."""
 
-    async def put_categories(self, context: RunContext, categories: Sequence[catalog.Category]) -> None:
+    async def put_categories(
+        self, context: RunContext, categories: Sequence[catalog.Category]
+    ) -> None:
         """Categories with the properties that their products can have."""
 
-    async def put_expansions(self, context: RunContext, expansions: Sequence[catalog.Expansion]) -> None:
+    async def put_expansions(
+        self, context: RunContext, expansions: Sequence[catalog.Expansion]
+    ) -> None:
         """Expansions; their codes are what blueprints get as set code, if they come later."""
 
-    async def put_blueprints(self, context: RunContext, blueprints: Sequence[catalog.Blueprint]) -> None:
+    async def put_blueprints(
+        self, context: RunContext, blueprints: Sequence[catalog.Blueprint]
+    ) -> None:
         """Blueprints with what they can be told by. They are mapped by the next `map`."""
 
     async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
@@ -105,7 +111,9 @@ class CatalogueRefreshes:
     async def published(self, submitter: Submitter, account: Account) -> None:
         """Submit a refresh when products of an account refer to unknown blueprints. Nothing of that is a reason for a sync to fail."""
         try:
-            if await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=1)):
+            if await self._reader.read(
+                lambda connection: queries.unknown_blueprints(connection, account.id, limit=1)
+            ):
                 await submitter.submit(_submission(account))
         except FencedError:
             raise
@@ -113,17 +121,25 @@ class CatalogueRefreshes:
             # The one that goes on may know nothing of this account; then the next sync finds that.
             return
         except PenstockError as error:
-            _log.warning("the catalogue cannot be refreshed now", account=account.name, error=str(error))
+            _log.warning(
+                "the catalogue cannot be refreshed now", account=account.name, error=str(error)
+            )
 
     async def refresh(self, context: RunContext) -> Refreshed:
         """The work of a refresh."""
         run = context.run
         account = await self._store.account(int(str(run.params["account_id"])))
-        unknown = await self._reader.read(lambda connection: queries.unknown_blueprints(connection, account.id, limit=_MOST_UNKNOWN))
+        unknown = await self._reader.read(
+            lambda connection: queries.unknown_blueprints(
+                connection, account.id, limit=_MOST_UNKNOWN
+            )
+        )
         known = await self._reader.read(queries.looked_up_expansions)
         async with self._source.account(account.token) as seller:
             result = await _Refresh(context, seller, self._blueprints, set(unknown)).work(known)
-        run.notes[str(run.params.get("account", ""))] = LogNote(records=result.blueprints, metadata=dict(result.summary()))
+        run.notes[str(run.params.get("account", ""))] = LogNote(
+            records=result.blueprints, metadata=dict(result.summary())
+        )
         return result
 
 
@@ -140,7 +156,9 @@ def _submission(account: Account) -> Submission:
 class _Refresh:
     """One start of one run."""
 
-    def __init__(self, context: RunContext, seller: SellerAccount, store: BlueprintStore, unknown: set[int]) -> None:
+    def __init__(
+        self, context: RunContext, seller: SellerAccount, store: BlueprintStore, unknown: set[int]
+    ) -> None:
         self._context = context
         self._seller = seller
         self._store = store
@@ -176,11 +194,17 @@ class _Refresh:
 
     async def _put_lists(self) -> int:
         games = await self._seller.games()
-        await self._store.put_games(self._context, [catalog.Game(**msgspec.structs.asdict(one)) for one in games])
+        await self._store.put_games(
+            self._context, [catalog.Game(**msgspec.structs.asdict(one)) for one in games]
+        )
         categories = [msgspec.to_builtins(one) for one in await self._seller.categories()]
-        await self._store.put_categories(self._context, [catalog.Category(**one) for one in categories])
+        await self._store.put_categories(
+            self._context, [catalog.Category(**one) for one in categories]
+        )
         expansions = await self._seller.expansions()
-        await self._store.put_expansions(self._context, [catalog.Expansion(**msgspec.structs.asdict(one)) for one in expansions])
+        await self._store.put_expansions(
+            self._context, [catalog.Expansion(**msgspec.structs.asdict(one)) for one in expansions]
+        )
         self._codes = {one.id: one.code for one in expansions}
         return len(games)
 
@@ -209,7 +233,9 @@ class _Refresh:
         failed = [answer for answer in answers if isinstance(answer, SourceError)]
         self._errors += failed
         self._answered += len(answers) - len(failed)
-        await self._put([one for answer in answers if not isinstance(answer, SourceError) for one in answer])
+        await self._put(
+            [one for answer in answers if not isinstance(answer, SourceError) for one in answer]
+        )
         return len(failed)
 
     async def _answer(self, expansion: Expansion | None) -> Sequence[Blueprint] | SourceError:
@@ -217,11 +243,17 @@ class _Refresh:
             return await self._seller.blueprints(None if expansion is None else expansion.id)
         except SourceError as error:
             code = "none" if expansion is None else expansion.code
-            _log.warning("the blueprints of an expansion cannot be looked up", expansion=code, error=str(error))
+            _log.warning(
+                "the blueprints of an expansion cannot be looked up",
+                expansion=code,
+                error=str(error),
+            )
             return error
 
     async def _put(self, found: Iterable[Blueprint]) -> None:
-        blueprints = [blueprint_of(one, self._codes.get(one.expansion_id or 0) or None) for one in found]
+        blueprints = [
+            blueprint_of(one, self._codes.get(one.expansion_id or 0) or None) for one in found
+        ]
         await self._store.put_blueprints(self._context, blueprints)
         self._blueprints += len(blueprints)
         self._unknown.difference_update(one.id for one in blueprints)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.errors import ConflictError, FencedError, RetryableError, SourceUnavailableError, StoreUnavailableError
+from penstock.errors import (
+    ConflictError,
+    FencedError,
+    RetryableError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+)
 from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
@@ -18,7 +24,14 @@ from penstock.inventory.sync import INVENTORY_SYNC, Counts, Phase
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterator,
+        Mapping,
+    )
     from pathlib import Path
 
     from penstock.inventory.export.spool import Spool, SpoolWriter
@@ -38,7 +51,14 @@ class SyncOrder:
     dry_run: bool = False
 
 
-def submission_of(account_id: int, name: str, *, dry_run: bool = False, priority: Priority = Priority.HIGH, wait: bool = False) -> Submission:
+def submission_of(
+    account_id: int,
+    name: str,
+    *,
+    dry_run: bool = False,
+    priority: Priority = Priority.HIGH,
+    wait: bool = False,
+) -> Submission:
     """The run that syncs an account; `name` is for its execution log."""
     return Submission(
         kind=INVENTORY_SYNC,
@@ -81,13 +101,22 @@ class SyncResult:
     def written(self) -> int:
         """Products that are now different in the inventory."""
         counts = self.counts
-        return 0 if self.held or self.dry_run else counts.new + counts.changed + counts.gone + counts.returned
+        return (
+            0
+            if self.held or self.dry_run
+            else counts.new + counts.changed + counts.gone + counts.returned
+        )
 
     @property
     def message(self) -> str:
         """What came of it, in a sentence."""
         counts = self.counts
-        differing = {"new": counts.new, "changed": counts.changed, "gone": counts.gone, "returned": counts.returned}
+        differing = {
+            "new": counts.new,
+            "changed": counts.changed,
+            "gone": counts.gone,
+            "returned": counts.returned,
+        }
         named = ", ".join(f"{count:,} {kind}" for kind, count in differing.items() if count)
         if self.suspicions:
             return f"{'Would be held' if self.dry_run else 'Held'}: {' '.join(self.suspicions.values())}"
@@ -107,7 +136,13 @@ class SyncResult:
 
     def logged(self) -> dict[str, object]:
         """What the execution log keeps of it."""
-        return {"counts": self.counts.compared, "held": self.held, "dry_run": self.dry_run, "bytes": self.bytes, "rows": self.rows}
+        return {
+            "counts": self.counts.compared,
+            "held": self.held,
+            "dry_run": self.dry_run,
+            "bytes": self.bytes,
+            "rows": self.rows,
+        }
 
 
 class InventoryRuns:
@@ -127,10 +162,14 @@ class InventoryRuns:
         self._limits = limits
         self._on_published = on_published
 
-    async def sync(self, order: SyncOrder, *, priority: Priority = Priority.HIGH, wait: bool = False) -> Submission:
+    async def sync(
+        self, order: SyncOrder, *, priority: Priority = Priority.HIGH, wait: bool = False
+    ) -> Submission:
         """The run of an order; NotFoundError when there is no such account."""
         account = await self._store.account(order.account_id)
-        return submission_of(account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait)
+        return submission_of(
+            account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait
+        )
 
     async def sync_account(self, context: RunContext) -> SyncResult:
         """The work of a sync."""
@@ -145,10 +184,17 @@ class InventoryRuns:
     async def _synced(self, context: RunContext) -> SyncResult:
         run = context.run
         account = await self._store.account(int(str(run.params["account_id"])))
-        note = run.notes[str(run.params.get("account", ""))] = LogNote(metadata={"dry_run": bool(run.params.get("dry_run"))})
+        note = run.notes[str(run.params.get("account", ""))] = LogNote(
+            metadata={"dry_run": bool(run.params.get("dry_run"))}
+        )
         await asyncio.to_thread(self._spool.sweep)
         try:
-            result = await self._published(run) or await _Sync(context, account, self._source, self._store, self._spool, self._limits).work()
+            result = (
+                await self._published(run)
+                or await _Sync(
+                    context, account, self._source, self._store, self._spool, self._limits
+                ).work()
+            )
         except (RetryableError, FencedError, asyncio.CancelledError):
             # The run may go on, here or elsewhere, and then the body is wanted; else it is swept away later.
             raise
@@ -164,14 +210,24 @@ class InventoryRuns:
     async def _published(self, run: Run) -> SyncResult | None:
         """A run whose worker died between publishing and saying so is done: once more it would find that nothing has changed."""
         found = await self._store.published_by(run)
-        return None if found is None else SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
+        return (
+            None
+            if found is None
+            else SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
+        )
 
 
 class _Sync:
     """One start of one run."""
 
     def __init__(
-        self, context: RunContext, account: Account, source: InventorySource, store: InventoryStore, spool: Spool, limits: SyncLimits
+        self,
+        context: RunContext,
+        account: Account,
+        source: InventorySource,
+        store: InventoryStore,
+        spool: Spool,
+        limits: SyncLimits,
     ) -> None:
         self._context = context
         self._run = context.run
@@ -197,7 +253,13 @@ class _Sync:
             self._pace.enter(Phase.CHECK)
             comparison = await staging.compare(self._limits)
             counts = await self._decide(staging, comparison)
-        return SyncResult(counts=counts, rows=self._pace.rows, bytes=self._pace.bytes, suspicions=comparison.suspicions, dry_run=self._dry_run)
+        return SyncResult(
+            counts=counts,
+            rows=self._pace.rows,
+            bytes=self._pace.bytes,
+            suspicions=comparison.suspicions,
+            dry_run=self._dry_run,
+        )
 
     async def _decide(self, staging: Staging, comparison: Comparison) -> Counts:
         if comparison.suspicions or self._dry_run:
@@ -214,9 +276,19 @@ class _Sync:
             await self._fill_from(kept, staging)
 
     async def _fill_from_export(self, staging: Staging) -> None:
-        async with self._source.account(self._account.token) as seller, seller.export() as body, self._writer(gzip=body.gzip) as writer:
+        async with (
+            self._source.account(self._account.token) as seller,
+            seller.export() as body,
+            self._writer(gzip=body.gzip) as writer,
+        ):
             self._pace.watch(body)
-            await stage(self._to_its_end(body.blocks()), staging, gzip=body.gzip, writer=writer, on_staged=self._pace.staged)
+            await stage(
+                self._to_its_end(body.blocks()),
+                staging,
+                gzip=body.gzip,
+                writer=writer,
+                on_staged=self._pace.staged,
+            )
 
     async def _fill_from(self, kept: Path, staging: Staging) -> None:
         """Go on from the body of an earlier start; one that is damaged is of no use to the next start either."""
@@ -224,7 +296,13 @@ class _Sync:
         self._pace.enter(Phase.PARSE)
         try:
             async with Lane("spool") as lane:
-                await stage(lane.each(blocks_of(kept)), staging, gzip=True, writer=None, on_staged=self._pace.staged)
+                await stage(
+                    lane.each(blocks_of(kept)),
+                    staging,
+                    gzip=True,
+                    writer=None,
+                    on_staged=self._pace.staged,
+                )
         except SourceUnavailableError:
             await asyncio.to_thread(self._spool.remove, self._run)
             raise

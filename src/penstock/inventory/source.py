@@ -89,7 +89,9 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cardmarket_ids(self) -> tuple[int, ...]:
         """Cardmarket's ids, in whichever form they came."""
-        return self.card_market_ids or (() if self.card_market_id is None else (self.card_market_id,))
+        return self.card_market_ids or (
+            () if self.card_market_id is None else (self.card_market_id,)
+        )
 
 
 class ExportBody(Protocol):
@@ -123,7 +125,12 @@ class SellerAccount(Protocol):
     async def __aenter__(self) -> Self:
         """Open connections."""
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Close connections."""
 
     async def seller(self) -> Seller:

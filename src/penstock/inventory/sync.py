@@ -65,7 +65,11 @@ class Counts:
     @property
     def compared(self) -> dict[str, int]:
         """The published seven; the others say what could not be compared."""
-        return {name: count for name, count in asdict(self).items() if name not in {"unidentified", "unmarked"}}
+        return {
+            name: count
+            for name, count in asdict(self).items()
+            if name not in {"unidentified", "unmarked"}
+        }
 
     @property
     def unread(self) -> str | None:
@@ -75,7 +79,11 @@ class Counts:
         rows = f"{_counted(self.rejected, 'row')} could not be read"
         if not self.unidentified:
             return f"{rows}: {'its product is' if self.rejected == 1 else 'their products are'} kept as before"
-        missing = f"{_counted(self.unmarked, 'missing product')} kept as before" if self.unmarked else "none is missing"
+        missing = (
+            f"{_counted(self.unmarked, 'missing product')} kept as before"
+            if self.unmarked
+            else "none is missing"
+        )
         return f"{rows}, {self.unidentified:,} without an id: nothing is marked as gone, {missing}"
 
 
@@ -155,7 +163,9 @@ class InventoryStore(Protocol):
     async def published_by(self, run: Run) -> Published | None:
         """What an earlier start of the run has published and could not say any more; None: nothing."""
 
-    def staging(self, context: RunContext, account: Account) -> AbstractAsyncContextManager[Staging]:
+    def staging(
+        self, context: RunContext, account: Account
+    ) -> AbstractAsyncContextManager[Staging]:
         """An empty staging area, gone at the end."""
 
     async def progress(self, context: RunContext, progress: SyncProgress) -> None:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from penstock.columns import BigId, FlagOrText, Json, Timestamp, metadata
 
@@ -134,7 +146,9 @@ product = Table(
     Column("product_id", BigInteger, primary_key=True, autoincrement=False),
     *_exported(),
     # Digits only, so they are compared as bytes: by the rules of a language the index takes twice as long to fill.
-    Column("external_stock_id", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
+    Column(
+        "external_stock_id", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False
+    ),
     Column("gone_at", Timestamp),
     Column("first_seen_run", BigInteger, nullable=False),
     Column("changed_run", BigInteger, nullable=False),

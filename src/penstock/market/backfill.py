@@ -47,7 +47,13 @@ class BackfillOrder:
 
     def wish(self) -> Wish:
         """What its run looks at."""
-        return Wish(since=self.start, until=self.end, gaps=True, recheck=self.recheck, newest_first=self.newest_first)
+        return Wish(
+            since=self.start,
+            until=self.end,
+            gaps=True,
+            recheck=self.recheck,
+            newest_first=self.newest_first,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,9 @@ class _At:
         return self.ms
 
 
-def estimate(targets: Sequence[Target], wish: Wish, declared: Declaration, *, now: int, pages_per_minute: int) -> Estimate:
+def estimate(
+    targets: Sequence[Target], wish: Wish, declared: Declaration, *, now: int, pages_per_minute: int
+) -> Estimate:
     """By the ledger alone: nothing is asked for."""
     ranges = Ranges(_At(now), wish, declared)
     gaps, candles = 0, 0
@@ -84,7 +92,11 @@ def estimate(targets: Sequence[Target], wish: Wish, declared: Declaration, *, no
         target.due = {span.start for span in due_gaps(target, now)}
         for start, end in ranges.missing(target, ended=ranges.known_end(target))[0]:
             count = target.key.timeframe.candles_within(start, end)
-            gaps, candles, requests = gaps + 1, candles + count, requests + _requests(target, start, count, declared.page_limit)
+            gaps, candles, requests = (
+                gaps + 1,
+                candles + count,
+                requests + _requests(target, start, count, declared.page_limit),
+            )
     return Estimate(
         gaps=gaps,
         candles=candles,

@@ -56,7 +56,9 @@ class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 # A row that is refused for one of these stands where it was not asked for: its open time says nothing of where it belongs.
 MISPLACED = frozenset({"microseconds", "out_of_order", "future"})
-_AT_THEIR_PLACE = frozenset({"malformed", "negative", "not_a_number", "high_below_low", "bad_close_time"})
+_AT_THEIR_PLACE = frozenset(
+    {"malformed", "negative", "not_a_number", "high_below_low", "bad_close_time"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,12 @@ def end_of(candle: Candle, timeframe: Timeframe) -> int:
 
 
 def accept(
-    candles: Sequence[Candle], timeframe: Timeframe, *, start: int, end: int, columns: AbstractSet[str] = AMOUNTS
+    candles: Sequence[Candle],
+    timeframe: Timeframe,
+    *,
+    start: int,
+    end: int,
+    columns: AbstractSet[str] = AMOUNTS,
 ) -> tuple[list[Candle], list[Rejected]]:
     """Split an ascending page into rows to store and rows to refuse.
 
@@ -92,7 +99,11 @@ def accept(
     longest = timeframe.longest_ms
     prices = _shape([f"{c.open},{c.high},{c.low},{c.close}" for c in candles])
     # Where something is unknown, row by row is quick enough: such an answer is not one of Binance's.
-    all_numbers = _are_all_numbers(prices, 4 * len(candles)) and columns == AMOUNTS and _have_all_amounts(candles)
+    all_numbers = (
+        _are_all_numbers(prices, 4 * len(candles))
+        and columns == AMOUNTS
+        and _have_all_amounts(candles)
+    )
     if all_numbers and _are_in_time(candles, longest, start, end) and _are_ordered(candles, prices):
         return list(candles), []
     good: list[Candle] = []
@@ -100,7 +111,9 @@ def accept(
     previous = start - 1
     for candle in candles:
         texts = None if all_numbers else _text_fault(candle, columns)
-        fault = _time_fault(candle, previous, longest, end) or texts or _order_fault(candle, columns)
+        fault = (
+            _time_fault(candle, previous, longest, end) or texts or _order_fault(candle, columns)
+        )
         if fault is None:
             good.append(candle)
             previous = candle.open_time
@@ -113,7 +126,11 @@ def judged(row: Rejected, *, start: int, end: int) -> Rejected:
     """A row that could not even be decoded, which stands where it was asked for or says nothing of any place."""
     if row.open_time is None or start <= row.open_time < end:
         return row
-    return replace(row, reason="future" if row.open_time >= end else "out_of_order", detail=f"{iso(row.open_time)} was not asked for; {row.detail}")
+    return replace(
+        row,
+        reason="future" if row.open_time >= end else "out_of_order",
+        detail=f"{iso(row.open_time)} was not asked for; {row.detail}",
+    )
 
 
 def reject(candle: Candle, reason: str, detail: str) -> Rejected:
@@ -135,7 +152,10 @@ def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[
         return "out_of_order", f"{iso(opened)} comes after {iso(previous)}"
     if opened >= end:
         return "future", f"{iso(opened)} is not before {iso(end)}, where the answer had to end"
-    return "bad_close_time", f"the close time {iso(candle.close_time)} does not fit the open time {iso(opened)}"
+    return (
+        "bad_close_time",
+        f"the close time {iso(candle.close_time)} does not fit the open time {iso(opened)}",
+    )
 
 
 def _are_in_time(candles: Sequence[Candle], longest: int, start: int, end: int) -> bool:
@@ -144,11 +164,21 @@ def _are_in_time(candles: Sequence[Candle], longest: int, start: int, end: int) 
     lengths = [candle.close_time - candle.open_time for candle in candles]
     trades = [candle.trades or 0 for candle in candles]
     ascending = all(map(lt, opens, islice(opens, 1, None)))
-    return ascending and (not candles or (min(lengths) >= 0 and max(lengths) <= longest and min(trades) >= 0 and max(trades) <= _MOST_TRADES))
+    return ascending and (
+        not candles
+        or (
+            min(lengths) >= 0
+            and max(lengths) <= longest
+            and min(trades) >= 0
+            and max(trades) <= _MOST_TRADES
+        )
+    )
 
 
 def _have_all_amounts(candles: Sequence[Candle]) -> bool:
-    amounts = _shape([f"{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}" for c in candles])
+    amounts = _shape(
+        [f"{c.volume},{c.quote_volume},{c.taker_base},{c.taker_quote}" for c in candles]
+    )
     return _are_all_numbers(amounts, 4 * len(candles)) and None not in [c.trades for c in candles]
 
 
@@ -183,7 +213,11 @@ def _are_ordered(candles: Sequence[Candle], prices: bytes) -> bool:
         unclear = [
             c
             for c in candles
-            if not (len(c.low) == len(c.open) == len(c.close) == len(c.high) and c.low <= c.open <= c.high and c.low <= c.close <= c.high)
+            if not (
+                len(c.low) == len(c.open) == len(c.close) == len(c.high)
+                and c.low <= c.open <= c.high
+                and c.low <= c.close <= c.high
+            )
         ]
     return all(_clearly_ordered(candle) or _exactly_ordered(candle) for candle in unclear)
 
@@ -196,7 +230,11 @@ def _text_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] | 
                 return "not_a_number", f"{name} is missing"
             continue
         if _NUMBER.fullmatch(value) is None:
-            reason = "negative" if value.startswith("-") and _NUMBER.fullmatch(value[1:]) else "not_a_number"
+            reason = (
+                "negative"
+                if value.startswith("-") and _NUMBER.fullmatch(value[1:])
+                else "not_a_number"
+            )
             return reason, f"{name} is {value[:40]!r}"
     return None
 
@@ -208,7 +246,10 @@ def _order_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] |
     if trades is not None and not 0 <= trades <= _MOST_TRADES:
         return "negative" if trades < 0 else "not_a_number", f"trades is {trades}"
     if not (_clearly_ordered(candle) or _exactly_ordered(candle)):
-        return "high_below_low", f"low {candle.low} ≤ open {candle.open}, close {candle.close} ≤ high {candle.high} does not hold"
+        return (
+            "high_below_low",
+            f"low {candle.low} ≤ open {candle.open}, close {candle.close} ≤ high {candle.high} does not hold",
+        )
     return None
 
 

@@ -66,7 +66,9 @@ def _bad(name: Name, message: str) -> Bad:
     return Bad(" ".join(name), message)
 
 
-def late_series(connection: Connection, configured: Configured, default: str, now: int) -> list[Bad]:
+def late_series(
+    connection: Connection, configured: Configured, default: str, now: int
+) -> list[Bad]:
     """Series that trade and are collected by themselves, and whose newest closed candle is older than their interval allows.
 
     A series of which nothing was ever stored is not late: its executions say why.
@@ -77,21 +79,41 @@ def late_series(connection: Connection, configured: Configured, default: str, no
     if not wanted:
         return []
     edges = (
-        select(instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe, func.max(coverage.c.end_time).label("end"))
+        select(
+            instrument.c.exchange,
+            instrument.c.symbol,
+            instrument.c.native_symbol,
+            series.c.timeframe,
+            func.max(coverage.c.end_time).label("end"),
+        )
         .join(series, series.c.instrument_id == instrument.c.id)
         .join(coverage, coverage.c.series_id == series.c.id)
         .where(instrument.c.status == Status.TRADING, coverage.c.state == SpanState.STORED)
-        .group_by(instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe)
+        .group_by(
+            instrument.c.exchange,
+            instrument.c.symbol,
+            instrument.c.native_symbol,
+            series.c.timeframe,
+        )
         .order_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
     )
     found = []
     for row in connection.execute(edges):
         names = (folded(row.symbol), folded(row.native_symbol))
-        interval = next((wanted[key] for name in names if (key := (row.exchange, name, row.timeframe)) in wanted), None)
+        interval = next(
+            (
+                wanted[key]
+                for name in names
+                if (key := (row.exchange, name, row.timeframe)) in wanted
+            ),
+            None,
+        )
         late_ms = now - Timeframe(row.timeframe).shift(row.end, 1)
         if interval is not None and late_ms > interval + _ALLOWANCE_MS:
             name = (row.exchange, row.symbol, row.timeframe)
-            found.append(_bad(name, f"{row.symbol} {row.timeframe} is {duration(late_ms / 1000)} late"))
+            found.append(
+                _bad(name, f"{row.symbol} {row.timeframe} is {duration(late_ms / 1000)} late")
+            )
     return found
 
 
@@ -101,22 +123,40 @@ def new_gaps(connection: Connection, now: int) -> list[Bad]:
     later = coverage.alias()
     # Not next to it: other holes may stand between.
     candles_behind = exists().where(
-        later.c.series_id == coverage.c.series_id, later.c.start_time >= coverage.c.end_time, later.c.state == SpanState.STORED
+        later.c.series_id == coverage.c.series_id,
+        later.c.start_time >= coverage.c.end_time,
+        later.c.state == SpanState.STORED,
     )
     holes = (
-        select(instrument.c.exchange, instrument.c.symbol, series.c.timeframe, coverage.c.start_time, coverage.c.end_time)
+        select(
+            instrument.c.exchange,
+            instrument.c.symbol,
+            series.c.timeframe,
+            coverage.c.start_time,
+            coverage.c.end_time,
+        )
         .select_from(coverage)
         .join(series, series.c.id == coverage.c.series_id)
         .join(instrument, instrument.c.id == series.c.instrument_id)
-        .where(coverage.c.end_time > recent, coverage.c.state.in_(_HOLES), coverage.c.asked >= _CONFIRMED_BY, candles_behind)
+        .where(
+            coverage.c.end_time > recent,
+            coverage.c.state.in_(_HOLES),
+            coverage.c.asked >= _CONFIRMED_BY,
+            candles_behind,
+        )
         .order_by(instrument.c.exchange, instrument.c.symbol, series.c.id, coverage.c.start_time)
     )
-    return [_bad(name, _holes(name, spans)) for name, spans in _by_series(connection.execute(holes)).items()]
+    return [
+        _bad(name, _holes(name, spans))
+        for name, spans in _by_series(connection.execute(holes)).items()
+    ]
 
 
 def _holes(name: Name, spans: Sequence[tuple[int, int]]) -> str:
     _, symbol, timeframe = name
-    candles = counted(sum(Timeframe(timeframe).candles_within(start, end) for start, end in spans), "candle")
+    candles = counted(
+        sum(Timeframe(timeframe).candles_within(start, end) for start, end in spans), "candle"
+    )
     missing = f"{candles} missing in {counted(len(spans), 'gap')}, the first at {iso(spans[0][0])}"
     return f"{symbol} {timeframe}: {missing}; see penstock gaps {symbol}"
 
@@ -124,14 +164,21 @@ def _holes(name: Name, spans: Sequence[tuple[int, int]]) -> str:
 def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
     found: dict[Name, list[tuple[int, int]]] = {}
     for row in rows:
-        found.setdefault((row.exchange, row.symbol, row.timeframe), []).append((row.start_time, row.end_time))
+        found.setdefault((row.exchange, row.symbol, row.timeframe), []).append(
+            (row.start_time, row.end_time)
+        )
     return found
 
 
 def restated_series(connection: Connection, now: int) -> list[Bad]:
     """Series of which closed candles were changed in the last 24 hours."""
     changed = (
-        select(instrument.c.exchange, instrument.c.symbol, series.c.timeframe, func.count(func.distinct(restatement.c.open_time)))
+        select(
+            instrument.c.exchange,
+            instrument.c.symbol,
+            series.c.timeframe,
+            func.count(func.distinct(restatement.c.open_time)),
+        )
         .select_from(restatement)
         .join(series, series.c.id == restatement.c.series_id)
         .join(instrument, instrument.c.id == series.c.instrument_id)
@@ -151,7 +198,11 @@ def restated_series(connection: Connection, now: int) -> list[Bad]:
 
 def _by_default(connection: Connection, configured: Configured, interval: int) -> dict[Name, int]:
     names = queries.configured_symbols(connection, configured)
-    return {(configured.exchange, folded(name), timeframe): interval for name in names for timeframe in configured.timeframes}
+    return {
+        (configured.exchange, folded(name), timeframe): interval
+        for name in names
+        for timeframe in configured.timeframes
+    }
 
 
 def _by_configs(connection: Connection, intervals: Mapping[str, int]) -> dict[Name, int]:

@@ -127,17 +127,27 @@ class Directory:
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(folded(name), self._folded, n=6, cutoff=0.6)
-        symbols = list(dict.fromkeys(one.symbol for match in near for one in self._folded[match].values()))[:3]
-        hint = f"did you mean {', '.join(symbols)}?" if symbols else "use one that the exchange lists, such as BTC/USDT"
+        symbols = list(
+            dict.fromkeys(one.symbol for match in near for one in self._folded[match].values())
+        )[:3]
+        hint = (
+            f"did you mean {', '.join(symbols)}?"
+            if symbols
+            else "use one that the exchange lists, such as BTC/USDT"
+        )
         return f"unknown symbol {name[:40]!r}; {hint}"
 
 
-def find_instruments(names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol") -> list[Instrument]:
+def find_instruments(
+    names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol"
+) -> list[Instrument]:
     """The named instruments without repetitions; InvalidInputError as `Directory.find` says, naming the field that holds the names."""
     return list(name_instruments(names, known, field=field))
 
 
-def name_instruments(names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol") -> dict[Instrument, str]:
+def name_instruments(
+    names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol"
+) -> dict[Instrument, str]:
     """The same, each with the first name that it was asked for by."""
     directory = Directory(known)
     found: dict[Instrument, str] = {}

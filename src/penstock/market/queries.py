@@ -62,9 +62,15 @@ class StoredCandle(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-def instruments(connection: Connection, exchange: str | None, *, names: Collection[str] | None = None) -> tuple[list[Instrument], int]:
+def instruments(
+    connection: Connection, exchange: str | None, *, names: Collection[str] | None = None
+) -> tuple[list[Instrument], int]:
     """What is known of an exchange (None: of any), all or what has one of the names in whatever case, and when that was last looked up (0: never)."""
-    wanted = select(instrument) if exchange is None else select(instrument).where(instrument.c.exchange == exchange)
+    wanted = (
+        select(instrument)
+        if exchange is None
+        else select(instrument).where(instrument.c.exchange == exchange)
+    )
     if names is not None:
         wanted = wanted.where(called(connection, names))
     rows = connection.execute(wanted).all()
@@ -110,7 +116,9 @@ class SymbolRow:
     gone_at: int | None
 
 
-def symbols(connection: Connection, wanted: SymbolFilter, *, after_id: int, limit: int) -> list[SymbolRow]:
+def symbols(
+    connection: Connection, wanted: SymbolFilter, *, after_id: int, limit: int
+) -> list[SymbolRow]:
     """Instruments in order of their id, those behind `after_id`."""
     found = select(instrument).where(instrument.c.id > after_id)
     if wanted.exchange is not None:
@@ -118,7 +126,14 @@ def symbols(connection: Connection, wanted: SymbolFilter, *, after_id: int, limi
     if wanted.status is not None:
         found = found.where(instrument.c.status == wanted.status)
     if wanted.begins is not None:
-        found = found.where(or_(*(name.startswith(folded(wanted.begins), autoescape=True) for name in _folded_names(connection))))
+        found = found.where(
+            or_(
+                *(
+                    name.startswith(folded(wanted.begins), autoescape=True)
+                    for name in _folded_names(connection)
+                )
+            )
+        )
     rows = connection.execute(found.order_by(instrument.c.id).limit(limit))
     return [SymbolRow(row.id, instrument_of(row), row.seen_at, row.gone_at) for row in rows]
 
@@ -133,7 +148,10 @@ def _folded_names(connection: Connection) -> list[ColumnElement[str]]:
     """Both names of an instrument as `folded` gives them."""
     # SQLite knows no other letters, and this collation of PostgreSQL does not either.
     collation = "BINARY" if connection.dialect.name == "sqlite" else "C"
-    return [func.upper(collate(column, collation)) for column in (instrument.c.symbol, instrument.c.native_symbol)]
+    return [
+        func.upper(collate(column, collation))
+        for column in (instrument.c.symbol, instrument.c.native_symbol)
+    ]
 
 
 def of_each_series(ids: Collection[int], value: ColumnElement[Any]) -> CTE:
@@ -186,8 +204,15 @@ _END_OF_TIME = 253_402_300_799_999
 _SERIES_ID = (
     select(series.c.id)
     .join(instrument, instrument.c.id == series.c.instrument_id)
-    .where(instrument.c.exchange == bindparam("exchange"), series.c.timeframe == bindparam("timeframe"))
-    .where(or_(instrument.c.symbol == bindparam("name"), instrument.c.native_symbol == bindparam("name")))
+    .where(
+        instrument.c.exchange == bindparam("exchange"), series.c.timeframe == bindparam("timeframe")
+    )
+    .where(
+        or_(
+            instrument.c.symbol == bindparam("name"),
+            instrument.c.native_symbol == bindparam("name"),
+        )
+    )
     .limit(1)
 )
 _CANDLES = (
@@ -214,12 +239,26 @@ class SeriesRow:
     gaps: int
 
 
-def series_list(connection: Connection, *, after_id: int, limit: int, exchange: str | None, symbol: str | None) -> list[SeriesRow]:
+def series_list(
+    connection: Connection, *, after_id: int, limit: int, exchange: str | None, symbol: str | None
+) -> list[SeriesRow]:
     """Series in order of their id, those behind `after_id`; `symbol` is unified or native."""
-    gaps = select(func.count()).where(coverage.c.series_id == series.c.id, coverage.c.state != SpanState.STORED).scalar_subquery()
+    gaps = (
+        select(func.count())
+        .where(coverage.c.series_id == series.c.id, coverage.c.state != SpanState.STORED)
+        .scalar_subquery()
+    )
     wanted = (
-        select(series.c.id, instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe)
-        .add_columns(_edge(func.min).label("first"), _edge(func.max).label("newest"), gaps.label("gaps"))
+        select(
+            series.c.id,
+            instrument.c.exchange,
+            instrument.c.symbol,
+            instrument.c.native_symbol,
+            series.c.timeframe,
+        )
+        .add_columns(
+            _edge(func.min).label("first"), _edge(func.max).label("newest"), gaps.label("gaps")
+        )
         .join(instrument, instrument.c.id == series.c.instrument_id)
         .where(series.c.id > after_id)
         .order_by(series.c.id)
@@ -268,7 +307,14 @@ class Lookup(Generic[N]):
     listed: Mapping[str, list[Instrument]]
 
 
-def look_up(connection: Connection, names: Collection[N], series_ids: Collection[int], *, checked: Collection[N], most: int) -> Lookup[N]:
+def look_up(
+    connection: Connection,
+    names: Collection[N],
+    series_ids: Collection[int],
+    *,
+    checked: Collection[N],
+    most: int,
+) -> Lookup[N]:
     """Series by name or id, with their newest candles; of the `checked` names it can be told whether they will ever be collected."""
     ids = find_series(connection, names) if names else {}
     wanted = {*series_ids, *ids.values()}
@@ -283,7 +329,13 @@ def look_up(connection: Connection, names: Collection[N], series_ids: Collection
 def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
     """The ids of those that were ever collected."""
     wanted = (
-        select(series.c.id, instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, series.c.timeframe)
+        select(
+            series.c.id,
+            instrument.c.exchange,
+            instrument.c.symbol,
+            instrument.c.native_symbol,
+            series.c.timeframe,
+        )
         .join(instrument, instrument.c.id == series.c.instrument_id)
         .where(called(connection, {name.symbol for name in names}))
     )
@@ -296,16 +348,35 @@ def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
     # As it is written, else in another case, if that can mean one series only.
     exact = {name: ids.get((name.exchange, name.symbol, name.timeframe)) for name in names}
     other = {name: spelled[name.exchange, folded(name.symbol), name.timeframe] for name in names}
-    return {name: found or next(iter(other[name])) for name, found in exact.items() if found or len(other[name]) == 1}
+    return {
+        name: found or next(iter(other[name]))
+        for name, found in exact.items()
+        if found or len(other[name]) == 1
+    }
 
 
-def newest_candles(connection: Connection, series_ids: Collection[int], most: int) -> dict[int, list[StoredCandle]]:
+def newest_candles(
+    connection: Connection, series_ids: Collection[int], most: int
+) -> dict[int, list[StoredCandle]]:
     """The newest candles of each series, at most so many, in ascending order."""
     older = candle.alias()
-    edge = select(older.c.open_time).where(older.c.series_id == series.c.id).order_by(desc(older.c.open_time)).offset(most - 1).limit(1)
-    since = candle.c.open_time >= func.coalesce(edge.correlate(series).scalar_subquery(), literal(0, Timestamp()))
+    edge = (
+        select(older.c.open_time)
+        .where(older.c.series_id == series.c.id)
+        .order_by(desc(older.c.open_time))
+        .offset(most - 1)
+        .limit(1)
+    )
+    since = candle.c.open_time >= func.coalesce(
+        edge.correlate(series).scalar_subquery(), literal(0, Timestamp())
+    )
     columns = [column for column in candle.c if column.name != "run_id"]
-    wanted = select(*columns).select_from(series).join(candle, and_(candle.c.series_id == series.c.id, since)).where(series.c.id.in_(series_ids))
+    wanted = (
+        select(*columns)
+        .select_from(series)
+        .join(candle, and_(candle.c.series_id == series.c.id, since))
+        .where(series.c.id.in_(series_ids))
+    )
     found: dict[int, list[StoredCandle]] = {series_id: [] for series_id in series_ids}
     for row in connection.execute(wanted.order_by(candle.c.series_id, candle.c.open_time)):
         one: Any = row
@@ -315,10 +386,17 @@ def newest_candles(connection: Connection, series_ids: Collection[int], most: in
 
 def latest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
     """One row for each instrument, by symbol."""
-    newest = select(series.c.id, series.c.instrument_id, series.c.timeframe, _edge(func.max).label("open_time")).subquery()
+    newest = select(
+        series.c.id, series.c.instrument_id, series.c.timeframe, _edge(func.max).label("open_time")
+    ).subquery()
     at_newest = and_(candle.c.series_id == newest.c.id, candle.c.open_time == newest.c.open_time)
     wanted = (
-        select(instrument.c.exchange, instrument.c.symbol, instrument.c.native_symbol, newest.c.timeframe)
+        select(
+            instrument.c.exchange,
+            instrument.c.symbol,
+            instrument.c.native_symbol,
+            newest.c.timeframe,
+        )
         .add_columns(candle.c.close.label("price"), candle.c.open_time, candle.c.closed)
         .select_from(newest)
         .join(instrument, instrument.c.id == newest.c.instrument_id)
@@ -330,22 +408,39 @@ def latest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
 
 
 def _edge(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
-    return select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id).scalar_subquery()
+    return (
+        select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id).scalar_subquery()
+    )
 
 
-def collected_lately(connection: Connection, exchange: str, within_ms: int) -> list[tuple[Instrument, str]]:
+def collected_lately(
+    connection: Connection, exchange: str, within_ms: int
+) -> list[tuple[Instrument, str]]:
     """The instruments and timeframes of which something is stored that is no older than so much of the exchange's time, but for what is gone."""
-    newest = select(func.max(coverage.c.end_time)).where(coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED)
+    newest = select(func.max(coverage.c.end_time)).where(
+        coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED
+    )
     since = literal(present(connection, exchange) - within_ms, Timestamp())
-    wanted = select(instrument, series.c.timeframe).join(series, series.c.instrument_id == instrument.c.id)
-    wanted = wanted.where(instrument.c.exchange == exchange, newest.correlate(series).scalar_subquery() > since)
-    wanted = wanted.where(or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED))
-    return [(instrument_of(row), row.timeframe) for row in connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))]
+    wanted = select(instrument, series.c.timeframe).join(
+        series, series.c.instrument_id == instrument.c.id
+    )
+    wanted = wanted.where(
+        instrument.c.exchange == exchange, newest.correlate(series).scalar_subquery() > since
+    )
+    wanted = wanted.where(
+        or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED)
+    )
+    return [
+        (instrument_of(row), row.timeframe)
+        for row in connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))
+    ]
 
 
 def present(connection: Connection, exchange: str) -> int:
     """The exchange's present: the database's clock, and what the exchange's was ahead of it when it was looked at last."""
-    ahead = connection.scalar(select(exchange_clock.c.ahead_ms).where(exchange_clock.c.exchange == exchange))
+    ahead = connection.scalar(
+        select(exchange_clock.c.ahead_ms).where(exchange_clock.c.exchange == exchange)
+    )
     return read_clock(connection) + (ahead or 0)
 
 
@@ -353,15 +448,23 @@ def configured_symbols(connection: Connection, configured: Configured) -> list[s
     """What is collected when nothing is named: the configured symbols, else those traded most as of the last symbol refresh."""
     if configured.symbols:
         return list(configured.symbols)
-    traded = (instrument.c.exchange == configured.exchange, instrument.c.quote == configured.quote, instrument.c.status == Status.TRADING)
+    traded = (
+        instrument.c.exchange == configured.exchange,
+        instrument.c.quote == configured.quote,
+        instrument.c.status == Status.TRADING,
+    )
     most = select(instrument.c.symbol).where(*traded, instrument.c.quote_volume_24h.is_not(None))
-    most = most.order_by(desc(instrument.c.quote_volume_24h), instrument.c.symbol).limit(configured.most_traded)
+    most = most.order_by(desc(instrument.c.quote_volume_24h), instrument.c.symbol).limit(
+        configured.most_traded
+    )
     return list(connection.scalars(most))
 
 
 def trading_symbols(connection: Connection, exchange: str, *, limit: int) -> list[str]:
     """What can be collected, as of the last symbol refresh, by name."""
-    trading = select(instrument.c.symbol).where(instrument.c.exchange == exchange, instrument.c.status == Status.TRADING)
+    trading = select(instrument.c.symbol).where(
+        instrument.c.exchange == exchange, instrument.c.status == Status.TRADING
+    )
     return list(connection.scalars(trading.order_by(instrument.c.symbol).limit(limit)))
 
 
@@ -370,4 +473,8 @@ def collected(connection: Connection, exchange: str) -> set[tuple[str, str]]:
     enabled = select(collection_config.c.symbol, collection_config.c.timeframes).where(
         collection_config.c.enabled, collection_config.c.exchange == exchange
     )
-    return {(row.symbol, timeframe) for row in connection.execute(enabled) for timeframe in cast("list[str]", row.timeframes)}
+    return {
+        (row.symbol, timeframe)
+        for row in connection.execute(enabled)
+        for timeframe in cast("list[str]", row.timeframes)
+    }

@@ -31,17 +31,23 @@ class Refreshed:
 class InstrumentStore(Protocol):
     """Where instruments go; implemented by `penstock.store`."""
 
-    async def put_list(self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+    async def put_list(
+        self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]
+    ) -> Sequence[str]:
         """Record all that an exchange lists; gives the symbols that it has listed before and does not now.
 
         One list proves nothing: what two of them lack that were asked for an hour apart is delisted.
         """
 
-    async def put_instruments(self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None) -> None:
+    async def put_instruments(
+        self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None
+    ) -> None:
         """Record what an exchange lists, with the 24 h quote volume by native symbol if it is known."""
 
 
-async def refresh_list(context: RunContext, source: MarketSource, store: InstrumentStore) -> Refreshed:
+async def refresh_list(
+    context: RunContext, source: MarketSource, store: InstrumentStore
+) -> Refreshed:
     """Look at the exchange and record what it lists; raises what the source raises."""
     listed = await source.instruments()
     gone = await store.put_list(context, listed, await source.volumes())

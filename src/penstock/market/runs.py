@@ -16,7 +16,15 @@ from penstock.market.collect.coverage import Coverage
 from penstock.market.collect.page import CandleStore, Target
 from penstock.market.collect.ranges import Wish, check_range
 from penstock.market.configured import DEFAULT_EXCHANGE
-from penstock.market.instrument import Directory, Instrument, SeriesKey, Status, find_instruments, name_instruments, parse_timeframes
+from penstock.market.instrument import (
+    Directory,
+    Instrument,
+    SeriesKey,
+    Status,
+    find_instruments,
+    name_instruments,
+    parse_timeframes,
+)
 from penstock.market.refresh import InstrumentStore, refresh_list
 from penstock.market.timeframe import Timeframe
 from penstock.runs.run import LogNote, Priority, Submission
@@ -123,16 +131,29 @@ class MarketRuns:
         """See ConfigRules."""
         return self._sources.exchanges
 
-    async def collection(self, order: CollectOrder, *, wait: bool = False, idempotency_key: str | None = None) -> Submission:
+    async def collection(
+        self, order: CollectOrder, *, wait: bool = False, idempotency_key: str | None = None
+    ) -> Submission:
         """The run of an order; InvalidInputError for names that the exchange does not have."""
-        wish = {"limit": order.limit, "since": order.since, "until": order.until, "recheck": order.recheck}
+        wish = {
+            "limit": order.limit,
+            "since": order.since,
+            "until": order.until,
+            "recheck": order.recheck,
+        }
         submission = await self._ordered(COLLECTION, order, wish)
-        return replace(submission, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key)
+        return replace(
+            submission, job_name="collect_data_manual", wait=wait, idempotency_key=idempotency_key
+        )
 
-    async def backfill(self, order: BackfillOrder, *, wait: bool = False, idempotency_key: str | None = None) -> Submission:
+    async def backfill(
+        self, order: BackfillOrder, *, wait: bool = False, idempotency_key: str | None = None
+    ) -> Submission:
         """The same of a backfill."""
         submission = await self._ordered(BACKFILL, order, asdict(order.wish()))
-        return replace(submission, job_name="backfill_manual", wait=wait, idempotency_key=idempotency_key)
+        return replace(
+            submission, job_name="backfill_manual", wait=wait, idempotency_key=idempotency_key
+        )
 
     async def estimate(self, order: BackfillOrder) -> Estimate:
         """What a backfill would take, by what the database knows; InvalidInputError as for the backfill itself."""
@@ -140,27 +161,47 @@ class MarketRuns:
         timeframes, names = await self._asked(order)
 
         def read(connection: Connection) -> Estimate:
-            keys = [SeriesKey(one, step) for one in _listed(connection, order.exchange, names) for step in timeframes]
+            keys = [
+                SeriesKey(one, step)
+                for one in _listed(connection, order.exchange, names)
+                for step in timeframes
+            ]
             known = coverage_queries.known_spans(connection, keys)
             targets = [Target(key, 0, Coverage(known[key])) for key in keys]
             now = queries.present(connection, order.exchange)
-            return estimate(targets, order.wish(), source.declaration, now=now, pages_per_minute=source.pages_per_minute)
+            return estimate(
+                targets,
+                order.wish(),
+                source.declaration,
+                now=now,
+                pages_per_minute=source.pages_per_minute,
+            )
 
         return await self._reader.read(read)
 
-    async def _ordered(self, kind: str, order: CollectOrder | BackfillOrder, wish: Mapping[str, object]) -> Submission:
+    async def _ordered(
+        self, kind: str, order: CollectOrder | BackfillOrder, wish: Mapping[str, object]
+    ) -> Submission:
         timeframes, named = await self._meant(order)
         submission = _submission(kind, order.exchange, named, timeframes)
         return replace(submission, params={**submission.params, **wish}, asked=asdict(order))
 
-    async def _meant(self, order: CollectOrder | BackfillOrder) -> tuple[Sequence[Timeframe], Mapping[Instrument, str]]:
+    async def _meant(
+        self, order: CollectOrder | BackfillOrder
+    ) -> tuple[Sequence[Timeframe], Mapping[Instrument, str]]:
         """The timeframes and instruments of an order, each of those with the name that it was asked for by."""
         timeframes, names = await self._asked(order)
-        return timeframes, name_instruments(names, await self._instruments(order.exchange, names, field="symbols"), field="symbols")
+        return timeframes, name_instruments(
+            names, await self._instruments(order.exchange, names, field="symbols"), field="symbols"
+        )
 
-    async def _asked(self, order: CollectOrder | BackfillOrder) -> tuple[Sequence[Timeframe], Sequence[str]]:
+    async def _asked(
+        self, order: CollectOrder | BackfillOrder
+    ) -> tuple[Sequence[Timeframe], Sequence[str]]:
         """The timeframes of an order, and the names of its instruments."""
-        timeframes = parse_timeframes(order.timeframes or self.configured.timeframes, field="timeframes")
+        timeframes = parse_timeframes(
+            order.timeframes or self.configured.timeframes, field="timeframes"
+        )
         names = list(order.symbols) if order.symbols else await self.configured_symbols()
         if not names:
             message = "symbols: none are known yet; name some, or wait for the first symbol refresh"
@@ -177,7 +218,12 @@ class MarketRuns:
         if given is not None and not given:
             message = "timeframes: name one or more, such as 1m, or leave them out for those of the settings"
             raise InvalidInputError(message, field="timeframes")
-        return tuple(one.value for one in parse_timeframes(self.configured.timeframes if given is None else given, field="timeframes"))
+        return tuple(
+            one.value
+            for one in parse_timeframes(
+                self.configured.timeframes if given is None else given, field="timeframes"
+            )
+        )
 
     def symbol_refresh(self, exchange: str) -> Submission:
         """The run that looks up what an exchange lists."""
@@ -189,15 +235,29 @@ class MarketRuns:
             job_name="refresh_symbols",
         )
 
-    def scheduled(self, connection: Connection, schedule: Schedule, busy: Busy) -> Submission | None:
+    def scheduled(
+        self, connection: Connection, schedule: Schedule, busy: Busy
+    ) -> Submission | None:
         """The collection of a due schedule; it leaves out the series that are `busy`, and is None when none is left."""
-        wanted = self.of_config(connection, schedule.params) if schedule.kind == COLLECTION else self._default(connection)
-        exchange, series = str(wanted.params["exchange"]), cast("list[list[str]]", wanted.params["series"])
+        wanted = (
+            self.of_config(connection, schedule.params)
+            if schedule.kind == COLLECTION
+            else self._default(connection)
+        )
+        exchange, series = (
+            str(wanted.params["exchange"]),
+            cast("list[list[str]]", wanted.params["series"]),
+        )
         held = busy(wanted.resources)
         free = [one for one in series if _resource(exchange, one) not in held]
         if not free:
             return None
-        return replace(wanted, params={**wanted.params, "series": free}, resources=_resources(exchange, free), priority=Priority.LOW)
+        return replace(
+            wanted,
+            params={**wanted.params, "series": free},
+            resources=_resources(exchange, free),
+            priority=Priority.LOW,
+        )
 
     def hold(self, connection: Connection, symbol: str) -> None:
         """See ConfigRules: what an exchange lists is not taken away."""
@@ -206,9 +266,13 @@ class MarketRuns:
         """See ConfigRules."""
         exchange, symbol = params["exchange"], params["symbol"]
         known, _ = queries.instruments(connection, exchange, names=[symbol])
-        return _submission(COLLECTION, exchange, name_instruments([symbol], known), params["timeframes"])
+        return _submission(
+            COLLECTION, exchange, name_instruments([symbol], known), params["timeframes"]
+        )
 
-    def refreshed(self, _connection: Connection, schedule: Schedule, _busy: Busy) -> Submission | None:
+    def refreshed(
+        self, _connection: Connection, schedule: Schedule, _busy: Busy
+    ) -> Submission | None:
         """The symbol refresh of a due schedule."""
         return self.symbol_refresh(str(schedule.params["exchange"]))
 
@@ -220,24 +284,44 @@ class MarketRuns:
             return None
         series = [[one.native_symbol, timeframe, one.symbol] for one, timeframe in named]
         instruments = dict.fromkeys(one for one, _ in named)
-        params = {"exchange": exchange, "series": series, "instruments": _as_json(instruments), "limit": None, "since": None}
+        params = {
+            "exchange": exchange,
+            "series": series,
+            "instruments": _as_json(instruments),
+            "limit": None,
+            "since": None,
+        }
         resources = _resources(exchange, series)
-        return Submission(kind=AUDIT, params={**params, "newest_ms": _AUDITED_MS}, resources=resources, priority=Priority.LOW, wait=True)
+        return Submission(
+            kind=AUDIT,
+            params={**params, "newest_ms": _AUDITED_MS},
+            resources=resources,
+            priority=Priority.LOW,
+            wait=True,
+        )
 
     def _default(self, connection: Connection) -> Submission:
         """What is configured by the settings, but for the series that an enabled config collects."""
         exchange = self.configured.exchange
-        named = dict(self._named(connection, queries.configured_symbols(connection, self.configured)))
+        named = dict(
+            self._named(connection, queries.configured_symbols(connection, self.configured))
+        )
         taken = queries.collected(connection, exchange)
-        return _submission(SCHEDULED_COLLECTION, exchange, named, self.configured.timeframes, taken=taken)
+        return _submission(
+            SCHEDULED_COLLECTION, exchange, named, self.configured.timeframes, taken=taken
+        )
 
     async def configured_symbols(self) -> list[str]:
         """The symbols that are collected when none are named."""
-        return await self._reader.read(lambda connection: queries.configured_symbols(connection, self.configured))
+        return await self._reader.read(
+            lambda connection: queries.configured_symbols(connection, self.configured)
+        )
 
     async def knows_nothing(self) -> bool:
         """Whether it takes a symbol refresh to know what to collect."""
-        _, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, self.configured.exchange))
+        _, seen_at = await self._reader.read(
+            lambda connection: queries.instruments(connection, self.configured.exchange)
+        )
         return not seen_at or not await self.configured_symbols()
 
     def _named(self, connection: Connection, names: Sequence[str]) -> list[tuple[Instrument, str]]:
@@ -252,14 +336,22 @@ class MarketRuns:
         if unknown and unknown != self._unknown:
             _log.warning("configured symbols are unknown and not collected", symbols=unknown)
         self._unknown = unknown
-        return list(name_instruments([name for name in asked if directory.knows(name)], known).items())
+        return list(
+            name_instruments([name for name in asked if directory.knows(name)], known).items()
+        )
 
     async def collect(self, context: RunContext) -> CollectResult:
         """The work of every run that collects candles."""
         run = context.run
         params: Mapping[str, Any] = run.params
-        by_native = {one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])}) for one in params["instruments"]}
-        series = [SeriesKey(by_native[native], Timeframe(timeframe), asked) for native, timeframe, asked in params["series"]]
+        by_native = {
+            one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])})
+            for one in params["instruments"]
+        }
+        series = [
+            SeriesKey(by_native[native], Timeframe(timeframe), asked)
+            for native, timeframe, asked in params["series"]
+        ]
         source = await self._sources.get(params["exchange"])
         repeats = self._sources.repeats(source)
         collection = Collection(source, self._store, context, self._options, repeats)
@@ -272,10 +364,14 @@ class MarketRuns:
         context.run.notes[""] = LogNote(records=found.listed, metadata=dict(found.summary()))
         return found
 
-    async def _instruments(self, exchange: str, names: Sequence[str], *, field: str) -> Sequence[Instrument]:
+    async def _instruments(
+        self, exchange: str, names: Sequence[str], *, field: str
+    ) -> Sequence[Instrument]:
         """What the exchange lists, from the database while that is fresh and holds all the names."""
         source = await self._sources.get(exchange)
-        known, seen_at = await self._reader.read(lambda connection: queries.instruments(connection, exchange, names=names))
+        known, seen_at = await self._reader.read(
+            lambda connection: queries.instruments(connection, exchange, names=names)
+        )
         named = _all_named(names, known)
         if named and time.time() * 1000 - seen_at < _FRESH_MS:
             return known
@@ -292,7 +388,9 @@ class MarketRuns:
 
 def _wish(params: Mapping[str, Any]) -> Wish:
     """What a run is to look at; an earlier version's said less."""
-    return Wish(**{field.name: params[field.name] for field in fields(Wish) if field.name in params})
+    return Wish(
+        **{field.name: params[field.name] for field in fields(Wish) if field.name in params}
+    )
 
 
 def _listed(connection: Connection, exchange: str, names: Sequence[str]) -> Iterable[Instrument]:
@@ -315,11 +413,27 @@ def _all_named(names: Sequence[str], known: Sequence[Instrument]) -> bool:
 
 
 def _submission(
-    kind: str, exchange: str, named: Mapping[Instrument, str], timeframes: Sequence[str], *, taken: AbstractSet[tuple[str, str]] = frozenset()
+    kind: str,
+    exchange: str,
+    named: Mapping[Instrument, str],
+    timeframes: Sequence[str],
+    *,
+    taken: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> Submission:
     """A run of all timeframes of these instruments, each with the name it was asked for by; not of the series (symbol, timeframe) `taken`."""
-    series = [[one.native_symbol, str(step), asked] for one, asked in named.items() for step in timeframes if (one.symbol, step) not in taken]
-    params = {"exchange": exchange, "series": series, "instruments": _as_json(named), "limit": None, "since": None}
+    series = [
+        [one.native_symbol, str(step), asked]
+        for one, asked in named.items()
+        for step in timeframes
+        if (one.symbol, step) not in taken
+    ]
+    params = {
+        "exchange": exchange,
+        "series": series,
+        "instruments": _as_json(named),
+        "limit": None,
+        "since": None,
+    }
     return Submission(kind=kind, params=params, resources=_resources(exchange, series))
 
 

@@ -62,7 +62,9 @@ class Declaration:
     def is_own(self, url: str) -> bool:
         """Whether an address is one of the provider's own."""
         host = urlsplit(url).hostname or ""
-        return url.startswith("https:") and any(host == one or host.endswith(f".{one}") for one in self.hosts)
+        return url.startswith("https:") and any(
+            host == one or host.endswith(f".{one}") for one in self.hosts
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,12 @@ class MarketSource(Protocol):
     async def __aenter__(self) -> Self:
         """Open connections."""
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Close connections."""
 
     def waiting(self) -> Wait | None:

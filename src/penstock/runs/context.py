@@ -69,7 +69,14 @@ class Transaction(Protocol):
 class RunWriter(Protocol):
     """What a context needs of the ledger; the meaning of `within` and `hurried` is that of RunContext.write."""
 
-    async def write(self, run: Run, change: Callable[[Writing], T], *, within: Transaction | None = None, hurried: bool = True) -> T:
+    async def write(
+        self,
+        run: Run,
+        change: Callable[[Writing], T],
+        *,
+        within: Transaction | None = None,
+        hurried: bool = True,
+    ) -> T:
         """What the change gives, once it is committed with what it adds to the record of the run."""
 
     async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
@@ -89,7 +96,13 @@ class RunContext:
         self.run = run
         self._writer = writer
 
-    async def write(self, change: Callable[[Writing], T], *, within: Transaction | None = None, hurried: bool = True) -> T:
+    async def write(
+        self,
+        change: Callable[[Writing], T],
+        *,
+        within: Transaction | None = None,
+        hurried: bool = True,
+    ) -> T:
         """What `change` gives, in one transaction with the requests that the run has sent meanwhile.
 
         `within` is a transaction on a connection of its own; one that is not `hurried` may take as long as it takes.

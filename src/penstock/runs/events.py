@@ -55,7 +55,15 @@ class EventsLost:
     """Events may have been missed (a lost connection, a subscriber that is behind): read everything again."""
 
 
-Event = RunChanged | QueueChanged | CancelAsked | RowsStored | ProviderPaused | AlertsChanged | EventsLost
+Event = (
+    RunChanged
+    | QueueChanged
+    | CancelAsked
+    | RowsStored
+    | ProviderPaused
+    | AlertsChanged
+    | EventsLost
+)
 
 
 class Events:

@@ -70,11 +70,15 @@ _ROWS = select(*[column for column in execution_log.c if column.name != "run_id"
 
 
 def log_rows(
-    connection: Connection, query: LogList, meant: Callable[[Connection, str], str | None] = lambda _connection, _name: None
+    connection: Connection,
+    query: LogList,
+    meant: Callable[[Connection, str], str | None] = lambda _connection, _name: None,
 ) -> list[LogRow]:
     """The rows of a list; `meant` gives what a name that the log does not have stands for."""
     log = execution_log.c
-    wanted = _ROWS.order_by(desc(log.started_at), desc(log.id)).limit(query.limit).offset(query.skip)
+    wanted = (
+        _ROWS.order_by(desc(log.started_at), desc(log.id)).limit(query.limit).offset(query.skip)
+    )
     for name in ("job_name", "job_type", "status"):
         if (value := getattr(query, name)) is not None:
             wanted = wanted.where(log[name] == value)
@@ -96,14 +100,23 @@ def _in_time(wanted: Select[Any], query: LogList) -> Select[Any]:
         wanted = wanted.where(log.started_at < query.end)
     if query.before is not None:
         at, row_id = query.before
-        wanted = wanted.where(tuple_(log.started_at, log.id) < tuple_(literal(at, Timestamp()), literal(row_id)))
+        wanted = wanted.where(
+            tuple_(log.started_at, log.id) < tuple_(literal(at, Timestamp()), literal(row_id))
+        )
     return wanted
 
 
-def _logged(connection: Connection, name: str, meant: Callable[[Connection, str], str | None]) -> str:
+def _logged(
+    connection: Connection, name: str, meant: Callable[[Connection, str], str | None]
+) -> str:
     """As the log has it. Looked up first, so that the rows can be found by it alone."""
     plain = name.strip()
-    if connection.scalar(select(execution_log.c.id).where(execution_log.c.symbol == plain).limit(1)) is not None:
+    if (
+        connection.scalar(
+            select(execution_log.c.id).where(execution_log.c.symbol == plain).limit(1)
+        )
+        is not None
+    ):
         return plain
     return meant(connection, plain) or plain
 
@@ -118,12 +131,22 @@ def log_stats(connection: Connection, *, hours: int, job_type: str | None = None
     """The rows that started in the last `hours`, in numbers."""
     log = execution_log.c
     of_type = () if job_type is None else (log.job_type == job_type,)
-    success, failed, running = (func.count().filter(log.status == status) for status in ("success", "failed", "running"))
-    numbers = select(func.count().label("total"), success.label("success"), failed.label("failed"), running.label("running")).add_columns(
-        func.avg(log.duration_seconds).label("average"), func.coalesce(func.sum(log.records_collected), 0).label("records")
+    success, failed, running = (
+        func.count().filter(log.status == status) for status in ("success", "failed", "running")
+    )
+    numbers = select(
+        func.count().label("total"),
+        success.label("success"),
+        failed.label("failed"),
+        running.label("running"),
+    ).add_columns(
+        func.avg(log.duration_seconds).label("average"),
+        func.coalesce(func.sum(log.records_collected), 0).label("records"),
     )
     row = connection.execute(numbers.where(_since(connection, hours), *of_type)).one()
-    newest = select(log.started_at).where(*of_type).order_by(desc(log.started_at), desc(log.id)).limit(1)
+    newest = (
+        select(log.started_at).where(*of_type).order_by(desc(log.started_at), desc(log.id)).limit(1)
+    )
     return LogStats(
         total_executions=row.total,
         successful_executions=row.success,
@@ -159,21 +182,33 @@ class GroupRow:
 def top_symbols(connection: Connection, *, days: int, limit: int) -> list[GroupRow]:
     """The symbols with the most records; the rate is of all rows, as in the SQL that users have for it."""
     records = func.coalesce(func.sum(execution_log.c.records_collected), 0)
-    wanted = _grouped(connection, "symbol", days).where(execution_log.c.job_type == "data_collection", execution_log.c.symbol.is_not(None))
-    return _group_rows(connection, wanted.order_by(desc(records), execution_log.c.symbol).limit(limit))
+    wanted = _grouped(connection, "symbol", days).where(
+        execution_log.c.job_type == "data_collection", execution_log.c.symbol.is_not(None)
+    )
+    return _group_rows(
+        connection, wanted.order_by(desc(records), execution_log.c.symbol).limit(limit)
+    )
 
 
 def by_exchange(connection: Connection, *, days: int) -> list[GroupRow]:
     """Each exchange in numbers."""
     return _group_rows(
-        connection, _grouped(connection, "exchange", days).where(execution_log.c.exchange.is_not(None)).order_by(execution_log.c.exchange)
+        connection,
+        _grouped(connection, "exchange", days)
+        .where(execution_log.c.exchange.is_not(None))
+        .order_by(execution_log.c.exchange),
     )
 
 
 def _grouped(connection: Connection, name: str, days: int) -> Select[Any]:
     log = execution_log.c
     succeeded = func.count().filter(log.status == "success")
-    numbers = (func.count(), func.coalesce(func.sum(log.records_collected), 0), func.avg(log.duration_seconds), succeeded)
+    numbers = (
+        func.count(),
+        func.coalesce(func.sum(log.records_collected), 0),
+        func.avg(log.duration_seconds),
+        succeeded,
+    )
     return select(log[name], *numbers).where(_since(connection, 24 * days)).group_by(log[name])
 
 
@@ -193,7 +228,11 @@ def _group_rows(connection: Connection, wanted: Select[Any]) -> list[GroupRow]:
 def recent_failures(connection: Connection, *, hours: int, limit: int) -> list[LogRow]:
     """The rows that failed, the newest first."""
     log = execution_log.c
-    failed = _ROWS.where(log.status == "failed", _since(connection, hours)).order_by(desc(log.started_at), desc(log.id)).limit(limit)
+    failed = (
+        _ROWS.where(log.status == "failed", _since(connection, hours))
+        .order_by(desc(log.started_at), desc(log.id))
+        .limit(limit)
+    )
     return _read(connection, failed)
 
 
@@ -212,12 +251,21 @@ def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:
     day = in_ms(execution_log.c.started_at) // _DAY_MS
     today = read_clock(connection) // _DAY_MS
     begin = literal((today - days - _WEEK + 1) * _DAY_MS, Timestamp())
-    counted = select(day.label("day"), func.count(), func.sum(execution_log.c.records_collected)).where(execution_log.c.started_at >= begin)
+    counted = select(
+        day.label("day"), func.count(), func.sum(execution_log.c.records_collected)
+    ).where(execution_log.c.started_at >= begin)
     found = {row.day: (row[1], int(row[2])) for row in connection.execute(counted.group_by("day"))}
     rows = []
     for one in range(today - days + 1, today + 1):
         (executions, records), (_, before) = found.get(one, (0, 0)), found.get(one - _WEEK, (0, 0))
-        rows.append(DayRow(day=one * _DAY_MS, executions=executions, records=records, change=percent(records - before, before)))
+        rows.append(
+            DayRow(
+                day=one * _DAY_MS,
+                executions=executions,
+                records=records,
+                change=percent(records - before, before),
+            )
+        )
     return rows
 
 

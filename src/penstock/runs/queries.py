@@ -78,16 +78,26 @@ class RunQueries:
         found = self.named(connection, task_ids=[task_id])
         return found[0] if found else None
 
-    def named(self, connection: Connection, *, ids: Collection[int] = (), task_ids: Collection[str] = ()) -> list[RunRow]:
+    def named(
+        self, connection: Connection, *, ids: Collection[int] = (), task_ids: Collection[str] = ()
+    ) -> list[RunRow]:
         """These runs, by id or by task, in order of their submission."""
         named = or_(runs.c.id.in_(ids), runs.c.task_id.in_(task_ids))
-        return [_run_row(row) for row in connection.execute(self._rows().where(named).order_by(runs.c.id))]
+        return [
+            _run_row(row)
+            for row in connection.execute(self._rows().where(named).order_by(runs.c.id))
+        ]
 
     def listed(self, connection: Connection, query: RunList) -> list[RunRow]:
         """The runs of a list."""
         listed = self._active() if query.active_only else self._listed(connection)
         # A join would let SQLite walk through all runs in the order of the list.
-        wanted = self._rows().where(runs.c.id.in_(select(listed.c.id))).order_by(desc(runs.c.id)).limit(query.limit)
+        wanted = (
+            self._rows()
+            .where(runs.c.id.in_(select(listed.c.id)))
+            .order_by(desc(runs.c.id))
+            .limit(query.limit)
+        )
         if query.kind is not None:
             wanted = wanted.where(runs.c.kind == query.kind)
         if query.before_id is not None:
@@ -97,12 +107,24 @@ class RunQueries:
     def counts(self, connection: Connection) -> dict[RunState, int]:
         """How many of the listed runs are in each state."""
         listed = self._listed(connection)
-        counted = select(runs.c.state, func.count()).join(listed, listed.c.id == runs.c.id).group_by(runs.c.state)
-        return dict.fromkeys(RunState, 0) | {RunState(state): count for state, count in connection.execute(counted)}
+        counted = (
+            select(runs.c.state, func.count())
+            .join(listed, listed.c.id == runs.c.id)
+            .group_by(runs.c.state)
+        )
+        return dict.fromkeys(RunState, 0) | {
+            RunState(state): count for state, count in connection.execute(counted)
+        }
 
-    def newest_result(self, connection: Connection, digest: str, *, max_age_s: float) -> RunRow | None:
+    def newest_result(
+        self, connection: Connection, digest: str, *, max_age_s: float
+    ) -> RunRow | None:
         """The newest run of the same work that succeeded within the last `max_age_s`."""
-        same = self._rows().where(runs.c.digest == digest, runs.c.state == RunState.SUCCEEDED, runs.c.finished_at > _ago(connection, max_age_s))
+        same = self._rows().where(
+            runs.c.digest == digest,
+            runs.c.state == RunState.SUCCEEDED,
+            runs.c.finished_at > _ago(connection, max_age_s),
+        )
         row = connection.execute(same.order_by(desc(runs.c.finished_at)).limit(1)).one_or_none()
         return None if row is None else _run_row(row)
 
@@ -110,16 +132,31 @@ class RunQueries:
         """The active runs, by kind and state."""
         sums = [func.coalesce(func.sum(runs.c[name]), 0).label(name) for name in _WRITTEN]
         stuck = func.count().filter(self._stuck()).label("stuck")
-        counted = select(runs.c.kind, runs.c.state, func.count().label("count"), stuck, *sums).where(runs.c.state.in_(_ACTIVE))
+        counted = select(
+            runs.c.kind, runs.c.state, func.count().label("count"), stuck, *sums
+        ).where(runs.c.state.in_(_ACTIVE))
         return [
-            ActiveRuns(kind=row.kind, state=RunState(row.state), count=row[2], stuck=row.stuck, counters=_counters(row))
+            ActiveRuns(
+                kind=row.kind,
+                state=RunState(row.state),
+                count=row[2],
+                stuck=row.stuck,
+                counters=_counters(row),
+            )
             for row in connection.execute(counted.group_by(runs.c.kind, runs.c.state))
         ]
 
-    def ended_since(self, connection: Connection, since: int | None, *, ago_s: float, limit: int) -> list[RunRow]:
+    def ended_since(
+        self, connection: Connection, since: int | None, *, ago_s: float, limit: int
+    ) -> list[RunRow]:
         """Runs that ended at `since` or later (None: in the last `ago_s`), the earliest first."""
         begin = _ago(connection, ago_s) if since is None else since
-        wanted = self._rows().where(runs.c.finished_at >= begin).order_by(runs.c.finished_at, runs.c.id).limit(limit)
+        wanted = (
+            self._rows()
+            .where(runs.c.finished_at >= begin)
+            .order_by(runs.c.finished_at, runs.c.id)
+            .limit(limit)
+        )
         return [_run_row(row) for row in connection.execute(wanted)]
 
     def _listed(self, connection: Connection) -> Subquery:
@@ -132,10 +169,17 @@ class RunQueries:
         return select(runs.c.id).where(runs.c.state.in_(_ACTIVE)).subquery()
 
     def _rows(self) -> Select[Any]:
-        return select(*(runs.c[name] for name in _SHOWN), *(runs.c[name] for name in _WRITTEN), self._stuck().label("stuck"))
+        return select(
+            *(runs.c[name] for name in _SHOWN),
+            *(runs.c[name] for name in _WRITTEN),
+            self._stuck().label("stuck"),
+        )
 
     def _stuck(self) -> ColumnElement[bool]:
-        return and_(runs.c.state == RunState.RUNNING, runs.c.progress_at <= DatabaseNow(ago_ms=int(self.stuck_after_s * 1000)))
+        return and_(
+            runs.c.state == RunState.RUNNING,
+            runs.c.progress_at <= DatabaseNow(ago_ms=int(self.stuck_after_s * 1000)),
+        )
 
 
 _SHOWN = (
@@ -163,7 +207,9 @@ def _ago(connection: Connection, seconds: float) -> int:
 
 def _run_row(row: Row[Any]) -> RunRow:
     shown = {name: getattr(row, name) for name in _SHOWN}
-    return RunRow(**{**shown, "state": RunState(row.state)}, stuck=bool(row.stuck), counters=_counters(row))
+    return RunRow(
+        **{**shown, "state": RunState(row.state)}, stuck=bool(row.stuck), counters=_counters(row)
+    )
 
 
 def _counters(row: Row[Any]) -> Counters:
@@ -172,9 +218,13 @@ def _counters(row: Row[Any]) -> Counters:
 
 def enabled_intervals(connection: Connection) -> dict[str, int]:
     """Ms between two runs of each enabled schedule, by its name. That of a cron expression is the present pause between two of its times."""
-    wanted = select(schedule.c.name, schedule.c.interval_s, schedule.c.next_run_at, schedule.c.last_due_at).where(schedule.c.enabled)
+    wanted = select(
+        schedule.c.name, schedule.c.interval_s, schedule.c.next_run_at, schedule.c.last_due_at
+    ).where(schedule.c.enabled)
     return {
-        row.name: row.interval_s * 1000 if row.interval_s is not None else _pause(row.next_run_at, row.last_due_at)
+        row.name: row.interval_s * 1000
+        if row.interval_s is not None
+        else _pause(row.next_run_at, row.last_due_at)
         for row in connection.execute(wanted)
     }
 

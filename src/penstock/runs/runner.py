@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
-from penstock.errors import FencedError, PenstockError, RateLimitedError, RetryableError, RunFailedError, StoreUnavailableError
+from penstock.errors import (
+    FencedError,
+    PenstockError,
+    RateLimitedError,
+    RetryableError,
+    RunFailedError,
+    StoreUnavailableError,
+)
 from penstock.http.tally import count_requests
 from penstock.runs.context import RunContext
 from penstock.runs.run import RunEnd, RunState
@@ -67,7 +74,9 @@ class Hold:
 
     def __init__(self, run_id: int) -> None:
         self.run_id = run_id
-        self.interrupted: asyncio.Future[Cancelled | PutBack] = asyncio.get_running_loop().create_future()
+        self.interrupted: asyncio.Future[Cancelled | PutBack] = (
+            asyncio.get_running_loop().create_future()
+        )
 
     def interrupt(self, why: Cancelled | PutBack) -> None:
         """Stop the work; a page that is being written is written to its end first."""
@@ -100,7 +109,9 @@ class Runner:
         log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
         log.info("run started")
         try:
-            with structlog.contextvars.bound_contextvars(run=str(run.task_id), job=run.job_name or run.kind):
+            with structlog.contextvars.bound_contextvars(
+                run=str(run.task_id), job=run.job_name or run.kind
+            ):
                 outcome = await self._while_held(run, work)
             end = RunEnd(state=RunState.SUCCEEDED, result=outcome.summary())
             await self._record(lambda: self._ledger.finish(run, end))
@@ -110,7 +121,9 @@ class Runner:
         log.info("run succeeded")
         return outcome
 
-    async def _settle(self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger) -> None:
+    async def _settle(
+        self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger
+    ) -> None:
         """Record how it ended. When that cannot be written, the heartbeat is over all the same, and the run is taken over for that."""
         try:
             await self._record_end(run, error, log)
@@ -122,7 +135,9 @@ class Runner:
             # The error of the work must not be hidden by one of the record.
             log.exception("the end of the run could not be recorded", error=str(unrecorded))
 
-    async def _record_end(self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger) -> None:
+    async def _record_end(
+        self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger
+    ) -> None:
         text = str(error)[:_MOST_CHARS] or type(error).__name__
         match error:
             case FencedError():
@@ -132,7 +147,9 @@ class Runner:
                 await self._record(lambda: self._ledger.requeue(run, error=None, delay_s=0))
             case Cancelled():
                 log.info("run cancelled")
-                await self._record(lambda: self._ledger.finish(run, RunEnd(state=RunState.CANCELLED)))
+                await self._record(
+                    lambda: self._ledger.finish(run, RunEnd(state=RunState.CANCELLED))
+                )
             case asyncio.CancelledError() | KeyboardInterrupt():
                 # Somebody wants this process to end, and does not wait for a database.
                 log.info("run cancelled")
@@ -180,12 +197,16 @@ class Runner:
         finally:
             self._holds.discard(hold)
 
-    async def _until_ended(self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold) -> T:
+    async def _until_ended(
+        self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
+    ) -> T:
         working = asyncio.ensure_future(_counted(RunContext(run, self._ledger), work))
         beating = asyncio.create_task(self._beat(run), name=f"heartbeat of run {run.id}")
         ending: list[asyncio.Future[Any]] = [working, beating, hold.interrupted]
         try:
-            await asyncio.wait(ending, timeout=self._options.deadline_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                ending, timeout=self._options.deadline_s, return_when=asyncio.FIRST_COMPLETED
+            )
             if working.done() or await _succeeded_all_the_same(working):
                 return working.result()
             if beating.done():

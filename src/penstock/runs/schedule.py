@@ -84,13 +84,19 @@ def _cron_fault(cron: str) -> str | None:
 
 def _zone(name: str) -> zoneinfo.ZoneInfo:
     # A name is part of a path: what has other signs than a zone's is not even looked for.
-    if len(name) <= _LONGEST_NAME and name.isascii() and name.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum():
+    if (
+        len(name) <= _LONGEST_NAME
+        and name.isascii()
+        and name.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum()
+    ):
         try:
             return zoneinfo.ZoneInfo(name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             pass
     near = difflib.get_close_matches(name, _zones(), n=3, cutoff=0.5) or ["UTC", "Europe/Berlin"]
-    message = f"timezone: unknown time zone {name[:40]!r}; use an IANA name such as {', '.join(near)}"
+    message = (
+        f"timezone: unknown time zone {name[:40]!r}; use an IANA name such as {', '.join(near)}"
+    )
     raise InvalidInputError(message, field="timezone")
 
 

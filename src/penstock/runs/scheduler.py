@@ -28,7 +28,9 @@ _OTHERS_S = 0.2
 class Scheduler:
     """Submits due runs while it runs."""
 
-    def __init__(self, schedules: Schedules, *, check_interval_s: float, first_after_s: float) -> None:
+    def __init__(
+        self, schedules: Schedules, *, check_interval_s: float, first_after_s: float
+    ) -> None:
         self._schedules = schedules
         self._check_interval_s = check_interval_s
         self._first_after_s = first_after_s
@@ -64,7 +66,11 @@ class Scheduler:
             ticked = await self._schedules.tick(_AT_ONCE)
         except Exception as error:  # noqa: BLE001 - nobody would start the scheduler again
             if self._reachable:
-                _log.warning("schedules cannot be read", error=str(error), exc_info=not isinstance(error, StoreUnavailableError))
+                _log.warning(
+                    "schedules cannot be read",
+                    error=str(error),
+                    exc_info=not isinstance(error, StoreUnavailableError),
+                )
             self._reachable = False
             return min(_AGAIN_S, self._check_interval_s)
         if not self._reachable:

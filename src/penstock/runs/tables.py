@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Float, Index, Integer, Table, Text, false, true
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    Index,
+    Integer,
+    Table,
+    Text,
+    false,
+    true,
+)
 
 from penstock.columns import BigId, Json, Timestamp, metadata
 
@@ -47,7 +59,12 @@ run = Table(
     Index("run_idempotency_key", "idempotency_key", unique=True),
 )
 
-claim = Table("run_claim", metadata, Column("resource", Text, primary_key=True), Column("run_id", BigInteger, nullable=False, index=True))
+claim = Table(
+    "run_claim",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("run_id", BigInteger, nullable=False, index=True),
+)
 
 # What runs by itself. `name` is the job name on its runs; `next_run_at` is claimed by a conditional update, so that each due run exists once.
 schedule = Table(

@@ -37,7 +37,12 @@ _WEIGHT_PER_MINUTE = 6_000
 _MS_INCLUSIVE = 1
 _MS_BOUND = 2**62
 _RAW_CHARS = 2_000
-_WEIGHT = {"/api/v3/time": 1, "/api/v3/exchangeInfo": 20, "/api/v3/klines": 2, "/api/v3/ticker/24hr": 80}
+_WEIGHT = {
+    "/api/v3/time": 1,
+    "/api/v3/exchangeInfo": 20,
+    "/api/v3/klines": 2,
+    "/api/v3/ticker/24hr": 80,
+}
 _VOLUME = re.compile(r"[0-9]{1,24}(\.[0-9]{1,18})?")
 _STATUS = {"TRADING": Status.TRADING, "BREAK": Status.DELISTED}
 
@@ -97,7 +102,12 @@ class BinanceSource:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
     def waiting(self) -> Wait | None:
@@ -141,11 +151,19 @@ class BinanceSource:
     async def volumes(self) -> Mapping[str, float]:
         """See MarketSource; what Binance calls quoteVolume."""
         tickers = await self._get("/api/v3/ticker/24hr", _decode_tickers)
-        return {ticker.symbol: float(ticker.quoteVolume) for ticker in tickers if ticker.quoteVolume is not None and _is_volume(ticker.quoteVolume)}
+        return {
+            ticker.symbol: float(ticker.quoteVolume)
+            for ticker in tickers
+            if ticker.quoteVolume is not None and _is_volume(ticker.quoteVolume)
+        }
 
     async def candles(self, request: PageRequest) -> Answer:
         """One page; both ends of Binance's range are inclusive and mean open times."""
-        params = {"symbol": request.series.instrument.native_symbol, "interval": request.series.timeframe.value, "limit": str(request.limit)}
+        params = {
+            "symbol": request.series.instrument.native_symbol,
+            "interval": request.series.timeframe.value,
+            "limit": str(request.limit),
+        }
         if request.start is not None:
             params["startTime"] = str(request.start)
         if request.end is not None:
@@ -153,7 +171,9 @@ class BinanceSource:
         path = "/api/v3/klines"
         return await self._http.get(path, params, weight=_WEIGHT[path], decode=_candles)
 
-    async def _get(self, path: str, decoder: msgspec.json.Decoder[T], params: Mapping[str, str] | None = None) -> T:
+    async def _get(
+        self, path: str, decoder: msgspec.json.Decoder[T], params: Mapping[str, str] | None = None
+    ) -> T:
         def decode(body: bytes) -> T:
             try:
                 return decoder.decode(body)
@@ -167,7 +187,9 @@ def _meanings(url: str) -> Mapping[int, str]:
     """What to do about a refusal of the place that the requests come from, at this address."""
     way_out = "set PENSTOCK_PROXY to a proxy elsewhere"
     if not url.startswith(_ELSEWHERE):
-        way_out = f"set PENSTOCK_BINANCE_URL to {_ELSEWHERE}, which serves market data only, or {way_out}"
+        way_out = (
+            f"set PENSTOCK_BINANCE_URL to {_ELSEWHERE}, which serves market data only, or {way_out}"
+        )
     return {
         _REGION: f"Binance does not serve the place that this request comes from: {way_out}",
         _FIREWALL: f"Binance's firewall refuses the address that this request comes from, maybe for a while only: {way_out}",
@@ -202,24 +224,34 @@ def _row_by_row(body: bytes) -> Answer:
         try:
             candles.append(_candle(row))
         except (msgspec.ValidationError, OverflowError) as error:
-            rejected.append(Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], _opened(row)))
+            rejected.append(
+                Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], _opened(row))
+            )
     return Answer(candles, rejected)
 
 
 def _candle(row: object) -> Candle:
     """A row whose times may be text and whose amounts may be numbers: each means what it says, digit by digit."""
-    given = [str(value) if type(value) is int else value for value in row] if isinstance(row, list) else row
+    given = (
+        [str(value) if type(value) is int else value for value in row]
+        if isinstance(row, list)
+        else row
+    )
     return msgspec.convert(given, Candle, strict=False)
 
 
 def _opened(row: object) -> int | None:
     """Where a row that cannot be read would open, if that can be."""
     try:
-        opened = msgspec.convert(row[0], int, strict=False) if isinstance(row, list) and row else None
+        opened = (
+            msgspec.convert(row[0], int, strict=False) if isinstance(row, list) and row else None
+        )
     except msgspec.ValidationError:
         return None
     return opened if opened is not None and abs(opened) < _MS_BOUND else None
 
 
 def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
-    return SourceUnavailableError(f"GET {path}: the answer is not what Binance documents ({error}): {body[:120].decode('utf-8', 'replace')}")
+    return SourceUnavailableError(
+        f"GET {path}: the answer is not what Binance documents ({error}): {body[:120].decode('utf-8', 'replace')}"
+    )

@@ -52,7 +52,12 @@ class CardTraderSource:
 
     def account(self, token: str) -> CardTraderAccount:
         """See InventorySource."""
-        if not (token.isascii() and token.isprintable() and 0 < len(token) <= _LONGEST_TOKEN and " " not in token):
+        if not (
+            token.isascii()
+            and token.isprintable()
+            and 0 < len(token) <= _LONGEST_TOKEN
+            and " " not in token
+        ):
             message = "token: this is no CardTrader token; copy the whole one from your CardTrader settings, without spaces"
             raise InvalidInputError(message, field="token")
         return CardTraderAccount(self._config, token)
@@ -64,9 +69,16 @@ class CardTraderAccount:
     def __init__(self, config: InventorySourceConfig, token: str) -> None:
         url = config.base_url or _URL
         # The budget is stored where others can read it, so it must not be named after the token itself.
-        budget = config.budget(f"{url} {hashlib.sha256(token.encode()).hexdigest()[:16]}", _WINDOW_S)
+        budget = config.budget(
+            f"{url} {hashlib.sha256(token.encode()).hexdigest()[:16]}", _WINDOW_S
+        )
         governor = Governor(_REQUESTS_IN_WINDOW, budget, share=1.0)
-        habits = HttpHabits(headers={"Authorization": f"Bearer {token}"}, pause_s=_PAUSE_S, passes=_is_not_ready, means=_MEANS)
+        habits = HttpHabits(
+            headers={"Authorization": f"Bearer {token}"},
+            pause_s=_PAUSE_S,
+            passes=_is_not_ready,
+            means=_MEANS,
+        )
         self._http = HttpClient(url + _PREFIX, governor, config.http, habits)
         self._export = config.export
 
@@ -74,7 +86,12 @@ class CardTraderAccount:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
     async def seller(self) -> Seller:
@@ -94,7 +111,9 @@ class CardTraderAccount:
 
     async def categories(self, game_id: int | None = None) -> Sequence[Category]:
         """See SellerAccount."""
-        return await self._list("/categories", _categories, {} if game_id is None else {"game_id": str(game_id)})
+        return await self._list(
+            "/categories", _categories, {} if game_id is None else {"game_id": str(game_id)}
+        )
 
     async def expansions(self, *, stocked: bool = False) -> Sequence[Expansion]:
         """See SellerAccount."""
@@ -109,8 +128,12 @@ class CardTraderAccount:
         """See SellerAccount."""
         return self._http.download("/products/export", self._export, weight=1)
 
-    async def _list(self, path: str, rows: _Rows[T], params: Mapping[str, str] | None = None) -> Sequence[T]:
-        return await self._http.get(path, params or {}, weight=1, decode=lambda body: rows.decode(path, body))
+    async def _list(
+        self, path: str, rows: _Rows[T], params: Mapping[str, str] | None = None
+    ) -> Sequence[T]:
+        return await self._http.get(
+            path, params or {}, weight=1, decode=lambda body: rows.decode(path, body)
+        )
 
 
 class _Rows(Generic[T]):
@@ -145,7 +168,12 @@ class _Rows(Generic[T]):
             except msgspec.ValidationError as error:
                 first = first or error
         if first is not None:
-            _log.warning("rows of the catalogue cannot be read and are left out", path=path, rows=len(raws) - len(rows), first=str(first))
+            _log.warning(
+                "rows of the catalogue cannot be read and are left out",
+                path=path,
+                rows=len(raws) - len(rows),
+                first=str(first),
+            )
         return rows
 
 
@@ -154,11 +182,18 @@ class _Wrapped(msgspec.Struct):
 
 
 _seller = RowReader(Seller)
-_games, _categories, _expansions, _blueprints = _Rows(Game), _Rows(Category), _Rows(Expansion), _Rows(Blueprint)
+_games, _categories, _expansions, _blueprints = (
+    _Rows(Game),
+    _Rows(Category),
+    _Rows(Expansion),
+    _Rows(Blueprint),
+)
 
 
 def _bare(body: bytes) -> bytes | msgspec.Raw:
-    return msgspec.json.decode(body, type=_Wrapped).array if body.lstrip().startswith(b"{") else body
+    return (
+        msgspec.json.decode(body, type=_Wrapped).array if body.lstrip().startswith(b"{") else body
+    )
 
 
 def _is_not_ready(status: int, body: bytes) -> bool:
@@ -167,5 +202,9 @@ def _is_not_ready(status: int, body: bytes) -> bool:
 
 
 def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
-    what = "an HTML page" if body.lstrip()[:1] == b"<" else f"not what CardTrader documents ({error})"
-    return SourceUnavailableError(f"GET {path}: the answer is {what}: {body[:120].decode('utf-8', 'replace')}")
+    what = (
+        "an HTML page" if body.lstrip()[:1] == b"<" else f"not what CardTrader documents ({error})"
+    )
+    return SourceUnavailableError(
+        f"GET {path}: the answer is {what}: {body[:120].decode('utf-8', 'replace')}"
+    )

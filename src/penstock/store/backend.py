@@ -32,8 +32,17 @@ class Statements:
         """Count what goes through this engine."""
 
         @event.listens_for(engine, "before_cursor_execute")
-        def sent(_connection: object, _cursor: object, statement: str, _parameters: object, context: ExecutionContext | None, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's own signature
-            if not statement.startswith("BEGIN") and not (context and context.execution_options.get("uncounted")):
+        def sent(
+            _connection: object,
+            _cursor: object,
+            statement: str,
+            _parameters: object,
+            context: ExecutionContext | None,
+            _many: bool,  # noqa: FBT001 - SQLAlchemy's signature
+        ) -> None:
+            if not statement.startswith("BEGIN") and not (
+                context and context.execution_options.get("uncounted")
+            ):
                 self.add()
 
     def add(self) -> None:

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
     from penstock.market.verify.stored import Checks, Stored
 
-_FIELDS = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+_FIELDS = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "trades",
+    "taker_base",
+    "taker_quote",
+)
 _AMOUNTS = ("volume", "quote_volume", "taker_base", "taker_quote")
 _MOST = "1e24"
 
@@ -32,15 +44,27 @@ class SqliteChecks:
     def snapshot(self, _connection: Connection) -> None:
         """A transaction of SQLite is one."""
 
-    def facts(self, connection: Connection, one: Stored, start: int, end: int, spans: Sequence[tuple[int, int]]) -> Facts:
+    def facts(
+        self,
+        connection: Connection,
+        one: Stored,
+        start: int,
+        end: int,
+        spans: Sequence[tuple[int, int]],
+    ) -> Facts:
         """See Checks."""
-        inside = " OR ".join(f"open_time >= {low:d} AND open_time < {high:d}" for low, high in spans) or "0"
+        inside = (
+            " OR ".join(f"open_time >= {low:d} AND open_time < {high:d}" for low, high in spans)
+            or "0"
+        )
         step = one.key.timeframe
         statement = f"""
             SELECT count(*), count(*) FILTER (WHERE closed), count(*) FILTER (WHERE {inside}), count(*) FILTER (WHERE closed AND ({inside})),
                    count(*) FILTER (WHERE {_off_grid(step)}), count(*) FILTER (WHERE NOT ({_SQLITE_SOUND})), coalesce(max(close_time), 0) + 1
             FROM candle WHERE series_id = ? AND open_time >= ? AND open_time < ?"""
-        found = connection.exec_driver_sql(statement.replace(":longest", str(step.longest_ms)), (one.id, start, end)).one()
+        found = connection.exec_driver_sql(
+            statement.replace(":longest", str(step.longest_ms)), (one.id, start, end)
+        ).one()
         return Facts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
@@ -48,10 +72,14 @@ class SqliteChecks:
         statement = f"""
             SELECT {", ".join(_FIELDS)} FROM candle
             WHERE series_id = ? AND open_time >= ? AND open_time < ? AND NOT ({_SQLITE_SOUND}) ORDER BY open_time LIMIT {ROWS}"""
-        found = connection.exec_driver_sql(statement.replace(":longest", str(one.key.timeframe.longest_ms)), (one.id, start, end))
+        found = connection.exec_driver_sql(
+            statement.replace(":longest", str(one.key.timeframe.longest_ms)), (one.id, start, end)
+        )
         return [Candle(*row) for row in found]
 
-    def unequal(self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int) -> Unequal:
+    def unequal(
+        self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
+    ) -> Unequal:
         """See Checks."""
         first = connection.exec_driver_sql(_SQLITE_FIRST, (fine.id, start, end)).first()
         if first is None:
@@ -61,12 +89,16 @@ class SqliteChecks:
         whole = f"count(*) = {step // fine_step} AND min(b.closed)"
         given = {"whole": whole, "of_c": _OF_C.format(fine=fine.id, step=step), "coarse": coarse.id}
         try:
-            found = connection.exec_driver_sql(_SQLITE_SUMS.format(proved=_proved(decimals), **given), (start, end)).all()
+            found = connection.exec_driver_sql(
+                _SQLITE_SUMS.format(proved=_proved(decimals), **given), (start, end)
+            ).all()
         except OperationalError as error:
             # A sum of theirs is longer than an integer of SQLite: none is proved.
             if "overflow" not in str(error):
                 raise
-            found = connection.exec_driver_sql(_SQLITE_SUMS.format(proved="0", **given), (start, end)).all()
+            found = connection.exec_driver_sql(
+                _SQLITE_SUMS.format(proved="0", **given), (start, end)
+            ).all()
         return _unequal(found)
 
     @staticmethod
@@ -83,9 +115,21 @@ class PostgresChecks:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
 
-    def facts(self, connection: Connection, one: Stored, start: int, end: int, spans: Sequence[tuple[int, int]]) -> Facts:
+    def facts(
+        self,
+        connection: Connection,
+        one: Stored,
+        start: int,
+        end: int,
+        spans: Sequence[tuple[int, int]],
+    ) -> Facts:
         """See Checks."""
-        inside = " OR ".join(f"open_time >= {_at(low)} AND open_time < {_at(high)}" for low, high in spans) or "false"
+        inside = (
+            " OR ".join(
+                f"open_time >= {_at(low)} AND open_time < {_at(high)}" for low, high in spans
+            )
+            or "false"
+        )
         step = one.key.timeframe
         statement = f"""
             SELECT count(*), count(*) FILTER (WHERE closed), count(*) FILTER (WHERE {inside}), count(*) FILTER (WHERE closed AND ({inside})),
@@ -93,7 +137,9 @@ class PostgresChecks:
                    count(*) FILTER (WHERE NOT ({_POSTGRES_SOUND})),
                    coalesce(max(CAST(date_part('epoch', close_time) * 1000 AS bigint)), 0) + 1
             FROM candle WHERE {_postgres_range(one, start, end)}"""
-        found = connection.exec_driver_sql(statement.replace(":longest", str(step.longest_ms))).one()
+        found = connection.exec_driver_sql(
+            statement.replace(":longest", str(step.longest_ms))
+        ).one()
         return Facts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
@@ -101,9 +147,16 @@ class PostgresChecks:
         statement = f"""
             SELECT {", ".join(_POSTGRES_READ.get(name, name + "::text") for name in _FIELDS)} FROM candle
             WHERE {_postgres_range(one, start, end)} AND NOT ({_POSTGRES_SOUND}) ORDER BY open_time LIMIT {ROWS}"""
-        return [Candle(*row) for row in connection.exec_driver_sql(statement.replace(":longest", str(one.key.timeframe.longest_ms)))]
+        return [
+            Candle(*row)
+            for row in connection.exec_driver_sql(
+                statement.replace(":longest", str(one.key.timeframe.longest_ms))
+            )
+        ]
 
-    def unequal(self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int) -> Unequal:
+    def unequal(
+        self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
+    ) -> Unequal:
         """See Checks."""
         step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
         statement = _POSTGRES_SUMS.format(
@@ -123,7 +176,9 @@ def checks_of(dialect: str) -> Checks:
 
 def _unequal(found: Sequence[Any]) -> Unequal:
     """Of rows with an open time and whether the set of finer candles is whole."""
-    return Unequal([int(row[0]) for row in found if row[1]], [int(row[0]) for row in found if not row[1]])
+    return Unequal(
+        [int(row[0]) for row in found if row[1]], [int(row[0]) for row in found if not row[1]]
+    )
 
 
 def _off_grid(step: Timeframe) -> str:
@@ -214,14 +269,25 @@ def _postgres_off_grid(step: Timeframe) -> str:
     return f"mod(CAST(date_part('epoch', open_time) * 1000 AS bigint), {min(step.longest_ms, Timeframe.D1.longest_ms)}) <> 0"
 
 
-_POSTGRES_READ = {name: f"CAST(date_part('epoch', {name}) * 1000 AS bigint)" for name in ("open_time", "close_time")} | {"trades": "trades"}
+_POSTGRES_READ = {
+    name: f"CAST(date_part('epoch', {name}) * 1000 AS bigint)"
+    for name in ("open_time", "close_time")
+} | {"trades": "trades"}
 _POSTGRES_SOUND = " AND ".join(
     [
         "close_time BETWEEN open_time AND open_time + interval ':longest milliseconds'",
         "trades >= 0",
         "low >= 0",
         f"high <= {_MOST}",
-        *(f"{low} <= {high}" for low, high in (("low", "open"), ("open", "high"), ("low", "close"), ("close", "high"))),
+        *(
+            f"{low} <= {high}"
+            for low, high in (
+                ("low", "open"),
+                ("open", "high"),
+                ("low", "close"),
+                ("close", "high"),
+            )
+        ),
         *(f"{name} >= 0 AND {name} <= {_MOST}" for name in _AMOUNTS),
     ]
 )

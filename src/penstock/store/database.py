@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from penstock.errors import InvalidInputError, StoreUnavailableError
@@ -107,7 +116,9 @@ class Database:
         self._listening: asyncio.Task[None] | None = None
         self._readers = ThreadPoolExecutor(options.threads, thread_name_prefix="store read")
         # Threads of their own, and not all connections: five runs that write must not keep everybody else from reading.
-        writers = 1 if self.file else max(1, min(options.threads, options.pool_size) - _KEPT_FOR_READING)
+        writers = (
+            1 if self.file else max(1, min(options.threads, options.pool_size) - _KEPT_FOR_READING)
+        )
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store write")
         self._others = ThreadPoolExecutor(options.threads, thread_name_prefix="store apart")
 
@@ -127,11 +138,17 @@ class Database:
 
     async def write(self, change: Callable[[Connection], T], *, hurried: bool = True) -> T:
         """What `change` gives, after its commit; one that is not `hurried` (a migration) may take as long as it takes."""
-        return await self._in_thread(self._writers, self.backend.writer, change, self._deadline_s if hurried else None)
+        return await self._in_thread(
+            self._writers, self.backend.writer, change, self._deadline_s if hurried else None
+        )
 
-    async def apart(self, engine: Engine, work: Callable[[Connection], T], *, hurried: bool = True) -> T:
+    async def apart(
+        self, engine: Engine, work: Callable[[Connection], T], *, hurried: bool = True
+    ) -> T:
         """What `work` gives after its commit on a connection that is neither the readers' nor the writers', so that it may take long."""
-        return await self._in_thread(self._others, engine, work, self._deadline_s if hurried else None)
+        return await self._in_thread(
+            self._others, engine, work, self._deadline_s if hurried else None
+        )
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -164,10 +181,18 @@ class Database:
         for engine in (self.backend.writer, self.backend.reader):
             engine.dispose()
 
-    async def _in_thread(self, threads: Executor, engine: Engine, work: Callable[[Connection], T], deadline_s: float | None) -> T:
+    async def _in_thread(
+        self,
+        threads: Executor,
+        engine: Engine,
+        work: Callable[[Connection], T],
+        deadline_s: float | None,
+    ) -> T:
         """A cancelled caller waits for the end of its transaction, so that nobody writes after having been cancelled."""
         deadline = _Deadline(deadline_s)
-        future = asyncio.get_running_loop().run_in_executor(threads, _transact, engine, work, deadline)
+        future = asyncio.get_running_loop().run_in_executor(
+            threads, _transact, engine, work, deadline
+        )
         if deadline_s is not None:
             self._watch(future, deadline, deadline_s)
         try:
@@ -218,7 +243,9 @@ class _Deadline:
         return self._began_at + self._seconds - time.monotonic()
 
 
-def _transact(engine: Engine, work: Callable[[Connection], T], deadline: _Deadline) -> tuple[T, list[Event]]:
+def _transact(
+    engine: Engine, work: Callable[[Connection], T], deadline: _Deadline
+) -> tuple[T, list[Event]]:
     """What the work gives and what it announced, once it is committed."""
     deadline.begin()
     hold.taken = deadline.taken

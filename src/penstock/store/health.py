@@ -28,7 +28,9 @@ _DAY_MS = 86_400_000
 class HealthQueries:
     """Reads the facts. `judged` are the types of executions whose durations and records are judged; `subjects` are the rules of the domains."""
 
-    def __init__(self, limits: Limits, judged: Collection[str], subjects: Sequence[SubjectRule]) -> None:
+    def __init__(
+        self, limits: Limits, judged: Collection[str], subjects: Sequence[SubjectRule]
+    ) -> None:
         self._judged = sorted(judged)
         self.rules = Rules([*_own_rules(limits), *subjects], limits)
 
@@ -48,17 +50,30 @@ class HealthQueries:
         log = execution_log.c
         ended = (log.started_at > now - _DAY_MS, log.status.in_(["success", "failed"]))
         success, ours = log.status == "success", log.job_type.in_(self._judged)
-        counts = (func.count(), func.count().filter(success), func.count().filter(ours), func.avg(case((ours, log.duration_seconds))))
+        counts = (
+            func.count(),
+            func.count().filter(success),
+            func.count().filter(ours),
+            func.avg(case((ours, log.duration_seconds))),
+        )
         total, succeeded, timed, average = connection.execute(select(*counts).where(*ended)).one()
-        return Executions(succeeded=succeeded, failed=total - succeeded, timed=timed, average_duration_s=average)
+        return Executions(
+            succeeded=succeeded, failed=total - succeeded, timed=timed, average_duration_s=average
+        )
 
     def _records_per_day(self, connection: Connection, now: int) -> tuple[int, int]:
         """Records of yesterday and of the day before, UTC."""
         today = now // _DAY_MS * _DAY_MS
         log = execution_log.c
-        of_yesterday = func.sum(case((log.started_at >= today - _DAY_MS, log.records_collected), else_=0))
+        of_yesterday = func.sum(
+            case((log.started_at >= today - _DAY_MS, log.records_collected), else_=0)
+        )
         both = func.sum(log.records_collected)
-        days = (log.started_at >= today - 2 * _DAY_MS, log.started_at < today, log.job_type.in_(self._judged))
+        days = (
+            log.started_at >= today - 2 * _DAY_MS,
+            log.started_at < today,
+            log.job_type.in_(self._judged),
+        )
         counted = select(func.coalesce(of_yesterday, 0), func.coalesce(both, 0)).where(*days)
         yesterday, total = connection.execute(counted).one()
         return int(yesterday), int(total - yesterday)
@@ -68,8 +83,15 @@ def _own_rules(limits: Limits) -> list[SubjectRule]:
     """The rules over all runs and all providers."""
 
     def stuck_runs(connection: Connection, now: int) -> list[Bad]:
-        stuck = and_(runs.c.state == RunState.RUNNING, runs.c.progress_at <= now - int(limits.stuck_s * 1000))
-        wanted = select(runs.c.task_id, runs.c.kind, runs.c.progress_at).where(stuck).order_by(runs.c.id).limit(_MOST_STUCK)
+        stuck = and_(
+            runs.c.state == RunState.RUNNING, runs.c.progress_at <= now - int(limits.stuck_s * 1000)
+        )
+        wanted = (
+            select(runs.c.task_id, runs.c.kind, runs.c.progress_at)
+            .where(stuck)
+            .order_by(runs.c.id)
+            .limit(_MOST_STUCK)
+        )
         return [
             Bad(task_id, f"{kind} {task_id} has made no progress for {duration((now - at) / 1000)}")
             for task_id, kind, at in connection.execute(wanted)
@@ -77,7 +99,12 @@ def _own_rules(limits: Limits) -> list[SubjectRule]:
 
     def paused_providers(connection: Connection, _now: int) -> list[Bad]:
         paused = [one for one in budgets_used(connection) if one.pause_s > limits.pause_s]
-        return [Bad(one.provider, f"{one.provider} wants no request for another {duration(one.pause_s)}") for one in paused]
+        return [
+            Bad(
+                one.provider, f"{one.provider} wants no request for another {duration(one.pause_s)}"
+            )
+            for one in paused
+        ]
 
     return [
         SubjectRule(

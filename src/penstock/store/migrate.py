@@ -55,7 +55,10 @@ def newest_version() -> str:
 
 def known_versions() -> list[str]:
     """All that this program knows, the newest last. A migration's file begins with its version."""
-    return sorted(file.name.partition("_")[0] for file in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py"))
+    return sorted(
+        file.name.partition("_")[0]
+        for file in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py")
+    )
 
 
 def refuse_newer(found: str | None) -> None:

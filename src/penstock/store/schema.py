@@ -27,7 +27,11 @@ _PROGRAM = ("0001", "0002", "0003")
 def program(number: str, dialect: str) -> list[str]:
     """The statements of a version of the views and triggers, none if it does not concern this database; a blank line stands between two."""
     file = files("penstock.store").joinpath("program", f"{number}.{dialect}.sql")
-    return [statement.strip() for statement in file.read_text(encoding="utf-8").split("\n\n")] if file.is_file() else []
+    return (
+        [statement.strip() for statement in file.read_text(encoding="utf-8").split("\n\n")]
+        if file.is_file()
+        else []
+    )
 
 
 def create_all(connection: Connection) -> None:

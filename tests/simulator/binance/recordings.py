@@ -20,7 +20,9 @@ HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,tak
 def csv_text(rows: int, *, first: int = 0, time: Callable[[int], object] = int) -> str:
     """Rows of 1m from minute `first` of 2024 on, their times as `time` writes them."""
     opens = [FIRST_MS + minute * MINUTE for minute in range(first, first + rows)]
-    return "".join(f"{time(at)},1.0,2.0,0.5,1.5,10,{time(at + MINUTE - 1)},15.0,3,4.0,6.0,0\n" for at in opens)
+    return "".join(
+        f"{time(at)},1.0,2.0,0.5,1.5,10,{time(at + MINUTE - 1)},15.0,3,4.0,6.0,0\n" for at in opens
+    )
 
 
 def zipped(*texts: str, method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -39,11 +41,20 @@ def write_archive(folder: Path, name: str, *, rows: int, first: int = 0) -> None
     if name.endswith(".zip"):
         (folder / name).write_bytes(zipped(text))
     else:
-        (folder / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        (folder / name).write_bytes(
+            gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
+        )
 
 
 def frame(rows: int = 3, **columns: list[Any] | None) -> dict[str, list[Any]]:
     """The columns of a feather file; None takes one away."""
-    dates = [dt.datetime.fromtimestamp((FIRST_MS + minute * MINUTE) / 1000, tz=dt.UTC) for minute in range(rows)]
+    dates = [
+        dt.datetime.fromtimestamp((FIRST_MS + minute * MINUTE) / 1000, tz=dt.UTC)
+        for minute in range(rows)
+    ]
     numbers = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.5] * rows)
-    return {name: values for name, values in ({"date": dates} | numbers | columns).items() if values is not None}
+    return {
+        name: values
+        for name, values in ({"date": dates} | numbers | columns).items()
+        if values is not None
+    }

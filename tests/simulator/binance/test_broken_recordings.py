@@ -16,7 +16,15 @@ from penstock.market.timeframe import Timeframe
 from penstock.simulator.binance.exchange import Window
 from penstock.simulator.binance.replay import read_folder
 from tests.acceptance.commands import Penstock
-from tests.simulator.binance.recordings import FIRST_MS, HEADER, MINUTE, csv_text, frame, write_archive, zipped
+from tests.simulator.binance.recordings import (
+    FIRST_MS,
+    HEADER,
+    MINUTE,
+    csv_text,
+    frame,
+    write_archive,
+    zipped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +33,17 @@ if TYPE_CHECKING:
     from tests.conftest import Say
     from tests.trials import Trials
 
-_CSV, _ZIP, _FEATHER = "ABCUSDT-1m-2024-01-01.csv", "ABCUSDT-1m-2024-01-01.zip", "ABC_USDT-1m.feather"
+_CSV, _ZIP, _FEATHER = (
+    "ABCUSDT-1m-2024-01-01.csv",
+    "ABCUSDT-1m-2024-01-01.zip",
+    "ABC_USDT-1m.feather",
+)
 
 
 def opens(folder: Path, symbol: str = "ABCUSDT") -> list[int]:
-    page = read_folder(folder)[symbol].page(Timeframe.M1, Window(None, None, 1000), FIRST_MS + 86_400_000, microseconds=False)
+    page = read_folder(folder)[symbol].page(
+        Timeframe.M1, Window(None, None, 1000), FIRST_MS + 86_400_000, microseconds=False
+    )
     return [row[0] for row in json.loads(page)]
 
 
@@ -47,7 +61,9 @@ def write_feather(path: Path, columns: dict[str, list[Any]]) -> None:
 
 @pytest.mark.parametrize("header", ["", HEADER])
 @pytest.mark.parametrize("time", [int, float, lambda at: at * 1000, lambda at: f"{at}.00"])
-def test_times_as_programs_write_them_are_numbers(tmp_path: Path, header: str, time: Callable[[int], object]) -> None:
+def test_times_as_programs_write_them_are_numbers(
+    tmp_path: Path, header: str, time: Callable[[int], object]
+) -> None:
     (tmp_path / _CSV).write_text(header + csv_text(3, time=time))
     assert opens(tmp_path) == [FIRST_MS + minute * MINUTE for minute in range(3)]
 
@@ -68,11 +84,27 @@ def with_entry(packed: bytes, field: int, value: int) -> bytes:
 _MANY = csv_text(30)
 _BROKEN = {
     "another header": (_CSV, (csv_text(2) + HEADER + csv_text(2, first=2)).encode(), "line 3"),
-    "a time that is rounded": (_CSV, csv_text(2, time=lambda at: f"{at:.5e}").encode(), "line 1: '1.70407e+12' is not a whole number"),
+    "a time that is rounded": (
+        _CSV,
+        csv_text(2, time=lambda at: f"{at:.5e}").encode(),
+        "line 1: '1.70407e+12' is not a whole number",
+    ),
     "semicolons": (_CSV, csv_text(3).replace(",", ";").encode(), "separated by commas"),
-    "semicolons with a header": (_CSV, (HEADER + csv_text(3)).replace(",", ";").encode(), "separated by commas"),
-    "seconds": (_CSV, csv_text(3, time=lambda at: at // 1000).encode(), "neither in milliseconds nor in microseconds"),
-    "nanoseconds": (_CSV, csv_text(3, time=lambda at: at * 1_000_000).encode(), "neither in milliseconds nor in microseconds"),
+    "semicolons with a header": (
+        _CSV,
+        (HEADER + csv_text(3)).replace(",", ";").encode(),
+        "separated by commas",
+    ),
+    "seconds": (
+        _CSV,
+        csv_text(3, time=lambda at: at // 1000).encode(),
+        "neither in milliseconds nor in microseconds",
+    ),
+    "nanoseconds": (
+        _CSV,
+        csv_text(3, time=lambda at: at * 1_000_000).encode(),
+        "neither in milliseconds nor in microseconds",
+    ),
     "an empty column": (_CSV, csv_text(2).replace("15.0", "").encode(), "column 8 is empty"),
     "a cut line": (_CSV, csv_text(3).encode()[:-10], "line 3"),
     "a header alone": (_CSV, HEADER.encode(), "no candle"),
@@ -92,8 +124,16 @@ _BROKEN = {
         b'{"symbols":[{"symbol":"A","baseAsset":"A","quoteAsset":"B","contractType":"PERPETUAL"}]}',
         "spot",
     ),
-    "an exchangeInfo without halves": ("exchangeInfo.json", b'{"symbols":[{"symbol":"AB"}]}', "baseAsset"),
-    "a symbol in small letters": ("exchangeInfo.json", b'{"symbols":[{"symbol":"aB","baseAsset":"a","quoteAsset":"B"}]}', "small letters"),
+    "an exchangeInfo without halves": (
+        "exchangeInfo.json",
+        b'{"symbols":[{"symbol":"AB"}]}',
+        "baseAsset",
+    ),
+    "a symbol in small letters": (
+        "exchangeInfo.json",
+        b'{"symbols":[{"symbol":"aB","baseAsset":"a","quoteAsset":"B"}]}',
+        "small letters",
+    ),
 }
 
 
@@ -111,7 +151,10 @@ _FRAMES = {
     "a null": (frame(volume=[1.0, None, 2.0]), "'volume' has no number in row 1"),
     "not a number": (frame(close=[1.0, float("nan"), 2.0]), "'close' has no number in row 1"),
     "text": (frame(open=["1.0", "2.0", "3.0"]), "'open' holds string values"),
-    "dates that are numbers": (frame(date=[FIRST_MS, FIRST_MS + 1, FIRST_MS + 2]), "'date' holds int64 values"),
+    "dates that are numbers": (
+        frame(date=[FIRST_MS, FIRST_MS + 1, FIRST_MS + 2]),
+        "'date' holds int64 values",
+    ),
     "no row": (frame(rows=0), "'date' holds null values"),
 }
 
@@ -125,9 +168,15 @@ def test_a_feather_file_with_holes_is_refused_by_name(tmp_path: Path, kind: str)
     assert reason in said
 
 
-def test_whatever_bytes_are_damaged_a_file_is_read_or_refused(tmp_path: Path, trials: Trials, say: Say) -> None:
+def test_whatever_bytes_are_damaged_a_file_is_read_or_refused(
+    tmp_path: Path, trials: Trials, say: Say
+) -> None:
     write_feather(tmp_path / _FEATHER, frame())
-    whole = {_ZIP: zipped(_MANY), _CSV + ".gz": gzip.compress(_MANY.encode()), _FEATHER: (tmp_path / _FEATHER).read_bytes()}
+    whole = {
+        _ZIP: zipped(_MANY),
+        _CSV + ".gz": gzip.compress(_MANY.encode()),
+        _FEATHER: (tmp_path / _FEATHER).read_bytes(),
+    }
     (tmp_path / _FEATHER).unlink()
     draw, many = random.Random(trials.seed), trials.of(150, 15_000)
     for number in range(many):
@@ -146,8 +195,17 @@ def test_whatever_bytes_are_damaged_a_file_is_read_or_refused(tmp_path: Path, tr
 @pytest.mark.parametrize(
     "name",
     [
-        *("BTCUSD_PERP-1m-2024-01-01.zip", "BTCUSD_240329-1h-2024-03.csv", "cm_BTCUSD_PERP-1d-2024.csv.gz", "ETHUSDT_240329-1h-2024-03.zip"),
-        *("XRP_USDT_USDT-1h-futures.feather", "XRP_USDT_USDT-8h-mark.feather", "XRP_USDT_USDT-8h-funding_rate.feather"),
+        *(
+            "BTCUSD_PERP-1m-2024-01-01.zip",
+            "BTCUSD_240329-1h-2024-03.csv",
+            "cm_BTCUSD_PERP-1d-2024.csv.gz",
+            "ETHUSDT_240329-1h-2024-03.zip",
+        ),
+        *(
+            "XRP_USDT_USDT-1h-futures.feather",
+            "XRP_USDT_USDT-8h-mark.feather",
+            "XRP_USDT_USDT-8h-funding_rate.feather",
+        ),
     ],
 )
 def test_candles_of_contracts_are_left_out_and_named(tmp_path: Path, name: str) -> None:
@@ -155,12 +213,20 @@ def test_candles_of_contracts_are_left_out_and_named(tmp_path: Path, name: str) 
     write_archive(tmp_path, _CSV, rows=3)
     said: list[str] = []
     assert list(read_folder(tmp_path, said.append)) == ["ABCUSDT"]
-    assert said == [f"replay: left out as candles of futures contracts, and the simulator is a spot exchange: {name}"]
+    assert said == [
+        f"replay: left out as candles of futures contracts, and the simulator is a spot exchange: {name}"
+    ]
 
 
 def test_what_is_no_recording_is_left_out_and_named(tmp_path: Path) -> None:
     write_archive(tmp_path, _ZIP, rows=3)
-    for name in (*(f"{letter}.md" for letter in "abcdef"), "abcusdt-1m-2024-01-01.csv", "ABC_USDT-trades.feather", f"{_ZIP}.CHECKSUM", ".hidden"):
+    for name in (
+        *(f"{letter}.md" for letter in "abcdef"),
+        "abcusdt-1m-2024-01-01.csv",
+        "ABC_USDT-trades.feather",
+        f"{_ZIP}.CHECKSUM",
+        ".hidden",
+    ):
         (tmp_path / name).write_text("[]")
     said: list[str] = []
     read_folder(tmp_path, said.append)

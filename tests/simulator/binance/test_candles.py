@@ -30,16 +30,48 @@ STARTED_MS = 1_503_000_000_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 OUTAGE = (1_593_309_600_000, 1_593_320_400_000)
 LADDER = [
-    *(("1s", "1m"), ("1m", "3m"), ("1m", "5m"), ("5m", "15m"), ("15m", "30m"), ("30m", "1h"), ("1h", "2h"), ("2h", "4h"), ("2h", "6h")),
-    *(("4h", "8h"), ("6h", "12h"), ("12h", "1d"), ("1m", "4h"), ("1d", "3d"), ("1d", "1w"), ("1d", "1M")),
+    *(
+        ("1s", "1m"),
+        ("1m", "3m"),
+        ("1m", "5m"),
+        ("5m", "15m"),
+        ("15m", "30m"),
+        ("30m", "1h"),
+        ("1h", "2h"),
+        ("2h", "4h"),
+        ("2h", "6h"),
+    ),
+    *(
+        ("4h", "8h"),
+        ("6h", "12h"),
+        ("12h", "1d"),
+        ("1m", "4h"),
+        ("1d", "3d"),
+        ("1d", "1w"),
+        ("1d", "1M"),
+    ),
 ]
 
 symbols = st.sampled_from(SYMBOLS)
 moments = st.integers(STARTED_MS, NOW_MS + DAY)
 
 
-def ask(symbol: str, interval: str, *, start: int | None = None, end: int | None = None, limit: int = 1000, now: int = NOW_MS) -> Rows:
-    return list(json.loads(SERIES[symbol].page(Timeframe(interval), Window(start, end, limit), now, microseconds=False)))
+def ask(
+    symbol: str,
+    interval: str,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    limit: int = 1000,
+    now: int = NOW_MS,
+) -> Rows:
+    return list(
+        json.loads(
+            SERIES[symbol].page(
+                Timeframe(interval), Window(start, end, limit), now, microseconds=False
+            )
+        )
+    )
 
 
 def aggregate(rows: Rows) -> list[Any]:
@@ -50,7 +82,9 @@ def aggregate(rows: Rows) -> list[Any]:
 
 
 @given(symbol=symbols, at=moments, ladder=st.sampled_from(LADDER))
-def test_a_large_candle_is_exactly_the_aggregate_of_its_small_ones(symbol: str, at: int, ladder: tuple[str, str]) -> None:
+def test_a_large_candle_is_exactly_the_aggregate_of_its_small_ones(
+    symbol: str, at: int, ladder: tuple[str, str]
+) -> None:
     small, large = ladder
     timeframe = Timeframe(large)
     open_ms = SERIES[symbol].instrument.floor(timeframe, at)
@@ -69,7 +103,9 @@ def test_a_large_candle_is_exactly_the_aggregate_of_its_small_ones(symbol: str, 
     steps=st.integers(0, 40),
     page=st.integers(1, 7),
 )
-def test_any_way_of_paging_through_a_range_gives_the_same_rows(symbol: str, interval: str, at: int, steps: int, page: int) -> None:
+def test_any_way_of_paging_through_a_range_gives_the_same_rows(
+    symbol: str, interval: str, at: int, steps: int, page: int
+) -> None:
     end = at + steps * Timeframe(interval).longest_ms
     forward: Rows = []
     start = at
@@ -95,9 +131,14 @@ def test_the_range_rule_agrees_with_a_brute_force_model(
     symbol: str, interval: str, near: int, ends: tuple[int | None, int | None], limit: int
 ) -> None:
     timeframe, instrument = Timeframe(interval), SERIES[symbol].instrument
-    start, end = (None if steps is None else near + steps * timeframe.longest_ms // 3 for steps in ends)
+    start, end = (
+        None if steps is None else near + steps * timeframe.longest_ms // 3 for steps in ends
+    )
     # The model: candles one by one, each asked for by its own open time, from the listing on.
-    oldest, last = instrument.floor(timeframe, instrument.listed_ms), min(instrument.last_ms(NOW_MS), NOW_MS if end is None else end)
+    oldest, last = (
+        instrument.floor(timeframe, instrument.listed_ms),
+        min(instrument.last_ms(NOW_MS), NOW_MS if end is None else end),
+    )
     known: Rows = []
     if start is None:
         at = instrument.floor(timeframe, last)
@@ -115,14 +156,29 @@ def test_the_range_rule_agrees_with_a_brute_force_model(
 @given(symbol=symbols, at=moments, interval=st.sampled_from(["1s", "1m", "15m", "1d", "1w"]))
 def test_every_row_is_a_possible_candle(symbol: str, at: int, interval: str) -> None:
     for row in ask(symbol, interval, start=at, limit=50):
-        opened, high, low, close, volume, quote, taker, taker_quote = (Decimal(row[column]) for column in (1, 2, 3, 4, 5, 7, 9, 10))
+        opened, high, low, close, volume, quote, taker, taker_quote = (
+            Decimal(row[column]) for column in (1, 2, 3, 4, 5, 7, 9, 10)
+        )
         assert 0 < low <= min(opened, close) <= max(opened, close) <= high
         assert (row[8] > 0) == (volume > 0) == (quote > 0)
         assert 0 <= taker <= volume
         assert 0 <= taker_quote <= quote
         if interval != "1s":
             assert low * volume <= quote <= high * volume
-        assert [type(value) for value in row] == [int, str, str, str, str, str, int, str, int, str, str, str]
+        assert [type(value) for value in row] == [
+            int,
+            str,
+            str,
+            str,
+            str,
+            str,
+            int,
+            str,
+            int,
+            str,
+            str,
+            str,
+        ]
         assert all(len(row[column].partition(".")[2]) == 8 for column in (1, 2, 3, 4, 5, 7, 9, 10))
 
 
@@ -147,7 +203,9 @@ def test_there_is_no_row_before_the_listing(symbol: str) -> None:
     for timeframe in Timeframe:
         first = ask(symbol, timeframe.value, start=0, limit=1)[0]
         # Recorded candles of three days begin on the day of the listing, whatever day of the epoch that is; of BTCUSDT at 2017-08-17.
-        assert first[0] == (listed_ms - listed_ms % DAY if timeframe is Timeframe.D3 else timeframe.floor(listed_ms))
+        assert first[0] == (
+            listed_ms - listed_ms % DAY if timeframe is Timeframe.D3 else timeframe.floor(listed_ms)
+        )
     assert ask(symbol, "1m", end=listed_ms - 1) == []
 
 
@@ -156,14 +214,19 @@ def test_the_days_of_a_listing_take_turns_with_the_three_days_of_the_epoch() -> 
 
 
 def test_a_symbol_that_was_taken_off_keeps_its_candles_and_gets_no_new_ones() -> None:
-    ended = [series.instrument for series in SERIES.values() if series.instrument.ended_ms and series.instrument.ended_ms < NOW_MS]
+    instruments = [series.instrument for series in SERIES.values()]
+    ended = {one.symbol: at for one in instruments if (at := one.ended_ms) and at < NOW_MS}
     assert len(ended) > 20
-    for instrument in ended:
-        newest = ask(instrument.symbol, "1m", limit=3)
-        assert [row[0] for row in newest] == [instrument.ended_ms - step * MINUTE for step in (3, 2, 1)]  # type: ignore[operator]
+    for symbol, at in ended.items():
+        newest = ask(symbol, "1m", limit=3)
+        assert [row[0] for row in newest] == [at - step * MINUTE for step in (3, 2, 1)]
 
 
-@given(symbol=st.sampled_from([symbol for symbol in SYMBOLS if SERIES[symbol].instrument.listed_ms < OUTAGE[0] - DAY]))
+@given(
+    symbol=st.sampled_from(
+        [symbol for symbol in SYMBOLS if SERIES[symbol].instrument.listed_ms < OUTAGE[0] - DAY]
+    )
+)
 def test_the_outage_is_a_hole_for_every_symbol_in_every_timeframe(symbol: str) -> None:
     if (SERIES[symbol].instrument.ended_ms or NOW_MS) < OUTAGE[1] + DAY:
         return
@@ -173,7 +236,9 @@ def test_the_outage_is_a_hole_for_every_symbol_in_every_timeframe(symbol: str) -
         assert around[-1][0] == OUTAGE[1]
         assert around[-2][6] == OUTAGE[0] - 1
     four_hours = ask(symbol, "4h", start=OUTAGE[0] - 2 * HOUR, limit=2)
-    assert aggregate(ask(symbol, "1m", start=OUTAGE[1], end=OUTAGE[1] + 3 * HOUR - 1)) == aggregate(four_hours[1:])
+    assert aggregate(ask(symbol, "1m", start=OUTAGE[1], end=OUTAGE[1] + 3 * HOUR - 1)) == aggregate(
+        four_hours[1:]
+    )
 
 
 @given(
@@ -181,12 +246,15 @@ def test_the_outage_is_a_hole_for_every_symbol_in_every_timeframe(symbol: str) -
     interval=st.sampled_from(["1s", "1m", "1h", "1d", "1M"]),
     seconds=st.lists(st.integers(0, 40 * 86_400), min_size=2),
 )
-def test_the_running_candle_only_grows_until_it_is_the_closed_one(symbol: str, interval: str, seconds: list[int]) -> None:
+def test_the_running_candle_only_grows_until_it_is_the_closed_one(
+    symbol: str, interval: str, seconds: list[int]
+) -> None:
     timeframe = Timeframe(interval)
     open_ms = timeframe.floor(NOW_MS)
     end = timeframe.shift(open_ms, 1) - 1
     states = [
-        ask(symbol, interval, start=open_ms, end=open_ms, now=now)[0] for now in sorted(min(open_ms + 1000 * second, end) for second in seconds)
+        ask(symbol, interval, start=open_ms, end=open_ms, now=now)[0]
+        for now in sorted(min(open_ms + 1000 * second, end) for second in seconds)
     ]
     final = ask(symbol, interval, start=open_ms, end=open_ms, now=end + 1)[0]
     for before, after in zip(states, [*states[1:], final], strict=True):
@@ -199,18 +267,25 @@ def test_the_running_candle_only_grows_until_it_is_the_closed_one(symbol: str, i
 
 def test_another_process_and_another_order_of_requests_give_the_same_candles() -> None:
     program = "from tests.simulator.binance.test_candles import fingerprint, SYMBOLS\nprint(fingerprint(list(reversed(SYMBOLS[::20]))))"
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    other = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert other.stdout.strip() == fingerprint(SYMBOLS[::20])
 
 
 def fingerprint(of: list[str]) -> str:
-    texts = {symbol: json.dumps([ask(symbol, timeframe.value, limit=150) for timeframe in Timeframe]) for symbol in of}
+    texts = {
+        symbol: json.dumps([ask(symbol, timeframe.value, limit=150) for timeframe in Timeframe])
+        for symbol in of
+    }
     return hashlib.sha256("".join(texts[symbol] for symbol in sorted(texts)).encode()).hexdigest()
 
 
 def test_another_seed_is_another_market() -> None:
     other = generated_series(2, catalogue(2, 10))["BTCUSDT"]
-    assert json.loads(other.page(Timeframe.D1, Window(None, None, 5), NOW_MS, microseconds=False)) != ask("BTCUSDT", "1d", limit=5)
+    assert json.loads(
+        other.page(Timeframe.D1, Window(None, None, 5), NOW_MS, microseconds=False)
+    ) != ask("BTCUSDT", "1d", limit=5)
 
 
 def test_the_catalogue_has_as_many_symbols_as_asked_for_with_every_status() -> None:

@@ -36,7 +36,9 @@ async def test_ccxt_reads_markets_candles_and_tickers(simulator: Simulator) -> N
     market = read["markets"]["BTC/USDT"]
     assert (market["active"], market["spot"], market["precision"]["price"]) == (True, True, 0.01)
     assert not all(one["active"] for one in read["markets"].values())
-    assert read["newest"] == [[row[0], *map(float, row[1:6])] for row in await simulator.klines(limit=5)]
+    assert read["newest"] == [
+        [row[0], *map(float, row[1:6])] for row in await simulator.klines(limit=5)
+    ]
     hours = await simulator.klines(interval="1h", startTime=OPEN_MS - 10 * 60 * MINUTE, limit=3)
     assert read["since"] == [[row[0], *map(float, row[1:6])] for row in hours]
     assert read["ticker"]["last"] == float((await simulator.klines("ETHUSDT", limit=1))[0][4])
@@ -55,7 +57,9 @@ def python_binance_reads(url: str) -> dict[str, Any]:
             "ping": client.ping(),
             "info": client.get_exchange_info(),
             "klines": client.get_klines(symbol="BTCUSDT", interval="1m", limit=5),
-            "history": client.get_historical_klines("BTCUSDT", "1m", OPEN_MS - 2500 * MINUTE, OPEN_MS - 1),
+            "history": client.get_historical_klines(
+                "BTCUSDT", "1m", OPEN_MS - 2500 * MINUTE, OPEN_MS - 1
+            ),
             "prices": client.get_all_tickers(),
             "refused": refused.value,
         }
@@ -68,6 +72,10 @@ async def test_python_binance_reads_symbols_candles_and_prices(simulator: Simula
     read = await asyncio.to_thread(python_binance_reads, simulator.url)
     assert read["ping"] == {}
     assert read["klines"] == await simulator.klines(limit=5)
-    assert [row[0] for row in read["history"]] == [OPEN_MS - step * MINUTE for step in range(2500, 0, -1)]
-    assert {one["symbol"] for one in read["prices"]} == {one["symbol"] for one in read["info"]["symbols"]}
+    assert [row[0] for row in read["history"]] == [
+        OPEN_MS - step * MINUTE for step in range(2500, 0, -1)
+    ]
+    assert {one["symbol"] for one in read["prices"]} == {
+        one["symbol"] for one in read["info"]["symbols"]
+    }
     assert (read["refused"].status_code, read["refused"].code) == (400, -1121)

@@ -17,7 +17,11 @@ START_S = 1_700_000_040.0
 
 def test_the_limit_is_6000_in_a_minute_and_ends_with_it() -> None:
     limits = Limits(enforced=True)
-    assert [limits.charge("a", 2000, START_S + second).status for second in (0, 1, 2)] == [200, 200, 200]
+    assert [limits.charge("a", 2000, START_S + second).status for second in (0, 1, 2)] == [
+        200,
+        200,
+        200,
+    ]
     refused = limits.charge("a", 2, START_S + 20.5)
     assert (refused.status, refused.retry_after_s, refused.used_weight) == (429, 40, 6002)
     assert limits.charge("b", 2, START_S + 21).status == 200
@@ -46,7 +50,9 @@ def test_limits_that_are_off_only_count() -> None:
     assert [limits.charge("a", 6000, START_S).status for _ in range(20)] == [200] * 20
 
 
-async def test_a_client_over_the_limit_gets_429_with_retry_after_and_then_418(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_over_the_limit_gets_429_with_retry_after_and_then_418(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # Real time would now and then begin a new minute in the middle.
     monkeypatch.setattr("penstock.simulator.binance.api.real_seconds", lambda: START_S)
     async with running(SimulatorSettings(symbols=5)) as url, aiohttp.ClientSession(url) as session:
@@ -58,14 +64,19 @@ async def test_a_client_over_the_limit_gets_429_with_retry_after_and_then_418(mo
     statuses = [status for status, _ in seen]
     assert {200, 429, 418} == set(statuses)
     assert sorted(statuses, key=[200, 429, 418].index) == statuses
-    refused, banned = (next(body for status, body in seen if status == wanted) for wanted in (429, 418))
+    refused, banned = (
+        next(body for status, body in seen if status == wanted) for wanted in (429, 418)
+    )
     assert refused["code"] == banned["code"] == -1003
     assert "current limit is 6000 request weight per 1 MINUTE" in refused["msg"]
     assert "IP banned until" in banned["msg"]
 
 
 async def test_a_benchmark_can_switch_the_limits_off() -> None:
-    async with running(SimulatorSettings(symbols=5, limits=False)) as url, aiohttp.ClientSession(url) as session:
+    async with (
+        running(SimulatorSettings(symbols=5, limits=False)) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
         for _ in range(120):
             async with session.get("/api/v3/ticker/24hr") as response:
                 assert response.status == 200

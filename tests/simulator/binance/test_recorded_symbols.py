@@ -26,12 +26,26 @@ def listed(folder: Path) -> dict[str, tuple[object, object]]:
 @pytest.mark.parametrize(
     ("symbol", "base", "quote"),
     [
-        *(("BTCBIDR", "BTC", "BIDR"), ("BTCIDRT", "BTC", "IDRT"), ("USDTIDR", "USDT", "IDR"), ("AAVEUSDC", "AAVE", "USDC"), ("ADAEUR", "ADA", "EUR")),
-        *(("BUSDVAI", "BUSD", "VAI"), ("BTCUSD1", "BTC", "USD1"), ("ETHU", "ETH", "U"), ("FTTUST", "FTT", "UST"), ("BTCTUSD", "BTC", "TUSD")),
+        *(
+            ("BTCBIDR", "BTC", "BIDR"),
+            ("BTCIDRT", "BTC", "IDRT"),
+            ("USDTIDR", "USDT", "IDR"),
+            ("AAVEUSDC", "AAVE", "USDC"),
+            ("ADAEUR", "ADA", "EUR"),
+        ),
+        *(
+            ("BUSDVAI", "BUSD", "VAI"),
+            ("BTCUSD1", "BTC", "USD1"),
+            ("ETHU", "ETH", "U"),
+            ("FTTUST", "FTT", "UST"),
+            ("BTCTUSD", "BTC", "TUSD"),
+        ),
         ("币安人生USDT", "币安人生", "USDT"),
     ],
 )
-def test_a_symbol_ends_in_the_quote_that_leaves_an_asset(symbol: str, base: str, quote: str) -> None:
+def test_a_symbol_ends_in_the_quote_that_leaves_an_asset(
+    symbol: str, base: str, quote: str
+) -> None:
     assert halves(symbol) == (base, quote)
 
 
@@ -43,8 +57,17 @@ def test_what_could_be_two_pairs_or_none_is_not_guessed() -> None:
 
 
 def test_a_recorded_exchange_info_tells_the_halves(recorded: Path) -> None:
-    lines = (recorded / "binance/rest/cryptofeed_BINANCE_exchangeInfo_2021-10-12.txt").read_text().splitlines()
-    infos = [info for line in lines if "exchangeInfo -> " in line for info in json.loads(line[line.index("{") :])["symbols"]]
+    lines = (
+        (recorded / "binance/rest/cryptofeed_BINANCE_exchangeInfo_2021-10-12.txt")
+        .read_text()
+        .splitlines()
+    )
+    infos = [
+        info
+        for line in lines
+        if "exchangeInfo -> " in line
+        for info in json.loads(line[line.index("{") :])["symbols"]
+    ]
     told = [(halves(info["symbol"]), (info["baseAsset"], info["quoteAsset"])) for info in infos]
     assert [one for one in told if one[0] not in (None, one[1])] == []
     assert sum(one[0] is None for one in told) <= 1
@@ -52,24 +75,36 @@ def test_a_recorded_exchange_info_tells_the_halves(recorded: Path) -> None:
 
 def test_an_unclear_symbol_is_refused_until_the_folder_says_what_it_is(tmp_path: Path) -> None:
     write_archive(tmp_path, "SRMBIDR-1m-2024-01-01.csv", rows=3)
-    with pytest.raises(InvalidInputError, match=r"base and which the quote of SRMBIDR; put .* exchangeInfo\.json"):
+    with pytest.raises(
+        InvalidInputError, match=r"base and which the quote of SRMBIDR; put .* exchangeInfo\.json"
+    ):
         read_folder(tmp_path)
-    (tmp_path / "exchangeInfo.json").write_text(json.dumps({"symbols": [{"symbol": "SRMBIDR", "baseAsset": "SRM", "quoteAsset": "BIDR"}]}))
+    (tmp_path / "exchangeInfo.json").write_text(
+        json.dumps({"symbols": [{"symbol": "SRMBIDR", "baseAsset": "SRM", "quoteAsset": "BIDR"}]})
+    )
     assert listed(tmp_path) == {"SRMBIDR": ("SRM", "BIDR")}
 
 
 def test_a_file_of_freqtrade_says_what_its_symbol_is(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
-    pytest.importorskip("pyarrow.feather").write_feather(pa.table(frame()), str(tmp_path / "SRM_BIDR-1m.feather"))
+    pytest.importorskip("pyarrow.feather").write_feather(
+        pa.table(frame()), str(tmp_path / "SRM_BIDR-1m.feather")
+    )
     assert listed(tmp_path) == {"SRMBIDR": ("SRM", "BIDR")}
 
 
-async def test_a_symbol_in_another_script_is_listed_and_collected(tmp_path: Path, sqlite_database: str) -> None:
+async def test_a_symbol_in_another_script_is_listed_and_collected(
+    tmp_path: Path, sqlite_database: str
+) -> None:
     folder = tmp_path / "recorded"
     write_archive(folder, "币安人生USDT-1m-2024-01-01.zip", rows=3)
-    settings = SimulatorSettings(replay=folder, replay_only=True, speed=0, now_ms=FIRST_MS + 4 * MINUTE)
+    settings = SimulatorSettings(
+        replay=folder, replay_only=True, speed=0, now_ms=FIRST_MS + 4 * MINUTE
+    )
     async with running(settings) as url:
         penstock = Penstock(tmp_path).with_settings(database_url=sqlite_database, binance_url=url)
         collected = await penstock("collect", "币安人生/USDT", "-t", "1m", "--since", str(FIRST_MS))
         assert collected.code == 0, collected.err
-        assert [row[0] for row in await penstock.rows("SELECT open_time FROM candle")] == [FIRST_MS + minute * MINUTE for minute in range(3)]
+        assert [row[0] for row in await penstock.rows("SELECT open_time FROM candle")] == [
+            FIRST_MS + minute * MINUTE for minute in range(3)
+        ]

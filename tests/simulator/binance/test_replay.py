@@ -34,9 +34,18 @@ def series(recorded: Path) -> dict[str, RecordedSeries]:
 
 
 def ask(
-    one: RecordedSeries, interval: str, start: int | None = None, end: int | None = None, limit: int = 1000, now: int = FAR_MS
+    one: RecordedSeries,
+    interval: str,
+    start: int | None = None,
+    end: int | None = None,
+    limit: int = 1000,
+    now: int = FAR_MS,
 ) -> list[list[Any]]:
-    return list(json.loads(one.page(Timeframe(interval), Window(start, end, limit), now, microseconds=False)))
+    return list(
+        json.loads(
+            one.page(Timeframe(interval), Window(start, end, limit), now, microseconds=False)
+        )
+    )
 
 
 def everything(one: RecordedSeries, interval: str) -> list[list[Any]]:
@@ -46,14 +55,22 @@ def everything(one: RecordedSeries, interval: str) -> list[list[Any]]:
     return rows
 
 
-def test_each_recorded_question_gets_the_recorded_rows(recorded: Path, series: dict[str, RecordedSeries]) -> None:
-    answers = json.loads((recorded / "binance/rest/gocryptotrader_binance_http_subset.json").read_text())["/api/v3/klines"]["GET"]
+def test_each_recorded_question_gets_the_recorded_rows(
+    recorded: Path, series: dict[str, RecordedSeries]
+) -> None:
+    answers = json.loads(
+        (recorded / "binance/rest/gocryptotrader_binance_http_subset.json").read_text()
+    )["/api/v3/klines"]["GET"]
     assert len(answers) == 13
     restated = 0
     for answer in answers:
         asked = {name: values[0] for name, values in parse_qs(answer["queryString"]).items()}
-        start, end = (int(asked[name]) if name in asked else None for name in ("startTime", "endTime"))
-        rows = ask(series[asked["symbol"]], asked["interval"], start, end, int(asked.get("limit", 500)))
+        start, end = (
+            int(asked[name]) if name in asked else None for name in ("startTime", "endTime")
+        )
+        rows = ask(
+            series[asked["symbol"]], asked["interval"], start, end, int(asked.get("limit", 500))
+        )
         assert [row[0] for row in rows] == [row[0] for row in answer["data"]]
         for got, was in zip(rows, answer["data"], strict=True):
             # Binance restated three days between two of these recordings; the later one counts more trades.
@@ -62,16 +79,25 @@ def test_each_recorded_question_gets_the_recorded_rows(recorded: Path, series: d
     assert restated == 6
 
 
-def test_an_archive_is_answered_text_for_text(recorded: Path, series: dict[str, RecordedSeries]) -> None:
+def test_an_archive_is_answered_text_for_text(
+    recorded: Path, series: dict[str, RecordedSeries]
+) -> None:
     with zipfile.ZipFile(recorded / "binance/archive/BTCUSDT-1m-2020-01-02.zip") as archive:
         lines = archive.read("BTCUSDT-1m-2020-01-02.csv").decode().splitlines()
     wanted = list(csv.reader(lines))
-    rows = [*ask(series["BTCUSDT"], "1m", int(wanted[0][0]), limit=1000), *ask(series["BTCUSDT"], "1m", int(wanted[1000][0]), limit=440)]
+    rows = [
+        *ask(series["BTCUSDT"], "1m", int(wanted[0][0]), limit=1000),
+        *ask(series["BTCUSDT"], "1m", int(wanted[1000][0]), limit=440),
+    ]
     assert [[str(value) for value in row] for row in rows] == wanted
 
 
-def test_the_change_to_microseconds_in_2025_leaves_no_seam(recorded: Path, series: dict[str, RecordedSeries]) -> None:
-    rows = ask(series["BTCUSDT"], "1h", 1_733_011_200_000) + ask(series["BTCUSDT"], "1h", 1_733_011_200_000 + 1000 * HOUR)
+def test_the_change_to_microseconds_in_2025_leaves_no_seam(
+    recorded: Path, series: dict[str, RecordedSeries]
+) -> None:
+    rows = ask(series["BTCUSDT"], "1h", 1_733_011_200_000) + ask(
+        series["BTCUSDT"], "1h", 1_733_011_200_000 + 1000 * HOUR
+    )
     assert [row[0] for row in rows] == [1_733_011_200_000 + hour * HOUR for hour in range(1488)]
     assert all(row[6] == row[0] + HOUR - 1 for row in rows)
     with (recorded / "binance/archive/BTCUSDT-1h-2025-01.csv").open() as lines:
@@ -83,14 +109,18 @@ def test_the_hole_of_2020_is_still_a_hole(series: dict[str, RecordedSeries]) -> 
     assert [row[0] for row in rows] == [1_593_306_000_000, 1_593_320_400_000]
 
 
-def test_a_futures_archive_with_a_header_keeps_its_minutes_without_trades(recorded: Path, series: dict[str, RecordedSeries]) -> None:
+def test_a_futures_archive_with_a_header_keeps_its_minutes_without_trades(
+    recorded: Path, series: dict[str, RecordedSeries]
+) -> None:
     rows = everything(series["ALGOUSDT"], "1m")
     assert (len(rows), sum(row[8] == 0 for row in rows)) == (41_760, 39)
     with gzip.open(recorded / "binance/archive/um_ALGOUSDT-1m-2024-02.csv.gz", "rt") as lines:
         assert [[str(value) for value in row] for row in rows] == list(csv.reader(lines))[1:]
 
 
-def test_a_feather_file_loses_no_digit_and_fills_no_minute(recorded: Path, series: dict[str, RecordedSeries]) -> None:
+def test_a_feather_file_loses_no_digit_and_fills_no_minute(
+    recorded: Path, series: dict[str, RecordedSeries]
+) -> None:
     feather = pytest.importorskip("pyarrow.feather")
     table = feather.read_table(recorded / "freqtrade/XRP_ETH-1m.feather").to_pydict()
     rows = everything(series["XRPETH"], "1m")
@@ -102,8 +132,13 @@ def test_a_feather_file_loses_no_digit_and_fills_no_minute(recorded: Path, serie
     assert {tuple(row[7:]) for row in rows} == {("0", 0, "0", "0", "0")}
 
 
-async def test_the_clock_starts_after_the_recording_and_generated_symbols_stay_beside_it(recorded: Path) -> None:
-    async with running(SimulatorSettings(replay=recorded, speed=0, symbols=50)) as url, aiohttp.ClientSession(url) as session:
+async def test_the_clock_starts_after_the_recording_and_generated_symbols_stay_beside_it(
+    recorded: Path,
+) -> None:
+    async with (
+        running(SimulatorSettings(replay=recorded, speed=0, symbols=50)) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
         async with session.get("/api/v3/time") as response:
             assert await response.json() == {"serverTime": 1_738_368_000_000}
         async with session.get("/api/v3/exchangeInfo") as response:
@@ -122,11 +157,21 @@ async def test_the_clock_starts_after_the_recording_and_generated_symbols_stay_b
 
 async def test_only_recorded_symbols_when_asked_for(tmp_path: Path) -> None:
     write_archive(tmp_path, "ABCUSDT-1m-2024-01-01.csv", rows=3)
-    async with running(SimulatorSettings(replay=tmp_path, replay_only=True, speed=0)) as url, aiohttp.ClientSession(url) as session:
+    async with (
+        running(SimulatorSettings(replay=tmp_path, replay_only=True, speed=0)) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
         async with session.get("/api/v3/exchangeInfo") as response:
-            assert [(one["symbol"], one["baseAsset"]) for one in (await response.json())["symbols"]] == [("ABCUSDT", "ABC")]
-        async with session.get("/api/v3/klines?symbol=ABCUSDT&interval=1m", headers={"X-MBX-TIME-UNIT": "MICROSECOND"}) as response:
-            assert next((row[0], row[6]) for row in await response.json()) == (1_704_067_200_000_000, 1_704_067_259_999_999)
+            assert [
+                (one["symbol"], one["baseAsset"]) for one in (await response.json())["symbols"]
+            ] == [("ABCUSDT", "ABC")]
+        async with session.get(
+            "/api/v3/klines?symbol=ABCUSDT&interval=1m", headers={"X-MBX-TIME-UNIT": "MICROSECOND"}
+        ) as response:
+            assert next((row[0], row[6]) for row in await response.json()) == (
+                1_704_067_200_000_000,
+                1_704_067_259_999_999,
+            )
 
 
 def test_overlapping_files_are_merged_sorted_and_without_doubles(tmp_path: Path) -> None:
@@ -135,7 +180,9 @@ def test_overlapping_files_are_merged_sorted_and_without_doubles(tmp_path: Path)
     write_archive(tmp_path / "older", "ABCUSDT-1m-2023-12.zip", first=-5, rows=10)
     write_archive(tmp_path, "ABCUSDT-1mo-2024-01.csv", rows=1)
     one = read_folder(tmp_path)["ABCUSDT"]
-    assert [row[0] for row in ask(one, "1m")] == [1_704_067_200_000 + minute * 60_000 for minute in range(-5, 15)]
+    assert [row[0] for row in ask(one, "1m")] == [
+        1_704_067_200_000 + minute * 60_000 for minute in range(-5, 15)
+    ]
     assert len(ask(one, "1M")) == 1
 
 

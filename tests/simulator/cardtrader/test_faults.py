@@ -18,7 +18,9 @@ FRAMINGS = ("length", "chunked", "close")
 EXPORT = "products/export"
 
 
-async def bare(market: Marketplace, path: str = EXPORT, *, accept: str = "gzip") -> tuple[bytes, bytes]:
+async def bare(
+    market: Marketplace, path: str = EXPORT, *, accept: str = "gzip"
+) -> tuple[bytes, bytes]:
     """Head and body as they come over the wire, the chunks of a chunked body with their sizes, until the server closes."""
     host, _, port = market.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -43,11 +45,18 @@ def unchunked(body: bytes) -> tuple[bytes, bool]:
 
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("framing", FRAMINGS)
-async def test_a_body_is_whole_under_each_framing(market: Marketplace, framing: str, *, compressed: bool) -> None:
+async def test_a_body_is_whole_under_each_framing(
+    market: Marketplace, framing: str, *, compressed: bool
+) -> None:
     proper = (await market.raw(EXPORT))[1]
-    await market.faults({"name": "framing", "kind": framing}, {"name": "gzip", "probability": int(compressed)})
+    await market.faults(
+        {"name": "framing", "kind": framing}, {"name": "gzip", "probability": int(compressed)}
+    )
     head, body = await bare(market)
-    assert (b"content-length: " in head, b"transfer-encoding: chunked" in head) == (framing == "length", framing == "chunked")
+    assert (b"content-length: " in head, b"transfer-encoding: chunked" in head) == (
+        framing == "length",
+        framing == "chunked",
+    )
     assert (b"content-encoding: gzip" in head) == compressed
     if framing == "chunked":
         body, ended = unchunked(body)
@@ -65,7 +74,9 @@ async def test_a_client_that_does_not_accept_gzip_gets_none(market: Marketplace)
 
 @pytest.mark.parametrize("at", [0, 1, 1000, -1])
 @pytest.mark.parametrize("framing", FRAMINGS)
-async def test_a_body_is_cut_at_the_byte_asked_for(market: Marketplace, framing: str, at: int) -> None:
+async def test_a_body_is_cut_at_the_byte_asked_for(
+    market: Marketplace, framing: str, at: int
+) -> None:
     proper = (await market.raw(EXPORT))[1]
     await market.faults({"name": "cut", "at": at}, {"name": "framing", "kind": framing})
     head, body = await bare(market)
@@ -85,7 +96,9 @@ async def test_a_body_is_cut_at_the_byte_asked_for(market: Marketplace, framing:
 @pytest.mark.parametrize("framing", FRAMINGS)
 async def test_a_cut_can_hide_behind_a_whole_framing(market: Marketplace, framing: str) -> None:
     proper = (await market.raw(EXPORT))[1]
-    await market.faults({"name": "cut", "at": 5000, "framed": True}, {"name": "framing", "kind": framing})
+    await market.faults(
+        {"name": "cut", "at": 5000, "framed": True}, {"name": "framing", "kind": framing}
+    )
     assert (await market.raw(EXPORT))[1] == proper[:5000]
 
 
@@ -121,20 +134,31 @@ async def test_data_that_is_not_ready_is_a_404_so_many_times(market: Marketplace
     for _ in range(2):
         status, body, _ = await market.raw(EXPORT)
         assert status == 404
-        assert json.loads(body)["extra"]["message"].startswith("Data is not ready for products/export")
+        assert json.loads(body)["extra"]["message"].startswith(
+            "Data is not ready for products/export"
+        )
     assert len(await market.get(EXPORT)) == 400
 
 
-async def test_a_502_is_html_and_other_refusals_have_the_documented_bodies(market: Marketplace) -> None:
+async def test_a_502_is_html_and_other_refusals_have_the_documented_bodies(
+    market: Marketplace,
+) -> None:
     await market.faults({"name": "server_error", "code": 502, "count": 1})
     status, body, headers = await market.raw(EXPORT)
-    assert (status, headers["Content-Type"].split(";")[0], body[:6]) == (502, "text/html", b"<html>")
+    assert (status, headers["Content-Type"].split(";")[0], body[:6]) == (
+        502,
+        "text/html",
+        b"<html>",
+    )
     await market.faults({"name": "server_error", "code": 503})
     status, body, _ = await market.raw(EXPORT)
     assert (status, "error_code" in json.loads(body)) == (503, True)
     await market.faults({"name": "rate_limit"})
     status, body, headers = await market.raw(EXPORT)
-    assert (status, json.loads(body)) == (429, {"error": "Too many requests: max 200 requests per 10 seconds"})
+    assert (status, json.loads(body)) == (
+        429,
+        {"error": "Too many requests: max 200 requests per 10 seconds"},
+    )
     assert "Retry-After" not in headers
     for code in (401, 403):
         await market.faults({"name": "unauthorized", "code": code})
@@ -156,7 +180,9 @@ async def test_arrays_can_come_in_an_object(market: Marketplace, path: str) -> N
     assert await market.get(path) == {"array": proper}
 
 
-async def test_games_can_come_as_a_bare_array_and_objects_stay_as_they_are(market: Marketplace) -> None:
+async def test_games_can_come_as_a_bare_array_and_objects_stay_as_they_are(
+    market: Marketplace,
+) -> None:
     games, info = await market.get("games"), await market.get("info")
     await market.faults({"name": "array", "wrapped": False})
     assert await market.get("games") == games["array"]
@@ -185,19 +211,30 @@ async def test_one_row_can_be_doubled_or_unreadable(market: Marketplace) -> None
         await market.get(EXPORT)
 
 
-@pytest.mark.parametrize(("kind", "field", "value"), [("currency", "price_currency", "USD"), ("another_seller", "user_id", 999_999)])
-async def test_rows_can_be_of_another_currency_or_seller(market: Marketplace, kind: str, field: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [("currency", "price_currency", "USD"), ("another_seller", "user_id", 999_999)],
+)
+async def test_rows_can_be_of_another_currency_or_seller(
+    market: Marketplace, kind: str, field: str, value: object
+) -> None:
     proper = await market.get(EXPORT)
     assert await with_bad(market, kind) == [row | {field: value} for row in proper]
     some = await with_bad(market, kind, percent=25)
-    assert sum(row != was for row, was in zip(some, proper, strict=True)) == sum(row[field] == value for row in some) == 100
+    assert (
+        sum(row != was for row, was in zip(some, proper, strict=True))
+        == sum(row[field] == value for row in some)
+        == 100
+    )
 
 
 async def test_rows_can_have_a_field_that_nobody_knows(market: Marketplace) -> None:
     proper = await market.get(EXPORT)
     rows = await with_bad(market, "unknown_field")
     assert {len(row) - len(was) for row, was in zip(rows, proper, strict=True)} == {1}
-    assert [{name: row[name] for name in was} for row, was in zip(rows, proper, strict=True)] == proper
+    assert [
+        {name: row[name] for name in was} for row, was in zip(rows, proper, strict=True)
+    ] == proper
 
 
 async def test_rows_can_be_missing_without_having_gone(market: Marketplace) -> None:
@@ -210,20 +247,33 @@ async def test_rows_can_be_missing_without_having_gone(market: Marketplace) -> N
     assert await market.get(EXPORT) == proper
 
 
-async def test_stock_sold_during_an_export_shows_in_its_second_half_and_in_the_next_one(market: Marketplace) -> None:
+async def test_stock_sold_during_an_export_shows_in_its_second_half_and_in_the_next_one(
+    market: Marketplace,
+) -> None:
     before = await market.true_products()
     await market.faults({"name": "sold", "percent": 50, "count": 1})
     mixed = await market.get(EXPORT)
     after = await market.get(EXPORT)
     assert after == await market.true_products("2")
     assert mixed[:200] == before[:200] != after[:200]
-    assert mixed[200:] == [row for row in after if row["id"] in {one["id"] for one in before[200:]}] != before[200:]
-    assert sum(row["bundled_quantity"] for row in before) - sum(row["bundled_quantity"] for row in after) == 200
+    assert (
+        mixed[200:]
+        == [row for row in after if row["id"] in {one["id"] for one in before[200:]}]
+        != before[200:]
+    )
+    assert (
+        sum(row["bundled_quantity"] for row in before)
+        - sum(row["bundled_quantity"] for row in after)
+        == 200
+    )
 
 
 async def test_several_faults_act_together_and_their_names_are_noted(market: Marketplace) -> None:
     await market.faults(
-        {"name": "latency", "ms": 1}, {"name": "array"}, {"name": "bad_products", "kind": "fewer"}, {"name": "bad_products", "kind": "duplicate"}
+        {"name": "latency", "ms": 1},
+        {"name": "array"},
+        {"name": "bad_products", "kind": "fewer"},
+        {"name": "bad_products", "kind": "duplicate"},
     )
     rows = (await market.get(EXPORT))["array"]
     assert len({row["id"] for row in rows}) == len(rows) - 1

@@ -65,19 +65,27 @@ def rows() -> list[dict[str, Any]]:
 
 
 def test_two_processes_make_the_same_products() -> None:
-    there = subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+    there = subprocess.run(
+        [sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True, timeout=120
+    ).stdout.strip()
     inventory = Inventory(Catalogue(5), Account("a", 7, 3000))
     inventory.advance(Changes(changed=10, gone=5, new=3, sold=2))
     assert hashlib.sha256(b"".join(map(encoded, inventory.products(2)))).hexdigest() == there
 
 
-def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_a_seller_has_products_of_no_other() -> None:
+def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_a_seller_has_products_of_no_other() -> (
+    None
+):
     small = Catalogue(1, expansions=2)
-    first = [[one for one in CATALOGUE.expansions if one.game == game][:2] for game in CATALOGUE.games]
+    first = [
+        [one for one in CATALOGUE.expansions if one.game == game][:2] for game in CATALOGUE.games
+    ]
     assert small.expansions == [expansion for of_game in first for expansion in of_game]
     known = {blueprint.id for blueprint in small.blueprints}
     assert known < {blueprint.id for blueprint in CATALOGUE.blueprints}
-    assert {product.blueprint_id for product in Inventory(small, Account(DEMO, 1001, 500)).products(1)} <= known
+    assert {
+        product.blueprint_id for product in Inventory(small, Account(DEMO, 1001, 500)).products(1)
+    } <= known
 
 
 def test_blocks_are_the_same_in_any_order() -> None:
@@ -96,10 +104,15 @@ def test_blocks_are_the_same_in_any_order() -> None:
 def test_another_seed_or_token_is_another_inventory() -> None:
     some = [encoded(product) for product in seller(50).products(1)]
     assert [encoded(product) for product in seller(50, "other").products(1)] != some
-    assert [encoded(product) for product in Inventory(Catalogue(2), Account("demo", 1001, 50)).products(1)] != some
+    assert [
+        encoded(product)
+        for product in Inventory(Catalogue(2), Account("demo", 1001, 50)).products(1)
+    ] != some
 
 
-def test_an_export_is_one_valid_array_with_ids_of_64_bits_that_are_unique_and_in_no_order(rows: list[dict[str, Any]]) -> None:
+def test_an_export_is_one_valid_array_with_ids_of_64_bits_that_are_unique_and_in_no_order(
+    rows: list[dict[str, Any]],
+) -> None:
     ids = [row["id"] for row in rows]
     assert len(ids) == len(set(ids)) == COUNT
     assert ids != sorted(ids)
@@ -109,7 +122,10 @@ def test_an_export_is_one_valid_array_with_ids_of_64_bits_that_are_unique_and_in
 
 def test_ids_of_several_sellers_do_not_meet() -> None:
     first, second = parse_accounts(("a", "b"), 5000)
-    ids = [{product.id for product in Inventory(CATALOGUE, account).products(1)} for account in (first, second)]
+    ids = [
+        {product.id for product in Inventory(CATALOGUE, account).products(1)}
+        for account in (first, second)
+    ]
     assert not ids[0] & ids[1]
 
 
@@ -118,8 +134,13 @@ def test_a_product_has_about_600_bytes() -> None:
     assert 500 < size / COUNT < 700
 
 
-def test_the_fields_and_their_types_are_those_of_the_real_export(rows: list[dict[str, Any]]) -> None:
-    assert {frozenset(row) for row in rows} == {frozenset(ALWAYS.split()), frozenset([*ALWAYS.split(), "expansion"])}
+def test_the_fields_and_their_types_are_those_of_the_real_export(
+    rows: list[dict[str, Any]],
+) -> None:
+    assert {frozenset(row) for row in rows} == {
+        frozenset(ALWAYS.split()),
+        frozenset([*ALWAYS.split(), "expansion"]),
+    }
     assert all(row["quantity"] == row["bundle_size"] * row["bundled_quantity"] > 0 for row in rows)
     assert {type(row["price_cents"]) for row in rows} == {int}
     assert min(row["price_cents"] for row in rows) > 0
@@ -129,9 +150,13 @@ def test_the_fields_and_their_types_are_those_of_the_real_export(rows: list[dict
 
 def test_every_trap_is_there(rows: list[dict[str, Any]]) -> None:
     for field in ("description", "user_data_field", "tag"):
-        kinds = Counter("null" if row[field] is None else "text" if row[field] else "empty" for row in rows)
+        kinds = Counter(
+            "null" if row[field] is None else "text" if row[field] else "empty" for row in rows
+        )
         assert min(kinds["null"], kinds["empty"], kinds["text"]) > COUNT / 20
-    texts = "".join(row["description"] or "" for row in rows) + "".join(row["name_en"] for row in rows)
+    texts = "".join(row["description"] or "" for row in rows) + "".join(
+        row["name_en"] for row in rows
+    )
     assert all(trap in texts for trap in ("},{", '"', "\\", "\n", "]", "📦", "日本", "ä"))
     assert {json.dumps(row["graded"]) for row in rows} == {"false", "true", "null", "0", "1"}
     assert {row["bundle_size"] for row in rows} == {1, 4, 10}
@@ -140,16 +165,38 @@ def test_every_trap_is_there(rows: list[dict[str, Any]]) -> None:
     assert max(skus.values()) > 1
 
 
-def test_properties_have_prefixed_keys_and_sealed_goods_have_none(rows: list[dict[str, Any]]) -> None:
+def test_properties_have_prefixed_keys_and_sealed_goods_have_none(
+    rows: list[dict[str, Any]],
+) -> None:
     keys = {key for row in rows for key in row["properties_hash"]}
-    assert {"condition", "mtg_language", "mtg_foil", "pokemon_language", "first_edition", "signed", "altered", "collector_number"} <= keys
-    languages = {value for row in rows for key, value in row["properties_hash"].items() if key.endswith("_language")}
+    assert {
+        "condition",
+        "mtg_language",
+        "mtg_foil",
+        "pokemon_language",
+        "first_edition",
+        "signed",
+        "altered",
+        "collector_number",
+    } <= keys
+    languages = {
+        value
+        for row in rows
+        for key, value in row["properties_hash"].items()
+        if key.endswith("_language")
+    }
     assert {"en", "zh-TW", "jp"} <= languages
-    sealed = {category["id"] for category in _categories() if "condition" not in {one["name"] for one in category["properties"]}}
+    sealed = {
+        category["id"]
+        for category in _categories()
+        if "condition" not in {one["name"] for one in category["properties"]}
+    }
     assert {row["category_id"] in sealed for row in rows if not row["properties_hash"]} == {True}
 
 
-def test_one_product_in_sixteen_is_a_second_one_of_the_same_thing(rows: list[dict[str, Any]]) -> None:
+def test_one_product_in_sixteen_is_a_second_one_of_the_same_thing(
+    rows: list[dict[str, Any]],
+) -> None:
     pairs = pairwise((row["blueprint_id"], row["properties_hash"]) for row in rows)
     assert sum(one == other for one, other in pairs) == pytest.approx(COUNT / 16, rel=0.2)
 
@@ -157,7 +204,11 @@ def test_one_product_in_sixteen_is_a_second_one_of_the_same_thing(rows: list[dic
 def _categories() -> list[dict[str, Any]]:
     from penstock.simulator.cardtrader.catalogue import shown_categories  # noqa: PLC0415 - read here only
 
-    return [json.loads(json.dumps(category)) for game in CATALOGUE.games for category in shown_categories(game)]
+    return [
+        json.loads(json.dumps(category))
+        for game in CATALOGUE.games
+        for category in shown_categories(game)
+    ]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -176,7 +227,9 @@ def test_a_changed_product_differs_in_the_field_asked_for_and_nothing_else(field
 def test_a_version_has_exactly_the_percentages_asked_for() -> None:
     inventory = seller(3000)
     inventory.advance(Changes(changed=1, gone=2, new=3))
-    assert inventory.difference(1, 2) == type(inventory.difference(1, 1))(new=90, changed=30, gone=60, returned=0)
+    assert inventory.difference(1, 2) == type(inventory.difference(1, 1))(
+        new=90, changed=30, gone=60, returned=0
+    )
     inventory.advance(Changes(returned=100))
     found = inventory.difference(2, 3)
     assert (found.new, found.changed, found.gone, found.returned) == (0, 0, 0, 60)
@@ -191,19 +244,33 @@ def test_sold_stock_becomes_less_and_the_last_one_takes_the_product() -> None:
     inventory = seller(2000)
     inventory.advance(Changes(sold=100))
     before, after = decoded(inventory, 1), decoded(inventory, 2)
-    assert {number for number, row in before.items() if row["bundled_quantity"] == 1} == before.keys() - after.keys()
-    assert all(row["bundled_quantity"] == before[number]["bundled_quantity"] - 1 for number, row in after.items())
+    assert {
+        number for number, row in before.items() if row["bundled_quantity"] == 1
+    } == before.keys() - after.keys()
+    assert all(
+        row["bundled_quantity"] == before[number]["bundled_quantity"] - 1
+        for number, row in after.items()
+    )
     inventory.advance(Changes(returned=100))
     assert min(row["quantity"] for row in decoded(inventory, 3).values()) > 0
 
 
 percents = st.floats(0, 30)
-changes = st.builds(Changes, changed=percents, gone=percents, new=percents, returned=st.floats(0, 100), sold=percents)
+changes = st.builds(
+    Changes,
+    changed=percents,
+    gone=percents,
+    new=percents,
+    returned=st.floats(0, 100),
+    sold=percents,
+)
 
 
 @settings(max_examples=25)
 @given(count=st.integers(0, 40), steps=st.lists(changes, max_size=4))
-def test_the_difference_and_the_totals_are_those_of_the_rows(count: int, steps: list[Changes]) -> None:
+def test_the_difference_and_the_totals_are_those_of_the_rows(
+    count: int, steps: list[Changes]
+) -> None:
     inventory = seller(count)
     for step in steps:
         inventory.advance(step)
@@ -212,17 +279,24 @@ def test_the_difference_and_the_totals_are_those_of_the_rows(count: int, steps: 
     for number, rows in enumerate(versions, 1):
         totals = inventory.totals(number)
         assert (totals.products, totals.ids) == (len(rows), sum(rows))
-        assert (totals.quantity, totals.price_cents) == tuple(sum(row[name] for row in rows.values()) for name in ("quantity", "price_cents"))
+        assert (totals.quantity, totals.price_cents) == tuple(
+            sum(row[name] for row in rows.values()) for name in ("quantity", "price_cents")
+        )
         before = versions[max(0, number - 2)]
         found = inventory.difference(max(1, number - 1), number)
         arrived = rows.keys() - before.keys()
-        assert (found.new + found.returned, found.gone) == (len(arrived), len(before.keys() - rows.keys()))
+        assert (found.new + found.returned, found.gone) == (
+            len(arrived),
+            len(before.keys() - rows.keys()),
+        )
         assert found.returned == len(arrived & ever)
         assert found.changed == sum(rows[one] != before[one] for one in rows.keys() & before.keys())
         ever |= rows.keys()
 
 
-@pytest.mark.parametrize("wrong", ["", "demo:", "demo:-1", "demo:many", "two words", "demo:99999999999"])
+@pytest.mark.parametrize(
+    "wrong", ["", "demo:", "demo:-1", "demo:many", "two words", "demo:99999999999"]
+)
 def test_a_wrong_account_is_refused_by_its_name(wrong: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^(account|products): "):
         parse_accounts((wrong,), 10)

@@ -26,7 +26,13 @@ asyncio.run(main())
 
 def served(products: int) -> tuple[int, int]:
     """MiB sent by a process that serves (and reads) an export, and its peak."""
-    answer = subprocess.run([sys.executable, "-c", SERVE, str(products)], capture_output=True, text=True, check=True, timeout=300)
+    answer = subprocess.run(
+        [sys.executable, "-c", SERVE, str(products)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
     size, peak_mib = map(int, answer.stdout.split())
     return size // 2**20, peak_mib
 

@@ -22,11 +22,17 @@ async def test_info_says_who_asks_and_the_secret_of_its_webhooks(market: Marketp
     demo, other = await market.get("info"), await market.get("info", token="other")
     assert set(demo) == {"id", "name", "shared_secret", "user_id"}
     assert all(demo[name] != other[name] for name in demo)
-    assert {row["user_id"] for row in await market.get("products/export", token="other")} == {other["user_id"]}
+    assert {row["user_id"] for row in await market.get("products/export", token="other")} == {
+        other["user_id"]
+    }
 
 
-@pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer ", "demo", "Basic demo", "bearer demo"])
-async def test_a_wrong_token_is_a_401_with_the_documented_body(market: Marketplace, header: str | None) -> None:
+@pytest.mark.parametrize(
+    "header", [None, "Bearer wrong", "Bearer ", "demo", "Basic demo", "bearer demo"]
+)
+async def test_a_wrong_token_is_a_401_with_the_documented_body(
+    market: Marketplace, header: str | None
+) -> None:
     headers = {"Authorization": header} if header else {}
     for path in ("info", "products/export", "none"):
         async with market.session.get(f"/api/v2/{path}", headers=headers) as response:
@@ -40,7 +46,9 @@ async def test_games_come_in_an_array_in_an_object_as_recorded(market: Marketpla
     games = await market.get("games")
     assert set(games) == {"array"}
     assert [game["id"] for game in games["array"]] == [1, 4, 5, 6, 8]
-    assert {frozenset(game) for game in games["array"]} == {frozenset({"id", "name", "display_name"})}
+    assert {frozenset(game) for game in games["array"]} == {
+        frozenset({"id", "name", "display_name"})
+    }
 
 
 async def test_categories_have_properties_and_can_be_asked_for_by_game(market: Marketplace) -> None:
@@ -50,16 +58,31 @@ async def test_categories_have_properties_and_can_be_asked_for_by_game(market: M
     properties = {one["name"]: one for one in pokemon[0]["properties"]}
     assert properties["condition"]["possible_values"][:2] == ["Near Mint", "Slightly Played"]
     assert "zh-TW" in properties["pokemon_language"]["possible_values"]
-    assert properties["signed"] == {"name": "signed", "type": "boolean", "possible_values": [True, False]}
+    assert properties["signed"] == {
+        "name": "signed",
+        "type": "boolean",
+        "possible_values": [True, False],
+    }
 
 
 async def test_expansions_are_all_and_their_export_those_with_products(market: Marketplace) -> None:
     everything = await market.get("expansions")
-    assert len({one["id"] for one in everything}) == len({one["code"] for one in everything}) == len(everything) == 104
+    assert (
+        len({one["id"] for one in everything})
+        == len({one["code"] for one in everything})
+        == len(everything)
+        == 104
+    )
     with_products = await market.get("expansions/export", token="other")
     products = await market.get("products/export", token="other")
-    blueprints = {one["id"]: one["expansion_id"] for expansion in with_products for one in await _blueprints(market, expansion["id"])}
-    assert {blueprints[product["blueprint_id"]] for product in products} == {one["id"] for one in with_products}
+    blueprints = {
+        one["id"]: one["expansion_id"]
+        for expansion in with_products
+        for one in await _blueprints(market, expansion["id"])
+    }
+    assert {blueprints[product["blueprint_id"]] for product in products} == {
+        one["id"] for one in with_products
+    }
     assert await market.get("expansions/export", token="empty") == []
 
 
@@ -67,10 +90,14 @@ async def _blueprints(market: Marketplace, expansion_id: int) -> list[dict[str, 
     return list(await market.get("blueprints/export", expansion_id=expansion_id))
 
 
-async def test_blueprints_have_the_ids_of_other_shops_and_possible_values(market: Marketplace) -> None:
+async def test_blueprints_have_the_ids_of_other_shops_and_possible_values(
+    market: Marketplace,
+) -> None:
     blueprints = [one for expansion in (1, 8, 15) for one in await _blueprints(market, expansion)]
     singles = [one for one in blueprints if one["editable_properties"]]
-    assert {frozenset(one["fixed_properties"]) for one in singles} == {frozenset({"collector_number", "mtg_rarity", "cmc", "mtg_card_colors"})}
+    assert {frozenset(one["fixed_properties"]) for one in singles} == {
+        frozenset({"collector_number", "mtg_rarity", "cmc", "mtg_card_colors"})
+    }
     assert {type(one["scryfall_id"]) for one in singles} == {str, type(None)}
     assert {type(one["tcg_player_id"]) for one in singles} == {int, type(None)}
     assert {len(one["card_market_ids"]) for one in singles} == {0, 1, 2}
@@ -79,28 +106,46 @@ async def test_blueprints_have_the_ids_of_other_shops_and_possible_values(market
 
 
 async def test_blueprints_need_an_expansion_that_exists(market: Marketplace) -> None:
-    for values, status in (({}, 422), ({"expansion_id": "x"}, 422), ({"expansion_id": 2}, 404), ({"expansion_id": "9" * 40}, 422)):
+    for values, status in (
+        ({}, 422),
+        ({"expansion_id": "x"}, 422),
+        ({"expansion_id": 2}, 404),
+        ({"expansion_id": "9" * 40}, 422),
+    ):
         assert (await market.raw("blueprints/export", **values))[0] == status
 
 
-async def test_an_export_is_the_true_inventory_and_both_its_filters_choose_from_it(market: Marketplace) -> None:
+async def test_an_export_is_the_true_inventory_and_both_its_filters_choose_from_it(
+    market: Marketplace,
+) -> None:
     products = await market.get("products/export")
     assert products == await market.true_products()
     assert len(products) == 400
     wanted = products[17]["blueprint_id"]
-    assert await market.get("products/export", blueprint_id=wanted) == [one for one in products if one["blueprint_id"] == wanted]
+    assert await market.get("products/export", blueprint_id=wanted) == [
+        one for one in products if one["blueprint_id"] == wanted
+    ]
     some = await market.get("products/export", expansion_id=wanted // 1000)
     assert some == [one for one in products if one["blueprint_id"] // 1000 == wanted // 1000]
     assert await market.get("products/export", expansion_id=2) == []
     assert await market.get("products/export", token="empty") == []
 
 
-async def test_products_speak_of_blueprints_and_values_that_the_catalogue_has(market: Marketplace) -> None:
-    categories = {one["id"]: {each["name"]: each["possible_values"] for each in one["properties"]} for one in await market.get("categories")}
+async def test_products_speak_of_blueprints_and_values_that_the_catalogue_has(
+    market: Marketplace,
+) -> None:
+    categories = {
+        one["id"]: {each["name"]: each["possible_values"] for each in one["properties"]}
+        for one in await market.get("categories")
+    }
     for product in await market.get("products/export", token="other"):
-        blueprints = {one["id"]: one for one in await _blueprints(market, product["blueprint_id"] // 1000)}
+        blueprints = {
+            one["id"]: one for one in await _blueprints(market, product["blueprint_id"] // 1000)
+        }
         blueprint = blueprints[product["blueprint_id"]]
-        assert [product[name] for name in ("name_en", "game_id", "category_id")] == [blueprint[name] for name in ("name", "game_id", "category_id")]
+        assert [product[name] for name in ("name_en", "game_id", "category_id")] == [
+            blueprint[name] for name in ("name", "game_id", "category_id")
+        ]
         possible = categories[product["category_id"]]
         for name, value in product["properties_hash"].items():
             assert not possible.get(name) or value in possible[name]
@@ -108,7 +153,9 @@ async def test_products_speak_of_blueprints_and_values_that_the_catalogue_has(ma
 
 async def test_what_is_not_there_is_a_404_with_the_documented_body(market: Marketplace) -> None:
     assert (await market.raw("products/exports"))[0] == 404
-    async with market.session.post("/api/v2/products/export", headers={"Authorization": "Bearer demo"}) as response:
+    async with market.session.post(
+        "/api/v2/products/export", headers={"Authorization": "Bearer demo"}
+    ) as response:
         assert response.status == 404
         assert (await response.json())["error_code"] == "not_found"
 
@@ -123,16 +170,27 @@ def test_the_limit_is_200_in_10_seconds_for_each_token() -> None:
     assert all(free.take("a", 5.0) for _ in range(500))
 
 
-async def test_over_the_limit_is_a_429_with_the_real_body_and_no_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_over_the_limit_is_a_429_with_the_real_body_and_no_retry_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # Real time would fill the bucket while the test empties it.
     monkeypatch.setattr("penstock.simulator.cardtrader.marketplace.monotonic", lambda: 5.0)
-    async with running(SimulatorSettings(symbols=1, accounts=("demo:1", "b:1"))) as url, aiohttp.ClientSession(url) as session:
+    async with (
+        running(SimulatorSettings(symbols=1, accounts=("demo:1", "b:1"))) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
         for _ in range(200):
-            async with session.get("/api/v2/games", headers={"Authorization": "Bearer demo"}) as response:
+            async with session.get(
+                "/api/v2/games", headers={"Authorization": "Bearer demo"}
+            ) as response:
                 assert response.status == 200
-        async with session.get("/api/v2/info", headers={"Authorization": "Bearer demo"}) as response:
+        async with session.get(
+            "/api/v2/info", headers={"Authorization": "Bearer demo"}
+        ) as response:
             assert response.status == 429
-            assert await response.json() == {"error": "Too many requests: max 200 requests per 10 seconds"}
+            assert await response.json() == {
+                "error": "Too many requests: max 200 requests per 10 seconds"
+            }
             assert "Retry-After" not in response.headers
         async with session.get("/api/v2/info", headers={"Authorization": "Bearer b"}) as response:
             assert response.status == 200
@@ -148,7 +206,9 @@ async def test_both_providers_answer_beside_each_other(market: Marketplace) -> N
 
 async def test_an_inventory_moves_on_and_says_what_each_version_holds(market: Marketplace) -> None:
     first = await market.get("products/export")
-    assert await market.admin("POST", "accounts/demo/versions", {"changed": 10, "gone": 5, "new": 5}) == (
+    assert await market.admin(
+        "POST", "accounts/demo/versions", {"changed": 10, "gone": 5, "new": 5}
+    ) == (
         200,
         {"token": "demo", "user_id": 1001, "version": 2},
     )
@@ -163,15 +223,26 @@ async def test_an_inventory_moves_on_and_says_what_each_version_holds(market: Ma
     assert (len(new.keys() - old.keys()), len(old.keys() - new.keys())) == (20, 20)
     assert sum(old[one] != new[one] for one in old.keys() & new.keys()) == 40
     sums = {name: sum(row[name] for row in second) for name in ("quantity", "price_cents")}
-    assert await market.admin("GET", "accounts/demo/versions/newest") == (200, {"version": 2, "products": 400, "ids": str(sum(new))} | sums)
-    assert [account["version"] for account in (await market.admin("GET", "accounts"))[1]["accounts"]] == [2, 1, 1]
+    assert await market.admin("GET", "accounts/demo/versions/newest") == (
+        200,
+        {"version": 2, "products": 400, "ids": str(sum(new))} | sums,
+    )
+    assert [
+        account["version"] for account in (await market.admin("GET", "accounts"))[1]["accounts"]
+    ] == [2, 1, 1]
 
 
-async def test_products_of_a_version_can_be_asked_for_by_id_and_by_place(market: Marketplace) -> None:
+async def test_products_of_a_version_can_be_asked_for_by_id_and_by_place(
+    market: Marketplace,
+) -> None:
     rows = await market.true_products()
     wanted = f"{rows[3]['id']},{rows[200]['id']},5"
-    assert (await market.admin("GET", f"accounts/demo/versions/1/products?ids={wanted}"))[1]["products"] == [rows[3], rows[200]]
-    assert (await market.admin("GET", "accounts/demo/versions/1/products?skip=390&limit=5"))[1]["products"] == rows[390:395]
+    assert (await market.admin("GET", f"accounts/demo/versions/1/products?ids={wanted}"))[1][
+        "products"
+    ] == [rows[3], rows[200]]
+    assert (await market.admin("GET", "accounts/demo/versions/1/products?skip=390&limit=5"))[1][
+        "products"
+    ] == rows[390:395]
 
 
 async def test_a_body_can_be_prepared_beforehand(market: Marketplace) -> None:
@@ -180,7 +251,11 @@ async def test_a_body_can_be_prepared_beforehand(market: Marketplace) -> None:
         assert (status, shown["version"], shown["gzip"]) == (200, 1, gzip)
         assert shown["bytes"] > 20_000
     _, body, headers = await market.raw("products/export")
-    assert headers["Content-Length"] == str(len(body)) == str((await market.admin("PUT", "accounts/demo/export"))[1]["bytes"])
+    assert (
+        headers["Content-Length"]
+        == str(len(body))
+        == str((await market.admin("PUT", "accounts/demo/export"))[1]["bytes"])
+    )
 
 
 async def test_many_ask_for_one_export_and_all_get_the_same(market: Marketplace) -> None:
@@ -191,7 +266,13 @@ async def test_many_ask_for_one_export_and_all_get_the_same(market: Marketplace)
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "part"),
     [
-        ("POST", "nobody/versions", {}, 404, "there is no account 'nobody'; there are demo, other, empty"),
+        (
+            "POST",
+            "nobody/versions",
+            {},
+            404,
+            "there is no account 'nobody'; there are demo, other, empty",
+        ),
         ("POST", "demo/versions", {"changed": 101}, 422, "<= 100"),
         ("POST", "demo/versions", {"changed": 60, "gone": 60}, 422, "more than 100 percent"),
         ("POST", "demo/versions", {"chnged": 6}, 422, "unknown field `chnged`"),
@@ -212,7 +293,9 @@ async def test_what_cannot_be_understood_is_one_sentence_and_changes_nothing(
     assert (await market.admin("GET", "accounts"))[1]["accounts"][0]["version"] == 1
 
 
-async def test_the_catalogue_has_the_shape_of_recorded_answers(market: Marketplace, recorded: Path) -> None:
+async def test_the_catalogue_has_the_shape_of_recorded_answers(
+    market: Marketplace, recorded: Path
+) -> None:
     folder = recorded / "cardtrader"
 
     def read(name: str) -> Any:  # noqa: ANN401 - recorded JSON

@@ -36,7 +36,9 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[Endpoint
     Connect to one of these and not to the name: the name may mean another address a moment later.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
     except (OSError, UnicodeError) as error:
         message = f"url: the host {host!r} is not known ({getattr(error, 'strerror', None) or 'no valid name'})"
         raise UndeliveredError(message) from None
@@ -62,7 +64,9 @@ def is_public(address: IpAddress) -> bool:
 def _is_public(address: IpAddress) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved or address == _METADATA:
         return False
-    return isinstance(address, ipaddress.IPv4Address) or not (address.is_site_local or address in _LOCAL_TRANSLATOR)
+    return isinstance(address, ipaddress.IPv4Address) or not (
+        address.is_site_local or address in _LOCAL_TRANSLATOR
+    )
 
 
 def _meant(address: IpAddress) -> list[IpAddress]:
@@ -71,7 +75,9 @@ def _meant(address: IpAddress) -> list[IpAddress]:
         return [address]
     if address.ipv4_mapped:
         return [address.ipv4_mapped]
-    inner: list[IpAddress] = [one for one in (address.sixtofour, *(address.teredo or ())) if one is not None]
+    inner: list[IpAddress] = [
+        one for one in (address.sixtofour, *(address.teredo or ())) if one is not None
+    ]
     if any(address in network for network in _TRANSLATED):
         # The prefix of a translator is not "global"; what counts is where it leads to.
         return [ipaddress.IPv4Address(address.packed[-4:])]

@@ -22,7 +22,9 @@ KIND = TargetKind.APPRISE
 # Threads at the same time; one that hangs beyond its deadline still counts.
 _MOST_THREADS = 8
 # They notify the machine that runs them, by programs and sockets of it.
-_OF_THIS_MACHINE = frozenset({"dbus", "glib", "gnome", "gntp", "kde", "macosx", "qt", "rsyslog", "syslog", "windows"})
+_OF_THIS_MACHINE = frozenset(
+    {"dbus", "glib", "gnome", "gntp", "kde", "macosx", "qt", "rsyslog", "syslog", "windows"}
+)
 
 
 class AppriseSender:
@@ -36,7 +38,9 @@ class AppriseSender:
     async def send(self, target: Target, body: Mapping[str, object]) -> str:
         """See penstock.alerts.book.Notifier."""
         service = await self._service(target.url)
-        arrived = await self._in_thread(lambda: service.notify(body=plain_text(body), title=str(body["title"])))
+        arrived = await self._in_thread(
+            lambda: service.notify(body=plain_text(body), title=str(body["title"]))
+        )
         if not arrived:
             message = f"{service.service_name or 'the service'} did not take it"
             raise UndeliveredError(message)
@@ -66,7 +70,11 @@ class AppriseSender:
             return
         try:
             async with asyncio.timeout(self._deadline_s):
-                await resolve(str(host).strip("[]"), int(getattr(service, "port", None) or 0), allow_private=False)
+                await resolve(
+                    str(host).strip("[]"),
+                    int(getattr(service, "port", None) or 0),
+                    allow_private=False,
+                )
         except (TimeoutError, UndeliveredError):
             return
 
@@ -77,7 +85,9 @@ class AppriseSender:
             raise UndeliveredError(message)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Any] = loop.create_future()
-        threading.Thread(target=self._run, args=(work, loop, result), name="apprise", daemon=True).start()
+        threading.Thread(
+            target=self._run, args=(work, loop, result), name="apprise", daemon=True
+        ).start()
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await result
@@ -85,11 +95,15 @@ class AppriseSender:
             message = f"not sent within {self._deadline_s:g} s"
             raise UndeliveredError(message) from None
 
-    def _run(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any]) -> None:
+    def _run(
+        self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any]
+    ) -> None:
         try:
             given = work()
         except Exception as error:  # noqa: BLE001 - hundreds of plugins, and none may end more than its own message
-            _hand_over(loop, result, None, UndeliveredError(f"Apprise failed: {type(error).__name__}"))
+            _hand_over(
+                loop, result, None, UndeliveredError(f"Apprise failed: {type(error).__name__}")
+            )
         else:
             _hand_over(loop, result, given, None)
         finally:
@@ -98,11 +112,18 @@ class AppriseSender:
 
 def _refuse_without_apprise() -> None:
     if importlib.util.find_spec("apprise") is None:
-        message = "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+        message = (
+            "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+        )
         raise InvalidInputError(message, field="url")
 
 
-def _hand_over(loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any], given: object, error: Exception | None) -> None:
+def _hand_over(
+    loop: asyncio.AbstractEventLoop,
+    result: asyncio.Future[Any],
+    given: object,
+    error: Exception | None,
+) -> None:
     def hand_over() -> None:
         if not result.done():
             result.set_exception(error) if error else result.set_result(given)

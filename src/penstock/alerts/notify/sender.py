@@ -37,7 +37,12 @@ class Sender:
         kind = kind_of(url)
         await self._senders[kind].check(url)
         if kind is TargetKind.WEBHOOK:
-            return Address(kind=kind, url=url, shown=shown(url, kind), signing_key=signing_key or secrets.token_urlsafe(_KEY_BYTES))
+            return Address(
+                kind=kind,
+                url=url,
+                shown=shown(url, kind),
+                signing_key=signing_key or secrets.token_urlsafe(_KEY_BYTES),
+            )
         if signing_key is not None:
             message = "signing_key: only webhooks are signed; leave it out"
             raise InvalidInputError(message, field="signing_key")

@@ -90,19 +90,29 @@ class WebhookSender:
         endpoints = await resolve(str(url.host), url.port or 0, allow_private=self._allow_private)
         data = json.dumps(body, separators=(",", ":")).encode()
         # One connection for one message, and no resolver but ours: nothing is reused, nothing is looked up again.
-        connector = aiohttp.TCPConnector(resolver=_Checked(endpoints), use_dns_cache=False, force_close=True)
+        connector = aiohttp.TCPConnector(
+            resolver=_Checked(endpoints), use_dns_cache=False, force_close=True
+        )
         timeout = aiohttp.ClientTimeout(total=self._deadline_s)
         jar = aiohttp.DummyCookieJar()
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=jar, auto_decompress=False) as session,
-            session.post(url, data=data, headers=_headers(target, body, data), allow_redirects=False) as answer,
+            aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=jar, auto_decompress=False
+            ) as session,
+            session.post(
+                url, data=data, headers=_headers(target, body, data), allow_redirects=False
+            ) as answer,
         ):
             await answer.content.read(_ANSWER_BYTES)
             return answer.status
 
 
 def _headers(target: Target, body: Mapping[str, object], data: bytes) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "User-Agent": f"Penstock/{__version__}", MESSAGE_ID: str(body["id"])}
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"Penstock/{__version__}",
+        MESSAGE_ID: str(body["id"]),
+    }
     if target.signing_key is not None:
         headers[SIGNATURE] = signature(target.signing_key, data, int(time.time()))
     return headers
@@ -114,10 +124,22 @@ class _Checked(AbstractResolver):
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:  # noqa: ARG002 - aiohttp's own signature
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
+    ) -> list[ResolveResult]:
         """See aiohttp."""
         return [
-            ResolveResult(hostname=host, host=one.address, port=port, family=one.family, proto=0, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
+            ResolveResult(
+                hostname=host,
+                host=one.address,
+                port=port,
+                family=one.family,
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
             for one in self._endpoints
         ]
 

@@ -31,7 +31,9 @@ CALLER_SCOPE = "penstock.scope"
 class Guard:
     """Looks, in this order, at the Host and the Origin, the rate, the token, its scope, the length of the body; refuses as early as it can."""
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, known: KnownTokens, *, requests_per_minute: int) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Hosts, known: KnownTokens, *, requests_per_minute: int
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._known = known
@@ -99,10 +101,14 @@ class Guard:
 
 def _allow(caller: Caller, scope: Scope) -> None:
     if caller.scope is None:
-        message = "a token is needed: send `Authorization: Bearer …`; `penstock token create` makes one"
+        message = (
+            "a token is needed: send `Authorization: Bearer …`; `penstock token create` makes one"
+        )
         raise AccessError(message)
     if not caller.scope.covers(scope):
-        message = f"this needs a token with the scope {scope}, and this one is good for {caller.scope}"
+        message = (
+            f"this needs a token with the scope {scope}, and this one is good for {caller.scope}"
+        )
         raise ForbiddenError(message)
 
 

@@ -27,7 +27,9 @@ def most_bytes(asked: Asked) -> int:
 
 def too_large(asked: Asked) -> TooLargeError:
     """What to answer to a body that is."""
-    return TooLargeError(f"body: it is longer than {most_bytes(asked):,} bytes; send less at a time")
+    return TooLargeError(
+        f"body: it is longer than {most_bytes(asked):,} bytes; send less at a time"
+    )
 
 
 def is_small(asked: Asked) -> bool:
@@ -83,5 +85,7 @@ def closing(receive: Receive, send: Send) -> Send:
 async def _throw_away(receive: Receive) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_S):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+            while (message := await receive())["type"] == "http.request" and message.get(
+                "more_body"
+            ):
                 pass

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 _POLICY = "; ".join(
     (
         "default-src 'none'",
-        *(f"{kind}-src 'self'" for kind in ("connect", "font", "img", "manifest", "script", "style")),
+        *(
+            f"{kind}-src 'self'"
+            for kind in ("connect", "font", "img", "manifest", "script", "style")
+        ),
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",

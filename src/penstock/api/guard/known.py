@@ -94,10 +94,14 @@ class KnownTokens:
             self._read_at = began_at
         self._end_connections()
 
-    async def caller(self, credential: str | None, address: str, *, forwarded: bool) -> Caller | None:
+    async def caller(
+        self, credential: str | None, address: str, *, forwarded: bool
+    ) -> Caller | None:
         """Who asks from this address, or through a proxy there, with this token; None when the token is none that works."""
         if credential is None:
-            return Caller(address, Scope.ADMIN if self._is_open_to(address) and not forwarded else None)
+            return Caller(
+                address, Scope.ADMIN if self._is_open_to(address) and not forwarded else None
+            )
         if is_token(credential) and digest_of(credential) not in (self._working or ()):
             await self._look()
         return self._stored(digest_of(credential)) or self._deployed(credential)
@@ -134,7 +138,11 @@ class KnownTokens:
 
     def _deployed(self, credential: str) -> Caller | None:
         expected = self._admin_token or ""
-        return DEPLOYED if expected and hmac.compare_digest(credential.encode(), expected.encode()) else None
+        return (
+            DEPLOYED
+            if expected and hmac.compare_digest(credential.encode(), expected.encode())
+            else None
+        )
 
     def _is_open_to(self, address: str) -> bool:
         return self._local and self._working is None and address in _LOCAL
@@ -151,7 +159,10 @@ class KnownTokens:
                 self._reachable = True
             except StoreUnavailableError as error:
                 if self._reachable:
-                    _log.warning("tokens cannot be read; until they can be, known ones are good for reading only", error=str(error))
+                    _log.warning(
+                        "tokens cannot be read; until they can be, known ones are good for reading only",
+                        error=str(error),
+                    )
                 self._reachable = False
             except Exception:  # noqa: BLE001 - whatever it was, tokens are read again
                 _log.exception("tokens could not be read")

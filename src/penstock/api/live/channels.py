@@ -74,14 +74,23 @@ def parse(text: str | bytes) -> ClientMessage:
         field = where.rstrip("`") or "message"
         raise InvalidInputError(f"{field}: {what}", field=field) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidInputError('message: send JSON such as {"subscribe": [{"channel": "tasks"}]}', field="message") from None
+        raise InvalidInputError(
+            'message: send JSON such as {"subscribe": [{"channel": "tasks"}]}', field="message"
+        ) from None
     if not (message.subscribe or message.unsubscribe):
-        raise InvalidInputError("message: name channels to subscribe or to unsubscribe", field="message")
-    return ClientMessage(subscribe=_normal(message.subscribe), unsubscribe=_normal(message.unsubscribe))
+        raise InvalidInputError(
+            "message: name channels to subscribe or to unsubscribe", field="message"
+        )
+    return ClientMessage(
+        subscribe=_normal(message.subscribe), unsubscribe=_normal(message.unsubscribe)
+    )
 
 
 def _normal(channels: list[Subscribable]) -> list[Subscribable]:
-    return [_normal_series(channel) if isinstance(channel, MarketData) else channel for channel in dict.fromkeys(channels)]
+    return [
+        _normal_series(channel) if isinstance(channel, MarketData) else channel
+        for channel in dict.fromkeys(channels)
+    ]
 
 
 def _normal_series(channel: MarketData) -> MarketData:
@@ -97,12 +106,21 @@ def _normal_series(channel: MarketData) -> MarketData:
 def same_series(one: MarketData, other: MarketData) -> bool:
     """Whether both mean the same series, be it by another name."""
     names = (folded(channel.symbol).replace("/", "") for channel in (one, other))
-    return (one.exchange, one.timeframe, next(names)) == (other.exchange, other.timeframe, next(names))
+    return (one.exchange, one.timeframe, next(names)) == (
+        other.exchange,
+        other.timeframe,
+        next(names),
+    )
 
 
 def market_data_message(channel: MarketData, candle: StoredCandle) -> str:
     """The message that a candle was stored."""
-    message = {"type": "market_data", "symbol": channel.symbol, "exchange": channel.exchange, "timeframe": channel.timeframe}
+    message = {
+        "type": "market_data",
+        "symbol": channel.symbol,
+        "exchange": channel.exchange,
+        "timeframe": channel.timeframe,
+    }
     return unnumbered(message | {"candle": candle_fields(candle), "closed": bool(candle.closed)})
 
 

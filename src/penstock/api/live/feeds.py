@@ -73,21 +73,35 @@ class Wanted:
     all_accounts: bool = False
 
     def __bool__(self) -> bool:
-        by_id = self.names or self.series or self.runs or self.task_ids or self.syncs or self.accounts
+        by_id = (
+            self.names or self.series or self.runs or self.task_ids or self.syncs or self.accounts
+        )
         return bool(by_id or self.active or self.listed or self.alerts or self.all_accounts)
 
     async def read(self, database: Database, runs: RunQueries, syncs: SyncQueries) -> Seen:
         """Read it, all in one transaction; what is not asked for costs no statement."""
         return await database.read(
             lambda connection: Seen(
-                series=queries.look_up(connection, self.names, self.series, checked=self.new, most=_MOST_CANDLES),
+                series=queries.look_up(
+                    connection, self.names, self.series, checked=self.new, most=_MOST_CANDLES
+                ),
                 runs=runs.named(connection, ids=self.runs) if self.runs else (),
-                tasks={run.task_id: run for run in runs.named(connection, task_ids=self.task_ids)} if self.task_ids else {},
-                active=runs.listed(connection, RunList(limit=_MOST_TASKS, active_only=True))[::-1] if self.active else (),
-                listed=runs.listed(connection, RunList(limit=_MOST_TASKS))[::-1] if self.listed else (),
-                alerts=alerts.listed(connection, alerts.AlertList(limit=_MOST_ALERTS)) if self.alerts else None,
+                tasks={run.task_id: run for run in runs.named(connection, task_ids=self.task_ids)}
+                if self.task_ids
+                else {},
+                active=runs.listed(connection, RunList(limit=_MOST_TASKS, active_only=True))[::-1]
+                if self.active
+                else (),
+                listed=runs.listed(connection, RunList(limit=_MOST_TASKS))[::-1]
+                if self.listed
+                else (),
+                alerts=alerts.listed(connection, alerts.AlertList(limit=_MOST_ALERTS))
+                if self.alerts
+                else None,
                 syncs=syncs.named(connection, self.syncs) if self.syncs else (),
-                newest=syncs.newest_of(connection, self.accounts, every=self.all_accounts, most=_MOST_ACCOUNTS),
+                newest=syncs.newest_of(
+                    connection, self.accounts, every=self.all_accounts, most=_MOST_ACCOUNTS
+                ),
             )
         )
 
@@ -111,7 +125,9 @@ class SeriesFeed:
         wanted.names = set(wanted.new)
         if changed - self._channels.keys():
             wanted.names |= self._pending
-        wanted.series = (changed & self._channels.keys()) | {self._ids[channel] for channel in asked if channel in self._ids}
+        wanted.series = (changed & self._channels.keys()) | {
+            self._ids[channel] for channel in asked if channel in self._ids
+        }
 
     def changes(self, seen: Seen) -> Iterator[tuple[set[MarketData], str]]:
         """Messages, each with the channels that get it."""
@@ -121,14 +137,24 @@ class SeriesFeed:
         for series_id in seen.series.candles.keys() & self._channels.keys():
             yield from self._changes_of(series_id, seen.series.candles[series_id])
 
-    def _changes_of(self, series_id: int, candles: list[StoredCandle]) -> Iterator[tuple[set[MarketData], str]]:
+    def _changes_of(
+        self, series_id: int, candles: list[StoredCandle]
+    ) -> Iterator[tuple[set[MarketData], str]]:
         if not candles:
             return
         told = self._told.get(series_id)
         self._told[series_id] = candles[-1]
-        news = candles[-1:] if told is None else [one for one in candles if one.open_time >= told.open_time and one != told]
+        news = (
+            candles[-1:]
+            if told is None
+            else [one for one in candles if one.open_time >= told.open_time and one != told]
+        )
         for channel in self._channels[series_id]:
-            if told is not None and len(candles) == _MOST_CANDLES and candles[0].open_time > told.open_time:
+            if (
+                told is not None
+                and len(candles) == _MOST_CANDLES
+                and candles[0].open_time > told.open_time
+            ):
                 reason = f"more candles of {channel.symbol} {channel.timeframe} were stored at once than are sent here; /api/v1/candles has them"
                 yield {channel}, resync_message(reason)
             yield from (({channel}, market_data_message(channel, candle)) for candle in news)
@@ -178,7 +204,9 @@ class TaskFeed:
         self._channels: set[Tasks] = set()
         self._told: dict[int, str] = {}
 
-    def ask(self, wanted: Wanted, changed: set[int], asked: Collection[Tasks], again: Collection[Tasks]) -> None:
+    def ask(
+        self, wanted: Wanted, changed: set[int], asked: Collection[Tasks], again: Collection[Tasks]
+    ) -> None:
         """Have read what changed and what is asked for; who asks `again` may have missed how a task ended."""
         if self._channels:
             wanted.runs = changed
@@ -186,7 +214,9 @@ class TaskFeed:
             self._told.clear()
         wanted.active = Tasks() in asked
         wanted.listed = Tasks() in again
-        wanted.task_ids = {str(channel.task_id) for channel in (*asked, *again) if channel.task_id is not None}
+        wanted.task_ids = {
+            str(channel.task_id) for channel in (*asked, *again) if channel.task_id is not None
+        }
 
     def changes(self, seen: Seen) -> Iterator[tuple[set[Tasks], str]]:
         """Messages, each with the channels that get it."""
@@ -230,7 +260,9 @@ class InventoryFeed:
             wanted.syncs = changed
         else:
             self._told.clear()
-        wanted.accounts = {channel.account_id for channel in asked if channel.account_id is not None}
+        wanted.accounts = {
+            channel.account_id for channel in asked if channel.account_id is not None
+        }
         wanted.all_accounts = Inventory() in asked
 
     def changes(self, seen: Seen) -> Iterator[tuple[set[Inventory], str]]:
@@ -247,7 +279,11 @@ class InventoryFeed:
             message = f"account_id: there is no account {channel.account_id}"
             raise InvalidInputError(message, field="account_id")
         self._channels.add(channel)
-        newest = seen.newest.values() if channel.account_id is None else [seen.newest[channel.account_id]]
+        newest = (
+            seen.newest.values()
+            if channel.account_id is None
+            else [seen.newest[channel.account_id]]
+        )
         return [inventory_message(sync) for sync in newest if sync is not None]
 
     def forget(self, channel: Inventory) -> None:
@@ -270,14 +306,25 @@ class AlertFeed:
         """Messages, each with the channel that gets it."""
         if seen.alerts is None:
             return
-        told, self._told = self._told, {(one.rule, one.subject): alert_message(one) for one in seen.alerts}
+        told, self._told = (
+            self._told,
+            {(one.rule, one.subject): alert_message(one) for one in seen.alerts},
+        )
         if self._followed:
-            yield from (({Alerts()}, message) for key, message in reversed(self._told.items()) if told.get(key) != message)
+            yield from (
+                ({Alerts()}, message)
+                for key, message in reversed(self._told.items())
+                if told.get(key) != message
+            )
 
     def state(self, seen: Seen) -> list[str]:
         """Follow; gives what a new follower gets first."""
         self._followed = True
-        return [alert_message(one) for one in reversed(seen.alerts or ()) if one.state is AlertState.FIRING]
+        return [
+            alert_message(one)
+            for one in reversed(seen.alerts or ())
+            if one.state is AlertState.FIRING
+        ]
 
     def forget(self) -> None:
         """Nobody follows them any more."""

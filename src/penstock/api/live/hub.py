@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from penstock.api.live.channels import Alerts, Inventory, MarketData, Tasks, error_message, resync_message, same_series
+from penstock.api.live.channels import (
+    Alerts,
+    Inventory,
+    MarketData,
+    Tasks,
+    error_message,
+    resync_message,
+    same_series,
+)
 from penstock.api.live.client import Client, Traffic
 from penstock.api.live.feeds import AlertFeed, InventoryFeed, Seen, SeriesFeed, TaskFeed, Wanted
 from penstock.domains.inventory import InventoryParts
@@ -21,15 +29,29 @@ from penstock.errors import InvalidInputError, PenstockError, StoreUnavailableEr
 from penstock.runs.events import AlertsChanged, EventsLost, RowsStored, RunChanged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Sequence,
+    )
 
     from penstock.api.live.channels import ClientMessage, Subscribable
     from penstock.app import App
     from penstock.runs.events import Event
 
-_LOST = resync_message("changes may have been missed, for the database was out of reach; the present state follows")
-_UNEXPECTED = resync_message("changes may have been missed by an error of the service; the present state follows")
-_FAILED = PenstockError("an error that nobody expected; the log of the service has it. Subscribe again")
+_LOST = resync_message(
+    "changes may have been missed, for the database was out of reach; the present state follows"
+)
+_UNEXPECTED = resync_message(
+    "changes may have been missed by an error of the service; the present state follows"
+)
+_FAILED = PenstockError(
+    "an error that nobody expected; the log of the service has it. Subscribe again"
+)
 # A thousand sends in one turn of the event loop stall everything else for 60 to 130 ms.
 _IN_A_TURN = 64
 _RETRY_S = 1.0
@@ -82,7 +104,14 @@ class Changed:
 class States:
     """What new followers of a channel get first; a thousand that come together share it."""
 
-    def __init__(self, series: SeriesFeed, tasks: TaskFeed, inventory: InventoryFeed, alerts: AlertFeed, seen: Seen) -> None:
+    def __init__(
+        self,
+        series: SeriesFeed,
+        tasks: TaskFeed,
+        inventory: InventoryFeed,
+        alerts: AlertFeed,
+        seen: Seen,
+    ) -> None:
         self._series = series
         self._tasks = tasks
         self._inventory = inventory
@@ -131,7 +160,10 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve clients while the block runs."""
-        tasks = [asyncio.create_task(work, name="hub") for work in (self._hear(), self._work(), self._sweep())]
+        tasks = [
+            asyncio.create_task(work, name="hub")
+            for work in (self._hear(), self._work(), self._sweep())
+        ]
         try:
             yield
         finally:
@@ -140,7 +172,9 @@ class Hub:
             await asyncio.wait(tasks)
 
     @contextlib.contextmanager
-    def joined(self, send: Callable[[str], Awaitable[None]], evict: Callable[[str], None]) -> Iterator[Client]:
+    def joined(
+        self, send: Callable[[str], Awaitable[None]], evict: Callable[[str], None]
+    ) -> Iterator[Client]:
         """A client while the block runs."""
         client = Client(send, evict, self._restate, self.traffic, self._options.queue)
         self.clients.add(client)
@@ -251,7 +285,9 @@ class Hub:
 
     async def _tell(self, channels: Collection[Subscribable], message: str) -> None:
         """Each client once, though it may follow several of the channels."""
-        followers: set[Client] = set().union(*(self._followers.get(channel, ()) for channel in channels))
+        followers: set[Client] = set().union(
+            *(self._followers.get(channel, ()) for channel in channels)
+        )
         for place, client in enumerate(followers, start=1):
             client.put(message)
             if place % _IN_A_TURN == 0:
@@ -300,7 +336,11 @@ class Hub:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._options.sweep_s)
-            for client in [client for client in self.clients if client.sweep() * self._options.sweep_s > self._options.stuck_s]:
+            for client in [
+                client
+                for client in self.clients
+                if client.sweep() * self._options.sweep_s > self._options.stuck_s
+            ]:
                 self.traffic.evictions += 1
                 self.clients.discard(client)
                 client.evict("this client does not read what it has subscribed to")

@@ -92,7 +92,9 @@ class Overview:
 
         runs, configured = self._app.runs, self._app.of(MarketParts).runs.configured
         self._view = await self._app.database.read(
-            lambda connection: View(runs.active(connection), queries.configured_symbols(connection, configured), began_s)
+            lambda connection: View(
+                runs.active(connection), queries.configured_symbols(connection, configured), began_s
+            )
         )
         self._shown = asked
 

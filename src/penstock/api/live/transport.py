@@ -68,7 +68,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 self.conn.send_close(_POLICY_VIOLATION, reason)
                 self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": _POLICY_VIOLATION, "reason": reason})
+            self.queue.put_nowait(
+                {"type": "websocket.disconnect", "code": _POLICY_VIOLATION, "reason": reason}
+            )
         self._cut_soon()
 
     def keepalive_timeout(self) -> None:

@@ -11,7 +11,15 @@ import time
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from penstock.api.schemas.task import STATUS
 from penstock.domains.market import MarketParts
@@ -60,36 +68,124 @@ class Metrics:
 
     def _make_runs(self) -> None:
         registry = self.registry
-        self._active = Gauge("penstock_active_runs", "Runs that are queued or running", ["kind", "status"], registry=registry)
-        self._queue = Gauge("penstock_queue_length", "Runs that wait to be started", registry=registry)
-        self._stuck = Gauge("penstock_stuck_runs", "Running runs without progress for longer than PENSTOCK_STUCK_AFTER_S", registry=registry)
+        self._active = Gauge(
+            "penstock_active_runs",
+            "Runs that are queued or running",
+            ["kind", "status"],
+            registry=registry,
+        )
+        self._queue = Gauge(
+            "penstock_queue_length", "Runs that wait to be started", registry=registry
+        )
+        self._stuck = Gauge(
+            "penstock_stuck_runs",
+            "Running runs without progress for longer than PENSTOCK_STUCK_AFTER_S",
+            registry=registry,
+        )
         self._runs = Counter("penstock_runs", "Ended runs", ["kind", "status"], registry=registry)
-        self._retries = Counter("penstock_run_retries", "Starts of ended runs after the first", ["kind"], registry=registry)
-        self._duration = Histogram("penstock_run_duration_seconds", "From start to end", ["kind"], buckets=_DURATIONS_S, registry=registry)
-        self._wait = Histogram("penstock_run_wait_seconds", "From submission to start", ["kind"], buckets=_DURATIONS_S, registry=registry)
-        self._errors = Counter("penstock_errors", "Failed runs, and failed series of other runs, by error code", ["kind", "code"], registry=registry)
-        self._candles = Counter("penstock_candles_written", "Candles inserted or updated", ["change"], registry=registry)
-        self._products = Counter("penstock_products_written", "Products of inventories inserted or updated", ["change"], registry=registry)
-        self._rejected = Counter("penstock_candles_rejected", "Rows of an exchange that were refused", registry=registry)
-        self._requests = Counter("penstock_source_requests", "Requests to exchanges", registry=registry)
+        self._retries = Counter(
+            "penstock_run_retries",
+            "Starts of ended runs after the first",
+            ["kind"],
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "penstock_run_duration_seconds",
+            "From start to end",
+            ["kind"],
+            buckets=_DURATIONS_S,
+            registry=registry,
+        )
+        self._wait = Histogram(
+            "penstock_run_wait_seconds",
+            "From submission to start",
+            ["kind"],
+            buckets=_DURATIONS_S,
+            registry=registry,
+        )
+        self._errors = Counter(
+            "penstock_errors",
+            "Failed runs, and failed series of other runs, by error code",
+            ["kind", "code"],
+            registry=registry,
+        )
+        self._candles = Counter(
+            "penstock_candles_written", "Candles inserted or updated", ["change"], registry=registry
+        )
+        self._products = Counter(
+            "penstock_products_written",
+            "Products of inventories inserted or updated",
+            ["change"],
+            registry=registry,
+        )
+        self._rejected = Counter(
+            "penstock_candles_rejected", "Rows of an exchange that were refused", registry=registry
+        )
+        self._requests = Counter(
+            "penstock_source_requests", "Requests to exchanges", registry=registry
+        )
 
     def _make_health(self) -> None:
         registry = self.registry
-        self._up = Gauge("penstock_database_up", "1 when the database answered this scrape", registry=registry)
-        self._used = Gauge(
-            "penstock_provider_weight_used", "Request weight used in the running minute, all processes", ["provider"], registry=registry
+        self._up = Gauge(
+            "penstock_database_up", "1 when the database answered this scrape", registry=registry
         )
-        self._pause = Gauge("penstock_provider_pause_seconds", "How long the provider told us to wait", ["provider"], registry=registry)
-        self._gaps = Gauge("penstock_gaps", "Ranges of series that are missing, by reason", ["reason"], registry=registry)
-        self._repeats = Gauge("penstock_gap_requests", "Requests of the running minute for gaps once more", ["provider"], registry=registry)
-        self._repeats_share = Gauge("penstock_gap_requests_share", "Their part of what the provider allows", ["provider"], registry=registry)
-        self._restated = Gauge("penstock_restatements", "Closed candles that an exchange has changed", registry=registry)
-        self._firing = Gauge("penstock_alerts_firing", "Alerts that fire", ["rule"], registry=registry)
-        self._lag = Gauge("penstock_event_loop_lag_seconds", "Of the last minute", ["statistic"], registry=registry)
+        self._used = Gauge(
+            "penstock_provider_weight_used",
+            "Request weight used in the running minute, all processes",
+            ["provider"],
+            registry=registry,
+        )
+        self._pause = Gauge(
+            "penstock_provider_pause_seconds",
+            "How long the provider told us to wait",
+            ["provider"],
+            registry=registry,
+        )
+        self._gaps = Gauge(
+            "penstock_gaps",
+            "Ranges of series that are missing, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        self._repeats = Gauge(
+            "penstock_gap_requests",
+            "Requests of the running minute for gaps once more",
+            ["provider"],
+            registry=registry,
+        )
+        self._repeats_share = Gauge(
+            "penstock_gap_requests_share",
+            "Their part of what the provider allows",
+            ["provider"],
+            registry=registry,
+        )
+        self._restated = Gauge(
+            "penstock_restatements",
+            "Closed candles that an exchange has changed",
+            registry=registry,
+        )
+        self._firing = Gauge(
+            "penstock_alerts_firing", "Alerts that fire", ["rule"], registry=registry
+        )
+        self._lag = Gauge(
+            "penstock_event_loop_lag_seconds",
+            "Of the last minute",
+            ["statistic"],
+            registry=registry,
+        )
         self._clients = Gauge("penstock_websocket_clients", "Open connections", registry=registry)
         self._messages = Counter("penstock_websocket_messages", "Messages sent", registry=registry)
-        self._resyncs = Counter("penstock_websocket_resyncs", "Times that a client was told to read the state again", registry=registry)
-        self._evictions = Counter("penstock_websocket_evictions", "Clients cut off because they did not read", registry=registry)
+        self._resyncs = Counter(
+            "penstock_websocket_resyncs",
+            "Times that a client was told to read the state again",
+            registry=registry,
+        )
+        self._evictions = Counter(
+            "penstock_websocket_evictions",
+            "Clients cut off because they did not read",
+            registry=registry,
+        )
         ProcessCollector(registry=registry)
 
     async def scrape(self) -> bytes:
@@ -134,7 +230,9 @@ class Metrics:
         self._counted[run.id] = ended_at
         if self._ended_at is None or ended_at > self._ended_at:
             self._ended_at = ended_at
-            self._counted = {known: at for known, at in self._counted.items() if at >= ended_at - _OVERLAP_MS}
+            self._counted = {
+                known: at for known, at in self._counted.items() if at >= ended_at - _OVERLAP_MS
+            }
         self._runs.labels(run.kind, STATUS[run.state]).inc()
         self._retries.labels(run.kind).inc(run.attempt - 1)
         if run.started_at is not None:
@@ -154,12 +252,17 @@ class Metrics:
     def _show_written(self, active: Iterable[ActiveRuns]) -> None:
         """Ended runs and those under way. One that ended between the two reads is in neither, until the next scrape: nothing counts down for it."""
         candles, products = (
-            sum((one.counters for one in active if (one.kind == INVENTORY_SYNC) is of_products), self._written[of_products])
+            sum(
+                (one.counters for one in active if (one.kind == INVENTORY_SYNC) is of_products),
+                self._written[of_products],
+            )
             for of_products in (False, True)
         )
         for change in ("inserted", "updated"):
             self._raise(f"candles {change}", self._candles.labels(change), getattr(candles, change))
-            self._raise(f"products {change}", self._products.labels(change), getattr(products, change))
+            self._raise(
+                f"products {change}", self._products.labels(change), getattr(products, change)
+            )
         self._raise("rejected", self._rejected, candles.rejected)
         self._raise("requests", self._requests, candles.requests + products.requests)
 
@@ -168,7 +271,9 @@ class Metrics:
             self._used.labels(one.provider).set(one.used)
             self._pause.labels(one.provider).set(one.pause_s)
             self._repeats.labels(one.provider).set(one.repeats)
-            if (allowed := self._app.of(MarketParts).sources.pages_per_minute(one.provider)) is not None:
+            if (
+                allowed := self._app.of(MarketParts).sources.pages_per_minute(one.provider)
+            ) is not None:
                 self._repeats_share.labels(one.provider).set(one.repeats / allowed)
 
     def _show_process(self) -> None:
@@ -190,4 +295,6 @@ class Metrics:
 
 def _error_codes(result: Mapping[str, object] | None) -> dict[str, int]:
     codes = (result or {}).get("error_codes")
-    return {str(code): int(count) for code, count in codes.items()} if isinstance(codes, dict) else {}
+    return (
+        {str(code): int(count) for code, count in codes.items()} if isinstance(codes, dict) else {}
+    )

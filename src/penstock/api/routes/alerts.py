@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1/admin", tags=["alerts"])
 
 TargetId = Annotated[int, Path(ge=1, lt=2**31)]
-TargetName = Annotated[Name, Field(min_length=1, description="what it is called in the list and in the log")]
+TargetName = Annotated[
+    Name, Field(min_length=1, description="what it is called in the list and in the log")
+]
 Url = Annotated[
-    str, Field(min_length=1, max_length=2_000, description="a webhook such as https://example.org/path, or an Apprise URL such as ntfy://topic")
+    str,
+    Field(
+        min_length=1,
+        max_length=2_000,
+        description="a webhook such as https://example.org/path, or an Apprise URL such as ntfy://topic",
+    ),
 ]
 
 
@@ -43,15 +50,23 @@ class AlertPage(BaseModel):
     """Alerts, firing ones first, each kind with the newest change first; resolved ones are kept for a week."""
 
     alerts: list[AlertShown]
-    firing: dict[str, int] = Field(description="how many alerts of each rule fire, on this page or not")
+    firing: dict[str, int] = Field(
+        description="how many alerts of each rule fire, on this page or not"
+    )
 
 
 @router.get("/alerts", responses=documented(422, 503))
 async def alerts(state: CurrentState, page: Annotated[AlertQuery, Query()]) -> AlertPage:
     """What fires, and what was resolved in the last week."""
-    query = AlertList(limit=page.limit, skip=page.skip, state=None if page.state is None else AlertState(page.state))
+    query = AlertList(
+        limit=page.limit,
+        skip=page.skip,
+        state=None if page.state is None else AlertState(page.state),
+    )
     names = state.app.health.rules.names
-    found, firing = await state.app.database.read(lambda connection: (listed(connection, query), firing_counts(connection, names)))
+    found, firing = await state.app.database.read(
+        lambda connection: (listed(connection, query), firing_counts(connection, names))
+    )
     return AlertPage(alerts=[AlertShown(**alert_fields(one)) for one in found], firing=firing)
 
 
@@ -81,15 +96,23 @@ async def health(state: CurrentState) -> Health:
     app = state.app
     names = app.health.rules.names
     facts, firing, states = await app.database.read(
-        lambda connection: (app.health.facts(connection), firing_counts(connection, names), rule_states(connection, names))
+        lambda connection: (
+            app.health.facts(connection),
+            firing_counts(connection, names),
+            rule_states(connection, names),
+        )
     )
-    rules = [_rule(one, states[one.rule], firing[one.rule]) for one in app.health.rules.measures(facts)]
+    rules = [
+        _rule(one, states[one.rule], firing[one.rule]) for one in app.health.rules.measures(facts)
+    ]
     return Health(healthy=not any(firing.values()), rules=rules)
 
 
 def _rule(measure: Measure, state: AlertState, firing: int) -> RuleHealth:
     value = None if measure.value is None else round(measure.value, 2)
-    shown = {name: getattr(measure, name) for name in ("rule", "threshold", "ideal", "unit", "message")}
+    shown = {
+        name: getattr(measure, name) for name in ("rule", "threshold", "ideal", "unit", "message")
+    }
     return RuleHealth(**shown, value=value, state=state, firing=firing)
 
 
@@ -140,7 +163,10 @@ class TrialShown(BaseModel):
 @router.get("/alerts/targets", responses=documented(503))
 async def targets(state: CurrentState) -> list[TargetShown]:
     """Where alerts are sent."""
-    return [TargetShown(**target_fields(one)) for one in await state.app.database.read(alert_targets.listed)]
+    return [
+        TargetShown(**target_fields(one))
+        for one in await state.app.database.read(alert_targets.listed)
+    ]
 
 
 @router.post("/alerts/targets", status_code=201, responses=documented(409, 422, 503))
@@ -150,9 +176,15 @@ async def add_target(state: CurrentState, wanted: NewTarget) -> TargetKept:
 
 
 @router.put("/alerts/targets/{target_id}", responses=documented(404, 409, 422, 503))
-async def change_target(state: CurrentState, target_id: TargetId, wanted: TargetChange) -> TargetKept:
+async def change_target(
+    state: CurrentState, target_id: TargetId, wanted: TargetChange
+) -> TargetKept:
     """Change what is given."""
-    return _kept(await state.app.alert_targets.change(target_id, name=wanted.name, url=wanted.url, enabled=wanted.enabled))
+    return _kept(
+        await state.app.alert_targets.change(
+            target_id, name=wanted.name, url=wanted.url, enabled=wanted.enabled
+        )
+    )
 
 
 @router.delete("/alerts/targets/{target_id}", status_code=204, responses=documented(404, 422, 503))

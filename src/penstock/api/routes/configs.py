@@ -51,12 +51,16 @@ class ConfigQuery(BaseModel):
 @router.get("", response_model=list[ConfigFields], responses=documented(422, 503))
 async def configs(state: CurrentState, query: Annotated[ConfigQuery, Query()]) -> Response:
     """The configs, in order of their ids."""
-    wanted = ConfigList(limit=query.limit, skip=query.skip, enabled=query.enabled, exchange=query.exchange)
+    wanted = ConfigList(
+        limit=query.limit, skip=query.skip, enabled=query.enabled, exchange=query.exchange
+    )
     found = await state.app.database.read(lambda connection: listed_configs(connection, wanted))
     return _json([config_fields(one) for one in found])
 
 
-@router.post("", status_code=_CREATED, response_model=ConfigFields, responses=documented(409, 422, 502, 503))
+@router.post(
+    "", status_code=_CREATED, response_model=ConfigFields, responses=documented(409, 422, 502, 503)
+)
 async def add(state: CurrentState, new: NewConfig) -> Response:
     """Add a config; it collects in its next turn, or now when it is triggered."""
     return await _changed(state, config_fields(await state.app.configs.add(new.given())), _CREATED)
@@ -92,7 +96,9 @@ async def preview(state: CurrentState, config_id: ConfigId) -> Response:
 @router.put("/{config_id}", response_model=ConfigFields, responses=_ERRORS)
 async def change(state: CurrentState, config_id: ConfigId, changes: ConfigChange) -> Response:
     """Change the fields that are given; none change nothing. When it then collects something else or at other times, its active run is cancelled."""
-    return await _changed(state, config_fields(await state.app.configs.change(config_id, changes.given())))
+    return await _changed(
+        state, config_fields(await state.app.configs.change(config_id, changes.given()))
+    )
 
 
 @router.delete("/{config_id}", status_code=204, responses=documented(404, 422, 503))
@@ -102,16 +108,24 @@ async def remove(state: CurrentState, config_id: ConfigId) -> None:
     await _tell(state)
 
 
-@router.post("/{config_id}/enable", response_model=ConfigFields, responses=documented(404, 422, 503))
+@router.post(
+    "/{config_id}/enable", response_model=ConfigFields, responses=documented(404, 422, 503)
+)
 async def enable(state: CurrentState, config_id: ConfigId) -> Response:
     """Let a config collect by itself."""
-    return await _changed(state, config_fields(await state.app.configs.store.change(config_id, {"enabled": True})))
+    return await _changed(
+        state, config_fields(await state.app.configs.store.change(config_id, {"enabled": True}))
+    )
 
 
-@router.post("/{config_id}/disable", response_model=ConfigFields, responses=documented(404, 422, 503))
+@router.post(
+    "/{config_id}/disable", response_model=ConfigFields, responses=documented(404, 422, 503)
+)
 async def disable(state: CurrentState, config_id: ConfigId) -> Response:
     """Stop a config from collecting by itself; a run of it that is running ends as it would, one that waits is cancelled."""
-    return await _changed(state, config_fields(await state.app.configs.store.change(config_id, {"enabled": False})))
+    return await _changed(
+        state, config_fields(await state.app.configs.store.change(config_id, {"enabled": False}))
+    )
 
 
 @router.post("/{config_id}/trigger", status_code=202, responses=documented(404, 409, 422, 503))

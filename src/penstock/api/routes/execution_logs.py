@@ -42,11 +42,19 @@ class LogQuery(BaseModel):
     job_type: Name | None = Field(None, description="data_collection, symbol_refresh …")
     symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
     status: Status | None = None
-    start_date: dt.datetime | None = Field(None, description="rows that started at this time or later")
+    start_date: dt.datetime | None = Field(
+        None, description="rows that started at this time or later"
+    )
     end_date: dt.datetime | None = Field(None, description="rows that started before this time")
-    skip: int = Field(0, ge=0, le=_MOST_SKIPPED, description="what lies deeper is reached by cursor")
+    skip: int = Field(
+        0, ge=0, le=_MOST_SKIPPED, description="what lies deeper is reached by cursor"
+    )
     limit: int = Field(100, ge=1, le=1_000)
-    cursor: str | None = Field(None, pattern=r"^[0-9]{1,14}:[0-9]{1,18}$", description="where the page before ended; its Link header holds it")
+    cursor: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,14}:[0-9]{1,18}$",
+        description="where the page before ended; its Link header holds it",
+    )
 
 
 class ExecutionLog(BaseModel):
@@ -67,14 +75,27 @@ class ExecutionLog(BaseModel):
     metadata: dict[str, Any] | None
 
 
-_LINK = {"Link": {"description": '`<…>; rel="next"` when there may be more', "schema": {"type": "string"}}}
+_LINK = {
+    "Link": {
+        "description": '`<…>; rel="next"` when there may be more',
+        "schema": {"type": "string"},
+    }
+}
 
 
-@router.get("/execution-logs", response_model=list[ExecutionLog], responses={200: {"headers": _LINK}, **documented(422, 503)})
-async def execution_logs(request: Request, state: CurrentState, query: Annotated[LogQuery, Query()]) -> Response:
+@router.get(
+    "/execution-logs",
+    response_model=list[ExecutionLog],
+    responses={200: {"headers": _LINK}, **documented(422, 503)},
+)
+async def execution_logs(
+    request: Request, state: CurrentState, query: Annotated[LogQuery, Query()]
+) -> Response:
     """The execution log, the newest first. The next page is in the Link header, whatever is written meanwhile."""
     wanted = _wanted(query)
-    rows = await state.app.database.read(lambda connection: logs.log_rows(connection, wanted, unified))
+    rows = await state.app.database.read(
+        lambda connection: logs.log_rows(connection, wanted, unified)
+    )
     headers = {"Link": _next(request, query, rows[-1])} if len(rows) == query.limit else None
     return _json([log_fields(row) for row in rows], headers)
 
@@ -98,12 +119,18 @@ def _wanted(query: LogQuery) -> LogList:
 
 
 def _next(request: Request, query: LogQuery, last: LogRow) -> str:
-    parameters = query.model_dump(mode="json", exclude_none=True, exclude={"skip", "cursor"}, exclude_unset=True)
+    parameters = query.model_dump(
+        mode="json", exclude_none=True, exclude={"skip", "cursor"}, exclude_unset=True
+    )
     return f'<{request.url.path}?{urlencode(parameters | {"cursor": f"{last.started_at}:{last.id}"})}>; rel="next"'
 
 
-@router.get("/execution-logs/{log_id}", response_model=ExecutionLog, responses=documented(404, 422, 503))
-async def execution_log(state: CurrentState, log_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
+@router.get(
+    "/execution-logs/{log_id}", response_model=ExecutionLog, responses=documented(404, 422, 503)
+)
+async def execution_log(
+    state: CurrentState, log_id: Annotated[int, Path(ge=1, lt=2**63)]
+) -> Response:
     """One row of the execution log."""
     row = await state.app.database.read(lambda connection: logs.log_row(connection, log_id))
     if row is None:
@@ -127,7 +154,9 @@ class Stats(BaseModel):
     successful_executions: int
     failed_executions: int
     running_executions: int
-    success_rate: float | None = Field(description="percent of those that succeeded or failed; null without any")
+    success_rate: float | None = Field(
+        description="percent of those that succeeded or failed; null without any"
+    )
     average_duration_seconds: float | None
     total_records_collected: int
     last_execution: str | None
@@ -136,7 +165,9 @@ class Stats(BaseModel):
 @router.get("/stats", response_model=Stats, responses=documented(422, 503))
 async def stats(state: CurrentState, query: Annotated[StatsQuery, Query()]) -> Response:
     """The executions of the last hours in numbers."""
-    found = await state.app.database.read(lambda connection: logs.log_stats(connection, hours=query.hours, job_type=query.job_type))
+    found = await state.app.database.read(
+        lambda connection: logs.log_stats(connection, hours=query.hours, job_type=query.job_type)
+    )
     return _json(_stats(found))
 
 
@@ -161,8 +192,15 @@ async def status(state: CurrentState) -> Response:
             logs.log_stats(connection, hours=24),
         )
     )
-    body = {"total_configs": enabled + disabled, "enabled_configs": enabled, "disabled_configs": disabled, "active_jobs": active}
-    return _json(body | {"recent_executions": [log_fields(row) for row in recent], "stats": _stats(numbers)})
+    body = {
+        "total_configs": enabled + disabled,
+        "enabled_configs": enabled,
+        "disabled_configs": disabled,
+        "active_jobs": active,
+    }
+    return _json(
+        body | {"recent_executions": [log_fields(row) for row in recent], "stats": _stats(numbers)}
+    )
 
 
 def log_fields(row: LogRow) -> dict[str, Any]:

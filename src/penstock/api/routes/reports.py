@@ -48,7 +48,9 @@ class _Numbers(BaseModel):
     executions: int
     records: int
     average_duration_seconds: float | None
-    success_rate: float | None = Field(description="percent of all executions, those that run included")
+    success_rate: float | None = Field(
+        description="percent of all executions, those that run included"
+    )
 
 
 class SymbolNumbers(_Numbers):
@@ -69,7 +71,9 @@ class Day(BaseModel):
     date: str
     executions: int
     records: int
-    change_percent: float | None = Field(description="null when there were no records a week before")
+    change_percent: float | None = Field(
+        description="null when there were no records a week before"
+    )
 
 
 class Days(BaseModel):
@@ -81,28 +85,38 @@ class Days(BaseModel):
 @router.get("/top-symbols", response_model=list[SymbolNumbers], responses=documented(422, 503))
 async def top_symbols(state: CurrentState, query: Annotated[TopQuery, Query()]) -> Response:
     """The symbols with the most records."""
-    rows = await state.app.database.read(lambda connection: logs.top_symbols(connection, days=query.days, limit=query.limit))
+    rows = await state.app.database.read(
+        lambda connection: logs.top_symbols(connection, days=query.days, limit=query.limit)
+    )
     return _json([_named("symbol", asdict(row)) for row in rows])
 
 
 @router.get("/by-exchange", response_model=list[ExchangeNumbers], responses=documented(422, 503))
 async def by_exchange(state: CurrentState, query: Annotated[DaysQuery, Query()]) -> Response:
     """Each exchange in numbers."""
-    rows = await state.app.database.read(lambda connection: logs.by_exchange(connection, days=query.days))
+    rows = await state.app.database.read(
+        lambda connection: logs.by_exchange(connection, days=query.days)
+    )
     return _json([_named("exchange", asdict(row)) for row in rows])
 
 
 @router.get("/recent-failures", response_model=list[ExecutionLog], responses=documented(422, 503))
-async def recent_failures(state: CurrentState, query: Annotated[FailuresQuery, Query()]) -> Response:
+async def recent_failures(
+    state: CurrentState, query: Annotated[FailuresQuery, Query()]
+) -> Response:
     """What failed, the newest first."""
-    rows = await state.app.database.read(lambda connection: logs.recent_failures(connection, hours=query.hours, limit=query.limit))
+    rows = await state.app.database.read(
+        lambda connection: logs.recent_failures(connection, hours=query.hours, limit=query.limit)
+    )
     return _json([log_fields(row) for row in rows])
 
 
 @router.get("/records-per-day", response_model=Days, responses=documented(422, 503))
 async def records_per_day(state: CurrentState, query: Annotated[DaysQuery, Query()]) -> Response:
     """Records of each day, with the change against the week before."""
-    rows = await state.app.database.read(lambda connection: logs.records_per_day(connection, days=query.days))
+    rows = await state.app.database.read(
+        lambda connection: logs.records_per_day(connection, days=query.days)
+    )
     return _json({"days": [_day(row) for row in rows]})
 
 
@@ -111,7 +125,12 @@ def _named(noun: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _day(row: DayRow) -> dict[str, Any]:
-    return {"date": iso(row.day)[:10], "executions": row.executions, "records": row.records, "change_percent": row.change}
+    return {
+        "date": iso(row.day)[:10],
+        "executions": row.executions,
+        "records": row.records,
+        "change_percent": row.change,
+    }
 
 
 def _json(body: object) -> Response:

@@ -51,9 +51,13 @@ class SchedulePage(BaseModel):
 @router.get("/schedules", response_model=SchedulePage, responses=documented(422, 503))
 async def schedules(state: CurrentState, query: Annotated[SchedulesQuery, Query()]) -> Response:
     """Every schedule, also those that Penstock makes by itself."""
-    found = await state.app.database.read(lambda connection: listed(connection, after_id=query.cursor, limit=query.limit))
+    found = await state.app.database.read(
+        lambda connection: listed(connection, after_id=query.cursor, limit=query.limit)
+    )
     items = [Schedule(**schedule_fields(row)) for row in found]
-    page = SchedulePage(items=items, next_cursor=found[-1].id if len(found) == query.limit else None)
+    page = SchedulePage(
+        items=items, next_cursor=found[-1].id if len(found) == query.limit else None
+    )
     return Response(page.model_dump_json(), media_type="application/json")
 
 

@@ -41,7 +41,10 @@ _YEAR_S = 366 * 86_400
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key", min_length=1, max_length=200, description="the same key with the same request is the same task, not a second one"
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="the same key with the same request is the same task, not a second one",
     ),
 ]
 
@@ -51,16 +54,32 @@ class Start(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=_MOST_SYMBOLS, description="BTC/USDT or BTCUSDT")
+    symbols: list[Name] | None = Field(
+        default=None, min_length=1, max_length=_MOST_SYMBOLS, description="BTC/USDT or BTCUSDT"
+    )
     timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
     exchange: Name = "binance"
-    limit: int | None = Field(default=None, ge=1, le=MOST_CANDLES, description="the newest candles of a series that is still empty; 100 by default")
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_CANDLES,
+        description="the newest candles of a series that is still empty; 100 by default",
+    )
     since: dt.datetime | None = Field(default=None, description="reach back to this time")
     until: dt.datetime | None = Field(default=None, description="only what opens before this time")
-    recheck: bool = Field(default=False, description="read again what is stored from `since` on, and what is known to be missing")
-    wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
+    recheck: bool = Field(
+        default=False,
+        description="read again what is stored from `since` on, and what is known to be missing",
+    )
+    wait: bool = Field(
+        default=False,
+        description="queue behind a task that holds one of the series, in place of a refusal",
+    )
     max_age: float | None = Field(
-        default=None, gt=0, le=_YEAR_S, description="seconds for which a finished result of the same collection is good enough"
+        default=None,
+        gt=0,
+        le=_YEAR_S,
+        description="seconds for which a finished result of the same collection is good enough",
     )
 
 
@@ -72,15 +91,33 @@ class Submitted(BaseModel):
     message: str
 
 
-@router.post("/start", status_code=202, responses={200: {"model": Submitted, "description": "Collected before"}, **documented(409, 422, 502, 503)})
-async def start(state: CurrentState, response: Response, order: Start | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
+@router.post(
+    "/start",
+    status_code=202,
+    responses={
+        200: {"model": Submitted, "description": "Collected before"},
+        **documented(409, 422, 502, 503),
+    },
+)
+async def start(
+    state: CurrentState,
+    response: Response,
+    order: Start | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Submitted:
     """Start a collection; refused with 409 while a task holds one of its series."""
     order = order or Start()
     submission = await _submission(state.app, order, idempotency_key)
     if order.max_age is not None and (found := await _found(state.app, submission, order.max_age)):
         response.status_code = HTTPStatus.OK
-        return Submitted(task_id=found.task_id, status="completed", message=f"Collected less than {order.max_age:g} s ago")
-    return await submit(state, submission, f"Data collection submitted: {len(submission.resources)} series")
+        return Submitted(
+            task_id=found.task_id,
+            status="completed",
+            message=f"Collected less than {order.max_age:g} s ago",
+        )
+    return await submit(
+        state, submission, f"Data collection submitted: {len(submission.resources)} series"
+    )
 
 
 async def _submission(app: App, order: Start, idempotency_key: str | None) -> Submission:
@@ -95,12 +132,16 @@ async def _submission(app: App, order: Start, idempotency_key: str | None) -> Su
         until=until,
         recheck=order.recheck,
     )
-    return await app.of(MarketParts).runs.collection(wanted, wait=order.wait, idempotency_key=idempotency_key)
+    return await app.of(MarketParts).runs.collection(
+        wanted, wait=order.wait, idempotency_key=idempotency_key
+    )
 
 
 async def _found(app: App, submission: Submission, max_age_s: float) -> RunRow | None:
     digest = digest_of(submission)
-    return await app.database.read(lambda connection: app.runs.newest_result(connection, digest, max_age_s=max_age_s))
+    return await app.database.read(
+        lambda connection: app.runs.newest_result(connection, digest, max_age_s=max_age_s)
+    )
 
 
 async def submit(state: State, wanted: Wanted, message: str) -> Submitted:
@@ -113,8 +154,12 @@ async def submit(state: State, wanted: Wanted, message: str) -> Submitted:
 @router.post("/refresh-symbols", status_code=202, responses=documented(409, 422, 503))
 async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Look up what the exchange lists."""
-    submission = state.app.of(MarketParts).runs.symbol_refresh(state.app.of(MarketParts).runs.configured.exchange)
-    return await submit(state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted")
+    submission = state.app.of(MarketParts).runs.symbol_refresh(
+        state.app.of(MarketParts).runs.configured.exchange
+    )
+    return await submit(
+        state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted"
+    )
 
 
 @router.get("/task/{task_id}", response_model=Task, responses=documented(404, 422, 503))
@@ -151,7 +196,11 @@ async def cancel(state: CurrentState, task_id: uuid.UUID) -> Cancelled:
     await state.overview.caught_up()
     if was is RunState.QUEUED:
         return Cancelled(task_id=str(task_id), status="cancelled", message="Task cancelled")
-    return Cancelled(task_id=str(task_id), status="running", message="The task will stop; what it has written stays")
+    return Cancelled(
+        task_id=str(task_id),
+        status="running",
+        message="The task will stop; what it has written stays",
+    )
 
 
 class Page(BaseModel):
@@ -159,9 +208,13 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task_type: Name | None = Field(default=None, description="data_collection, symbol_refresh, scheduled_data_collection …")
+    task_type: Name | None = Field(
+        default=None, description="data_collection, symbol_refresh, scheduled_data_collection …"
+    )
     limit: int = Field(default=100, ge=1, le=500)
-    cursor: int | None = Field(default=None, ge=1, lt=2**63, description="`next_cursor` of the page before")
+    cursor: int | None = Field(
+        default=None, ge=1, lt=2**63, description="`next_cursor` of the page before"
+    )
 
 
 class TaskPage(BaseModel):
@@ -184,7 +237,9 @@ async def active_tasks(state: CurrentState, page: Annotated[Page, Query()]) -> R
 
 
 async def _page(app: App, page: Page, *, active_only: bool) -> Response:
-    wanted = RunList(limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor)
+    wanted = RunList(
+        limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor
+    )
     found = await app.database.read(lambda connection: app.runs.listed(connection, wanted))
     following = found[-1].id if len(found) == page.limit else None
     return _json({"tasks": [task_fields(run) for run in found], "next_cursor": following})
@@ -230,7 +285,11 @@ async def statistics(state: CurrentState) -> Statistics:
     return Statistics(
         task_counts=TaskCounts(**{STATUS[run_state]: count for run_state, count in counts.items()}),
         active_tasks_count=counts[RunState.QUEUED] + counts[RunState.RUNNING],
-        data_collector_status=CollectorNames(symbols_count=len(symbols), timeframes=list(configured.timeframes), available_symbols=available),
+        data_collector_status=CollectorNames(
+            symbols_count=len(symbols),
+            timeframes=list(configured.timeframes),
+            available_symbols=available,
+        ),
     )
 
 
@@ -265,7 +324,9 @@ async def status(state: CurrentState) -> CollectorStatus:
         is_running=app.scheduler.running,
         collection_interval=settings.collection_interval,
         symbol_refresh_interval=settings.symbol_refresh_interval,
-        data_collection_running=any(one.kind in COLLECTING and one.state is RunState.RUNNING for one in view.active),
+        data_collection_running=any(
+            one.kind in COLLECTING and one.state is RunState.RUNNING for one in view.active
+        ),
         active_tasks_count=_count(view.active, (SCHEDULED_COLLECTION,)),
         scheduler_task_types=[SCHEDULED_COLLECTION],
     )

@@ -39,7 +39,9 @@ class TokenMade(TokenShown):
 @router.post("", status_code=201, responses=documented(409, 422, 503))
 async def create(state: CurrentState, wanted: NewToken) -> TokenMade:
     """Make a token; its text is shown here and never again. From the first one on every request needs one."""
-    token, text = await state.app.tokens.create(wanted.name, wanted.scope, expires_in_s=wanted.expires_in_s)
+    token, text = await state.app.tokens.create(
+        wanted.name, wanted.scope, expires_in_s=wanted.expires_in_s
+    )
     await state.known.refresh()
     return TokenMade(**token_fields(token), token=text)
 

@@ -12,7 +12,20 @@ from penstock.moment import iso
 if TYPE_CHECKING:
     from penstock.market.queries import StoredCandle
 
-COLUMNS = ("open_time", "close_time", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote", "closed")
+COLUMNS = (
+    "open_time",
+    "close_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_volume",
+    "trades",
+    "taker_base",
+    "taker_quote",
+    "closed",
+)
 
 
 class Candle(BaseModel):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _MOST_CONFIGS = 1_000
 _SYMBOL = f"BTC/USDT or BTCUSDT; with exchange {MARKETPLACE} the name of an account, whose inventory is synced"
-_TIMEFRAMES = f"1m, 5m, 1h …; those of the settings when not given; none with exchange {MARKETPLACE}"
+_TIMEFRAMES = (
+    f"1m, 5m, 1h …; those of the settings when not given; none with exchange {MARKETPLACE}"
+)
 _INTERVAL = f"minutes between two runs, at most {LONGEST_INTERVAL_MINUTES}; 5 when there is no cron expression either"
 _CRON = "minute, hour, day, month and weekday, such as `30 2 * * 1-5`; in place of interval_minutes"
 
@@ -26,10 +28,17 @@ class _Fields(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     timeframes: list[Name] | None = Field(None, max_length=16, description=_TIMEFRAMES)
-    interval_minutes: int | None = Field(None, ge=1, le=LONGEST_INTERVAL_MINUTES, strict=True, description=_INTERVAL)
+    interval_minutes: int | None = Field(
+        None, ge=1, le=LONGEST_INTERVAL_MINUTES, strict=True, description=_INTERVAL
+    )
     cron: Name | None = Field(None, description=_CRON)
-    timezone: Name | None = Field(None, description="the IANA time zone of the cron expression, such as Europe/Berlin; UTC when not given")
-    enabled: bool | None = Field(None, description="whether it collects by itself; it does when not given")
+    timezone: Name | None = Field(
+        None,
+        description="the IANA time zone of the cron expression, such as Europe/Berlin; UTC when not given",
+    )
+    enabled: bool | None = Field(
+        None, description="whether it collects by itself; it does when not given"
+    )
     description: Description | None = Field(None, description="for people")
 
     def given(self) -> dict[str, Any]:
@@ -137,7 +146,11 @@ def config_fields(config: Config) -> dict[str, Any]:
 
 def wanted_fields(wanted: Wanted) -> dict[str, Any]:
     """What a config says, JSON values only."""
-    return {name: list(value) if name == "timeframes" else value for name in WantedFields.model_fields for value in [getattr(wanted, name)]}
+    return {
+        name: list(value) if name == "timeframes" else value
+        for name in WantedFields.model_fields
+        for value in [getattr(wanted, name)]
+    }
 
 
 def preview_fields(wanted: Wanted, first: int | None = None) -> dict[str, Any]:
@@ -147,7 +160,10 @@ def preview_fields(wanted: Wanted, first: int | None = None) -> dict[str, Any]:
 
 def applied_fields(applied: Applied, *, dry_run: bool) -> dict[str, Any]:
     """What was done, JSON values only."""
-    changed = [{"symbol": one.symbol, "exchange": one.exchange, "changes": dict(changes)} for one, changes in applied.changed]
+    changed = [
+        {"symbol": one.symbol, "exchange": one.exchange, "changes": dict(changes)}
+        for one, changes in applied.changed
+    ]
     return {
         "added": [wanted_fields(one) for one in applied.added],
         "changed": changed,

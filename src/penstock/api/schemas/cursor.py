@@ -23,7 +23,9 @@ def cursor_of(key: tuple[object, ...]) -> str:
 def key_of(cursor: str, kind: type[T]) -> T:
     """The key again; InvalidInputError for what is none of this kind."""
     try:
-        text = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        text = base64.b64decode(
+            cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        )
         key = msgspec.json.decode(text, type=kind)
     except (binascii.Error, UnicodeError, msgspec.DecodeError, RecursionError):
         _wrong()

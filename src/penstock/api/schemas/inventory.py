@@ -54,7 +54,9 @@ class Sync(BaseModel):
     account_id: int
     dry_run: bool
     status: Status
-    phase: Literal["export", "parse", "check", "publish"] | None = Field(description="null before it has begun")
+    phase: Literal["export", "parse", "check", "publish"] | None = Field(
+        description="null before it has begun"
+    )
     progress: int = Field(ge=0, le=100)
     message: str
     bytes: int = Field(description="received, as they came over the wire")
@@ -64,10 +66,16 @@ class Sync(BaseModel):
     counts: SyncCounts
     held: bool
     state: SnapshotState | None
-    suspicions: dict[str, str] = Field(description="reason: a sentence; why it was held, or would be")
-    unidentified: int = Field(description="of the rejected rows those whose id cannot be read either: with one, nothing is gone")
+    suspicions: dict[str, str] = Field(
+        description="reason: a sentence; why it was held, or would be"
+    )
+    unidentified: int = Field(
+        description="of the rejected rows those whose id cannot be read either: with one, nothing is gone"
+    )
     unmarked: int = Field(description="products that are missing and stay, because of these rows")
-    unread: str | None = Field(description="what rows that could not be read mean for the inventory, a sentence; null without any")
+    unread: str | None = Field(
+        description="what rows that could not be read mean for the inventory, a sentence; null without any"
+    )
     error: str | None
     result: dict[str, Any] | None
     created_at: str
@@ -114,7 +122,9 @@ class ProductShown(_Exported):
 
     account_id: int
     sku: str | None
-    expansion_id: int | None = Field(description="null until the blueprint is known, or when it belongs to none")
+    expansion_id: int | None = Field(
+        description="null until the blueprint is known, or when it belongs to none"
+    )
     external_stock_id: str
     gone_at: str | None
 
@@ -226,7 +236,10 @@ def diff_fields(row: Found) -> dict[str, Any]:
 
 def product_fields(row: Found) -> dict[str, Any]:
     """The fields of a ProductShown, of a row of penstock.inventory.queries.products; for msgspec's encoder, as above."""
-    own = {name: getattr(row, name) for name in ("account_id", "sku", "expansion_id", "external_stock_id")}
+    own = {
+        name: getattr(row, name)
+        for name in ("account_id", "sku", "expansion_id", "external_stock_id")
+    }
     return _exported(row) | own | {"gone_at": iso_or_none(row.gone_at)}
 
 
@@ -262,4 +275,7 @@ def _named(row: Found, model: type[BaseModel]) -> dict[str, Any]:
 
 def _exported(row: Found) -> dict[str, Any]:
     # Not decoded: a number that JSON can write and Python cannot hold has to come out as it came in.
-    return {name: msgspec.Raw(getattr(row, name).encode()) if name in _RAW else getattr(row, name) for name in (*STAGED, *NORMALISED)}
+    return {
+        name: msgspec.Raw(getattr(row, name).encode()) if name in _RAW else getattr(row, name)
+        for name in (*STAGED, *NORMALISED)
+    }

@@ -24,4 +24,6 @@ def _no_control_characters_but_line_ends(text: str) -> str:
 
 
 Name = Annotated[str, Field(max_length=50), AfterValidator(_no_control_characters)]
-Description = Annotated[str, Field(max_length=1_000), AfterValidator(_no_control_characters_but_line_ends)]
+Description = Annotated[
+    str, Field(max_length=1_000), AfterValidator(_no_control_characters_but_line_ends)
+]

@@ -30,13 +30,18 @@ class Problem(BaseModel):
     code: str
     detail: str
     field: str | None = None
-    task_id: str | None = Field(None, description="at a conflict: the task that holds what was asked for")
+    task_id: str | None = Field(
+        None, description="at a conflict: the task that holds what was asked for"
+    )
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error answers of a route, for the OpenAPI document; FastAPI's own way, `model`, would document them as `application/json`."""
     content = {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in statuses
+    }
 
 
 def install(api: FastAPI) -> None:
@@ -47,9 +52,23 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(Exception, _unexpected)
 
 
-def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: str | None) -> JSONResponse:
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    **more: str | None,
+) -> JSONResponse:
     """One error answer; `more` are the optional fields of a Problem."""
-    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, **more)
+    body = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        **more,
+    )
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=_MEDIA_TYPE)
 
 
@@ -57,7 +76,9 @@ def answer_to(error: PenstockError) -> JSONResponse:
     """The answer that an error of ours is."""
     headers = {}
     if isinstance(error, RetryableError):
-        headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after_s", _RETRY_AFTER_S))))
+        headers["Retry-After"] = str(
+            max(1, math.ceil(getattr(error, "retry_after_s", _RETRY_AFTER_S)))
+        )
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     more = {"field": getattr(error, "field", None), "task_id": getattr(error, "task_id", None)}
@@ -80,8 +101,14 @@ async def _validation(_request: Request, error: Exception) -> JSONResponse:
     field = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
     # Only a body that does not say that it is JSON is left as it came; curl says that it sends a form unless it is told otherwise.
     untyped = isinstance(fault.get("input"), bytes)
-    reason = "send it as JSON, with the header Content-Type: application/json" if untyped else fault["msg"]
-    return problem(InvalidInputError.http_status, InvalidInputError.code, f"{field}: {reason}", field=field)
+    reason = (
+        "send it as JSON, with the header Content-Type: application/json"
+        if untyped
+        else fault["msg"]
+    )
+    return problem(
+        InvalidInputError.http_status, InvalidInputError.code, f"{field}: {reason}", field=field
+    )
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
@@ -95,4 +122,8 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, PenstockError.code, "an error that nobody expected; the log of the service has it")
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        PenstockError.code,
+        "an error that nobody expected; the log of the service has it",
+    )

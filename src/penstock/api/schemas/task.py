@@ -76,11 +76,15 @@ class Task(BaseModel):
     error: str | None
     result: dict[str, Any] | None
     attempt: int
-    next_try_at: str | None = Field(description="a task that failed for a reason that may pass is started again then")
+    next_try_at: str | None = Field(
+        description="a task that failed for a reason that may pass is started again then"
+    )
     job_name: str | None
     stuck: bool
     counters: Counts
-    work: Work | None = Field(description="how far it is; null for a task that does not count its work")
+    work: Work | None = Field(
+        description="how far it is; null for a task that does not count its work"
+    )
     waiting: Waiting | None
 
 
@@ -113,5 +117,7 @@ def work_fields(work: Mapping[str, Any] | None, *, running: bool) -> dict[str, A
     waits = running and work["waiting_for"] is not None
     return {
         "work": {name: work[name] for name in Work.model_fields},
-        "waiting": {"reason": work["waiting_for"], "until": iso(work["waiting_until"])} if waits else None,
+        "waiting": {"reason": work["waiting_for"], "until": iso(work["waiting_until"])}
+        if waits
+        else None,
     }

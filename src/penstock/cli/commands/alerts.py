@@ -34,10 +34,14 @@ _LARGEST_ID = 2**31 - 1
 _PATH = "/api/v1/admin/alerts/targets"
 
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array.")]
-TargetId = Annotated[int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")]
+TargetId = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")
+]
 
 alert = typer.Typer(help="Say where alerts are sent.", no_args_is_help=True)
-targets = typer.Typer(help="Add, list, remove and test the targets that alerts are sent to.", no_args_is_help=True)
+targets = typer.Typer(
+    help="Add, list, remove and test the targets that alerts are sent to.", no_args_is_help=True
+)
 alert.add_typer(targets, name="targets")
 
 
@@ -56,9 +60,20 @@ def alerts(database: Database = None, as_json: AsJson = False) -> None:
 @targets.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="A webhook, https://…, or an Apprise URL, such as ntfy://topic.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL", help="A webhook, https://…, or an Apprise URL, such as ntfy://topic."
+        ),
+    ],
     signing_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Signs a webhook's messages.", show_default="a new one", envvar="PENSTOCK_SIGNING_KEY")
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Signs a webhook's messages.",
+            show_default="a new one",
+            envvar="PENSTOCK_SIGNING_KEY",
+        ),
     ] = None,
     database: Database = None,
 ) -> None:
@@ -68,7 +83,9 @@ def add(
     settings = load_settings(database_url=database)
     given = {"name": name, "url": url, "signing_key": signing_key}
     target_id, key = run(_add(settings, reached(settings), given))
-    err.print(f"Alerts are sent to {one_line(name)} too, target {target_id}; try it with: penstock alert targets test {target_id}")
+    err.print(
+        f"Alerts are sent to {one_line(name)} too, target {target_id}; try it with: penstock alert targets test {target_id}"
+    )
     if key:
         typer.echo(key)
 
@@ -80,9 +97,17 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([target_fields(one) for one in found]))
         return
-    table = fitting_table("id", "name", "kind", "address", "enabled", whole=("id", "kind", "enabled"))
+    table = fitting_table(
+        "id", "name", "kind", "address", "enabled", whole=("id", "kind", "enabled")
+    )
     for one in found:
-        table.add_row(str(one.id), one_line(one.name), one.kind, one_line(one.shown), "yes" if one.enabled else "no")
+        table.add_row(
+            str(one.id),
+            one_line(one.name),
+            one.kind,
+            one_line(one.shown),
+            "yes" if one.enabled else "no",
+        )
     print_table(table, fit=True)
 
 
@@ -104,7 +129,9 @@ def try_out(target_id: TargetId, database: Database = None) -> None:
 
 def _check_key(signing_key: str | None) -> None:
     if signing_key is not None and not _LEAST_KEY <= len(signing_key) <= _MOST_KEY:
-        message = f"signing-key: it has {_LEAST_KEY} to {_MOST_KEY} signs; leave it out to have one made"
+        message = (
+            f"signing-key: it has {_LEAST_KEY} to {_MOST_KEY} signs; leave it out to have one made"
+        )
         raise InvalidInputError(message, field="signing-key")
 
 
@@ -119,7 +146,9 @@ async def _targets(settings: Settings) -> list[TargetRow]:
         return await reader.read(alert_targets.listed)
 
 
-async def _add(settings: Settings, side: Reached, given: Mapping[str, str | None]) -> tuple[int, str | None]:
+async def _add(
+    settings: Settings, side: Reached, given: Mapping[str, str | None]
+) -> tuple[int, str | None]:
     if is_fresh(settings):
         await refuse_address(settings, str(given["url"]), given["signing_key"])
     async with side as client:

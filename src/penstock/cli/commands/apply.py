@@ -26,11 +26,28 @@ _MOST_BYTES = 1_000_000
 
 
 def apply(
-    file: Annotated[Path, typer.Option("-f", "--file", metavar="FILE", help="YAML with a list `configs`, each with the fields of the API.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", metavar="", help="Only show what would change.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", metavar="", help="Remove every config that the file does not name.")] = False,
+    file: Annotated[
+        Path,
+        typer.Option(
+            "-f",
+            "--file",
+            metavar="FILE",
+            help="YAML with a list `configs`, each with the fields of the API.",
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Only show what would change.")
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", metavar="", help="Remove every config that the file does not name."
+        ),
+    ] = False,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print one JSON object.")
+    ] = False,
 ) -> None:
     """Make the configs be as a file says, all of them or none; a second time it changes nothing."""
     read = checked(ConfigFile, _read(file))
@@ -54,14 +71,19 @@ def _read(file: Path) -> object:
         with file.open("rb") as opened_file:
             text = opened_file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise InvalidInputError(f"file: {file} cannot be read ({error.strerror})", field="file") from None
+        raise InvalidInputError(
+            f"file: {file} cannot be read ({error.strerror})", field="file"
+        ) from None
     if len(text) > _MOST_BYTES:
         raise InvalidInputError(f"file: {file} is larger than {_MOST_BYTES:,} bytes", field="file")
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InvalidInputError(f"file: {file} is no YAML ({reason}); write a text that begins with a * in quotes", field="file") from None
+        raise InvalidInputError(
+            f"file: {file} is no YAML ({reason}); write a text that begins with a * in quotes",
+            field="file",
+        ) from None
 
 
 def _show(done: Mapping[str, Any]) -> None:

@@ -40,39 +40,95 @@ M = TypeVar("M", bound=BaseModel)
 
 ADMIN = "/api/v1/admin/data-collection"
 
-config = typer.Typer(help="What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger.", no_args_is_help=True)
+config = typer.Typer(
+    help="What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger.",
+    no_args_is_help=True,
+)
 
 _PAGE = 1_000
 
-Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="The config's number, as `penstock config list` shows it.")]
+Id = Annotated[
+    int,
+    typer.Argument(
+        metavar="ID",
+        min=1,
+        max=2**31 - 1,
+        help="The config's number, as `penstock config list` shows it.",
+    ),
+]
 Timeframes = Annotated[
     list[str] | None,
-    typer.Option("-t", "--timeframe", metavar="STEP", help="1m, 5m, 1h, 1d …; several with commas, or -t again.", show_default=False),
+    typer.Option(
+        "-t",
+        "--timeframe",
+        metavar="STEP",
+        help="1m, 5m, 1h, 1d …; several with commas, or -t again.",
+        show_default=False,
+    ),
 ]
-Every = Annotated[int | None, typer.Option("--every", metavar="MINUTES", help="Minutes between two runs.", show_default=False)]
-Cron = Annotated[str | None, typer.Option(metavar="EXPRESSION", help="In its place: minute hour day month weekday.", show_default=False)]
-Timezone = Annotated[str | None, typer.Option(metavar="NAME", help="The time zone of the expression, such as Europe/Berlin.", show_default=False)]
-Description = Annotated[str | None, typer.Option(metavar="TEXT", help="For people.", show_default=False)]
+Every = Annotated[
+    int | None,
+    typer.Option(
+        "--every", metavar="MINUTES", help="Minutes between two runs.", show_default=False
+    ),
+]
+Cron = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXPRESSION",
+        help="In its place: minute hour day month weekday.",
+        show_default=False,
+    ),
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The time zone of the expression, such as Europe/Berlin.",
+        show_default=False,
+    ),
+]
+Description = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="For people.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 
 
 @config.command()
 def add(
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="BTC/USDT or BTCUSDT; with --exchange cardtrader the name of an account.")],
+    symbol: Annotated[
+        str,
+        typer.Argument(
+            metavar="SYMBOL",
+            help="BTC/USDT or BTCUSDT; with --exchange cardtrader the name of an account.",
+        ),
+    ],
     timeframes: Timeframes = None,
     every: Every = None,
     cron: Cron = None,
     timezone: Timezone = None,
     exchange: Exchange = "binance",
     description: Description = None,
-    disabled: Annotated[bool, typer.Option("--disabled", metavar="", help="Do not collect by itself yet.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", metavar="", help="Only show the next runs.")] = False,
+    disabled: Annotated[
+        bool, typer.Option("--disabled", metavar="", help="Do not collect by itself yet.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Only show the next runs.")
+    ] = False,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Collect a symbol, or sync an inventory, by itself: every some minutes or at the times of a cron expression."""
-    fields = _given(timeframes=_split(timeframes), interval_minutes=every, cron=cron, timezone=timezone, description=description)
-    new = checked(NewConfig, {"symbol": symbol, "exchange": exchange, "enabled": not disabled} | fields)
+    fields = _given(
+        timeframes=_split(timeframes),
+        interval_minutes=every,
+        cron=cron,
+        timezone=timezone,
+        description=description,
+    )
+    new = checked(
+        NewConfig, {"symbol": symbol, "exchange": exchange, "enabled": not disabled} | fields
+    )
     settings = load_settings(database_url=database)
     side = reached(settings)
     if dry_run:
@@ -83,7 +139,9 @@ def add(
 
 @config.command(name="list")
 def list_(
-    exchange: Annotated[str | None, typer.Option(metavar="NAME", help="Of this exchange alone.", show_default=False)] = None,
+    exchange: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of this exchange alone.", show_default=False)
+    ] = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,10 +150,26 @@ def list_(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    names = ("id", "symbol", "exchange", "timeframes", "when", "on", "next run (UTC)", "description")
+    names = (
+        "id",
+        "symbol",
+        "exchange",
+        "timeframes",
+        "when",
+        "on",
+        "next run (UTC)",
+        "description",
+    )
     table = fitting_table(*names, whole=("id", "symbol", "exchange", "on"))
     for one in found:
-        shown = (str(one["id"]), one["symbol"], one["exchange"], ", ".join(one["timeframes"]), when(one), "yes" if one["enabled"] else "no")
+        shown = (
+            str(one["id"]),
+            one["symbol"],
+            one["exchange"],
+            ", ".join(one["timeframes"]),
+            when(one),
+            "yes" if one["enabled"] else "no",
+        )
         table.add_row(*shown, shown_time(one["next_run_at"]), one_line(one["description"] or ""))
     print_table(table, fit=True)
 
@@ -112,9 +186,17 @@ def edit(
     as_json: AsJson = False,
 ) -> None:
     """Change what is given; when it then collects something else or at other times, its active run is cancelled."""
-    fields = _given(timeframes=_split(timeframes), interval_minutes=every, cron=cron, timezone=timezone, description=description)
+    fields = _given(
+        timeframes=_split(timeframes),
+        interval_minutes=every,
+        cron=cron,
+        timezone=timezone,
+        description=description,
+    )
     if not fields:
-        raise InvalidInputError("edit: nothing to change was given; see penstock config edit --help", field="edit")
+        raise InvalidInputError(
+            "edit: nothing to change was given; see penstock config edit --help", field="edit"
+        )
     _change(config_id, fields, database, as_json=as_json)
 
 
@@ -143,13 +225,19 @@ def trigger(config_id: Id, database: Database = None, as_json: AsJson = False) -
     run(_trigger(reached(load_settings(database_url=database)), config_id, as_json=as_json))
 
 
-def _change(config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool) -> None:
+def _change(
+    config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool
+) -> None:
     changes = checked(ConfigChange, fields).given()
-    changing = _call(reached(load_settings(database_url=database)), "PUT", f"/configs/{config_id}", changes)
+    changing = _call(
+        reached(load_settings(database_url=database)), "PUT", f"/configs/{config_id}", changes
+    )
     _show(run(changing), as_json=as_json)
 
 
-async def _call(side: Reached, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - JSON
+async def _call(
+    side: Reached, method: str, path: str, body: Mapping[str, object] | None = None
+) -> Any:  # noqa: ANN401 - JSON
     async with side as client:
         return await client.call(method, ADMIN + path, body)
 
@@ -174,7 +262,10 @@ async def _refuse_unknown(settings: Settings, new: NewConfig) -> None:
 async def _list(settings: Settings, exchange: str | None) -> list[dict[str, Any]]:
     query = ConfigList(limit=_PAGE, exchange=exchange)
     async with open_reader(settings) as database:
-        return [config_fields(one) for one in await database.read(lambda connection: listed_configs(connection, query))]
+        return [
+            config_fields(one)
+            for one in await database.read(lambda connection: listed_configs(connection, query))
+        ]
 
 
 async def _trigger(side: Reached, config_id: int, *, as_json: bool) -> None:
@@ -210,7 +301,11 @@ def _given(**fields: object) -> dict[str, object]:
 
 
 def _split(given: list[str] | None) -> list[str] | None:
-    return [name.strip() for names in given for name in names.split(",") if name.strip()] if given else None
+    return (
+        [name.strip() for names in given for name in names.split(",") if name.strip()]
+        if given
+        else None
+    )
 
 
 def when(fields: Mapping[str, Any]) -> str:

@@ -24,7 +24,9 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 def schedules(
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")
+    ] = False,
 ) -> None:
     """List what runs by itself, also what Penstock makes by itself, and when it runs next."""
     found = run(_all(load_settings(database_url=database)))
@@ -32,12 +34,18 @@ def schedules(
         typer.echo(json.dumps(found))
         return
     if not found:
-        err.print("nothing runs by itself yet: the first start of penstock serve makes the schedules")
+        err.print(
+            "nothing runs by itself yet: the first start of penstock serve makes the schedules"
+        )
         return
-    table = fitting_table("name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does"))
+    table = fitting_table(
+        "name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does")
+    )
     for one in found:
         following = shown_time(one["next_run_at"]) if one["enabled"] else "off"
-        table.add_row(one["name"], one["task_type"], _when(one), following, shown_time(one["last_run_at"]))
+        table.add_row(
+            one["name"], one["task_type"], _when(one), following, shown_time(one["last_run_at"])
+        )
     print_table(table, fit=True)
 
 
@@ -45,7 +53,9 @@ async def _all(settings: Settings) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     async with open_reader(settings) as database:
         last = 0
-        while rows := await database.read(lambda connection, after=last: listed(connection, after_id=after, limit=_PAGE)):  # type: ignore[misc]
+        while rows := await database.read(
+            lambda connection, after=last: listed(connection, after_id=after, limit=_PAGE)  # type: ignore[misc]
+        ):
             found += [schedule_fields(row) for row in rows]
             last = rows[-1].id
     return found

@@ -29,14 +29,25 @@ _MOST_DAYS = 3_653
 _LARGEST_ID = 2**31 - 1
 _PATH = "/api/v1/admin/tokens"
 
-token = typer.Typer(help="Make, list and revoke the tokens that let others in.", no_args_is_help=True)
+token = typer.Typer(
+    help="Make, list and revoke the tokens that let others in.", no_args_is_help=True
+)
 
 
 @token.command()
 def create(
     name: Annotated[str, typer.Option(metavar="NAME", help="Who or what uses it.")],
-    scope: Annotated[Scope, typer.Option(help="What it is good for; each scope holds those before it.")],
-    expires: Annotated[str | None, typer.Option(metavar="TIME", help="How long it works, such as 90d or 12h.", show_default="until revoked")] = None,
+    scope: Annotated[
+        Scope, typer.Option(help="What it is good for; each scope holds those before it.")
+    ],
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long it works, such as 90d or 12h.",
+            show_default="until revoked",
+        ),
+    ] = None,
     database: Database = None,
 ) -> None:
     """Make a token and print it: it is not stored, so it cannot be shown again."""
@@ -44,25 +55,41 @@ def create(
     expires_in_s = _seconds(expires)
     side = reached(load_settings(database_url=database))
     typer.echo(run(_create(side, name, scope, expires_in_s)))
-    err.print(f"This is the token {name!r} with the scope {scope.value}; nobody can show it again. Every request to the service needs a token now.")
+    err.print(
+        f"This is the token {name!r} with the scope {scope.value}; nobody can show it again. Every request to the service needs a token now."
+    )
 
 
 @token.command("list")
-def list_(database: Database = None, as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array.")] = False) -> None:
+def list_(
+    database: Database = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print one JSON array.")
+    ] = False,
+) -> None:
     """List the tokens, the newest first, also those that do not work any more."""
     found = run(_listed(load_settings(database_url=database)))
     if as_json:
         typer.echo(json.dumps(found))
         return
-    table = fitting_table("id", "name", "scope", "made", "expires", "last used", "revoked", whole=("id", "scope"))
+    table = fitting_table(
+        "id", "name", "scope", "made", "expires", "last used", "revoked", whole=("id", "scope")
+    )
     for one in found:
-        times = (shown_time(one[f"{what}_at"]) for what in ("created", "expires", "last_used", "revoked"))
+        times = (
+            shown_time(one[f"{what}_at"]) for what in ("created", "expires", "last_used", "revoked")
+        )
         table.add_row(str(one["id"]), one_line(one["name"]), one["scope"], *times)
     print_table(table, fit=True)
 
 
 @token.command()
-def revoke(token_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")], database: Database = None) -> None:
+def revoke(
+    token_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")
+    ],
+    database: Database = None,
+) -> None:
     """Make a token stop working, in all processes within some seconds."""
     run(_revoke(reached(load_settings(database_url=database)), token_id))
     out.print(f"token {token_id} works no longer")

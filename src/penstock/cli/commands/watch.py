@@ -7,7 +7,15 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -31,23 +39,38 @@ _BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
 _EXIT = {"completed": 0, "failed": _FAILED, "cancelled": _FAILED}
 
 Url = Annotated[
-    str | None, typer.Option("--url", help="The service.  [default: the one that owns the database, or http://127.0.0.1:8000]", show_default=False)
+    str | None,
+    typer.Option(
+        "--url",
+        help="The service.  [default: the one that owns the database, or http://127.0.0.1:8000]",
+        show_default=False,
+    ),
 ]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")]
 
 
 def watch(
     task: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="The task's id; without one all tasks, until Ctrl-C.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[TASK]",
+            help="The task's id; without one all tasks, until Ctrl-C.",
+            show_default=False,
+        ),
     ] = None,
     url: Url = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each state as one JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each state as one JSON object a line.")
+    ] = False,
 ) -> None:
     """Follow a task, or all of them, while they run; ends with 3 when the task failed or was cancelled."""
     raise typer.Exit(run(_watch(service_url(url), task, as_json=as_json)))
 
 
-def tasks(url: Url = None, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False) -> None:
+def tasks(
+    url: Url = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
     """List the tasks that are active, or ended a short while ago."""
     found = run(_tasks(service_url(url)))
     if as_json:
@@ -66,7 +89,13 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Table:
     table.add_column("%", no_wrap=True)
     table.add_column("message", overflow="fold")
     for one in found:
-        table.add_row(one["task_id"], one["task_type"], one["status"], str(one["progress"]), one_line(one["error"] or one["message"]))
+        table.add_row(
+            one["task_id"],
+            one["task_type"],
+            one["status"],
+            str(one["progress"]),
+            one_line(one["error"] or one["message"]),
+        )
     return table
 
 
@@ -102,7 +131,10 @@ async def _watch(url: str, task_id: str | None, *, as_json: bool) -> int:
 
 async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
     """Each state of a task until it has ended; without one, those of all tasks for ever."""
-    if task_id is not None and (task := await Client(service, load_settings()).task(task_id))["status"] in ENDED:
+    if (
+        task_id is not None
+        and (task := await Client(service, load_settings()).task(task_id))["status"] in ENDED
+    ):
         yield task
         return
     async for state in service.updates(task_id):
@@ -137,7 +169,9 @@ async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
             status = task["status"]
             bar = shown.setdefault(task["task_id"], TaskID(-1))
             if bar == TaskID(-1):
-                bar = shown[task["task_id"]] = bars.add_task("", total=100, kind=task["task_type"], state=task)
+                bar = shown[task["task_id"]] = bars.add_task(
+                    "", total=100, kind=task["task_type"], state=task
+                )
             bars.update(bar, completed=task["progress"], state=task)
             if status in ENDED and not err.is_terminal:
                 err.print(f"{task['task_id']} {status} {_message(task)}".rstrip())

@@ -12,18 +12,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _LONGEST_TEXT = 60
-_NAMES = {"name_en": "name", "blueprint_id": "blueprint", "game_id": "game", "category_id": "category", "user_id": "seller"}
+_NAMES = {
+    "name_en": "name",
+    "blueprint_id": "blueprint",
+    "game_id": "game",
+    "category_id": "category",
+    "user_id": "seller",
+}
 _OBJECTS = frozenset({"properties"})
 _MONEY = frozenset({"price_cents", "price_currency"})
 
 
-def changed_lines(changes: Mapping[str, Sequence[Any]], *, price_cents: int, price_currency: str) -> list[str]:
+def changed_lines(
+    changes: Mapping[str, Sequence[Any]], *, price_cents: int, price_currency: str
+) -> list[str]:
     """One `column old → new` for each change; the price is what it is after the changes."""
-    hidden = _MONEY | {"bundled_quantity"} if "quantity" in changes else _MONEY  # it is the quantity times the size of a bundle
-    lines = [line for name, (old, new) in changes.items() if name not in hidden for line in _lines(name, old, new)]
+    hidden = (
+        _MONEY | {"bundled_quantity"} if "quantity" in changes else _MONEY
+    )  # it is the quantity times the size of a bundle
+    lines = [
+        line
+        for name, (old, new) in changes.items()
+        if name not in hidden
+        for line in _lines(name, old, new)
+    ]
     if _MONEY.isdisjoint(changes):
         return lines
-    before = shown_price(_old(changes, "price_cents", price_cents), _old(changes, "price_currency", price_currency))
+    before = shown_price(
+        _old(changes, "price_cents", price_cents), _old(changes, "price_currency", price_currency)
+    )
     return [f"price {before} → {shown_price(price_cents, price_currency)}", *lines]
 
 
@@ -46,7 +63,11 @@ def _old(changes: Mapping[str, Sequence[Any]], name: str, new: Any) -> Any:  # n
 
 
 def _lines(name: str, old: object, new: object) -> Iterator[str]:
-    if name in _OBJECTS and isinstance(was := _object(old), dict) and isinstance(now := _object(new), dict):
+    if (
+        name in _OBJECTS
+        and isinstance(was := _object(old), dict)
+        and isinstance(now := _object(new), dict)
+    ):
         for key in was | now:
             if was.get(key) != now.get(key):
                 yield f"{one_line(key)} {_word(was.get(key))} → {_word(now.get(key))}"
@@ -71,6 +92,8 @@ def _word(value: object) -> str:
             return "yes" if value else "no"
         case str():
             shown = one_line(value)
-            return f'"{shown[: _LONGEST_TEXT - 1]}…"' if len(shown) > _LONGEST_TEXT else f'"{shown}"'
+            return (
+                f'"{shown[: _LONGEST_TEXT - 1]}…"' if len(shown) > _LONGEST_TEXT else f'"{shown}"'
+            )
         case _:
             return one_line(json.dumps(value))

@@ -35,7 +35,10 @@ def work_text(task: Mapping[str, Any], now: float) -> str:
         return f"waiting {lasting(max(0.0, left))} for {one_line(waiting['reason'])}"
     if (work := task["work"]) is None or not work["total"]:
         return ""
-    parts = [f"{work['done']:,} of {work['total']:,} {work['unit']}", f"{work['per_second']:,.0f}/s"]
+    parts = [
+        f"{work['done']:,} of {work['total']:,} {work['unit']}",
+        f"{work['per_second']:,.0f}/s",
+    ]
     if work["seconds_left"] is not None:
         parts.append(f"{lasting(work['seconds_left'])} left")
     return ", ".join(parts)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from penstock.cli.shown.terminal import err, fitting_table, out, print_sentence, print_table, seconds_between
+from penstock.cli.shown.terminal import (
+    err,
+    fitting_table,
+    out,
+    print_sentence,
+    print_table,
+    seconds_between,
+)
 from penstock.cli.shown.text import counted, one_line
 
 if TYPE_CHECKING:
@@ -40,7 +47,12 @@ def sync_bar() -> Iterator[Advance]:
     )
     with Progress(*columns, console=err, transient=True) as bar:
         shown = bar.add_task("", total=100, phase="waiting")
-        yield lambda sync: bar.update(shown, completed=sync["progress"], phase=sync["phase"] or "waiting", description=_pace(sync))
+        yield lambda sync: bar.update(
+            shown,
+            completed=sync["progress"],
+            phase=sync["phase"] or "waiting",
+            description=_pace(sync),
+        )
 
 
 def _pace(sync: Mapping[str, Any]) -> str:
@@ -67,7 +79,9 @@ def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
     print_counts(sync["counts"])
     seconds = seconds_between(sync["started_at"], sync["finished_at"])
     rate = sync["rows"] / max(seconds, 1e-3)
-    out.print(f"{counted(sync['rows'], 'row')} of {sync['bytes'] / 1e6:.1f} MB in {seconds:.2f} s, {rate:,.0f} rows/s")
+    out.print(
+        f"{counted(sync['rows'], 'row')} of {sync['bytes'] / 1e6:.1f} MB in {seconds:.2f} s, {rate:,.0f} rows/s"
+    )
     _say_what_next(shlex.quote(name), sync)
 
 
@@ -87,7 +101,11 @@ def _outcome(sync: Mapping[str, Any]) -> str:
     if sync["held"]:
         return f"held, nothing was changed: {'; '.join(sync['suspicions'].values())}"
     if sync["dry_run"] and (_differs(sync) or sync["suspicions"]):
-        return "a dry run, nothing was changed" + (f"; it would be held: {'; '.join(sync['suspicions'].values())}" if sync["suspicions"] else "")
+        return "a dry run, nothing was changed" + (
+            f"; it would be held: {'; '.join(sync['suspicions'].values())}"
+            if sync["suspicions"]
+            else ""
+        )
     if _differs(sync):
         return "published"
     unchanged = f"{counted(sync['counts']['unchanged'], 'product')} are as they were"
@@ -101,6 +119,8 @@ def _differs(sync: Mapping[str, Any]) -> bool:
 def _say_what_next(name: str, sync: Mapping[str, Any]) -> None:
     if sync["held"] or (sync["dry_run"] and _differs(sync)):
         print_sentence(f"See what would change: penstock diff {name}")
-        print_sentence(f"Then publish it: penstock approve {name}, or drop it: penstock reject {name}")
+        print_sentence(
+            f"Then publish it: penstock approve {name}, or drop it: penstock reject {name}"
+        )
     if sync["counts"]["rejected"]:
         err.print("what could not be read is in the table product_quarantine, with the reason")

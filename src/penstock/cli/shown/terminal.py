@@ -24,12 +24,20 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap
 def print_table(table: Table, *, fit: bool = False) -> None:
     """Every digit of it: rich would shorten numbers to make a table fit into a narrow terminal. `fit`: it has none, and may be wrapped there."""
     width = None if fit and out.is_terminal else _WIDER_THAN_ANY_TABLE
-    Console(highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width).print(table)
+    Console(
+        highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width
+    ).print(table)
 
 
 def table_lines(table: Table) -> list[str]:
     """The lines of a table whose cells have one line each, as wide as they are."""
-    wide = Console(highlight=False, markup=False, emoji=False, width=_WIDER_THAN_ANY_TABLE, force_terminal=False)
+    wide = Console(
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=_WIDER_THAN_ANY_TABLE,
+        force_terminal=False,
+    )
     with wide.capture() as captured:
         wide.print(table)
     return [line.rstrip() for line in captured.get().splitlines()]
@@ -44,7 +52,12 @@ def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[st
     """A table to be printed with `fit`: the columns that are `whole` are never wrapped, so they have to be short; `right` ones are numbers."""
     table = Table(box=None, pad_edge=False)
     for name in names:
-        table.add_column(name, no_wrap=name in whole, overflow="fold", justify="right" if name in right else "left")
+        table.add_column(
+            name,
+            no_wrap=name in whole,
+            overflow="fold",
+            justify="right" if name in right else "left",
+        )
     return table
 
 
@@ -57,7 +70,11 @@ def parse_time(text: str, *, field: str) -> int:
     """Ms since the epoch of an ISO 8601 date or time (UTC unless it says otherwise) or of a number of ms; InvalidInputError else."""
     try:
         is_number = text.isascii() and text.isdecimal()
-        at = dt.datetime.fromtimestamp(int(text) / 1000, tz=dt.UTC) if is_number else dt.datetime.fromisoformat(text)
+        at = (
+            dt.datetime.fromtimestamp(int(text) / 1000, tz=dt.UTC)
+            if is_number
+            else dt.datetime.fromisoformat(text)
+        )
         at_ms = int((at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         at_ms = -1

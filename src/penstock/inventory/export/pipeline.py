@@ -74,7 +74,14 @@ class Keeper:
             _log.warning("the export cannot be kept until its sync has ended", error=str(error))
 
 
-async def stage(blocks: AsyncGenerator[bytes], staging: Staging, *, gzip: bool, writer: SpoolWriter | None, on_staged: Callable[[int], None]) -> None:
+async def stage(
+    blocks: AsyncGenerator[bytes],
+    staging: Staging,
+    *,
+    gzip: bool,
+    writer: SpoolWriter | None,
+    on_staged: Callable[[int], None],
+) -> None:
     """Bring a whole body into the staging area, or raise what is wrong with it; `on_staged` is told of the rows of each page.
 
     When this comes back `writer` has kept the body.
@@ -83,7 +90,10 @@ async def stage(blocks: AsyncGenerator[bytes], staging: Staging, *, gzip: bool, 
     to_keep: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
     pages: Pipe[Page] = Pipe(_PAGES_WAITING)
     async with Lane("parse") as parsing, Lane("spool") as spooling:
-        workers = [_read(to_read, pages, PackedReader(gzip=gzip), parsing), _stage(pages, staging, on_staged)]
+        workers = [
+            _read(to_read, pages, PackedReader(gzip=gzip), parsing),
+            _stage(pages, staging, on_staged),
+        ]
         if writer is None:
             await together(_receive(blocks, [to_read]), *workers)
             return

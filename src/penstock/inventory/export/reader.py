@@ -61,7 +61,9 @@ class ExportReader:
         self._buffer += piece
         if not self._begun:
             self._open(last=False)
-        while self._begun and not self._ended and len(self._buffer) >= WINDOW_BYTES and self._window():
+        while (
+            self._begun and not self._ended and len(self._buffer) >= WINDOW_BYTES and self._window()
+        ):
             yield from self._full_pages()
         if self._ended:
             self._check_end(last=False)
@@ -169,7 +171,11 @@ def _storable(window: bytes, products: Sequence[Product]) -> bool:
         return all(fault_of(product) is None for product in products)
     properties = [bytes(product.properties_hash) for product in products]
     # No other JSON value begins with so high a character as an object.
-    return min(properties) >= b"{" and _is_unicode(properties) and _is_unicode([product.uploaded_images for product in products])
+    return (
+        min(properties) >= b"{"
+        and _is_unicode(properties)
+        and _is_unicode([product.uploaded_images for product in products])
+    )
 
 
 def _suspicious(window: bytes) -> bool:

@@ -22,7 +22,9 @@ _ESCAPED_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _read = RowReader(Product).read
 # It only has to find where a row ends, so it takes what no JSON allows (NaN, bare line ends), and makes no numbers.
-_scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, strict=False).raw_decode
+_scan = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=str, strict=False
+).raw_decode
 
 
 @dataclass(slots=True)
@@ -67,7 +69,14 @@ def read_rows(window: bytes, *, last: bool) -> Rows:
 
 def fault_of(product: Product) -> str | None:
     """Why a product that was decoded cannot be stored all the same; None when it can."""
-    texts = (product.name_en, product.price_currency, product.description, product.user_data_field, product.tag, product.graded)
+    texts = (
+        product.name_en,
+        product.price_currency,
+        product.description,
+        product.user_data_field,
+        product.tag,
+        product.graded,
+    )
     if any("\0" in text for text in texts if isinstance(text, str)) or any(
         _ESCAPED_ZERO.search(raw) for raw in (product.properties_hash, product.uploaded_images)
     ):

@@ -44,7 +44,9 @@ class Spool:
         """Where a body goes as it comes; `gzip`: it comes compressed already. OSError when there is no place for it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Each start has a name of its own: a former worker of the same run may still be writing.
-        return SpoolWriter(self._folder / f"{run.task_id}.{run.fence}{_PART}", self._path(run), gzip=gzip)
+        return SpoolWriter(
+            self._folder / f"{run.task_id}.{run.fence}{_PART}", self._path(run), gzip=gzip
+        )
 
     def remove(self, run: Run) -> None:
         """Forget the run's body, and the unfinished ones of starts that were killed; what cannot be removed now is swept away later."""

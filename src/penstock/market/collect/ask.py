@@ -44,7 +44,8 @@ class Reading:
         if not self.bad:
             return [candle.open_time for candle in self.good]
         return sorted(
-            {candle.open_time for candle in self.good} | {row.open_time for row in self.bad if row.at_its_place and row.open_time is not None}
+            {candle.open_time for candle in self.good}
+            | {row.open_time for row in self.bad if row.at_its_place and row.open_time is not None}
         )
 
     @property
@@ -68,7 +69,11 @@ class Asker:
         reading, fault = await self._ask(request, known_before)
         if fault or reading.doubtful:
             reading, fault = await self._ask(request, known_before)
-        if not fault or (fault == _GONE and known_before is not None and await self._forgot(request, known_before)):
+        if not fault or (
+            fault == _GONE
+            and known_before is not None
+            and await self._forgot(request, known_before)
+        ):
             return reading
         message = f"{request.series}: {self._source.declaration.name} did not answer what it was asked: {fault}. Nothing was stored or marked by it."
         raise SourceMisfitError(message)
@@ -93,8 +98,20 @@ class Asker:
         at = self._clock.now()
         answer = await self._answer(request)
         start, end = request.start or 0, await self._end(request, answer)
-        good, bad = accept(answer.candles, request.series.timeframe, start=start, end=end, columns=self._source.declaration.columns)
-        reading = Reading(at, answer.rows, good, answer.closed_before, [*(judged(row, start=start, end=end) for row in answer.rejected), *bad])
+        good, bad = accept(
+            answer.candles,
+            request.series.timeframe,
+            start=start,
+            end=end,
+            columns=self._source.declaration.columns,
+        )
+        reading = Reading(
+            at,
+            answer.rows,
+            good,
+            answer.closed_before,
+            [*(judged(row, start=start, end=end) for row in answer.rejected), *bad],
+        )
         return reading, _misfit(request, answer, reading, known_before)
 
     async def _answer(self, request: PageRequest) -> Answer:
@@ -117,16 +134,24 @@ class Asker:
         return now if request.end is None else min(request.end, now)
 
 
-def _misfit(request: PageRequest, answer: Answer, reading: Reading, known_before: int | None) -> str:
+def _misfit(
+    request: PageRequest, answer: Answer, reading: Reading, known_before: int | None
+) -> str:
     """What is wrong with the answer as a whole, in words; empty if nothing is."""
     if answer.rows > request.limit:
         return f"it sent {answer.rows} rows where at most {request.limit} were asked for"
     misplaced = [row for row in reading.bad if row.reason in MISPLACED]
     if 2 * len(misplaced) > answer.rows:
         return f"{len(misplaced)} of {answer.rows} rows are not in the range that was asked for, in order, in milliseconds ({misplaced[0].detail})"
-    crowded = request.series.timeframe.crowded([candle.open_time for candle in reading.good] if reading.bad else reading.opens)
+    crowded = request.series.timeframe.crowded(
+        [candle.open_time for candle in reading.good] if reading.bad else reading.opens
+    )
     if crowded > _MOST_CROWDED and 2 * crowded >= len(reading.good):
         return f"{crowded} of {answer.rows} rows are nearer to each other than {request.series.timeframe}"
-    if known_before is not None and not reading.doubtful and not (reading.opens and reading.opens[0] < known_before):
+    if (
+        known_before is not None
+        and not reading.doubtful
+        and not (reading.opens and reading.opens[0] < known_before)
+    ):
         return _GONE
     return ""

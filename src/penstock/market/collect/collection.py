@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from penstock.errors import RetryableError, RunFailedError, RunUnavailableError, SourceError, SourceRefusedError
+from penstock.errors import (
+    RetryableError,
+    RunFailedError,
+    RunUnavailableError,
+    SourceError,
+    SourceRefusedError,
+)
 from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
 from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
@@ -126,28 +132,41 @@ class Collection:
     async def collect(self, request: CollectRequest) -> CollectResult:
         """Collect every series. RunFailedError when all of them failed; an error of the store ends the run as it is."""
         opened = await self._store.open_series(self._context, request.series)
-        targets = [Target(key, one.series_id, Coverage(one.spans), one.newest_open) for key, one in zip(request.series, opened, strict=True)]
+        targets = [
+            Target(key, one.series_id, Coverage(one.spans), one.newest_open)
+            for key, one in zip(request.series, opened, strict=True)
+        ]
         self._total = len(targets)
         self._tally = Tally(len(targets), self._source.declaration.name)
         self._log = CollectionLog(self._context.run.notes, targets)
-        async with Flusher[CandlePage](self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s) as flusher:
+        async with Flusher[CandlePage](
+            self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s
+        ) as flusher:
             await self._fetch_all(targets, request, flusher)
         failures = {str(target.key): target.error for target in targets if target.error is not None}
         if failures and len(failures) == len(targets):
             raise _all_failed(failures)
-        gaps = [(target.key, span) for target in targets for span in target.coverage.gaps_asked_since(self._begun)]
+        gaps = [
+            (target.key, span)
+            for target in targets
+            for span in target.coverage.gaps_asked_since(self._begun)
+        ]
         return CollectResult(
             counters=self._counted,
             series=len(targets),
             failures={series: str(error) for series, error in failures.items()},
             error_codes=Counter(error.code for error in failures.values()),
             rejected={str(target.key): target.rejected for target in targets if target.rejected},
-            misaligned={str(target.key): target.misaligned for target in targets if target.misaligned},
+            misaligned={
+                str(target.key): target.misaligned for target in targets if target.misaligned
+            },
             gaps=len(gaps),
             first_gaps=[_gap(key, span) for key, span in gaps[:_GAPS_TOLD]],
         )
 
-    async def _fetch_all(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage]) -> None:
+    async def _fetch_all(
+        self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage]
+    ) -> None:
         """Ask for all of it, beside a watcher of what is waited for: the first question may have to wait already."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -158,13 +177,26 @@ class Collection:
             # Workers fail together when the flusher does, all for its one reason.
             raise failed.exceptions[0] from None
 
-    async def _ask(self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage], group: asyncio.TaskGroup) -> None:
+    async def _ask(
+        self,
+        targets: Sequence[Target],
+        request: CollectRequest,
+        flusher: Flusher[CandlePage],
+        group: asyncio.TaskGroup,
+    ) -> None:
         clock = ExchangeClock(self._source)
         await clock.sync()
         self._begun = clock.now()
         asker = Asker(self._source, clock)
-        await choose_due(targets, clock.now(), page_limit=self._source.declaration.page_limit, repeats=self._repeats)
-        planner = Planner(asker, clock, request.wish, self._source.declaration, grace_ms=self._options.grace_ms)
+        await choose_due(
+            targets,
+            clock.now(),
+            page_limit=self._source.declaration.page_limit,
+            repeats=self._repeats,
+        )
+        planner = Planner(
+            asker, clock, request.wish, self._source.declaration, grace_ms=self._options.grace_ms
+        )
         fetcher = PieceFetcher(asker, self._source.declaration, grace_ms=self._options.grace_ms)
         work: asyncio.Queue[tuple[Target, Piece | None]] = asyncio.Queue()
         for target in targets:
@@ -195,15 +227,26 @@ class Collection:
 
     @property
     def _counted(self) -> Counters:
-        return self._counters + Counters(requests=self._context.run.requests.sent - self._sent_before)
+        return self._counters + Counters(
+            requests=self._context.run.requests.sent - self._sent_before
+        )
 
     def _progress(self, wait: Wait | None) -> Shown:
         work = self._tally.work(wait)
-        message = f"Waiting for {work.waiting_for} ({self._done}/{self._total})" if work.waiting_for else self._message
+        message = (
+            f"Waiting for {work.waiting_for} ({self._done}/{self._total})"
+            if work.waiting_for
+            else self._message
+        )
         return Shown(self._tally.percent(self._done), message, work)
 
     async def _plan(
-        self, target: Target, planner: Planner, clock: ExchangeClock, work: asyncio.Queue[tuple[Target, Piece | None]], flusher: Flusher[CandlePage]
+        self,
+        target: Target,
+        planner: Planner,
+        clock: ExchangeClock,
+        work: asyncio.Queue[tuple[Target, Piece | None]],
+        flusher: Flusher[CandlePage],
     ) -> None:
         look = Look(clock.now(), self._source.declaration.name)
         try:
@@ -215,11 +258,20 @@ class Collection:
         target.pieces_left = len(plan.pieces) or 1
         self._tally.planned(target, plan.pieces, look.at)
         if plan.known or not plan.pieces:
-            await flusher.put(CandlePage(target=target, spans=plan.known, look=look, last=not plan.pieces))
+            await flusher.put(
+                CandlePage(target=target, spans=plan.known, look=look, last=not plan.pieces)
+            )
         for piece in plan.pieces:
             work.put_nowait((target, piece))
 
-    async def _fetch(self, target: Target, piece: Piece, fetcher: PieceFetcher, clock: ExchangeClock, flusher: Flusher[CandlePage]) -> None:
+    async def _fetch(
+        self,
+        target: Target,
+        piece: Piece,
+        fetcher: PieceFetcher,
+        clock: ExchangeClock,
+        flusher: Flusher[CandlePage],
+    ) -> None:
         at = piece.start
         try:
             async for page in fetcher.pages(target, piece):
@@ -228,14 +280,20 @@ class Collection:
         except SourceError as error:
             end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
             spans = [Span(at, end, SpanState.FAILED)] if at < end else []
-            await flusher.put(self._failed(target, spans, Look(clock.now(), self._source.declaration.name), error))
+            await flusher.put(
+                self._failed(target, spans, Look(clock.now(), self._source.declaration.name), error)
+            )
 
-    def _failed(self, target: Target, spans: Sequence[Span], look: Look, error: SourceError) -> CandlePage:
+    def _failed(
+        self, target: Target, spans: Sequence[Span], look: Look, error: SourceError
+    ) -> CandlePage:
         """What ranges that could not be asked for say of the series: nothing, or that it is not listed any more."""
         instrument = target.key.instrument
         delisted = instrument.gone and isinstance(error, SourceRefusedError) and not error.whatever
         if delisted:
-            error = SourceRefusedError(f"{instrument.symbol} is not listed at {instrument.exchange} any more")
+            error = SourceRefusedError(
+                f"{instrument.symbol} is not listed at {instrument.exchange} any more"
+            )
             spans = _ended(target.known_until, spans)
         target.error = error
         return CandlePage(target=target, spans=spans, look=look, last=True, delisted=delisted)
@@ -272,7 +330,9 @@ class Collection:
             target.coverage.mark(span.start, span.end, span.state, page.look)
         target.candles += len(page)
         target.rejected += len(page.rejected)
-        target.misaligned += target.key.timeframe.off_grid([candle.open_time for candle in page.candles])
+        target.misaligned += target.key.timeframe.off_grid(
+            [candle.open_time for candle in page.candles]
+        )
         if page.last:
             target.pieces_left -= 1
         self._tally.account(page)
@@ -285,25 +345,51 @@ class Collection:
 
 def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
     """Log a flush, and the series that are done with it."""
-    _log.debug("flush written", inserted=written.inserted, updated=written.updated, unchanged=written.unchanged, rejected=written.rejected)
+    _log.debug(
+        "flush written",
+        inserted=written.inserted,
+        updated=written.updated,
+        unchanged=written.unchanged,
+        rejected=written.rejected,
+    )
     for target in {page.target.series_id: page.target for page in pages if page.last}.values():
         if target.pieces_left:
             continue
         if target.error is None:
-            _log.info("series collected", series=str(target.key), candles=target.candles, rejected=target.rejected)
+            _log.info(
+                "series collected",
+                series=str(target.key),
+                candles=target.candles,
+                rejected=target.rejected,
+            )
         else:
-            _log.info("series failed", series=str(target.key), candles=target.candles, error=str(target.error))
+            _log.info(
+                "series failed",
+                series=str(target.key),
+                candles=target.candles,
+                error=str(target.error),
+            )
 
 
 def _ended(last: int, spans: Sequence[Span]) -> list[Span]:
     """Failed ranges of a series that is not listed any more: behind its last candle there is nothing, before that nobody knows."""
-    behind = [Span(max(span.start, last), span.end, SpanState.DELISTED) for span in spans if span.end > last]
+    behind = [
+        Span(max(span.start, last), span.end, SpanState.DELISTED)
+        for span in spans
+        if span.end > last
+    ]
     return [replace(span, end=min(span.end, last)) for span in spans if span.start < last] + behind
 
 
 def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:
     candles = key.timeframe.candles_within(span.start, span.end)
-    return {"series": str(key), "start": iso(span.start), "end": iso(span.end), "candles": candles, "reason": span.state.value}
+    return {
+        "series": str(key),
+        "start": iso(span.start),
+        "end": iso(span.end),
+        "candles": candles,
+        "reason": span.state.value,
+    }
 
 
 def _all_failed(failures: Mapping[str, SourceError]) -> RunFailedError | RunUnavailableError:

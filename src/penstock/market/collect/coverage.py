@@ -57,7 +57,11 @@ class Span:
 
     def is_due(self, now: int) -> bool:
         """Whether it is time to ask again for a gap. Where nothing was answered, or nothing usable so far, each next run asks."""
-        if self.evidence is None or self.state is SpanState.FAILED or (self.state is SpanState.REJECTED and self.evidence.asked == 1):
+        if (
+            self.evidence is None
+            or self.state is SpanState.FAILED
+            or (self.state is SpanState.REJECTED and self.evidence.asked == 1)
+        ):
             return True
         return self.evidence.is_due(now)
 
@@ -99,7 +103,9 @@ class Coverage:
     @property
     def stored_until(self) -> int:
         """Where the last stored span ends, 0 if there is none."""
-        return next((span.end for span in reversed(self._spans) if span.state is SpanState.STORED), 0)
+        return next(
+            (span.end for span in reversed(self._spans) if span.state is SpanState.STORED), 0
+        )
 
     @property
     def is_wanted(self) -> bool:
@@ -116,11 +122,21 @@ class Coverage:
     def delisted_from(self, now: int) -> int | None:
         """Where the series ends, if that is known and not due to be looked at again."""
         last = self._spans[-1] if self._spans else None
-        return last.start if last and last.state is SpanState.DELISTED and not last.is_due(now) else None
+        return (
+            last.start
+            if last and last.state is SpanState.DELISTED and not last.is_due(now)
+            else None
+        )
 
     def gaps_asked_since(self, at: int) -> Iterator[Span]:
         """The gaps that were asked for then or later."""
-        return (span for span in self._spans if span.state not in HELD and span.evidence is not None and span.evidence.last_asked >= at)
+        return (
+            span
+            for span in self._spans
+            if span.state not in HELD
+            and span.evidence is not None
+            and span.evidence.last_asked >= at
+        )
 
     def unconfirmed_at(self, at: int) -> Evidence | None:
         """What is known of a candle that is not confirmed yet."""
@@ -144,8 +160,16 @@ class Coverage:
     def forget(self, start: int, end: int) -> None:
         """Take back what is said of a range: it was wrong. It is as if nobody had asked for it."""
         low, high = self._touching(start, end)
-        kept = [Span(span.start, min(span.end, start), span.state, span.evidence) for span in self._spans[low:high] if span.start < start]
-        kept += [Span(max(span.start, end), span.end, span.state, span.evidence) for span in self._spans[low:high] if span.end > end]
+        kept = [
+            Span(span.start, min(span.end, start), span.state, span.evidence)
+            for span in self._spans[low:high]
+            if span.start < start
+        ]
+        kept += [
+            Span(max(span.start, end), span.end, span.state, span.evidence)
+            for span in self._spans[low:high]
+            if span.end > end
+        ]
         self._replace(low, high, kept)
 
     def missing(self, start: int, end: int, again: Callable[[Span], bool]) -> list[tuple[int, int]]:
@@ -222,9 +246,16 @@ class Coverage:
     def _settle(self, at: int, *, older: bool) -> None:
         """Make a gap an outage if its evidence is enough, and there are candles on both sides."""
         gap = self._at(at)
-        if gap is None or gap.evidence is None or not gap.evidence.confirms or self.stored_until <= gap.end:
+        if (
+            gap is None
+            or gap.evidence is None
+            or not gap.evidence.confirms
+            or self.stored_until <= gap.end
+        ):
             return
-        first = next((span.start for span in self._spans if span.state is SpanState.STORED), gap.start)
+        first = next(
+            (span.start for span in self._spans if span.state is SpanState.STORED), gap.start
+        )
         if older or first < gap.start:
             self._put(gap.start, gap.end, SpanState.OUTAGE, gap.evidence.settled())
 
@@ -235,7 +266,9 @@ class Coverage:
         return low, max(low, high)
 
 
-def _found(state: SpanState, look: Look | None, before: Span | None) -> tuple[SpanState, Evidence | None]:
+def _found(
+    state: SpanState, look: Look | None, before: Span | None
+) -> tuple[SpanState, Evidence | None]:
     """What is known of a range after a look that has found this, given what was known before."""
     if before is not None and before.state in HELD and state not in HELD:
         return before.state, before.evidence
@@ -259,7 +292,9 @@ def _found(state: SpanState, look: Look | None, before: Span | None) -> tuple[Sp
 
 
 def _more(known: Evidence | None, look: Look) -> Evidence:
-    return Evidence.first(look.at, look.source) if known is None else known.again(look.at, look.source)
+    return (
+        Evidence.first(look.at, look.source) if known is None else known.again(look.at, look.source)
+    )
 
 
 def _weaker(one: Evidence | None, other: Evidence | None) -> Evidence | None:

@@ -69,7 +69,9 @@ class PieceFetcher:
         while True:
             reading, more = await twice(lambda step=step: self._read(target, piece, step))  # type: ignore[misc]
             followed = not more and await self._followed(target, piece, reading)
-            yield await self._page(target, piece, step, reading, first=first, more=more, followed=followed)
+            yield await self._page(
+                target, piece, step, reading, first=first, more=more, followed=followed
+            )
             if not more:
                 return
             last = reading.opens[-1]
@@ -89,10 +91,15 @@ class PieceFetcher:
         """An answer to the rest of the piece, and whether there is more of it behind."""
         timeframe = target.key.timeframe
         # Further each time for the same gap: by the same words the answer may come from what stands between.
-        beyond = None if piece.end is None else timeframe.shift(piece.end, BEYOND + target.coverage.asked_at(piece.start))
+        beyond = (
+            None
+            if piece.end is None
+            else timeframe.shift(piece.end, BEYOND + target.coverage.asked_at(piece.start))
+        )
         known_before = max(step.at, step.start + 1) if step.anchored else None
         reading = await self._asker.read(
-            PageRequest(series=target.key, start=step.start, end=beyond, limit=self._page_limit), known_before=known_before
+            PageRequest(series=target.key, start=step.start, end=beyond, limit=self._page_limit),
+            known_before=known_before,
         )
         last = max(reading.opens, default=None)
         if last is not None:
@@ -105,15 +112,24 @@ class PieceFetcher:
         if newest == last or (newest is not None and last is None and newest < step.start):
             return reading, False
         if newest is None or last is None or newest < last or last <= step.start:
-            raise contradiction(target, f"the newest candle from {iso(step.start)} on opens {opening(last)}, and also {opening(newest)}")
+            raise contradiction(
+                target,
+                f"the newest candle from {iso(step.start)} on opens {opening(last)}, and also {opening(newest)}",
+            )
         if _LEAST_FULL * reading.rows >= self._page_limit:
             self._full = min(self._full, reading.rows)
         return reading, True
 
-    def _ends(self, target: Target, piece: Piece, reading: Reading, last: int, *, full: bool) -> bool:
+    def _ends(
+        self, target: Target, piece: Piece, reading: Reading, last: int, *, full: bool
+    ) -> bool:
         """Whether an answer shows the end of the piece: the candle that is running, a row behind the end, or all rows up to it."""
         row = reading.good[-1] if reading.good and reading.good[-1].open_time == last else None
-        end = target.key.timeframe.shift(last, 1) if row is None else end_of(row, target.key.timeframe)
+        end = (
+            target.key.timeframe.shift(last, 1)
+            if row is None
+            else end_of(row, target.key.timeframe)
+        )
         if piece.end is None:
             return end > reading.at
         return last >= piece.end or (end >= piece.end and not full)
@@ -121,14 +137,29 @@ class PieceFetcher:
     async def _followed(self, target: Target, piece: Piece, reading: Reading) -> bool:
         """Whether another answer, without an end, shows the last row of a piece with a later one: a hole may be longer than all pieces."""
         last = reading.good[-1] if reading.good else None
-        if piece.end is None or last is None or last.open_time < reading.opens[-1] or last.open_time >= piece.end:
+        if (
+            piece.end is None
+            or last is None
+            or last.open_time < reading.opens[-1]
+            or last.open_time >= piece.end
+        ):
             return False
         if last.close_time >= reading.at - self._grace_ms:
             return False
         over = await self._asker.read(PageRequest(series=target.key, start=last.open_time, limit=2))
         return len(over.opens) > 1 and over.good[:1] == [last]
 
-    async def _page(self, target: Target, piece: Piece, step: _Step, reading: Reading, *, first: bool, more: bool, followed: bool) -> CandlePage:
+    async def _page(
+        self,
+        target: Target,
+        piece: Piece,
+        step: _Step,
+        reading: Reading,
+        *,
+        first: bool,
+        more: bool,
+        followed: bool,
+    ) -> CandlePage:
         """What an answer gives to store, and what it proves."""
         if more and not reading.good:
             message = f"none of the {len(reading.bad)} rows from {iso(step.at)} on could be used: {reading.bad[0].reason}"
@@ -139,7 +170,14 @@ class PieceFetcher:
         until = min(end, last)
         wanted = reading.good[: bisect_left(reading.good, until, key=_open_time)]
         if not step.anchored:
-            wanted = list(dropwhile(lambda row: row.open_time < piece.start and end_of(row, timeframe) <= piece.start, wanted))
+            wanted = list(
+                dropwhile(
+                    lambda row: (
+                        row.open_time < piece.start and end_of(row, timeframe) <= piece.start
+                    ),
+                    wanted,
+                )
+            )
         closed = self._closed(target, reading, wanted, followed=followed)
         found = _Found(timeframe, step.at, doubtful=reading.doubtful, quiet=self._declared.quiet)
         before = None
@@ -148,13 +186,30 @@ class PieceFetcher:
             before = await twice(lambda: self._before_first(target, step.at, opened))
         # A row that has not closed yet ends what can be said; one that has, and is not final, is a gap like what follows it.
         final_before = reading.at - self._grace_ms
-        running = next((row.open_time for row in wanted[closed:] if row.close_time >= final_before), end)
-        spans = found.spans(wanted[:closed], reading.bad, before=before, until=min(end, last, running, timeframe.floor(final_before)))
+        running = next(
+            (row.open_time for row in wanted[closed:] if row.close_time >= final_before), end
+        )
+        spans = found.spans(
+            wanted[:closed],
+            reading.bad,
+            before=before,
+            until=min(end, last, running, timeframe.floor(final_before)),
+        )
         bad = [row for row in reading.bad if not (more and row.open_time == last)]
         look = Look(reading.at, self._source, older=before is SpanState.UNCONFIRMED)
-        return CandlePage(target=target, candles=wanted, closed=closed, rejected=bad, spans=spans, look=look, last=not more)
+        return CandlePage(
+            target=target,
+            candles=wanted,
+            closed=closed,
+            rejected=bad,
+            spans=spans,
+            look=look,
+            last=not more,
+        )
 
-    def _closed(self, target: Target, reading: Reading, wanted: Sequence[Candle], *, followed: bool) -> int:
+    def _closed(
+        self, target: Target, reading: Reading, wanted: Sequence[Candle], *, followed: bool
+    ) -> int:
         """How many rows are final: closed, the grace over, and a later row in an answer with them, or an earlier one that said the same."""
         if reading.closed_before is not None:
             return bisect_left(wanted, reading.closed_before, key=_open_time)
@@ -163,7 +218,10 @@ class PieceFetcher:
         count = len(wanted)
         while count and not (
             wanted[count - 1].close_time < final_before
-            and (wanted[count - 1].open_time < newest or target.said_before(wanted[count - 1], reading.at))
+            and (
+                wanted[count - 1].open_time < newest
+                or target.said_before(wanted[count - 1], reading.at)
+            )
         ):
             count -= 1
         return count
@@ -172,11 +230,17 @@ class PieceFetcher:
         """Why there is nothing ahead of the first row of a series: it is the first ever, by two direct questions, or the exchange has older ones."""
         before = await self._asker.newest_before(target.key, opened)
         if before is not None and before >= start:
-            raise contradiction(target, f"it shows nothing from {iso(start)} to {iso(opened)}, and a candle that opens at {iso(before)}")
+            raise contradiction(
+                target,
+                f"it shows nothing from {iso(start)} to {iso(opened)}, and a candle that opens at {iso(before)}",
+            )
         if before is not None:
             return SpanState.UNCONFIRMED
         if (first := await self._asker.oldest_from(target.key, 0)) != opened:
-            raise contradiction(target, f"nothing is older than its candle of {iso(opened)}, and its first opens {opening(first)}")
+            raise contradiction(
+                target,
+                f"nothing is older than its candle of {iso(opened)}, and its first opens {opening(first)}",
+            )
         return SpanState.NOT_LISTED
 
 
@@ -188,13 +252,22 @@ class _Found:
         self._start = start
         # Where rows stood that belong elsewhere, a hole may be the place of one of them.
         self._hole = SpanState.REJECTED if doubtful else SpanState.UNCONFIRMED
-        self._between = SpanState.NO_TRADES if quiet is Quiet.ABSENT and not doubtful else self._hole
+        self._between = (
+            SpanState.NO_TRADES if quiet is Quiet.ABSENT and not doubtful else self._hole
+        )
 
     def is_hole(self, start: int, end: int) -> bool:
         """Whether a candle could open there."""
         return self._timeframe.opens_within(start, end)
 
-    def spans(self, closed: Sequence[Candle], bad: Sequence[Rejected], *, before: SpanState | None, until: int) -> list[Span]:
+    def spans(
+        self,
+        closed: Sequence[Candle],
+        bad: Sequence[Rejected],
+        *,
+        before: SpanState | None,
+        until: int,
+    ) -> list[Span]:
         """Spans in order of time, up to `until`; `before` is the state of a hole ahead of the first row, if that is known."""
         spans: list[Span] = []
         # The span that is being made; rows that touch make one, so that a page marks a few spans and not a thousand.
@@ -220,18 +293,38 @@ class _Found:
             spans.append(Span(at, until, before or self._hole))
         return spans
 
-    def _places(self, closed: Sequence[Candle], bad: Sequence[Rejected], until: int) -> Sequence[tuple[int, int, SpanState]]:
+    def _places(
+        self, closed: Sequence[Candle], bad: Sequence[Rejected], until: int
+    ) -> Sequence[tuple[int, int, SpanState]]:
         """Where rows stand, in order. One that opens earlier and reaches into the range covers its beginning."""
         timeframe, start = self._timeframe, self._start
         opens = [row.open_time for row in closed]
         # As end_of says; a call for each row would take a tenth of all the work on it.
-        ends = [row.close_time + 1 if row.close_time > row.open_time else timeframe.shift(row.open_time, 1) for row in closed]
-        refused = {row.open_time for row in bad if row.at_its_place and row.open_time is not None and start <= row.open_time < until}
+        ends = [
+            row.close_time + 1
+            if row.close_time > row.open_time
+            else timeframe.shift(row.open_time, 1)
+            for row in closed
+        ]
+        refused = {
+            row.open_time
+            for row in bad
+            if row.at_its_place and row.open_time is not None and start <= row.open_time < until
+        }
         refused.difference_update(opens)
         if opens[1:] == ends[:-1]:
             # All of them touch, as they mostly do.
             opens, ends = opens[:1], ends[-1:]
-        places = [(opened, end, SpanState.STORED) for opened, end in zip(opens, ends, strict=True) if end > start]
+        places = [
+            (opened, end, SpanState.STORED)
+            for opened, end in zip(opens, ends, strict=True)
+            if end > start
+        ]
         if not refused:
             return places
-        return sorted([*places, *((opened, timeframe.shift(opened, 1), SpanState.REJECTED) for opened in refused)])
+        return sorted(
+            [
+                *places,
+                *((opened, timeframe.shift(opened, 1), SpanState.REJECTED) for opened in refused),
+            ]
+        )

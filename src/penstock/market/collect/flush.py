@@ -29,7 +29,13 @@ class Flusher(Generic[P]):
     Memory is bounded: `put` waits while a full flush stands behind the one that is being written.
     """
 
-    def __init__(self, write: Callable[[Sequence[P]], Awaitable[None]], *, max_rows: int = 10_000, max_wait_s: float = 0.25) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[P]], Awaitable[None]],
+        *,
+        max_rows: int = 10_000,
+        max_wait_s: float = 0.25,
+    ) -> None:
         self._write = write
         self._max_rows = max_rows
         self._max_wait_s = max_wait_s
@@ -43,7 +49,12 @@ class Flusher(Generic[P]):
         self._task = asyncio.create_task(self._run(), name="flusher")
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         task = self._running()
         if kind is not None:
             task.cancel()
@@ -57,7 +68,9 @@ class Flusher(Generic[P]):
     async def put(self, page: P) -> None:
         """Take a page; waits while too much is pending."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._rows < self._max_rows or self._running().done())
+            await self._changed.wait_for(
+                lambda: self._rows < self._max_rows or self._running().done()
+            )
             if self._running().done():
                 await self._running()
             self._pages.append(page)
@@ -78,7 +91,9 @@ class Flusher(Generic[P]):
             await self._changed.wait_for(lambda: self._pages or self._closing)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._max_wait_s):
-                    await self._changed.wait_for(lambda: self._rows >= self._max_rows or self._closing)
+                    await self._changed.wait_for(
+                        lambda: self._rows >= self._max_rows or self._closing
+                    )
             pages = self._take()
             self._changed.notify_all()
             return pages

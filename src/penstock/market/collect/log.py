@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def collection_entries(job_type: str, params: Mapping[str, Any]) -> list[LogEntry]:
     """A row for each symbol of a collection; it names the timeframe when the symbol is collected in one alone."""
     # What another version has submitted must not keep this one from starting runs: then it logs less.
-    symbols = {one["native_symbol"]: f"{one['base']}/{one['quote']}" for one in params.get("instruments", ())}
+    symbols = {
+        one["native_symbol"]: f"{one['base']}/{one['quote']}"
+        for one in params.get("instruments", ())
+    }
     timeframes: defaultdict[str, list[str]] = defaultdict(list)
     for native, timeframe, _ in params.get("series", ()):
         timeframes[symbols.get(native, native)].append(timeframe)
@@ -58,4 +61,8 @@ class CollectionLog:
         failures = note.metadata.setdefault("failures", {})
         failures[timeframe] = error
         note.failed = len(failures) == len(note.metadata["timeframes"])
-        note.error = "; ".join(f"{step}: {reason}" for step, reason in failures.items()) if note.failed else None
+        note.error = (
+            "; ".join(f"{step}: {reason}" for step, reason in failures.items())
+            if note.failed
+            else None
+        )

@@ -53,7 +53,11 @@ class Target:
     def known_until(self) -> int:
         """Where its last candle ends, final or not; 0 if it has none."""
         stored = self.coverage.stored_until
-        return stored if self.newest_open is None else max(stored, end_of(self.newest_open, self.key.timeframe))
+        return (
+            stored
+            if self.newest_open is None
+            else max(stored, end_of(self.newest_open, self.key.timeframe))
+        )
 
     def due_before(self, at: int) -> Iterator[tuple[int, int]]:
         """The gaps that begin before `at` and are looked at again."""
@@ -134,7 +138,9 @@ class OpenedSeries:
 class CandleStore(Protocol):
     """Where candles go; implemented by `penstock.store` for each database."""
 
-    async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+    async def open_series(
+        self, context: RunContext, keys: Sequence[SeriesKey]
+    ) -> list[OpenedSeries]:
         """The series as they are stored, in the order asked; what is not there yet is created."""
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:

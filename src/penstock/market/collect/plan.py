@@ -47,7 +47,9 @@ class Plan:
 class Planner:
     """Plans each series of one run."""
 
-    def __init__(self, asker: Asker, clock: Clock, wish: Wish, declared: Declaration, *, grace_ms: int) -> None:
+    def __init__(
+        self, asker: Asker, clock: Clock, wish: Wish, declared: Declaration, *, grace_ms: int
+    ) -> None:
         self._asker = asker
         self._clock = clock
         self._wish = wish
@@ -61,8 +63,15 @@ class Planner:
         ended = self._ranges.known_end(target)
         ending = await self._ending(target) if ended is None else ended
         horizon = self._ranges.horizon(target, ending if delisted else None)
-        ranges, known = self._ranges.missing(target, ending=ending, ended=ending if delisted else None)
-        if delisted and ending is not None and ended is None and 0 < ending < (running := target.key.timeframe.floor(self._clock.now())):
+        ranges, known = self._ranges.missing(
+            target, ending=ending, ended=ending if delisted else None
+        )
+        if (
+            delisted
+            and ending is not None
+            and ended is None
+            and 0 < ending < (running := target.key.timeframe.floor(self._clock.now()))
+        ):
             known.append(Span(ending, running, SpanState.DELISTED))
         known += self._ranges.left_out(target)
         pieces: list[Piece] = []
@@ -78,7 +87,9 @@ class Planner:
         begin = target.known_from
         if begin is None:
             begin = self._ranges.newest(target)
-        missing = target.coverage.missing(begin, timeframe.floor(self._clock.now()), lambda span: span.state is SpanState.FAILED)
+        missing = target.coverage.missing(
+            begin, timeframe.floor(self._clock.now()), lambda span: span.state is SpanState.FAILED
+        )
         return [Span(start, end, SpanState.FAILED) for start, end in missing]
 
     def settled_until(self, target: Target) -> int:
@@ -106,10 +117,23 @@ class Planner:
         at = end if opened is None else min(opened, end)
         if at <= start:
             return start
-        if (before := await self._asker.newest_before(target.key, at)) is not None and before >= start:
-            raise contradiction(target, f"it shows nothing from {iso(start)} to {iso(at)}, and a candle that opens at {iso(before)}")
+        if (
+            before := await self._asker.newest_before(target.key, at)
+        ) is not None and before >= start:
+            raise contradiction(
+                target,
+                f"it shows nothing from {iso(start)} to {iso(at)}, and a candle that opens at {iso(before)}",
+            )
         if gap_end := min(at, self.settled_until(target)):
-            known.append(Span(start, gap_end, SpanState.NOT_LISTED if before is None and opened is not None else SpanState.UNCONFIRMED))
+            known.append(
+                Span(
+                    start,
+                    gap_end,
+                    SpanState.NOT_LISTED
+                    if before is None and opened is not None
+                    else SpanState.UNCONFIRMED,
+                )
+            )
         return at
 
     async def _listed(self, target: Target, start: int, end: int, known: list[Span]) -> int:
@@ -117,7 +141,10 @@ class Planner:
         first = await self._asker.oldest_from(target.key, 0)
         before = await self._asker.newest_before(target.key, first)
         if before is not None:
-            raise contradiction(target, f"its first candle opens {opening(first)}, and an older one at {iso(before)}")
+            raise contradiction(
+                target,
+                f"its first candle opens {opening(first)}, and an older one at {iso(before)}",
+            )
         if first is None:
             if start < (until := min(end, self.settled_until(target))):
                 known.append(Span(start, until, SpanState.UNCONFIRMED))
@@ -167,4 +194,6 @@ def opening(at: int | None) -> str:
 
 def contradiction(target: Target, what: str) -> ContradictionError:
     """The error, in words."""
-    return ContradictionError(f"{target.key}: the exchange contradicts itself: {what}. Nothing was marked by it.")
+    return ContradictionError(
+        f"{target.key}: the exchange contradicts itself: {what}. Nothing was marked by it."
+    )

@@ -45,7 +45,9 @@ def check_range(first: int | None, last: int | None, *, names: tuple[str, str]) 
         message = f"{begins}: {iso(first)} lies in the future; give a time that has passed"
         raise InvalidInputError(message, field=begins)
     if first is not None and last is not None and last <= first:
-        message = f"{ends}: {iso(last)} does not lie after {begins}, {iso(first)}; give a later time"
+        message = (
+            f"{ends}: {iso(last)} does not lie after {begins}, {iso(first)}; give a later time"
+        )
         raise InvalidInputError(message, field=ends)
 
 
@@ -65,7 +67,9 @@ class Ranges:
         self._page_limit = declared.page_limit
         self._history = declared.history
 
-    def missing(self, target: Target, *, ending: int | None = None, ended: int | None = None) -> tuple[list[tuple[int, int]], list[Span]]:
+    def missing(
+        self, target: Target, *, ending: int | None = None, ended: int | None = None
+    ) -> tuple[list[tuple[int, int]], list[Span]]:
         """What is missing, as it is asked for; and what is known to be left out.
 
         `ending` is the end of the newest candle of an empty series, if that is known; nothing is asked for from where the series has `ended`.
@@ -79,7 +83,9 @@ class Ranges:
         asked = list(self._joined(target, older + self._with_tail(target, ranges, horizon)))
         return self._in_reach(target, asked, known)
 
-    def _in_reach(self, target: Target, ranges: list[tuple[int, int]], known: list[Span]) -> tuple[list[tuple[int, int]], list[Span]]:
+    def _in_reach(
+        self, target: Target, ranges: list[tuple[int, int]], known: list[Span]
+    ) -> tuple[list[tuple[int, int]], list[Span]]:
         """Without what is older than all that the exchange still has: nobody collected it, or it has come too late."""
         if self._history is None:
             return ranges, known
@@ -87,7 +93,16 @@ class Ranges:
         # One step less: what is the oldest now may be gone when the question arrives.
         oldest = max(0, timeframe.shift(timeframe.floor(self._clock.now()), 2 - self._history))
         gone = [(start, min(end, oldest)) for start, end in ranges if start < oldest]
-        late = [Span(start, end, SpanState.FAILED if target.coverage.stored_before(start + 1) else SpanState.NOT_COLLECTED) for start, end in gone]
+        late = [
+            Span(
+                start,
+                end,
+                SpanState.FAILED
+                if target.coverage.stored_before(start + 1)
+                else SpanState.NOT_COLLECTED,
+            )
+            for start, end in gone
+        ]
         return [(max(start, oldest), end) for start, end in ranges if end > oldest], known + late
 
     def _is_refused(self, target: Target) -> bool:
@@ -100,12 +115,20 @@ class Ranges:
         if self._wish.until is None or target.coverage.is_wanted:
             return []
         now = target.key.timeframe.floor(self._clock.now())
-        unknown = target.coverage.missing(self._wish.until, now, lambda _: False) if self._wish.until < now else []
+        unknown = (
+            target.coverage.missing(self._wish.until, now, lambda _: False)
+            if self._wish.until < now
+            else []
+        )
         return [Span(start, end, SpanState.NOT_COLLECTED) for start, end in unknown]
 
     def known_end(self, target: Target) -> int | None:
         """Where a series that is not listed any more has ended, if that is known."""
-        return target.coverage.delisted_from(self._clock.now()) if target.key.instrument.status is Status.DELISTED else None
+        return (
+            target.coverage.delisted_from(self._clock.now())
+            if target.key.instrument.status is Status.DELISTED
+            else None
+        )
 
     def horizon(self, target: Target, ended: int | None) -> int:
         """Where the wanted range ends: behind the candle that is running, if nothing else ends it."""
@@ -116,7 +139,9 @@ class Ranges:
     def newest(self, target: Target, ending: int | None = None) -> int:
         """Where the newest candles begin that an empty series begins with."""
         timeframe = target.key.timeframe
-        end = min(at for at in (ending or self._clock.now() + 1, self._wish.until) if at is not None)
+        end = min(
+            at for at in (ending or self._clock.now() + 1, self._wish.until) if at is not None
+        )
         newest = timeframe.floor(max(0, end - 1))
         return max(0, timeframe.shift(newest, 1 - (self._wish.limit or DEFAULT_LIMIT)))
 
@@ -130,7 +155,9 @@ class Ranges:
             case SpanState.NOT_COLLECTED:
                 return self._wish.since is not None
             case SpanState.DELISTED:
-                return target.key.instrument.status is not Status.DELISTED or span.is_due(self._clock.now())
+                return target.key.instrument.status is not Status.DELISTED or span.is_due(
+                    self._clock.now()
+                )
             case SpanState.UNCONFIRMED | SpanState.REJECTED if self._wish.gaps:
                 return True
             case _:
@@ -153,20 +180,38 @@ class Ranges:
             return begin if since is None else since, []
         return begin, [Span(since, begin, SpanState.NOT_COLLECTED)]
 
-    def _with_tail(self, target: Target, ranges: list[tuple[int, int]], horizon: int) -> list[tuple[int, int]]:
+    def _with_tail(
+        self, target: Target, ranges: list[tuple[int, int]], horizon: int
+    ) -> list[tuple[int, int]]:
         """With the last range from the last stored candle on: where nothing came so far, a page holds both, and shows what came since."""
-        stored = target.coverage.stored_before(ranges[-1][0]) if ranges and ranges[-1][1] == horizon else None
+        stored = (
+            target.coverage.stored_before(ranges[-1][0])
+            if ranges and ranges[-1][1] == horizon
+            else None
+        )
         # Where it is read again although it is stored, nothing is missing between.
-        if stored is None or stored.end > ranges[-1][0] or not self._all_wanted(target, stored.end, ranges[-1][0]):
+        if (
+            stored is None
+            or stored.end > ranges[-1][0]
+            or not self._all_wanted(target, stored.end, ranges[-1][0])
+        ):
             return ranges
-        return [(start, end) for start, end in ranges if end <= stored.end] + [(stored.end, horizon)]
+        return [(start, end) for start, end in ranges if end <= stored.end] + [
+            (stored.end, horizon)
+        ]
 
     @staticmethod
     def _all_wanted(target: Target, start: int, end: int) -> bool:
         """Whether nothing in a range was left out because nobody wanted it."""
-        return start == end or target.coverage.missing(start, end, lambda span: span.state is not SpanState.NOT_COLLECTED) == [(start, end)]
+        return start == end or target.coverage.missing(
+            start, end, lambda span: span.state is not SpanState.NOT_COLLECTED
+        ) == [(start, end)]
 
-    def _joined(self, target: Target, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    def _joined(
+        self, target: Target, ranges: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, int]]:
         """Ranges that lie on one page as one."""
-        for together in on_pages(ranges, lambda edges: edges, target.key.timeframe, self._page_limit):
+        for together in on_pages(
+            ranges, lambda edges: edges, target.key.timeframe, self._page_limit
+        ):
             yield together[0][0], together[-1][1]

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What is looked at again when its time has come; a failure is asked for again by each run.
-LOOKED_AT_AGAIN = frozenset({SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED, SpanState.NOT_LISTED})
+LOOKED_AT_AGAIN = frozenset(
+    {SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED, SpanState.NOT_LISTED}
+)
 SHARE = 0.1
 
 
@@ -45,15 +47,22 @@ class _Request:
     gaps: list[Span]
 
 
-async def choose_due(targets: Sequence[Target], now: int, *, page_limit: int, repeats: Repeats) -> None:
+async def choose_due(
+    targets: Sequence[Target], now: int, *, page_limit: int, repeats: Repeats
+) -> None:
     """Say on each target which of its gaps are looked at again in this run; those on the page of its newest candles cost no request."""
     requests: list[_Request] = []
     for target in targets:
         due = due_gaps(target, now)
-        newest_page = target.key.timeframe.shift(target.key.timeframe.floor(now), -(page_limit // 2))
+        newest_page = target.key.timeframe.shift(
+            target.key.timeframe.floor(now), -(page_limit // 2)
+        )
         target.due = {span.start for span in due if span.start >= newest_page}
         scattered = [span for span in due if span.start < newest_page]
-        requests += [_request(target, gaps) for gaps in on_pages(scattered, _edges, target.key.timeframe, page_limit)]
+        requests += [
+            _request(target, gaps)
+            for gaps in on_pages(scattered, _edges, target.key.timeframe, page_limit)
+        ]
     requests.sort(key=lambda request: request.due)
     for request in requests[: await repeats.take(len(requests)) if requests else 0]:
         request.target.due |= {span.start for span in request.gaps}
@@ -64,7 +73,9 @@ def due_gaps(target: Target, now: int) -> list[Span]:
     return [span for span in target.coverage if span.state in LOOKED_AT_AGAIN and span.is_due(now)]
 
 
-def on_pages(found: Iterable[T], edges: Callable[[T], tuple[int, int]], timeframe: Timeframe, page_limit: int) -> Iterator[list[T]]:
+def on_pages(
+    found: Iterable[T], edges: Callable[[T], tuple[int, int]], timeframe: Timeframe, page_limit: int
+) -> Iterator[list[T]]:
     """What one request shows together, of things in order that have such `edges`: those that lie within half a page of the first."""
     held: list[T] = []
     for one in found:
@@ -81,4 +92,6 @@ def _edges(span: Span) -> tuple[int, int]:
 
 
 def _request(target: Target, gaps: list[Span]) -> _Request:
-    return _Request(min((span.evidence.due or 0) if span.evidence else 0 for span in gaps), target, gaps)
+    return _Request(
+        min((span.evidence.due or 0) if span.evidence else 0 for span in gaps), target, gaps
+    )

@@ -47,14 +47,24 @@ class Range:
 class Comparison:
     """Compares ranges, several at a time."""
 
-    def __init__(self, asker: Asker, fetcher: PieceFetcher, reader: Reader, *, page_limit: int, concurrency: int) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        fetcher: PieceFetcher,
+        reader: Reader,
+        *,
+        page_limit: int,
+        concurrency: int,
+    ) -> None:
         self._asker = asker
         self._fetcher = fetcher
         self._reader = reader
         self._page_limit = page_limit
         self._concurrency = concurrency
 
-    async def compare(self, ranges: Sequence[Range], tick: Callable[[int], Awaitable[None]]) -> None:
+    async def compare(
+        self, ranges: Sequence[Range], tick: Callable[[int], Awaitable[None]]
+    ) -> None:
         """Add to the reports what differs. An exchange that does not answer fails a series, which its report says."""
         waiting = list(reversed(ranges))
 
@@ -85,11 +95,17 @@ class Comparison:
             at = max(at, end)
 
     async def _page(self, report: SeriesReport, page: CandlePage, start: int, end: int) -> None:
-        theirs = {row.open_time: row for row in page.candles[: page.closed] if start <= row.open_time < end}
+        theirs = {
+            row.open_time: row
+            for row in page.candles[: page.closed]
+            if start <= row.open_time < end
+        }
         refused = {row.open_time for row in page.rejected if row.at_its_place}
         missing: list[Candle] = []
         at = start
-        while found := await self._reader.read(lambda connection, at=at: rows(connection, report.one, at, end)):  # type: ignore[misc]
+        while found := await self._reader.read(
+            lambda connection, at=at: rows(connection, report.one, at, end)  # type: ignore[misc]
+        ):
             for row, closed in found:
                 there = theirs.pop(row.open_time, None)
                 if not closed or row.open_time in refused:
@@ -108,7 +124,16 @@ class Comparison:
         told = [finding for _, finding in report.standing if finding.kind is Kind.MISSING]
         for row in theirs.values():
             if not any(finding.start <= row.open_time < finding.end for finding in told):
-                report.add([Finding(Kind.MISSING_HERE, row.open_time, step.shift(row.open_time, 1), there=row)])
+                report.add(
+                    [
+                        Finding(
+                            Kind.MISSING_HERE,
+                            row.open_time,
+                            step.shift(row.open_time, 1),
+                            there=row,
+                        )
+                    ]
+                )
 
     async def _still_missing(self, report: SeriesReport, missing: Sequence[Candle]) -> list[Candle]:
         """Report the rows that another request does not show either; one answer proves nothing. None of them is left to ask for."""
@@ -117,14 +142,18 @@ class Comparison:
             start = max(0, step.shift(missing[at].open_time, -_BACK))
             end = step.shift(start, self._page_limit)
             asked = [row for row in missing[at:] if row.open_time < end]
-            reading = await self._asker.read(PageRequest(series=report.one.key, start=start, end=end, limit=self._page_limit))
+            reading = await self._asker.read(
+                PageRequest(series=report.one.key, start=start, end=end, limit=self._page_limit)
+            )
             shown = {row.open_time: row for row in reading.good}
             for row in asked:
                 if (there := shown.get(row.open_time)) is not None:
                     report.compared += 1
                     report.add(different(report.one, row, there))
                 elif row.open_time not in reading.opens:
-                    report.add([Finding(Kind.MISSING_THERE, row.open_time, step.shift(row.open_time, 1))])
+                    report.add(
+                        [Finding(Kind.MISSING_THERE, row.open_time, step.shift(row.open_time, 1))]
+                    )
             at += len(asked)
         return []
 
@@ -135,8 +164,18 @@ def different(one: Stored, held: Candle, there: Candle) -> list[Finding]:
     unlike += [name for name in _EXACT if _differs(getattr(held, name), getattr(there, name))]
     if not unlike:
         return []
-    detail = "; ".join(f"{name} {getattr(held, name)}, there {getattr(there, name)}" for name in unlike)
-    return [Finding(Kind.DIFFERENT, held.open_time, one.key.timeframe.shift(held.open_time, 1), detail, there=there)]
+    detail = "; ".join(
+        f"{name} {getattr(held, name)}, there {getattr(there, name)}" for name in unlike
+    )
+    return [
+        Finding(
+            Kind.DIFFERENT,
+            held.open_time,
+            one.key.timeframe.shift(held.open_time, 1),
+            detail,
+            there=there,
+        )
+    ]
 
 
 def _differs(held: str | None, there: str | None) -> bool:

@@ -33,7 +33,9 @@ class SeriesReport:
     compared: int = 0
     error: str | None = None
     error_code: str | None = None
-    counts: dict[Standing, Counter[Kind]] = field(default_factory=lambda: {standing: Counter() for standing in Standing})
+    counts: dict[Standing, Counter[Kind]] = field(
+        default_factory=lambda: {standing: Counter() for standing in Standing}
+    )
     findings: list[tuple[Finding, Standing]] = field(default_factory=list)
 
     def add(self, findings: Iterable[Finding], standing: Standing = Standing.WRONG) -> None:
@@ -58,12 +60,18 @@ class SeriesReport:
     @property
     def standing(self) -> Iterator[tuple[int, Finding]]:
         """The findings that still stand, with their places in the list."""
-        return ((place, finding) for place, (finding, standing) in enumerate(self.findings) if standing is Standing.WRONG)
+        return (
+            (place, finding)
+            for place, (finding, standing) in enumerate(self.findings)
+            if standing is Standing.WRONG
+        )
 
     def as_json(self) -> dict[str, Any]:
         """JSON values only."""
         instrument = self.one.key.instrument
-        shown = sorted(self.findings, key=lambda found: (found[1] is not Standing.WRONG, found[0].start))[:MOST_SHOWN]
+        shown = sorted(
+            self.findings, key=lambda found: (found[1] is not Standing.WRONG, found[0].start)
+        )[:MOST_SHOWN]
         return {
             "exchange": instrument.exchange,
             "symbol": instrument.symbol,
@@ -73,7 +81,12 @@ class SeriesReport:
             "candles": self.candles,
             "compared": self.compared,
             "off_grid": self.off_grid,
-            **{standing.value: {kind.value: count for kind, count in self.counts[standing].items() if count} for standing in Standing},
+            **{
+                standing.value: {
+                    kind.value: count for kind, count in self.counts[standing].items() if count
+                }
+                for standing in Standing
+            },
             "findings": [_finding_fields(finding, standing) for finding, standing in shown],
             "error": self.error,
         }
@@ -91,21 +104,30 @@ class VerifyResult:
 
     def summary(self) -> dict[str, Any]:
         """See penstock.runs.runner.Outcome."""
-        failed = {_name(report): report.error for report in self.reports if report.error is not None}
-        shown = sorted(self.reports, key=lambda report: (not report.wrong, not any(report.counts.values())))
+        failed = {
+            _name(report): report.error for report in self.reports if report.error is not None
+        }
+        shown = sorted(
+            self.reports, key=lambda report: (not report.wrong, not any(report.counts.values()))
+        )
         return {
             "candles": sum(report.candles for report in self.reports),
             "compared": sum(report.compared for report in self.reports),
             "series": len(self.reports),
             "series_wrong": sum(bool(report.wrong) for report in self.reports),
-            **{standing.value: sum(report.counts[standing].total() for report in self.reports) for standing in Standing},
+            **{
+                standing.value: sum(report.counts[standing].total() for report in self.reports)
+                for standing in Standing
+            },
             "against": "rest" if self.rest else "none",
             "sample": self.sample,
             "seed": None if self.sample is None else self.seed,
             "repair": self.repair,
             "reports": [report.as_json() for report in shown[:_MOST_LISTED]],
             "failures": dict(list(failed.items())[:_MOST_LISTED]),
-            "error_codes": Counter(report.error_code for report in self.reports if report.error_code is not None),
+            "error_codes": Counter(
+                report.error_code for report in self.reports if report.error_code is not None
+            ),
         }
 
 
@@ -115,4 +137,9 @@ def _name(report: SeriesReport) -> str:
 
 def _finding_fields(finding: Finding, standing: Standing) -> dict[str, Any]:
     place = {"start": iso(finding.start), "end": iso(finding.end), "candles": finding.count}
-    return {"kind": finding.kind.value, **place, "standing": standing.value, "detail": finding.detail}
+    return {
+        "kind": finding.kind.value,
+        **place,
+        "standing": standing.value,
+        "detail": finding.detail,
+    }

@@ -78,10 +78,16 @@ class VerifyRuns:
         self._checks = checks
         self._options = options
 
-    async def submission(self, order: VerifyOrder, *, idempotency_key: str | None = None) -> Submission:
+    async def submission(
+        self, order: VerifyOrder, *, idempotency_key: str | None = None
+    ) -> Submission:
         """The run of an order; InvalidInputError for names that nobody knows, NotFoundError when nothing of it is stored."""
         order.refuse_bad()
-        find = {"exchange": order.exchange, "symbols": order.symbols, "timeframes": order.timeframes}
+        find = {
+            "exchange": order.exchange,
+            "symbols": order.symbols,
+            "timeframes": order.timeframes,
+        }
         found = await self._reader.read(lambda connection: find_stored(connection, **find))  # type: ignore[arg-type]
         asks = order.against == "rest" or order.repair
         if asks:
@@ -113,8 +119,15 @@ class VerifyRuns:
             seed=params["seed"],
             repair=params["repair"],
         )
-        verification = Verification(context, self._reader, self._checks, self._store, self._options, self._source_of)
+        verification = Verification(
+            context, self._reader, self._checks, self._store, self._options, self._source_of
+        )
         result = await verification.verify([one for one in found if one.id in claimed], wanted)
         summary = result.summary()
-        run.notes[""] = LogNote(metadata={name: summary[name] for name in ("candles", "series", "series_wrong", "wrong", "told", "mended")})
+        run.notes[""] = LogNote(
+            metadata={
+                name: summary[name]
+                for name in ("candles", "series", "series_wrong", "wrong", "told", "mended")
+            }
+        )
         return result

@@ -34,9 +34,16 @@ _MOST_RANGES = 50
 
 def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
     """Each series of an instrument with the finer ones that its candles are made of, the longest step first."""
-    steps = sorted((one for one in series if one.key.timeframe.longest_ms <= _DAY), key=lambda one: one.key.timeframe.longest_ms)
+    steps = sorted(
+        (one for one in series if one.key.timeframe.longest_ms <= _DAY),
+        key=lambda one: one.key.timeframe.longest_ms,
+    )
     for place, one in enumerate(steps):
-        finer = [other for other in steps[:place] if one.key.timeframe.longest_ms % other.key.timeframe.longest_ms == 0]
+        finer = [
+            other
+            for other in steps[:place]
+            if one.key.timeframe.longest_ms % other.key.timeframe.longest_ms == 0
+        ]
         if finer:
             yield one, finer[::-1]
 
@@ -44,7 +51,14 @@ def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
 class SumsWalk:
     """Goes through the candles of a series that open in `start ≤ t < end` and have finer ones."""
 
-    def __init__(self, checks: Checks, coarse: Stored, finer: Sequence[Stored], start: int = 0, end: int = END_OF_TIME) -> None:
+    def __init__(
+        self,
+        checks: Checks,
+        coarse: Stored,
+        finer: Sequence[Stored],
+        start: int = 0,
+        end: int = END_OF_TIME,
+    ) -> None:
         self._checks = checks
         self._finer = finer
         self._at = coarse.key.timeframe.floor(start)
@@ -67,7 +81,11 @@ class SumsWalk:
 
     def _next(self, connection: Connection) -> list[int]:
         """The candles of the next part that are not proved to add up."""
-        begins = [at for one in self._finer if (at := after(connection, one, self._at, self._end, 0)) is not None]
+        begins = [
+            at
+            for one in self._finer
+            if (at := after(connection, one, self._at, self._end, 0)) is not None
+        ]
         there = after(connection, self.one, self._at, self._end, 0)
         if not begins or there is None:
             self._at = self._end
@@ -101,7 +119,13 @@ class SumsWalk:
             return None
         details: list[str] = []
         for fine in self._finer:
-            parts = rows(connection, fine, opened, opened + step, limit=step // fine.key.timeframe.longest_ms + 1)
+            parts = rows(
+                connection,
+                fine,
+                opened,
+                opened + step,
+                limit=step // fine.key.timeframe.longest_ms + 1,
+            )
             if not _is_whole(fine, parts, opened, opened + step):
                 continue
             unlike = list(_unlike(stored[0][0], [part for part, _ in parts], fine.key.timeframe))
@@ -112,7 +136,9 @@ class SumsWalk:
 
 
 def _is_whole(fine: Stored, parts: Sequence[tuple[Candle, bool]], start: int, end: int) -> bool:
-    return [part.open_time for part, closed in parts if closed] == list(range(start, end, fine.key.timeframe.longest_ms))
+    return [part.open_time for part, closed in parts if closed] == list(
+        range(start, end, fine.key.timeframe.longest_ms)
+    )
 
 
 def _unlike(coarse: Candle, parts: Sequence[Candle], step: Timeframe) -> Iterator[str]:

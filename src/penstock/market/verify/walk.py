@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from penstock.market.candle import accept
 from penstock.market.timeframe import Timeframe
 from penstock.market.verify.finding import Finding, Kind
-from penstock.market.verify.stored import END_OF_TIME, ROWS, after, before, edges, places, stored_spans
+from penstock.market.verify.stored import (
+    END_OF_TIME,
+    ROWS,
+    after,
+    before,
+    edges,
+    places,
+    stored_spans,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -59,7 +67,11 @@ class Walk:
         if self.done:
             return []
         start, end, spans, facts = self._next(connection)
-        findings = [] if self._is_whole(facts, start, end, spans) else list(self._compare(connection, start, end, spans))
+        findings = (
+            []
+            if self._is_whole(facts, start, end, spans)
+            else list(self._compare(connection, start, end, spans))
+        )
         self.rows += facts.rows
         if facts.doubtful:
             findings += self._impossible(connection, start, end)
@@ -86,16 +98,24 @@ class Walk:
         end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
         end, spans, facts = self._until(connection, end)
         if facts.rows > ROWS:
-            end, spans, facts = self._until(connection, after(connection, self.one, self._at, end, ROWS) or end)
+            end, spans, facts = self._until(
+                connection, after(connection, self.one, self._at, end, ROWS) or end
+            )
         return self._at, end, spans, facts
 
     def _until(self, connection: Connection, end: int) -> tuple[int, list[tuple[int, int]], Facts]:
         spans = stored_spans(connection, self.one, self._at, end, ROWS + 1)
         if len(spans) > ROWS:
             end = min(end, spans.pop()[0])
-        return end, spans, self._checks.facts(connection, self.one, self._at, end, spans[:_MOST_SPANS])
+        return (
+            end,
+            spans,
+            self._checks.facts(connection, self.one, self._at, end, spans[:_MOST_SPANS]),
+        )
 
-    def _is_whole(self, facts: Facts, start: int, end: int, spans: Sequence[tuple[int, int]]) -> bool:
+    def _is_whole(
+        self, facts: Facts, start: int, end: int, spans: Sequence[tuple[int, int]]
+    ) -> bool:
         """Whether the rows are exactly what the ledger says: as many on the grid as can be, so each of them."""
         step = self.one.key.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
@@ -103,7 +123,9 @@ class Walk:
         expected = sum(step.candles_within(max(start, low), min(end, high)) for low, high in spans)
         return facts.inside == facts.closed_inside == facts.closed == expected
 
-    def _compare(self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+    def _compare(
+        self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]
+    ) -> Iterator[Finding]:
         step, previous = self.one.key.timeframe, self._previous
         compared = start if self._compared is None else self._compared
         ahead = _Ahead(spans)
@@ -115,7 +137,12 @@ class Walk:
                 yield Finding(Kind.OUTSIDE, place.opened, place.end)
             if not place.closed and ahead.touches(place.opened, place.opened + 1):
                 yield Finding(Kind.NOT_FINAL, place.opened, place.end)
-            if not on_grid and previous is not None and place.opened < previous.end and not step.off_grid([previous.opened]):
+            if (
+                not on_grid
+                and previous is not None
+                and place.opened < previous.end
+                and not step.off_grid([previous.opened])
+            ):
                 yield Finding(Kind.OFF_GRID, place.opened, place.end)
             compared, previous = max(compared, place.end), place
         yield from self._holes(compared, end, ahead)

@@ -87,13 +87,26 @@ class Verification:
         asks = wanted.rest or wanted.repair
         weight = sum(one.weight for one in series)
         self._progress.expect(weight * (2 + 2 * asks))
-        await self._walk_all([(reports[one.id], Walk(self._checks, one, wanted.start, wanted.end)) for one in series])
+        await self._walk_all(
+            [(reports[one.id], Walk(self._checks, one, wanted.start, wanted.end)) for one in series]
+        )
         ladders_up = _ladders(series)
-        await self._walk_all([(reports[one.id], SumsWalk(self._checks, one, finer, wanted.start, wanted.end)) for one, finer in ladders_up])
+        await self._walk_all(
+            [
+                (reports[one.id], SumsWalk(self._checks, one, finer, wanted.start, wanted.end))
+                for one, finer in ladders_up
+            ]
+        )
         self._progress.done = weight * 2
         if asks:
             await self._ask(list(reports.values()), wanted)
-        return VerifyResult(list(reports.values()), wanted.sample, wanted.seed, rest=wanted.rest, repair=wanted.repair)
+        return VerifyResult(
+            list(reports.values()),
+            wanted.sample,
+            wanted.seed,
+            rest=wanted.rest,
+            repair=wanted.repair,
+        )
 
     async def _walk_all(self, walks: Iterable[tuple[SeriesReport, Walk | SumsWalk]]) -> None:
         """Two at a time: the database has more than one processor, and others read beside us."""
@@ -115,12 +128,19 @@ class Verification:
             report.add(await self._reader.read(walk.part))
             if isinstance(walk, Walk):
                 await self._progress.add(walk.rows - report.candles, f"Checked {report.one.key}")
-                report.candles, report.off_grid, report.first, report.last = walk.rows, walk.off_grid, walk.first, walk.last
+                report.candles, report.off_grid, report.first, report.last = (
+                    walk.rows,
+                    walk.off_grid,
+                    walk.first,
+                    walk.last,
+                )
             else:
                 await self._progress.add(0, f"Added up {report.one.key}")
 
     async def _ask(self, reports: Sequence[SeriesReport], wanted: Wanted) -> None:
-        for exchange, group in groupby(reports, key=lambda report: report.one.key.instrument.exchange):
+        for exchange, group in groupby(
+            reports, key=lambda report: report.one.key.instrument.exchange
+        ):
             asked = list(group)
             source = await self._source_of(exchange)
             clock = ExchangeClock(source)
@@ -135,11 +155,19 @@ class Verification:
                 await self._repair(source, clock, asked)
             await self._settle(asked)
 
-    async def _compare(self, source: MarketSource, clock: ExchangeClock, reports: Sequence[SeriesReport], wanted: Wanted) -> None:
+    async def _compare(
+        self,
+        source: MarketSource,
+        clock: ExchangeClock,
+        reports: Sequence[SeriesReport],
+        wanted: Wanted,
+    ) -> None:
         limit, grace_ms = source.declaration.page_limit, self._options.grace_ms
         asker = Asker(source, clock)
         fetcher = PieceFetcher(asker, source.declaration, grace_ms=grace_ms)
-        comparison = Comparison(asker, fetcher, self._reader, page_limit=limit, concurrency=self._options.concurrency)
+        comparison = Comparison(
+            asker, fetcher, self._reader, page_limit=limit, concurrency=self._options.concurrency
+        )
         ranges = list(_doubted(reports, limit))
         if wanted.rest:
             ranges = _without(ranges, _drawn(await self._wanted(reports), limit, wanted))
@@ -155,17 +183,27 @@ class Verification:
         for report in reports:
             if report.first is not None and report.last is not None:
                 edges = report.one, report.first, report.last
-                parts = await self._reader.read(lambda connection, edges=edges: wanted_ranges(connection, *edges))  # type: ignore[misc]
+                parts = await self._reader.read(
+                    lambda connection, edges=edges: wanted_ranges(connection, *edges)  # type: ignore[misc]
+                )
                 found += [Range(report, start, end) for start, end in parts]
         return found
 
-    async def _repair(self, source: MarketSource, clock: ExchangeClock, reports: Sequence[SeriesReport]) -> None:
+    async def _repair(
+        self, source: MarketSource, clock: ExchangeClock, reports: Sequence[SeriesReport]
+    ) -> None:
         """Collect again, by the rules of any collection, what something is wrong with."""
         for report in reports:
             await self._forget(report, Look(clock.now(), source.declaration.name))
-            for start, end in _joined([finding for _, finding in report.standing], report.one, source.declaration.page_limit):
+            for start, end in _joined(
+                [finding for _, finding in report.standing],
+                report.one,
+                source.declaration.page_limit,
+            ):
                 shown = self._shown(f"Mended {report.one.key}")
-                collection = Collection(source, self._store, self._context, self._options, shown=shown)
+                collection = Collection(
+                    source, self._store, self._context, self._options, shown=shown
+                )
                 wish = Wish(since=start, until=end, recheck=True)
                 try:
                     await collection.collect(CollectRequest(series=[report.one.key], wish=wish))
@@ -177,7 +215,11 @@ class Verification:
 
         def shown(part: Shown) -> Shown:
             waits = part.work is not None and part.work.waiting_for is not None
-            return replace(part, percent=self._progress.percent) if waits else Shown(self._progress.percent, message)
+            return (
+                replace(part, percent=self._progress.percent)
+                if waits
+                else Shown(self._progress.percent, message)
+            )
 
         return shown
 
@@ -187,12 +229,16 @@ class Verification:
         if not missing:
             return
         [opened] = await self._store.open_series(self._context, [report.one.key])
-        target = Target(report.one.key, opened.series_id, Coverage(opened.spans), opened.newest_open)
+        target = Target(
+            report.one.key, opened.series_id, Coverage(opened.spans), opened.newest_open
+        )
         for finding in missing:
             target.coverage.forget(finding.start, finding.end)
         changes = [(opened.series_id, target.coverage.changes())]
         shown = Shown(self._progress.percent, f"Asking again for {report.one.key}")
-        await self._store.flush(self._context, CandleFlush([CandlePage(target=target, look=look)], changes, shown))
+        await self._store.flush(
+            self._context, CandleFlush([CandlePage(target=target, look=look)], changes, shown)
+        )
 
     async def _settle(self, reports: Sequence[SeriesReport]) -> None:
         """Look again at what was found: what is gone was mended, and what the exchange repeats is its own."""
@@ -200,22 +246,35 @@ class Verification:
         for report in reports:
             by_instrument[report.one.key.instrument].append(report)
         for together in by_instrument.values():
-            finer_of = {coarse.id: finer for coarse, finer in ladders(report.one for report in together)}
+            finer_of = {
+                coarse.id: finer for coarse, finer in ladders(report.one for report in together)
+            }
             by_id = {report.one.id: report for report in together}
             for report in together:
                 finer = finer_of.get(report.one.id, ())
                 for place, finding in list(report.standing):
-                    concerned = [report, *(by_id[one.id] for one in finer if finding.kind is Kind.SUMS)]
+                    concerned = [
+                        report,
+                        *(by_id[one.id] for one in finer if finding.kind is Kind.SUMS),
+                    ]
                     if not await self._stands(report, finding, finer):
                         report.settle(place, Standing.MENDED)
-                    elif finding.kind in _ITS_OWN and all(_agrees(one, finding) for one in concerned):
+                    elif finding.kind in _ITS_OWN and all(
+                        _agrees(one, finding) for one in concerned
+                    ):
                         report.settle(place, Standing.TOLD)
 
-    async def _stands(self, report: SeriesReport, finding: Finding, finer: Sequence[Stored]) -> bool:
+    async def _stands(
+        self, report: SeriesReport, finding: Finding, finer: Sequence[Stored]
+    ) -> bool:
         """Whether what was found is still so."""
         if finding.there is not None:
             there = finding.there
-            held = await self._reader.read(lambda connection: rows(connection, report.one, there.open_time, there.open_time + 1))
+            held = await self._reader.read(
+                lambda connection: rows(
+                    connection, report.one, there.open_time, there.open_time + 1
+                )
+            )
             return not held or bool(different(report.one, held[0][0], there))
         if finding.kind is Kind.MISSING_THERE:
             return True
@@ -266,7 +325,9 @@ def _ladders(series: Sequence[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
 def _agrees(report: SeriesReport, finding: Finding) -> bool:
     """Whether the exchange was asked for the range and has what is stored."""
     return report.error is None and not any(
-        (found.kind in {Kind.DIFFERENT, Kind.MISSING_HERE, Kind.MISSING_THERE}) and found.start < finding.end and found.end > finding.start
+        (found.kind in {Kind.DIFFERENT, Kind.MISSING_HERE, Kind.MISSING_THERE})
+        and found.start < finding.end
+        and found.end > finding.start
         for _, found in report.standing
     )
 
@@ -291,7 +352,10 @@ def _doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
 def _joined(findings: Iterable[Finding], one: Stored, limit: int) -> Iterator[tuple[int, int]]:
     """The ranges of findings; those that lie on one page as one, as a collection shares its requests."""
     step = one.key.timeframe
-    places = sorted((at := step.floor(finding.start), max(finding.end, step.shift(at, 1))) for finding in findings)
+    places = sorted(
+        (at := step.floor(finding.start), max(finding.end, step.shift(at, 1)))
+        for finding in findings
+    )
     for together in on_pages(places, lambda edges: edges, step, limit):
         yield together[0][0], max(end for _, end in together)
 
@@ -300,7 +364,10 @@ def _drawn(ranges: Sequence[Range], limit: int, wanted: Wanted) -> list[Range]:
     """All of the ranges, or so many pages of them, drawn with the seed."""
     if wanted.sample is None:
         return [piece for one in ranges for piece in _pieces(one.report, one.start, one.end, limit)]
-    counts = [one.report.one.key.timeframe.candles_within(one.start, one.end) // limit + 1 for one in ranges]
+    counts = [
+        one.report.one.key.timeframe.candles_within(one.start, one.end) // limit + 1
+        for one in ranges
+    ]
     ends = list(accumulate(counts))
     total = ends[-1] if ends else 0
     chosen = random.Random(wanted.seed).sample(range(total), min(wanted.sample, total))  # noqa: S311 - to be repeated, not to be secret

@@ -45,7 +45,9 @@ class PostgresBackend:
             "application_name": "penstock",
             "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
         }
-        self._create = partial(create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
+        self._create = partial(
+            create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments
+        )
         self.writer = self.reader = self._create(pool_size=pool_size)
         event.listen(self.writer, "do_connect", _connect)
         event.listen(self.writer, "connect", _set_up)
@@ -64,10 +66,15 @@ class PostgresBackend:
 
     def abandon(self, driver: psycopg.Connection) -> None:
         """See Backend. The server may be silent, so it cannot be asked to cancel: the connection is cut at our end."""
-        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as mine:
+        with (
+            contextlib.suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(driver.fileno())) as mine,
+        ):
             mine.shutdown(socket.SHUT_RDWR)
 
-    def _checked(self, driver: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    def _checked(
+        self, driver: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object
+    ) -> None:
         """Do not hand out a connection that the server has left."""
         if record.info.pop("fresh", False):
             return
@@ -113,12 +120,18 @@ def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:
     rows: list[str] = []
     again: list[CandlePage] = []
     series_id, newest = 0, 0
-    for page in sorted((page for page in pages if page.candles), key=lambda page: (page.target.series_id, page.candles[0].open_time)):
+    for page in sorted(
+        (page for page in pages if page.candles),
+        key=lambda page: (page.target.series_id, page.candles[0].open_time),
+    ):
         if page.target.series_id == series_id and page.candles[0].open_time <= newest:
             again.append(page)
             continue
         series_id, newest = page.target.series_id, page.candles[-1].open_time
-        rows += (_line(series_id, candle, place < page.closed) for place, candle in enumerate(page.candles))
+        rows += (
+            _line(series_id, candle, place < page.closed)
+            for place, candle in enumerate(page.candles)
+        )
     if rows:
         yield rows
     if again:
@@ -134,15 +147,21 @@ def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 
 
 
 def _merge(connection: Connection, run_id: int, flush: CandleFlush, *, rows: int) -> Flushed:
-    merged, _ = connection.exec_driver_sql(_MERGE, {"run_id": run_id, "stored": stored_message("candle", flush.stored_series)}).one()
+    merged, _ = connection.exec_driver_sql(
+        _MERGE, {"run_id": run_id, "stored": stored_message("candle", flush.stored_series)}
+    ).one()
     of_series: dict[str, tuple[int, int]] = merged or {}
     inserted = sum(new for new, _ in of_series.values())
     updated = sum(changed for _, changed in of_series.values())
     counters = Counters(inserted=inserted, updated=updated, unchanged=rows - inserted - updated)
-    return Flushed(counters, {int(series_id): sum(counts) for series_id, counts in of_series.items()})
+    return Flushed(
+        counters, {int(series_id): sum(counts) for series_id, counts in of_series.items()}
+    )
 
 
-def _connect(dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]) -> DBAPIConnection:
+def _connect(
+    dialect: Dialect, _record: object, arguments: Sequence[Any], options: dict[str, Any]
+) -> DBAPIConnection:
     """Noted before anything is asked of it, because the server may fall silent at once."""
     driver = dialect.connect(*arguments, **options)
     hold.add(driver)
@@ -157,7 +176,11 @@ def _set_up(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None
 
 
 _STAGED = COLUMNS[:-1]
-_TYPES = dict.fromkeys(_STAGED, "bigint") | dict.fromkeys(EXACT_COLUMNS, "numeric") | {"series_id": "integer", "closed": "boolean"}
+_TYPES = (
+    dict.fromkeys(_STAGED, "bigint")
+    | dict.fromkeys(EXACT_COLUMNS, "numeric")
+    | {"series_id": "integer", "closed": "boolean"}
+)
 _STAGE = f"CREATE TEMPORARY TABLE candle_stage ({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) ON COMMIT DELETE ROWS"
 _COPY = f"COPY candle_stage ({', '.join(_STAGED)}) FROM STDIN"
 _READ = {name: f"to_timestamp({name}::float8 / 1000)" for name in ("open_time", "close_time")}

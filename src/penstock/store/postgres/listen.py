@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
-from penstock.runs.events import AlertsChanged, CancelAsked, EventsLost, ProviderPaused, QueueChanged, RowsStored, RunChanged
+from penstock.runs.events import (
+    AlertsChanged,
+    CancelAsked,
+    EventsLost,
+    ProviderPaused,
+    QueueChanged,
+    RowsStored,
+    RunChanged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -69,7 +77,12 @@ async def listen(url: URL, events: Events, ready: asyncio.Event) -> None:
         try:
             # Who only listens notices a dead network by keepalives alone.
             async with await psycopg.AsyncConnection.connect(
-                conninfo, autocommit=True, connect_timeout=5, keepalives_idle=10, keepalives_interval=5, keepalives_count=3
+                conninfo,
+                autocommit=True,
+                connect_timeout=5,
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
             ) as connection:
                 await connection.execute(f"LISTEN {_CHANNEL}")
                 if not connected:

@@ -45,7 +45,10 @@ class PostgresArea:
     async def open(self) -> None:
         """See Area."""
         await self.stage(
-            lambda connection: [connection.execute(text(statement)) for statement in create_stage(POSTGRES, "TEMPORARY", first=self._first)]
+            lambda connection: [
+                connection.execute(text(statement))
+                for statement in create_stage(POSTGRES, "TEMPORARY", first=self._first)
+            ]
         )
 
     async def close(self) -> None:
@@ -83,14 +86,26 @@ class PostgresArea:
 
     def put(self, connection: Connection, products: Sequence[Product]) -> None:
         """See Area."""
-        self._copy(connection, "inventory_stage", (copy_lines(piece, self._tails_of(piece)) for piece in _pieces(products)))
+        self._copy(
+            connection,
+            "inventory_stage",
+            (copy_lines(piece, self._tails_of(piece)) for piece in _pieces(products)),
+        )
 
     def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
         """See Area."""
-        self._copy(connection, "inventory_diff", (_escaped("".join(map(self._line_of, piece)).encode()) for piece in _pieces(rows)))
+        self._copy(
+            connection,
+            "inventory_diff",
+            (_escaped("".join(map(self._line_of, piece)).encode()) for piece in _pieces(rows)),
+        )
 
     def _tails_of(self, products: Sequence[Product]) -> Sequence[str]:
-        return [self._tails.of(one.game_id, one.properties_hash) for one in products] if self._first else [""] * len(products)
+        return (
+            [self._tails.of(one.game_id, one.properties_hash) for one in products]
+            if self._first
+            else [""] * len(products)
+        )
 
     def _line_of(self, row: Row[Any]) -> str:
         return f"{row.product_id}\x1f{row.kind}{self._tails.of(row.game_id, row.properties.encode())}\x1e"
@@ -140,14 +155,21 @@ def copy_lines(products: Sequence[Product], tails: Sequence[str]) -> bytes:
     """Rows for COPY, with a tail each: the values of further columns. The three signs that cannot be kept become the replacement character."""
     piece = _piece(products, tails)
     in_a_row = len(STAGED) - 1 + tails[0].count("\x1f")
-    if piece.count(b"\x1f") != len(products) * in_a_row or piece.count(b"\x1e") != len(products) or b"\0" in piece:
+    if (
+        piece.count(b"\x1f") != len(products) * in_a_row
+        or piece.count(b"\x1e") != len(products)
+        or b"\0" in piece
+    ):
         piece = _piece(list(map(_cleaned, products)), tails)
     return _escaped(piece)
 
 
 def tail_of(*values: str | bool | None) -> str:
     """The text of values that come after those of the export."""
-    return "".join(f"\x1f{_NULL if value is None else value.translate(_STRANGE) if isinstance(value, str) else value}" for value in values)
+    return "".join(
+        f"\x1f{_NULL if value is None else value.translate(_STRANGE) if isinstance(value, str) else value}"
+        for value in values
+    )
 
 
 def _pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -168,7 +190,9 @@ def _piece(products: Sequence[Product], tails: Sequence[str]) -> bytes:
 def _cleaned(one: Product) -> Product:
     names = ("name_en", "price_currency", "description", "user_data_field", "tag", "graded")
     texts = {name: value for name in names if isinstance(value := getattr(one, name), str)}
-    return msgspec.structs.replace(one, **{name: value.translate(_STRANGE) for name, value in texts.items()})
+    return msgspec.structs.replace(
+        one, **{name: value.translate(_STRANGE) for name, value in texts.items()}
+    )
 
 
 def _line(one: Product, tail: str) -> str:

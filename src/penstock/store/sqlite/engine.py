@@ -43,14 +43,23 @@ class SqliteBackend:
         self.reader = self._engine(url, pool_size=pool_size, timeout_s=timeout_s)
         event.listen(self.writer, "connect", _set_up_writer)
         event.listen(self.reader, "connect", _set_up_reader)
-        event.listen(self.writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(
+            self.writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE")
+        )
         event.listen(self.writer, "checkin", _detach)
         event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
     def _engine(self, url: URL, *, pool_size: int, timeout_s: float) -> Engine:
         # Transactions are begun by us: the driver's own way begins them late and deferred, and a deferred one cannot wait for a lock.
         arguments = {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False}
-        engine = create_engine(url, poolclass=QueuePool, pool_size=pool_size, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments)
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=timeout_s,
+            connect_args=arguments,
+        )
         self.statements.watch(engine)
         hold.watch(engine)
         return engine
@@ -67,14 +76,25 @@ class SqliteBackend:
         tally = _tally(connection)
         updated_before = tally.updated
         rows, written = _parameters(run_id, flush.pages), 0
-        grouped = [tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)]
-        single = [tuple(rows[at : at + len(COLUMNS)]) for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))]
+        grouped = [
+            tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)
+        ]
+        single = [
+            tuple(rows[at : at + len(COLUMNS)])
+            for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))
+        ]
         for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
             if parameters:
                 written += connection.exec_driver_sql(statement, parameters).rowcount
         updated = tally.updated - updated_before
-        counters = Counters(inserted=written - updated, updated=updated, unchanged=len(rows) // len(COLUMNS) - written)
-        announce(connection, *(RowsStored("candle", series_id) for series_id in flush.stored_series))
+        counters = Counters(
+            inserted=written - updated,
+            updated=updated,
+            unchanged=len(rows) // len(COLUMNS) - written,
+        )
+        announce(
+            connection, *(RowsStored("candle", series_id) for series_id in flush.stored_series)
+        )
         return Flushed(counters, _by_series(connection, run_id, flush, written))
 
 
@@ -94,11 +114,15 @@ def _tally(connection: Connection) -> _Tally:
         tally = connection.info["tally"] = _Tally()
         driver: Any = connection.connection.driver_connection
         driver.create_function("count_update", 0, tally)
-        driver.execute("CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle BEGIN SELECT count_update(); END")
+        driver.execute(
+            "CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle BEGIN SELECT count_update(); END"
+        )
     return tally
 
 
-def _by_series(connection: Connection, run_id: int, flush: CandleFlush, written: int) -> Mapping[int, int]:
+def _by_series(
+    connection: Connection, run_id: int, flush: CandleFlush, written: int
+) -> Mapping[int, int]:
     """Of which series the written rows are; SQLite has to be asked only when some rows of several series were not."""
     sent: Counter[int] = Counter()
     for page in flush.pages:
@@ -108,10 +132,17 @@ def _by_series(connection: Connection, run_id: int, flush: CandleFlush, written:
         return sent if written else {}
     if len(sent) == 1:
         return dict.fromkeys(sent, written)
-    ranges = [(page.target.series_id, page.candles[0].open_time, page.candles[-1].open_time) for page in flush.pages if page.candles]
+    ranges = [
+        (page.target.series_id, page.candles[0].open_time, page.candles[-1].open_time)
+        for page in flush.pages
+        if page.candles
+    ]
     parameters = (json.dumps(ranges), run_id)
     # Pages that overlap count twice, and never for more than what was sent.
-    return {series_id: min(count, sent[series_id]) for series_id, count in connection.exec_driver_sql(_OF_RUN, parameters)}
+    return {
+        series_id: min(count, sent[series_id])
+        for series_id, count in connection.exec_driver_sql(_OF_RUN, parameters)
+    }
 
 
 def _parameters(run_id: int, pages: Sequence[CandlePage]) -> list[object]:
@@ -154,7 +185,13 @@ _UPSERT_MANY = f"{_INSERT}{', '.join([_ROW] * _ROWS_IN_A_STATEMENT)} {on_conflic
 def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:
     connection.create_function("decimal_differs", 2, _decimal_differs, deterministic=True)
     # FULL: flushes are few, and with NORMAL a power cut takes back what a run has reported as written.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"wal_autocheckpoint = {_WAL_PAGES}", "cache_size = -16000"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"wal_autocheckpoint = {_WAL_PAGES}",
+        "cache_size = -16000",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -50,7 +50,9 @@ class SqliteArea:
         self._normalised = Normaliser(lambda normalised: normalised)
 
     def _make_engine(self) -> Engine:
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
+        engine = create_engine(
+            "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=1, max_overflow=0
+        )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         self._database.backend.statements.watch(engine)
         hold.watch(engine)
@@ -58,8 +60,19 @@ class SqliteArea:
 
     def _connect(self) -> sqlite3.Connection:
         """Transactions are begun by us, as in penstock.store.sqlite.engine."""
-        connection = sqlite3.connect(_uri(self._file, "rwc"), timeout=_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16000", "temp_store = FILE"):
+        connection = sqlite3.connect(
+            _uri(self._file, "rwc"),
+            timeout=_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
+        )
+        for pragma in (
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            "cache_size = -16000",
+            "temp_store = FILE",
+        ):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("ATTACH ? AS published", [_uri(self._published, "ro")])
         return connection
@@ -67,7 +80,12 @@ class SqliteArea:
     async def open(self) -> None:
         """See Area. What a process that died has left is no beginning."""
         await asyncio.to_thread(self._file.unlink, missing_ok=True)
-        await self.stage(lambda connection: [connection.execute(text(statement)) for statement in create_stage(SQLITE, first=self._first)])
+        await self.stage(
+            lambda connection: [
+                connection.execute(text(statement))
+                for statement in create_stage(SQLITE, first=self._first)
+            ]
+        )
 
     async def close(self) -> None:
         """See Area."""
@@ -82,7 +100,11 @@ class SqliteArea:
         """See Area."""
 
         def compare(connection: Connection) -> T:
-            connection.execute(text("CREATE INDEX IF NOT EXISTS inventory_stage_id ON inventory_stage (product_id)"))
+            connection.execute(
+                text(
+                    "CREATE INDEX IF NOT EXISTS inventory_stage_id ON inventory_stage (product_id)"
+                )
+            )
             return work(connection)
 
         return await self._database.apart(self._engine, compare, hurried=False)
@@ -111,7 +133,11 @@ class SqliteArea:
         """See Area."""
         flat: list[object] = []
         for row in rows:
-            flat += (row.product_id, row.kind, *self._normalised.of(row.game_id, row.properties.encode()))
+            flat += (
+                row.product_id,
+                row.kind,
+                *self._normalised.of(row.game_id, row.properties.encode()),
+            )
         _insert(connection, "inventory_diff", flat, len(DIFF_COLUMNS))
 
 
@@ -137,6 +163,11 @@ def _insert(connection: Connection, table: str, flat: Sequence[object], width: i
     row = f"({', '.join('?' * width)})"
     group = _ROWS_IN_A_STATEMENT * width
     whole = len(flat) // group * group
-    for rows, step, begin, end in ((_ROWS_IN_A_STATEMENT, group, 0, whole), (1, width, whole, len(flat))):
+    for rows, step, begin, end in (
+        (_ROWS_IN_A_STATEMENT, group, 0, whole),
+        (1, width, whole, len(flat)),
+    ):
         if parameters := [tuple(flat[at : at + step]) for at in range(begin, end, step)]:
-            connection.exec_driver_sql(f"INSERT INTO {table} VALUES {', '.join([row] * rows)}", parameters)
+            connection.exec_driver_sql(
+                f"INSERT INTO {table} VALUES {', '.join([row] * rows)}", parameters
+            )

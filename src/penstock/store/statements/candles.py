@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # In the order of penstock.market.candle.Candle.
-VALUE_COLUMNS = ("open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_base", "taker_quote")
+VALUE_COLUMNS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "trades",
+    "taker_base",
+    "taker_quote",
+)
 EXACT_COLUMNS = tuple(name for name in VALUE_COLUMNS if name not in {"close_time", "trades"})
 COLUMNS = ("series_id", "open_time", *VALUE_COLUMNS, "closed", "run_id")
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 from penstock.inventory.tables import NORMALISED, STAGED
 
-_NUMBERS = {"product_id", "quantity", "price_cents", "blueprint_id", "user_id", "game_id", "category_id", "bundle_size", "bundled_quantity"}
+_NUMBERS = {
+    "product_id",
+    "quantity",
+    "price_cents",
+    "blueprint_id",
+    "user_id",
+    "game_id",
+    "category_id",
+    "bundle_size",
+    "bundled_quantity",
+}
 _VALUES = STAGED[1:]
 _COLUMNS = (*STAGED, *NORMALISED)
 DIFF_COLUMNS = ("product_id", "kind", *NORMALISED)
@@ -58,9 +68,20 @@ def create_stage(words: Words, temporary: str = "", *, first: bool) -> list[str]
 
     What is read out of properties stands with the rows of a `first` import, and later with those that differ.
     """
-    types = dict.fromkeys((*_COLUMNS, *DIFF_COLUMNS), "text") | dict.fromkeys(_NUMBERS, "bigint") | dict.fromkeys(_FLAGS, words.boolean)
-    tables = {"inventory_stage": _COLUMNS if first else STAGED, "inventory_unread": STAGED[:1], "inventory_diff": DIFF_COLUMNS}
-    return [f"CREATE {temporary} TABLE {table} ({', '.join(f'{name} {types[name]}' for name in columns)})" for table, columns in tables.items()]
+    types = (
+        dict.fromkeys((*_COLUMNS, *DIFF_COLUMNS), "text")
+        | dict.fromkeys(_NUMBERS, "bigint")
+        | dict.fromkeys(_FLAGS, words.boolean)
+    )
+    tables = {
+        "inventory_stage": _COLUMNS if first else STAGED,
+        "inventory_unread": STAGED[:1],
+        "inventory_diff": DIFF_COLUMNS,
+    }
+    return [
+        f"CREATE {temporary} TABLE {table} ({', '.join(f'{name} {types[name]}' for name in columns)})"
+        for table, columns in tables.items()
+    ]
 
 
 TWICE = """
@@ -130,12 +151,18 @@ def _changes(words: Words) -> str:
     """JSON of the columns in which row `r` differs from the published row `p`, each with its old and its new value."""
 
     def change(name: str) -> str:
-        quote = f"CASE WHEN {{0}} IN ('true', 'false') THEN {{0}} ELSE {words.json_of} END" if name == "graded" else words.json_of
+        quote = (
+            f"CASE WHEN {{0}} IN ('true', 'false') THEN {{0}} ELSE {words.json_of} END"
+            if name == "graded"
+            else words.json_of
+        )
         pair = f"',\"{name}\":[' || {quote.format(f'p.{name}')} || ',' || {quote.format(f'r.{name}')} || ']'"
         return f"CASE WHEN {words.differs.format(f'p.{name}', f'r.{name}')} THEN {pair} ELSE '' END"
 
     listed = " || ".join(map(change, _VALUES))
-    return words.as_json.format(f"CASE WHEN p.product_id IS NULL THEN '{{}}' ELSE '{{' || substr({listed}, 2) || '}}' END")
+    return words.as_json.format(
+        f"CASE WHEN p.product_id IS NULL THEN '{{}}' ELSE '{{' || substr({listed}, 2) || '}}' END"
+    )
 
 
 _PUBLISHED = "LEFT JOIN product p ON p.account_id = :account AND p.product_id = r.product_id"

@@ -23,7 +23,9 @@ T = TypeVar("T")
 # A property in whichever form it comes: one that is in another does not take the others along.
 _Sent: TypeAlias = bool | int | float | str | None
 
-_PROPERTIES, _GRADED, _IMAGES = (STAGED.index(name) for name in ("properties", "graded", "uploaded_images"))
+_PROPERTIES, _GRADED, _IMAGES = (
+    STAGED.index(name) for name in ("properties", "graded", "uploaded_images")
+)
 _PREFIXED_KEY = re.compile(rb'"([a-z0-9]+_)(?:language|foil)"\s*:')
 
 
@@ -67,16 +69,33 @@ class Normaliser(Generic[T]):
 
 
 def _reader(prefix: str) -> Callable[[Json], Any]:
-    fields = {"condition": "condition", "language": f"{prefix}language", "plain_language": "language"}
-    fields |= {"foil": f"{prefix}foil", "plain_foil": "foil", "signed": "signed", "altered": "altered"}
-    made = msgspec.defstruct("Properties", [(name, _Sent, None) for name in fields], rename=fields, frozen=True, gc=False)
+    fields = {
+        "condition": "condition",
+        "language": f"{prefix}language",
+        "plain_language": "language",
+    }
+    fields |= {
+        "foil": f"{prefix}foil",
+        "plain_foil": "foil",
+        "signed": "signed",
+        "altered": "altered",
+    }
+    made = msgspec.defstruct(
+        "Properties", [(name, _Sent, None) for name in fields], rename=fields, frozen=True, gc=False
+    )
     return msgspec.json.Decoder(made).decode
 
 
 def _normalised(found: Any) -> Normalised:  # noqa: ANN401 - a struct of _reader's
     language = found.plain_language if found.language is None else found.language
     foil = found.plain_foil if found.foil is None else found.foil
-    return Normalised(_word(found.condition), _word(language), _flag(foil), _flag(found.signed), _flag(found.altered))
+    return Normalised(
+        _word(found.condition),
+        _word(language),
+        _flag(foil),
+        _flag(found.signed),
+        _flag(found.altered),
+    )
 
 
 def _word(value: _Sent) -> str | None:

@@ -44,25 +44,42 @@ class SqlTargets:
                 message = f"name: there are {_MOST_TARGETS} targets already; remove one first"
                 raise InvalidInputError(message, field="name")
             values = self._sealed(address) | {"name": name, "created_at": DatabaseNow()}
-            made = connection.execute(insert_or_ignore(connection, targets).values(**values).returning(targets.c.id)).scalar()
+            made = connection.execute(
+                insert_or_ignore(connection, targets).values(**values).returning(targets.c.id)
+            ).scalar()
             if made is None:
                 raise _taken(name)
             return _one(connection, made)
 
         return await self._database.write(add)
 
-    async def change(self, target_id: int, *, name: str | None = None, address: Address | None = None, enabled: bool | None = None) -> TargetRow:
+    async def change(
+        self,
+        target_id: int,
+        *,
+        name: str | None = None,
+        address: Address | None = None,
+        enabled: bool | None = None,
+    ) -> TargetRow:
         """See TargetStore."""
 
         def change(connection: Connection) -> TargetRow:
             only_writer(connection, targets)
             before = _one(connection, target_id)
-            if name not in {None, before.name} and connection.scalar(select(targets.c.id).where(targets.c.name == name)):
+            if name not in {None, before.name} and connection.scalar(
+                select(targets.c.id).where(targets.c.name == name)
+            ):
                 raise _taken(str(name))
-            given = {key: value for key, value in (("name", name), ("enabled", enabled)) if value is not None}
+            given = {
+                key: value
+                for key, value in (("name", name), ("enabled", enabled))
+                if value is not None
+            }
             values = given | (self._sealed(address) if address else {})
             if values:
-                connection.execute(update(targets).where(targets.c.id == target_id).values(**values))
+                connection.execute(
+                    update(targets).where(targets.c.id == target_id).values(**values)
+                )
             return _one(connection, target_id)
 
         return await self._database.write(change)
@@ -89,17 +106,28 @@ class SqlTargets:
 
     def _sealed(self, address: Address) -> dict[str, Any]:
         key = address.signing_key
-        secret = {"url": self._vault.seal(address.url), "signing_key": None if key is None else self._vault.seal(key)}
+        secret = {
+            "url": self._vault.seal(address.url),
+            "signing_key": None if key is None else self._vault.seal(key),
+        }
         return {"kind": address.kind, "shown": address.shown, **secret}
 
 
 def opened(row: Row[Any], vault: Vault) -> Target:
     """A row of the table in the clear."""
     key = None if row.signing_key is None else vault.open(row.signing_key)
-    return Target(id=row.id, name=row.name, kind=TargetKind(row.kind), url=vault.open(row.url), signing_key=key)
+    return Target(
+        id=row.id,
+        name=row.name,
+        kind=TargetKind(row.kind),
+        url=vault.open(row.url),
+        signing_key=key,
+    )
 
 
-_SHOWN = select(*[targets.c[name] for name in ("id", "name", "kind", "shown", "enabled", "created_at")])
+_SHOWN = select(
+    *[targets.c[name] for name in ("id", "name", "kind", "shown", "enabled", "created_at")]
+)
 
 
 def _one(connection: Connection, target_id: int) -> TargetRow:
@@ -110,7 +138,9 @@ def _one(connection: Connection, target_id: int) -> TargetRow:
 
 
 def _row(row: Row[Any]) -> TargetRow:
-    return TargetRow(**{**row._asdict(), "kind": TargetKind(row.kind), "enabled": bool(row.enabled)})
+    return TargetRow(
+        **{**row._asdict(), "kind": TargetKind(row.kind), "enabled": bool(row.enabled)}
+    )
 
 
 def _missing(target_id: int) -> NotFoundError:

@@ -60,7 +60,12 @@ class AlertList:
 def listed(connection: Connection, query: AlertList) -> list[Alert]:
     """The alerts of a list."""
     firing_first = case((alert.c.state == AlertState.FIRING, 0), else_=1)
-    wanted = select(alert).order_by(firing_first, desc(alert.c.since), alert.c.rule, alert.c.subject).limit(query.limit).offset(query.skip)
+    wanted = (
+        select(alert)
+        .order_by(firing_first, desc(alert.c.since), alert.c.rule, alert.c.subject)
+        .limit(query.limit)
+        .offset(query.skip)
+    )
     if query.state is not None:
         wanted = wanted.where(alert.c.state == query.state)
     return [_alert(row) for row in connection.execute(wanted)]
@@ -68,21 +73,38 @@ def listed(connection: Connection, query: AlertList) -> list[Alert]:
 
 def firing_counts(connection: Connection, rules: Sequence[str]) -> dict[str, int]:
     """How many alerts of each rule fire; one that is not among the rules any more is there while it does."""
-    counted = select(alert.c.rule, func.count()).where(alert.c.state == AlertState.FIRING).group_by(alert.c.rule)
+    counted = (
+        select(alert.c.rule, func.count())
+        .where(alert.c.state == AlertState.FIRING)
+        .group_by(alert.c.rule)
+    )
     return dict.fromkeys(rules, 0) | dict(map(tuple, connection.execute(counted)))
 
 
 def rule_states(connection: Connection, rules: Sequence[str]) -> dict[str, AlertState]:
     """Each rule's state: firing if it fires for any subject, resolved if it did in the last week."""
-    found = {(row.rule, row.state) for row in connection.execute(select(alert.c.rule, alert.c.state).distinct())}
+    found = {
+        (row.rule, row.state)
+        for row in connection.execute(select(alert.c.rule, alert.c.state).distinct())
+    }
     order = (AlertState.FIRING, AlertState.RESOLVED)
-    return {rule: next((state for state in order if (rule, state) in found), AlertState.OK) for rule in rules}
+    return {
+        rule: next((state for state in order if (rule, state) in found), AlertState.OK)
+        for rule in rules
+    }
 
 
 class SqlAlertBook:
     """See penstock.alerts.book.AlertBook."""
 
-    def __init__(self, database: Database, vault: Vault, health: HealthQueries, policy: Policy, options: BookOptions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        health: HealthQueries,
+        policy: Policy,
+        options: BookOptions,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._health = health
@@ -100,16 +122,26 @@ class SqlAlertBook:
 
     async def take(self) -> list[Outgoing]:
         """See AlertBook."""
-        return await self._database.write(self._take) if await self._database.read(_anything_due) else []
+        return (
+            await self._database.write(self._take)
+            if await self._database.read(_anything_due)
+            else []
+        )
 
     async def sent(self, message: Outgoing) -> None:
         """See AlertBook."""
-        done = update(alert_message).where(alert_message.c.id == message.id).values(sent_at=DatabaseNow(), error=None)
+        done = (
+            update(alert_message)
+            .where(alert_message.c.id == message.id)
+            .values(sent_at=DatabaseNow(), error=None)
+        )
         await self._database.write(lambda connection: connection.execute(done))
 
     async def failed(self, message: Outgoing, error: str) -> None:
         """See AlertBook."""
-        await self._database.write(lambda connection: self._put_off(connection, message.id, message.attempt, error))
+        await self._database.write(
+            lambda connection: self._put_off(connection, message.id, message.attempt, error)
+        )
 
     def _look(self, connection: Connection) -> tuple[float, Facts | None]:
         """Seconds until the next look, and the facts if one is due now."""
@@ -131,47 +163,87 @@ class SqlAlertBook:
     def _claim_look(self, connection: Connection, now: int) -> bool:
         """Whether it is us who look this time."""
         connection.execute(insert_or_ignore(connection, alert_look).values(id=1, looked_at=0))
-        late = or_(alert_look.c.looked_at <= now - self._interval_ms, alert_look.c.looked_at > now + _CLOCK_STEP_MS)
-        return connection.execute(update(alert_look).where(late).values(looked_at=now)).rowcount == 1
+        late = or_(
+            alert_look.c.looked_at <= now - self._interval_ms,
+            alert_look.c.looked_at > now + _CLOCK_STEP_MS,
+        )
+        return (
+            connection.execute(update(alert_look).where(late).values(looked_at=now)).rowcount == 1
+        )
 
-    def _advance(self, connection: Connection, found: dict[tuple[str, str], Finding], now: int) -> list[Alert]:
+    def _advance(
+        self, connection: Connection, found: dict[tuple[str, str], Finding], now: int
+    ) -> list[Alert]:
         """Write the states as they are now; gives what is to be told."""
-        before = {(one.rule, one.subject): one for one in map(_alert, connection.execute(select(alert)))}
+        before = {
+            (one.rule, one.subject): one for one in map(_alert, connection.execute(select(alert)))
+        }
         policy = self._policy if _has_targets(connection) else _unheard(self._policy)
-        steps = [step for key in [*found, *(before.keys() - found.keys())] if (step := advance(before.get(key), found.get(key), now, policy))]
+        steps = [
+            step
+            for key in [*found, *(before.keys() - found.keys())]
+            if (step := advance(before.get(key), found.get(key), now, policy))
+        ]
         if steps:
-            put = upsert(connection, alert, key=("rule", "subject"), change=("state", "message", "since", "seen_at", "notified_at"))
+            put = upsert(
+                connection,
+                alert,
+                key=("rule", "subject"),
+                change=("state", "message", "since", "seen_at", "notified_at"),
+            )
             connection.execute(put, [asdict(step.alert) for step in steps])
-        if any(_changed(before.get((step.alert.rule, step.alert.subject)), step.alert) for step in steps):
+        if any(
+            _changed(before.get((step.alert.rule, step.alert.subject)), step.alert)
+            for step in steps
+        ):
             _tell(connection)
         return [step.alert for step in steps if step.tell]
 
     def _take(self, connection: Connection) -> list[Outgoing]:
         due = (
-            select(alert_message.c.id.label("message_id"), alert_message.c.body, alert_message.c.attempt, targets)
+            select(
+                alert_message.c.id.label("message_id"),
+                alert_message.c.body,
+                alert_message.c.attempt,
+                targets,
+            )
             .join(targets, targets.c.id == alert_message.c.target_id)
             .where(_DUE)
             .with_for_update(of=alert_message, skip_locked=True)
         )
         rows = connection.execute(due).all()
         if rows:
-            claimed = {"next_try_at": DatabaseNow(ago_ms=-self._claim_ms), "attempt": alert_message.c.attempt + 1}
-            connection.execute(update(alert_message).where(alert_message.c.id.in_([row.message_id for row in rows])).values(**claimed))
+            claimed = {
+                "next_try_at": DatabaseNow(ago_ms=-self._claim_ms),
+                "attempt": alert_message.c.attempt + 1,
+            }
+            connection.execute(
+                update(alert_message)
+                .where(alert_message.c.id.in_([row.message_id for row in rows]))
+                .values(**claimed)
+            )
         return [one for row in rows if (one := self._outgoing(connection, row))]
 
     def _outgoing(self, connection: Connection, row: Row[Any]) -> Outgoing | None:
         """None for a target whose secrets cannot be read: that is noted, and the others are sent."""
         attempt = row.attempt + 1
         try:
-            return Outgoing(id=row.message_id, target=opened(row, self._vault), body=row.body, attempt=attempt)
+            return Outgoing(
+                id=row.message_id, target=opened(row, self._vault), body=row.body, attempt=attempt
+            )
         except PenstockError as error:
             self._put_off(connection, row.message_id, attempt, str(error))
             return None
 
     def _put_off(self, connection: Connection, message_id: int, attempt: int, error: str) -> None:
         wait_s = min(_LONGEST_BACKOFF_S, self._backoff_s * 2 ** (attempt - 1))
-        values = {"next_try_at": DatabaseNow(ago_ms=-int(wait_s * 1000)), "error": error[:_MOST_CHARS]}
-        connection.execute(update(alert_message).where(alert_message.c.id == message_id).values(**values))
+        values = {
+            "next_try_at": DatabaseNow(ago_ms=-int(wait_s * 1000)),
+            "error": error[:_MOST_CHARS],
+        }
+        connection.execute(
+            update(alert_message).where(alert_message.c.id == message_id).values(**values)
+        )
 
 
 def _waiting() -> ColumnElement[bool]:
@@ -185,7 +257,9 @@ _OLDEST = (
     .where(_waiting(), targets.c.enabled)
     .group_by(alert_message.c.target_id)
 )
-_DUE = and_(alert_message.c.id.in_(_OLDEST), alert_message.c.next_try_at <= DatabaseNow(), _waiting())
+_DUE = and_(
+    alert_message.c.id.in_(_OLDEST), alert_message.c.next_try_at <= DatabaseNow(), _waiting()
+)
 
 
 def _anything_due(connection: Connection) -> bool:
@@ -202,7 +276,10 @@ def _unheard(policy: Policy) -> Policy:
 
 def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> None:
     target_ids: Iterable[int] = connection.scalars(select(targets.c.id).where(targets.c.enabled))
-    rows = [{"target_id": one, "body": message_body(told, now), "created_at": now, "next_try_at": now} for one in target_ids]
+    rows = [
+        {"target_id": one, "body": message_body(told, now), "created_at": now, "next_try_at": now}
+        for one in target_ids
+    ]
     if rows:
         connection.execute(alert_message.insert(), rows)
 
@@ -210,7 +287,9 @@ def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> 
 def _forget_old(connection: Connection, now: int) -> None:
     """Resolved alerts, and messages that were sent or given up, after a week."""
     old = literal(now - _KEPT_MS, Timestamp())
-    connection.execute(delete(alert).where(alert.c.state == AlertState.RESOLVED, alert.c.since < old))
+    connection.execute(
+        delete(alert).where(alert.c.state == AlertState.RESOLVED, alert.c.since < old)
+    )
     connection.execute(delete(alert_message).where(alert_message.c.created_at < old))
 
 

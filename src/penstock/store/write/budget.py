@@ -41,7 +41,12 @@ def budgets_used(connection: Connection) -> list[BudgetUsed]:
     rows = {row.provider: row for row in connection.execute(_ROWS)}
     used = {provider: _used(row, _start(row.now, WINDOW_S)) for provider, row in rows.items()}
     return [
-        BudgetUsed(provider, used[provider], max(0.0, row.paused_until - row.now) / 1000, used.get(_repeats_name(provider), 0))
+        BudgetUsed(
+            provider,
+            used[provider],
+            max(0.0, row.paused_until - row.now) / 1000,
+            used.get(_repeats_name(provider), 0),
+        )
         for provider, row in rows.items()
         if not provider.endswith(_REPEATS)
     ]
@@ -50,7 +55,14 @@ def budgets_used(connection: Connection) -> list[BudgetUsed]:
 class SqlRepeats:
     """See penstock.market.collect.repeats.Repeats: `per_minute` for all processes together, counted like a provider's budget of another name."""
 
-    def __init__(self, database: Database, provider: str, *, per_minute: int, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        provider: str,
+        *,
+        per_minute: int,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self._budget = SqlBudget(database, _repeats_name(provider), clock=clock)
         self._per_minute = per_minute
 
@@ -69,7 +81,14 @@ class SqlBudget:
     Windows and pauses are counted by the database's clock, which all processes share, unless there is another `clock` (seconds).
     """
 
-    def __init__(self, database: Database, provider: str, *, window_s: int = WINDOW_S, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        provider: str,
+        *,
+        window_s: int = WINDOW_S,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.generation = 0
         self.window_s = window_s
         self._database = database
@@ -78,7 +97,9 @@ class SqlBudget:
 
     async def reserve(self, least: int, limit: int) -> Grant:
         """See Budget."""
-        return await self._database.write(lambda connection: self._reserve(connection, least, limit))
+        return await self._database.write(
+            lambda connection: self._reserve(connection, least, limit)
+        )
 
     async def take(self, wanted: int, limit: int) -> int:
         """Up to so much of what is left of `limit`, at once and without waiting."""
@@ -97,7 +118,11 @@ class SqlBudget:
 
         def put(connection: Connection) -> None:
             row, now = self._locked(connection)
-            self._put(connection, used=max(used, _used(row, self._window(now))), window_start=self._window(now))
+            self._put(
+                connection,
+                used=max(used, _used(row, self._window(now))),
+                window_start=self._window(now),
+            )
 
         await self._database.write(put)
 
@@ -128,7 +153,11 @@ class SqlBudget:
         wanted = _ROWS.where(self._this).with_for_update()
         row = connection.execute(wanted).one_or_none()
         if row is None:
-            connection.execute(insert_or_ignore(connection, budgets).values(provider=self._provider, window_start=0, used=0, paused_until=0))
+            connection.execute(
+                insert_or_ignore(connection, budgets).values(
+                    provider=self._provider, window_start=0, used=0, paused_until=0
+                )
+            )
             row = connection.execute(wanted).one()
         return row, row.now if self._clock is None else int(self._clock() * 1000)
 

@@ -44,16 +44,28 @@ class SqlCandleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put_instruments(self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None) -> None:
+    async def put_instruments(
+        self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None
+    ) -> None:
         """Record what an exchange lists now; those it no longer lists keep their last status."""
         if instruments:
-            await self._database.write(lambda connection: _put_instruments(connection, instruments, volumes))
+            await self._database.write(
+                lambda connection: _put_instruments(connection, instruments, volumes)
+            )
 
-    async def put_list(self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+    async def put_list(
+        self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]
+    ) -> Sequence[str]:
         """See penstock.market.refresh.InstrumentStore."""
-        return await context.write(lambda writing: _put_list(writing.connection, instruments, volumes)) if instruments else ()
+        return (
+            await context.write(lambda writing: _put_list(writing.connection, instruments, volumes))
+            if instruments
+            else ()
+        )
 
-    async def open_series(self, context: RunContext, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+    async def open_series(
+        self, context: RunContext, keys: Sequence[SeriesKey]
+    ) -> list[OpenedSeries]:
         """See CandleStore."""
         return await context.write(lambda writing: _open_series(writing.connection, keys))
 
@@ -84,7 +96,11 @@ def _by_symbol(flush: CandleFlush, flushed: Flushed) -> Mapping[str, int]:
     return written
 
 
-def _put_instruments(connection: Connection, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None) -> None:
+def _put_instruments(
+    connection: Connection,
+    instruments: Sequence[Instrument],
+    volumes: Mapping[str, float] | None = None,
+) -> None:
     rows = [
         {
             "exchange": one.exchange,
@@ -98,56 +114,107 @@ def _put_instruments(connection: Connection, instruments: Sequence[Instrument], 
         | ({} if volumes is None else {"quote_volume_24h": volumes.get(one.native_symbol)})
         for one in instruments
     ]
-    change = ("base", "quote", "symbol", "status", "seen_at", "gone_at", *(() if volumes is None else ("quote_volume_24h",)))
+    change = (
+        "base",
+        "quote",
+        "symbol",
+        "status",
+        "seen_at",
+        "gone_at",
+        *(() if volumes is None else ("quote_volume_24h",)),
+    )
     put = upsert(connection, instrument, key=("exchange", "market", "native_symbol"), change=change)
     connection.execute(put.values(seen_at=DatabaseNow(), gone_at=None), rows)
 
 
-def _put_list(connection: Connection, instruments: Sequence[Instrument], volumes: Mapping[str, float]) -> Sequence[str]:
+def _put_list(
+    connection: Connection, instruments: Sequence[Instrument], volumes: Mapping[str, float]
+) -> Sequence[str]:
     _put_instruments(connection, instruments, volumes)
     listed = {_instrument_key(one) for one in instruments}
-    known = select(instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol, instrument.c.symbol)
-    known = known.where(instrument.c.exchange == instruments[0].exchange, instrument.c.status != Status.DELISTED)
-    missing = {row.id: row.symbol for row in connection.execute(known) if (row.exchange, row.market, row.native_symbol) not in listed}
+    known = select(
+        instrument.c.id,
+        instrument.c.exchange,
+        instrument.c.market,
+        instrument.c.native_symbol,
+        instrument.c.symbol,
+    )
+    known = known.where(
+        instrument.c.exchange == instruments[0].exchange, instrument.c.status != Status.DELISTED
+    )
+    missing = {
+        row.id: row.symbol
+        for row in connection.execute(known)
+        if (row.exchange, row.market, row.native_symbol) not in listed
+    }
     these = instrument.c.id.in_(missing)
     long_gone = instrument.c.gone_at <= DatabaseNow(ago_ms=_HOUR_MS)
     connection.execute(update(instrument).where(these, long_gone).values(status=Status.DELISTED))
-    connection.execute(update(instrument).where(these, instrument.c.gone_at.is_(None)).values(gone_at=DatabaseNow()))
+    connection.execute(
+        update(instrument)
+        .where(these, instrument.c.gone_at.is_(None))
+        .values(gone_at=DatabaseNow())
+    )
     return sorted(missing.values())
 
 
 def _note_clock(connection: Connection, exchange: str, now: int) -> None:
     put = upsert(connection, exchange_clock, key=("exchange",), change=("ahead_ms", "looked_at"))
-    connection.execute(put.values(exchange=exchange, ahead_ms=now - in_ms(DatabaseNow()), looked_at=DatabaseNow()))
+    connection.execute(
+        put.values(exchange=exchange, ahead_ms=now - in_ms(DatabaseNow()), looked_at=DatabaseNow())
+    )
 
 
 def _delist(connection: Connection, pages: Sequence[CandlePage]) -> None:
     """What is not in the list any more, and was refused when it was asked for directly, is delisted."""
     if ended := {page.target.series_id for page in pages if page.delisted}:
         of_series = select(series.c.instrument_id).where(series.c.id.in_(ended))
-        connection.execute(update(instrument).where(instrument.c.id.in_(of_series)).values(status=Status.DELISTED))
+        connection.execute(
+            update(instrument).where(instrument.c.id.in_(of_series)).values(status=Status.DELISTED)
+        )
 
 
 def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
     instrument_ids, series_ids, spans = _known_series(connection, keys)
-    unlisted = [key.instrument for key in keys if _instrument_key(key.instrument) not in instrument_ids]
+    unlisted = [
+        key.instrument for key in keys if _instrument_key(key.instrument) not in instrument_ids
+    ]
     if unlisted:
         _put_instruments(connection, list(dict.fromkeys(unlisted)))
         instrument_ids, series_ids, spans = _known_series(connection, keys)
-    wanted = [(instrument_ids[_instrument_key(key.instrument)], key.timeframe.value, key.price_kind.value) for key in keys]
+    wanted = [
+        (instrument_ids[_instrument_key(key.instrument)], key.timeframe.value, key.price_kind.value)
+        for key in keys
+    ]
     unfinished = _newest_open(connection, list(series_ids.values()))
     if missing := [pair for pair in dict.fromkeys(wanted) if pair not in series_ids]:
-        create = insert(series).returning(series.c.id, series.c.instrument_id, series.c.timeframe, series.c.price_kind)
-        rows = [dict(zip(("instrument_id", "timeframe", "price_kind"), ref, strict=True)) for ref in missing]
-        series_ids |= {(row.instrument_id, row.timeframe, row.price_kind): row.id for row in connection.execute(create, rows)}
-    return [OpenedSeries(series_ids[pair], spans[series_ids[pair]], unfinished.get(series_ids[pair])) for pair in wanted]
+        create = insert(series).returning(
+            series.c.id, series.c.instrument_id, series.c.timeframe, series.c.price_kind
+        )
+        rows = [
+            dict(zip(("instrument_id", "timeframe", "price_kind"), ref, strict=True))
+            for ref in missing
+        ]
+        series_ids |= {
+            (row.instrument_id, row.timeframe, row.price_kind): row.id
+            for row in connection.execute(create, rows)
+        }
+    return [
+        OpenedSeries(series_ids[pair], spans[series_ids[pair]], unfinished.get(series_ids[pair]))
+        for pair in wanted
+    ]
 
 
 def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int, Candle]:
     """The newest candle of each series, of those in which it is not final."""
     if not series_ids:
         return {}
-    newest = select(func.max(candle.c.open_time)).where(candle.c.series_id == series.c.id).correlate(series).scalar_subquery()
+    newest = (
+        select(func.max(candle.c.open_time))
+        .where(candle.c.series_id == series.c.id)
+        .correlate(series)
+        .scalar_subquery()
+    )
     found = of_each_series(series_ids, newest)
     values = [candle.c[name] for name in Candle.__struct_fields__]
     at_newest = and_(candle.c.series_id == found.c.id, candle.c.open_time == found.c.value)
@@ -163,16 +230,32 @@ def _known_series(
     kinds = {key.price_kind.value for key in keys}
     symbols = {key.instrument.native_symbol for key in keys}
     found = (
-        select(instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol)
-        .add_columns(series.c.id.label("series_id"), series.c.timeframe, series.c.price_kind, *SPAN_COLUMNS)
+        select(
+            instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol
+        )
+        .add_columns(
+            series.c.id.label("series_id"), series.c.timeframe, series.c.price_kind, *SPAN_COLUMNS
+        )
         .outerjoin_from(instrument, series, _among(timeframes, kinds))
         .outerjoin(coverage, coverage.c.series_id == series.c.id)
-        .where(instrument.c.native_symbol.in_(symbols), instrument.c.exchange.in_({key.instrument.exchange for key in keys}))
+        .where(
+            instrument.c.native_symbol.in_(symbols),
+            instrument.c.exchange.in_({key.instrument.exchange for key in keys}),
+        )
     )
     instrument_ids: dict[tuple[str, str, str], int] = {}
     series_ids: dict[SeriesRef, int] = {}
     spans: defaultdict[int, list[Span]] = defaultdict(list)
-    for instrument_id, exchange, market, native_symbol, series_id, timeframe, price_kind, *span in connection.execute(found):
+    for (
+        instrument_id,
+        exchange,
+        market,
+        native_symbol,
+        series_id,
+        timeframe,
+        price_kind,
+        *span,
+    ) in connection.execute(found):
         instrument_ids[exchange, market, native_symbol] = instrument_id
         if series_id is not None:
             series_ids[instrument_id, timeframe, price_kind] = series_id
@@ -182,26 +265,44 @@ def _known_series(
 
 
 def _among(timeframes: Collection[str], kinds: Collection[str]) -> ColumnElement[bool]:
-    return and_(series.c.instrument_id == instrument.c.id, series.c.timeframe.in_(timeframes), series.c.price_kind.in_(kinds))
+    return and_(
+        series.c.instrument_id == instrument.c.id,
+        series.c.timeframe.in_(timeframes),
+        series.c.price_kind.in_(kinds),
+    )
 
 
 def _instrument_key(one: Instrument) -> tuple[str, str, str]:
     return one.exchange, one.market, one.native_symbol
 
 
-def _cover(connection: Connection, run_id: int, changes: Sequence[tuple[int, CoverageChange]]) -> None:
+def _cover(
+    connection: Connection, run_id: int, changes: Sequence[tuple[int, CoverageChange]]
+) -> None:
     if gone := [(series_id, start) for series_id, change in changes for start in change.deleted]:
         parameters = [{"series": series_id, "start": start} for series_id, start in gone]
-        this = and_(coverage.c.series_id == bindparam("series"), coverage.c.start_time == bindparam("start", type_=Timestamp()))
+        this = and_(
+            coverage.c.series_id == bindparam("series"),
+            coverage.c.start_time == bindparam("start", type_=Timestamp()),
+        )
         connection.execute(delete(coverage).where(this), parameters)
     rows = [
-        {"series_id": series_id, "start_time": span.start, "end_time": span.end, "state": span.state, "run_id": run_id} | _evidence(span)
+        {
+            "series_id": series_id,
+            "start_time": span.start,
+            "end_time": span.end,
+            "state": span.state,
+            "run_id": run_id,
+        }
+        | _evidence(span)
         for series_id, change in changes
         for span in change.put
     ]
     if rows:
         change = ("end_time", "state", "run_id", *_EVIDENCE)
-        connection.execute(upsert(connection, coverage, key=("series_id", "start_time"), change=change), rows)
+        connection.execute(
+            upsert(connection, coverage, key=("series_id", "start_time"), change=change), rows
+        )
 
 
 _EVIDENCE = ("asked", "first_asked", "last_asked", "source", "due_at")
@@ -211,7 +312,13 @@ def _evidence(span: Span) -> dict[str, object]:
     known = span.evidence
     if known is None:
         return dict.fromkeys(_EVIDENCE)
-    return dict(zip(_EVIDENCE, (known.asked, known.first_asked, known.last_asked, known.source, known.due), strict=True))
+    return dict(
+        zip(
+            _EVIDENCE,
+            (known.asked, known.first_asked, known.last_asked, known.source, known.due),
+            strict=True,
+        )
+    )
 
 
 def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]) -> None:
@@ -219,16 +326,26 @@ def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]
     rows = [
         {
             "series_id": page.target.series_id,
-            "digest": hashlib.blake2b(f"{row.reason}\n{row.raw}".encode(), digest_size=16).hexdigest(),
+            "digest": hashlib.blake2b(
+                f"{row.reason}\n{row.raw}".encode(), digest_size=16
+            ).hexdigest(),
             "reason": row.reason,
             "detail": row.detail[:_RAW_CHARS],
             "raw": row.raw[:_RAW_CHARS],
-            "open_time": row.open_time if row.open_time is not None and abs(row.open_time) < _BIGINT else None,
+            "open_time": row.open_time
+            if row.open_time is not None and abs(row.open_time) < _BIGINT
+            else None,
             "run_id": run_id,
         }
         for page in pages
         for row in page.rejected
     ]
     if rows:
-        put = upsert(connection, quarantine, key=("series_id", "digest"), change=("run_id", "seen_at"), seen=quarantine.c.seen + 1)
+        put = upsert(
+            connection,
+            quarantine,
+            key=("series_id", "digest"),
+            change=("run_id", "seen_at"),
+            seen=quarantine.c.seen + 1,
+        )
         connection.execute(put.values(seen_at=DatabaseNow()), rows)

@@ -63,14 +63,18 @@ class SqlConfigs:
 
     async def remove(self, config_id: int) -> None:
         """See ConfigStore."""
-        await self._write(lambda connection: _remove(connection, _get(connection, config_id, locked=True)))
+        await self._write(
+            lambda connection: _remove(connection, _get(connection, config_id, locked=True))
+        )
 
     def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
         """See ConfigStore."""
 
         def submission(connection: Connection) -> Submission:
             config = _get(connection, config_id, locked=True)
-            made = self._rules_of(config.wanted.exchange).of_config(connection, _params(config.wanted))
+            made = self._rules_of(config.wanted.exchange).of_config(
+                connection, _params(config.wanted)
+            )
             return replace(made, job_name=config.job_id)
 
         return submission
@@ -78,8 +82,12 @@ class SqlConfigs:
     async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
         """See ConfigStore."""
         if dry_run:
-            return await self._database.read(lambda connection: self._apply(connection, wanted, prune=prune, dry_run=True))
-        return await self._write(lambda connection: self._apply(connection, wanted, prune=prune, dry_run=False))
+            return await self._database.read(
+                lambda connection: self._apply(connection, wanted, prune=prune, dry_run=True)
+            )
+        return await self._write(
+            lambda connection: self._apply(connection, wanted, prune=prune, dry_run=False)
+        )
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """One change after the other: each sees the configs that the one before has left."""
@@ -95,11 +103,24 @@ class SqlConfigs:
         _refuse_second(connection, wanted)
         row = _columns(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
         # The name holds the id, which only the row itself gives.
-        put = insert(collection_config).values(job_id=str(uuid.uuid4()), **row).returning(collection_config.c.id)
+        put = (
+            insert(collection_config)
+            .values(job_id=str(uuid.uuid4()), **row)
+            .returning(collection_config.c.id)
+        )
         config_id = connection.execute(put).scalar_one()
         job_id = f"collect_data_{config_id}"
-        connection.execute(update(collection_config).where(collection_config.c.id == config_id).values(job_id=job_id))
-        put_schedule(connection, self._schedule(job_id, wanted), enabled=wanted.enabled, next_run_at=wanted.timing.after(read_clock(connection)))
+        connection.execute(
+            update(collection_config)
+            .where(collection_config.c.id == config_id)
+            .values(job_id=job_id)
+        )
+        put_schedule(
+            connection,
+            self._schedule(job_id, wanted),
+            enabled=wanted.enabled,
+            next_run_at=wanted.timing.after(read_clock(connection)),
+        )
         return _get(connection, config_id)
 
     def _change(self, connection: Connection, now: Config, then: Wanted) -> None:
@@ -110,17 +131,32 @@ class SqlConfigs:
         self._rules_of(then.exchange).hold(connection, then.symbol)
         _refuse_second(connection, then, but=now.id)
         row = _columns(then) | {"updated_at": DatabaseNow()}
-        connection.execute(update(collection_config).where(collection_config.c.id == now.id).values(row))
+        connection.execute(
+            update(collection_config).where(collection_config.c.id == now.id).values(row)
+        )
         next_run_at = then.timing.after(read_clock(connection)) if differs & _TIMING else None
-        put_schedule(connection, self._schedule(now.job_id, then), enabled=then.enabled, next_run_at=next_run_at)
+        put_schedule(
+            connection,
+            self._schedule(now.job_id, then),
+            enabled=then.enabled,
+            next_run_at=next_run_at,
+        )
         if differs & set(COLLECTED):
             end_job(connection, now.job_id, states=_ACTIVE, why="its config was changed")
         elif not then.enabled:
             end_job(connection, now.job_id, states=[RunState.QUEUED], why="its config was disabled")
 
-    def _apply(self, connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
+    def _apply(
+        self, connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool
+    ) -> Applied:
         kept = _rows().order_by(collection_config.c.id)
-        present = {one.wanted.key: one for one in map(_config, connection.execute(kept if dry_run else kept.with_for_update(of=collection_config)))}
+        present = {
+            one.wanted.key: one
+            for one in map(
+                _config,
+                connection.execute(kept if dry_run else kept.with_for_update(of=collection_config)),
+            )
+        }
         added = [one for one in wanted if one.key not in present]
         known = [(present[one.key], one) for one in wanted if one.key in present]
         changed = [(now, then) for now, then in known if difference(now.wanted, then)]
@@ -142,7 +178,14 @@ class SqlConfigs:
 
     def _schedule(self, job_id: str, wanted: Wanted) -> Schedule:
         timing, kind = wanted.timing, self._rules_of(wanted.exchange).kind
-        return Schedule(name=job_id, kind=kind, params=_params(wanted), interval_s=timing.interval_s, cron=timing.cron, timezone=timing.timezone)
+        return Schedule(
+            name=job_id,
+            kind=kind,
+            params=_params(wanted),
+            interval_s=timing.interval_s,
+            cron=timing.cron,
+            timezone=timing.timezone,
+        )
 
 
 def configs(connection: Connection, query: ConfigList) -> list[Config]:
@@ -158,19 +201,25 @@ def configs(connection: Connection, query: ConfigList) -> list[Config]:
 def count_configs(connection: Connection) -> tuple[int, int, int]:
     """How many configs are enabled and disabled, and how many jobs of any kind have a run that is queued or running."""
     enabled = func.count().filter(collection_config.c.enabled)
-    on, total = connection.execute(select(enabled, func.count()).select_from(collection_config)).one()
+    on, total = connection.execute(
+        select(enabled, func.count()).select_from(collection_config)
+    ).one()
     active = select(func.count(func.distinct(runs.c.job_name))).where(runs.c.state.in_(_ACTIVE))
     return on, total - on, connection.execute(active).scalar_one()
 
 
 def _rows() -> Select[Any]:
     scheduled = schedule.c.name == collection_config.c.job_id
-    return select(collection_config, schedule.c.next_run_at).outerjoin_from(collection_config, schedule, scheduled)
+    return select(collection_config, schedule.c.next_run_at).outerjoin_from(
+        collection_config, schedule, scheduled
+    )
 
 
 def _get(connection: Connection, config_id: int, *, locked: bool = False) -> Config:
     wanted = _rows().where(collection_config.c.id == config_id)
-    row = connection.execute(wanted.with_for_update(of=collection_config) if locked else wanted).one_or_none()
+    row = connection.execute(
+        wanted.with_for_update(of=collection_config) if locked else wanted
+    ).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no config {config_id}; `penstock config list` shows all")
     return _config(row)
@@ -188,14 +237,27 @@ def _config(row: Row[Any]) -> Config:
         description=row.description,
     )
     next_run_at = row.next_run_at if row.enabled else None
-    return Config(id=row.id, wanted=wanted, job_id=row.job_id, created_at=row.created_at, updated_at=row.updated_at, next_run_at=next_run_at)
+    return Config(
+        id=row.id,
+        wanted=wanted,
+        job_id=row.job_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        next_run_at=next_run_at,
+    )
 
 
 def _refuse_second(connection: Connection, wanted: Wanted, *, but: int = 0) -> None:
-    this = (collection_config.c.exchange == wanted.exchange, collection_config.c.symbol == wanted.symbol, collection_config.c.id != but)
+    this = (
+        collection_config.c.exchange == wanted.exchange,
+        collection_config.c.symbol == wanted.symbol,
+        collection_config.c.id != but,
+    )
     found = connection.scalar(select(collection_config.c.id).where(*this))
     if found is not None:
-        raise ConflictError(f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one")
+        raise ConflictError(
+            f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one"
+        )
 
 
 def _remove(connection: Connection, config: Config) -> None:
@@ -209,4 +271,8 @@ def _columns(wanted: Wanted) -> dict[str, Any]:
 
 
 def _params(wanted: Wanted) -> dict[str, object]:
-    return {"exchange": wanted.exchange, "symbol": wanted.symbol, "timeframes": list(wanted.timeframes)}
+    return {
+        "exchange": wanted.exchange,
+        "symbol": wanted.symbol,
+        "timeframes": list(wanted.timeframes),
+    }

@@ -75,16 +75,23 @@ class ExecutionLogs:
         """Say in the rows of a run how it ended, and what it noted for each."""
         if notes := self._notes(run):
             ended = {"status": STATUS[end.state], "error": storable_text(end.error)}
-            connection.execute(_statement(connection, _CLOSE), {"run_id": run.id, "notes": notes} | ended)
+            connection.execute(
+                _statement(connection, _CLOSE), {"run_id": run.id, "notes": notes} | ended
+            )
 
     def add(self, connection: Connection, run: Run) -> None:
         """Count what a start of a run has written that is not its last one."""
         if any(note.records for note in run.notes.values()):
-            connection.execute(_statement(connection, _ADD), {"run_id": run.id, "notes": self._notes(run)})
+            connection.execute(
+                _statement(connection, _ADD), {"run_id": run.id, "notes": self._notes(run)}
+            )
 
     def _notes(self, run: Run) -> str | None:
         """JSON, by symbol; None for a run that logs nothing."""
-        notes = {entry.symbol or "": _note(run.notes.get(entry.symbol or "", LogNote())) for entry in self.entries_of(run)}
+        notes = {
+            entry.symbol or "": _note(run.notes.get(entry.symbol or "", LogNote()))
+            for entry in self.entries_of(run)
+        }
         return json.dumps(notes) if notes else None
 
 
@@ -95,12 +102,20 @@ def count_records(connection: Connection, run: Run, written: Mapping[str, int]) 
         connection.execute(_statement(connection, _ADD), {"run_id": run.id, "notes": notes})
 
 
-def close_rows(connection: Connection, run_ids: Sequence[int], state: RunState, *, error: str | None) -> None:
+def close_rows(
+    connection: Connection, run_ids: Sequence[int], state: RunState, *, error: str | None
+) -> None:
     """The same for runs that nobody works on, who has noted nothing."""
     now = DatabaseNow()
-    open_rows = update(execution_log).where(execution_log.c.run_id.in_(run_ids), execution_log.c.status == _RUNNING)
+    open_rows = update(execution_log).where(
+        execution_log.c.run_id.in_(run_ids), execution_log.c.status == _RUNNING
+    )
     duration = (in_ms(now) - in_ms(execution_log.c.started_at)) / 1000.0
-    connection.execute(open_rows.values(status=STATUS[state], finished_at=now, duration_seconds=duration, error_message=error))
+    connection.execute(
+        open_rows.values(
+            status=STATUS[state], finished_at=now, duration_seconds=duration, error_message=error
+        )
+    )
 
 
 def _row(run: Run, entry: LogEntry, started_at: int) -> dict[str, Any]:

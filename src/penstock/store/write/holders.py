@@ -20,19 +20,41 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def held(connection: Connection, resources: Sequence[str], first: str | None, dead_after_ms: int) -> ConflictError:
+def held(
+    connection: Connection, resources: Sequence[str], first: str | None, dead_after_ms: int
+) -> ConflictError:
     """The error of a run that wants one of these resources; `first` is the task that waited longer for them, if one did."""
     if first is not None:
-        return ConflictError(f"Data collection already running: task {first} waited longer for the same series", task_id=first)
-    columns = (claim.c.resource, runs.c.task_id, runs.c.state, runs.c.started_at, runs.c.heartbeat_at)
-    holder = select(*columns).join(runs, runs.c.id == claim.c.run_id).where(claim.c.resource.in_(resources))
+        return ConflictError(
+            f"Data collection already running: task {first} waited longer for the same series",
+            task_id=first,
+        )
+    columns = (
+        claim.c.resource,
+        runs.c.task_id,
+        runs.c.state,
+        runs.c.started_at,
+        runs.c.heartbeat_at,
+    )
+    holder = (
+        select(*columns)
+        .join(runs, runs.c.id == claim.c.run_id)
+        .where(claim.c.resource.in_(resources))
+    )
     row = connection.execute(holder.order_by(claim.c.resource).limit(1)).one_or_none()
     if row is None:
         return ConflictError("Data collection already running: it has just ended, try again")
     how_long = ", and is queued"
     if row.state == RunState.RUNNING:
-        how_long = _how_long(row.started_at, silent_ms=read_clock(connection) - row.heartbeat_at, dead_after_ms=dead_after_ms)
-    return ConflictError(f"Data collection already running: task {row.task_id} holds {row.resource}{how_long}", task_id=row.task_id)
+        how_long = _how_long(
+            row.started_at,
+            silent_ms=read_clock(connection) - row.heartbeat_at,
+            dead_after_ms=dead_after_ms,
+        )
+    return ConflictError(
+        f"Data collection already running: task {row.task_id} holds {row.resource}{how_long}",
+        task_id=row.task_id,
+    )
 
 
 def _how_long(started_at: int, *, silent_ms: int, dead_after_ms: int) -> str:
@@ -40,4 +62,6 @@ def _how_long(started_at: int, *, silent_ms: int, dead_after_ms: int) -> str:
     since = iso(started_at // 1000 * 1000)
     free_s = max(1, math.ceil((dead_after_ms - silent_ms) / 1000))
     beat = f"it gave its last sign of life {max(0, silent_ms) // 1000} s ago"
-    return f" since {since}; {beat}, and if its process is dead this is free by itself in {free_s} s"
+    return (
+        f" since {since}; {beat}, and if its process is dead this is free by itself in {free_s} s"
+    )

@@ -37,19 +37,29 @@ def _merge(connection: Connection, table: Table, rows: Rows) -> Counters:
     keys = [column.name for column in table.primary_key]
     wanted = {tuple(row[name] for name in keys): row for row in rows}
     there = select(table).where(tuple_(*table.primary_key).in_(list(wanted)))
-    present = {tuple(row[name] for name in keys): row for row in connection.execute(there).mappings()}
+    present = {
+        tuple(row[name] for name in keys): row for row in connection.execute(there).mappings()
+    }
     new = [row for key, row in wanted.items() if key not in present]
-    changed = [row for key, row in wanted.items() if key in present and _differs(table, present[key], row)]
+    changed = [
+        row for key, row in wanted.items() if key in present and _differs(table, present[key], row)
+    ]
     if new:
         connection.execute(insert_or_ignore(connection, table), [dict(row) for row in new])
     if changed:
         change = [name for name in changed[0] if name not in keys]
-        connection.execute(upsert(connection, table, key=keys, change=change), [dict(row) for row in changed])
-    return Counters(inserted=len(new), updated=len(changed), unchanged=len(wanted) - len(new) - len(changed))
+        connection.execute(
+            upsert(connection, table, key=keys, change=change), [dict(row) for row in changed]
+        )
+    return Counters(
+        inserted=len(new), updated=len(changed), unchanged=len(wanted) - len(new) - len(changed)
+    )
 
 
 def _differs(table: Table, now: Mapping[Any, Any], then: Mapping[str, Any]) -> bool:
-    return any(_exact(table, name, now[name]) != _exact(table, name, value) for name, value in then.items())
+    return any(
+        _exact(table, name, now[name]) != _exact(table, name, value) for name, value in then.items()
+    )
 
 
 def _exact(table: Table, name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds

@@ -25,9 +25,13 @@ _BATCH = 5_000
 
 def delete_old(connection: Connection, *, older_than_ms: int, most: int) -> int:
     """Delete up to `most` of the oldest rows that started longer ago; gives how many."""
-    old = select(execution_log.c.id).where(execution_log.c.started_at < read_clock(connection) - older_than_ms)
+    old = select(execution_log.c.id).where(
+        execution_log.c.started_at < read_clock(connection) - older_than_ms
+    )
     oldest = old.order_by(execution_log.c.started_at).limit(most)
-    return connection.execute(delete(execution_log).where(execution_log.c.id.in_(oldest.scalar_subquery()))).rowcount
+    return connection.execute(
+        delete(execution_log).where(execution_log.c.id.in_(oldest.scalar_subquery()))
+    ).rowcount
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +64,7 @@ class LogRetention:
 
 def retention(_connection: Connection, _schedule: Schedule, busy: Busy) -> Submission | None:
     """The run of a due retention; None while one goes on."""
-    submission = Submission(kind=LOG_RETENTION, params={}, resources=[LOG_RETENTION], priority=Priority.LOW)
+    submission = Submission(
+        kind=LOG_RETENTION, params={}, resources=[LOG_RETENTION], priority=Priority.LOW
+    )
     return None if busy(submission.resources) else submission

@@ -27,17 +27,25 @@ async def rotate_key(database: Database, keys: Keys) -> int:
     Interrupted at any point, all secrets can be opened and it can be run again: the file holds both keys until the transaction is committed.
     """
     if not isinstance(keys, KeyFile) or not keys.ours:
-        return await database.write(lambda connection: _seal_again(connection, Vault(keys)), hurried=False)
+        return await database.write(
+            lambda connection: _seal_again(connection, Vault(keys)), hurried=False
+        )
     found = keys.needed()
     keys.replace([new := new_key(), *found])
-    count = await database.write(lambda connection: _seal_again(connection, Vault(keys)), hurried=False)
+    count = await database.write(
+        lambda connection: _seal_again(connection, Vault(keys)), hurried=False
+    )
     keys.replace([new])
     return count
 
 
 def secrets_opened(connection: Connection, vault: Vault) -> int:
     """Open every secret, as a check; gives how many there are."""
-    sealed = [one for column in SEALED for (one,) in connection.execute(select(column).where(column.is_not(None)))]
+    sealed = [
+        one
+        for column in SEALED
+        for (one,) in connection.execute(select(column).where(column.is_not(None)))
+    ]
     return len([vault.open(one) for one in sealed])
 
 
@@ -47,7 +55,13 @@ def _seal_again(connection: Connection, vault: Vault) -> int:
 
 def _column(connection: Connection, column: Column[str], vault: Vault) -> int:
     table = column.table
-    rows = connection.execute(select(table.c.id, column).where(column.is_not(None)).with_for_update()).all()
+    rows = connection.execute(
+        select(table.c.id, column).where(column.is_not(None)).with_for_update()
+    ).all()
     for key, sealed in rows:
-        connection.execute(update(table).where(table.c.id == key).values({column.name: vault.seal(vault.open(sealed))}))
+        connection.execute(
+            update(table)
+            .where(table.c.id == key)
+            .values({column.name: vault.seal(vault.open(sealed))})
+        )
     return len(rows)

@@ -41,20 +41,47 @@ Wanted: TypeAlias = "Submission | Callable[[Connection], Submission]"
 # A run that was started so often and is dead again kills its workers.
 _MOST_STARTS = 100
 
-_TAKEN = (runs.c.id, runs.c.task_id, runs.c.fence, runs.c.kind, runs.c.params, runs.c.job_name, runs.c.attempt, runs.c.started_at)
+_TAKEN = (
+    runs.c.id,
+    runs.c.task_id,
+    runs.c.fence,
+    runs.c.kind,
+    runs.c.params,
+    runs.c.job_name,
+    runs.c.attempt,
+    runs.c.started_at,
+)
 _other = runs.alias("other")
-_SOMEBODY_WAITS = select(_other.c.id).where(_other.c.state == RunState.QUEUED, _other.c.waiting).exists().label("somebody_waits")
+_SOMEBODY_WAITS = (
+    select(_other.c.id)
+    .where(_other.c.state == RunState.QUEUED, _other.c.waiting)
+    .exists()
+    .label("somebody_waits")
+)
 
 
 class SqlRunLedger:
     """See penstock.runs.ledger.RunLedger. A run whose heartbeat is older than `dead_after_s` has lost its worker."""
 
-    def __init__(self, database: Database, *, dead_after_s: float, entries_of: Callable[[Run], Sequence[LogEntry]] = lambda _: ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        dead_after_s: float,
+        entries_of: Callable[[Run], Sequence[LogEntry]] = lambda _: (),
+    ) -> None:
         self._database = database
         self._logs = ExecutionLogs(entries_of)
         self._dead_after_ms = int(dead_after_s * 1000)
 
-    async def write(self, run: Run, change: Callable[[Writing], T], *, within: Transaction | None = None, hurried: bool = True) -> T:
+    async def write(
+        self,
+        run: Run,
+        change: Callable[[Writing], T],
+        *,
+        within: Transaction | None = None,
+        hurried: bool = True,
+    ) -> T:
         """See RunWriter."""
 
         def fenced(connection: Connection) -> T:
@@ -64,7 +91,9 @@ class SqlRunLedger:
             _record(writing)
             return given
 
-        return await (self._database.write(fenced, hurried=hurried) if within is None else within(fenced))
+        return await (
+            self._database.write(fenced, hurried=hurried) if within is None else within(fenced)
+        )
 
     async def submit(self, wanted: Wanted, *, by: Run | None = None) -> uuid.UUID:
         """See RunWriter."""
@@ -72,7 +101,11 @@ class SqlRunLedger:
         def submitted(connection: Connection) -> uuid.UUID:
             return submit(connection, _told(connection, wanted), self._dead_after_ms)
 
-        return await (self._database.write(submitted) if by is None else self.write(by, lambda writing: submitted(writing.connection)))
+        return await (
+            self._database.write(submitted)
+            if by is None
+            else self.write(by, lambda writing: submitted(writing.connection))
+        )
 
     async def start(self, wanted: Wanted) -> Run:
         """Submit and take in one transaction, for who does the work at once: no other worker can take it first, and it waits for none."""
@@ -80,10 +113,18 @@ class SqlRunLedger:
         def start(connection: Connection) -> Run:
             submission = replace(_told(connection, wanted), wait=False)
             now = DatabaseNow()
-            begun = {"state": RunState.RUNNING, "fence": 1, "started_at": now, "heartbeat_at": now, "progress_at": now}
+            begun = {
+                "state": RunState.RUNNING,
+                "fence": 1,
+                "started_at": now,
+                "heartbeat_at": now,
+                "progress_at": now,
+            }
             made = _make(connection, submission, self._dead_after_ms, begun)
             if made is None:
-                return _start(connection, [_already_submitted(connection, submission)[0]], self._logs)[0]
+                return _start(
+                    connection, [_already_submitted(connection, submission)[0]], self._logs
+                )[0]
             return _opened(connection, [made], self._logs)[0]
 
         return await self._database.write(start)
@@ -93,7 +134,11 @@ class SqlRunLedger:
 
         def take(connection: Connection) -> list[Run] | None:
             # Either: runs that claim within one transaction would claim in an order of their own, and wait for each other.
-            return None if _promote(connection) else _take(connection, count, task_id, self._dead_after_ms, self._logs)
+            return (
+                None
+                if _promote(connection)
+                else _take(connection, count, task_id, self._dead_after_ms, self._logs)
+            )
 
         while (taken := await self._database.write(take)) is None:
             pass
@@ -101,8 +146,15 @@ class SqlRunLedger:
 
     async def heartbeat(self, run: Run) -> bool:
         """See RunLedger."""
-        beat = update(runs).where(_ours(run)).values(heartbeat_at=DatabaseNow()).returning(runs.c.cancel_asked)
-        asked: bool | None = await self._database.write(lambda connection: connection.scalar(beat, execution_options=UNCOUNTED))
+        beat = (
+            update(runs)
+            .where(_ours(run))
+            .values(heartbeat_at=DatabaseNow())
+            .returning(runs.c.cancel_asked)
+        )
+        asked: bool | None = await self._database.write(
+            lambda connection: connection.scalar(beat, execution_options=UNCOUNTED)
+        )
         if asked is None:
             raise _taken_over(run)
         return asked
@@ -113,7 +165,9 @@ class SqlRunLedger:
 
     async def requeue(self, run: Run, *, error: str | None, delay_s: float) -> None:
         """See RunLedger."""
-        await self._database.write(lambda connection: _requeue(connection, run, error, delay_s, self._logs))
+        await self._database.write(
+            lambda connection: _requeue(connection, run, error, delay_s, self._logs)
+        )
 
     async def cancel(self, task_id: uuid.UUID) -> RunState:
         """See RunLedger."""
@@ -124,9 +178,19 @@ class SqlRunLedger:
 
         def put_back(connection: Connection) -> int:
             running = runs.c.state == RunState.RUNNING
-            _end(connection, list(connection.scalars(select(runs.c.id).where(running, runs.c.cancel_asked))), RunState.CANCELLED)
-            connection.execute(update(runs).where(runs.c.state == RunState.QUEUED, runs.c.next_try_at.is_not(None)).values(next_try_at=None))
-            return connection.execute(update(runs).where(running).values(state=RunState.QUEUED)).rowcount
+            _end(
+                connection,
+                list(connection.scalars(select(runs.c.id).where(running, runs.c.cancel_asked))),
+                RunState.CANCELLED,
+            )
+            connection.execute(
+                update(runs)
+                .where(runs.c.state == RunState.QUEUED, runs.c.next_try_at.is_not(None))
+                .values(next_try_at=None)
+            )
+            return connection.execute(
+                update(runs).where(running).values(state=RunState.QUEUED)
+            ).rowcount
 
         return await self._database.write(put_back)
 
@@ -134,12 +198,24 @@ class SqlRunLedger:
 def _record(writing: Writing) -> None:
     """Add to the run's record what is written with it, which is its heartbeat too."""
     run, shown = writing.run, writing.shown
-    counted = {name: runs.c[name] + count for name, count in asdict(writing.counters).items() if count}
+    counted = {
+        name: runs.c[name] + count for name, count in asdict(writing.counters).items() if count
+    }
     changed: dict[str, Any] = {"heartbeat_at": DatabaseNow(), **counted}
     if shown is not None:
         work = None if shown.work is None else asdict(shown.work)
-        changed |= {"progress": shown.percent, "message": shown.message, "work": work, "progress_at": DatabaseNow()}
-    _fenced(writing.connection, run, update(runs).values(changed), tell=() if shown is None else (RunChanged(run.id),))
+        changed |= {
+            "progress": shown.percent,
+            "message": shown.message,
+            "work": work,
+            "progress_at": DatabaseNow(),
+        }
+    _fenced(
+        writing.connection,
+        run,
+        update(runs).values(changed),
+        tell=() if shown is None else (RunChanged(run.id),),
+    )
     count_records(writing.connection, run, writing.records)
 
 
@@ -161,10 +237,19 @@ def _ours(run: Run, state: RunState = RunState.RUNNING) -> ColumnElement[bool]:
     return and_(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.state == state)
 
 
-def _fenced(connection: Connection, run: Run, change: Update, *, tell: Sequence[Event], done: RunState | None = None) -> None:
+def _fenced(
+    connection: Connection,
+    run: Run,
+    change: Update,
+    *,
+    tell: Sequence[Event],
+    done: RunState | None = None,
+) -> None:
     """Make the change if the run is still ours. `done`: the state after it, so that it may come twice when the answer to the first was lost."""
     result: CursorResult[Any] = connection.execute(change.where(_ours(run)))
-    if result.rowcount != 1 and (done is None or connection.scalar(select(runs.c.id).where(_ours(run, done))) is None):
+    if result.rowcount != 1 and (
+        done is None or connection.scalar(select(runs.c.id).where(_ours(run, done))) is None
+    ):
         raise _taken_over(run)
     announce(connection, *tell)
 
@@ -174,12 +259,20 @@ def submit(connection: Connection, submission: Submission, dead_after_ms: int) -
     return _submit(connection, submission, dead_after_ms)[1]
 
 
-def _submit(connection: Connection, submission: Submission, dead_after_ms: int) -> tuple[int, uuid.UUID]:
+def _submit(
+    connection: Connection, submission: Submission, dead_after_ms: int
+) -> tuple[int, uuid.UUID]:
     made = _make(connection, submission, dead_after_ms, {"state": RunState.QUEUED, "fence": 0})
-    return _already_submitted(connection, submission) if made is None else (made.id, uuid.UUID(made.task_id))
+    return (
+        _already_submitted(connection, submission)
+        if made is None
+        else (made.id, uuid.UUID(made.task_id))
+    )
 
 
-def _make(connection: Connection, submission: Submission, dead_after_ms: int, begun: Mapping[str, Any]) -> Row[Any] | None:
+def _make(
+    connection: Connection, submission: Submission, dead_after_ms: int, begun: Mapping[str, Any]
+) -> Row[Any] | None:
     """A new run with its claims, as far `begun` as is said; None when it was submitted before."""
     row = {
         "task_id": str(submission.task_id or uuid.uuid4()),
@@ -192,16 +285,23 @@ def _make(connection: Connection, submission: Submission, dead_after_ms: int, be
         "request_digest": request_digest_of(submission),
     }
     made = connection.execute(
-        insert_or_ignore(connection, runs).values(created_at=DatabaseNow(), **row, **begun).returning(*_TAKEN, _SOMEBODY_WAITS)
+        insert_or_ignore(connection, runs)
+        .values(created_at=DatabaseNow(), **row, **begun)
+        .returning(*_TAKEN, _SOMEBODY_WAITS)
     ).one_or_none()
     if made is None:
         return None
     wanted = sorted(set(submission.resources))
     first = _whose_turn(connection, wanted) if made.somebody_waits else None
-    if first is not None or not (_claim(connection, made.id, wanted) or _claim_from_dead(connection, made.id, wanted, dead_after_ms)):
+    if first is not None or not (
+        _claim(connection, made.id, wanted)
+        or _claim_from_dead(connection, made.id, wanted, dead_after_ms)
+    ):
         if not submission.wait:
             raise held(connection, wanted, first, dead_after_ms)
-        connection.execute(update(runs).where(runs.c.id == made.id).values(waiting=True, resources=wanted))
+        connection.execute(
+            update(runs).where(runs.c.id == made.id).values(waiting=True, resources=wanted)
+        )
     announce(connection, RunChanged(made.id), QueueChanged())
     return made
 
@@ -210,7 +310,11 @@ def _already_submitted(connection: Connection, submission: Submission) -> tuple[
     same = [runs.c.task_id == str(submission.task_id)]
     if submission.idempotency_key is not None:
         same.append(runs.c.idempotency_key == submission.idempotency_key)
-    found = connection.execute(select(runs.c.id, runs.c.task_id, runs.c.request_digest).where(or_(*same)).order_by(runs.c.id)).first()
+    found = connection.execute(
+        select(runs.c.id, runs.c.task_id, runs.c.request_digest)
+        .where(or_(*same))
+        .order_by(runs.c.id)
+    ).first()
     if found is None:
         message = "the same run was submitted before and has just been deleted, try again"
         raise ConflictError(message)
@@ -231,10 +335,17 @@ def _claim(connection: Connection, run_id: int, resources: Sequence[str]) -> boo
     return False
 
 
-def _claim_from_dead(connection: Connection, run_id: int, resources: Sequence[str], dead_after_ms: int) -> bool:
+def _claim_from_dead(
+    connection: Connection, run_id: int, resources: Sequence[str], dead_after_ms: int
+) -> bool:
     """Fail the dead runs that hold what is wanted, and claim again."""
     holders = select(claim.c.run_id).where(claim.c.resource.in_(resources))
-    dead = select(runs.c.id).where(runs.c.id.in_(holders), _dead(dead_after_ms)).order_by(runs.c.id).with_for_update()
+    dead = (
+        select(runs.c.id)
+        .where(runs.c.id.in_(holders), _dead(dead_after_ms))
+        .order_by(runs.c.id)
+        .with_for_update()
+    )
     ids = list(connection.scalars(dead))
     if not ids:
         return False
@@ -247,8 +358,15 @@ def _waiting_and_free(dialect: str) -> Select[tuple[int, str, list[str]]]:
     """Runs that wait, and for nobody any more, the best one first."""
     elements = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
     wanted = elements(runs.c.resources).table_valued("value")
-    held = select(claim.c.resource).join(wanted, wanted.c.value == claim.c.resource).correlate(runs).exists()
-    free = select(runs.c.id, runs.c.task_id, runs.c.resources).where(runs.c.state == RunState.QUEUED, runs.c.waiting, ~held)
+    held = (
+        select(claim.c.resource)
+        .join(wanted, wanted.c.value == claim.c.resource)
+        .correlate(runs)
+        .exists()
+    )
+    free = select(runs.c.id, runs.c.task_id, runs.c.resources).where(
+        runs.c.state == RunState.QUEUED, runs.c.waiting, ~held
+    )
     return free.order_by(runs.c.priority, runs.c.id)
 
 
@@ -262,21 +380,43 @@ def _whose_turn(connection: Connection, resources: Sequence[str]) -> str | None:
 
 def _promote(connection: Connection) -> bool:
     """Let the best run that waits for nobody any more claim what it wants; gives whether there was one."""
-    best = _waiting_and_free(connection.dialect.name).limit(1).with_for_update(skip_locked=True, of=runs)
+    best = (
+        _waiting_and_free(connection.dialect.name)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=runs)
+    )
     row = connection.execute(best).one_or_none()
     if row is None or not _claim(connection, row.id, row.resources):
         return False
-    connection.execute(update(runs).where(runs.c.id == row.id).values(waiting=False, resources=null()))
+    connection.execute(
+        update(runs).where(runs.c.id == row.id).values(waiting=False, resources=null())
+    )
     return True
 
 
 def _dead(dead_after_ms: int) -> ColumnElement[bool]:
-    return and_(runs.c.state == RunState.RUNNING, runs.c.heartbeat_at <= DatabaseNow(ago_ms=dead_after_ms))
+    return and_(
+        runs.c.state == RunState.RUNNING, runs.c.heartbeat_at <= DatabaseNow(ago_ms=dead_after_ms)
+    )
 
 
-def _take(connection: Connection, count: int, task_id: uuid.UUID | None, dead_after_ms: int, logs: ExecutionLogs) -> list[Run]:
-    due = and_(runs.c.state == RunState.QUEUED, ~runs.c.waiting, or_(runs.c.next_try_at.is_(None), runs.c.next_try_at <= DatabaseNow()))
-    ready = select(runs.c.id, runs.c.cancel_asked, runs.c.fence).where(or_(due, _dead(dead_after_ms))).order_by(runs.c.priority, runs.c.id)
+def _take(
+    connection: Connection,
+    count: int,
+    task_id: uuid.UUID | None,
+    dead_after_ms: int,
+    logs: ExecutionLogs,
+) -> list[Run]:
+    due = and_(
+        runs.c.state == RunState.QUEUED,
+        ~runs.c.waiting,
+        or_(runs.c.next_try_at.is_(None), runs.c.next_try_at <= DatabaseNow()),
+    )
+    ready = (
+        select(runs.c.id, runs.c.cancel_asked, runs.c.fence)
+        .where(or_(due, _dead(dead_after_ms)))
+        .order_by(runs.c.priority, runs.c.id)
+    )
     if task_id is not None:
         ready = ready.where(runs.c.task_id == str(task_id))
     rows = connection.execute(ready.limit(count).with_for_update(skip_locked=True)).all()
@@ -305,13 +445,22 @@ def _start(connection: Connection, ids: Sequence[int], logs: ExecutionLogs) -> l
 def _opened(connection: Connection, rows: Sequence[Row[Any]], logs: ExecutionLogs) -> list[Run]:
     """Runs that have just started; those that did so for the first time begin their rows of the execution log."""
     taken = [_run(row) for row in rows]
-    logs.open(connection, [(run, row.started_at) for run, row in zip(taken, rows, strict=True) if run.fence == 1])
+    logs.open(
+        connection,
+        [(run, row.started_at) for run, row in zip(taken, rows, strict=True) if run.fence == 1],
+    )
     return taken
 
 
 def _run(row: Row[Any]) -> Run:
     return Run(
-        id=row.id, task_id=uuid.UUID(row.task_id), fence=row.fence, kind=row.kind, params=row.params, job_name=row.job_name, attempt=row.attempt
+        id=row.id,
+        task_id=uuid.UUID(row.task_id),
+        fence=row.fence,
+        kind=row.kind,
+        params=row.params,
+        job_name=row.job_name,
+        attempt=row.attempt,
     )
 
 
@@ -330,7 +479,9 @@ def _finish(connection: Connection, run: Run, end: RunEnd, logs: ExecutionLogs) 
     logs.close(connection, run, end)
 
 
-def _requeue(connection: Connection, run: Run, error: str | None, delay_s: float, logs: ExecutionLogs) -> None:
+def _requeue(
+    connection: Connection, run: Run, error: str | None, delay_s: float, logs: ExecutionLogs
+) -> None:
     """Put back, unless somebody has asked for its end meanwhile."""
     if connection.scalar(select(runs.c.cancel_asked).where(runs.c.id == run.id).with_for_update()):
         _finish(connection, run, RunEnd(state=RunState.CANCELLED, error=error), logs)
@@ -343,12 +494,16 @@ def _requeue(connection: Connection, run: Run, error: str | None, delay_s: float
         attempt=runs.c.attempt + int(error is not None),
         requests=runs.c.requests + run.requests.unrecorded,
     )
-    _fenced(connection, run, change, tell=(RunChanged(run.id), QueueChanged()), done=RunState.QUEUED)
+    _fenced(
+        connection, run, change, tell=(RunChanged(run.id), QueueChanged()), done=RunState.QUEUED
+    )
     logs.add(connection, run)
 
 
 def _cancel(connection: Connection, task_id: uuid.UUID) -> RunState:
-    row = connection.execute(select(runs.c.id, runs.c.state).where(runs.c.task_id == str(task_id)).with_for_update()).one_or_none()
+    row = connection.execute(
+        select(runs.c.id, runs.c.state).where(runs.c.task_id == str(task_id)).with_for_update()
+    ).one_or_none()
     if row is None:
         message = f"there is no task {task_id}"
         raise NotFoundError(message)
@@ -364,9 +519,13 @@ def _cancel(connection: Connection, task_id: uuid.UUID) -> RunState:
     return state
 
 
-def end_job(connection: Connection, job_name: str, *, states: Collection[RunState], why: str) -> None:
+def end_job(
+    connection: Connection, job_name: str, *, states: Collection[RunState], why: str
+) -> None:
     """Cancel the runs of a job that are in these states, within a transaction of others: from its commit on they write nothing."""
-    of_job = select(runs.c.id, runs.c.state).where(runs.c.job_name == job_name, runs.c.state.in_(states))
+    of_job = select(runs.c.id, runs.c.state).where(
+        runs.c.job_name == job_name, runs.c.state.in_(states)
+    )
     found = connection.execute(of_job.order_by(runs.c.id).with_for_update()).all()
     _end(connection, [row.id for row in found], RunState.CANCELLED, error=why)
     for row in found:
@@ -382,12 +541,18 @@ def _tell_to_stop(connection: Connection, run_id: int) -> None:
         announce(connection, CancelAsked(run_id))
 
 
-def _end(connection: Connection, ids: Iterable[int], state: RunState, *, error: str | None = None) -> None:
+def _end(
+    connection: Connection, ids: Iterable[int], state: RunState, *, error: str | None = None
+) -> None:
     """End runs that nobody works on, and free what they held; their rows are locked already."""
     ended = sorted(ids)
     if not ended:
         return
-    change = update(runs).where(runs.c.id.in_(ended)).values(state=state, error=error, fence=runs.c.fence + 1)
+    change = (
+        update(runs)
+        .where(runs.c.id.in_(ended))
+        .values(state=state, error=error, fence=runs.c.fence + 1)
+    )
     connection.execute(change.values(waiting=False, next_try_at=None, finished_at=DatabaseNow()))
     connection.execute(delete(claim).where(claim.c.run_id.in_(ended)))
     close_rows(connection, ended, state, error=error)

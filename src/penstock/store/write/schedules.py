@@ -6,7 +6,20 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Boolean, and_, bindparam, case, cast, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.columns import DatabaseNow, Timestamp, in_ms, read_clock
@@ -54,19 +67,32 @@ class SqlSchedules:
         failed: dict[str, str] = {}
         moved: list[dict[str, Any]] = []
         due_rows = [(row, min(row.next_run_at, now)) for row in _due(connection, now, most)]
-        for (row, due), outcome in zip(due_rows, self._submit_all(connection, due_rows), strict=True):
+        for (row, due), outcome in zip(
+            due_rows, self._submit_all(connection, due_rows), strict=True
+        ):
             if isinstance(outcome, str):
                 failed[row.name] = outcome
             else:
                 (submitted if outcome else skipped).append(row.name)
-            moved.append({"key": row.id, "due": due, "next": _schedule(row).timing.after(now, rhythm=due), "done": outcome is True})
+            moved.append(
+                {
+                    "key": row.id,
+                    "due": due,
+                    "next": _schedule(row).timing.after(now, rhythm=due),
+                    "done": outcome is True,
+                }
+            )
         if moved:
             connection.execute(_MOVE, moved)
-        following = connection.execute(select(func.min(schedule.c.next_run_at)).where(schedule.c.enabled)).scalar()
+        following = connection.execute(
+            select(func.min(schedule.c.next_run_at)).where(schedule.c.enabled)
+        ).scalar()
         wait_s = None if following is None else (following - now) / 1000
         return Ticked(submitted=submitted, skipped=skipped, next_in_s=wait_s, failed=failed)
 
-    def _submit_all(self, connection: Connection, due_rows: Sequence[tuple[Row[Any], int]]) -> list[bool | str]:
+    def _submit_all(
+        self, connection: Connection, due_rows: Sequence[tuple[Row[Any], int]]
+    ) -> list[bool | str]:
         """All at once, and one by one only when one of them stands in the way: a savepoint for each costs a quarter of the time."""
         try:
             with attempt(connection):
@@ -89,11 +115,15 @@ class SqlSchedules:
             return str(error) or type(error).__name__
 
     def _submitted(self, connection: Connection, row: Row[Any], due: int) -> bool:
-        submission = self._plan(connection, _schedule(row), lambda resources: busy(connection, resources))
+        submission = self._plan(
+            connection, _schedule(row), lambda resources: busy(connection, resources)
+        )
         if submission is None:
             return False
         task_id = uuid.uuid5(_DUE_RUNS, f"{row.id}:{due}")
-        submit(connection, replace(submission, task_id=task_id, job_name=row.name), self._dead_after_ms)
+        submit(
+            connection, replace(submission, task_id=task_id, job_name=row.name), self._dead_after_ms
+        )
         return True
 
 
@@ -110,19 +140,37 @@ class ScheduleRow:
 
 def schedules(connection: Connection, *, after_id: int = 0, limit: int) -> list[ScheduleRow]:
     """Schedules in order of their id, those behind `after_id`."""
-    rows = connection.execute(select(schedule).where(schedule.c.id > after_id).order_by(schedule.c.id).limit(limit))
-    return [ScheduleRow(row.id, _schedule(row), row.enabled, row.next_run_at, row.last_submitted_at) for row in rows]
+    rows = connection.execute(
+        select(schedule).where(schedule.c.id > after_id).order_by(schedule.c.id).limit(limit)
+    )
+    return [
+        ScheduleRow(row.id, _schedule(row), row.enabled, row.next_run_at, row.last_submitted_at)
+        for row in rows
+    ]
 
 
 def _schedule(row: Row[Any]) -> Schedule:
-    return Schedule(name=row.name, kind=row.kind, params=row.params, interval_s=row.interval_s, cron=row.cron, timezone=row.timezone)
+    return Schedule(
+        name=row.name,
+        kind=row.kind,
+        params=row.params,
+        interval_s=row.interval_s,
+        cron=row.cron,
+        timezone=row.timezone,
+    )
 
 
-_SUBMITTED_AT = case((bindparam("done", type_=Boolean()), DatabaseNow()), else_=schedule.c.last_submitted_at)
+_SUBMITTED_AT = case(
+    (bindparam("done", type_=Boolean()), DatabaseNow()), else_=schedule.c.last_submitted_at
+)
 _MOVE = (
     update(schedule)
     .where(schedule.c.id == bindparam("key"))
-    .values(next_run_at=bindparam("next", type_=Timestamp()), last_due_at=bindparam("due", type_=Timestamp()), last_submitted_at=_SUBMITTED_AT)
+    .values(
+        next_run_at=bindparam("next", type_=Timestamp()),
+        last_due_at=bindparam("due", type_=Timestamp()),
+        last_submitted_at=_SUBMITTED_AT,
+    )
 )
 
 
@@ -131,7 +179,10 @@ def _due(connection: Connection, now: int, most: int) -> Sequence[Row[Any]]:
     ahead = in_ms(schedule.c.next_run_at) - cast(schedule.c.interval_s, BigInteger) * 1000
     out_of_reach = ahead > literal(now + _CLOCK_STEP_MS, BigInteger)
     # Times of a cron expression lie at no fixed distance; one that was due in the future tells the same of the clock.
-    was_ahead = and_(schedule.c.cron.is_not(None), in_ms(schedule.c.last_due_at) > literal(now + _CLOCK_STEP_MS, BigInteger))
+    was_ahead = and_(
+        schedule.c.cron.is_not(None),
+        in_ms(schedule.c.last_due_at) > literal(now + _CLOCK_STEP_MS, BigInteger),
+    )
     due = (
         select(schedule)
         .where(schedule.c.enabled, or_(schedule.c.next_run_at <= now, out_of_reach, was_ahead))
@@ -142,12 +193,16 @@ def _due(connection: Connection, now: int, most: int) -> Sequence[Row[Any]]:
     return connection.execute(due).all()
 
 
-def put_schedule(connection: Connection, wanted: Schedule, *, enabled: bool, next_run_at: int | None) -> None:
+def put_schedule(
+    connection: Connection, wanted: Schedule, *, enabled: bool, next_run_at: int | None
+) -> None:
     """Make a schedule exist as it is wanted, within a transaction of others; `next_run_at` None leaves its next time as it is."""
     row = {"kind": wanted.kind, "params": dict(wanted.params), "enabled": enabled}
     row |= {"interval_s": wanted.interval_s, "cron": wanted.cron, "timezone": wanted.timezone}
     row |= {} if next_run_at is None else {"next_run_at": next_run_at}
-    if not connection.execute(update(schedule).where(schedule.c.name == wanted.name).values(row)).rowcount:
+    if not connection.execute(
+        update(schedule).where(schedule.c.name == wanted.name).values(row)
+    ).rowcount:
         connection.execute(insert(schedule).values(name=wanted.name, **row))
 
 
@@ -155,8 +210,12 @@ def _put(connection: Connection, wanted: Sequence[Schedule]) -> None:
     for one in wanted:
         row = {"kind": one.kind, "interval_s": one.interval_s, "params": dict(one.params)}
         made = connection.execute(
-            insert_or_ignore(connection, schedule).values(name=one.name, next_run_at=DatabaseNow(ago_ms=-1000 * one.first_after_s), **row)
+            insert_or_ignore(connection, schedule).values(
+                name=one.name, next_run_at=DatabaseNow(ago_ms=-1000 * one.first_after_s), **row
+            )
         )
         if not made.rowcount:
-            changed = update(schedule).where(schedule.c.name == one.name, schedule.c.interval_s != one.interval_s)
+            changed = update(schedule).where(
+                schedule.c.name == one.name, schedule.c.interval_s != one.interval_s
+            )
             connection.execute(changed.values(interval_s=one.interval_s, next_run_at=DatabaseNow()))

@@ -14,7 +14,9 @@ def storable(value: object) -> object:
     """Without what PostgreSQL does not take in text."""
     match value:
         case str():
-            return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+            return (
+                value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+            )
         case dict():
             return {str(storable(key)): storable(one) for key, one in value.items()}
         case list() | tuple():

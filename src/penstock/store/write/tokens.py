@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 # Every process holds all working tokens in memory.
 MOST_TOKENS = 1_000
 
-_WORKS = (api_token.c.revoked_at.is_(None), or_(api_token.c.expires_at.is_(None), api_token.c.expires_at > DatabaseNow()))
+_WORKS = (
+    api_token.c.revoked_at.is_(None),
+    or_(api_token.c.expires_at.is_(None), api_token.c.expires_at > DatabaseNow()),
+)
 _KNOWN = (
     "id",
     "name",
@@ -41,15 +44,21 @@ class SqlTokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, name: str, scope: Scope, *, expires_in_s: int | None) -> tuple[Token, str]:
+    async def create(
+        self, name: str, scope: Scope, *, expires_in_s: int | None
+    ) -> tuple[Token, str]:
         """A new token, and its text, which nobody can show again; ConflictError when there are too many that work."""
         text = new_token()
-        return await self._database.write(lambda connection: _create(connection, text, name, scope, expires_in_s)), text
+        return await self._database.write(
+            lambda connection: _create(connection, text, name, scope, expires_in_s)
+        ), text
 
     async def listed(self) -> list[Token]:
         """The newest tokens, also those that do not work any more."""
         newest = select(*_COLUMNS).order_by(api_token.c.id.desc()).limit(MOST_TOKENS)
-        return await self._database.read(lambda connection: [_token(row) for row in connection.execute(newest)])
+        return await self._database.read(
+            lambda connection: [_token(row) for row in connection.execute(newest)]
+        )
 
     async def revoke(self, token_id: int) -> None:
         """Make a token stop working; NotFoundError for one that never was."""
@@ -61,14 +70,27 @@ class SqlTokens:
 
     async def used(self, token_ids: Iterable[int]) -> None:
         """Note that these were used a moment ago."""
-        noted = update(api_token).where(api_token.c.id.in_(list(token_ids))).values(last_used_at=DatabaseNow())
-        await self._database.write(lambda connection: connection.execute(noted, execution_options=UNCOUNTED))
+        noted = (
+            update(api_token)
+            .where(api_token.c.id.in_(list(token_ids)))
+            .values(last_used_at=DatabaseNow())
+        )
+        await self._database.write(
+            lambda connection: connection.execute(noted, execution_options=UNCOUNTED)
+        )
 
 
 def working(connection: Connection) -> dict[str, Token] | None:
     """See SqlTokens."""
-    rows = connection.execute(select(api_token.c.digest, *_COLUMNS).where(*_WORKS).limit(MOST_TOKENS), execution_options=UNCOUNTED).all()
-    if not rows and connection.execute(select(api_token.c.id).limit(1), execution_options=UNCOUNTED).first() is None:
+    rows = connection.execute(
+        select(api_token.c.digest, *_COLUMNS).where(*_WORKS).limit(MOST_TOKENS),
+        execution_options=UNCOUNTED,
+    ).all()
+    if (
+        not rows
+        and connection.execute(select(api_token.c.id).limit(1), execution_options=UNCOUNTED).first()
+        is None
+    ):
         return None
     return {row.digest: _token(row) for row in rows}
 
@@ -78,19 +100,34 @@ def any_works(connection: Connection) -> bool:
     return inspect(connection).has_table(api_token.name) and bool(working(connection))
 
 
-def _create(connection: Connection, text: str, name: str, scope: Scope, expires_in_s: int | None) -> Token:
-    if connection.execute(select(func.count()).select_from(api_token).where(*_WORKS)).scalar_one() >= MOST_TOKENS:
-        message = f"there are {MOST_TOKENS:,} tokens that work already; revoke some that are not used"
+def _create(
+    connection: Connection, text: str, name: str, scope: Scope, expires_in_s: int | None
+) -> Token:
+    if (
+        connection.execute(select(func.count()).select_from(api_token).where(*_WORKS)).scalar_one()
+        >= MOST_TOKENS
+    ):
+        message = (
+            f"there are {MOST_TOKENS:,} tokens that work already; revoke some that are not used"
+        )
         raise ConflictError(message)
     expires_at = None if expires_in_s is None else DatabaseNow(ago_ms=-1000 * expires_in_s)
-    row = {"name": name, "digest": digest_of(text), "scope": scope.value, "created_at": DatabaseNow(), "expires_at": expires_at}
+    row = {
+        "name": name,
+        "digest": digest_of(text),
+        "scope": scope.value,
+        "created_at": DatabaseNow(),
+        "expires_at": expires_at,
+    }
     made = connection.execute(insert(api_token).values(row).returning(api_token.c.id)).scalar_one()
     return _token(connection.execute(select(*_COLUMNS).where(api_token.c.id == made)).one())
 
 
 def _revoke(connection: Connection, token_id: int) -> None:
     first_time = func.coalesce(api_token.c.revoked_at, DatabaseNow())
-    if not connection.execute(update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)).rowcount:
+    if not connection.execute(
+        update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)
+    ).rowcount:
         message = f"there is no token {token_id}; `penstock token list` shows them"
         raise NotFoundError(message)
 

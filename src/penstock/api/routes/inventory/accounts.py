@@ -79,7 +79,10 @@ async def accounts(state: CurrentState) -> Response:
 @router.post("", status_code=201, response_model=AccountShown, responses=documented(409, 422, 503))
 async def add(state: CurrentState, new: NewAccount) -> Response:
     """Add an account, once the marketplace has said whose token that is."""
-    return _json(await _shown(state, await state.app.of(InventoryParts).accounts.add(new.name, new.token)), 201)
+    return _json(
+        await _shown(state, await state.app.of(InventoryParts).accounts.add(new.name, new.token)),
+        201,
+    )
 
 
 @router.get("/{account_id}", response_model=AccountShown, responses=documented(404, 422, 503))
@@ -91,7 +94,9 @@ async def account(state: CurrentState, account_id: AccountId) -> Response:
 @router.put("/{account_id}", response_model=AccountShown, responses=documented(404, 409, 422, 503))
 async def change(state: CurrentState, account_id: AccountId, changes: AccountChange) -> Response:
     """Give it another name, or another token of the same seller."""
-    await state.app.of(InventoryParts).accounts.change(account_id, name=changes.name, token=changes.token)
+    await state.app.of(InventoryParts).accounts.change(
+        account_id, name=changes.name, token=changes.token
+    )
     return _json(await _shown(state, account_id))
 
 
@@ -107,9 +112,13 @@ async def _shown(state: State, account_id: int) -> dict[str, Any]:
 
 async def account_row(state: State, account_id: int) -> Found:
     """NotFoundError when there is no such account."""
-    found = await state.app.database.read(lambda connection: queries.account_row(connection, account_id))
+    found = await state.app.database.read(
+        lambda connection: queries.account_row(connection, account_id)
+    )
     if found is None:
-        raise NotFoundError(f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them")
+        raise NotFoundError(
+            f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them"
+        )
     return found
 
 

@@ -40,7 +40,9 @@ _KINDS = {"text/csv": False, "application/json": True}
 class _Paged(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cursor: str = Field("0", pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+    cursor: str = Field(
+        "0", pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before"
+    )
     limit: int = Field(100, ge=1, le=1_000)
 
 
@@ -109,7 +111,11 @@ async def expansions(state: CurrentState, query: Annotated[ExpansionsQuery, Quer
     """The expansions of all games, or of one."""
     return await state.app.database.read(
         lambda connection: _page(
-            queries.expansions(connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit), query.limit, expansion_fields
+            queries.expansions(
+                connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
+            ),
+            query.limit,
+            expansion_fields,
         )
     )
 
@@ -119,7 +125,14 @@ async def blueprints(state: CurrentState, query: Annotated[BlueprintsQuery, Quer
     """The blueprints that are known: those of the expansions in which a seller has products."""
     return await state.app.database.read(
         lambda connection: _page(
-            queries.blueprints(connection, expansion_id=query.expansion, after_id=int(query.cursor), limit=query.limit), query.limit, blueprint_fields
+            queries.blueprints(
+                connection,
+                expansion_id=query.expansion,
+                after_id=int(query.cursor),
+                limit=query.limit,
+            ),
+            query.limit,
+            blueprint_fields,
         )
     )
 
@@ -129,7 +142,9 @@ async def unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
     return await state.app.database.read(
         lambda connection: _page(
-            queries.unmapped(connection, account_id=query.account, after_id=int(query.cursor), limit=query.limit),
+            queries.unmapped(
+                connection, account_id=query.account, after_id=int(query.cursor), limit=query.limit
+            ),
             query.limit,
             unmapped_fields,
             key="blueprint_id",
@@ -137,7 +152,9 @@ async def unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]
     )
 
 
-def _page(rows: Sequence[Found], limit: int, fields: Callable[[Found], dict[str, Any]], *, key: str = "id") -> Response:
+def _page(
+    rows: Sequence[Found], limit: int, fields: Callable[[Found], dict[str, Any]], *, key: str = "id"
+) -> Response:
     following = str(getattr(rows[-1], key)) if len(rows) == limit else None
     return _json({"items": [fields(row) for row in rows], "next_cursor": following})
 
@@ -156,13 +173,23 @@ _ITEM = {
 _BODY = {
     "required": True,
     "content": {
-        "text/csv": {"schema": {"type": "string", "description": f"UTF-8; the first row names the columns: {', '.join(COLUMNS)}"}},
+        "text/csv": {
+            "schema": {
+                "type": "string",
+                "description": f"UTF-8; the first row names the columns: {', '.join(COLUMNS)}",
+            }
+        },
         "application/json": {"schema": {"type": "array", "maxItems": 500_000, "items": _ITEM}},
     },
 }
 
 
-@router.post("/catalog", response_model=CatalogueKept, responses=documented(409, 413, 422, 503), openapi_extra={"requestBody": _BODY})
+@router.post(
+    "/catalog",
+    response_model=CatalogueKept,
+    responses=documented(409, 413, 422, 503),
+    openapi_extra={"requestBody": _BODY},
+)
 async def upload(request: Request, state: CurrentState) -> Response:
     """Replace the user's own catalogue, and map all blueprints anew: by Scryfall, TCGplayer or Cardmarket id, else set code and collector number."""
     json = _is_json(request)
@@ -170,7 +197,9 @@ async def upload(request: Request, state: CurrentState) -> Response:
         # Read twice: what is wrong is found before the database is kept busy, and no more than a page of rows is in memory.
         rows = await asyncio.to_thread(lambda: sum(1 for _ in card_list(file, json=json)))
         file.seek(0)
-        mapped = await state.app.of(InventoryParts).catalogue.put_catalogue(card_list(file, json=json))
+        mapped = await state.app.of(InventoryParts).catalogue.put_catalogue(
+            card_list(file, json=json)
+        )
     return _json({"rows": rows, "mapped": mapped})
 
 

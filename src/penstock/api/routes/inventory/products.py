@@ -51,14 +51,28 @@ class ProductsQuery(BaseModel):
     condition: Name | None = Field(None, description="such as Near Mint")
     language: Name | None = Field(None, description="such as en")
     foil: bool | None = None
-    mapped: bool | None = Field(None, description="whether it is mapped to the user's own catalogue")
+    mapped: bool | None = Field(
+        None, description="whether it is mapped to the user's own catalogue"
+    )
     gone: Annotated[bool | Literal["any"], WrapValidator(_true_false_or_any)] = Field(
         default=False, description="true: those that were in the inventory once; any: both"
     )
-    sort: Literal["product_id", "-product_id", "name_en", "-name_en", "price_cents", "-price_cents", "quantity", "-quantity"] = Field(
-        "product_id", description="a minus for descending; by product_id the accounts come one after the other"
+    sort: Literal[
+        "product_id",
+        "-product_id",
+        "name_en",
+        "-name_en",
+        "price_cents",
+        "-price_cents",
+        "quantity",
+        "-quantity",
+    ] = Field(
+        "product_id",
+        description="a minus for descending; by product_id the accounts come one after the other",
     )
-    cursor: str | None = Field(None, max_length=LONGEST, description="`next_cursor` of the page before, with the same sort")
+    cursor: str | None = Field(
+        None, max_length=LONGEST, description="`next_cursor` of the page before, with the same sort"
+    )
     limit: int = Field(100, ge=1, le=1_000)
 
 
@@ -74,18 +88,28 @@ async def products(state: CurrentState, query: Annotated[ProductsQuery, Query()]
     """The inventory as it was published last."""
     wanted = _wanted(query)
     # The answer is made in the thread that reads too: a long page takes the loop too long.
-    return await state.app.database.read(lambda connection: _page(queries.products(connection, wanted), wanted))
+    return await state.app.database.read(
+        lambda connection: _page(queries.products(connection, wanted), wanted)
+    )
 
 
 def _wanted(query: ProductsQuery) -> ProductQuery:
     given = query.model_dump(exclude={"cursor", "gone"})
-    kind = tuple[str, _Int32, _Int64] if query.sort.endswith("name_en") else tuple[_Int64, _Int32, _Int64]
+    kind = (
+        tuple[str, _Int32, _Int64]
+        if query.sort.endswith("name_en")
+        else tuple[_Int64, _Int32, _Int64]
+    )
     after: Any = None if query.cursor is None else key_of(query.cursor, kind)
-    return queries.ProductQuery(**given, gone=None if query.gone == "any" else query.gone, after=after)
+    return queries.ProductQuery(
+        **given, gone=None if query.gone == "any" else query.gone, after=after
+    )
 
 
 def _page(rows: Sequence[Found], wanted: ProductQuery) -> Response:
-    following = cursor_of(queries.product_key(rows[-1], wanted.sort)) if len(rows) == wanted.limit else None
+    following = (
+        cursor_of(queries.product_key(rows[-1], wanted.sort)) if len(rows) == wanted.limit else None
+    )
     return _json({"items": [product_fields(row) for row in rows], "next_cursor": following})
 
 
@@ -95,7 +119,9 @@ class HistoryQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account: Account | None = Field(None, description="the id of an account")
-    cursor: str | None = Field(None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+    cursor: str | None = Field(
+        None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before"
+    )
     limit: int = Field(100, ge=1, le=1_000)
 
 
@@ -106,19 +132,34 @@ class HistoryPage(BaseModel):
     next_cursor: str | None
 
 
-@router.get("/{product_id}/history", response_model=HistoryPage, responses=documented(404, 422, 503))
-async def history(state: CurrentState, product_id: ProductId, query: Annotated[HistoryQuery, Query()]) -> Response:
+@router.get(
+    "/{product_id}/history", response_model=HistoryPage, responses=documented(404, 422, 503)
+)
+async def history(
+    state: CurrentState, product_id: ProductId, query: Annotated[HistoryQuery, Query()]
+) -> Response:
     """What was changed of a product, the newest first."""
     before = None if query.cursor is None else int(query.cursor)
     found, runs = await state.app.database.read(
         lambda connection: (
-            rows := queries.history(connection, product_id, account_id=query.account, before_id=before, limit=query.limit),
+            rows := queries.history(
+                connection,
+                product_id,
+                account_id=query.account,
+                before_id=before,
+                limit=query.limit,
+            ),
             state.app.runs.named(connection, ids={row.run_id for row in rows}),
         )
     )
     tasks = {run.id: run.task_id for run in runs}
     following = str(found[-1].id) if len(found) == query.limit else None
-    return _json({"items": [history_fields(row, tasks.get(row.run_id)) for row in found], "next_cursor": following})
+    return _json(
+        {
+            "items": [history_fields(row, tasks.get(row.run_id)) for row in found],
+            "next_cursor": following,
+        }
+    )
 
 
 def _json(body: dict[str, Any]) -> Response:

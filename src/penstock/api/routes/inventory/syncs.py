@@ -43,7 +43,10 @@ class SyncWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = Field(default=False, description="only tell what would change")
-    wait: bool = Field(default=False, description="queue behind the sync of this account that is active, in place of a refusal")
+    wait: bool = Field(
+        default=False,
+        description="queue behind the sync of this account that is active, in place of a refusal",
+    )
 
 
 class DiffQuery(BaseModel):
@@ -52,7 +55,11 @@ class DiffQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind | None = None
-    cursor: str | None = Field(None, pattern=r"^(changed|gone|new|returned):[0-9]{1,19}$", description="`next_cursor` of the page before")
+    cursor: str | None = Field(
+        None,
+        pattern=r"^(changed|gone|new|returned):[0-9]{1,19}$",
+        description="`next_cursor` of the page before",
+    )
     limit: int = Field(100, ge=1, le=1_000)
 
 
@@ -63,21 +70,34 @@ class DiffPage(BaseModel):
     next_cursor: str | None
 
 
-@router.post("/accounts/{account_id}/sync", status_code=202, responses=documented(404, 409, 422, 503))
-async def start(state: CurrentState, account_id: AccountId, wish: SyncWish | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
+@router.post(
+    "/accounts/{account_id}/sync", status_code=202, responses=documented(404, 409, 422, 503)
+)
+async def start(
+    state: CurrentState,
+    account_id: AccountId,
+    wish: SyncWish | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Submitted:
     """Bring the inventory in step with the marketplace; refused with 409 while a sync of this account is active."""
     wish = wish or SyncWish()
-    submission = await state.app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait)
+    submission = await state.app.of(InventoryParts).runs.sync(
+        SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait
+    )
     with told_as_sync():
         return await submit(
-            state, replace(submission, idempotency_key=idempotency_key), "Dry run submitted" if wish.dry_run else "Inventory sync submitted"
+            state,
+            replace(submission, idempotency_key=idempotency_key),
+            "Dry run submitted" if wish.dry_run else "Inventory sync submitted",
         )
 
 
 @router.get("/accounts/{account_id}/sync", response_model=Sync, responses=documented(404, 422, 503))
 async def newest(state: CurrentState, account_id: AccountId) -> Response:
     """The newest sync of an account, whatever started it."""
-    found = await state.app.database.read(lambda connection: state.app.of(InventoryParts).syncs.newest(connection, account_id))
+    found = await state.app.database.read(
+        lambda connection: state.app.of(InventoryParts).syncs.newest(connection, account_id)
+    )
     if found is None:
         await account_row(state, account_id)
         raise NotFoundError(f"account {account_id} was never synced; POST here starts a sync")
@@ -91,25 +111,43 @@ async def sync(state: CurrentState, task_id: uuid.UUID) -> Response:
 
 
 @router.get("/syncs/{task_id}/diff", response_model=DiffPage, responses=documented(404, 422, 503))
-async def diff(state: CurrentState, task_id: uuid.UUID, query: Annotated[DiffQuery, Query()]) -> Response:
+async def diff(
+    state: CurrentState, task_id: uuid.UUID, query: Annotated[DiffQuery, Query()]
+) -> Response:
     """What a dry run or a held sync would change; kept until it is decided, or a newer sync of the account replaces it."""
     found, after = await _sync(state.app, task_id), _after(query.cursor)
     # The answer is made in the thread that reads too: a long page takes the loop too long.
     return await state.app.database.read(
-        lambda connection: _diff_page(queries.diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit), query.limit)
+        lambda connection: _diff_page(
+            queries.diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit),
+            query.limit,
+        )
     )
 
 
-_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Sync, "description": "It is being done and takes longer: `state` will say when it is"}}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": Sync,
+        "description": "It is being done and takes longer: `state` will say when it is",
+    }
+}
 
 
-@router.post("/syncs/{task_id}/approve", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
+@router.post(
+    "/syncs/{task_id}/approve",
+    response_model=Sync,
+    responses=_ACCEPTED | documented(404, 409, 422, 503),
+)
 async def approve(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Publish exactly what the difference says; refused with 409 when the inventory is another by now, or a newer sync replaced this one."""
     return await _decide(state, task_id, partial(_approve, state))
 
 
-@router.post("/syncs/{task_id}/reject", response_model=Sync, responses=_ACCEPTED | documented(404, 409, 422, 503))
+@router.post(
+    "/syncs/{task_id}/reject",
+    response_model=Sync,
+    responses=_ACCEPTED | documented(404, 409, 422, 503),
+)
 async def reject(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Drop the difference; the inventory stays as it is."""
     return await _decide(state, task_id, state.app.of(InventoryParts).store.reject)
@@ -125,7 +163,9 @@ async def _approve(state: State, run_id: int) -> None:
         await app.of(InventoryParts).refreshes.published(state.ledger, account)
 
 
-async def _decide(state: State, task_id: uuid.UUID, decide: Callable[[int], Coroutine[Any, Any, None]]) -> Response:
+async def _decide(
+    state: State, task_id: uuid.UUID, decide: Callable[[int], Coroutine[Any, Any, None]]
+) -> Response:
     """A large difference takes longer than a client waits. Whatever speaks against it is found first, and is still answered."""
     found = await _sync(state.app, task_id)
     deciding = asyncio.create_task(decide(found.run.id), name="decision")
@@ -148,11 +188,16 @@ async def _decide(state: State, task_id: uuid.UUID, decide: Callable[[int], Coro
 def _told(deciding: asyncio.Task[None]) -> None:
     """Its client was answered already, so a failure is told here alone."""
     if not deciding.cancelled() and (error := deciding.exception()) is not None:
-        _log.error("a decision on a sync could not be carried out; it waits for one as before", error=str(error))
+        _log.error(
+            "a decision on a sync could not be carried out; it waits for one as before",
+            error=str(error),
+        )
 
 
 async def _sync(app: App, task_id: uuid.UUID) -> SyncRun:
-    found = await app.database.read(lambda connection: app.of(InventoryParts).syncs.one(connection, str(task_id)))
+    found = await app.database.read(
+        lambda connection: app.of(InventoryParts).syncs.one(connection, str(task_id))
+    )
     if found is None:
         message = f"there is no sync {task_id}"
         raise NotFoundError(message)

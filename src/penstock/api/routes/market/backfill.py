@@ -28,15 +28,22 @@ class Backfill(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    symbols: list[Name] | None = Field(
+        default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT"
+    )
     timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
     exchange: Name = "binance"
     start: dt.datetime | None = Field(default=None, description="what opens at this time or later")
     end: dt.datetime | None = Field(default=None, description="only what opens before this time")
-    recheck: bool = Field(default=False, description="read again what is stored, and what is settled")
+    recheck: bool = Field(
+        default=False, description="read again what is stored, and what is settled"
+    )
     newest_first: bool = Field(default=False, description="a long range from its end on")
     dry_run: bool = Field(default=False, description="only say what it would take")
-    wait: bool = Field(default=False, description="queue behind a task that holds one of the series, in place of a refusal")
+    wait: bool = Field(
+        default=False,
+        description="queue behind a task that holds one of the series, in place of a refusal",
+    )
 
     def order(self) -> BackfillOrder:
         """As the domain takes it; InvalidInputError for a range that is none."""
@@ -57,20 +64,34 @@ class BackfillEstimate(BaseModel):
     gaps: int = Field(description="ranges to ask for")
     candles: int
     requests: int
-    share: float = Field(description="the requests in percent of what the exchange allows in a minute")
+    share: float = Field(
+        description="the requests in percent of what the exchange allows in a minute"
+    )
     seconds: int = Field(description="how long that many requests take at the rate that is allowed")
 
 
 @router.post(
     "/backfill",
     status_code=202,
-    responses={200: {"model": BackfillEstimate, "description": "A dry run"}, **documented(409, 422, 502, 503)},
+    responses={
+        200: {"model": BackfillEstimate, "description": "A dry run"},
+        **documented(409, 422, 502, 503),
+    },
 )
-async def backfill(state: CurrentState, response: Response, wanted: Backfill, idempotency_key: IdempotencyKey = None) -> Submitted | BackfillEstimate:
+async def backfill(
+    state: CurrentState,
+    response: Response,
+    wanted: Backfill,
+    idempotency_key: IdempotencyKey = None,
+) -> Submitted | BackfillEstimate:
     """Ask for what is missing, also for gaps that are not due; refused with 409 while a task holds one of the series."""
     order = wanted.order()
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
         return BackfillEstimate(**asdict(await state.app.of(MarketParts).runs.estimate(order)))
-    submission = await state.app.of(MarketParts).runs.backfill(order, wait=wanted.wait, idempotency_key=idempotency_key)
-    return await submit(state, submission, f"Backfill submitted: {len(submission.resources)} series")
+    submission = await state.app.of(MarketParts).runs.backfill(
+        order, wait=wanted.wait, idempotency_key=idempotency_key
+    )
+    return await submit(
+        state, submission, f"Backfill submitted: {len(submission.resources)} series"
+    )

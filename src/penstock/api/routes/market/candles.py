@@ -43,7 +43,11 @@ class CandlesQuery(BaseModel):
     start: dt.datetime | None = Field(None, description="candles that open at this time or later")
     end: dt.datetime | None = Field(None, description="candles that open before this time")
     limit: int = Field(500, ge=1, le=5_000)
-    cursor: str | None = Field(None, pattern=r"^(after|before):[0-9]{1,14}$", description="`next_cursor` of the page before")
+    cursor: str | None = Field(
+        None,
+        pattern=r"^(after|before):[0-9]{1,14}$",
+        description="`next_cursor` of the page before",
+    )
     format: Literal["json", "csv"] = "json"
 
 
@@ -54,23 +58,37 @@ class Candles(BaseModel):
     symbol: str
     timeframe: str
     candles: list[Candle]
-    next_cursor: str | None = Field(description="`cursor` of the next page in the same direction; null at the end")
+    next_cursor: str | None = Field(
+        description="`cursor` of the next page in the same direction; null at the end"
+    )
 
 
-@router.get("/candles", response_model=Candles, responses={200: {"content": {"text/csv": {}}}, **documented(404, 422, 503)})
+@router.get(
+    "/candles",
+    response_model=Candles,
+    responses={200: {"content": {"text/csv": {}}}, **documented(404, 422, 503)},
+)
 async def candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) -> Response:
     """Stored candles of one series, as JSON or CSV."""
     wanted = _wanted(query)
     # The answer is made in the thread that reads too: a long page takes the loop too long.
-    return await state.app.database.read(lambda connection: _page(queries.candles(connection, wanted), query, wanted))
+    return await state.app.database.read(
+        lambda connection: _page(queries.candles(connection, wanted), query, wanted)
+    )
 
 
 def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery) -> Response:
     following = _next_cursor(rows, wanted)
     if query.format == "csv":
-        return Response(_csv(rows), media_type="text/csv", headers={"X-Next-Cursor": following} if following else None)
+        return Response(
+            _csv(rows),
+            media_type="text/csv",
+            headers={"X-Next-Cursor": following} if following else None,
+        )
     page = {"exchange": query.exchange, "symbol": query.symbol, "timeframe": query.timeframe}
-    body = msgspec.json.encode({**page, "candles": [candle_fields(row) for row in rows], "next_cursor": following})
+    body = msgspec.json.encode(
+        {**page, "candles": [candle_fields(row) for row in rows], "next_cursor": following}
+    )
     return Response(body, media_type="application/json")
 
 
@@ -104,7 +122,9 @@ def _csv(rows: Sequence[StoredCandle]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(candle_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows)
+    writer.writerows(
+        candle_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows
+    )
     return text.getvalue()
 
 
@@ -144,13 +164,25 @@ async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) ->
     """Every series that was ever collected."""
     return await state.app.database.read(
         lambda connection: _series_page(
-            queries.series_list(connection, after_id=query.cursor, limit=query.limit, exchange=query.exchange, symbol=query.symbol), query.limit
+            queries.series_list(
+                connection,
+                after_id=query.cursor,
+                limit=query.limit,
+                exchange=query.exchange,
+                symbol=query.symbol,
+            ),
+            query.limit,
         )
     )
 
 
 def _series_page(rows: Sequence[SeriesRow], limit: int) -> Response:
-    listed = [Series(**{**asdict(row), "first": iso_or_none(row.first), "newest": iso_or_none(row.newest)}) for row in rows]
+    listed = [
+        Series(
+            **{**asdict(row), "first": iso_or_none(row.first), "newest": iso_or_none(row.newest)}
+        )
+        for row in rows
+    ]
     return _json(SeriesPage(series=listed, next_cursor=rows[-1].id if len(rows) == limit else None))
 
 
@@ -172,10 +204,17 @@ class Prices(BaseModel):
     prices: list[Price]
 
 
-@router.get("/data-collector/latest-prices", tags=["data collector"], response_model=Prices, responses=documented(503))
+@router.get(
+    "/data-collector/latest-prices",
+    tags=["data collector"],
+    response_model=Prices,
+    responses=documented(503),
+)
 async def latest_prices(state: CurrentState) -> Response:
     """The newest price of each symbol, from the store alone."""
-    return await state.app.database.read(lambda connection: _json(_prices(queries.latest_prices(connection, limit=_MOST_PRICES))))
+    return await state.app.database.read(
+        lambda connection: _json(_prices(queries.latest_prices(connection, limit=_MOST_PRICES)))
+    )
 
 
 def _prices(rows: Sequence[PriceRow]) -> Prices:

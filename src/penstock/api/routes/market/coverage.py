@@ -72,7 +72,9 @@ class Evidence(BaseModel):
     first_asked: dt.datetime
     last_asked: dt.datetime
     source: str
-    due: dt.datetime | None = Field(description="when it is asked for again; null: only when somebody wants it")
+    due: dt.datetime | None = Field(
+        description="when it is asked for again; null: only when somebody wants it"
+    )
 
 
 class CoverageSpan(BaseModel):
@@ -94,7 +96,9 @@ class SeriesComplete(BaseModel):
     from_: dt.datetime | None = Field(alias="from")
     to: dt.datetime | None
     complete: float | None
-    spans: list[CoverageSpan] = Field(description="the newest: up to 500 in a page, so that of few series there are many")
+    spans: list[CoverageSpan] = Field(
+        description="the newest: up to 500 in a page, so that of few series there are many"
+    )
     more_spans: bool
 
 
@@ -110,7 +114,12 @@ async def coverage(state: CurrentState, query: Annotated[CoverageQuery, Query()]
     """How complete each series is, and why what is missing is missing; from the ledger."""
     wanted = query.series()
     return await state.app.database.read(
-        lambda connection: coverage_page(coverage_of.series_coverage(connection, wanted, after_id=query.cursor, limit=query.limit), query.limit)
+        lambda connection: coverage_page(
+            coverage_of.series_coverage(
+                connection, wanted, after_id=query.cursor, limit=query.limit
+            ),
+            query.limit,
+        )
     )
 
 
@@ -135,23 +144,38 @@ def coverage_page(found: Sequence[SeriesCoverage], limit: int) -> Response:
 
 def span_fields(span: Span) -> dict[str, Any]:
     """The fields of a CoverageSpan, JSON values only."""
-    return {"start": iso(span.start), "end": iso(span.end), "state": span.state.value, "evidence": _evidence_fields(span)}
+    return {
+        "start": iso(span.start),
+        "end": iso(span.end),
+        "state": span.state.value,
+        "evidence": _evidence_fields(span),
+    }
 
 
 def _evidence_fields(span: Span) -> dict[str, Any] | None:
     known = span.evidence
     if known is None:
         return None
-    asked = {"asked": known.asked, "first_asked": iso(known.first_asked), "last_asked": iso(known.last_asked)}
+    asked = {
+        "asked": known.asked,
+        "first_asked": iso(known.first_asked),
+        "last_asked": iso(known.last_asked),
+    }
     return {**asked, "source": known.source, "due": iso_or_none(known.due)}
 
 
 class GapsQuery(Filter):
     """A page of gaps."""
 
-    reason: str | None = Field(None, max_length=20, description="unconfirmed, outage, failed, rejected, not_collected, not_listed or delisted")
+    reason: str | None = Field(
+        None,
+        max_length=20,
+        description="unconfirmed, outage, failed, rejected, not_collected, not_listed or delisted",
+    )
     limit: int = Field(100, ge=1, le=1_000)
-    cursor: str | None = Field(None, max_length=LONGEST, description="`next_cursor` of the page before")
+    cursor: str | None = Field(
+        None, max_length=LONGEST, description="`next_cursor` of the page before"
+    )
 
     def of_reason(self) -> SpanState | None:
         """InvalidInputError for a reason that no gap has."""
@@ -192,13 +216,18 @@ async def gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -> Res
     wanted, reason = query.series(), query.of_reason()
     after = None if query.cursor is None else key_of(query.cursor, tuple[_SeriesId, _Time])
     return await state.app.database.read(
-        lambda connection: gap_page(coverage_of.gaps(connection, wanted, reason=reason, after=after, limit=query.limit), query.limit)
+        lambda connection: gap_page(
+            coverage_of.gaps(connection, wanted, reason=reason, after=after, limit=query.limit),
+            query.limit,
+        )
     )
 
 
 def gap_page(found: Sequence[Gap], limit: int) -> Response:
     """The same of GET /gaps."""
-    following = cursor_of((found[-1].series_id, found[-1].span.start)) if len(found) == limit else None
+    following = (
+        cursor_of((found[-1].series_id, found[-1].span.start)) if len(found) == limit else None
+    )
     return _json({"items": [gap_fields(gap) for gap in found], "next_cursor": following})
 
 

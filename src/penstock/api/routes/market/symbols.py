@@ -60,7 +60,10 @@ async def symbols(state: CurrentState, query: Annotated[SymbolsQuery, Query()]) 
     """What the exchanges list, or have listed."""
     wanted = queries.SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
     return await state.app.database.read(
-        lambda connection: _page(queries.symbols(connection, wanted, after_id=query.cursor, limit=query.limit), query.limit)
+        lambda connection: _page(
+            queries.symbols(connection, wanted, after_id=query.cursor, limit=query.limit),
+            query.limit,
+        )
     )
 
 

@@ -24,15 +24,30 @@ class Verify(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    symbols: list[Name] | None = Field(default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT")
+    symbols: list[Name] | None = Field(
+        default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT"
+    )
     timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
     exchange: Name | None = None
-    start: dt.datetime | None = Field(default=None, description="only what opens at this time or later")
+    start: dt.datetime | None = Field(
+        default=None, description="only what opens at this time or later"
+    )
     end: dt.datetime | None = Field(default=None, description="only what opens before this time")
-    sample: int | None = Field(default=None, ge=1, le=1_000_000, description="of what is compared, so many pages drawn at random")
-    seed: int | None = Field(default=None, ge=0, lt=2**31, description="draws the same pages again; the report has it")
-    against: Literal["none", "rest", "archive"] = Field(default="none", description="rest: compare with the exchange's API, value by value")
-    repair: bool = Field(default=False, description="collect again what is wrong; no row is deleted")
+    sample: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="of what is compared, so many pages drawn at random",
+    )
+    seed: int | None = Field(
+        default=None, ge=0, lt=2**31, description="draws the same pages again; the report has it"
+    )
+    against: Literal["none", "rest", "archive"] = Field(
+        default="none", description="rest: compare with the exchange's API, value by value"
+    )
+    repair: bool = Field(
+        default=False, description="collect again what is wrong; no row is deleted"
+    )
 
     def order(self) -> VerifyOrder:
         """As the runs take it; InvalidInputError for a time that is none."""
@@ -50,7 +65,11 @@ class Verify(BaseModel):
 
 
 @router.post("/verify", status_code=202, responses=documented(404, 409, 422, 503))
-async def verify(state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None) -> Submitted:
+async def verify(
+    state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None
+) -> Submitted:
     """Check what is stored; the report is the `result` of the task. With `repair` it is refused with 409 while a task holds one of the series."""
-    submission = await state.app.of(MarketParts).verify.submission((order or Verify()).order(), idempotency_key=idempotency_key)
+    submission = await state.app.of(MarketParts).verify.submission(
+        (order or Verify()).order(), idempotency_key=idempotency_key
+    )
     return await submit(state, submission, "Verification submitted")

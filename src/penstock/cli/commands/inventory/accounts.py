@@ -27,13 +27,24 @@ if TYPE_CHECKING:
 ACCOUNTS = "/api/v1/inventory/accounts"
 _MOST_TOKEN_BYTES = 10_000
 
-accounts = typer.Typer(help="CardTrader sellers: list, add, edit, remove.", invoke_without_command=True)
+accounts = typer.Typer(
+    help="CardTrader sellers: list, add, edit, remove.", invoke_without_command=True
+)
 
-AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name or its number, as `penstock accounts` shows them.")]
+AccountName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The account's name or its number, as `penstock accounts` shows them."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 TokenFile = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="A file with the API token in it; - reads it from the standard input.", show_default=False),
+    typer.Option(
+        metavar="FILE",
+        help="A file with the API token in it; - reads it from the standard input.",
+        show_default=False,
+    ),
 ]
 
 
@@ -44,7 +55,10 @@ def _accounts(context: typer.Context, database: Database = None, as_json: AsJson
         list_(database, as_json)
     elif database is not None or as_json:
         command = context.invoked_subcommand
-        raise InvalidInputError(f"accounts: write the options behind {command}, as in: penstock accounts {command} …", field="accounts")
+        raise InvalidInputError(
+            f"accounts: write the options behind {command}, as in: penstock accounts {command} …",
+            field="accounts",
+        )
 
 
 @accounts.command("list")
@@ -57,7 +71,13 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
     names = ("id", "name", "seller", "products", "last sync (UTC)", "state")
     table = fitting_table(*names, whole=("id", "seller", "products", "state"), right=("products",))
     for one in found:
-        table.add_row(str(one["id"]), one_line(one["name"]), str(one["user_id"]), f"{one['products']:,}", *_last(one))
+        table.add_row(
+            str(one["id"]),
+            one_line(one["name"]),
+            str(one["user_id"]),
+            f"{one['products']:,}",
+            *_last(one),
+        )
     print_table(table, fit=True)
     if not found:
         err.print("there is no account yet; add one with: penstock accounts add NAME")
@@ -65,7 +85,9 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
 
 @accounts.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it, up to 50 characters.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What to call it, up to 50 characters.")
+    ],
     token_file: TokenFile = None,
     database: Database = None,
     as_json: AsJson = False,
@@ -80,14 +102,18 @@ def add(
 @accounts.command()
 def edit(
     account: AccountName,
-    name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="Another name.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NEW", help="Another name.", show_default=False)
+    ] = None,
     token_file: TokenFile = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Give an account another name, or another token of the same seller."""
     if name is None and token_file is None:
-        raise InvalidInputError("edit: nothing to change was given; use --name or --token-file", field="edit")
+        raise InvalidInputError(
+            "edit: nothing to change was given; use --name or --token-file", field="edit"
+        )
     token = None if token_file is None else _token_in(token_file)
     settings = load_settings(database_url=database)
     changing = _edit(settings, reached(settings), account, {"name": name, "token": token})
@@ -113,7 +139,9 @@ def remove(
 
 def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise InvalidInputError(f"yes: {question} Nobody can be asked here; say it with --yes", field="yes")
+        raise InvalidInputError(
+            f"yes: {question} Nobody can be asked here; say it with --yes", field="yes"
+        )
     return typer.confirm(question, err=True)
 
 
@@ -131,12 +159,18 @@ def _token(settings: Settings, file: str | None) -> str:
 
 def _token_in(file: str) -> str:
     if file == "-":
-        return _asked() if sys.stdin.isatty() else _one_word(sys.stdin.buffer.read(_MOST_TOKEN_BYTES + 1), "the standard input")
+        return (
+            _asked()
+            if sys.stdin.isatty()
+            else _one_word(sys.stdin.buffer.read(_MOST_TOKEN_BYTES + 1), "the standard input")
+        )
     try:
         with Path(file).open("rb") as opened:
             return _one_word(opened.read(_MOST_TOKEN_BYTES + 1), file)
     except OSError as error:
-        raise InvalidInputError(f"token-file: {file} cannot be read ({error.strerror})", field="token-file") from None
+        raise InvalidInputError(
+            f"token-file: {file} cannot be read ({error.strerror})", field="token-file"
+        ) from None
 
 
 def _asked() -> str:
@@ -147,13 +181,17 @@ def _asked() -> str:
 def _one_word(read: bytes, where: str) -> str:
     words = read.decode(errors="replace").split()
     if len(words) != 1 or len(read) > _MOST_TOKEN_BYTES:
-        raise InvalidInputError(f"token-file: {where} has to hold the token and nothing else", field="token-file")
+        raise InvalidInputError(
+            f"token-file: {where} has to hold the token and nothing else", field="token-file"
+        )
     return words[0]
 
 
 async def _add(side: Reached, name: str, token: str) -> dict[str, Any]:
     async with side as client:
-        made: dict[str, Any] = await client.call("POST", ACCOUNTS, {"name": name, "token": token}, patient=True)
+        made: dict[str, Any] = await client.call(
+            "POST", ACCOUNTS, {"name": name, "token": token}, patient=True
+        )
     return made | {"newest_sync": None}
 
 
@@ -167,7 +205,9 @@ async def _found(settings: Settings, account: str) -> dict[str, Any]:
         return await inventories.account(account)
 
 
-async def _edit(settings: Settings, side: Reached, account: str, given: Mapping[str, str | None]) -> dict[str, Any]:
+async def _edit(
+    settings: Settings, side: Reached, account: str, given: Mapping[str, str | None]
+) -> dict[str, Any]:
     found = await _found(settings, account)
     changes = {field: value for field, value in given.items() if value is not None}
     path = f"{ACCOUNTS}/{found['id']}"
@@ -185,15 +225,23 @@ def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(account))
     else:
-        out.print(f"account {account['id']}: {one_line(account['name'])}, seller {account['user_id']}, {what}")
+        out.print(
+            f"account {account['id']}: {one_line(account['name'])}, seller {account['user_id']}, {what}"
+        )
 
 
 def _last(account: dict[str, Any]) -> tuple[str, str]:
     newest = account["newest_sync"]
-    return ("", "never synced") if newest is None else (shown_time(newest["finished_at"] or newest["started_at"]), state_of(newest))
+    return (
+        ("", "never synced")
+        if newest is None
+        else (shown_time(newest["finished_at"] or newest["started_at"]), state_of(newest))
+    )
 
 
 def state_of(sync: dict[str, Any]) -> str:
     """What became of a sync, in a word."""
-    state: str = sync["status"] if sync["status"] != "completed" or sync["state"] is None else sync["state"]
+    state: str = (
+        sync["status"] if sync["status"] != "completed" or sync["state"] is None else sync["state"]
+    )
     return state.replace("_", " ")

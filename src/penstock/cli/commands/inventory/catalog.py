@@ -27,9 +27,16 @@ catalog = typer.Typer(help="Your own list of cards: upload.", no_args_is_help=Tr
 
 @catalog.command()
 def upload(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a first row of names, or a JSON array of objects.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV with a first row of names, or a JSON array of objects."
+        ),
+    ],
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print one JSON object.")
+    ] = False,
 ) -> None:
     """Replace your list of cards, and map CardTrader's blueprints to it anew; no sync is needed for it.
 
@@ -41,10 +48,17 @@ def upload(
     if as_json:
         typer.echo(json.dumps(uploaded))
     else:
-        out.print(f"{counted(uploaded['rows'], 'row')} in your list now, {counted(uploaded['mapped'], 'blueprint')} mapped to it")
+        out.print(
+            f"{counted(uploaded['rows'], 'row')} in your list now, {counted(uploaded['mapped'], 'blueprint')} mapped to it"
+        )
 
 
-def unmapped(account: SomeAccount = None, limit: Limit = 20, database: Database = None, as_json: AsJson = False) -> None:
+def unmapped(
+    account: SomeAccount = None,
+    limit: Limit = 20,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
     """Show blueprints that are not in your list of cards.
 
     Those with the most products come first.
@@ -53,7 +67,9 @@ def unmapped(account: SomeAccount = None, limit: Limit = 20, database: Database 
     if as_json:
         typer.echo(json.dumps(found[:limit]))
         return
-    table = fitting_table("blueprint", "name", "products", whole=("blueprint", "products"), right=("products",))
+    table = fitting_table(
+        "blueprint", "name", "products", whole=("blueprint", "products"), right=("products",)
+    )
     for one in found[:limit]:
         table.add_row(str(one["blueprint_id"]), one_line(one["name"]), f"{one['products']:,}")
     print_table(table, fit=True)
@@ -66,7 +82,9 @@ def _read(file: Path) -> bytes:
         with file.open("rb") as opened:
             body = opened.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InvalidInputError(f"file: {file} cannot be read ({error.strerror})", field="file") from None
+        raise InvalidInputError(
+            f"file: {file} cannot be read ({error.strerror})", field="file"
+        ) from None
     if len(body) > MOST_BYTES:
         raise InvalidInputError(f"file: {file} is larger than {MOST_BYTES:,} bytes", field="file")
     return body

@@ -33,14 +33,26 @@ _UNDECIDED = frozenset({"held", "dry_run"})
 _DECISION_S = 600.0
 _LOOK_AGAIN_S = 0.5
 
-Undecided = Annotated[str, typer.Argument(metavar="NAME|TASK", help="The account's name or number, or the sync's task id.")]
+Undecided = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|TASK", help="The account's name or number, or the sync's task id."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]
 
 
 def diff(
     sync: Undecided,
-    kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only what is new, changed, gone or returned.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST, metavar="N", help="So many products at the most.")] = 50,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help="Only what is new, changed, gone or returned.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=_MOST, metavar="N", help="So many products at the most.")
+    ] = 50,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +67,9 @@ def diff(
         out.print()
         print_table(_table(items), fit=True)
     if len(items) < total:
-        err.print(f"{counted(total - len(items), 'more product')}: --limit {total} shows all, --kind some of them")
+        err.print(
+            f"{counted(total - len(items), 'more product')}: --limit {total} shows all, --kind some of them"
+        )
 
 
 def approve(sync: Undecided, database: Database = None, as_json: AsJson = False) -> None:
@@ -73,13 +87,17 @@ def reject(sync: Undecided, database: Database = None, as_json: AsJson = False) 
     run(_decide(settings, reached(settings), sync, publish=False, as_json=as_json))
 
 
-async def _diff(settings: Settings, given: str, kind: str | None, limit: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+async def _diff(
+    settings: Settings, given: str, kind: str | None, limit: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     async with opened_inventories(settings) as inventories:
         undecided = await inventories.undecided(given)
         return undecided, await inventories.diff(undecided["task_id"], kind=kind, limit=limit)
 
 
-async def _decide(settings: Settings, side: Reached, given: str, *, publish: bool, as_json: bool) -> None:
+async def _decide(
+    settings: Settings, side: Reached, given: str, *, publish: bool, as_json: bool
+) -> None:
     async with opened_inventories(settings) as inventories:
         undecided = await inventories.undecided(given)
     async with side as client:
@@ -123,7 +141,9 @@ def _say_what_was_done(decided: Mapping[str, Any], *, publish: bool, as_json: bo
         out.print(f"published, as sync {decided['task_id']} found it")
         print_counts(decided["counts"])
     else:
-        out.print(f"dropped what sync {decided['task_id']} found; the published inventory is as it was")
+        out.print(
+            f"dropped what sync {decided['task_id']} found; the published inventory is as it was"
+        )
 
 
 def _say_what_it_is(sync: Mapping[str, Any]) -> None:
@@ -141,5 +161,7 @@ def _table(items: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - a table
 
 
 def _what(item: Mapping[str, Any]) -> str:
-    lines = changed_lines(item["changes"], price_cents=item["price_cents"], price_currency=item["price_currency"])
+    lines = changed_lines(
+        item["changes"], price_cents=item["price_cents"], price_currency=item["price_currency"]
+    )
     return "\n".join(lines) if item["kind"] == "changed" else "\n".join([described(item), *lines])

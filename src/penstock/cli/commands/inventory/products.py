@@ -26,13 +26,20 @@ if TYPE_CHECKING:
 _MOST = 100_000
 
 Limit = Annotated[int, typer.Option(min=1, max=_MOST, metavar="N", help="So many at the most.")]
-SomeAccount = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of this account alone.", show_default=False)]
+SomeAccount = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Of this account alone.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array.")]
 
 
 def products(
     account: SomeAccount = None,
-    text: Annotated[str | None, typer.Option("-q", metavar="TEXT", help="Only those with this in their name.", show_default=False)] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "-q", metavar="TEXT", help="Only those with this in their name.", show_default=False
+        ),
+    ] = None,
     limit: Limit = 20,
     database: Database = None,
     as_json: AsJson = False,
@@ -45,10 +52,20 @@ def products(
         typer.echo(json.dumps(found))
         return
     names = ("product", "name", "condition", "lang", "quantity", "price", "sku")
-    table = fitting_table(*names, whole=("product", "lang", "quantity", "price"), right=("quantity", "price"))
+    table = fitting_table(
+        *names, whole=("product", "lang", "quantity", "price"), right=("quantity", "price")
+    )
     for one in found:
         price = shown_price(one["price_cents"], one["price_currency"])
-        table.add_row(str(one["product_id"]), one_line(one["name_en"]), _condition(one), one["language"], str(one["quantity"]), price, one["sku"])
+        table.add_row(
+            str(one["product_id"]),
+            one_line(one["name_en"]),
+            _condition(one),
+            one["language"],
+            str(one["quantity"]),
+            price,
+            one["sku"],
+        )
     print_table(table, fit=True)
     if not found:
         err.print("no published product is like that")
@@ -57,7 +74,12 @@ def products(
 
 
 def history(
-    product: Annotated[int, typer.Argument(metavar="PRODUCT", min=1, max=2**63 - 1, help="CardTrader's number of the product.")],
+    product: Annotated[
+        int,
+        typer.Argument(
+            metavar="PRODUCT", min=1, max=2**63 - 1, help="CardTrader's number of the product."
+        ),
+    ],
     limit: Limit = 20,
     database: Database = None,
     as_json: AsJson = False,
@@ -78,25 +100,40 @@ def history(
     print_table(table, fit=True)
 
 
-async def _products(settings: Settings, account: str | None, text: str | None, limit: int) -> list[dict[str, Any]]:
+async def _products(
+    settings: Settings, account: str | None, text: str | None, limit: int
+) -> list[dict[str, Any]]:
     async with opened_inventories(settings) as inventories:
         account_id = None if account is None else (await inventories.account(account))["id"]
-        return await inventories.products(ProductQuery(limit=limit, account=account_id, q=text, gone=False, sort="name_en"))
+        return await inventories.products(
+            ProductQuery(limit=limit, account=account_id, q=text, gone=False, sort="name_en")
+        )
 
 
-async def _history(settings: Settings, product_id: int, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+async def _history(
+    settings: Settings, product_id: int, limit: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     async with opened_inventories(settings) as inventories:
-        return await inventories.product(product_id), await inventories.history(product_id, limit=limit)
+        return await inventories.product(product_id), await inventories.history(
+            product_id, limit=limit
+        )
 
 
 def _condition(product: Mapping[str, Any]) -> str:
     condition = one_line(product["condition"]) if product["condition"] else ""
-    return ", ".join(word for word in (condition, *graded(product), "foil" if product["foil"] else "") if word)
+    return ", ".join(
+        word for word in (condition, *graded(product), "foil" if product["foil"] else "") if word
+    )
 
 
-def _walked_back(known: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+def _walked_back(
+    known: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]
+) -> Iterator[list[str]]:
     """The lines of each change. A change of the price does not name the currency: it is the present one, until a change of that."""
-    prices = {one["account_id"]: {name: one[name] for name in ("price_cents", "price_currency")} for one in known}
+    prices = {
+        one["account_id"]: {name: one[name] for name in ("price_cents", "price_currency")}
+        for one in known
+    }
     for one in changes:
         price = prices[one["account_id"]]
         yield changed_lines(one["changes"], **price)

@@ -28,9 +28,16 @@ SYNCS = "/api/v1/inventory/syncs"
 
 def sync(
     account: AccountName,
-    dry_run: Annotated[bool, typer.Option("--dry-run", metavar="", help="Only keep what would change, for `penstock diff`.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", metavar="", help="Only keep what would change, for `penstock diff`."
+        ),
+    ] = False,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")
+    ] = False,
 ) -> None:
     """Bring a seller's inventory in step with CardTrader.
 
@@ -43,7 +50,9 @@ def sync(
         raise typer.Exit(HELD)
 
 
-async def _sync(settings: Settings, side: Reached, account: str, *, dry_run: bool, as_json: bool) -> bool:
+async def _sync(
+    settings: Settings, side: Reached, account: str, *, dry_run: bool, as_json: bool
+) -> bool:
     """Whether it is held."""
     async with opened_inventories(settings) as inventories:
         found = await inventories.account(account)

@@ -31,13 +31,30 @@ _MOST_GAPS = 1_000
 
 def candles(
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="BTC/USDT or BTCUSDT.")],
-    timeframe: Annotated[str, typer.Option("-t", "--timeframe", metavar="STEP", help="One timeframe, such as 1h.")],
+    timeframe: Annotated[
+        str, typer.Option("-t", "--timeframe", metavar="STEP", help="One timeframe, such as 1h.")
+    ],
     exchange: Exchange = "binance",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="The newest so many.")] = 20,
-    start: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False)] = None,
-    end: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, metavar="N", help="The newest so many.")
+    ] = 20,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only what opens before this time (UTC).", show_default=False
+        ),
+    ] = None,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, every column, times in ms.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", metavar="", help="Print one JSON array, every column, times in ms."),
+    ] = False,
 ) -> None:
     """Show stored candles of a series, the newest last."""
     (step,) = parse_timeframes([timeframe])
@@ -61,13 +78,17 @@ def candles(
             err.print(_gap(gap))
 
 
-async def _read(settings: Settings, query: CandleQuery) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
+async def _read(
+    settings: Settings, query: CandleQuery
+) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
     """The candles, and the gaps among and around them."""
     async with open_reader(settings) as database:
         return await database.read(
             lambda connection: (
                 rows := queries.candles(connection, query),
-                coverage_queries.gaps(connection, _shown(query, rows), reason=None, after=None, limit=_MOST_GAPS),
+                coverage_queries.gaps(
+                    connection, _shown(query, rows), reason=None, after=None, limit=_MOST_GAPS
+                ),
             )
         )
 
@@ -75,7 +96,13 @@ async def _read(settings: Settings, query: CandleQuery) -> tuple[Sequence[Stored
 def _shown(query: CandleQuery, rows: Sequence[StoredCandle]) -> SeriesFilter:
     """The part of the series that the rows show."""
     start = rows[0].open_time if len(rows) == query.limit else query.start
-    return SeriesFilter(exchange=query.exchange, symbol=query.symbol, timeframe=query.timeframe.value, start=start, end=query.end)
+    return SeriesFilter(
+        exchange=query.exchange,
+        symbol=query.symbol,
+        timeframe=query.timeframe.value,
+        start=start,
+        end=query.end,
+    )
 
 
 def _gap(gap: Gap) -> str:
@@ -101,7 +128,13 @@ def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("")
     for row in rows:
-        numbers = (_short(row.open), _short(row.high), _short(row.low), _short(row.close), _short(row.volume))
+        numbers = (
+            _short(row.open),
+            _short(row.high),
+            _short(row.low),
+            _short(row.close),
+            _short(row.volume),
+        )
         table.add_row(show_time(row.open_time), *numbers, "" if row.closed else "open")
     return table
 

@@ -14,7 +14,14 @@ from penstock.cli.fresh import is_fresh, refuse_unlisted
 from penstock.cli.options import Database, Exchange, timeframes_of
 from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.progress import shown_progress
-from penstock.cli.shown.terminal import err, out, parse_time, print_sentence, seconds_between, shown_time
+from penstock.cli.shown.terminal import (
+    err,
+    out,
+    parse_time,
+    print_sentence,
+    seconds_between,
+    shown_time,
+)
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.waited import waited
@@ -33,21 +40,57 @@ if TYPE_CHECKING:
 # What the summary says as the result of the task does.
 _TOLD = ("rejected", "misaligned", "failures", "gaps", "first_gaps")
 
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")
+]
 
 
 def collect(
-    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL", help="One or more, such as BTC/USDT or BTCUSDT.")],
-    timeframes: Annotated[list[str], typer.Option("-t", "--timeframe", metavar="STEP", help="1m, 5m, 1h, 1d …; several with commas, or -t again.")],
+    symbols: Annotated[
+        list[str],
+        typer.Argument(metavar="SYMBOL", help="One or more, such as BTC/USDT or BTCUSDT."),
+    ],
+    timeframes: Annotated[
+        list[str],
+        typer.Option(
+            "-t",
+            "--timeframe",
+            metavar="STEP",
+            help="1m, 5m, 1h, 1d …; several with commas, or -t again.",
+        ),
+    ],
     exchange: Exchange = "binance",
     limit: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_CANDLES, metavar="N", help="Newest candles of a series that is still empty.", show_default="100"),
+        typer.Option(
+            min=1,
+            max=MOST_CANDLES,
+            metavar="N",
+            help="Newest candles of a series that is still empty.",
+            show_default="100",
+        ),
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Reach back to this time (UTC), such as 2025-01-31.", show_default=False)] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Reach back to this time (UTC), such as 2025-01-31.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only what opens before this time (UTC).", show_default=False
+        ),
+    ] = None,
     recheck: Annotated[
-        bool, typer.Option("--recheck", metavar="", help="Read again what is stored from --since on, and what is known to be missing.")
+        bool,
+        typer.Option(
+            "--recheck",
+            metavar="",
+            help="Read again what is stored from --since on, and what is known to be missing.",
+        ),
     ] = False,
     database: Database = None,
     as_json: AsJson = False,
@@ -76,7 +119,9 @@ def _timeframes(given: Sequence[str]) -> list[str]:
     return names
 
 
-async def _collect(settings: Settings, side: Reached, order: CollectOrder) -> tuple[dict[str, Any], str]:
+async def _collect(
+    settings: Settings, side: Reached, order: CollectOrder
+) -> tuple[dict[str, Any], str]:
     """The task, and the place where it wrote."""
     if is_fresh(settings):
         await refuse_unlisted(settings, order.exchange, order.symbols or ())

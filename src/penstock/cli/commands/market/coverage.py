@@ -9,7 +9,14 @@ import typer
 
 from penstock.api.routes.market.coverage import gap_fields, span_fields
 from penstock.cli.options import Database
-from penstock.cli.shown.terminal import err, fitting_table, parse_time, print_sentence, print_table, show_time
+from penstock.cli.shown.terminal import (
+    err,
+    fitting_table,
+    parse_time,
+    print_sentence,
+    print_table,
+    show_time,
+)
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
 from penstock.market import coverage_queries as queries
@@ -34,24 +41,59 @@ _MOST_SERIES = 500
 _SERIES_WITH_SPANS = 10
 _MOST_GAPS = 100_000
 
-Symbol = Annotated[str | None, typer.Argument(metavar="SYMBOL", help="Only this one: BTC/USDT or BTCUSDT.", show_default=False)]
-Step = Annotated[str | None, typer.Option("-t", "--timeframe", metavar="STEP", help="Only this timeframe, such as 1h.", show_default=False)]
-Of = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False)]
-Start = Annotated[str | None, typer.Option(metavar="TIME", help="Only what lies behind this time (UTC).", show_default=False)]
-End = Annotated[str | None, typer.Option(metavar="TIME", help="Only what lies before this time (UTC).", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")]
+Symbol = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SYMBOL", help="Only this one: BTC/USDT or BTCUSDT.", show_default=False
+    ),
+]
+Step = Annotated[
+    str | None,
+    typer.Option(
+        "-t",
+        "--timeframe",
+        metavar="STEP",
+        help="Only this timeframe, such as 1h.",
+        show_default=False,
+    ),
+]
+Of = Annotated[
+    str | None,
+    typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only what lies behind this time (UTC).", show_default=False),
+]
+End = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only what lies before this time (UTC).", show_default=False),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")
+]
 
 
-def series(symbol: Symbol = None, timeframe: Step = None, exchange: Of = None, database: Database = None, as_json: AsJson = False) -> None:
+def series(
+    symbol: Symbol = None,
+    timeframe: Step = None,
+    exchange: Of = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
     """List what is collected: from when to when, and how complete."""
-    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES)
+    found = _all_series(
+        load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES
+    )
     if as_json:
         typer.echo(json.dumps([_fields(one) for one in found]))
         return
     names = ("exchange", "symbol", "step", "from (UTC)", "to (UTC)", "complete")
     table = fitting_table(*names, whole=("symbol", "step", "complete"), right=("complete",))
     for one in found:
-        table.add_row(one.exchange, one.symbol, one.timeframe, _time(one.start), _time(one.end), _percent(one))
+        table.add_row(
+            one.exchange, one.symbol, one.timeframe, _time(one.start), _time(one.end), _percent(one)
+        )
     _show(table, found, "series")
 
 
@@ -65,35 +107,71 @@ def coverage(
     as_json: AsJson = False,
 ) -> None:
     """Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."""
-    found = _all_series(load_settings(database_url=database), _filter(symbol, timeframe, exchange, start, end), _SERIES_WITH_SPANS)
+    found = _all_series(
+        load_settings(database_url=database),
+        _filter(symbol, timeframe, exchange, start, end),
+        _SERIES_WITH_SPANS,
+    )
     if as_json:
-        typer.echo(json.dumps([_fields(one) | {"spans": [span_fields(span) for span in one.spans], "more_spans": one.more} for one in found]))
+        typer.echo(
+            json.dumps(
+                [
+                    _fields(one)
+                    | {"spans": [span_fields(span) for span in one.spans], "more_spans": one.more}
+                    for one in found
+                ]
+            )
+        )
         return
-    table = fitting_table("series", "from (UTC)", "to (UTC)", "state", "asked", "again (UTC)", whole=("state", "asked"), right=("asked",))
+    table = fitting_table(
+        "series",
+        "from (UTC)",
+        "to (UTC)",
+        "state",
+        "asked",
+        "again (UTC)",
+        whole=("state", "asked"),
+        right=("asked",),
+    )
     for one in found:
         for span in one.spans:
-            table.add_row(_name(one), _time(span.start), _time(span.end), span.state.value, *_rests_on(span))
+            table.add_row(
+                _name(one), _time(span.start), _time(span.end), span.state.value, *_rests_on(span)
+            )
     _show(table, [span for one in found for span in one.spans], "range")
     for one in found:
         if one.more:
-            print_sentence(f"{_name(one)} has older ranges: --end {iso(one.spans[0].start)} shows what lies before these", err)
+            print_sentence(
+                f"{_name(one)} has older ranges: --end {iso(one.spans[0].start)} shows what lies before these",
+                err,
+            )
 
 
 def gaps(
     symbol: Symbol = None,
     timeframe: Step = None,
     exchange: Of = None,
-    reason: Annotated[str | None, typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}.", show_default=False)] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}.", show_default=False),
+    ] = None,
     start: Start = None,
     end: End = None,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_GAPS, metavar="N", help="Maximum to show.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=_MOST_GAPS, metavar="N", help="Maximum to show.")
+    ] = 100,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """List what is missing, with the reason."""
     wanted, state = _filter(symbol, timeframe, exchange, start, end), _reason(reason)
     settings = load_settings(database_url=database)
-    found = _read(settings, lambda connection: queries.gaps(connection, wanted, reason=state, after=None, limit=limit + 1))
+    found = _read(
+        settings,
+        lambda connection: queries.gaps(
+            connection, wanted, reason=state, after=None, limit=limit + 1
+        ),
+    )
     if as_json:
         typer.echo(json.dumps([gap_fields(gap) for gap in found[:limit]]))
         return
@@ -101,16 +179,33 @@ def gaps(
     table = fitting_table(*names, whole=("candles", "reason", "asked"), right=("candles", "asked"))
     for gap in found[:limit]:
         span = gap.span
-        table.add_row(_name(gap), _time(span.start), _time(span.end), f"{gap.candles:,}", span.state.value, *_rests_on(span))
+        table.add_row(
+            _name(gap),
+            _time(span.start),
+            _time(span.end),
+            f"{gap.candles:,}",
+            span.state.value,
+            *_rests_on(span),
+        )
     _show(table, found, "gap")
     for told in dict.fromkeys(gap.span.state for gap in found[:limit]):
         print_sentence(f"{told.value}: {REASONS[told]}", err)
     if len(found) > limit:
-        how = f"--limit {min(10 * limit, _MOST_GAPS)} shows more of them" if limit < _MOST_GAPS else "--start, --end and --reason show others"
+        how = (
+            f"--limit {min(10 * limit, _MOST_GAPS)} shows more of them"
+            if limit < _MOST_GAPS
+            else "--start, --end and --reason show others"
+        )
         print_sentence(f"there are more; {how}", err)
 
 
-def _filter(symbol: str | None, timeframe: str | None, exchange: str | None, start: str | None = None, end: str | None = None) -> SeriesFilter:
+def _filter(
+    symbol: str | None,
+    timeframe: str | None,
+    exchange: str | None,
+    start: str | None = None,
+    end: str | None = None,
+) -> SeriesFilter:
     steps = parse_timeframes([timeframe]) if timeframe is not None else ()
     return SeriesFilter(
         exchange=exchange,
@@ -139,7 +234,10 @@ def _read(settings: Settings, query: Callable[[Any], T]) -> T:
 
 
 def _all_series(settings: Settings, wanted: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
-    return _read(settings, lambda connection: queries.all_series_coverage(connection, wanted, in_a_page=in_a_page))
+    return _read(
+        settings,
+        lambda connection: queries.all_series_coverage(connection, wanted, in_a_page=in_a_page),
+    )
 
 
 def _show(table: object, found: Sequence[object], noun: str) -> None:

@@ -32,21 +32,58 @@ _TOLD_BY_REST = {Kind.DIFFERENT.value, Kind.MISSING_HERE.value}
 
 
 def verify(
-    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Only these, such as BTC/USDT.", show_default=False)] = None,
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SYMBOL", help="Only these, such as BTC/USDT.", show_default=False),
+    ] = None,
     timeframes: Timeframes = None,
     exchange: Exchanges = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False)] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only what opens before this time (UTC).", show_default=False)] = None,
-    against: Annotated[str, typer.Option(metavar="WHAT", help="rest: compare with the exchange too, value by value.")] = "none",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only what opens before this time (UTC).", show_default=False
+        ),
+    ] = None,
+    against: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="rest: compare with the exchange too, value by value."),
+    ] = "none",
     sample: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, metavar="N", help="Compare N pages, drawn at random.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Compare N pages, drawn at random.",
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**31 - 1, metavar="N", help="Draw the pages of an earlier report.", show_default=False)
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**31 - 1,
+            metavar="N",
+            help="Draw the pages of an earlier report.",
+            show_default=False,
+        ),
     ] = None,
-    repair: Annotated[bool, typer.Option("--repair", metavar="", help="Collect again what is wrong; no row is deleted.")] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", metavar="", help="Collect again what is wrong; no row is deleted."
+        ),
+    ] = False,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the report as one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print the report as one JSON object.")
+    ] = False,
 ) -> None:
     """Prove that what is stored is whole; ends with 9 when it is not."""
     order = VerifyOrder(
@@ -90,14 +127,22 @@ def _cut_short(_task: Mapping[str, Any]) -> str:
 
 def show(report: Mapping[str, Any]) -> None:
     """For people: the headline, then a line or two for each series that is not whole."""
-    print_sentence(f"{counted(report['candles'], 'candle')} of {report['series']:,} series: {_verdict(report)}")
+    print_sentence(
+        f"{counted(report['candles'], 'candle')} of {report['series']:,} series: {_verdict(report)}"
+    )
     if report["against"] != "none":
-        drawn = "" if report["sample"] is None else f", a sample of {counted(report['sample'], 'page')} with seed {report['seed']}"
+        drawn = (
+            ""
+            if report["sample"] is None
+            else f", a sample of {counted(report['sample'], 'page')} with seed {report['seed']}"
+        )
         print_sentence(f"{counted(report['compared'], 'candle')} compared with the exchange{drawn}")
     for series in report["reports"]:
         for line in _lines(series, report):
             print_sentence(one_line(line) if not line.startswith("  ") else f"  {one_line(line)}")
-    if (wrong := sum(bool(series["wrong"]) for series in report["reports"])) < report["series_wrong"]:
+    if (wrong := sum(bool(series["wrong"]) for series in report["reports"])) < report[
+        "series_wrong"
+    ]:
         print_sentence(f"and {report['series_wrong'] - wrong:,} more series that are not whole")
     for series, reason in report["failures"].items():
         err.print(one_line(f"{series}: could not be compared: {reason}"))
@@ -107,7 +152,11 @@ def show(report: Mapping[str, Any]) -> None:
 
 def _verdict(report: Mapping[str, Any]) -> str:
     if not report["wrong"]:
-        return "whole" if not report["mended"] else f"whole, {counted(report['mended'], 'candle')} mended"
+        return (
+            "whole"
+            if not report["mended"]
+            else f"whole, {counted(report['mended'], 'candle')} mended"
+        )
     mended = f", {report['mended']:,} mended" if report["mended"] else ""
     return f"NOT whole, {counted(report['wrong'], 'candle')} of {report['series_wrong']:,} series wrong{mended}"
 

@@ -37,12 +37,27 @@ _PRODUCTS = 3_000
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", metavar="", help="Leave after the summary instead of serving.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", metavar="", help="Leave after the summary instead of serving.")
+    ] = False,
     as_json: AsJson = False,
-    database: Annotated[str | None, typer.Option(metavar="URL", help="Another database than demo.db in the data folder.", show_default=False)] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Another database than demo.db in the data folder.",
+            show_default=False,
+        ),
+    ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, metavar="PORT", help="The port to serve at; 0 takes a free one.", show_default="8000"),
+        typer.Option(
+            min=0,
+            max=65_535,
+            metavar="PORT",
+            help="The port to serve at; 0 takes a free one.",
+            show_default="8000",
+        ),
     ] = None,
 ) -> None:
     """Collect candles and a seller's inventory from the simulator, then serve them.
@@ -101,7 +116,9 @@ async def _sync(app: App, client: Client) -> dict[str, Any] | None:
         return None
 
 
-def _show(task: dict[str, Any], place: str, synced: dict[str, Any] | None, *, as_json: bool) -> None:
+def _show(
+    task: dict[str, Any], place: str, synced: dict[str, Any] | None, *, as_json: bool
+) -> None:
     if as_json:
         summary = summary_of(task, place, len(_TIMEFRAMES))
         typer.echo(json.dumps(summary | {"inventory": synced}))

@@ -12,4 +12,8 @@ from penstock.settings import load_settings
 def migrate(database: Database = None) -> None:
     """Bring the database to the present schema; every writing command does it by itself."""
     before, after = run(migrate_database(load_settings(database_url=database)))
-    out.print(f"schema {after}, nothing to do" if before == after else f"schema {after}, was {before or 'empty'}")
+    out.print(
+        f"schema {after}, nothing to do"
+        if before == after
+        else f"schema {after}, was {before or 'empty'}"
+    )

@@ -17,13 +17,27 @@ from penstock.settings import Settings, load_settings
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The address to listen on.", show_default="127.0.0.1")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The address to listen on.", show_default="127.0.0.1"),
+    ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, metavar="PORT", help="The port to listen on; 0 takes a free one.", show_default="8000"),
+        typer.Option(
+            min=0,
+            max=65_535,
+            metavar="PORT",
+            help="The port to listen on; 0 takes a free one.",
+            show_default="8000",
+        ),
     ] = None,
     database: Database = None,
-    work: Annotated[bool, typer.Option("--worker/--no-worker", metavar="", help="Work on queued runs too, not only answer.")] = True,
+    work: Annotated[
+        bool,
+        typer.Option(
+            "--worker/--no-worker", metavar="", help="Work on queued runs too, not only answer."
+        ),
+    ] = True,
 ) -> None:
     """Serve the API, collect on schedule and on demand, until Ctrl-C."""
     settings = load_settings(database_url=database, host=host, port=port)
@@ -39,6 +53,11 @@ async def _serve(settings: Settings, *, work: bool) -> None:
 
     await refuse_open_door(settings)
     with listening(settings) as door:
-        async with open_app(settings, serving=door.url) as app, app.working() if work else app.listening(), app.scheduling(), running(app, door):
+        async with (
+            open_app(settings, serving=door.url) as app,
+            app.working() if work else app.listening(),
+            app.scheduling(),
+            running(app, door),
+        ):
             err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
             await until_signal()

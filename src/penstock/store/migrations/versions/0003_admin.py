@@ -17,7 +17,9 @@ def upgrade() -> None:
         schedule.alter_column("interval_s", existing_type=sa.Integer(), nullable=True)
         schedule.add_column(sa.Column("cron", sa.Text()))
         schedule.add_column(sa.Column("timezone", sa.Text()))
-        schedule.create_check_constraint("schedule_interval_or_cron", "(interval_s IS NULL) <> (cron IS NULL)")
+        schedule.create_check_constraint(
+            "schedule_interval_or_cron", "(interval_s IS NULL) <> (cron IS NULL)"
+        )
     _configs()
     _execution_logs()
     _tokens()
@@ -67,9 +69,15 @@ def _execution_logs() -> None:
     )
     op.create_index("ix_job_execution_logs_run_id", "job_execution_logs", ["run_id"])
     op.create_index("job_execution_logs_started", "job_execution_logs", ["started_at", "id"])
-    op.create_index("job_execution_logs_status", "job_execution_logs", ["status", "started_at", "id"])
+    op.create_index(
+        "job_execution_logs_status", "job_execution_logs", ["status", "started_at", "id"]
+    )
     for column in ("job_name", "job_type", "symbol"):
-        op.create_index(f"job_execution_logs_{column}", "job_execution_logs", [column, "started_at", "id", "status"])
+        op.create_index(
+            f"job_execution_logs_{column}",
+            "job_execution_logs",
+            [column, "started_at", "id", "status"],
+        )
 
 
 def _tokens() -> None:

@@ -63,7 +63,11 @@ def _accounts() -> None:
         sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
         *_exported(),
-        sa.Column("external_stock_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "external_stock_id",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("gone_at", Timestamp()),
         sa.Column("first_seen_run", sa.BigInteger(), nullable=False),
         sa.Column("changed_run", sa.BigInteger(), nullable=False),
@@ -81,7 +85,9 @@ def _accounts() -> None:
         sa.Column("changes", Json, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("product_history_product", "product_history", ["account_id", "product_id", "id"])
+    op.create_index(
+        "product_history_product", "product_history", ["account_id", "product_id", "id"]
+    )
     op.create_index("product_history_run", "product_history", ["run_id", "id"])
 
 

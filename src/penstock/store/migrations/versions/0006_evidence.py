@@ -71,19 +71,36 @@ def _doubt(connection: sa.Connection) -> int:
     span = _ledger.c
     at_zero = sa.literal(0, Timestamp())
     connection.execute(sa.delete(_ledger).where(span.end_time <= at_zero))
-    connection.execute(sa.update(_ledger).where(span.start_time < at_zero).values(start_time=at_zero))
+    connection.execute(
+        sa.update(_ledger).where(span.start_time < at_zero).values(start_time=at_zero)
+    )
     # What was collected last stands nearest to the providers' present.
     now = connection.scalar(sa.select(sa.func.max(span.end_time, type_=Timestamp())))
-    wanted = sa.select(span.series_id, span.start_time, span.end_time, span.run_id, _instrument.c.exchange)
-    wanted = wanted.join_from(_ledger, _series, _series.c.id == span.series_id).join(_instrument, _instrument.c.id == _series.c.instrument_id)
-    rows = connection.execute(wanted.where(span.state.in_(_ON_ONE_ANSWER)).order_by(span.series_id, span.start_time)).all()
+    wanted = sa.select(
+        span.series_id, span.start_time, span.end_time, span.run_id, _instrument.c.exchange
+    )
+    wanted = wanted.join_from(_ledger, _series, _series.c.id == span.series_id).join(
+        _instrument, _instrument.c.id == _series.c.instrument_id
+    )
+    rows = connection.execute(
+        wanted.where(span.state.in_(_ON_ONE_ANSWER)).order_by(span.series_id, span.start_time)
+    ).all()
     joined: list[dict[str, object]] = []
     for row in rows:
-        if joined and (joined[-1]["series_id"], joined[-1]["end_time"]) == (row.series_id, row.start_time):
+        if joined and (joined[-1]["series_id"], joined[-1]["end_time"]) == (
+            row.series_id,
+            row.start_time,
+        ):
             joined[-1]["end_time"] = row.end_time
         else:
             joined.append(
-                {"series_id": row.series_id, "start_time": row.start_time, "end_time": row.end_time, "source": row.exchange, "run_id": row.run_id}
+                {
+                    "series_id": row.series_id,
+                    "start_time": row.start_time,
+                    "end_time": row.end_time,
+                    "source": row.exchange,
+                    "run_id": row.run_id,
+                }
             )
     for place, gap in enumerate(joined):
         due_at = now + _SPREAD_MS * place // len(joined)

@@ -49,9 +49,15 @@ def upgrade() -> None:
 
 
 def _key_series() -> None:
-    op.add_column("series", sa.Column("price_kind", sa.Text(), server_default="last", nullable=False))
+    op.add_column(
+        "series", sa.Column("price_kind", sa.Text(), server_default="last", nullable=False)
+    )
     op.drop_constraint("series_instrument_id_timeframe_key", "series")
-    op.create_unique_constraint("series_instrument_id_price_kind_timeframe_key", "series", ["instrument_id", "price_kind", "timeframe"])
+    op.create_unique_constraint(
+        "series_instrument_id_price_kind_timeframe_key",
+        "series",
+        ["instrument_id", "price_kind", "timeframe"],
+    )
 
 
 def _make_series_anew() -> None:
@@ -69,7 +75,9 @@ def _make_series_anew() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("instrument_id", "price_kind", "timeframe"),
     )
-    op.execute("INSERT INTO series (id, instrument_id, timeframe) SELECT id, instrument_id, timeframe FROM series_before")
+    op.execute(
+        "INSERT INTO series (id, instrument_id, timeframe) SELECT id, instrument_id, timeframe FROM series_before"
+    )
     _rewrite(("coverage", "quarantine"), r'"series_before"', "series")
     op.drop_table("series_before")
 
@@ -85,8 +93,12 @@ def _rewrite(tables: Sequence[str], pattern: str, replacement: str) -> None:
     version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
     connection.exec_driver_sql("PRAGMA writable_schema = ON")
     for table in tables:
-        statement = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).scalar_one()
+        statement = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+        ).scalar_one()
         changed = re.sub(pattern, replacement, statement)
-        connection.exec_driver_sql("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (changed, table))
+        connection.exec_driver_sql(
+            "UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (changed, table)
+        )
     connection.exec_driver_sql(f"PRAGMA schema_version = {version + 1}")
     connection.exec_driver_sql("PRAGMA writable_schema = OFF")

@@ -12,7 +12,14 @@ from penstock.collection.tables import collection_config
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
 from penstock.inventory.source import MARKETPLACE
-from penstock.inventory.tables import account, inventory_sync, product, product_diff, product_history, snapshot
+from penstock.inventory.tables import (
+    account,
+    inventory_sync,
+    product,
+    product_diff,
+    product_history,
+    snapshot,
+)
 from penstock.runs.tables import schedule
 from penstock.store.backend import attempt, only_writer
 from penstock.store.write.runs import busy
@@ -49,7 +56,9 @@ class SqlAccounts:
 
         return await self._database.write(write)
 
-    async def change(self, account_id: int, *, name: str | None = None, token: str | None = None) -> None:
+    async def change(
+        self, account_id: int, *, name: str | None = None, token: str | None = None
+    ) -> None:
         """Another name or token; NotFoundError, or ConflictError when there is one of that name. A config of the account is renamed with it."""
         values = {"name": name, "token": token and self._vault.seal(token)}
         given = {column: value for column, value in values.items() if value is not None}
@@ -75,7 +84,9 @@ class SqlAccounts:
 
     async def delete(self, account_id: int) -> None:
         """The account and all that is known of its products; ConflictError while a config names it, or a sync of it is queued or running."""
-        await self._database.write(lambda connection: _delete(connection, account_id), hurried=False)
+        await self._database.write(
+            lambda connection: _delete(connection, account_id), hurried=False
+        )
 
 
 @contextlib.contextmanager
@@ -89,7 +100,9 @@ def _unique(connection: Connection, name: str) -> Iterator[None]:
 
 
 def _delete(connection: Connection, account_id: int) -> None:
-    name = connection.scalar(select(account.c.name).where(account.c.id == account_id).with_for_update())
+    name = connection.scalar(
+        select(account.c.name).where(account.c.id == account_id).with_for_update()
+    )
     if name is None:
         raise _unknown(account_id)
     if (config := connection.execute(_configs(name)).one_or_none()) is not None:
@@ -108,21 +121,37 @@ def _delete(connection: Connection, account_id: int) -> None:
 def _config_of(connection: Connection, account_id: int) -> Row[Any] | None:
     """The config that syncs the account. Both are locked, the configs first, as those lock them who change a config."""
     only_writer(connection, collection_config)
-    name = connection.scalar(select(account.c.name).where(account.c.id == account_id).with_for_update())
+    name = connection.scalar(
+        select(account.c.name).where(account.c.id == account_id).with_for_update()
+    )
     return connection.execute(_configs(name)).one_or_none()
 
 
 def _configs(name: object) -> Select[Any]:
     """The config that names an account, or none."""
     wanted = select(collection_config.c.id, collection_config.c.job_id)
-    return wanted.where(collection_config.c.exchange == MARKETPLACE, collection_config.c.symbol == name)
+    return wanted.where(
+        collection_config.c.exchange == MARKETPLACE, collection_config.c.symbol == name
+    )
 
 
 def _rename(connection: Connection, config: Row[Any], name: str) -> None:
-    connection.execute(update(collection_config).where(collection_config.c.id == config.id).values(symbol=name, updated_at=DatabaseNow()))
-    params = connection.scalar(select(schedule.c.params).where(schedule.c.name == config.job_id)) or {}
-    connection.execute(update(schedule).where(schedule.c.name == config.job_id).values(params={**params, "symbol": name}))
+    connection.execute(
+        update(collection_config)
+        .where(collection_config.c.id == config.id)
+        .values(symbol=name, updated_at=DatabaseNow())
+    )
+    params = (
+        connection.scalar(select(schedule.c.params).where(schedule.c.name == config.job_id)) or {}
+    )
+    connection.execute(
+        update(schedule)
+        .where(schedule.c.name == config.job_id)
+        .values(params={**params, "symbol": name})
+    )
 
 
 def _unknown(account_id: int) -> NotFoundError:
-    return NotFoundError(f"account: there is no account {account_id}; `penstock accounts` lists them")
+    return NotFoundError(
+        f"account: there is no account {account_id}; `penstock accounts` lists them"
+    )

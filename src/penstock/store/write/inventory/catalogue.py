@@ -65,7 +65,14 @@ class SqlBlueprints:
 
     async def put_categories(self, context: RunContext, categories: Sequence[Category]) -> None:
         """See BlueprintStore."""
-        await _put_all(context, category, [asdict(one) | {"properties": one.properties and list(one.properties)} for one in categories])
+        await _put_all(
+            context,
+            category,
+            [
+                asdict(one) | {"properties": one.properties and list(one.properties)}
+                for one in categories
+            ],
+        )
 
     async def put_expansions(self, context: RunContext, expansions: Sequence[Expansion]) -> None:
         """See BlueprintStore."""
@@ -74,14 +81,18 @@ class SqlBlueprints:
     async def put_blueprints(self, context: RunContext, blueprints: Sequence[Blueprint]) -> None:
         """See BlueprintStore."""
         if blueprints:
-            await context.write(lambda writing: _put_blueprints(writing.connection, blueprints), hurried=False)
+            await context.write(
+                lambda writing: _put_blueprints(writing.connection, blueprints), hurried=False
+            )
 
     async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
         """See BlueprintStore."""
         rows = [{"id": one} for one in sorted(blueprint_ids)]
 
         def keep(writing: Writing) -> None:
-            asked = upsert(writing.connection, unlisted_blueprint, key=("id",), change=("asked_at",))
+            asked = upsert(
+                writing.connection, unlisted_blueprint, key=("id",), change=("asked_at",)
+            )
             writing.connection.execute(asked.values(asked_at=DatabaseNow()), rows)
 
         if rows:
@@ -104,9 +115,19 @@ def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -
 
 def _put_blueprints(connection: Connection, blueprints: Sequence[Blueprint]) -> None:
     by_id = {one.id: one for one in blueprints}
-    _put(connection, blueprint, [asdict(one) | {"cardmarket_ids": list(one.cardmarket_ids)} for one in by_id.values()])
-    connection.execute(delete(blueprint_reference).where(blueprint_reference.c.blueprint_id.in_(by_id)))
-    references = [{"blueprint_id": one.id, "kind": int(kind), "value": value} for one in by_id.values() for kind, value in blueprint_references(one)]
+    _put(
+        connection,
+        blueprint,
+        [asdict(one) | {"cardmarket_ids": list(one.cardmarket_ids)} for one in by_id.values()],
+    )
+    connection.execute(
+        delete(blueprint_reference).where(blueprint_reference.c.blueprint_id.in_(by_id))
+    )
+    references = [
+        {"blueprint_id": one.id, "kind": int(kind), "value": value}
+        for one in by_id.values()
+        for kind, value in blueprint_references(one)
+    ]
     if references:
         connection.execute(insert(blueprint_reference), references)
 
@@ -116,9 +137,17 @@ def _put_catalogue(connection: Connection, rows: Iterable[CatalogueRow]) -> None
     connection.execute(delete(catalogue))
     numbered = enumerate(rows, start=1)
     while page := list(islice(numbered, _PAGE_ROWS)):
-        connection.execute(insert(catalogue), [{"id": number} | {name: getattr(one, name) for name in _COLUMNS} for number, one in page])
+        connection.execute(
+            insert(catalogue),
+            [
+                {"id": number} | {name: getattr(one, name) for name in _COLUMNS}
+                for number, one in page
+            ],
+        )
         references = [
-            {"catalogue_id": number, "kind": int(kind), "value": value} for number, one in page for kind, value in catalogue_references(one)
+            {"catalogue_id": number, "kind": int(kind), "value": value}
+            for number, one in page
+            for kind, value in catalogue_references(one)
         ]
         if references:
             connection.execute(insert(catalogue_reference), references)

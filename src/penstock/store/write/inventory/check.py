@@ -29,7 +29,9 @@ class Facts:
     users: Collection[int]
 
 
-def suspicions(facts: Facts, base: Row[Any] | None, counts: Counts, limits: SyncLimits, account: Account) -> dict[str, str]:
+def suspicions(
+    facts: Facts, base: Row[Any] | None, counts: Counts, limits: SyncLimits, account: Account
+) -> dict[str, str]:
     """A sentence for each reason not to publish it."""
     found = {
         "empty": _empty(facts, base, counts),
@@ -52,12 +54,14 @@ def _empty(facts: Facts, base: Row[Any] | None, counts: Counts) -> str | None:
 
 
 def _shrunk(base: Row[Any] | None, counts: Counts, limits: SyncLimits) -> str | None:
-    if base is None or counts.gone <= limits.shrink_rows or counts.gone * 100 <= base.products * limits.shrink_percent:
+    if (
+        base is None
+        or counts.gone <= limits.shrink_rows
+        or counts.gone * 100 <= base.products * limits.shrink_percent
+    ):
         return None
     share = counts.gone * 100 / base.products
-    return (
-        f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %; more than {limits.shrink_percent:g} % is not published"
-    )
+    return f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %; more than {limits.shrink_percent:g} % is not published"
 
 
 def _other_seller(facts: Facts, account: Account) -> str | None:
@@ -79,10 +83,16 @@ def _currency(facts: Facts, base: Row[Any] | None) -> str | None:
     if base is None or not base.currencies or not facts.currencies:
         return None
     before, now = next(iter(_most_first(base.currencies))), next(iter(facts.currencies))
-    strange = {name: count for name, count in facts.currencies.items() if name not in base.currencies}
+    strange = {
+        name: count for name, count in facts.currencies.items() if name not in base.currencies
+    }
     if strange:
         return f"{sum(strange.values()):,} prices are in {', '.join(strange)}; the published ones are in {', '.join(_most_first(base.currencies))}"
-    return None if before == now else f"most prices are in {now}; most of the published ones are in {before}"
+    return (
+        None
+        if before == now
+        else f"most prices are in {now}; most of the published ones are in {before}"
+    )
 
 
 def _most_first(currencies: Mapping[str, int]) -> list[str]:

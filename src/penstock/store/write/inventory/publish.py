@@ -38,7 +38,9 @@ class Taken:
 
 def base_of(connection: Connection, account_id: int) -> Row[Any] | None:
     """The newest published snapshot of an account; None before the first."""
-    newest = select(snapshot).where(snapshot.c.account_id == account_id, snapshot.c.state == SnapshotState.PUBLISHED)
+    newest = select(snapshot).where(
+        snapshot.c.account_id == account_id, snapshot.c.state == SnapshotState.PUBLISHED
+    )
     return connection.execute(newest.order_by(snapshot.c.id.desc()).limit(1)).one_or_none()
 
 
@@ -81,8 +83,16 @@ def approve(connection: Connection, words: sql.Words, run_id: int) -> Counts:
     connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
     published = update(snapshot).where(snapshot.c.id == kept.id)
     connection.execute(published.values(state=SnapshotState.PUBLISHED, published_at=DatabaseNow()))
-    written = {"inserted": counts.new, "updated": counts.changed + counts.gone + counts.returned, "unchanged": counts.unchanged}
-    connection.execute(update(runs).where(runs.c.id == run_id).values({name: runs.c[name] + value for name, value in written.items()}))
+    written = {
+        "inserted": counts.new,
+        "updated": counts.changed + counts.gone + counts.returned,
+        "unchanged": counts.unchanged,
+    }
+    connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values({name: runs.c[name] + value for name, value in written.items()})
+    )
     return counts
 
 
@@ -90,10 +100,18 @@ def reject(connection: Connection, run_id: int) -> None:
     """Drop what was kept; ConflictError when it was replaced or decided already."""
     kept = _pending(connection, run_id)
     connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
-    connection.execute(update(snapshot).where(snapshot.c.id == kept.id).values(state=SnapshotState.REJECTED))
+    connection.execute(
+        update(snapshot).where(snapshot.c.id == kept.id).values(state=SnapshotState.REJECTED)
+    )
 
 
-def _apply(connection: Connection, words: sql.Words, origin: tuple[str, str], parameters: Mapping[str, object], counts: Counts) -> None:
+def _apply(
+    connection: Connection,
+    words: sql.Words,
+    origin: tuple[str, str],
+    parameters: Mapping[str, object],
+    counts: Counts,
+) -> None:
     """Write the history first, while the old values are there."""
     rows, gone = origin
     if counts.new + counts.changed + counts.returned:
@@ -120,7 +138,10 @@ def _insert(taken: Taken, state: SnapshotState) -> Any:  # noqa: ANN401 - with R
 
 def _lock(connection: Connection, account_id: int) -> None:
     """Whoever else publishes or keeps something of this account waits; NotFoundError when it was deleted."""
-    if connection.scalar(select(account.c.id).where(account.c.id == account_id).with_for_update()) is None:
+    if (
+        connection.scalar(select(account.c.id).where(account.c.id == account_id).with_for_update())
+        is None
+    ):
         message = f"account {account_id} is not here any more"
         raise NotFoundError(message)
 
@@ -129,16 +150,24 @@ def _require_base(connection: Connection, account_id: int, base: int | None) -> 
     _lock(connection, account_id)
     newest = base_of(connection, account_id)
     if (newest and newest.id) != base:
-        message = "the published inventory has changed since this was compared with it; start a new sync"
+        message = (
+            "the published inventory has changed since this was compared with it; start a new sync"
+        )
         raise ConflictError(message)
 
 
 def _pending(connection: Connection, run_id: int) -> Row[Any]:
     """What a run kept, still to be decided, and its account locked."""
-    newest = select(snapshot).where(snapshot.c.run_id == run_id).order_by(snapshot.c.id.desc()).limit(1)
-    account_id = connection.scalar(select(func.max(snapshot.c.account_id)).where(snapshot.c.run_id == run_id))
+    newest = (
+        select(snapshot).where(snapshot.c.run_id == run_id).order_by(snapshot.c.id.desc()).limit(1)
+    )
+    account_id = connection.scalar(
+        select(func.max(snapshot.c.account_id)).where(snapshot.c.run_id == run_id)
+    )
     if account_id is None:
-        message = "this sync keeps nothing that could be decided; `penstock accounts` says how it is"
+        message = (
+            "this sync keeps nothing that could be decided; `penstock accounts` says how it is"
+        )
         raise NotFoundError(message)
     _lock(connection, account_id)
     found = connection.execute(newest).one()
@@ -156,7 +185,11 @@ _DECIDED = {
 
 
 def _replace_pending(connection: Connection, account_id: int) -> None:
-    pending = select(snapshot.c.id).where(snapshot.c.account_id == account_id, snapshot.c.state.in_(_PENDING))
+    pending = select(snapshot.c.id).where(
+        snapshot.c.account_id == account_id, snapshot.c.state.in_(_PENDING)
+    )
     if ids := list(connection.scalars(pending)):
         connection.execute(delete(product_diff).where(product_diff.c.snapshot_id.in_(ids)))
-        connection.execute(update(snapshot).where(snapshot.c.id.in_(ids)).values(state=SnapshotState.SUPERSEDED))
+        connection.execute(
+            update(snapshot).where(snapshot.c.id.in_(ids)).values(state=SnapshotState.SUPERSEDED)
+        )

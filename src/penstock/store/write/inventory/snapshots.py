@@ -16,7 +16,15 @@ from penstock.columns import DatabaseNow
 from penstock.errors import NotFoundError, StoreUnavailableError
 from penstock.inventory import queries
 from penstock.inventory.catalog import SnapshotState
-from penstock.inventory.sync import Account, Comparison, Counts, Phase, Published, SyncLimits, SyncProgress
+from penstock.inventory.sync import (
+    Account,
+    Comparison,
+    Counts,
+    Phase,
+    Published,
+    SyncLimits,
+    SyncProgress,
+)
 from penstock.inventory.tables import account as accounts
 from penstock.inventory.tables import inventory_sync, product_quarantine
 from penstock.runs.context import Shown
@@ -90,7 +98,9 @@ class SqlInventoryStore:
         if row is None:
             message = f"account: there is no account {account_id}; `penstock accounts` lists them"
             raise NotFoundError(message)
-        return Account(id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id)
+        return Account(
+            id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id
+        )
 
     async def published_by(self, run: Run) -> Published | None:
         """See InventoryStore."""
@@ -104,8 +114,15 @@ class SqlInventoryStore:
         """See InventoryStore."""
         run = context.run
         await context.write(lambda writing: _show(writing.connection, run, account.id))
-        first = await self._database.read(lambda connection: publishing.base_of(connection, account.id)) is None
-        area: Area = SqliteArea(self._database, run, first=first) if self._database.file else PostgresArea(self._database, first=first)
+        first = (
+            await self._database.read(lambda connection: publishing.base_of(connection, account.id))
+            is None
+        )
+        area: Area = (
+            SqliteArea(self._database, run, first=first)
+            if self._database.file
+            else PostgresArea(self._database, first=first)
+        )
         try:
             await area.open()
             yield SqlStaging(context, area, account)
@@ -150,8 +167,14 @@ def _show(connection: Connection, run: Run, account_id: int) -> None:
 
 
 def _progress(writing: Writing, progress: SyncProgress) -> None:
-    shown = {name: value for name, value in asdict(progress).items() if name not in {"percent", "message"}}
-    writing.connection.execute(inventory_sync.update().where(inventory_sync.c.run_id == writing.run.id).values(shown))
+    shown = {
+        name: value
+        for name, value in asdict(progress).items()
+        if name not in {"percent", "message"}
+    }
+    writing.connection.execute(
+        inventory_sync.update().where(inventory_sync.c.run_id == writing.run.id).values(shown)
+    )
     writing.show(Shown(progress.percent, progress.message))
 
 
@@ -198,7 +221,9 @@ class SqlStaging:
 
     async def compare(self, limits: SyncLimits) -> Comparison:
         """See Staging."""
-        self._taken = taken = await self._area.compare(lambda connection: self._compare(connection, limits))
+        self._taken = taken = await self._area.compare(
+            lambda connection: self._compare(connection, limits)
+        )
         return Comparison(counts=taken.counts, base=taken.base, suspicions=taken.suspicions)
 
     async def publish(self, comparison: Comparison) -> Counts:
@@ -206,7 +231,12 @@ class SqlStaging:
         taken = self._compared(comparison)
         counts = taken.counts
         updated = counts.changed + counts.gone + counts.returned
-        done = Counters(inserted=counts.new, updated=updated, unchanged=counts.unchanged, rejected=counts.rejected)
+        done = Counters(
+            inserted=counts.new,
+            updated=updated,
+            unchanged=counts.unchanged,
+            rejected=counts.rejected,
+        )
 
         def publish(writing: Writing) -> None:
             publishing.publish(writing.connection, self._area.words, taken)
@@ -237,7 +267,9 @@ class SqlStaging:
         facts = self._facts(connection)
         base = publishing.base_of(connection, self._account.id)
         kinds = {"new": facts.rows} if base is None else self._diff(connection)
-        missing = (base.products if base else 0) - (facts.rows - kinds.get("new", 0) - kinds.get("returned", 0))
+        missing = (base.products if base else 0) - (
+            facts.rows - kinds.get("new", 0) - kinds.get("returned", 0)
+        )
         gone = 0
         if missing and not self._seen.unidentified:
             gone = connection.execute(text(sql.GONE), {"account": self._account.id}).rowcount
@@ -266,7 +298,11 @@ class SqlStaging:
         kinds: Counter[str] = Counter()
         connection.execute(text("DELETE FROM inventory_diff"))
         streamed = {"stream_results": True, "max_row_buffer": _DIFFERENT_ROWS}
-        found = connection.execute(text(sql.compare(self._area.words)), {"account": self._account.id}, execution_options=streamed)
+        found = connection.execute(
+            text(sql.compare(self._area.words)),
+            {"account": self._account.id},
+            execution_options=streamed,
+        )
         for rows in found.partitions(_DIFFERENT_ROWS):
             self._area.put_different(connection, rows)
             kinds.update(row.kind for row in rows)
@@ -297,13 +333,21 @@ def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> N
     values = [_refused(row) | {"account_id": account_id, "run_id": writing.run.id} for row in rows]
     if values:
         change = ("run_id", "seen_at")
-        put = upsert(connection, product_quarantine, key=("account_id", "digest"), change=change, seen=product_quarantine.c.seen + 1)
+        put = upsert(
+            connection,
+            product_quarantine,
+            key=("account_id", "digest"),
+            change=change,
+            seen=product_quarantine.c.seen + 1,
+        )
         connection.execute(put.values(seen_at=DatabaseNow()), values)
 
 
 def _refused(row: RejectedRow) -> dict[str, Any]:
     return {
-        "digest": hashlib.blake2b(f"{row.reason}\n{row.raw}".encode("utf-8", "replace"), digest_size=16).hexdigest(),
+        "digest": hashlib.blake2b(
+            f"{row.reason}\n{row.raw}".encode("utf-8", "replace"), digest_size=16
+        ).hexdigest(),
         "reason": row.reason,
         "detail": _plain(row.detail),
         "raw": _plain(row.raw),
@@ -313,4 +357,9 @@ def _refused(row: RejectedRow) -> dict[str, Any]:
 
 def _plain(sent: str) -> str:
     """Without what PostgreSQL does not take in text."""
-    return sent[:_RAW_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return (
+        sent[:_RAW_CHARS]
+        .replace("\0", "\N{REPLACEMENT CHARACTER}")
+        .encode("utf-8", "replace")
+        .decode()
+    )
