@@ -328,12 +328,15 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: object) -> Settings:
-    """The settings from the environment, with what was `given` on top (None: not given); InvalidInputError names the setting that is wrong."""
+    """The settings of the environment, with those `given` on top (None is not given).
+
+    InvalidInputError names the wrong one.
+    """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         fault = error.errors()[0]
         name = str(fault["loc"][0]).removeprefix("PENSTOCK_").lower()
         shown = "not shown" if name in _SECRET else repr(fault["input"])
-        message = f"{name}: {fault['msg']} (PENSTOCK_{name.upper()} is {shown})"
-        raise InvalidInputError(message, field=name) from None
+        field = name if given.get(name) is not None else f"PENSTOCK_{name.upper()}"
+        raise InvalidInputError(f"{field}: {fault['msg']}; it is {shown}", field=field) from None

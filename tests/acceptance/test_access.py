@@ -69,7 +69,7 @@ async def test_a_service_is_opened_to_others_by_tokens(
             await penstock.with_settings(token=read)("cancel", "0" * 32, "--url", url),
         )
         assert (nobody.code, reader.code) == (7, 7)
-        assert nobody.complaint.endswith("commands send the one of PENSTOCK_TOKEN")
+        assert nobody.complaint.endswith("commands send the token of PENSTOCK_TOKEN")
         assert "needs a token with the scope operate" in reader.complaint
 
         # On SQLite through the service, which owns the file; on PostgreSQL beside it.
@@ -176,5 +176,5 @@ async def test_a_key_can_be_rotated_before_there_is_anything_to_seal(
     ended = await penstock.with_settings(database_url=sqlite_database)("rotate-key")
     assert (ended.code, ended.out) == (
         0,
-        "0 secrets sealed with the newest key; older keys are needed no longer\n",
+        "0 secrets sealed with the newest key; older keys are no longer needed\n",
     )

@@ -174,8 +174,8 @@ async def test_bad_targets_are_refused_in_one_line(penstock: Penstock) -> None:
             "mine",
             "http://127.0.0.1:8000/",
         ): "PENSTOCK_ALERT_PRIVATE_TARGETS",
-        ("alert", "targets", "add", "mine", "nowhere"): "url: give a webhook",
-        ("alert", "targets", "add", "", "https://example.org/"): "name: ",
+        ("alert", "targets", "add", "mine", "nowhere"): "URL: give a webhook",
+        ("alert", "targets", "add", "", "https://example.org/"): "NAME: ",
         (
             "alert",
             "targets",
@@ -184,7 +184,7 @@ async def test_bad_targets_are_refused_in_one_line(penstock: Penstock) -> None:
             "https://example.org/",
             "--signing-key",
             "short",
-        ): "signing-key: ",
+        ): "--signing-key: ",
         ("alert", "targets", "remove", "0"): "see penstock alert targets remove --help",
     }
     for words, complaint in refused.items():

@@ -92,7 +92,7 @@ def _plain(text: str) -> str:
     place = r"sqlite:///\S+?\.db(, by the service at \S+)?"
     ours = rf"{place}|pst_\w+|[0-9a-f]{{8}}-[0-9a-f-]{{27}}|20\d\d-\d\d-\d\d[T ]\S+|[\d.,]+"
     # The lookup of what a sync has published is another run of a service.
-    return re.sub(ours, "…", re.sub(r"looking up what .*\n", "", text))
+    return re.sub(ours, "…", re.sub(r"looking up the .*\n", "", text))
 
 
 async def _both(penstock: Penstock, walk: Walk) -> None:

@@ -96,14 +96,14 @@ async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it
     penstock: Penstock,
 ) -> None:
     refused = {
-        "collect BTCUSTD -t 1m": "symbol: unknown symbol 'BTCUSTD'; did you mean BTC/USDT",
-        "collect BTC/USDT -t 7m": "timeframe: unknown timeframe '7m'; use one of 5m, 3m, 1m",
-        "collect BTC/USDT -t ,": "timeframe: none was given; name one or more, such as -t 1m,1h",
+        "collect BTCUSTD -t 1m": "SYMBOL: unknown symbol 'BTCUSTD'; did you mean BTC/USDT",
+        "collect BTC/USDT -t 7m": "--timeframe: unknown timeframe '7m'; use one of 5m, 3m, 1m",
+        "collect BTC/USDT -t ,": "--timeframe: none was given; name one or more, such as -t 1m,1h",
         "collect BTC/USDT": "Missing option '-t' / '--timeframe'; see penstock collect --help",
-        "collect BTC/USDT -t 1m --exchange binanse": "exchange: unknown exchange 'binanse'; use one of binance",
-        "collect BTC/USDT -t 1m --since 2099-01-01": "since: 2099-01-01T00:00:00Z lies in the future; give a time that has passed",
-        "collect BTC/USDT -t 1m --database mysql://user:secret@host/name": "database: the URL has to look like sqlite:////path/to/file.db or",
-        "serve --host 0.0.0.0": "host: 0.0.0.0 can be reached from other machines, and there is no token that works; make one with",
+        "collect BTC/USDT -t 1m --exchange binanse": "--exchange: unknown exchange 'binanse'; use one of binance",
+        "collect BTC/USDT -t 1m --since 2099-01-01": "--since: 2099-01-01T00:00:00Z lies in the future; give a time that has passed",
+        "collect BTC/USDT -t 1m --database mysql://user:secret@host/name": "--database: the URL has to look like sqlite:////path/to/file.db or",
+        "serve --host 0.0.0.0": "--host: 0.0.0.0 can be reached from other machines, and there is no token that works; make one with",
     }
     for command, ended in zip(refused, await penstock.all_of(*refused), strict=True):
         assert ended.code == 2, command
@@ -185,7 +185,7 @@ async def test_a_signal_cancels_the_run_and_keeps_what_was_written(
     assert (ended.code, ended.out, ended.err) == (
         code,
         "",
-        "cancelled: what is written stays, the next collection goes on from there\n",
+        "cancelled: written candles stay, the next collection continues from there\n",
     )
     assert _look(penstock, "SELECT state, inserted FROM run") == [("cancelled", 10)]
 

@@ -68,7 +68,7 @@ async def _walk(penstock: Penstock) -> None:
         len((await penstock("candles", "SOL/USDT", "-t", "1m", "--limit", "100", "--json")).json)
         == 100
     )
-    assert (await penstock("config", "remove", "1")).out == "config 1 is deleted\n"
+    assert (await penstock("config", "remove", "1")).out == "config 1 is removed\n"
     assert (await penstock("config", "list", "--json")).json == []
     gone = await penstock("config", "enable", "1")
     assert gone.code == 2
@@ -142,8 +142,8 @@ _FAULTY = {
     "timeframe": (FILE.replace("1d", "7m"), "timeframes: unknown timeframe '7m'"),
     "unknown field": (FILE.replace("cron:", "crn:"), "configs.1.crn: "),
     "interval": (FILE.replace("15", "0"), "configs.0.interval_minutes: "),
-    "alias": (FILE.replace('"30 2 * * *"', "*/5 * * * *"), "is no YAML"),
-    "no YAML": ("[", "is no YAML"),
+    "alias": (FILE.replace('"30 2 * * *"', "*/5 * * * *"), "is not valid YAML"),
+    "no YAML": ("[", "is not valid YAML"),
     "empty": ("", "file: "),
 }
 

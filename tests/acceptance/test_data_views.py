@@ -111,7 +111,7 @@ async def test_series_says_how_complete_each_is(reader: Penstock) -> None:
     ):
         assert "BTC/USDT" in (await reader(*words)).out
     nothing = await reader("series", "NOPE")
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no series\n")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no series found\n")
 
 
 async def test_coverage_shows_each_range_and_that_there_are_older_ones(reader: Penstock) -> None:
@@ -125,7 +125,7 @@ async def test_coverage_shows_each_range_and_that_there_are_older_ones(reader: P
         many = await reader("coverage", "MANY/USDT", *end)
         assert len(many.out.splitlines()) == 1 + shown
         older = re.fullmatch(
-            r"MANY/USDT 1h has older ranges: --end (\S+) shows what lies before these\n", many.err
+            r"MANY/USDT 1h has older ranges; show them with --end (\S+)\n", many.err
         )
         assert (older is None) == (shown == 300)
         end = () if older is None else ("--end", older[1])
@@ -154,24 +154,24 @@ async def test_gaps_are_listed_with_their_reason_and_what_that_means(reader: Pen
     assert [line.split()[0] for line in only.out.splitlines()[1:]] == [_LONG]
     short = await reader("gaps", "MANY/USDT", "--limit", "3")
     assert len(short.out.splitlines()) == 1 + 3
-    assert short.err.splitlines()[-1] == "there are more; --limit 30 shows more of them"
-    assert (await reader("gaps", "NOPE")).err == "no gap\n"
+    assert short.err.splitlines()[-1] == "Showing 3; --limit 30 for more"
+    assert (await reader("gaps", "NOPE")).err == "no gap found\n"
 
 
 async def test_no_hint_names_a_limit_that_is_refused(reader: Penstock) -> None:
     for limit in ("100000", "649", "650"):
         said = (await reader("gaps", "MANY/USDT", "--limit", limit)).err
-        assert ("there are more" in said) == (limit == "649")
+        assert ("Showing 649" in said) == (limit == "649")
         assert all(int(given) <= 100_000 for given in re.findall(r"--limit (\d+)", said))
 
 
 _REFUSED = {
-    "gaps --reason holiday": "reason: 'holiday' is none; use one of unconfirmed,",
+    "gaps --reason holiday": "--reason: 'holiday' is unknown; use one of unconfirmed,",
     "gaps --limit 0": "Invalid value for '--limit'",
-    "coverage -t 7m": "timeframe: unknown timeframe '7m'",
-    "series -t 1H": "timeframe: unknown timeframe '1H'; use one of 1h",
-    "coverage --start yesterday": "start: 'yesterday' is no time; write one like 2025-01-31",
-    "gaps --end 2026-02-30": "end: '2026-02-30' is no time",
+    "coverage -t 7m": "--timeframe: unknown timeframe '7m'",
+    "series -t 1H": "--timeframe: unknown timeframe '1H'; use one of 1h",
+    "coverage --start yesterday": "--start: 'yesterday' is not a valid time; write one like 2025-01-31",
+    "gaps --end 2026-02-30": "--end: '2026-02-30' is not a valid time",
 }
 
 
@@ -287,7 +287,7 @@ async def test_candles_have_a_line_for_each_gap_at_its_place(penstock: Penstock)
         "2025-03-05T08:00",
     )
     assert nothing.err.splitlines() == [
-        "no stored candle of BTC/USDT 1h opens in that time",
+        "no stored candles of BTC/USDT 1h in that range",
         " 2025-03-05 06:00:00  3 missing: unconfirmed",
     ]
     for columns in (80, 200):
@@ -344,11 +344,11 @@ async def test_until_bounds_a_collection_and_recheck_reads_it_again(
 
 
 _WRONG = {
-    "collect BTC/USDT -t 1h --recheck": "since: recheck needs to know from when on; give a time, such as 2025-01-31",
-    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-03": "until: 2025-03-03T00:00:00Z does not lie after since, 2025-03-04T00:00:00Z",
-    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-04": "until: 2025-03-04T00:00:00Z does not lie after since, 2025-03-04T00:00:00Z",
-    "collect BTC/USDT -t 1h --until later": "until: 'later' is no time; write one like 2025-01-31",
-    "collect BTC/USDT -t 1h --since 2099-01-01 --recheck": "since: 2099-01-01T00:00:00Z lies in the future",
+    "collect BTC/USDT -t 1h --recheck": "--since: recheck needs to know from when on; give a time, such as 2025-01-31",
+    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-03": "--until: 2025-03-03T00:00:00Z does not lie after since, 2025-03-04T00:00:00Z",
+    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-04": "--until: 2025-03-04T00:00:00Z does not lie after since, 2025-03-04T00:00:00Z",
+    "collect BTC/USDT -t 1h --until later": "--until: 'later' is not a valid time; write one like 2025-01-31",
+    "collect BTC/USDT -t 1h --since 2099-01-01 --recheck": "--since: 2099-01-01T00:00:00Z lies in the future",
 }
 
 

@@ -74,7 +74,7 @@ async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(
     assert held.out.startswith(
         "my shop: held, nothing was changed: 60 of 200 published products are missing, 30.0 %"
     )
-    assert "See what would change: penstock diff 'my shop'" in held.out
+    assert "See what would change with: penstock diff 'my shop'" in held.out
     assert await penstock.rows(_COUNTED) == [(PRODUCTS,)]
 
     shown, listed, asked = await asyncio.gather(
@@ -84,7 +84,7 @@ async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(
     )
     assert "! 60 of 200 published products are missing" in shown.out
     assert [line.split()[0] for line in shown.out.splitlines()[-2:]] == ["gone", "gone"]
-    assert shown.err == "58 more products: --limit 60 shows all, --kind some of them\n"
+    assert shown.err == "Showing 2 of 60; --limit 60 for all, --kind to filter\n"
     assert (
         " ".join(listed.out.splitlines()[0].split())
         == "id name seller products last sync (UTC) state"
@@ -96,6 +96,20 @@ async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(
     approved = await penstock("approve", asked.json["sync"]["task_id"], "--json")
     assert (approved.json["state"], approved.json["held"]) == ("published", False)
     assert await penstock.rows(_COUNTED) == [(PRODUCTS - 60,)]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", PRODUCTS), ("y", PRODUCTS - 60)])
+async def test_on_a_terminal_approve_asks_before_it_removes_products(
+    seller: Seller, answer: str, left: int
+) -> None:
+    await seller.synced()
+    await seller.changes(gone=30, changed=0)
+    assert (await seller.penstock("sync", "shop")).code == 8
+    async with on_a_terminal(seller.penstock, "approve", "shop") as terminal:
+        await terminal.shows(r"which removes 60 products\? \[y/N\]:")
+        terminal.types(f"{answer}\n")
+        assert await terminal.ended() == 0
+    assert await seller.penstock.rows(_COUNTED) == [(left,)]
 
 
 async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
@@ -113,7 +127,7 @@ async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
             "changed"
         ] == PRODUCTS // 20
         rejected = await penstock("reject", "shop")
-        assert (rejected.code, rejected.out.endswith("the published inventory is as it was\n")) == (
+        assert (rejected.code, rejected.out.endswith("nothing was published\n")) == (
             0,
             True,
         )
@@ -132,7 +146,7 @@ async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
             await terminal.shows(r"export +━.*MB")
             assert await terminal.ended(signal.SIGINT) == 130
         [task_id] = re.findall(
-            r"the service goes on with it; see penstock watch (\S+),", terminal.text
+            r"the service continues it; see penstock watch (\S+),", terminal.text
         )
         await seller.faults()
         assert (await service.ended(task_id))["status"] == "completed"
@@ -192,10 +206,10 @@ async def test_what_cannot_be_is_said_in_one_sentence_and_makes_nothing(seller: 
         "catalog upload nothing.csv",
     )
     expected = (
-        "token: none was given; set PENSTOCK_CARDTRADER_TOKEN",
-        "token-file: nothing",
-        "token-file: ",
-        "file: nothing.csv",
+        "token: no token; set PENSTOCK_CARDTRADER_TOKEN",
+        "--token-file: nothing",
+        "--token-file: ",
+        "FILE: nothing.csv",
     )
     for ended, complaint in zip(refused, expected, strict=True):
         assert (ended.code, ended.complaint.startswith(complaint)) == (2, True), ended.complaint
@@ -231,7 +245,7 @@ async def test_names_and_tokens_that_are_not_there_are_said(seller: Seller) -> N
         "account: there is no account 'nobody'; there are 'shop'",
     )
     asked = await penstock("products", "-q", "Bolt\x07")
-    assert (asked.code, asked.complaint) == (2, "q: this is no text that a name can hold")
+    assert (asked.code, asked.complaint) == (2, "-q: contains control characters; use plain text")
     assert (diff.code, diff.complaint) == (
         2,
         "this sync keeps no difference: it was published, decided, or replaced by a newer one",
@@ -255,7 +269,7 @@ async def test_nothing_changed_is_a_success_and_a_failed_sync_ends_with_the_code
     await seller.synced()
     same = await seller.penstock("sync", "shop")
     assert (same.code, same.err) == (0, "")
-    assert same.out.startswith(f"shop: nothing changed, {PRODUCTS} products are as they were\n")
+    assert same.out.startswith(f"shop: nothing changed, {PRODUCTS} products unchanged\n")
     await seller.faults({"name": "unauthorized", "path": _EXPORT})
     refused = await seller.penstock("sync", "shop")
     await seller.faults({"name": "cut", "path": _EXPORT, "at": 5_000})
@@ -275,7 +289,7 @@ async def test_ctrl_c_cancels_a_sync_of_this_process_and_nothing_is_published(
     async with on_a_terminal(seller.penstock, "sync", "shop") as terminal:
         await terminal.shows(r"export +━.*MB")
         assert await terminal.ended(signal.SIGINT) == 130
-    assert "cancelled: the published inventory is as it was" in terminal.text
+    assert "cancelled: nothing was published" in terminal.text
     rows = await seller.penstock.rows("SELECT state FROM run ORDER BY id DESC LIMIT 1")
     assert rows == [("cancelled",)]
     assert await seller.penstock.rows("SELECT count(*) FROM product_history") == [(0,)]
@@ -308,7 +322,7 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
         await writing
         state = (await Inventories(app.database, app.settings).sync(task_id))["state"]
     said = (
-        "cancelled: it is not decided"
+        "cancelled: nothing is decided"
         if state == "dry_run"
         else f"cancelled too late: it is {state}"
     )
@@ -374,7 +388,7 @@ async def test_a_list_of_cards_maps_blueprints_without_a_sync(seller: Seller) ->
     uploaded = await seller.penstock("catalog", "upload", str(cards))
     assert (uploaded.code, uploaded.out) == (
         0,
-        "1 row in your list now, 1 blueprint mapped to it\n",
+        "1 row in your list, 1 blueprint mapped to it\n",
     )
     products, unmapped = await seller.penstock.all_of(
         "products --json --limit 1", "unmapped shop --json --limit 1000"

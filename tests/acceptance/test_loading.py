@@ -89,7 +89,7 @@ async def test_help_loads_no_command_and_nothing_that_works(tmp_path: Path) -> N
     listed = {name for name in ended.loaded if name.startswith("penstock.cli.")}
     assert listed == {
         f"penstock.cli.{name}"
-        for name in ("exit_codes", "index", "loading", "main", "shown", "shown.text")
+        for name in ("exit_codes", "index", "loading", "main", "shown", "shown.help", "shown.text")
     }
 
 

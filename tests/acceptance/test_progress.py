@@ -98,4 +98,4 @@ async def test_a_limit_that_is_used_up_is_counted_down(
         )
         await terminal.shows(rf"waiting {seconds - 1} s for binance's limit")
         assert await terminal.ended(signal.SIGINT) == 130
-    assert "cancelled: what is written stays" in terminal.text
+    assert "cancelled: written candles stay" in terminal.text

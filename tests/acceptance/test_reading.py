@@ -53,7 +53,7 @@ async def test_stored_candles_are_shown_as_a_table_or_as_json(
         assert candle["closed"] is True
     assert len(short.json) == 20
     assert (empty.code, empty.out) == (0, "")
-    assert empty.err == "no stored candle of BTC/USDT 1h opens in that time\n"
+    assert empty.err == "no stored candles of BTC/USDT 1h in that range\n"
 
 
 async def test_what_was_never_collected_is_said_with_the_command_that_collects_it(
@@ -98,6 +98,6 @@ async def test_doctor_names_everything_that_is_wrong(penstock: Penstock) -> None
     assert found.code == 1
     _, place, database, secrets, exchange = found.out.splitlines()
     assert place.endswith("://user:***@127.0.0.1:1/name")
-    assert database.startswith("wrong database: the database cannot be used now: connection failed")
-    assert secrets.startswith("wrong secrets: the database cannot be used now: connection failed")
-    assert exchange.startswith("wrong binance: GET http://127.0.0.1:1/api/v3/time:")
+    assert database.startswith("FAIL database: the database cannot be used now: connection failed")
+    assert secrets.startswith("FAIL secrets: the database cannot be used now: connection failed")
+    assert exchange.startswith("FAIL binance: GET http://127.0.0.1:1/api/v3/time:")

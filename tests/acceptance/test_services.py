@@ -136,9 +136,9 @@ async def test_the_simulator_says_where_it_answers_and_ends_when_told(
     ) as simulating:
         said = await simulating.says("The simulator answers at")
         url = url_in(said)
-        assert {f"PENSTOCK_{name}_URL={url}" for name in ("BINANCE", "CARDTRADER")} <= set(
-            said.split()
-        )
+        pointed = await simulating.says("Point Penstock at it")
+        settings = {f"PENSTOCK_{name}_URL={url}" for name in ("BINANCE", "CARDTRADER")}
+        assert settings <= set(pointed.split())
         assert (await _get(f"{url}/api/v3/time"))["serverTime"] == 1_768_478_400_000
         ended = await simulating.ended(told)
     assert (ended.code, ended.out, ended.err) == (0, "", "")

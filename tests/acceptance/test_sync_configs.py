@@ -50,10 +50,10 @@ async def test_a_sync_is_a_config_on_the_command_line(seller: Penstock) -> None:
     refused = await seller("config", "add", "My shpo", "--exchange", "cardtrader")
     assert (refused.code, refused.complaint) == (
         2,
-        "symbol: unknown account 'My shpo'; use one of My shop",
+        "SYMBOL: unknown account 'My shpo'; use one of My shop",
     )
     assert "an inventory has none" in (await seller("config", "edit", "1", "-t", "1m")).complaint
-    assert (await seller("config", "remove", "1")).out == "config 1 is deleted\n"
+    assert (await seller("config", "remove", "1")).out == "config 1 is removed\n"
 
 
 async def test_a_sync_is_triggered_in_the_service(seller: Penstock) -> None:
@@ -72,11 +72,11 @@ async def test_what_belongs_to_the_other_kind_is_refused_and_makes_no_database(
     collected = await penstock("collect", "BTC/USDT", "-t", "1m", "--exchange", "cardtrader")
     assert (collected.code, collected.complaint[:35]) == (
         2,
-        "exchange: cardtrader is a marketplace"[:35],
+        "--exchange: cardtrader is a marketplace"[:35],
     )
     added = await penstock("config", "add", "My shop", "--exchange", "cardtrader")
     assert (added.code, added.complaint) == (
         2,
-        "symbol: unknown account 'My shop'; there is none yet, `penstock accounts add` adds one",
+        "SYMBOL: unknown account 'My shop'; there is none yet, `penstock accounts add` adds one",
     )
     assert not penstock.data.exists()

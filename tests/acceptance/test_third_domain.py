@@ -323,7 +323,7 @@ async def test_the_command_line_adds_and_triggers_a_config_of_it_without_a_servi
         code, said = await penstock("config", "add", "usd", "--exchange", "fed", "--every", "60")
         assert (code, said) == (
             2,
-            "penstock: exchange: unknown exchange 'fed'; use one of binance, cardtrader, ecb\n",
+            "penstock: --exchange: unknown exchange 'fed'; use one of binance, cardtrader, ecb\n",
         )
         code, said = await penstock("config", "add", "usd", "--exchange", BANK, "--every", "60")
         assert (code, said.startswith("config 1: USD on ecb, every 60 min")) == (0, True), said

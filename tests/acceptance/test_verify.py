@@ -47,7 +47,7 @@ async def test_whole_and_not_whole_here_and_there(penstock: Penstock) -> None:
         "59 candles of 2 series: NOT whole, 1 candle of 1 series wrong",
         "BTC/USDT 1h, 2026-01-15 02:00:00 to 2026-01-15 03:00:00: 1 missing",
         "  2026-01-15 02:00:00 missing",
-        "  to mend it: penstock verify BTC/USDT -t 1h --repair",
+        "  repair it with: penstock verify BTC/USDT -t 1h --repair",
     ]
     assert max(map(len, wrong.out.splitlines())) <= 80
     assert wrong.err == "missing: the ledger says stored, and the candle is not there\n"
@@ -82,12 +82,12 @@ async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstoc
         (
             ["--against", "archive"],
             2,
-            "against: comparing with the exchange's archive is not there yet; use rest, which asks its API",
+            "--against: comparing with the exchange's archive is not there yet; use rest, which asks its API",
         ),
         (
             ["--sample", "3"],
             2,
-            "sample: it is drawn of what is compared with the exchange; add against rest, or leave it out",
+            "--sample: it is drawn of what is compared with the exchange; add against rest, or leave it out",
         ),
         (
             [],

@@ -95,6 +95,6 @@ async def test_a_setting_that_is_no_text_is_refused_in_one_sentence(
     refused = await penstock.with_settings(**{name: "x\udcff"})("collect", "BTCUSDT", "-t", "1m")
     assert refused.code == 2
     assert refused.complaint.startswith(
-        f"{name.lower()}: is not UTF-8: it holds the byte 0xff; write it in UTF-8 (PENSTOCK_{name} is "
+        f"PENSTOCK_{name}: is not UTF-8: it holds the byte 0xff; write it in UTF-8; it is "
     )
     assert (r"x\udcff" in refused.complaint) == (name not in {"SECRET_KEY", "DATABASE_URL"})

@@ -1,11 +1,12 @@
-"""The table of the commands, which is what `penstock --help` shows: it says what the commands say of themselves, and leaves none out."""
+"""The list of commands, from which the help is made: it matches the commands, and is complete."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import shlex
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 import typer
@@ -111,3 +112,34 @@ def test_help_shows_each_command_in_its_panel() -> None:
         for panel, all_listed in PANELS.items()
         for listed in all_listed
     }
+
+
+def _examples(command: Any) -> Iterator[str]:  # noqa: ANN401 - a command or a group
+    """The lines below `Examples:` in the help of a command and of its own commands."""
+    _, _, lines = inspect.cleandoc(command.help or "").partition("Examples:\n")
+    yield from (line.strip() for line in lines.splitlines())
+    if isinstance(command, TyperGroup):
+        for inner in command.commands.values():
+            yield from _examples(inner)
+
+
+_EXAMPLES = [
+    example
+    for command in (typer.main.get_command(app), *map(loaded, _LISTED.values()))
+    for example in _examples(command)
+]
+
+
+@pytest.mark.parametrize("example", _EXAMPLES)
+def test_an_example_of_the_help_is_a_command_line_that_is_accepted(example: str) -> None:
+    words = [word for word in shlex.split(example) if not word.startswith("PENSTOCK_")]
+    assert words.pop(0) == "penstock"
+    command: Any = loaded(_LISTED[words.pop(0)])
+    while isinstance(command, TyperGroup) and words:
+        command = command.commands[words.pop(0)]
+    command.make_context("penstock", words)
+
+
+@pytest.mark.parametrize("name", [name for name in _LISTED if name != "alert"])
+def test_each_command_has_an_example(name: str) -> None:
+    assert list(_examples(loaded(_LISTED[name])))

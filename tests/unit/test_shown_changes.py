@@ -98,4 +98,4 @@ def test_a_dry_run_that_would_be_held_says_so_also_when_nothing_differs(new: int
         "suspicions": {"duplicate_id": "an id comes twice"},
         "counts": counts,
     }
-    assert verdict(sync) == "a dry run, nothing was changed; it would be held: an id comes twice"
+    assert verdict(sync) == "dry run, nothing was changed; it would be held: an id comes twice"

@@ -1,4 +1,4 @@
-"""The commands as clients of the API: of a service, or of the application in this process."""
+"""Commands as clients of the API, of a service or of the application in this process."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TASK = f"{COLLECTOR}/task"
 
 _TIMEOUT_S = 30.0
 _PATIENT_S = 600.0
-# Short at first: most tasks take no second, and whoever waits for a long one looks at a bar.
+# Short at first: most tasks take less than a second.
 _PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 _AWAY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request of the API; `kind` is the media type of the body."""
+    """A request; `kind` is the media type of the body."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; `json` is None without a body."""
+    """A response; `json` is None without a body."""
 
     status: int
     json: Any
@@ -58,17 +58,17 @@ class Transport(Protocol):
 
     @property
     def url(self) -> str | None:
-        """Where the service is; None for the application in this process."""
+        """The service's address; None for the application in this process."""
 
     async def send(self, request: Request) -> Answer:
-        """The answer; SourceUnavailableError when there is none."""
+        """The response; SourceUnavailableError when there is none."""
 
     async def stop(self) -> None:
-        """Cancel the tasks that this process works on; a service goes on with its own."""
+        """Cancel the tasks of this process; a service continues its own."""
 
 
 class Client:
-    """Calls of the API; its errors come back as the errors they are there."""
+    """Calls the API and raises its errors as the exceptions they were there."""
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
@@ -76,12 +76,12 @@ class Client:
 
     @property
     def url(self) -> str | None:
-        """Where the service is; None when this process does what is asked for."""
+        """The service's address; None when this process does the work."""
         return self._transport.url
 
     @property
     def place(self) -> str:
-        """The database, and who writes to it, in words."""
+        """The database, and the service that writes to it, in words."""
         database = masked_url(self._settings)
         return database if self.url is None else f"{database}, by the service at {self.url}"
 
@@ -93,9 +93,9 @@ class Client:
         *,
         patient: bool = False,
     ) -> Any:  # noqa: ANN401 - JSON
-        """The JSON that is answered; None for an empty answer.
+        """The JSON of the response; None when it is empty.
 
-        `patient`: there is much to write before that.
+        `patient` waits 600 s instead of 30, for calls that write a lot.
         """
         sent = b"" if body is None else json.dumps(body).encode()
         timeout_s = _PATIENT_S if patient else _TIMEOUT_S
@@ -103,19 +103,19 @@ class Client:
         return _read(await self._transport.send(request))
 
     async def upload(self, path: str, file: bytes, kind: str) -> Any:  # noqa: ANN401 - JSON
-        """The JSON that is answered to a file; `kind` is its media type."""
+        """The JSON of the response to a file; `kind` is the file's media type."""
         request = Request(method="POST", path=path, body=file, kind=kind, timeout_s=_PATIENT_S)
         return _read(await self._transport.send(request))
 
     async def task(self, task_id: str) -> dict[str, Any]:
-        """A task as it is now."""
+        """The present state of a task."""
         task: dict[str, Any] = await self.call("GET", f"{TASK}/{task_id}")
         return task
 
     async def states(self, path: str) -> AsyncIterator[dict[str, Any]]:
-        """A task, or a sync, again and again until it has ended.
+        """The states of a task or a sync until it ends.
 
-        A database that is away for a moment is no reason to give it up.
+        A database that is away is waited for, up to 60 s.
         """
         pause_s, seen_at = _PAUSE_S, time.monotonic()
         while True:
@@ -133,7 +133,7 @@ class Client:
             pause_s = min(_LONGEST_PAUSE_S, 1.5 * pause_s)
 
     async def stop(self) -> None:
-        """See Transport."""
+        """Cancel the tasks of this process; a service continues its own."""
         await self._transport.stop()
 
 
@@ -147,13 +147,13 @@ def _read(answer: Answer) -> Any:  # noqa: ANN401 - JSON
 def _refusal(status: int, problem: Mapping[str, Any]) -> PenstockError:
     detail = str(problem.get("detail", problem))
     if status == HTTPStatus.UNAUTHORIZED:
-        detail += "; commands send the one of PENSTOCK_TOKEN"
+        detail += "; commands send the token of PENSTOCK_TOKEN"
     code, field = (str(problem.get(name, "")) for name in ("code", "field"))
     return error_of(code, detail, field=field, task_id=problem.get("task_id"))
 
 
 def failure_of(task: Mapping[str, Any]) -> PenstockError:
-    """Why a task, or a sync, has not completed."""
+    """The error of a task or sync that did not complete."""
     codes = (task["result"] or {}).get("error_codes") or {RunFailedError.code: 1}
     message = task["error"] or f"task {task['task_id']} was {task['status']}"
     return error_of(next(iter(codes)), message)

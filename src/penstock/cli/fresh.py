@@ -1,4 +1,4 @@
-"""A machine that has no database yet: bad input makes none, so names are looked up ahead of it."""
+"""Checks for a machine without a database: bad input must not create one."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 def is_fresh(settings: Settings) -> bool:
-    """Whether a SQLite file has to be made for whatever is written."""
+    """Whether the database is a SQLite file that does not exist yet."""
     file = database_file(settings)
     return file is not None and not file.exists()
 
 
 async def refuse_unlisted(settings: Settings, exchange: str, symbols: Sequence[str]) -> None:
-    """InvalidInputError for what the exchange does not list, or when there is no such exchange."""
+    """InvalidInputError for symbols that the exchange does not list, or an unknown exchange."""
     async with make_source(exchange, settings, LocalBudget()) as source:
         find_instruments(symbols, await source.instruments())
 
 
 async def refuse_unknown(settings: Settings, exchange: str) -> None:
-    """InvalidInputError for an exchange that no domain has."""
+    """InvalidInputError for an exchange of no domain."""
     async with open_database(settings) as database:
         App(settings, database).domains.of_exchange(exchange)
 
 
 async def refuse_address(settings: Settings, url: str, signing_key: str | None) -> None:
-    """InvalidInputError for what no alert can be sent to."""
+    """InvalidInputError for an address that no alert can be sent to."""
     await make_sender(settings).address(url, signing_key)

@@ -1,4 +1,4 @@
-"""The API of a service, over HTTP: what users script with curl, and its WebSocket to watch it."""
+"""The API of a service over HTTP, and its WebSocket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """See penstock.cli.client.Transport. Requests carry the token of the settings."""
+    """The transport to a service. Requests carry the token of the settings."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -41,7 +41,6 @@ class Service:
             await self._session.close()
 
     async def send(self, request: Request) -> Answer:
-        """See Transport."""
         timeout = aiohttp.ClientTimeout(total=request.timeout_s)
         sent: dict[str, Any] = {"timeout": timeout}
         if request.body:
@@ -54,17 +53,17 @@ class Service:
             raise self._silent(error) from error
 
     async def stop(self) -> None:
-        """See Transport."""
+        """Nothing to do: the service continues its tasks."""
 
     async def updates(self, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Each change of a task, or without one of all of them, the present states first."""
+        """The present state and each change, of one task or of all."""
         subscription = {"channel": "tasks"} | ({} if task_id is None else {"task_id": task_id})
         async with await self._connected() as socket:
             await socket.send_json({"subscribe": [subscription]})
             async for message in socket:
-                told = json.loads(message.data)
-                if told["type"] == "task" and task_id in {None, told["task_id"]}:
-                    yield told
+                state = json.loads(message.data)
+                if state["type"] == "task" and task_id in {None, state["task_id"]}:
+                    yield state
         raise SourceUnavailableError(f"the service at {self.url} has ended")
 
     async def _connected(self) -> aiohttp.ClientWebSocketResponse:
@@ -76,11 +75,11 @@ class Service:
     def _silent(self, error: Exception) -> SourceUnavailableError:
         why = str(error)
         if isinstance(error, aiohttp.ClientConnectorError):
-            why = "nothing listens there, or it cannot be reached"
+            why = "nothing listens there, or the host is unreachable"
         return SourceUnavailableError(f"the service at {self.url} does not answer: {why}")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            message = "the service is called outside of its `async with` block"
+            message = "the service is called outside its `async with` block"
             raise RuntimeError(message)
         return self._session

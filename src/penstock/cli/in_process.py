@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class InProcess:
-    """See penstock.cli.client.Transport.
+    """The transport to the application in this process.
 
-    Nobody else can call it, so there is no guard ahead of it: this process may do everything.
+    No other process can call it, so there is no access check.
     """
 
     url = None
@@ -28,11 +28,9 @@ class InProcess:
         self._here = here
 
     async def send(self, request: Request) -> Answer:
-        """See Transport."""
         exchange = Exchange(request.method, request.path, request.body, request.kind)
         answer = await exchange.made(self._api)
         return Answer(answer.status, json.loads(answer.body) if answer.body else None)
 
     async def stop(self) -> None:
-        """See Transport."""
         await self._here.stop()

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Import in this block. Until all is loaded there is nothing that Ctrl-C would have to bring to an end, so it ends the process at once."""
+    """A block for imports, in which Ctrl-C ends the process at once."""
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # What is loaded stays: to look for garbage in it took a fifth of the time.
+    # Modules stay loaded: collecting garbage in them took a fifth of the time.
     gc.disable()
     try:
         yield

@@ -9,7 +9,8 @@ import typer
 
 from penstock import __version__
 from penstock.cli.exit_codes import EXIT_CODES
-from penstock.cli.index import Commands
+from penstock.cli.index import Root
+from penstock.cli.shown.help import HELP_NAMES
 from penstock.cli.shown.text import let_consoles_replace, one_line, refuse_what_is_no_text
 from penstock.errors import PenstockError
 from penstock.process import share_one_heap
@@ -17,14 +18,22 @@ from penstock.process import share_one_heap
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 
+_ABOUT = """Keeps a SQL database in step with remote APIs.
+
+Examples:
+  penstock demo
+  penstock collect BTC/USDT ETH/USDT -t 1h,1d
+  penstock config add BTC/USDT -t 1m --every 5
+  penstock serve"""
+
+_EXIT_CODES = [f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()]
+
 app = typer.Typer(
     name="penstock",
-    cls=Commands,
-    help="Keeps a SQL database in step with remote APIs.",
-    epilog="\n\n".join(
-        ["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())]
-    ),
-    add_completion=False,
+    cls=Root,
+    help=_ABOUT,
+    epilog="\n".join(["Exit codes:", *_EXIT_CODES]),
+    context_settings=HELP_NAMES,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -34,9 +43,7 @@ app = typer.Typer(
 def _penstock(
     context: typer.Context,
     *,
-    version: Annotated[
-        bool, typer.Option("--version", metavar="", help="Print the version and leave.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
@@ -47,17 +54,16 @@ def _penstock(
 
 
 def main() -> None:
-    """Run the command line and leave the process."""
+    """Run the command line and end the process."""
     share_one_heap()
     let_consoles_replace()
     try:
         refuse_what_is_no_text(sys.argv[1:])
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        # A group without a command has shown its help, and has no more to say.
-        code = (
-            _fail(_with_hint(error), error.exit_code) if error.format_message() else error.exit_code
-        )
+        # A group without a command has shown its help and has no message.
+        message = _with_hint(error) if error.format_message() else None
+        code = _fail(message, error.exit_code) if message else error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     except PenstockError as error:
@@ -66,14 +72,13 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    # Not by typer, which writes UTF-8 to a console that says it has only ASCII.
+    # Not through typer, which writes UTF-8 to a console that only has ASCII.
     sys.stderr.write(f"penstock: {one_line(message)}\n")
     return code
 
 
 def _with_hint(error: typer.TyperException) -> str:
-    """What was wrong with the words on the command line, and where the right ones are."""
+    """What is wrong with the command line, and which help shows how it goes."""
     context: typer.Context | None = getattr(error, "ctx", None)
-    return error.format_message().rstrip(".") + (
-        f"; see {context.command_path} --help" if context else ""
-    )
+    hint = f"; see {context.command_path} --help" if context else ""
+    return error.format_message().rstrip(".") + hint

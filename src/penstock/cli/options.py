@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Timeframes = Annotated[
         "-t",
         "--timeframe",
         metavar="STEP",
-        help="1m, 5m, 1h, 1d …; several with commas, or -t again.",
+        help="1m, 5m, 1h, 1d …; repeat it or use commas for several.",
         show_default=False,
     ),
 ]
@@ -33,7 +33,7 @@ Exchanges = Annotated[
 
 
 def timeframes_of(given: Sequence[str] | None) -> list[str] | None:
-    """The names, however they were given; None without any."""
+    """The timeframes, given one by one or with commas; None when there are none."""
     return [
         name.strip() for names in given or () for name in names.split(",") if name.strip()
     ] or None

@@ -1,4 +1,4 @@
-"""Who does what a command asks for: the service that owns the database, else this process."""
+"""Who does a command's work: the service that owns the database, else this process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Reached: TypeAlias = contextlib.AbstractAsyncContextManager[Client]
 
 
 def reached(settings: Settings) -> Reached:
-    """The API of the service that owns the database, else of this process, which owns it then.
+    """A client of the service that owns the database, else of this process, which owns it then.
 
-    Call it ahead of the event loop: it loads most of the program, and Ctrl-C ends that at once.
+    Call it before the event loop starts: it imports most of the program, and Ctrl-C may end that.
     """
     url = serving_url(settings)
     with loading():
@@ -40,7 +40,7 @@ async def _at(service: Service, settings: Settings) -> AsyncIterator[Client]:
 
 
 def _here(settings: Settings) -> Reached:
-    # They are most of the program, and what logs.
+    # Most of the program, and all that logs.
     from penstock.app import open_app  # noqa: PLC0415 - see above
     from penstock.cli.in_process import InProcess  # noqa: PLC0415 - see above
     from penstock.foreground import foreground  # noqa: PLC0415 - see above
@@ -52,8 +52,7 @@ def _here(settings: Settings) -> Reached:
         async with open_app(settings) as app, foreground(app) as working:
             yield Client(InProcess(app, working), settings)
             if working.has_more:
-                say = "looking up what the new products are"
-                err.print(f"{say}; Ctrl-C leaves the rest to the next sync")
+                err.print("looking up the new products; Ctrl-C leaves the rest to the next sync")
                 await working.work_off()
 
     return here()

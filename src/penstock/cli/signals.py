@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a command in order, so that its run is recorded as cancelled and everything open is closed."""
+"""Ctrl-C and SIGTERM: they end a command in order, with its run cancelled and all files closed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _SIGNAL_CODES = 128
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives. A signal cancels it and makes the exit code 130 (Ctrl-C) or 143 (SIGTERM); a second one does not wait for anything."""
+    """The result of the work.
+
+    A signal cancels it and sets the exit code, 130 (Ctrl-C) or 143 (SIGTERM). A second signal ends
+    the process at once.
+    """
     received: list[signal.Signals] = []
 
     async def cancellable() -> T:
@@ -42,11 +46,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def until_signal() -> None:
-    """Serve until the signal that ends it; being told to end is how a service succeeds."""
+    """Wait for the signal that ends a service; ending by it is a success."""
     prepare_to_serve()
-    told = asyncio.Event()
-    with _handled_once(lambda _: told.set()):
-        await told.wait()
+    signalled = asyncio.Event()
+    with _handled_once(lambda _: signalled.set()):
+        await signalled.wait()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What becomes of a task that a command has asked for."""
+"""Waiting for a task that a command has ordered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from penstock.cli.client import Client
 
     Fields = Mapping[str, Any]
-    # The path and the body of what is posted.
+    # The path and the body of a POST request.
     Order = tuple[str, Mapping[str, object] | None]
 
 
@@ -28,10 +28,10 @@ async def waited(
     cancelled: Callable[[Fields], str],
     at: str = TASK,
 ) -> dict[str, Any]:
-    """What an order has made, once it has completed; raises why it has not.
+    """The completed task of an order; raises the task's error when it did not complete.
 
-    `at` is the path of its states. An interrupted task of this process is `cancelled`, which says
-    what it leaves; a service goes on with its own.
+    `at` is the path of its states. An interruption cancels a task of this process, and
+    `cancelled` gives the text about what stays; a service continues its own.
     """
     task_id = None
     try:
@@ -45,7 +45,7 @@ async def waited(
             err.print(cancelled(await _left(client, at, task_id)))
         elif task_id is not None:
             say = f"see penstock watch {task_id}, or penstock cancel {task_id}"
-            err.print(f"the service goes on with it; {say}")
+            err.print(f"the service continues it; {say}")
         raise
     if state["status"] != "completed":
         raise failure_of(state)
@@ -53,7 +53,7 @@ async def waited(
 
 
 async def _left(client: Client, at: str, task_id: str | None) -> Fields:
-    """The task as it has ended; nothing when it has not begun, or cannot be read now."""
+    """The ended task; empty when it never began or cannot be read now."""
     if task_id is not None:
         with contextlib.suppress(PenstockError):
             found: Fields = await client.call("GET", f"{at}/{task_id}")

@@ -1,4 +1,4 @@
-"""`penstock alerts` and `penstock alert targets`: what fires, and who is told of it."""
+"""`penstock alerts` and `penstock alert targets`: what fires, and where it is sent."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from penstock.api.schemas.alert import alert_fields, target_fields
 from penstock.cli.fresh import is_fresh, refuse_address
 from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
+from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, show_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
@@ -33,20 +34,31 @@ _LEAST_KEY, _MOST_KEY = 16, 200
 _LARGEST_ID = 2**31 - 1
 _PATH = "/api/v1/admin/alerts/targets"
 
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array.")]
 TargetId = Annotated[
-    int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")
+    int,
+    typer.Argument(
+        metavar="ID", min=1, max=_LARGEST_ID, help="As in `penstock alert targets list`."
+    ),
 ]
 
-alert = typer.Typer(help="Say where alerts are sent.", no_args_is_help=True)
-targets = typer.Typer(
-    help="Add, list, remove and test the targets that alerts are sent to.", no_args_is_help=True
-)
+alert = Commands("Choose where alerts are sent.")
+targets = Commands("""Add, list, remove and test the targets of alerts.
+
+Examples:
+  penstock alert targets add ops https://example.com/hook
+  penstock alert targets add phone ntfy://topic
+  penstock alert targets test 1""")
 alert.add_typer(targets, name="targets")
 
 
 def alerts(database: Database = None, as_json: AsJson = False) -> None:
-    """List what fires, and what was resolved in the last week."""
+    """List the alerts that fire, and those of the last week.
+
+    Examples:
+      penstock alerts
+      penstock alerts --json
+    """
     found = run(_alerts(load_settings(database_url=database)))
     if as_json:
         typer.echo(json.dumps([alert_fields(one) for one in found]))
@@ -59,40 +71,40 @@ def alerts(database: Database = None, as_json: AsJson = False) -> None:
 
 @targets.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of your choice.")],
     url: Annotated[
         str,
         typer.Argument(
-            metavar="URL", help="A webhook, https://…, or an Apprise URL, such as ntfy://topic."
+            metavar="URL", help="A webhook (https://…) or an Apprise URL, such as ntfy://topic."
         ),
     ],
     signing_key: Annotated[
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Signs a webhook's messages.",
+            help="The key that signs a webhook's messages.",
             show_default="a new one",
             envvar="PENSTOCK_SIGNING_KEY",
         ),
     ] = None,
     database: Database = None,
 ) -> None:
-    """Send alerts there too; prints the key that signs a webhook's messages, which nobody can show again."""
+    """Add a target and print the signing key of a webhook. The key is shown only once."""
     name = checked_name(name)
     _check_key(signing_key)
     settings = load_settings(database_url=database)
     given = {"name": name, "url": url, "signing_key": signing_key}
     target_id, key = run(_add(settings, reached(settings), given))
-    err.print(
-        f"Alerts are sent to {one_line(name)} too, target {target_id}; try it with: penstock alert targets test {target_id}"
-    )
+    err.print(f"Added target {target_id}, {one_line(name)}.")
+    err.print(f"Test it with: penstock alert targets test {target_id}")
     if key:
+        err.print("Signing key, shown only once:")
         typer.echo(key)
 
 
 @targets.command("list")
 def list_(database: Database = None, as_json: AsJson = False) -> None:
-    """List the targets, without what is secret of their addresses."""
+    """List the targets; the secret parts of their addresses are hidden."""
     found = run(_targets(load_settings(database_url=database)))
     if as_json:
         typer.echo(json.dumps([target_fields(one) for one in found]))
@@ -113,14 +125,14 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
 
 @targets.command()
 def remove(target_id: TargetId, database: Database = None) -> None:
-    """Send nothing there any more, also nothing that waits to be sent."""
+    """Remove a target, with everything that waits to be sent to it."""
     run(_remove(reached(load_settings(database_url=database)), target_id))
     out.print(f"target {target_id} is removed")
 
 
 @targets.command("test")
 def try_out(target_id: TargetId, database: Database = None) -> None:
-    """Send a trial message now and say what came back; ends with 4 when it did not arrive."""
+    """Send a test message and print the response; exits with 4 when it was not delivered."""
     delivered, detail = run(_try_out(reached(load_settings(database_url=database)), target_id))
     out.print(f"{'delivered' if delivered else 'not delivered'}: {one_line(detail)}")
     if not delivered:
@@ -129,14 +141,13 @@ def try_out(target_id: TargetId, database: Database = None) -> None:
 
 def _check_key(signing_key: str | None) -> None:
     if signing_key is not None and not _LEAST_KEY <= len(signing_key) <= _MOST_KEY:
-        message = (
-            f"signing-key: it has {_LEAST_KEY} to {_MOST_KEY} signs; leave it out to have one made"
-        )
+        length = f"{_LEAST_KEY} to {_MOST_KEY} characters"
+        message = f"signing-key: must have {length}; leave it out to get a new one"
         raise InvalidInputError(message, field="signing-key")
 
 
 async def _alerts(settings: Settings) -> list[Alert]:
-    """Beside a service too: it owns the file, and reading is free."""
+    """Reads directly, also while a service owns the file."""
     async with open_reader(settings) as reader:
         return await reader.read(lambda connection: listed(connection, AlertList(limit=_MOST)))
 

@@ -32,24 +32,27 @@ def apply(
             "-f",
             "--file",
             metavar="FILE",
-            help="YAML with a list `configs`, each with the fields of the API.",
+            help="A YAML file with a list `configs`; each has the fields of the API.",
         ),
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar="", help="Only show what would change.")
+        bool, typer.Option("--dry-run", help="Show what would change, and stop.")
     ] = False,
     prune: Annotated[
         bool,
-        typer.Option(
-            "--prune", metavar="", help="Remove every config that the file does not name."
-        ),
+        typer.Option("--prune", help="Also remove the configs that the file does not name."),
     ] = False,
     database: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print one JSON object.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make the configs be as a file says, all of them or none; a second time it changes nothing."""
+    """Make the configs match a file.
+
+    All changes are made, or none. Applying the same file again changes nothing.
+
+    Examples:
+      penstock apply -f configs.yaml --dry-run
+      penstock apply -f configs.yaml --prune
+    """
     read = checked(ConfigFile, _read(file))
     order = ApplyConfigs(configs=read.configs, prune=prune, dry_run=dry_run)
     done = run(_apply(reached(load_settings(database_url=database)), order))
@@ -81,7 +84,7 @@ def _read(file: Path) -> object:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InvalidInputError(
-            f"file: {file} is no YAML ({reason}); write a text that begins with a * in quotes",
+            f"file: {file} is not valid YAML ({reason}); put text that begins with * in quotes",
             field="file",
         ) from None
 
@@ -94,5 +97,7 @@ def _show(done: Mapping[str, Any]) -> None:
         out.print(f"~ {one['symbol']} on {one['exchange']}, {changes}")
     for one in done["removed"]:
         out.print(f"- {one['symbol']} on {one['exchange']}")
-    counts = f"{len(done['added'])} added, {len(done['changed'])} changed, {len(done['removed'])} removed, {done['unchanged']} unchanged"
-    out.print(f"would be: {counts}" if done["dry_run"] else counts)
+    counts = {name: len(done[name]) for name in ("added", "changed", "removed")}
+    counts["unchanged"] = done["unchanged"]
+    summary = ", ".join(f"{count} {name}" for name, count in counts.items())
+    out.print(f"would be: {summary}" if done["dry_run"] else summary)

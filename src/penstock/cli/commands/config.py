@@ -1,4 +1,4 @@
-"""`penstock config …`: what is collected by itself, and when."""
+"""`penstock config …`: what is collected automatically, and when."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from penstock.api.schemas.config import ConfigChange, NewConfig, config_fields
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import cut_short, leave_with
 from penstock.cli.fresh import is_fresh, refuse_unknown, refuse_unlisted
-from penstock.cli.options import Database, Exchange
+from penstock.cli.options import Database, Exchange, Timeframes, timeframes_of
 from penstock.cli.reached import Reached, reached
+from penstock.cli.shown.help import Commands
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import one_line
@@ -40,10 +41,14 @@ M = TypeVar("M", bound=BaseModel)
 
 ADMIN = "/api/v1/admin/data-collection"
 
-config = typer.Typer(
-    help="What is collected by itself, and when: add, list, edit, enable, disable, remove, trigger.",
-    no_args_is_help=True,
-)
+config = Commands("""Choose what is collected automatically, and when.
+
+Examples:
+  penstock config add BTC/USDT -t 1m,1h --every 5
+  penstock config add my-shop --exchange cardtrader --cron "0 6 * * *"
+  penstock config list
+  penstock config edit 1 --every 15
+  penstock config disable 1""")
 
 _PAGE = 1_000
 
@@ -53,17 +58,7 @@ Id = Annotated[
         metavar="ID",
         min=1,
         max=2**31 - 1,
-        help="The config's number, as `penstock config list` shows it.",
-    ),
-]
-Timeframes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-t",
-        "--timeframe",
-        metavar="STEP",
-        help="1m, 5m, 1h, 1d …; several with commas, or -t again.",
-        show_default=False,
+        help="The id, as `penstock config list` shows it.",
     ),
 ]
 Every = Annotated[
@@ -76,7 +71,7 @@ Cron = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
-        help="In its place: minute hour day month weekday.",
+        help="Instead of --every: minute hour day month weekday.",
         show_default=False,
     ),
 ]
@@ -84,14 +79,14 @@ Timezone = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="The time zone of the expression, such as Europe/Berlin.",
+        help="The time zone of --cron, such as Europe/Berlin.",
         show_default=False,
     ),
 ]
 Description = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="For people.", show_default=False)
+    str | None, typer.Option(metavar="TEXT", help="A note for people.", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @config.command()
@@ -100,7 +95,7 @@ def add(
         str,
         typer.Argument(
             metavar="SYMBOL",
-            help="BTC/USDT or BTCUSDT; with --exchange cardtrader the name of an account.",
+            help="BTC/USDT or BTCUSDT; with --exchange cardtrader, an account's name.",
         ),
     ],
     timeframes: Timeframes = None,
@@ -110,17 +105,17 @@ def add(
     exchange: Exchange = "binance",
     description: Description = None,
     disabled: Annotated[
-        bool, typer.Option("--disabled", metavar="", help="Do not collect by itself yet.")
+        bool, typer.Option("--disabled", help="Add it without starting it.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar="", help="Only show the next runs.")
+        bool, typer.Option("--dry-run", help="Show the next runs, and stop.")
     ] = False,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Collect a symbol, or sync an inventory, by itself: every some minutes or at the times of a cron expression."""
+    """Collect a symbol or sync an inventory automatically, every N minutes or by cron."""
     fields = _given(
-        timeframes=_split(timeframes),
+        timeframes=timeframes_of(timeframes),
         interval_minutes=every,
         cron=cron,
         timezone=timezone,
@@ -140,12 +135,12 @@ def add(
 @config.command(name="list")
 def list_(
     exchange: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of this exchange alone.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="Only this exchange.", show_default=False)
     ] = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show all configs."""
+    """List the configs."""
     found = run(_list(load_settings(database_url=database), exchange))
     if as_json:
         typer.echo(json.dumps(found))
@@ -185,9 +180,9 @@ def edit(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is given; when it then collects something else or at other times, its active run is cancelled."""
+    """Change a config; a changed selection or schedule cancels its active run."""
     fields = _given(
-        timeframes=_split(timeframes),
+        timeframes=timeframes_of(timeframes),
         interval_minutes=every,
         cron=cron,
         timezone=timezone,
@@ -195,33 +190,33 @@ def edit(
     )
     if not fields:
         raise InvalidInputError(
-            "edit: nothing to change was given; see penstock config edit --help", field="edit"
+            "edit: no change was given; see penstock config edit --help", field="edit"
         )
     _change(config_id, fields, database, as_json=as_json)
 
 
 @config.command()
 def enable(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
-    """Let a config collect by itself."""
+    """Start automatic runs of a config."""
     _change(config_id, {"enabled": True}, database, as_json=as_json)
 
 
 @config.command()
 def disable(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
-    """Stop it from collecting by itself; a run that is running ends as it would."""
+    """Stop automatic runs of a config; an active run continues."""
     _change(config_id, {"enabled": False}, database, as_json=as_json)
 
 
 @config.command()
 def remove(config_id: Id, database: Database = None) -> None:
-    """Delete a config; its active run is cancelled, what it has written stays."""
+    """Remove a config and cancel its active run; stored data stays."""
     run(_call(reached(load_settings(database_url=database)), "DELETE", f"/configs/{config_id}"))
-    out.print(f"config {config_id} is deleted")
+    out.print(f"config {config_id} is removed")
 
 
 @config.command()
 def trigger(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
-    """Collect what a config says now, and come back when it is written."""
+    """Run a config now and wait for the result."""
     run(_trigger(reached(load_settings(database_url=database)), config_id, as_json=as_json))
 
 
@@ -287,7 +282,7 @@ async def _trigger(side: Reached, config_id: int, *, as_json: bool) -> None:
 
 
 def checked(model: type[M], fields: object) -> M:
-    """The fields as the API takes them; InvalidInputError names the one that is wrong."""
+    """The validated fields; InvalidInputError names the wrong one."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
@@ -300,23 +295,15 @@ def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _split(given: list[str] | None) -> list[str] | None:
-    return (
-        [name.strip() for names in given for name in names.split(",") if name.strip()]
-        if given
-        else None
-    )
-
-
 def when(fields: Mapping[str, Any]) -> str:
-    """The time of a config in a few words."""
+    """When a config runs, in words."""
     if fields["cron"] is not None:
         return f"{fields['cron']} ({fields['timezone']})"
     return f"every {fields['interval_minutes']} min"
 
 
 def what(fields: Mapping[str, Any]) -> str:
-    """What a config collects and when, in a few words."""
+    """What a config collects and when, in words."""
     timeframes = [",".join(fields["timeframes"])] if fields["timeframes"] else []
     return ", ".join([f"{fields['symbol']} on {fields['exchange']}", *timeframes, when(fields)])
 

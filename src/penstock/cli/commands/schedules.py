@@ -1,4 +1,4 @@
-"""`penstock schedules`: what runs by itself, and when."""
+"""`penstock schedules`: what runs automatically, and when."""
 
 from __future__ import annotations
 
@@ -25,18 +25,23 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def schedules(
     database: Database = None,
     as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")
+        bool, typer.Option("--json", help="Print one JSON array, times as ISO 8601.")
     ] = False,
 ) -> None:
-    """List what runs by itself, also what Penstock makes by itself, and when it runs next."""
+    """List everything that runs automatically.
+
+    Includes the schedules that Penstock creates, such as audits and clean-ups.
+
+    Examples:
+      penstock schedules
+      penstock schedules --json
+    """
     found = run(_all(load_settings(database_url=database)))
     if as_json:
         typer.echo(json.dumps(found))
         return
     if not found:
-        err.print(
-            "nothing runs by itself yet: the first start of penstock serve makes the schedules"
-        )
+        err.print("no schedules yet: the first start of penstock serve creates them")
         return
     table = fitting_table(
         "name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does")

@@ -1,4 +1,4 @@
-"""`penstock token`: make, list and revoke the tokens that let others in."""
+"""`penstock token`: create, list and revoke access tokens."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from penstock.access.scopes import Scope
 from penstock.api.schemas.token import token_fields
 from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
+from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
@@ -29,51 +30,51 @@ _MOST_DAYS = 3_653
 _LARGEST_ID = 2**31 - 1
 _PATH = "/api/v1/admin/tokens"
 
-token = typer.Typer(
-    help="Make, list and revoke the tokens that let others in.", no_args_is_help=True
-)
+token = Commands("""Create, list and revoke access tokens.
+
+Examples:
+  penstock token create --name bot --scope read --expires 90d
+  penstock token list
+  penstock token revoke 3""")
 
 
 @token.command()
 def create(
-    name: Annotated[str, typer.Option(metavar="NAME", help="Who or what uses it.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="The person or program that uses it.")],
     scope: Annotated[
-        Scope, typer.Option(help="What it is good for; each scope holds those before it.")
+        Scope, typer.Option(help="What it allows; each scope includes the ones before it.")
     ],
     expires: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="How long it works, such as 90d or 12h.",
+            help="How long it is valid, such as 90d or 12h.",
             show_default="until revoked",
         ),
     ] = None,
     database: Database = None,
 ) -> None:
-    """Make a token and print it: it is not stored, so it cannot be shown again."""
+    """Create a token and print it. It is shown only once."""
     name = checked_name(name)
     expires_in_s = _seconds(expires)
     side = reached(load_settings(database_url=database))
     typer.echo(run(_create(side, name, scope, expires_in_s)))
-    err.print(
-        f"This is the token {name!r} with the scope {scope.value}; nobody can show it again. Every request to the service needs a token now."
-    )
+    err.print(f"Token {name!r} with scope {scope.value}, shown only once.")
+    err.print("From now on every request to the service needs a token.")
 
 
 @token.command("list")
 def list_(
     database: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print one JSON array.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """List the tokens, the newest first, also those that do not work any more."""
+    """List the tokens, the newest first, with the expired and revoked ones."""
     found = run(_listed(load_settings(database_url=database)))
     if as_json:
         typer.echo(json.dumps(found))
         return
     table = fitting_table(
-        "id", "name", "scope", "made", "expires", "last used", "revoked", whole=("id", "scope")
+        "id", "name", "scope", "created", "expires", "last used", "revoked", whole=("id", "scope")
     )
     for one in found:
         times = (
@@ -86,13 +87,14 @@ def list_(
 @token.command()
 def revoke(
     token_id: Annotated[
-        int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in the list.")
+        int,
+        typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in `penstock token list`."),
     ],
     database: Database = None,
 ) -> None:
-    """Make a token stop working, in all processes within some seconds."""
+    """Revoke a token; every process refuses it within seconds."""
     run(_revoke(reached(load_settings(database_url=database)), token_id))
-    out.print(f"token {token_id} works no longer")
+    out.print(f"token {token_id} is revoked")
 
 
 def _seconds(expires: str | None) -> int | None:
@@ -101,7 +103,10 @@ def _seconds(expires: str | None) -> int | None:
     found = re.fullmatch(r"([0-9]{1,9})([mhd])", expires)
     seconds = int(found[1]) * _UNIT_S[found[2]] if found else 0
     if not 0 < seconds <= _MOST_DAYS * _UNIT_S["d"]:
-        message = f"expires: {expires[:40]!r} is no time up to {_MOST_DAYS} days; write one like 90d, 12h or 30m"
+        message = (
+            f"expires: {expires[:40]!r} is not a valid duration of up to {_MOST_DAYS} days; "
+            "write one like 90d, 12h or 30m"
+        )
         raise InvalidInputError(message, field="expires")
     return seconds
 
@@ -113,7 +118,7 @@ async def _create(side: Reached, name: str, scope: Scope, expires_in_s: int | No
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
-    """Beside a service too: it owns the file, and reading is free."""
+    """Reads directly, also while a service owns the file."""
     async with open_reader(settings) as reader:
         return [token_fields(one) for one in await SqlTokens(reader).listed()]
 

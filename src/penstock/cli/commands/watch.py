@@ -1,4 +1,4 @@
-"""`penstock watch`, `tasks` and `cancel`: the runs of a service, followed through its WebSocket."""
+"""`penstock watch`, `tasks` and `cancel`: the tasks of a service."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from penstock.cli.client import COLLECTOR, ENDED, TASK, Client
 from penstock.cli.http import Service
 from penstock.cli.shown.progress import work_text
-from penstock.cli.shown.terminal import err, out, print_table
+from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.opening import serving_url
@@ -31,9 +30,10 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from rich.table import Table
+
 _FAILED = 3
-# The width of `data_collection`, and how wide a terminal has to be to show any type whole beside a message.
-_TYPE_CHARS = 15
+# From this width on, a terminal has room for all columns beside a message.
 _ROOMY = 120
 _BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
 _EXIT = {"completed": 0, "failed": _FAILED, "cancelled": _FAILED}
@@ -42,8 +42,9 @@ Url = Annotated[
     str | None,
     typer.Option(
         "--url",
-        help="The service.  [default: the one that owns the database, or http://127.0.0.1:8000]",
-        show_default=False,
+        metavar="URL",
+        help="The service to ask.",
+        show_default="the one that owns the database, or http://127.0.0.1:8000",
     ),
 ]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")]
@@ -53,17 +54,24 @@ def watch(
     task: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TASK]",
-            help="The task's id; without one all tasks, until Ctrl-C.",
+            metavar="TASK",
+            help="The task's id; without one, all tasks until Ctrl-C.",
             show_default=False,
         ),
     ] = None,
     url: Url = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print each state as one JSON object a line.")
+        bool, typer.Option("--json", help="Print each state as a line of JSON.")
     ] = False,
 ) -> None:
-    """Follow a task, or all of them, while they run; ends with 3 when the task failed or was cancelled."""
+    """Follow one task or all of them.
+
+    Exits with 3 when the task failed or was cancelled.
+
+    Examples:
+      penstock watch
+      penstock watch 0b5c2c1e-8f0c-4a6e-9d6b-0f5f3f3b1c55
+    """
     raise typer.Exit(run(_watch(service_url(url), task, as_json=as_json)))
 
 
@@ -71,7 +79,12 @@ def tasks(
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """List the tasks that are active, or ended a short while ago."""
+    """List the active tasks and those that ended recently.
+
+    Examples:
+      penstock tasks
+      penstock tasks --json
+    """
     found = run(_tasks(service_url(url)))
     if as_json:
         typer.echo(json.dumps(found))
@@ -80,33 +93,42 @@ def tasks(
 
 
 def _table(found: Sequence[Mapping[str, Any]]) -> Table:
-    """On a narrow terminal the message gets what the others leave, over several lines, and a long type is cut."""
-    narrow = out.is_terminal and out.width < _ROOMY
-    table = Table(box=None, pad_edge=False)
-    table.add_column("task", no_wrap=True)
-    table.add_column("type", no_wrap=True, width=_TYPE_CHARS if narrow else None)
-    table.add_column("status", no_wrap=True)
-    table.add_column("%", no_wrap=True)
-    table.add_column("message", overflow="fold")
-    for one in found:
-        table.add_row(
-            one["task_id"],
-            one["task_type"],
-            one["status"],
-            str(one["progress"]),
-            one_line(one["error"] or one["message"]),
+    """A narrow terminal has no column for type and end; times and messages wrap there."""
+    roomy = not out.is_terminal or out.width >= _ROOMY
+    names = ("task", "type", "status", "%", "started (UTC)", "ended (UTC)", "message")
+    hidden = set() if roomy else {"type", "ended (UTC)"}
+    table = fitting_table(
+        *(name for name in names if name not in hidden),
+        whole=("task", "type", "status", "%"),
+        right=("%",),
+    )
+    for task in found:
+        cells = (
+            task["task_id"],
+            task["task_type"],
+            task["status"],
+            str(task["progress"]),
+            shown_time(task["started_at"]),
+            shown_time(task["completed_at"]),
+            one_line(task["error"] or task["message"]),
         )
+        shown = zip(names, cells, strict=True)
+        table.add_row(*(cell for name, cell in shown if name not in hidden))
     return table
 
 
 def cancel(task: TaskArgument, url: Url = None) -> None:
-    """Cancel a task; whole pages that it has written stay."""
+    """Cancel a task and keep the pages it has written.
+
+    Examples:
+      penstock cancel 0b5c2c1e-8f0c-4a6e-9d6b-0f5f3f3b1c55
+    """
     run(_cancel(service_url(url), task))
-    out.print(f"task {task} will stop")
+    out.print(f"task {task} is being cancelled")
 
 
 def service_url(url: str | None) -> str:
-    """Where the service is: as given, else the one that owns the SQLite file, else where the settings say that it listens."""
+    """The address as given, else of the service that owns the SQLite file, else of the settings."""
     settings = load_settings()
     return url or serving_url(settings) or settings.url
 
@@ -130,7 +152,7 @@ async def _watch(url: str, task_id: str | None, *, as_json: bool) -> int:
 
 
 async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Each state of a task until it has ended; without one, those of all tasks for ever."""
+    """Each state of a task until it ends; without a task, the states of all tasks for ever."""
     if (
         task_id is not None
         and (task := await Client(service, load_settings()).task(task_id))["status"] in ENDED
@@ -152,14 +174,17 @@ async def _print_json(states: AsyncIterator[dict[str, Any]]) -> str:
 
 
 async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
-    """A bar for each task on a terminal, a line for each ended one elsewhere; gives the last status."""
+    """Show a bar for each task on a terminal, or a line for each ended one.
+
+    Returns the last status.
+    """
     roomy = err.width >= _ROOMY
     columns = (
         TextColumn("{task.fields[kind]}", markup=False),
         BarColumn(bar_width=_BAR_CHARS if roomy else _NARROW_BAR_CHARS),
         TextColumn("{task.percentage:>3.0f}%"),
-        _Said(),
-        # On a narrow terminal there is no room for it beside a message.
+        _State(),
+        # A narrow terminal needs the room for the message.
         *([TimeElapsedColumn()] if roomy else []),
     )
     status = ""
@@ -178,8 +203,8 @@ async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
     return status
 
 
-class _Said(ProgressColumn):
-    """What a task does; a wait counts down by itself. A text that is too long goes on in the next line."""
+class _State(ProgressColumn):
+    """What a task does, with a live countdown of its waits; a long text wraps."""
 
     def render(self, task: Task) -> Text:
         state = task.fields["state"]

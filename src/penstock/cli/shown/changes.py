@@ -1,4 +1,4 @@
-"""What is different of a product, in words for people: prices as money, properties one by one."""
+"""The changes of a product, for people: prices as money, properties one by one."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ _MONEY = frozenset({"price_cents", "price_currency"})
 def changed_lines(
     changes: Mapping[str, Sequence[Any]], *, price_cents: int, price_currency: str
 ) -> list[str]:
-    """One `column old → new` for each change; the price is what it is after the changes."""
-    hidden = (
-        _MONEY | {"bundled_quantity"} if "quantity" in changes else _MONEY
-    )  # it is the quantity times the size of a bundle
+    """One `column old → new` for each change; the given price is the one after the changes."""
+    # `bundled_quantity` is the quantity times the size of a bundle, so it changes with it.
+    hidden = _MONEY | {"bundled_quantity"} if "quantity" in changes else _MONEY
     lines = [
         line
         for name, (old, new) in changes.items()
@@ -45,7 +44,7 @@ def changed_lines(
 
 
 def described(product: Mapping[str, Any]) -> str:
-    """A product in a few words, such as `4 × 1.99 EUR, Near Mint, en, foil`."""
+    """A product in words, such as `4 × 1.99 EUR, Near Mint, en, foil`."""
     price = shown_price(product["price_cents"], product["price_currency"])
     flags = [name for name in ("foil", "signed", "altered") if product[name]]
     words = [one_line(product[name]) for name in ("condition", "language") if product[name]]
@@ -53,7 +52,7 @@ def described(product: Mapping[str, Any]) -> str:
 
 
 def graded(product: Mapping[str, Any]) -> list[str]:
-    """`graded` and the grade, if there is one; nothing of a product that is not graded."""
+    """`graded`, with the grade if it has one; empty for a product that is not graded."""
     grade = product["graded"]
     return [f"graded {one_line(grade)}" if isinstance(grade, str) else "graded"] if grade else []
 
@@ -76,7 +75,7 @@ def _lines(name: str, old: object, new: object) -> Iterator[str]:
 
 
 def _object(text: object) -> object:
-    """JSON that was kept as text."""
+    """The value of JSON stored as text."""
     try:
         return json.loads(text) if isinstance(text, str) else text
     except ValueError:
@@ -84,7 +83,7 @@ def _object(text: object) -> object:
 
 
 def _word(value: object) -> str:
-    """Text is in quotes, so that none and empty look different."""
+    """A value for people; text is quoted, so that none and empty differ."""
     match value:
         case None:
             return "none"

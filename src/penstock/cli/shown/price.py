@@ -1,8 +1,8 @@
-"""Money for people: whole minor units with a currency, written by the currency's own digits."""
+"""Money for people: minor units, shown with the digits of their currency."""
 
 from __future__ import annotations
 
-# ISO 4217: how many digits stand behind the point, where that is not two.
+# ISO 4217: the digits after the point, where they are not two.
 _DIGITS = dict.fromkeys(
     [
         "BIF",

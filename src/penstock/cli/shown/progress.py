@@ -1,4 +1,4 @@
-"""How far a collection is: a bar on a terminal, a line now and then where the output goes elsewhere."""
+"""The progress of a task: a bar on a terminal, a line every 30 s elsewhere."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ _LINE_EVERY_S = 30.0
 
 
 def progress_text(task: Mapping[str, Any], now: float) -> str:
-    """A task of the API in one line, at a time in s since the epoch: how far, how fast, how long still, or what it waits for."""
+    """A task of the API in one line: percent, count, rate and time left, or what it waits for.
+
+    `now` is in s since the epoch.
+    """
     text = work_text(task, now) or one_line(task["message"] or "")
     return f"{task['progress']} %, {text}" if text else f"{task['progress']} %"
 
 
 def work_text(task: Mapping[str, Any], now: float) -> str:
-    """The same without the percent; empty for a task that neither counts its work nor waits."""
+    """The same without the percent; empty for a task that neither counts nor waits."""
     if (waiting := task["waiting"]) is not None:
         left = dt.datetime.fromisoformat(waiting["until"]).timestamp() - now
         return f"waiting {lasting(max(0.0, left))} for {one_line(waiting['reason'])}"
@@ -46,7 +49,10 @@ def work_text(task: Mapping[str, Any], now: float) -> str:
 
 @contextlib.contextmanager
 def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Gives what is to be told of each state of a task: its fields `progress`, `message`, `work` and `waiting` of the API."""
+    """Gives a function to call with each state of a task, as the API sends it.
+
+    It reads the fields `progress`, `message`, `work` and `waiting`.
+    """
     with _bar(doing) if err.is_terminal else _lines() as advance:
         yield advance
 
@@ -54,7 +60,9 @@ def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str,
 @contextlib.contextmanager
 def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     bar_chars = _BAR_CHARS if err.width >= _ROOMY else _NARROW_BAR_CHARS
-    with Progress(BarColumn(bar_width=bar_chars), _Said(doing), console=err, transient=True) as bar:
+    with Progress(
+        BarColumn(bar_width=bar_chars), _State(doing), console=err, transient=True
+    ) as bar:
         shown = bar.add_task("", total=None, state=None)
 
         def advance(task: Mapping[str, Any]) -> None:
@@ -63,8 +71,8 @@ def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield advance
 
 
-class _Said(ProgressColumn):
-    """The text beside the bar, which counts down by itself."""
+class _State(ProgressColumn):
+    """The text beside the bar, with a live countdown."""
 
     def __init__(self, doing: str) -> None:
         super().__init__()

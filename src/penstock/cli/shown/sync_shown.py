@@ -1,4 +1,4 @@
-"""A sync on the terminal: the bar while it goes on, the summary at its end."""
+"""A sync on the terminal: the bar while it runs, the summary at its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Advance = Callable[[Mapping[str, Any]], None]
 
-# What stands beside the bar when all of it is there.
+# The width of everything beside the bar.
 _TEXT_CHARS = 70
 _BAR_CHARS = (8, 40)
 COUNTS = ("new", "changed", "gone", "returned", "unchanged", "rejected", "unmapped")
@@ -33,7 +33,7 @@ COUNTS = ("new", "changed", "gone", "returned", "unchanged", "rejected", "unmapp
 
 @contextlib.contextmanager
 def sync_bar() -> Iterator[Advance]:
-    """A bar on a terminal for the fields of a sync; nothing when the output goes elsewhere."""
+    """A bar for the fields of a sync on a terminal; nothing elsewhere."""
     if not err.is_terminal:
         yield lambda _: None
         return
@@ -56,7 +56,7 @@ def sync_bar() -> Iterator[Advance]:
 
 
 def _pace(sync: Mapping[str, Any]) -> str:
-    """How much is here, how fast it comes, and how long it will take; as wide as a large inventory needs it, so that the bar stands still."""
+    """Bytes, rows, rate and time left, wide enough for a large inventory."""
     if not sync["bytes"]:
         return one_line(sync["message"])
     pace = f"{sync['rows_per_second']:,.0f} rows/s" if sync["rows"] else ""
@@ -65,13 +65,13 @@ def _pace(sync: Mapping[str, Any]) -> str:
 
 
 def show_in_a_line(name: str, sync: Mapping[str, Any]) -> None:
-    """The least that can be said of a sync."""
+    """Print a sync in one line."""
     seconds = seconds_between(sync["started_at"], sync["finished_at"])
     print_sentence(f"inventory of {name}: {sync['message']}, {seconds:.2f} s")
 
 
 def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
-    """The summary: for people, or the fields as one JSON object."""
+    """Print the summary, as text or as one JSON object."""
     if as_json:
         typer.echo(json.dumps(sync))
         return
@@ -79,21 +79,20 @@ def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
     print_counts(sync["counts"])
     seconds = seconds_between(sync["started_at"], sync["finished_at"])
     rate = sync["rows"] / max(seconds, 1e-3)
-    out.print(
-        f"{counted(sync['rows'], 'row')} of {sync['bytes'] / 1e6:.1f} MB in {seconds:.2f} s, {rate:,.0f} rows/s"
-    )
+    read = f"{counted(sync['rows'], 'row')} of {sync['bytes'] / 1e6:.1f} MB"
+    out.print(f"{read} in {seconds:.2f} s, {rate:,.0f} rows/s")
     _say_what_next(shlex.quote(name), sync)
 
 
 def print_counts(counts: Mapping[str, int]) -> None:
-    """Those that people look at, under each other's names."""
+    """Print the counts that people look at, as a table."""
     table = fitting_table(*COUNTS, whole=COUNTS, right=COUNTS)
     table.add_row(*(f"{counts[name]:,}" for name in COUNTS))
     print_table(table, fit=True)
 
 
 def verdict(sync: Mapping[str, Any]) -> str:
-    """What came of it, in a sentence; rows that could not be read are a part of it."""
+    """The outcome in a sentence, with the rows that could not be read."""
     return f"{_outcome(sync)}; {sync['unread']}" if sync["unread"] else _outcome(sync)
 
 
@@ -101,14 +100,12 @@ def _outcome(sync: Mapping[str, Any]) -> str:
     if sync["held"]:
         return f"held, nothing was changed: {'; '.join(sync['suspicions'].values())}"
     if sync["dry_run"] and (_differs(sync) or sync["suspicions"]):
-        return "a dry run, nothing was changed" + (
-            f"; it would be held: {'; '.join(sync['suspicions'].values())}"
-            if sync["suspicions"]
-            else ""
-        )
+        why_held = "; ".join(sync["suspicions"].values())
+        held = f"; it would be held: {why_held}" if why_held else ""
+        return f"dry run, nothing was changed{held}"
     if _differs(sync):
         return "published"
-    unchanged = f"{counted(sync['counts']['unchanged'], 'product')} are as they were"
+    unchanged = f"{counted(sync['counts']['unchanged'], 'product')} unchanged"
     return unchanged if sync["unread"] else f"nothing changed, {unchanged}"
 
 
@@ -118,9 +115,8 @@ def _differs(sync: Mapping[str, Any]) -> bool:
 
 def _say_what_next(name: str, sync: Mapping[str, Any]) -> None:
     if sync["held"] or (sync["dry_run"] and _differs(sync)):
-        print_sentence(f"See what would change: penstock diff {name}")
-        print_sentence(
-            f"Then publish it: penstock approve {name}, or drop it: penstock reject {name}"
-        )
+        print_sentence(f"See what would change with: penstock diff {name}")
+        print_sentence(f"Then publish it with: penstock approve {name}")
+        print_sentence(f"Or drop it with: penstock reject {name}")
     if sync["counts"]["rejected"]:
-        err.print("what could not be read is in the table product_quarantine, with the reason")
+        err.print("rejected rows are in the table product_quarantine, with the reason")

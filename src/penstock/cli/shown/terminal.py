@@ -1,10 +1,12 @@
-"""What the commands share: the two consoles, the progress bar, times as users write them."""
+"""The two consoles, tables that fit a terminal, questions, and times as users write them."""
 
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
 
 _WIDER_THAN_ANY_TABLE = 1_000
 
-# Text is printed as it is: what a provider sent may hold brackets that rich would take for its markup.
+# No markup: text from a provider may hold brackets that rich would interpret.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_table(table: Table, *, fit: bool = False) -> None:
-    """Every digit of it: rich would shorten numbers to make a table fit into a narrow terminal. `fit`: it has none, and may be wrapped there."""
+    """Print a table with every digit: rich would cut numbers to fit a narrow terminal.
+
+    `fit` allows wrapping, for tables whose columns say which of them stay whole.
+    """
     width = None if fit and out.is_terminal else _WIDER_THAN_ANY_TABLE
     Console(
         highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width
@@ -30,7 +35,7 @@ def print_table(table: Table, *, fit: bool = False) -> None:
 
 
 def table_lines(table: Table) -> list[str]:
-    """The lines of a table whose cells have one line each, as wide as they are."""
+    """The lines of a table whose cells have one line each, at full width."""
     wide = Console(
         highlight=False,
         markup=False,
@@ -44,12 +49,12 @@ def table_lines(table: Table) -> list[str]:
 
 
 def print_sentence(text: str, console: Console = out) -> None:
-    """On a terminal it is wrapped between words; elsewhere it stays one line."""
+    """Print text wrapped between words on a terminal, and as one line elsewhere."""
     console.print(text, soft_wrap=not console.is_terminal)
 
 
 def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[str] = ()) -> Table:
-    """A table to be printed with `fit`: the columns that are `whole` are never wrapped, so they have to be short; `right` ones are numbers."""
+    """A table to print with `fit`: `whole` columns never wrap, `right` ones are numbers."""
     table = Table(box=None, pad_edge=False)
     for name in names:
         table.add_column(
@@ -61,13 +66,23 @@ def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[st
     return table
 
 
+def confirmed(question: str) -> bool:
+    """The answer to a yes-or-no question; InvalidInputError where there is no terminal."""
+    if not sys.stdin.isatty():
+        raise InvalidInputError(f"yes: {question} No terminal; pass --yes", field="yes")
+    return typer.confirm(question, err=True)
+
+
 def seconds_between(start: str, end: str) -> float:
     """Seconds between two ISO 8601 times."""
     return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)).total_seconds()
 
 
 def parse_time(text: str, *, field: str) -> int:
-    """Ms since the epoch of an ISO 8601 date or time (UTC unless it says otherwise) or of a number of ms; InvalidInputError else."""
+    """Ms since the epoch, of an ISO 8601 date or time (UTC by default) or of a number of ms.
+
+    InvalidInputError for anything else.
+    """
     try:
         is_number = text.isascii() and text.isdecimal()
         at = (
@@ -79,13 +94,14 @@ def parse_time(text: str, *, field: str) -> int:
     except (ValueError, OverflowError, OSError):
         at_ms = -1
     if at_ms < 0:
-        message = f"{field}: {text[:40]!r} is no time; write one like 2025-01-31, 2025-01-31T08:00 or 1738310400000 (ms)"
+        examples = "2025-01-31, 2025-01-31T08:00 or 1738310400000 (ms)"
+        message = f"{field}: {text[:40]!r} is not a valid time; write one like {examples}"
         raise InvalidInputError(message, field=field)
     return at_ms
 
 
 def shown_time(iso: str | None) -> str:
-    """A time of the API in seconds and in two words, so that it can stand on two lines; nothing for one that has not come."""
+    """A time of the API in seconds, as two words that can wrap; empty for None."""
     return (iso or "")[: len("2026-01-31T12:00:00")].replace("T", " ")
 
 

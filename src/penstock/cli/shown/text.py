@@ -17,21 +17,24 @@ _MINUTE_S, _HOUR_S = 60, 3_600
 
 
 def let_consoles_replace() -> None:
-    """Write what a console's encoding does not have as an escape, which says what it was; without this a command would fail after its work."""
+    """Escape characters that a console's encoding lacks, instead of failing after the work."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def refuse_what_is_no_text(words: Sequence[str]) -> None:
-    """InvalidInputError for an argument that is not UTF-8, which no database and no provider takes. It may hold a password and is not shown."""
+    """InvalidInputError for an argument that is not UTF-8.
+
+    It may hold a password, so the message does not show it.
+    """
     for number, word in enumerate(words, start=1):
         if (why := not_utf8(word)) is not None:
             raise InvalidInputError(f"argument {number} {why}", field="argument")
 
 
 def one_line(text: str) -> str:
-    """On one line and without control characters, whoever wrote it."""
+    """The text on one line, without control characters."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 

@@ -1,4 +1,4 @@
-"""`penstock accounts`: the CardTrader sellers whose inventories are kept in step."""
+"""`penstock accounts`: the CardTrader sellers whose inventories are synced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import typer
 
 from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
-from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.shown.help import Commands
+from penstock.cli.shown.terminal import confirmed, err, fitting_table, out, print_table, shown_time
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
@@ -27,36 +28,42 @@ if TYPE_CHECKING:
 ACCOUNTS = "/api/v1/inventory/accounts"
 _MOST_TOKEN_BYTES = 10_000
 
-accounts = typer.Typer(
-    help="CardTrader sellers: list, add, edit, remove.", invoke_without_command=True
-)
+accounts = Commands()
 
 AccountName = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="The account's name or its number, as `penstock accounts` shows them."
+        metavar="NAME", help="The account's name or id, as `penstock accounts` shows them."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TokenFile = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="A file with the API token in it; - reads it from the standard input.",
+        help="A file with the API token; - is the standard input.",
         show_default=False,
     ),
 ]
 
 
-@accounts.callback()
+@accounts.callback(invoke_without_command=True)
 def _accounts(context: typer.Context, database: Database = None, as_json: AsJson = False) -> None:
-    """CardTrader sellers: without a command they are listed."""
+    """List, add, edit and remove CardTrader sellers.
+
+    Without a command, the accounts are listed.
+
+    Examples:
+      penstock accounts
+      penstock accounts add my-shop
+      penstock accounts remove my-shop
+    """
     if context.invoked_subcommand is None:
         list_(database, as_json)
     elif database is not None or as_json:
         command = context.invoked_subcommand
         raise InvalidInputError(
-            f"accounts: write the options behind {command}, as in: penstock accounts {command} …",
+            f"accounts: put the options after {command}, as in: penstock accounts {command} …",
             field="accounts",
         )
 
@@ -80,19 +87,23 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
         )
     print_table(table, fit=True)
     if not found:
-        err.print("there is no account yet; add one with: penstock accounts add NAME")
+        err.print("no accounts yet; add one with: penstock accounts add NAME")
 
 
 @accounts.command()
 def add(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="What to call it, up to 50 characters.")
+        str, typer.Argument(metavar="NAME", help="A name of your choice, up to 50 characters.")
     ],
     token_file: TokenFile = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a seller's account. The token is asked for, or comes from PENSTOCK_CARDTRADER_TOKEN or a file; it is checked and kept encrypted."""
+    """Add a seller's account.
+
+    The token is read from a prompt, a file or PENSTOCK_CARDTRADER_TOKEN, checked, and stored
+    encrypted.
+    """
     settings = load_settings(database_url=database)
     token = _token(settings, token_file)
     made = run(_add(reached(settings), name, token))
@@ -103,16 +114,16 @@ def add(
 def edit(
     account: AccountName,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NEW", help="Another name.", show_default=False)
+        str | None, typer.Option("--name", metavar="NEW", help="A new name.", show_default=False)
     ] = None,
     token_file: TokenFile = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an account another name, or another token of the same seller."""
+    """Change an account's name, or its token for another one of the same seller."""
     if name is None and token_file is None:
         raise InvalidInputError(
-            "edit: nothing to change was given; use --name or --token-file", field="edit"
+            "edit: no change was given; use --name or --token-file", field="edit"
         )
     token = None if token_file is None else _token_in(token_file)
     settings = load_settings(database_url=database)
@@ -123,37 +134,30 @@ def edit(
 @accounts.command()
 def remove(
     account: AccountName,
-    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     database: Database = None,
 ) -> None:
-    """Delete an account with its products and their history. CardTrader is not told: there nothing changes."""
+    """Delete an account with its products and their history. Nothing changes at CardTrader."""
     settings = load_settings(database_url=database)
     found = run(_found(settings, account))
-    what = f"account {found['id']}, {one_line(found['name'])}, with {counted(found['products'], 'product')} and their history"
-    if not (yes or _confirmed(f"Delete {what}?")):
+    products = counted(found["products"], "product")
+    what = f"account {found['id']}, {one_line(found['name'])}, with {products} and their history"
+    if not (yes or confirmed(f"Delete {what}?")):
         err.print("nothing was deleted")
         return
     run(_remove(reached(settings), found["id"]))
     out.print(f"deleted: {what}")
 
 
-def _confirmed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise InvalidInputError(
-            f"yes: {question} Nobody can be asked here; say it with --yes", field="yes"
-        )
-    return typer.confirm(question, err=True)
-
-
 def _token(settings: Settings, file: str | None) -> str:
-    """Never a word of the command line, which others on the machine can see."""
+    """Never an argument, which other users of the machine can see."""
     if file is not None:
         return _token_in(file)
     if settings.cardtrader_token is not None:
         return settings.cardtrader_token.get_secret_value()
     if sys.stdin.isatty():
         return _asked()
-    message = "token: none was given; set PENSTOCK_CARDTRADER_TOKEN, or use --token-file FILE (- is the standard input)"
+    message = "token: no token; set PENSTOCK_CARDTRADER_TOKEN or use --token-file FILE"
     raise InvalidInputError(message, field="token")
 
 
@@ -174,7 +178,7 @@ def _token_in(file: str) -> str:
 
 
 def _asked() -> str:
-    answer: str = typer.prompt("CardTrader API token (is not shown)", hide_input=True, err=True)
+    answer: str = typer.prompt("CardTrader API token (not shown)", hide_input=True, err=True)
     return answer.strip()
 
 
@@ -182,7 +186,7 @@ def _one_word(read: bytes, where: str) -> str:
     words = read.decode(errors="replace").split()
     if len(words) != 1 or len(read) > _MOST_TOKEN_BYTES:
         raise InvalidInputError(
-            f"token-file: {where} has to hold the token and nothing else", field="token-file"
+            f"token-file: {where} must hold the token and nothing else", field="token-file"
         )
     return words[0]
 
@@ -225,9 +229,8 @@ def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(account))
     else:
-        out.print(
-            f"account {account['id']}: {one_line(account['name'])}, seller {account['user_id']}, {what}"
-        )
+        name = one_line(account["name"])
+        out.print(f"account {account['id']}: {name}, seller {account['user_id']}, {what}")
 
 
 def _last(account: dict[str, Any]) -> tuple[str, str]:
@@ -240,8 +243,7 @@ def _last(account: dict[str, Any]) -> tuple[str, str]:
 
 
 def state_of(sync: dict[str, Any]) -> str:
-    """What became of a sync, in a word."""
-    state: str = (
-        sync["status"] if sync["status"] != "completed" or sync["state"] is None else sync["state"]
-    )
+    """The state of a sync, in a word."""
+    ended = sync["status"] == "completed" and sync["state"] is not None
+    state: str = sync["state"] if ended else sync["status"]
     return state.replace("_", " ")

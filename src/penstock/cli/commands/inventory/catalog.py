@@ -1,4 +1,4 @@
-"""`penstock catalog` and `penstock unmapped`: the seller's own list of cards, and what is not found in it."""
+"""`penstock catalog` and `penstock unmapped`: the seller's card list, and what it lacks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from penstock.cli.commands.inventory.products import AsJson, Limit, SomeAccount
 from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
+from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
@@ -22,25 +23,25 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from penstock.settings import Settings
 
-catalog = typer.Typer(help="Your own list of cards: upload.", no_args_is_help=True)
+catalog = Commands("""Upload your own list of cards.
+
+Examples:
+  penstock catalog upload cards.csv""")
 
 
 @catalog.command()
 def upload(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE", help="CSV with a first row of names, or a JSON array of objects."
-        ),
+        typer.Argument(metavar="FILE", help="CSV with a header row, or a JSON array of objects."),
     ],
     database: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print one JSON object.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Replace your list of cards, and map CardTrader's blueprints to it anew; no sync is needed for it.
+    """Replace your list of cards, and map CardTrader's blueprints to it. No sync is needed.
 
-    Columns: sku (yours, needed), name, scryfall_id, tcgplayer_id, cardmarket_id, set_code and collector_number.
+    Columns: sku (yours, required), name, scryfall_id, tcgplayer_id, cardmarket_id, set_code and
+    collector_number.
     """
     body, is_json = _read(file), file.suffix.lower() == ".json"
     side = reached(load_settings(database_url=database))
@@ -48,9 +49,8 @@ def upload(
     if as_json:
         typer.echo(json.dumps(uploaded))
     else:
-        out.print(
-            f"{counted(uploaded['rows'], 'row')} in your list now, {counted(uploaded['mapped'], 'blueprint')} mapped to it"
-        )
+        mapped = counted(uploaded["mapped"], "blueprint")
+        out.print(f"{counted(uploaded['rows'], 'row')} in your list, {mapped} mapped to it")
 
 
 def unmapped(
@@ -59,9 +59,12 @@ def unmapped(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show blueprints that are not in your list of cards.
+    """List blueprints that your card list lacks.
 
     Those with the most products come first.
+
+    Examples:
+      penstock unmapped my-shop
     """
     found = run(_unmapped(load_settings(database_url=database), account))
     if as_json:
@@ -73,8 +76,9 @@ def unmapped(
     for one in found[:limit]:
         table.add_row(str(one["blueprint_id"]), one_line(one["name"]), f"{one['products']:,}")
     print_table(table, fit=True)
-    total = f"{counted(len(found), 'blueprint')} with {counted(sum(one['products'] for one in found), 'product')} not mapped"
-    err.print(f"{total}; the first {limit:,} are shown" if len(found) > limit else total)
+    products = counted(sum(one["products"] for one in found), "product")
+    total = f"{counted(len(found), 'blueprint')} with {products} not mapped"
+    err.print(f"{total}; showing {limit:,}" if len(found) > limit else total)
 
 
 def _read(file: Path) -> bytes:

@@ -1,9 +1,10 @@
-"""`penstock diff`, `approve` and `reject`: look at what a held sync or a dry run would change, and decide."""
+"""`penstock diff`, `approve` and `reject`: inspect a held sync or a dry run, and decide."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,14 @@ from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.changes import changed_lines, described
 from penstock.cli.shown.sync_shown import print_counts
-from penstock.cli.shown.terminal import err, fitting_table, out, print_sentence, print_table
+from penstock.cli.shown.terminal import (
+    confirmed,
+    err,
+    fitting_table,
+    out,
+    print_sentence,
+    print_table,
+)
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
@@ -35,11 +43,9 @@ _LOOK_AGAIN_S = 0.5
 
 Undecided = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME|TASK", help="The account's name or number, or the sync's task id."
-    ),
+    typer.Argument(metavar="NAME|TASK", help="The account's name or id, or the sync's task id."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def diff(
@@ -47,16 +53,21 @@ def diff(
     kind: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND", help="Only what is new, changed, gone or returned.", show_default=False
+            metavar="KIND", help="Only new, changed, gone or returned products.", show_default=False
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=_MOST, metavar="N", help="So many products at the most.")
+        int, typer.Option(min=1, max=_MOST, metavar="N", help="Maximum to show.")
     ] = 50,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a held sync, or a dry run, would change."""
+    """Show what a held sync or a dry run would change.
+
+    Examples:
+      penstock diff my-shop
+      penstock diff my-shop --kind gone --limit 1000
+    """
     undecided, items = run(_diff(load_settings(database_url=database), sync, kind, limit))
     if as_json:
         typer.echo(json.dumps({"sync": undecided, "items": items}))
@@ -67,24 +78,63 @@ def diff(
         out.print()
         print_table(_table(items), fit=True)
     if len(items) < total:
-        err.print(
-            f"{counted(total - len(items), 'more product')}: --limit {total} shows all, --kind some of them"
-        )
+        err.print(f"Showing {len(items):,} of {total:,}; --limit {total} for all, --kind to filter")
 
 
-def approve(sync: Undecided, database: Database = None, as_json: AsJson = False) -> None:
+def approve(
+    sync: Undecided,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
     """Publish exactly what `penstock diff` shows.
 
-    Ends with 5 when that was replaced, or something was published since it was compared: then start a new sync.
+    Asks first when products would be removed. Exits with 5 when another sync was published since:
+    start a new one.
+
+    Examples:
+      penstock approve my-shop
+      penstock approve my-shop --yes
     """
     settings = load_settings(database_url=database)
-    run(_decide(settings, reached(settings), sync, publish=True, as_json=as_json))
+    found = run(_undecided(settings, sync))
+    if not (yes or _may_publish(found)):
+        err.print("nothing was published")
+        return
+    decided = run(_decide(reached(settings), found, "approve"))
+    if as_json:
+        typer.echo(json.dumps(decided))
+        return
+    out.print(f"published what sync {decided['task_id']} found")
+    print_counts(decided["counts"])
 
 
 def reject(sync: Undecided, database: Database = None, as_json: AsJson = False) -> None:
-    """Drop what `penstock diff` shows; nothing is published."""
+    """Drop what `penstock diff` shows; publish nothing.
+
+    Examples:
+      penstock reject my-shop
+    """
     settings = load_settings(database_url=database)
-    run(_decide(settings, reached(settings), sync, publish=False, as_json=as_json))
+    found = run(_undecided(settings, sync))
+    decided = run(_decide(reached(settings), found, "reject"))
+    if as_json:
+        typer.echo(json.dumps(decided))
+        return
+    out.print(f"dropped what sync {decided['task_id']} found; nothing was published")
+
+
+def _may_publish(sync: Mapping[str, Any]) -> bool:
+    """Asks on a terminal, where products would be removed; a script has decided already."""
+    gone = sync["counts"]["gone"]
+    if not gone or not sys.stdin.isatty():
+        return True
+    return confirmed(f"Publish sync {sync['task_id']}, which removes {counted(gone, 'product')}?")
+
+
+async def _undecided(settings: Settings, given: str) -> dict[str, Any]:
+    async with opened_inventories(settings) as inventories:
+        return await inventories.undecided(given)
 
 
 async def _diff(
@@ -95,55 +145,37 @@ async def _diff(
         return undecided, await inventories.diff(undecided["task_id"], kind=kind, limit=limit)
 
 
-async def _decide(
-    settings: Settings, side: Reached, given: str, *, publish: bool, as_json: bool
-) -> None:
-    async with opened_inventories(settings) as inventories:
-        undecided = await inventories.undecided(given)
+async def _decide(side: Reached, sync: Mapping[str, Any], how: str) -> dict[str, Any]:
     async with side as client:
-        decided = await decided_on(client, undecided["task_id"], "approve" if publish else "reject")
-        _say_what_was_done(decided, publish=publish, as_json=as_json)
+        return await decided_on(client, sync["task_id"], how)
 
 
 async def decided_on(client: Client, task_id: str, how: str) -> dict[str, Any]:
-    """The sync once it is decided; whoever interrupts that is told what has become of it."""
+    """The decided sync. An interruption prints what became of it."""
     path = f"{SYNCS}/{task_id}"
     try:
         await client.call("POST", f"{path}/{how}", patient=True)
         return await _in_time(client, path)
     except asyncio.CancelledError:
         if client.url is not None:
-            err.print("the service goes on with it, if it has begun; see penstock accounts")
+            err.print("the service continues if it has begun; see penstock accounts")
         else:
             state = (await client.call("GET", path))["state"]
-            open_still = state in _UNDECIDED
             late = f"cancelled too late: it is {state}"
-            err.print("cancelled: it is not decided" if open_still else late)
+            err.print("cancelled: nothing is decided" if state in _UNDECIDED else late)
         raise
 
 
 async def _in_time(client: Client, path: str) -> dict[str, Any]:
-    """A service answers after some seconds that it has begun; what is large takes longer."""
+    """The sync as decided; a service accepts a large one within seconds and takes longer."""
     give_up = time.monotonic() + _DECISION_S
     while (sync := await client.call("GET", path))["state"] in _UNDECIDED:
         if time.monotonic() > give_up:
-            late = f"the service has not done it within {_DECISION_S:g} s; its log says why"
-            raise RunUnavailableError(f"{late}, `penstock accounts` how it is")
+            late = f"the service has not decided within {_DECISION_S:g} s"
+            raise RunUnavailableError(f"{late}; see its log and `penstock accounts`")
         await asyncio.sleep(_LOOK_AGAIN_S)
     decided: dict[str, Any] = sync
     return decided
-
-
-def _say_what_was_done(decided: Mapping[str, Any], *, publish: bool, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(decided))
-    elif publish:
-        out.print(f"published, as sync {decided['task_id']} found it")
-        print_counts(decided["counts"])
-    else:
-        out.print(
-            f"dropped what sync {decided['task_id']} found; the published inventory is as it was"
-        )
 
 
 def _say_what_it_is(sync: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`penstock products` and `penstock history`: what is published, and how it came to be so."""
+"""`penstock products` and `penstock history`: what is published, and its changes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _MOST = 100_000
 
-Limit = Annotated[int, typer.Option(min=1, max=_MOST, metavar="N", help="So many at the most.")]
+Limit = Annotated[int, typer.Option(min=1, max=_MOST, metavar="N", help="Maximum to show.")]
 SomeAccount = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="Of this account alone.", show_default=False)
+    str | None, typer.Argument(metavar="NAME", help="Only this account.", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON array.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array.")]
 
 
 def products(
@@ -37,16 +37,21 @@ def products(
     text: Annotated[
         str | None,
         typer.Option(
-            "-q", metavar="TEXT", help="Only those with this in their name.", show_default=False
+            "-q", metavar="TEXT", help="Only names that contain this text.", show_default=False
         ),
     ] = None,
     limit: Limit = 20,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show published products by name."""
+    """Show published products by name.
+
+    Examples:
+      penstock products my-shop
+      penstock products -q "Black Lotus" --json
+    """
     if text is not None and not text.isprintable():
-        raise InvalidInputError("q: this is no text that a name can hold", field="q")
+        raise InvalidInputError("q: contains control characters; use plain text", field="q")
     found = run(_products(load_settings(database_url=database), account, text, limit))
     if as_json:
         typer.echo(json.dumps(found))
@@ -68,25 +73,28 @@ def products(
         )
     print_table(table, fit=True)
     if not found:
-        err.print("no published product is like that")
+        err.print("no published products match")
     elif len(found) == limit:
-        err.print(f"these are the first {limit:,}; --limit shows more, -q TEXT fewer")
+        err.print(f"Showing {limit:,}; --limit for more, -q to filter")
 
 
 def history(
     product: Annotated[
         int,
         typer.Argument(
-            metavar="PRODUCT", min=1, max=2**63 - 1, help="CardTrader's number of the product."
+            metavar="PRODUCT", min=1, max=2**63 - 1, help="The product's id at CardTrader."
         ),
     ],
     limit: Limit = 20,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what syncs have changed of a product.
+    """Show how syncs changed a product.
 
-    The newest change comes first; the first import of an inventory is none.
+    The newest change comes first; the first import is not listed.
+
+    Examples:
+      penstock history 123456
     """
     known, changes = run(_history(load_settings(database_url=database), product, limit))
     if as_json:
@@ -129,7 +137,10 @@ def _condition(product: Mapping[str, Any]) -> str:
 def _walked_back(
     known: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]
 ) -> Iterator[list[str]]:
-    """The lines of each change. A change of the price does not name the currency: it is the present one, until a change of that."""
+    """The lines of each change, the newest first.
+
+    A price change names no currency: it is the present one, back to a change of currency.
+    """
     prices = {
         one["account_id"]: {name: one[name] for name in ("price_cents", "price_currency")}
         for one in known

@@ -1,4 +1,4 @@
-"""`penstock sync`: bring a seller's published inventory in step with CardTrader."""
+"""`penstock sync`: brings a seller's published inventory in step with CardTrader."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ def sync(
     account: AccountName,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", metavar="", help="Only keep what would change, for `penstock diff`."
-        ),
+        typer.Option("--dry-run", help="Publish nothing; show the changes with `penstock diff`."),
     ] = False,
     database: Database = None,
     as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")
+        bool, typer.Option("--json", help="Print the summary as one JSON object.")
     ] = False,
 ) -> None:
     """Bring a seller's inventory in step with CardTrader.
 
-    Fetches all of it and publishes what is new, changed and gone.
+    Fetches the whole inventory and publishes what is new, changed and gone. A suspicious result,
+    such as many missing products, is held: nothing changes and the exit code is 8.
 
-    When something speaks against it, such as many missing products, it is held and nothing is changed: then this ends with 8.
+    Examples:
+      penstock sync my-shop
+      penstock sync my-shop --dry-run
     """
     settings = load_settings(database_url=database)
     if run(_sync(settings, reached(settings), account, dry_run=dry_run, as_json=as_json)):
@@ -64,7 +65,7 @@ async def _sync(
 
 
 async def synced(client: Client, order: Order) -> dict[str, Any]:
-    """The sync that an order makes, once it has completed."""
+    """The completed sync of an order."""
     with sync_bar() as advance:
         return await waited(client, order, advance, cancelled=_cut_short, at=SYNCS)
 
@@ -72,4 +73,4 @@ async def synced(client: Client, order: Order) -> dict[str, Any]:
 def _cut_short(sync: Mapping[str, Any]) -> str:
     if sync.get("state") == "published":
         return "cancelled too late: it is published"
-    return "cancelled: the published inventory is as it was"
+    return "cancelled: nothing was published"

@@ -1,4 +1,4 @@
-"""`penstock candles`: look at what is stored."""
+"""`penstock candles`: shows stored candles."""
 
 from __future__ import annotations
 
@@ -36,27 +36,36 @@ def candles(
     ],
     exchange: Exchange = "binance",
     limit: Annotated[
-        int, typer.Option(min=1, max=100_000, metavar="N", help="The newest so many.")
+        int, typer.Option(min=1, max=100_000, metavar="N", help="Show the newest N.")
     ] = 20,
     start: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False
+            metavar="TIME",
+            help="Only candles that open at or after this time (UTC).",
+            show_default=False,
         ),
     ] = None,
     end: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Only what opens before this time (UTC).", show_default=False
+            metavar="TIME",
+            help="Only candles that open before this time (UTC).",
+            show_default=False,
         ),
     ] = None,
     database: Database = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", metavar="", help="Print one JSON array, every column, times in ms."),
+        typer.Option("--json", help="Print one JSON array with every column, times in ms."),
     ] = False,
 ) -> None:
-    """Show stored candles of a series, the newest last."""
+    """Show stored candles of a series, the newest last.
+
+    Examples:
+      penstock candles BTC/USDT -t 1h
+      penstock candles BTCUSDT -t 1m --start 2025-01-31 --limit 1440 --json
+    """
     (step,) = parse_timeframes([timeframe])
     query = CandleQuery(
         exchange=exchange,
@@ -73,7 +82,7 @@ def candles(
         for line in _lines(f"{symbol} {step}", rows, missing):
             out.print(line)
     else:
-        err.print(f"no stored candle of {symbol} {step} opens in that time")
+        err.print(f"no stored candles of {symbol} {step} in that range")
         for gap in missing:
             err.print(_gap(gap))
 
@@ -81,7 +90,7 @@ def candles(
 async def _read(
     settings: Settings, query: CandleQuery
 ) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
-    """The candles, and the gaps among and around them."""
+    """The candles, and the gaps between and around them."""
     async with open_reader(settings) as database:
         return await database.read(
             lambda connection: (
@@ -94,7 +103,7 @@ async def _read(
 
 
 def _shown(query: CandleQuery, rows: Sequence[StoredCandle]) -> SeriesFilter:
-    """The part of the series that the rows show."""
+    """The range that the rows cover."""
     start = rows[0].open_time if len(rows) == query.limit else query.start
     return SeriesFilter(
         exchange=query.exchange,
@@ -110,7 +119,10 @@ def _gap(gap: Gap) -> str:
 
 
 def _lines(title: str, rows: Sequence[StoredCandle], missing: Sequence[Gap]) -> Iterator[str]:
-    """The table, with lines for the gaps at their places: in a column of it they would make it wider than most terminals."""
+    """The table, with a line of its own for each gap, where it belongs.
+
+    A column for the gaps would make the table wider than most terminals.
+    """
     lines = table_lines(_table(title, rows))
     head = len(lines) - len(rows)
     yield from lines[:head]
@@ -140,7 +152,7 @@ def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
 
 
 def _short(number: str | None) -> str:
-    """Without the zeros at the end, which say nothing to a reader; a dash for what the exchange does not say."""
+    """Without trailing zeros; a dash for a value that the exchange does not send."""
     if number is None:
         return "–"
     return number.rstrip("0").rstrip(".") if "." in number else number

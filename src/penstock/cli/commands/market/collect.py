@@ -1,4 +1,4 @@
-"""`penstock collect`: collect candles now."""
+"""`penstock collect`: collects candles now."""
 
 from __future__ import annotations
 
@@ -37,12 +37,10 @@ if TYPE_CHECKING:
     from penstock.cli.client import Client
     from penstock.settings import Settings
 
-# What the summary says as the result of the task does.
-_TOLD = ("rejected", "misaligned", "failures", "gaps", "first_gaps")
+# Fields of the summary that are those of the task's result.
+_FROM_RESULT = ("rejected", "misaligned", "failures", "gaps", "first_gaps")
 
-AsJson = Annotated[
-    bool, typer.Option("--json", metavar="", help="Print the summary as one JSON object.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 
 
 def collect(
@@ -56,7 +54,7 @@ def collect(
             "-t",
             "--timeframe",
             metavar="STEP",
-            help="1m, 5m, 1h, 1d …; several with commas, or -t again.",
+            help="1m, 5m, 1h, 1d …; repeat it or use commas for several.",
         ),
     ],
     exchange: Exchange = "binance",
@@ -66,7 +64,7 @@ def collect(
             min=1,
             max=MOST_CANDLES,
             metavar="N",
-            help="Newest candles of a series that is still empty.",
+            help="Candles to fetch into an empty series.",
             show_default="100",
         ),
     ] = None,
@@ -74,28 +72,36 @@ def collect(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Reach back to this time (UTC), such as 2025-01-31.",
+            help="Collect from this time on (UTC), such as 2025-01-31.",
             show_default=False,
         ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Only what opens before this time (UTC).", show_default=False
+            metavar="TIME",
+            help="Only candles that open before this time (UTC).",
+            show_default=False,
         ),
     ] = None,
     recheck: Annotated[
         bool,
         typer.Option(
             "--recheck",
-            metavar="",
-            help="Read again what is stored from --since on, and what is known to be missing.",
+            help="Fetch stored candles from --since on and known gaps again.",
         ),
     ] = False,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Collect candles: what is not stored yet, up to now."""
+    """Collect the candles that are missing, up to now.
+
+    Exits with 6 when some series failed.
+
+    Examples:
+      penstock collect BTC/USDT ETH/USDT -t 1h,1d
+      penstock collect BTCUSDT -t 1m --since 2025-01-01
+    """
     order = CollectOrder(
         symbols=symbols,
         timeframes=_timeframes(timeframes),
@@ -122,7 +128,7 @@ def _timeframes(given: Sequence[str]) -> list[str]:
 async def _collect(
     settings: Settings, side: Reached, order: CollectOrder
 ) -> tuple[dict[str, Any], str]:
-    """The task, and the place where it wrote."""
+    """The finished task, and where it wrote."""
     if is_fresh(settings):
         await refuse_unlisted(settings, order.exchange, order.symbols or ())
     async with side as client:
@@ -130,7 +136,7 @@ async def _collect(
 
 
 async def collected(client: Client, order: CollectOrder) -> dict[str, Any]:
-    """The task that collects, once it has completed; a service does it behind what it is at."""
+    """The completed task; a service queues it behind its active runs."""
     edges = {name: getattr(order, name) for name in ("since", "until")}
     given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}
     body = {name: value for name, value in given.items() if value is not None} | {"wait": True}
@@ -139,19 +145,19 @@ async def collected(client: Client, order: CollectOrder) -> dict[str, Any]:
 
 
 def cut_short(_task: Mapping[str, Any]) -> str:
-    """What a cancelled task leaves."""
-    return "cancelled: what is written stays, the next collection goes on from there"
+    """What to say of a cancelled collection."""
+    return "cancelled: written candles stay, the next collection continues from there"
 
 
 def leave_with(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool) -> None:
-    """Show the summary; the exit code says whether some series failed."""
+    """Show the summary; exit with 6 when some series failed."""
     show(task, place, timeframes, as_json=as_json)
     if task["result"]["failures"]:
         raise typer.Exit(SOME_FAILED)
 
 
 def show(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool) -> None:
-    """The summary of a completed task: for people, or as one JSON object."""
+    """Print the summary of a completed task, as text or as one JSON object."""
     summary = summary_of(task, place, timeframes)
     if as_json:
         typer.echo(json.dumps(summary))
@@ -169,9 +175,9 @@ def show(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool)
 
 def _show_what_is_wrong(result: Mapping[str, Any]) -> None:
     for series, rows in result["rejected"].items():
-        err.print(f"{series}: {counted(rows, 'row')} refused, see the table quarantine")
+        err.print(f"{series}: {counted(rows, 'row')} rejected, see the table quarantine")
     for series, rows in result["misaligned"].items():
-        off = f"{counted(rows, 'candle')} off the grid of the timeframe"
+        off = f"{counted(rows, 'candle')} not aligned with the timeframe"
         err.print(f"{series}: {off}, stored as the exchange sent them")
     for gap in result["first_gaps"]:
         print_sentence(gap_line(gap), err)
@@ -184,11 +190,12 @@ def _show_what_is_wrong(result: Mapping[str, Any]) -> None:
 def gap_line(gap: Mapping[str, Any]) -> str:
     """A gap of a result, in words."""
     start, end = (shown_time(gap[name]) for name in ("start", "end"))
-    return f"{gap['series']}: {counted(gap['candles'], 'candle')} missing from {start} to {end}: {gap['reason']}"
+    missing = f"{counted(gap['candles'], 'candle')} missing from {start} to {end}"
+    return f"{gap['series']}: {missing}: {gap['reason']}"
 
 
 def summary_of(task: Mapping[str, Any], place: str, timeframes: int) -> dict[str, Any]:
-    """The summary with the field names that scripts read."""
+    """The summary, with the field names that scripts read."""
     result, counts = task["result"], task["counters"]
     seconds = seconds_between(task["started_at"], task["completed_at"])
     written = counts["inserted"] + counts["updated"]
@@ -201,6 +208,6 @@ def summary_of(task: Mapping[str, Any], place: str, timeframes: int) -> dict[str
         "requests": counts["requests"],
         "seconds": round(seconds, 3),
         "rows_per_second": round(written / max(seconds, 0.001)),
-        **{name: result[name] for name in _TOLD},
+        **{name: result[name] for name in _FROM_RESULT},
         "database": place,
     }

@@ -1,4 +1,4 @@
-"""`penstock series`, `coverage` and `gaps`: what is known of the data, and what it rests on."""
+"""`penstock series`, `coverage` and `gaps`: what is stored, what is missing, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from penstock.api.routes.market.coverage import gap_fields, span_fields
-from penstock.cli.options import Database
+from penstock.cli.options import Database, Exchanges
 from penstock.cli.shown.terminal import (
     err,
     fitting_table,
@@ -44,7 +44,7 @@ _MOST_GAPS = 100_000
 Symbol = Annotated[
     str | None,
     typer.Argument(
-        metavar="SYMBOL", help="Only this one: BTC/USDT or BTCUSDT.", show_default=False
+        metavar="SYMBOL", help="Only this symbol: BTC/USDT or BTCUSDT.", show_default=False
     ),
 ]
 Step = Annotated[
@@ -57,31 +57,30 @@ Step = Annotated[
         show_default=False,
     ),
 ]
-Of = Annotated[
-    str | None,
-    typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False),
-]
 Start = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only what lies behind this time (UTC).", show_default=False),
+    typer.Option(metavar="TIME", help="Only ranges after this time (UTC).", show_default=False),
 ]
 End = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only what lies before this time (UTC).", show_default=False),
+    typer.Option(metavar="TIME", help="Only ranges before this time (UTC).", show_default=False),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", metavar="", help="Print one JSON array, times as ISO 8601.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array, times as ISO 8601.")]
 
 
 def series(
     symbol: Symbol = None,
     timeframe: Step = None,
-    exchange: Of = None,
+    exchange: Exchanges = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what is collected: from when to when, and how complete."""
+    """List the series, their range and completeness.
+
+    Examples:
+      penstock series
+      penstock series BTC/USDT --json
+    """
     found = _all_series(
         load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES
     )
@@ -100,13 +99,19 @@ def series(
 def coverage(
     symbol: Symbol = None,
     timeframe: Step = None,
-    exchange: Of = None,
+    exchange: Exchanges = None,
     start: Start = None,
     end: End = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the ranges of a series: what is stored, why the rest is not, and how often that was asked for."""
+    """Show the stored and missing ranges of a series.
+
+    A missing range is listed with its state and how often it was asked for.
+
+    Examples:
+      penstock coverage BTC/USDT -t 1h
+    """
     found = _all_series(
         load_settings(database_url=database),
         _filter(symbol, timeframe, exchange, start, end),
@@ -136,21 +141,19 @@ def coverage(
     for one in found:
         for span in one.spans:
             table.add_row(
-                _name(one), _time(span.start), _time(span.end), span.state.value, *_rests_on(span)
+                _name(one), _time(span.start), _time(span.end), span.state.value, *_asked(span)
             )
     _show(table, [span for one in found for span in one.spans], "range")
     for one in found:
         if one.more:
-            print_sentence(
-                f"{_name(one)} has older ranges: --end {iso(one.spans[0].start)} shows what lies before these",
-                err,
-            )
+            before = iso(one.spans[0].start)
+            print_sentence(f"{_name(one)} has older ranges; show them with --end {before}", err)
 
 
 def gaps(
     symbol: Symbol = None,
     timeframe: Step = None,
-    exchange: Of = None,
+    exchange: Exchanges = None,
     reason: Annotated[
         str | None,
         typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}.", show_default=False),
@@ -163,7 +166,12 @@ def gaps(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what is missing, with the reason."""
+    """List what is missing, with the reason.
+
+    Examples:
+      penstock gaps
+      penstock gaps BTC/USDT -t 1m --reason outage
+    """
     wanted, state = _filter(symbol, timeframe, exchange, start, end), _reason(reason)
     settings = load_settings(database_url=database)
     found = _read(
@@ -185,18 +193,15 @@ def gaps(
             _time(span.end),
             f"{gap.candles:,}",
             span.state.value,
-            *_rests_on(span),
+            *_asked(span),
         )
     _show(table, found, "gap")
-    for told in dict.fromkeys(gap.span.state for gap in found[:limit]):
-        print_sentence(f"{told.value}: {REASONS[told]}", err)
+    for state_shown in dict.fromkeys(gap.span.state for gap in found[:limit]):
+        print_sentence(f"{state_shown.value}: {REASONS[state_shown]}", err)
     if len(found) > limit:
-        how = (
-            f"--limit {min(10 * limit, _MOST_GAPS)} shows more of them"
-            if limit < _MOST_GAPS
-            else "--start, --end and --reason show others"
-        )
-        print_sentence(f"there are more; {how}", err)
+        more = f"--limit {min(10 * limit, _MOST_GAPS)} for more"
+        how = more if limit < _MOST_GAPS else "--start, --end and --reason for others"
+        print_sentence(f"Showing {limit:,}; {how}", err)
 
 
 def _filter(
@@ -220,7 +225,7 @@ def _reason(word: str | None) -> SpanState | None:
     if word is None:
         return None
     if word not in {one.value for one in REASONS}:
-        message = f"reason: {word[:40]!r} is none; use one of {', '.join(REASONS)}"
+        message = f"reason: {word[:40]!r} is unknown; use one of {', '.join(REASONS)}"
         raise InvalidInputError(message, field="reason")
     return SpanState(word)
 
@@ -244,7 +249,7 @@ def _show(table: object, found: Sequence[object], noun: str) -> None:
     if found:
         print_table(table, fit=True)  # type: ignore[arg-type]
     else:
-        err.print(f"no {noun}")
+        err.print(f"no {noun} found")
 
 
 def _fields(one: SeriesCoverage) -> dict[str, object]:
@@ -264,7 +269,7 @@ def _name(one: SeriesCoverage | Gap) -> str:
     return f"{one.symbol} {one.timeframe}"
 
 
-def _rests_on(span: Span) -> tuple[str, str]:
-    """How often it was asked for, and when it is again."""
+def _asked(span: Span) -> tuple[str, str]:
+    """How often it was asked for, and when it is asked for again."""
     known = span.evidence
     return ("", "") if known is None else (str(known.asked), _time(known.due))

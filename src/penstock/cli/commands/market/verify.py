@@ -1,4 +1,4 @@
-"""`penstock verify`: prove that what is stored is whole, and mend what is not."""
+"""`penstock verify`: proves that stored candles are complete and right, and repairs them."""
 
 from __future__ import annotations
 
@@ -27,32 +27,38 @@ if TYPE_CHECKING:
 
 
 _MOST_PLACES = 3
-# What only the exchange can tell.
-_TOLD_BY_REST = {Kind.DIFFERENT.value, Kind.MISSING_HERE.value}
+# Findings of a comparison with the exchange.
+_FOUND_BY_REST = {Kind.DIFFERENT.value, Kind.MISSING_HERE.value}
 
 
 def verify(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SYMBOL", help="Only these, such as BTC/USDT.", show_default=False),
+        typer.Argument(
+            metavar="SYMBOL", help="Only these symbols, such as BTC/USDT.", show_default=False
+        ),
     ] = None,
     timeframes: Timeframes = None,
     exchange: Exchanges = None,
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Only what opens at this time (UTC) or later.", show_default=False
+            metavar="TIME",
+            help="Only candles that open at or after this time (UTC).",
+            show_default=False,
         ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Only what opens before this time (UTC).", show_default=False
+            metavar="TIME",
+            help="Only candles that open before this time (UTC).",
+            show_default=False,
         ),
     ] = None,
     against: Annotated[
         str,
-        typer.Option(metavar="WHAT", help="rest: compare with the exchange too, value by value."),
+        typer.Option(metavar="WHAT", help="rest: also compare every value with the exchange."),
     ] = "none",
     sample: Annotated[
         int | None,
@@ -60,7 +66,7 @@ def verify(
             min=1,
             max=1_000_000,
             metavar="N",
-            help="Compare N pages, drawn at random.",
+            help="Compare N random pages.",
             show_default=False,
         ),
     ] = None,
@@ -70,22 +76,28 @@ def verify(
             min=0,
             max=2**31 - 1,
             metavar="N",
-            help="Draw the pages of an earlier report.",
+            help="Compare the same pages as an earlier report.",
             show_default=False,
         ),
     ] = None,
     repair: Annotated[
         bool,
-        typer.Option(
-            "--repair", metavar="", help="Collect again what is wrong; no row is deleted."
-        ),
+        typer.Option("--repair", help="Collect what is wrong again; no row is deleted."),
     ] = False,
     database: Database = None,
     as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print the report as one JSON object.")
+        bool, typer.Option("--json", help="Print the report as one JSON object.")
     ] = False,
 ) -> None:
-    """Prove that what is stored is whole; ends with 9 when it is not."""
+    """Prove that the stored candles are complete and right.
+
+    Exits with 9 when they are not.
+
+    Examples:
+      penstock verify
+      penstock verify BTC/USDT -t 1h --against rest --sample 20
+      penstock verify BTC/USDT -t 1h --repair
+    """
     order = VerifyOrder(
         symbols=symbols or None,
         timeframes=timeframes_of(timeframes),
@@ -122,61 +134,61 @@ async def _verified(side: Reached, order: VerifyOrder) -> dict[str, Any]:
 
 
 def _cut_short(_task: Mapping[str, Any]) -> str:
-    return "cancelled: there is no report; what was mended stays so"
+    return "cancelled: no report; repaired candles stay"
 
 
 def show(report: Mapping[str, Any]) -> None:
-    """For people: the headline, then a line or two for each series that is not whole."""
-    print_sentence(
-        f"{counted(report['candles'], 'candle')} of {report['series']:,} series: {_verdict(report)}"
-    )
+    """Print the headline, then a few lines for each series that is not whole."""
+    candles = counted(report["candles"], "candle")
+    print_sentence(f"{candles} of {report['series']:,} series: {_verdict(report)}")
     if report["against"] != "none":
-        drawn = (
-            ""
-            if report["sample"] is None
-            else f", a sample of {counted(report['sample'], 'page')} with seed {report['seed']}"
-        )
-        print_sentence(f"{counted(report['compared'], 'candle')} compared with the exchange{drawn}")
+        compared = f"{counted(report['compared'], 'candle')} compared with the exchange"
+        print_sentence(compared + _sample(report))
     for series in report["reports"]:
         for line in _lines(series, report):
             print_sentence(one_line(line) if not line.startswith("  ") else f"  {one_line(line)}")
-    if (wrong := sum(bool(series["wrong"]) for series in report["reports"])) < report[
-        "series_wrong"
-    ]:
-        print_sentence(f"and {report['series_wrong'] - wrong:,} more series that are not whole")
+    shown = sum(bool(series["wrong"]) for series in report["reports"])
+    if shown < report["series_wrong"]:
+        print_sentence(f"and {report['series_wrong'] - shown:,} more series that are not whole")
     for series, reason in report["failures"].items():
         err.print(one_line(f"{series}: could not be compared: {reason}"))
     for kind in dict.fromkeys(kind for series in report["reports"] for kind in series["wrong"]):
         err.print(f"{kind}: {MEANINGS[Kind(kind)]}")
 
 
+def _sample(report: Mapping[str, Any]) -> str:
+    if report["sample"] is None:
+        return ""
+    return f", a sample of {counted(report['sample'], 'page')} with seed {report['seed']}"
+
+
 def _verdict(report: Mapping[str, Any]) -> str:
+    mended = f", {counted(report['mended'], 'candle')} mended" if report["mended"] else ""
     if not report["wrong"]:
-        return (
-            "whole"
-            if not report["mended"]
-            else f"whole, {counted(report['mended'], 'candle')} mended"
-        )
-    mended = f", {report['mended']:,} mended" if report["mended"] else ""
-    return f"NOT whole, {counted(report['wrong'], 'candle')} of {report['series_wrong']:,} series wrong{mended}"
+        return f"whole{mended}"
+    wrong = f"{counted(report['wrong'], 'candle')} of {report['series_wrong']:,} series wrong"
+    return f"NOT whole, {wrong}{mended}"
 
 
 def _lines(series: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str]:
     name = f"{series['symbol']} {series['timeframe']}"
     if series["told"]:
-        yield f"{name}: {_counts(series['told'])}, and the exchange itself says so"
+        yield f"{name}: {_counts(series['told'])}, as the exchange itself says"
     if series["off_grid"]:
-        yield f"{name}: {counted(series['off_grid'], 'candle')} off the grid, as the exchange puts them"
+        off = counted(series["off_grid"], "candle")
+        yield f"{name}: {off} not aligned with the timeframe, as the exchange sends them"
     if not series["wrong"]:
         return
     wrong = [finding for finding in series["findings"] if finding["standing"] == "wrong"]
-    yield f"{name}, {_time(wrong[0]['start'])} to {_time(wrong[-1]['end'])}: {_counts(series['wrong'])}"
+    edges = f"{_time(wrong[0]['start'])} to {_time(wrong[-1]['end'])}"
+    yield f"{name}, {edges}: {_counts(series['wrong'])}"
     for finding in wrong[:_MOST_PLACES]:
         detail = f": {finding['detail']}" if finding["detail"] else ""
         yield f"  {_time(finding['start'])} {finding['kind']}{detail}"
     if not report["repair"]:
-        rest = " --against rest" if _TOLD_BY_REST & set(series["wrong"]) else ""
-        yield f"  to mend it: penstock verify {series['symbol']} -t {series['timeframe']}{rest} --repair"
+        rest = " --against rest" if _FOUND_BY_REST & set(series["wrong"]) else ""
+        command = f"penstock verify {series['symbol']} -t {series['timeframe']}{rest} --repair"
+        yield f"  repair it with: {command}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

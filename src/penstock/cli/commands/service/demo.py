@@ -1,4 +1,4 @@
-"""`penstock demo`: everything on one machine, from the built-in simulator to the API."""
+"""`penstock demo`: the whole way on one machine, from the built-in simulator to the API."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 _SYMBOLS = 50
 _TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
 _CANDLES = 100
-# The seller's token and his products, as the simulator is told of them, and the name of his account here.
+# The seller's token at the simulator, also the name of the account here.
 _SELLER = "demo"
 _PRODUCTS = 3_000
 
 
 def demo(
     once: Annotated[
-        bool, typer.Option("--once", metavar="", help="Leave after the summary instead of serving.")
+        bool, typer.Option("--once", help="Exit after the summary instead of serving.")
     ] = False,
     as_json: AsJson = False,
     database: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="Another database than demo.db in the data folder.",
+            help="Use this database instead of demo.db in the data folder.",
             show_default=False,
         ),
     ] = None,
@@ -55,14 +55,19 @@ def demo(
             min=0,
             max=65_535,
             metavar="PORT",
-            help="The port to serve at; 0 takes a free one.",
+            help="The port to listen on; 0 takes a free one.",
             show_default="8000",
         ),
     ] = None,
 ) -> None:
-    """Collect candles and a seller's inventory from the simulator, then serve them.
+    """Collect from the simulator, then serve what was found.
 
-    50 symbols × 6 timeframes × 100 candles and 3,000 products. All of it is invented, so it goes to a database of its own.
+    50 symbols × 6 timeframes × 100 candles and 3,000 products. The data is invented, so it goes
+    to a database of its own.
+
+    Examples:
+      penstock demo
+      penstock demo --once --json
     """
     url = database or f"sqlite:///{data_folder() / 'demo.db'}"
     settings = load_settings(database_url=url, port=port)
@@ -71,10 +76,11 @@ def demo(
 
 
 async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
-    from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
-    from penstock.cli.in_process import InProcess  # noqa: PLC0415 - the same
-    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - the same
-    from penstock.simulator.server import running as simulating  # noqa: PLC0415 - the same
+    # Importing the web framework takes longer than most commands do.
+    from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - slow
+    from penstock.cli.in_process import InProcess  # noqa: PLC0415 - slow
+    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - slow
+    from penstock.simulator.server import running as simulating  # noqa: PLC0415 - slow
 
     if not once:
         await refuse_open_door(settings)
@@ -91,7 +97,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                     _show(task, place, await _sync(app, client), as_json=as_json)
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
-                        err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
+                        err.print(f"Penstock serves at {door.url} (press Ctrl-C to stop)")
                         await until_signal()
 
 
@@ -104,7 +110,7 @@ async def _collect(app: App, client: Client) -> dict[str, Any]:
 
 
 async def _sync(app: App, client: Client) -> dict[str, Any] | None:
-    """None when tokens of sellers cannot be kept; the candles are here all the same."""
+    """The finished sync; None when the seller's token cannot be stored."""
     try:
         found = await Inventories(app.database, app.settings).accounts()
         known = {one["name"]: one["id"] for one in found}

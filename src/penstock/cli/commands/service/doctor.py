@@ -1,4 +1,4 @@
-"""`penstock doctor`: look at everything a collection needs, and say what is wrong in plain words."""
+"""`penstock doctor`: check everything a collection needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 
 def doctor(database: Database = None, exchange: Exchange = "binance") -> None:
-    """Check the database, its secrets and the exchange; ends with 1 when one of them cannot be used."""
+    """Check the database, the secrets and the exchange.
+
+    Exits with 1 when a check fails.
+
+    Examples:
+      penstock doctor
+      penstock doctor --database postgresql://penstock@db/penstock
+    """
     settings = load_settings(database_url=database)
     out.print(f"penstock {__version__}, Python {platform.python_version()} ({sys.executable})")
     out.print(f"database: {masked_url(settings)}")
@@ -45,10 +52,10 @@ async def _check(settings: Settings, exchange: str) -> bool:
     healthy = True
     for name, check in checks:
         try:
-            _say("ok   ", "green", f"{name}: {await check()}")
+            _say("ok  ", "green", f"{name}: {await check()}")
         except PenstockError as error:
             healthy = False
-            _say("wrong", "red", f"{name}: {error}")
+            _say("FAIL", "red", f"{name}: {error}")
     return healthy
 
 

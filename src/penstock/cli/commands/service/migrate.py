@@ -10,7 +10,13 @@ from penstock.settings import load_settings
 
 
 def migrate(database: Database = None) -> None:
-    """Bring the database to the present schema; every writing command does it by itself."""
+    """Bring the database to the present schema.
+
+    Every command that writes does this first.
+
+    Examples:
+      penstock migrate --database postgresql://penstock@db/penstock
+    """
     before, after = run(migrate_database(load_settings(database_url=database)))
     out.print(
         f"schema {after}, nothing to do"

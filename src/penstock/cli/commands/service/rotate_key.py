@@ -11,8 +11,14 @@ from penstock.settings import load_settings
 
 
 def rotate_key(database: Database = None) -> None:
-    """Seal the stored secrets with a new key: of the key file, or the first one of PENSTOCK_SECRET_KEY; it can be run again at any time."""
+    """Seal the stored secrets with a new key.
+
+    The key comes from the key file, or is the first of PENSTOCK_SECRET_KEY. It is safe to repeat.
+
+    Examples:
+      PENSTOCK_SECRET_KEY=NEW,OLD penstock rotate-key
+    """
     count = run(rotate_secret_key(load_settings(database_url=database)))
     out.print(
-        f"{counted(count, 'secret')} sealed with the newest key; older keys are needed no longer"
+        f"{counted(count, 'secret')} sealed with the newest key; older keys are no longer needed"
     )

@@ -34,22 +34,28 @@ def serve(
     database: Database = None,
     work: Annotated[
         bool,
-        typer.Option(
-            "--worker/--no-worker", metavar="", help="Work on queued runs too, not only answer."
-        ),
+        typer.Option("--worker/--no-worker", help="Also work on queued runs."),
     ] = True,
 ) -> None:
-    """Serve the API, collect on schedule and on demand, until Ctrl-C."""
+    """Serve the API and collect, until Ctrl-C.
+
+    Examples:
+      penstock serve
+      penstock serve --host 0.0.0.0 --port 9000
+      penstock serve --database postgresql://penstock@db/penstock --no-worker
+    """
     settings = load_settings(database_url=database, host=host, port=port)
     log_to_stderr(settings.log_level or "info")
     if not work and database_file(settings):
-        message = "no-worker: on SQLite nobody else can work on the runs; leave it out, or use PostgreSQL with `penstock worker`"
+        way_out = "leave it out, or use PostgreSQL with `penstock worker`"
+        message = f"no-worker: on SQLite no other process can work on the runs; {way_out}"
         raise InvalidInputError(message, field="no-worker")
     run(_serve(settings, work=work))
 
 
 async def _serve(settings: Settings, *, work: bool) -> None:
-    from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - importing the web framework takes longer than most commands do
+    # Importing the web framework takes longer than most commands do.
+    from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - slow
 
     await refuse_open_door(settings)
     with listening(settings) as door:
@@ -59,5 +65,5 @@ async def _serve(settings: Settings, *, work: bool) -> None:
             app.scheduling(),
             running(app, door),
         ):
-            err.print(f"Penstock serves at {door.url} (Ctrl-C ends it)")
+            err.print(f"Penstock serves at {door.url} (press Ctrl-C to stop)")
             await until_signal()

@@ -1,4 +1,4 @@
-"""`penstock simulate`: a Binance-shaped exchange and a CardTrader-shaped marketplace on this machine."""
+"""`penstock simulate`: stands in for Binance and CardTrader on this machine."""
 
 from __future__ import annotations
 
@@ -16,58 +16,66 @@ if TYPE_CHECKING:
 
 def simulate(
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, metavar="PORT", help="The port; 0 takes a free one.")
+        int,
+        typer.Option(
+            min=0, max=65_535, metavar="PORT", help="The port to listen on; 0 takes a free one."
+        ),
     ] = 8100,
-    seed: Annotated[int, typer.Option(metavar="N", help="Decides all generated data.")] = 1,
-    symbols: Annotated[int, typer.Option(metavar="N", help="How many symbols are listed.")] = 400,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of all generated data.")] = 1,
+    symbols: Annotated[int, typer.Option(metavar="N", help="Number of listed symbols.")] = 400,
     now: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Where its clock starts, such as 2025-01-31.",
+            help="The start of its clock, such as 2025-01-31.",
             show_default="real time, or the end of the recordings",
         ),
     ] = None,
     speed: Annotated[
-        float, typer.Option(metavar="X", help="How many of its seconds pass in a real one.")
+        float, typer.Option(metavar="X", help="Simulated seconds per real second.")
     ] = 1.0,
     limits: Annotated[
         bool,
-        typer.Option(
-            "--limits/--no-limits", metavar="", help="Refuse what is over the exchange's limits."
-        ),
+        typer.Option("--limits/--no-limits", help="Enforce the exchange's request limits."),
     ] = True,
     fault: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FAULT",
-            help="NAME:key=value,… on from the start; may be repeated.",
+            help="NAME:key=value,… active from the start; repeatable.",
             show_default=False,
         ),
     ] = None,
     replay: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Answer from the recorded data in it.", show_default=False
+            metavar="FOLDER", help="Answer from recorded data in this folder.", show_default=False
         ),
     ] = None,
     replay_only: Annotated[
-        bool, typer.Option("--replay-only", metavar="", help="List nothing but what was recorded.")
+        bool, typer.Option("--replay-only", help="List only recorded symbols.")
     ] = False,
     account: Annotated[
         list[str] | None,
         typer.Option(
             metavar="TOKEN[:N]",
-            help="A seller on CardTrader, with N products; may be repeated.",
+            help="A CardTrader seller with N products; repeatable.",
             show_default="demo",
         ),
     ] = None,
     products: Annotated[
-        int, typer.Option(metavar="N", help="How many products a seller has.")
+        int, typer.Option(metavar="N", help="Products of a seller without its own N.")
     ] = 250_000,
 ) -> None:
-    """Answer as Binance and CardTrader do, until Ctrl-C: generated or recorded data, with faults on demand."""
-    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - a web server, which most commands need not wait for
+    """Act as Binance and CardTrader, until Ctrl-C.
+
+    The data is generated or recorded, with faults on demand.
+
+    Examples:
+      penstock simulate
+      penstock simulate --now 2025-01-31 --speed 60 --fault http_500:share=0.1
+    """
+    from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - a slow import
 
     settings = SimulatorSettings(
         seed=seed,
@@ -89,7 +97,6 @@ async def _simulate(settings: SimulatorSettings, port: int) -> None:
 
     async with running(settings, port=port, tell=err.print) as url:
         settings_of_both = f"PENSTOCK_BINANCE_URL={url} PENSTOCK_CARDTRADER_URL={url}"
-        err.print(
-            f"The simulator answers at {url}; point Penstock at it with {settings_of_both} (Ctrl-C ends it)"
-        )
+        err.print(f"The simulator answers at {url} (press Ctrl-C to stop)")
+        err.print(f"Point Penstock at it with {settings_of_both}")
         await until_signal()

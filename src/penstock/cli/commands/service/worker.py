@@ -1,4 +1,4 @@
-"""`penstock worker`: works on queued runs, beside any number of others on the same PostgreSQL."""
+"""`penstock worker`: works on queued runs, beside other workers of one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from penstock.settings import Settings, load_settings
 
 
 def worker(database: Database = None) -> None:
-    """Work on queued runs until Ctrl-C; any number of workers share one PostgreSQL."""
+    """Work on queued runs beside a service, until Ctrl-C.
+
+    Any number of workers share one PostgreSQL database.
+
+    Examples:
+      penstock worker --database postgresql://penstock@db/penstock
+    """
     settings = load_settings(database_url=database)
     log_to_stderr(settings.log_level or "info")
     run(_work(settings))
@@ -24,5 +30,5 @@ async def _work(settings: Settings) -> None:
         message = "database: workers need PostgreSQL; on SQLite `penstock serve` works by itself"
         raise InvalidInputError(message, field="database")
     async with open_app(settings) as app, app.working(), app.scheduling():
-        err.print("The worker takes runs (Ctrl-C ends it)")
+        err.print("The worker takes runs (press Ctrl-C to stop)")
         await until_signal()
