@@ -22,7 +22,8 @@ from benchmarks.report import Figure, median_of
 from penstock.access.vault import Vault
 from penstock.columns import DatabaseNow
 from penstock.inventory.product import Product
-from penstock.inventory.sync import Account, SyncLimits
+from penstock.inventory.sync.snapshot import SyncLimits
+from penstock.inventory.sync.store import Account
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.inventory.tables import account as accounts
 from penstock.runs.context import RunContext

@@ -26,7 +26,7 @@ from penstock.access.vault import new_key
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.app import open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.logs import log_to_stderr
 from penstock.process import prepare_to_serve, share_one_heap

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.errors import NotFoundError
-from penstock.inventory.sync import INVENTORY_SYNC, Account, Comparison, Counts
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC, Comparison, Counts
+from penstock.inventory.sync.store import Account
 from penstock.runs.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from penstock.inventory.product import Product, RejectedRow
-    from penstock.inventory.sync import SyncLimits, SyncProgress
+    from penstock.inventory.sync.pace import SyncProgress
+    from penstock.inventory.sync.snapshot import SyncLimits
     from penstock.runs.context import RunContext
 
 
@@ -61,7 +63,7 @@ def a_run(*, fence: int = 1, task_id: uuid.UUID | None = None, dry_run: bool = F
 
 @dataclass
 class StagedRows:
-    """See penstock.inventory.sync.Staging; `fails` is raised when rows are compared."""
+    """See penstock.inventory.sync.store.Staging; `fails` is raised when rows are compared."""
 
     store: MemoryStore
     products: dict[int, Product] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Unwritten:
 
 @dataclass
 class MemoryStore:
-    """See penstock.inventory.sync.InventoryStore: one account, and what its syncs did."""
+    """See penstock.inventory.sync.store.InventoryStore: one account, and what its syncs did."""
 
     token: str = "demo"
     published: dict[int, Product] = field(default_factory=dict)

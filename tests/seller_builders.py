@@ -15,7 +15,7 @@ from penstock.access.vault import new_key
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
 from penstock.inventory import queries
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import NORMALISED, STAGED, product
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running

@@ -24,8 +24,8 @@ from penstock.runs.scheduler import Scheduler
 from penstock.store.health import HealthQueries
 from penstock.store.migrate import make_tables, migrate, version
 from penstock.store.sqlite.staging import discard_stages
-from penstock.store.write.alert_targets import SqlTargets
-from penstock.store.write.alerts import BookOptions, SqlAlertBook
+from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
+from penstock.store.write.alerts.targets import SqlTargets
 from penstock.store.write.configs import SqlConfigs
 from penstock.store.write.runs import SqlRunLedger
 from penstock.store.write.schedules import SqlSchedules

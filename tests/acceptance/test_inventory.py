@@ -19,8 +19,8 @@ from penstock.cli.in_process import InProcess
 from penstock.cli.stored import Inventories
 from penstock.domains.inventory import InventoryParts
 from penstock.foreground import foreground
-from penstock.inventory.catalog import Blueprint
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.catalogue.rows import BlueprintRow
+from penstock.inventory.sync.runs import SyncOrder
 from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.acceptance.seller import PRODUCTS, TOKEN, a_seller
 from tests.acceptance.terminal import on_a_terminal
@@ -371,7 +371,7 @@ async def test_a_list_of_cards_maps_blueprints_without_a_sync(seller: Seller) ->
         "SELECT blueprint_id, name_en FROM product ORDER BY name_en, account_id, product_id LIMIT 1"
     )
     async with seller.app() as app:
-        known = Blueprint(
+        known = BlueprintRow(
             id=number,
             game_id=1,
             category_id=1,

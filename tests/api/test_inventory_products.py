@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from sqlalchemy import update
 
-from penstock.inventory.catalog import Blueprint, Expansion, Game
+from penstock.inventory.catalogue.rows import BlueprintRow, ExpansionRow, GameRow
 from penstock.inventory.tables import product
 from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.api.seller import INVENTORY, OTHER, PRODUCTS, Seller, seller
@@ -38,18 +38,18 @@ async def _know_blueprints(shop: Seller) -> list[int]:
     """Make the catalogue know every second blueprint of the products; gives their ids. Expansion 5 has half of them."""
     used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
     catalogue, context = SqlBlueprints(), unfenced(shop.service.app.database)
-    await catalogue.put_games(context, [Game(id=1, name="Magic")])
+    await catalogue.put_games(context, [GameRow(id=1, name="Magic")])
     await catalogue.put_expansions(
         context,
         [
-            Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}")
+            ExpansionRow(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}")
             for number in (5, 6, 7)
         ],
     )
     await catalogue.put_blueprints(
         context,
         [
-            Blueprint(
+            BlueprintRow(
                 id=one,
                 game_id=1,
                 category_id=1,

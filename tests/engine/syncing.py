@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from penstock.access.vault import new_key
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.runs.tables import run as runs
 from penstock.settings import load_settings

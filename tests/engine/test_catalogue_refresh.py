@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from penstock.domains.inventory import InventoryParts
 from penstock.foreground import foreground
-from penstock.inventory.catalog import CatalogueRow
-from penstock.inventory.refresh import CATALOGUE_REFRESH
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH
+from penstock.inventory.catalogue.rows import CatalogueRow
+from penstock.inventory.sync.runs import SyncOrder
 from penstock.runs.run import Submission
 from tests.engine.syncing import Seller, seller_of
 

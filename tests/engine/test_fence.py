@@ -14,9 +14,9 @@ from penstock.columns import metadata
 from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
 from penstock.errors import FencedError
-from penstock.inventory.refresh import CATALOGUE_REFRESH
-from penstock.inventory.runs import SyncOrder
-from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH
+from penstock.inventory.sync.runs import SyncOrder
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.market.backfill import BackfillOrder
 from penstock.market.runs import (
     AUDIT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync.runs import SyncOrder
 from tests.engine.syncing import PRODUCTS, Seller, seller_of
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ from penstock.errors import (
     StoreUnavailableError,
 )
 from penstock.http.governor import LocalBudget
-from penstock.inventory.runs import SyncOrder, SyncResult
-from penstock.inventory.sync import INVENTORY_SYNC, Phase
+from penstock.inventory.sync.pace import Phase
+from penstock.inventory.sync.runs import SyncOrder, SyncResult
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.runs.context import RunContext
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.inventory.product import Product
-    from penstock.inventory.runs import InventoryRuns
+    from penstock.inventory.sync.runs import InventoryRuns
     from penstock.runs.run import Run
 
 PRODUCTS = 3_000

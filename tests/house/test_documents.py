@@ -15,9 +15,9 @@ from penstock.access.scopes import Scope
 from penstock.alerts.rules import Limits
 from penstock.api.live.channels import Subscribable
 from penstock.cli.index import PANELS
-from penstock.inventory.catalog import SnapshotState
 from penstock.inventory.health import RULES
-from penstock.inventory.sync import Phase
+from penstock.inventory.sync.pace import Phase
+from penstock.inventory.sync.snapshot import SnapshotState
 from penstock.market.configured import Configured
 from penstock.market.health import rules as market_rules
 from penstock.market.verify.finding import Kind

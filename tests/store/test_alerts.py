@@ -20,8 +20,9 @@ from penstock.market.configured import Configured
 from penstock.market.health import rules
 from penstock.store.health import HealthQueries, read_now
 from penstock.store.keys import GivenKeys
-from penstock.store.write.alert_targets import SqlTargets
-from penstock.store.write.alerts import AlertList, BookOptions, SqlAlertBook, firing_counts, listed
+from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
+from penstock.store.write.alerts.lists import AlertList, firing_counts, list_alerts
+from penstock.store.write.alerts.targets import SqlTargets
 from tests.days import within_a_day
 from tests.engine.engines import Engine, background, engine
 from tests.receiver import Receiver, receiving
@@ -107,7 +108,7 @@ class Alarm:
 
     async def alerts(self) -> list[Alert]:
         return await self.engine.database.read(
-            lambda connection: listed(connection, AlertList(limit=100))
+            lambda connection: list_alerts(connection, AlertList(limit=100))
         )
 
     async def states(self) -> dict[str, str]:

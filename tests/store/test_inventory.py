@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConflictError, FencedError, NotFoundError, StoreUnavailableError
 from penstock.inventory.product import Product, RejectedRow
-from penstock.inventory.sync import Phase, SyncLimits, SyncProgress
+from penstock.inventory.sync.pace import Phase, SyncProgress
+from penstock.inventory.sync.snapshot import SyncLimits
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.sqlite.staging import discard_stages
 from tests.examples import try_examples

@@ -8,7 +8,13 @@ import pytest
 
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory import queries
-from penstock.inventory.catalog import Blueprint, CatalogueRow, Category, Expansion, Game
+from penstock.inventory.catalogue.rows import (
+    BlueprintRow,
+    CatalogueRow,
+    CategoryRow,
+    ExpansionRow,
+    GameRow,
+)
 from penstock.inventory.queries import ProductQuery, product_key
 from tests.shop_builders import Shop, opened_shop, product_of
 
@@ -18,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 
-def blueprint_of(number: int, **given: Any) -> Blueprint:
-    return Blueprint(
+def blueprint_of(number: int, **given: Any) -> BlueprintRow:
+    return BlueprintRow(
         id=number, game_id=1, category_id=11, expansion_id=5, name=f"Card {number}", **given
     )
 
@@ -97,14 +103,14 @@ async def test_what_is_put_again_replaces_what_was_there(database_url: str) -> N
     async with opened_shop(database_url) as shop:
         for name in ("Magic", "MTG"):
             await shop.blueprints.put_games(
-                shop.context, [Game(id=1, name=name, display_name="Magic: the Gathering")]
+                shop.context, [GameRow(id=1, name=name, display_name="Magic: the Gathering")]
             )
             await shop.blueprints.put_categories(
                 shop.context,
-                [Category(id=11, game_id=1, name=name, properties=[{"name": "condition"}])],
+                [CategoryRow(id=11, game_id=1, name=name, properties=[{"name": "condition"}])],
             )
             await shop.blueprints.put_expansions(
-                shop.context, [Expansion(id=5, game_id=1, code="neo", name=name)]
+                shop.context, [ExpansionRow(id=5, game_id=1, code="neo", name=name)]
             )
         [row] = await shop.opened.database.read(queries.games)
         assert (row.id, row.name) == (1, "MTG")

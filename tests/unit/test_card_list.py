@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import InvalidInputError
-from penstock.inventory import card_list as lists
-from penstock.inventory.card_list import COLUMNS, NUMBERED, card_list
-from penstock.inventory.catalog import CatalogueRow
+from penstock.inventory.catalogue import card_list as lists
+from penstock.inventory.catalogue.card_list import COLUMNS, NUMBERED, card_list
+from penstock.inventory.catalogue.rows import CatalogueRow
 
 
 def read(body: bytes | str, *, as_json: bool = False) -> list[CatalogueRow]:

@@ -18,7 +18,7 @@ from penstock.api.schemas.inventory import (
 )
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
-from penstock.inventory.syncs import SyncQueries
+from penstock.inventory.sync.shown import SyncQueries
 from penstock.opening import open_reader
 from penstock.runs.queries import RunQueries
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from penstock.inventory.queries import ProductQuery
-    from penstock.inventory.syncs import SyncRun
+    from penstock.inventory.sync.shown import SyncRun
     from penstock.settings import Settings
     from penstock.store.database import Database
 

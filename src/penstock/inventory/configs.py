@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
-from penstock.inventory.runs import submission_of
 from penstock.inventory.source import MARKETPLACE
-from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.inventory.sync.runs import submission_of
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.runs.run import Priority
 
 if TYPE_CHECKING:

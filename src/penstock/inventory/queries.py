@@ -12,7 +12,7 @@ from sqlalchemy import and_, except_, func, literal, select, tuple_
 
 from penstock.columns import read_clock
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
-from penstock.inventory.catalog import SnapshotState
+from penstock.inventory.sync.snapshot import SnapshotState
 from penstock.inventory.tables import (
     account,
     blueprint,

@@ -253,7 +253,7 @@ catalogue = Table(
     Column("collector_number", Text),
 )
 
-# What a blueprint, or a row of the catalogue, can be told by; `kind` is a penstock.inventory.mapping.ReferenceKind, the best one first.
+# What a blueprint, or a row of the catalogue, can be told by; `kind` is a penstock.inventory.catalogue.mapping.ReferenceKind, the best one first.
 blueprint_reference = Table(
     "blueprint_reference",
     metadata,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock.alerts.book import Alert
-    from penstock.inventory.syncs import SyncRun
+    from penstock.inventory.sync.shown import SyncRun
     from penstock.market.queries import StoredCandle
     from penstock.runs.queries import RunRow
 

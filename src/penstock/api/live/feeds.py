@@ -23,13 +23,13 @@ from penstock.market import queries
 from penstock.market.instrument import find_instruments
 from penstock.runs.queries import RunList
 from penstock.runs.run import ENDED
-from penstock.store.write import alerts
+from penstock.store.write.alerts.lists import AlertList, list_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from penstock.alerts.book import Alert
-    from penstock.inventory.syncs import SyncQueries, SyncRun
+    from penstock.inventory.sync.shown import SyncQueries, SyncRun
     from penstock.market.instrument import Instrument
     from penstock.market.queries import StoredCandle
     from penstock.runs.queries import RunQueries, RunRow
@@ -95,7 +95,7 @@ class Wanted:
                 listed=runs.listed(connection, RunList(limit=_MOST_TASKS))[::-1]
                 if self.listed
                 else (),
-                alerts=alerts.listed(connection, alerts.AlertList(limit=_MOST_ALERTS))
+                alerts=list_alerts(connection, AlertList(limit=_MOST_ALERTS))
                 if self.alerts
                 else None,
                 syncs=syncs.named(connection, self.syncs) if self.syncs else (),

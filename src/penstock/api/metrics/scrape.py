@@ -24,10 +24,10 @@ from prometheus_client import (
 from penstock.api.schemas.task import STATUS
 from penstock.domains.market import MarketParts
 from penstock.errors import StoreUnavailableError
-from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.market.coverage_queries import gap_counts, restatements
 from penstock.runs.run import Counters, RunState
-from penstock.store.write.alerts import firing_counts
+from penstock.store.write.alerts.lists import firing_counts
 from penstock.store.write.budget import budgets_used
 
 if TYPE_CHECKING:

@@ -13,8 +13,13 @@ from penstock.api.schemas.alert import AlertShown, alert_fields, target_fields
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState
-from penstock.store.write import alert_targets
-from penstock.store.write.alerts import AlertList, firing_counts, listed, rule_states
+from penstock.store.write.alerts.lists import (
+    AlertList,
+    firing_counts,
+    list_alerts,
+    list_targets,
+    rule_states,
+)
 
 if TYPE_CHECKING:
     from penstock.alerts.rules import Measure
@@ -65,7 +70,7 @@ async def alerts(state: CurrentState, page: Annotated[AlertQuery, Query()]) -> A
     )
     names = state.app.health.rules.names
     found, firing = await state.app.database.read(
-        lambda connection: (listed(connection, query), firing_counts(connection, names))
+        lambda connection: (list_alerts(connection, query), firing_counts(connection, names))
     )
     return AlertPage(alerts=[AlertShown(**alert_fields(one)) for one in found], firing=firing)
 
@@ -164,8 +169,7 @@ class TrialShown(BaseModel):
 async def targets(state: CurrentState) -> list[TargetShown]:
     """Where alerts are sent."""
     return [
-        TargetShown(**target_fields(one))
-        for one in await state.app.database.read(alert_targets.listed)
+        TargetShown(**target_fields(one)) for one in await state.app.database.read(list_targets)
     ]
 
 

@@ -8,15 +8,14 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from penstock.api.schemas.task import STATUS, Status, task_fields
-from penstock.inventory.catalog import SnapshotState
-from penstock.inventory.sync import Counts
+from penstock.inventory.sync.snapshot import Counts, SnapshotState
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.moment import iso, iso_or_none
 from penstock.runs.run import RunState
 
 if TYPE_CHECKING:
     from penstock.inventory.queries import Found
-    from penstock.inventory.syncs import SyncRun
+    from penstock.inventory.sync.shown import SyncRun
 
 Kind = Literal["changed", "gone", "new", "returned"]
 

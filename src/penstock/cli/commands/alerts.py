@@ -19,8 +19,7 @@ from penstock.errors import InvalidInputError
 from penstock.name import checked_name
 from penstock.opening import open_reader
 from penstock.settings import load_settings
-from penstock.store.write import alert_targets
-from penstock.store.write.alerts import AlertList, listed
+from penstock.store.write.alerts.lists import AlertList, list_alerts, list_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,12 +148,12 @@ def _check_key(signing_key: str | None) -> None:
 async def _alerts(settings: Settings) -> list[Alert]:
     """Reads directly, also while a service owns the file."""
     async with open_reader(settings) as reader:
-        return await reader.read(lambda connection: listed(connection, AlertList(limit=_MOST)))
+        return await reader.read(lambda connection: list_alerts(connection, AlertList(limit=_MOST)))
 
 
 async def _targets(settings: Settings) -> list[TargetRow]:
     async with open_reader(settings) as reader:
-        return await reader.read(alert_targets.listed)
+        return await reader.read(list_targets)
 
 
 async def _add(

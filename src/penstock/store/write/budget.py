@@ -12,7 +12,7 @@ from penstock.http.governor import WINDOW_S, Grant, portion
 from penstock.http.tables import provider_budget as budgets
 from penstock.runs.events import ProviderPaused
 from penstock.store.backend import announce
-from penstock.store.write.upsert import insert_or_ignore
+from penstock.store.statements.upsert import insert_or_ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

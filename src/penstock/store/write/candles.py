@@ -17,7 +17,7 @@ from penstock.market.ledger import SPAN_COLUMNS, span_of
 from penstock.market.queries import of_each_series
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.runs.run import Counters
-from penstock.store.write.upsert import upsert
+from penstock.store.statements.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -11,7 +11,7 @@ from sqlalchemy import select, tuple_
 from penstock.columns import Exact
 from penstock.runs.context import Writing
 from penstock.runs.run import Counters
-from penstock.store.write.upsert import insert_or_ignore, upsert
+from penstock.store.statements.upsert import insert_or_ignore, upsert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

@@ -16,12 +16,12 @@ from penstock.runs.run import ENDED, Run, RunEnd, RunState, Submission
 from penstock.runs.tables import claim
 from penstock.runs.tables import run as runs
 from penstock.store.backend import UNCOUNTED, announce
+from penstock.store.statements.upsert import insert_or_ignore
 from penstock.store.write.digest import digest_of, request_digest_of
 from penstock.store.write.execution_logs import ExecutionLogs, close_rows, count_records
 from penstock.store.write.holders import held
 from penstock.store.write.merge import SqlWriting
 from penstock.store.write.storable import storable, storable_text
-from penstock.store.write.upsert import insert_or_ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -27,8 +27,8 @@ from penstock.errors import ConflictError
 from penstock.runs.schedule import Schedule, Ticked
 from penstock.runs.tables import schedule
 from penstock.store.backend import attempt
+from penstock.store.statements.upsert import insert_or_ignore
 from penstock.store.write.runs import busy, submit
-from penstock.store.write.upsert import insert_or_ignore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ from penstock.api.state import CurrentState
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
-from penstock.inventory.card_list import COLUMNS, NUMBERED, card_list
+from penstock.inventory.catalogue.card_list import COLUMNS, NUMBERED, card_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,14 +21,14 @@ from penstock.api.state import CurrentState, State
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory import queries
-from penstock.inventory.runs import SyncOrder, told_as_sync
+from penstock.inventory.sync.runs import SyncOrder, told_as_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from penstock.app import App
     from penstock.inventory.queries import Found
-    from penstock.inventory.syncs import SyncRun
+    from penstock.inventory.sync.shown import SyncRun
 
 router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
 

@@ -17,7 +17,7 @@ from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
 from penstock.errors import InvalidInputError
-from penstock.inventory.card_list import MOST_BYTES
+from penstock.inventory.catalogue.card_list import MOST_BYTES
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Table, delete, func, insert, select, text
 
 from penstock.columns import DatabaseNow
-from penstock.inventory.catalog import CatalogueRow
-from penstock.inventory.mapping import blueprint_references, catalogue_references
+from penstock.inventory.catalogue.mapping import blueprint_references, catalogue_references
+from penstock.inventory.catalogue.rows import CatalogueRow
 from penstock.inventory.tables import (
     blueprint,
     blueprint_reference,
@@ -22,14 +22,14 @@ from penstock.inventory.tables import (
     mapping,
     unlisted_blueprint,
 )
-from penstock.store.write.upsert import upsert
+from penstock.store.statements.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy import Connection
 
-    from penstock.inventory.catalog import Blueprint, Category, Expansion, Game
+    from penstock.inventory.catalogue.rows import BlueprintRow, CategoryRow, ExpansionRow, GameRow
     from penstock.runs.context import RunContext, Writing
     from penstock.store.database import Database
 
@@ -57,13 +57,13 @@ class SqlCatalog:
 
 
 class SqlBlueprints:
-    """See penstock.inventory.refresh.BlueprintStore."""
+    """See penstock.inventory.catalogue.refresh.BlueprintStore."""
 
-    async def put_games(self, context: RunContext, games: Sequence[Game]) -> None:
+    async def put_games(self, context: RunContext, games: Sequence[GameRow]) -> None:
         """See BlueprintStore."""
         await _put_all(context, game, [asdict(one) for one in games])
 
-    async def put_categories(self, context: RunContext, categories: Sequence[Category]) -> None:
+    async def put_categories(self, context: RunContext, categories: Sequence[CategoryRow]) -> None:
         """See BlueprintStore."""
         await _put_all(
             context,
@@ -74,11 +74,11 @@ class SqlBlueprints:
             ],
         )
 
-    async def put_expansions(self, context: RunContext, expansions: Sequence[Expansion]) -> None:
+    async def put_expansions(self, context: RunContext, expansions: Sequence[ExpansionRow]) -> None:
         """See BlueprintStore."""
         await _put_all(context, expansion, [asdict(one) for one in expansions])
 
-    async def put_blueprints(self, context: RunContext, blueprints: Sequence[Blueprint]) -> None:
+    async def put_blueprints(self, context: RunContext, blueprints: Sequence[BlueprintRow]) -> None:
         """See BlueprintStore."""
         if blueprints:
             await context.write(
@@ -113,7 +113,7 @@ def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -
     connection.execute(upsert(connection, table, key=("id",), change=change), rows)
 
 
-def _put_blueprints(connection: Connection, blueprints: Sequence[Blueprint]) -> None:
+def _put_blueprints(connection: Connection, blueprints: Sequence[BlueprintRow]) -> None:
     by_id = {one.id: one for one in blueprints}
     _put(
         connection,

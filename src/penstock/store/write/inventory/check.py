@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from penstock.inventory.sync import Account, Counts, SyncLimits
+    from penstock.inventory.sync.snapshot import Counts, SyncLimits
+    from penstock.inventory.sync.store import Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

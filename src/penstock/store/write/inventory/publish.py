@@ -9,8 +9,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
-from penstock.inventory.catalog import SnapshotState
-from penstock.inventory.sync import Counts
+from penstock.inventory.sync.snapshot import Counts, SnapshotState
 from penstock.inventory.tables import account, product_diff, snapshot
 from penstock.runs.tables import run as runs
 from penstock.store.statements import inventory as sql

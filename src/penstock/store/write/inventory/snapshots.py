@@ -15,16 +15,9 @@ from sqlalchemy import select, text
 from penstock.columns import DatabaseNow
 from penstock.errors import NotFoundError, StoreUnavailableError
 from penstock.inventory import queries
-from penstock.inventory.catalog import SnapshotState
-from penstock.inventory.sync import (
-    Account,
-    Comparison,
-    Counts,
-    Phase,
-    Published,
-    SyncLimits,
-    SyncProgress,
-)
+from penstock.inventory.sync.pace import Phase, SyncProgress
+from penstock.inventory.sync.snapshot import Comparison, Counts, SnapshotState, SyncLimits
+from penstock.inventory.sync.store import Account, Published
 from penstock.inventory.tables import account as accounts
 from penstock.inventory.tables import inventory_sync, product_quarantine
 from penstock.runs.context import Shown
@@ -35,9 +28,9 @@ from penstock.store.backend import announce
 from penstock.store.postgres.staging import PostgresArea, give_time
 from penstock.store.sqlite.staging import SqliteArea
 from penstock.store.statements import inventory as sql
+from penstock.store.statements.upsert import upsert
 from penstock.store.write.inventory import publish as publishing
 from penstock.store.write.inventory.check import Facts, suspicions
-from penstock.store.write.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -85,7 +78,7 @@ class Area(Protocol):
 
 
 class SqlInventoryStore:
-    """See penstock.inventory.sync.InventoryStore."""
+    """See penstock.inventory.sync.store.InventoryStore."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
@@ -196,7 +189,7 @@ class _Seen:
 
 
 class SqlStaging:
-    """See penstock.inventory.sync.Staging."""
+    """See penstock.inventory.sync.store.Staging."""
 
     def __init__(self, context: RunContext, area: Area, account: Account) -> None:
         self._context = context

@@ -1,27 +1,16 @@
-"""CardTrader's catalogue, the user's own one, and the states of a snapshot, as they go into the database."""
+"""CardTrader's catalogue, the user's own oneas they go into the database."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class SnapshotState(StrEnum):
-    """What became of a snapshot; `held` and `dry_run` ones are kept for a decision until a newer sync replaces them."""
-
-    PUBLISHED = "published"
-    HELD = "held"
-    DRY_RUN = "dry_run"
-    REJECTED = "rejected"
-    SUPERSEDED = "superseded"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Game:
+class GameRow:
     """Such as Magic; `name` is CardTrader's own, `display_name` for people."""
 
     id: int
@@ -30,7 +19,7 @@ class Game:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Category:
+class CategoryRow:
     """Such as single cards of one game; `properties` are CardTrader's: name, type and possible values of each."""
 
     id: int
@@ -40,7 +29,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expansion:
+class ExpansionRow:
     """Such as Neon Dynasty, code `neo`."""
 
     id: int
@@ -50,7 +39,7 @@ class Expansion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
+class BlueprintRow:
     """What products are examples of. A set code is that of its expansion; some belong to none."""
 
     id: int

@@ -19,8 +19,8 @@ from penstock.errors import (
 from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
-from penstock.inventory.pace import Pace
-from penstock.inventory.sync import INVENTORY_SYNC, Counts, Phase
+from penstock.inventory.sync.pace import Pace, Phase
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC, Counts
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from penstock.inventory.export.spool import Spool, SpoolWriter
     from penstock.inventory.source import InventorySource
-    from penstock.inventory.sync import Account, Comparison, InventoryStore, Staging, SyncLimits
+    from penstock.inventory.sync.snapshot import Comparison, SyncLimits
+    from penstock.inventory.sync.store import Account, InventoryStore, Staging
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from penstock.inventory.catalog import Blueprint, CatalogueRow
+    from penstock.inventory.catalogue.rows import BlueprintRow, CatalogueRow
 
 
 class ReferenceKind(IntEnum):
@@ -20,7 +20,7 @@ class ReferenceKind(IntEnum):
     COLLECTOR_NUMBER = 4
 
 
-def blueprint_references(one: Blueprint) -> dict[tuple[ReferenceKind, str], None]:
+def blueprint_references(one: BlueprintRow) -> dict[tuple[ReferenceKind, str], None]:
     """What it can be told by, each once."""
     found = [(ReferenceKind.SCRYFALL, one.scryfall_id), (ReferenceKind.TCGPLAYER, one.tcgplayer_id)]
     found += [(ReferenceKind.CARDMARKET, number) for number in one.cardmarket_ids]

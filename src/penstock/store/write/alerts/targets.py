@@ -11,7 +11,8 @@ from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.store.backend import only_writer
-from penstock.store.write.upsert import insert_or_ignore
+from penstock.store.statements.upsert import insert_or_ignore
+from penstock.store.write.alerts.lists import shown_targets, target_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 # Each may have one message under way.
 _MOST_TARGETS = 50
-
-
-def listed(connection: Connection) -> list[TargetRow]:
-    """All of them, by id."""
-    return [_row(row) for row in connection.execute(_SHOWN.order_by(targets.c.id))]
 
 
 class SqlTargets:
@@ -125,22 +121,11 @@ def opened(row: Row[Any], vault: Vault) -> Target:
     )
 
 
-_SHOWN = select(
-    *[targets.c[name] for name in ("id", "name", "kind", "shown", "enabled", "created_at")]
-)
-
-
 def _one(connection: Connection, target_id: int) -> TargetRow:
-    row = connection.execute(_SHOWN.where(targets.c.id == target_id)).one_or_none()
+    row = connection.execute(shown_targets().where(targets.c.id == target_id)).one_or_none()
     if row is None:
         raise _missing(target_id)
-    return _row(row)
-
-
-def _row(row: Row[Any]) -> TargetRow:
-    return TargetRow(
-        **{**row._asdict(), "kind": TargetKind(row.kind), "enabled": bool(row.enabled)}
-    )
+    return target_of(row)
 
 
 def _missing(target_id: int) -> NotFoundError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from penstock.errors import InvalidInputError
-from penstock.inventory.catalog import CatalogueRow
+from penstock.inventory.catalogue.rows import CatalogueRow
 from penstock.inventory.forms import as_written, whole_number
 
 if TYPE_CHECKING:

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from penstock.errors import StoreUnavailableError
-from penstock.inventory.sync import Phase, SyncProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from penstock.inventory.source import ExportBody
+
+
+class Phase(StrEnum):
+    """Where a sync is."""
+
+    EXPORT = "export"
+    PARSE = "parse"
+    CHECK = "check"
+    PUBLISH = "publish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncProgress:
+    """What is shown of a running sync: bytes as they came over the wire, products staged, seconds left as far as that can be known."""
+
+    phase: Phase
+    percent: int
+    message: str
+    bytes: int = 0
+    rows: int = 0
+    rows_per_second: float = 0.0
+    eta_seconds: float | None = None
+
 
 # How far a sync is when a phase begins, in percent; the body of the export leads from the first to the second.
 _PERCENT = {Phase.EXPORT: 0, Phase.PARSE: 75, Phase.CHECK: 80, Phase.PUBLISH: 90}

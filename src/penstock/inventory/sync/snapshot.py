@@ -1,42 +1,28 @@
-"""What one sync of an account works with: where its rows are staged, compared and published, and what it says of itself."""
+"""A snapshot of an inventory: its states, its comparison with the published one, the limits."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Mapping
 
     from sqlalchemy import Row
-
-    from penstock.inventory.product import Product, RejectedRow
-    from penstock.runs.context import RunContext
-    from penstock.runs.run import Run
 
 # The kind of its run.
 INVENTORY_SYNC = "inventory_sync"
 
 
-class Phase(StrEnum):
-    """Where a sync is."""
+class SnapshotState(StrEnum):
+    """What became of a snapshot; `held` and `dry_run` ones are kept for a decision until a newer sync replaces them."""
 
-    EXPORT = "export"
-    PARSE = "parse"
-    CHECK = "check"
-    PUBLISH = "publish"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A seller's account. `token` is open here and sealed in the database; `user_id` is CardTrader's number of the seller."""
-
-    id: int
-    name: str
-    token: str
-    user_id: int
+    PUBLISHED = "published"
+    HELD = "held"
+    DRY_RUN = "dry_run"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,62 +97,3 @@ class SyncLimits:
 
     shrink_percent: float = 10.0
     shrink_rows: int = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncProgress:
-    """What is shown of a running sync: bytes as they came over the wire, products staged, seconds left as far as that can be known."""
-
-    phase: Phase
-    percent: int
-    message: str
-    bytes: int = 0
-    rows: int = 0
-    rows_per_second: float = 0.0
-    eta_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """What a run has published: the rows of its export, and the bytes as they came over the wire."""
-
-    counts: Counts
-    rows: int
-    bytes: int
-
-
-class Staging(Protocol):
-    """The staged rows of one sync, seen by nobody else."""
-
-    async def add(self, products: Sequence[Product]) -> None:
-        """Stage a page."""
-
-    async def refuse(self, rows: Sequence[RejectedRow]) -> None:
-        """Put rows that are no products into quarantine."""
-
-    async def compare(self, limits: SyncLimits) -> Comparison:
-        """Compare what is staged, all of it, with what is published."""
-
-    async def publish(self, comparison: Comparison) -> Counts:
-        """Make the snapshot the published one, with history and the run's counters, in one transaction; ConflictError on another base."""
-
-    async def keep(self, comparison: Comparison, *, held: bool) -> None:
-        """Keep the difference, readable: for a decision (`held`), or as the answer of a dry run."""
-
-
-class InventoryStore(Protocol):
-    """Where the inventory goes; implemented by `penstock.store` for each database."""
-
-    async def account(self, account_id: int) -> Account:
-        """NotFoundError when there is none."""
-
-    async def published_by(self, run: Run) -> Published | None:
-        """What an earlier start of the run has published and could not say any more; None: nothing."""
-
-    def staging(
-        self, context: RunContext, account: Account
-    ) -> AbstractAsyncContextManager[Staging]:
-        """An empty staging area, gone at the end."""
-
-    async def progress(self, context: RunContext, progress: SyncProgress) -> None:
-        """Show where the run is."""

@@ -16,7 +16,8 @@ import msgspec
 import structlog
 
 from penstock.errors import ConflictError, FencedError, PenstockError, SourceError
-from penstock.inventory import catalog, queries
+from penstock.inventory import queries
+from penstock.inventory.catalogue.rows import BlueprintRow, CategoryRow, ExpansionRow, GameRow
 from penstock.inventory.forms import RowReader
 from penstock.runs.context import Shown
 from penstock.runs.run import LogNote, Priority, Submission
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from penstock.collection.reader import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
-    from penstock.inventory.sync import Account, InventoryStore
+    from penstock.inventory.sync.store import Account, InventoryStore
     from penstock.runs.context import RunContext
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -41,22 +42,16 @@ _MOST_UNKNOWN = 100_000
 class BlueprintStore(Protocol):
     """Where CardTrader's catalogue goes. What is put replaces what is there under its id."""
 
-    async def put_games(self, context: RunContext, games: Sequence[catalog.Game]) -> None:
+    async def put_games(self, context: RunContext, games: Sequence[GameRow]) -> None:
         """What CardTrader deals in."""
 
-    async def put_categories(
-        self, context: RunContext, categories: Sequence[catalog.Category]
-    ) -> None:
+    async def put_categories(self, context: RunContext, categories: Sequence[CategoryRow]) -> None:
         """Categories with the properties that their products can have."""
 
-    async def put_expansions(
-        self, context: RunContext, expansions: Sequence[catalog.Expansion]
-    ) -> None:
+    async def put_expansions(self, context: RunContext, expansions: Sequence[ExpansionRow]) -> None:
         """Expansions; their codes are what blueprints get as set code, if they come later."""
 
-    async def put_blueprints(
-        self, context: RunContext, blueprints: Sequence[catalog.Blueprint]
-    ) -> None:
+    async def put_blueprints(self, context: RunContext, blueprints: Sequence[BlueprintRow]) -> None:
         """Blueprints with what they can be told by. They are mapped by the next `map`."""
 
     async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
@@ -195,15 +190,13 @@ class _Refresh:
     async def _put_lists(self) -> int:
         games = await self._seller.games()
         await self._store.put_games(
-            self._context, [catalog.Game(**msgspec.structs.asdict(one)) for one in games]
+            self._context, [GameRow(**msgspec.structs.asdict(one)) for one in games]
         )
         categories = [msgspec.to_builtins(one) for one in await self._seller.categories()]
-        await self._store.put_categories(
-            self._context, [catalog.Category(**one) for one in categories]
-        )
+        await self._store.put_categories(self._context, [CategoryRow(**one) for one in categories])
         expansions = await self._seller.expansions()
         await self._store.put_expansions(
-            self._context, [catalog.Expansion(**msgspec.structs.asdict(one)) for one in expansions]
+            self._context, [ExpansionRow(**msgspec.structs.asdict(one)) for one in expansions]
         )
         self._codes = {one.id: one.code for one in expansions}
         return len(games)
@@ -263,9 +256,9 @@ class _Refresh:
         await self._context.show(Shown(100 * self._asked // self._expansions, message))
 
 
-def blueprint_of(sent: Blueprint, set_code: str | None) -> catalog.Blueprint:
+def blueprint_of(sent: Blueprint, set_code: str | None) -> BlueprintRow:
     """A blueprint as it is kept. Its collector number is one of the fixed properties; the set code is that of its expansion."""
-    return catalog.Blueprint(
+    return BlueprintRow(
         id=sent.id,
         game_id=sent.game_id,
         category_id=sent.category_id,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, desc, func, literal, or_, select, text, update
+from sqlalchemy import and_, delete, func, literal, or_, select, text, update
 
-from penstock.alerts.book import Alert, AlertState, Outgoing, advance, message_body
+from penstock.alerts.book import AlertState, Outgoing, advance, message_body
 from penstock.alerts.tables import alert, alert_look, alert_message
 from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow, Timestamp
@@ -15,8 +15,9 @@ from penstock.errors import PenstockError
 from penstock.runs.events import AlertsChanged
 from penstock.store.backend import announce
 from penstock.store.health import read_now
-from penstock.store.write.alert_targets import opened
-from penstock.store.write.upsert import insert_or_ignore, upsert
+from penstock.store.statements.upsert import insert_or_ignore, upsert
+from penstock.store.write.alerts.lists import alert_of
+from penstock.store.write.alerts.targets import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
 
     from penstock.access.vault import Vault
-    from penstock.alerts.book import Policy
+    from penstock.alerts.book import Alert, Policy
     from penstock.alerts.rules import Facts, Finding
     from penstock.store.database import Database
     from penstock.store.health import HealthQueries
@@ -46,52 +47,6 @@ class BookOptions:
     interval_s: float = 60.0
     claim_s: float = 30.0
     backoff_s: float = _BACKOFF_S
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertList:
-    """Which alerts to list: firing ones first, each kind with the newest change first."""
-
-    limit: int
-    skip: int = 0
-    state: AlertState | None = None
-
-
-def listed(connection: Connection, query: AlertList) -> list[Alert]:
-    """The alerts of a list."""
-    firing_first = case((alert.c.state == AlertState.FIRING, 0), else_=1)
-    wanted = (
-        select(alert)
-        .order_by(firing_first, desc(alert.c.since), alert.c.rule, alert.c.subject)
-        .limit(query.limit)
-        .offset(query.skip)
-    )
-    if query.state is not None:
-        wanted = wanted.where(alert.c.state == query.state)
-    return [_alert(row) for row in connection.execute(wanted)]
-
-
-def firing_counts(connection: Connection, rules: Sequence[str]) -> dict[str, int]:
-    """How many alerts of each rule fire; one that is not among the rules any more is there while it does."""
-    counted = (
-        select(alert.c.rule, func.count())
-        .where(alert.c.state == AlertState.FIRING)
-        .group_by(alert.c.rule)
-    )
-    return dict.fromkeys(rules, 0) | dict(map(tuple, connection.execute(counted)))
-
-
-def rule_states(connection: Connection, rules: Sequence[str]) -> dict[str, AlertState]:
-    """Each rule's state: firing if it fires for any subject, resolved if it did in the last week."""
-    found = {
-        (row.rule, row.state)
-        for row in connection.execute(select(alert.c.rule, alert.c.state).distinct())
-    }
-    order = (AlertState.FIRING, AlertState.RESOLVED)
-    return {
-        rule: next((state for state in order if (rule, state) in found), AlertState.OK)
-        for rule in rules
-    }
 
 
 class SqlAlertBook:
@@ -176,7 +131,7 @@ class SqlAlertBook:
     ) -> list[Alert]:
         """Write the states as they are now; gives what is to be told."""
         before = {
-            (one.rule, one.subject): one for one in map(_alert, connection.execute(select(alert)))
+            (one.rule, one.subject): one for one in map(alert_of, connection.execute(select(alert)))
         }
         policy = self._policy if _has_targets(connection) else _unheard(self._policy)
         steps = [
@@ -302,7 +257,3 @@ def _tell(connection: Connection) -> None:
     announce(connection, AlertsChanged())
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))
-
-
-def _alert(row: Row[Any]) -> Alert:
-    return Alert(**{**row._asdict(), "state": AlertState(row.state)})

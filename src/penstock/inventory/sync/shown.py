@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from penstock.inventory import queries
-from penstock.inventory.sync import INVENTORY_SYNC
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.inventory.tables import account, inventory_sync
 from penstock.runs.tables import run as runs
 

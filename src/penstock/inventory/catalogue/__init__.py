@@ -1,0 +1,1 @@
+"""CardTrader's catalogue, the user's own list of cards, and the mapping between them."""

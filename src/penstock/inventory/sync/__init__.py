@@ -1,0 +1,1 @@
+"""One sync of an account: export, parse, check, publish."""
