@@ -127,10 +127,7 @@ async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
             "changed"
         ] == PRODUCTS // 20
         rejected = await penstock("reject", "shop")
-        assert (rejected.code, rejected.out.endswith("nothing was published\n")) == (
-            0,
-            True,
-        )
+        assert (rejected.code, rejected.out.endswith("nothing was published\n")) == (0, True)
         late = await penstock("approve", "shop")
         assert (late.code, late.complaint) == (5, "this sync was rejected; start a new one")
 
