@@ -10,7 +10,7 @@ import aiohttp
 
 from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.cli.client import Client
+from penstock.cli.client import ApiClient
 from penstock.cli.commands.inventory.accounts import ACCOUNTS
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.in_process import InProcess
@@ -72,7 +72,7 @@ class Seller:
                 known[0] if known else await app.of(InventoryParts).accounts.add("shop", TOKEN)
             )
             async with foreground(app) as here:
-                client = Client(InProcess(app, here), app.settings)
+                client = ApiClient(InProcess(app, here), app.settings)
                 ended = await synced(
                     client, (f"{ACCOUNTS}/{account_id}/sync", {"dry_run": dry_run})
                 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.cli.client import Client
+from penstock.cli.client import ApiClient
 from penstock.cli.commands.inventory.decide import decided_on
 from penstock.cli.in_process import InProcess
 from penstock.cli.stored import Inventories
@@ -309,7 +309,7 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
         )
         await busy.wait()
         deciding = asyncio.create_task(
-            decided_on(Client(InProcess(app, here), app.settings), task_id, word)
+            decided_on(ApiClient(InProcess(app, here), app.settings), task_id, word)
         )
         await asyncio.sleep(after_s)
         deciding.cancel()

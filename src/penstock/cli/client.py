@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response; `json` is None without a body."""
 
     status: int
@@ -60,14 +60,14 @@ class Transport(Protocol):
     def url(self) -> str | None:
         """The service's address; None for the application in this process."""
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         """The response; SourceUnavailableError when there is none."""
 
     async def stop(self) -> None:
         """Cancel the tasks of this process; a service continues its own."""
 
 
-class Client:
+class ApiClient:
     """Calls the API and raises its errors as the exceptions they were there."""
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
@@ -137,7 +137,7 @@ class Client:
         await self._transport.stop()
 
 
-def _read(answer: Answer) -> Any:  # noqa: ANN401 - JSON
+def _read(answer: Response) -> Any:  # noqa: ANN401 - JSON
     if answer.status < HTTPStatus.BAD_REQUEST:
         return answer.json
     problem = answer.json if isinstance(answer.json, dict) else {"detail": answer.json}

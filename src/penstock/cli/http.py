@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from penstock.cli.client import Answer
+from penstock.cli.client import Response
 from penstock.errors import SourceUnavailableError
 from penstock.settings import load_settings
 
@@ -40,7 +40,7 @@ class Service:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         timeout = aiohttp.ClientTimeout(total=request.timeout_s)
         sent: dict[str, Any] = {"timeout": timeout}
         if request.body:
@@ -48,7 +48,7 @@ class Service:
         try:
             calling = self._open().request(request.method, self.url + request.path, **sent)
             async with calling as response:
-                return Answer(response.status, await response.json(content_type=None))
+                return Response(response.status, await response.json(content_type=None))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._silent(error) from error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.direct import Exchange
-from penstock.cli.client import Answer
+from penstock.cli.client import Response
 
 if TYPE_CHECKING:
     from penstock.app import App
@@ -27,10 +27,10 @@ class InProcess:
         self._api = create_api(app, here, ApiOptions(decision_s=None))
         self._here = here
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         exchange = Exchange(request.method, request.path, request.body, request.kind)
         answer = await exchange.made(self._api)
-        return Answer(answer.status, json.loads(answer.body) if answer.body else None)
+        return Response(answer.status, json.loads(answer.body) if answer.body else None)
 
     async def stop(self) -> None:
         await self._here.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, TypeAlias
 
-from penstock.cli.client import Client
+from penstock.cli.client import ApiClient
 from penstock.cli.loading import loading
 from penstock.cli.shown.terminal import err
 from penstock.opening import serving_url
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from penstock.cli.http import Service
     from penstock.settings import Settings
 
-Reached: TypeAlias = contextlib.AbstractAsyncContextManager[Client]
+Reached: TypeAlias = contextlib.AbstractAsyncContextManager[ApiClient]
 
 
 def reached(settings: Settings) -> Reached:
@@ -34,9 +34,9 @@ def reached(settings: Settings) -> Reached:
 
 
 @contextlib.asynccontextmanager
-async def _at(service: Service, settings: Settings) -> AsyncIterator[Client]:
+async def _at(service: Service, settings: Settings) -> AsyncIterator[ApiClient]:
     async with service:
-        yield Client(service, settings)
+        yield ApiClient(service, settings)
 
 
 def _here(settings: Settings) -> Reached:
@@ -47,10 +47,10 @@ def _here(settings: Settings) -> Reached:
     from penstock.logs import log_to_stderr  # noqa: PLC0415 - see above
 
     @contextlib.asynccontextmanager
-    async def here() -> AsyncIterator[Client]:
+    async def here() -> AsyncIterator[ApiClient]:
         log_to_stderr(settings.log_level or "critical")
         async with open_app(settings) as app, foreground(app) as working:
-            yield Client(InProcess(app, working), settings)
+            yield ApiClient(InProcess(app, working), settings)
             if working.has_more:
                 err.print("looking up the new products; Ctrl-C leaves the rest to the next sync")
                 await working.work_off()

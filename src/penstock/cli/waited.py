@@ -13,7 +13,7 @@ from penstock.errors import PenstockError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from penstock.cli.client import Client
+    from penstock.cli.client import ApiClient
 
     Fields = Mapping[str, Any]
     # The path and the body of a POST request.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def waited(
-    client: Client,
+    client: ApiClient,
     order: Order,
     advance: Callable[[Fields], None],
     *,
@@ -52,7 +52,7 @@ async def waited(
     return state
 
 
-async def _left(client: Client, at: str, task_id: str | None) -> Fields:
+async def _left(client: ApiClient, at: str, task_id: str | None) -> Fields:
     """The ended task; empty when it never began or cannot be read now."""
     if task_id is not None:
         with contextlib.suppress(PenstockError):

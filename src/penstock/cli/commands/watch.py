@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from penstock.cli.client import COLLECTOR, ENDED, TASK, Client
+from penstock.cli.client import COLLECTOR, ENDED, TASK, ApiClient
 from penstock.cli.http import Service
 from penstock.cli.shown.progress import work_text
 from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
@@ -135,13 +135,13 @@ def service_url(url: str | None) -> str:
 
 async def _tasks(url: str) -> list[dict[str, Any]]:
     async with Service(url) as service:
-        answer = await Client(service, load_settings()).call("GET", f"{COLLECTOR}/tasks")
+        answer = await ApiClient(service, load_settings()).call("GET", f"{COLLECTOR}/tasks")
         return list(answer["tasks"])
 
 
 async def _cancel(url: str, task_id: str) -> None:
     async with Service(url) as service:
-        await Client(service, load_settings()).call("POST", f"{TASK}/{task_id}/cancel")
+        await ApiClient(service, load_settings()).call("POST", f"{TASK}/{task_id}/cancel")
 
 
 async def _watch(url: str, task_id: str | None, *, as_json: bool) -> int:
@@ -155,7 +155,7 @@ async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict
     """Each state of a task until it ends; without a task, the states of all tasks for ever."""
     if (
         task_id is not None
-        and (task := await Client(service, load_settings()).task(task_id))["status"] in ENDED
+        and (task := await ApiClient(service, load_settings()).task(task_id))["status"] in ENDED
     ):
         yield task
         return
@@ -183,7 +183,7 @@ async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
         TextColumn("{task.fields[kind]}", markup=False),
         BarColumn(bar_width=_BAR_CHARS if roomy else _NARROW_BAR_CHARS),
         TextColumn("{task.percentage:>3.0f}%"),
-        _State(),
+        _TaskText(),
         # A narrow terminal needs the room for the message.
         *([TimeElapsedColumn()] if roomy else []),
     )
@@ -203,7 +203,7 @@ async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
     return status
 
 
-class _State(ProgressColumn):
+class _TaskText(ProgressColumn):
     """What a task does, with a live countdown of its waits; a long text wraps."""
 
     def render(self, task: Task) -> Text:

@@ -61,7 +61,7 @@ def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str,
 def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     bar_chars = _BAR_CHARS if err.width >= _ROOMY else _NARROW_BAR_CHARS
     with Progress(
-        BarColumn(bar_width=bar_chars), _State(doing), console=err, transient=True
+        BarColumn(bar_width=bar_chars), _ProgressText(doing), console=err, transient=True
     ) as bar:
         shown = bar.add_task("", total=None, state=None)
 
@@ -71,7 +71,7 @@ def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield advance
 
 
-class _State(ProgressColumn):
+class _ProgressText(ProgressColumn):
     """The text beside the bar, with a live countdown."""
 
     def __init__(self, doing: str) -> None:

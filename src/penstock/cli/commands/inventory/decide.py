@@ -32,7 +32,7 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.cli.client import Client
+    from penstock.cli.client import ApiClient
     from penstock.settings import Settings
 
 _KINDS = ("changed", "gone", "new", "returned")
@@ -150,7 +150,7 @@ async def _decide(side: Reached, sync: Mapping[str, Any], how: str) -> dict[str,
         return await decided_on(client, sync["task_id"], how)
 
 
-async def decided_on(client: Client, task_id: str, how: str) -> dict[str, Any]:
+async def decided_on(client: ApiClient, task_id: str, how: str) -> dict[str, Any]:
     """The decided sync. An interruption prints what became of it."""
     path = f"{SYNCS}/{task_id}"
     try:
@@ -166,7 +166,7 @@ async def decided_on(client: Client, task_id: str, how: str) -> dict[str, Any]:
         raise
 
 
-async def _in_time(client: Client, path: str) -> dict[str, Any]:
+async def _in_time(client: ApiClient, path: str) -> dict[str, Any]:
     """The sync as decided; a service accepts a large one within seconds and takes longer."""
     give_up = time.monotonic() + _DECISION_S
     while (sync := await client.call("GET", path))["state"] in _UNDECIDED:

@@ -19,7 +19,7 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from penstock.cli.client import Client
+    from penstock.cli.client import ApiClient
     from penstock.cli.waited import Order
     from penstock.settings import Settings
 
@@ -64,7 +64,7 @@ async def _sync(
     return bool(ended["held"])
 
 
-async def synced(client: Client, order: Order) -> dict[str, Any]:
+async def synced(client: ApiClient, order: Order) -> dict[str, Any]:
     """The completed sync of an order."""
     with sync_bar() as advance:
         return await waited(client, order, advance, cancelled=_cut_short, at=SYNCS)

@@ -34,7 +34,7 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.cli.client import Client
+    from penstock.cli.client import ApiClient
     from penstock.settings import Settings
 
 # Fields of the summary that are those of the task's result.
@@ -135,7 +135,7 @@ async def _collect(
         return await collected(client, order), client.place
 
 
-async def collected(client: Client, order: CollectOrder) -> dict[str, Any]:
+async def collected(client: ApiClient, order: CollectOrder) -> dict[str, Any]:
     """The completed task; a service queues it behind its active runs."""
     edges = {name: getattr(order, name) for name in ("since", "until")}
     given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}

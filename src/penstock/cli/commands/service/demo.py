@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.app import open_app
-from penstock.cli.client import Client
+from penstock.cli.client import ApiClient
 from penstock.cli.commands.inventory.accounts import ACCOUNTS
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import AsJson, collected, show, summary_of
@@ -91,7 +91,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
             settings = settings.model_copy(update=urls)
             async with open_app(settings, serving=door.url if door else None) as app:
                 async with foreground(app) as here:
-                    client = Client(InProcess(app, here), settings)
+                    client = ApiClient(InProcess(app, here), settings)
                     task = await _collect(app, client)
                     place = client.place
                     _show(task, place, await _sync(app, client), as_json=as_json)
@@ -101,7 +101,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                         await until_signal()
 
 
-async def _collect(app: App, client: Client) -> dict[str, Any]:
+async def _collect(app: App, client: ApiClient) -> dict[str, Any]:
     listed = await (await app.of(MarketParts).sources.get("binance")).instruments()
     trading = (one for one in listed if one.quote == "USDT" and one.status is Status.TRADING)
     symbols = [one.symbol for one in trading][:_SYMBOLS]
@@ -109,7 +109,7 @@ async def _collect(app: App, client: Client) -> dict[str, Any]:
     return await collected(client, order)
 
 
-async def _sync(app: App, client: Client) -> dict[str, Any] | None:
+async def _sync(app: App, client: ApiClient) -> dict[str, Any] | None:
     """The finished sync; None when the seller's token cannot be stored."""
     try:
         found = await Inventories(app.database, app.settings).accounts()
