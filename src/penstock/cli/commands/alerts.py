@@ -65,7 +65,7 @@ def alerts(database: Database = None, as_json: AsJson = False) -> None:
     table = fitting_table("state", "since (UTC)", "what", whole=("state", "since (UTC)"))
     for one in found:
         table.add_row(one.state, show_time(one.since), one_line(one.message))
-    print_table(table, fit=True)
+    print_table(table)
 
 
 @targets.command()
@@ -119,7 +119,7 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
             one_line(one.shown),
             "yes" if one.enabled else "no",
         )
-    print_table(table, fit=True)
+    print_table(table)
 
 
 @targets.command()

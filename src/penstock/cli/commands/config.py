@@ -166,7 +166,7 @@ def list_(
             "yes" if one["enabled"] else "no",
         )
         table.add_row(*shown, shown_time(one["next_run_at"]), one_line(one["description"] or ""))
-    print_table(table, fit=True)
+    print_table(table)
 
 
 @config.command()

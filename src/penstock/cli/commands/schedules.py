@@ -51,7 +51,7 @@ def schedules(
         table.add_row(
             one["name"], one["task_type"], _when(one), following, shown_time(one["last_run_at"])
         )
-    print_table(table, fit=True)
+    print_table(table)
 
 
 async def _all(settings: Settings) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def list_(
             shown_time(one[f"{what}_at"]) for what in ("created", "expires", "last_used", "revoked")
         )
         table.add_row(str(one["id"]), one_line(one["name"]), one["scope"], *times)
-    print_table(table, fit=True)
+    print_table(table)
 
 
 @token.command()

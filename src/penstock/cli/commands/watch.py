@@ -89,7 +89,7 @@ def tasks(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    print_table(_table(found), fit=True)
+    print_table(_table(found))
 
 
 def _table(found: Sequence[Mapping[str, Any]]) -> Table:

@@ -88,7 +88,7 @@ def print_counts(counts: Mapping[str, int]) -> None:
     """Print the counts that people look at, as a table."""
     table = fitting_table(*COUNTS, whole=COUNTS, right=COUNTS)
     table.add_row(*(f"{counts[name]:,}" for name in COUNTS))
-    print_table(table, fit=True)
+    print_table(table)
 
 
 def verdict(sync: Mapping[str, Any]) -> str:

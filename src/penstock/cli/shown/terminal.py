@@ -23,15 +23,13 @@ out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def print_table(table: Table, *, fit: bool = False) -> None:
-    """Print a table with every digit: rich would cut numbers to fit a narrow terminal.
-
-    `fit` allows wrapping, for tables whose columns say which of them stay whole.
-    """
-    width = None if fit and out.is_terminal else _WIDER_THAN_ANY_TABLE
-    Console(
-        highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width
-    ).print(table)
+def print_table(table: Table) -> None:
+    """Print a table of `fitting_table`, wrapped to a terminal; elsewhere each row is one line."""
+    if out.is_terminal:
+        Console(highlight=False, markup=False, emoji=False).print(table)
+        return
+    for line in table_lines(table):
+        out.print(line)
 
 
 def table_lines(table: Table) -> list[str]:
@@ -54,7 +52,7 @@ def print_sentence(text: str, console: Console = out) -> None:
 
 
 def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[str] = ()) -> Table:
-    """A table to print with `fit`: `whole` columns never wrap, `right` ones are numbers."""
+    """A table whose `whole` columns never wrap; `right` ones are numbers."""
     table = Table(box=None, pad_edge=False)
     for name in names:
         table.add_column(

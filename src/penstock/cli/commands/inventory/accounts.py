@@ -85,7 +85,7 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
             f"{one['products']:,}",
             *_last(one),
         )
-    print_table(table, fit=True)
+    print_table(table)
     if not found:
         err.print("no accounts yet; add one with: penstock accounts add NAME")
 

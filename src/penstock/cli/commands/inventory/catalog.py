@@ -75,7 +75,7 @@ def unmapped(
     )
     for one in found[:limit]:
         table.add_row(str(one["blueprint_id"]), one_line(one["name"]), f"{one['products']:,}")
-    print_table(table, fit=True)
+    print_table(table)
     products = counted(sum(one["products"] for one in found), "product")
     total = f"{counted(len(found), 'blueprint')} with {products} not mapped"
     err.print(f"{total}; showing {limit:,}" if len(found) > limit else total)

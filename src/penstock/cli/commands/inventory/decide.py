@@ -76,7 +76,7 @@ def diff(
     total = undecided["counts"][kind] if kind else sum(undecided["counts"][name] for name in _KINDS)
     if total:
         out.print()
-        print_table(_table(items), fit=True)
+        print_table(_table(items))
     if len(items) < total:
         err.print(f"Showing {len(items):,} of {total:,}; --limit {total} for all, --kind to filter")
 

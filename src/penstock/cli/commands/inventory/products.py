@@ -71,7 +71,7 @@ def products(
             price,
             one["sku"],
         )
-    print_table(table, fit=True)
+    print_table(table)
     if not found:
         err.print("no published products match")
     elif len(found) == limit:
@@ -105,7 +105,7 @@ def history(
     table = fitting_table("when (UTC)", "kind", "what", "sync", whole=("kind",))
     for one, lines in zip(changes, _walked_back(known, changes), strict=True):
         table.add_row(shown_time(one["changed_at"]), one["kind"], "\n".join(lines), one["task_id"])
-    print_table(table, fit=True)
+    print_table(table)
 
 
 async def _products(

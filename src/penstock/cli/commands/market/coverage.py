@@ -247,7 +247,7 @@ def _all_series(settings: Settings, wanted: SeriesFilter, in_a_page: int) -> lis
 
 def _show(table: object, found: Sequence[object], noun: str) -> None:
     if found:
-        print_table(table, fit=True)  # type: ignore[arg-type]
+        print_table(table)  # type: ignore[arg-type]
     else:
         err.print(f"no {noun} found")
 
