@@ -14,9 +14,9 @@ from benchmarks.report import median_of, worst_of
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.foreground import foreground
-from penstock.market.collect.collection import CollectResult
+from penstock.market.collect.result import CollectResult
 from penstock.market.instrument import Status
-from penstock.market.runs import CollectOrder
+from penstock.market.orders import CollectOrder
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from benchmarks.places import KINDS
 from benchmarks.report import median_of
 from benchmarks.rows import make_keys, open_run
 from penstock.api.routes.market.coverage import coverage_page, gap_page
-from penstock.market.coverage_queries import SeriesFilter, gaps, series_coverage
+from penstock.market.queries.coverage import series_coverage
+from penstock.market.queries.gaps import SeriesFilter, list_gaps
 from penstock.market.tables import coverage
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _coverage(after: int) -> Callable[[Connection], Response]:
 
 def _gaps(after: int) -> Callable[[Connection], Response]:
     return lambda connection: gap_page(
-        gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE),
+        list_gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE),
         _GAPS_PAGE,
     )
 

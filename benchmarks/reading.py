@@ -17,7 +17,7 @@ from benchmarks.noise import sample_ms
 from benchmarks.places import KINDS, POSTGRESQL, driver_url
 from benchmarks.report import Figure, median_of, percentile
 from benchmarks.rows import make_keys, open_run
-from penstock.market import queries
+from penstock.market.queries.candles import CandleQuery, read_candles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,14 +118,14 @@ async def _reads(places: Places, kind: str, sizes: Sizes) -> tuple[float, list[f
 
 
 async def _read(database: Database, key: SeriesKey) -> float:
-    query = queries.CandleQuery(
+    query = CandleQuery(
         exchange=key.instrument.exchange,
         symbol=key.instrument.symbol,
         timeframe=key.timeframe,
         limit=_NEWEST,
     )
     started = time.perf_counter()
-    rows = await database.read(lambda connection: queries.candles(connection, query))
+    rows = await database.read(lambda connection: read_candles(connection, query))
     elapsed_ms = (time.perf_counter() - started) * 1000
     if len(rows) != _NEWEST:
         message = f"{key} gave {len(rows)} rows"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.market.candle import Candle
 from penstock.market.collect.coverage import Coverage, Look, SpanState
-from penstock.market.collect.page import CandleFlush, CandlePage, Target
+from penstock.market.collect.page import CandleFlush, CandlePage, SeriesTarget
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.timeframe import Timeframe
 from penstock.runs.context import RunContext, Shown
@@ -108,7 +108,7 @@ class OpenRun:
 
     store: SqlCandleStore
     context: RunContext
-    targets: Sequence[Target]
+    targets: Sequence[SeriesTarget]
 
     def flushes(self, rows: Rows) -> list[CandleFlush]:
         """The rows as a run hands them to the store, with what they say of coverage."""
@@ -130,7 +130,7 @@ class OpenRun:
         ]
 
     @staticmethod
-    def _page(target: Target, candles: Sequence[Candle]) -> CandlePage:
+    def _page(target: SeriesTarget, candles: Sequence[Candle]) -> CandlePage:
         target.coverage.mark(candles[0].open_time, candles[-1].open_time, SpanState.STORED)
         look = Look(candles[-1].close_time, "binance")
         return CandlePage(
@@ -150,7 +150,7 @@ async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
         store,
         context,
         [
-            Target(key, one.series_id, Coverage(one.spans))
+            SeriesTarget(key, one.series_id, Coverage(one.spans))
             for key, one in zip(keys, opened, strict=True)
         ],
     )

@@ -19,7 +19,7 @@ from benchmarks.sizes import FULL
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.engine.in_process import Executor, ExecutorOptions
-from penstock.market.runs import CollectOrder
+from penstock.market.orders import CollectOrder
 from penstock.runs.run import Submission
 from penstock.runs.runner import Runner, RunnerOptions
 from penstock.runs.schedule import Schedule

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import SourceUnavailableError
-from penstock.market.source import Answer, Declaration, Limit, PageRequest
+from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ class ListedSource:
     async def volumes(self) -> Mapping[str, float]:
         return {}
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         self.requests += 1
         self.asked.append(request)
         if self.fails_from is not None and self.requests >= self.fails_from:
@@ -79,4 +79,4 @@ class ListedSource:
             request = replace(request, start=None)
         limit = min(request.limit, self.page_limit)
         rows = self.spoil(inside[:limit] if request.start is not None else inside[-limit:])
-        return Answer(rows, self.rejected[: max(0, request.limit - len(rows))])
+        return PageAnswer(rows, self.rejected[: max(0, request.limit - len(rows))])

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 
 from penstock.market.candle import Candle, Rejected
 from penstock.market.collect.coverage import Coverage, CoverageChange, Look, Span
-from penstock.market.collect.page import CandleFlush, CandlePage, Target
+from penstock.market.collect.page import CandleFlush, CandlePage, SeriesTarget
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.tables import candle as candle_table
 from penstock.market.timeframe import Timeframe
@@ -125,10 +125,10 @@ class Opened:
     async def finish(self, run: Run) -> None:
         await self.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
 
-    async def target(self, one: SeriesKey | None = None) -> Target:
+    async def target(self, one: SeriesKey | None = None) -> SeriesTarget:
         one = one or key()
         [found] = await self.store.open_series(unfenced(self.database), [one])
-        return Target(one, found.series_id, Coverage(found.spans), found.newest_open)
+        return SeriesTarget(one, found.series_id, Coverage(found.spans), found.newest_open)
 
     async def write(
         self,
@@ -192,7 +192,7 @@ async def opened(
 
 
 def page(
-    target: Target,
+    target: SeriesTarget,
     rows: Sequence[Candle],
     *,
     closed: int | None = None,

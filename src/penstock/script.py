@@ -23,11 +23,10 @@ from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.foreground import foreground
 from penstock.logs import log_to_stderr_unless_set
-from penstock.market import queries
-from penstock.market.collect.collection import CollectResult
+from penstock.market.collect.result import CollectResult
 from penstock.market.instrument import parse_timeframes
-from penstock.market.queries import CandleQuery
-from penstock.market.runs import CollectOrder
+from penstock.market.orders import CollectOrder
+from penstock.market.queries.candles import CandleQuery, read_candles
 from penstock.opening import masked_url, open_reader
 from penstock.settings import load_settings
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from penstock.app import App
-    from penstock.market.queries import StoredCandle
+    from penstock.market.queries.candles import StoredCandle
 
 T = TypeVar("T")
 
@@ -157,7 +156,7 @@ async def candles_async(
         exchange=exchange, symbol=symbol, timeframe=step, limit=limit, start=start, end=end
     )
     async with open_reader(load_settings(database_url=database)) as reader:
-        return await reader.read(lambda connection: queries.candles(connection, query))
+        return await reader.read(lambda connection: read_candles(connection, query))
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.market.collect.coverage import SpanState
-from penstock.market.coverage_queries import REASONS
+from penstock.market.queries.gaps import REASONS
 from tests.acceptance.commands import Penstock
 from tests.acceptance.terminal import on_a_terminal
 from tests.field.exchange import Exchange, answering, ms, row, rows
@@ -344,11 +344,11 @@ async def test_until_bounds_a_collection_and_recheck_reads_it_again(
 
 
 _WRONG = {
-    "collect BTC/USDT -t 1h --recheck": "--since: recheck needs to know from when on; give a time, such as 2025-01-31",
-    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-03": "--until: 2025-03-03T00:00:00Z does not lie after since, 2025-03-04T00:00:00Z",
-    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-04": "--until: 2025-03-04T00:00:00Z does not lie after since, 2025-03-04T00:00:00Z",
+    "collect BTC/USDT -t 1h --recheck": "--since: recheck needs a start; give a time, such as 2025-01-31",
+    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-03": "--until: 2025-03-03T00:00:00Z is not after since, 2025-03-04T00:00:00Z",
+    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-04": "--until: 2025-03-04T00:00:00Z is not after since, 2025-03-04T00:00:00Z",
     "collect BTC/USDT -t 1h --until later": "--until: 'later' is not a valid time; write one like 2025-01-31",
-    "collect BTC/USDT -t 1h --since 2099-01-01 --recheck": "--since: 2099-01-01T00:00:00Z lies in the future",
+    "collect BTC/USDT -t 1h --since 2099-01-01 --recheck": "--since: 2099-01-01T00:00:00Z is in the future",
 }
 
 

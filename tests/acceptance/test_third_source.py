@@ -20,7 +20,7 @@ from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
 from penstock.market.candle import Candle
 from penstock.market.instrument import Instrument, Status
-from penstock.market.source import Answer, Declaration, Limit, PageRequest, Quiet, SourceConfig
+from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest, Quiet, SourceConfig
 from penstock.market.timeframe import Timeframe
 from tests.acceptance.plugged import commands, get, installed, until_ended
 
@@ -113,7 +113,7 @@ class TinySource:
     async def volumes(self) -> Mapping[str, float]:
         return {}
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         edges = {
             "from": (request.start or 0) // 1_000,
             "to": 2**40 if request.end is None else request.end // 1_000,
@@ -124,7 +124,7 @@ class TinySource:
             "/candles", params, weight=1, decode=msgspec.json.Decoder(list[Row]).decode
         )
         closed = [row.opened * 1_000 for row in rows if row.closed]
-        return Answer(
+        return PageAnswer(
             [_candle(row) for row in rows], closed_before=max(closed, default=-_MINUTE) + _MINUTE
         )
 

@@ -50,7 +50,7 @@ async def test_whole_and_not_whole_here_and_there(penstock: Penstock) -> None:
         "  repair it with: penstock verify BTC/USDT -t 1h --repair",
     ]
     assert max(map(len, wrong.out.splitlines())) <= 80
-    assert wrong.err == "missing: the ledger says stored, and the candle is not there\n"
+    assert wrong.err == "missing: the ledger says stored, but the candle is not there\n"
     told = await penstock("verify", "BTCUSDT", "-t", "1h", "--json")
     assert (told.code, json.loads(told.out)["wrong"]) == (9, 1)
 
@@ -82,12 +82,12 @@ async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstoc
         (
             ["--against", "archive"],
             2,
-            "--against: comparing with the exchange's archive is not there yet; use rest, which asks its API",
+            "--against: comparing with the exchange's archive is not available yet; use rest, which asks its API",
         ),
         (
             ["--sample", "3"],
             2,
-            "--sample: it is drawn of what is compared with the exchange; add against rest, or leave it out",
+            "--sample: only a comparison with the exchange can be sampled; add against rest, or leave the sample out",
         ),
         (
             [],

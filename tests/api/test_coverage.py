@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 
 from penstock.market.collect.coverage import HELD, SpanState
-from penstock.market.coverage_queries import NOT_EXPECTED, REASONS
+from penstock.market.queries.coverage import NOT_EXPECTED
+from penstock.market.queries.gaps import REASONS
 from penstock.market.timeframe import Timeframe
 from penstock.moment import iso
 from tests.api.service import served

@@ -17,14 +17,14 @@ from penstock.errors import FencedError
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH
 from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.sync.snapshot import INVENTORY_SYNC
-from penstock.market.backfill import BackfillOrder
-from penstock.market.runs import (
+from penstock.market.orders import BackfillOrder, CollectOrder
+from penstock.market.submission import (
     AUDIT,
     BACKFILL,
     COLLECTION,
     SCHEDULED_COLLECTION,
     SYMBOL_REFRESH,
-    CollectOrder,
+    symbol_refresh,
 )
 from penstock.market.verify.runs import VERIFY, VerifyOrder
 from penstock.runs.context import RunContext
@@ -89,8 +89,8 @@ def another(kind: str) -> Callable[[App], Awaitable[Submission]]:
     return submission
 
 
-async def symbol_refresh(app: App) -> Submission:
-    return app.of(MarketParts).runs.symbol_refresh("binance")
+async def refresh_of_symbols(_app: App) -> Submission:
+    return symbol_refresh("binance")
 
 
 async def sync(app: App) -> Submission:
@@ -102,7 +102,7 @@ KINDS: Mapping[str, Callable[[App], Awaitable[Submission]]] = {
     SCHEDULED_COLLECTION: another(SCHEDULED_COLLECTION),
     AUDIT: another(AUDIT),
     BACKFILL: backfill,
-    SYMBOL_REFRESH: symbol_refresh,
+    SYMBOL_REFRESH: refresh_of_symbols,
     VERIFY: repair,
     INVENTORY_SYNC: sync,
     CATALOGUE_REFRESH: catalogue,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from penstock.market.collect.page import CandleFlush, Flushed, OpenedSeries
     from penstock.market.instrument import SeriesKey
-    from penstock.market.source import Answer, PageRequest
+    from penstock.market.source import PageAnswer, PageRequest
     from penstock.runs.context import Shown
     from penstock.runs.run import Run, Work
 
@@ -51,7 +51,7 @@ class WaitingSource(ListedSource):
         await self.clock_permit.wait()
         return self.now
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         if request.limit == self.page_limit:
             await self.permits.acquire()
         return await super().candles(request)

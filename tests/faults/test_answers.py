@@ -10,7 +10,7 @@ from aiohttp import web
 
 from penstock.errors import RateLimitedError, SourceUnavailableError
 from penstock.http.client import HttpLimits
-from penstock.market.source import Answer, PageRequest, SourceConfig
+from penstock.market.source import PageAnswer, PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
 from tests.market_builders import MINUTE, ORIGIN, key
 
@@ -44,7 +44,7 @@ async def answering(
         await runner.cleanup()
 
 
-async def answer_to(body: str | bytes) -> Answer:
+async def answer_to(body: str | bytes) -> PageAnswer:
     async with answering(body.encode() if isinstance(body, str) else body) as source:
         return await source.candles(PageRequest(series=key(), start=ORIGIN, limit=1_000))
 

@@ -17,7 +17,7 @@ from penstock.errors import (
     SourceUnavailableError,
 )
 from penstock.market.collect.coverage import Span, SpanState
-from penstock.market.runs import CollectOrder
+from penstock.market.orders import CollectOrder
 from penstock.script import collect_into
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import MINUTE, NOW, World, settings_for, simulated
@@ -316,7 +316,7 @@ async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_ag
             await one.exchange.faults(klines("bad_rows", kind="out_of_order", row=row))
             if row == -1:
                 # The newest row ahead of all others: then it is not one row that is out of order.
-                with pytest.raises(RunFailedError, match="19 of 20 rows are not in the range"):
+                with pytest.raises(RunFailedError, match="19 of 20 rows are out of range"):
                     await one.collect(symbol, limit=20)
                 assert await one.stored(symbol) == []
             else:

@@ -53,7 +53,7 @@ async def test_two_names_that_differ_in_case_only_are_told_apart(
         ambiguous = await penstock("collect", "TonUsdt", "-t", "1h")
         assert (ambiguous.code, ambiguous.complaint) == (
             2,
-            "symbols: 'TonUsdt' could mean TONUSDT or tonUSDT; write the one that you mean",
+            "symbols: 'TonUsdt' could mean TONUSDT or tonUSDT; write the exact name",
         )
 
 
@@ -76,7 +76,7 @@ async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_mor
                 for symbols in ("BTCUSDT FTMUSDT", "BTCUSDT FTMUSDT", "FTMUSDT")
             ]
             assert len(exchange.asked(symbol="FTMUSDT")) <= 1
-            assert "not listed" in str(said[0]["result"]["failures"])
+            assert "no longer listed" in str(said[0]["result"]["failures"])
             assert [task["status"] for task in said] == ["completed"] * 3
         gaps = await penstock.rows(
             "SELECT reason, start_time FROM gap WHERE symbol = 'FTM/USDT' AND reason = 'delisted'"
@@ -112,7 +112,7 @@ async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later
                 told = await collected()
                 exchange.now += HOUR
             assert told["result"]["failures"] == {
-                "FTMUSDT 1h": "FTM/USDT is not listed at binance any more"
+                "FTMUSDT 1h": "FTM/USDT is no longer listed at binance"
             }
             assert (await collected())["result"]["failures"] == {}
             assert exchange.asked(symbol="FTMUSDT") == []

@@ -20,7 +20,7 @@ from penstock.inventory.sync.pace import Phase
 from penstock.inventory.sync.snapshot import SnapshotState
 from penstock.market.configured import Configured
 from penstock.market.health import rules as market_rules
-from penstock.market.verify.finding import Kind
+from penstock.market.verify.finding import FindingKind
 from penstock.settings import Settings
 from penstock.simulator.faults.parse import PARAMETERS
 from penstock.store.health import HealthQueries
@@ -74,7 +74,7 @@ def _rules() -> set[str]:
     [
         ("docs/access.md", "scope", set(Scope)),
         ("docs/alerts.md", "rule", _rules()),
-        ("docs/data.md", "finding", set(Kind)),
+        ("docs/data.md", "finding", set(FindingKind)),
         ("docs/simulator.md", "fault", set(PARAMETERS)),
         (
             "docs/websocket.md",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.market.source import Answer
+from penstock.market.source import PageAnswer
 from tests.listed_source import ListedSource
 from tests.market_builders import candle
 
@@ -34,15 +34,15 @@ class LyingSource(ListedSource):
     chosen: random.Random = field(default_factory=random.Random)
     honest_from: int = 0
     share: float = 0.3
-    last: Answer = field(default_factory=lambda: Answer([]))
+    last: PageAnswer = field(default_factory=lambda: PageAnswer([]))
     told: dict[str, int] = field(default_factory=dict)
     # Gives the first answer to a question for an hour.
     keeps: bool = False
-    kept: dict[tuple[object, ...], tuple[int, Answer]] = field(default_factory=dict)
+    kept: dict[tuple[object, ...], tuple[int, PageAnswer]] = field(default_factory=dict)
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         question = (request.start, request.end, request.limit)
-        at, kept = self.kept.get(question, (0, Answer([])))
+        at, kept = self.kept.get(question, (0, PageAnswer([])))
         if self.keeps and self.now < min(self.honest_from, at + _KEPT_MS):
             self.told["kept"] = self.told.get("kept", 0) + 1
             return kept
@@ -50,7 +50,7 @@ class LyingSource(ListedSource):
         self.kept[question] = self.now, answer
         return answer
 
-    async def _told(self, request: PageRequest) -> Answer:
+    async def _told(self, request: PageRequest) -> PageAnswer:
         answer = await super().candles(request)
         if self.now < self.honest_from and self.chosen.random() < self.share:
             lie = self.chosen.choice(LIES)
@@ -59,13 +59,13 @@ class LyingSource(ListedSource):
         self.last = answer
         return answer
 
-    async def _lie(self, lie: str, request: PageRequest, answer: Answer) -> Answer:
+    async def _lie(self, lie: str, request: PageRequest, answer: PageAnswer) -> PageAnswer:
         rows = list(answer.candles)
         match lie:
             case "short":
-                return Answer(rows[: self.chosen.randint(0, len(rows))])
+                return PageAnswer(rows[: self.chosen.randint(0, len(rows))])
             case "empty":
-                return Answer([])
+                return PageAnswer([])
             case "stale":
                 return await self._as_of(self.now - self.chosen.randint(1, 30) * HOUR // 2, request)
             case "shifted":
@@ -77,7 +77,7 @@ class LyingSource(ListedSource):
             case "repeated":
                 return self.last
             case _:
-                return Answer(self._changed(lie, rows))
+                return PageAnswer(self._changed(lie, rows))
 
     def _changed(self, lie: str, rows: list[Candle]) -> list[Candle]:
         at, half = self.chosen.randrange(len(rows) + 1), len(rows) // 2
@@ -96,7 +96,7 @@ class LyingSource(ListedSource):
         }
         return changed[lie]
 
-    async def _as_of(self, then: int, request: PageRequest) -> Answer:
+    async def _as_of(self, then: int, request: PageRequest) -> PageAnswer:
         """As a replica answers that is behind: its newest candle is not whole yet."""
         now, self.now = self.now, then
         try:
@@ -105,7 +105,7 @@ class LyingSource(ListedSource):
             self.now = now
         if rows and rows[-1].close_time >= then:
             rows[-1] = unfinished(rows[-1])
-        return Answer(rows)
+        return PageAnswer(rows)
 
 
 def unfinished(row: Candle) -> Candle:

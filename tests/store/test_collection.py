@@ -9,7 +9,7 @@ import pytest
 from penstock.domains.market import MarketParts
 from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableError
 from penstock.market.collect.coverage import Span, SpanState
-from penstock.market.runs import CollectOrder
+from penstock.market.orders import CollectOrder
 from penstock.market.timeframe import Timeframe
 from penstock.script import collect_into
 from penstock.store.write.candles import SqlCandleStore

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert, text
 
-from penstock.domains.market import MarketParts
 from penstock.errors import RunUnavailableError
+from penstock.market.submission import symbol_refresh
 from penstock.runs.context import RunContext
 from penstock.runs.execution_logs import LogList, log_rows, log_stats, records_per_day, top_symbols
 from penstock.runs.run import LogNote, RunEnd, RunState
@@ -200,7 +200,7 @@ async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) ->
 
 async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
-        await c.app.ledger.submit(c.app.of(MarketParts).runs.symbol_refresh("binance"))
+        await c.app.ledger.submit(symbol_refresh("binance"))
         [run] = await c.app.ledger.take(1)
         await c.app.executor.work(run)
         [row] = await logged(c)

@@ -26,14 +26,14 @@ from tests.market_builders import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.collect.page import Target
+    from penstock.market.collect.page import SeriesTarget
     from penstock.runs.run import Run
 
 STORED, OUTAGE, FAILED = SpanState.STORED, SpanState.OUTAGE, SpanState.FAILED
 
 
 def covers(
-    target: Target, *spans: Span, deleted: Sequence[int] = ()
+    target: SeriesTarget, *spans: Span, deleted: Sequence[int] = ()
 ) -> list[tuple[int, CoverageChange]]:
     return [(target.series_id, CoverageChange(tuple(deleted), spans))]
 
@@ -43,7 +43,7 @@ async def everything(store: Opened) -> dict[str, list[dict[str, Any]]]:
     return {table: await store.rows(f"SELECT * FROM {table}") for table in tables}
 
 
-async def ready(store: Opened) -> tuple[Target, Run]:
+async def ready(store: Opened) -> tuple[SeriesTarget, Run]:
     """A series that holds something already, and a run that may write."""
     target, run = await store.target(), await store.run()
     await store.write(

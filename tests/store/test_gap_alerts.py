@@ -109,7 +109,7 @@ async def test_a_hole_that_three_answers_agree_on_fires_in_plain_words_and_is_go
     [resolved] = await ledger.alerts()
     assert (resolved.state, resolved.message) == (
         "resolved",
-        "BTC/USDT 1m has no hole in its newest candles any more, or it is an old one",
+        "BTC/USDT 1m has no hole in its newest candles any more, or only old ones",
     )
 
 
@@ -190,17 +190,17 @@ async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_l
     assert restated.subject == "binance BTC/USDT 1m"
     await ledger.evaluate()
     [fired] = await ledger.alerts()
-    changed = "the exchange has changed 2 closed candles in 24 hours"
+    changed = "the exchange changed 2 closed candles in 24 hours"
     assert (fired.subject, fired.message) == (
         "binance BTC/USDT 1m",
-        f"BTC/USDT 1m: {changed}; the values before are in the table restatement",
+        f"BTC/USDT 1m: {changed}; the old values are in the table restatement",
     )
     await ledger.engine.move("restatement", "restated_at", -DAY / 1000)
     await ledger.evaluate()
     [resolved] = await ledger.alerts()
     assert (resolved.state, resolved.message) == (
         "resolved",
-        "no closed candle of BTC/USDT 1m was changed for 24 hours",
+        "no closed candle of BTC/USDT 1m changed for 24 hours",
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.market.candle import Candle
-    from penstock.market.collect.page import CandlePage, Target
+    from penstock.market.collect.page import CandlePage, SeriesTarget
     from tests.conftest import Say
     from tests.trials import Trials
 
@@ -62,7 +62,7 @@ seen = st.builds(
 histories = st.lists(seen, min_size=1, max_size=6)
 
 
-async def targets(store: Opened) -> dict[str, Target]:
+async def targets(store: Opened) -> dict[str, SeriesTarget]:
     return {symbol: await store.target(key(symbol)) for symbol in _SYMBOLS}
 
 

@@ -19,7 +19,7 @@ from tests.store.test_truth import DAY, run_once
 
 if TYPE_CHECKING:
     from penstock.market.candle import Candle
-    from penstock.market.source import Answer, PageRequest
+    from penstock.market.source import PageAnswer, PageRequest
     from tests.market_builders import Opened
 
 _KEY = SeriesKey(instrument(), Timeframe.H1)
@@ -191,7 +191,7 @@ class _Unlisted(ListedSource):
 
     whatever: bool = False
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         self.requests += 1
         raise SourceRefusedError(
             f"{request.series} is no symbol", status=400, whatever=self.whatever
@@ -297,7 +297,7 @@ async def test_rows_of_a_shorter_timeframe_are_not_stored(sqlite_database: str) 
 class _OneMore(ListedSource):
     """Ends each page with a row whose time is in microseconds, and of which nothing else can be read."""
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         answer = await super().candles(request)
         return (
             answer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.market.collect.coverage import Coverage, Span, SpanState
 from penstock.market.collect.evidence import Evidence
-from penstock.market.collect.page import Target
+from penstock.market.collect.page import SeriesTarget
 from penstock.market.collect.repeats import AllRepeats, choose_due
 from tests.market_builders import MINUTE, ORIGIN, key
 
@@ -45,7 +45,7 @@ def gap(
     )
 
 
-def target(*gaps: Span, native: str = "BTCUSDT") -> Target:
+def target(*gaps: Span, native: str = "BTCUSDT") -> SeriesTarget:
     spans: list[Span] = []
     at = ORIGIN
     for one in sorted(gaps, key=lambda span: span.start):
@@ -53,14 +53,14 @@ def target(*gaps: Span, native: str = "BTCUSDT") -> Target:
             spans.append(Span(at, one.start, SpanState.STORED))
         spans.append(one)
         at = one.end
-    return Target(
+    return SeriesTarget(
         key(native),
         1,
         Coverage([*spans, Span(at, ORIGIN + (_STEPS + 1) * MINUTE, SpanState.STORED)]),
     )
 
 
-async def chosen(repeats: Some | AllRepeats, *targets: Target) -> list[set[int]]:
+async def chosen(repeats: Some | AllRepeats, *targets: SeriesTarget) -> list[set[int]]:
     """The minutes of the gaps that are looked at, of each series."""
     await choose_due(targets, _NOW, page_limit=_PAGE, repeats=repeats)
     return [{(start - ORIGIN) // MINUTE for start in one.due} for one in targets]

@@ -15,7 +15,7 @@ from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
 from penstock.market.collect.coverage import Coverage, Span, SpanState
 from penstock.market.collect.fetch import PieceFetcher
-from penstock.market.collect.page import Target
+from penstock.market.collect.page import SeriesTarget
 from penstock.market.collect.plan import Piece
 from penstock.market.timeframe import Timeframe
 from tests.listed_source import ListedSource
@@ -41,12 +41,14 @@ def minute(number: int) -> int:
 
 
 async def fetched(
-    source: ListedSource, piece: Piece, target: Target | None = None
+    source: ListedSource, piece: Piece, target: SeriesTarget | None = None
 ) -> list[CandlePage]:
     clock = ExchangeClock(source)
     await clock.sync()
     fetcher = PieceFetcher(Asker(source, clock), source.declaration, grace_ms=3_000)
-    return [page async for page in fetcher.pages(target or Target(key(), 1, Coverage()), piece)]
+    return [
+        page async for page in fetcher.pages(target or SeriesTarget(key(), 1, Coverage()), piece)
+    ]
 
 
 def covered(pages: list[CandlePage]) -> Coverage:
@@ -136,7 +138,7 @@ async def test_the_last_row_of_an_exchange_is_open_until_a_later_look_has_seen_t
     if seen:
         pending = next(row for row in history if row.open_time == seen[-1])
         for changed, closed in ((False, True), (True, False)):
-            known = Target(key(), 1, coverage, replace_row(pending, changed=changed))
+            known = SeriesTarget(key(), 1, coverage, replace_row(pending, changed=changed))
             later = replace(source, now=_LONG_AFTER + 2 * MINUTE)
             again = await fetched(later, Piece(seen[-1], None, first=False), known)
             assert again[-1].closed == len(again[-1].candles) - (not closed)
@@ -149,7 +151,7 @@ def replace_row(row: Candle, *, changed: bool) -> Candle:
 async def test_a_look_before_a_minute_is_over_is_no_later_one() -> None:
     source = ListedSource(candles(ORIGIN, 3), _LONG_AFTER, page_limit=50)
     coverage = covered(await fetched(source, Piece(ORIGIN, None, first=False)))
-    known = Target(key(), 1, coverage, source.rows[-1])
+    known = SeriesTarget(key(), 1, coverage, source.rows[-1])
     [page] = await fetched(
         replace(source, now=_LONG_AFTER + MINUTE // 2), Piece(minute(2), None, first=False), known
     )
@@ -262,8 +264,8 @@ async def test_an_empty_answer_that_is_contradicted_is_asked_for_once_more_and_m
 async def test_a_candle_that_was_there_before_has_to_be_in_the_answer() -> None:
     source = ListedSource(candles(ORIGIN, 10), minute(10) - 1, page_limit=50)
     source.spoil = lambda rows: rows[5:] if source.asked[-1].start is not None else rows
-    known = Target(key(), 1, Coverage([Span(ORIGIN, minute(5), STORED)]))
-    with pytest.raises(SourceMisfitError, match="a candle that it gave before is missing"):
+    known = SeriesTarget(key(), 1, Coverage([Span(ORIGIN, minute(5), STORED)]))
+    with pytest.raises(SourceMisfitError, match="a candle that it sent before is missing"):
         await fetched(source, Piece(minute(5), None, first=False), known)
     assert len(source.asked) == 3, "twice, and whether it is there at all"
 
@@ -273,7 +275,7 @@ async def test_the_last_closed_candles_are_read_again_with_what_follows_them() -
     [page] = await fetched(
         source,
         Piece(minute(8), None, first=False),
-        Target(key(), 1, Coverage([Span(ORIGIN, minute(8), STORED)])),
+        SeriesTarget(key(), 1, Coverage([Span(ORIGIN, minute(8), STORED)])),
     )
     assert [row.open_time for row in page.candles] == [minute(step) for step in range(5, 10)]
     assert len(source.asked) == 1, "no further request"
@@ -293,7 +295,7 @@ async def test_an_answer_that_does_not_fit_its_question_is_asked_for_once_more_a
     source = ListedSource(rows, _LONG_AFTER, page_limit=50, spoil=lambda _: spoilt)
     with pytest.raises(
         SourceMisfitError,
-        match=r"binance did not answer what it was asked: .* Nothing was stored or marked by it",
+        match=r"binance did not answer the question: .* Nothing was stored or marked",
     ):
         await fetched(source, Piece(ORIGIN, _END, first=False))
     assert source.requests == 2
@@ -338,7 +340,7 @@ async def test_a_candle_covers_from_its_open_to_its_close_and_the_next_page_goes
     ]
     for page_limit in range(2, 8):
         source = ListedSource(rows, ORIGIN + 9 * hour - 1, page_limit)
-        target = Target(key(timeframe=Timeframe.H1), 1, Coverage())
+        target = SeriesTarget(key(timeframe=Timeframe.H1), 1, Coverage())
         pages = await fetched(source, Piece(ORIGIN + off, None, first=False), target)
         assert [row.open_time for page in pages for row in page.candles] == [
             row.open_time for row in rows
@@ -353,7 +355,7 @@ async def test_a_candle_that_closes_as_it_opens_covers_its_step() -> None:
         (1_504_706_400_000, 1_504_713_600_000, 1_504_735_200_000, 1_504_742_400_000),
     )
     rows = [candle(at, close_time=at + (0 if at == opens[1] else step - 1)) for at in opens]
-    target = Target(key(timeframe=Timeframe.H2), 1, Coverage())
+    target = SeriesTarget(key(timeframe=Timeframe.H2), 1, Coverage())
     coverage = covered(
         await fetched(
             ListedSource(rows, opens[3] + MINUTE, 50), Piece(opens[0], None, first=False), target
@@ -370,7 +372,7 @@ async def test_a_three_day_candle_that_reaches_into_the_range_begins_it() -> Non
     """Binance anchors them to the day on which a symbol was listed."""
     day = 86_400_000
     rows = candles(ORIGIN + 1 * day, 6, step=3 * day)
-    target = Target(key(timeframe=Timeframe.D3), 1, Coverage())
+    target = SeriesTarget(key(timeframe=Timeframe.D3), 1, Coverage())
     for begin in (0, 1, 2, 3):
         source = ListedSource(rows, ORIGIN + 18 * day, 50)
         start = Timeframe.D3.floor(rows[1].open_time + begin * day)

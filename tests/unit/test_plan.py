@@ -14,7 +14,7 @@ from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
 from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
 from penstock.market.collect.evidence import Evidence
-from penstock.market.collect.page import Target
+from penstock.market.collect.page import SeriesTarget
 from penstock.market.collect.plan import Plan, Planner
 from penstock.market.collect.ranges import Wish
 from penstock.market.collect.repeats import AllRepeats, choose_due
@@ -50,7 +50,7 @@ async def planned(
 ) -> Plan:
     clock = ExchangeClock(source)
     await clock.sync()
-    target = Target(SeriesKey(instrument(status=status), timeframe), 1, Coverage(spans))
+    target = SeriesTarget(SeriesKey(instrument(status=status), timeframe), 1, Coverage(spans))
     await choose_due(
         [target], clock.now(), page_limit=source.declaration.page_limit, repeats=AllRepeats()
     )
@@ -66,7 +66,7 @@ def planner(
 ) -> Planner:
     return Planner(
         Asker(source, clock),
-        clock,
+        clock.now,
         Wish(limit=limit, since=since),
         source.declaration,
         grace_ms=3_000,
@@ -212,13 +212,13 @@ async def test_a_failure_in_planning_is_named_and_does_not_widen_what_is_wanted(
     source = exchange()
     clock = ExchangeClock(source)
     await clock.sync()
-    known = Target(
+    known = SeriesTarget(
         SeriesKey(instrument(), Timeframe.M1), 1, Coverage([Span(minute(50), minute(60), STORED)])
     )
     assert planner(source, clock, since=minute(0)).failed(known) == [
         Span(minute(60), _RUNNING, FAILED)
     ]
-    empty = Target(SeriesKey(instrument(), Timeframe.M1), 1, Coverage())
+    empty = SeriesTarget(SeriesKey(instrument(), Timeframe.M1), 1, Coverage())
     assert planner(source, clock, since=minute(-9_000)).failed(empty) == [
         Span(minute(101), _RUNNING, FAILED)
     ]
@@ -265,9 +265,7 @@ async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_pro
 ) -> None:
     source = replace(exchange(), spoil=lambda rows: [senseless(kind, row) for row in rows])
     if status is Status.DELISTED:
-        with pytest.raises(
-            SourceMisfitError, match="did not answer what it was asked: 1 of 1 rows"
-        ):
+        with pytest.raises(SourceMisfitError, match="did not answer the question: 1 of 1 rows"):
             await planned(source, since=minute(0), status=status)
     else:
         plan = await planned(source, since=minute(0), status=status)

@@ -15,7 +15,7 @@ from penstock.cli.shown.progress import progress_text, shown_progress
 from penstock.cli.shown.text import lasting
 from penstock.http.governor import Wait, Why
 from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
-from penstock.market.collect.page import CandlePage, Target
+from penstock.market.collect.page import CandlePage, SeriesTarget
 from penstock.market.collect.plan import Piece
 from penstock.market.collect.progress import Tally
 from penstock.runs.run import Work
@@ -53,11 +53,11 @@ class Collecting:
     now: int = 0
     clock: float = 0.0
     done: int = 0
-    targets: list[Target] = field(default_factory=list)
+    targets: list[SeriesTarget] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.series, "binance", lambda: self.clock)
-        self.targets = [Target(key(), number, Coverage()) for number in range(self.series)]
+        self.targets = [SeriesTarget(key(), number, Coverage()) for number in range(self.series)]
 
     def plan(self, number: int, *pieces: Piece) -> None:
         self.targets[number].pieces_left = len(pieces) or 1

@@ -22,7 +22,7 @@ from tests.market_builders import MINUTE, ORIGIN, instrument, opened
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from penstock.market.source import Answer, PageRequest
+    from penstock.market.source import PageAnswer, PageRequest
     from tests.market_builders import Opened
 
 DAY = 1_440 * MINUTE
@@ -83,7 +83,7 @@ class Shelf(ListedSource):
 
     of: dict[Timeframe, list[Candle]] = field(default_factory=dict)
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         self.rows = self.of.get(request.series.timeframe, [])
         return await super().candles(request)
 

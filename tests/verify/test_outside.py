@@ -43,7 +43,7 @@ async def test_a_value_that_differs_is_told_and_mended_with_a_restatement(
         report = await one.verify(timeframes=["5m"], against="rest")
         assert found(report) == [("5m", "different", PLACE, 1)]
         [finding] = report["reports"][0]["findings"]
-        assert finding["detail"] == f"volume {old.volume}, there 77.5"
+        assert finding["detail"] == f"volume {old.volume}, exchange 77.5"
         assert await one.store.value("SELECT count(*) FROM restatement") == 0
 
         mended = await one.verify(timeframes=["5m"], against="rest", repair=True)

@@ -16,17 +16,20 @@ from penstock.market import health
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
+from penstock.market.configs import MarketConfigs
 from penstock.market.configured import DEFAULT_EXCHANGE, Configured
-from penstock.market.queries import unified
-from penstock.market.runs import (
+from penstock.market.listing import Listing
+from penstock.market.queries.instruments import unified_symbol
+from penstock.market.runs import MarketRuns
+from penstock.market.source import Declaration, SourceClass, SourceConfig
+from penstock.market.submission import (
     AUDIT,
     BACKFILL,
     COLLECTION,
     SCHEDULED_COLLECTION,
     SYMBOL_REFRESH,
-    MarketRuns,
+    symbol_refresh,
 )
-from penstock.market.source import Declaration, SourceClass, SourceConfig
 from penstock.market.verify.runs import VERIFY, VerifyRuns
 from penstock.runs.run import LogEntry
 from penstock.runs.schedule import Schedule
@@ -145,6 +148,7 @@ class MarketParts:
     """What the routes and commands of the domain work with."""
 
     runs: MarketRuns
+    configs: MarketConfigs
     verify: VerifyRuns
     sources: MarketSources
     store: SqlCandleStore
@@ -159,11 +163,11 @@ def declare(parts: Parts) -> Domain:
         name="market",
         default_exchange=DEFAULT_EXCHANGE,
         kinds=_kinds(market),
-        configs=market.runs,
+        configs=market.configs,
         schedules=_schedules(parts, market.runs.configured.exchange),
         first_runs=lambda: _first_runs(market.runs),
         rules=health.rules(market.runs.configured, COLLECT_ALL),
-        logged_names=unified,
+        logged_names=unified_symbol,
         uses=[market],
         lifetime=market.sources.open(),
     )
@@ -176,27 +180,35 @@ def _market(parts: Parts) -> MarketParts:
         grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency
     )
     configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
-    runs = MarketRuns(sources, database, store, configured, options)
+    listing = Listing(sources, database, store)
+    runs = MarketRuns(sources, listing, database, store, configured, options)
+    configs = MarketConfigs(sources.exchanges, listing, configured)
     verify = VerifyRuns(
         sources.get, database, store, checks_of(database.url.get_backend_name()), options
     )
-    return MarketParts(runs, verify, sources, store)
+    return MarketParts(runs, configs, verify, sources, store)
 
 
 def _kinds(market: MarketParts) -> Sequence[Kind]:
-    runs, verify = market.runs, market.verify
+    runs, configs, verify = market.runs, market.configs, market.verify
     return [
         Kind(
-            name=COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled, judged=True
+            name=COLLECTION,
+            work=runs.collect,
+            log=_of_collection,
+            plan=configs.scheduled,
+            judged=True,
         ),
-        Kind(name=SCHEDULED_COLLECTION, work=runs.collect, log=_of_collection, plan=runs.scheduled),
+        Kind(
+            name=SCHEDULED_COLLECTION, work=runs.collect, log=_of_collection, plan=configs.scheduled
+        ),
         Kind(name=BACKFILL, work=runs.collect, log=_of_collection),
-        Kind(name=AUDIT, work=runs.collect, log=_of_collection, plan=runs.audit),
+        Kind(name=AUDIT, work=runs.collect, log=_of_collection, plan=configs.scheduled_audit),
         Kind(
             name=SYMBOL_REFRESH,
             work=runs.refresh,
             log=_of_refresh,
-            plan=runs.refreshed,
+            plan=configs.scheduled_refresh,
             judged=True,
         ),
         Kind(name=VERIFY, work=verify.work, log=_of_verification),
@@ -242,7 +254,7 @@ def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
 
 async def _first_runs(runs: MarketRuns) -> Sequence[Submission]:
     """Symbols that nobody has looked up yet are looked up at once."""
-    return [runs.symbol_refresh(runs.configured.exchange)] if await runs.knows_nothing() else []
+    return [symbol_refresh(runs.configured.exchange)] if await runs.needs_symbols() else []
 
 
 async def check_exchange(settings: Settings, exchange: str) -> str:

@@ -1,6 +1,7 @@
-"""The candle and the rules by which one is accepted.
+"""The candle, and the rules by which one is accepted.
 
-Prices and volumes are the exchange's own strings from the wire to the database: no float and no Decimal is built of what is stored.
+Prices and volumes are the exchange's own strings from the wire to the database: what is stored
+never becomes a float or a Decimal.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ if TYPE_CHECKING:
 
     from penstock.market.timeframe import Timeframe
 
-# Twenty-four digits before the point and thirty behind hold every amount a market has quoted, also one that went through a double on its way
+# Enough digits for every amount that a market has quoted, also for one that went through a double
 # (0.00010756000000000001 in real recordings); longer ones are garbage, not money.
 _NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,30})?")
 _MICROSECONDS = 100_000_000_000_000
 _MOST_TRADES = 2**63 - 1
 _TEXTS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
-# What a candle has besides its prices, as far as its source says it.
+# What a candle has besides prices, if its source sends it.
 AMOUNTS = frozenset({"volume", "quote_volume", "trades", "taker_base", "taker_quote"})
 _EVERY_DIGIT_AS_0 = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One step of a series. Times in ms UTC, `close_time` inclusive (open + step − 1); numbers as the exchange sent them.
+    """One step of a series. Times in ms UTC, `close_time` inclusive (open + step − 1).
 
-    What a source does not say is None. The order of the fields is that of a Binance row, so that one is decoded without being touched; other
-    sources build it by name.
+    Numbers are as the exchange sent them, None if it does not send them. The fields are in the
+    order of a Binance row, so that one is decoded as it is; other sources make one by name.
     """
 
     open_time: int
@@ -54,7 +55,7 @@ class Candle(msgspec.Struct, array_like=True, frozen=True, gc=False):
     taker_quote: str | None
 
 
-# A row that is refused for one of these stands where it was not asked for: its open time says nothing of where it belongs.
+# A row refused for one of these is out of place: its open time does not say where it belongs.
 MISPLACED = frozenset({"microseconds", "out_of_order", "future"})
 _AT_THEIR_PLACE = frozenset(
     {"malformed", "negative", "not_a_number", "high_below_low", "bad_close_time"}
@@ -63,7 +64,7 @@ _AT_THEIR_PLACE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that is not stored, why, and what it looked like."""
+    """A row that is not stored, the reason, and its text."""
 
     reason: str
     detail: str
@@ -72,12 +73,12 @@ class Rejected:
 
     @property
     def at_its_place(self) -> bool:
-        """Whether the open time is that of the candle that the row was meant to be."""
+        """Whether the open time is that of the candle that the row should have been."""
         return self.reason in _AT_THEIR_PLACE and self.open_time is not None
 
 
 def end_of(candle: Candle, timeframe: Timeframe) -> int:
-    """Where the range ends that a candle covers: behind its close. One that closes as it opens covers its step."""
+    """Where the range of a candle ends: just after its close, or after its step if it has none."""
     if candle.close_time > candle.open_time:
         return candle.close_time + 1
     return timeframe.shift(candle.open_time, 1)
@@ -93,12 +94,12 @@ def accept(
 ) -> tuple[list[Candle], list[Rejected]]:
     """Split an ascending page into rows to store and rows to refuse.
 
-    The page was asked to begin at `start` and to open nothing at or after `end`; without an asked end that is just after the exchange's time. Its
-    source says `columns` of each candle.
+    The request asked for rows that open in `start ≤ t < end`; without an asked end, `end` is just
+    after the exchange's time. The source sends `columns` of each candle.
     """
     longest = timeframe.longest_ms
     prices = _shape([f"{c.open},{c.high},{c.low},{c.close}" for c in candles])
-    # Where something is unknown, row by row is quick enough: such an answer is not one of Binance's.
+    # Where a column is missing, row by row is fast enough: that is not an answer of Binance.
     all_numbers = (
         _are_all_numbers(prices, 4 * len(candles))
         and columns == AMOUNTS
@@ -123,7 +124,7 @@ def accept(
 
 
 def judged(row: Rejected, *, start: int, end: int) -> Rejected:
-    """A row that could not even be decoded, which stands where it was asked for or says nothing of any place."""
+    """A row that could not be decoded, with its reason changed if it is out of place."""
     if row.open_time is None or start <= row.open_time < end:
         return row
     return replace(
@@ -135,7 +136,7 @@ def judged(row: Rejected, *, start: int, end: int) -> Rejected:
 
 def reject(candle: Candle, reason: str, detail: str) -> Rejected:
     """The candle as a refused row."""
-    # The standard library's writer, because it also writes half a surrogate pair, which a bad row may hold.
+    # The standard library's writer also takes half a surrogate pair, which a bad row may hold.
     raw = json.dumps(msgspec.structs.astuple(candle), separators=(",", ":"))
     return Rejected(reason, detail, raw, candle.open_time)
 
@@ -147,11 +148,11 @@ def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[
     if opened >= _MICROSECONDS:
         return "microseconds", f"open_time {opened} is not in milliseconds"
     if opened == previous:
-        return "duplicate", f"{iso(opened)} stands twice in the page"
+        return "duplicate", f"{iso(opened)} is in the page twice"
     if opened <= previous:
         return "out_of_order", f"{iso(opened)} comes after {iso(previous)}"
     if opened >= end:
-        return "future", f"{iso(opened)} is not before {iso(end)}, where the answer had to end"
+        return "future", f"{iso(opened)} is not before {iso(end)}, where the answer must end"
     return (
         "bad_close_time",
         f"the close time {iso(candle.close_time)} does not fit the open time {iso(opened)}",
@@ -159,7 +160,7 @@ def _time_fault(candle: Candle, previous: int, longest: int, end: int) -> tuple[
 
 
 def _are_in_time(candles: Sequence[Candle], longest: int, start: int, end: int) -> bool:
-    """Whether no row of a page has a fault of time, or of its trades."""
+    """Whether no row of a page has a fault in its times or trades."""
     opens = [start - 1, *[candle.open_time for candle in candles], end]
     lengths = [candle.close_time - candle.open_time for candle in candles]
     trades = [candle.trades or 0 for candle in candles]
@@ -183,15 +184,16 @@ def _have_all_amounts(candles: Sequence[Candle]) -> bool:
 
 
 def _shape(rows: Sequence[str]) -> bytes:
-    """The numbers of rows with every digit as 0, each behind a comma and before one; empty if they hold what no number does."""
+    """The numbers of rows between commas, with every digit as 0; empty for other characters."""
     text = f",{','.join(rows)},"
     return text.encode("ascii").translate(_EVERY_DIGIT_AS_0) if text.isascii() else b""
 
 
 def _are_all_numbers(shape: bytes, count: int) -> bool:
-    """Fast and never wrong when True: so many numbers, each with digits, one point, and digits again, not too many of either.
+    """Whether these are `count` numbers, each with digits, a point and digits, none too long.
 
-    A regular expression on each row takes as long as everything else that happens to it on its way to the database.
+    Fast, and never wrong when True. A regular expression on each row would take as long as all the
+    rest that happens to it on its way to the database.
     """
     return (
         shape.translate(None, b"0") == b",." * count + b","
@@ -205,7 +207,8 @@ def _are_all_numbers(shape: bytes, count: int) -> bool:
 def _are_ordered(candles: Sequence[Candle], prices: bytes) -> bool:
     """Whether low ≤ open, close ≤ high holds for every row.
 
-    Numbers with as many digits before the point and as many behind it are in the order of their texts; to read them takes three times as long.
+    Numbers with equally many digits before and after the point are in the order of their texts;
+    parsing them takes three times as long.
     """
     unclear = candles
     digits = prices.partition(b".")[2].partition(b",")[0]
@@ -246,15 +249,14 @@ def _order_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] |
     if trades is not None and not 0 <= trades <= _MOST_TRADES:
         return "negative" if trades < 0 else "not_a_number", f"trades is {trades}"
     if not (_clearly_ordered(candle) or _exactly_ordered(candle)):
-        return (
-            "high_below_low",
-            f"low {candle.low} ≤ open {candle.open}, close {candle.close} ≤ high {candle.high} does not hold",
-        )
+        between = f"open {candle.open}, close {candle.close}"
+        detail = f"low {candle.low} ≤ {between} ≤ high {candle.high} does not hold"
+        return "high_below_low", detail
     return None
 
 
 def _clearly_ordered(candle: Candle) -> bool:
-    """Fast and never wrong when True: rounding to a double keeps a strict order strict or makes it a tie."""
+    """Fast, and never wrong when True: rounding to a double keeps a strict order or makes a tie."""
     low, high = float(candle.low), float(candle.high)
     return low < float(candle.open) < high and low < float(candle.close) < high
 

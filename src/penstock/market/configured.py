@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-# What is meant where no exchange is named.
+# The exchange of an order or a config that names none.
 DEFAULT_EXCHANGE = "binance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
-    """What is collected when nothing is named: these symbols, else the `most_traded` ones with this quote, in these timeframes."""
+    """The default series: these symbols in these timeframes.
+
+    Without symbols, the `most_traded` ones with this quote currency.
+    """
 
     symbols: Sequence[str]
     timeframes: Sequence[str]

@@ -9,9 +9,9 @@ from sqlalchemy import exists, func, literal, select
 from penstock.alerts.rules import Bad, SubjectRule, counted, duration
 from penstock.collection.tables import collection_config
 from penstock.columns import Timestamp
-from penstock.market import queries
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
+from penstock.market.queries.instruments import configured_symbols
 from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
 from penstock.moment import iso
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from penstock.market.configured import Configured
 
 _DAY_MS = 86_400_000
-# What a collection that begins in time may take until the candle is there.
+# How long a collection that begins in time may take until its candle is stored.
 _ALLOWANCE_MS = 60_000
 
-# How far back a hole is one of the newest candles.
+# How far back a gap counts as new.
 _RECENT_MS = 48 * 3_600_000
 _HOLES = (SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED)
 # The first answers come within ten minutes of each other.
@@ -39,7 +39,7 @@ Name = tuple[str, str, str]
 
 
 def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
-    """The alert rules of the domain; the schedule of this name collects what is `configured`."""
+    """The alert rules; the schedule `schedule_name` collects what is `configured`."""
     return [
         SubjectRule(
             name="late_data",
@@ -50,13 +50,13 @@ def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
         SubjectRule(
             name="new_gaps",
             counted="series with holes in their newest candles",
-            recovered="{name} has no hole in its newest candles any more, or it is an old one",
+            recovered="{name} has no hole in its newest candles any more, or only old ones",
             find=new_gaps,
         ),
         SubjectRule(
             name="restated",
-            counted="series of which the exchange has changed closed candles in 24 hours",
-            recovered="no closed candle of {name} was changed for 24 hours",
+            counted="series with closed candles that the exchange changed in 24 hours",
+            recovered="no closed candle of {name} changed for 24 hours",
             find=restated_series,
         ),
     ]
@@ -69,7 +69,7 @@ def _bad(name: Name, message: str) -> Bad:
 def late_series(
     connection: Connection, configured: Configured, default: str, now: int
 ) -> list[Bad]:
-    """Series that trade and are collected by themselves, and whose newest closed candle is older than their interval allows.
+    """Scheduled series that trade, with a newest closed candle older than their interval allows.
 
     A series of which nothing was ever stored is not late: its executions say why.
     """
@@ -118,11 +118,14 @@ def late_series(
 
 
 def new_gaps(connection: Connection, now: int) -> list[Bad]:
-    """Series with holes in their last 48 hours that several answers agree on, with candles behind them; what nobody has looked at again is none."""
+    """Series with confirmed holes in their last 48 hours, and candles after them.
+
+    A hole that nobody has looked at again does not count.
+    """
     recent = literal(now - _RECENT_MS, Timestamp())
     later = coverage.alias()
-    # Not next to it: other holes may stand between.
-    candles_behind = exists().where(
+    # Not right after it: other holes may be in between.
+    candles_after = exists().where(
         later.c.series_id == coverage.c.series_id,
         later.c.start_time >= coverage.c.end_time,
         later.c.state == SpanState.STORED,
@@ -142,7 +145,7 @@ def new_gaps(connection: Connection, now: int) -> list[Bad]:
             coverage.c.end_time > recent,
             coverage.c.state.in_(_HOLES),
             coverage.c.asked >= _CONFIRMED_BY,
-            candles_behind,
+            candles_after,
         )
         .order_by(instrument.c.exchange, instrument.c.symbol, series.c.id, coverage.c.start_time)
     )
@@ -171,7 +174,7 @@ def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
 
 
 def restated_series(connection: Connection, now: int) -> list[Bad]:
-    """Series of which closed candles were changed in the last 24 hours."""
+    """Series with closed candles that changed in the last 24 hours."""
     changed = (
         select(
             instrument.c.exchange,
@@ -189,15 +192,15 @@ def restated_series(connection: Connection, now: int) -> list[Bad]:
     return [
         _bad(
             (exchange, symbol, timeframe),
-            f"{symbol} {timeframe}: the exchange has changed {counted(candles, 'closed candle')} in 24 hours; "
-            "the values before are in the table restatement",
+            f"{symbol} {timeframe}: the exchange changed {counted(candles, 'closed candle')}"
+            " in 24 hours; the old values are in the table restatement",
         )
         for exchange, symbol, timeframe, candles in connection.execute(changed)
     ]
 
 
 def _by_default(connection: Connection, configured: Configured, interval: int) -> dict[Name, int]:
-    names = queries.configured_symbols(connection, configured)
+    names = configured_symbols(connection, configured)
     return {
         (configured.exchange, folded(name), timeframe): interval
         for name in names

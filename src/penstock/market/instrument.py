@@ -1,4 +1,4 @@
-"""Instruments and series: what can be collected, and the names users give it."""
+"""Instruments and series: what can be collected, and the names that users give it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPOT = "spot"
 
 
 class PriceKind(StrEnum):
-    """What the prices of a candle are: of trades, the mark price, the index, or the premium of the one over the other."""
+    """What the prices of a candle are: of trades, mark, index, or premium of mark over index."""
 
     LAST = "last"
     MARK = "mark"
@@ -37,10 +37,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What an exchange trades on one of its markets: its own (native) symbol, `BTCUSDT`, and the unified one, `BTC/USDT`.
+    """What an exchange trades on one of its markets, by its native symbol, such as `BTCUSDT`.
 
-    The markets are `spot`, and `um` of contracts that are settled in the quote currency: `BTC/USDT:USDT`.
-    `gone`: the exchange has listed it, and did not when it was last asked for its list. That alone does not say that it is delisted.
+    The unified symbol is `BTC/USDT` on the market `spot`, and `BTC/USDT:USDT` on `um`, whose
+    contracts are settled in the quote currency. `gone`: the exchange has dropped it from its list,
+    which alone does not mean that it is delisted.
     """
 
     exchange: str
@@ -60,7 +61,10 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """What is collected: an instrument in one timeframe, candles of one price kind; `asked` is the name that the user gave it."""
+    """An instrument in one timeframe, with candles of one price kind.
+
+    `asked` is the name that the user gave it.
+    """
 
     instrument: Instrument
     timeframe: Timeframe
@@ -77,7 +81,7 @@ class SeriesKey:
 
 
 def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[Timeframe]:
-    """The named timeframes without repetitions; InvalidInputError names the nearest valid ones, and the field that holds the names."""
+    """The named timeframes, each once; InvalidInputError names the field and the nearest ones."""
     valid = [timeframe.value for timeframe in Timeframe]
     for name in names:
         if name not in valid:
@@ -89,7 +93,7 @@ def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[
 
 
 def folded(name: str) -> str:
-    """A name in capitals, as far as its letters are ASCII: what differs in nothing else is another spelling of the same name."""
+    """A name with its ASCII letters in capitals: the same for all spellings of a name."""
     return name.strip().translate(_CAPITALS)
 
 
@@ -97,7 +101,7 @@ _CAPITALS = {ord(letter): letter.upper() for letter in string.ascii_lowercase}
 
 
 class Directory:
-    """Instruments by the names that users give them: unified or native, as they are written, else in any case."""
+    """Instruments by the names that users give them: unified or native, exact or in any case."""
 
     def __init__(self, known: Iterable[Instrument]) -> None:
         self._exact: dict[str, Instrument] = {}
@@ -108,11 +112,14 @@ class Directory:
                 self._folded.setdefault(folded(name), {})[name] = instrument
 
     def knows(self, name: str) -> bool:
-        """Whether some instrument has the name, in whatever case."""
+        """Whether some instrument has the name, in any case."""
         return folded(name) in self._folded
 
     def find(self, name: str, *, field: str = "symbol") -> tuple[Instrument, str]:
-        """The instrument, and its name as it is written; InvalidInputError says the nearest ones, or what an ambiguous spelling could mean."""
+        """The instrument and its exact name.
+
+        InvalidInputError names the nearest ones, or what an ambiguous spelling could mean.
+        """
         asked = name.strip()
         if asked in self._exact:
             return self._exact[asked], asked
@@ -120,7 +127,8 @@ class Directory:
         if not spelled:
             raise InvalidInputError(f"{field}: {self._unknown(asked)}", field=field)
         if len(spelled) > 1:
-            message = f"{field}: {asked[:40]!r} could mean {' or '.join(sorted(spelled))}; write the one that you mean"
+            could = " or ".join(sorted(spelled))
+            message = f"{field}: {asked[:40]!r} could mean {could}; write the exact name"
             raise InvalidInputError(message, field=field)
         [(written, instrument)] = spelled.items()
         return instrument, written
@@ -141,14 +149,14 @@ class Directory:
 def find_instruments(
     names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol"
 ) -> list[Instrument]:
-    """The named instruments without repetitions; InvalidInputError as `Directory.find` says, naming the field that holds the names."""
+    """The named instruments, each once; InvalidInputError as in `Directory.find`."""
     return list(name_instruments(names, known, field=field))
 
 
 def name_instruments(
     names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol"
 ) -> dict[Instrument, str]:
-    """The same, each with the first name that it was asked for by."""
+    """The named instruments, each with the first name that it was asked for."""
     directory = Directory(known)
     found: dict[Instrument, str] = {}
     for name in names:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class SymbolsRefreshed:
     """What a refresh found; `gone` are the symbols that were listed before and are not now."""
 
     listed: int
@@ -24,31 +24,32 @@ class Refreshed:
     gone: Sequence[str] = ()
 
     def summary(self) -> Mapping[str, object]:
-        """See penstock.runs.runner.Outcome."""
+        """The result of the run, as JSON values."""
         return {"symbols": self.listed, "trading": self.trading, "gone": list(self.gone)}
 
 
 class InstrumentStore(Protocol):
-    """Where instruments go; implemented by `penstock.store`."""
+    """Where instruments go; `penstock.store` implements it."""
 
     async def put_list(
         self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]
     ) -> Sequence[str]:
-        """Record all that an exchange lists; gives the symbols that it has listed before and does not now.
+        """Record everything that an exchange lists; gives the symbols that it listed before only.
 
-        One list proves nothing: what two of them lack that were asked for an hour apart is delisted.
+        One list proves nothing: a symbol missing from two lists an hour apart is delisted.
         """
 
     async def put_instruments(
         self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None
     ) -> None:
-        """Record what an exchange lists, with the 24 h quote volume by native symbol if it is known."""
+        """Record what an exchange lists, with the known 24 h quote volumes by native symbol."""
 
 
-async def refresh_list(
+async def refresh_symbols(
     context: RunContext, source: MarketSource, store: InstrumentStore
-) -> Refreshed:
-    """Look at the exchange and record what it lists; raises what the source raises."""
+) -> SymbolsRefreshed:
+    """Ask the exchange what it lists, and record it; raises what the source raises."""
     listed = await source.instruments()
     gone = await store.put_list(context, listed, await source.volumes())
-    return Refreshed(len(listed), sum(one.status is Status.TRADING for one in listed), gone)
+    trading = sum(one.status is Status.TRADING for one in listed)
+    return SymbolsRefreshed(len(listed), trading, gone)

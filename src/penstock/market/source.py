@@ -1,4 +1,4 @@
-"""What a market source gives: instruments, the exchange's clock, pages of candles. It knows no SQL, no run, no web."""
+"""The port to an exchange: instruments, its clock, pages of candles. It knows no SQL and no run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """What a provider allows: `amount` of its `currency` in each `window_s`, of which a page of candles costs `page`."""
+    """A provider allows `amount` of its `currency` in each `window_s`; a page costs `page`."""
 
     amount: int
     page: int = 1
@@ -31,7 +31,7 @@ class Limit:
 
 
 class Quiet(StrEnum):
-    """Whether a step in which nothing was traded comes as a candle."""
+    """Whether a step without trades comes as a candle."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -40,12 +40,13 @@ class Quiet(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """What a source says of itself: it stands on the class as `declaration`.
+    """What a source says of itself, on its class as `declaration`.
 
-    A page has at most `page_limit` rows. `timeframes` are those whose candles open on the grid of penstock.market.timeframe. `history` counts the
-    newest candles of a series that can still be asked for (None: all). `newest_first`: a page of a range has its newest rows, the newest first.
-    `columns` are those of penstock.market.candle.AMOUNTS that it says. `hosts` are the provider's own, which
-    count against one `limit` together.
+    A page has at most `page_limit` rows. The candles of `timeframes` open on the grid of
+    penstock.market.timeframe. `history` is how many of the newest candles of a series can be asked
+    for (None: all). `newest_first`: a page has the newest rows of its range, the newest first.
+    `columns` are those of penstock.market.candle.AMOUNTS that it sends. `hosts` are the provider's
+    own; they share one `limit`.
     """
 
     name: str
@@ -69,9 +70,9 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """One page of a series, opens from `start` to before `end` (ms), at most `limit` rows.
+    """A page of candles that open in `start ≤ t < end` (ms), at most `limit` rows.
 
-    With `start` the oldest rows of the range come, without it the newest.
+    With `start`, the oldest rows of the range; without it, the newest.
     """
 
     series: SeriesKey
@@ -81,10 +82,10 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the exchange sent: rows in its order, and rows that could not even be decoded.
+class PageAnswer:
+    """What the exchange sent: rows in its order, and rows that could not be decoded.
 
-    It flags as closed what opens before `closed_before`, where it does that.
+    It flags as closed what opens before `closed_before`, if it flags that.
     """
 
     candles: Sequence[Candle]
@@ -93,16 +94,16 @@ class Answer:
 
     @property
     def rows(self) -> int:
-        """Rows sent, good or bad."""
+        """Number of rows, good or bad."""
         return len(self.candles) + len(self.rejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
-    """What a source is made of: the entry point of group `penstock.sources` is called with one and gives a MarketSource.
+    """What a source is made of; an entry point of the group `penstock.sources` is called with one.
 
-    None stands for what the provider itself publishes: its address, and what it allows in each window of its limit. `budget` is shared with the
-    other processes that use the same address.
+    None means the provider's own address and its own limit. `budget` is shared with all processes
+    that use the same address.
     """
 
     base_url: str | None = None
@@ -121,9 +122,11 @@ class SourceClass(Protocol):
 
 
 class MarketSource(Protocol):
-    """An exchange. All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own retries.
+    """An exchange.
 
-    The exchange allows `pages_per_minute`. `in_our_time`: its clock has to be near to ours, which a simulator's or a replay's need not be.
+    All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own
+    retries. `pages_per_minute` is what the exchange allows. `in_our_time`: its clock must be close
+    to ours, unlike that of a simulator or a replay.
     """
 
     pages_per_minute: int
@@ -131,11 +134,11 @@ class MarketSource(Protocol):
 
     @property
     def declaration(self) -> Declaration:
-        """What it says of itself."""
+        """What the source says of itself."""
 
     @property
     def way(self) -> str:
-        """Where its requests go, and by which proxy, for a person to read."""
+        """Where its requests go, and by which proxy, in words."""
 
     async def __aenter__(self) -> Self:
         """Open connections."""
@@ -149,16 +152,16 @@ class MarketSource(Protocol):
         """Close connections."""
 
     def waiting(self) -> Wait | None:
-        """What keeps it from sending requests now, if anything does."""
+        """What keeps it from sending requests now, if anything."""
 
     async def server_time(self) -> int:
-        """The exchange's clock, ms; never ahead of the real one."""
+        """The exchange's time, ms; never ahead of the real one."""
 
     async def instruments(self) -> Sequence[Instrument]:
-        """Everything the exchange lists, also what no longer trades."""
+        """Everything that the exchange lists, also what no longer trades."""
 
     async def volumes(self) -> Mapping[str, float]:
-        """The traded volume of the last 24 h in the quote currency, by native symbol."""
+        """The volume of the last 24 h in the quote currency, by native symbol."""
 
-    async def candles(self, request: PageRequest) -> Answer:
-        """One page."""
+    async def candles(self, request: PageRequest) -> PageAnswer:
+        """A page of candles."""

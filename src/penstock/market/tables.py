@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from penstock.columns import BigId, Exact, Timestamp, metadata
 
-# What an exchange says of one candle besides its key, in the order of `penstock.market.candle.Candle`.
+# The columns of one candle besides its key, in the order of `penstock.market.candle.Candle`.
 VALUE_COLUMNS = (
     "open",
     "high",
@@ -63,8 +63,8 @@ series = Table(
     UniqueConstraint("instrument_id", "price_kind", "timeframe"),
 )
 
-# Lean, clustered by its key; what a source does not say is NULL. There is no foreign key: PostgreSQL would check it row by row, and series are
-# never deleted alone.
+# Lean, and clustered by its key; what a source does not send is NULL. No foreign key: PostgreSQL
+# would check it row by row, and series are never deleted alone.
 candle = Table(
     "candle",
     metadata,
@@ -85,7 +85,7 @@ candle = Table(
     sqlite_with_rowid=False,
 )
 
-# Points of a contract in time, without a grid.
+# Points in time of a contract, without a grid.
 funding_rate = Table(
     "funding_rate",
     metadata,
@@ -108,7 +108,7 @@ open_interest = Table(
     sqlite_with_rowid=False,
 )
 
-# How far an exchange's clock was ahead of the database's when it was looked at last: due times and ages go by it.
+# How far the exchange's clock was last ahead of the database's: due times and ages go by it.
 exchange_clock = Table(
     "exchange_clock",
     metadata,
@@ -125,13 +125,13 @@ coverage = Table(
     Column("end_time", Timestamp, nullable=False),
     Column("state", Text, nullable=False),
     Column("run_id", BigInteger, nullable=False),
-    # What a gap rests on (penstock.market.collect.evidence); what is stored has none.
+    # The evidence of a gap (penstock.market.collect.evidence); stored spans have none.
     Column("asked", Integer),
     Column("first_asked", Timestamp),
     Column("last_asked", Timestamp),
     Column("source", Text),
     Column("due_at", Timestamp),
-    # Where rows came from that were not collected: whoever imported them.
+    # Who imported the rows, if they were not collected.
     Column("origin", Text),
     CheckConstraint("start_time < end_time", name="coverage_not_empty"),
     sqlite_with_rowid=False,
@@ -153,7 +153,7 @@ quarantine = Table(
     UniqueConstraint("series_id", "digest"),
 )
 
-# Filled by the trigger on `candle` (penstock.store.schema): the values that a closed candle had before the exchange changed them.
+# The trigger on `candle` (penstock.store.schema) fills it with the old values of closed candles.
 restatement = Table(
     "restatement",
     metadata,

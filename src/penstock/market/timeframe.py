@@ -1,7 +1,8 @@
 """Timeframes: the fixed steps in which an exchange cuts time into candles.
 
-All times are integer milliseconds since the epoch, UTC. Fixed-length timeframes are aligned to the epoch, weeks to Monday, months to the first day,
-as Binance does it (https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#klinecandlestick-data).
+All times are integer ms since the epoch, UTC. Timeframes of fixed length are aligned to the epoch,
+weeks to Monday, months to the first day, as Binance does it (developers.binance.com, "Spot REST
+API, Kline/Candlestick data").
 """
 
 from __future__ import annotations
@@ -46,27 +47,27 @@ class Timeframe(StrEnum):
 
     @property
     def longest_ms(self) -> int:
-        """The longest this step can be: exact for all but months, 31 days for those."""
+        """The longest that this step can be: exact, but 31 days for months."""
         return _LONGEST_MS[self]
 
     def floor(self, at_ms: int) -> int:
-        """The open time of the candle that `at_ms` falls into."""
+        """The open time of the candle that contains `at_ms`."""
         if self is _MONTH:
             at = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC)
             return _month_start(at.year, at.month)
         return at_ms - (at_ms - _PHASE_MS[self]) % _LONGEST_MS[self]
 
     def off_grid(self, opens: Sequence[int]) -> int:
-        """How many of these open times are not where a candle of this step opens."""
+        """How many of these open times are off the grid of this step."""
         if self is _MONTH:
             return sum(self.floor(opened) != opened for opened in opens)
         # The phase of three days is that of the day on which a symbol was listed.
         step = _DAY if self is _D3 else _LONGEST_MS[self]
-        # Done for each row that is collected, so without a step of Python for each.
+        # This runs for each collected row, so it avoids a loop in Python.
         return len(opens) - list(map(step.__rmod__, opens)).count(_PHASE_MS[self] % step)
 
     def crowded(self, opens: Sequence[int]) -> int:
-        """How many of these ascending open times are followed by another one within the step."""
+        """How many of these ascending open times have the next one within the step."""
         if self is _MONTH:
             return sum(later < self.shift(opened, 1) for opened, later in pairwise(opens))
         # As above.
@@ -96,7 +97,7 @@ class Timeframe(StrEnum):
         return (opened if opened == start else self.shift(opened, 1)) < end
 
     def shift(self, open_ms: int, steps: int) -> int:
-        """The open time `steps` candles after (before, when negative) the one that opens at `open_ms`."""
+        """The open time `steps` candles after the one that opens at `open_ms`, or before it."""
         if self is not _MONTH:
             return open_ms + steps * _LONGEST_MS[self]
         at = dt.datetime.fromtimestamp(open_ms / 1000, tz=dt.UTC)
@@ -110,7 +111,7 @@ def _month_start(year: int, month: int) -> int:
     return int(dt.datetime(year, month, 1, tzinfo=dt.UTC).timestamp()) * 1000
 
 
-# A member of an enumeration is looked up by its class each time, which takes longer than what is done here.
+# Looking up a member in its class each time takes longer than what is done here.
 _MONTH, _D3 = Timeframe.MONTH, Timeframe.D3
 
 _LONGEST_MS = {

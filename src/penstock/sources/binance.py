@@ -17,7 +17,7 @@ from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
-from penstock.market.source import Answer, Declaration, Limit, PageRequest
+from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,7 +157,7 @@ class BinanceSource:
             if ticker.quoteVolume is not None and _is_volume(ticker.quoteVolume)
         }
 
-    async def candles(self, request: PageRequest) -> Answer:
+    async def candles(self, request: PageRequest) -> PageAnswer:
         """One page; both ends of Binance's range are inclusive and mean open times."""
         params = {
             "symbol": request.series.instrument.native_symbol,
@@ -200,14 +200,14 @@ def _is_volume(given: str | float) -> bool:
     return _VOLUME.fullmatch(given) is not None if isinstance(given, str) else 0 <= given < math.inf
 
 
-def _candles(body: bytes) -> Answer:
+def _candles(body: bytes) -> PageAnswer:
     try:
-        return Answer(_decode_candles.decode(body))
+        return PageAnswer(_decode_candles.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _row_by_row(body)
 
 
-def _row_by_row(body: bytes) -> Answer:
+def _row_by_row(body: bytes) -> PageAnswer:
     """The slow way for an answer in which something is wrong: refuse the rows that cannot be decoded, keep the rest.
 
     The standard library's parser is used because it also reads the bare NaN and Infinity that no JSON allows and some servers send.
@@ -227,7 +227,7 @@ def _row_by_row(body: bytes) -> Answer:
             rejected.append(
                 Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], _opened(row))
             )
-    return Answer(candles, rejected)
+    return PageAnswer(candles, rejected)
 
 
 def _candle(row: object) -> Candle:

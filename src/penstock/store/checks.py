@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from penstock.market.candle import Candle
 from penstock.market.timeframe import Timeframe
-from penstock.market.verify.stored import ROWS, Facts, Unequal
+from penstock.market.verify.stored import ROWS, RowCounts, Unequal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class SqliteChecks:
         start: int,
         end: int,
         spans: Sequence[tuple[int, int]],
-    ) -> Facts:
+    ) -> RowCounts:
         """See Checks."""
         inside = (
             " OR ".join(f"open_time >= {low:d} AND open_time < {high:d}" for low, high in spans)
@@ -65,7 +65,7 @@ class SqliteChecks:
         found = connection.exec_driver_sql(
             statement.replace(":longest", str(step.longest_ms)), (one.id, start, end)
         ).one()
-        return Facts(*map(int, found))
+        return RowCounts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
         """See Checks."""
@@ -122,7 +122,7 @@ class PostgresChecks:
         start: int,
         end: int,
         spans: Sequence[tuple[int, int]],
-    ) -> Facts:
+    ) -> RowCounts:
         """See Checks."""
         inside = (
             " OR ".join(
@@ -140,7 +140,7 @@ class PostgresChecks:
         found = connection.exec_driver_sql(
             statement.replace(":longest", str(step.longest_ms))
         ).one()
-        return Facts(*map(int, found))
+        return RowCounts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
         """See Checks."""

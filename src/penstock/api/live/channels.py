@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.alerts.book import Alert
     from penstock.inventory.sync.shown import SyncRun
-    from penstock.market.queries import StoredCandle
+    from penstock.market.queries.candles import StoredCandle
     from penstock.runs.queries import RunRow
 
 _AT_ONCE = 500

@@ -19,8 +19,8 @@ from penstock.api.live.channels import (
     task_message,
 )
 from penstock.errors import InvalidInputError
-from penstock.market import queries
 from penstock.market.instrument import find_instruments
+from penstock.market.queries.candles import Lookup, look_up
 from penstock.runs.queries import RunList
 from penstock.runs.run import ENDED
 from penstock.store.write.alerts.lists import AlertList, list_alerts
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from penstock.alerts.book import Alert
     from penstock.inventory.sync.shown import SyncQueries, SyncRun
     from penstock.market.instrument import Instrument
-    from penstock.market.queries import StoredCandle
+    from penstock.market.queries.candles import StoredCandle
     from penstock.runs.queries import RunQueries, RunRow
     from penstock.store.database import Database
 
@@ -46,7 +46,7 @@ _MOST_ACCOUNTS = 200
 class Seen:
     """What was read in one look at the database."""
 
-    series: queries.Lookup[MarketData] = field(default_factory=lambda: queries.Lookup({}, {}, {}))
+    series: Lookup[MarketData] = field(default_factory=lambda: Lookup({}, {}, {}))
     runs: Sequence[RunRow] = ()
     tasks: Mapping[str, RunRow] = field(default_factory=dict)
     active: Sequence[RunRow] = ()
@@ -82,7 +82,7 @@ class Wanted:
         """Read it, all in one transaction; what is not asked for costs no statement."""
         return await database.read(
             lambda connection: Seen(
-                series=queries.look_up(
+                series=look_up(
                     connection, self.names, self.series, checked=self.new, most=_MOST_CANDLES
                 ),
                 runs=runs.named(connection, ids=self.runs) if self.runs else (),

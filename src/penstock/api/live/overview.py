@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from penstock.domains.market import MarketParts
 from penstock.errors import PenstockError
-from penstock.market import queries
+from penstock.market.queries.instruments import configured_symbols
 from penstock.runs.events import EventsLost, QueueChanged, RunChanged
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Overview:
         runs, configured = self._app.runs, self._app.of(MarketParts).runs.configured
         self._view = await self._app.database.read(
             lambda connection: View(
-                runs.active(connection), queries.configured_symbols(connection, configured), began_s
+                runs.active(connection), configured_symbols(connection, configured), began_s
             )
         )
         self._shown = asked

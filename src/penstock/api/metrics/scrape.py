@@ -25,7 +25,7 @@ from penstock.api.schemas.task import STATUS
 from penstock.domains.market import MarketParts
 from penstock.errors import StoreUnavailableError
 from penstock.inventory.sync.snapshot import INVENTORY_SYNC
-from penstock.market.coverage_queries import gap_counts, restatements
+from penstock.market.queries.gaps import gap_counts, restatements
 from penstock.runs.run import Counters, RunState
 from penstock.store.write.alerts.lists import firing_counts
 from penstock.store.write.budget import budgets_used

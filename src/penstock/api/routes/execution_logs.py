@@ -16,7 +16,7 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState
 from penstock.errors import NotFoundError
-from penstock.market.queries import unified
+from penstock.market.queries.instruments import unified_symbol
 from penstock.moment import iso, iso_or_none
 from penstock.runs import execution_logs as logs
 from penstock.store.write.configs import count_configs
@@ -94,7 +94,7 @@ async def execution_logs(
     """The execution log, the newest first. The next page is in the Link header, whatever is written meanwhile."""
     wanted = _wanted(query)
     rows = await state.app.database.read(
-        lambda connection: logs.log_rows(connection, wanted, unified)
+        lambda connection: logs.log_rows(connection, wanted, unified_symbol)
     )
     headers = {"Link": _next(request, query, rows[-1])} if len(rows) == query.limit else None
     return _json([log_fields(row) for row in rows], headers)

@@ -19,8 +19,9 @@ from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState, State
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
-from penstock.market import queries
-from penstock.market.runs import COLLECTING, MOST_CANDLES, SCHEDULED_COLLECTION, CollectOrder
+from penstock.market.orders import MOST_CANDLES, CollectOrder
+from penstock.market.queries.instruments import configured_symbols, trading_symbols
+from penstock.market.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_refresh
 from penstock.runs.queries import RunList, RunRow
 from penstock.runs.run import RunState
 from penstock.store.write.digest import digest_of
@@ -154,9 +155,7 @@ async def submit(state: State, wanted: Wanted, message: str) -> Submitted:
 @router.post("/refresh-symbols", status_code=202, responses=documented(409, 422, 503))
 async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
     """Look up what the exchange lists."""
-    submission = state.app.of(MarketParts).runs.symbol_refresh(
-        state.app.of(MarketParts).runs.configured.exchange
-    )
+    submission = symbol_refresh(state.app.of(MarketParts).runs.configured.exchange)
     return await submit(
         state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted"
     )
@@ -278,8 +277,8 @@ async def statistics(state: CurrentState) -> Statistics:
     counts, symbols, available = await app.database.read(
         lambda connection: (
             app.runs.counts(connection),
-            queries.configured_symbols(connection, configured),
-            queries.trading_symbols(connection, configured.exchange, limit=_MOST_SYMBOLS),
+            configured_symbols(connection, configured),
+            trading_symbols(connection, configured.exchange, limit=_MOST_SYMBOLS),
         )
     )
     return Statistics(

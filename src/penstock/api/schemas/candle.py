@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from penstock.market.queries import StoredCandle
+    from penstock.market.queries.candles import StoredCandle
 
 COLUMNS = (
     "open_time",

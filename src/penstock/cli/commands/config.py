@@ -27,7 +27,7 @@ from penstock.inventory.configs import find_account
 from penstock.inventory.source import MARKETPLACE
 from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import parse_timeframes
-from penstock.market.runs import COLLECTION
+from penstock.market.submission import COLLECTION
 from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.store.write.configs import configs as listed_configs

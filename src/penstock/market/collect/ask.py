@@ -1,4 +1,7 @@
-"""Asking a source: an answer that does not fit its question proves nothing. It is asked for once more, and then the series fails."""
+"""Asking a source: an answer that does not fit its question proves nothing.
+
+It is asked for once more; then the series fails.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,21 @@ if TYPE_CHECKING:
     from penstock.market.candle import Candle, Rejected
     from penstock.market.collect.clock import ExchangeClock
     from penstock.market.instrument import SeriesKey
-    from penstock.market.source import Answer, MarketSource
+    from penstock.market.source import MarketSource, PageAnswer
 
-# Rows that a question for one candle asks for: one that cannot be used leaves another.
+# Rows requested where one candle is wanted: if one is unusable, the other may do.
 _LOOK = 2
-# One candle that ends early has been seen where an exchange came back to its grid; not two in a short answer.
+# Exchanges have been seen to return to their grid with one short candle, never with two.
 _MOST_CROWDED = 1
-_GONE = "a candle that it gave before is missing"
+_GONE = "a candle that it sent before is missing"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """An answer that fits its question: its rows, the sound ones in order of time, the refused ones; asked `at` this by the provider's clock.
+    """An answer that fits its question; asked `at` this time, by the provider's clock.
 
-    The provider flags as closed what opens before `closed_before`; None where it flags nothing.
+    `good` rows are in order of time, `bad` ones are refused. The provider flags as closed what
+    opens before `closed_before` (None: it flags nothing).
     """
 
     at: int
@@ -40,7 +44,7 @@ class Reading:
 
     @cached_property
     def opens(self) -> list[int]:
-        """Where it has a row, sound or refused, in order."""
+        """Where it has a row, good or bad, in order."""
         if not self.bad:
             return [candle.open_time for candle in self.good]
         return sorted(
@@ -50,7 +54,7 @@ class Reading:
 
     @property
     def doubtful(self) -> bool:
-        """Whether rows stood where none belong: then what is missing may be one of them."""
+        """Whether rows were out of place: a missing candle may be one of them."""
         return bool(self.bad) and any(row.reason in MISPLACED for row in self.bad)
 
 
@@ -62,9 +66,10 @@ class Asker:
         self._clock = clock
 
     async def read(self, request: PageRequest, *, known_before: int | None = None) -> Reading:
-        """The answer to a question, asked once more if it does not fit; SourceMisfitError if it does not fit then either.
+        """The answer to a question, asked again if it does not fit.
 
-        `known_before`: the exchange has given a candle that opens from the start of the question to before this; it has to be in the answer.
+        SourceMisfitError if it still does not. `known_before`: the exchange has sent a candle that
+        opens between the start of the question and this time, so the answer must have it.
         """
         reading, fault = await self._ask(request, known_before)
         if fault or reading.doubtful:
@@ -75,21 +80,27 @@ class Asker:
             and await self._forgot(request, known_before)
         ):
             return reading
-        message = f"{request.series}: {self._source.declaration.name} did not answer what it was asked: {fault}. Nothing was stored or marked by it."
+        message = (
+            f"{request.series}: {self._source.declaration.name} did not answer the question:"
+            f" {fault}. Nothing was stored or marked."
+        )
         raise SourceMisfitError(message)
 
     async def _forgot(self, request: PageRequest, known_before: int) -> bool:
-        """Whether another question shows too that the exchange has no longer what it gave before: some keep no old candles."""
+        """Whether another question shows too that a candle is gone: some keep no old ones."""
         newest = await self.newest_before(request.series, known_before)
         return newest is None or newest < (request.start or 0)
 
     async def newest_before(self, series: SeriesKey, end: int | None) -> int | None:
-        """Where the newest candle opens that opens before `end`, None: there is none. Asked from the other side than pages are."""
+        """Where the newest candle before `end` opens (None: there is none).
+
+        Pages are read in the other direction, so the two answers are independent.
+        """
         reading = await self.read(PageRequest(series=series, limit=_LOOK, end=end))
         return max(reading.opens, default=None)
 
     async def oldest_from(self, series: SeriesKey, start: int) -> int | None:
-        """Where the oldest candle opens that opens at `start` or later, None: there is none."""
+        """Where the oldest candle at `start` or later opens (None: there is none)."""
         reading = await self.read(PageRequest(series=series, limit=_LOOK, start=start))
         return min(reading.opens, default=None)
 
@@ -114,8 +125,11 @@ class Asker:
         )
         return reading, _misfit(request, answer, reading, known_before)
 
-    async def _answer(self, request: PageRequest) -> Answer:
-        """In ascending order; of a provider that would send the newest rows of a range no more is asked than what fits on a page from its start."""
+    async def _answer(self, request: PageRequest) -> PageAnswer:
+        """The answer in ascending order.
+
+        A provider that sends the newest rows of a range is asked for one page from its start.
+        """
         declared, step = self._source.declaration, request.series.timeframe
         if not declared.newest_first:
             return await self._source.candles(request)
@@ -125,8 +139,8 @@ class Asker:
         answer = await self._source.candles(request)
         return replace(answer, candles=answer.candles[::-1])
 
-    async def _end(self, request: PageRequest, answer: Answer) -> int:
-        """Where the answer has to end: as asked, and never after the exchange's present."""
+    async def _end(self, request: PageRequest, answer: PageAnswer) -> int:
+        """Where the answer must end: as asked, but not after the exchange's present."""
         newest = max((candle.open_time for candle in answer.candles[-2:]), default=0)
         if newest > self._clock.now() and (request.end is None or newest < request.end):
             await self._clock.sync()
@@ -135,19 +149,23 @@ class Asker:
 
 
 def _misfit(
-    request: PageRequest, answer: Answer, reading: Reading, known_before: int | None
+    request: PageRequest, answer: PageAnswer, reading: Reading, known_before: int | None
 ) -> str:
-    """What is wrong with the answer as a whole, in words; empty if nothing is."""
+    """What is wrong with the answer as a whole; empty if nothing is."""
     if answer.rows > request.limit:
-        return f"it sent {answer.rows} rows where at most {request.limit} were asked for"
+        return f"it sent {answer.rows} rows, where at most {request.limit} were asked for"
     misplaced = [row for row in reading.bad if row.reason in MISPLACED]
     if 2 * len(misplaced) > answer.rows:
-        return f"{len(misplaced)} of {answer.rows} rows are not in the range that was asked for, in order, in milliseconds ({misplaced[0].detail})"
+        return (
+            f"{len(misplaced)} of {answer.rows} rows are out of range, out of order or not in"
+            f" milliseconds ({misplaced[0].detail})"
+        )
     crowded = request.series.timeframe.crowded(
         [candle.open_time for candle in reading.good] if reading.bad else reading.opens
     )
     if crowded > _MOST_CROWDED and 2 * crowded >= len(reading.good):
-        return f"{crowded} of {answer.rows} rows are nearer to each other than {request.series.timeframe}"
+        step = request.series.timeframe
+        return f"{crowded} of {answer.rows} rows are closer together than {step}"
     if (
         known_before is not None
         and not reading.doubtful

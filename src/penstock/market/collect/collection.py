@@ -1,18 +1,17 @@
-"""One market run: ask for what coverage says is missing, check it, write it; one failing series does not stop the others."""
+"""The work of one collection: ask for what coverage lacks, check it, write it.
+
+A series that fails does not stop the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from penstock.errors import (
-    RetryableError,
-    RunFailedError,
-    RunUnavailableError,
     SourceError,
     SourceRefusedError,
 )
@@ -22,28 +21,26 @@ from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
 from penstock.market.collect.fetch import PieceFetcher
 from penstock.market.collect.flush import Flusher
 from penstock.market.collect.log import CollectionLog
-from penstock.market.collect.page import CandleFlush, CandlePage, Target
+from penstock.market.collect.page import CandleFlush, CandlePage, SeriesTarget
 from penstock.market.collect.plan import Planner
 from penstock.market.collect.progress import Tally
 from penstock.market.collect.ranges import Wish
 from penstock.market.collect.repeats import AllRepeats, choose_due
-from penstock.moment import iso
+from penstock.market.collect.result import result_of
 from penstock.runs.context import Shown
 from penstock.runs.run import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from penstock.http.governor import Wait
     from penstock.market.collect.page import CandleStore
     from penstock.market.collect.plan import Piece
     from penstock.market.collect.repeats import Repeats
+    from penstock.market.collect.result import CollectResult
     from penstock.market.instrument import SeriesKey
     from penstock.market.source import MarketSource
     from penstock.runs.context import RunContext
-
-# What a result names of the gaps; the ledger has them all.
-_GAPS_TOLD = 20
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -58,9 +55,9 @@ class CollectRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectOptions:
-    """How to collect: see `penstock.settings` for what each one means to a user.
+    """How to collect; docs/settings.md says what each option means to a user.
 
-    What the source waits for is told when it is still there `look_at_waits_s` after the last look: no wait of a moment is.
+    A wait is shown when it outlasts `look_at_waits_s`, so that short ones are not.
     """
 
     grace_ms: int = 3_000
@@ -68,36 +65,6 @@ class CollectOptions:
     flush_rows: int = 10_000
     flush_s: float = 0.25
     look_at_waits_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectResult:
-    """What a run did.
-
-    `failures` maps a series to its error, `error_codes` counts those by their kind; `rejected` maps a series to its refused rows; misaligned
-    candles are stored. `gaps` counts those that were looked at, `first_gaps` has the first of them, as JSON values.
-    """
-
-    counters: Counters
-    series: int
-    failures: Mapping[str, str] = field(default_factory=dict)
-    error_codes: Mapping[str, int] = field(default_factory=dict)
-    rejected: Mapping[str, int] = field(default_factory=dict)
-    misaligned: Mapping[str, int] = field(default_factory=dict)
-    gaps: int = 0
-    first_gaps: Sequence[Mapping[str, Any]] = ()
-
-    def summary(self) -> dict[str, object]:
-        """See penstock.runs.runner.Outcome."""
-        return {
-            "series": self.series,
-            "failures": dict(self.failures),
-            "error_codes": dict(self.error_codes),
-            "rejected": dict(self.rejected),
-            "misaligned": dict(self.misaligned),
-            "gaps": self.gaps,
-            "first_gaps": [dict(one) for one in self.first_gaps],
-        }
 
 
 class Collection:
@@ -125,61 +92,43 @@ class Collection:
         self._total = 0
         self._tally = Tally(0, source.declaration.name)
         self._message = ""
-        self._told: Wait | None = None
+        self._shown_wait: Wait | None = None
         self._clock_noted = False
         self._begun = 0
 
     async def collect(self, request: CollectRequest) -> CollectResult:
-        """Collect every series. RunFailedError when all of them failed; an error of the store ends the run as it is."""
+        """Collect every series; RunFailedError if all fail. An error of the store ends the run."""
         opened = await self._store.open_series(self._context, request.series)
         targets = [
-            Target(key, one.series_id, Coverage(one.spans), one.newest_open)
+            SeriesTarget(key, one.series_id, Coverage(one.spans), one.newest_open)
             for key, one in zip(request.series, opened, strict=True)
         ]
         self._total = len(targets)
         self._tally = Tally(len(targets), self._source.declaration.name)
         self._log = CollectionLog(self._context.run.notes, targets)
+        options = self._options
         async with Flusher[CandlePage](
-            self._write, max_rows=self._options.flush_rows, max_wait_s=self._options.flush_s
+            self._write, max_rows=options.flush_rows, max_wait_s=options.flush_s
         ) as flusher:
             await self._fetch_all(targets, request, flusher)
-        failures = {str(target.key): target.error for target in targets if target.error is not None}
-        if failures and len(failures) == len(targets):
-            raise _all_failed(failures)
-        gaps = [
-            (target.key, span)
-            for target in targets
-            for span in target.coverage.gaps_asked_since(self._begun)
-        ]
-        return CollectResult(
-            counters=self._counted,
-            series=len(targets),
-            failures={series: str(error) for series, error in failures.items()},
-            error_codes=Counter(error.code for error in failures.values()),
-            rejected={str(target.key): target.rejected for target in targets if target.rejected},
-            misaligned={
-                str(target.key): target.misaligned for target in targets if target.misaligned
-            },
-            gaps=len(gaps),
-            first_gaps=[_gap(key, span) for key, span in gaps[:_GAPS_TOLD]],
-        )
+        return result_of(targets, self._counted, asked_since=self._begun)
 
     async def _fetch_all(
-        self, targets: Sequence[Target], request: CollectRequest, flusher: Flusher[CandlePage]
+        self, targets: Sequence[SeriesTarget], request: CollectRequest, flusher: Flusher[CandlePage]
     ) -> None:
-        """Ask for all of it, beside a watcher of what is waited for: the first question may have to wait already."""
+        """Ask for everything, beside a task that shows waits: the first question may wait."""
         try:
             async with asyncio.TaskGroup() as group:
-                watching = group.create_task(self._tell_waits())
+                watching = group.create_task(self._show_waits())
                 await self._ask(targets, request, flusher, group)
                 watching.cancel()
         except ExceptionGroup as failed:
-            # Workers fail together when the flusher does, all for its one reason.
+            # When the flusher fails, all workers fail with its error.
             raise failed.exceptions[0] from None
 
     async def _ask(
         self,
-        targets: Sequence[Target],
+        targets: Sequence[SeriesTarget],
         request: CollectRequest,
         flusher: Flusher[CandlePage],
         group: asyncio.TaskGroup,
@@ -195,10 +144,14 @@ class Collection:
             repeats=self._repeats,
         )
         planner = Planner(
-            asker, clock, request.wish, self._source.declaration, grace_ms=self._options.grace_ms
+            asker,
+            clock.now,
+            request.wish,
+            self._source.declaration,
+            grace_ms=self._options.grace_ms,
         )
         fetcher = PieceFetcher(asker, self._source.declaration, grace_ms=self._options.grace_ms)
-        work: asyncio.Queue[tuple[Target, Piece | None]] = asyncio.Queue()
+        work: asyncio.Queue[tuple[SeriesTarget, Piece | None]] = asyncio.Queue()
         for target in targets:
             work.put_nowait((target, None))
 
@@ -216,13 +169,13 @@ class Collection:
         for worker in workers:
             worker.cancel()
 
-    async def _tell_waits(self) -> None:
-        """Say what the run waits for when that takes longer than a moment."""
+    async def _show_waits(self) -> None:
+        """Show what the run waits for when a wait outlasts a moment."""
         while True:
             await asyncio.sleep(self._options.look_at_waits_s)
             wait = self._source.waiting()
-            if wait != self._told:
-                self._told = wait
+            if wait != self._shown_wait:
+                self._shown_wait = wait
                 await self._context.show(self._shown(self._progress(wait)))
 
     @property
@@ -242,10 +195,10 @@ class Collection:
 
     async def _plan(
         self,
-        target: Target,
+        target: SeriesTarget,
         planner: Planner,
         clock: ExchangeClock,
-        work: asyncio.Queue[tuple[Target, Piece | None]],
+        work: asyncio.Queue[tuple[SeriesTarget, Piece | None]],
         flusher: Flusher[CandlePage],
     ) -> None:
         look = Look(clock.now(), self._source.declaration.name)
@@ -266,7 +219,7 @@ class Collection:
 
     async def _fetch(
         self,
-        target: Target,
+        target: SeriesTarget,
         piece: Piece,
         fetcher: PieceFetcher,
         clock: ExchangeClock,
@@ -285,46 +238,48 @@ class Collection:
             )
 
     def _failed(
-        self, target: Target, spans: Sequence[Span], look: Look, error: SourceError
+        self, target: SeriesTarget, spans: Sequence[Span], look: Look, error: SourceError
     ) -> CandlePage:
-        """What ranges that could not be asked for say of the series: nothing, or that it is not listed any more."""
+        """Mark ranges as failed, or as delisted if the exchange refuses a series it dropped."""
         instrument = target.key.instrument
         delisted = instrument.gone and isinstance(error, SourceRefusedError) and not error.whatever
         if delisted:
-            error = SourceRefusedError(
-                f"{instrument.symbol} is not listed at {instrument.exchange} any more"
-            )
+            message = f"{instrument.symbol} is no longer listed at {instrument.exchange}"
+            error = SourceRefusedError(message)
             spans = _ended(target.known_until, spans)
         target.error = error
         return CandlePage(target=target, spans=spans, look=look, last=True, delisted=delisted)
 
     async def _write(self, pages: Sequence[CandlePage]) -> None:
-        """One flush: coverage is marked here and not before, so that it never names rows that are not in the same transaction."""
+        """Write one flush.
+
+        Coverage is marked here and not before, so that it never claims rows of a later transaction.
+        """
         touched: dict[int, Coverage] = {}
-        ended: list[Target] = []
+        ended: list[SeriesTarget] = []
         for page in pages:
             if self._account(page):
                 ended.append(page.target)
             touched[page.target.series_id] = page.target.coverage
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
         self._message = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
-        # Once a run is enough: how far two clocks are apart does not change in one.
+        # Once a run: how far two clocks are apart does not change within one.
         clock = None if self._clock_noted else (self._source.declaration.name, pages[0].look.at)
-        # Pages that come while others wait do not hide the wait.
-        wait = self._told if self._told == self._source.waiting() else None
+        # Pages that arrive while others wait must not hide the wait.
+        wait = self._shown_wait if self._shown_wait == self._source.waiting() else None
         flush = CandleFlush(pages, changes, self._shown(self._progress(wait)), clock)
         flushed = await self._store.flush(self._context, flush)
-        # It may have overwritten a wait that was shown while it was under way: the watcher compares with what is written.
-        self._told = wait
+        # The flush may have overwritten a wait that was shown meanwhile: then show it again.
+        self._shown_wait = wait
         self._counters += flushed.counters
         self._log.ended(ended)
         self._clock_noted = True
         for coverage in touched.values():
             coverage.recorded()
-        _tell(pages, flushed.counters)
+        _log_flush(pages, flushed.counters)
 
     def _account(self, page: CandlePage) -> bool:
-        """Gives whether its series is done with it."""
+        """Count a page; gives whether its series is done."""
         target = page.target
         for span in page.spans:
             target.coverage.mark(span.start, span.end, span.state, page.look)
@@ -343,8 +298,8 @@ class Collection:
         return done
 
 
-def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
-    """Log a flush, and the series that are done with it."""
+def _log_flush(pages: Sequence[CandlePage], written: Counters) -> None:
+    """Log a flush and the series that it completes."""
     _log.debug(
         "flush written",
         inserted=written.inserted,
@@ -372,28 +327,10 @@ def _tell(pages: Sequence[CandlePage], written: Counters) -> None:
 
 
 def _ended(last: int, spans: Sequence[Span]) -> list[Span]:
-    """Failed ranges of a series that is not listed any more: behind its last candle there is nothing, before that nobody knows."""
+    """Failed ranges of a delisted series: unknown before its last candle, delisted after it."""
     behind = [
         Span(max(span.start, last), span.end, SpanState.DELISTED)
         for span in spans
         if span.end > last
     ]
     return [replace(span, end=min(span.end, last)) for span in spans if span.start < last] + behind
-
-
-def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:
-    candles = key.timeframe.candles_within(span.start, span.end)
-    return {
-        "series": str(key),
-        "start": iso(span.start),
-        "end": iso(span.end),
-        "candles": candles,
-        "reason": span.state.value,
-    }
-
-
-def _all_failed(failures: Mapping[str, SourceError]) -> RunFailedError | RunUnavailableError:
-    series, first = next(iter(failures.items()))
-    message = f"every series failed; {series}: {first}"
-    may_pass = any(isinstance(error, RetryableError) for error in failures.values())
-    return RunUnavailableError(message) if may_pass else RunFailedError(message)

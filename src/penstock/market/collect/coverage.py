@@ -1,7 +1,7 @@
-"""Coverage: which ranges of a series are stored, why the others are not, and what that rests on.
+"""Coverage: which ranges of a series are stored, why the others are not, and on what evidence.
 
-A series' timeline is cut into spans that never overlap; each has one state. What no span names has not been asked for yet.
-All ranges are half-open, in ms: `start ≤ t < end`.
+Spans cut the timeline of a series; they never overlap, and each has one state. A range without a
+span has not been asked for yet. All ranges are half-open, in ms: `start ≤ t < end`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SpanState(StrEnum):
-    """What is known of a range; all but the first three are reasons of a gap."""
+    """What is known of a range; all but the first three are reasons for a gap."""
 
     STORED = "stored"
     NO_TRADES = "no_trades"
@@ -33,13 +33,13 @@ class SpanState(StrEnum):
     DELISTED = "delisted"
 
 
-# What is there; it needs no evidence, and no answer without rows takes it away.
+# Ranges that need no evidence, and that no answer without rows takes back.
 HELD = frozenset({SpanState.STORED, SpanState.NO_TRADES, SpanState.ARCHIVED})
-# What nobody has wanted, or could have.
+# Ranges that nobody wanted or could have.
 _NEVER_ASKED = frozenset({SpanState.NOT_COLLECTED, SpanState.NOT_LISTED})
-# What no new look adds to: there was none.
+# States to which another answer adds no evidence.
 _UNASKED = HELD | {SpanState.NOT_COLLECTED}
-# What one look settles; later ones only make sure.
+# States that one answer settles; later ones only confirm it.
 _SETTLED = frozenset({SpanState.OUTAGE, SpanState.NOT_LISTED, SpanState.DELISTED})
 
 
@@ -48,7 +48,7 @@ _start, _end = attrgetter("start"), attrgetter("end")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A range in one state; a gap that was asked for has its evidence."""
+    """A range in one state; a gap that was asked for has evidence."""
 
     start: int
     end: int
@@ -56,7 +56,7 @@ class Span:
     evidence: Evidence | None = None
 
     def is_due(self, now: int) -> bool:
-        """Whether it is time to ask again for a gap. Where nothing was answered, or nothing usable so far, each next run asks."""
+        """Whether to ask for a gap again. Without a usable answer so far, each run asks."""
         if (
             self.evidence is None
             or self.state is SpanState.FAILED
@@ -68,7 +68,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An answer to a question: when it was asked, by the provider's clock, and of whom; `older`: it has shown a candle ahead of the range too."""
+    """An answer: when it was asked, by the provider's clock, and of which source.
+
+    `older`: it has also shown a candle before the range.
+    """
 
     at: int
     source: str
@@ -77,7 +80,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class CoverageChange:
-    """What turns the recorded spans into the present ones: starts to delete, then spans to put in the place of those with the same start."""
+    """What turns the recorded spans into the present ones.
+
+    Starts of spans to delete, then spans to put in the place of those with the same start.
+    """
 
     deleted: tuple[int, ...]
     put: tuple[Span, ...]
@@ -88,7 +94,7 @@ class Coverage:
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
         self._spans = sorted(spans, key=_start)
-        # What was recorded at each start that has changed since; None: nothing was.
+        # What was recorded at each start that has changed since (None: nothing).
         self._changed: dict[int, Span | None] = {}
 
     def __iter__(self) -> Iterator[Span]:
@@ -97,30 +103,30 @@ class Coverage:
 
     @property
     def known_from(self) -> int | None:
-        """The start of the oldest span that was asked for."""
+        """Where the oldest span that was asked for starts."""
         return next((span.start for span in self._spans if span.state not in _NEVER_ASKED), None)
 
     @property
     def stored_until(self) -> int:
-        """Where the last stored span ends, 0 if there is none."""
+        """Where the last stored span ends; 0 if there is none."""
         return next(
             (span.end for span in reversed(self._spans) if span.state is SpanState.STORED), 0
         )
 
     @property
     def is_wanted(self) -> bool:
-        """Whether what follows the newest span is for the next run: the series is not empty, and its end was not left out."""
+        """Whether the next run collects what follows: the series has data, and no end was set."""
         return bool(self._spans) and self._spans[-1].state is not SpanState.NOT_COLLECTED
 
     def stored_before(self, at: int) -> Span | None:
-        """The newest stored span that begins before `at`."""
+        """The newest stored span that starts before `at`."""
         for place in range(bisect_left(self._spans, at, key=_start) - 1, -1, -1):
             if self._spans[place].state is SpanState.STORED:
                 return self._spans[place]
         return None
 
     def delisted_from(self, now: int) -> int | None:
-        """Where the series ends, if that is known and not due to be looked at again."""
+        """Where the series ends, if that is known and not due for another look."""
         last = self._spans[-1] if self._spans else None
         return (
             last.start
@@ -129,7 +135,7 @@ class Coverage:
         )
 
     def gaps_asked_since(self, at: int) -> Iterator[Span]:
-        """The gaps that were asked for then or later."""
+        """The gaps that were asked for at this time or later."""
         return (
             span
             for span in self._spans
@@ -139,7 +145,7 @@ class Coverage:
         )
 
     def unconfirmed_at(self, at: int) -> Evidence | None:
-        """What is known of a candle that is not confirmed yet."""
+        """The evidence of an unconfirmed candle."""
         span = self._at(at)
         return span.evidence if span and span.state is SpanState.UNCONFIRMED else None
 
@@ -149,7 +155,10 @@ class Coverage:
         return span.evidence.asked if span and span.evidence else 0
 
     def mark(self, start: int, end: int, state: SpanState, look: Look | None = None) -> None:
-        """Say what a look has found in a range. A gap that was known gets one more answer that agrees; what is stored stays stored."""
+        """Record what an answer shows of a range.
+
+        A known gap gets one more answer that agrees; what is stored stays stored.
+        """
         older = look is not None and look.older
         for low, high, before in self._parts(start, end):
             found, evidence = _found(state, look, before)
@@ -158,7 +167,7 @@ class Coverage:
                 self._settle(low, older=older)
 
     def forget(self, start: int, end: int) -> None:
-        """Take back what is said of a range: it was wrong. It is as if nobody had asked for it."""
+        """Take back what was wrongly recorded of a range, as if nobody had asked for it."""
         low, high = self._touching(start, end)
         kept = [
             Span(span.start, min(span.end, start), span.state, span.evidence)
@@ -173,7 +182,7 @@ class Coverage:
         self._replace(low, high, kept)
 
     def missing(self, start: int, end: int, again: Callable[[Span], bool]) -> list[tuple[int, int]]:
-        """The parts of the range that are in no span, or in one that is to be asked for `again`; in order, neighbours joined."""
+        """The parts of the range without a span, or with a span to ask for `again`; joined."""
         ranges: list[tuple[int, int]] = []
         for low, high, before in self._parts(start, end):
             if before is None or again(before):
@@ -182,7 +191,7 @@ class Coverage:
         return ranges
 
     def changes(self) -> CoverageChange:
-        """The difference to what was last recorded."""
+        """The difference from what was last recorded."""
         deleted: list[int] = []
         put: list[Span] = []
         for start, was in self._changed.items():
@@ -195,7 +204,7 @@ class Coverage:
         return CoverageChange(tuple(deleted), tuple(put))
 
     def recorded(self) -> None:
-        """The present spans are in the database now."""
+        """The present spans are now in the database."""
         self._changed.clear()
 
     def _at(self, at: int) -> Span | None:
@@ -203,7 +212,7 @@ class Coverage:
         return span
 
     def _parts(self, start: int, end: int) -> list[tuple[int, int, Span | None]]:
-        """The range, cut where a span begins or ends, each part with its span."""
+        """The range, cut where spans start or end, each part with its span."""
         low, high = self._touching(start, end)
         parts: list[tuple[int, int, Span | None]] = []
         at = start
@@ -236,7 +245,7 @@ class Coverage:
         self._replace(low, high, [*left, Span(start, end, state, evidence), *right])
 
     def _replace(self, low: int, high: int, present: Sequence[Span]) -> None:
-        """Put spans in the place of a slice, and note what is changed by it."""
+        """Put spans in the place of a slice, and note what that changes."""
         for span in self._spans[low:high]:
             self._changed.setdefault(span.start, span)
         for span in present:
@@ -244,7 +253,7 @@ class Coverage:
         self._spans[low:high] = present
 
     def _settle(self, at: int, *, older: bool) -> None:
-        """Make a gap an outage if its evidence is enough, and there are candles on both sides."""
+        """Make a gap an outage if its evidence suffices and there are candles on both sides."""
         gap = self._at(at)
         if (
             gap is None
@@ -260,7 +269,7 @@ class Coverage:
             self._put(gap.start, gap.end, SpanState.OUTAGE, gap.evidence.settled())
 
     def _touching(self, start: int, end: int) -> tuple[int, int]:
-        """The slice of spans that overlap the range or border on it."""
+        """The slice of spans that overlap or touch the range."""
         low = bisect_left(self._spans, start, key=_end)
         high = bisect_right(self._spans, end, key=_start)
         return low, max(low, high)
@@ -269,7 +278,7 @@ class Coverage:
 def _found(
     state: SpanState, look: Look | None, before: Span | None
 ) -> tuple[SpanState, Evidence | None]:
-    """What is known of a range after a look that has found this, given what was known before."""
+    """What is known of a range after an answer that shows `state`, given the span before."""
     if before is not None and before.state in HELD and state not in HELD:
         return before.state, before.evidence
     if look is None or state in _UNASKED:
@@ -277,7 +286,7 @@ def _found(
     known, was = (None, None) if before is None else (before.evidence, before.state)
     match state, was:
         case SpanState.FAILED, SpanState.FAILED | SpanState.NOT_COLLECTED | None:
-            # Nothing was answered, so nothing was learnt: the next run asks again.
+            # Nothing was learnt: the next run asks again.
             return state, replace(_more(known, look), due=look.at)
         case SpanState.FAILED, SpanState():
             return was, known
@@ -286,7 +295,7 @@ def _found(
     evidence = _more(known if was is state else None, look)
     if state is SpanState.REJECTED and evidence.asked == 1:
         evidence = replace(evidence, due=look.at)
-    # A row that is refused again and again will not become a sound one by being asked for each day.
+    # A row that is always refused does not become valid by asking for it every day.
     settled = state in _SETTLED or (state is SpanState.REJECTED and evidence.confirms)
     return state, evidence.settled() if settled else evidence
 

@@ -1,13 +1,15 @@
 """Fetching a piece of a series: ask page after page, check the rows, say what the answers prove.
 
-A page goes on from its last row, which is read again with the next one: a row is final when a later one stands in the same answer. A short page
-says nothing about what follows it, so the exchange is asked from the other side whether anything does.
+The last row of a page is read again with the next page: a row is final when a later one is in the
+same answer. A short page says nothing about what follows it, so the exchange is asked from the
+other side whether anything does.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import partial
 from itertools import dropwhile
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from penstock.errors import SourceUnavailableError
 from penstock.market.candle import end_of
 from penstock.market.collect.coverage import Look, Span, SpanState
 from penstock.market.collect.page import CandlePage
-from penstock.market.collect.plan import contradiction, opening, twice
+from penstock.market.collect.plan import contradiction, nothing_but, opening, twice
 from penstock.market.source import PageRequest, Quiet
 from penstock.moment import iso
 
@@ -25,16 +27,16 @@ if TYPE_CHECKING:
 
     from penstock.market.candle import Candle, Rejected
     from penstock.market.collect.ask import Asker, Reading
-    from penstock.market.collect.page import Target
+    from penstock.market.collect.page import SeriesTarget
     from penstock.market.collect.plan import Piece
     from penstock.market.source import Declaration
     from penstock.market.timeframe import Timeframe
 
 # The last closed candles of a series are read again whenever what follows them is asked for.
 READ_AGAIN = 3
-# So far behind the end of a piece it is asked, so that a row there makes the last one of the piece final.
+# The question reaches beyond the end of a piece: a row there makes the last one of the piece final.
 BEYOND = 2
-# A page that is shorter than this part of what was asked for says nothing of how many rows the server sends at the most.
+# Only a page at least this fraction full shows how many rows the server sends at most.
 _LEAST_FULL = 10
 _NO_END = 2**62
 
@@ -42,8 +44,11 @@ _open_time = attrgetter("open_time")
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """Where a piece stands: all before `at` is answered. The next question begins at `start`; `anchored`: a row before `at` has to come again."""
+class _Place:
+    """Where the next question of a piece starts; all before `at` is answered.
+
+    `anchored`: a row before `at` has to come again.
+    """
 
     at: int
     start: int
@@ -51,7 +56,7 @@ class _Step:
 
 
 class PieceFetcher:
-    """Turns pieces into pages; `grace_ms` after its close a candle can be final."""
+    """Turns pieces into pages; a candle can be final `grace_ms` after its close."""
 
     def __init__(self, asker: Asker, declared: Declaration, *, grace_ms: int) -> None:
         self._asker = asker
@@ -59,71 +64,76 @@ class PieceFetcher:
         self._source = declared.name
         self._page_limit = page_limit = declared.page_limit
         self._grace_ms = grace_ms
-        # The longest page that turned out to be short of what follows: some servers never send as many rows as they are asked for.
+        # Some servers never send as many rows as they are asked for; lowered when that shows.
         self._full = page_limit
 
-    async def pages(self, target: Target, piece: Piece) -> AsyncIterator[CandlePage]:
+    async def pages(self, target: SeriesTarget, piece: Piece) -> AsyncIterator[CandlePage]:
         """The pages of the piece in order of time; raises what the source raises."""
-        step = self._first_step(target, piece)
+        place = self._first_place(target, piece)
         first = piece.first
         while True:
-            reading, more = await twice(lambda step=step: self._read(target, piece, step))  # type: ignore[misc]
+            reading, more = await twice(partial(self._read, target, piece, place))
             followed = not more and await self._followed(target, piece, reading)
             yield await self._page(
-                target, piece, step, reading, first=first, more=more, followed=followed
+                target, piece, place, reading, first=first, more=more, followed=followed
             )
             if not more:
                 return
             last = reading.opens[-1]
-            step, first = _Step(last, last, anchored=True), False
+            place, first = _Place(last, last, anchored=True), False
 
-    def _first_step(self, target: Target, piece: Piece) -> _Step:
+    def _first_place(self, target: SeriesTarget, piece: Piece) -> _Place:
         longest = target.key.timeframe.longest_ms
         stored = target.coverage.stored_before(piece.start)
         if stored is not None and stored.end >= piece.start:
-            # By another request each time, as far as something is stored.
+            # A different request each time, as far back as candles are stored.
             back = (READ_AGAIN + target.coverage.asked_at(piece.start)) * longest
-            return _Step(piece.start, max(stored.start, piece.start - back), anchored=True)
+            return _Place(piece.start, max(stored.start, piece.start - back), anchored=True)
         # A candle that opens earlier may reach into the piece.
-        return _Step(piece.start, max(0, piece.start - longest + 1), anchored=False)
+        return _Place(piece.start, max(0, piece.start - longest + 1), anchored=False)
 
-    async def _read(self, target: Target, piece: Piece, step: _Step) -> tuple[Reading, bool]:
-        """An answer to the rest of the piece, and whether there is more of it behind."""
-        timeframe = target.key.timeframe
-        # Further each time for the same gap: by the same words the answer may come from what stands between.
-        beyond = (
-            None
-            if piece.end is None
-            else timeframe.shift(piece.end, BEYOND + target.coverage.asked_at(piece.start))
+    async def _read(
+        self, target: SeriesTarget, piece: Piece, place: _Place
+    ) -> tuple[Reading, bool]:
+        """An answer to the rest of the piece, and whether more of it follows."""
+        beyond = self._beyond(target, piece)
+        known_before = max(place.at, place.start + 1) if place.anchored else None
+        request = PageRequest(
+            series=target.key, start=place.start, end=beyond, limit=self._page_limit
         )
-        known_before = max(step.at, step.start + 1) if step.anchored else None
-        reading = await self._asker.read(
-            PageRequest(series=target.key, start=step.start, end=beyond, limit=self._page_limit),
-            known_before=known_before,
-        )
+        reading = await self._asker.read(request, known_before=known_before)
         last = max(reading.opens, default=None)
         if last is not None:
-            full = reading.rows >= self._full and last > step.start
+            full = reading.rows >= self._full and last > place.start
             if self._ends(target, piece, reading, last, full=full):
                 return reading, False
             if full:
                 return reading, True
         newest = await self._asker.newest_before(target.key, beyond)
-        if newest == last or (newest is not None and last is None and newest < step.start):
+        if newest == last or (newest is not None and last is None and newest < place.start):
             return reading, False
-        if newest is None or last is None or newest < last or last <= step.start:
-            raise contradiction(
-                target,
-                f"the newest candle from {iso(step.start)} on opens {opening(last)}, and also {opening(newest)}",
-            )
+        if newest is None or last is None or newest < last or last <= place.start:
+            what = f"the newest candle from {iso(place.start)} on opens {opening(last)}"
+            raise contradiction(target, f"{what}, and also {opening(newest)}")
         if _LEAST_FULL * reading.rows >= self._page_limit:
             self._full = min(self._full, reading.rows)
         return reading, True
 
+    @staticmethod
+    def _beyond(target: SeriesTarget, piece: Piece) -> int | None:
+        """The end of the question: farther each time, lest a cache answer the same request."""
+        if piece.end is None:
+            return None
+        steps = BEYOND + target.coverage.asked_at(piece.start)
+        return target.key.timeframe.shift(piece.end, steps)
+
     def _ends(
-        self, target: Target, piece: Piece, reading: Reading, last: int, *, full: bool
+        self, target: SeriesTarget, piece: Piece, reading: Reading, last: int, *, full: bool
     ) -> bool:
-        """Whether an answer shows the end of the piece: the candle that is running, a row behind the end, or all rows up to it."""
+        """Whether an answer reaches the end of the piece.
+
+        It does with the running candle, with a row after the end, or with all rows up to it.
+        """
         row = reading.good[-1] if reading.good and reading.good[-1].open_time == last else None
         end = (
             target.key.timeframe.shift(last, 1)
@@ -134,8 +144,11 @@ class PieceFetcher:
             return end > reading.at
         return last >= piece.end or (end >= piece.end and not full)
 
-    async def _followed(self, target: Target, piece: Piece, reading: Reading) -> bool:
-        """Whether another answer, without an end, shows the last row of a piece with a later one: a hole may be longer than all pieces."""
+    async def _followed(self, target: SeriesTarget, piece: Piece, reading: Reading) -> bool:
+        """Whether another answer, without an end, has the last row of a piece and a later one.
+
+        A hole may be longer than all pieces.
+        """
         last = reading.good[-1] if reading.good else None
         if (
             piece.end is None
@@ -151,9 +164,9 @@ class PieceFetcher:
 
     async def _page(
         self,
-        target: Target,
+        target: SeriesTarget,
         piece: Piece,
-        step: _Step,
+        place: _Place,
         reading: Reading,
         *,
         first: bool,
@@ -162,29 +175,23 @@ class PieceFetcher:
     ) -> CandlePage:
         """What an answer gives to store, and what it proves."""
         if more and not reading.good:
-            message = f"none of the {len(reading.bad)} rows from {iso(step.at)} on could be used: {reading.bad[0].reason}"
+            rows, reason = len(reading.bad), reading.bad[0].reason
+            message = f"none of the {rows} rows from {iso(place.at)} on was valid: {reason}"
             raise SourceUnavailableError(message)
         timeframe = target.key.timeframe
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end
         until = min(end, last)
         wanted = reading.good[: bisect_left(reading.good, until, key=_open_time)]
-        if not step.anchored:
-            wanted = list(
-                dropwhile(
-                    lambda row: (
-                        row.open_time < piece.start and end_of(row, timeframe) <= piece.start
-                    ),
-                    wanted,
-                )
-            )
+        if not place.anchored:
+            wanted = list(dropwhile(lambda row: end_of(row, timeframe) <= piece.start, wanted))
         closed = self._closed(target, reading, wanted, followed=followed)
-        found = _Found(timeframe, step.at, doubtful=reading.doubtful, quiet=self._declared.quiet)
+        found = _Found(timeframe, place.at, doubtful=reading.doubtful, quiet=self._declared.quiet)
         before = None
-        opened = reading.opens[0] if reading.opens else step.at
-        if first and not reading.doubtful and found.is_hole(step.at, min(opened, end)):
-            before = await twice(lambda: self._before_first(target, step.at, opened))
-        # A row that has not closed yet ends what can be said; one that has, and is not final, is a gap like what follows it.
+        opened = reading.opens[0] if reading.opens else place.at
+        if first and not reading.doubtful and found.is_hole(place.at, min(opened, end)):
+            before = await twice(partial(self._before_first, target, place.at, opened))
+        # The running candle ends what can be said; a closed one that is not final yet is a gap.
         final_before = reading.at - self._grace_ms
         running = next(
             (row.open_time for row in wanted[closed:] if row.close_time >= final_before), end
@@ -208,9 +215,13 @@ class PieceFetcher:
         )
 
     def _closed(
-        self, target: Target, reading: Reading, wanted: Sequence[Candle], *, followed: bool
+        self, target: SeriesTarget, reading: Reading, wanted: Sequence[Candle], *, followed: bool
     ) -> int:
-        """How many rows are final: closed, the grace over, and a later row in an answer with them, or an earlier one that said the same."""
+        """How many rows are final.
+
+        Those are closed, with the grace over, and either a later row is in an answer with them or
+        an earlier answer said the same.
+        """
         if reading.closed_before is not None:
             return bisect_left(wanted, reading.closed_before, key=_open_time)
         final_before = reading.at - self._grace_ms
@@ -226,21 +237,16 @@ class PieceFetcher:
             count -= 1
         return count
 
-    async def _before_first(self, target: Target, start: int, opened: int) -> SpanState:
-        """Why there is nothing ahead of the first row of a series: it is the first ever, by two direct questions, or the exchange has older ones."""
+    async def _before_first(self, target: SeriesTarget, start: int, opened: int) -> SpanState:
+        """Why nothing precedes the first row of a series: it is the first ever, or not known."""
         before = await self._asker.newest_before(target.key, opened)
         if before is not None and before >= start:
-            raise contradiction(
-                target,
-                f"it shows nothing from {iso(start)} to {iso(opened)}, and a candle that opens at {iso(before)}",
-            )
+            raise contradiction(target, nothing_but(start, opened, before))
         if before is not None:
             return SpanState.UNCONFIRMED
         if (first := await self._asker.oldest_from(target.key, 0)) != opened:
-            raise contradiction(
-                target,
-                f"nothing is older than its candle of {iso(opened)}, and its first opens {opening(first)}",
-            )
+            what = f"nothing precedes its candle of {iso(opened)}, and its first opens"
+            raise contradiction(target, f"{what} {opening(first)}")
         return SpanState.NOT_LISTED
 
 
@@ -250,7 +256,7 @@ class _Found:
     def __init__(self, timeframe: Timeframe, start: int, *, doubtful: bool, quiet: Quiet) -> None:
         self._timeframe = timeframe
         self._start = start
-        # Where rows stood that belong elsewhere, a hole may be the place of one of them.
+        # If rows were out of place, one of them may belong in the hole.
         self._hole = SpanState.REJECTED if doubtful else SpanState.UNCONFIRMED
         self._between = (
             SpanState.NO_TRADES if quiet is Quiet.ABSENT and not doubtful else self._hole
@@ -268,9 +274,9 @@ class _Found:
         before: SpanState | None,
         until: int,
     ) -> list[Span]:
-        """Spans in order of time, up to `until`; `before` is the state of a hole ahead of the first row, if that is known."""
+        """Spans in order of time up to `until`; `before` is the known state of a leading hole."""
         spans: list[Span] = []
-        # The span that is being made; rows that touch make one, so that a page marks a few spans and not a thousand.
+        # Rows that touch make one span, so that a page marks a few spans and not a thousand.
         begin = at = self._start
         joined: SpanState | None = None
         for opened, end, state in self._places(closed, bad, until):
@@ -296,10 +302,10 @@ class _Found:
     def _places(
         self, closed: Sequence[Candle], bad: Sequence[Rejected], until: int
     ) -> Sequence[tuple[int, int, SpanState]]:
-        """Where rows stand, in order. One that opens earlier and reaches into the range covers its beginning."""
+        """Where rows are, in order; one that reaches into the range covers its beginning."""
         timeframe, start = self._timeframe, self._start
         opens = [row.open_time for row in closed]
-        # As end_of says; a call for each row would take a tenth of all the work on it.
+        # The same as end_of: a call for each row would take a tenth of all the work on it.
         ends = [
             row.close_time + 1
             if row.close_time > row.open_time
@@ -313,7 +319,7 @@ class _Found:
         }
         refused.difference_update(opens)
         if opens[1:] == ends[:-1]:
-            # All of them touch, as they mostly do.
+            # All of them touch, which is the rule.
             opens, ends = opens[:1], ends[-1:]
         places = [
             (opened, end, SpanState.STORED)

@@ -1,4 +1,4 @@
-"""Flushing: pages arrive one by one and are written together, up to 10,000 rows or 250 ms of pages."""
+"""Flushing: pages are written together, up to 10,000 rows or 250 ms of pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Sized(Protocol):
-    """A page knows how many rows it brings."""
+    """A page, which knows how many rows it has."""
 
     def __len__(self) -> int:
         """Rows in the page."""
@@ -24,9 +24,10 @@ P = TypeVar("P", bound=Sized)
 class Flusher(Generic[P]):
     """Collects pages and hands them to `write` in order, one write at a time.
 
-    Leaving the block without an error writes what is left; leaving it by an error drops what was not written yet (no run reported it).
-    An error of `write` ends the flusher and is raised from the next `put`, and from the end of the block.
-    Memory is bounded: `put` waits while a full flush stands behind the one that is being written.
+    Leaving the block without an error writes the rest; leaving it with an error drops what is not
+    written yet, which no run has reported. An error of `write` ends the flusher, and is raised by
+    the next `put` and at the end of the block. Memory is bounded: `put` waits while a full flush is
+    behind the one being written.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Flusher(Generic[P]):
         await task
 
     async def put(self, page: P) -> None:
-        """Take a page; waits while too much is pending."""
+        """Add a page; waits while too much is pending."""
         async with self._changed:
             await self._changed.wait_for(
                 lambda: self._rows < self._max_rows or self._running().done()
@@ -86,7 +87,7 @@ class Flusher(Generic[P]):
                 self._changed.notify_all()
 
     async def _next(self) -> list[P]:
-        """Wait until a flush is due and take its pages; none when all is written and the block has ended."""
+        """Wait until a flush is due and take its pages; empty when the block has ended."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._pages or self._closing)
             with contextlib.suppress(TimeoutError):
@@ -99,7 +100,7 @@ class Flusher(Generic[P]):
             return pages
 
     def _take(self) -> list[P]:
-        """Whole pages up to the row limit, at least one when there is one."""
+        """Whole pages up to the row limit, but at least one."""
         rows = taken = 0
         for page in self._pages:
             if taken and rows + len(page) > self._max_rows:

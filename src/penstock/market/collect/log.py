@@ -1,4 +1,4 @@
-"""What a collection says in the execution log: a row for each symbol."""
+"""A collection in the execution log: one row for each symbol."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from penstock.runs.run import LogEntry, LogNote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from penstock.market.collect.page import Target
+    from penstock.market.collect.page import SeriesTarget
 
 
 def collection_entries(job_type: str, params: Mapping[str, Any]) -> list[LogEntry]:
-    """A row for each symbol of a collection; it names the timeframe when the symbol is collected in one alone."""
-    # What another version has submitted must not keep this one from starting runs: then it logs less.
+    """A row for each symbol; it names the timeframe if the symbol is collected in only one."""
+    # A run that another version submitted must still start; it logs less.
     symbols = {
         one["native_symbol"]: f"{one['base']}/{one['quote']}"
         for one in params.get("instruments", ())
@@ -36,9 +36,9 @@ def collection_entries(job_type: str, params: Mapping[str, Any]) -> list[LogEntr
 
 
 class CollectionLog:
-    """Keeps the notes of a collection: for each symbol the timeframes that are done and those that failed, with the reason."""
+    """Keeps the notes of a collection: for each symbol the finished and the failed timeframes."""
 
-    def __init__(self, notes: dict[str, LogNote], targets: Sequence[Target]) -> None:
+    def __init__(self, notes: dict[str, LogNote], targets: Sequence[SeriesTarget]) -> None:
         self._notes = notes
         for target in targets:
             note = notes.setdefault(target.key.instrument.symbol, LogNote())
@@ -46,8 +46,8 @@ class CollectionLog:
             note.metadata.setdefault("timeframes_failed", 0)
             note.metadata.setdefault("timeframes", []).append(target.key.timeframe.value)
 
-    def ended(self, targets: Iterable[Target]) -> None:
-        """These series are done, or failed."""
+    def ended(self, targets: Iterable[SeriesTarget]) -> None:
+        """Note that these series are done or have failed."""
         for target in targets:
             note = self._notes[target.key.instrument.symbol]
             if target.error is None:

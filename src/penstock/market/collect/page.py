@@ -1,4 +1,4 @@
-"""What a run writes: pages of candles with what they say of the series' coverage, gathered into one flush."""
+"""What a run writes: pages of candles and their coverage, gathered into flushes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from penstock.runs.run import Counters
 
 
-# So much later a look has to be to count as a later one: the time after which an unconfirmed gap is first asked for again.
+# A look counts as later after the time in which an unconfirmed gap is first asked for again.
 LATER_MS = 60_000
 
 
 @dataclass(slots=True)
-class Target:
-    """A series during its run. `candles` counts what was written; `misaligned` those off the grid of their timeframe: stored, and reported.
+class SeriesTarget:
+    """A series during its run.
 
-    `newest_open` is its newest stored candle, if that is not final yet; `due` has the starts of the gaps that this run looks at again.
-    `expected` is how many candles its plan asks for, `looked_at` for how many of them there is an answer.
+    `candles` counts written rows, `misaligned` those off the grid of the timeframe (stored too).
+    `newest_open` is the newest stored candle if it is not final; `due` has the starts of the
+    gaps to ask for again. The plan asks for `expected` candles; `looked_at` are answered.
     """
 
     key: SeriesKey
@@ -45,7 +46,7 @@ class Target:
 
     @property
     def known_from(self) -> int | None:
-        """Where the series begins, as far as it was asked for; a candle that is not final is in no span."""
+        """Where the series begins, as far as it was asked for; an open candle is in no span."""
         known = self.coverage.known_from
         return self.newest_open.open_time if known is None and self.newest_open else known
 
@@ -53,14 +54,12 @@ class Target:
     def known_until(self) -> int:
         """Where its last candle ends, final or not; 0 if it has none."""
         stored = self.coverage.stored_until
-        return (
-            stored
-            if self.newest_open is None
-            else max(stored, end_of(self.newest_open, self.key.timeframe))
-        )
+        if self.newest_open is None:
+            return stored
+        return max(stored, end_of(self.newest_open, self.key.timeframe))
 
     def due_before(self, at: int) -> Iterator[tuple[int, int]]:
-        """The gaps that begin before `at` and are looked at again."""
+        """The gaps before `at` that are asked for again."""
         for span in self.coverage:
             if span.start >= at:
                 return
@@ -68,7 +67,7 @@ class Target:
                 yield span.start, span.end
 
     def said_before(self, row: Candle, at: int) -> bool:
-        """Whether an earlier look, after the candle had closed, gave the same values."""
+        """Whether an earlier look, after the candle closed, gave the same values."""
         if row != self.newest_open:
             return False
         known = self.coverage.unconfirmed_at(row.open_time)
@@ -77,12 +76,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandlePage:
-    """Rows of one answer, the first `closed` of them final, and the spans that are known once they are stored.
+    """Rows of one answer, the first `closed` of them final, and the spans that they prove.
 
-    `last`: the piece of the series that it belongs to is done. `delisted`: the exchange has refused an instrument that it does not list any more.
+    `last`: its piece of the series is done. `delisted`: the exchange refuses an instrument that it
+    no longer lists.
     """
 
-    target: Target
+    target: SeriesTarget
     candles: Sequence[Candle] = ()
     closed: int = 0
     rejected: Sequence[Rejected] = ()
@@ -97,9 +97,9 @@ class CandlePage:
 
 @dataclass(frozen=True, slots=True)
 class CandleFlush:
-    """What one transaction writes: coverage changes by series id, and how far the run is then.
+    """What one transaction writes: pages, coverage changes by series id, and the run's progress.
 
-    `clock` is the exchange's time, where that is to be noted.
+    `clock` is the exchange and its time, if they are to be noted.
     """
 
     pages: Sequence[CandlePage]
@@ -109,18 +109,18 @@ class CandleFlush:
 
     @property
     def rejected(self) -> int:
-        """How many rows were refused."""
+        """How many rows are refused."""
         return sum(len(page.rejected) for page in self.pages)
 
     @property
     def stored_series(self) -> set[int]:
-        """The series that get rows."""
+        """The ids of the series that get rows."""
         return {page.target.series_id for page in self.pages if page.candles}
 
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """What a flush did; `written` counts the rows that are now different, by series id."""
+    """What a flush did; `written` counts new and changed rows by series id."""
 
     counters: Counters
     written: Mapping[int, int]
@@ -128,7 +128,7 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSeries:
-    """A series as it is stored: its id, its spans, and its newest candle if that is not final."""
+    """A stored series: its id, its spans, and its newest candle if that is not final."""
 
     series_id: int
     spans: Sequence[Span]
@@ -136,12 +136,12 @@ class OpenedSeries:
 
 
 class CandleStore(Protocol):
-    """Where candles go; implemented by `penstock.store` for each database."""
+    """Where candles go; `penstock.store` implements it for each database."""
 
     async def open_series(
         self, context: RunContext, keys: Sequence[SeriesKey]
     ) -> list[OpenedSeries]:
-        """The series as they are stored, in the order asked; what is not there yet is created."""
+        """The stored series, in the order of the keys; missing ones are created."""
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
         """Write rows, coverage, quarantine and the run's counters in one transaction."""

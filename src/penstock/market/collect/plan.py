@@ -1,8 +1,9 @@
-"""The plan of a run: which pieces of a series to ask for, from what coverage lacks."""
+"""The plan of a run: which pieces of a series to ask for, given what coverage lacks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock.errors import SourceMisfitError
@@ -17,19 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from penstock.market.collect.ask import Asker
-    from penstock.market.collect.page import Target
-    from penstock.market.collect.ranges import Clock, Wish
+    from penstock.market.collect.page import SeriesTarget
+    from penstock.market.collect.ranges import Now, Wish
     from penstock.market.source import Declaration
 
 T = TypeVar("T")
 
-# A piece is fetched page after page; a long range is cut so that several pieces of one series go side by side.
+# A long range is cut, so that several pieces of one series are fetched at the same time.
 PAGES_IN_A_PIECE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A range to ask for; without an end it reaches to the candle that is running. `first`: nothing older of the series is known."""
+    """A range to ask for; without an end it reaches to the running candle.
+
+    `first`: nothing older of the series is stored.
+    """
 
     start: int
     end: int | None
@@ -48,17 +52,17 @@ class Planner:
     """Plans each series of one run."""
 
     def __init__(
-        self, asker: Asker, clock: Clock, wish: Wish, declared: Declaration, *, grace_ms: int
+        self, asker: Asker, now: Now, wish: Wish, declared: Declaration, *, grace_ms: int
     ) -> None:
         self._asker = asker
-        self._clock = clock
+        self._now = now
         self._wish = wish
-        self._ranges = Ranges(clock, wish, declared)
+        self._ranges = Ranges(now, wish, declared)
         self._declared = declared
         self._grace_ms = grace_ms
 
-    async def plan(self, target: Target) -> Plan:
-        """The missing ranges of the series, the oldest first if nothing else is wished for."""
+    async def plan(self, target: SeriesTarget) -> Plan:
+        """The missing ranges of the series, the oldest first unless the wish says otherwise."""
         delisted = target.key.instrument.status is Status.DELISTED
         ended = self._ranges.known_end(target)
         ending = await self._ending(target) if ended is None else ended
@@ -66,49 +70,50 @@ class Planner:
         ranges, known = self._ranges.missing(
             target, ending=ending, ended=ending if delisted else None
         )
-        if (
-            delisted
-            and ending is not None
-            and ended is None
-            and 0 < ending < (running := target.key.timeframe.floor(self._clock.now()))
-        ):
+        running = target.key.timeframe.floor(self._now())
+        if delisted and ended is None and ending is not None and 0 < ending < running:
             known.append(Span(ending, running, SpanState.DELISTED))
         known += self._ranges.left_out(target)
         pieces: list[Piece] = []
         for start, end in ranges:
             pieces += self._cut(target, await self._first_row(target, start, end, known), end)
-        if pieces and pieces[-1].end == horizon and horizon > self._clock.now():
+        if pieces and pieces[-1].end == horizon and horizon > self._now():
             pieces[-1] = replace(pieces[-1], end=None)
         return Plan(pieces[::-1] if self._wish.newest_first else pieces, known)
 
-    def failed(self, target: Target) -> list[Span]:
-        """What could not even be planned: what is asked for without being told to, nothing further back."""
+    def failed(self, target: SeriesTarget) -> list[Span]:
+        """The ranges to mark as failed if the series cannot be planned: no older than usual."""
         timeframe = target.key.timeframe
         begin = target.known_from
         if begin is None:
             begin = self._ranges.newest(target)
         missing = target.coverage.missing(
-            begin, timeframe.floor(self._clock.now()), lambda span: span.state is SpanState.FAILED
+            begin, timeframe.floor(self._now()), lambda span: span.state is SpanState.FAILED
         )
         return [Span(start, end, SpanState.FAILED) for start, end in missing]
 
-    def settled_until(self, target: Target) -> int:
-        """Before this every candle has closed and its grace is over."""
-        return target.key.timeframe.floor(self._clock.now() - self._grace_ms)
+    def settled_until(self, target: SeriesTarget) -> int:
+        """Every candle that ends before this has closed, with its grace over."""
+        return target.key.timeframe.floor(self._now() - self._grace_ms)
 
-    async def _first_row(self, target: Target, start: int, end: int, known: list[Span]) -> int:
+    async def _first_row(
+        self, target: SeriesTarget, start: int, end: int, known: list[Span]
+    ) -> int:
         try:
-            return await twice(lambda: self._located(target, start, end, known))
+            return await twice(partial(self._located, target, start, end, known))
         except ContradictionError:
             raise
         except SourceMisfitError:
-            # One row that does not fit says nothing of where the others are: the pages will show it.
+            # One bad row does not say where the others are: the pages will show them.
             return start
 
-    async def _located(self, target: Target, start: int, end: int, known: list[Span]) -> int:
-        """Where the rows of a range begin (its end: nowhere): nobody pages through years before a listing or after a last trade."""
+    async def _located(self, target: SeriesTarget, start: int, end: int, known: list[Span]) -> int:
+        """Where the rows of a range begin (its end: nowhere).
+
+        So that nobody pages through the years before a listing or after the last trade.
+        """
         older = target.coverage.stored_before(start + 1)
-        # Of an exchange that keeps only the newest candles nobody can learn where a series began.
+        # An exchange that keeps only the newest candles cannot tell where a series began.
         if older is None and self._wish.since is not None and self._declared.history is None:
             return await self._listed(target, start, end, known)
         if end <= self._after_a_piece(target, start):
@@ -117,34 +122,25 @@ class Planner:
         at = end if opened is None else min(opened, end)
         if at <= start:
             return start
-        if (
-            before := await self._asker.newest_before(target.key, at)
-        ) is not None and before >= start:
-            raise contradiction(
-                target,
-                f"it shows nothing from {iso(start)} to {iso(at)}, and a candle that opens at {iso(before)}",
-            )
+        before = await self._asker.newest_before(target.key, at)
+        if before is not None and before >= start:
+            raise contradiction(target, nothing_but(start, at, before))
         if gap_end := min(at, self.settled_until(target)):
-            known.append(
-                Span(
-                    start,
-                    gap_end,
-                    SpanState.NOT_LISTED
-                    if before is None and opened is not None
-                    else SpanState.UNCONFIRMED,
-                )
-            )
+            is_first = before is None and opened is not None
+            state = SpanState.NOT_LISTED if is_first else SpanState.UNCONFIRMED
+            known.append(Span(start, gap_end, state))
         return at
 
-    async def _listed(self, target: Target, start: int, end: int, known: list[Span]) -> int:
-        """Where the rows of a series begin of which nothing is stored, by two direct questions: the first row ever, and nothing before it."""
+    async def _listed(self, target: SeriesTarget, start: int, end: int, known: list[Span]) -> int:
+        """Where the rows of an empty series begin, by two direct questions.
+
+        They ask for the first row ever, and for one before it.
+        """
         first = await self._asker.oldest_from(target.key, 0)
         before = await self._asker.newest_before(target.key, first)
         if before is not None:
-            raise contradiction(
-                target,
-                f"its first candle opens {opening(first)}, and an older one at {iso(before)}",
-            )
+            what = f"its first candle opens {opening(first)}, and an older one at {iso(before)}"
+            raise contradiction(target, what)
         if first is None:
             if start < (until := min(end, self.settled_until(target))):
                 known.append(Span(start, until, SpanState.UNCONFIRMED))
@@ -153,8 +149,11 @@ class Planner:
             known.append(Span(start, min(first, end), SpanState.NOT_LISTED))
         return min(max(first, start), end)
 
-    async def _ending(self, target: Target) -> int | None:
-        """The end of the newest candle of a series that does not trade now; None when that does not matter, or its last row cannot be used."""
+    async def _ending(self, target: SeriesTarget) -> int | None:
+        """The end of the newest candle of a series that does not trade now.
+
+        None when that does not matter, or its last row is not valid.
+        """
         status = target.key.instrument.status
         if status is Status.TRADING or (status is Status.HALTED and target.known_from is not None):
             return None
@@ -163,20 +162,20 @@ class Planner:
             return 0
         return end_of(newest.good[-1], target.key.timeframe) if newest.good else None
 
-    def _cut(self, target: Target, start: int, end: int) -> Iterator[Piece]:
+    def _cut(self, target: SeriesTarget, start: int, end: int) -> Iterator[Piece]:
         first = target.coverage.stored_before(start + 1) is None
         while start < end:
             stop = min(end, self._after_a_piece(target, start))
             yield Piece(start, stop, first)
             start, first = stop, False
 
-    def _after_a_piece(self, target: Target, start: int) -> int:
+    def _after_a_piece(self, target: SeriesTarget, start: int) -> int:
         timeframe = target.key.timeframe
         return timeframe.shift(timeframe.floor(start), self._declared.page_limit * PAGES_IN_A_PIECE)
 
 
 async def twice(question: Callable[[], Awaitable[T]]) -> T:
-    """The outcome of questions whose answers have to agree: put once more where they do not."""
+    """The outcome of questions whose answers must agree; if they do not, it is asked again."""
     try:
         return await question()
     except ContradictionError:
@@ -184,7 +183,7 @@ async def twice(question: Callable[[], Awaitable[T]]) -> T:
 
 
 class ContradictionError(SourceMisfitError):
-    """Two answers of the exchange cannot both be true."""
+    """Two answers of the exchange contradict each other."""
 
 
 def opening(at: int | None) -> str:
@@ -192,8 +191,12 @@ def opening(at: int | None) -> str:
     return "nowhere" if at is None else f"at {iso(at)}"
 
 
-def contradiction(target: Target, what: str) -> ContradictionError:
-    """The error, in words."""
-    return ContradictionError(
-        f"{target.key}: the exchange contradicts itself: {what}. Nothing was marked by it."
-    )
+def nothing_but(start: int, end: int, at: int) -> str:
+    """What contradicts an answer without rows, in words."""
+    return f"it shows nothing from {iso(start)} to {iso(end)}, and a candle that opens at {iso(at)}"
+
+
+def contradiction(target: SeriesTarget, what: str) -> ContradictionError:
+    """The error for two answers that cannot both be true."""
+    message = f"{target.key}: the exchange contradicts itself: {what}. Nothing was marked by it."
+    return ContradictionError(message)

@@ -1,4 +1,4 @@
-"""How far a collection is: in candles, because a series of years is not one step of as many as there are series."""
+"""How far a collection is, in candles: a series of years is more than one step among many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.http.governor import Wait
-    from penstock.market.collect.page import CandlePage, Target
+    from penstock.market.collect.page import CandlePage, SeriesTarget
     from penstock.market.collect.plan import Piece
 
 _UNIT = "candles"
@@ -24,12 +24,12 @@ _WHY = {
     Why.TOLD: " to let requests in again",
     Why.SILENT: " to answer again",
 }
-# Of a run that goes on.
+# Of a run that is not over.
 _MOST_PERCENT = 99
 
 
 class Tally:
-    """Counts the candles that are asked for, and those for which there is an answer, whatever it is."""
+    """Counts the candles that are asked for, and those that are answered, with or without data."""
 
     def __init__(
         self, series: int, source: str, clock: Callable[[], float] = time.monotonic
@@ -42,11 +42,11 @@ class Tally:
         self._expected = 0
         self._looked_at = 0
         self._percent = 0
-        # What is asked for of each series, in order, up to the candle that ran when it was planned.
+        # The ranges asked for of each series, in order, up to the candle that ran at planning time.
         self._asked: dict[int, list[tuple[int, int]]] = {}
 
-    def planned(self, target: Target, pieces: Sequence[Piece], now: int) -> None:
-        """A series is planned."""
+    def planned(self, target: SeriesTarget, pieces: Sequence[Piece], now: int) -> None:
+        """Count a planned series."""
         timeframe = target.key.timeframe
         running = timeframe.shift(timeframe.floor(now), 1)
         asked = sorted(
@@ -58,7 +58,7 @@ class Tally:
         self._expected += target.expected
 
     def account(self, page: CandlePage) -> None:
-        """A page is there. What it knows without having asked, and what has closed since the plan, was not expected and is not counted."""
+        """Count a page, but for what was not asked for or has closed since the plan."""
         target = page.target
         known_until = max((span.end for span in page.spans), default=0)
         unfinished = [
@@ -70,12 +70,12 @@ class Tally:
         looked_at = sum(self._asked_within(target, start, end) for start, end in found)
         self._count(target, min(target.expected, target.looked_at + looked_at))
 
-    def ended(self, target: Target) -> None:
-        """A series is done."""
+    def ended(self, target: SeriesTarget) -> None:
+        """Count a series as done."""
         self._count(target, target.expected)
 
     def percent(self, done: int) -> int:
-        """How far the collection is when so many series are done; it never goes back, and is 100 when all are."""
+        """How far it is when `done` series are done; it never goes back, and 100 means all."""
         if self._series:
             whole = self._looked_at / self._expected if self._expected else done / self._series
             percent = int(100 * whole * self._planned / self._series)
@@ -85,7 +85,7 @@ class Tally:
         return self._percent
 
     def work(self, wait: Wait | None = None) -> Work:
-        """The same in candles."""
+        """The progress in candles, and what the run waits for."""
         seconds = max(self._clock() - self._started, 0.001)
         rate = self._looked_at / seconds
         left = (
@@ -108,8 +108,8 @@ class Tally:
             waiting_until=int(wait.until * 1000),
         )
 
-    def _asked_within(self, target: Target, start: int, end: int) -> int:
-        """How many of the candles that were asked for open in a range."""
+    def _asked_within(self, target: SeriesTarget, start: int, end: int) -> int:
+        """How many of the candles asked for open in a range."""
         asked = self._asked.get(target.series_id, [])
         first = bisect_right(asked, start, key=lambda piece: piece[1])
         return sum(
@@ -118,6 +118,6 @@ class Tally:
             if low < end
         )
 
-    def _count(self, target: Target, looked_at: int) -> None:
+    def _count(self, target: SeriesTarget, looked_at: int) -> None:
         self._looked_at += looked_at - target.looked_at
         target.looked_at = looked_at

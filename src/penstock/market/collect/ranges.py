@@ -1,10 +1,11 @@
-"""What of a series is missing, by its coverage and a wish: no question is asked for it."""
+"""What a series lacks, given its coverage and a wish; the exchange is not asked."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import Span, SpanState
@@ -15,18 +16,22 @@ from penstock.moment import iso
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from penstock.market.collect.page import Target
+    from penstock.market.collect.page import SeriesTarget
     from penstock.market.source import Declaration
 
 DEFAULT_LIMIT = 100
 
+# The exchange's time, ms since the epoch.
+Now: TypeAlias = Callable[[], int]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a run is to look at: the newest `limit` candles of a series that is still empty, what opens in `since ≤ t < until` (ms).
+    """What a run looks at: what opens in `since ≤ t < until` (ms).
 
-    `gaps`: also those that are not due. `recheck`: also what is stored or settled. `newest_ms`: of what is known, so much of the exchange's last
-    time, all of it again. `newest_first`: a long range from its end on.
+    Of an empty series, the newest `limit` candles. `gaps`: also gaps that are not due. `recheck`:
+    also what is stored or settled. `newest_ms`: everything known of that much of the exchange's
+    last time. `newest_first`: long ranges from their end.
     """
 
     limit: int | None = None
@@ -39,40 +44,35 @@ class Wish:
 
 
 def check_range(first: int | None, last: int | None, *, names: tuple[str, str]) -> None:
-    """InvalidInputError for a range (ms) that begins in the future, or ends where it begins or ahead of that; `names` are those of its two fields."""
+    """InvalidInputError for a range (ms) in the future, or one that ends before it begins.
+
+    `names` are those of its two fields.
+    """
     begins, ends = names
     if first is not None and first > time.time() * 1000:
-        message = f"{begins}: {iso(first)} lies in the future; give a time that has passed"
+        message = f"{begins}: {iso(first)} is in the future; give a past time"
         raise InvalidInputError(message, field=begins)
     if first is not None and last is not None and last <= first:
-        message = (
-            f"{ends}: {iso(last)} does not lie after {begins}, {iso(first)}; give a later time"
-        )
+        message = f"{ends}: {iso(last)} is not after {begins}, {iso(first)}; give a later time"
         raise InvalidInputError(message, field=ends)
 
 
-class Clock(Protocol):
-    """The exchange's time, ms."""
-
-    def now(self) -> int:
-        """Ms since the epoch."""
-
-
 class Ranges:
-    """The ranges that a wish means, in series of one source."""
+    """The ranges that a wish means for series of one source."""
 
-    def __init__(self, clock: Clock, wish: Wish, declared: Declaration) -> None:
-        self._clock = clock
+    def __init__(self, now: Now, wish: Wish, declared: Declaration) -> None:
+        self._now = now
         self._wish = wish
         self._page_limit = declared.page_limit
         self._history = declared.history
 
     def missing(
-        self, target: Target, *, ending: int | None = None, ended: int | None = None
+        self, target: SeriesTarget, *, ending: int | None = None, ended: int | None = None
     ) -> tuple[list[tuple[int, int]], list[Span]]:
-        """What is missing, as it is asked for; and what is known to be left out.
+        """The missing ranges to ask for, and the spans that are left out.
 
-        `ending` is the end of the newest candle of an empty series, if that is known; nothing is asked for from where the series has `ended`.
+        `ending` is the end of the newest candle of an empty series, if known. Nothing is asked for
+        from where the series has `ended`.
         """
         if self._is_refused(target):
             return [], []
@@ -84,69 +84,65 @@ class Ranges:
         return self._in_reach(target, asked, known)
 
     def _in_reach(
-        self, target: Target, ranges: list[tuple[int, int]], known: list[Span]
+        self, target: SeriesTarget, ranges: list[tuple[int, int]], known: list[Span]
     ) -> tuple[list[tuple[int, int]], list[Span]]:
-        """Without what is older than all that the exchange still has: nobody collected it, or it has come too late."""
+        """The ranges, without what the exchange no longer has: never collected, or lost."""
         if self._history is None:
             return ranges, known
         timeframe = target.key.timeframe
-        # One step less: what is the oldest now may be gone when the question arrives.
-        oldest = max(0, timeframe.shift(timeframe.floor(self._clock.now()), 2 - self._history))
-        gone = [(start, min(end, oldest)) for start, end in ranges if start < oldest]
-        late = [
-            Span(
-                start,
-                end,
-                SpanState.FAILED
-                if target.coverage.stored_before(start + 1)
-                else SpanState.NOT_COLLECTED,
-            )
-            for start, end in gone
-        ]
-        return [(max(start, oldest), end) for start, end in ranges if end > oldest], known + late
+        # One step less: the oldest candle may be gone when the question arrives.
+        oldest = max(0, timeframe.shift(timeframe.floor(self._now()), 2 - self._history))
+        lost = []
+        for start, end in ranges:
+            if start < oldest:
+                collected = target.coverage.stored_before(start + 1)
+                state = SpanState.FAILED if collected else SpanState.NOT_COLLECTED
+                lost.append(Span(start, min(end, oldest), state))
+        return [(max(start, oldest), end) for start, end in ranges if end > oldest], known + lost
 
-    def _is_refused(self, target: Target) -> bool:
-        """Whether the exchange neither lists the series any more nor is likely to answer for it: then it is asked only by who wants it."""
+    def _is_refused(self, target: SeriesTarget) -> bool:
+        """Whether to skip a series that the exchange dropped and will likely refuse.
+
+        It is asked for only on demand.
+        """
         wanted = self._wish.gaps or self._wish.recheck
         return target.key.instrument.gone and self.known_end(target) is not None and not wanted
 
-    def left_out(self, target: Target) -> list[Span]:
-        """What an end of the wish leaves out of a series that is collected for no other wish: from there to now, as far as nothing is known of it."""
+    def left_out(self, target: SeriesTarget) -> list[Span]:
+        """What the end of the wish leaves out of a series that nothing else collects.
+
+        That is from there to now, as far as nothing is known of it.
+        """
         if self._wish.until is None or target.coverage.is_wanted:
             return []
-        now = target.key.timeframe.floor(self._clock.now())
-        unknown = (
-            target.coverage.missing(self._wish.until, now, lambda _: False)
-            if self._wish.until < now
-            else []
-        )
+        now = target.key.timeframe.floor(self._now())
+        if self._wish.until >= now:
+            return []
+        unknown = target.coverage.missing(self._wish.until, now, lambda _: False)
         return [Span(start, end, SpanState.NOT_COLLECTED) for start, end in unknown]
 
-    def known_end(self, target: Target) -> int | None:
-        """Where a series that is not listed any more has ended, if that is known."""
-        return (
-            target.coverage.delisted_from(self._clock.now())
-            if target.key.instrument.status is Status.DELISTED
-            else None
-        )
+    def known_end(self, target: SeriesTarget) -> int | None:
+        """Where a delisted series has ended, if that is known."""
+        if target.key.instrument.status is not Status.DELISTED:
+            return None
+        return target.coverage.delisted_from(self._now())
 
-    def horizon(self, target: Target, ended: int | None) -> int:
-        """Where the wanted range ends: behind the candle that is running, if nothing else ends it."""
+    def horizon(self, target: SeriesTarget, ended: int | None) -> int:
+        """Where the wanted range ends: after the running candle, if nothing ends it earlier."""
         timeframe = target.key.timeframe
-        ends = (timeframe.shift(timeframe.floor(self._clock.now()), 1), self._wish.until, ended)
+        ends = (timeframe.shift(timeframe.floor(self._now()), 1), self._wish.until, ended)
         return min(end for end in ends if end is not None)
 
-    def newest(self, target: Target, ending: int | None = None) -> int:
-        """Where the newest candles begin that an empty series begins with."""
+    def newest(self, target: SeriesTarget, ending: int | None = None) -> int:
+        """Where the newest candles begin, with which an empty series starts."""
         timeframe = target.key.timeframe
-        end = min(
-            at for at in (ending or self._clock.now() + 1, self._wish.until) if at is not None
-        )
+        ends = (ending or self._now() + 1, self._wish.until)
+        end = min(at for at in ends if at is not None)
         newest = timeframe.floor(max(0, end - 1))
         return max(0, timeframe.shift(newest, 1 - (self._wish.limit or DEFAULT_LIMIT)))
 
-    def _again(self, target: Target, span: Span) -> bool:
-        """Whether a range whose state is known is to be asked for again."""
+    def _again(self, target: SeriesTarget, span: Span) -> bool:
+        """Whether to ask again for a range whose state is known."""
         if self._wish.recheck or self._wish.newest_ms is not None:
             return True
         match span.state:
@@ -155,23 +151,22 @@ class Ranges:
             case SpanState.NOT_COLLECTED:
                 return self._wish.since is not None
             case SpanState.DELISTED:
-                return target.key.instrument.status is not Status.DELISTED or span.is_due(
-                    self._clock.now()
-                )
+                relisted = target.key.instrument.status is not Status.DELISTED
+                return relisted or span.is_due(self._now())
             case SpanState.UNCONFIRMED | SpanState.REJECTED if self._wish.gaps:
                 return True
             case _:
                 return span.state in LOOKED_AT_AGAIN and span.start in target.due
 
-    def _wanted(self, target: Target, ending: int | None) -> tuple[int, list[Span]]:
-        """Where the wanted range begins. For an empty series the limit cuts it, and what that leaves out is named."""
+    def _wanted(self, target: SeriesTarget, ending: int | None) -> tuple[int, list[Span]]:
+        """Where the wanted range begins; of an empty series, also what the limit leaves out."""
         wish, timeframe = self._wish, target.key.timeframe
         since = None if wish.since is None else max(0, timeframe.floor(wish.since))
         if wish.recheck and since is not None:
             return since, []
         if (known_from := target.known_from) is not None:
             if wish.newest_ms is not None:
-                return max(known_from, timeframe.floor(self._clock.now() - wish.newest_ms)), []
+                return max(known_from, timeframe.floor(self._now() - wish.newest_ms)), []
             return (known_from if since is None else min(since, known_from)), []
         if since is not None and wish.limit is None:
             return since, []
@@ -181,37 +176,33 @@ class Ranges:
         return begin, [Span(since, begin, SpanState.NOT_COLLECTED)]
 
     def _with_tail(
-        self, target: Target, ranges: list[tuple[int, int]], horizon: int
+        self, target: SeriesTarget, ranges: list[tuple[int, int]], horizon: int
     ) -> list[tuple[int, int]]:
-        """With the last range from the last stored candle on: where nothing came so far, a page holds both, and shows what came since."""
-        stored = (
-            target.coverage.stored_before(ranges[-1][0])
-            if ranges and ranges[-1][1] == horizon
-            else None
-        )
-        # Where it is read again although it is stored, nothing is missing between.
-        if (
-            stored is None
-            or stored.end > ranges[-1][0]
-            or not self._all_wanted(target, stored.end, ranges[-1][0])
-        ):
+        """The ranges, the last one from the last stored candle on.
+
+        One page then holds both, and shows what came since in a range that was empty so far.
+        """
+        if not ranges or ranges[-1][1] != horizon:
             return ranges
-        return [(start, end) for start, end in ranges if end <= stored.end] + [
-            (stored.end, horizon)
-        ]
+        start = ranges[-1][0]
+        stored = target.coverage.stored_before(start)
+        # If stored candles are read again, nothing is missing between.
+        if stored is None or stored.end > start or not self._is_wanted(target, stored.end, start):
+            return ranges
+        return [(low, high) for low, high in ranges if high <= stored.end] + [(stored.end, horizon)]
 
     @staticmethod
-    def _all_wanted(target: Target, start: int, end: int) -> bool:
-        """Whether nothing in a range was left out because nobody wanted it."""
-        return start == end or target.coverage.missing(
+    def _is_wanted(target: SeriesTarget, start: int, end: int) -> bool:
+        """Whether no part of a range is there that nobody wanted."""
+        wanted = target.coverage.missing(
             start, end, lambda span: span.state is not SpanState.NOT_COLLECTED
-        ) == [(start, end)]
+        )
+        return start == end or wanted == [(start, end)]
 
     def _joined(
-        self, target: Target, ranges: Sequence[tuple[int, int]]
+        self, target: SeriesTarget, ranges: Sequence[tuple[int, int]]
     ) -> Iterator[tuple[int, int]]:
-        """Ranges that lie on one page as one."""
-        for together in on_pages(
-            ranges, lambda edges: edges, target.key.timeframe, self._page_limit
-        ):
-            yield together[0][0], together[-1][1]
+        """The ranges, with those of one page joined."""
+        step = target.key.timeframe
+        for page in on_pages(ranges, lambda edges: edges, step, self._page_limit):
+            yield page[0][0], page[-1][1]

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from penstock.market.candle import Candle
 
 
-class Kind(StrEnum):
-    """What is wrong at a place of a series."""
+class FindingKind(StrEnum):
+    """What is wrong in a range of a series."""
 
     MISSING = "missing"
     OUTSIDE = "outside"
@@ -24,21 +24,21 @@ class Kind(StrEnum):
     MISSING_THERE = "missing_there"
 
 
-MEANINGS: dict[Kind, str] = {
-    Kind.MISSING: "the ledger says stored, and the candle is not there",
-    Kind.OUTSIDE: "a closed candle stands where the ledger does not say stored",
-    Kind.NOT_FINAL: "the ledger says stored, and the candle is still open",
-    Kind.OFF_GRID: "a candle opens off the grid, inside of the one before it",
-    Kind.IMPOSSIBLE: "values that no candle can have",
-    Kind.SUMS: "a candle and the finer candles in its range do not add up",
-    Kind.DIFFERENT: "the exchange has other values",
-    Kind.MISSING_HERE: "the exchange has the candle, and it is not stored",
-    Kind.MISSING_THERE: "the exchange, asked twice, does not have the candle",
+MEANINGS: dict[FindingKind, str] = {
+    FindingKind.MISSING: "the ledger says stored, but the candle is not there",
+    FindingKind.OUTSIDE: "a closed candle is stored where the ledger does not say so",
+    FindingKind.NOT_FINAL: "the ledger says stored, but the candle is still open",
+    FindingKind.OFF_GRID: "a candle opens off the grid, inside the one before it",
+    FindingKind.IMPOSSIBLE: "no candle can have these values",
+    FindingKind.SUMS: "a candle and the finer candles in its range do not add up",
+    FindingKind.DIFFERENT: "the exchange has other values",
+    FindingKind.MISSING_HERE: "the exchange has the candle, but it is not stored",
+    FindingKind.MISSING_THERE: "the exchange, asked twice, does not have the candle",
 }
 
 
 class Standing(StrEnum):
-    """What became of a finding: it still stands, the exchange itself says so, or it was mended."""
+    """What became of a finding: it is still wrong, the exchange itself says so, or it is mended."""
 
     WRONG = "wrong"
     TOLD = "told"
@@ -46,10 +46,10 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something in `start ≤ t < end` of a series; `count` candles are concerned. `there` is what the exchange has."""
+class VerifyFinding:
+    """A fault in `count` candles in `start ≤ t < end`; `there` is what the exchange has."""
 
-    kind: Kind
+    kind: FindingKind
     start: int
     end: int
     detail: str = ""

@@ -1,4 +1,4 @@
-"""What came of a verification: bounded, whatever is wrong. Times are ms."""
+"""What came of a verification; bounded, however much is wrong. Times are ms."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from penstock.market.verify.finding import Finding, Kind, Standing
+from penstock.market.verify.finding import FindingKind, Standing, VerifyFinding
 from penstock.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from penstock.errors import PenstockError
     from penstock.market.verify.stored import Stored
 
-# So many findings of a series are told one by one, and kept in memory to be looked at again; the others are counted.
+# Findings of a series that are named, and that are kept to be checked again; the rest is counted.
 MOST_SHOWN = 20
 MOST_KEPT = 1_000
-# So many series are listed, those with something wrong ahead of the others.
+# Series that are listed, those with something wrong first.
 _MOST_LISTED = 1_000
 
 
 @dataclass(slots=True)
 class SeriesReport:
-    """A series: `candles` were checked, `compared` ones also with the exchange; `error` says why that was not possible for all of them."""
+    """A series: `candles` were checked, of which `compared` were also compared with the exchange.
 
-    one: Stored
+    `error` says why not all of them could be compared.
+    """
+
+    stored: Stored
     candles: int = 0
     first: int | None = None
     last: int | None = None
@@ -33,20 +37,24 @@ class SeriesReport:
     compared: int = 0
     error: str | None = None
     error_code: str | None = None
-    counts: dict[Standing, Counter[Kind]] = field(
+    counts: dict[Standing, Counter[FindingKind]] = field(
         default_factory=lambda: {standing: Counter() for standing in Standing}
     )
-    findings: list[tuple[Finding, Standing]] = field(default_factory=list)
+    findings: list[tuple[VerifyFinding, Standing]] = field(default_factory=list)
 
-    def add(self, findings: Iterable[Finding], standing: Standing = Standing.WRONG) -> None:
-        """Take them in."""
+    def add(self, findings: Iterable[VerifyFinding], standing: Standing = Standing.WRONG) -> None:
+        """Add findings."""
         for finding in findings:
             self.counts[standing][finding.kind] += finding.count
             if len(self.findings) < MOST_KEPT:
                 self.findings.append((finding, standing))
 
+    def fail(self, error: PenstockError) -> None:
+        """Note why not everything could be compared or mended."""
+        self.error, self.error_code = str(error), error.code
+
     def settle(self, place: int, standing: Standing) -> None:
-        """Say what became of the finding at a place of the list."""
+        """Set what became of the finding at a place of the list."""
         finding, before = self.findings[place]
         self.counts[before][finding.kind] -= finding.count
         self.counts[standing][finding.kind] += finding.count
@@ -54,12 +62,12 @@ class SeriesReport:
 
     @property
     def wrong(self) -> int:
-        """How many candles something is wrong with."""
+        """How many candles are wrong."""
         return self.counts[Standing.WRONG].total()
 
     @property
-    def standing(self) -> Iterator[tuple[int, Finding]]:
-        """The findings that still stand, with their places in the list."""
+    def wrong_findings(self) -> Iterator[tuple[int, VerifyFinding]]:
+        """The findings that are still wrong, with their places in the list."""
         return (
             (place, finding)
             for place, (finding, standing) in enumerate(self.findings)
@@ -67,15 +75,15 @@ class SeriesReport:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values only."""
-        instrument = self.one.key.instrument
+        """The report as JSON values."""
+        instrument = self.stored.key.instrument
         shown = sorted(
             self.findings, key=lambda found: (found[1] is not Standing.WRONG, found[0].start)
         )[:MOST_SHOWN]
         return {
             "exchange": instrument.exchange,
             "symbol": instrument.symbol,
-            "timeframe": self.one.key.timeframe.value,
+            "timeframe": self.stored.key.timeframe.value,
             "from": None if self.first is None else iso(self.first),
             "to": None if self.last is None else iso(self.last),
             "candles": self.candles,
@@ -94,7 +102,10 @@ class SeriesReport:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What came of it, series by series. `rest` and `sample` say what was compared with the exchange, `seed` repeats the sample."""
+    """The reports of all series, and what was compared with the exchange.
+
+    `rest`: all of it, or a `sample` of pages that `seed` repeats.
+    """
 
     reports: Sequence[SeriesReport]
     sample: int | None
@@ -103,7 +114,7 @@ class VerifyResult:
     repair: bool
 
     def summary(self) -> dict[str, Any]:
-        """See penstock.runs.runner.Outcome."""
+        """The result of the run, as JSON values."""
         failed = {
             _name(report): report.error for report in self.reports if report.error is not None
         }
@@ -132,10 +143,10 @@ class VerifyResult:
 
 
 def _name(report: SeriesReport) -> str:
-    return str(report.one.key)
+    return str(report.stored.key)
 
 
-def _finding_fields(finding: Finding, standing: Standing) -> dict[str, Any]:
+def _finding_fields(finding: VerifyFinding, standing: Standing) -> dict[str, Any]:
     place = {"start": iso(finding.start), "end": iso(finding.end), "candles": finding.count}
     return {
         "kind": finding.kind.value,

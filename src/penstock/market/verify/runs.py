@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
 from penstock.market.verify.stored import END_OF_TIME, find_stored
-from penstock.market.verify.work import Verification, Wanted
+from penstock.market.verify.work import Verification, VerifyOptions
 from penstock.runs.run import LogNote, Submission
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ _SEEDS = 2**31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOrder:
-    """What a user asks to verify, in the user's own words; without symbols, timeframes or an exchange everything that is stored.
+    """What to verify; without symbols, timeframes or an exchange, everything that is stored.
 
-    `start` and `end` (ms) bound it. `against` is `none` or `rest`; `sample`: so many pages of it, drawn with `seed`; `repair` mends what differs.
+    `start` and `end` (ms) bound it. `against` is `none` or `rest`; `sample` limits that to so many
+    pages, drawn with `seed`; `repair` mends what differs.
     """
 
     symbols: Sequence[str] | None = None
@@ -47,22 +48,31 @@ class VerifyOrder:
     def refuse_bad(self) -> None:
         """InvalidInputError for what cannot be verified, whatever is stored."""
         if self.against == "archive":
-            message = "against: comparing with the exchange's archive is not there yet; use rest, which asks its API"
+            message = (
+                "against: comparing with the exchange's archive is not available yet;"
+                " use rest, which asks its API"
+            )
             raise InvalidInputError(message, field="against")
         if self.against not in {"none", "rest"}:
-            message = f"against: {self.against[:40]!r} is none; use rest to compare with the exchange's API, or none"
+            message = (
+                f"against: {self.against[:40]!r} is not known; use rest to compare with the"
+                " exchange's API, or none"
+            )
             raise InvalidInputError(message, field="against")
         if self.sample is not None and self.against != "rest":
-            message = "sample: it is drawn of what is compared with the exchange; add against rest, or leave it out"
+            message = (
+                "sample: only a comparison with the exchange can be sampled;"
+                " add against rest, or leave the sample out"
+            )
             raise InvalidInputError(message, field="sample")
         if self.start is not None and self.end is not None and self.end <= self.start:
-            message = "end: it does not lie after the start; give a later one"
+            message = "end: it is not after the start; give a later time"
             raise InvalidInputError(message, field="end")
         parse_timeframes(self.timeframes or (), field="timeframes")
 
 
 class VerifyRuns:
-    """Makes submissions of orders, and does the work of the runs that come of them."""
+    """Makes submissions of orders, and does the work of their runs."""
 
     def __init__(
         self,
@@ -81,14 +91,16 @@ class VerifyRuns:
     async def submission(
         self, order: VerifyOrder, *, idempotency_key: str | None = None
     ) -> Submission:
-        """The run of an order; InvalidInputError for names that nobody knows, NotFoundError when nothing of it is stored."""
+        """The run of an order; InvalidInputError for unknown names, NotFoundError without data."""
         order.refuse_bad()
-        find = {
-            "exchange": order.exchange,
-            "symbols": order.symbols,
-            "timeframes": order.timeframes,
-        }
-        found = await self._reader.read(lambda connection: find_stored(connection, **find))  # type: ignore[arg-type]
+        found = await self._reader.read(
+            lambda connection: find_stored(
+                connection,
+                exchange=order.exchange,
+                symbols=order.symbols,
+                timeframes=order.timeframes,
+            )
+        )
         asks = order.against == "rest" or order.repair
         if asks:
             for exchange in {one.key.instrument.exchange for one in found}:
@@ -97,7 +109,7 @@ class VerifyRuns:
         return Submission(
             kind=VERIFY,
             params={**asdict(order), "seed": seed, "series": [one.id for one in found]},
-            # Who only reads is in nobody's way.
+            # A run that only reads is in nobody's way.
             resources=[one.key.resource for one in found] if order.repair else (),
             job_name=VERIFY,
             idempotency_key=idempotency_key,
@@ -111,7 +123,7 @@ class VerifyRuns:
         find = {name: params[name] for name in ("exchange", "symbols", "timeframes")}
         claimed = set(params["series"])
         found = await self._reader.read(lambda connection: find_stored(connection, **find))
-        wanted = Wanted(
+        options = VerifyOptions(
             start=params["start"] or 0,
             end=END_OF_TIME if params["end"] is None else params["end"],
             rest=params["against"] == "rest",
@@ -122,7 +134,7 @@ class VerifyRuns:
         verification = Verification(
             context, self._reader, self._checks, self._store, self._options, self._source_of
         )
-        result = await verification.verify([one for one in found if one.id in claimed], wanted)
+        result = await verification.verify([one for one in found if one.id in claimed], options)
         summary = result.summary()
         run.notes[""] = LogNote(
             metadata={

@@ -1,5 +1,6 @@
-"""What is read of a series to check it. Portable queries are here; those that each database answers best in its own SQL are behind `Checks`.
+"""What is read of a series to check it.
 
+Portable queries are here; those that each database answers best in its own SQL are behind `Checks`.
 Times are ms.
 """
 
@@ -15,16 +16,17 @@ from penstock.errors import NotFoundError
 from penstock.market.candle import Candle
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Directory, SeriesKey
-from penstock.market.queries import instrument_of, instruments
+from penstock.market.queries.instruments import instrument_of, instruments
+from penstock.market.queries.series import select_series
 from penstock.market.tables import candle, coverage, instrument, series
 from penstock.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
-# Rows of a series that are looked at in one statement.
+# Rows of a series that one statement reads.
 ROWS = 10_000
 END_OF_TIME = 253_402_300_799_999
 _CANDLE = [candle.c[name] for name in Candle.__struct_fields__]
@@ -34,7 +36,7 @@ _NOT_WANTED = (SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A series of which something may be stored, and how long its stored spans are together."""
+    """A series of which something may be stored, and the length of its stored spans together."""
 
     id: int
     key: SeriesKey
@@ -47,10 +49,11 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RowCounts:
     """The rows of a part of a series in numbers.
 
-    `inside`: rows that open in a stored span; `reach`: where the last one ends; `doubtful`: rows whose values are not plainly possible.
+    `inside`: rows that open in a stored span; `reach`: where the last row ends; `doubtful`: rows
+    with values that may be impossible.
     """
 
     rows: int
@@ -64,7 +67,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row is."""
+    """Where a row is, and whether it is final."""
 
     opened: int
     end: int
@@ -73,17 +76,23 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Unequal:
-    """Candles of a series, by open time: `opens` are not proved to add up of their finer ones, `bare` have no whole set of those."""
+    """Candles of a series, by open time.
+
+    `opens` are not proved to add up from finer candles, `bare` have no complete set of those.
+    """
 
     opens: Sequence[int]
     bare: Sequence[int]
 
 
 class Checks(Protocol):
-    """Checks in the SQL of one database; exact: what they let pass is right, what they do not is looked at by its values."""
+    """Checks in the SQL of one database.
+
+    What they let pass is right; the rest is checked by its values.
+    """
 
     def snapshot(self, connection: Connection) -> None:
-        """Let all that is read until the transaction ends be of one moment."""
+        """Make all reads until the end of the transaction see one moment."""
 
     def facts(
         self,
@@ -92,16 +101,16 @@ class Checks(Protocol):
         start: int,
         end: int,
         spans: Sequence[tuple[int, int]],
-    ) -> Facts:
-        """Of the rows in `start ≤ t < end`; `spans` are stored ones."""
+    ) -> RowCounts:
+        """Count the rows in `start ≤ t < end`; `spans` are stored ones."""
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
-        """The rows that `facts` calls doubtful, at most ROWS of them."""
+        """The rows that `facts` counts as doubtful, at most ROWS of them."""
 
     def unequal(
         self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
     ) -> Unequal:
-        """Of the closed candles in `start ≤ t < end`."""
+        """The closed candles in `start ≤ t < end` that may not add up."""
 
 
 def find_stored(
@@ -111,20 +120,20 @@ def find_stored(
     symbols: Sequence[str] | None,
     timeframes: Sequence[str] | None,
 ) -> list[Stored]:
-    """The series by symbol and step; InvalidInputError for a symbol that nobody knows, NotFoundError when nothing of it is stored."""
-    length = select(
-        func.coalesce(func.sum(in_ms(coverage.c.end_time) - in_ms(coverage.c.start_time)), 0)
+    """The stored series by symbol and timeframe.
+
+    InvalidInputError for an unknown symbol, NotFoundError when nothing of it is stored.
+    """
+    span_length = in_ms(coverage.c.end_time) - in_ms(coverage.c.start_time)
+    length = (
+        select(func.coalesce(func.sum(span_length), 0))
+        .where(coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED)
+        .correlate(series)
+        .scalar_subquery()
     )
-    length = length.where(
-        coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED
-    ).correlate(series)
-    wanted = select(
-        instrument,
-        series.c.id.label("series_id"),
-        series.c.timeframe,
-        length.scalar_subquery().label("length"),
+    wanted = select_series(
+        *instrument.c, series.c.id.label("series_id"), series.c.timeframe, length.label("length")
     )
-    wanted = wanted.join(series, series.c.instrument_id == instrument.c.id)
     if exchange is not None:
         wanted = wanted.where(instrument.c.exchange == exchange)
     if timeframes:
@@ -138,7 +147,10 @@ def find_stored(
     if symbols:
         found = _named(connection, exchange, symbols, found)
     if not found:
-        message = "nothing of that is stored; `penstock series` lists what is, `penstock collect` collects"
+        message = (
+            "nothing of that is stored; `penstock series` lists what is,"
+            " `penstock collect` collects more"
+        )
         raise NotFoundError(message)
     order = list(Timeframe)
     return sorted(
@@ -154,23 +166,21 @@ def find_stored(
 def _named(
     connection: Connection, exchange: str | None, symbols: Sequence[str], found: Sequence[Stored]
 ) -> list[Stored]:
-    known, _ = instruments(connection, exchange)
+    known = instruments(connection, exchange)
     directory = Directory(known)
     wanted: set[str] = set()
     for name in symbols:
         one, _ = directory.find(name, field="symbols")
         if not any(stored.key.instrument.symbol == one.symbol for stored in found):
-            message = (
-                f"{name} is not stored in the timeframes asked for; `penstock series` lists what is"
-            )
+            message = f"{name} is not stored in these timeframes; `penstock series` lists what is"
             raise NotFoundError(message)
         wanted.add(one.symbol)
     return [stored for stored in found if stored.key.instrument.symbol in wanted]
 
 
 def edges(connection: Connection, one: Stored) -> tuple[int, int] | None:
-    """Where the first row or stored span of a series begins, and where the last ends; None without any."""
-    # One by one: each is the end of an index.
+    """Where the first row or stored span of a series starts and the last ends; None without any."""
+    # One at a time: each is the end of an index.
     rows = [
         connection.scalar(select(which(candle.c.open_time)).where(candle.c.series_id == one.id))
         for which in (func.min, func.max)
@@ -189,7 +199,7 @@ def edges(connection: Connection, one: Stored) -> tuple[int, int] | None:
 
 
 def after(connection: Connection, one: Stored, start: int, end: int, count: int) -> int | None:
-    """Where the row opens that stands `count` rows behind the first one of the range, None: there is none."""
+    """Where the row opens that is `count` rows after the first of the range; None without one."""
     found = (
         select(candle.c.open_time)
         .where(*_range(one, start, end))
@@ -203,13 +213,9 @@ def after(connection: Connection, one: Stored, start: int, end: int, count: int)
 def stored_spans(
     connection: Connection, one: Stored, start: int, end: int, limit: int
 ) -> list[tuple[int, int]]:
-    """The stored spans that overlap the range, in order, at most so many."""
+    """The first `limit` stored spans that overlap the range, in order."""
     found = select(coverage.c.start_time, coverage.c.end_time).where(
-        coverage.c.series_id == one.id, coverage.c.state == SpanState.STORED
-    )
-    found = found.where(
-        coverage.c.end_time > literal(start, Timestamp()),
-        coverage.c.start_time < literal(end, Timestamp()),
+        coverage.c.state == SpanState.STORED, *_overlaps(one, start, end)
     )
     return [
         (row[0], row[1])
@@ -220,13 +226,9 @@ def stored_spans(
 def wanted_ranges(
     connection: Connection, one: Stored, start: int, end: int
 ) -> list[tuple[int, int]]:
-    """The parts of the range that somebody has asked for, whatever came of it, and that could have been there; neighbours as one."""
+    """The parts of the range that somebody asked for and that could have data; joined."""
     found = select(coverage.c.start_time, coverage.c.end_time).where(
-        coverage.c.series_id == one.id, coverage.c.state.not_in(_NOT_WANTED)
-    )
-    found = found.where(
-        coverage.c.end_time > literal(start, Timestamp()),
-        coverage.c.start_time < literal(end, Timestamp()),
+        coverage.c.state.not_in(_NOT_WANTED), *_overlaps(one, start, end)
     )
     ranges: list[tuple[int, int]] = []
     for low, high in connection.execute(found.order_by(coverage.c.start_time)):
@@ -237,34 +239,32 @@ def wanted_ranges(
 
 def places(connection: Connection, one: Stored, start: int, end: int) -> Iterator[Place]:
     """The rows of the range in order."""
-    found = select(candle.c.open_time, candle.c.close_time, candle.c.closed).where(
-        *_range(one, start, end)
-    )
-    for opened, closes, closed in connection.execute(found.order_by(candle.c.open_time)):
-        yield Place(
-            opened,
-            closes + 1 if closes > opened else one.key.timeframe.shift(opened, 1),
-            bool(closed),
-        )
+    found = _select_places(one, start, end).order_by(candle.c.open_time)
+    return (_place_of(one, row) for row in connection.execute(found))
 
 
 def before(connection: Connection, one: Stored, at: int) -> Place | None:
-    """The last row that opens before."""
-    found = select(candle.c.open_time, candle.c.close_time, candle.c.closed).where(
-        *_range(one, 0, at)
-    )
-    row = connection.execute(found.order_by(candle.c.open_time.desc()).limit(1)).first()
-    if row is None:
-        return None
-    return Place(
-        row[0], row[1] + 1 if row[1] > row[0] else one.key.timeframe.shift(row[0], 1), bool(row[2])
-    )
+    """The last row that opens before `at`."""
+    found = _select_places(one, 0, at).order_by(candle.c.open_time.desc()).limit(1)
+    row = connection.execute(found).first()
+    return None if row is None else _place_of(one, row)
+
+
+def _select_places(one: Stored, start: int, end: int) -> Select[Any]:
+    columns = candle.c.open_time, candle.c.close_time, candle.c.closed
+    return select(*columns).where(*_range(one, start, end))
+
+
+def _place_of(one: Stored, row: Row[Any]) -> Place:
+    opened, closes, closed = tuple(row)
+    end = closes + 1 if closes > opened else one.key.timeframe.shift(opened, 1)
+    return Place(opened, end, bool(closed))
 
 
 def rows(
     connection: Connection, one: Stored, start: int, end: int, *, limit: int = ROWS
 ) -> list[tuple[Candle, bool]]:
-    """The candles of the range in order, and whether each is final; at most so many."""
+    """The first `limit` candles of the range in order, and whether each is final."""
     found: Select[Any] = (
         select(*_CANDLE, candle.c.closed)
         .where(*_range(one, start, end))
@@ -279,4 +279,12 @@ def _range(one: Stored, start: int, end: int) -> tuple[ColumnElement[bool], ...]
         candle.c.series_id == one.id,
         candle.c.open_time >= literal(start, Timestamp()),
         candle.c.open_time < literal(end, Timestamp()),
+    )
+
+
+def _overlaps(one: Stored, start: int, end: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        coverage.c.series_id == one.id,
+        coverage.c.end_time > literal(start, Timestamp()),
+        coverage.c.start_time < literal(end, Timestamp()),
     )

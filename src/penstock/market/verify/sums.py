@@ -1,7 +1,9 @@
-"""Candles against the finer ones in their range: amounts and trades are sums, the highest, the lowest, the first open, the last close.
+"""Candles against the finer ones in their range.
 
-Each step is compared with the longest finer one that is stored in whole, so 1d with 1h, 1h with 5m, 5m with 1m: where all agree, all add up.
-Only whole sets count: a closed candle, and every finer one in its range, closed too. Times are ms.
+Amounts and trades are sums; there are also the highest, the lowest, the first open and the last
+close. Each timeframe is compared with the longest finer one that is stored in full: 1d with 1h,
+1h with 5m, 5m with 1m. So where all agree, all add up. Only complete sets count: a closed candle,
+and every finer one in its range, closed too. Times are ms.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from penstock.market.timeframe import Timeframe
-from penstock.market.verify.finding import Finding, Kind
+from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import END_OF_TIME, ROWS, after, rows
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ _AMOUNTS = ("volume", "quote_volume", "taker_base", "taker_quote")
 _EXACT = Context(prec=120)
 # Candles that are compared value by value in one transaction.
 _AT_ONCE = 50
-# Ranges that lack a finer step and are looked at one by one.
+# Ranges without a finer timeframe that are checked one by one.
 _MOST_RANGES = 50
 
 
 def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
-    """Each series of an instrument with the finer ones that its candles are made of, the longest step first."""
+    """Each series with the finer ones that its candles are made of, the longest first.
+
+    All series are of one instrument.
+    """
     steps = sorted(
         (one for one in series if one.key.timeframe.longest_ms <= _DAY),
         key=lambda one: one.key.timeframe.longest_ms,
@@ -49,7 +54,7 @@ def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
 
 
 class SumsWalk:
-    """Goes through the candles of a series that open in `start ≤ t < end` and have finer ones."""
+    """Walks through the candles of a series in `start ≤ t < end` that have finer ones."""
 
     def __init__(
         self,
@@ -71,8 +76,8 @@ class SumsWalk:
         """Whether nothing is left."""
         return self._at >= self._end and not self._doubted
 
-    def part(self, connection: Connection) -> list[Finding]:
-        """Which candles of the next part do not add up."""
+    def part(self, connection: Connection) -> list[VerifyFinding]:
+        """The candles of the next part that do not add up."""
         self._checks.snapshot(connection)
         if not self._doubted:
             self._doubted = self._next(connection)
@@ -111,8 +116,11 @@ class SumsWalk:
             ranges.append((begin, opened + step))
         return ranges if len(ranges) <= _MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
 
-    def _compared(self, connection: Connection, opened: int) -> Finding | None:
-        """What is wrong with a candle; nothing if it adds up of some finer ones: then those between are wrong, and found by themselves."""
+    def _compared(self, connection: Connection, opened: int) -> VerifyFinding | None:
+        """What is wrong with a candle.
+
+        Nothing if it adds up from some finer ones: then those in between are wrong themselves.
+        """
         step = self.one.key.timeframe.longest_ms
         stored = rows(connection, self.one, opened, opened + 1)
         if not stored:
@@ -132,7 +140,9 @@ class SumsWalk:
             if not unlike:
                 return None
             details.append("; ".join(unlike))
-        return Finding(Kind.SUMS, opened, opened + step, details[0]) if details else None
+        return (
+            VerifyFinding(FindingKind.SUMS, opened, opened + step, details[0]) if details else None
+        )
 
 
 def _is_whole(fine: Stored, parts: Sequence[tuple[Candle, bool]], start: int, end: int) -> bool:
@@ -152,12 +162,12 @@ def _unlike(coarse: Candle, parts: Sequence[Candle], step: Timeframe) -> Iterato
     }
     for name in _AMOUNTS:
         values = [getattr(part, name) for part in parts]
-        # What a source does not say adds up to nothing.
+        # An unknown amount cannot be added up.
         if None not in values and getattr(coarse, name) is not None:
             wanted[name] = reduce(_EXACT.add, map(exact, values))
     for name, value in wanted.items():
         if exact(held := getattr(coarse, name)) != value:
-            yield f"{name} {held}, of its {step} candles {value:f}"
+            yield f"{name} {held}, by its {step} candles {value:f}"
     counts = [part.trades for part in parts if part.trades is not None]
     if coarse.trades is not None and len(counts) == len(parts) and coarse.trades != sum(counts):
-        yield f"trades {coarse.trades}, of its {step} candles {sum(counts)}"
+        yield f"trades {coarse.trades}, by its {step} candles {sum(counts)}"

@@ -1,7 +1,7 @@
 """The checks of one series by itself: its rows against the ledger, its grid, and its values.
 
-A series is walked part by part. What SQL counts is enough where a part is whole; where it is not, its rows are looked at one by one.
-Times are ms.
+A series is walked part by part. If a part is whole, counting in SQL is enough; else its rows are
+checked one by one. Times are ms.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.market.candle import accept
 from penstock.market.timeframe import Timeframe
-from penstock.market.verify.finding import Finding, Kind
+from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import (
     END_OF_TIME,
     ROWS,
@@ -28,24 +28,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.market.verify.stored import Checks, Facts, Place, Stored
+    from penstock.market.verify.stored import Checks, Place, RowCounts, Stored
 
-# Spans of one part that a statement tells apart; a part with more is looked at row by row, as are steps longer than a day.
+# The spans that one statement counts by; a part with more is checked row by row, as are timeframes
+# longer than a day.
 _MOST_SPANS = 16
 _COUNTED = {step for step in Timeframe if step.longest_ms <= Timeframe.D1.longest_ms}
 
 
 class Walk:
-    """Goes through what opens in `start ≤ t < end` of a series; `rows` and `off_grid` count what it has seen.
+    """Walks through what opens in `start ≤ t < end` of a series.
 
-    `first` and `last` are where what is there begins and ends.
+    `rows` and `off_grid` count what it has seen; `first` and `last` are the ends of what is there.
     """
 
     def __init__(self, checks: Checks, one: Stored, start: int = 0, end: int = END_OF_TIME) -> None:
         self._checks = checks
         self._end = end
         self._at = start
-        # Up to here the ledger is compared, and so far the rows reach.
+        # The ledger is compared up to here, and the rows reach so far.
         self._compared: int | None = None
         self._previous: Place | None = None
         self.one = one
@@ -59,7 +60,7 @@ class Walk:
         """Whether nothing is left."""
         return self._at >= self._end
 
-    def part(self, connection: Connection) -> list[Finding]:
+    def part(self, connection: Connection) -> list[VerifyFinding]:
         """What is wrong in the next part."""
         self._checks.snapshot(connection)
         if self._compared is None:
@@ -92,8 +93,8 @@ class Walk:
         self._previous = before(connection, self.one, self._at)
         self._compared = self._at if self._previous is None else max(self._at, self._previous.end)
 
-    def _next(self, connection: Connection) -> tuple[int, int, list[tuple[int, int]], Facts]:
-        """The next part: ROWS steps from its first row on; so many rows where they stand closer, and no more spans than that."""
+    def _next(self, connection: Connection) -> tuple[int, int, list[tuple[int, int]], RowCounts]:
+        """The next part: ROWS steps from its first row, but at most ROWS rows and ROWS spans."""
         step, first = self.one.key.timeframe, after(connection, self.one, self._at, self._end, 0)
         end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
         end, spans, facts = self._until(connection, end)
@@ -103,7 +104,9 @@ class Walk:
             )
         return self._at, end, spans, facts
 
-    def _until(self, connection: Connection, end: int) -> tuple[int, list[tuple[int, int]], Facts]:
+    def _until(
+        self, connection: Connection, end: int
+    ) -> tuple[int, list[tuple[int, int]], RowCounts]:
         spans = stored_spans(connection, self.one, self._at, end, ROWS + 1)
         if len(spans) > ROWS:
             end = min(end, spans.pop()[0])
@@ -114,9 +117,9 @@ class Walk:
         )
 
     def _is_whole(
-        self, facts: Facts, start: int, end: int, spans: Sequence[tuple[int, int]]
+        self, facts: RowCounts, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> bool:
-        """Whether the rows are exactly what the ledger says: as many on the grid as can be, so each of them."""
+        """Whether the rows are exactly what the ledger says: as many on the grid as possible."""
         step = self.one.key.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
             return False
@@ -125,7 +128,7 @@ class Walk:
 
     def _compare(
         self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[VerifyFinding]:
         step, previous = self.one.key.timeframe, self._previous
         compared = start if self._compared is None else self._compared
         ahead = _Ahead(spans)
@@ -134,42 +137,44 @@ class Walk:
             on_grid = not step.off_grid([place.opened])
             self.off_grid += not on_grid
             if place.closed and not ahead.touches(place.opened, place.end):
-                yield Finding(Kind.OUTSIDE, place.opened, place.end)
+                yield VerifyFinding(FindingKind.OUTSIDE, place.opened, place.end)
             if not place.closed and ahead.touches(place.opened, place.opened + 1):
-                yield Finding(Kind.NOT_FINAL, place.opened, place.end)
+                yield VerifyFinding(FindingKind.NOT_FINAL, place.opened, place.end)
             if (
                 not on_grid
                 and previous is not None
                 and place.opened < previous.end
                 and not step.off_grid([previous.opened])
             ):
-                yield Finding(Kind.OFF_GRID, place.opened, place.end)
+                yield VerifyFinding(FindingKind.OFF_GRID, place.opened, place.end)
             compared, previous = max(compared, place.end), place
         yield from self._holes(compared, end, ahead)
 
-    def _holes(self, start: int, end: int, ahead: _Ahead) -> Iterator[Finding]:
+    def _holes(self, start: int, end: int, ahead: _Ahead) -> Iterator[VerifyFinding]:
         """The stored spans between two rows in which a candle could open."""
         step = self.one.key.timeframe
         for low, high in ahead.within(start, end):
             if step.opens_within(low, high):
-                yield Finding(Kind.MISSING, low, high, count=max(1, step.candles_within(low, high)))
+                yield VerifyFinding(
+                    FindingKind.MISSING, low, high, count=max(1, step.candles_within(low, high))
+                )
 
-    def _impossible(self, connection: Connection, start: int, end: int) -> Iterator[Finding]:
-        """What would not be accepted today."""
+    def _impossible(self, connection: Connection, start: int, end: int) -> Iterator[VerifyFinding]:
+        """The rows that would be refused today."""
         step = self.one.key.timeframe
         while found := self._checks.doubtful(connection, self.one, start, end):
             _, bad = accept(found, step, start=start, end=end)
             for row in bad:
                 at = start if row.open_time is None else row.open_time
-                yield Finding(Kind.IMPOSSIBLE, at, step.shift(at, 1), row.detail)
+                yield VerifyFinding(FindingKind.IMPOSSIBLE, at, step.shift(at, 1), row.detail)
             if len(found) < ROWS:
                 return
             start = found[-1].open_time + 1
 
 
-def joined(findings: Iterable[Finding]) -> list[Finding]:
-    """The same, with neighbours of which the same can be said as one."""
-    together: list[Finding] = []
+def joined(findings: Iterable[VerifyFinding]) -> list[VerifyFinding]:
+    """The findings, with equal neighbours joined."""
+    together: list[VerifyFinding] = []
     for finding in findings:
         last = together[-1] if together else None
         if last and last.kind is finding.kind and last.end == finding.start and not finding.detail:
@@ -180,7 +185,7 @@ def joined(findings: Iterable[Finding]) -> list[Finding]:
 
 
 class _Ahead:
-    """Stored spans in order, asked for the parts of ranges that are in one."""
+    """Stored spans in order, to be asked for the parts of ranges that are in one."""
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self._spans = spans

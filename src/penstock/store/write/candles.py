@@ -13,8 +13,8 @@ from penstock.columns import DatabaseNow, Timestamp, in_ms
 from penstock.market.candle import Candle
 from penstock.market.collect.page import OpenedSeries
 from penstock.market.instrument import Status
-from penstock.market.ledger import SPAN_COLUMNS, span_of
-from penstock.market.queries import of_each_series
+from penstock.market.queries.series import per_series
+from penstock.market.queries.spans import SPAN_COLUMNS, span_of
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.runs.run import Counters
 from penstock.store.statements.upsert import upsert
@@ -215,7 +215,7 @@ def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int,
         .correlate(series)
         .scalar_subquery()
     )
-    found = of_each_series(series_ids, newest)
+    found = per_series(series_ids, newest)
     values = [candle.c[name] for name in Candle.__struct_fields__]
     at_newest = and_(candle.c.series_id == found.c.id, candle.c.open_time == found.c.value)
     wanted = select(found.c.id, *values).join(candle, at_newest).where(candle.c.closed.is_(False))

@@ -15,7 +15,7 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState
 from penstock.domains.market import MarketParts
-from penstock.market.backfill import BackfillOrder
+from penstock.market.orders import BackfillOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 

@@ -17,15 +17,16 @@ from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import ms
 from penstock.api.state import CurrentState
-from penstock.market import queries
 from penstock.market.instrument import parse_timeframes
-from penstock.market.queries import CandleQuery
+from penstock.market.queries.candles import CandleQuery, newest_prices, read_candles
+from penstock.market.queries.series import list_series
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.queries import PriceRow, SeriesRow, StoredCandle
+    from penstock.market.queries.candles import PriceRow, StoredCandle
+    from penstock.market.queries.series import SeriesRow
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
@@ -73,7 +74,7 @@ async def candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) 
     wanted = _wanted(query)
     # The answer is made in the thread that reads too: a long page takes the loop too long.
     return await state.app.database.read(
-        lambda connection: _page(queries.candles(connection, wanted), query, wanted)
+        lambda connection: _page(read_candles(connection, wanted), query, wanted)
     )
 
 
@@ -164,7 +165,7 @@ async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) ->
     """Every series that was ever collected."""
     return await state.app.database.read(
         lambda connection: _series_page(
-            queries.series_list(
+            list_series(
                 connection,
                 after_id=query.cursor,
                 limit=query.limit,
@@ -213,7 +214,7 @@ class Prices(BaseModel):
 async def latest_prices(state: CurrentState) -> Response:
     """The newest price of each symbol, from the store alone."""
     return await state.app.database.read(
-        lambda connection: _json(_prices(queries.latest_prices(connection, limit=_MOST_PRICES)))
+        lambda connection: _json(_prices(newest_prices(connection, limit=_MOST_PRICES)))
     )
 
 

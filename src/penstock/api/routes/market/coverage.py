@@ -15,17 +15,18 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.times import LATEST, ms
 from penstock.api.state import CurrentState
 from penstock.errors import InvalidInputError
-from penstock.market import coverage_queries as coverage_of
 from penstock.market.collect.coverage import SpanState
-from penstock.market.coverage_queries import REASONS, SeriesFilter
 from penstock.market.instrument import parse_timeframes
+from penstock.market.queries.coverage import series_coverage
+from penstock.market.queries.gaps import REASONS, SeriesFilter, list_gaps
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.market.collect.coverage import Span
-    from penstock.market.coverage_queries import Gap, SeriesCoverage
+    from penstock.market.queries.coverage import SeriesCoverage
+    from penstock.market.queries.gaps import Gap
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
@@ -115,9 +116,7 @@ async def coverage(state: CurrentState, query: Annotated[CoverageQuery, Query()]
     wanted = query.series()
     return await state.app.database.read(
         lambda connection: coverage_page(
-            coverage_of.series_coverage(
-                connection, wanted, after_id=query.cursor, limit=query.limit
-            ),
+            series_coverage(connection, wanted, after_id=query.cursor, limit=query.limit),
             query.limit,
         )
     )
@@ -217,7 +216,7 @@ async def gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -> Res
     after = None if query.cursor is None else key_of(query.cursor, tuple[_SeriesId, _Time])
     return await state.app.database.read(
         lambda connection: gap_page(
-            coverage_of.gaps(connection, wanted, reason=reason, after=after, limit=query.limit),
+            list_gaps(connection, wanted, reason=reason, after=after, limit=query.limit),
             query.limit,
         )
     )

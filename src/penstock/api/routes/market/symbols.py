@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.state import CurrentState
-from penstock.market import queries
 from penstock.market.instrument import Status
+from penstock.market.queries.instruments import SymbolFilter, list_symbols
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.queries import SymbolRow
+    from penstock.market.queries.instruments import SymbolRow
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
@@ -58,10 +58,10 @@ class SymbolPage(BaseModel):
 @router.get("/symbols", response_model=SymbolPage, responses=documented(422, 503))
 async def symbols(state: CurrentState, query: Annotated[SymbolsQuery, Query()]) -> Response:
     """What the exchanges list, or have listed."""
-    wanted = queries.SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
+    wanted = SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
     return await state.app.database.read(
         lambda connection: _page(
-            queries.symbols(connection, wanted, after_id=query.cursor, limit=query.limit),
+            list_symbols(connection, wanted, after_id=query.cursor, limit=query.limit),
             query.limit,
         )
     )

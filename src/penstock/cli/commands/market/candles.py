@@ -12,18 +12,17 @@ from rich.table import Table
 from penstock.cli.options import Database, Exchange
 from penstock.cli.shown.terminal import err, out, parse_time, show_time, table_lines
 from penstock.cli.signals import run
-from penstock.market import coverage_queries, queries
-from penstock.market.coverage_queries import SeriesFilter
 from penstock.market.instrument import parse_timeframes
-from penstock.market.queries import CandleQuery
+from penstock.market.queries.candles import CandleQuery, read_candles
+from penstock.market.queries.gaps import SeriesFilter, list_gaps
 from penstock.opening import open_reader
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from penstock.market.coverage_queries import Gap
-    from penstock.market.queries import StoredCandle
+    from penstock.market.queries.candles import StoredCandle
+    from penstock.market.queries.gaps import Gap
     from penstock.settings import Settings
 
 _MOST_GAPS = 1_000
@@ -94,8 +93,8 @@ async def _read(
     async with open_reader(settings) as database:
         return await database.read(
             lambda connection: (
-                rows := queries.candles(connection, query),
-                coverage_queries.gaps(
+                rows := read_candles(connection, query),
+                list_gaps(
                     connection, _shown(query, rows), reason=None, after=None, limit=_MOST_GAPS
                 ),
             )

@@ -19,10 +19,10 @@ from penstock.cli.shown.terminal import (
 )
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
-from penstock.market import coverage_queries as queries
 from penstock.market.collect.coverage import SpanState
-from penstock.market.coverage_queries import REASONS, SeriesFilter
 from penstock.market.instrument import parse_timeframes
+from penstock.market.queries.coverage import all_series_coverage
+from penstock.market.queries.gaps import REASONS, SeriesFilter, list_gaps
 from penstock.moment import iso, iso_or_none
 from penstock.opening import open_reader
 from penstock.settings import load_settings
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.market.collect.coverage import Span
-    from penstock.market.coverage_queries import Gap, SeriesCoverage
+    from penstock.market.queries.coverage import SeriesCoverage
+    from penstock.market.queries.gaps import Gap
     from penstock.settings import Settings
 
 T = TypeVar("T")
@@ -176,9 +177,7 @@ def gaps(
     settings = load_settings(database_url=database)
     found = _read(
         settings,
-        lambda connection: queries.gaps(
-            connection, wanted, reason=state, after=None, limit=limit + 1
-        ),
+        lambda connection: list_gaps(connection, wanted, reason=state, after=None, limit=limit + 1),
     )
     if as_json:
         typer.echo(json.dumps([gap_fields(gap) for gap in found[:limit]]))
@@ -241,7 +240,7 @@ def _read(settings: Settings, query: Callable[[Any], T]) -> T:
 def _all_series(settings: Settings, wanted: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
     return _read(
         settings,
-        lambda connection: queries.all_series_coverage(connection, wanted, in_a_page=in_a_page),
+        lambda connection: all_series_coverage(connection, wanted, in_a_page=in_a_page),
     )
 
 

@@ -16,7 +16,7 @@ from penstock.cli.shown.terminal import err, parse_time, print_sentence, show_ti
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.waited import waited
-from penstock.market.verify.finding import MEANINGS, Kind
+from penstock.market.verify.finding import MEANINGS, FindingKind
 from penstock.market.verify.runs import VerifyOrder
 from penstock.moment import iso
 from penstock.opening import refuse_missing
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_PLACES = 3
 # Findings of a comparison with the exchange.
-_FOUND_BY_REST = {Kind.DIFFERENT.value, Kind.MISSING_HERE.value}
+_FOUND_BY_REST = {FindingKind.DIFFERENT.value, FindingKind.MISSING_HERE.value}
 
 
 def verify(
@@ -153,7 +153,7 @@ def show(report: Mapping[str, Any]) -> None:
     for series, reason in report["failures"].items():
         err.print(one_line(f"{series}: could not be compared: {reason}"))
     for kind in dict.fromkeys(kind for series in report["reports"] for kind in series["wrong"]):
-        err.print(f"{kind}: {MEANINGS[Kind(kind)]}")
+        err.print(f"{kind}: {MEANINGS[FindingKind(kind)]}")
 
 
 def _sample(report: Mapping[str, Any]) -> str:

@@ -1,0 +1,147 @@
+"""Series: what is collected, and by which names."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from sqlalchemy import func, literal, or_, select
+
+from penstock.collection.tables import collection_config
+from penstock.columns import Timestamp, among
+from penstock.market.collect.coverage import SpanState
+from penstock.market.instrument import Instrument, Status, folded
+from penstock.market.queries.instruments import exchange_now, has_name, instrument_of
+from penstock.market.tables import candle, coverage, instrument, series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from sqlalchemy import CTE, Column, ColumnElement, Connection, Function, ScalarSelect, Select
+
+# By what a series is known to users.
+SERIES_NAMES = (
+    instrument.c.exchange,
+    instrument.c.symbol,
+    instrument.c.native_symbol,
+    series.c.timeframe,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRow:
+    """A series and what is stored of it: `first` and `newest` are open times, `gaps` is a count."""
+
+    id: int
+    exchange: str
+    symbol: str
+    native_symbol: str
+    timeframe: str
+    first: int | None
+    newest: int | None
+    gaps: int
+
+
+class SeriesName(Protocol):
+    """A series as a user names it: `symbol` is unified or native, in any case."""
+
+    @property
+    def exchange(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def timeframe(self) -> str: ...
+
+
+N = TypeVar("N", bound=SeriesName)
+
+
+def select_series(*columns: ColumnElement[Any]) -> Select[Any]:
+    """A statement that reads columns of series and their instruments."""
+    on = instrument.c.id == series.c.instrument_id
+    return select(*columns).select_from(series).join(instrument, on)
+
+
+def list_series(
+    connection: Connection, *, after_id: int, limit: int, exchange: str | None, symbol: str | None
+) -> list[SeriesRow]:
+    """Series after `after_id`, by id; `symbol` is unified or native."""
+    gaps = (
+        select(func.count())
+        .where(coverage.c.series_id == series.c.id, coverage.c.state != SpanState.STORED)
+        .scalar_subquery()
+    )
+    edges = open_time(func.min).label("first"), open_time(func.max).label("newest")
+    wanted = select_series(series.c.id, *SERIES_NAMES, *edges, gaps.label("gaps"))
+    wanted = wanted.where(series.c.id > after_id).order_by(series.c.id).limit(limit)
+    if exchange is not None:
+        wanted = wanted.where(instrument.c.exchange == exchange)
+    if symbol is not None:
+        wanted = wanted.where(has_name(connection, [symbol]))
+    return [SeriesRow(**row._asdict()) for row in connection.execute(wanted)]
+
+
+def open_time(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
+    """The first or the newest open time of a series, by `func.min` or `func.max`."""
+    stored = select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id)
+    return stored.scalar_subquery()
+
+
+def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
+    """The ids of the named series; a series that was never collected is left out."""
+    wanted = select_series(series.c.id, *SERIES_NAMES).where(
+        has_name(connection, {name.symbol for name in names})
+    )
+    ids: dict[tuple[str, str, str], int] = {}
+    spelled: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for row in connection.execute(wanted):
+        for written in (row.native_symbol, row.symbol):
+            ids[row.exchange, written, row.timeframe] = row.id
+            spelled[row.exchange, folded(written), row.timeframe].add(row.id)
+    # As it is written; else in another case, if that can mean one series only.
+    exact = {name: ids.get((name.exchange, name.symbol, name.timeframe)) for name in names}
+    other = {name: spelled[name.exchange, folded(name.symbol), name.timeframe] for name in names}
+    return {
+        name: found or next(iter(other[name]))
+        for name, found in exact.items()
+        if found or len(other[name]) == 1
+    }
+
+
+def per_series(ids: Collection[int], value: ColumnElement[Any]) -> CTE:
+    """A `value` of each of these series, beside its `id`.
+
+    A subquery in it is read once per series, where PostgreSQL could read it once per row.
+    """
+    found = select(series.c.id, value.label("value")).where(among(series.c.id, ids))
+    return found.cte("per_series").prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def recently_collected(
+    connection: Connection, exchange: str, within_ms: int
+) -> list[tuple[Instrument, str]]:
+    """The instruments and timeframes stored up to less than `within_ms` ago, unless delisted."""
+    newest = select(func.max(coverage.c.end_time)).where(
+        coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED
+    )
+    since = literal(exchange_now(connection, exchange) - within_ms, Timestamp())
+    wanted = select_series(*instrument.c, series.c.timeframe).where(
+        instrument.c.exchange == exchange,
+        newest.correlate(series).scalar_subquery() > since,
+        or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED),
+    )
+    rows = connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))
+    return [(instrument_of(row), row.timeframe) for row in rows]
+
+
+def configured_series(connection: Connection, exchange: str) -> set[tuple[str, str]]:
+    """The series (symbol, timeframe) of an exchange that enabled configs collect."""
+    enabled = select(collection_config.c.symbol, collection_config.c.timeframes).where(
+        collection_config.c.enabled, collection_config.c.exchange == exchange
+    )
+    return {
+        (row.symbol, timeframe)
+        for row in connection.execute(enabled)
+        for timeframe in cast("list[str]", row.timeframes)
+    }

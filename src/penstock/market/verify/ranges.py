@@ -1,0 +1,125 @@
+"""The ranges to compare with the exchange: where something was found, and those drawn."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from penstock.market.collect.repeats import on_pages
+from penstock.market.verify.finding import FindingKind
+from penstock.market.verify.sums import ladders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from penstock.market.verify.finding import VerifyFinding
+    from penstock.market.verify.report import SeriesReport
+    from penstock.market.verify.stored import Stored
+
+# A long range is cut, so that several of its pieces are compared at the same time.
+_PAGES_IN_A_PIECE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range of a series to compare."""
+
+    report: SeriesReport
+    start: int
+    end: int
+
+
+def finer_series(series: Iterable[Stored]) -> dict[int, list[Stored]]:
+    """The finer series that the candles of each one are made of, by its id."""
+    by_instrument: defaultdict[object, list[Stored]] = defaultdict(list)
+    for stored in series:
+        by_instrument[stored.key.instrument].append(stored)
+    return {
+        coarse.id: finer
+        for together in by_instrument.values()
+        for coarse, finer in ladders(together)
+    }
+
+
+def doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
+    """Where something was found, in the series itself and in the finer ones of a wrong sum."""
+    by_id = {report.stored.id: report for report in reports}
+    findings: defaultdict[int, list[VerifyFinding]] = defaultdict(list)
+    finer_of = finer_series(report.stored for report in reports)
+    for report in reports:
+        for _, finding in report.wrong_findings:
+            findings[report.stored.id].append(finding)
+            if finding.kind is FindingKind.SUMS:
+                for finer in finer_of.get(report.stored.id, ()):
+                    findings[finer.id].append(finding)
+    for series_id, found in findings.items():
+        report = by_id[series_id]
+        for start, end in joined_ranges(found, report.stored, limit):
+            yield from _pieces(Range(report, start, end), limit)
+
+
+def joined_ranges(
+    findings: Iterable[VerifyFinding], stored: Stored, limit: int
+) -> Iterator[tuple[int, int]]:
+    """The ranges of findings; those on one page are joined, as one request shows them."""
+    step = stored.key.timeframe
+    places = sorted(
+        (at := step.floor(finding.start), max(finding.end, step.shift(at, 1)))
+        for finding in findings
+    )
+    for page in on_pages(places, lambda edges: edges, step, limit):
+        yield page[0][0], max(end for _, end in page)
+
+
+def drawn(ranges: Sequence[Range], limit: int, *, sample: int | None, seed: int) -> list[Range]:
+    """All of the ranges in pieces, or a `sample` of their pages."""
+    if sample is None:
+        return [piece for one in ranges for piece in _pieces(one, limit)]
+    ends = list(accumulate(_candles(one) // limit + 1 for one in ranges))
+    total = ends[-1] if ends else 0
+    repeatable = random.Random(seed)  # noqa: S311 - nothing secret
+    chosen = repeatable.sample(range(total), min(sample, total))
+    return [page for number in sorted(chosen) if (page := _page(ranges, ends, number, limit))]
+
+
+def _candles(one: Range) -> int:
+    return one.report.stored.key.timeframe.candles_within(one.start, one.end)
+
+
+def _page(ranges: Sequence[Range], ends: Sequence[int], number: int, limit: int) -> Range | None:
+    """The page with this number, of all pages of all ranges in order."""
+    place = bisect_right(ends, number)
+    one, step = ranges[place], ranges[place].report.stored.key.timeframe
+    first = step.floor(one.start)
+    pages = number - (ends[place - 1] if place else 0)
+    start = max(one.start, step.shift(first, pages * limit))
+    end = min(one.end, step.shift(first, (pages + 1) * limit))
+    return Range(one.report, start, end) if start < end else None
+
+
+def _pieces(one: Range, limit: int) -> Iterator[Range]:
+    step, start = one.report.stored.key.timeframe, one.start
+    while start < one.end:
+        stop = min(one.end, step.shift(step.floor(start), limit * _PAGES_IN_A_PIECE))
+        yield Range(one.report, start, stop)
+        start = stop
+
+
+def united(ranges: Sequence[Range], covering: Sequence[Range]) -> list[Range]:
+    """The covering ranges and what of the others lies outside them: nothing is compared twice."""
+    held: defaultdict[int, list[Range]] = defaultdict(list)
+    for one in covering:
+        held[one.report.stored.id].append(one)
+    rest: list[Range] = []
+    for one in ranges:
+        at = one.start
+        for other in held[one.report.stored.id]:
+            if at < other.end and other.start < one.end:
+                rest += [Range(one.report, at, other.start)] if at < other.start else []
+                at = max(at, other.end)
+        rest += [Range(one.report, at, one.end)] if at < one.end else []
+    return [*covering, *rest]
