@@ -1,8 +1,11 @@
-"""Drives a running service as a user's script would: start a collection, follow it, cancel another, read the statistics.
+"""Drive a running service over HTTP: follow one collection, cancel another, read the statistics.
 
-penstock serve &
-python examples/drive_the_api.py                                             # the two below, at this machine's service
-python examples/drive_the_api.py http://127.0.0.1:8000 BTCUSDT ETHUSDT
+Run `penstock serve` in one terminal. When it prints its address, run one of these in another:
+
+    python examples/drive_the_api.py
+    python examples/drive_the_api.py http://127.0.0.1:8000 BTCUSDT ETHUSDT
+
+Without arguments the script uses the address and the symbols of the second line.
 """
 
 from __future__ import annotations
@@ -19,19 +22,22 @@ PREFIX = "/api/v1/data-collector"
 
 
 def call(url: str, method: str = "GET", body: dict[str, Any] | None = None) -> tuple[int, Any]:
-    """The status and the JSON of an answer."""
+    """Send a request; return the status and the JSON body of the answer."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the user's own service
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - own service
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - own service
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         return refused.code, json.load(refused)
 
 
 def start(service: str, symbols: list[str], timeframes: list[str]) -> str:
-    """The task id of a new collection; a refusal (bad names, a task that is at it already) ends the script with the service's own sentence."""
+    """Start a collection and return its task id.
+
+    When the service refuses (a wrong name, a task already running), exit with its message.
+    """
     status, answer = call(
         f"{service}{PREFIX}/start", "POST", {"symbols": symbols, "timeframes": timeframes}
     )
@@ -41,7 +47,7 @@ def start(service: str, symbols: list[str], timeframes: list[str]) -> str:
 
 
 def follow(service: str, task_id: str) -> dict[str, Any]:
-    """Show the progress of a task until it has ended."""
+    """Print the progress of a task until it has ended, and return the task."""
     while True:
         _, task = call(f"{service}{PREFIX}/task/{task_id}")
         print(f"{task['progress']:3d} %  {task['status']:9}  {task['message']}")
@@ -51,7 +57,7 @@ def follow(service: str, task_id: str) -> dict[str, Any]:
 
 
 def main(service: str, symbols: list[str]) -> None:
-    """The whole walk."""
+    """Follow one collection to its end, cancel a second one, and print the statistics."""
     first = start(service, symbols, ["1m", "1h"])
     print("started:", first)
     print("result:", follow(service, first)["result"])
