@@ -36,7 +36,7 @@ from penstock.store.postgres.staging import COPY_OPTIONS, copy_lines, tail_of
 from penstock.store.statements.inventory import POSTGRES, create_stage
 from penstock.store.statements.products import Normaliser
 from penstock.store.write.inventory.snapshots import SqlInventoryStore
-from penstock.store.write.runs import SqlRunLedger
+from tests.dispatches import ledger_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,7 +117,7 @@ async def add_account(database: Database) -> None:
 
 async def sync(database: Database, pages: Pages) -> float:
     """Seconds from decoded products to the commit."""
-    store, ledger = SqlInventoryStore(database, _Open()), SqlRunLedger(database, dead_after_s=60)
+    store, ledger = SqlInventoryStore(database, _Open()), ledger_over(database)
     run = await ledger.start(Submission(kind="inventory_sync", params={}))
     started = time.perf_counter()
     async with store.staging(

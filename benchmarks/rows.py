@@ -14,7 +14,7 @@ from penstock.market.timeframe import Timeframe
 from penstock.runs.context import RunContext, Shown
 from penstock.runs.run import Submission
 from penstock.store.write.candles import SqlCandleStore
-from penstock.store.write.runs import SqlRunLedger
+from tests.dispatches import ledger_over, take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,9 +141,9 @@ class OpenRun:
 async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
     """Start a run over these series."""
     store = SqlCandleStore(database)
-    ledger = SqlRunLedger(database, dead_after_s=3600)
+    ledger = ledger_over(database)
     task_id = await ledger.submit(Submission(kind="data_collection", params={}))
-    (run,) = await ledger.take(1, task_id=task_id)
+    (run,) = await take(ledger, task_id=task_id)
     context = RunContext(run, ledger)
     opened = await store.open_series(context, keys)
     return OpenRun(

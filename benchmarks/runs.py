@@ -18,16 +18,17 @@ from benchmarks.report import Figure, median_of, percentile, worst_of
 from benchmarks.sizes import FULL
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
-from penstock.engine.in_process import Executor, ExecutorOptions
 from penstock.market.orders import CollectOrder
+from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.run import Submission
 from penstock.runs.runner import Runner, RunnerOptions
 from penstock.runs.schedule import Schedule
 from penstock.runs.scheduler import Scheduler
 from penstock.runs.tables import run as run_table
 from penstock.runs.tables import schedule as schedule_table
-from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.runs.ledger import SqlRunLedger
 from penstock.store.write.schedules import SqlSchedules
+from tests.dispatches import dispatch_over, ledger_over
 
 if TYPE_CHECKING:
     import uuid
@@ -110,12 +111,11 @@ async def _working(
     database: Database, work: Callable[[RunContext], Any]
 ) -> AsyncIterator[SqlRunLedger]:
     """A worker with the settings that a user has; every run is given to `work`."""
-    ledger = SqlRunLedger(database, dead_after_s=30)
-    executor = Executor(
-        ledger, Runner(ledger, RunnerOptions()), {"noop": work}, database.events, ExecutorOptions()
-    )
+    dispatch = dispatch_over(database)
+    ledger = SqlRunLedger(database, dispatch)
+    executor = Executor(ledger, Runner(ledger, RunnerOptions()), {"noop": work}, ExecutorOptions())
     async with database.listening():
-        task = asyncio.create_task(executor.run())
+        task = asyncio.create_task(dispatch.run(executor))
         try:
             yield ledger
         finally:
@@ -163,7 +163,7 @@ async def _until_ended_soon(database: Database, work: _Noops, task_id: uuid.UUID
 
 async def _through(places: Places, kind: str, count: int) -> Figure:
     async with places.migrated(kind) as database:
-        ledger = SqlRunLedger(database, dead_after_s=30)
+        ledger = ledger_over(database)
         for number in range(count):
             await ledger.submit(Submission(kind="noop", params={}, resources=[f"r{number}"]))
         started = time.perf_counter()
@@ -186,7 +186,7 @@ async def _schedules(places: Places, kind: str, count: int) -> list[Figure]:
         return Submission(kind="noop", params={}, resources=[schedule.name])
 
     async with places.migrated(kind) as database, _working(database, _Noops()):
-        schedules = SqlSchedules(database, plan, dead_after_s=30)
+        schedules = SqlSchedules(database, dispatch_over(database), plan)
         await schedules.put(
             [
                 Schedule(name=f"s{number}", kind="noop", interval_s=3_600, params={})

@@ -23,7 +23,7 @@ from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.migrate import migrate
 from penstock.store.write.candles import SqlCandleStore
 from penstock.store.write.merge import SqlWriting
-from penstock.store.write.runs import SqlRunLedger
+from tests.dispatches import ledger_over
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.runs.context import Writing
+    from penstock.store.write.runs.ledger import SqlRunLedger
 
 T = TypeVar("T")
 
@@ -185,7 +186,7 @@ async def opened(
         if migrated:
             await migrate(database)
         yield Opened(
-            database, SqlCandleStore(database), SqlRunLedger(database, dead_after_s=dead_after_s)
+            database, SqlCandleStore(database), ledger_over(database, dead_after_s=dead_after_s)
         )
     finally:
         await database.close()

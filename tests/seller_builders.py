@@ -187,7 +187,7 @@ class KeptShop:
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.app.database, self.app.ledger)
+        return Engine(self.app.database, self.app.ledger, self.app.dispatch)
 
     @property
     def store(self) -> SqlInventoryStore:

@@ -14,10 +14,11 @@ from penstock.alerts.targets import AlertTargets
 from penstock.collection.configs import Configs
 from penstock.domains.declared import declared_domains
 from penstock.domains.parts import Budgets, Parts
-from penstock.engine.in_process import Executor, ExecutorOptions
+from penstock.engine.in_process import InProcessDispatch
 from penstock.errors import ConflictError
 from penstock.keys import vault_keys
 from penstock.opening import owned_database
+from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.queries import RunQueries
 from penstock.runs.runner import Runner, RunnerOptions
 from penstock.runs.scheduler import Scheduler
@@ -27,18 +28,23 @@ from penstock.store.sqlite.staging import discard_stages
 from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
 from penstock.store.write.alerts.targets import SqlTargets
 from penstock.store.write.configs import SqlConfigs
-from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.runs.ledger import SqlRunLedger
 from penstock.store.write.schedules import SqlSchedules
 from penstock.store.write.tokens import SqlTokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
+    from penstock.runs.dispatch import Dispatch
     from penstock.runs.ledger import RunLedger
     from penstock.settings import Settings
     from penstock.store.database import Database
 
 T = TypeVar("T")
+
+# How often a worker looks for what dead ones have left; more often where they count as dead sooner.
+_SWEEP_S = 5.0
+_SWEEPS = 6
 
 
 class App:
@@ -59,10 +65,14 @@ class App:
         self._uses: dict[type, Any] = {
             type(one): one for domain in self.domains.all for one in domain.uses
         }
+        self.dispatch = make_dispatch(settings, database)
         self.ledger = SqlRunLedger(
-            database, dead_after_s=settings.dead_after_s, entries_of=self.domains.log_entries
+            database,
+            self.dispatch,
+            dead_after_s=settings.dead_after_s,
+            entries_of=self.domains.log_entries,
         )
-        configs = SqlConfigs(database, self.domains.of_exchange)
+        configs = SqlConfigs(database, self.dispatch, self.domains.of_exchange)
         self.configs = Configs(self.domains.of_exchange, configs, self.domains.default_exchange)
         self.executor = self.executor_of(self.ledger, attempts=settings.run_attempts)
         judged = [kind.name for kind in self.domains.kinds.values() if kind.judged]
@@ -77,9 +87,7 @@ class App:
         self.alerting = Alerting(
             alert_book(settings, database, self.vault, self.health), sender, options
         )
-        self.schedules = SqlSchedules(
-            database, self.domains.planned, dead_after_s=settings.dead_after_s
-        )
+        self.schedules = SqlSchedules(database, self.dispatch, self.domains.planned)
         self.scheduler = Scheduler(
             self.schedules,
             check_interval_s=settings.check_interval,
@@ -100,9 +108,14 @@ class App:
             retry_s=settings.run_retry_s,
             deadline_s=settings.run_deadline_s,
         )
-        limits = ExecutorOptions(max_concurrent=settings.max_concurrent_tasks)
+        limits = ExecutorOptions(
+            max_concurrent=settings.max_concurrent_tasks,
+            heartbeat_s=settings.heartbeat_s,
+            dead_after_s=settings.dead_after_s,
+            sweep_s=min(_SWEEP_S, settings.dead_after_s / _SWEEPS),
+        )
         works = {name: kind.work for name, kind in self.domains.kinds.items()}
-        return Executor(ledger, Runner(ledger, options), works, self.database.events, limits)
+        return Executor(ledger, Runner(ledger, options), works, limits)
 
     async def schema_version(self) -> str:
         """The schema version, read from the database now; StoreUnavailableError when it does not answer."""
@@ -118,7 +131,8 @@ class App:
     async def working(self) -> AsyncIterator[None]:
         """Take queued runs and work on them while the block runs; at its end what is running is put back."""
         heeding = _background(self._budgets.heed_pauses(), "pauses")
-        async with self.database.listening(), heeding, _background(self.executor.run(), "executor"):
+        delivery = _background(self.dispatch.run(self.executor), "delivery")
+        async with self.database.listening(), heeding, delivery:
             yield
 
     @contextlib.asynccontextmanager
@@ -152,9 +166,10 @@ async def _background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterat
 
 @contextlib.asynccontextmanager
 async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIterator[App]:
-    """Own the database, bring it to the present schema, and queue again what a process that died was working on.
+    """Own the database, bring it to the present schema, and pass on what dead processes have left.
 
-    `serving` is our own URL, if we have one. ConflictError when another process owns the SQLite file or a newer Penstock made the schema.
+    `serving` is our own URL, if we have one. ConflictError when another process owns the SQLite
+    file or a newer Penstock made the schema.
     """
     async with owned_database(settings, serving=serving) as database:
         await migrate(database)
@@ -166,12 +181,34 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
         )
         if database.file:
             await asyncio.to_thread(discard_stages, database)
-            await app.ledger.put_back_all()
+            await app.ledger.put_back()
+        # Whoever only submits has no worker that does this again and again.
+        await app.ledger.sweep()
         async with contextlib.AsyncExitStack() as stack:
             for domain in app.domains.all:
                 if domain.lifetime is not None:
                     await stack.enter_async_context(domain.lifetime)
             yield app
+
+
+def make_dispatch(settings: Settings, database: Database) -> Dispatch:
+    """What brings runs to workers: the queue of PostgreSQL, or this process for a file."""
+    if database.file is not None:
+        return InProcessDispatch(database.events)
+    # Not every process has a PostgreSQL, and loading what it takes is not free.
+    from penstock.engine.distributed import (  # noqa: PLC0415 - see above
+        DistributedDispatch,
+        QueueOptions,
+    )
+
+    options = QueueOptions(
+        conninfo=database.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        parameters=database.backend.parameters,
+        timeout_s=settings.database_timeout_s,
+        heartbeat_s=settings.heartbeat_s,
+        dead_after_s=settings.dead_after_s,
+    )
+    return DistributedDispatch(options)
 
 
 def alert_book(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import ConflictError, RunFailedError
 from penstock.runs.run import Priority, Submission
 from penstock.runs.runner import Cancelled
-from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.runs.ledger import SqlRunLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from penstock.app import App
     from penstock.runs.run import Run
     from penstock.runs.runner import Outcome
-    from penstock.store.write.runs import Wanted
+    from penstock.store.write.runs.submit import Wanted
 
 
 class Foreground(SqlRunLedger):
@@ -34,11 +34,13 @@ class Foreground(SqlRunLedger):
     """
 
     def __init__(self, app: App) -> None:
-        dead_after_s = app.settings.dead_after_s
         super().__init__(
-            app.database, dead_after_s=dead_after_s, entries_of=app.domains.log_entries
+            app.database,
+            app.dispatch,
+            dead_after_s=app.settings.dead_after_s,
+            entries_of=app.domains.log_entries,
         )
-        self._has_file = app.database.file is not None
+        self._app = app
         self._executor = app.executor_of(self, attempts=1)
         self._working: dict[uuid.UUID, asyncio.Task[Outcome]] = {}
         self._further: deque[uuid.UUID] = deque()
@@ -77,7 +79,8 @@ class Foreground(SqlRunLedger):
     async def work_off(self) -> None:
         """Work on what the runs of this process have submitted. How it ends is nobody's answer."""
         while self._further:
-            for run in await self.take(1, task_id=self._further.popleft()):
+            run = await self.adopt(self._further.popleft())
+            if run is not None:
                 await self._work_off(run)
 
     async def _submit_further(self, wanted: Wanted, by: Run | None) -> uuid.UUID:
@@ -92,15 +95,26 @@ class Foreground(SqlRunLedger):
         return task_id
 
     async def _begin(self, wanted: Wanted) -> Run:
-        try:
-            return await self.start(wanted)
-        except ConflictError:
-            if not self._has_file:
-                raise
-        # On SQLite nobody else works: a process that is gone left what is in the way.
-        while left := await self.take(1):
+        while True:
+            try:
+                return await self.start(wanted)
+            except ConflictError as error:
+                left = await self._left_in_the_way(error)
+                if not left:
+                    raise
             await self._work_off(left[0])
-        return await self.start(wanted)
+
+    async def _left_in_the_way(self, error: ConflictError) -> list[Run]:
+        """A run that a process which is gone has left, begun here to get it out of the way.
+
+        On SQLite nobody else works, so whatever is queued was left.
+        """
+        if self._app.database.file is not None:
+            return await self.take(1)
+        if error.task_id is None:
+            return []
+        left = await self.adopt(uuid.UUID(error.task_id), interrupted_only=True)
+        return [] if left is None else [left]
 
     async def _work_off(self, run: Run) -> None:
         # How it ends is recorded and logged.
@@ -117,8 +131,9 @@ def _recorded(working: asyncio.Task[Outcome]) -> None:
 @contextlib.asynccontextmanager
 async def foreground(app: App) -> AsyncIterator[Foreground]:
     """A foreground while the block runs; what it works on at its end is cancelled."""
-    here = Foreground(app)
-    try:
-        yield here
-    finally:
-        await here.stop()
+    async with app.dispatch.present():
+        here = Foreground(app)
+        try:
+            yield here
+        finally:
+            await here.stop()

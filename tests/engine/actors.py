@@ -23,8 +23,8 @@ from penstock.runs.run import Submission
 from penstock.settings import load_settings
 from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.write.budget import SqlBudget
-from penstock.store.write.runs import SqlRunLedger
 from penstock.store.write.schedules import SqlSchedules
+from tests.dispatches import dispatch_over, ledger_over
 from tests.engine.shared_clock import SharedClock
 from tests.engine.shared_clock import spend as spend_by
 
@@ -88,7 +88,7 @@ def _telling(
 
 async def submit(order: Mapping[str, Any]) -> None:
     """Submit the same thing several times at once, when the moment has come."""
-    ledger = SqlRunLedger(_database(order), dead_after_s=30)
+    ledger = ledger_over(_database(order))
     say("ready")
     await asyncio.sleep(order["at"] - time.time())
     one = Submission(kind="nothing", params={}, resources=order["resources"], wait=order["wait"])
@@ -115,7 +115,8 @@ async def tick(order: Mapping[str, Any]) -> None:
     def plan(_connection: object, schedule: Schedule, _busy: object) -> Submission:
         return Submission(kind="nothing", params={}, resources=[schedule.name], wait=True)
 
-    schedules = SqlSchedules(_database(order), plan, dead_after_s=30)
+    database = _database(order)
+    schedules = SqlSchedules(database, dispatch_over(database), plan)
     say("ready")
     submitted = ticks = 0
     while True:

@@ -90,7 +90,7 @@ async def collecting(database_url: str, **settings: Any) -> AsyncIterator[Collec
     ):
         yield Collecting(
             app,
-            Engine(app.database, app.ledger),
+            Engine(app.database, app.ledger, app.dispatch),
             exchange,
             given_of(database_url, exchange.url, **settings),
         )

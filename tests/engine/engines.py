@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from penstock.engine.in_process import Executor, ExecutorOptions
+from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.run import Priority, Submission
 from penstock.runs.runner import Runner, RunnerOptions
 from penstock.store.database import Database, DatabaseOptions, parse_url
 from penstock.store.migrate import migrate
-from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.runs.ledger import SqlRunLedger
+from tests import dispatches
+from tests.dispatches import dispatch_over
 
 if TYPE_CHECKING:
     import uuid
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.runs.context import RunContext
+    from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import Run
     from penstock.runs.runner import Outcome
 
@@ -77,6 +80,11 @@ class Engine:
 
     database: Database
     ledger: SqlRunLedger
+    dispatch: Dispatch
+
+    async def take(self, count: int = 1, *, task_id: uuid.UUID | None = None) -> list[Run]:
+        """Begin runs as a worker does that does nothing more with them."""
+        return await dispatches.take(self.ledger, count, task_id=task_id)
 
     async def submit(
         self,
@@ -143,8 +151,25 @@ class Engine:
         await self.until(ended, patience_s)
 
     async def grow_old(self, task_id: uuid.UUID, by_s: float = 3600.0) -> None:
-        """As if its worker had died so long ago."""
-        await self.move("run", "heartbeat_at", -by_s, f"task_id = '{task_id}'")
+        """As if its worker had died so long ago; on SQLite, as if this process had forgotten it."""
+        if self.database.file:
+            await self.ledger.put_back()
+            return
+        worker = (
+            "SELECT job.worker_id FROM procrastinate_jobs AS job JOIN run ON run.job_id = job.id"
+            f" WHERE run.task_id = '{task_id}'"
+        )
+        await self.move("procrastinate_workers", "last_heartbeat", -by_s, f"id = ({worker})")
+
+    async def make_due(self) -> None:
+        """As if the time of every retry had come."""
+        await self.move("run", "next_try_at", -10_000)
+        if not self.database.file:
+            await self.move("procrastinate_jobs", "scheduled_at", -10_000)
+
+    async def bury(self) -> None:
+        """As if all workers had died some time ago: what they left is passed on."""
+        await dispatches.bury(self.ledger)
 
     async def move(self, table: str, column: str, by_s: float, where: str = "1 = 1") -> None:
         """Shift a time in the table."""
@@ -162,7 +187,7 @@ class Engine:
     ) -> Executor:
         options = ExecutorOptions(
             **(
-                {"poll_s": 0.2, "shutdown_s": 3.0}
+                {"poll_s": 0.2, "shutdown_s": 3.0, "sweep_s": 0.1, "heartbeat_s": 0.1}
                 | {name: given.pop(name) for name in list(given) if name in _EXECUTOR}
             )
         )
@@ -170,13 +195,7 @@ class Engine:
             given.pop("ledger", self.ledger),
             RunnerOptions(**({"heartbeat_s": 0.1, "retry_s": 0.05} | given)),
         )
-        return Executor(
-            runner._ledger,
-            runner,
-            {"nothing": nothing, **(kinds or {})},
-            self.database.events,
-            options,
-        )
+        return Executor(runner._ledger, runner, {"nothing": nothing, **(kinds or {})}, options)
 
     @contextlib.asynccontextmanager
     async def working(
@@ -186,11 +205,11 @@ class Engine:
     ) -> AsyncIterator[Executor]:
         """A worker of this process while the block runs."""
         executor = self.executor(kinds, **given)
-        async with background(executor.run()):
+        async with background(self.dispatch.run(executor)):
             yield executor
 
 
-_EXECUTOR = {"max_concurrent", "poll_s", "shutdown_s"}
+_EXECUTOR = {"max_concurrent", "poll_s", "shutdown_s", "sweep_s", "dead_after_s"}
 
 
 @contextlib.asynccontextmanager
@@ -215,7 +234,9 @@ async def engine(
         if migrated:
             await migrate(database)
         async with database.listening():
-            yield Engine(database, SqlRunLedger(database, dead_after_s=dead_after_s))
+            dispatch = dispatch_over(database, dead_after_s=dead_after_s)
+            ledger = SqlRunLedger(database, dispatch, dead_after_s=dead_after_s)
+            yield Engine(database, ledger, dispatch)
     finally:
         await database.close()
 

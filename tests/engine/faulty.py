@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from penstock.runs.context import Writing
     from penstock.runs.run import Run, RunEnd, RunState, Submission
-    from penstock.store.write.runs import SqlRunLedger
+    from penstock.store.write.runs.ledger import SqlRunLedger
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class FaultyLedger:
     errors: dict[str, list[BaseException]] = field(default_factory=dict)
     unheard: dict[str, list[BaseException]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    after_take: Callable[[], Awaitable[None]] | None = None
+    after_begin: Callable[[], Awaitable[None]] | None = None
 
     def _fail(self, method: str) -> None:
         self.calls[method] += 1
@@ -42,16 +42,23 @@ class FaultyLedger:
     async def write(self, run: Run, change: Callable[[Writing], T], **given: Any) -> T:
         return await self.inner.write(run, change, **given)
 
-    async def take(self, count: int, *, task_id: uuid.UUID | None = None) -> list[Run]:
-        self._fail("take")
-        taken = await self.inner.take(count, task_id=task_id)
-        if self.after_take is not None and taken:
-            await self.after_take()
+    async def take(self, count: int) -> list[Run]:
+        self._fail("begin")
+        taken = await self.inner.take(count)
+        if self.after_begin is not None and taken:
+            await self.after_begin()
         return taken
 
-    async def heartbeat(self, run: Run) -> bool:
-        self._fail("heartbeat")
-        return await self.inner.heartbeat(run)
+    async def begin(self, run_id: int, start: int, job_id: int) -> Run | None:
+        self._fail("begin")
+        begun = await self.inner.begin(run_id, start, job_id)
+        if self.after_begin is not None and begun:
+            await self.after_begin()
+        return begun
+
+    async def is_to_stop(self, run: Run) -> bool:
+        self._fail("is_to_stop")
+        return await self.inner.is_to_stop(run)
 
     async def finish(self, run: Run, end: RunEnd) -> None:
         self._fail("finish")
@@ -62,6 +69,12 @@ class FaultyLedger:
         self._fail("requeue")
         await self.inner.requeue(run, error=error, delay_s=delay_s)
         self._lose("requeue")
+
+    async def put_back(self, run_ids: Collection[int]) -> int:
+        return await self.inner.put_back(run_ids)
+
+    async def sweep(self) -> None:
+        await self.inner.sweep()
 
     async def cancel(self, task_id: uuid.UUID) -> RunState:
         return await self.inner.cancel(task_id)

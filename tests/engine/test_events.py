@@ -25,7 +25,7 @@ from penstock.runs.run import Submission
 from penstock.runs.schedule import Schedule
 from penstock.store.postgres.listen import read_message, stored_message
 from penstock.store.write.budget import SqlBudget
-from penstock.store.write.runs import submit
+from penstock.store.write.runs.submit import submit
 from penstock.store.write.schedules import SqlSchedules
 from tests.engine.engines import PATIENCE_S, Engine, engine
 
@@ -67,7 +67,7 @@ async def test_every_step_of_a_run_is_announced(database_url: str) -> None:
         [row] = await e.rows("SELECT id FROM run")
         changed = RunChanged(row["id"])
         assert set(await until_heard(e, subscription)) == {changed, QueueChanged()}
-        [run] = await e.ledger.take(1)
+        [run] = await e.take(1)
         assert changed in await until_heard(e, subscription)
         await e.ledger.cancel(task_id)
         assert {changed, CancelAsked(run.id)} <= set(await until_heard(e, subscription))
@@ -75,28 +75,22 @@ async def test_every_step_of_a_run_is_announced(database_url: str) -> None:
         assert {changed, QueueChanged()} <= set(await until_heard(e, subscription))
 
 
-async def test_a_dead_run_that_is_failed_for_another_one_is_announced(database_url: str) -> None:
+async def test_a_dead_run_that_is_passed_on_is_announced(database_url: str) -> None:
     async with engine(database_url) as e:
         dead = await e.submit("a")
-        await e.ledger.take(1)
-        await e.grow_old(dead)
+        await e.take(1)
         async with hearing(e) as subscription:
-            await e.submit("a")
-            rows = await e.rows("SELECT id FROM run")
-            assert {RunChanged(row["id"]) for row in rows} <= set(
-                await until_heard(e, subscription)
-            )
+            await e.bury()
+            run_id = (await e.run_row(dead))["id"]
+            assert {RunChanged(run_id), QueueChanged()} <= set(await until_heard(e, subscription))
 
 
 async def test_nothing_is_announced_of_what_was_rolled_back(database_url: str) -> None:
     async with engine(database_url) as e:
-        dead = await e.submit("a", "b")
-        await e.ledger.take(1)
         await e.submit("c")
-        await e.grow_old(dead)
 
         def submit_and_fail(connection: Connection) -> None:
-            submit(connection, plan_of("free"), 30_000)
+            submit(connection, e.dispatch, plan_of("free"))
             raise RuntimeError("after the work")
 
         async with hearing(e) as subscription:
@@ -115,20 +109,16 @@ async def test_a_schedule_that_was_refused_in_the_middle_announces_nothing(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
-        dead = await e.submit("a")
-        await e.ledger.take(1)
         await e.submit("b")
-        await e.grow_old(dead)
 
         def both(_connection: Connection, _schedule: Schedule, _busy: object) -> Submission:
             return plan_of("a", "b")
 
-        schedules = SqlSchedules(e.database, both, dead_after_s=30)
+        schedules = SqlSchedules(e.database, e.dispatch, both)
         await schedules.put([Schedule(name="one", kind="nothing", interval_s=300, params={})])
         async with hearing(e) as subscription:
             assert (await schedules.tick(50)).skipped == ["one"]
             assert await until_heard(e, subscription) == []
-        assert (await e.run_row(dead))["state"] == "running"
 
 
 async def test_what_is_announced_can_be_read(database_url: str) -> None:

@@ -32,7 +32,7 @@ async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_e
             StoreUnavailableError("away"),
             RuntimeError("nobody expected this"),
         ]
-        ledger = FaultyLedger(e.ledger, {"take": failures})
+        ledger = FaultyLedger(e.ledger, {"begin": failures})
         task_id = await e.submit()
         with capture_logs() as logs:
             async with e.working(ledger=ledger, poll_s=0.02):
@@ -86,7 +86,7 @@ async def test_a_queued_run_is_cancelled_at_once_and_never_starts(database_url: 
         task_id = await e.submit("a")
         assert await e.ledger.cancel(task_id) == "queued"
         assert (await e.run_row(task_id))["state"] == "cancelled"
-        assert (await e.claims(), await e.ledger.take(5)) == ({}, [])
+        assert (await e.claims(), await e.take(5)) == ({}, [])
 
 
 async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_heartbeat(
@@ -121,7 +121,7 @@ async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_l
             for _ in range(10):
                 await asyncio.sleep(0)
 
-        ledger = FaultyLedger(e.ledger, after_take=cancel)
+        ledger = FaultyLedger(e.ledger, after_begin=cancel)
         async with e.working({"held": held}, ledger=ledger, heartbeat_s=600.0):
             await e.until_state(task_id, "cancelled")
 
@@ -137,7 +137,7 @@ async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_
 
         executor = e.executor({"work": work}, retry_s=600.0)
         task_id = await e.submit("a", kind="work")
-        [run] = await e.ledger.take(1)
+        [run] = await e.take(1)
         with pytest.raises(SourceUnavailableError):
             await executor.work(run)
         assert (await e.run_row(task_id))["state"] == "cancelled"
@@ -147,11 +147,12 @@ async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_
 async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_again(
     database_url: str,
 ) -> None:
-    async with engine(database_url, dead_after_s=0.0) as e:
+    async with engine(database_url) as e:
         task_id = await e.submit("a")
-        await e.ledger.take(1)
+        await e.take(1)
         await e.ledger.cancel(task_id)
-        assert await e.ledger.take(1) == []
+        await e.bury()
+        assert await e.take(1) == []
         assert (await e.run_row(task_id))["state"] == "cancelled"
         assert await e.claims() == {}
 
@@ -181,7 +182,9 @@ async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_d
             await e.submit(f"r{number}", kind=kind)
         await e.submit("waits", kind="held")
         async with background(
-            e.executor({"held": held, "slow": slow_page, "deaf": deaf}, shutdown_s=1.0).run()
+            e.dispatch.run(
+                e.executor({"held": held, "slow": slow_page, "deaf": deaf}, shutdown_s=1.0)
+            )
         ) as running:
             await held.until_begun(5)
             running.cancel()
@@ -212,7 +215,9 @@ async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too
         for number in range(3):
             await e.submit(f"r{number}", kind="held")
         async with background(
-            e.executor({"held": held}, ledger=FaultyLedger(e.ledger, after_take=say)).run()
+            e.dispatch.run(
+                e.executor({"held": held}, ledger=FaultyLedger(e.ledger, after_begin=say))
+            )
         ):
             await taking.wait()
         assert await e.states() == {"queued": 3}
@@ -225,10 +230,10 @@ async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the
 ) -> None:
     async with engine(sqlite_database) as e:
         executor = e.executor(poll_s=600.0)
-        running = asyncio.create_task(executor.run())
+        running = asyncio.create_task(e.dispatch.run(executor))
         await e.until_state(await e.submit(), "succeeded")
         await asyncio.sleep(0.05)
-        executor._wake.set()
+        e.dispatch._wake.set()  # type: ignore[attr-defined]
         for _ in range(ticks):
             await asyncio.sleep(0)
         running.cancel()
@@ -246,9 +251,9 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_the_last_process_le
             await e.submit("b"),
             await e.submit("a", wait=True),
         )
-        await e.ledger.take(5)
+        await e.take(5)
         await e.ledger.cancel(unwanted)
-        assert await e.ledger.put_back_all() == 1
+        assert await e.ledger.put_back() == 1
         assert (await e.run_row(unwanted))["state"] == "cancelled"
         assert set(await e.claims()) == {"a"}
         async with e.working():

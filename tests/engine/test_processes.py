@@ -71,7 +71,7 @@ async def test_four_processes_that_tick_together_make_each_due_run_once(
             Schedule(name=f"s{number}", kind="nothing", interval_s=10 * hour, params={})
             for number in range(names)
         ]
-        await SqlSchedules(e.database, never, dead_after_s=30).put(every)
+        await SqlSchedules(e.database, e.dispatch, never).put(every)
         pids = [await other.start("tick", database_url=postgres_database) for _ in range(processes)]
         for number in range(rounds):
             await e.until(lambda number=number: made(e, names * (number + 1)))  # type: ignore[misc]

@@ -21,7 +21,7 @@ from penstock.errors import (
 )
 from penstock.runs.run import RunEnd, RunState
 from penstock.runs.runner import Cancelled, PutBack, Runner, RunnerOptions
-from penstock.store.write.runs import end_job
+from penstock.store.write.runs.end import end_job
 from tests.engine.engines import FAST, PATIENCE_S, Done, Engine, Held, engine, nothing
 from tests.engine.faulty import FaultyLedger
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 async def started(e: Engine, *resources: str) -> Run:
     task_id = await e.submit(*resources)
-    [run] = await e.ledger.take(1, task_id=task_id)
+    [run] = await e.take(1, task_id=task_id)
     return run
 
 
@@ -145,7 +145,7 @@ async def test_a_retry_is_due_later_each_time_and_the_last_attempt_fails(databas
         task_id = await e.submit("a")
         waits = []
         for attempt in (1, 2, 3):
-            [run] = await e.ledger.take(1)
+            [run] = await e.take(1)
             assert run.attempt == attempt
             with pytest.raises(SourceUnavailableError):
                 await Runner(e.ledger, options).run(run, raising(SourceUnavailableError("out")))
@@ -153,9 +153,9 @@ async def test_a_retry_is_due_later_each_time_and_the_last_attempt_fails(databas
             assert (row["error"], row["attempt"]) == ("out", min(attempt + 1, 3))
             if attempt < 3:
                 assert row["state"] == "queued"
-                assert await e.ledger.take(1) == [], "it is not due yet"
+                assert await e.take(1) == [], "it is not due yet"
                 waits.append(await due_in_s(e))
-                await e.move("run", "next_try_at", -10_000)
+                await e.make_due()
         assert row["state"] == "failed"
         assert await e.claims() == {}
         assert 480 < waits[0] <= 1_000 < waits[1] + 20 <= 2_020
@@ -180,45 +180,17 @@ async def test_a_provider_that_says_how_long_is_not_asked_before(database_url: s
         assert await due_in_s(e) > 495
 
 
-async def test_the_heart_beats_while_the_work_goes_on_and_nobody_takes_it_for_dead(
-    database_url: str,
-) -> None:
-    async with engine(database_url) as e:
-        run, beats = await started(e), []
-
-        async def beaten() -> bool:
-            alive = "heartbeat_at > clock_timestamp() - interval '30 seconds'"
-            if e.database.file:
-                alive = "heartbeat_at > (julianday('now') - 2440587.5) * 86400000 - 30000"
-            return bool(await e.rows(f"SELECT id FROM run WHERE {alive}"))
-
-        async def work(_context: RunContext) -> Done:
-            for _ in range(5):
-                # Were it not for the next beat, it would be taken for dead by now.
-                await e.move("run", "heartbeat_at", -29)
-                await e.until(beaten)
-                beats.append(await e.ledger.take(5))
-                await e.grow_old(run.task_id)
-                await e.until(beaten)
-                beats.append(await e.ledger.take(5))
-            return Done()
-
-        await Runner(e.ledger, FAST).run(run, work)
-        assert beats == [[]] * 10
-        assert (await e.run_row(run.task_id))["fence"] == 1
-
-
-async def test_a_heartbeat_that_the_database_does_not_take_does_not_end_the_run(
+async def test_a_check_that_the_database_does_not_answer_does_not_end_the_run(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
         run, held = await started(e), Held()
-        ledger = FaultyLedger(e.ledger, {"heartbeat": [StoreUnavailableError("away")] * 3})
+        ledger = FaultyLedger(e.ledger, {"is_to_stop": [StoreUnavailableError("away")] * 3})
         running = asyncio.create_task(
             Runner(ledger, RunnerOptions(heartbeat_s=0.02)).run(run, held)
         )
         async with asyncio.timeout(PATIENCE_S):
-            while ledger.calls["heartbeat"] < 5:
+            while ledger.calls["is_to_stop"] < 5:
                 await asyncio.sleep(0.01)
         held.let_go.set()
         await running
@@ -228,12 +200,13 @@ async def test_a_heartbeat_that_the_database_does_not_take_does_not_end_the_run(
 async def test_a_run_that_was_taken_over_stops_working_and_leaves_the_record_alone(
     database_url: str,
 ) -> None:
-    async with engine(database_url, dead_after_s=0.0) as e:
+    async with engine(database_url) as e:
         run, held = await started(e), Held()
         with capture_logs() as logs:
             running = asyncio.create_task(Runner(e.ledger, FAST).run(run, held))
             await held.until_begun()
-            [again] = await e.ledger.take(1)
+            await e.bury()
+            [again] = await e.take(1)
             with pytest.raises(FencedError):
                 await running
         assert held.active == 0
@@ -249,14 +222,18 @@ async def test_a_run_that_is_ended_with_its_job_is_told_as_cancelled_and_no_more
 ) -> None:
     async with engine(database_url) as e:
         task_id = await e.submit(job_name="mine")
-        [run] = await e.ledger.take(1, task_id=task_id)
+        [run] = await e.take(1, task_id=task_id)
         held, runner = Held(), Runner(e.ledger, FAST)
         with capture_logs() as logs:
             running = asyncio.create_task(runner.run(run, held))
             await held.until_begun()
             await e.database.write(
                 lambda connection: end_job(
-                    connection, "mine", states=[RunState.RUNNING], why="its config was changed"
+                    connection,
+                    e.dispatch,
+                    "mine",
+                    states=[RunState.RUNNING],
+                    why="its config was changed",
                 )
             )
             runner.interrupt(run.id, Cancelled())
@@ -395,12 +372,13 @@ async def test_the_error_of_the_work_is_not_hidden_by_one_of_the_record(database
 async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(
     database_url: str,
 ) -> None:
-    """As after a laptop was asleep: the executor takes over what it is still working on itself."""
-    async with engine(database_url, dead_after_s=0.0) as e:
+    """As after a laptop was asleep: the worker is given what it is still working on itself."""
+    async with engine(database_url) as e:
         first, held, runner = await started(e), Held(), Runner(e.ledger, FAST)
         early = asyncio.create_task(runner.run(first, held))
         await held.until_begun(1)
-        [second] = await e.ledger.take(1)
+        await e.bury()
+        [second] = await e.take(1)
         late = asyncio.create_task(runner.run(second, held))
         await held.until_begun(2)
         with pytest.raises(FencedError):
@@ -411,11 +389,12 @@ async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(
 
 
 async def test_a_run_that_kills_its_workers_is_given_up_in_the_end(database_url: str) -> None:
-    async with engine(database_url, dead_after_s=0.0) as e:
+    async with engine(database_url) as e:
         task_id = await e.submit("a")
-        await e.ledger.take(1)
+        await e.take(1)
         await e.change("UPDATE run SET fence = 100")
-        assert await e.ledger.take(1) == []
+        await e.bury()
+        assert await e.take(1) == []
         row = await e.run_row(task_id)
         assert (row["state"], row["error"]) == ("failed", "its worker died, after 100 starts")
         assert await e.claims() == {}

@@ -39,7 +39,7 @@ def plan(
 
 
 def schedules(e: Engine) -> SqlSchedules:
-    return SqlSchedules(e.database, plan, dead_after_s=30)
+    return SqlSchedules(e.database, e.dispatch, plan)
 
 
 def every(interval_s: int, name: str = "one", **params: object) -> Schedule:

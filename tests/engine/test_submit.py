@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
-from penstock.runs.run import Priority
+from penstock.runs.run import Priority, RunEnd, RunState
 from tests.engine.engines import Held, engine
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(
         if ending == "is cancelled before it starts":
             await e.ledger.cancel(first)
         elif ending == "dies":
-            [lost] = await e.ledger.take(1)
+            [lost] = await e.take(1)
             assert lost.task_id == first
+            await e.bury()
             held.let_go.set()
         async with e.working({"first": work if ending == "fails" else held}):  # type: ignore[dict-item]
             if not ending.startswith(("dies", "is cancelled before")):
@@ -146,7 +147,7 @@ async def test_a_run_whose_turn_has_come_is_not_overtaken_by_a_later_submission(
         with pytest.raises(ConflictError, match=f"task {waiting}"):
             await e.submit(B)
         behind = await e.submit(B, wait=True, priority=Priority.HIGH)
-        assert [run.task_id for run in await e.ledger.take(5)] == [waiting]
+        assert [run.task_id for run in await e.take(5)] == [waiting]
         assert (await e.run_row(behind))["state"] == "queued"
 
 
@@ -173,7 +174,7 @@ async def test_the_best_priority_comes_first_and_of_equal_ones_the_oldest(
             (priority, place, await e.submit(f"r{place}", priority=priority, wait=wait))
             for place, (priority, wait) in enumerate(wanted)
         ]
-        taken = [run.task_id for _ in range(20) for run in await e.ledger.take(3)]
+        taken = [run.task_id for _ in range(20) for run in await e.take(3)]
         assert taken == [task_id for _, _, task_id in sorted(submitted)], f"n=60 seed={seed}"
 
 
@@ -183,7 +184,7 @@ async def test_no_more_than_max_concurrent_runs_are_worked_on_at_once(database_u
         for number in range(9):
             await e.submit(f"r{number}", kind="held")
         await held.until_begun(3)
-        assert await e.ledger.take(0) == []
+        assert await e.take(0) == []
         assert await e.states() == {"running": 3, "queued": 6}
         held.let_go.set()
         await e.until_all_ended()
@@ -219,18 +220,22 @@ async def test_simultaneous_submissions_under_one_key_are_one_run(database_url: 
         assert await e.states() == {"queued": 1}
 
 
-async def test_a_new_submission_fails_a_dead_run_and_takes_what_it_held(database_url: str) -> None:
+async def test_a_dead_run_holds_what_it_wants_until_another_start_of_it_has_ended(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         dead = await e.submit(A, B)
-        await e.ledger.take(1)
+        await e.take(1)
         with pytest.raises(ConflictError):
             await e.submit(A)
-        await e.grow_old(dead)
+        await e.bury()
+        with pytest.raises(ConflictError, match=f"task {dead} holds .*, and is queued"):
+            await e.submit(A)
+        [again] = await e.take(5)
+        assert (again.task_id, again.fence) == (dead, 2)
+        await e.ledger.finish(again, RunEnd(state=RunState.SUCCEEDED))
         living = await e.submit(A)
-        row = await e.run_row(dead)
-        assert (row["state"], row["error"]) == ("failed", "its worker died")
-        assert list(await e.claims()) == [A]
-        assert [run.task_id for run in await e.ledger.take(5)] == [living]
+        assert [run.task_id for run in await e.take(5)] == [living]
 
 
 async def test_cancelling_an_unknown_run_and_an_ended_one_is_refused(database_url: str) -> None:

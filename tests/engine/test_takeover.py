@@ -24,6 +24,7 @@ from tests.engine.processes import actors
 from tests.simulated import settings_for, simulated
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -59,7 +60,7 @@ async def check_against_an_undisturbed_one(
         settings_for(f"sqlite:///{folder / 'undisturbed.db'}", exchange_url)
     ) as app:
         await collect_into(app, order(symbols))
-        expected = await table_of(Engine(app.database, app.ledger))
+        expected = await table_of(Engine(app.database, app.ledger, app.dispatch))
     found = await table_of(e)
     assert len(found) == len(set(found)) == len(expected)
     assert found == expected
@@ -113,9 +114,10 @@ async def test_the_runs_of_killed_workers_are_taken_over_and_complete(
     )
 
 
-async def grown_old(e: Engine, task_id: object) -> None:
-    """As if the worker of a run had died long ago."""
-    await e.move("run", "heartbeat_at", -3_600, f"task_id = '{task_id}' AND state = 'running'")
+async def grown_old(e: Engine, task_id: uuid.UUID) -> None:
+    """As if the worker of a run had died long ago, and somebody looked."""
+    await e.grow_old(task_id)
+    await e.ledger.sweep()
 
 
 async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_up(
@@ -323,7 +325,7 @@ async def test_an_executor_of_this_process_survives_a_database_that_is_away(
 ) -> None:
     async with engine(postgres_database, timeout_s=2.0) as e:
         executor = e.executor(poll_s=0.05)
-        async with background(executor.run()) as running:
+        async with background(e.dispatch.run(executor)) as running:
             await e.until_state(await e.submit(), "succeeded")
             await asyncio.to_thread(crash, postgres_database)
             await reachable(e)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from random import Random
 
 NEVER = "never"
-# PostgreSQL cannot know that a killed process is dead: its heartbeat only grows old. As if an hour had gone by since.
-GROWN_OLD = "UPDATE run SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE state = 'running'"
+# PostgreSQL cannot know that a killed process is dead: its heartbeat only grows old. As if an hour
+# had gone by since.
+GROWN_OLD = "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'"
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_
         black_hole.swallow()
         waiting = [
             asyncio.ensure_future(
-                store.value("SELECT 1 AS n") if number % 2 else store.ledger.heartbeat(run)
+                store.value("SELECT 1 AS n") if number % 2 else store.ledger.is_to_stop(run)
             )
             for number in range(60)
         ]
@@ -229,7 +229,7 @@ async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_
         assert len(late) > len(waiting) / 2
         assert store.database.statements == statements
         black_hole.speak()
-        await store.ledger.heartbeat(run)
+        await store.ledger.is_to_stop(run)
 
 
 async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(
@@ -238,7 +238,7 @@ async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         run = await store.run()
         black_hole.swallow()
-        waiting = asyncio.create_task(store.ledger.heartbeat(run))
+        waiting = asyncio.create_task(store.ledger.is_to_stop(run))
         await until(black_hole.swallowed.wait)
         for _ in range(2):
             waiting.cancel()

@@ -15,7 +15,6 @@ _WIDER = "written when lines were 150 wide; to be split"
 EXCEPTIONS: dict[str, str] = dict.fromkeys(
     (
         "src/penstock/inventory/queries.py",
-        "src/penstock/store/write/runs.py",
         "tests/acceptance/test_third_domain.py",
         "tests/api/test_backfill.py",
         "tests/api/test_configs.py",

@@ -21,6 +21,7 @@ from penstock.runs.run import RunEnd, RunState
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
 from penstock.store.write.configs import SqlConfigs
+from tests.dispatches import dispatch_over
 from tests.shop_builders import SELLER, Shop, opened_shop
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def sync_of(name: str) -> Wanted:
 async def kept(url: str) -> AsyncIterator[Kept]:
     async with opened_shop(url) as shop:
         syncs = SyncConfigs(shop.opened.database)
-        configs = SqlConfigs(shop.opened.database, lambda _: syncs)
+        configs = SqlConfigs(
+            shop.opened.database, dispatch_over(shop.opened.database), lambda _: syncs
+        )
         yield Kept(shop, configs, (await configs.add(sync_of(shop.account.name))).id)
 
 

@@ -9,6 +9,7 @@ import pytest
 from penstock.errors import ConflictError, FencedError, InvalidInputError
 from penstock.market.submission import SCHEDULED_COLLECTION
 from penstock.runs.schedule import Schedule
+from tests.dispatches import take
 from tests.engine.collecting import Collecting, collecting
 from tests.simulated import CALM, MINUTE
 
@@ -150,10 +151,10 @@ async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_it
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
-        [run] = await c.app.ledger.take(1, task_id=task_id)
+        [run] = await take(c.app.ledger, 1, task_id=task_id)
         await c.app.configs.change(1, {"interval_minutes": 20})
         with pytest.raises(FencedError):
-            await c.app.ledger.heartbeat(run)
+            await c.app.ledger.is_to_stop(run)
         assert await c.engine.claims() == {}, "another run may have its series at once"
         assert (await c.engine.run_row(task_id))["state"] == "cancelled"
 

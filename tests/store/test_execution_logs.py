@@ -18,6 +18,7 @@ from penstock.runs.run import LogNote, RunEnd, RunState
 from penstock.runs.tables import execution_log
 from penstock.store.write.retention import delete_old
 from tests.days import within_a_day
+from tests.dispatches import take
 from tests.engine.collecting import Collecting, collecting
 from tests.explained import explained
 from tests.market_builders import opened
@@ -51,7 +52,7 @@ async def logged(c: Collecting, where: str = "1 = 1") -> list[dict[str, Any]]:
 async def work(c: Collecting, *symbols: str, timeframes: tuple[str, ...] = ("1m", "1h")) -> None:
     """Collect in this process; what fails is told by the log."""
     task_id = await c.submit(symbols, timeframes=timeframes)
-    [run] = await c.app.ledger.take(1, task_id=task_id)
+    [run] = await take(c.app.ledger, 1, task_id=task_id)
     try:
         await c.app.executor.work(run)
     except RunUnavailableError:
@@ -117,12 +118,12 @@ async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(
 async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"], timeframes=["1m"])
-        [run] = await c.app.ledger.take(1, task_id=task_id)
+        [run] = await take(c.app.ledger, 1, task_id=task_id)
         run.notes["BTC/USDT"] = LogNote(records=7)
         await c.app.ledger.requeue(run, error="may pass", delay_s=0)
         [row] = await logged(c)
         assert (row["status"], row["records_collected"]) == ("running", 7)
-        [run] = await c.app.ledger.take(1, task_id=task_id)
+        [run] = await take(c.app.ledger, 1, task_id=task_id)
         run.notes["BTC/USDT"] = LogNote(records=5)
         await c.app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
         await c.app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
@@ -139,11 +140,11 @@ async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "timeframes": ["1m", "1h"]})
         task_id = await c.app.ledger.submit(c.app.configs.store.trigger(1))
-        [run] = await c.app.ledger.take(1, task_id=task_id)
+        [run] = await take(c.app.ledger, 1, task_id=task_id)
         await c.app.domains.kinds[run.kind].work(RunContext(run, c.app.ledger))
         if taken_over:
-            await c.engine.move("run", "heartbeat_at", -60)
-            [again] = await c.app.ledger.take(1, task_id=task_id)
+            await c.engine.bury()
+            [again] = await take(c.app.ledger, 1, task_id=task_id)
             await c.app.executor.work(again)
         else:
             await c.app.configs.change(1, {"interval_minutes": 20})
@@ -167,32 +168,36 @@ async def test_all_rows_of_a_run_tell_its_end(
 ) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT", "ETH/USDT"])
-        [run] = await c.app.ledger.take(1, task_id=task_id)
+        [run] = await take(c.app.ledger, 1, task_id=task_id)
         await c.app.ledger.finish(run, RunEnd(state=state, error="a\0reason"))
         assert {(row["status"], row["error_message"]) for row in await logged(c)} == {
             (status, "a\N{REPLACEMENT CHARACTER}reason")
         }
 
 
-async def test_a_run_whose_worker_died_is_closed_by_whoever_fails_it_and_left_open_by_whoever_takes_it_over(
+async def test_the_rows_of_a_dead_run_stay_open_when_it_is_passed_on_and_are_closed_when_given_up(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"])
-        await c.app.ledger.take(1, task_id=task_id)
-        await c.engine.move("run", "heartbeat_at", -60)
-        await c.app.ledger.take(1, task_id=task_id)
+        await take(c.app.ledger, 1, task_id=task_id)
+        await c.engine.bury()
+        await take(c.app.ledger, 1, task_id=task_id)
         assert [row["status"] for row in await logged(c)] == ["running"]
-        await c.engine.move("run", "heartbeat_at", -60)
-        await c.submit(["BTC/USDT"])
+        await c.engine.change("UPDATE run SET fence = 100")
+        await c.engine.bury()
+        await take(c.app.ledger)
         [row] = await logged(c)
-        assert (row["status"], row["error_message"]) == ("failed", "its worker died")
+        assert (row["status"], row["error_message"]) == (
+            "failed",
+            "its worker died, after 100 starts",
+        )
 
 
 async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"])
-        [run] = await c.app.ledger.take(1, task_id=task_id)
+        [run] = await take(c.app.ledger, 1, task_id=task_id)
         await c.engine.change("DELETE FROM job_execution_logs")
         await c.app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
         assert await logged(c) == []
@@ -201,7 +206,7 @@ async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) ->
 async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.ledger.submit(symbol_refresh("binance"))
-        [run] = await c.app.ledger.take(1)
+        [run] = await take(c.app.ledger, 1)
         await c.app.executor.work(run)
         [row] = await logged(c)
         assert (row["job_type"], row["job_name"], row["symbol"], row["status"]) == (
@@ -222,7 +227,7 @@ async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_howev
             object.__setattr__(c.app.ledger._logs, "entries_of", entries_of)
             task_id = await c.submit(await c.symbols(30))
             before = c.app.database.statements
-            [run] = await c.app.ledger.take(1, task_id=task_id)
+            [run] = await take(c.app.ledger, 1, task_id=task_id)
             await c.app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
             spent.append(c.app.database.statements - before)
         assert spent[1] - spent[0] == 2
@@ -232,7 +237,7 @@ async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_howev
 async def test_a_run_of_another_version_starts_without_a_row(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.engine.submit(kind="data_collection", params={"unknown": 1})
-        assert len(await c.app.ledger.take(1)) == 1
+        assert len(await take(c.app.ledger, 1)) == 1
         assert await logged(c) == []
 
 

@@ -32,7 +32,7 @@ async def leave(one: World, *symbols: str, since: int | None = None, waiting: bo
     if waiting:
         return str(await one.app.ledger.submit(submission))
     run = await one.app.ledger.start(submission)
-    await one.app.ledger.put_back_all()
+    await one.app.ledger.put_back()
     return str(run.task_id)
 
 

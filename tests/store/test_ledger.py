@@ -10,6 +10,7 @@ import pytest
 from penstock.errors import ConflictError, FencedError
 from penstock.market.collect.coverage import CoverageChange, Span, SpanState
 from penstock.runs.run import Counters, RunEnd, RunState, Submission
+from tests.dispatches import bury, take
 from tests.market_builders import MINUTE, ORIGIN, Opened, candle, candles, opened, page
 
 if TYPE_CHECKING:
@@ -27,18 +28,17 @@ async def nothing(store: Opened) -> bool:
 
 
 async def aged(store: Opened, run: Run) -> None:
-    """Make what the run has last said an hour old."""
+    """Make the progress of the run an hour old."""
     hour = "interval '1 hour'" if store.database.file is None else "3600000"
     await store.change(
-        f"UPDATE run SET heartbeat_at = heartbeat_at - {hour}, progress_at = progress_at - {hour} WHERE id = :id",
-        id=run.id,
+        f"UPDATE run SET progress_at = progress_at - {hour} WHERE id = :id", id=run.id
     )
 
 
-async def taken_over(store: Opened, run: Run) -> Run:
-    """The same run in the hands of another worker, because the first one says nothing any more."""
-    await aged(store, run)
-    [again] = await store.ledger.take(1)
+async def taken_over(store: Opened) -> Run:
+    """The only run in the hands of another worker, because the first one counts as dead."""
+    await bury(store.ledger)
+    [again] = await take(store.ledger, 1)
     return again
 
 
@@ -54,7 +54,7 @@ async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(
 
         async def steal() -> None:
             while not stop:
-                stolen.extend(await store.ledger.take(5))
+                stolen.extend(await take(store.ledger, 5))
 
         thief = asyncio.create_task(steal())
         runs = [await store.run(f"r{number}") for number in range(30)]
@@ -110,9 +110,9 @@ async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_
     async with opened(sqlite_database) as store:
         running, failed = await store.run("a"), await store.run("b")
         await store.ledger.requeue(failed, error="the exchange is out", delay_s=3600)
-        assert await store.ledger.take(5) == []
-        assert await store.ledger.put_back_all() == 1
-        again = {run.task_id: run for run in await store.ledger.take(5)}
+        assert await take(store.ledger, 5) == []
+        assert await store.ledger.put_back() == 1
+        again = {run.task_id: run for run in await take(store.ledger, 5)}
         assert again.keys() == {running.task_id, failed.task_id}
         assert again[failed.task_id].attempt == 2, "the failure before still counts"
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
@@ -121,27 +121,13 @@ async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_
 # ── Who may write ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("sign_of_life", ["heartbeat", "flush"])
-async def test_a_heartbeat_or_a_flush_keeps_a_run_alive(
-    database_url: str, sign_of_life: str
-) -> None:
-    async with opened(database_url) as store:
-        run = await store.run(*_RESOURCES)
-        await aged(store, run)
-        await (store.ledger.heartbeat(run) if sign_of_life == "heartbeat" else store.write(run))
-        assert await store.ledger.take(5) == []
-        with pytest.raises(ConflictError):
-            await store.run(_RESOURCES[0])
-        await store.ledger.heartbeat(run)
-
-
 async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
         target, dead = await store.target(), await store.run(*_RESOURCES)
         await store.write(dead, page(target, candles(ORIGIN, 3)), requests=2)
-        again = await taken_over(store, dead)
+        again = await taken_over(store)
         assert (again.id, again.task_id, again.fence, again.attempt) == (
             dead.id,
             dead.task_id,
@@ -170,7 +156,7 @@ async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(
 ) -> None:
     async with opened(database_url) as store:
         target, dead = await store.target(), await store.run(*_RESOURCES)
-        await taken_over(store, dead)
+        await taken_over(store)
         span = Span(ORIGIN, ORIGIN + MINUTE, SpanState.STORED)
         with pytest.raises(FencedError):
             await store.write(
@@ -188,9 +174,9 @@ async def test_a_worker_that_lost_its_run_can_neither_go_on_with_it_nor_end_it(
 ) -> None:
     async with opened(database_url) as store:
         dead = await store.run()
-        living = await taken_over(store, dead)
+        living = await taken_over(store)
         for attempt in (
-            store.ledger.heartbeat(dead),
+            store.ledger.is_to_stop(dead),
             store.finish(dead),
             store.ledger.requeue(dead, error="x", delay_s=0),
             store.write(dead),
@@ -222,7 +208,7 @@ async def test_a_run_that_was_put_back_writes_nothing_until_it_is_started_again(
         with pytest.raises(FencedError):
             await store.write(run, page(target, [candle()]))
         assert await nothing(store)
-        [again] = await store.ledger.take(1)
+        [again] = await take(store.ledger, 1)
         assert (await store.write(again, page(target, [candle()]))).inserted == 1
 
 
@@ -272,12 +258,9 @@ async def test_progress_is_committed_with_the_rows_that_made_it(database_url: st
         )
         await aged(store, run)
         before = await store.run_row(run)
-        await store.ledger.heartbeat(run)
+        await store.ledger.is_to_stop(run)
         row = await store.run_row(run)
-        assert row["heartbeat_at"] > before["heartbeat_at"]
-        assert (row["progress"], row["progress_at"]) == (40, before["progress_at"]), (
-            "to live is no progress"
-        )
+        assert (row["progress"], row["progress_at"]) == (40, before["progress_at"])
         with pytest.raises(Exception, match=r"(?i)null|invalid"):
             await store.write(
                 run,

@@ -58,7 +58,7 @@ def ended(count: int) -> list[dict[str, Any]]:
         "state": "succeeded",
         "progress": 100,
     }
-    times = ("created_at", "started_at", "finished_at", "heartbeat_at", "progress_at")
+    times = ("created_at", "started_at", "finished_at", "progress_at", "progress_at")
     return [
         common
         | {"task_id": str(uuid.uuid4())}

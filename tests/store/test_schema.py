@@ -81,7 +81,17 @@ def described(connection: Connection) -> dict[str, Any]:
             name: [] if name in look.get_view_names() else look.get_check_constraints(name)
             for name in tables
         },
-        "indexes": {name: sorted(look.get_indexes(name), key=str) for name in tables},
+        "indexes": {
+            name: sorted(
+                (
+                    index
+                    | {"dialect_options": {k: str(v) for k, v in index["dialect_options"].items()}}
+                    for index in look.get_indexes(name)
+                ),
+                key=str,
+            )
+            for name in tables
+        },
         "program": [tuple(row) for row in programs],
         "storage": [
             tuple(row)

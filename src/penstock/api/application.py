@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from penstock.app import App
-    from penstock.store.write.runs import SqlRunLedger
+    from penstock.store.write.runs.ledger import SqlRunLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
 from penstock.api.upload import Uploads
 from penstock.app import App
-from penstock.store.write.runs import SqlRunLedger
+from penstock.store.write.runs.ledger import SqlRunLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,9 +123,12 @@ class LogNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run in the hands of its worker. Each start has its own `fence`; a write under an older one is refused. `attempt` counts from 1.
+    """A run in the hands of its worker.
 
-    `notes` are for its execution log, by symbol ("" without one); the worker writes them while it works, and `requests` counts what it sends.
+    Each start has its own `fence`; a write under an older one is refused. `attempt` counts from 1.
+    `job_id` is the job that delivered this start, where an engine has jobs. `notes` are for its
+    execution log, by symbol ("" without one); the worker writes them while it works, and `requests`
+    counts what it sends.
     """
 
     id: int
@@ -135,6 +138,7 @@ class Run:
     params: Mapping[str, object] = field(default_factory=dict)
     job_name: str | None = None
     attempt: int = 1
+    job_id: int | None = None
     notes: dict[str, LogNote] = field(default_factory=dict, compare=False, repr=False)
     requests: RequestTally = field(default_factory=RequestTally, compare=False, repr=False)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
@@ -43,9 +43,11 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerOptions:
-    """`attempts` includes the first; a retry waits `retry_s`, doubled each time, with jitter. `deadline_s` is for one attempt.
+    """`attempts` includes the first; a retry waits `retry_s`, doubled each time, with jitter.
 
-    `record_s` is how long an outcome waits for a database that cannot be reached; after that the run is left to whoever takes over the dead.
+    `deadline_s` is for one attempt. Every `heartbeat_s` a run is compared with its record.
+    `record_s` is how long an outcome waits for a database that cannot be reached; after that the
+    run is left to whoever passes on the runs of the dead.
     """
 
     heartbeat_s: float = 10.0
@@ -55,8 +57,8 @@ class RunnerOptions:
     record_s: float = 60.0
 
 
-# The first heartbeat comes soon: a cancellation that was asked for while the run was being started has passed it by.
-_FIRST_BEAT_S = 0.5
+# The first check comes soon: it finds a cancellation that was asked for during the start.
+_FIRST_CHECK_S = 0.5
 _RECORD_AGAIN_S = 0.5
 _MOST_CHARS = 4_000
 
@@ -65,8 +67,20 @@ class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
     """The run is to end as cancelled."""
 
 
-class PutBack(Exception):  # noqa: N818 - no error: the process ends and the run goes on later, or elsewhere
+class PutBack(Exception):  # noqa: N818 - no error: the process ends, the run goes on elsewhere
     """The run is to be queued again."""
+
+
+Interruption: TypeAlias = Cancelled | PutBack
+
+
+@dataclass(frozen=True, slots=True)
+class Ending(Generic[T]):
+    """How a start of a run ended: by an outcome or by an error, and whether its record says so."""
+
+    outcome: T | None
+    error: BaseException | None
+    recorded: bool
 
 
 class Hold:
@@ -74,11 +88,9 @@ class Hold:
 
     def __init__(self, run_id: int) -> None:
         self.run_id = run_id
-        self.interrupted: asyncio.Future[Cancelled | PutBack] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.interrupted: asyncio.Future[Interruption] = asyncio.get_running_loop().create_future()
 
-    def interrupt(self, why: Cancelled | PutBack) -> None:
+    def interrupt(self, why: Interruption) -> None:
         """Stop the work; a page that is being written is written to its end first."""
         if not self.interrupted.done():
             # One of its own for each run: an exception keeps where it was raised.
@@ -98,35 +110,58 @@ class Runner:
         """How many runs are being worked on."""
         return len(self._holds)
 
-    def interrupt(self, run_id: int | None, why: Cancelled | PutBack) -> None:
-        """Stop a run (None: all of them) that is being worked on here; others are left alone."""
+    def interrupt(self, run_id: int | None, why: Interruption) -> None:
+        """Stop a run (None: all of them) that is worked on here; others are left alone."""
         for hold in list(self._holds):
             if run_id in {None, hold.run_id}:
                 hold.interrupt(why)
 
     async def run(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
-        """What the work gave, after its outcome was recorded. Whatever ends the work by an error, also one nobody expected, fails the run."""
+        """What the work gave, after its outcome was recorded; raises what ended it."""
+        ending = await self.settle(run, work)
+        if ending.error is not None:
+            raise ending.error
+        # Without an error there is an outcome, of whatever type the work gives.
+        return ending.outcome  # type: ignore[return-value]
+
+    async def settle(
+        self,
+        run: Run,
+        work: Callable[[RunContext], Awaitable[T]],
+        *,
+        interrupted: Interruption | None = None,
+    ) -> Ending[T]:
+        """How the work ended, after that was recorded.
+
+        Whatever ends the work by an error, also one nobody expected, fails the run. `interrupted`:
+        the run is to stop before its work begins.
+        """
         log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
         log.info("run started")
         try:
             with structlog.contextvars.bound_contextvars(
                 run=str(run.task_id), job=run.job_name or run.kind
             ):
-                outcome = await self._while_held(run, work)
+                outcome = await self._while_held(run, work, interrupted)
             end = RunEnd(state=RunState.SUCCEEDED, result=outcome.summary())
             await self._record(lambda: self._ledger.finish(run, end))
-        except BaseException as error:
+        except (KeyboardInterrupt, SystemExit) as error:
             await self._settle(run, error, log)
             raise
+        except BaseException as error:  # noqa: BLE001 - it is handed on in the ending
+            return Ending(None, error, await self._settle(run, error, log))
         log.info("run succeeded")
-        return outcome
+        return Ending(outcome, None, recorded=True)
 
     async def _settle(
         self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger
-    ) -> None:
-        """Record how it ended. When that cannot be written, the heartbeat is over all the same, and the run is taken over for that."""
+    ) -> bool:
+        """Record how it ended; gives whether that is written.
+
+        When it cannot be written the run is passed on to another start.
+        """
         try:
-            await self._record_end(run, error, log)
+            return await self._record_end(run, error, log)
         except FencedError:
             # Who ends a run for a change of its config has recorded that, before asking for it.
             if not isinstance(error, Cancelled):
@@ -134,14 +169,16 @@ class Runner:
         except Exception as unrecorded:
             # The error of the work must not be hidden by one of the record.
             log.exception("the end of the run could not be recorded", error=str(unrecorded))
+        return False
 
     async def _record_end(
         self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger
-    ) -> None:
+    ) -> bool:
         text = str(error)[:_MOST_CHARS] or type(error).__name__
         match error:
             case FencedError():
                 log.warning("run was taken over by another worker")
+                return False
             case PutBack():
                 log.info("run put back")
                 await self._record(lambda: self._ledger.requeue(run, error=None, delay_s=0))
@@ -163,9 +200,10 @@ class Runner:
                 code = error.code if isinstance(error, PenstockError) else PenstockError.code
                 end = RunEnd(state=RunState.FAILED, error=text, result={"error_codes": {code: 1}})
                 await self._record(lambda: self._ledger.finish(run, end))
+        return True
 
     async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write it down as soon as the database can be reached; FencedError if the run was taken over meanwhile."""
+        """Write it as soon as the database can be reached; FencedError after a take-over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._options.record_s
         while True:
@@ -183,14 +221,21 @@ class Runner:
         doubled: float = 2.0 ** (run.attempt - 1)
         return least + self._options.retry_s * doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
 
-    async def _while_held(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
-        """The work's result, unless the run is interrupted, lost to another worker, or over its deadline first."""
+    async def _while_held(
+        self,
+        run: Run,
+        work: Callable[[RunContext], Awaitable[T]],
+        interrupted: Interruption | None,
+    ) -> T:
+        """The work's result, unless it is interrupted, taken over or over its deadline first."""
+        if interrupted is not None:
+            raise interrupted
         hold = Hold(run.id)
         self._holds.add(hold)
         try:
             return await self._until_ended(run, work, hold)
         except asyncio.CancelledError:
-            # Whoever ends the process asks nicely first, and then cancels what is left: what was asked first counts.
+            # Whoever ends the process interrupts first and then cancels: the first one counts.
             if hold.interrupted.done():
                 raise hold.interrupted.result() from None
             raise
@@ -201,33 +246,37 @@ class Runner:
         self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
     ) -> T:
         working = asyncio.ensure_future(_counted(RunContext(run, self._ledger), work))
-        beating = asyncio.create_task(self._beat(run), name=f"heartbeat of run {run.id}")
-        ending: list[asyncio.Future[Any]] = [working, beating, hold.interrupted]
+        checking = asyncio.create_task(self._check(run), name=f"check of run {run.id}")
+        ending: list[asyncio.Future[Any]] = [working, checking, hold.interrupted]
         try:
             await asyncio.wait(
                 ending, timeout=self._options.deadline_s, return_when=asyncio.FIRST_COMPLETED
             )
-            if working.done() or await _succeeded_all_the_same(working):
+            if working.done() or await _has_succeeded(working):
                 return working.result()
-            if beating.done():
-                beating.result()
+            if checking.done():
+                checking.result()
             if hold.interrupted.done():
                 raise hold.interrupted.result()
             message = f"the run did not end within {self._options.deadline_s:g} s"
             raise RunFailedError(message)
         finally:
             working.cancel()
-            beating.cancel()
-            await asyncio.gather(working, beating, return_exceptions=True)
+            checking.cancel()
+            await asyncio.gather(working, checking, return_exceptions=True)
 
-    async def _beat(self, run: Run) -> None:
-        """A heartbeat that the database does not take is no reason to stop: until another worker takes over, nothing is lost."""
-        delay_s = min(_FIRST_BEAT_S, self._options.heartbeat_s)
+    async def _check(self, run: Run) -> None:
+        """End when the run is to be cancelled, or is another worker's.
+
+        A database that does not answer is no reason to stop: until another worker takes over,
+        nothing is lost.
+        """
+        delay_s = min(_FIRST_CHECK_S, self._options.heartbeat_s)
         while True:
             await asyncio.sleep(delay_s)
             delay_s = self._options.heartbeat_s
             with contextlib.suppress(StoreUnavailableError):
-                if await self._ledger.heartbeat(run):
+                if await self._ledger.is_to_stop(run):
                     raise Cancelled
 
 
@@ -236,8 +285,8 @@ async def _counted(context: RunContext, work: Callable[[RunContext], Awaitable[T
     return await work(context)
 
 
-async def _succeeded_all_the_same(working: asyncio.Future[Any]) -> bool:
-    """Whether work that is called off now was past the point where it can be: then its outcome counts, not what was asked for."""
+async def _has_succeeded(working: asyncio.Future[Any]) -> bool:
+    """Call the work off; gives whether it succeeded before it could stop."""
     working.cancel()
     await asyncio.wait([working])
     return not working.cancelled() and working.exception() is None

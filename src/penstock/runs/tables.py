@@ -36,7 +36,6 @@ run = Table(
     Column("requests", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Timestamp, nullable=False),
     Column("started_at", Timestamp),
-    Column("heartbeat_at", Timestamp),
     Column("finished_at", Timestamp),
     Column("job_name", Text),
     Column("priority", Integer, nullable=False, server_default="0"),
@@ -51,13 +50,17 @@ run = Table(
     Column("idempotency_key", Text),
     Column("digest", Text),
     Column("request_digest", Text),
-    # How far it is in a unit of its own, see penstock.runs.run.Work.
+    # How far it is in a unit of its own: penstock.runs.run.Work.
     Column("work", Json),
+    # The job of its present start, where an engine delivers it.
+    Column("job_id", BigInteger),
     Index("run_state", "state", "priority", "id"),
     Index("run_finished", "finished_at"),
     Index("run_digest", "digest", "finished_at"),
     Index("run_idempotency_key", "idempotency_key", unique=True),
 )
+# Few wait, and each end of a run asks whether somebody does.
+Index("run_waiting", run.c.id, postgresql_where=run.c.waiting, sqlite_where=run.c.waiting)
 
 claim = Table(
     "run_claim",

@@ -110,6 +110,8 @@ class Backend(Protocol):
     writer: Engine
     reader: Engine
     statements: Statements
+    # How the driver is told to connect.
+    parameters: dict[str, Any]
 
     def abandon(self, driver: Any) -> None:  # noqa: ANN401 - the driver's own connection
         """Make whatever the connection waits for end with an error, from another thread."""

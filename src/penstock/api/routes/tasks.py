@@ -25,7 +25,7 @@ from penstock.market.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_
 from penstock.runs.queries import RunList, RunRow
 from penstock.runs.run import RunState
 from penstock.store.write.digest import digest_of
-from penstock.store.write.runs import Wanted
+from penstock.store.write.runs.submit import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

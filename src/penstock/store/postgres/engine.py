@@ -39,14 +39,14 @@ class PostgresBackend:
     def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
         self.statements = Statements()
         timeout_ms = int(timeout_s * 1000)
-        arguments = {
+        self.parameters: dict[str, Any] = {
             "connect_timeout": max(2, int(timeout_s)),
             "tcp_user_timeout": timeout_ms,
             "application_name": "penstock",
             "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
         }
         self._create = partial(
-            create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=arguments
+            create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=self.parameters
         )
         self.writer = self.reader = self._create(pool_size=pool_size)
         event.listen(self.writer, "do_connect", _connect)

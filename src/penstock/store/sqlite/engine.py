@@ -39,6 +39,13 @@ class SqliteBackend:
 
     def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
         self.statements = Statements()
+        # Transactions are begun by us: the driver's own way begins them late and deferred, and a
+        # deferred one cannot wait for a lock.
+        self.parameters: dict[str, Any] = {
+            "isolation_level": None,
+            "timeout": timeout_s,
+            "check_same_thread": False,
+        }
         self.writer = self._engine(url, pool_size=1, timeout_s=timeout_s)
         self.reader = self._engine(url, pool_size=pool_size, timeout_s=timeout_s)
         event.listen(self.writer, "connect", _set_up_writer)
@@ -50,15 +57,13 @@ class SqliteBackend:
         event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
     def _engine(self, url: URL, *, pool_size: int, timeout_s: float) -> Engine:
-        # Transactions are begun by us: the driver's own way begins them late and deferred, and a deferred one cannot wait for a lock.
-        arguments = {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False}
         engine = create_engine(
             url,
             poolclass=QueuePool,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=timeout_s,
-            connect_args=arguments,
+            connect_args=self.parameters,
         )
         self.statements.watch(engine)
         hold.watch(engine)

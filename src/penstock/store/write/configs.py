@@ -17,16 +17,18 @@ from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
 from penstock.store.backend import only_writer
-from penstock.store.write.runs import end_job
+from penstock.store.write.runs.claims import promote
+from penstock.store.write.runs.end import end_job
 from penstock.store.write.schedules import put_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Connection, Row, Select
 
     from penstock.collection.configs import ConfigList
     from penstock.collection.domain import ConfigRules
+    from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import Submission
     from penstock.store.database import Database
 
@@ -39,8 +41,11 @@ _TIMING = frozenset({"interval_minutes", "cron", "timezone", "enabled"})
 class SqlConfigs:
     """See penstock.collection.configs.ConfigStore."""
 
-    def __init__(self, database: Database, rules_of: Callable[[str], ConfigRules]) -> None:
+    def __init__(
+        self, database: Database, dispatch: Dispatch, rules_of: Callable[[str], ConfigRules]
+    ) -> None:
         self._database = database
+        self._dispatch = dispatch
         self._rules_of = rules_of
 
     async def get(self, config_id: int) -> Config:
@@ -64,7 +69,7 @@ class SqlConfigs:
     async def remove(self, config_id: int) -> None:
         """See ConfigStore."""
         await self._write(
-            lambda connection: _remove(connection, _get(connection, config_id, locked=True))
+            lambda connection: self._remove(connection, _get(connection, config_id, locked=True))
         )
 
     def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
@@ -96,7 +101,11 @@ class SqlConfigs:
             only_writer(connection, collection_config)
             return change(connection)
 
-        return await self._database.write(write)
+        written = await self._database.write(write)
+        # A run that was ended with its config may have been in the way of others.
+        while await self._database.write(lambda connection: promote(connection, self._dispatch)):
+            pass
+        return written
 
     def _add(self, connection: Connection, wanted: Wanted) -> Config:
         self._rules_of(wanted.exchange).hold(connection, wanted.symbol)
@@ -142,9 +151,9 @@ class SqlConfigs:
             next_run_at=next_run_at,
         )
         if differs & set(COLLECTED):
-            end_job(connection, now.job_id, states=_ACTIVE, why="its config was changed")
+            self._end_job(connection, now.job_id, "its config was changed")
         elif not then.enabled:
-            end_job(connection, now.job_id, states=[RunState.QUEUED], why="its config was disabled")
+            self._end_job(connection, now.job_id, "its config was disabled", [RunState.QUEUED])
 
     def _apply(
         self, connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool
@@ -164,7 +173,7 @@ class SqlConfigs:
         removed = [one for one in present.values() if prune and one.wanted.key not in keys]
         if not dry_run:
             for config in removed:
-                _remove(connection, config)
+                self._remove(connection, config)
             for now, then in changed:
                 self._change(connection, now, then)
             for one in added:
@@ -175,6 +184,20 @@ class SqlConfigs:
             removed=[one.wanted for one in removed],
             unchanged=[then for now, then in known if not difference(now.wanted, then)],
         )
+
+    def _remove(self, connection: Connection, config: Config) -> None:
+        connection.execute(delete(schedule).where(schedule.c.name == config.job_id))
+        connection.execute(delete(collection_config).where(collection_config.c.id == config.id))
+        self._end_job(connection, config.job_id, "its config was deleted")
+
+    def _end_job(
+        self,
+        connection: Connection,
+        job_id: str,
+        why: str,
+        states: Collection[RunState] = _ACTIVE,
+    ) -> None:
+        end_job(connection, self._dispatch, job_id, states=states, why=why)
 
     def _schedule(self, job_id: str, wanted: Wanted) -> Schedule:
         timing, kind = wanted.timing, self._rules_of(wanted.exchange).kind
@@ -258,12 +281,6 @@ def _refuse_second(connection: Connection, wanted: Wanted, *, but: int = 0) -> N
         raise ConflictError(
             f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one"
         )
-
-
-def _remove(connection: Connection, config: Config) -> None:
-    connection.execute(delete(schedule).where(schedule.c.name == config.job_id))
-    connection.execute(delete(collection_config).where(collection_config.c.id == config.id))
-    end_job(connection, config.job_id, states=_ACTIVE, why="its config was deleted")
 
 
 def _columns(wanted: Wanted) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who holds what a run wants, since when, and when it is free again if nobody works on it any more: in words."""
+"""Who holds what a run wants, since when, and when that is free if its worker is dead: in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from penstock.columns import read_clock
 from penstock.errors import ConflictError
 from penstock.moment import iso
 from penstock.runs.run import RunState
@@ -19,23 +18,22 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from penstock.runs.dispatch import Dispatch, Silence
+
 
 def held(
-    connection: Connection, resources: Sequence[str], first: str | None, dead_after_ms: int
+    connection: Connection, dispatch: Dispatch, resources: Sequence[str], first: str | None
 ) -> ConflictError:
-    """The error of a run that wants one of these resources; `first` is the task that waited longer for them, if one did."""
+    """The error of a run that wants one of these resources.
+
+    `first` is the task that waited longer for them, if one did.
+    """
     if first is not None:
         return ConflictError(
             f"Data collection already running: task {first} waited longer for the same series",
             task_id=first,
         )
-    columns = (
-        claim.c.resource,
-        runs.c.task_id,
-        runs.c.state,
-        runs.c.started_at,
-        runs.c.heartbeat_at,
-    )
+    columns = (claim.c.resource, runs.c.task_id, runs.c.state, runs.c.started_at, runs.c.job_id)
     holder = (
         select(*columns)
         .join(runs, runs.c.id == claim.c.run_id)
@@ -46,22 +44,20 @@ def held(
         return ConflictError("Data collection already running: it has just ended, try again")
     how_long = ", and is queued"
     if row.state == RunState.RUNNING:
-        how_long = _how_long(
-            row.started_at,
-            silent_ms=read_clock(connection) - row.heartbeat_at,
-            dead_after_ms=dead_after_ms,
-        )
+        silence = None if row.job_id is None else dispatch.silence(connection, row.job_id)
+        how_long = f" since {iso(row.started_at // 1000 * 1000)}" + _until(silence)
     return ConflictError(
         f"Data collection already running: task {row.task_id} holds {row.resource}{how_long}",
         task_id=row.task_id,
     )
 
 
-def _how_long(started_at: int, *, silent_ms: int, dead_after_ms: int) -> str:
-    """Since when a running run holds what it does, and when that is free if nobody works on it any more."""
-    since = iso(started_at // 1000 * 1000)
-    free_s = max(1, math.ceil((dead_after_ms - silent_ms) / 1000))
-    beat = f"it gave its last sign of life {max(0, silent_ms) // 1000} s ago"
+def _until(silence: Silence | None) -> str:
+    """When a run is passed on if nobody works on it any more; nothing where nobody can be dead."""
+    if silence is None:
+        return ""
+    free_s = max(1, math.ceil(silence.dead_after_s - silence.silent_s))
     return (
-        f" since {since}; {beat}, and if its process is dead this is free by itself in {free_s} s"
+        f"; it gave its last sign of life {max(0, int(silence.silent_s))} s ago,"
+        f" and if its process is dead this is free by itself in {free_s} s"
     )

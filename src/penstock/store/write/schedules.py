@@ -28,7 +28,8 @@ from penstock.runs.schedule import Schedule, Ticked
 from penstock.runs.tables import schedule
 from penstock.store.backend import attempt
 from penstock.store.statements.upsert import insert_or_ignore
-from penstock.store.write.runs import busy, submit
+from penstock.store.write.runs.claims import busy
+from penstock.store.write.runs.submit import submit, submit_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from penstock.collection.domain import Plan
+    from penstock.runs.dispatch import Dispatch
+    from penstock.runs.run import Submission
     from penstock.store.database import Database
 
 # A clock that is set by less is being corrected: nothing runs a second time for that.
@@ -47,10 +50,10 @@ _DUE_RUNS = uuid.UUID("6f0c3f5e-3d0b-4a52-9a55-70b3a1f0c0de")
 class SqlSchedules:
     """See penstock.runs.schedule.Schedules. `plan` gives the run of a due schedule, or None to skip it."""
 
-    def __init__(self, database: Database, plan: Plan, *, dead_after_s: float) -> None:
+    def __init__(self, database: Database, dispatch: Dispatch, plan: Plan) -> None:
         self._database = database
+        self._dispatch = dispatch
         self._plan = plan
-        self._dead_after_ms = int(dead_after_s * 1000)
 
     async def put(self, wanted: Sequence[Schedule]) -> None:
         """Make these schedules exist, due at once; one that is there keeps its next time and takes over a changed interval."""
@@ -93,10 +96,14 @@ class SqlSchedules:
     def _submit_all(
         self, connection: Connection, due_rows: Sequence[tuple[Row[Any], int]]
     ) -> list[bool | str]:
-        """All at once, and one by one only when one of them stands in the way: a savepoint for each costs a quarter of the time."""
+        """All at once, and one by one only when one of them stands in the way."""
         try:
             with attempt(connection):
-                return [self._submitted(connection, row, due) for row, due in due_rows]
+                planned = [self._planned(connection, row, due) for row, due in due_rows]
+                wanted = [submission for submission in planned if submission is not None]
+                if wanted:
+                    submit_all(connection, self._dispatch, wanted)
+                return [submission is not None for submission in planned]
         except SQLAlchemyError:
             raise
         except Exception:  # noqa: BLE001 - it comes again, and is then told
@@ -106,7 +113,10 @@ class SqlSchedules:
         """Whether it was submitted, or why it cannot be: one schedule that is wrong does not stand in the way of the others."""
         try:
             with attempt(connection):
-                return self._submitted(connection, row, due)
+                submission = self._planned(connection, row, due)
+                if submission is not None:
+                    submit(connection, self._dispatch, submission)
+                return submission is not None
         except ConflictError:
             return False
         except SQLAlchemyError:
@@ -114,17 +124,15 @@ class SqlSchedules:
         except Exception as error:  # noqa: BLE001 - a plan is the work of a domain
             return str(error) or type(error).__name__
 
-    def _submitted(self, connection: Connection, row: Row[Any], due: int) -> bool:
+    def _planned(self, connection: Connection, row: Row[Any], due: int) -> Submission | None:
+        """The run of a due schedule, None when it is to be skipped."""
         submission = self._plan(
             connection, _schedule(row), lambda resources: busy(connection, resources)
         )
         if submission is None:
-            return False
+            return None
         task_id = uuid.uuid5(_DUE_RUNS, f"{row.id}:{due}")
-        submit(
-            connection, replace(submission, task_id=task_id, job_name=row.name), self._dead_after_ms
-        )
-        return True
+        return replace(submission, task_id=task_id, job_name=row.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from penstock.inventory.tables import (
 )
 from penstock.runs.tables import schedule
 from penstock.store.backend import attempt, only_writer
-from penstock.store.write.runs import busy
+from penstock.store.write.runs.claims import busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

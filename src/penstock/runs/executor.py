@@ -1,0 +1,187 @@
+"""The executor of one process: works on the runs that are delivered to it, and puts them back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from penstock.errors import RunFailedError, StoreUnavailableError
+from penstock.runs.runner import PutBack
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from penstock.runs.context import RunContext
+    from penstock.runs.ledger import RunLedger
+    from penstock.runs.run import Run
+    from penstock.runs.runner import Interruption, Outcome, Runner
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+# What does not end when it is told to is cancelled, and given so long to say so in the record.
+_LAST_WORD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorOptions:
+    """`poll_s`: how often delivery looks for what nothing announces, such as a retry that is due.
+
+    `heartbeat_s` and `dead_after_s` are those of the process, `sweep_s` is how often the remains of
+    dead ones are looked for.
+    """
+
+    max_concurrent: int = 5
+    poll_s: float = 1.0
+    shutdown_s: float = 8.0
+    heartbeat_s: float = 10.0
+    dead_after_s: float = 30.0
+    sweep_s: float = 5.0
+
+
+class Executor:
+    """Works on runs by the work registered for each kind."""
+
+    def __init__(
+        self,
+        ledger: RunLedger,
+        runner: Runner,
+        kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]],
+        options: ExecutorOptions,
+    ) -> None:
+        self._ledger = ledger
+        self._runner = runner
+        self._kinds = kinds
+        self._options = options
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._beginning: dict[int, Interruption | None] = {}
+        self._failing: set[str] = set()
+        self._ending = False
+        self.running = False
+        self.unrecorded: set[int] = set()
+
+    @property
+    def active(self) -> int:
+        """How many runs it works on."""
+        return len(self._tasks)
+
+    @property
+    def free(self) -> int:
+        """How many more runs it may work on."""
+        return self._options.max_concurrent - len(self._tasks)
+
+    @property
+    def options(self) -> ExecutorOptions:
+        """How delivery to this executor goes."""
+        return self._options
+
+    async def work(self, run: Run) -> Outcome:
+        """Work on a run that has begun; raises what ends it, after that was recorded."""
+        return await self._runner.run(run, self._kinds.get(run.kind, _unknown))
+
+    def start(self, run_id: int, start: int, job_id: int) -> asyncio.Task[bool]:
+        """Begin a run and work on it, unless its token is void.
+
+        The task gives whether the record says how this start ended; it never fails.
+        """
+        self._beginning[run_id] = PutBack() if self._ending else None
+        return self._spawn(self._begin(run_id, start, job_id), run_id)
+
+    async def take(self) -> Sequence[asyncio.Task[bool]]:
+        """Begin the best queued runs, as many as are free, and work on them; gives their tasks."""
+        try:
+            taken = await self._ledger.take(self.free)
+        except Exception as error:  # noqa: BLE001 - delivery goes on
+            self.log_failure("take", error)
+            return []
+        self.log_recovery("take")
+        return [self._spawn(self._execute_alone(run), run.id) for run in taken]
+
+    async def put_back_unrecorded(self) -> None:
+        """Queue again the runs whose end could not be recorded, where nobody else would do that."""
+        if not self.unrecorded:
+            return
+        try:
+            await self._ledger.put_back(self.unrecorded)
+        except StoreUnavailableError as error:
+            self.log_failure("put back", error)
+        else:
+            self.log_recovery("put back")
+            self.unrecorded.clear()
+
+    async def sweep(self) -> None:
+        """Pass on what dead workers have left."""
+        try:
+            await self._ledger.sweep()
+        except Exception as error:  # noqa: BLE001 - the next sweep makes up for it
+            self.log_failure("sweep", error)
+        else:
+            self.log_recovery("sweep")
+
+    def interrupt(self, run_id: int, why: Interruption) -> None:
+        """Stop a run that is being worked on here; others are left alone."""
+        if run_id in self._beginning:
+            self._beginning[run_id] = self._beginning[run_id] or why
+        self._runner.interrupt(run_id, why)
+
+    async def put_back(self) -> None:
+        """Stop all runs and queue them again, and so whatever is still delivered."""
+        self._ending = True
+        for run_id in self._beginning:
+            self._beginning[run_id] = self._beginning[run_id] or PutBack()
+        # A run that was taken in the last moment has to begin before it can be interrupted.
+        await asyncio.sleep(0)
+        self._runner.interrupt(None, PutBack())
+        for patience_s in (self._options.shutdown_s, _LAST_WORD_S):
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=patience_s)
+            for task in self._tasks:
+                task.cancel()
+        self._ending = False
+
+    def log_failure(self, step: str, error: Exception) -> None:
+        """Say that delivery has stopped, once, whichever of its steps fails."""
+        if not self._failing:
+            known = isinstance(error, StoreUnavailableError)
+            _log.warning("no runs can be taken", error=str(error), exc_info=not known and error)
+        self._failing.add(step)
+
+    def log_recovery(self, step: str) -> None:
+        """Say that delivery goes on, once all of its steps that failed do."""
+        if self._failing == {step}:
+            _log.info("runs can be taken again")
+        self._failing.discard(step)
+
+    def _spawn(self, work: Coroutine[Any, Any, bool], run_id: int) -> asyncio.Task[bool]:
+        task = asyncio.create_task(work, name=f"run {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _begin(self, run_id: int, start: int, job_id: int) -> bool:
+        try:
+            run = await self._ledger.begin(run_id, start, job_id)
+        except Exception as error:  # noqa: BLE001 - the sweep passes the run on
+            self.log_failure("begin", error)
+            return False
+        finally:
+            interrupted = self._beginning.pop(run_id, None)
+        self.log_recovery("begin")
+        return run is not None and await self._execute(run, interrupted)
+
+    async def _execute(self, run: Run, interrupted: Interruption | None = None) -> bool:
+        work = self._kinds.get(run.kind, _unknown)
+        return (await self._runner.settle(run, work, interrupted=interrupted)).recorded
+
+    async def _execute_alone(self, run: Run) -> bool:
+        recorded = await self._execute(run)
+        if not recorded:
+            self.unrecorded.add(run.id)
+        return recorded
+
+
+async def _unknown(context: RunContext) -> Outcome:
+    message = f"this version knows no runs of kind {context.run.kind}"
+    raise RunFailedError(message)
