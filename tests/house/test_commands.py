@@ -15,6 +15,7 @@ from typer.models import ParameterInfo
 
 from penstock.cli.index import PANELS, loaded
 from penstock.cli.main import app
+from penstock.simulator.faults.parse import parse_fault
 from tests.house.sources import ROOT
 
 if TYPE_CHECKING:
@@ -137,7 +138,9 @@ def test_an_example_of_the_help_is_a_command_line_that_is_accepted(example: str)
     command: Any = loaded(_LISTED[words.pop(0)])
     while isinstance(command, TyperGroup) and words:
         command = command.commands[words.pop(0)]
-    command.make_context("penstock", words)
+    given = command.make_context("penstock", words).params
+    for fault in given.get("fault") or ():
+        parse_fault(fault)
 
 
 @pytest.mark.parametrize("name", [name for name in _LISTED if name != "alert"])

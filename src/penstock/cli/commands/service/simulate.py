@@ -73,7 +73,7 @@ def simulate(
 
     Examples:
       penstock simulate
-      penstock simulate --now 2025-01-31 --speed 60 --fault http_500:share=0.1
+      penstock simulate --now 2025-01-31 --speed 60 --fault server_error:probability=0.1
     """
     from penstock.simulator.server import SimulatorSettings  # noqa: PLC0415 - a slow import
 
