@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
-from penstock.errors import PenstockError, StoreUnavailableError
+from penstock.errors import PenstockError
+from penstock.loop import Outage, event_or_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,9 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
 _AGAIN_S = 5.0
+_TAKING = ("alert messages cannot be taken", "alert messages can be taken again")
+_LOOKING = ("alerts cannot be evaluated", "alerts can be evaluated again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class Alerting:
         self._options = options
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failing: set[str] = set()
+        self._outages: dict[str, Outage] = {}
 
     async def run(self) -> None:
         """Until cancelled; a message that is being sent then is sent again later."""
@@ -48,14 +46,10 @@ class Alerting:
         try:
             while True:
                 self._wake.clear()
-                for message in (
-                    await self._tried("alert messages cannot be taken", self._book.take) or ()
-                ):
+                taken = await self._tried(*_TAKING, self._book.take)
+                for message in taken or ():
                     self._start(message)
-                # Not wait_for: before Python 3.12 that forgets a cancellation which comes together with the event.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._options.poll_s):
-                        await self._wake.wait()
+                await event_or_time(self._wake, self._options.poll_s)
         finally:
             running = {looking, *self._tasks}
             for task in running:
@@ -65,7 +59,7 @@ class Alerting:
     async def _look(self) -> None:
         await asyncio.sleep(self._options.first_after_s)
         while True:
-            wait_s = await self._tried("alerts cannot be evaluated", self._book.evaluate)
+            wait_s = await self._tried(*_LOOKING, self._book.evaluate)
             self._wake.set()
             await asyncio.sleep(_AGAIN_S if wait_s is None else wait_s)
 
@@ -79,15 +73,16 @@ class Alerting:
         self._wake.set()
 
     async def _send(self, message: Outgoing) -> None:
+        name = message.target.name
+        delivery = self._outage(f"alerts do not reach {name}", f"alerts reach {name} again")
+        recording = ("what was sent cannot be recorded", "what was sent can be recorded again")
         error = await self._delivered(message)
-        name = f"alerts do not reach {message.target.name}"
-        self._note(name, error)
         if error is None:
-            await self._tried("what was sent cannot be recorded", lambda: self._book.sent(message))
+            delivery.ended()
+            await self._tried(*recording, lambda: self._book.sent(message))
         else:
-            await self._tried(
-                "what was sent cannot be recorded", lambda: self._book.failed(message, error)
-            )
+            delivery.began(error)
+            await self._tried(*recording, lambda: self._book.failed(message, error))
 
     async def _delivered(self, message: Outgoing) -> str | None:
         """Why it has not arrived, None if it has."""
@@ -95,28 +90,22 @@ class Alerting:
             await self._notifier.send(message.target, message.body)
         except PenstockError as error:
             return str(error)
-        except Exception as error:  # noqa: BLE001 - it goes out over code of others, and nobody would send the next one
-            return f"{type(error).__name__}, which nobody expected"
+        except Exception as error:  # noqa: BLE001 - code of others runs there, and others wait
+            return f"{type(error).__name__}, which is unexpected"
         return None
 
-    async def _tried(self, complaint: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """What the work gives, None when it failed: nobody would start this loop again."""
+    async def _tried(
+        self, failing: str, working: str, work: Callable[[], Awaitable[T]]
+    ) -> T | None:
+        """What the work gives, None when it failed: nothing would start this loop again."""
+        outage = self._outage(failing, working)
         try:
             result = await work()
         except Exception as error:  # noqa: BLE001 - as said
-            self._note(
-                complaint, str(error), unexpected=not isinstance(error, StoreUnavailableError)
-            )
+            outage.began(error)
             return None
-        self._note(complaint, None)
+        outage.ended()
         return result
 
-    def _note(self, complaint: str, error: str | None, *, unexpected: bool = False) -> None:
-        """Say it once when it begins and once when it is over."""
-        if error is None:
-            if complaint in self._failing:
-                self._failing.discard(complaint)
-                _log.info(f"over: {complaint}")
-        elif complaint not in self._failing:
-            self._failing.add(complaint)
-            _log.warning(complaint, error=error, exc_info=unexpected)
+    def _outage(self, failing: str, working: str) -> Outage:
+        return self._outages.setdefault(failing, Outage(failing, working))

@@ -26,6 +26,7 @@ from penstock.http.governor import Wait, Why
 from penstock.http.proxy import proxy_for
 from penstock.http.tally import request_sent
 from penstock.http.unpacked import pieces
+from penstock.loop import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
@@ -115,7 +116,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._turnstile = Turnstile()
         self._answered = Counter[str]()
-        self._silent: set[str] = set()
+        self._silent: dict[str, Outage] = {}
         self._under_way = 0
         # When requests are sent again that got no answer.
         self._again_at: list[float] = []
@@ -208,17 +209,18 @@ class HttpClient:
         return self._base_url != base_url
 
     def _fell_silent(self, path: str, error: RetryableError) -> None:
-        if path not in self._silent:
-            _log.warning(
-                "the provider does not answer", provider=self._base_url, path=path, error=str(error)
-            )
-        self._silent.add(path)
+        silence = Outage(
+            "the provider does not answer",
+            "the provider answers again",
+            provider=self._base_url,
+            path=path,
+        )
+        self._silent.setdefault(path, silence).began(error)
 
     def _answers(self, path: str) -> None:
         self._answered[path] += 1
         if path in self._silent:
-            _log.info("the provider answers again", provider=self._base_url, path=path)
-        self._silent.discard(path)
+            self._silent.pop(path).ended()
 
     @contextlib.asynccontextmanager
     async def download(
