@@ -87,7 +87,7 @@ _ELSEWHERE = """
 import asyncio, sys
 from penstock.app import open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.runs import SyncOrder
+from penstock.inventory.sync.runs import SyncOrder
 from penstock.settings import load_settings
 
 async def main(database, marketplace, folder):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from penstock.access.scopes import Scope, Token, digest_of, is_token, new_token
-from penstock.api.guard.asked import Asked
+from penstock.api.guard.head import RequestHead
 from penstock.api.guard.hosts import Hosts
 from penstock.api.guard.rates import Rates
 from penstock.errors import ForbiddenHostError, InvalidInputError
@@ -76,11 +76,11 @@ def test_any_number_of_addresses_take_the_same_little_memory() -> None:
     assert len(rates) == 10_000
 
 
-def _asked(host: str, origin: str | None = None) -> Asked:
+def _asked(host: str, origin: str | None = None) -> RequestHead:
     headers = [(b"host", host.encode())] + (
         [] if origin is None else [(b"origin", origin.encode())]
     )
-    return Asked({"type": "http", "path": "/", "headers": headers})
+    return RequestHead({"type": "http", "path": "/", "headers": headers})
 
 
 @pytest.mark.parametrize(

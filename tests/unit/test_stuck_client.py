@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from penstock.api.live.client import Client, Traffic
+from penstock.api.live.client import Subscriber, Traffic
 
 
 async def test_a_message_that_waits_is_counted_by_sweeps_and_the_next_one_anew() -> None:
     taken: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
-    client = Client(taken.put, lambda _why: None, lambda _client: None, Traffic(), most=10)
+    client = Subscriber(taken.put, lambda _why: None, lambda _client: None, Traffic(), most=10)
     pumping = asyncio.create_task(client.pump())
     assert [client.sweep(), client.sweep()] == [0, 0], "nothing is being sent"
     for number in range(3):

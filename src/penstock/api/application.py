@@ -1,4 +1,4 @@
-"""The application: all routes over an opened `App`, and what they stand on."""
+"""The application: all routes over an opened `App`, and what they use."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, FastAPI
 
 from penstock import __version__
-from penstock.api.document import described
+from penstock.api.document import DESCRIPTION, described
 from penstock.api.guard.hosts import is_loopback
 from penstock.api.guard.known import KnownTokens
+from penstock.api.live.alerts import AlertFeed
+from penstock.api.live.candles import CandleFeed
 from penstock.api.live.hub import Hub, HubOptions
 from penstock.api.live.overview import Overview
+from penstock.api.live.syncs import SyncFeed
+from penstock.api.live.tasks import TaskFeed
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
 from penstock.api.routes import (
@@ -32,31 +36,34 @@ from penstock.api.routes import (
 from penstock.api.routes.inventory import accounts, catalogue, products, syncs
 from penstock.api.routes.market import backfill, coverage, symbols, verify
 from penstock.api.routes.market import candles as market
+from penstock.api.routes.state import State
+from penstock.api.routes.upload import Uploads
 from penstock.api.schemas import problem
-from penstock.api.state import State
-from penstock.api.upload import Uploads
+from penstock.domains.inventory import InventoryParts
+from penstock.domains.market import MarketParts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.routing import BaseRoute
 
+    from penstock.api.live.hub import AnyFeed
     from penstock.app import App
     from penstock.store.write.runs.ledger import SqlRunLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
-    """`decision_s`: how long a decision on a sync may keep its client waiting; None: to its end."""
+    """`decision_s`: how long the client of a decision on a sync waits; None: to its end."""
 
     hub: HubOptions = field(default_factory=HubOptions)
     decision_s: float | None = 5.0
 
 
 def create_api(app: App, ledger: SqlRunLedger, options: ApiOptions) -> FastAPI:
-    """The API over an opened application; what somebody orders is submitted to the ledger."""
+    """The API over an opened application; runs are submitted to the ledger."""
     lag = LoopLag()
-    hub = Hub(app, options.hub)
+    hub = Hub(app.database, _feeds(app), options.hub)
     overview = Overview(app)
     known = _known_tokens(app)
 
@@ -73,6 +80,7 @@ def create_api(app: App, ledger: SqlRunLedger, options: ApiOptions) -> FastAPI:
 
     api = FastAPI(
         title="Penstock",
+        description=DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
         docs_url=None,
@@ -103,7 +111,11 @@ def _routes() -> list[BaseRoute]:
     FastAPI works each out once, and needs long for it.
     """
     # The guard refuses ahead of every route, and 500 is what nobody expected.
-    every = APIRouter(responses=problem.documented(401, 403, 413, 429, 500))
+    every = APIRouter(
+        responses=problem.documented(401, 403, 413, 429, 500),
+        # The name of a route's function is its operation, so each has a name of its own.
+        generate_unique_id_function=lambda route: route.name,
+    )
     for router in (
         health.router,
         metrics.router,
@@ -128,6 +140,16 @@ def _routes() -> list[BaseRoute]:
     ):
         every.include_router(router)
     return every.routes
+
+
+def _feeds(app: App) -> list[AnyFeed]:
+    """What clients of the WebSocket can follow."""
+    return [
+        CandleFeed(app.of(MarketParts).runs.configured.exchange),
+        TaskFeed(app.runs),
+        SyncFeed(app.of(InventoryParts).syncs),
+        AlertFeed(),
+    ]
 
 
 def _known_tokens(app: App) -> KnownTokens:

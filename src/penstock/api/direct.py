@@ -9,25 +9,25 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message
 
 
-class Exchange:
-    """A request, and the answer to it once it was `made`."""
+class DirectRequest:
+    """A request, and its answer once it was sent."""
 
     def __init__(self, method: str, path: str, body: bytes = b"", kind: str = "") -> None:
         self._method = method
         self._url = urlsplit(path)
-        self._sent = body
+        self._content = body
         self._kind = kind
         self.status = 0
         self.body = bytearray()
 
-    async def made(self, api: ASGIApp) -> Exchange:
+    async def sent(self, api: ASGIApp) -> DirectRequest:
         """Itself, answered by the application."""
         await api(self._scope(), self._receive, self._send)
         return self
 
     def _scope(self) -> dict[str, Any]:
         headers = [(b"host", b"localhost")]
-        if self._sent:
+        if self._content:
             headers.append((b"content-type", self._kind.encode()))
         return {
             "type": "http",
@@ -45,7 +45,7 @@ class Exchange:
         }
 
     async def _receive(self) -> Message:
-        return {"type": "http.request", "body": self._sent, "more_body": False}
+        return {"type": "http.request", "body": self._content, "more_body": False}
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

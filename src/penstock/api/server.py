@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from penstock.api.state import State
+    from penstock.api.routes.state import State
     from penstock.app import App
     from penstock.settings import Settings
 
@@ -33,7 +33,7 @@ _MESSAGE_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions(ApiOptions):
-    """`ping_s`: how often a WebSocket client is asked whether it reads, and how long it has to answer."""
+    """`ping_s`: how often a WebSocket client is pinged, and how long it has to answer."""
 
     ping_s: float = 4.0
 
@@ -51,7 +51,7 @@ def guarded(api: FastAPI) -> Guard:
 
 
 async def refuse_open_door(settings: Settings) -> None:
-    """InvalidInputError when others could reach the service and there is no token that works: nobody could get in, and nobody should without one."""
+    """InvalidInputError when other machines could reach the service and there is no token."""
     host = settings.host
     if (
         not is_loopback(host)
@@ -60,14 +60,15 @@ async def refuse_open_door(settings: Settings) -> None:
     ):
         message = (
             f"host: {host} can be reached from other machines, and there is no token that works; "
-            "make one with `penstock token create --name me --scope admin`, or set PENSTOCK_ADMIN_TOKEN"
+            "create one with `penstock token create --name me --scope admin`, "
+            "or set PENSTOCK_ADMIN_TOKEN"
         )
         raise InvalidInputError(message, field="host")
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where the service can be reached, already bound: nobody else gets the port any more."""
+    """Where the service can be reached, already bound: no other process gets the port."""
 
     socket: socket.socket
     url: str
@@ -75,14 +76,20 @@ class Door:
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[Door]:
-    """The door of a service; requests wait behind it until the service runs. ConflictError when the address cannot be listened on."""
+    """The door of a service; requests wait at it until the service runs.
+
+    ConflictError when the address cannot be listened on.
+    """
     with _bound(settings.host.strip("[]"), settings.port) as bound:
         yield Door(bound, settings.model_copy(update={"port": bound.getsockname()[1]}).url)
 
 
 @asynccontextmanager
 async def running(app: App, door: Door, options: ServeOptions | None = None) -> AsyncIterator[None]:
-    """Answer at the door while the block runs; answers under way are finished at its end, for some seconds, and WebSockets closed with 1012."""
+    """Answer at the door while the block runs.
+
+    At its end, answers under way have some seconds to finish; WebSockets are closed with 1012.
+    """
     options = options or ServeOptions()
     config = uvicorn.Config(
         guarded(create_api(app, app.ledger, options)),
@@ -95,7 +102,7 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
         ws_max_size=_MESSAGE_BYTES,
         ws_ping_interval=options.ping_s,
         ws_ping_timeout=options.ping_s,
-        # It costs 40 kB for each client, and time for each message; messages are short.
+        # It costs 40 kB a client and time for each message; messages are short.
         ws_per_message_deflate=False,
     )
     server = _Server(config)
@@ -109,7 +116,7 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers, and leaves signals to whoever runs it."""
+    """Tells when it answers, and leaves signals to its caller."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -125,22 +132,26 @@ class _Server(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Bound here and not by the server, whose way of saying that a port is taken is to end the process."""
+    """The bound socket; the server would end the process when a port is taken."""
     try:
         bound = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
-        # Connections inherit it. Without it the second part of an answer waits 40 ms for the receipt of the first one.
+        # Connections inherit it. Without it, the second part of an answer waits 40 ms for the
+        # receipt of the first.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (")[0]
-        message = f"port: {host}:{port} cannot be listened on ({reason}); end what uses it or choose another with --port"
+        message = (
+            f"port: {host}:{port} cannot be listened on ({reason}); "
+            "end what uses it or choose another with --port"
+        )
         raise ConflictError(message) from error
     return bound
 
 
 async def _any_token_works(settings: Settings) -> bool:
-    """Whether somebody has a token. Nothing is made for that: a database that is not there, or older than tokens, has none."""
+    """Whether there is a token; creates nothing: a missing or older database has none."""
     async with open_database(settings) as database:
         if database.file and not database.file.exists():
             return False

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from penstock.api.application import ApiOptions, create_api
-from penstock.api.direct import Exchange
+from penstock.api.direct import DirectRequest
 from penstock.cli.client import Response
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class InProcess:
         self._here = here
 
     async def send(self, request: Request) -> Response:
-        exchange = Exchange(request.method, request.path, request.body, request.kind)
-        answer = await exchange.made(self._api)
+        direct = DirectRequest(request.method, request.path, request.body, request.kind)
+        answer = await direct.sent(self._api)
         return Response(answer.status, json.loads(answer.body) if answer.body else None)
 
     async def stop(self) -> None:

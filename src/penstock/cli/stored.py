@@ -6,16 +6,10 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from penstock.api.schemas.inventory import (
-    account_fields,
-    diff_fields,
-    history_fields,
-    product_fields,
-    sync_fields,
-    unmapped_fields,
-)
+from penstock.api.schemas.inventory.account import AccountShown
+from penstock.api.schemas.inventory.catalogue import UnmappedItem
+from penstock.api.schemas.inventory.product import DiffItem, HistoryItem, ProductShown
+from penstock.api.schemas.inventory.sync import Sync
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
 from penstock.inventory.sync.shown import SyncQueries
@@ -23,7 +17,7 @@ from penstock.opening import open_reader
 from penstock.runs.queries import RunQueries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from penstock.inventory.queries import ProductQuery
     from penstock.inventory.sync.shown import SyncRun
@@ -49,7 +43,8 @@ class Inventories:
         """All, by name, each with its `newest_sync`."""
         rows = await self._database.read(queries.accounts)
         return [
-            account_fields(row) | {"newest_sync": await self.newest_sync(row.id)} for row in rows
+            AccountShown.of(row).values() | {"newest_sync": await self.newest_sync(row.id)}
+            for row in rows
         ]
 
     async def account(self, given: str) -> Fields:
@@ -70,7 +65,7 @@ class Inventories:
 
     async def sync(self, task_id: str) -> Fields:
         """NotFoundError when the task is no sync."""
-        return sync_fields(await self._sync(task_id))
+        return Sync.of(await self._sync(task_id)).values()
 
     async def newest_sync(self, account_id: int) -> Fields | None:
         """Of an account, whatever started it."""
@@ -89,7 +84,7 @@ class Inventories:
             raise NotFoundError(
                 f"{account['name']} was never synced; begin with: penstock sync {account['id']}"
             )
-        return sync_fields(found)
+        return Sync.of(found).values()
 
     async def diff(self, task_id: str, *, kind: str | None, limit: int) -> list[Fields]:
         """What the sync of a task would change; NotFoundError when it keeps nothing."""
@@ -106,7 +101,7 @@ class Inventories:
     async def products(self, query: ProductQuery) -> list[Fields]:
         """A page of products."""
         found = await self._database.read(lambda connection: queries.products(connection, query))
-        return [_plain(product_fields(row)) for row in found]
+        return [ProductShown.of(row).values() for row in found]
 
     async def product(self, product_id: int) -> list[Fields]:
         """What is known of one, in each account that has or had it."""
@@ -125,7 +120,7 @@ class Inventories:
             lambda connection: self._runs.named(connection, ids={row.run_id for row in rows})
         )
         tasks = {run.id: run.task_id for run in runs}
-        return [history_fields(row, tasks.get(row.run_id)) for row in rows]
+        return [HistoryItem.of(row, tasks.get(row.run_id)).values() for row in rows]
 
     async def unmapped(self, account_id: int | None) -> list[Fields]:
         """All blueprints that are not mapped, those with the most products first."""
@@ -159,7 +154,7 @@ class Inventories:
         rows = await self._database.read(
             lambda connection: queries.diff(connection, run_id, kind=kind, after=after, limit=limit)
         )
-        return [_plain(diff_fields(row)) for row in rows]
+        return [DiffItem.of(row).values() for row in rows]
 
     async def _unmapped_page(self, account_id: int | None, after_id: int) -> list[Fields]:
         rows = await self._database.read(
@@ -167,11 +162,11 @@ class Inventories:
                 connection, account_id=account_id, after_id=after_id, limit=_PAGE
             )
         )
-        return [unmapped_fields(row) for row in rows]
+        return [UnmappedItem.of(row).values() for row in rows]
 
 
 def _shown(sync: SyncRun | None) -> Fields | None:
-    return None if sync is None else sync_fields(sync)
+    return None if sync is None else Sync.of(sync).values()
 
 
 def _task(given: str) -> str | None:
@@ -179,12 +174,6 @@ def _task(given: str) -> str | None:
     with contextlib.suppress(ValueError):
         return str(uuid.UUID(given))
     return None
-
-
-def _plain(fields: Mapping[str, Any]) -> Fields:
-    """With what is JSON already as values."""
-    plain: Fields = msgspec.json.decode(msgspec.json.encode(fields))
-    return plain
 
 
 @contextlib.asynccontextmanager

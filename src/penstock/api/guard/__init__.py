@@ -1,17 +1,17 @@
-"""The guard ahead of the application: pure ASGI, so whoever is refused costs no more than a look at the headers."""
+"""The guard ahead of the application: pure ASGI, so a refusal costs a look at the headers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from penstock.access.scopes import Scope
-from penstock.api.guard.asked import Asked
 from penstock.api.guard.body import CountedBody, closing, is_small, too_large
+from penstock.api.guard.head import RequestHead
 from penstock.api.guard.headers import with_headers
 from penstock.api.guard.known import DEPLOYED
 from penstock.api.guard.rates import Rates
 from penstock.api.guard.scopes import needed
-from penstock.api.live.transport import evictor
+from penstock.api.live.evict import evictor
 from penstock.api.schemas.problem import answer_to
 from penstock.errors import AccessError, ForbiddenError, PenstockError, TooManyRequestsError
 
@@ -29,7 +29,11 @@ CALLER_SCOPE = "penstock.scope"
 
 
 class Guard:
-    """Looks, in this order, at the Host and the Origin, the rate, the token, its scope, the length of the body; refuses as early as it can."""
+    """Refuses as early as it can what is not allowed.
+
+    It looks, in this order, at Host and Origin, the rate, the token and its scope, and the length
+    of the body.
+    """
 
     def __init__(
         self, app: ASGIApp, hosts: Hosts, known: KnownTokens, *, requests_per_minute: int
@@ -41,62 +45,73 @@ class Guard:
         self._wrong = Rates(_WRONG_TOKENS_PER_MINUTE)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
+        """Answer a request, or hand it on to the application."""
         if scope["type"] not in _GUARDED:
             await self._app(scope, receive, send)
             return
-        asked = Asked(scope)
-        send = with_headers(asked, send)
+        head = RequestHead(scope)
+        send = with_headers(head, send)
         try:
-            self._hosts.check(asked)
-            caller = await self._admitted(asked)
+            self._hosts.check(head)
+            caller = await self._admitted(head)
         except PenstockError as refusal:
-            await _refuse(refusal, asked, receive, send)
+            await _refuse(refusal, head, receive, send)
             return
         scope[CALLER_SCOPE] = caller.scope
-        await (self._follow if asked.is_socket else self._answer)(asked, caller, receive, send)
+        await (self._follow if head.is_socket else self._answer)(head, caller, receive, send)
 
-    async def _admitted(self, asked: Asked) -> Caller:
-        caller = await self._caller(asked)
+    async def _admitted(self, head: RequestHead) -> Caller:
+        caller = await self._caller(head)
         _hold_back(self._rates, caller.who, "requests in a minute")
         self._rates.count(caller.who)
-        scope = needed(asked.method, asked.path)
+        scope = needed(head.method, head.path)
         if scope is not None:
             _allow(caller, scope)
-        if not (asked.is_socket or is_small(asked) or asked.body_bytes is None):
-            raise too_large(asked)
+        if not (head.is_socket or is_small(head) or head.body_bytes is None):
+            raise too_large(head)
         if scope not in {None, Scope.READ} and self._known.stale:
             await self._known.refresh()
         return caller
 
-    async def _caller(self, asked: Asked) -> Caller:
-        """Whoever tries tokens gets slower with them, also with the right one of the settings; stored ones cannot be found by trying."""
-        found = await self._known.caller(asked.credential, asked.address, forwarded=asked.forwarded)
+    async def _caller(self, head: RequestHead) -> Caller:
+        """Who sent a request; AccessError for a wrong token.
+
+        Whoever tries tokens is slowed down, also for the right one of the settings; stored tokens
+        cannot be found by trying.
+        """
+        found = await self._known.caller(head.credential, head.address, forwarded=head.forwarded)
         if found is None or found is DEPLOYED:
-            _hold_back(self._wrong, asked.address, "wrong tokens in a minute")
+            _hold_back(self._wrong, head.address, "wrong tokens in a minute")
         if found is None:
-            self._wrong.count(asked.address)
-            message = "this token is wrong, has expired or was revoked; `penstock token list` shows those that work"
+            self._wrong.count(head.address)
+            message = (
+                "this token is wrong, has expired or was revoked; "
+                "`penstock token list` shows those that work"
+            )
             raise AccessError(message)
         return found
 
-    async def _answer(self, asked: Asked, _caller: Caller, receive: Receive, send: Send) -> None:
-        if is_small(asked):
-            await self._app(asked.scope, receive, send)
+    async def _answer(
+        self, head: RequestHead, _caller: Caller, receive: Receive, send: Send
+    ) -> None:
+        if is_small(head):
+            await self._app(head.scope, receive, send)
             return
-        body = CountedBody(asked, receive, send)
-        await self._app(asked.scope, body.receive, body.send)
+        body = CountedBody(head, receive, send)
+        await self._app(head.scope, body.receive, body.send)
         if body.is_too_large and not body.answered:
-            await _refuse(too_large(asked), asked, receive, send)
+            await _refuse(too_large(head), head, receive, send)
 
-    async def _follow(self, asked: Asked, caller: Caller, receive: Receive, send: Send) -> None:
+    async def _follow(
+        self, head: RequestHead, caller: Caller, receive: Receive, send: Send
+    ) -> None:
         async def accept(message: Message) -> None:
-            if message["type"] == "websocket.accept" and asked.subprotocol:
-                message = {**message, "subprotocol": asked.subprotocol}
+            if message["type"] == "websocket.accept" and head.subprotocol:
+                message = {**message, "subprotocol": head.subprotocol}
             await send(message)
 
-        with self._known.connected(caller, evictor(asked.scope)):
-            await self._app(asked.scope, receive, accept)
+        with self._known.connected(caller, evictor(head.scope)):
+            await self._app(head.scope, receive, accept)
 
 
 def _allow(caller: Caller, scope: Scope) -> None:
@@ -106,9 +121,7 @@ def _allow(caller: Caller, scope: Scope) -> None:
         )
         raise AccessError(message)
     if not caller.scope.covers(scope):
-        message = (
-            f"this needs a token with the scope {scope}, and this one is good for {caller.scope}"
-        )
+        message = f"this needs a token with the scope {scope}; the one sent has {caller.scope}"
         raise ForbiddenError(message)
 
 
@@ -118,8 +131,8 @@ def _hold_back(rates: Rates, who: str, what: str) -> None:
         raise TooManyRequestsError(message, retry_after_s=wait_s)
 
 
-async def _refuse(error: PenstockError, asked: Asked, receive: Receive, send: Send) -> None:
-    """Nobody reads the body of who is refused, so a long one ends the connection."""
-    if not (asked.is_socket or is_small(asked)):
+async def _refuse(error: PenstockError, head: RequestHead, receive: Receive, send: Send) -> None:
+    """Answer a refusal; the body is not read, so a long one ends the connection."""
+    if not (head.is_socket or is_small(head)):
         send = closing(receive, send)
-    await answer_to(error)(asked.scope, receive, send)
+    await answer_to(error)(head.scope, receive, send)

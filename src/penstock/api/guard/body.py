@@ -1,4 +1,4 @@
-"""How much of a request's body is read: never more than the limit, and none of it for whoever is refused."""
+"""How much of a request's body is read: up to the limit, and nothing of a refused request."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ from penstock.errors import TooLargeError
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
 
-    from penstock.api.guard.asked import Asked
+    from penstock.api.guard.head import RequestHead
 
 MOST_BYTES = 1_048_576
 # The routes that take a file; they keep it on the disk.
 FILES = {"/api/v1/inventory/catalog": 64 * 1_048_576}
-# A client that is still sending when the connection is closed may never see the answer, so its bytes are thrown away for this long.
+# A client that is still sending when the connection is closed may never see the answer, so its
+# bytes are thrown away for this long.
 _LINGER_S = 2.0
 
 
-def most_bytes(asked: Asked) -> int:
+def most_bytes(head: RequestHead) -> int:
     """How long the body may be."""
-    return FILES.get(asked.path, MOST_BYTES)
+    return FILES.get(head.path, MOST_BYTES)
 
 
-def too_large(asked: Asked) -> TooLargeError:
-    """What to answer to a body that is."""
-    return TooLargeError(
-        f"body: it is longer than {most_bytes(asked):,} bytes; send less at a time"
-    )
+def too_large(head: RequestHead) -> TooLargeError:
+    """The error for a body that is too long."""
+    return TooLargeError(f"body: it is longer than {most_bytes(head):,} bytes; send less at a time")
 
 
-def is_small(asked: Asked) -> bool:
+def is_small(head: RequestHead) -> bool:
     """Whether the body says that it is within the limit."""
-    return asked.body_bytes is not None and asked.body_bytes <= most_bytes(asked)
+    return head.body_bytes is not None and head.body_bytes <= most_bytes(head)
 
 
 class CountedBody:
-    """`receive` and `send` of a request whose body says nothing of its length: past the limit the application gets and sends nothing more."""
+    """`receive` and `send` of a request whose head does not tell the length of its body.
 
-    def __init__(self, asked: Asked, receive: Receive, send: Send) -> None:
-        self._most = most_bytes(asked)
+    Past the limit, the application gets and sends nothing more.
+    """
+
+    def __init__(self, head: RequestHead, receive: Receive, send: Send) -> None:
+        self._most = most_bytes(head)
         self._receive = receive
         self._send = send
         self._bytes = 0
@@ -53,13 +55,13 @@ class CountedBody:
         return self._bytes > self._most
 
     async def receive(self) -> Message:
-        """See ASGI."""
+        """The next message of the client, or its end once the body is too large."""
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         return {"type": "http.disconnect"} if self.is_too_large else message
 
     async def send(self, message: Message) -> None:
-        """See ASGI."""
+        """Send a message of the application, unless the body was too large before it began."""
         if self.is_too_large and not self.answered:
             return
         self.answered = True
@@ -67,7 +69,10 @@ class CountedBody:
 
 
 def closing(receive: Receive, send: Send) -> Send:
-    """A `send` that ends the connection with the answer, and gives a client that is still sending the time to see it."""
+    """A `send` that ends the connection with the answer.
+
+    A client that is still sending has some time to see it.
+    """
 
     async def send_and_close(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""What a request says of itself before anything of its body is read."""
+"""The head of a request: what is known before its body is read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _PROXY = (b"forwarded", b"x-forwarded-for", b"via")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, or the opening of a WebSocket."""
+class RequestHead:
+    """The head of a request, or of the opening of a WebSocket."""
 
     scope: AsgiScope
 
@@ -37,13 +37,13 @@ class Asked:
 
     @property
     def address(self) -> str:
-        """Who asks; with a proxy on this machine, whom that asks for."""
+        """The client's; behind a proxy on this machine, the one that the proxy names."""
         client = self.scope.get("client")
         return str(client[0]) if client else ""
 
     @property
     def forwarded(self) -> bool:
-        """Whether a proxy passed it on, so that who asks may be anywhere."""
+        """Whether a proxy passed it on, so the client may be anywhere."""
         return any(self.values(name) for name in _PROXY)
 
     @property
@@ -54,7 +54,10 @@ class Asked:
 
     @property
     def credential(self) -> str | None:
-        """The token that came with it, empty when something else did, None when nothing. Never from the query, which lands in logs."""
+        """The token that came with it: empty when something else did, None when nothing.
+
+        Never from the query, which ends up in logs.
+        """
         for value in self.values(b"authorization"):
             kind, _, token = value.partition(" ")
             return token.strip() if kind.lower() == "bearer" else ""

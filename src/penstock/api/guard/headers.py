@@ -1,4 +1,4 @@
-"""What every answer tells browsers: run nothing that is not ours, show it in no frame, keep nothing of the API."""
+"""Security headers of every answer: only our scripts, no frames, nothing of the API cached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import Message, Send
 
-    from penstock.api.guard.asked import Asked
+    from penstock.api.guard.head import RequestHead
 
 _POLICY = "; ".join(
     (
@@ -30,9 +30,9 @@ _HEADERS = [
 _NOT_KEPT = (b"cache-control", b"no-store")
 
 
-def with_headers(asked: Asked, send: Send) -> Send:
-    """A `send` that adds them. There are none that let other sites read an answer (CORS)."""
-    added = [*_HEADERS, _NOT_KEPT] if asked.path.startswith("/api/") else _HEADERS
+def with_headers(head: RequestHead, send: Send) -> Send:
+    """A `send` that adds them; no header lets other sites read an answer (CORS)."""
+    added = [*_HEADERS, _NOT_KEPT] if head.path.startswith("/api/") else _HEADERS
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:

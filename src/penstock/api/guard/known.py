@@ -1,4 +1,7 @@
-"""The tokens that work, as this process knows them: read again every two seconds, so that no request waits for the database to be let in."""
+"""The working tokens that this process knows: read again every two seconds.
+
+So no request waits for the database to be let in.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from penstock.access.scopes import Scope, digest_of, is_token
 from penstock.errors import StoreUnavailableError
+from penstock.loop import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -21,20 +23,22 @@ if TYPE_CHECKING:
     from penstock.store.write.tokens import SqlTokens
 
 _AGAIN_S = 2.0
-# What was revoked elsewhere works no longer than this, a slow database included.
+# A token that was revoked elsewhere stops working within this time, even with a slow database.
 _STALE_S = 5.0
-# A token that was made a moment ago by another process is looked for at once, and not more often than this whoever tries.
+# A token that another process has just made is looked for at once, but at most this often.
 _LOOK_S = 0.5
 _NOTE_USED_S = 60.0
 
+_UNREADABLE = "tokens cannot be read; until they can, known ones are only good for reading"
 _LOCAL = frozenset({"127.0.0.1", "::1"})
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who asks. `who` counts for the rate limit; `scope` is what is allowed, None for a stranger; `digest` that of a stored token."""
+    """Who sent a request. `who` counts for the rate limit; `digest` is that of a stored token.
+
+    `scope` is what is allowed, None for a stranger.
+    """
 
     who: str
     scope: Scope | None = None
@@ -46,7 +50,10 @@ DEPLOYED = Caller("PENSTOCK_ADMIN_TOKEN", Scope.ADMIN)
 
 
 class KnownTokens:
-    """Tells callers by their token. `admin_token` is one of the settings; `local` lets this machine in as long as nobody has made a token."""
+    """Tells callers by their tokens. `admin_token` is that of the settings.
+
+    `local` lets this machine in as long as no token was ever made.
+    """
 
     def __init__(self, tokens: SqlTokens, *, admin_token: str | None, local: bool) -> None:
         self._tokens = tokens
@@ -55,7 +62,7 @@ class KnownTokens:
         self._working: Mapping[str, Token] | None = {}
         self._read_at = -_STALE_S
         self._reading = asyncio.Lock()
-        self._reachable = True
+        self._outage = Outage(_UNREADABLE, "tokens can be read again")
         self._used: set[int] = set()
         self._connections: dict[object, tuple[Caller, Callable[[str], None]]] = {}
 
@@ -66,7 +73,7 @@ class KnownTokens:
 
     @property
     def stale(self) -> bool:
-        """Whether the database has been away for so long that a token may have been revoked without our knowing."""
+        """Whether the database was away so long that a token may have been revoked since."""
         return time.monotonic() - self._read_at > _STALE_S
 
     @contextlib.asynccontextmanager
@@ -84,7 +91,10 @@ class KnownTokens:
                 await self._note_used()
 
     async def refresh(self, *, since: float | None = None) -> None:
-        """Read them again, unless that was begun later than `since` (now); StoreUnavailableError when the database does not answer."""
+        """Read them again, unless a read began after `since` (now).
+
+        StoreUnavailableError when the database does not answer.
+        """
         since = time.monotonic() if since is None else since
         async with self._reading:
             if self._read_at >= since:
@@ -97,7 +107,7 @@ class KnownTokens:
     async def caller(
         self, credential: str | None, address: str, *, forwarded: bool
     ) -> Caller | None:
-        """Who asks from this address, or through a proxy there, with this token; None when the token is none that works."""
+        """Who sends this token from this address, or through a proxy there; None: wrong token."""
         if credential is None:
             return Caller(
                 address, Scope.ADMIN if self._is_open_to(address) and not forwarded else None
@@ -107,14 +117,14 @@ class KnownTokens:
         return self._stored(digest_of(credential)) or self._deployed(credential)
 
     def works(self, caller: Caller) -> bool:
-        """Whether who came in before would come in now."""
+        """Whether a caller who was let in before would be let in now."""
         if caller.digest is not None:
             return self._stored(caller.digest) is not None
         return caller is DEPLOYED or self._is_open_to(caller.who)
 
     @contextlib.contextmanager
     def connected(self, caller: Caller, evict: Callable[[str], None]) -> Iterator[None]:
-        """A connection of a caller while the block runs: it is evicted as soon as the caller's token stops working."""
+        """A connection while the block runs; evicted as soon as its token stops working."""
         connection = object()
         self._connections[connection] = (caller, evict)
         try:
@@ -123,7 +133,7 @@ class KnownTokens:
             del self._connections[connection]
 
     async def _look(self) -> None:
-        """Look for a token that another process may have made; all who wait for that wait for one reading."""
+        """Look for a token that another process may have made; all who wait share one read."""
         asked_at = time.monotonic()
         await asyncio.sleep(max(0.0, self._read_at + _LOOK_S - asked_at))
         with contextlib.suppress(StoreUnavailableError):
@@ -156,16 +166,10 @@ class KnownTokens:
                 if time.monotonic() - noted_at >= _NOTE_USED_S:
                     noted_at = time.monotonic()
                     await self._note_used()
-                self._reachable = True
-            except StoreUnavailableError as error:
-                if self._reachable:
-                    _log.warning(
-                        "tokens cannot be read; until they can be, known ones are good for reading only",
-                        error=str(error),
-                    )
-                self._reachable = False
-            except Exception:  # noqa: BLE001 - whatever it was, tokens are read again
-                _log.exception("tokens could not be read")
+            except Exception as error:  # noqa: BLE001 - whatever it was, tokens are read again
+                self._outage.began(error)
+            else:
+                self._outage.ended()
 
     async def _note_used(self) -> None:
         used, self._used = self._used, set()
@@ -173,5 +177,6 @@ class KnownTokens:
             await self._tokens.used(used)
 
     def _end_connections(self) -> None:
-        for caller, evict in [one for one in self._connections.values() if not self.works(one[0])]:
-            evict("this token works no longer" if caller.digest else "a token is needed now")
+        for caller, evict in list(self._connections.values()):
+            if not self.works(caller):
+                evict("this token no longer works" if caller.digest else "a token is needed now")

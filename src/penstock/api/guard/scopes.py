@@ -1,4 +1,4 @@
-"""Which scope each route needs: the one place that says so. A test walks the routes of the application."""
+"""Which scope each route needs, in one place. A test walks the routes of the application."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from http import HTTPMethod
 
 from penstock.access.scopes import Scope
 
-# Answered to strangers too, who learn no more than yes or no.
+# Open to strangers, who learn no more than yes or no.
 OPEN = frozenset({"/livez", "/readyz"})
 
-# These paths and all below them. A route that is not named needs what its method says: to look is `read`, everything else `operate`.
+# These paths and all below them. For other routes the method decides: reading needs `read`,
+# everything else `operate`.
 SCOPES = {
     "/api/v1/admin/tokens": Scope.ADMIN,
     "/api/v1/admin/alerts/targets": Scope.ADMIN,
 }
-# To change what stands right at or below these paths; whoever changes an account's token decides what is synced.
+# For changes right at or below these paths: an account's token decides what is synced.
 CHANGES = {"/api/v1/inventory/accounts": Scope.ADMIN}
 _LOOKS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD})
 

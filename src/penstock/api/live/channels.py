@@ -1,26 +1,17 @@
-"""What can be subscribed to, and the messages about it."""
+"""What can be subscribed to, and what a client says."""
 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from penstock.api.schemas.alert import alert_fields
-from penstock.api.schemas.candle import candle_fields
-from penstock.api.schemas.inventory import sync_fields
-from penstock.api.schemas.task import task_fields
-from penstock.errors import InvalidInputError, PenstockError
+from penstock.errors import InvalidInputError
 from penstock.market.instrument import folded, parse_timeframes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from penstock.alerts.book import Alert
-    from penstock.inventory.sync.shown import SyncRun
-    from penstock.market.queries.candles import StoredCandle
-    from penstock.runs.queries import RunRow
+    from typing import Self
 
 _AT_ONCE = 500
 
@@ -30,32 +21,61 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
 class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="channel"):
     """A channel; equal ones are the same subscription."""
 
+    def checked(self) -> Self:
+        """The channel as it is kept; InvalidInputError for one that cannot exist."""
+        return self
 
-class MarketData(Channel, frozen=True, tag="market_data"):
-    """The candles of a series, as they are stored; `symbol` is unified or native, and comes back as it was asked for."""
+    def means(self, other: Channel) -> bool:
+        """Whether both are the same channel, even under different names."""
+        return self == other
+
+
+class MarketDataChannel(Channel, frozen=True, tag="market_data"):
+    """The candles of a series as they are stored.
+
+    `symbol` is unified or native, and messages carry it as the client gave it.
+    """
 
     symbol: Name
     timeframe: Name
     exchange: Name = "binance"
 
+    def checked(self) -> Self:
+        """The channel without spaces around its symbol."""
+        parse_timeframes([self.timeframe])
+        for field in ("symbol", "exchange"):
+            # PostgreSQL has no NUL in a text, and no name has any of the others.
+            if not getattr(self, field).isprintable():
+                message = f"{field}: a name has no control characters"
+                raise InvalidInputError(message, field=field)
+        return msgspec.structs.replace(self, symbol=self.symbol.strip())
 
-class Tasks(Channel, frozen=True, tag="tasks"):
+    def means(self, other: Channel) -> bool:
+        """Whether both name the same series."""
+        return isinstance(other, MarketDataChannel) and _series(self) == _series(other)
+
+
+def _series(channel: MarketDataChannel) -> tuple[str, str, str]:
+    return channel.exchange, channel.timeframe, folded(channel.symbol).replace("/", "")
+
+
+class TasksChannel(Channel, frozen=True, tag="tasks"):
     """The progress of all tasks, or of one."""
 
     task_id: uuid.UUID | None = None
 
 
-class Inventory(Channel, frozen=True, tag="inventory"):
+class InventoryChannel(Channel, frozen=True, tag="inventory"):
     """The syncs of all accounts, or of one."""
 
     account_id: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
 
 
-class Alerts(Channel, frozen=True, tag="alert"):
-    """Alerts that fire, say something else, or are resolved."""
+class AlertChannel(Channel, frozen=True, tag="alert"):
+    """Alerts that fire, change, or are resolved."""
 
 
-Subscribable = MarketData | Tasks | Inventory | Alerts
+Subscribable = MarketDataChannel | TasksChannel | InventoryChannel | AlertChannel
 
 
 class ClientMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,7 +86,7 @@ class ClientMessage(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def parse(text: str | bytes) -> ClientMessage:
-    """InvalidInputError names the part that is wrong."""
+    """The message of a client; InvalidInputError names the part that is wrong."""
     try:
         message = msgspec.json.decode(text, type=ClientMessage)
     except msgspec.ValidationError as error:
@@ -82,79 +102,6 @@ def parse(text: str | bytes) -> ClientMessage:
             "message: name channels to subscribe or to unsubscribe", field="message"
         )
     return ClientMessage(
-        subscribe=_normal(message.subscribe), unsubscribe=_normal(message.unsubscribe)
+        subscribe=[channel.checked() for channel in dict.fromkeys(message.subscribe)],
+        unsubscribe=[channel.checked() for channel in dict.fromkeys(message.unsubscribe)],
     )
-
-
-def _normal(channels: list[Subscribable]) -> list[Subscribable]:
-    return [
-        _normal_series(channel) if isinstance(channel, MarketData) else channel
-        for channel in dict.fromkeys(channels)
-    ]
-
-
-def _normal_series(channel: MarketData) -> MarketData:
-    parse_timeframes([channel.timeframe])
-    for field in ("symbol", "exchange"):
-        # PostgreSQL has no NUL in a text, and no name has any of the others.
-        if not getattr(channel, field).isprintable():
-            message = f"{field}: a name has no control characters"
-            raise InvalidInputError(message, field=field)
-    return msgspec.structs.replace(channel, symbol=channel.symbol.strip())
-
-
-def same_series(one: MarketData, other: MarketData) -> bool:
-    """Whether both mean the same series, be it by another name."""
-    names = (folded(channel.symbol).replace("/", "") for channel in (one, other))
-    return (one.exchange, one.timeframe, next(names)) == (
-        other.exchange,
-        other.timeframe,
-        next(names),
-    )
-
-
-def market_data_message(channel: MarketData, candle: StoredCandle) -> str:
-    """The message that a candle was stored."""
-    message = {
-        "type": "market_data",
-        "symbol": channel.symbol,
-        "exchange": channel.exchange,
-        "timeframe": channel.timeframe,
-    }
-    return unnumbered(message | {"candle": candle_fields(candle), "closed": bool(candle.closed)})
-
-
-def task_message(run: RunRow) -> str:
-    """The message that a task came further."""
-    return unnumbered({"type": "task", **task_fields(run)})
-
-
-def inventory_message(sync: SyncRun) -> str:
-    """The message that a sync came further, or was decided."""
-    return unnumbered({"type": "inventory", **sync_fields(sync)})
-
-
-def alert_message(alert: Alert) -> str:
-    """The message that an alert is as it is now."""
-    return unnumbered({"type": "alert", **alert_fields(alert)})
-
-
-def resync_message(reason: str) -> str:
-    """The message that others were left out; the present state of all that the client follows comes after it."""
-    return unnumbered({"type": "resync", "reason": reason})
-
-
-def error_message(error: PenstockError) -> str:
-    """The answer to what cannot be done."""
-    field = {"field": error.field} if isinstance(error, InvalidInputError) else {}
-    return unnumbered({"type": "error", "code": error.code, **field, "detail": str(error)})
-
-
-def unnumbered(message: Mapping[str, Any]) -> str:
-    """A message as text, encoded once for all who get it, and still open for the number that it has for each of them."""
-    return msgspec.json.encode(message)[:-1].decode()
-
-
-def numbered(message: str, number: int) -> str:
-    """The whole message."""
-    return f'{message},"seq":{number}}}'

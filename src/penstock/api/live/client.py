@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocketDisconnect
 
-from penstock.api.live.channels import numbered, resync_message
+from penstock.api.live.messages import numbered, resync_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from penstock.api.live.channels import Subscribable
+    from penstock.api.live.channels import Channel
 
 _BEHIND = resync_message(
-    "this client reads more slowly than messages come; those that were waiting for it were dropped, and the present state follows"
+    "this client reads more slowly than messages come; those that waited for it were dropped, "
+    "and the present state follows"
 )
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What all clients together got since the start."""
+    """What all clients together were sent since the start."""
 
     sent: int = 0
     resyncs: int = 0
@@ -32,19 +33,20 @@ class Traffic:
 
 
 @dataclass(eq=False, slots=True)
-class Client:
-    """A connection. `send` sends one text and may wait, `evict` ends the connection; `restate` asks for the state after a resync.
+class Subscriber:
+    """A connection. `send` sends one text and may wait, `evict` ends the connection.
 
-    The queue holds text that all clients share; only the number is each one's own. It counts what was sent, so it has no holes: what is dropped
-    is told by a resync, never by a number that is missing.
+    `restate` asks for the state after a resync. The queue holds text that all clients share; each
+    has its own numbers. They count what was sent, so there are no holes: a resync says that
+    messages were dropped, a missing number never does.
     """
 
     send: Callable[[str], Awaitable[None]]
     evict: Callable[[str], None]
-    restate: Callable[[Client], None]
+    restate: Callable[[Subscriber], None]
     traffic: Traffic
     most: int
-    channels: set[Subscribable] = field(default_factory=set)
+    channels: set[Channel] = field(default_factory=set)
     waiting: int = 0
     _queue: deque[str] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,7 +56,7 @@ class Client:
     _sweeps: int = 0
 
     def put(self, message: str) -> None:
-        """One more message, unless the client is behind: then it is told, and gets the present state once it has caught up."""
+        """Queue a message; a client that is behind gets a resync instead, then the state."""
         if self._behind:
             return
         if len(self._queue) >= self.most:
@@ -64,12 +66,15 @@ class Client:
             self._filled.set()
 
     def state(self, messages: Iterable[str]) -> None:
-        """The present state. It is bounded by what can be subscribed to, and not dropped: that would be asking for it again."""
+        """Queue the state.
+
+        It is bounded by what can be subscribed to and never dropped, or it would be asked again.
+        """
         self._queue.extend(messages)
         self._filled.set()
 
     def resync(self, message: str) -> None:
-        """Drop what is waiting, and say so."""
+        """Drop what is waiting, and send why."""
         self.traffic.resyncs += 1
         self._behind = True
         self._queue.clear()
@@ -77,7 +82,10 @@ class Client:
         self._filled.set()
 
     def sweep(self) -> int:
-        """One more sweep; gives how many have seen the same message wait. A process that stood still has had no more of them for that."""
+        """How many sweeps, this one included, have seen the same message wait.
+
+        Sweeps are counted, not time: a process that was stopped blames no client for it.
+        """
         self._sweeps = self._sweeps + 1 if self._sending else 0
         return self._sweeps
 

@@ -1,32 +1,24 @@
-"""The hub: hears what changed, reads the new state once for all clients, and tells those who follow it.
+"""The hub: hears what changed, reads the new state once for all clients, and sends it to followers.
 
-One loop does everything in passes, so a client's messages are in the order in which the database was read, also at its first subscription.
+One loop does everything in passes, so a client's messages are in the order in which the database
+was read, also at its first subscription.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
-from penstock.api.live.channels import (
-    Alerts,
-    Inventory,
-    MarketData,
-    Tasks,
-    error_message,
-    resync_message,
-    same_series,
-)
-from penstock.api.live.client import Client, Traffic
-from penstock.api.live.feeds import AlertFeed, InventoryFeed, Seen, SeriesFeed, TaskFeed, Wanted
-from penstock.domains.inventory import InventoryParts
-from penstock.domains.market import MarketParts
+from penstock.api.live.client import Subscriber, Traffic
+from penstock.api.live.messages import error_message, resync_message
 from penstock.errors import InvalidInputError, PenstockError, StoreUnavailableError
-from penstock.runs.events import AlertsChanged, EventsLost, RowsStored, RunChanged
+from penstock.loop import Outage
+from penstock.runs.events import EventsLost
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -39,24 +31,25 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from penstock.api.live.channels import ClientMessage, Subscribable
-    from penstock.app import App
+    from sqlalchemy import Connection
+
+    from penstock.api.live.channels import Channel, ClientMessage
+    from penstock.api.live.feed import Feed
     from penstock.runs.events import Event
+    from penstock.store.database import Database
+
+AnyFeed: TypeAlias = "Feed[Any]"
 
 _LOST = resync_message(
-    "changes may have been missed, for the database was out of reach; the present state follows"
+    "changes may have been missed while the database was unreachable; the present state follows"
 )
 _UNEXPECTED = resync_message(
-    "changes may have been missed by an error of the service; the present state follows"
+    "changes may have been missed after an error of the service; the present state follows"
 )
-_FAILED = PenstockError(
-    "an error that nobody expected; the log of the service has it. Subscribe again"
-)
+_FAILED = PenstockError("an unexpected error; the log of the service has it. Subscribe again")
 # A thousand sends in one turn of the event loop stall everything else for 60 to 130 ms.
 _IN_A_TURN = 64
 _RETRY_S = 1.0
-
-C = TypeVar("C", MarketData, Tasks, Inventory)
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -80,81 +73,57 @@ class HubOptions:
 class Order:
     """What a client asked for; `again`: the state of all that it follows."""
 
-    client: Client
-    subscribe: Sequence[Subscribable] = ()
-    unsubscribe: Sequence[Subscribable] = ()
+    client: Subscriber
+    subscribe: Sequence[Channel] = ()
+    unsubscribe: Sequence[Channel] = ()
     again: bool = False
 
     @property
-    def asked(self) -> Collection[Subscribable]:
+    def asked(self) -> Collection[Channel]:
         """The channels whose state it gets."""
         return self.client.channels if self.again else self.subscribe
 
 
 @dataclass(slots=True)
-class Changed:
-    """What changed since the last pass."""
+class Pending:
+    """What the next pass works on: the numbers of what changed by kind of channel, and orders."""
 
-    series: set[int] = field(default_factory=set)
-    runs: set[int] = field(default_factory=set)
-    alerts: bool = False
+    changed: defaultdict[type[Channel], set[int]] = field(default_factory=lambda: defaultdict(set))
     orders: list[Order] = field(default_factory=list)
 
 
 class States:
     """What new followers of a channel get first; a thousand that come together share it."""
 
-    def __init__(
-        self,
-        series: SeriesFeed,
-        tasks: TaskFeed,
-        inventory: InventoryFeed,
-        alerts: AlertFeed,
-        seen: Seen,
-    ) -> None:
-        self._series = series
-        self._tasks = tasks
-        self._inventory = inventory
-        self._alerts = alerts
-        self._seen = seen
-        self._made: dict[tuple[Subscribable, bool], list[str]] = {}
+    def __init__(self, feeds: Iterable[AnyFeed]) -> None:
+        self._feeds = {feed.kind: feed for feed in feeds}
+        self._made: dict[tuple[Channel, bool], list[str]] = {}
 
-    def of(self, channel: Subscribable, *, again: bool, followed: bool) -> list[str]:
-        """Also lets the feeds follow a channel that is not yet `followed`; InvalidInputError for one that cannot be."""
+    def of(self, channel: Channel, *, again: bool, followed: bool) -> list[str]:
+        """The messages; a channel that is not yet `followed` becomes so.
+
+        InvalidInputError for one that cannot be followed.
+        """
         key = (channel, again)
         if key not in self._made or not followed:
-            self._made[key] = self._make(channel, again=again)
+            self._made[key] = self._feeds[type(channel)].state(channel, again=again)
         return self._made[key]
-
-    def _make(self, channel: Subscribable, *, again: bool) -> list[str]:
-        match channel:
-            case MarketData():
-                return self._series.state(channel, self._seen)
-            case Tasks():
-                return self._tasks.state(channel, self._seen, again=again)
-            case Inventory():
-                return self._inventory.state(channel, self._seen)
-            case Alerts():
-                return self._alerts.state(self._seen)
 
 
 class Hub:
-    """All clients of this process."""
+    """All clients of this process, and the feeds that they can follow."""
 
-    def __init__(self, app: App, options: HubOptions) -> None:
-        self._database = app.database
+    def __init__(self, database: Database, feeds: Sequence[AnyFeed], options: HubOptions) -> None:
+        self._database = database
         self._options = options
-        self._runs = app.runs
-        self._syncs = app.of(InventoryParts).syncs
-        self._series = SeriesFeed(app.of(MarketParts).runs.configured.exchange)
-        self._tasks = TaskFeed()
-        self._inventory = InventoryFeed()
-        self._alerts = AlertFeed()
-        self._followers: dict[Subscribable, set[Client]] = {}
-        self._changed = Changed()
+        self._feeds = feeds
+        self._followers: dict[Channel, set[Subscriber]] = {}
+        self._pending = Pending()
         self._wake = asyncio.Event()
-        self._reachable = True
-        self.clients: set[Client] = set()
+        self._outage = Outage(
+            "clients cannot be told of changes", "clients are told of changes again"
+        )
+        self.clients: set[Subscriber] = set()
         self.traffic = Traffic()
 
     @contextlib.asynccontextmanager
@@ -174,9 +143,9 @@ class Hub:
     @contextlib.contextmanager
     def joined(
         self, send: Callable[[str], Awaitable[None]], evict: Callable[[str], None]
-    ) -> Iterator[Client]:
+    ) -> Iterator[Subscriber]:
         """A client while the block runs."""
-        client = Client(send, evict, self._restate, self.traffic, self._options.queue)
+        client = Subscriber(send, evict, self._restate, self.traffic, self._options.queue)
         self.clients.add(client)
         try:
             yield client
@@ -185,22 +154,28 @@ class Hub:
             for channel in list(client.channels):
                 self._leave(client, channel)
 
-    def order(self, client: Client, message: ClientMessage) -> None:
+    def order(self, client: Subscriber, message: ClientMessage) -> None:
         """Do what a client asks for, soon; InvalidInputError when it is too much."""
         if client.waiting >= self._options.orders:
-            text = f"message: {client.waiting} messages of this client are still being worked on; wait for the state that they bring"
+            text = (
+                f"message: {client.waiting} messages of this client are still being worked on; "
+                "wait for their answers"
+            )
             raise InvalidInputError(text, field="message")
         if len(client.channels.union(message.subscribe)) > self._options.channels:
-            text = f"subscribe: a client follows at most {self._options.channels} channels; open another connection"
+            text = (
+                f"subscribe: a client follows at most {self._options.channels} channels; "
+                "open another connection"
+            )
             raise InvalidInputError(text, field="subscribe")
         client.waiting += 1
         self._add(Order(client, message.subscribe, message.unsubscribe))
 
-    def _restate(self, client: Client) -> None:
+    def _restate(self, client: Subscriber) -> None:
         self._add(Order(client, again=True))
 
     def _add(self, order: Order) -> None:
-        self._changed.orders.append(order)
+        self._pending.orders.append(order)
         self._wake.set()
 
     async def _hear(self) -> None:
@@ -210,19 +185,16 @@ class Hub:
 
     def _note(self, events: Iterable[Event]) -> None:
         for event in events:
-            match event:
-                case RowsStored("candle", series_id):
-                    self._changed.series.add(series_id)
-                case RunChanged(run_id):
-                    self._changed.runs.add(run_id)
-                case AlertsChanged():
-                    self._changed.alerts = True
-                case EventsLost():
-                    self._resync(_LOST)
+            if isinstance(event, EventsLost):
+                self._resync(_LOST)
+            for feed in self._feeds:
+                changed = feed.changed_by(event)
+                if changed is not None:
+                    self._pending.changed[feed.kind].add(changed)
         if self.clients:
             self._wake.set()
         else:
-            self._changed = Changed()
+            self._pending = Pending()
 
     def _resync(self, message: str) -> None:
         for client in self.clients:
@@ -232,60 +204,52 @@ class Hub:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            changed, self._changed = self._changed, Changed()
+            pending, self._pending = self._pending, Pending()
             try:
-                await self._pass(changed)
+                await self._pass(pending)
             except StoreUnavailableError as error:
-                self._put_back(changed, error)
+                self._outage.began(error)
+                self._put_back(pending)
                 await asyncio.sleep(_RETRY_S)
-            except Exception:  # noqa: BLE001 - whatever it was, nobody is left without the state for it
+            except Exception:  # noqa: BLE001 - no error leaves clients without the state
                 _log.exception("clients could not be told of a change")
                 self._resync(_UNEXPECTED)
-                for order in changed.orders:
+                for order in pending.orders:
                     self._done_with(order)
                     order.client.state([error_message(_FAILED)])
                 await asyncio.sleep(_RETRY_S)
             await asyncio.sleep(self._options.pause_s)
 
-    def _put_back(self, changed: Changed, error: StoreUnavailableError) -> None:
-        if self._reachable:
-            _log.warning("clients cannot be told of changes", error=str(error))
-        self._reachable = False
-        self._changed.series |= changed.series
-        self._changed.runs |= changed.runs
-        self._changed.alerts |= changed.alerts
-        self._changed.orders = changed.orders + self._changed.orders
+    def _put_back(self, pending: Pending) -> None:
+        for kind, changed in pending.changed.items():
+            self._pending.changed[kind] |= changed
+        self._pending.orders = pending.orders + self._pending.orders
         self._wake.set()
 
-    async def _pass(self, changed: Changed) -> None:
-        fresh = {channel for order in changed.orders if not order.again for channel in order.asked}
-        again = {channel for order in changed.orders if order.again for channel in order.asked}
-        wanted = Wanted()
-        self._series.ask(wanted, changed.series, _of(MarketData, fresh | again))
-        self._tasks.ask(wanted, changed.runs, _of(Tasks, fresh), _of(Tasks, again))
-        self._inventory.ask(wanted, changed.runs, _of(Inventory, fresh | again))
-        self._alerts.ask(wanted, changed=changed.alerts, asked=Alerts() in fresh | again)
-        seen = Seen()
-        if wanted:
-            seen = await wanted.read(self._database, self._runs, self._syncs)
-            self._reachable = True
-            messages: list[tuple[Collection[Subscribable], str]] = [
-                *self._series.changes(seen),
-                *self._tasks.changes(seen),
-                *self._inventory.changes(seen),
-                *self._alerts.changes(seen),
-            ]
-            for channels, message in messages:
+    async def _pass(self, pending: Pending) -> None:
+        feeds = [feed for feed in self._feeds if self._asks(feed, pending)]
+        if feeds:
+            await self._database.read(lambda connection: _read(feeds, connection))
+            self._outage.ended()
+            # All that is new is made before anybody gets it: whoever fails says nothing.
+            for channels, message in [news for feed in feeds for news in feed.changes()]:
                 await self._tell(channels, message)
-        states = States(self._series, self._tasks, self._inventory, self._alerts, seen)
-        for place, order in enumerate(changed.orders, start=1):
+        states = States(self._feeds)
+        for place, order in enumerate(pending.orders, start=1):
             self._carry_out(order, states)
             if place % _IN_A_TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _tell(self, channels: Collection[Subscribable], message: str) -> None:
+    @staticmethod
+    def _asks(feed: AnyFeed, pending: Pending) -> bool:
+        asked: dict[bool, set[Channel]] = {False: set(), True: set()}
+        for order in pending.orders:
+            asked[order.again] |= {one for one in order.asked if isinstance(one, feed.kind)}
+        return feed.ask(pending.changed[feed.kind], asked[False], asked[True])
+
+    async def _tell(self, channels: Collection[Channel], message: str) -> None:
         """Each client once, though it may follow several of the channels."""
-        followers: set[Client] = set().union(
+        followers: set[Subscriber] = set().union(
             *(self._followers.get(channel, ()) for channel in channels)
         )
         for place, client in enumerate(followers, start=1):
@@ -299,7 +263,7 @@ class Hub:
             return
         self._done_with(order)
         for channel in order.unsubscribe:
-            for meant in [one for one in client.channels if _same(channel, one)]:
+            for meant in [known for known in client.channels if channel.means(known)]:
                 self._leave(client, meant)
         for channel in list(order.asked):
             try:
@@ -316,22 +280,16 @@ class Hub:
         if not order.again:
             order.client.waiting -= 1
 
-    def _leave(self, client: Client, channel: Subscribable) -> None:
+    def _leave(self, client: Subscriber, channel: Channel) -> None:
         client.channels.discard(channel)
         followers = self._followers[channel]
         followers.discard(client)
         if followers:
             return
         del self._followers[channel]
-        match channel:
-            case MarketData():
-                self._series.forget(channel)
-            case Tasks():
-                self._tasks.forget(channel)
-            case Inventory():
-                self._inventory.forget(channel)
-            case Alerts():
-                self._alerts.forget()
+        for feed in self._feeds:
+            if isinstance(channel, feed.kind):
+                feed.forget(channel)
 
     async def _sweep(self) -> None:
         while True:
@@ -346,11 +304,7 @@ class Hub:
                 client.evict("this client does not read what it has subscribed to")
 
 
-def _of(kind: type[C], channels: Collection[Subscribable]) -> set[C]:
-    return {channel for channel in channels if isinstance(channel, kind)}
-
-
-def _same(one: Subscribable, other: Subscribable) -> bool:
-    if isinstance(one, MarketData) and isinstance(other, MarketData):
-        return same_series(one, other)
-    return one == other
+def _read(feeds: Iterable[AnyFeed], connection: Connection) -> None:
+    """Read for all feeds in one transaction."""
+    for feed in feeds:
+        feed.read(connection)

@@ -1,7 +1,8 @@
-"""What is active and what is collected, kept in memory, because it is asked for many times a second while runs are at their busiest.
+"""What is active and what is collected, in memory: clients poll it while runs are busiest.
 
-A read in a thread waits for its turn beside the threads that write: 50 to 100 ms during a large run. So whoever asks gets what was read last, and
-what has changed since is read behind the answer. Who changes something is answered when that has been read: nobody misses what he did himself.
+A read in a thread waits for its turn beside the threads that write: 50 to 100 ms during a large
+run. So a request gets what was read last, and later changes are read behind the answer. A request
+that changes something is answered once that was read: every client sees its own changes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from penstock.runs.events import Event
     from penstock.runs.queries import ActiveRuns
 
-# An event can be missed while the database is out of reach: after this a view is looked at again, and soon it is not answered any more.
+# Events can be missed while the database is unreachable: a view is read again after the first
+# time, and no longer answered after the second.
 _LOOK_AGAIN_S = 1.0
 _TOO_OLD_S = 10.0
 
@@ -51,7 +53,7 @@ class Overview:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Hear of what changes while the block runs."""
+        """Follow changes while the block runs."""
         hearing = asyncio.create_task(self._hear(), name="overview")
         try:
             yield
@@ -61,7 +63,7 @@ class Overview:
             await asyncio.wait([hearing, *([self._reading] if self._reading else [])])
 
     async def view(self) -> View:
-        """What was read last, which follows each change at once; StoreUnavailableError when it cannot be read for long."""
+        """What was read last; StoreUnavailableError when it cannot be read for long."""
         while self._view is None or self._age_s() > _TOO_OLD_S:
             await asyncio.shield(self._read())
         if self._moved or self._age_s() > _LOOK_AGAIN_S:
@@ -69,7 +71,7 @@ class Overview:
         return self._view
 
     async def caught_up(self) -> None:
-        """Come back when the view shows what was committed before; when that cannot be read now, it is done later."""
+        """Come back when the view shows all that is committed now, or cannot be read."""
         self._asked += 1
         asked = self._asked
         with contextlib.suppress(PenstockError):
@@ -80,7 +82,7 @@ class Overview:
         return time.monotonic() - (self._view.read_at_s if self._view else 0.0)
 
     def _read(self) -> asyncio.Task[None]:
-        """The read that goes on, or a new one."""
+        """The read that is going on, or a new one."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._refresh(), name="overview read")
             self._reading.add_done_callback(self._was_read)
@@ -99,7 +101,7 @@ class Overview:
         self._shown = asked
 
     def _was_read(self, read: asyncio.Task[None]) -> None:
-        """Who waits for it gets its error; a read behind an answer that was given has nobody to tell."""
+        """Read again after a change in between; an error goes to those who wait for the read."""
         if not read.cancelled() and read.exception() is None and self._outdated:
             self._reading = self._read()
 

@@ -1,6 +1,7 @@
-"""The server's WebSocket protocol: uvicorn's, with an end also for a client that does not read.
+"""The server's WebSocket protocol: uvicorn's, which also ends clients that do not read.
 
-uvicorn closes a connection once all is sent, and to who does not read that is never: the socket, its buffers and its tasks would stay for good.
+uvicorn closes a connection once all is sent. To a client that does not read that never happens:
+the socket, its buffers and its tasks would stay for good.
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from penstock.api.live.evict import EVICT
 
+if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
     from websockets.http11 import Request
 
-# Where the application finds `evict` in the scope's extensions.
-EVICT = "penstock.evict"
-
-# Small, so that a client that does not read is noticed after some hundred messages, and costs no more memory than those.
+# Small: a client that does not read is noticed after some hundred messages, and costs no more
+# memory than those.
 _SEND_BUFFER = 32_768
 # What is written last has this long to get through before the connection is cut.
 _LAST_WORDS_S = 1.0
@@ -35,7 +34,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See uvicorn."""
+        """Begin, with small buffers."""
         super().connection_made(transport)
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:
@@ -43,25 +42,28 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.set_write_buffer_limits(high=_SEND_BUFFER)
 
     def handle_connect(self, event: Request) -> None:
-        """See uvicorn."""
+        """Accept the connection, and give the application a way to evict it."""
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             extensions: Any = self.scope["extensions"]
             extensions[EVICT] = self.evict
 
     async def send(self, message: ASGISendEvent) -> None:
-        """See uvicorn, which calls it a mistake of the application to send while the connection is being closed; it cannot know."""
+        """Send a message; ClientDisconnected while the connection is being closed.
+
+        uvicorn calls that a mistake of the application, which cannot know.
+        """
         try:
             await super().send(message)
         except RuntimeError as error:
             if self.close_sent:
                 raise ClientDisconnected from error
             raise
-        # A refusal ends the handshake too; uvicorn would log each one as a mistake of the application.
+        # A refusal ends the handshake too; uvicorn would log it as a mistake of the application.
         self.handshake_complete |= self.close_sent
 
     def evict(self, reason: str) -> None:
-        """Say why, without waiting for what is still to be sent, and cut the connection soon."""
+        """Send the reason ahead of what is still to be sent, and cut the connection soon."""
         if not self.transport.is_closing():
             self.stop_keepalive()
             with contextlib.suppress(InvalidState):
@@ -74,20 +76,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._cut_soon()
 
     def keepalive_timeout(self) -> None:
-        """See uvicorn."""
+        """Close the connection of a client that does not answer pings."""
         super().keepalive_timeout()
         self._cut_soon()
 
     def shutdown(self) -> None:
-        """See uvicorn."""
+        """Close the connection when the service ends."""
         super().shutdown()
         self._cut_soon()
 
     def _cut_soon(self) -> None:
         self.loop.call_later(_LAST_WORDS_S, self.transport.abort)
-
-
-def evictor(scope: Mapping[str, Any]) -> Callable[[str], None]:
-    """How to end the connection of a scope."""
-    evict: Callable[[str], None] = scope["extensions"][EVICT]
-    return evict

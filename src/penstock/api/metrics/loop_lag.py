@@ -1,4 +1,4 @@
-"""How late the event loop is: the health of everything that answers."""
+"""How late the event loop runs: the health of everything that answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEPT = 6_000
 
 
 class LoopLag:
-    """Measures, every 10 ms, how much later than asked the loop woke up; keeps the last minute."""
+    """Measures every 10 ms how late the loop wakes up; keeps the last minute."""
 
     def __init__(self) -> None:
         self._lags: deque[float] = deque(maxlen=_KEPT)

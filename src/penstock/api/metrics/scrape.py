@@ -1,7 +1,8 @@
-"""The service in numbers, as Prometheus reads them. Every name stands in docs/metrics.md.
+"""The service in numbers, as Prometheus reads them. docs/metrics.md lists every name.
 
-A scrape reads what is active, and what has ended since the scrape before; nothing is asked of the database for a single run. Runs and candles are
-those of the whole database, whichever process worked on them, so several services on one database show the same numbers.
+A scrape reads what is active, and what ended since the last scrape; no single run is asked for.
+Runs and candles are those of the whole database, whichever process worked on them, so several
+services on one database show the same numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 _DURATIONS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 21_600)
 _AT_ONCE = 10_000
-# A run's end is read before its transaction is committed, so the newest ones are read again.
+# A run's end time is set before its transaction is committed, so the newest are read again.
 _OVERLAP_MS = 60_000
 
 
@@ -60,7 +61,7 @@ class Metrics:
         self._written = {False: Counters(), True: Counters()}
         self._shown: Tally[str] = Tally()
         self._scraping = asyncio.Lock()
-        # The time at which each counter was made is noise to whoever reads them.
+        # The time at which each counter was made is noise.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._make_runs()
@@ -138,7 +139,7 @@ class Metrics:
         )
         self._pause = Gauge(
             "penstock_provider_pause_seconds",
-            "How long the provider told us to wait",
+            "How long the provider asked us to wait",
             ["provider"],
             registry=registry,
         )
@@ -150,13 +151,13 @@ class Metrics:
         )
         self._repeats = Gauge(
             "penstock_gap_requests",
-            "Requests of the running minute for gaps once more",
+            "Repeated requests for gaps in the running minute",
             ["provider"],
             registry=registry,
         )
         self._repeats_share = Gauge(
             "penstock_gap_requests_share",
-            "Their part of what the provider allows",
+            "Their share of what the provider allows",
             ["provider"],
             registry=registry,
         )
@@ -189,7 +190,7 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     async def scrape(self) -> bytes:
-        """The text of a scrape; without the database what this process knows by itself."""
+        """The text of a scrape; without the database, what this process knows by itself."""
         async with self._scraping:
             self._show_process()
             try:
@@ -250,7 +251,11 @@ class Metrics:
         self._stuck.set(sum(one.stuck for one in active))
 
     def _show_written(self, active: Iterable[ActiveRuns]) -> None:
-        """Ended runs and those under way. One that ended between the two reads is in neither, until the next scrape: nothing counts down for it."""
+        """Count ended runs and active ones.
+
+        One that ended between the two reads is in neither until the next scrape, so no counter
+        may go down.
+        """
         candles, products = (
             sum(
                 (one.counters for one in active if (one.kind == INVENTORY_SYNC) is of_products),

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.alerts.book import AlertState, TargetKind
-from penstock.api.schemas.alert import AlertShown, alert_fields, target_fields
+from penstock.alerts.book import AlertState
+from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.alert import AlertShown, RuleHealth, TargetKept, TargetShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.state import CurrentState
-from penstock.store.write.alerts.lists import (
-    AlertList,
-    firing_counts,
-    list_alerts,
-    list_targets,
-    rule_states,
-)
-
-if TYPE_CHECKING:
-    from penstock.alerts.rules import Measure
-    from penstock.alerts.targets import Kept
+from penstock.api.schemas.shape import Shape
+from penstock.store.write.alerts import lists
 
 router = APIRouter(prefix="/api/v1/admin", tags=["alerts"])
 
@@ -36,7 +27,7 @@ Url = Annotated[
     Field(
         min_length=1,
         max_length=2_000,
-        description="a webhook such as https://example.org/path, or an Apprise URL such as ntfy://topic",
+        description="a webhook such as https://example.org/path, or an Apprise URL like ntfy://topic",
     ),
 ]
 
@@ -51,8 +42,8 @@ class AlertQuery(BaseModel):
     limit: int = Field(default=100, ge=1, le=1_000)
 
 
-class AlertPage(BaseModel):
-    """Alerts, firing ones first, each kind with the newest change first; resolved ones are kept for a week."""
+class AlertPage(Shape):
+    """Alerts, firing ones first, then the resolved ones of the last week; newest changes first."""
 
     alerts: list[AlertShown]
     firing: dict[str, int] = Field(
@@ -61,34 +52,24 @@ class AlertPage(BaseModel):
 
 
 @router.get("/alerts", responses=documented(422, 503))
-async def alerts(state: CurrentState, page: Annotated[AlertQuery, Query()]) -> AlertPage:
-    """What fires, and what was resolved in the last week."""
-    query = AlertList(
+async def list_alerts(state: CurrentState, page: Annotated[AlertQuery, Query()]) -> AlertPage:
+    """The alerts that fire, and those that were resolved in the last week."""
+    query = lists.AlertList(
         limit=page.limit,
         skip=page.skip,
         state=None if page.state is None else AlertState(page.state),
     )
     names = state.app.health.rules.names
     found, firing = await state.app.database.read(
-        lambda connection: (list_alerts(connection, query), firing_counts(connection, names))
+        lambda connection: (
+            lists.list_alerts(connection, query),
+            lists.firing_counts(connection, names),
+        )
     )
-    return AlertPage(alerts=[AlertShown(**alert_fields(one)) for one in found], firing=firing)
+    return AlertPage(alerts=[AlertShown.of(alert) for alert in found], firing=firing)
 
 
-class RuleHealth(BaseModel):
-    """A rule in numbers; `value` is null while there is too little to judge, and counts what is bad where a rule has subjects."""
-
-    rule: str
-    value: float | None
-    threshold: float
-    ideal: float
-    unit: str
-    state: AlertState
-    firing: int
-    message: str
-
-
-class Health(BaseModel):
+class Health(Shape):
     """Every rule; `healthy`: no alert fires."""
 
     healthy: bool
@@ -96,33 +77,26 @@ class Health(BaseModel):
 
 
 @router.get("/data-collection/health", responses=documented(503))
-async def health(state: CurrentState) -> Health:
-    """The numbers that alerts come from, as of now; the states are those of the last look, once a minute."""
+async def get_collection_health(state: CurrentState) -> Health:
+    """The numbers behind the alerts, as of now; the states are updated once a minute."""
     app = state.app
     names = app.health.rules.names
     facts, firing, states = await app.database.read(
         lambda connection: (
             app.health.facts(connection),
-            firing_counts(connection, names),
-            rule_states(connection, names),
+            lists.firing_counts(connection, names),
+            lists.rule_states(connection, names),
         )
     )
     rules = [
-        _rule(one, states[one.rule], firing[one.rule]) for one in app.health.rules.measures(facts)
+        RuleHealth.of(measure, states[measure.rule], firing[measure.rule])
+        for measure in app.health.rules.measures(facts)
     ]
     return Health(healthy=not any(firing.values()), rules=rules)
 
 
-def _rule(measure: Measure, state: AlertState, firing: int) -> RuleHealth:
-    value = None if measure.value is None else round(measure.value, 2)
-    shown = {
-        name: getattr(measure, name) for name in ("rule", "threshold", "ideal", "unit", "message")
-    }
-    return RuleHealth(**shown, value=value, state=state, firing=firing)
-
-
 class NewTarget(BaseModel):
-    """The target to make. A webhook's messages are signed with `signing_key`, or with one that is made here."""
+    """The target to add. A webhook's messages are signed with `signing_key`, or a new key."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -132,7 +106,7 @@ class NewTarget(BaseModel):
 
 
 class TargetChange(BaseModel):
-    """What to change; another address is signed with a new key."""
+    """What to change; a new address gets a new signing key."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -141,24 +115,7 @@ class TargetChange(BaseModel):
     enabled: bool | None = None
 
 
-class TargetShown(BaseModel):
-    """A target without its secrets: of the address only the scheme and, of a webhook, the host."""
-
-    id: int
-    name: str
-    kind: TargetKind
-    address: str
-    enabled: bool
-    created_at: str
-
-
-class TargetKept(TargetShown):
-    """A target after a change; a new signing key is shown here for the only time."""
-
-    signing_key: str | None
-
-
-class TrialShown(BaseModel):
+class TrialShown(Shape):
     """What came of a trial message."""
 
     delivered: bool
@@ -166,42 +123,37 @@ class TrialShown(BaseModel):
 
 
 @router.get("/alerts/targets", responses=documented(503))
-async def targets(state: CurrentState) -> list[TargetShown]:
+async def list_alert_targets(state: CurrentState) -> list[TargetShown]:
     """Where alerts are sent."""
-    return [
-        TargetShown(**target_fields(one)) for one in await state.app.database.read(list_targets)
-    ]
+    found = await state.app.database.read(lists.list_targets)
+    return [TargetShown.of(target) for target in found]
 
 
 @router.post("/alerts/targets", status_code=201, responses=documented(409, 422, 503))
-async def add_target(state: CurrentState, wanted: NewTarget) -> TargetKept:
-    """Send alerts there too; the address has to be one of the public internet unless the settings allow others."""
-    return _kept(await state.app.alert_targets.add(wanted.name, wanted.url, wanted.signing_key))
+async def add_alert_target(state: CurrentState, wanted: NewTarget) -> TargetKept:
+    """Send alerts there too; a private address is refused unless the settings allow it."""
+    kept = await state.app.alert_targets.add(wanted.name, wanted.url, wanted.signing_key)
+    return TargetKept.of_change(kept)
 
 
 @router.put("/alerts/targets/{target_id}", responses=documented(404, 409, 422, 503))
-async def change_target(
+async def change_alert_target(
     state: CurrentState, target_id: TargetId, wanted: TargetChange
 ) -> TargetKept:
-    """Change what is given."""
-    return _kept(
-        await state.app.alert_targets.change(
-            target_id, name=wanted.name, url=wanted.url, enabled=wanted.enabled
-        )
+    """Change the fields that are given."""
+    kept = await state.app.alert_targets.change(
+        target_id, name=wanted.name, url=wanted.url, enabled=wanted.enabled
     )
+    return TargetKept.of_change(kept)
 
 
 @router.delete("/alerts/targets/{target_id}", status_code=204, responses=documented(404, 422, 503))
-async def remove_target(state: CurrentState, target_id: TargetId) -> None:
-    """Send nothing there any more, also nothing that waits to be sent."""
+async def remove_alert_target(state: CurrentState, target_id: TargetId) -> None:
+    """Send no more alerts there; messages that wait to be sent are dropped."""
     await state.app.alert_targets.remove(target_id)
 
 
 @router.post("/alerts/targets/{target_id}/test", responses=documented(404, 422, 503))
-async def try_target(state: CurrentState, target_id: TargetId) -> TrialShown:
-    """Send a trial message now, and say what came back."""
+async def test_alert_target(state: CurrentState, target_id: TargetId) -> TrialShown:
+    """Send a trial message now, and answer what came back."""
     return TrialShown(**asdict(await state.app.alert_targets.try_out(target_id)))
-
-
-def _kept(kept: Kept) -> TargetKept:
-    return TargetKept(**target_fields(kept.target), signing_key=kept.signing_key)

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
-import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.api.routes.answer import answer
+from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.execution_log import ExecutionLog, LogStatus, Stats
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
+from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.times import ms
-from penstock.api.state import CurrentState
 from penstock.errors import NotFoundError
 from penstock.market.queries.instruments import unified_symbol
-from penstock.moment import iso, iso_or_none
 from penstock.runs import execution_logs as logs
 from penstock.store.write.configs import count_configs
 
 if TYPE_CHECKING:
-    from penstock.runs.execution_logs import LogList, LogRow, LogStats
+    from collections.abc import Sequence
+
+    from penstock.runs.execution_logs import LogList, LogRow
 
 router = APIRouter(prefix="/api/v1/admin/data-collection", tags=["collection admin"])
 
 _MOST_SKIPPED = 100_000
 _YEAR_H = 366 * 24
 _RECENT = 10
-
-Status = Literal["running", "success", "failed", "cancelled"]
 
 
 class LogQuery(BaseModel):
@@ -41,38 +41,18 @@ class LogQuery(BaseModel):
     job_name: Name | None = Field(None, description="such as collect_data_1")
     job_type: Name | None = Field(None, description="data_collection, symbol_refresh …")
     symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
-    status: Status | None = None
+    status: LogStatus | None = None
     start_date: dt.datetime | None = Field(
         None, description="rows that started at this time or later"
     )
     end_date: dt.datetime | None = Field(None, description="rows that started before this time")
-    skip: int = Field(
-        0, ge=0, le=_MOST_SKIPPED, description="what lies deeper is reached by cursor"
-    )
+    skip: int = Field(0, ge=0, le=_MOST_SKIPPED, description="deeper rows are reached by cursor")
     limit: int = Field(100, ge=1, le=1_000)
     cursor: str | None = Field(
         None,
         pattern=r"^[0-9]{1,14}:[0-9]{1,18}$",
         description="where the page before ended; its Link header holds it",
     )
-
-
-class ExecutionLog(BaseModel):
-    """A run of a job for one symbol; without `timeframe` it was for several of them."""
-
-    id: int
-    job_name: str
-    job_type: str
-    symbol: str | None
-    exchange: str | None
-    timeframe: str | None
-    started_at: str
-    finished_at: str | None
-    duration_seconds: float | None
-    status: Status
-    records_collected: int = Field(description="rows that were new or changed")
-    error_message: str | None
-    metadata: dict[str, Any] | None
 
 
 _LINK = {
@@ -88,16 +68,22 @@ _LINK = {
     response_model=list[ExecutionLog],
     responses={200: {"headers": _LINK}, **documented(422, 503)},
 )
-async def execution_logs(
+async def list_execution_logs(
     request: Request, state: CurrentState, query: Annotated[LogQuery, Query()]
 ) -> Response:
-    """The execution log, the newest first. The next page is in the Link header, whatever is written meanwhile."""
+    """The execution log, the newest first; the Link header names the next page.
+
+    What is written meanwhile does not move the pages.
+    """
     wanted = _wanted(query)
-    rows = await state.app.database.read(
-        lambda connection: logs.log_rows(connection, wanted, unified_symbol)
+    return await state.app.database.read(
+        lambda connection: _page(request, query, logs.log_rows(connection, wanted, unified_symbol))
     )
+
+
+def _page(request: Request, query: LogQuery, rows: Sequence[LogRow]) -> Response:
     headers = {"Link": _next(request, query, rows[-1])} if len(rows) == query.limit else None
-    return _json([log_fields(row) for row in rows], headers)
+    return answer([ExecutionLog.of(row) for row in rows], headers=headers)
 
 
 def _wanted(query: LogQuery) -> LogList:
@@ -122,20 +108,21 @@ def _next(request: Request, query: LogQuery, last: LogRow) -> str:
     parameters = query.model_dump(
         mode="json", exclude_none=True, exclude={"skip", "cursor"}, exclude_unset=True
     )
-    return f'<{request.url.path}?{urlencode(parameters | {"cursor": f"{last.started_at}:{last.id}"})}>; rel="next"'
+    parameters |= {"cursor": f"{last.started_at}:{last.id}"}
+    return f'<{request.url.path}?{urlencode(parameters)}>; rel="next"'
 
 
 @router.get(
     "/execution-logs/{log_id}", response_model=ExecutionLog, responses=documented(404, 422, 503)
 )
-async def execution_log(
+async def get_execution_log(
     state: CurrentState, log_id: Annotated[int, Path(ge=1, lt=2**63)]
 ) -> Response:
     """One row of the execution log."""
     row = await state.app.database.read(lambda connection: logs.log_row(connection, log_id))
     if row is None:
         raise NotFoundError(f"there is no execution log {log_id}; those of the last days are kept")
-    return _json(log_fields(row))
+    return answer(ExecutionLog.of(row))
 
 
 class StatsQuery(BaseModel):
@@ -147,32 +134,20 @@ class StatsQuery(BaseModel):
     hours: int = Field(24, ge=1, le=_YEAR_H)
 
 
-class Stats(BaseModel):
-    """Executions in numbers; `last_execution` is the newest one, however long ago."""
-
-    total_executions: int
-    successful_executions: int
-    failed_executions: int
-    running_executions: int
-    success_rate: float | None = Field(
-        description="percent of those that succeeded or failed; null without any"
-    )
-    average_duration_seconds: float | None
-    total_records_collected: int
-    last_execution: str | None
-
-
-@router.get("/stats", response_model=Stats, responses=documented(422, 503))
-async def stats(state: CurrentState, query: Annotated[StatsQuery, Query()]) -> Response:
+@router.get("/stats", responses=documented(422, 503))
+async def get_execution_stats(state: CurrentState, query: Annotated[StatsQuery, Query()]) -> Stats:
     """The executions of the last hours in numbers."""
     found = await state.app.database.read(
         lambda connection: logs.log_stats(connection, hours=query.hours, job_type=query.job_type)
     )
-    return _json(_stats(found))
+    return Stats.of(found)
 
 
-class AdminStatus(BaseModel):
-    """Configs and executions at a glance; `active_jobs` are the jobs that are queued or running, `stats` those of 24 hours."""
+class AdminStatus(Shape):
+    """Configs and executions at a glance.
+
+    `active_jobs` are the jobs that are queued or running, `stats` those of 24 hours.
+    """
 
     total_configs: int
     enabled_configs: int
@@ -183,7 +158,7 @@ class AdminStatus(BaseModel):
 
 
 @router.get("/status", response_model=AdminStatus, responses=documented(503))
-async def status(state: CurrentState) -> Response:
+async def get_collection_status(state: CurrentState) -> Response:
     """Configs and executions at a glance."""
     (enabled, disabled, active), recent, numbers = await state.app.database.read(
         lambda connection: (
@@ -192,26 +167,12 @@ async def status(state: CurrentState) -> Response:
             logs.log_stats(connection, hours=24),
         )
     )
-    body = {
-        "total_configs": enabled + disabled,
-        "enabled_configs": enabled,
-        "disabled_configs": disabled,
-        "active_jobs": active,
-    }
-    return _json(
-        body | {"recent_executions": [log_fields(row) for row in recent], "stats": _stats(numbers)}
+    shown = AdminStatus(
+        total_configs=enabled + disabled,
+        enabled_configs=enabled,
+        disabled_configs=disabled,
+        active_jobs=active,
+        recent_executions=[ExecutionLog.of(row) for row in recent],
+        stats=Stats.of(numbers),
     )
-
-
-def log_fields(row: LogRow) -> dict[str, Any]:
-    """The fields of an ExecutionLog, JSON values only."""
-    fields = {name: getattr(row, name) for name in ExecutionLog.model_fields}
-    return fields | {"started_at": iso(row.started_at), "finished_at": iso_or_none(row.finished_at)}
-
-
-def _stats(found: LogStats) -> dict[str, Any]:
-    return asdict(found) | {"last_execution": iso_or_none(found.last_execution)}
-
-
-def _json(body: object, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
+    return answer(shown)

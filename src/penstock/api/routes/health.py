@@ -7,25 +7,26 @@ import time
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from penstock.api.guard import CALLER_SCOPE
+from penstock.api.routes.state import CurrentState, State
 from penstock.api.schemas.problem import documented
-from penstock.api.state import CurrentState, State
+from penstock.api.schemas.shape import Moment, Shape
 from penstock.errors import StoreUnavailableError
 from penstock.moment import iso
 
 router = APIRouter(tags=["service"])
 
 
-class Live(BaseModel):
+class Live(Shape):
     """The process answers."""
 
     status: str = "ok"
 
 
 class Ready(Live):
-    """The service can answer, and what of its work goes on in this process; the loop's lag is that of the last minute."""
+    """The service can answer, and what this process does; the loop's lag is of the last minute."""
 
     database: str
     schema_version: str
@@ -34,18 +35,18 @@ class Ready(Live):
     executor: Literal["running", "off"]
     active_runs: int = Field(description="runs that this process works on")
     scheduler: Literal["running", "off"]
-    last_tick: str | None = Field(description="when the scheduler last looked for what is due")
+    last_tick: Moment | None = Field(description="when the scheduler last looked for what is due")
 
 
 @router.get("/livez")
-async def livez() -> Live:
+async def check_liveness() -> Live:
     """Whether the process answers."""
     return Live()
 
 
 @router.get("/readyz", responses=documented(503))
-async def readyz(state: CurrentState, request: Request) -> Ready | Live:
-    """Whether the database answers too, and what works here; without a token only whether."""
+async def check_readiness(state: CurrentState, request: Request) -> Ready | Live:
+    """Whether the database answers too, and what this process does; without a token, only whether."""
     if request.scope.get(CALLER_SCOPE) is not None:
         return _ready(state, await state.app.schema_version())
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from penstock.api.state import CurrentState
+from penstock.api.routes.state import CurrentState
 
 router = APIRouter(tags=["service"])
 
@@ -20,6 +20,6 @@ router = APIRouter(tags=["service"])
         }
     },
 )
-async def metrics(state: CurrentState) -> Response:
+async def get_metrics(state: CurrentState) -> Response:
     """The service in numbers, for Prometheus."""
     return Response(await state.metrics.scrape(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What the routes stand on."""
+"""What the routes work with."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from penstock.api.live.hub import Hub
 from penstock.api.live.overview import Overview
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
-from penstock.api.upload import Uploads
+from penstock.api.routes.upload import Uploads
 from penstock.app import App
 from penstock.store.write.runs.ledger import SqlRunLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What the routes stand on.
+    """The parts of a service that routes use.
 
-    The application, the ledger that orders are submitted to, the health of its loop, its WebSocket
-    clients, its overview, its numbers, the tokens that work, the files that come. `deciding` are
-    decisions on syncs that go on although their client was answered, after `decision_s`.
+    `ledger` takes the runs that are submitted. `deciding` are decisions on syncs that go on after
+    their client was answered, `decision_s` after the request.
     """
 
     app: App

@@ -6,17 +6,18 @@ import datetime as dt
 import uuid
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.api.routes.answer import answer
+from penstock.api.routes.state import CurrentState, State
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.task import STATUS, Status, Task, task_fields
+from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.task import STATUS, Status, Submitted, Task
 from penstock.api.schemas.times import ms
-from penstock.api.state import CurrentState, State
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
 from penstock.market.orders import MOST_CANDLES, CollectOrder
@@ -74,22 +75,14 @@ class Start(BaseModel):
     )
     wait: bool = Field(
         default=False,
-        description="queue behind a task that holds one of the series, in place of a refusal",
+        description="queue behind a task that holds one of the series, instead of 409",
     )
     max_age: float | None = Field(
         default=None,
         gt=0,
         le=_YEAR_S,
-        description="seconds for which a finished result of the same collection is good enough",
+        description="answer a result of the same collection that is at most this many seconds old",
     )
-
-
-class Submitted(BaseModel):
-    """The task; `completed` when a result that is young enough was there."""
-
-    task_id: str
-    status: Literal["submitted", "completed"]
-    message: str
 
 
 @router.post(
@@ -100,13 +93,13 @@ class Submitted(BaseModel):
         **documented(409, 422, 502, 503),
     },
 )
-async def start(
+async def start_collection(
     state: CurrentState,
     response: Response,
     order: Start | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
-    """Start a collection; refused with 409 while a task holds one of its series."""
+    """Start a collection; 409 while a task holds one of its series."""
     order = order or Start()
     submission = await _submission(state.app, order, idempotency_key)
     if order.max_age is not None and (found := await _found(state.app, submission, order.max_age)):
@@ -154,7 +147,7 @@ async def submit(state: State, wanted: Wanted, message: str) -> Submitted:
 
 @router.post("/refresh-symbols", status_code=202, responses=documented(409, 422, 503))
 async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
-    """Look up what the exchange lists."""
+    """Read again what the exchange lists."""
     submission = symbol_refresh(state.app.of(MarketParts).runs.configured.exchange)
     return await submit(
         state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted"
@@ -162,9 +155,9 @@ async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey =
 
 
 @router.get("/task/{task_id}", response_model=Task, responses=documented(404, 422, 503))
-async def task(state: CurrentState, task_id: uuid.UUID) -> Response:
+async def get_task(state: CurrentState, task_id: uuid.UUID) -> Response:
     """A task, however long ago it ended."""
-    return _json(task_fields(await _run(state.app, task_id)))
+    return answer(Task.of(await _run(state.app, task_id)))
 
 
 async def _run(app: App, task_id: uuid.UUID) -> RunRow:
@@ -175,8 +168,8 @@ async def _run(app: App, task_id: uuid.UUID) -> RunRow:
     return run
 
 
-class Cancelled(BaseModel):
-    """`cancelled`, or `running` when the task is to stop and has not yet."""
+class TaskCancelled(Shape):
+    """`cancelled`, or `running` while the task has not stopped yet."""
 
     task_id: str
     status: Status
@@ -184,7 +177,7 @@ class Cancelled(BaseModel):
 
 
 @router.post("/task/{task_id}/cancel", responses=documented(404, 409, 422, 503))
-async def cancel(state: CurrentState, task_id: uuid.UUID) -> Cancelled:
+async def cancel_task(state: CurrentState, task_id: uuid.UUID) -> TaskCancelled:
     """Stop a queued task at once, a running one within a second; what it has written stays."""
     try:
         was = await state.app.ledger.cancel(task_id)
@@ -194,15 +187,15 @@ async def cancel(state: CurrentState, task_id: uuid.UUID) -> Cancelled:
         raise ConflictError(message, task_id=str(task_id)) from None
     await state.overview.caught_up()
     if was is RunState.QUEUED:
-        return Cancelled(task_id=str(task_id), status="cancelled", message="Task cancelled")
-    return Cancelled(
+        return TaskCancelled(task_id=str(task_id), status="cancelled", message="Task cancelled")
+    return TaskCancelled(
         task_id=str(task_id),
         status="running",
         message="The task will stop; what it has written stays",
     )
 
 
-class Page(BaseModel):
+class TasksQuery(BaseModel):
     """Which tasks, a page at a time."""
 
     model_config = ConfigDict(extra="forbid")
@@ -216,7 +209,7 @@ class Page(BaseModel):
     )
 
 
-class TaskPage(BaseModel):
+class TaskPage(Shape):
     """Tasks, the newest first."""
 
     tasks: list[Task]
@@ -224,27 +217,32 @@ class TaskPage(BaseModel):
 
 
 @router.get("/tasks", response_model=TaskPage, responses=documented(422, 503))
-async def tasks(state: CurrentState, page: Annotated[Page, Query()]) -> Response:
-    """The tasks that are active, or ended a short while ago."""
+async def list_tasks(state: CurrentState, page: Annotated[TasksQuery, Query()]) -> Response:
+    """The tasks that are active, or finished in the last 5 minutes."""
     return await _page(state.app, page, active_only=False)
 
 
 @router.get("/tasks/active", response_model=TaskPage, responses=documented(422, 503))
-async def active_tasks(state: CurrentState, page: Annotated[Page, Query()]) -> Response:
+async def list_active_tasks(state: CurrentState, page: Annotated[TasksQuery, Query()]) -> Response:
     """The tasks that are queued or running."""
     return await _page(state.app, page, active_only=True)
 
 
-async def _page(app: App, page: Page, *, active_only: bool) -> Response:
+async def _page(app: App, page: TasksQuery, *, active_only: bool) -> Response:
     wanted = RunList(
         limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor
     )
-    found = await app.database.read(lambda connection: app.runs.listed(connection, wanted))
-    following = found[-1].id if len(found) == page.limit else None
-    return _json({"tasks": [task_fields(run) for run in found], "next_cursor": following})
+    return await app.database.read(
+        lambda connection: _answer(app.runs.listed(connection, wanted), page.limit)
+    )
 
 
-class TaskCounts(BaseModel):
+def _answer(found: Sequence[RunRow], limit: int) -> Response:
+    following = found[-1].id if len(found) == limit else None
+    return answer(TaskPage(tasks=[Task.of(run) for run in found], next_cursor=following))
+
+
+class TaskCounts(Shape):
     """The listed tasks by status."""
 
     pending: int
@@ -254,15 +252,18 @@ class TaskCounts(BaseModel):
     cancelled: int
 
 
-class CollectorNames(BaseModel):
-    """What is collected by itself; `available_symbols`: what the exchange trades, as of the last symbol refresh."""
+class CollectorNames(Shape):
+    """What is collected by itself.
+
+    `available_symbols` are those that the exchange trades, as of the last symbol refresh.
+    """
 
     symbols_count: int
     timeframes: list[str]
     available_symbols: list[str]
 
 
-class Statistics(BaseModel):
+class TaskStatistics(Shape):
     """Tasks and symbols in numbers."""
 
     task_counts: TaskCounts
@@ -271,7 +272,7 @@ class Statistics(BaseModel):
 
 
 @router.get("/tasks/stats", responses=documented(503))
-async def statistics(state: CurrentState) -> Statistics:
+async def get_task_statistics(state: CurrentState) -> TaskStatistics:
     """How many tasks there are, and what there is to collect."""
     app, configured = state.app, state.app.of(MarketParts).runs.configured
     counts, symbols, available = await app.database.read(
@@ -281,7 +282,7 @@ async def statistics(state: CurrentState) -> Statistics:
             trading_symbols(connection, configured.exchange, limit=_MOST_SYMBOLS),
         )
     )
-    return Statistics(
+    return TaskStatistics(
         task_counts=TaskCounts(**{STATUS[run_state]: count for run_state, count in counts.items()}),
         active_tasks_count=counts[RunState.QUEUED] + counts[RunState.RUNNING],
         data_collector_status=CollectorNames(
@@ -292,7 +293,7 @@ async def statistics(state: CurrentState) -> Statistics:
     )
 
 
-class SchedulerStatus(BaseModel):
+class SchedulerStatus(Shape):
     """The scheduler of this process; `active_tasks_count` counts what it has submitted."""
 
     is_running: bool
@@ -303,8 +304,11 @@ class SchedulerStatus(BaseModel):
     scheduler_task_types: list[str]
 
 
-class CollectorStatus(BaseModel):
-    """The collector; `is_running`: this process works on tasks, `symbols`: those that it collects by itself."""
+class CollectorStatus(Shape):
+    """The collector. `is_running`: this process works on tasks.
+
+    `symbols` are those that it collects by itself.
+    """
 
     is_running: bool
     symbols_count: int
@@ -315,7 +319,7 @@ class CollectorStatus(BaseModel):
 
 
 @router.get("/status", responses=documented(503))
-async def status(state: CurrentState) -> CollectorStatus:
+async def get_collector_status(state: CurrentState) -> CollectorStatus:
     """What the collector does now."""
     app, settings = state.app, state.app.settings
     view = await state.overview.view()
@@ -341,7 +345,3 @@ async def status(state: CurrentState) -> CollectorStatus:
 
 def _count(active: Sequence[ActiveRuns], kinds: Sequence[str] | None) -> int:
     return sum(one.count for one in active if kinds is None or one.kind in kinds)
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")

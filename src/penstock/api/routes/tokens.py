@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.access.scopes import Scope
+from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.token import TokenShown, token_fields
-from penstock.api.state import CurrentState
+from penstock.api.schemas.token import TokenMade, TokenShown
 
 router = APIRouter(prefix="/api/v1/admin/tokens", tags=["access"])
 
@@ -21,7 +21,7 @@ TokenId = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 class NewToken(BaseModel):
-    """The token to make; without `expires_in_s` it works until it is revoked."""
+    """The token to create; without `expires_in_s` it works until it is revoked."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,30 +30,27 @@ class NewToken(BaseModel):
     expires_in_s: int | None = Field(None, ge=1, le=_TEN_YEARS_S)
 
 
-class TokenMade(TokenShown):
-    """A new token, with its text for the only time."""
-
-    token: str
-
-
 @router.post("", status_code=201, responses=documented(409, 422, 503))
-async def create(state: CurrentState, wanted: NewToken) -> TokenMade:
-    """Make a token; its text is shown here and never again. From the first one on every request needs one."""
+async def create_token(state: CurrentState, wanted: NewToken) -> TokenMade:
+    """Create a token; its text is shown here and never again.
+
+    Once there is a token, every request needs one.
+    """
     token, text = await state.app.tokens.create(
         wanted.name, wanted.scope, expires_in_s=wanted.expires_in_s
     )
     await state.known.refresh()
-    return TokenMade(**token_fields(token), token=text)
+    return TokenMade.of_new(token, text)
 
 
 @router.get("", responses=documented(503))
-async def listed(state: CurrentState) -> list[TokenShown]:
+async def list_tokens(state: CurrentState) -> list[TokenShown]:
     """The newest 1,000 tokens, also those that were revoked or have expired."""
-    return [TokenShown(**token_fields(token)) for token in await state.app.tokens.listed()]
+    return [TokenShown.of(token) for token in await state.app.tokens.listed()]
 
 
 @router.delete("/{token_id}", status_code=204, responses=documented(404, 422, 503))
-async def revoke(state: CurrentState, token_id: TokenId) -> None:
-    """Make a token stop working: here at once, in other processes and on open WebSockets within some seconds."""
+async def revoke_token(state: CurrentState, token_id: TokenId) -> None:
+    """Revoke a token: at once here, within seconds in other processes and on open WebSockets."""
     await state.app.tokens.revoke(token_id)
     await state.known.refresh()

@@ -1,4 +1,7 @@
-"""Files that are uploaded: received onto the disk, a few at a time, and worked on one after the other, so that many take no more memory."""
+"""Uploaded files: received onto the disk, a few at a time, and worked on one after the other.
+
+So many of them take no more memory than one.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 _RETRY_S = 10.0
-# A client that sends a byte now and then must not keep the others out.
+# A client that sends a byte now and then does not keep the others out.
 _DEADLINE_S = 300.0
 _PIECE_BYTES = 1_048_576
 
 
 class Uploads:
-    """Those of this process."""
+    """The uploads of this process."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -33,7 +36,10 @@ class Uploads:
 
     @contextlib.asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[BinaryIO]:
-        """The body as a file, while the block runs, which no other block does meanwhile; TooManyRequestsError when there are enough already."""
+        """The body as a file while the block runs, one block at a time.
+
+        TooManyRequestsError when there are enough already.
+        """
         if self._count >= _AT_ONCE:
             message = f"{_AT_ONCE} files are being uploaded already; come back in {_RETRY_S:g} s"
             raise TooManyRequestsError(message, retry_after_s=_RETRY_S)
@@ -48,7 +54,7 @@ class Uploads:
 
 
 async def _receive(request: Request, file: BinaryIO) -> None:
-    """How much may come is counted ahead of the application."""
+    """Write the body to the file; the guard counts its length."""
     try:
         async with asyncio.timeout(_DEADLINE_S):
             waiting = bytearray()
@@ -59,12 +65,10 @@ async def _receive(request: Request, file: BinaryIO) -> None:
                     waiting = bytearray()
             await asyncio.to_thread(file.write, waiting)
     except TimeoutError:
-        message = (
-            f"body: it has not come to its end within {_DEADLINE_S:g} s; send it faster, or less"
-        )
+        message = f"body: it was not complete within {_DEADLINE_S:g} s; send it faster, or less"
         raise TooLargeError(message) from None
     except ClientDisconnect:
-        # Nobody hears this: the client is gone, or the guard answers that the body is too large.
-        message = "body: it did not come to its end"
+        # Nobody gets this: the client is gone, or the guard answers that the body is too large.
+        message = "body: it was not complete"
         raise TooLargeError(message) from None
     file.seek(0)

@@ -1,4 +1,4 @@
-"""`/api/v1/ws`: candles as they are stored, tasks as they come further, alerts as they fire and are resolved."""
+"""`/api/v1/ws`: candles as they are stored, the steps of tasks and syncs, and alerts."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, WebSocket
 
-from penstock.api.live.channels import error_message, parse
-from penstock.api.live.transport import evictor
+from penstock.api.live.channels import parse
+from penstock.api.live.evict import evictor
+from penstock.api.live.messages import error_message
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from starlette.types import Message
 
-    from penstock.api.live.client import Client
+    from penstock.api.live.client import Subscriber
     from penstock.api.live.hub import Hub
-    from penstock.api.state import State
+    from penstock.api.routes.state import State
 
 router = APIRouter(prefix="/api/v1")
 
 
 @router.websocket("/ws")
 async def follow(websocket: WebSocket) -> None:
-    """Tell a client what it subscribes to, until it or the service ends."""
+    """Send a client what it subscribes to, until it or the service ends."""
     state: State = websocket.app.state.penstock
     await websocket.accept()
     with state.hub.joined(websocket.send_text, evictor(websocket.scope)) as client:
@@ -38,7 +39,7 @@ async def follow(websocket: WebSocket) -> None:
                 await pumping
 
 
-def _take(hub: Hub, client: Client, message: Message) -> None:
+def _take(hub: Hub, client: Subscriber, message: Message) -> None:
     try:
         hub.order(client, parse(message.get("text") or message.get("bytes") or b""))
     except InvalidInputError as error:

@@ -2,49 +2,105 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from penstock.alerts.book import AlertState
+from penstock.alerts.book import AlertState, TargetKind
+from penstock.api.schemas.shape import Moment, Shape
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.alerts.book import Alert, TargetRow
+    from penstock.alerts.rules import Measure
+    from penstock.alerts.targets import Kept
 
 
-class AlertShown(BaseModel):
+class AlertShown(Shape):
     """The state of a rule for a subject: a run, a series, a provider, or `all`."""
 
     rule: str
     subject: str
     state: AlertState
     message: str
-    since: str
-    seen_at: str = Field(description="when it was last not good")
-    notified_at: str | None = Field(description="when somebody was last told that it fires")
+    since: Moment
+    seen_at: Moment = Field(description="when it last was not good")
+    notified_at: Moment | None = Field(description="when somebody was last told that it fires")
+
+    @classmethod
+    def of(cls, alert: Alert) -> Self:
+        """The shape of an alert."""
+        return cls(
+            rule=alert.rule,
+            subject=alert.subject,
+            state=alert.state,
+            message=alert.message,
+            since=iso(alert.since),
+            seen_at=iso(alert.seen_at),
+            notified_at=iso_or_none(alert.notified_at),
+        )
 
 
-def alert_fields(alert: Alert) -> dict[str, Any]:
-    """The fields of an AlertShown, JSON values only."""
-    return {
-        "rule": alert.rule,
-        "subject": alert.subject,
-        "state": alert.state.value,
-        "message": alert.message,
-        "since": iso(alert.since),
-        "seen_at": iso(alert.seen_at),
-        "notified_at": iso_or_none(alert.notified_at),
-    }
+class RuleHealth(Shape):
+    """A rule in numbers; `value` is null while there is too little to judge.
+
+    A rule with subjects counts those that are bad.
+    """
+
+    rule: str
+    value: float | None
+    threshold: float
+    ideal: float
+    unit: str
+    state: AlertState
+    firing: int
+    message: str
+
+    @classmethod
+    def of(cls, measure: Measure, state: AlertState, firing: int) -> Self:
+        """The shape of a rule as it stands."""
+        return cls(
+            rule=measure.rule,
+            value=None if measure.value is None else round(measure.value, 2),
+            threshold=measure.threshold,
+            ideal=measure.ideal,
+            unit=measure.unit,
+            state=state,
+            firing=firing,
+            message=measure.message,
+        )
 
 
-def target_fields(target: TargetRow) -> dict[str, Any]:
-    """A target as it is shown."""
-    return {
-        "id": target.id,
-        "name": target.name,
-        "kind": target.kind,
-        "address": target.shown,
-        "enabled": target.enabled,
-        "created_at": iso(target.created_at),
-    }
+class TargetShown(Shape):
+    """A target without its secrets: its address is the scheme and, of a webhook, the host."""
+
+    id: int
+    name: str
+    kind: TargetKind
+    address: str
+    enabled: bool
+    created_at: Moment
+
+    @classmethod
+    def of(cls, target: TargetRow) -> Self:
+        """The shape of a target."""
+        return cls(
+            id=target.id,
+            name=target.name,
+            kind=target.kind,
+            address=target.shown,
+            enabled=target.enabled,
+            created_at=iso(target.created_at),
+        )
+
+
+class TargetKept(TargetShown):
+    """A target after a change; a new signing key is shown here and never again."""
+
+    signing_key: str | None
+
+    @classmethod
+    def of_change(cls, kept: Kept) -> Self:
+        """The shape of a changed target."""
+        shown = TargetShown.of(kept.target).model_dump()
+        return cls(**shown, signing_key=kept.signing_key)

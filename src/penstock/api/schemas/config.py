@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.api.schemas.name import Description, Name
+from penstock.api.schemas.shape import Moment, Shape
 from penstock.collection.configs import LONGEST_INTERVAL_MINUTES
 from penstock.inventory.source import MARKETPLACE
 from penstock.moment import iso, iso_or_none
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
     from penstock.collection.configs import Applied, Config, Wanted
 
 _MOST_CONFIGS = 1_000
-_SYMBOL = f"BTC/USDT or BTCUSDT; with exchange {MARKETPLACE} the name of an account, whose inventory is synced"
+_SYMBOL = (
+    f"BTC/USDT or BTCUSDT; with exchange {MARKETPLACE} the name of an account, "
+    "whose inventory is synced"
+)
 _TIMEFRAMES = (
     f"1m, 5m, 1h …; those of the settings when not given; none with exchange {MARKETPLACE}"
 )
-_INTERVAL = f"minutes between two runs, at most {LONGEST_INTERVAL_MINUTES}; 5 when there is no cron expression either"
-_CRON = "minute, hour, day, month and weekday, such as `30 2 * * 1-5`; in place of interval_minutes"
+_INTERVAL = (
+    f"minutes between two runs, at most {LONGEST_INTERVAL_MINUTES}; "
+    "5 when no cron expression is given either"
+)
+_CRON = "minute, hour, day, month and weekday, such as `30 2 * * 1-5`; instead of interval_minutes"
+_TIMEZONE = "the IANA time zone of the cron expression, such as Europe/Berlin; UTC when not given"
 
 
 class _Fields(BaseModel):
@@ -32,10 +40,7 @@ class _Fields(BaseModel):
         None, ge=1, le=LONGEST_INTERVAL_MINUTES, strict=True, description=_INTERVAL
     )
     cron: Name | None = Field(None, description=_CRON)
-    timezone: Name | None = Field(
-        None,
-        description="the IANA time zone of the cron expression, such as Europe/Berlin; UTC when not given",
-    )
+    timezone: Name | None = Field(None, description=_TIMEZONE)
     enabled: bool | None = Field(
         None, description="whether it collects by itself; it does when not given"
     )
@@ -54,7 +59,10 @@ class NewConfig(_Fields):
 
 
 class ConfigChange(_Fields):
-    """The fields to change; those that are not given stay, and null is for interval_minutes, cron, timezone and description alone."""
+    """The fields to change; those that are not given stay as they are.
+
+    Only interval_minutes, cron, timezone and description may be null.
+    """
 
     symbol: Name | None = Field(None, min_length=1, description=_SYMBOL)
     exchange: Name | None = None
@@ -83,7 +91,7 @@ class ApplyConfigs(ConfigFile):
     dry_run: bool = Field(default=False, description="only tell what would change")
 
 
-class WantedFields(BaseModel):
+class ConfigValues(Shape):
     """What a config says."""
 
     symbol: str
@@ -95,26 +103,50 @@ class WantedFields(BaseModel):
     enabled: bool
     description: str | None
 
+    @classmethod
+    def of_wanted(cls, wanted: Wanted) -> Self:
+        """The shape of what is wanted."""
+        return cls(**_values(wanted))
 
-class ConfigFields(WantedFields):
+
+class ConfigShown(ConfigValues):
     """A config; `job_id` is the job name of its runs and execution logs."""
 
     id: int
     job_id: str
-    created_at: str
-    updated_at: str
-    next_run_at: str | None = Field(description="null while it is disabled")
-    warnings: list[str] = Field(description="what is allowed and may not be meant")
+    created_at: Moment
+    updated_at: Moment
+    next_run_at: Moment | None = Field(description="null while it is disabled")
+    warnings: list[str] = Field(description="what is allowed but may not be intended")
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """The shape of a config."""
+        return cls(
+            **_values(config.wanted),
+            id=config.id,
+            job_id=config.job_id,
+            created_at=iso(config.created_at),
+            updated_at=iso(config.updated_at),
+            next_run_at=iso_or_none(config.next_run_at),
+            warnings=config.wanted.warnings(),
+        )
 
 
-class Preview(BaseModel):
+class Preview(Shape):
     """The next runs of a config, as it is now or would be."""
 
-    next_runs: list[str]
+    next_runs: list[Moment]
     warnings: list[str]
 
+    @classmethod
+    def of(cls, wanted: Wanted, first: int | None = None) -> Self:
+        """The next runs; `first` is the first of them when it is known."""
+        runs = [iso(at) for at in wanted.next_runs(first)]
+        return cls(next_runs=runs, warnings=wanted.warnings())
 
-class Change(BaseModel):
+
+class Change(Shape):
     """A config that differs from what is wanted."""
 
     symbol: str
@@ -122,52 +154,30 @@ class Change(BaseModel):
     changes: dict[str, tuple[Any, Any]] = Field(description="field: its old and its new value")
 
 
-class AppliedConfigs(BaseModel):
+class AppliedConfigs(Shape):
     """What was done, or with `dry_run` would be."""
 
-    added: list[WantedFields]
+    added: list[ConfigValues]
     changed: list[Change]
-    removed: list[WantedFields]
+    removed: list[ConfigValues]
     unchanged: int
     dry_run: bool
 
-
-def config_fields(config: Config) -> dict[str, Any]:
-    """The fields of a config, JSON values only."""
-    return wanted_fields(config.wanted) | {
-        "id": config.id,
-        "job_id": config.job_id,
-        "created_at": iso(config.created_at),
-        "updated_at": iso(config.updated_at),
-        "next_run_at": iso_or_none(config.next_run_at),
-        "warnings": config.wanted.warnings(),
-    }
-
-
-def wanted_fields(wanted: Wanted) -> dict[str, Any]:
-    """What a config says, JSON values only."""
-    return {
-        name: list(value) if name == "timeframes" else value
-        for name in WantedFields.model_fields
-        for value in [getattr(wanted, name)]
-    }
+    @classmethod
+    def of(cls, applied: Applied, *, dry_run: bool) -> Self:
+        """The shape of what applying did."""
+        return cls(
+            added=[ConfigValues.of_wanted(wanted) for wanted in applied.added],
+            changed=[
+                Change(symbol=wanted.symbol, exchange=wanted.exchange, changes=dict(changes))
+                for wanted, changes in applied.changed
+            ],
+            removed=[ConfigValues.of_wanted(wanted) for wanted in applied.removed],
+            unchanged=len(applied.unchanged),
+            dry_run=dry_run,
+        )
 
 
-def preview_fields(wanted: Wanted, first: int | None = None) -> dict[str, Any]:
-    """The next runs; `first` is the first of them when it is known."""
-    return {"next_runs": [iso(at) for at in wanted.next_runs(first)], "warnings": wanted.warnings()}
-
-
-def applied_fields(applied: Applied, *, dry_run: bool) -> dict[str, Any]:
-    """What was done, JSON values only."""
-    changed = [
-        {"symbol": one.symbol, "exchange": one.exchange, "changes": dict(changes)}
-        for one, changes in applied.changed
-    ]
-    return {
-        "added": [wanted_fields(one) for one in applied.added],
-        "changed": changed,
-        "removed": [wanted_fields(one) for one in applied.removed],
-        "unchanged": len(applied.unchanged),
-        "dry_run": dry_run,
-    }
+def _values(wanted: Wanted) -> dict[str, Any]:
+    values = {name: getattr(wanted, name) for name in ConfigValues.model_fields}
+    return values | {"timeframes": list(wanted.timeframes)}

@@ -1,4 +1,4 @@
-"""Cursors that hold more than a number: opaque to whoever sends them back, and not trusted."""
+"""Cursors that hold more than a number: opaque to clients, and not trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cursor_of(key: tuple[object, ...]) -> str:
 
 
 def key_of(cursor: str, kind: type[T]) -> T:
-    """The key again; InvalidInputError for what is none of this kind."""
+    """The key of a cursor; InvalidInputError for one of another list."""
     try:
         text = base64.b64decode(
             cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
@@ -36,5 +36,8 @@ def key_of(cursor: str, kind: type[T]) -> T:
 
 
 def _wrong() -> NoReturn:
-    message = "cursor: this is no cursor of this list; send the `next_cursor` of the page before, with the same sort"
+    message = (
+        "cursor: it is not of this list; send the `next_cursor` of the page before, "
+        "with the same sort"
+    )
     raise InvalidInputError(message, field="cursor") from None

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), each with a stable `code`, never with a stack trace."""
+"""Errors as `application/problem+json` (RFC 9457), with a stable `code` and no stack trace."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from penstock.errors import InvalidInputError, PenstockError, RetryableError
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
-_MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
 _UNREADABLE = InvalidInputError("body: it cannot be read as JSON in UTF-8", field="body")
 
 
 class Problem(BaseModel):
-    """What every error answers."""
+    """An error."""
 
     type: str
     title: str
@@ -31,17 +31,13 @@ class Problem(BaseModel):
     detail: str
     field: str | None = None
     task_id: str | None = Field(
-        None, description="at a conflict: the task that holds what was asked for"
+        None, description="of a conflict: the task that holds what was asked for"
     )
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for the OpenAPI document; FastAPI's own way, `model`, would document them as `application/json`."""
-    content = {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in statuses
-    }
+    """The error answers of a route, by status; the OpenAPI document describes each once."""
+    return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def install(api: FastAPI) -> None:
@@ -69,11 +65,11 @@ def problem(
         detail=detail,
         **more,
     )
-    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=_MEDIA_TYPE)
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
 
 
 def answer_to(error: PenstockError) -> JSONResponse:
-    """The answer that an error of ours is."""
+    """The answer for an error of ours."""
     headers = {}
     if isinstance(error, RetryableError):
         headers["Retry-After"] = str(
@@ -99,7 +95,7 @@ async def _validation(_request: Request, error: Exception) -> JSONResponse:
         # Its place is a position in the text, which is no field.
         return answer_to(_UNREADABLE)
     field = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
-    # Only a body that does not say that it is JSON is left as it came; curl says that it sends a form unless it is told otherwise.
+    # Only a body without a JSON header stays as it came; curl says it sends a form by default.
     untyped = isinstance(fault.get("input"), bytes)
     reason = (
         "send it as JSON, with the header Content-Type: application/json"
@@ -115,7 +111,7 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        # None of our routes says so: it is FastAPI's word for a body that is not even text.
+        # No route of ours answers it: it is FastAPI's status for a body that is not even text.
         return answer_to(_UNREADABLE)
     code = HTTPStatus(error.status_code).name.lower()
     return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
@@ -125,5 +121,5 @@ async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         PenstockError.code,
-        "an error that nobody expected; the log of the service has it",
+        "an unexpected error; the log of the service has it",
     )

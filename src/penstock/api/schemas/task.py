@@ -1,19 +1,18 @@
-"""A run as the published API shows it: a task, with the status words and fields that users script against."""
+"""A run as the published API shows it: a task, with the status words that users script against."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from penstock.api.schemas.shape import Moment, Shape
 from penstock.moment import iso, iso_or_none
 from penstock.runs.run import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from penstock.runs.queries import RunRow
+    from penstock.runs.run import Counters
 
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 
@@ -35,7 +34,7 @@ _MESSAGES: dict[RunState, str] = {
 }
 
 
-class Counts(BaseModel):
+class TaskCounters(Shape):
     """What a task did so far, in rows and requests."""
 
     inserted: int
@@ -44,80 +43,116 @@ class Counts(BaseModel):
     rejected: int
     requests: int
 
+    @classmethod
+    def of(cls, counters: Counters) -> Self:
+        """The shape of a run's counters."""
+        return cls.made(
+            {
+                "inserted": counters.inserted,
+                "updated": counters.updated,
+                "unchanged": counters.unchanged,
+                "rejected": counters.rejected,
+                "requests": counters.requests,
+            }
+        )
 
-class Work(BaseModel):
-    """How far a task is, in a unit of its own such as candles: `done` of `total`, at the average rate so far."""
+
+class TaskWork(Shape):
+    """How far a task is: `done` of `total` of its unit, such as candles, at its average rate."""
 
     unit: str
     done: int
     total: int
     per_second: float
-    seconds_left: float | None = Field(description="at that rate; null while it cannot be told")
+    seconds_left: float | None = Field(description="at that rate; null while it is not known")
+
+    @classmethod
+    def of(cls, run: RunRow) -> Self | None:
+        """The work of a run; None for one that does not count its work."""
+        work = run.work
+        return None if work is None else cls.made({name: work[name] for name in _WORK})
 
 
-class Waiting(BaseModel):
+_WORK = tuple(TaskWork.model_fields)
+
+
+class Waiting(Shape):
     """What a task waits for, and until when."""
 
     reason: str
-    until: str
+    until: Moment
+
+    @classmethod
+    def of(cls, run: RunRow) -> Self | None:
+        """What a run waits for; None unless it runs and waits."""
+        work = run.work
+        if work is None or run.state is not RunState.RUNNING or work["waiting_for"] is None:
+            return None
+        return cls(reason=work["waiting_for"], until=iso(work["waiting_until"]))
 
 
-class Task(BaseModel):
-    """A task. `attempt` counts its starts after errors, from 1; `stuck`: it runs, and has made no progress for long."""
+class Task(Shape):
+    """A task. `attempt` counts its starts after errors, from 1.
+
+    `stuck`: it runs, and has made no progress for long.
+    """
 
     task_id: str
     task_type: str
     status: Status
     progress: int = Field(ge=0, le=100)
     message: str
-    created_at: str
-    started_at: str | None
-    completed_at: str | None = Field(description="when it ended, however it did")
+    created_at: Moment
+    started_at: Moment | None
+    completed_at: Moment | None = Field(description="when it ended, with whatever status")
     error: str | None
     result: dict[str, Any] | None
     attempt: int
-    next_try_at: str | None = Field(
-        description="a task that failed for a reason that may pass is started again then"
+    next_try_at: Moment | None = Field(
+        description="when a task that failed for a reason that may pass is started again"
     )
     job_name: str | None
     stuck: bool
-    counters: Counts
-    work: Work | None = Field(
+    counters: TaskCounters
+    work: TaskWork | None = Field(
         description="how far it is; null for a task that does not count its work"
     )
     waiting: Waiting | None
 
+    @classmethod
+    def of(cls, run: RunRow) -> Self:
+        """The task that a run is."""
+        return cls.made(
+            {
+                "task_id": run.task_id,
+                "task_type": run.kind,
+                "status": STATUS[run.state],
+                "progress": run.progress,
+                "message": message_of(run),
+                "created_at": iso(run.created_at),
+                "started_at": iso_or_none(run.started_at),
+                "completed_at": iso_or_none(run.finished_at),
+                "error": run.error,
+                "result": run.result,
+                "attempt": run.attempt,
+                "next_try_at": iso_or_none(run.next_try_at),
+                "job_name": run.job_name,
+                "stuck": run.stuck,
+                "counters": TaskCounters.of(run.counters),
+                "work": TaskWork.of(run),
+                "waiting": Waiting.of(run),
+            }
+        )
 
-def task_fields(run: RunRow) -> dict[str, Any]:
-    """The fields of a Task, JSON values only."""
-    return {
-        "task_id": run.task_id,
-        "task_type": run.kind,
-        "status": STATUS[run.state],
-        "progress": run.progress,
-        "message": run.message or _MESSAGES[run.state],
-        "created_at": iso_or_none(run.created_at),
-        "started_at": iso_or_none(run.started_at),
-        "completed_at": iso_or_none(run.finished_at),
-        "error": run.error,
-        "result": run.result,
-        "attempt": run.attempt,
-        "next_try_at": iso_or_none(run.next_try_at),
-        "job_name": run.job_name,
-        "stuck": run.stuck,
-        "counters": asdict(run.counters),
-        **work_fields(run.work, running=run.state is RunState.RUNNING),
-    }
+
+class Submitted(Shape):
+    """The task; `completed` when a result that is young enough was there."""
+
+    task_id: str
+    status: Literal["submitted", "completed"]
+    message: str
 
 
-def work_fields(work: Mapping[str, Any] | None, *, running: bool) -> dict[str, Any]:
-    """The fields `work` and `waiting` of a Task."""
-    if work is None:
-        return {"work": None, "waiting": None}
-    waits = running and work["waiting_for"] is not None
-    return {
-        "work": {name: work[name] for name in Work.model_fields},
-        "waiting": {"reason": work["waiting_for"], "until": iso(work["waiting_until"])}
-        if waits
-        else None,
-    }
+def message_of(run: RunRow) -> str:
+    """What a task says of itself, or what its status says."""
+    return run.message or _MESSAGES[run.state]

@@ -14,7 +14,10 @@ LATEST = _END // _MS
 
 
 def ms(at: dt.datetime, *, field: str) -> int:
-    """Ms since the epoch; a time without an offset is UTC. InvalidInputError for one before 1970 or, in UTC, after 9999."""
+    """Milliseconds since the epoch; a time without an offset is UTC.
+
+    InvalidInputError for one before 1970 or, in UTC, after 9999.
+    """
     since = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH
     if not dt.timedelta(0) <= since < _END:
         message = f"{field}: the time has to lie between 1970 and 9999"

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Self
 
 from penstock.access.scopes import Scope
+from penstock.api.schemas.shape import Moment, Shape
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.access.scopes import Token
 
 
-class TokenShown(BaseModel):
-    """A token without its text. `last_used_at` is written once a minute."""
+class TokenShown(Shape):
+    """A token without its text. `last_used_at` is updated once a minute."""
 
     id: int
     name: str
     scope: Scope
-    created_at: str
-    expires_at: str | None
-    last_used_at: str | None
-    revoked_at: str | None
+    created_at: Moment
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    revoked_at: Moment | None
+
+    @classmethod
+    def of(cls, token: Token) -> Self:
+        """The shape of a token."""
+        return cls(
+            id=token.id,
+            name=token.name,
+            scope=token.scope,
+            created_at=iso(token.created_at),
+            expires_at=iso_or_none(token.expires_at),
+            last_used_at=iso_or_none(token.last_used_at),
+            revoked_at=iso_or_none(token.revoked_at),
+        )
 
 
-def token_fields(token: Token) -> dict[str, Any]:
-    """The fields of a TokenShown, JSON values only."""
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scope": token.scope.value,
-        "created_at": iso(token.created_at),
-        "expires_at": iso_or_none(token.expires_at),
-        "last_used_at": iso_or_none(token.last_used_at),
-        "revoked_at": iso_or_none(token.revoked_at),
-    }
+class TokenMade(TokenShown):
+    """A new token with its text, which is shown here and never again."""
+
+    token: str
+
+    @classmethod
+    def of_new(cls, token: Token, text: str) -> Self:
+        """The shape of a new token."""
+        return cls(**TokenShown.of(token).model_dump(), token=text)

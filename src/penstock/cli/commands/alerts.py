@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.api.schemas.alert import alert_fields, target_fields
+from penstock.api.schemas.alert import AlertShown, TargetShown
 from penstock.cli.fresh import is_fresh, refuse_address
 from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
@@ -60,7 +60,7 @@ def alerts(database: Database = None, as_json: AsJson = False) -> None:
     """
     found = run(_alerts(load_settings(database_url=database)))
     if as_json:
-        typer.echo(json.dumps([alert_fields(one) for one in found]))
+        typer.echo(json.dumps([AlertShown.of(one).values() for one in found]))
         return
     table = fitting_table("state", "since (UTC)", "what", whole=("state", "since (UTC)"))
     for one in found:
@@ -106,7 +106,7 @@ def list_(database: Database = None, as_json: AsJson = False) -> None:
     """List the targets; the secret parts of their addresses are hidden."""
     found = run(_targets(load_settings(database_url=database)))
     if as_json:
-        typer.echo(json.dumps([target_fields(one) for one in found]))
+        typer.echo(json.dumps([TargetShown.of(one).values() for one in found]))
         return
     table = fitting_table(
         "id", "name", "kind", "address", "enabled", whole=("id", "kind", "enabled")

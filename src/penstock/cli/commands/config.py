@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from penstock.api.schemas.config import ConfigChange, NewConfig, config_fields
+from penstock.api.schemas.config import ConfigChange, ConfigShown, NewConfig
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import cut_short, leave_with
 from penstock.cli.fresh import is_fresh, refuse_unknown, refuse_unlisted
@@ -258,7 +258,7 @@ async def _list(settings: Settings, exchange: str | None) -> list[dict[str, Any]
     query = ConfigList(limit=_PAGE, exchange=exchange)
     async with open_reader(settings) as database:
         return [
-            config_fields(one)
+            ConfigShown.of(one).values()
             for one in await database.read(lambda connection: listed_configs(connection, query))
         ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.api.routes.schedules import schedule_fields
+from penstock.api.schemas.schedule import ScheduleShown
 from penstock.cli.options import Database
 from penstock.cli.shown.terminal import err, fitting_table, print_table, shown_time
 from penstock.cli.signals import run
@@ -61,7 +61,7 @@ async def _all(settings: Settings) -> list[dict[str, Any]]:
         while rows := await database.read(
             lambda connection, after=last: listed(connection, after_id=after, limit=_PAGE)  # type: ignore[misc]
         ):
-            found += [schedule_fields(row) for row in rows]
+            found += [ScheduleShown.of(row).values() for row in rows]
             last = rows[-1].id
     return found
 

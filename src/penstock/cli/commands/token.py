@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.access.scopes import Scope
-from penstock.api.schemas.token import token_fields
+from penstock.api.schemas.token import TokenShown
 from penstock.cli.options import Database
 from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.help import Commands
@@ -120,7 +120,7 @@ async def _create(side: Reached, name: str, scope: Scope, expires_in_s: int | No
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
     """Reads directly, also while a service owns the file."""
     async with open_reader(settings) as reader:
-        return [token_fields(one) for one in await SqlTokens(reader).listed()]
+        return [TokenShown.of(one).values() for one in await SqlTokens(reader).listed()]
 
 
 async def _revoke(side: Reached, token_id: int) -> None:

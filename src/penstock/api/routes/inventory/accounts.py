@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from penstock.api.schemas.inventory import AccountShown, account_fields
+from penstock.api.routes.state import CurrentState, State
+from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.state import CurrentState, State
+from penstock.api.schemas.shape import Shape
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import NotFoundError
 from penstock.inventory import queries
@@ -33,7 +33,7 @@ Token = Annotated[
         json_schema_extra={"format": "password", "writeOnly": True},
     ),
 ]
-_NAME = f"1 to {LONGEST_NAME} characters; another one than any account has"
+_NAME = f"1 to {LONGEST_NAME} characters; no other account has it"
 
 
 class NewAccount(BaseModel):
@@ -62,56 +62,52 @@ class AccountChange(BaseModel):
         return value
 
 
-class AccountPage(BaseModel):
+class AccountPage(Shape):
     """All accounts by name, on one page."""
 
     items: list[AccountShown]
     next_cursor: None
 
 
-@router.get("", response_model=AccountPage, responses=documented(503))
-async def accounts(state: CurrentState) -> Response:
+@router.get("", responses=documented(503))
+async def list_accounts(state: CurrentState) -> AccountPage:
     """The accounts, by name."""
     found = await state.app.database.read(queries.accounts)
-    return _json({"items": [account_fields(one) for one in found], "next_cursor": None})
+    return AccountPage(items=[AccountShown.of(row) for row in found], next_cursor=None)
 
 
-@router.post("", status_code=201, response_model=AccountShown, responses=documented(409, 422, 503))
-async def add(state: CurrentState, new: NewAccount) -> Response:
-    """Add an account, once the marketplace has said whose token that is."""
-    return _json(
-        await _shown(state, await state.app.of(InventoryParts).accounts.add(new.name, new.token)),
-        201,
-    )
+@router.post("", status_code=201, responses=documented(409, 422, 503))
+async def add_account(state: CurrentState, new: NewAccount) -> AccountShown:
+    """Add an account, once the marketplace has said whose token it is."""
+    account_id = await state.app.of(InventoryParts).accounts.add(new.name, new.token)
+    return AccountShown.of(await account_row(state, account_id))
 
 
-@router.get("/{account_id}", response_model=AccountShown, responses=documented(404, 422, 503))
-async def account(state: CurrentState, account_id: AccountId) -> Response:
+@router.get("/{account_id}", responses=documented(404, 422, 503))
+async def get_account(state: CurrentState, account_id: AccountId) -> AccountShown:
     """One account."""
-    return _json(await _shown(state, account_id))
+    return AccountShown.of(await account_row(state, account_id))
 
 
-@router.put("/{account_id}", response_model=AccountShown, responses=documented(404, 409, 422, 503))
-async def change(state: CurrentState, account_id: AccountId, changes: AccountChange) -> Response:
-    """Give it another name, or another token of the same seller."""
+@router.put("/{account_id}", responses=documented(404, 409, 422, 503))
+async def change_account(
+    state: CurrentState, account_id: AccountId, changes: AccountChange
+) -> AccountShown:
+    """Give an account another name, or another token of the same seller."""
     await state.app.of(InventoryParts).accounts.change(
         account_id, name=changes.name, token=changes.token
     )
-    return _json(await _shown(state, account_id))
+    return AccountShown.of(await account_row(state, account_id))
 
 
 @router.delete("/{account_id}", status_code=204, responses=documented(404, 409, 422, 503))
-async def remove(state: CurrentState, account_id: AccountId) -> None:
-    """Delete an account and all that is known of its products; refused with 409 while a sync of it is queued or running."""
+async def remove_account(state: CurrentState, account_id: AccountId) -> None:
+    """Delete an account and all that is known of its products; 409 while a sync is active."""
     await state.app.of(InventoryParts).accounts.delete(account_id)
 
 
-async def _shown(state: State, account_id: int) -> dict[str, Any]:
-    return account_fields(await account_row(state, account_id))
-
-
 async def account_row(state: State, account_id: int) -> Found:
-    """NotFoundError when there is no such account."""
+    """The row of an account; NotFoundError when there is none."""
     found = await state.app.database.read(
         lambda connection: queries.account_row(connection, account_id)
     )
@@ -120,7 +116,3 @@ async def account_row(state: State, account_id: int) -> Found:
             f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them"
         )
     return found
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")

@@ -1,34 +1,31 @@
-"""The catalogues: CardTrader's, as far as it is known, and the user's own one, which blueprints are mapped to."""
+"""The catalogues: what is known of CardTrader's, and the user's own, mapped to each other."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.api.routes.answer import answer
 from penstock.api.routes.inventory.products import Account, BigId
-from penstock.api.schemas.inventory import (
+from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.inventory.catalogue import (
     BlueprintShown,
     ExpansionShown,
     GameShown,
     UnmappedItem,
-    blueprint_fields,
-    expansion_fields,
-    game_fields,
-    unmapped_fields,
 )
 from penstock.api.schemas.problem import documented
-from penstock.api.state import CurrentState
+from penstock.api.schemas.shape import Shape
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError
 from penstock.inventory import queries
 from penstock.inventory.catalogue.card_list import COLUMNS, NUMBERED, card_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from penstock.inventory.queries import Found
 
@@ -64,67 +61,77 @@ class UnmappedQuery(_Paged):
     account: Account | None = Field(None, description="the id of an account")
 
 
-class GamePage(BaseModel):
+class GamePage(Shape):
     """All games, on one page."""
 
     items: list[GameShown]
     next_cursor: None
 
 
-class ExpansionPage(BaseModel):
+class ExpansionPage(Shape):
     """Expansions."""
 
     items: list[ExpansionShown]
     next_cursor: str | None
 
 
-class BlueprintPage(BaseModel):
+class BlueprintPage(Shape):
     """Blueprints."""
 
     items: list[BlueprintShown]
     next_cursor: str | None
 
 
-class UnmappedPage(BaseModel):
-    """Blueprints that products refer to and that no row of the user's catalogue is found for."""
+class UnmappedPage(Shape):
+    """Blueprints that products refer to and that match no row of the user's catalogue."""
 
     items: list[UnmappedItem]
     next_cursor: str | None
 
 
-class CatalogueKept(BaseModel):
-    """What was kept: `rows` of the catalogue, and how many blueprints are `mapped` to one of them."""
+class CatalogueKept(Shape):
+    """What was kept: `rows` of the catalogue, and how many blueprints are `mapped` to them."""
 
     rows: int
     mapped: int
 
 
 @router.get("/games", response_model=GamePage, responses=documented(503))
-async def games(state: CurrentState) -> Response:
+async def list_games(state: CurrentState) -> Response:
     """The games that CardTrader deals in."""
     found = await state.app.database.read(queries.games)
-    return _json({"items": [game_fields(one) for one in found], "next_cursor": None})
+    return answer(GamePage(items=[GameShown.of(row) for row in found], next_cursor=None))
 
 
 @router.get("/expansions", response_model=ExpansionPage, responses=documented(422, 503))
-async def expansions(state: CurrentState, query: Annotated[ExpansionsQuery, Query()]) -> Response:
+async def list_expansions(
+    state: CurrentState, query: Annotated[ExpansionsQuery, Query()]
+) -> Response:
     """The expansions of all games, or of one."""
     return await state.app.database.read(
-        lambda connection: _page(
+        lambda connection: _expansions(
             queries.expansions(
                 connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
             ),
             query.limit,
-            expansion_fields,
         )
     )
 
 
+def _expansions(rows: Sequence[Found], limit: int) -> Response:
+    following = _following(rows, limit)
+    return answer(
+        ExpansionPage(items=[ExpansionShown.of(row) for row in rows], next_cursor=following)
+    )
+
+
 @router.get("/blueprints", response_model=BlueprintPage, responses=documented(422, 503))
-async def blueprints(state: CurrentState, query: Annotated[BlueprintsQuery, Query()]) -> Response:
+async def list_blueprints(
+    state: CurrentState, query: Annotated[BlueprintsQuery, Query()]
+) -> Response:
     """The blueprints that are known: those of the expansions in which a seller has products."""
     return await state.app.database.read(
-        lambda connection: _page(
+        lambda connection: _blueprints(
             queries.blueprints(
                 connection,
                 expansion_id=query.expansion,
@@ -132,31 +139,37 @@ async def blueprints(state: CurrentState, query: Annotated[BlueprintsQuery, Quer
                 limit=query.limit,
             ),
             query.limit,
-            blueprint_fields,
         )
+    )
+
+
+def _blueprints(rows: Sequence[Found], limit: int) -> Response:
+    following = _following(rows, limit)
+    return answer(
+        BlueprintPage(items=[BlueprintShown.of(row) for row in rows], next_cursor=following)
     )
 
 
 @router.get("/unmapped", response_model=UnmappedPage, responses=documented(422, 503))
-async def unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]) -> Response:
+async def list_unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]) -> Response:
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
     return await state.app.database.read(
-        lambda connection: _page(
+        lambda connection: _unmapped(
             queries.unmapped(
                 connection, account_id=query.account, after_id=int(query.cursor), limit=query.limit
             ),
             query.limit,
-            unmapped_fields,
-            key="blueprint_id",
         )
     )
 
 
-def _page(
-    rows: Sequence[Found], limit: int, fields: Callable[[Found], dict[str, Any]], *, key: str = "id"
-) -> Response:
-    following = str(getattr(rows[-1], key)) if len(rows) == limit else None
-    return _json({"items": [fields(row) for row in rows], "next_cursor": following})
+def _unmapped(rows: Sequence[Found], limit: int) -> Response:
+    following = _following(rows, limit, key="blueprint_id")
+    return answer(UnmappedPage(items=[UnmappedItem.of(row) for row in rows], next_cursor=following))
+
+
+def _following(rows: Sequence[Found], limit: int, *, key: str = "id") -> str | None:
+    return str(getattr(rows[-1], key)) if len(rows) == limit else None
 
 
 _TEXT = {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "integer"}, {"type": "null"}]}
@@ -185,31 +198,31 @@ _BODY = {
 
 
 @router.post(
-    "/catalog",
-    response_model=CatalogueKept,
-    responses=documented(409, 413, 422, 503),
-    openapi_extra={"requestBody": _BODY},
+    "/catalog", responses=documented(409, 413, 422, 503), openapi_extra={"requestBody": _BODY}
 )
-async def upload(request: Request, state: CurrentState) -> Response:
-    """Replace the user's own catalogue, and map all blueprints anew: by Scryfall, TCGplayer or Cardmarket id, else set code and collector number."""
+async def upload_catalogue(request: Request, state: CurrentState) -> CatalogueKept:
+    """Replace the user's own catalogue, and map all blueprints anew.
+
+    They are mapped by Scryfall, TCGplayer or Cardmarket id, else by set code and collector number.
+    """
     json = _is_json(request)
     async with state.uploads.received(request) as file:
-        # Read twice: what is wrong is found before the database is kept busy, and no more than a page of rows is in memory.
+        # Read twice: what is wrong is found before the database is kept busy, and only a page of
+        # rows is in memory.
         rows = await asyncio.to_thread(lambda: sum(1 for _ in card_list(file, json=json)))
         file.seek(0)
         mapped = await state.app.of(InventoryParts).catalogue.put_catalogue(
             card_list(file, json=json)
         )
-    return _json({"rows": rows, "mapped": mapped})
+    return CatalogueKept(rows=rows, mapped=mapped)
 
 
 def _is_json(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _KINDS:
-        message = "Content-Type: send the catalogue as it is, with the header Content-Type: text/csv or application/json"
+        message = (
+            "Content-Type: send the catalogue itself as the body, with the header "
+            "Content-Type: text/csv or application/json"
+        )
         raise InvalidInputError(message, field="Content-Type")
     return _KINDS[kind]
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from penstock.api.routes.answer import answer
+from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
-from penstock.api.schemas.inventory import HistoryItem, ProductShown, history_fields, product_fields
+from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.state import CurrentState
+from penstock.api.schemas.shape import Shape
 from penstock.inventory import queries
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _Int32 = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
 def _true_false_or_any(value: object, check: Callable[[object], object]) -> object:
-    """Of a choice of types each one has an error of its own, under another name than that of the field."""
+    """Check with one error: each type of a union has its own, under a name that is no field."""
     try:
         return check(value)
     except ValidationError:
@@ -55,7 +57,7 @@ class ProductsQuery(BaseModel):
         None, description="whether it is mapped to the user's own catalogue"
     )
     gone: Annotated[bool | Literal["any"], WrapValidator(_true_false_or_any)] = Field(
-        default=False, description="true: those that were in the inventory once; any: both"
+        default=False, description="true: those that have left the inventory; any: both"
     )
     sort: Literal[
         "product_id",
@@ -76,7 +78,7 @@ class ProductsQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1_000)
 
 
-class ProductPage(BaseModel):
+class ProductPage(Shape):
     """Products of all accounts, or of one."""
 
     items: list[ProductShown]
@@ -84,10 +86,9 @@ class ProductPage(BaseModel):
 
 
 @router.get("", response_model=ProductPage, responses=documented(422, 503))
-async def products(state: CurrentState, query: Annotated[ProductsQuery, Query()]) -> Response:
-    """The inventory as it was published last."""
+async def list_products(state: CurrentState, query: Annotated[ProductsQuery, Query()]) -> Response:
+    """The inventory as it was last published."""
     wanted = _wanted(query)
-    # The answer is made in the thread that reads too: a long page takes the loop too long.
     return await state.app.database.read(
         lambda connection: _page(queries.products(connection, wanted), wanted)
     )
@@ -110,7 +111,8 @@ def _page(rows: Sequence[Found], wanted: ProductQuery) -> Response:
     following = (
         cursor_of(queries.product_key(rows[-1], wanted.sort)) if len(rows) == wanted.limit else None
     )
-    return _json({"items": [product_fields(row) for row in rows], "next_cursor": following})
+    items = [ProductShown.of(row) for row in rows]
+    return answer(ProductPage(items=items, next_cursor=following))
 
 
 class HistoryQuery(BaseModel):
@@ -125,7 +127,7 @@ class HistoryQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1_000)
 
 
-class HistoryPage(BaseModel):
+class HistoryPage(Shape):
     """What was changed of a product, when, and by which sync."""
 
     items: list[HistoryItem]
@@ -135,7 +137,7 @@ class HistoryPage(BaseModel):
 @router.get(
     "/{product_id}/history", response_model=HistoryPage, responses=documented(404, 422, 503)
 )
-async def history(
+async def get_product_history(
     state: CurrentState, product_id: ProductId, query: Annotated[HistoryQuery, Query()]
 ) -> Response:
     """What was changed of a product, the newest first."""
@@ -154,13 +156,5 @@ async def history(
     )
     tasks = {run.id: run.task_id for run in runs}
     following = str(found[-1].id) if len(found) == query.limit else None
-    return _json(
-        {
-            "items": [history_fields(row, tasks.get(row.run_id)) for row in found],
-            "next_cursor": following,
-        }
-    )
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    items = [HistoryItem.of(row, tasks.get(row.run_id)) for row in found]
+    return answer(HistoryPage(items=items, next_cursor=following))

@@ -6,18 +6,22 @@ import asyncio
 import uuid
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import structlog
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from penstock.api.routes.answer import answer
 from penstock.api.routes.inventory.accounts import AccountId, account_row
-from penstock.api.routes.tasks import IdempotencyKey, Submitted, submit
-from penstock.api.schemas.inventory import DiffItem, Kind, Sync, diff_fields, sync_fields
+from penstock.api.routes.state import CurrentState, State
+from penstock.api.routes.tasks import IdempotencyKey, submit
+from penstock.api.schemas.inventory.product import ChangeKind, DiffItem
+from penstock.api.schemas.inventory.sync import Sync
 from penstock.api.schemas.problem import documented
-from penstock.api.state import CurrentState, State
+from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.task import Submitted
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory import queries
@@ -42,10 +46,10 @@ class SyncWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dry_run: bool = Field(default=False, description="only tell what would change")
+    dry_run: bool = Field(default=False, description="only find out what would change")
     wait: bool = Field(
         default=False,
-        description="queue behind the sync of this account that is active, in place of a refusal",
+        description="queue behind the active sync of this account, instead of 409",
     )
 
 
@@ -54,7 +58,7 @@ class DiffQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind | None = None
+    kind: ChangeKind | None = None
     cursor: str | None = Field(
         None,
         pattern=r"^(changed|gone|new|returned):[0-9]{1,19}$",
@@ -63,7 +67,7 @@ class DiffQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1_000)
 
 
-class DiffPage(BaseModel):
+class DiffPage(Shape):
     """What a sync would change."""
 
     items: list[DiffItem]
@@ -73,13 +77,13 @@ class DiffPage(BaseModel):
 @router.post(
     "/accounts/{account_id}/sync", status_code=202, responses=documented(404, 409, 422, 503)
 )
-async def start(
+async def start_sync(
     state: CurrentState,
     account_id: AccountId,
     wish: SyncWish | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
-    """Bring the inventory in step with the marketplace; refused with 409 while a sync of this account is active."""
+    """Bring the inventory in step with the marketplace; 409 while a sync of it is active."""
     wish = wish or SyncWish()
     submission = await state.app.of(InventoryParts).runs.sync(
         SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait
@@ -93,7 +97,7 @@ async def start(
 
 
 @router.get("/accounts/{account_id}/sync", response_model=Sync, responses=documented(404, 422, 503))
-async def newest(state: CurrentState, account_id: AccountId) -> Response:
+async def get_newest_sync(state: CurrentState, account_id: AccountId) -> Response:
     """The newest sync of an account, whatever started it."""
     found = await state.app.database.read(
         lambda connection: state.app.of(InventoryParts).syncs.newest(connection, account_id)
@@ -101,22 +105,24 @@ async def newest(state: CurrentState, account_id: AccountId) -> Response:
     if found is None:
         await account_row(state, account_id)
         raise NotFoundError(f"account {account_id} was never synced; POST here starts a sync")
-    return _json(sync_fields(found))
+    return answer(Sync.of(found))
 
 
 @router.get("/syncs/{task_id}", response_model=Sync, responses=documented(404, 422, 503))
-async def sync(state: CurrentState, task_id: uuid.UUID) -> Response:
+async def get_sync(state: CurrentState, task_id: uuid.UUID) -> Response:
     """A sync, however long ago it ended."""
-    return _json(sync_fields(await _sync(state.app, task_id)))
+    return answer(Sync.of(await _sync(state.app, task_id)))
 
 
 @router.get("/syncs/{task_id}/diff", response_model=DiffPage, responses=documented(404, 422, 503))
-async def diff(
+async def get_sync_diff(
     state: CurrentState, task_id: uuid.UUID, query: Annotated[DiffQuery, Query()]
 ) -> Response:
-    """What a dry run or a held sync would change; kept until it is decided, or a newer sync of the account replaces it."""
+    """What a dry run or a held sync would change.
+
+    It is kept until somebody decides, or a newer sync of the account replaces it.
+    """
     found, after = await _sync(state.app, task_id), _after(query.cursor)
-    # The answer is made in the thread that reads too: a long page takes the loop too long.
     return await state.app.database.read(
         lambda connection: _diff_page(
             queries.diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit),
@@ -128,7 +134,7 @@ async def diff(
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": Sync,
-        "description": "It is being done and takes longer: `state` will say when it is",
+        "description": "It takes longer and goes on: `state` tells when it is done",
     }
 }
 
@@ -138,8 +144,11 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
     response_model=Sync,
     responses=_ACCEPTED | documented(404, 409, 422, 503),
 )
-async def approve(state: CurrentState, task_id: uuid.UUID) -> Response:
-    """Publish exactly what the difference says; refused with 409 when the inventory is another by now, or a newer sync replaced this one."""
+async def approve_sync(state: CurrentState, task_id: uuid.UUID) -> Response:
+    """Publish exactly what the difference says.
+
+    Refused with 409 when the inventory has changed since, or a newer sync replaced this one.
+    """
     return await _decide(state, task_id, partial(_approve, state))
 
 
@@ -148,13 +157,13 @@ async def approve(state: CurrentState, task_id: uuid.UUID) -> Response:
     response_model=Sync,
     responses=_ACCEPTED | documented(404, 409, 422, 503),
 )
-async def reject(state: CurrentState, task_id: uuid.UUID) -> Response:
+async def reject_sync(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Drop the difference; the inventory stays as it is."""
     return await _decide(state, task_id, state.app.of(InventoryParts).store.reject)
 
 
 async def _approve(state: State, run_id: int) -> None:
-    """What the products are is looked up as after any other sync."""
+    """Publish, and look up what the products are, as after any other sync."""
     app = state.app
     await app.of(InventoryParts).store.approve(run_id)
     sync = await app.database.read(lambda connection: queries.sync(connection, run_id))
@@ -166,7 +175,10 @@ async def _approve(state: State, run_id: int) -> None:
 async def _decide(
     state: State, task_id: uuid.UUID, decide: Callable[[int], Coroutine[Any, Any, None]]
 ) -> Response:
-    """A large difference takes longer than a client waits. Whatever speaks against it is found first, and is still answered."""
+    """Decide, for as long as a client waits; a large difference takes longer and goes on.
+
+    Whatever speaks against it is found first, and is still answered.
+    """
     found = await _sync(state.app, task_id)
     deciding = asyncio.create_task(decide(found.run.id), name="decision")
     state.deciding.add(deciding)
@@ -181,15 +193,16 @@ async def _decide(
     if done:
         await deciding
     else:
-        deciding.add_done_callback(_told)
-    return _json(sync_fields(await _sync(state.app, task_id)), 200 if done else 202)
+        deciding.add_done_callback(_log_failure)
+    status = HTTPStatus.OK if done else HTTPStatus.ACCEPTED
+    return answer(Sync.of(await _sync(state.app, task_id)), status)
 
 
-def _told(deciding: asyncio.Task[None]) -> None:
-    """Its client was answered already, so a failure is told here alone."""
+def _log_failure(deciding: asyncio.Task[None]) -> None:
+    """Log why a decision failed whose client was already answered."""
     if not deciding.cancelled() and (error := deciding.exception()) is not None:
         _log.error(
-            "a decision on a sync could not be carried out; it waits for one as before",
+            "a decision on a sync could not be carried out; the sync waits for one as before",
             error=str(error),
         )
 
@@ -216,8 +229,4 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
 
 def _diff_page(rows: Sequence[Found], limit: int) -> Response:
     following = f"{rows[-1].kind}:{rows[-1].product_id}" if len(rows) == limit else None
-    return _json({"items": [diff_fields(row) for row in rows], "next_cursor": following})
-
-
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
+    return answer(DiffPage(items=[DiffItem.of(row) for row in rows], next_cursor=following))

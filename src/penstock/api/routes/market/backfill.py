@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import asdict
 from http import HTTPStatus
+from typing import Self
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.api.routes.tasks import IdempotencyKey, Submitted, submit
+from penstock.api.routes.state import CurrentState
+from penstock.api.routes.tasks import IdempotencyKey, submit
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
+from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.task import Submitted
 from penstock.api.schemas.times import ms
-from penstock.api.state import CurrentState
 from penstock.domains.market import MarketParts
+from penstock.market.estimate import Estimate
 from penstock.market.orders import BackfillOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
@@ -23,7 +27,8 @@ router = APIRouter(prefix="/api/v1", tags=["market data"])
 class Backfill(BaseModel):
     """What to fill; without symbols or timeframes all configured ones.
 
-    Without `start` it begins where each series was wanted so far, and with the newest 100 candles of one that is still empty.
+    Without `start`, each series is filled from where it begins so far, an empty one with its
+    newest 100 candles.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -36,17 +41,17 @@ class Backfill(BaseModel):
     start: dt.datetime | None = Field(default=None, description="what opens at this time or later")
     end: dt.datetime | None = Field(default=None, description="only what opens before this time")
     recheck: bool = Field(
-        default=False, description="read again what is stored, and what is settled"
+        default=False, description="read again what is stored, and gaps that are settled"
     )
-    newest_first: bool = Field(default=False, description="a long range from its end on")
-    dry_run: bool = Field(default=False, description="only say what it would take")
+    newest_first: bool = Field(default=False, description="fill a long range from its end")
+    dry_run: bool = Field(default=False, description="only answer what it would take")
     wait: bool = Field(
         default=False,
-        description="queue behind a task that holds one of the series, in place of a refusal",
+        description="queue behind a task that holds one of the series, instead of 409",
     )
 
     def order(self) -> BackfillOrder:
-        """As the domain takes it; InvalidInputError for a range that is none."""
+        """The order of the domain; InvalidInputError for an invalid range."""
         return BackfillOrder(
             symbols=self.symbols,
             timeframes=self.timeframes,
@@ -58,8 +63,8 @@ class Backfill(BaseModel):
         )
 
 
-class BackfillEstimate(BaseModel):
-    """What a backfill would take at the most, by what is known of the series."""
+class BackfillEstimate(Shape):
+    """What a backfill would take at most, by what is known of the series."""
 
     gaps: int = Field(description="ranges to ask for")
     candles: int
@@ -67,7 +72,12 @@ class BackfillEstimate(BaseModel):
     share: float = Field(
         description="the requests in percent of what the exchange allows in a minute"
     )
-    seconds: int = Field(description="how long that many requests take at the rate that is allowed")
+    seconds: int = Field(description="how long that many requests take at the allowed rate")
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Self:
+        """The shape of an estimate."""
+        return cls(**asdict(estimate))
 
 
 @router.post(
@@ -78,17 +88,20 @@ class BackfillEstimate(BaseModel):
         **documented(409, 422, 502, 503),
     },
 )
-async def backfill(
+async def start_backfill(
     state: CurrentState,
     response: Response,
     wanted: Backfill,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted | BackfillEstimate:
-    """Ask for what is missing, also for gaps that are not due; refused with 409 while a task holds one of the series."""
+    """Ask for what is missing, also for gaps that are not due.
+
+    Refused with 409 while a task holds one of the series.
+    """
     order = wanted.order()
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
-        return BackfillEstimate(**asdict(await state.app.of(MarketParts).runs.estimate(order)))
+        return BackfillEstimate.of(await state.app.of(MarketParts).runs.estimate(order))
     submission = await state.app.of(MarketParts).runs.backfill(
         order, wait=wanted.wait, idempotency_key=idempotency_key
     )

@@ -5,22 +5,23 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.api.schemas.candle import COLUMNS, Candle, candle_fields
+from penstock.api.routes.answer import answer
+from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.market.candle import COLUMNS, CandleShown
+from penstock.api.schemas.market.series import Price, SeriesShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
+from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.times import ms
-from penstock.api.state import CurrentState
 from penstock.market.instrument import parse_timeframes
-from penstock.market.queries.candles import CandleQuery, newest_prices, read_candles
-from penstock.market.queries.series import list_series
-from penstock.moment import iso, iso_or_none
+from penstock.market.queries import candles as candle_queries
+from penstock.market.queries import series as series_queries
+from penstock.market.queries.candles import CandleQuery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,10 @@ _MOST_PRICES = 10_000
 
 
 class CandlesQuery(BaseModel):
-    """Which candles. Without `start` the newest, with it the oldest from there on; always in ascending order."""
+    """Which candles: without `start` the newest, with it the oldest from there on.
+
+    They are always in ascending order.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,13 +56,13 @@ class CandlesQuery(BaseModel):
     format: Literal["json", "csv"] = "json"
 
 
-class Candles(BaseModel):
+class Candles(Shape):
     """A page of a series."""
 
     exchange: str
     symbol: str
     timeframe: str
-    candles: list[Candle]
+    candles: list[CandleShown]
     next_cursor: str | None = Field(
         description="`cursor` of the next page in the same direction; null at the end"
     )
@@ -69,12 +73,11 @@ class Candles(BaseModel):
     response_model=Candles,
     responses={200: {"content": {"text/csv": {}}}, **documented(404, 422, 503)},
 )
-async def candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) -> Response:
+async def get_candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) -> Response:
     """Stored candles of one series, as JSON or CSV."""
     wanted = _wanted(query)
-    # The answer is made in the thread that reads too: a long page takes the loop too long.
     return await state.app.database.read(
-        lambda connection: _page(read_candles(connection, wanted), query, wanted)
+        lambda connection: _page(candle_queries.read_candles(connection, wanted), query, wanted)
     )
 
 
@@ -86,11 +89,14 @@ def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery
             media_type="text/csv",
             headers={"X-Next-Cursor": following} if following else None,
         )
-    page = {"exchange": query.exchange, "symbol": query.symbol, "timeframe": query.timeframe}
-    body = msgspec.json.encode(
-        {**page, "candles": [candle_fields(row) for row in rows], "next_cursor": following}
+    page = Candles(
+        exchange=query.exchange,
+        symbol=query.symbol,
+        timeframe=query.timeframe,
+        candles=[CandleShown.of(row) for row in rows],
+        next_cursor=following,
     )
-    return Response(body, media_type="application/json")
+    return answer(page)
 
 
 def _wanted(query: CandlesQuery) -> CandleQuery:
@@ -123,9 +129,8 @@ def _csv(rows: Sequence[StoredCandle]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(
-        candle_fields(row) | {"closed": "true" if row.closed else "false"} for row in rows
-    )
+    for row in rows:
+        writer.writerow(vars(CandleShown.of(row)) | {"closed": "true" if row.closed else "false"})
     return text.getvalue()
 
 
@@ -140,32 +145,19 @@ class SeriesQuery(BaseModel):
     cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
 
 
-class Series(BaseModel):
-    """A series and what is stored of it: `first` and `newest` are open times, `gaps` counts known ranges that are missing."""
-
-    id: int
-    exchange: str
-    symbol: str
-    native_symbol: str
-    timeframe: str
-    first: str | None
-    newest: str | None
-    gaps: int
-
-
-class SeriesPage(BaseModel):
+class SeriesPage(Shape):
     """A page of series."""
 
-    series: list[Series]
+    series: list[SeriesShown]
     next_cursor: int | None
 
 
 @router.get("/series", response_model=SeriesPage, responses=documented(422, 503))
-async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
+async def list_series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
     """Every series that was ever collected."""
     return await state.app.database.read(
         lambda connection: _series_page(
-            list_series(
+            series_queries.list_series(
                 connection,
                 after_id=query.cursor,
                 limit=query.limit,
@@ -178,28 +170,11 @@ async def series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) ->
 
 
 def _series_page(rows: Sequence[SeriesRow], limit: int) -> Response:
-    listed = [
-        Series(
-            **{**asdict(row), "first": iso_or_none(row.first), "newest": iso_or_none(row.newest)}
-        )
-        for row in rows
-    ]
-    return _json(SeriesPage(series=listed, next_cursor=rows[-1].id if len(rows) == limit else None))
+    following = rows[-1].id if len(rows) == limit else None
+    return answer(SeriesPage(series=[SeriesShown.of(row) for row in rows], next_cursor=following))
 
 
-class Price(BaseModel):
-    """The newest price of a symbol: the close of its newest candle, which may still be open."""
-
-    symbol: str
-    native_symbol: str
-    exchange: str
-    price: str
-    timeframe: str
-    timestamp: str = Field(description="when that candle opened")
-    closed: bool
-
-
-class Prices(BaseModel):
+class Prices(Shape):
     """The newest price of each symbol in the store."""
 
     prices: list[Price]
@@ -211,28 +186,12 @@ class Prices(BaseModel):
     response_model=Prices,
     responses=documented(503),
 )
-async def latest_prices(state: CurrentState) -> Response:
+async def get_latest_prices(state: CurrentState) -> Response:
     """The newest price of each symbol, from the store alone."""
     return await state.app.database.read(
-        lambda connection: _json(_prices(newest_prices(connection, limit=_MOST_PRICES)))
+        lambda connection: _prices(candle_queries.newest_prices(connection, limit=_MOST_PRICES))
     )
 
 
-def _prices(rows: Sequence[PriceRow]) -> Prices:
-    prices = [
-        Price(
-            symbol=row.symbol,
-            native_symbol=row.native_symbol,
-            exchange=row.exchange,
-            price=row.price,
-            timeframe=row.timeframe,
-            timestamp=iso(row.open_time),
-            closed=row.closed,
-        )
-        for row in rows
-    ]
-    return Prices(prices=prices)
-
-
-def _json(answer: BaseModel) -> Response:
-    return Response(answer.model_dump_json(), media_type="application/json")
+def _prices(rows: Sequence[PriceRow]) -> Response:
+    return answer(Prices(prices=[Price.of(row) for row in rows]))

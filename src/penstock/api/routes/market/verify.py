@@ -8,11 +8,12 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.api.routes.tasks import IdempotencyKey, Submitted, submit
+from penstock.api.routes.state import CurrentState
+from penstock.api.routes.tasks import IdempotencyKey, submit
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
+from penstock.api.schemas.task import Submitted
 from penstock.api.schemas.times import ms
-from penstock.api.state import CurrentState
 from penstock.domains.market import MarketParts
 from penstock.market.verify.runs import VerifyOrder
 
@@ -37,10 +38,10 @@ class Verify(BaseModel):
         default=None,
         ge=1,
         le=1_000_000,
-        description="of what is compared, so many pages drawn at random",
+        description="compare only so many pages, drawn at random",
     )
     seed: int | None = Field(
-        default=None, ge=0, lt=2**31, description="draws the same pages again; the report has it"
+        default=None, ge=0, lt=2**31, description="draws the same pages again; the report names it"
     )
     against: Literal["none", "rest", "archive"] = Field(
         default="none", description="rest: compare with the exchange's API, value by value"
@@ -50,7 +51,7 @@ class Verify(BaseModel):
     )
 
     def order(self) -> VerifyOrder:
-        """As the runs take it; InvalidInputError for a time that is none."""
+        """The order of the domain; InvalidInputError for an invalid time."""
         return VerifyOrder(
             symbols=self.symbols,
             timeframes=self.timeframes,
@@ -65,10 +66,13 @@ class Verify(BaseModel):
 
 
 @router.post("/verify", status_code=202, responses=documented(404, 409, 422, 503))
-async def verify(
+async def start_verification(
     state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None
 ) -> Submitted:
-    """Check what is stored; the report is the `result` of the task. With `repair` it is refused with 409 while a task holds one of the series."""
+    """Check what is stored; the report is the `result` of the task.
+
+    With `repair` it is refused with 409 while a task holds one of the series.
+    """
     submission = await state.app.of(MarketParts).verify.submission(
         (order or Verify()).order(), idempotency_key=idempotency_key
     )

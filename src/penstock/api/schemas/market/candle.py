@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel
-
+from penstock.api.schemas.shape import Moment, Shape
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -26,16 +25,17 @@ COLUMNS = (
     "taker_quote",
     "closed",
 )
+_columns_of = attrgetter(*COLUMNS)
 
 
-class Candle(BaseModel):
-    """One candle. Prices and volumes carry the exchange's own digits; `closed` is False while it still changes.
+class CandleShown(Shape):
+    """A candle. Prices and volumes have the exchange's digits; `closed` is false while it changes.
 
-    What the exchange does not say is not there.
+    What the exchange does not say is absent.
     """
 
-    open_time: dt.datetime
-    close_time: dt.datetime
+    open_time: Moment
+    close_time: Moment
     open: str
     high: str
     low: str
@@ -47,8 +47,11 @@ class Candle(BaseModel):
     taker_quote: str | None = None
     closed: bool
 
-
-def candle_fields(row: StoredCandle) -> dict[str, Any]:
-    """The fields of a Candle, JSON values only."""
-    fields = {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
-    return fields | {"open_time": iso(row.open_time), "close_time": iso(row.close_time)}
+    @classmethod
+    def of(cls, row: StoredCandle) -> Self:
+        """The shape of a stored candle."""
+        values = zip(COLUMNS, _columns_of(row), strict=True)
+        fields = {name: value for name, value in values if value is not None}
+        fields["open_time"] = iso(row.open_time)
+        fields["close_time"] = iso(row.close_time)
+        return cls.made(fields)

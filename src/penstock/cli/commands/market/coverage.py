@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from penstock.api.routes.market.coverage import gap_fields, span_fields
+from penstock.api.schemas.market.coverage import CoverageSpan, GapItem
 from penstock.cli.options import Database, Exchanges
 from penstock.cli.shown.terminal import (
     err,
@@ -123,7 +123,10 @@ def coverage(
             json.dumps(
                 [
                     _fields(one)
-                    | {"spans": [span_fields(span) for span in one.spans], "more_spans": one.more}
+                    | {
+                        "spans": [CoverageSpan.of(span).values() for span in one.spans],
+                        "more_spans": one.more,
+                    }
                     for one in found
                 ]
             )
@@ -180,7 +183,7 @@ def gaps(
         lambda connection: list_gaps(connection, wanted, reason=state, after=None, limit=limit + 1),
     )
     if as_json:
-        typer.echo(json.dumps([gap_fields(gap) for gap in found[:limit]]))
+        typer.echo(json.dumps([GapItem.of(gap).values() for gap in found[:limit]]))
         return
     names = ("series", "from (UTC)", "to (UTC)", "candles", "reason", "asked", "again (UTC)")
     table = fitting_table(*names, whole=("candles", "reason", "asked"), right=("candles", "asked"))

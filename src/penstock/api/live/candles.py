@@ -1,0 +1,177 @@
+"""The feed of candles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.api.live.channels import MarketDataChannel
+from penstock.api.live.messages import message, resync_message
+from penstock.api.schemas.market.candle import CandleShown
+from penstock.api.schemas.shape import Shape
+from penstock.errors import InvalidInputError
+from penstock.market.instrument import find_instruments
+from penstock.market.queries.candles import Lookup, look_up
+from penstock.runs.events import RowsStored
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.api.live.feed import News
+    from penstock.market.instrument import Instrument
+    from penstock.market.queries.candles import StoredCandle
+    from penstock.runs.events import Event
+
+# As many candles of a series as one change of it can bring to its followers; beyond that they
+# are told to read them.
+_MOST_CANDLES = 10
+
+
+class MarketData(Shape):
+    """A candle that was stored."""
+
+    symbol: str
+    exchange: str
+    timeframe: str
+    candle: CandleShown
+    closed: bool
+
+    @classmethod
+    def of(cls, channel: MarketDataChannel, candle: StoredCandle) -> MarketData:
+        """The shape of a candle, under the name that the follower uses."""
+        return cls.made(
+            {
+                "symbol": channel.symbol,
+                "exchange": channel.exchange,
+                "timeframe": channel.timeframe,
+                "candle": CandleShown.of(candle),
+                "closed": bool(candle.closed),
+            }
+        )
+
+
+class CandleFeed:
+    """Series are followed by the names that their followers use, even before any collection.
+
+    `exchange` is the one whose symbols will be known, though they may not be yet.
+    """
+
+    kind = MarketDataChannel
+
+    def __init__(self, exchange: str) -> None:
+        self._exchange = exchange
+        self._ids: dict[MarketDataChannel, int] = {}
+        self._channels: dict[int, set[MarketDataChannel]] = {}
+        self._pending: set[MarketDataChannel] = set()
+        self._sent: dict[int, StoredCandle] = {}
+        # What to read: series by name (new ones are checked) and by number.
+        self._new: set[MarketDataChannel] = set()
+        self._names: set[MarketDataChannel] = set()
+        self._series: set[int] = set()
+        self._seen: Lookup[MarketDataChannel] = Lookup({}, {}, {})
+
+    def changed_by(self, event: Event) -> int | None:
+        """The number of a series whose candles were stored."""
+        match event:
+            case RowsStored("candle", series_id):
+                return series_id
+        return None
+
+    def ask(
+        self,
+        changed: Collection[int],
+        fresh: Collection[MarketDataChannel],
+        again: Collection[MarketDataChannel],
+    ) -> bool:
+        """Read what changed of what is followed, and what is asked for."""
+        changed, asked = {*changed}, {*fresh, *again}
+        followed = self._channels.keys()
+        self._new = {channel for channel in asked if channel not in self._ids}
+        self._names = set(self._new)
+        if changed - followed:
+            self._names |= self._pending
+        self._series = (changed & followed) | {
+            self._ids[channel] for channel in asked if channel in self._ids
+        }
+        return bool(self._names or self._series)
+
+    def read(self, connection: Connection) -> None:
+        """Read the newest candles."""
+        self._seen = look_up(
+            connection, self._names, self._series, checked=self._new, most=_MOST_CANDLES
+        )
+
+    def changes(self) -> Iterator[News]:
+        """The candles that no follower has yet."""
+        for channel, series_id in self._seen.ids.items():
+            if channel in self._pending:
+                self._follow(channel, series_id)
+        for series_id in self._seen.candles.keys() & self._channels.keys():
+            yield from self._changes_of(series_id, self._seen.candles[series_id])
+
+    def _changes_of(self, series_id: int, candles: list[StoredCandle]) -> Iterator[News]:
+        if not candles:
+            return
+        sent = self._sent.get(series_id)
+        self._sent[series_id] = candles[-1]
+        new = candles[-1:]
+        if sent is not None:
+            new = [one for one in candles if one.open_time >= sent.open_time and one != sent]
+        for channel in self._channels[series_id]:
+            if sent is not None and _may_lack(candles, sent):
+                reason = (
+                    f"more candles of {channel.symbol} {channel.timeframe} were stored at once "
+                    "than are sent here; /api/v1/candles has them"
+                )
+                yield {channel}, resync_message(reason)
+            yield from (({channel}, _message(channel, candle)) for candle in new)
+
+    def state(self, channel: MarketDataChannel, *, again: bool) -> list[str]:  # noqa: ARG002 - the same for both
+        """Follow a series; gives its newest candle."""
+        series_id = self._ids.get(channel, self._seen.ids.get(channel))
+        if series_id is None:
+            self._refuse_unknown(channel, self._seen.listed.get(channel.exchange, ()))
+            self._pending.add(channel)
+            return []
+        self._follow(channel, series_id)
+        candles = self._seen.candles.get(series_id)
+        if not candles:
+            return []
+        self._sent[series_id] = candles[-1]
+        return [_message(channel, candles[-1])]
+
+    def _refuse_unknown(self, channel: MarketDataChannel, listed: Sequence[Instrument]) -> None:
+        """Refuse a name that will never be collected; one that is not collected yet is good."""
+        if listed:
+            find_instruments([channel.symbol], listed)
+        elif channel.exchange != self._exchange:
+            message = (
+                f"exchange: nothing is known of {channel.exchange[:40]!r}; "
+                "collect something from it first"
+            )
+            raise InvalidInputError(message, field="exchange")
+
+    def _follow(self, channel: MarketDataChannel, series_id: int) -> None:
+        self._pending.discard(channel)
+        self._ids[channel] = series_id
+        self._channels.setdefault(series_id, set()).add(channel)
+
+    def forget(self, channel: MarketDataChannel) -> None:
+        """Stop following a name, and a series that has no other."""
+        self._pending.discard(channel)
+        series_id = self._ids.pop(channel, None)
+        if series_id is not None:
+            self._channels[series_id].discard(channel)
+            if not self._channels[series_id]:
+                del self._channels[series_id]
+                self._sent.pop(series_id, None)
+
+
+def _may_lack(candles: Sequence[StoredCandle], sent: StoredCandle) -> bool:
+    """Whether there may be candles between the last one sent and the oldest one read."""
+    return len(candles) == _MOST_CANDLES and candles[0].open_time > sent.open_time
+
+
+def _message(channel: MarketDataChannel, candle: StoredCandle) -> str:
+    return message("market_data", MarketData.of(channel, candle))

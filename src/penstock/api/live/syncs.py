@@ -1,0 +1,91 @@
+"""The feed of syncs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.api.live.channels import InventoryChannel
+from penstock.api.live.messages import message
+from penstock.api.schemas.inventory.sync import Sync
+from penstock.errors import InvalidInputError
+from penstock.runs.events import RunChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.api.live.feed import News
+    from penstock.inventory.sync.shown import SyncQueries, SyncRun
+    from penstock.runs.events import Event
+
+_MOST_ACCOUNTS = 200
+
+
+class SyncFeed:
+    """Each step of a sync is sent once."""
+
+    kind = InventoryChannel
+
+    def __init__(self, syncs: SyncQueries) -> None:
+        self._syncs = syncs
+        self._channels: set[InventoryChannel] = set()
+        self._sent: dict[int, str] = {}
+        # What to read: syncs by run, and the newest ones of accounts.
+        self._changed: set[int] = set()
+        self._accounts: set[int] = set()
+        self._every = False
+        self._seen: Sequence[SyncRun] = ()
+        self._newest: Mapping[int, SyncRun | None] = {}
+
+    def changed_by(self, event: Event) -> int | None:
+        """The number of a run, which may be that of a sync."""
+        return event.run_id if isinstance(event, RunChanged) else None
+
+    def ask(
+        self,
+        changed: Collection[int],
+        fresh: Collection[InventoryChannel],
+        again: Collection[InventoryChannel],
+    ) -> bool:
+        """Read what changed, and the newest sync of each account that is asked for."""
+        self._changed = {*changed} if self._channels else set()
+        if not self._channels:
+            self._sent.clear()
+        asked = {*fresh, *again}
+        self._every = InventoryChannel() in asked
+        self._accounts = {channel.account_id for channel in asked if channel.account_id is not None}
+        return bool(self._changed or self._accounts or self._every)
+
+    def read(self, connection: Connection) -> None:
+        """Read syncs."""
+        self._seen = self._syncs.named(connection, self._changed) if self._changed else ()
+        self._newest = self._syncs.newest_of(
+            connection, self._accounts, every=self._every, most=_MOST_ACCOUNTS
+        )
+
+    def changes(self) -> Iterator[News]:
+        """The steps that were not sent yet."""
+        for sync in self._seen:
+            text = _message(sync)
+            if self._sent.get(sync.account_id) != text:
+                self._sent[sync.account_id] = text
+                yield {InventoryChannel(), InventoryChannel(account_id=sync.account_id)}, text
+
+    def state(self, channel: InventoryChannel, *, again: bool) -> list[str]:  # noqa: ARG002 - the same for both
+        """Follow an account, or all; gives the newest sync of each."""
+        account_id = channel.account_id
+        if account_id is not None and account_id not in self._newest:
+            text = f"account_id: there is no account {account_id}"
+            raise InvalidInputError(text, field="account_id")
+        self._channels.add(channel)
+        newest = self._newest.values() if account_id is None else [self._newest[account_id]]
+        return [_message(sync) for sync in newest if sync is not None]
+
+    def forget(self, channel: InventoryChannel) -> None:
+        """Stop following an account, or all."""
+        self._channels.discard(channel)
+
+
+def _message(sync: SyncRun) -> str:
+    return message("inventory", Sync.of(sync))

@@ -1,0 +1,108 @@
+"""The feed of tasks."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from penstock.api.live.channels import TasksChannel
+from penstock.api.live.messages import message
+from penstock.api.schemas.task import Task
+from penstock.errors import InvalidInputError
+from penstock.runs.events import RunChanged
+from penstock.runs.queries import RunList
+from penstock.runs.run import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from penstock.api.live.feed import News
+    from penstock.runs.events import Event
+    from penstock.runs.queries import RunQueries, RunRow
+
+_MOST_TASKS = 200
+
+
+class TaskFeed:
+    """Each step of a task is sent once."""
+
+    kind = TasksChannel
+
+    def __init__(self, runs: RunQueries) -> None:
+        self._runs = runs
+        self._channels: set[TasksChannel] = set()
+        self._sent: dict[int, str] = {}
+        # What to read: runs by number and by task, and which lists of them.
+        self._changed: set[int] = set()
+        self._task_ids: set[str] = set()
+        self._list_active = self._list_all = False
+        self._seen: Sequence[RunRow] = ()
+        self._tasks: dict[str, RunRow] = {}
+        self._active: Sequence[RunRow] = ()
+        self._all: Sequence[RunRow] = ()
+
+    def changed_by(self, event: Event) -> int | None:
+        """The number of a run."""
+        return event.run_id if isinstance(event, RunChanged) else None
+
+    def ask(
+        self,
+        changed: Collection[int],
+        fresh: Collection[TasksChannel],
+        again: Collection[TasksChannel],
+    ) -> bool:
+        """Read what changed and what is asked for; who asks again may have missed an end."""
+        self._changed = {*changed} if self._channels else set()
+        if not self._channels:
+            self._sent.clear()
+        self._list_active = TasksChannel() in fresh
+        self._list_all = TasksChannel() in again
+        self._task_ids = {
+            str(channel.task_id) for channel in (*fresh, *again) if channel.task_id is not None
+        }
+        return bool(self._changed or self._task_ids or self._list_active or self._list_all)
+
+    def read(self, connection: Connection) -> None:
+        """Read runs; what is not asked for costs no statement."""
+        runs, ids, task_ids = self._runs, self._changed, self._task_ids
+        self._seen = runs.named(connection, ids=ids) if ids else ()
+        named = runs.named(connection, task_ids=task_ids) if task_ids else ()
+        self._tasks = {run.task_id: run for run in named}
+        active = RunList(limit=_MOST_TASKS, active_only=True)
+        self._active = runs.listed(connection, active)[::-1] if self._list_active else ()
+        every = RunList(limit=_MOST_TASKS)
+        self._all = runs.listed(connection, every)[::-1] if self._list_all else ()
+
+    def changes(self) -> Iterator[News]:
+        """The steps that were not sent yet."""
+        for run in self._seen:
+            text = _message(run)
+            if self._sent.get(run.id) == text:
+                continue
+            if run.state in ENDED:
+                self._sent.pop(run.id, None)
+            else:
+                self._sent[run.id] = text
+            yield {TasksChannel(), TasksChannel(task_id=uuid.UUID(run.task_id))}, text
+
+    def state(self, channel: TasksChannel, *, again: bool) -> list[str]:
+        """Follow a task, or all; gives the active ones, to returning followers ended ones too."""
+        if channel.task_id is None:
+            self._channels.add(channel)
+            return [_message(run) for run in (self._all if again else self._active)]
+        run = self._tasks.get(str(channel.task_id))
+        if run is None:
+            text = f"task_id: there is no task {channel.task_id}"
+            raise InvalidInputError(text, field="task_id")
+        self._channels.add(channel)
+        return [_message(run)]
+
+    def forget(self, channel: TasksChannel) -> None:
+        """Stop following a task, or all."""
+        self._channels.discard(channel)
+
+
+def _message(run: RunRow) -> str:
+    return message("task", Task.of(run))

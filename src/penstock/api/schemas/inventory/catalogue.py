@@ -1,0 +1,70 @@
+"""The catalogue as the API shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field
+
+from penstock.api.schemas.shape import Shape
+
+if TYPE_CHECKING:
+    from penstock.inventory.queries import Found
+
+
+class CatalogueItem(Shape):
+    """A row of the catalogue: its columns are the fields of the shape."""
+
+    @classmethod
+    def of(cls, row: Found) -> Self:
+        """The shape of a row that has a column for each field."""
+        return cls.made({name: getattr(row, name) for name in cls.model_fields})
+
+
+class GameShown(CatalogueItem):
+    """A game."""
+
+    id: int
+    name: str
+    display_name: str | None
+
+
+class ExpansionShown(CatalogueItem):
+    """An expansion of a game."""
+
+    id: int
+    game_id: int
+    code: str
+    name: str
+
+
+class BlueprintShown(CatalogueItem):
+    """What products are copies of, and the row of the user's own catalogue it is mapped to."""
+
+    id: int
+    game_id: int
+    category_id: int
+    expansion_id: int | None = Field(description="null when it belongs to none")
+    name: str
+    version: str | None
+    image_url: str | None
+    scryfall_id: str | None
+    tcgplayer_id: str | None
+    cardmarket_ids: list[str]
+    set_code: str | None
+    collector_number: str | None
+    sku: str | None
+
+    @classmethod
+    def of(cls, row: Found) -> Self:
+        """The shape of a row, which may be without `cardmarket_ids`."""
+        fields = {name: getattr(row, name) for name in cls.model_fields}
+        return cls.made(fields | {"cardmarket_ids": row.cardmarket_ids or []})
+
+
+class UnmappedItem(CatalogueItem):
+    """A blueprint that is not mapped: how many products have it, and the name of one of them."""
+
+    blueprint_id: int
+    name: str
+    products: int

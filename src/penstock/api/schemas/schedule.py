@@ -1,0 +1,44 @@
+"""A schedule as the API and the commands show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from penstock.api.schemas.shape import Moment, Shape
+from penstock.moment import iso, iso_or_none
+
+if TYPE_CHECKING:
+    from penstock.store.write.schedules import ScheduleRow
+
+
+class ScheduleShown(Shape):
+    """A schedule: `name` is the job name of its runs, `task_type` what they do.
+
+    Either an interval or a cron expression says when.
+    """
+
+    name: str
+    task_type: str
+    enabled: bool
+    interval_seconds: int | None
+    cron: str | None
+    timezone: str | None
+    next_run_at: Moment | None
+    last_run_at: Moment | None
+    params: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: ScheduleRow) -> Self:
+        """The shape of a schedule."""
+        kept = row.schedule
+        return cls(
+            name=kept.name,
+            task_type=kept.kind,
+            enabled=row.enabled,
+            interval_seconds=kept.interval_s,
+            cron=kept.cron,
+            timezone=kept.timezone,
+            next_run_at=iso(row.next_run_at) if row.enabled else None,
+            last_run_at=iso_or_none(row.last_run_at),
+            params=dict(kept.params),
+        )
