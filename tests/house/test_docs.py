@@ -7,7 +7,7 @@ import re
 
 from packaging.requirements import Requirement
 
-import penstock.app  # noqa: F401 - declares all tables
+import penstock.store.schema  # noqa: F401 - declares all tables
 from penstock.columns import metadata
 from tests.house.sources import ROOT, modules, name_of, own_files
 from tests.house.test_locks import BENCH, DEV, RUN
@@ -87,3 +87,22 @@ def test_no_file_names_a_machine_or_a_registry_host() -> None:
 def test_the_check_for_machines_finds_one() -> None:
     assert FORBIDDEN.search('path = "/' + 'work/main"')
     assert not FORBIDDEN.search("https://example.org/net" + "work/a and docs/" + "work/b")
+
+
+_STEPS = re.findall(
+    r"^\| \d+ \| `([\w/.]+)` \| (.*?) \|$",
+    (ROOT / "docs/architecture.md").read_text(encoding="utf-8"),
+    flags=re.MULTILINE,
+)
+
+
+def test_each_step_of_a_value_through_the_code_is_in_the_file_that_is_named() -> None:
+    assert len(_STEPS) > 20
+    for file, text in _STEPS:
+        code = (ROOT / "src/penstock" / file).read_text(encoding="utf-8")
+        names = [name for name in re.findall(r"`(\w+)`", text) if name not in _VALUES]
+        assert [name for name in names if not re.search(rf"\b{name}\b", code)] == [], file
+
+
+# Values that the steps speak of, where a step names no code.
+_VALUES = {"BTCUSDT", "symbols"}
