@@ -1,4 +1,7 @@
-"""A service that works: the API on a real socket over a database of the test, its executor, and a simulated exchange, all in the test's loop."""
+"""A working service: the API on a real socket, its executor and a simulated exchange.
+
+All of it runs in the test's loop, over a database of the test.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ PREFIX = "/api/v1/data-collector"
 ENDED = {"completed", "failed", "cancelled"}
 # Only what never comes is waited for as long.
 PATIENCE_S = 60
-# The exchange takes requests for candles and does not answer, so that a run can be seen while it runs.
+# The exchange takes requests for candles and never answers, so a run can be seen while it runs.
 SILENT = {"name": "hang", "path": "/api/v3/klines"}
 # A client of a test answers pings only while it reads, and what it does in between may take long.
 # Decisions are answered with their end.

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def service(
     request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The base URL of a service over each kind of database, with two symbols in two timeframes; tests only read from it."""
+    """The base URL of a service over each database, with two symbols in two timeframes.
+
+    Tests only read from it.
+    """
     with (
         databases.fresh(request.param, tmp_path_factory.mktemp("service")) as database,
         served(database) as url,

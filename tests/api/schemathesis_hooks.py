@@ -1,4 +1,7 @@
-"""What schemathesis is not to ask: an HTTP server refuses a head of more than 64 kB as no HTTP at all, before the service sees it."""
+"""What schemathesis does not send: heads of more than 64 kB.
+
+The HTTP server refuses them as invalid HTTP before the service sees them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API behind a real socket, served by a thread of the test's process over a database of the test."""
+"""The API behind a real socket, served by a thread of the test over a database of the test."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATIENCE_S = 60
 def served(
     database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: float = 20, **given: object
 ) -> Iterator[str]:
-    """Collect `order`, then answer while the block runs, with more settings if they are `given`; gives the base URL."""
+    """Collect `order`, then serve while the block runs, with `given` settings; the base URL."""
     ready: Future[str] = Future()
     stop: Future[None] = Future()
 

@@ -1,4 +1,4 @@
-"""Bad input of the routes that change something: a documented 4xx that names the field, and nothing is changed."""
+"""Bad input to routes that change something: a documented 4xx that names the field."""
 
 from __future__ import annotations
 

@@ -35,17 +35,18 @@ async def service(sqlite_database: str) -> AsyncIterator[Collector]:
 async def _send(
     service: Collector, headers: str, *, chunked: bool
 ) -> tuple[int, dict[str, Any], int]:
-    """POST the body until the service ends the connection; status, answer, and the most memory that was used meanwhile."""
+    """POST the body until the service ends the connection: status, answer, peak memory."""
     address = urlsplit(service.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {_SIZE}"
     writer.write(
-        f"POST {_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{headers}{length}\r\n\r\n".encode()
+        f"POST {_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Content-Type: application/json\r\n{headers}{length}\r\n\r\n".encode()
     )
     answered = asyncio.create_task(_answer(reader))
     most = 0
     async with asyncio.timeout(PATIENCE_S):
-        # Where not all of it gets through in the time that it is thrown away for, the connection ends before.
+        # The connection ends when not all of it gets through while it is thrown away.
         with contextlib.suppress(ConnectionError):
             for number in range(_SIZE // len(_PIECE)):
                 writer.write(

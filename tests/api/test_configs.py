@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.api.collector import SILENT, Collector, collector
+from tests.api.collector import collector
+from tests.api.configs import CONFIG, CONFIGS, add, refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONFIGS = "/api/v1/admin/data-collection/configs"
+    import pytest
+
+
 PREVIEW = "/api/v1/admin/data-collection/preview"
+
+
 APPLY = "/api/v1/admin/data-collection/apply"
-CONFIG = {"symbol": "SOLUSDT", "timeframes": ["1m", "1h"], "interval_minutes": 10}
+
+
 FIELDS = {
     "id",
     "symbol",
@@ -32,22 +36,6 @@ FIELDS = {
     "description",
     "warnings",
 }
-
-
-async def add(service: Collector, **fields: object) -> dict[str, Any]:
-    status, body = await service.call("POST", CONFIGS, CONFIG | fields)
-    assert status == 201, body
-    found: dict[str, Any] = body
-    return found
-
-
-async def refused(
-    service: Collector, method: str, path: str, body: object, status: int
-) -> dict[str, Any]:
-    got, problem = await service.call(method, path, body)
-    assert got == status, problem
-    found: dict[str, Any] = problem
-    return found
 
 
 async def test_a_config_is_added_listed_and_shown(database_url: str) -> None:
@@ -309,82 +297,6 @@ async def test_what_may_not_be_meant_is_accepted_with_a_warning(sqlite_database:
         assert [warning.partition(":")[0] for warning in near["warnings"]] == ["timeframes"]
         cron = await add(service, symbol="ETHUSDT", interval_minutes=None, cron="*/2 * * * *")
         assert [warning.partition(":")[0] for warning in cron["warnings"]] == ["cron"]
-
-
-async def test_a_triggered_config_collects_now_under_its_own_name(database_url: str) -> None:
-    async with collector(database_url) as service:
-        await add(service, enabled=False)
-        status, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
-        assert (status, answer["status"]) == (202, "submitted")
-        task = await service.ended(answer["task_id"])
-        assert (task["status"], task["task_type"], task["job_name"]) == (
-            "completed",
-            "data_collection",
-            "collect_data_1",
-        )
-        assert task["counters"]["inserted"] == 200
-
-
-async def test_a_trigger_is_refused_while_a_task_is_at_one_of_its_series(database_url: str) -> None:
-    async with collector(database_url, work=False) as service:
-        await add(service)
-        running = await service.start("SOLUSDT", "1h")
-        problem = await refused(service, "POST", f"{CONFIGS}/1/trigger", None, 409)
-        assert problem["task_id"] == running
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("PUT", "/1", {"timeframes": ["5m"]}, 200),
-        ("PUT", "/1", {"interval_minutes": 7}, 200),
-        ("DELETE", "/1", None, 204),
-    ],
-)
-async def test_the_run_of_a_config_that_is_changed_or_deleted_ends_cancelled_and_writes_nothing_more(
-    database_url: str, method: str, path: str, body: object, status: int
-) -> None:
-    async with collector(database_url) as service:
-        await service.exchange.faults(SILENT)
-        await add(service)
-        _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
-        await service.running(answer["task_id"])
-        async with service.session.request(method, CONFIGS + path, json=body) as told:
-            assert told.status == status
-        task = await service.task(answer["task_id"])
-        assert (task["status"], task["error"].startswith("its config was")) == ("cancelled", True)
-        await service.until(
-            lambda: asyncio.sleep(0, service.app.executor.active), lambda active: active == 0
-        )
-        await service.exchange.faults()
-        await service.start("SOLUSDT", "1m 1h", limit=1)
-        assert (await service.task(answer["task_id"]))["counters"]["inserted"] == 0
-
-
-async def test_a_change_of_words_alone_and_a_disabling_let_the_run_go_on(
-    sqlite_database: str,
-) -> None:
-    async with collector(sqlite_database) as service:
-        await service.exchange.faults(SILENT)
-        await add(service)
-        _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
-        await service.running(answer["task_id"])
-        await service.call(
-            "PUT", f"{CONFIGS}/1", {"description": "another", "interval_minutes": 10}
-        )
-        _, disabled = await service.call("POST", f"{CONFIGS}/1/disable")
-        assert (disabled["enabled"], disabled["next_run_at"]) == (False, None)
-        assert (await service.task(answer["task_id"]))["status"] == "running"
-
-
-async def test_a_queued_run_of_a_disabled_config_is_cancelled(database_url: str) -> None:
-    async with collector(database_url, work=False) as service:
-        await add(service)
-        _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
-        await service.call("POST", f"{CONFIGS}/1/disable")
-        assert (await service.task(answer["task_id"]))["status"] == "cancelled"
-        _, enabled = await service.call("POST", f"{CONFIGS}/1/enable")
-        assert enabled["next_run_at"] is not None
 
 
 async def test_a_list_is_applied_as_a_whole_once(database_url: str) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import re
 import time
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,15 @@ import psycopg
 import pytest
 
 from penstock.access.scopes import Scope, new_token
-from penstock.api import guard
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import known
-from penstock.api.guard.rates import Rates
 from penstock.api.guard.scopes import OPEN, needed
 from penstock.api.server import refuse_open_door
 from penstock.app import open_app
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 from tests.api.collector import PATIENCE_S, collector
+from tests.api.guarded import ADMIN, REFRESH, TASKS, TOKENS, WS, bearer, made_token, status_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -33,12 +31,6 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
     from tests.api.collector import Collector
     from tests.postgres_server import PostgresServer
-
-_ADMIN = "an-admin-token-of-a-deployment-4711"
-_TASKS = "/api/v1/data-collector/tasks"
-_REFRESH = "/api/v1/data-collector/refresh-symbols"
-_TOKENS = "/api/v1/admin/tokens"
-_WS = "/api/v1/ws"
 
 
 @pytest.fixture(autouse=True)
@@ -48,29 +40,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known, "_LOOK_S", 0.1)
 
 
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-async def _made(service: Collector, scope: Scope, **more: Any) -> tuple[int, dict[str, str]]:
-    """A token that this service's API did not make: its id, and the header that carries it."""
-    token, secret = await service.app.tokens.create("test", scope, **{"expires_in_s": None} | more)
-    return token.id, _bearer(secret)
-
-
-async def _status(
-    service: Collector,
-    path: str = _TASKS,
-    method: str = "GET",
-    headers: dict[str, str] | None = None,
-) -> int:
-    async with service.session.request(method, path, headers=headers) as answer:
-        await answer.read()
-        return answer.status
-
-
 async def _until(service: Collector, status: int, **given: Any) -> None:
-    await service.until(lambda: _status(service, **given), lambda found: found == status)
+    await service.until(lambda: status_of(service, **given), lambda found: found == status)
 
 
 def _routes(routes: Iterable[Any]) -> set[tuple[str, str]]:
@@ -86,7 +57,7 @@ def _routes(routes: Iterable[Any]) -> set[tuple[str, str]]:
 async def _asked(service: Collector, method: str, path: str, headers: dict[str, str]) -> int:
     path = re.sub(r"\{[a-z_]*\}", "2000000000", path)
     if method != "WEBSOCKET":
-        return await _status(service, path, method, headers)
+        return await status_of(service, path, method, headers)
     try:
         async with service.session.ws_connect(path, headers=headers):
             return 101
@@ -101,13 +72,13 @@ async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(
         routes = _routes(create_api(service.app, service.app.ledger, ApiOptions()).routes)
         assert {
             ("GET", "/livez"),
-            ("POST", _REFRESH),
-            ("DELETE", _TOKENS + "/{token_id}"),
+            ("POST", REFRESH),
+            ("DELETE", TOKENS + "/{token_id}"),
             ("GET", "/openapi.json"),
-            ("WEBSOCKET", _WS),
+            ("WEBSOCKET", WS),
         } <= routes
-        headers = {scope: (await _made(service, scope))[1] for scope in Scope}
-        await service.until(lambda: _status(service), lambda status: status == 401)
+        headers = {scope: (await made_token(service, scope))[1] for scope in Scope}
+        await service.until(lambda: status_of(service), lambda status: status == 401)
         for method, path in sorted(routes):
             scope = needed("GET" if method == "WEBSOCKET" else method, path)
             if scope is None:
@@ -122,19 +93,19 @@ async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(
 
 
 async def test_what_a_token_may_do_is_what_its_method_says_but_for_secrets() -> None:
-    assert needed("GET", _TASKS) is needed("HEAD", _TASKS) is Scope.READ
+    assert needed("GET", TASKS) is needed("HEAD", TASKS) is Scope.READ
     assert (
-        needed("POST", _REFRESH)
+        needed("POST", REFRESH)
         is needed("PUT", "/api/v1/admin/data-collection/configs/1")
         is Scope.OPERATE
     )
     assert (
-        needed("GET", _TOKENS)
-        is needed("GET", _TOKENS + "/1")
+        needed("GET", TOKENS)
+        is needed("GET", TOKENS + "/1")
         is needed("POST", "/api/v1/admin/alerts/targets")
         is Scope.ADMIN
     )
-    assert needed("GET", _TOKENS + "x") is Scope.READ
+    assert needed("GET", TOKENS + "x") is Scope.READ
     assert (
         needed("POST", "/api/v1/inventory/accounts")
         is needed("DELETE", "/api/v1/inventory/accounts/1")
@@ -161,26 +132,26 @@ async def test_what_a_token_may_do_is_what_its_method_says_but_for_secrets() -> 
 
 async def test_this_machine_needs_no_token_until_one_was_made(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
-        assert await _status(service) == 200
-        assert (await service.call("GET", _TOKENS)) == (200, [])
-        async with service.session.ws_connect(_WS) as ws:
-            token_id, header = await _made(service, Scope.READ)
+        assert await status_of(service) == 200
+        assert (await service.call("GET", TOKENS)) == (200, [])
+        async with service.session.ws_connect(WS) as ws:
+            token_id, header = await made_token(service, Scope.READ)
             # Made by another process it is heard of within some seconds.
             await _until(service, 401)
             async with asyncio.timeout(PATIENCE_S):
                 assert (await ws.receive())[:2] == (aiohttp.WSMsgType.CLOSE, 1008)
-        assert await _status(service, headers=header) == 200
+        assert await status_of(service, headers=header) == 200
         # Taking the last one away opens nothing.
         await service.app.tokens.revoke(token_id)
         await _until(service, 401, headers=header)
-        assert await _status(service) == 401
+        assert await status_of(service) == 401
 
 
 async def test_what_a_proxy_passes_on_is_not_of_this_machine(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         for name in ("Forwarded", "X-Forwarded-For", "Via"):
-            assert await _status(service) == 200
-            assert await _status(service, headers={name: "127.0.0.1"}) == 401, name
+            assert await status_of(service) == 200
+            assert await status_of(service, headers={name: "127.0.0.1"}) == 401, name
 
 
 async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(
@@ -188,47 +159,47 @@ async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
         status, made = await service.call(
-            "POST", _TOKENS, {"name": "bot", "scope": "admin", "expires_in_s": 3_600}
+            "POST", TOKENS, {"name": "bot", "scope": "admin", "expires_in_s": 3_600}
         )
         assert (status, made["scope"], made["revoked_at"]) == (201, "admin", None)
-        header = _bearer(made["token"])
-        assert await _status(service) == 401
-        async with service.session.get(_TOKENS, headers=header) as answer:
+        header = bearer(made["token"])
+        assert await status_of(service) == 401
+        async with service.session.get(TOKENS, headers=header) as answer:
             assert [token["name"] for token in await answer.json()] == ["bot"]
             assert made["token"] not in await answer.text()
-        assert await _status(service, f"{_TOKENS}/{made['id']}", "DELETE", header) == 204
-        assert await _status(service, headers=header) == 401
+        assert await status_of(service, f"{TOKENS}/{made['id']}", "DELETE", header) == 204
+        assert await status_of(service, headers=header) == 401
 
 
 async def test_a_token_that_another_process_made_is_found_when_it_comes(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
-        await _made(service, Scope.READ)
+        await made_token(service, Scope.READ)
         await _until(service, 401)
-        _, header = await _made(service, Scope.OPERATE)
-        await _until(service, 202, path=_REFRESH, method="POST", headers=header)
+        _, header = await made_token(service, Scope.OPERATE)
+        await _until(service, 202, path=REFRESH, method="POST", headers=header)
 
 
 async def test_an_expired_token_works_no_longer(
     sqlite_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
-        _, header = await _made(service, Scope.READ, expires_in_s=1)
+        _, header = await made_token(service, Scope.READ, expires_in_s=1)
         await _until(service, 401, headers=header)
-        _, header = await _made(service, Scope.READ, expires_in_s=3_600)
-        assert await _status(service, headers=header) == 200
+        _, header = await made_token(service, Scope.READ, expires_in_s=3_600)
+        assert await status_of(service, headers=header) == 200
         in_an_hour = SimpleNamespace(time=lambda: time.time() + 3_600, monotonic=time.monotonic)
         monkeypatch.setattr(known, "time", in_an_hour)
-        assert await _status(service, headers=header) == 401
+        assert await status_of(service, headers=header) == 401
 
 
 async def test_the_admin_token_of_a_deployment_closes_the_door_and_opens_it(
     sqlite_database: str,
 ) -> None:
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
-        assert await _status(service) == 401
-        assert await _status(service, _TOKENS, headers=_bearer(_ADMIN)) == 200
-        assert await _status(service, headers=_bearer(_ADMIN + "x")) == 401
-        async with service.session.ws_connect(_WS, headers=_bearer(_ADMIN)):
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
+        assert await status_of(service) == 401
+        assert await status_of(service, TOKENS, headers=bearer(ADMIN)) == 200
+        assert await status_of(service, headers=bearer(ADMIN + "x")) == 401
+        async with service.session.ws_connect(WS, headers=bearer(ADMIN)):
             pass
 
 
@@ -236,7 +207,7 @@ NO_TOKENS = (
     "Bearer",
     "Bearer ",
     "Basic abc",
-    _ADMIN + " ",
+    ADMIN + " ",
     f"Bearer {new_token()}",
     "Bearer \xff",
     "Bearer pst_",
@@ -246,8 +217,8 @@ NO_TOKENS = (
 async def test_what_is_no_token_is_told_how_to_come_back(
     sqlite_database: str, subtests: pytest.Subtests
 ) -> None:
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
-        for header, path in itertools.product(NO_TOKENS, (_TASKS, "/readyz", "/nothing")):
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
+        for header, path in itertools.product(NO_TOKENS, (TASKS, "/readyz", "/nothing")):
             with subtests.test(f"{header!r} {path}"):
                 async with service.session.get(path, headers={"Authorization": header}) as answer:
                     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -257,14 +228,14 @@ async def test_what_is_no_token_is_told_how_to_come_back(
 async def test_strangers_learn_whether_the_service_is_ready_and_no_more(
     sqlite_database: str,
 ) -> None:
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
         for path in OPEN:
             async with service.session.get(path) as answer:
                 assert (answer.status, await answer.json()) == (200, {"status": "ok"})
-        async with service.session.get("/readyz", headers=_bearer(_ADMIN)) as answer:
+        async with service.session.get("/readyz", headers=bearer(ADMIN)) as answer:
             assert (await answer.json())["database"] == "ok"
-        assert await _status(service, "/metrics") == 401
-        assert await _status(service, "/metrics", headers=_bearer(_ADMIN)) == 200
+        assert await status_of(service, "/metrics") == 401
+        assert await status_of(service, "/metrics", headers=bearer(ADMIN)) == 200
 
 
 @contextlib.asynccontextmanager
@@ -284,7 +255,7 @@ async def test_while_the_database_is_away_known_tokens_read_and_nothing_else(
 ) -> None:
     monkeypatch.setattr(known, "_STALE_S", 0.0)
     async with collector(
-        postgres_database, work=False, admin_token=_ADMIN, database_timeout_s=2
+        postgres_database, work=False, admin_token=ADMIN, database_timeout_s=2
     ) as service:
         async with _away(postgres_server, postgres_database):
             async with service.session.get("/readyz") as answer:
@@ -292,22 +263,22 @@ async def test_while_the_database_is_away_known_tokens_read_and_nothing_else(
                     503,
                     "the service is not ready",
                 )
-            assert await _status(service, "/metrics", headers=_bearer(_ADMIN)) == 200
-            async with service.session.post(_REFRESH, headers=_bearer(_ADMIN)) as answer:
+            assert await status_of(service, "/metrics", headers=bearer(ADMIN)) == 200
+            async with service.session.post(REFRESH, headers=bearer(ADMIN)) as answer:
                 assert (answer.status, (await answer.json())["code"]) == (
                     503,
                     "database_unavailable",
                 )
                 assert int(answer.headers["Retry-After"]) >= 1
-        await _until(service, 202, path=_REFRESH, method="POST", headers=_bearer(_ADMIN))
+        await _until(service, 202, path=REFRESH, method="POST", headers=bearer(ADMIN))
 
 
 async def test_use_is_noted_away_from_the_request(
     sqlite_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known, "_NOTE_USED_S", 0.0)
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
-        _, header = await _made(service, Scope.READ)
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
+        _, header = await made_token(service, Scope.READ)
         await _until(service, 200, headers=header)
         [token] = await service.until(
             service.app.tokens.listed, lambda tokens: tokens[0].last_used_at
@@ -342,78 +313,19 @@ def _listening_on(settings: Settings, host: str) -> Settings:
 async def test_a_socket_takes_its_token_as_a_header_or_as_a_subprotocol(
     sqlite_database: str,
 ) -> None:
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
         token, secret = await service.app.tokens.create("page", Scope.READ, expires_in_s=None)
         offered = f"penstock.bearer.{secret}"
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await service.session.ws_connect(_WS)
+            await service.session.ws_connect(WS)
         assert refused.value.status == 401
-        async with service.session.ws_connect(_WS, headers=_bearer(secret)) as ws:
+        async with service.session.ws_connect(WS, headers=bearer(secret)) as ws:
             assert ws.protocol is None
-        async with service.session.ws_connect(_WS, protocols=("penstock", offered)) as ws:
+        async with service.session.ws_connect(WS, protocols=("penstock", offered)) as ws:
             assert ws.protocol == offered
             await service.app.tokens.revoke(token.id)
             async with asyncio.timeout(PATIENCE_S):
                 assert (await ws.receive())[:2] == (aiohttp.WSMsgType.CLOSE, 1008)
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await service.session.ws_connect(_WS, protocols=(offered,))
+            await service.session.ws_connect(WS, protocols=(offered,))
         assert refused.value.status == 401
-
-
-@pytest.fixture
-def minute_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long the requests take here, they are asked within the same moment."""
-    monkeypatch.setattr(guard, "Rates", partial(Rates, clock=lambda: 1_000.0))
-
-
-@pytest.mark.usefixtures("minute_stands_still")
-async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str) -> None:
-    async with collector(
-        sqlite_database, work=False, admin_token=_ADMIN, requests_per_minute=5
-    ) as service:
-        statuses = [await _status(service) for _ in range(7)]
-        assert statuses == [401] * 5 + [429] * 2
-        async with service.session.get("/livez") as answer:
-            assert (answer.status, (await answer.json())["code"]) == (429, "too_many_requests")
-            assert 1 <= int(answer.headers["Retry-After"]) <= 60
-        # Who brings a token is counted by it.
-        assert await _status(service, headers=_bearer(_ADMIN)) == 200
-
-
-@pytest.mark.usefixtures("minute_stands_still")
-async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(
-    sqlite_database: str,
-) -> None:
-    async with collector(sqlite_database, work=False, admin_token=_ADMIN) as service:
-        _, header = await _made(service, Scope.READ)
-        assert await _status(service, headers=header) == 200
-        statuses = [
-            await _status(service, "/readyz", headers=_bearer(f"guess {number}"))
-            for number in range(35)
-        ]
-        assert statuses == [401] * 30 + [429] * 5
-        # The right guess must not be told from the wrong ones.
-        assert await _status(service, headers=_bearer(_ADMIN)) == 429
-        assert await _status(service, headers=header) == 200
-
-
-async def test_every_answer_tells_browsers_to_be_careful(sqlite_database: str) -> None:
-    async with collector(sqlite_database, work=False) as service:
-        for path, headers in (
-            ("/livez", {}),
-            ("/api/v1/nothing", {}),
-            (_TASKS, {}),
-            (_TASKS, {"Host": "evil.example"}),
-            (_TASKS, _bearer("x")),
-        ):
-            async with service.session.get(path, headers=headers) as answer:
-                assert answer.headers["X-Content-Type-Options"] == "nosniff"
-                assert answer.headers["X-Frame-Options"] == "DENY"
-                assert answer.headers["Referrer-Policy"] == "no-referrer"
-                assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-                assert not [
-                    name for name in answer.headers if name.lower().startswith("access-control")
-                ]
-                assert answer.headers.get("Cache-Control") == (
-                    None if path == "/livez" else "no-store"
-                )

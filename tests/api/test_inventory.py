@@ -1,4 +1,4 @@
-"""Accounts and syncs over HTTP, with a simulated marketplace behind the service; what is stored, over both databases."""
+"""Accounts and syncs over HTTP, with a simulated marketplace behind the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products, their history and the catalogues over HTTP; what is read of them, over both databases."""
+"""Products, their history and the catalogues over HTTP, read from both databases."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ async def _upload(shop: Seller, body: bytes, headers: dict[str, str]) -> tuple[i
 
 
 async def _know_blueprints(shop: Seller) -> list[int]:
-    """Make the catalogue know every second blueprint of the products; gives their ids. Expansion 5 has half of them."""
+    """Put every second blueprint of the products into the catalogue: their ids.
+
+    Expansion 5 has half of them.
+    """
     used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
     catalogue, context = SqlBlueprints(), unfenced(shop.service.app.database)
     await catalogue.put_games(context, [GameRow(id=1, name="Magic")])
@@ -271,7 +274,7 @@ async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(
                 yield b"y" * 1_048_576
 
         for data in (io.BytesIO(bytes(64 * 1_048_576 + 1)), endless()):
-            # It may be refused while it is still being sent, and this client does not wait for the answer then.
+            # It may be refused while it is being sent; this client then waits for no answer.
             with contextlib.suppress(ConnectionError, aiohttp.ClientConnectionError):
                 async with shop.service.session.post(
                     f"{INVENTORY}/catalog", data=data, headers=CSV

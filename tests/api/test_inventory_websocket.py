@@ -1,4 +1,4 @@
-"""The WebSocket channel `inventory`: each step of a sync, its decision, the present state first, also from another process."""
+"""The WebSocket channel `inventory`: the state first, then each step of a sync and its decision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.access.vault import new_key
 from tests.api.collector import ENDED
 from tests.api.seller import HELD_UP, OTHER, TOKEN, seller
-from tests.api.test_websocket import Socket, socket
+from tests.api.websocket_client import Socket, socket
 from tests.processes import start
 
 if TYPE_CHECKING:
@@ -91,9 +91,12 @@ from penstock.inventory.sync.runs import SyncOrder
 from penstock.settings import load_settings
 
 async def main(database, marketplace, folder):
-    settings = load_settings(database_url=database, cardtrader_url=marketplace, export_folder=folder)
+    settings = load_settings(
+        database_url=database, cardtrader_url=marketplace, export_folder=folder
+    )
     async with open_app(settings) as app, app.working():
-        task_id = await app.ledger.submit(await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1)))
+        sync = await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
+        task_id = await app.ledger.submit(sync)
         print(task_id, flush=True)
         await asyncio.sleep(3600)
 

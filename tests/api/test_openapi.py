@@ -88,7 +88,7 @@ _ACTIONS = {
 _ACTIONS |= {"/api/v1/verify": "202"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
 _CONFIG = f"{_ADMIN}/configs/{{config_id}}"
-# What acts on one config or token, or on what is in the body: the tests of configs, logs and tokens ask each of them.
+# What acts on one config or token, or on what is in the body; the tests of each call them.
 _ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {
     (f"{_CONFIG}/preview", "get"),
     (f"{_ADMIN}/execution-logs/{{log_id}}", "get"),
@@ -116,7 +116,7 @@ def document(connection: http.client.HTTPConnection) -> dict[str, Any]:
 
 
 def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
-    # A server closes a connection that was idle for some seconds, which a slow machine may need between two examples.
+    # A server closes a connection that was idle for seconds, as between examples on a slow machine.
     connection.close()
     connection.request("GET", target)
     answer = connection.getresponse()
@@ -308,9 +308,13 @@ _PAIRS = st.lists(
 )
 
 
+def _bytes_of(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
 def _query(pairs: list[tuple[str, bytes]]) -> str:
     return "&".join(
-        f"{quote_from_bytes(name.encode('utf-8', 'surrogatepass'), safe='')}={quote_from_bytes(value, safe='')}"
+        "=".join(quote_from_bytes(part, safe="") for part in (_bytes_of(name), value))
         for name, value in pairs
     )
 

@@ -1,4 +1,4 @@
-"""What `/status` shows: nobody waits for the database to see it, and nobody misses what he did himself."""
+"""`/status` never waits for the database, and every client sees its own changes."""
 
 from __future__ import annotations
 

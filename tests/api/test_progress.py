@@ -81,7 +81,7 @@ def _left_s(task: dict[str, Any]) -> float:
 
 
 async def test_a_limit_that_is_used_up_is_waited_for_and_said(database_url: str) -> None:
-    """It is that of forty pages a minute, and a hundred are wanted: however soon the first minute is over, the second one is not."""
+    """Forty pages a minute are allowed and a hundred wanted: a whole minute is waited for."""
     async with collector(database_url, binance_weight_per_minute=100) as service:
         task_id = await service.start(limit=100_000)
         task = await service.until(lambda: service.task(task_id), lambda task: task["waiting"])

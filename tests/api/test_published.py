@@ -1,4 +1,4 @@
-"""The calls of the data collector with exactly the fields and words that are published, as users have them in their scripts."""
+"""The data collector's calls with exactly the published fields and words that scripts use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configs of inventory syncs over HTTP: the exchange is the marketplace, the symbol an account's name."""
+"""Configs of inventory syncs: the exchange is the marketplace, the symbol an account's name."""
 
 from __future__ import annotations
 

@@ -16,12 +16,6 @@ EXCEPTIONS: dict[str, str] = dict.fromkeys(
     (
         "src/penstock/inventory/queries.py",
         "tests/acceptance/test_third_domain.py",
-        "tests/api/test_backfill.py",
-        "tests/api/test_configs.py",
-        "tests/api/test_coverage.py",
-        "tests/api/test_guard.py",
-        "tests/api/test_tasks.py",
-        "tests/api/test_websocket.py",
         "tests/engine/test_runner.py",
         "tests/faults/test_inventory_switches.py",
         "tests/faults/test_source_faults.py",

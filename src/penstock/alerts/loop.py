@@ -101,7 +101,7 @@ class Alerting:
         outage = self._outage(failing, working)
         try:
             result = await work()
-        except Exception as error:  # noqa: BLE001 - as said
+        except Exception as error:  # noqa: BLE001 - the loop has to go on
             outage.began(error)
             return None
         outage.ended()

@@ -110,7 +110,7 @@ def _routes() -> list[BaseRoute]:
 
     FastAPI works each out once, and needs long for it.
     """
-    # The guard refuses ahead of every route, and 500 is what nobody expected.
+    # The guard refuses ahead of every route, and any route may fail unexpectedly.
     every = APIRouter(
         responses=problem.documented(401, 403, 413, 429, 500),
         # The name of a route's function is its operation, so each has a name of its own.

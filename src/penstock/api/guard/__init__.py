@@ -76,8 +76,8 @@ class Guard:
     async def _caller(self, head: RequestHead) -> Caller:
         """Who sent a request; AccessError for a wrong token.
 
-        Whoever tries tokens is slowed down, also for the right one of the settings; stored tokens
-        cannot be found by trying.
+        Wrong tokens slow down a client, also for the right one of the settings; stored tokens
+        cannot be guessed.
         """
         found = await self._known.caller(head.credential, head.address, forwarded=head.forwarded)
         if found is None or found is DEPLOYED:

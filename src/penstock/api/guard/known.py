@@ -68,7 +68,7 @@ class KnownTokens:
 
     @property
     def any_works(self) -> bool:
-        """Whether somebody can get in with a token."""
+        """Whether there is a token that works."""
         return self._admin_token is not None or bool(self._working)
 
     @property

@@ -6,7 +6,7 @@ from http import HTTPMethod
 
 from penstock.access.scopes import Scope
 
-# Open to strangers, who learn no more than yes or no.
+# Open to callers without a token, who learn only yes or no.
 OPEN = frozenset({"/livez", "/readyz"})
 
 # These paths and all below them. For other routes the method decides: reading needs `read`,

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from penstock.market.queries.candles import StoredCandle
     from penstock.runs.events import Event
 
-# As many candles of a series as one change of it can bring to its followers; beyond that they
-# are told to read them.
+# The most candles of a series that are sent after one change; followers read the others.
 _MOST_CANDLES = 10
 
 
@@ -142,7 +141,7 @@ class CandleFeed:
         return [_message(channel, candles[-1])]
 
     def _refuse_unknown(self, channel: MarketDataChannel, listed: Sequence[Instrument]) -> None:
-        """Refuse a name that will never be collected; one that is not collected yet is good."""
+        """Refuse a name that can never be collected; accept one that is not collected yet."""
         if listed:
             find_instruments([channel.symbol], listed)
         elif channel.exchange != self._exchange:

@@ -58,7 +58,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 class HubOptions:
     """`queue`: messages that wait for one client; `pause_s`: between two looks at the database.
 
-    `stuck_s`: how long one message may wait, counted by the sweeps that see it, one every `sweep_s`.
+    `stuck_s`: how long one message may wait, counted by sweeps that see it, one every `sweep_s`.
     """
 
     queue: int = 1_000
@@ -121,7 +121,7 @@ class Hub:
         self._pending = Pending()
         self._wake = asyncio.Event()
         self._outage = Outage(
-            "clients cannot be told of changes", "clients are told of changes again"
+            "changes cannot be sent to clients", "changes are sent to clients again"
         )
         self.clients: set[Subscriber] = set()
         self.traffic = Traffic()
@@ -212,7 +212,7 @@ class Hub:
                 self._put_back(pending)
                 await asyncio.sleep(_RETRY_S)
             except Exception:  # noqa: BLE001 - no error leaves clients without the state
-                _log.exception("clients could not be told of a change")
+                _log.exception("a change could not be sent to clients")
                 self._resync(_UNEXPECTED)
                 for order in pending.orders:
                     self._done_with(order)
@@ -231,7 +231,7 @@ class Hub:
         if feeds:
             await self._database.read(lambda connection: _read(feeds, connection))
             self._outage.ended()
-            # All that is new is made before anybody gets it: whoever fails says nothing.
+            # All messages are made before the first is sent: an error sends none of them.
             for channels, message in [news for feed in feeds for news in feed.changes()]:
                 await self._tell(channels, message)
         states = States(self._feeds)

@@ -179,7 +179,7 @@ class Metrics:
         self._messages = Counter("penstock_websocket_messages", "Messages sent", registry=registry)
         self._resyncs = Counter(
             "penstock_websocket_resyncs",
-            "Times that a client was told to read the state again",
+            "Resyncs that clients were sent",
             registry=registry,
         )
         self._evictions = Counter(

@@ -46,7 +46,10 @@ async def check_liveness() -> Live:
 
 @router.get("/readyz", responses=documented(503))
 async def check_readiness(state: CurrentState, request: Request) -> Ready | Live:
-    """Whether the database answers too, and what this process does; without a token, only whether."""
+    """Whether the database answers too, and what this process does.
+
+    Without a token, only whether it answers.
+    """
     if request.scope.get(CALLER_SCOPE) is not None:
         return _ready(state, await state.app.schema_version())
     try:

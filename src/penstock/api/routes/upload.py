@@ -68,7 +68,7 @@ async def _receive(request: Request, file: BinaryIO) -> None:
         message = f"body: it was not complete within {_DEADLINE_S:g} s; send it faster, or less"
         raise TooLargeError(message) from None
     except ClientDisconnect:
-        # Nobody gets this: the client is gone, or the guard answers that the body is too large.
+        # It is not answered: the client is gone, or the guard says that the body is too large.
         message = "body: it was not complete"
         raise TooLargeError(message) from None
     file.seek(0)

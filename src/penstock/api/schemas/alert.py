@@ -25,7 +25,7 @@ class AlertShown(Shape):
     message: str
     since: Moment
     seen_at: Moment = Field(description="when it last was not good")
-    notified_at: Moment | None = Field(description="when somebody was last told that it fires")
+    notified_at: Moment | None = Field(description="when it was last sent while firing")
 
     @classmethod
     def of(cls, alert: Alert) -> Self:

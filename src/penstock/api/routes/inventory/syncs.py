@@ -120,7 +120,7 @@ async def get_sync_diff(
 ) -> Response:
     """What a dry run or a held sync would change.
 
-    It is kept until somebody decides, or a newer sync of the account replaces it.
+    It is kept until it is decided, or a newer sync of the account replaces it.
     """
     found, after = await _sync(state.app, task_id), _after(query.cursor)
     return await state.app.database.read(

@@ -29,9 +29,7 @@ class EvidenceShown(Shape):
     first_asked: Moment
     last_asked: Moment
     source: str
-    due: Moment | None = Field(
-        description="when it is asked for again; null: only when somebody wants it"
-    )
+    due: Moment | None = Field(description="when it is asked for again; null: only on request")
 
     @classmethod
     def of(cls, span: Span) -> Self | None:

@@ -1,0 +1,72 @@
+"""The guard holds back who asks too often, and tells browsers to be careful."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from penstock.access.scopes import Scope
+from penstock.api import guard
+from penstock.api.guard.rates import Rates
+from tests.api.collector import collector
+from tests.api.guarded import ADMIN, TASKS, bearer, made_token, status_of
+
+
+@pytest.fixture
+def minute_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the requests take here, they are asked within the same moment."""
+    monkeypatch.setattr(guard, "Rates", partial(Rates, clock=lambda: 1_000.0))
+
+
+@pytest.mark.usefixtures("minute_stands_still")
+async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str) -> None:
+    async with collector(
+        sqlite_database, work=False, admin_token=ADMIN, requests_per_minute=5
+    ) as service:
+        statuses = [await status_of(service) for _ in range(7)]
+        assert statuses == [401] * 5 + [429] * 2
+        async with service.session.get("/livez") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (429, "too_many_requests")
+            assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        # Who brings a token is counted by it.
+        assert await status_of(service, headers=bearer(ADMIN)) == 200
+
+
+@pytest.mark.usefixtures("minute_stands_still")
+async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(
+    sqlite_database: str,
+) -> None:
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
+        _, header = await made_token(service, Scope.READ)
+        assert await status_of(service, headers=header) == 200
+        statuses = [
+            await status_of(service, "/readyz", headers=bearer(f"guess {number}"))
+            for number in range(35)
+        ]
+        assert statuses == [401] * 30 + [429] * 5
+        # The right guess must not be told from the wrong ones.
+        assert await status_of(service, headers=bearer(ADMIN)) == 429
+        assert await status_of(service, headers=header) == 200
+
+
+async def test_every_answer_tells_browsers_to_be_careful(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False) as service:
+        for path, headers in (
+            ("/livez", {}),
+            ("/api/v1/nothing", {}),
+            (TASKS, {}),
+            (TASKS, {"Host": "evil.example"}),
+            (TASKS, bearer("x")),
+        ):
+            async with service.session.get(path, headers=headers) as answer:
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                assert answer.headers["X-Frame-Options"] == "DENY"
+                assert answer.headers["Referrer-Policy"] == "no-referrer"
+                assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+                assert not [
+                    name for name in answer.headers if name.lower().startswith("access-control")
+                ]
+                assert answer.headers.get("Cache-Control") == (
+                    None if path == "/livez" else "no-store"
+                )
