@@ -23,7 +23,7 @@ from penstock.access.vault import Vault
 from penstock.columns import DatabaseNow
 from penstock.inventory.product import Product
 from penstock.inventory.sync.snapshot import SyncLimits
-from penstock.inventory.sync.store import Account
+from penstock.inventory.sync.store import StoredAccount
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.inventory.tables import account as accounts
 from penstock.runs.context import RunContext
@@ -121,7 +121,7 @@ async def sync(database: Database, pages: Pages) -> float:
     run = await ledger.start(Submission(kind="inventory_sync", params={}))
     started = time.perf_counter()
     async with store.staging(
-        RunContext(run, ledger), Account(id=1, name="benchmark", token="", user_id=_USER)
+        RunContext(run, ledger), StoredAccount(id=1, name="benchmark", token="", user_id=_USER)
     ) as staging:
         for page in pages:
             await staging.add(page)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.errors import NotFoundError
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC, Comparison, Counts
-from penstock.inventory.sync.store import Account
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC, Comparison, SnapshotCounts
+from penstock.inventory.sync.store import StoredAccount
 from penstock.runs.run import Run
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class StagedRows:
             raise self.store.fails
         was = self.store.published
         unidentified = sum(one.product_id is None for one in self.rejected)
-        counts = Counts(
+        counts = SnapshotCounts(
             new=len(self.products.keys() - was.keys()),
             changed=sum(
                 was[key] != product for key, product in self.products.items() if key in was
@@ -100,7 +100,7 @@ class StagedRows:
         suspicions = {"empty": "The export is empty."} if was and not self.products else {}
         return Comparison(counts=counts, base=1, suspicions=suspicions)
 
-    async def publish(self, comparison: Comparison) -> Counts:
+    async def publish(self, comparison: Comparison) -> SnapshotCounts:
         self.store.published = dict(self.products)
         return comparison.counts
 
@@ -133,13 +133,17 @@ class MemoryStore:
     refuses_progress: Exception | None = None
     last: StagedRows | None = None
 
-    async def account(self, account_id: int) -> Account:
+    async def account(self, account_id: int) -> StoredAccount:
         if account_id != 1:
             raise NotFoundError("there is no such account")
-        return Account(id=1, name="shop", token=self.token, user_id=1001)
+        return StoredAccount(id=1, name="shop", token=self.token, user_id=1001)
 
     @contextlib.asynccontextmanager
-    async def staging(self, context: RunContext, account: Account) -> AsyncIterator[StagedRows]:  # noqa: ARG002
+    async def staging(
+        self,
+        context: RunContext,  # noqa: ARG002
+        account: StoredAccount,  # noqa: ARG002
+    ) -> AsyncIterator[StagedRows]:
         self.last = StagedRows(self)
         yield self.last
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from penstock.access.vault import new_key
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory import queries
+from penstock.inventory.queries.syncs import list_diff, sync_row
 from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import NORMALISED, STAGED, product
 from penstock.settings import load_settings
@@ -221,14 +221,14 @@ class KeptShop:
 
     async def shows(self, run: Mapping[str, Any]) -> Row[Any]:
         """What the reader says of a sync."""
-        row = await self.database.read(lambda connection: queries.sync(connection, run["id"]))
+        row = await self.database.read(lambda connection: sync_row(connection, run["id"]))
         assert row is not None
         return row
 
     async def diff(self, run: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """What a sync kept."""
         return await self.database.read(
-            lambda connection: queries.diff(connection, run["id"], limit=_MOST)
+            lambda connection: list_diff(connection, run["id"], limit=_MOST)
         )
 
     async def rows(self, statement: str, **parameters: object) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from penstock.access.vault import Vault
 from penstock.inventory.product import Product
-from penstock.inventory.sync.snapshot import Comparison, Counts, SyncLimits
+from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts, SyncLimits
 from penstock.inventory.tables import STAGED, product, product_history
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.write.inventory.accounts import SqlAccounts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.inventory.product import RejectedRow
-    from penstock.inventory.sync.store import Account
+    from penstock.inventory.sync.store import StoredAccount
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 
@@ -103,7 +103,7 @@ class Synced:
     comparison: Comparison
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> SnapshotCounts:
         return self.comparison.counts
 
 
@@ -116,7 +116,7 @@ class Shop:
     accounts: SqlAccounts
     catalog: SqlCatalog
     blueprints: SqlBlueprints
-    account: Account
+    account: StoredAccount
 
     async def sync(
         self,
@@ -190,7 +190,7 @@ async def opened_shop(url: str, **options: Any) -> AsyncIterator[Shop]:
         yield Shop(store, inventory, accounts, SqlCatalog(store.database), SqlBlueprints(), account)
 
 
-def counted(counts: Counts) -> Mapping[str, int]:
+def counted(counts: SnapshotCounts) -> Mapping[str, int]:
     """Those that are not zero, but for `unmapped`."""
     return {
         name: value

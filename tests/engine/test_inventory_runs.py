@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from penstock.inventory.sync.snapshot import Comparison, Counts
+    from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
     )
     runner, publish = Runner(seller.app.ledger, FAST), SqlStaging.publish
 
-    async def interrupted_then(self: SqlStaging, comparison: Comparison) -> Counts:
+    async def interrupted_then(self: SqlStaging, comparison: Comparison) -> SnapshotCounts:
         counts = await publish(self, comparison)
         runner.interrupt(run.id, why)
         await asyncio.sleep(PATIENCE_S)

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.sync.pace import Pace
+from penstock.inventory.sync.pace import SyncPace
 from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.logs import log_to_stderr
@@ -67,21 +67,21 @@ def say(words: str) -> None:
 
 def tell_phases(moment: str) -> None:
     """Say which phase is entered, and halt at the moment."""
-    enter, watch = Pace.enter, Pace.watch
+    enter, watch = SyncPace.enter, SyncPace.watch
 
-    def entered(self: Pace, phase: Phase) -> None:
+    def entered(self: SyncPace, phase: Phase) -> None:
         say(f"phase {phase}")
         if phase == moment:
             halt()
         enter(self, phase)
 
-    def watched(self: Pace, body: ExportBody) -> None:
+    def watched(self: SyncPace, body: ExportBody) -> None:
         if moment == "first-byte":
             halt()
         watch(self, body)
 
-    Pace.enter = entered  # type: ignore[method-assign]
-    Pace.watch = watched  # type: ignore[method-assign]
+    SyncPace.enter = entered  # type: ignore[method-assign]
+    SyncPace.watch = watched  # type: ignore[method-assign]
 
 
 def main() -> None:

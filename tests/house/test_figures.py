@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # What is wanted and not reached yet. A line goes when its figure is met; none is ever added.
 NOT_YET = {
-    "lines of the largest file",
     "AST nodes of a function, median",
     "largest import cycle of packages",
     "largest import cycle of packages, with types",

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from penstock.collection.configs import Wanted
 from penstock.errors import ConflictError, InvalidInputError
 from penstock.inventory.configs import SyncConfigs
+from penstock.inventory.queries.syncs import SyncQueries
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.runs import submission_of
-from penstock.inventory.sync.shown import SyncQueries
 from penstock.runs.queries import RunQueries
 from penstock.runs.run import RunEnd, RunState
 from penstock.runs.tables import run as runs

@@ -305,7 +305,7 @@ async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_ro
     [resolved] = await alarm.alerts()
     assert (resolved.state, resolved.message) == (
         "resolved",
-        "shop: what is missing is marked as gone again",
+        "shop: missing products are marked as gone again",
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
-from penstock.inventory import queries
+from penstock.inventory.queries.accounts import list_accounts
+from penstock.inventory.queries.syncs import list_diff, newest_sync
 from penstock.inventory.tables import STAGED
 from tests.examples import try_examples
 from tests.shop_builders import NEVER_SHRUNK, Shop, counted, expected, opened_shop, product_of
@@ -34,7 +35,7 @@ async def diff(
     while True:
         after = (found[-1][0], found[-1][1]) if found else None
         rows = await shop.opened.database.read(
-            lambda connection, after=after: queries.diff(
+            lambda connection, after=after: list_diff(
                 connection, run_id, kind=kind, after=after, limit=page
             )  # type: ignore[misc]
         )
@@ -184,18 +185,18 @@ async def test_the_reader_shows_the_newest_sync_of_an_account(database_url: str)
     async with opened_shop(database_url) as shop:
         assert (
             await shop.opened.database.read(
-                lambda connection: queries.newest_sync(connection, shop.account.id)
+                lambda connection: newest_sync(connection, shop.account.id)
             )
             is None
         )
         await shop.sync([product_of(1)])
         kept = await shop.sync([product_of(1, quantity=1)], keep=True)
         row = await shop.opened.database.read(
-            lambda connection: queries.newest_sync(connection, shop.account.id)
+            lambda connection: newest_sync(connection, shop.account.id)
         )
         assert row is not None
         assert (row.run_id, row.state, row.changed, row.unchanged) == (kept.run.id, "held", 1, 0)
-        [account] = await shop.opened.database.read(queries.accounts)
+        [account] = await shop.opened.database.read(list_accounts)
         assert (account.id, account.user_id, account.products) == (shop.account.id, 77, 1)
         assert not hasattr(account, "token")
         assert set(STAGED) <= set((await shop.products())[1])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory import queries
 from penstock.inventory.catalogue.rows import (
     BlueprintRow,
     CatalogueRow,
@@ -15,7 +14,19 @@ from penstock.inventory.catalogue.rows import (
     ExpansionRow,
     GameRow,
 )
-from penstock.inventory.queries import ProductQuery, product_key
+from penstock.inventory.queries.catalogue import (
+    list_blueprints,
+    list_expansions,
+    list_games,
+    list_unmapped,
+    unknown_blueprints,
+)
+from penstock.inventory.queries.products import (
+    ProductQuery,
+    list_history,
+    list_products,
+    product_key,
+)
 from tests.shop_builders import Shop, opened_shop, product_of
 
 if TYPE_CHECKING:
@@ -32,7 +43,7 @@ def blueprint_of(number: int, **given: Any) -> BlueprintRow:
 
 async def mapped(shop: Shop) -> dict[int, str]:
     rows = await shop.opened.database.read(
-        lambda connection: queries.blueprints(connection, limit=100)
+        lambda connection: list_blueprints(connection, limit=100)
     )
     return {row.id: row.sku for row in rows if row.sku}
 
@@ -73,14 +84,14 @@ async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -
         )
         assert first.counts.unmapped == 5
         assert await shop.opened.database.read(
-            lambda connection: queries.unknown_blueprints(connection, shop.account.id, limit=10)
+            lambda connection: unknown_blueprints(connection, shop.account.id, limit=10)
         ) == [1, 2]
         await shop.blueprints.put_blueprints(
             shop.context, [blueprint_of(1, scryfall_id="a"), blueprint_of(2, scryfall_id="b")]
         )
         await shop.catalog.put_catalogue([CatalogueRow(sku="A", scryfall_id="a")])
         rows = await shop.opened.database.read(
-            lambda connection: queries.unmapped(connection, account_id=shop.account.id, limit=10)
+            lambda connection: list_unmapped(connection, account_id=shop.account.id, limit=10)
         )
         assert [(row.blueprint_id, row.products) for row in rows] == [(2, 3)]
         assert (
@@ -112,10 +123,10 @@ async def test_what_is_put_again_replaces_what_was_there(database_url: str) -> N
             await shop.blueprints.put_expansions(
                 shop.context, [ExpansionRow(id=5, game_id=1, code="neo", name=name)]
             )
-        [row] = await shop.opened.database.read(queries.games)
+        [row] = await shop.opened.database.read(list_games)
         assert (row.id, row.name) == (1, "MTG")
         [row] = await shop.opened.database.read(
-            lambda connection: queries.expansions(connection, game_id=1, limit=10)
+            lambda connection: list_expansions(connection, game_id=1, limit=10)
         )
         assert (row.id, row.name) == (5, "MTG")
 
@@ -126,7 +137,7 @@ async def pages(shop: Shop, **given: Any) -> list[Row[Any]]:
         after = product_key(found[-1], given.get("sort", "product_id")) if found else None
         query = ProductQuery(limit=2, after=after, **given)
         rows: Sequence[Row[Any]] = await shop.opened.database.read(
-            lambda connection, query=query: queries.products(connection, query)  # type: ignore[misc]
+            lambda connection, query=query: list_products(connection, query)  # type: ignore[misc]
         )
         if not rows:
             return found
@@ -177,14 +188,14 @@ async def test_the_history_of_a_product_is_read_newest_first(database_url: str) 
         for cents in (1, 2, 3):
             await shop.sync([product_of(1, price_cents=cents)])
         rows = await shop.opened.database.read(
-            lambda connection: queries.history(connection, 1, limit=10)
+            lambda connection: list_history(connection, 1, limit=10)
         )
         assert [row.changes for row in rows] == [{"price_cents": [2, 3]}, {"price_cents": [1, 2]}]
         older = await shop.opened.database.read(
-            lambda connection: queries.history(connection, 1, before_id=rows[0].id, limit=10)
+            lambda connection: list_history(connection, 1, before_id=rows[0].id, limit=10)
         )
         assert [row.id for row in older] == [rows[1].id]
         with pytest.raises(NotFoundError):
             await shop.opened.database.read(
-                lambda connection: queries.history(connection, 2, limit=10)
+                lambda connection: list_history(connection, 2, limit=10)
             )

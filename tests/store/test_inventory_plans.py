@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event, text
 
-from penstock.inventory import queries
+from penstock.inventory.queries.products import list_history
+from penstock.inventory.queries.syncs import list_diff, newest_sync
 from penstock.store.statements import inventory as sql
 from tests.shop_builders import NEVER_SHRUNK, opened_shop, product_of
 
@@ -107,15 +108,15 @@ async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: st
 
 _ACCOUNT, _KEPT = 1, 2
 _PAGES: dict[str, Callable[[Connection], object]] = {
-    "diff": lambda connection: queries.diff(connection, _KEPT, limit=50),
-    "diff, later": lambda connection: queries.diff(connection, _KEPT, after=("gone", 50), limit=50),
-    "diff, one kind": lambda connection: queries.diff(connection, _KEPT, kind="changed", limit=50),
-    "diff, one kind, later": lambda connection: queries.diff(
+    "diff": lambda connection: list_diff(connection, _KEPT, limit=50),
+    "diff, later": lambda connection: list_diff(connection, _KEPT, after=("gone", 50), limit=50),
+    "diff, one kind": lambda connection: list_diff(connection, _KEPT, kind="changed", limit=50),
+    "diff, one kind, later": lambda connection: list_diff(
         connection, _KEPT, kind="changed", after=("changed", 900), limit=50
     ),
-    "history": lambda connection: queries.history(connection, 900, account_id=_ACCOUNT, limit=50),
-    "history of any account": lambda connection: queries.history(connection, 900, limit=50),
-    "newest sync": lambda connection: queries.newest_sync(connection, _ACCOUNT),
+    "history": lambda connection: list_history(connection, 900, account_id=_ACCOUNT, limit=50),
+    "history of any account": lambda connection: list_history(connection, 900, limit=50),
+    "newest sync": lambda connection: newest_sync(connection, _ACCOUNT),
 }
 
 

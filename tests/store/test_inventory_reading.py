@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from penstock.inventory import queries
-from penstock.inventory.queries import ProductQuery
+from penstock.inventory.queries.products import ProductQuery, _products, list_products
 from tests.shop_builders import opened_shop, product_of
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ async def _plan(url: str, query: ProductQuery) -> str:
         def explain(connection: Connection) -> str:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("ANALYZE product"))
-            statement = queries._products(query).compile(
+            statement = _products(query).compile(
                 dialect=connection.dialect, compile_kwargs={"literal_binds": True}
             )
             words = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
@@ -86,7 +85,7 @@ async def test_a_part_of_a_name_is_found_in_capitals_or_not_in_any_script(
             [product_of(number, name_en=name) for number, name in enumerate(names, start=1)]
         )
         found = await shop.opened.database.read(
-            lambda connection: queries.products(connection, ProductQuery(limit=9, q=part))
+            lambda connection: list_products(connection, ProductQuery(limit=9, q=part))
         )
         assert (
             [row.name_en for row in found]

@@ -112,7 +112,7 @@ def test_what_is_no_whole_number_is_no_id(written: str) -> None:
         (json.dumps([{"sku": "A"}, {"sku": "B", "tcgplayer_id": written}]), True),
     ):
         with pytest.raises(
-            InvalidInputError, match=r"row [23], tcgplayer_id: .* is no id"
+            InvalidInputError, match=r"row [23], tcgplayer_id: .* is not an id"
         ) as refused:
             read(body, as_json=as_json)
         assert refused.value.field == "tcgplayer_id"
@@ -120,7 +120,7 @@ def test_what_is_no_whole_number_is_no_id(written: str) -> None:
 
 @pytest.mark.parametrize("sent", ["true", "[7]", '{"a": 7}', "180397.5", "-1", "0.0"])
 def test_json_that_is_no_id_is_named_by_row_and_column(sent: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"row 1, cardmarket_id: .* is no id"):
+    with pytest.raises(InvalidInputError, match=r"row 1, cardmarket_id: .* is not an id"):
         read(f'[{{"sku":"A","cardmarket_id":{sent}}}]', as_json=True)
 
 
@@ -169,20 +169,20 @@ def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.Monkey
     ("body", "field", "told"),
     [
         ("sku,name\nA,b\n,c\n", "sku", "row 3, sku: it is missing"),
-        ("sku,name\nA\n", "catalogue", "row 2: it has 1 cells, and the first row has 2"),
-        ("sku,sku\n", "sku", "comes twice"),
-        ("name\nA\n", "sku", "sku among them; known are sku, name"),
+        ("sku,name\nA\n", "catalogue", "row 2: it has 1 cells, but the first row has 2"),
+        ("sku,sku\n", "sku", "is there twice"),
+        ("name\nA\n", "sku", "sku among them; use sku, name"),
         (
             "sku,tcgplayer_id\nA,180397.5\n",
             "tcgplayer_id",
-            "row 2, tcgplayer_id: '180397.5' is no id; write a whole number, such as 180397",
+            "row 2, tcgplayer_id: '180397.5' is not an id; write a whole number, such as 180397",
         ),
         (
             "sku;cardmarket_id\nA;\nB;366,585\n",
             "cardmarket_id",
-            "row 3, cardmarket_id: '366,585' is no id",
+            "row 3, cardmarket_id: '366,585' is not an id",
         ),
-        ("sku,colour\n", "catalogue", "'colour' is not known; known are sku, name"),
+        ("sku,colour\n", "catalogue", "unknown column 'colour'; use sku, name"),
         ("sku\n" + "x" * 501, "sku", "row 2, sku: at most 500 characters"),
     ],
 )

@@ -11,16 +11,18 @@ from penstock.api.schemas.inventory.catalogue import UnmappedItem
 from penstock.api.schemas.inventory.product import DiffItem, HistoryItem, ProductShown
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.errors import NotFoundError
-from penstock.inventory import queries
-from penstock.inventory.sync.shown import SyncQueries
+from penstock.inventory.queries.accounts import list_accounts
+from penstock.inventory.queries.catalogue import list_unmapped
+from penstock.inventory.queries.products import list_history, list_products, product_rows
+from penstock.inventory.queries.syncs import SyncQueries, list_diff, undecided_run
 from penstock.opening import open_reader
 from penstock.runs.queries import RunQueries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from penstock.inventory.queries import ProductQuery
-    from penstock.inventory.sync.shown import SyncRun
+    from penstock.inventory.queries.products import ProductQuery
+    from penstock.inventory.queries.syncs import SyncRun
     from penstock.settings import Settings
     from penstock.store.database import Database
 
@@ -41,7 +43,7 @@ class Inventories:
 
     async def accounts(self) -> list[Fields]:
         """All, by name, each with its `newest_sync`."""
-        rows = await self._database.read(queries.accounts)
+        rows = await self._database.read(list_accounts)
         return [
             AccountShown.of(row).values() | {"newest_sync": await self.newest_sync(row.id)}
             for row in rows
@@ -77,7 +79,7 @@ class Inventories:
             return await self.sync(task_id)
         account = await self.account(given)
         kept = await self._database.read(
-            lambda connection: queries.undecided_run(connection, account["id"])
+            lambda connection: undecided_run(connection, account["id"])
         )
         found = await self._newest(account["id"]) if kept is None else await self._of_run(kept)
         if found is None:
@@ -100,21 +102,19 @@ class Inventories:
 
     async def products(self, query: ProductQuery) -> list[Fields]:
         """A page of products."""
-        found = await self._database.read(lambda connection: queries.products(connection, query))
+        found = await self._database.read(lambda connection: list_products(connection, query))
         return [ProductShown.of(row).values() for row in found]
 
     async def product(self, product_id: int) -> list[Fields]:
         """What is known of one, in each account that has or had it."""
         return await self._database.read(
-            lambda connection: [
-                row._asdict() for row in queries.product_rows(connection, product_id)
-            ]
+            lambda connection: [row._asdict() for row in product_rows(connection, product_id)]
         )
 
     async def history(self, product_id: int, *, limit: int) -> list[Fields]:
         """Who changed what of a product, the newest first; NotFoundError for one that was never there."""
         rows = await self._database.read(
-            lambda connection: queries.history(connection, product_id, limit=limit)
+            lambda connection: list_history(connection, product_id, limit=limit)
         )
         runs = await self._database.read(
             lambda connection: self._runs.named(connection, ids={row.run_id for row in rows})
@@ -132,7 +132,9 @@ class Inventories:
         return sorted(found, key=lambda one: (-one["products"], one["blueprint_id"]))
 
     async def _sync(self, task_id: str) -> SyncRun:
-        found = await self._database.read(lambda connection: self._syncs.one(connection, task_id))
+        found = await self._database.read(
+            lambda connection: self._syncs.of_task(connection, task_id)
+        )
         if found is None:
             raise NotFoundError(f"there is no sync {task_id}")
         return found
@@ -144,7 +146,7 @@ class Inventories:
 
     async def _of_run(self, run_id: int) -> SyncRun:
         return (
-            await self._database.read(lambda connection: self._syncs.named(connection, [run_id]))
+            await self._database.read(lambda connection: self._syncs.of_runs(connection, [run_id]))
         )[0]
 
     async def _diff_page(
@@ -152,13 +154,13 @@ class Inventories:
     ) -> list[Fields]:
         after = None if last is None else (last["kind"], last["product_id"])
         rows = await self._database.read(
-            lambda connection: queries.diff(connection, run_id, kind=kind, after=after, limit=limit)
+            lambda connection: list_diff(connection, run_id, kind=kind, after=after, limit=limit)
         )
         return [DiffItem.of(row).values() for row in rows]
 
     async def _unmapped_page(self, account_id: int | None, after_id: int) -> list[Fields]:
         rows = await self._database.read(
-            lambda connection: queries.unmapped(
+            lambda connection: list_unmapped(
                 connection, account_id=account_id, after_id=after_id, limit=_PAGE
             )
         )

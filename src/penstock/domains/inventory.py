@@ -9,13 +9,13 @@ from penstock.collection.domain import Domain, Kind
 from penstock.domains.plugins import loaded
 from penstock.http.download import DownloadLimits
 from penstock.inventory import health
-from penstock.inventory.accounts import Accounts
+from penstock.inventory.accounts import SellerAccounts
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH, CatalogueRefreshes
 from penstock.inventory.configs import SyncConfigs
-from penstock.inventory.export.spool import Spool
+from penstock.inventory.export.spool import ExportSpool
+from penstock.inventory.queries.syncs import SyncQueries
 from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
 from penstock.inventory.sync.runs import InventoryRuns
-from penstock.inventory.sync.shown import SyncQueries
 from penstock.inventory.sync.snapshot import INVENTORY_SYNC, SyncLimits
 from penstock.runs.run import LogEntry
 from penstock.store.write.inventory.accounts import SqlAccounts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from penstock.http.client import HttpLimits
     from penstock.http.governor import Budget
     from penstock.inventory.source import InventorySource
-    from penstock.inventory.sync.store import Account, InventoryStore
+    from penstock.inventory.sync.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
     from penstock.settings import Settings
@@ -44,7 +44,7 @@ class InventoryParts:
     source: InventorySource
     runs: InventoryRuns
     refreshes: CatalogueRefreshes
-    accounts: Accounts
+    accounts: SellerAccounts
     store: SqlInventoryStore
     catalogue: SqlCatalog
     configs: SyncConfigs
@@ -80,7 +80,7 @@ def _inventory(parts: Parts) -> InventoryParts:
         source=source,
         runs=make_inventory_runs(parts.settings, source, store, refreshes.published),
         refreshes=refreshes,
-        accounts=Accounts(source, SqlAccounts(database, parts.vault)),
+        accounts=SellerAccounts(source, SqlAccounts(database, parts.vault)),
         store=store,
         catalogue=SqlCatalog(database),
         configs=SyncConfigs(database),
@@ -109,11 +109,11 @@ def make_inventory_runs(
     settings: Settings,
     source: InventorySource,
     store: InventoryStore,
-    on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None,
+    on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None,
 ) -> InventoryRuns:
     """What syncs inventories into a store."""
     limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)
-    return InventoryRuns(source, store, Spool(settings.export_folder), limits, on_published)
+    return InventoryRuns(source, store, ExportSpool(settings.export_folder), limits, on_published)
 
 
 def _of_sync(run: Run) -> Sequence[LogEntry]:

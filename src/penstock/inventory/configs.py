@@ -1,4 +1,7 @@
-"""Configs of inventories: the exchange is the marketplace, the symbol is the name of an account, and there are no timeframes."""
+"""Configs of inventories: the exchange is the marketplace, the symbol the name of an account.
+
+There are no timeframes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
-from penstock.inventory import queries
+from penstock.inventory.queries.accounts import account_ids, lock_account
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.runs import submission_of
 from penstock.inventory.sync.snapshot import INVENTORY_SYNC
@@ -26,7 +29,7 @@ _MOST_NAMED = 5
 
 
 class SyncConfigs:
-    """What a config of the marketplace can name, and the runs that come of it; see penstock.collection.domain.ConfigRules."""
+    """The ConfigRules of the marketplace, and the runs of due schedules."""
 
     kind = INVENTORY_SYNC
     exchanges = (MARKETPLACE,)
@@ -35,49 +38,47 @@ class SyncConfigs:
         self._reader = reader
 
     async def config_symbols(self, _exchange: str, names: Sequence[str]) -> dict[str, str]:
-        """See ConfigRules."""
-        known = await self._reader.read(queries.account_ids)
+        """The names of the accounts."""
+        known = await self._reader.read(account_ids)
         return {name: find_account(name, known) for name in names}
 
     def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
-        """See ConfigRules."""
+        """None: an inventory has no timeframes."""
         if given:
             message = "timeframes: an inventory has none, it is synced whole; leave them out"
             raise InvalidInputError(message, field="timeframes")
         return ()
 
     def hold(self, connection: Connection, symbol: str) -> None:
-        """See ConfigRules."""
-        queries.hold_account(connection, symbol)
+        """Lock the account that a config names."""
+        lock_account(connection, symbol)
 
     def of_config(self, connection: Connection, params: Mapping[str, object]) -> Submission:
-        """See ConfigRules."""
-        known = queries.account_ids(connection)
+        """The sync of a config."""
+        known = account_ids(connection)
         name = find_account(str(params["symbol"]), known)
         return submission_of(known[name], name)
 
     def scheduled(
         self, connection: Connection, schedule: Schedule, busy: Busy
     ) -> Submission | None:
-        """The run of a due schedule; None while a sync of the account is `busy`."""
-        known = queries.account_ids(connection)
+        """The sync of a due schedule; None while another one of the account is `busy`."""
+        known = account_ids(connection)
         name = find_account(str(schedule.params["symbol"]), known)
         submission = submission_of(known[name], name, priority=Priority.LOW)
         return None if busy(submission.resources) else submission
 
 
 def find_account(asked: str, known: Mapping[str, int]) -> str:
-    """The account's name without spaces around; InvalidInputError when none of the `known` ones has it, naming the nearest."""
+    """The stripped name of a known account; InvalidInputError names the nearest ones."""
     name = asked.strip()
     if name in known:
         return name
     if not known:
         hint = "there is none yet, `penstock accounts add` adds one"
     else:
-        by_case = {one.casefold(): one for one in known}
-        near = [
-            by_case[one]
-            for one in difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)
-        ]
+        by_case = {name.casefold(): name for name in known}
+        close = difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)
+        near = [by_case[match] for match in close]
         hint = f"use one of {', '.join(near or sorted(known)[:_MOST_NAMED])}"
     raise InvalidInputError(f"symbol: unknown account {name[:80]!r}; {hint}", field="symbol")

@@ -1,7 +1,8 @@
-"""The forms in which one value is written. CardTrader sends an id as a number or as text, a spreadsheet writes it as `180397.0`.
+"""The forms in which one value is written.
 
-There is one rule for each kind of field: a whole number is one in any spelling; text that comes as a number is what was written; null in a field
-that has a default is that default. Whatever else comes is refused.
+CardTrader sends an id as a number or as text, a spreadsheet writes it as `180397.0`. There is one
+rule for each kind of field: a whole number is one in any spelling; text sent as a number is what
+was written; null in a field with a default is that default. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ T = TypeVar("T")
 # For `extra` of a type's msgspec.Meta: a field of it is read in no other form.
 AS_SENT = {"as_sent": True}
 
-# Digits of three exponents at the most: no number of ours has more, and longer ones take the processor long.
+# Exponents of at most three digits: no number here has more, and longer ones take long to compute.
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
 _LONGEST = 64
 _MOST_DIGITS = 19
@@ -33,7 +34,10 @@ _text_of = msgspec.json.Decoder(str).decode
 
 
 def whole_number(written: str) -> int | None:
-    """The whole number that a text means, up to 19 digits: `180397`, `180397.0`, `1.80397E+05`, ` 180397 `. None when it means no whole number."""
+    """The whole number, up to 19 digits, that a text means; None if it means none.
+
+    `180397`, `180397.0`, `1.80397E+05` and ` 180397 ` are the same.
+    """
     text = written.strip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         return None
@@ -45,19 +49,20 @@ def whole_number(written: str) -> int | None:
 
 
 def as_written(raw: bytes) -> str:
-    """A JSON value as the text that it is: of text what stands in its quotes, of a number its digits."""
+    """A JSON value as text: a string without its quotes, a number as its digits."""
     return _text_of(raw) if raw.startswith(b'"') else raw.decode("utf-8", "replace")
 
 
 class RowReader(Generic[T]):
     """Reads rows of a msgspec struct: as its types say, else field by field in other forms.
 
-    With `forgiving` an optional field that cannot be read is left out, and the row kept: for rows of which each field is good by itself.
+    `forgiving` leaves out an optional field that cannot be read, and keeps the row.
     """
 
     def __init__(self, row: type[T], *, forgiving: bool = False) -> None:
         self._decode = msgspec.json.Decoder(row).decode
-        fields = msgspec.structs.fields(row)  # type: ignore[arg-type] # msgspec has no name for "any struct"
+        # msgspec has no name for "any struct".
+        fields = msgspec.structs.fields(row)  # type: ignore[arg-type]
         kinds = {one.encode_name: _kinds(one.type) for one in fields}
         self._rewrites = {
             name: rewrite
@@ -112,7 +117,7 @@ def _kinds(given: object) -> tuple[inspect.Type, ...]:
 
 
 def _rewrite_of(kinds: Sequence[inspect.Type]) -> Callable[[bytes], bytes] | None:
-    """How a value of these types is read in another form; None of those that are read in no other."""
+    """How to read a value of these types in another form; None if there is no other form."""
     match [kind for kind in kinds if not isinstance(kind, inspect.NoneType)]:
         case [inspect.IntType()]:
             return _number

@@ -5,33 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.alerts.rules import Bad, SubjectRule, counted
-from penstock.inventory import queries
+from penstock.inventory.queries.accounts import accounts_without_marking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 
 def _stopped_markings(connection: Connection, _now: int) -> Sequence[Bad]:
-    return [Bad(one.name, _unmarked(one)) for one in queries.stopped_markings(connection)]
+    return [Bad(row.name, _unmarked(row)) for row in accounts_without_marking(connection)]
 
 
-def _unmarked(one: Any) -> str:  # noqa: ANN401 - a row of the query
-    rows = f"{counted(one.unidentified, 'row')} of the newest export cannot be read and {'has' if one.unidentified == 1 else 'have'} no id"
-    missing = (
-        f"{counted(one.unmarked, 'missing product')} may be sold and {'is' if one.unmarked == 1 else 'are'} still shown"
-        if one.unmarked
-        else "none is missing"
-    )
-    return f"{one.name}: no product is marked as gone, because {rows}; {missing}"
+def _unmarked(row: Row[Any]) -> str:
+    have = "has" if row.unidentified == 1 else "have"
+    rows = counted(row.unidentified, "row")
+    unread = f"{rows} of the newest export cannot be read and {have} no id"
+    missing = "none is missing"
+    if row.unmarked:
+        are = "is" if row.unmarked == 1 else "are"
+        missing = f"{counted(row.unmarked, 'missing product')} may be sold and {are} still shown"
+    return f"{row.name}: no product is marked as gone, because {unread}; {missing}"
 
 
 RULES = (
     SubjectRule(
         name="marking_stopped",
-        counted="accounts of which no product is marked as gone",
-        recovered="{subject}: what is missing is marked as gone again",
+        counted="accounts with no product marked as gone",
+        recovered="{subject}: missing products are marked as gone again",
         find=_stopped_markings,
     ),
 )

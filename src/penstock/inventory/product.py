@@ -1,4 +1,4 @@
-"""A product as CardTrader exports it, and a row that cannot be one."""
+"""A product as CardTrader exports it, and a row that is none."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from msgspec import Meta
 
 from penstock.inventory.forms import AS_SENT, whole_number
 
-# What a signed integer of so many bits in a database can hold.
+# The largest signed integers of 64 and 32 bits in a database.
 MOST_64 = 2**63 - 1
 _MOST_32 = 2**31 - 1
 
 Id: TypeAlias = Annotated[int, Meta(ge=1, le=MOST_64)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=_MOST_32)]
-# Money in another form may be in another unit, such as `12.5` euros: it is never read in one.
+# Money in another form may be in another unit, such as `12.5` euros, so it is not read.
 Cents: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_64, extra=AS_SENT)]
 Currency: TypeAlias = Annotated[str, Meta(min_length=3, max_length=3)]
 
 
 class Product(msgspec.Struct, frozen=True, gc=False):
-    """One product of `GET /products/export`. Prices are in minor units; JSON objects and lists are kept as the text that was sent.
+    """One product of `GET /products/export`, with prices in minor units.
 
-    `description`, `user_data_field` and `tag` have three states: null, empty, text. `graded` comes as a boolean, 0, 1 or null, or as the grade,
-    text or number: see `grade_of`. Ids, counts and text come in other forms too, see penstock.inventory.forms; what the types refuse in each form (a
-    number that no database column holds, a fraction of a cent) makes a RejectedRow.
+    JSON objects and lists are kept as the text that was sent. `description`, `user_data_field` and
+    `tag` are null, empty or text. `graded` is a boolean, 0, 1 or null, or the grade (`grade_of`).
+    Ids, counts and text come in other forms too (penstock.inventory.forms). What the types refuse
+    in every form, such as a fraction of a cent, makes a RejectedRow.
     """
 
     id: Id
@@ -48,10 +49,10 @@ class Product(msgspec.Struct, frozen=True, gc=False):
     uploaded_images: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-def grade_of(graded: bool | float | str | None) -> str | None:  # noqa: FBT001 - this is what it is about
-    """What is kept of `graded`: `true` or `false` of what says no more than whether it is, else the grade, such as `PSA 9.5` or `9`.
+def grade_of(graded: bool | float | str | None) -> str | None:  # noqa: FBT001 - a flag or a grade
+    """The stored text of `graded`: `true`, `false`, or the grade, such as `PSA 9.5` or `9`.
 
-    0 and 1 are CardTrader's other form of false and true. A grade is the same as a number and as text. None: nothing is said.
+    CardTrader also sends 0 and 1 for false and true. A grade is the same as number and as text.
     """
     if graded is None or isinstance(graded, bool):
         return _FLAGS[graded]
@@ -67,9 +68,9 @@ _FLAG_TEXTS = {"1": "true", "true": "true", "0": "false", "false": "false", "": 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of an export that is no product: `raw` is the text that was sent, cut to some length.
+    """A row of an export that is no product; `raw` is its text, cut.
 
-    The product with this id is there, whatever it is now; None when the id cannot be read.
+    `product_id` is None if it cannot be read; else that product is known to be there.
     """
 
     reason: str

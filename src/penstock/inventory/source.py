@@ -1,6 +1,7 @@
-"""What an inventory source gives: a seller's account and the catalogue it refers to. It knows no SQL, no run, no web.
+"""The port to a marketplace: a seller's account, and the catalogue that it refers to.
 
-The structs take what they name and ignore the rest. Ids are CardTrader's.
+It knows no SQL and no run. The structs take the fields that they name and ignore the rest. Ids are
+CardTrader's.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-# Where inventories are: the exchange of their configs and of their rows in the execution log.
+# The marketplace: the exchange of inventory configs and of their rows in the execution log.
 MARKETPLACE = "cardtrader"
 
 
 class Seller(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose token it is; `name` is that of the application it was made for. The webhook's secret is not read."""
+    """The owner of a token; `name` is that of its application. The webhook's secret is not read."""
 
     id: Id
     name: str
@@ -42,7 +43,10 @@ class Game(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Property(msgspec.Struct, frozen=True, kw_only=True):
-    """What the products of a category can be asked for, such as the condition; no possible values: any text."""
+    """A property of the products of a category, such as the condition.
+
+    Without possible values it is any text.
+    """
 
     name: str
     type: str = "string"
@@ -59,7 +63,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expansion(msgspec.Struct, frozen=True, kw_only=True):
-    """An expansion of a game; the code is empty where it has none."""
+    """An expansion of a game; the code may be empty."""
 
     id: Id
     game_id: Id
@@ -68,9 +72,10 @@ class Expansion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What products are examples of; some belong to no expansion. Earlier answers had one `card_market_id`, later ones have a list.
+    """What products are examples of; some belong to no expansion.
 
-    Ids of other shops come as numbers, as text or as null.
+    Older answers have one `card_market_id`, newer ones a list. Ids of other shops are numbers, text
+    or null.
     """
 
     id: Id
@@ -88,29 +93,28 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cardmarket_ids(self) -> tuple[int, ...]:
-        """Cardmarket's ids, in whichever form they came."""
-        return self.card_market_ids or (
-            () if self.card_market_id is None else (self.card_market_id,)
-        )
+        """Cardmarket's ids, in either form."""
+        one = () if self.card_market_id is None else (self.card_market_id,)
+        return self.card_market_ids or one
 
 
 class ExportBody(Protocol):
-    """An export that is coming: `gzip` says whether compressed, `length` is its size on the wire if that is known, both as it comes."""
+    """An export as it arrives; `length` is its size on the wire if known, `received` what came."""
 
     gzip: bool
     length: int | None
     received: int
 
     def blocks(self) -> AsyncGenerator[bytes]:
-        """The body as it comes; SourceUnavailableError when it does not come to its end."""
+        """The body; SourceUnavailableError if it ends early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventorySourceConfig:
-    """What a source is made of: the entry point of group `penstock.inventory_sources` is called with one and gives an InventorySource.
+    """What a source is made of; an entry point of `penstock.inventory_sources` is called with one.
 
-    `base_url` None is the provider's own address. `budget` gives the budget of a name, with windows of so many seconds, which is shared with the
-    other processes that ask for the same name.
+    `base_url` None means the provider's own address. `budget` gives the budget of a name, with
+    windows of so many seconds; all processes that ask for the name share it.
     """
 
     base_url: str | None = None
@@ -120,7 +124,11 @@ class InventorySourceConfig:
 
 
 class SellerAccount(Protocol):
-    """A seller's account at the provider. All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own retries."""
+    """A seller's account at the provider.
+
+    All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own
+    retries.
+    """
 
     async def __aenter__(self) -> Self:
         """Open connections."""
@@ -134,7 +142,7 @@ class SellerAccount(Protocol):
         """Close connections."""
 
     async def seller(self) -> Seller:
-        """Whose account it is; SourceRefusedError when the token is not good."""
+        """The owner of the token; SourceRefusedError if the token is not valid."""
 
     async def games(self) -> Sequence[Game]:
         """All games."""
@@ -143,10 +151,10 @@ class SellerAccount(Protocol):
         """All categories, or those of a game."""
 
     async def expansions(self, *, stocked: bool = False) -> Sequence[Expansion]:
-        """All expansions; `stocked`: only those in which the seller has products."""
+        """All expansions; with `stocked`, those in which the seller has products."""
 
     async def blueprints(self, expansion_id: int | None) -> Sequence[Blueprint]:
-        """All blueprints of an expansion; None: those that belong to none."""
+        """All blueprints of an expansion; None: those without one."""
 
     def export(self) -> AbstractAsyncContextManager[ExportBody]:
         """All products of the seller."""
@@ -156,4 +164,4 @@ class InventorySource(Protocol):
     """A marketplace."""
 
     def account(self, token: str) -> SellerAccount:
-        """The account that a token opens; InvalidInputError for text that can be none."""
+        """The account of a token; InvalidInputError for text that cannot be one."""

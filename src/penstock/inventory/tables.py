@@ -1,4 +1,7 @@
-"""The tables of the inventory domain. Only `penstock.store` writes them. Prices are whole numbers of minor units: no column of money is a float."""
+"""The tables of the inventory domain. Only `penstock.store` writes them.
+
+Prices are whole numbers of minor units: no column of money is a float.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from sqlalchemy import (
 
 from penstock.columns import BigId, FlagOrText, Json, Timestamp, metadata
 
-# What an export says of one product, in the order of `penstock.inventory.product.Product`; the names are those of the columns.
+# The columns of an export, in the order of `penstock.inventory.product.Product`.
 STAGED = (
     "product_id",
     "name_en",
@@ -45,7 +48,7 @@ NORMALISED = ("condition", "language", "foil", "signed", "altered")
 
 
 def _exported() -> list[Column[Any]]:
-    """The columns of STAGED but the key, and of NORMALISED. `properties` and `uploaded_images` are the JSON text as it was sent."""
+    """The columns of STAGED without the key, and of NORMALISED; JSON is text as it was sent."""
     return [
         Column("name_en", Text, nullable=False),
         Column("quantity", BigInteger, nullable=False),
@@ -138,14 +141,15 @@ unlisted_blueprint = Table(
     Column("asked_at", Timestamp, nullable=False),
 )
 
-# Without foreign keys: PostgreSQL would check them row by row. With a rowid on SQLite: rows of this width in no order are written faster.
+# No foreign keys: PostgreSQL would check them row by row. With a rowid on SQLite, which writes such
+# wide rows faster, in any order.
 product = Table(
     "product",
     metadata,
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("product_id", BigInteger, primary_key=True, autoincrement=False),
     *_exported(),
-    # Digits only, so they are compared as bytes: by the rules of a language the index takes twice as long to fill.
+    # Digits, compared as bytes: by a language's rules, filling the index takes twice as long.
     Column(
         "external_stock_id", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False
     ),
@@ -155,7 +159,7 @@ product = Table(
     Index("product_stock", "user_id", "blueprint_id", "external_stock_id"),
 )
 
-# What a run changed of a product: `changes` maps a column to its old and its new value. A first import leaves none.
+# What a run changed: `changes` maps a column to its old and new value. A first import leaves none.
 product_history = Table(
     "product_history",
     metadata,
@@ -170,8 +174,8 @@ product_history = Table(
     Index("product_history_run", "run_id", "id"),
 )
 
-# One for each sync that came to its end. The newest published one of an account is what the next is compared with (`base_id`).
-# `products` are in the inventory with it; `currencies` counts them as they were staged.
+# One for each completed sync; the next one is compared with the newest published (`base_id`).
+# `products` are in the inventory with it; `currencies` counts those of the staged products.
 snapshot = Table(
     "snapshot",
     metadata,
@@ -197,7 +201,8 @@ snapshot = Table(
     Index("snapshot_account", "account_id", "state", "id"),
 )
 
-# What a snapshot that is not published would change: the whole row as it would be (of a gone one: as it was), and what was in `changes`.
+# What an unpublished snapshot would change: the new row (for a gone product, the old one), and the
+# old and new values in `changes`.
 product_diff = Table(
     "product_diff",
     metadata,
@@ -253,7 +258,7 @@ catalogue = Table(
     Column("collector_number", Text),
 )
 
-# What a blueprint, or a row of the catalogue, can be told by; `kind` is a penstock.inventory.catalogue.mapping.ReferenceKind, the best one first.
+# The references of blueprints and of the catalogue; `kind` is a ReferenceKind, the best one first.
 blueprint_reference = Table(
     "blueprint_reference",
     metadata,

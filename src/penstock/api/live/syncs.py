@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.api.live.feed import News
-    from penstock.inventory.sync.shown import SyncQueries, SyncRun
+    from penstock.inventory.queries.syncs import SyncQueries, SyncRun
     from penstock.runs.events import Event
 
 _MOST_ACCOUNTS = 200
@@ -59,7 +59,7 @@ class SyncFeed:
 
     def read(self, connection: Connection) -> None:
         """Read syncs."""
-        self._seen = self._syncs.named(connection, self._changed) if self._changed else ()
+        self._seen = self._syncs.of_runs(connection, self._changed) if self._changed else ()
         self._newest = self._syncs.newest_of(
             connection, self._accounts, every=self._every, most=_MOST_ACCOUNTS
         )

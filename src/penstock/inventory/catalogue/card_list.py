@@ -1,4 +1,7 @@
-"""The user's own catalogue as he uploads it: a CSV file or a JSON array of objects, read row by row. What is wrong is named by row and column."""
+"""The user's own catalogue as it is uploaded: a CSV file or a JSON array, read row by row.
+
+Errors name the row and the column.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,16 @@ _DELIMITERS = ",;\t"
 _LONGEST = 500
 _LONGEST_LINE = 65_536
 _SHOWN = 40
-# Numbers of other shops, which spreadsheets write in their own ways.
+# Ids of other shops, which spreadsheets write in their own ways.
 NUMBERED = ("tcgplayer_id", "cardmarket_id")
 _MOST_ID = 2**63 - 1
 
 
 def card_list(file: BinaryIO, *, json: bool) -> Iterator[CatalogueRow]:
-    """The rows in their order; InvalidInputError for the first that is wrong, and for more than 500,000 or 64 MiB.
+    """The rows in order; InvalidInputError for the first bad one, and for more than 500,000.
 
-    CSV is UTF-8, with a first row that names the columns, and with commas, semicolons or tabs. A row is counted as a table shows it: in CSV the
-    names are row 1, in JSON the first object is.
+    CSV is UTF-8 with column names in the first row, separated by commas, semicolons or tabs. Row
+    numbers are those of a spreadsheet: in CSV the names are row 1, in JSON the first object is.
     """
     with contextlib.closing(_json_rows(file) if json else _csv_rows(file)) as rows:
         for count, (number, row) in enumerate(rows, start=1):
@@ -45,7 +48,7 @@ def card_list(file: BinaryIO, *, json: bool) -> Iterator[CatalogueRow]:
 
 
 def _row(number: int, given: Mapping[str, str | int | None]) -> CatalogueRow:
-    # Lists that are filled by hand have spaces in cells and empty cells, and ids come as numbers in JSON.
+    # Lists filled by hand have spaces and empty cells, and JSON has ids as numbers.
     cells = {name: str(value).strip() or None for name, value in given.items() if value is not None}
     for name, text in cells.items():
         if text is not None and not (len(text) <= _LONGEST and text.isprintable()):
@@ -55,20 +58,18 @@ def _row(number: int, given: Mapping[str, str | int | None]) -> CatalogueRow:
             )
     if not cells.get("sku"):
         raise _wrong(f"row {number}, sku: it is missing; every row needs one", field="sku")
-    cells |= {
-        name: _id(number, name, text) for name in NUMBERED if (text := cells.get(name)) is not None
-    }
-    return CatalogueRow(**cells)  # type: ignore[arg-type] # `sku` is among them
+    for name in NUMBERED:
+        if (text := cells.get(name)) is not None:
+            cells[name] = _id(number, name, text)
+    return CatalogueRow(**cells)  # type: ignore[arg-type] # `sku` is there
 
 
 def _id(number: int, name: str, text: str) -> str:
-    """The digits of an id, however its number is written."""
+    """The digits of an id, in whatever form it is written."""
     found = whole_number(text)
     if found is None or not 1 <= found <= _MOST_ID:
-        raise _wrong(
-            f"row {number}, {name}: {text[:_SHOWN]!r} is no id; write a whole number, such as 180397",
-            field=name,
-        )
+        what = f"{text[:_SHOWN]!r} is not an id; write a whole number, such as 180397"
+        raise _wrong(f"row {number}, {name}: {what}", field=name)
     return str(found)
 
 
@@ -84,36 +85,34 @@ def _csv_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | N
             if any(cell.strip() for cell in cells):
                 yield number, _cells(number, names, cells)
     except UnicodeDecodeError:
-        raise _wrong(f"behind row {number}: this is not UTF-8; save the file as UTF-8") from None
+        raise _wrong(f"after row {number}: this is not UTF-8; save the file as UTF-8") from None
     except csv.Error as error:
-        raise _wrong(f"behind row {number}: {error}") from None
+        raise _wrong(f"after row {number}: {error}") from None
     finally:
-        # It would close the file, which is its caller's.
+        # Closing the wrapper would close the file, which belongs to the caller.
         text.detach()
 
 
 def _names(cells: Sequence[str]) -> list[str]:
     names = [cell.strip().lower() for cell in cells]
     if unknown := next((name for name in names if name not in COLUMNS), None):
-        raise _wrong(f"the column {unknown[:_SHOWN]!r} is not known; known are {_KNOWN}")
+        raise _wrong(f"unknown column {unknown[:_SHOWN]!r}; use {_KNOWN}")
     if "sku" not in names:
-        raise _wrong(
-            f"sku: the first row has to name the columns, sku among them; known are {_KNOWN}",
-            field="sku",
-        )
+        what = f"sku: the first row must name the columns, sku among them; use {_KNOWN}"
+        raise _wrong(what, field="sku")
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise _wrong(f"{twice}: this column comes twice", field=twice)
+        raise _wrong(f"{twice}: this column is there twice", field=twice)
     return names
 
 
 def _cells(number: int, names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
     if len(cells) != len(names):
-        raise _wrong(f"row {number}: it has {len(cells)} cells, and the first row has {len(names)}")
+        raise _wrong(f"row {number}: it has {len(cells)} cells, but the first row has {len(names)}")
     return dict(zip(names, cells, strict=True))
 
 
 class _JsonRow(msgspec.Struct, forbid_unknown_fields=True):
-    """Ids come as numbers, too, and those that are numbers with a point or an exponent: as they are written, since a float is not exact."""
+    """Ids may be numbers, which are kept as written, since a float is not exact."""
 
     sku: str | int | None = None
     name: str | int | None = None
@@ -136,9 +135,8 @@ def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | 
     try:
         rows = _raws.decode(body.removeprefix(BOM_UTF8))
     except _NOT_JSON as error:
-        raise _wrong(
-            f'send an array of objects, such as [{{"sku": "A-1", "scryfall_id": "…"}}] ({error})'
-        ) from None
+        example = '[{"sku": "A-1", "scryfall_id": "…"}]'
+        raise _wrong(f"send an array of objects, such as {example} ({error})") from None
     for number, raw in enumerate(rows, start=1):
         try:
             row = msgspec.structs.asdict(_json_row.decode(raw))
@@ -152,11 +150,11 @@ def _as_sent(raw: bytes) -> str | None:
 
 
 def _of_row(number: int, reason: str) -> str:
-    """The decoder's sentence ends with the column that it is about, if there is one."""
+    """The decoder's message ends with the column that it is about, if any."""
     what, _, column = reason.partition(" - at `$.")
     if column:
         return f"row {number}, {column.rstrip('`')}: {what}"
-    return f"row {number}: {what}" + (f"; known are {_KNOWN}" if "unknown field" in what else "")
+    return f"row {number}: {what}" + (f"; use {_KNOWN}" if "unknown field" in what else "")
 
 
 def _wrong(reason: str, *, field: str = "catalogue") -> InvalidInputError:

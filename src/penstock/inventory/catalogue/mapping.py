@@ -1,4 +1,4 @@
-"""By what a blueprint is recognised in the user's own catalogue."""
+"""The references by which a blueprint is found in the user's own catalogue."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from penstock.inventory.catalogue.rows import BlueprintRow, CatalogueRow
 
 
 class ReferenceKind(IntEnum):
-    """Whose number it is; where two disagree the lower one counts."""
+    """Whose id it is; if two disagree, the lower one counts."""
 
     SCRYFALL = 1
     TCGPLAYER = 2
@@ -21,28 +21,30 @@ class ReferenceKind(IntEnum):
 
 
 def blueprint_references(one: BlueprintRow) -> dict[tuple[ReferenceKind, str], None]:
-    """What it can be told by, each once."""
-    found = [(ReferenceKind.SCRYFALL, one.scryfall_id), (ReferenceKind.TCGPLAYER, one.tcgplayer_id)]
-    found += [(ReferenceKind.CARDMARKET, number) for number in one.cardmarket_ids]
-    return dict.fromkeys(_written([*found, _printed(one.set_code, one.collector_number)]))
+    """The references of a blueprint, each once."""
+    return _references(one, one.cardmarket_ids)
 
 
 def catalogue_references(one: CatalogueRow) -> dict[tuple[ReferenceKind, str], None]:
-    """The same of a row of the catalogue."""
-    found = [(ReferenceKind.SCRYFALL, one.scryfall_id), (ReferenceKind.TCGPLAYER, one.tcgplayer_id)]
-    found += [
-        (ReferenceKind.CARDMARKET, one.cardmarket_id),
-        _printed(one.set_code, one.collector_number),
+    """The references of a row of the catalogue, each once."""
+    return _references(one, [one.cardmarket_id])
+
+
+def _references(
+    one: BlueprintRow | CatalogueRow, cardmarket_ids: Sequence[str | None]
+) -> dict[tuple[ReferenceKind, str], None]:
+    found = [
+        (ReferenceKind.SCRYFALL, one.scryfall_id),
+        (ReferenceKind.TCGPLAYER, one.tcgplayer_id),
+        *((ReferenceKind.CARDMARKET, number) for number in cardmarket_ids),
+        (ReferenceKind.COLLECTOR_NUMBER, _printed(one.set_code, one.collector_number)),
     ]
-    return dict.fromkeys(_written(found))
+    # Case and surrounding spaces make no difference.
+    known = ((kind, (value or "").strip().lower()) for kind, value in found)
+    return {reference: None for reference in known if reference[1]}
 
 
-def _printed(set_code: str | None, number: str | None) -> tuple[ReferenceKind, str | None]:
+def _printed(set_code: str | None, number: str | None) -> str | None:
     """What is printed on a card: `neo` and `007` are `neo 7`."""
     code, digits = (set_code or "").strip(), (number or "").strip().lstrip("0")
-    return ReferenceKind.COLLECTOR_NUMBER, f"{code} {digits}" if code and digits else None
-
-
-def _written(found: list[tuple[ReferenceKind, str | None]]) -> Iterator[tuple[ReferenceKind, str]]:
-    """Those that are there; capitals and spaces around make no difference."""
-    return ((kind, value.strip().lower()) for kind, value in found if value and value.strip())
+    return f"{code} {digits}" if code and digits else None

@@ -1,9 +1,10 @@
-"""What the runs `catalogue_refresh` do: look up what the products of an account are examples of, and map it to the user's catalogue.
+"""The runs `catalogue_refresh`: look up the blueprints of an account's products, and map them.
 
-An export says no more of a blueprint than its id, and CardTrader gives blueprints by whole expansions. So the expansions in which the seller has
-products are asked one by one until no id is unknown, those first of which nothing is known yet; at the end of each round also for the blueprints of
-no expansion. Ids that are nowhere listed are kept as unlisted: for a day no sync wants a refresh because of them, so that it is not every sync that
-asks all expansions again.
+An export has only the ids of blueprints, and CardTrader lists blueprints by expansion. So the
+expansions in which the seller has products are asked one by one until every id is known: first
+those of which nothing is known yet, and at the end of each round the blueprints without an
+expansion. Ids that are nowhere listed are kept as unlisted: for a day no sync starts a refresh
+because of them, so that not every sync asks all expansions again.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import msgspec
 import structlog
 
 from penstock.errors import ConflictError, FencedError, PenstockError, SourceError
-from penstock.inventory import queries
 from penstock.inventory.catalogue.rows import BlueprintRow, CategoryRow, ExpansionRow, GameRow
 from penstock.inventory.forms import RowReader
+from penstock.inventory.queries.catalogue import known_expansions, unknown_blueprints
 from penstock.runs.context import Shown
 from penstock.runs.run import LogNote, Priority, Submission
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from penstock.collection.reader import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
-    from penstock.inventory.sync.store import Account, InventoryStore
+    from penstock.inventory.sync.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -40,33 +41,33 @@ _MOST_UNKNOWN = 100_000
 
 
 class BlueprintStore(Protocol):
-    """Where CardTrader's catalogue goes. What is put replaces what is there under its id."""
+    """Where CardTrader's catalogue goes; rows replace those with the same id."""
 
     async def put_games(self, context: RunContext, games: Sequence[GameRow]) -> None:
-        """What CardTrader deals in."""
+        """Put the games that CardTrader deals in."""
 
     async def put_categories(self, context: RunContext, categories: Sequence[CategoryRow]) -> None:
-        """Categories with the properties that their products can have."""
+        """Put categories with the properties of their products."""
 
     async def put_expansions(self, context: RunContext, expansions: Sequence[ExpansionRow]) -> None:
-        """Expansions; their codes are what blueprints get as set code, if they come later."""
+        """Put expansions; blueprints put later get their codes as set codes."""
 
     async def put_blueprints(self, context: RunContext, blueprints: Sequence[BlueprintRow]) -> None:
-        """Blueprints with what they can be told by. They are mapped by the next `map`."""
+        """Put blueprints with their references; the next `map` maps them."""
 
     async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
-        """CardTrader was asked for these now, and does not list them."""
+        """Note that CardTrader does not list these blueprints."""
 
     async def map(self, context: RunContext) -> int:
         """Map all blueprints anew; gives how many are mapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
+class CatalogueRefreshed:
     """What came of a refresh.
 
-    So many `expansions` were asked for their `blueprints`, and `failed` of them gave no answer; `mapped` counts all blueprints that are, `unknown`
-    the ids that are still not known.
+    `expansions` were asked for their `blueprints`, and `failed` of them did not answer. `mapped`
+    counts all mapped blueprints, `unknown` the ids that are still unknown.
     """
 
     games: int
@@ -77,19 +78,19 @@ class Refreshed:
     unknown: int
 
     def summary(self) -> Mapping[str, object]:
-        """See penstock.runs.runner.Outcome."""
+        """The result of the run, as JSON values."""
         return asdict(self)
 
 
 class Submitter(Protocol):
-    """The ledger, or the context of a run that wants another one."""
+    """The ledger, or the context of a run that submits another one."""
 
     async def submit(self, submission: Submission) -> uuid.UUID:
-        """Record a queued run; ConflictError names the run that holds what it wants."""
+        """Record a queued run; ConflictError names the run that holds its resources."""
 
 
 class CatalogueRefreshes:
-    """Submits refreshes, and does the work of the runs that come of them."""
+    """Submits refreshes, and does the work of their runs."""
 
     def __init__(
         self,
@@ -103,33 +104,34 @@ class CatalogueRefreshes:
         self._blueprints = blueprints
         self._reader = reader
 
-    async def published(self, submitter: Submitter, account: Account) -> None:
-        """Submit a refresh when products of an account refer to unknown blueprints. Nothing of that is a reason for a sync to fail."""
+    async def published(self, submitter: Submitter, account: StoredAccount) -> None:
+        """Submit a refresh if products of an account have unknown blueprints.
+
+        A sync does not fail because of it.
+        """
         try:
             if await self._reader.read(
-                lambda connection: queries.unknown_blueprints(connection, account.id, limit=1)
+                lambda connection: unknown_blueprints(connection, account.id, limit=1)
             ):
                 await submitter.submit(_submission(account))
         except FencedError:
             raise
         except ConflictError:
-            # The one that goes on may know nothing of this account; then the next sync finds that.
+            # The running refresh may not know this account; then the next sync submits one.
             return
         except PenstockError as error:
             _log.warning(
                 "the catalogue cannot be refreshed now", account=account.name, error=str(error)
             )
 
-    async def refresh(self, context: RunContext) -> Refreshed:
+    async def refresh(self, context: RunContext) -> CatalogueRefreshed:
         """The work of a refresh."""
         run = context.run
         account = await self._store.account(int(str(run.params["account_id"])))
         unknown = await self._reader.read(
-            lambda connection: queries.unknown_blueprints(
-                connection, account.id, limit=_MOST_UNKNOWN
-            )
+            lambda connection: unknown_blueprints(connection, account.id, limit=_MOST_UNKNOWN)
         )
-        known = await self._reader.read(queries.looked_up_expansions)
+        known = await self._reader.read(known_expansions)
         async with self._source.account(account.token) as seller:
             result = await _Refresh(context, seller, self._blueprints, set(unknown)).work(known)
         run.notes[str(run.params.get("account", ""))] = LogNote(
@@ -138,7 +140,7 @@ class CatalogueRefreshes:
         return result
 
 
-def _submission(account: Account) -> Submission:
+def _submission(account: StoredAccount) -> Submission:
     return Submission(
         kind=CATALOGUE_REFRESH,
         params={"account_id": account.id, "account": account.name},
@@ -162,8 +164,8 @@ class _Refresh:
         self._errors: list[SourceError] = []
         self._expansions = self._asked = self._answered = self._blueprints = 0
 
-    async def work(self, known: Collection[int | None]) -> Refreshed:
-        """Look up everything but blueprints, then these; the expansions `known` are asked only when the others do not have all.
+    async def work(self, known: Collection[int | None]) -> CatalogueRefreshed:
+        """Look up everything else first, then blueprints; `known` expansions are asked last.
 
         SourceError when no expansion has answered.
         """
@@ -178,7 +180,7 @@ class _Refresh:
             raise self._errors[-1]
         if self._unknown and not self._errors:
             await self._store.keep_unlisted(self._context, self._unknown)
-        return Refreshed(
+        return CatalogueRefreshed(
             games=games,
             expansions=self._asked,
             failed=len(self._errors),
@@ -202,9 +204,9 @@ class _Refresh:
         return len(games)
 
     async def _look_up(self, expansions: Sequence[Expansion]) -> None:
-        """A few at a time, until no id is unknown, or until none of a few has answered."""
+        """Ask a few at a time, until no id is unknown or none of a few answers."""
         if self._errors:
-            # What an expansion has that gave no answer need not be looked for elsewhere.
+            # An expansion that did not answer may have what the others lack.
             return
         asked = 0
         while self._unknown and asked < len(expansions):
@@ -222,7 +224,7 @@ class _Refresh:
             await self._take([await self._answer(None)])
 
     async def _take(self, answers: Sequence[Sequence[Blueprint] | SourceError]) -> int:
-        """Put what was answered; gives how many were not."""
+        """Put the answers; gives how many failed."""
         failed = [answer for answer in answers if isinstance(answer, SourceError)]
         self._errors += failed
         self._answered += len(answers) - len(failed)
@@ -257,7 +259,7 @@ class _Refresh:
 
 
 def blueprint_of(sent: Blueprint, set_code: str | None) -> BlueprintRow:
-    """A blueprint as it is kept. Its collector number is one of the fixed properties; the set code is that of its expansion."""
+    """A blueprint as it is stored, with the collector number of its fixed properties."""
     return BlueprintRow(
         id=sent.id,
         game_id=sent.game_id,
@@ -275,7 +277,7 @@ def blueprint_of(sent: Blueprint, set_code: str | None) -> BlueprintRow:
 
 
 def _collector_number(fixed: msgspec.Raw) -> str | None:
-    """Text with leading zeros, letters and slashes; sealed goods have none."""
+    """Text that may have leading zeros, letters and slashes; sealed goods have none."""
     try:
         return _fixed.read(fixed).collector_number or None
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""CardTrader's catalogue, the user's own oneas they go into the database."""
+"""CardTrader's catalogue and the user's own one, as they are stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GameRow:
-    """Such as Magic; `name` is CardTrader's own, `display_name` for people."""
+    """A game, such as Magic; `name` is CardTrader's own, `display_name` for people."""
 
     id: int
     name: str
@@ -20,7 +20,7 @@ class GameRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryRow:
-    """Such as single cards of one game; `properties` are CardTrader's: name, type and possible values of each."""
+    """A category, such as single cards; `properties` are name, type and possible values of each."""
 
     id: int
     game_id: int
@@ -30,7 +30,7 @@ class CategoryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpansionRow:
-    """Such as Neon Dynasty, code `neo`."""
+    """An expansion, such as Neon Dynasty, code `neo`."""
 
     id: int
     game_id: int
@@ -40,7 +40,7 @@ class ExpansionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlueprintRow:
-    """What products are examples of. A set code is that of its expansion; some belong to none."""
+    """What products are examples of; the set code is that of its expansion, if it has one."""
 
     id: int
     game_id: int

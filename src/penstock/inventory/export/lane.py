@@ -1,4 +1,4 @@
-"""Work side by side: a thread for one kind of heavy work, done in order and never on the event loop; pipes between tasks; tasks that end together."""
+"""Concurrent work: a thread for heavy work, pipes between tasks, tasks that end together."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Lane:
         self._thread.shutdown(wait=False)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the work gives. Who is cancelled does not wait for it, but the next work of this lane does."""
+        """What the work gives; if cancelled, only the next work of this lane waits for it."""
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: work(*args, **kwargs)
         )
 
     async def each(self, items: Iterable[T]) -> AsyncGenerator[T]:
-        """The items, each made in the thread when it is asked for."""
+        """The items, each made in the thread on request."""
         made = iter(items)
         while (item := await self.run(lambda: next(made, None))) is not None:
             yield item
 
 
 class Pipe(Generic[T]):
-    """Hands items from one task to another; `put` waits while so many stand in it."""
+    """Hands items from one task to another; `put` waits while `most` are in it."""
 
     def __init__(self, most: int) -> None:
         self._items: asyncio.Queue[T | None] = asyncio.Queue(most)
@@ -55,7 +55,7 @@ class Pipe(Generic[T]):
         await self._items.put(item)
 
     async def end(self) -> None:
-        """No more items come."""
+        """Say that no more items come."""
         await self._items.put(None)
 
     async def items(self) -> AsyncIterator[T]:
@@ -65,7 +65,7 @@ class Pipe(Generic[T]):
 
 
 async def together(*workers: Coroutine[object, object, None]) -> None:
-    """Run all of them; the first error ends the others, and is raised as it is."""
+    """Run all workers; the first error ends the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for worker in workers:
@@ -75,7 +75,7 @@ async def together(*workers: Coroutine[object, object, None]) -> None:
 
 
 async def beside(work: Coroutine[object, object, T], other: Coroutine[object, object, None]) -> T:
-    """What `work` gives; `other` goes on until then, and an error of either ends both."""
+    """What `work` gives; `other` runs until then, and an error of either ends both."""
     try:
         async with asyncio.TaskGroup() as group:
             side = group.create_task(other)

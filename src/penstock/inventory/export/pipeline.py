@@ -1,7 +1,7 @@
-"""The way of an export into its staging area: receive → (unpack) → cut and decode → stage; and beside it the raw body is kept.
+"""The way of an export into its staging area: receive, unpack, cut, decode, stage.
 
-The body is decoded in one thread and kept by another. Whoever is slower holds up those before him, back to the socket, so that memory is bounded
-from the first byte.
+Meanwhile the raw body is kept. One thread decodes and another one keeps. The slowest step holds up
+those before it, back to the socket, so that memory is bounded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from penstock.inventory.export.lane import Lane, Pipe, together
-from penstock.inventory.export.reader import ExportReader, Page
+from penstock.inventory.export.reader import ExportPage, ExportReader
 from penstock.inventory.export.unpack import Unpacker
 
 if TYPE_CHECKING:
@@ -29,26 +29,29 @@ _PAGES_WAITING = 2
 
 
 class PackedReader:
-    """Reads an export that comes as it is, or packed with gzip."""
+    """Reads an export, plain or gzipped."""
 
     def __init__(self, *, gzip: bool) -> None:
         self._reader = ExportReader()
         self._unpacker = Unpacker() if gzip else None
 
-    def feed(self, block: bytes) -> Iterator[Page]:
+    def feed(self, block: bytes) -> Iterator[ExportPage]:
         """The pages that are complete with this block."""
         for piece in self._unpacker.feed(block) if self._unpacker else (block,):
             yield from self._reader.feed(piece)
 
-    def end(self) -> Iterator[Page]:
-        """The last ones; SourceUnavailableError when the body is not whole."""
+    def end(self) -> Iterator[ExportPage]:
+        """The last pages; SourceUnavailableError if the body is not complete."""
         if self._unpacker:
             self._unpacker.end()
         yield from self._reader.end()
 
 
 class Keeper:
-    """Keeps the raw body in a thread. A disk that does not take it ends the keeping and not the sync: the body only saves a second export."""
+    """Keeps the raw body in a thread.
+
+    A failing disk ends the keeping, not the sync: the body only saves a second export.
+    """
 
     def __init__(self, writer: SpoolWriter, lane: Lane) -> None:
         self._writer = writer
@@ -56,13 +59,13 @@ class Keeper:
         self._failed = False
 
     async def keep(self, blocks: AsyncIterator[bytes]) -> None:
-        """Write the blocks as they come."""
+        """Write the blocks as they arrive."""
         async for block in blocks:
             if not self._failed:
                 await self._do(self._writer.write, block)
 
     async def finish(self) -> None:
-        """The body was whole: it may be used by a later start of the run."""
+        """Mark the body as complete, so that a later start of the run can use it."""
         if not self._failed:
             await self._do(self._writer.finish)
 
@@ -71,7 +74,7 @@ class Keeper:
             await self._lane.run(work, *arguments)
         except OSError as error:
             self._failed = True
-            _log.warning("the export cannot be kept until its sync has ended", error=str(error))
+            _log.warning("the export cannot be kept until its sync ends", error=str(error))
 
 
 async def stage(
@@ -82,13 +85,13 @@ async def stage(
     writer: SpoolWriter | None,
     on_staged: Callable[[int], None],
 ) -> None:
-    """Bring a whole body into the staging area, or raise what is wrong with it; `on_staged` is told of the rows of each page.
+    """Stage a whole body, or raise what is wrong with it; `writer` has then kept it.
 
-    When this comes back `writer` has kept the body.
+    `on_staged` is called with the number of rows of each page.
     """
     to_read: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
     to_keep: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
-    pages: Pipe[Page] = Pipe(_PAGES_WAITING)
+    pages: Pipe[ExportPage] = Pipe(_PAGES_WAITING)
     async with Lane("parse") as parsing, Lane("spool") as spooling:
         workers = [
             _read(to_read, pages, PackedReader(gzip=gzip), parsing),
@@ -111,7 +114,9 @@ async def _receive(blocks: AsyncGenerator[bytes], pipes: Sequence[Pipe[bytes]]) 
         await pipe.end()
 
 
-async def _read(blocks: Pipe[bytes], pages: Pipe[Page], reader: PackedReader, lane: Lane) -> None:
+async def _read(
+    blocks: Pipe[bytes], pages: Pipe[ExportPage], reader: PackedReader, lane: Lane
+) -> None:
     async for block in blocks.items():
         async for page in lane.each(reader.feed(block)):
             await pages.put(page)
@@ -120,7 +125,9 @@ async def _read(blocks: Pipe[bytes], pages: Pipe[Page], reader: PackedReader, la
     await pages.end()
 
 
-async def _stage(pages: Pipe[Page], staging: Staging, on_staged: Callable[[int], None]) -> None:
+async def _stage(
+    pages: Pipe[ExportPage], staging: Staging, on_staged: Callable[[int], None]
+) -> None:
     async for page in pages.items():
         if page.products:
             await staging.add(page.products)

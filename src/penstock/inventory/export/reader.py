@@ -1,7 +1,8 @@
-"""The body of an export, one JSON array of products: cut at the boundaries of its rows, decoded window by window, in bounded memory.
+"""The body of an export, a JSON array of products: cut between rows, decoded in bounded memory.
 
-A boundary is proven, not guessed: what stands before it decodes as an array. That survives `},{` inside strings and nested arrays. A window that
-does not decode is read row by row, so that one bad row costs no other. Nothing here waits: it is fed, in one thread.
+A boundary is proven, not guessed: what precedes it decodes as an array. That survives `},{` inside
+strings and nested arrays. A window that does not decode is read row by row, so that a bad row costs
+no other. Nothing here waits: the reader is fed, in one thread.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 PAGE_ROWS = 5_000
 WINDOW_BYTES = 256 * 1024
 _BOUNDARY = b'},{"'
-# More than enough for text that has boundaries in it; where it is not, the rows are read one by one.
+# Enough for text that contains boundaries; after that, rows are read one by one.
 _MOST_TRIES = 4
 _OPENING = re.compile(rb'\s*(?:\[|(\{)\s*"array"\s*:\s*\[)')
 _LONGEST_OPENING = 64
-# Escapes of U+0000 and of halves of characters, which no database stores as text; whole characters are written with two halves, too.
+# Escapes of U+0000 and of half characters, which no database stores; valid characters use two.
 _SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _U = ord("u")
 _SHOWN_BYTES = 120
@@ -37,7 +38,7 @@ _decode = msgspec.json.Decoder(list[Product]).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ExportPage:
     """Up to 5,000 rows in the order of the export, good and bad ones apart."""
 
     products: Sequence[Product]
@@ -48,7 +49,10 @@ class Page:
 
 
 class ExportReader:
-    """Takes the body in pieces of any size and gives pages. SourceUnavailableError for a body that is none, or is not whole."""
+    """Takes the body in pieces of any size and gives pages.
+
+    SourceUnavailableError for a body that is no export, or not complete.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -56,8 +60,8 @@ class ExportReader:
         self._products: list[Product] = []
         self._rejected: list[RejectedRow] = []
 
-    def feed(self, piece: bytes) -> Iterator[Page]:
-        """The pages that are complete with this piece."""
+    def feed(self, piece: bytes) -> Iterator[ExportPage]:
+        """The pages that this piece completes."""
         self._buffer += piece
         if not self._begun:
             self._open(last=False)
@@ -68,8 +72,8 @@ class ExportReader:
         if self._ended:
             self._check_end(last=False)
 
-    def end(self) -> Iterator[Page]:
-        """The rest. Nothing more comes: the array must have been closed, and nothing stand after it."""
+    def end(self) -> Iterator[ExportPage]:
+        """The remaining pages; the array must be closed, with nothing after it."""
         if not self._begun:
             self._open(last=True)
         if not self._ended and not self._last_window():
@@ -80,7 +84,7 @@ class ExportReader:
             yield self._page()
 
     def _open(self, *, last: bool) -> None:
-        """Find where the array begins, and drop what stands before it."""
+        """Find where the array begins, and drop what precedes it."""
         opening = _OPENING.match(self._buffer)
         if opening is not None:
             self._begun, self._wrapped = True, opening[1] is not None
@@ -89,7 +93,7 @@ class ExportReader:
             raise _no_export(self._buffer)
 
     def _check_end(self, *, last: bool) -> None:
-        """After the array only what closes its wrapper may come, and at the end of the body that must have come."""
+        """Only the end of the wrapper may follow the array, and must, at the end of the body."""
         rest, proper = bytes(self._buffer.strip()), b"}" if self._wrapped else b""
         if rest != proper and (rest or last):
             message = f"the export does not end with its array, but with {rest[:_SHOWN_BYTES]!r}"
@@ -97,14 +101,14 @@ class ExportReader:
         self._buffer = bytearray(rest)
 
     def _window(self) -> bool:
-        """Take rows from the buffer; False when there is no whole one in it."""
+        """Take rows from the buffer; False if it holds no whole row."""
         before = len(self._buffer)
         if not self._quickly():
             self._one_by_one(last=False)
         return len(self._buffer) < before
 
     def _quickly(self) -> bool:
-        """All rows up to the last boundary at once; False when they have to be looked at one by one."""
+        """Take all rows up to the last boundary; False if they must be read one by one."""
         end = 2 * WINDOW_BYTES
         for _ in range(_MOST_TRIES):
             end = self._buffer.rfind(_BOUNDARY, 0, end)
@@ -116,14 +120,14 @@ class ExportReader:
             except msgspec.ValidationError:
                 return False
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                # The boundary was none, or a row is broken; what a row by row reading says counts.
+                # This was no boundary, or a row is broken: reading row by row tells.
                 continue
             del self._buffer[: end + 2]
             return True
         return False
 
     def _last_window(self) -> bool:
-        """What is left, with the brackets that close it; False when it does not decode."""
+        """Take the rest with its closing brackets; False if it does not decode."""
         text = self._buffer.rstrip()
         if self._wrapped:
             text = text.removesuffix(b"}").rstrip()
@@ -137,7 +141,7 @@ class ExportReader:
         return True
 
     def _took(self, size: int) -> bool:
-        """Whether so much of the buffer is rows, and all of them can be stored; then they are taken. Raises what the decoder raises."""
+        """Take this much of the buffer if it is storable rows; raises what the decoder raises."""
         with memoryview(self._buffer) as view:
             window = b"".join((b"[", view[:size], b"]"))
         products = _decode(window)
@@ -152,25 +156,28 @@ class ExportReader:
         self._rejected += rows.rejected
         self._buffer, self._ended = bytearray(rows.rest), rows.ended
 
-    def _full_pages(self) -> Iterator[Page]:
+    def _full_pages(self) -> Iterator[ExportPage]:
         while len(self._products) + len(self._rejected) >= PAGE_ROWS:
             yield self._page()
 
-    def _page(self) -> Page:
+    def _page(self) -> ExportPage:
         rejected = self._rejected[:PAGE_ROWS]
         products = self._products[: PAGE_ROWS - len(rejected)]
         del self._rejected[:PAGE_ROWS], self._products[: len(products)]
-        return Page(products, rejected)
+        return ExportPage(products, rejected)
 
 
 def _storable(window: bytes, products: Sequence[Product]) -> bool:
-    """Whether a database can hold all of them: what the decoder does not look into (raw JSON, zeros in text) is looked at here, in few calls."""
+    """Whether a database can store all of them, also what the decoder does not check.
+
+    That is raw JSON, and zeros in text; checked here in few calls.
+    """
     if not products:
         return True
     if _suspicious(window):
         return all(fault_of(product) is None for product in products)
     properties = [bytes(product.properties_hash) for product in products]
-    # No other JSON value begins with so high a character as an object.
+    # No other JSON value begins with so high a character as an object does.
     return (
         min(properties) >= b"{"
         and _is_unicode(properties)
@@ -179,7 +186,10 @@ def _storable(window: bytes, products: Sequence[Product]) -> bool:
 
 
 def _suspicious(window: bytes) -> bool:
-    """Whether the pattern occurs; going from backslash to backslash takes half the time of searching, and few windows have an escape of this form."""
+    """Whether the pattern occurs.
+
+    Going from backslash to backslash takes half as long as a search; such escapes are rare.
+    """
     at = window.find(b"\\")
     while at >= 0:
         if window[at + 1] == _U:

@@ -1,4 +1,4 @@
-"""The slow way to read an export, row by row, for a window in which something is wrong: bad rows are told apart, and the others kept."""
+"""The slow way to read an export: row by row, where a window has a bad row, to keep the others."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from penstock.inventory.forms import RowReader, whole_number
 from penstock.inventory.product import MOST_64, Product, RejectedRow
 
 RAW_CHARS = 2_000
-# A row, also a broken one, must end within this.
+# The longest row, also a broken one.
 MOST_ROW_CHARS = 1024 * 1024
 _NEXT_OBJECT = re.compile(r",\s*(?=\{)")
 _FOLLOWING = re.compile(r"\s*([,\]])\s*")
-# An escaped zero, and no escaped backslash before "u0000".
+# An escaped zero, but no escaped backslash before "u0000".
 _ESCAPED_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _read = RowReader(Product).read
-# It only has to find where a row ends, so it takes what no JSON allows (NaN, bare line ends), and makes no numbers.
+# It only finds where a row ends, so it takes what JSON forbids (NaN, bare line ends) and makes no
+# numbers.
 _scan = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=str, strict=False
 ).raw_decode
 
 
 @dataclass(slots=True)
-class Rows:
-    """The rows that a window begins with; `rest` is what follows them, `ended` says that the array was closed before it."""
+class WindowRows:
+    """The rows at the start of a window; `rest` follows them, `ended`: the array was closed."""
 
     products: list[Product] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Rows:
     ended: bool = False
 
     def take(self, text: str) -> None:
-        """Sort out one row."""
+        """Add one row as a product or as rejected."""
         row = _bytes(text)
         try:
             product = _read(row)
@@ -49,11 +50,14 @@ class Rows:
         self.rejected.append(RejectedRow("malformed", fault, _shown(row), _id_of(text)))
 
 
-def read_rows(window: bytes, *, last: bool) -> Rows:
-    """The rows of a window that begins with one; `last`: nothing follows it. SourceUnavailableError when it holds no rows, or ends within one."""
-    # Whatever bytes there are survive this and come out again.
+def read_rows(window: bytes, *, last: bool) -> WindowRows:
+    """The rows of a window that starts with one; `last`: nothing follows the window.
+
+    SourceUnavailableError if it holds no rows, or ends within one.
+    """
+    # Any bytes survive this and come out again.
     text = window.decode("utf-8", "surrogateescape")
-    found, at = Rows(), len(text) - len(text.lstrip())
+    found, at = WindowRows(), len(text) - len(text.lstrip())
     while not found.ended:
         end, following = _row(text, at)
         if following is None:
@@ -68,7 +72,7 @@ def read_rows(window: bytes, *, last: bool) -> Rows:
 
 
 def fault_of(product: Product) -> str | None:
-    """Why a product that was decoded cannot be stored all the same; None when it can."""
+    """Why a decoded product cannot be stored; None if it can."""
     texts = (
         product.name_en,
         product.price_currency,
@@ -80,19 +84,19 @@ def fault_of(product: Product) -> str | None:
     if any("\0" in text for text in texts if isinstance(text, str)) or any(
         _ESCAPED_ZERO.search(raw) for raw in (product.properties_hash, product.uploaded_images)
     ):
-        return "it has the character U+0000 in it, which databases cannot store"
+        return "it contains the character U+0000, which databases cannot store"
     if not bytes(product.properties_hash).startswith(b"{"):
         return "Expected `object` - at `$.properties_hash`"
     try:
         for raw in (product.properties_hash, product.uploaded_images):
             json.dumps(json.loads(bytes(raw)), ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        return f"it has text in it that is no Unicode: {error}"
+        return f"it contains text that is not valid Unicode: {error}"
     return None
 
 
 def _row(text: str, at: int) -> tuple[int, re.Match[str] | None]:
-    """Where the row ends that begins here, and the comma or bracket after it; None when it has no end, or something else follows."""
+    """Where this row ends, and the comma or bracket after it; None without a proper end."""
     try:
         _, end = _scan(text, at)
     except (ValueError, RecursionError):
@@ -100,16 +104,16 @@ def _row(text: str, at: int) -> tuple[int, re.Match[str] | None]:
     return end, _FOLLOWING.match(text, end)
 
 
-def _broken(found: Rows, text: str, at: int) -> tuple[int, re.Match[str]]:
-    """Refuse what no row can be made of, up to where the next product begins."""
+def _broken(found: WindowRows, text: str, at: int) -> tuple[int, re.Match[str]]:
+    """Refuse text that is no row, up to where the next product begins."""
     for comma in _NEXT_OBJECT.finditer(text, at + 1):
         end, following = _row(text, comma.end())
         if following is not None and _is_product(text[comma.end() : end]):
             row = text[at : comma.start()]
-            found.rejected.append(RejectedRow("unreadable", "it is no JSON", _shown(_bytes(row))))
+            found.rejected.append(RejectedRow("unreadable", "it is not JSON", _shown(_bytes(row))))
             found.take(text[comma.end() : end])
             return end, following
-    message = f"the export was cut, or is none: no product follows on {text[at : at + 60]!r}"
+    message = f"the export was cut, or is none: no product follows {text[at : at + 60]!r}"
     raise SourceUnavailableError(message)
 
 
@@ -130,7 +134,7 @@ def _shown(row: bytes) -> str:
 
 
 def _id_of(text: str) -> int | None:
-    """The product's id, if that much can be read of a row: it tells that the product is there, whatever else is wrong with it."""
+    """The product's id, if it can be read: the product is there, whatever is wrong with the row."""
     try:
         row, _ = _scan(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,8 @@
-"""The raw body of an export, kept as gzip until its sync has ended: a sync that crashed goes on from it without asking for a new export.
+"""The raw body of an export, kept as gzip until its sync ends.
 
-Only a whole one counts: it is written under another name and renamed at its end. A torn one is found by gzip's check sum when it is read.
-Everything here waits for the disk, so it is called in a thread.
+A sync that crashed continues from it without a new export. Only a complete body counts: it is
+renamed at its end, and gzip's checksum finds a torn one. Everything here waits for the disk, so it
+runs in a thread.
 """
 
 from __future__ import annotations
@@ -20,42 +21,42 @@ if TYPE_CHECKING:
 
     from penstock.runs.run import Run
 
-# Framed, with the check sum, and not made smaller: zlib's quickest level takes a second for 143 MB.
+# Only framed, with the checksum: zlib's fastest compression takes a second for 143 MB.
 _LEVEL = 0
 _GZIP = zlib.MAX_WBITS | 16
 _SUFFIX = ".json.gz"
 _PART = ".part"
-# An older one says too little of what the seller has now. It is also how long a file is left alone that nobody may need any more.
+# An older body says too little of the present stock; files that nobody may need stay as long.
 _MOST_AGE_S = 3_600.0
 
 
-class Spool:
+class ExportSpool:
     """The files of one folder, named by the run that asked for the export."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def whole(self, run: Run) -> Path | None:
-        """The whole body that an earlier start of this run has left, unless it is too old."""
+        """The complete body that an earlier start of this run left, unless it is too old."""
         path = self._path(run)
         return path if _age_s(path) < _MOST_AGE_S else None
 
     def writer(self, run: Run, *, gzip: bool) -> SpoolWriter:
-        """Where a body goes as it comes; `gzip`: it comes compressed already. OSError when there is no place for it."""
+        """A writer for a body; `gzip`: it is compressed already. OSError without room for it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Each start has a name of its own: a former worker of the same run may still be writing.
+        # A name for each start: an earlier worker of the same run may still be writing.
         return SpoolWriter(
             self._folder / f"{run.task_id}.{run.fence}{_PART}", self._path(run), gzip=gzip
         )
 
     def remove(self, run: Run) -> None:
-        """Forget the run's body, and the unfinished ones of starts that were killed; what cannot be removed now is swept away later."""
+        """Remove the bodies of a run, also of killed starts; the rest is swept later."""
         with contextlib.suppress(OSError):
             for path in (self._path(run), *self._folder.glob(f"{run.task_id}.*{_PART}")):
                 path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove what runs have left that never came to their end."""
+        """Remove what runs left that never ended."""
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
                 if path.name.endswith((_SUFFIX, _PART)) and _age_s(path) >= _MOST_AGE_S:
@@ -66,7 +67,7 @@ class Spool:
 
 
 class SpoolWriter:
-    """Writes one body; nothing is left of it when it is discarded before it was finished."""
+    """Writes one body; discarding it before it is finished leaves nothing."""
 
     def __init__(self, part: Path, path: Path, *, gzip: bool) -> None:
         self._part = part
@@ -76,18 +77,18 @@ class SpoolWriter:
         self._packer = None if gzip else zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
 
     def write(self, block: bytes) -> None:
-        """Keep a further block of the body."""
+        """Write a block of the body."""
         self._file.write(self._packer.compress(block) if self._packer else block)
 
     def finish(self) -> None:
-        """It was all, and it was whole."""
+        """Make the body available: it is complete."""
         if self._packer:
             self._file.write(self._packer.flush())
         self._file.close()
         self._part.rename(self._path)
 
     def discard(self) -> None:
-        """Remove what was written; what is finished stays."""
+        """Remove what was written, unless it is finished."""
         # What could not be flushed is of no use anyway.
         with contextlib.suppress(OSError):
             self._file.close()
@@ -102,7 +103,7 @@ def blocks_of(path: Path) -> Iterator[bytes]:
 
 
 def _age_s(path: Path) -> float:
-    """Seconds since it was written; endless when it cannot be seen."""
+    """Seconds since the file was written; infinite if it cannot be read."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:

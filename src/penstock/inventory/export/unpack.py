@@ -1,4 +1,4 @@
-"""Unpacks gzip as it comes, in bounded memory: a body may be far larger than what it was packed into, but not without limit."""
+"""Unpacks gzip as it arrives, in bounded memory, up to a limit on its size."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 256 * 1024
 _GZIP = zlib.MAX_WBITS | 16
-# Real exports shrink to a seventh, the dullest inventory to a fiftieth; what shrinks more was made to do harm.
+# Real exports shrink to a seventh, the dullest inventory to a fiftieth; more is an attack.
 _MOST_RATIO = 250
 _ALWAYS_ALLOWED = 16 * 1024 * 1024
 
 
 class Unpacker:
-    """Gives what was packed in pieces of at most 256 KiB. Any error is a SourceUnavailableError: the body is cut or damaged."""
+    """Gives the unpacked body in pieces of at most 256 KiB; SourceUnavailableError if damaged."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=_GZIP)
@@ -26,11 +26,11 @@ class Unpacker:
         self._packed = self._unpacked = 0
 
     def feed(self, block: bytes) -> Iterator[bytes]:
-        """What a further block of the packed body holds."""
+        """What a block of the packed body holds."""
         self._packed += len(block)
         while block:
             if self._member.eof:
-                # gzip allows several members, one after the other.
+                # gzip allows several members, one after another.
                 self._member = zlib.decompressobj(wbits=_GZIP)
             self._begun = True
             piece, block = self._step(block)
@@ -38,7 +38,7 @@ class Unpacker:
                 yield piece
 
     def end(self) -> None:
-        """Nothing more comes: the end marker, with its check sum, must have been there."""
+        """Check that the end marker with its checksum has arrived."""
         if not (self._begun and self._member.eof):
             raise SourceUnavailableError("the export was cut: its gzip end marker is missing")
 
@@ -50,6 +50,9 @@ class Unpacker:
             raise SourceUnavailableError(message) from error
         self._unpacked += len(piece)
         if self._unpacked > max(_ALWAYS_ALLOWED, self._packed * _MOST_RATIO):
-            message = f"the export unpacks to more than {_MOST_RATIO} times its size, which no inventory does"
+            message = (
+                f"the export unpacks to more than {_MOST_RATIO} times its size,"
+                " which no inventory does"
+            )
             raise SourceUnavailableError(message)
         return piece, self._member.unused_data if self._member.eof else self._member.unconsumed_tail

@@ -1,4 +1,4 @@
-"""What is shown of a running sync: where it is, how fast it goes, and how long it will still take."""
+"""What is shown of a running sync: its phase, its rate, and the time left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Phase(StrEnum):
-    """Where a sync is."""
+    """The phase of a sync."""
 
     EXPORT = "export"
     PARSE = "parse"
@@ -27,7 +27,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncProgress:
-    """What is shown of a running sync: bytes as they came over the wire, products staged, seconds left as far as that can be known."""
+    """What is shown of a running sync.
+
+    Bytes as they came over the wire, products staged, and the seconds left, if known.
+    """
 
     phase: Phase
     percent: int
@@ -38,13 +41,13 @@ class SyncProgress:
     eta_seconds: float | None = None
 
 
-# How far a sync is when a phase begins, in percent; the body of the export leads from the first to the second.
+# The percentage at which a phase begins; the body of the export covers the first phase.
 _PERCENT = {Phase.EXPORT: 0, Phase.PARSE: 75, Phase.CHECK: 80, Phase.PUBLISH: 90}
 _SHOW_EVERY_S = 0.25
 
 
-class Pace:
-    """The state of one sync, shown at most four times a second by whoever `show`s it."""
+class SyncPace:
+    """The state of one sync, shown at most four times a second."""
 
     def __init__(
         self,
@@ -62,36 +65,36 @@ class Pace:
 
     @property
     def rows(self) -> int:
-        """Rows staged so far, refused ones too."""
+        """Rows staged so far, also refused ones."""
         return self._rows
 
     @property
     def bytes(self) -> int:
-        """Bytes that came over the wire."""
+        """Bytes received over the wire."""
         return self._body.received if self._body else 0
 
     def enter(self, phase: Phase) -> None:
-        """The sync is in this phase now."""
+        """Enter a phase."""
         self._phase = phase
 
     def watch(self, body: ExportBody) -> None:
-        """The first byte is here: from now on rows are counted against time."""
+        """Follow a body whose first byte is here; the rate of rows counts from now."""
         self._body, self._rows_began = body, self._clock()
 
     def staged(self, rows: int) -> None:
-        """So many more rows."""
+        """Count staged rows."""
         self._rows += rows
         self._rate = self._rows / max(self._clock() - self._rows_began, 1e-3)
 
     def now(self) -> SyncProgress:
-        """What is to be shown."""
+        """The progress to show."""
         share = self._share()
+        percent = _PERCENT[self._phase]
+        if self._phase is Phase.EXPORT:
+            percent = int(_PERCENT[Phase.PARSE] * share)
         return SyncProgress(
             phase=self._phase,
-            percent=max(
-                _PERCENT[self._phase],
-                int(_PERCENT[Phase.PARSE] * share) if self._phase is Phase.EXPORT else 0,
-            ),
+            percent=percent,
             message=self._message(),
             bytes=self.bytes,
             rows=self._rows,
@@ -100,11 +103,11 @@ class Pace:
         )
 
     def ended(self, message: str) -> SyncProgress:
-        """What is shown at the end."""
+        """The progress to show at the end."""
         return replace(self.now(), percent=100, message=message, eta_seconds=None)
 
     async def keep_showing(self) -> None:
-        """Show every change until cancelled; what the database cannot take now is shown the next time."""
+        """Show every change until cancelled; a change that the database refuses is shown later."""
         while True:
             await asyncio.sleep(_SHOW_EVERY_S)
             progress = self.now()
@@ -116,11 +119,11 @@ class Pace:
                 self._shown = progress
 
     def _share(self) -> float:
-        """How much of the body is here; 0 when nobody says how long it is."""
+        """How much of the body is here; 0 if its length is unknown."""
         return self._body.received / self._body.length if self._body and self._body.length else 0.0
 
     def _eta_s(self, share: float) -> float | None:
-        """Until all rows are staged; what comes then is short and not known beforehand."""
+        """Until all rows are staged; the rest is short, and its length unknown."""
         if self._phase is not Phase.EXPORT or not share:
             return None
         return round((self._clock() - self._rows_began) * (1 - share) / share, 1)

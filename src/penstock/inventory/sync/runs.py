@@ -1,4 +1,4 @@
-"""What the inventory domain runs: syncs. An order becomes a submission, a run becomes work."""
+"""The syncs of accounts: an order becomes a submission, a run becomes work."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from penstock.errors import (
 from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
-from penstock.inventory.sync.pace import Pace, Phase
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC, Counts
+from penstock.inventory.sync.pace import Phase, SyncPace
+from penstock.inventory.sync.snapshot import INVENTORY_SYNC, SnapshotCounts
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     )
     from pathlib import Path
 
-    from penstock.inventory.export.spool import Spool, SpoolWriter
+    from penstock.inventory.export.spool import ExportSpool, SpoolWriter
     from penstock.inventory.source import InventorySource
     from penstock.inventory.sync.snapshot import Comparison, SyncLimits
-    from penstock.inventory.sync.store import Account, InventoryStore, Staging
+    from penstock.inventory.sync.store import InventoryStore, Staging, StoredAccount
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 
@@ -46,7 +46,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOrder:
-    """What a user asks for; `dry_run`: only tell what would change."""
+    """The account to sync; `dry_run`: only say what would change."""
 
     account_id: int
     dry_run: bool = False
@@ -60,7 +60,7 @@ def submission_of(
     priority: Priority = Priority.HIGH,
     wait: bool = False,
 ) -> Submission:
-    """The run that syncs an account; `name` is for its execution log."""
+    """The run that syncs an account; its execution log shows the `name`."""
     return Submission(
         kind=INVENTORY_SYNC,
         params={"account_id": account_id, "account": name, "dry_run": dry_run},
@@ -72,22 +72,28 @@ def submission_of(
 
 
 @contextlib.contextmanager
-def told_as_sync() -> Iterator[None]:
-    """A ConflictError of the ledger is told in the words of an inventory when the block that submits a sync raises one."""
+def name_running_sync() -> Iterator[None]:
+    """Word the ledger's ConflictError for an inventory, in a block that submits a sync."""
     try:
         yield
     except ConflictError as error:
         if error.task_id is None:
             raise
-        message = f"Inventory sync already running: task {error.task_id} is at this account; wait for it, or cancel it"
+        message = (
+            f"Inventory sync already running: task {error.task_id} is syncing this account;"
+            " wait for it, or cancel it"
+        )
         raise ConflictError(message, task_id=error.task_id) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResult:
-    """What came of a sync. It is held when it waits for a decision; then, as after a dry run, what is published is as it was."""
+    """What came of a sync.
 
-    counts: Counts
+    If it is held for a decision, or after a dry run, the published inventory is unchanged.
+    """
+
+    counts: SnapshotCounts
     rows: int
     bytes: int
     suspicions: Mapping[str, str]
@@ -100,34 +106,30 @@ class SyncResult:
 
     @property
     def written(self) -> int:
-        """Products that are now different in the inventory."""
+        """How many products changed in the inventory."""
         counts = self.counts
-        return (
-            0
-            if self.held or self.dry_run
-            else counts.new + counts.changed + counts.gone + counts.returned
-        )
+        if self.held or self.dry_run:
+            return 0
+        return counts.new + counts.changed + counts.gone + counts.returned
 
     @property
     def message(self) -> str:
-        """What came of it, in a sentence."""
+        """The result in a sentence."""
         counts = self.counts
-        differing = {
-            "new": counts.new,
-            "changed": counts.changed,
-            "gone": counts.gone,
-            "returned": counts.returned,
-        }
-        named = ", ".join(f"{count:,} {kind}" for kind, count in differing.items() if count)
         if self.suspicions:
-            return f"{'Would be held' if self.dry_run else 'Held'}: {' '.join(self.suspicions.values())}"
+            held = "Would be held" if self.dry_run else "Held"
+            return f"{held}: {' '.join(self.suspicions.values())}"
+        kinds = ("new", "changed", "gone", "returned")
+        numbers = {kind: getattr(counts, kind) for kind in kinds}
+        named = ", ".join(f"{number:,} {kind}" for kind, number in numbers.items() if number)
         if not (named or counts.unread):
             return f"Nothing changed, {counts.unchanged:,} products are as they were"
-        published = f"{'Would be published' if self.dry_run else 'Published'}: {named or 'no changes'}, {counts.unchanged:,} unchanged"
+        done = "Would be published" if self.dry_run else "Published"
+        published = f"{done}: {named or 'no changes'}, {counts.unchanged:,} unchanged"
         return f"{published}; {counts.unread}" if counts.unread else published
 
     def summary(self) -> Mapping[str, object]:
-        """See penstock.runs.runner.Outcome."""
+        """The result of the run, as JSON values."""
         return {
             "message": self.message,
             "suspicions": dict(self.suspicions),
@@ -147,15 +149,18 @@ class SyncResult:
 
 
 class InventoryRuns:
-    """Makes submissions of orders, and does the work of the runs that come of them. `on_published` hears of each account that was published."""
+    """Makes submissions of orders, and does the work of their runs.
+
+    `on_published` is called for each published account.
+    """
 
     def __init__(
         self,
         source: InventorySource,
         store: InventoryStore,
-        spool: Spool,
+        spool: ExportSpool,
         limits: SyncLimits,
-        on_published: Callable[[RunContext, Account], Awaitable[None]] | None = None,
+        on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None,
     ) -> None:
         self._source = source
         self._store = store
@@ -177,7 +182,7 @@ class InventoryRuns:
         try:
             return await self._synced(context)
         except asyncio.CancelledError:
-            # Nobody can call off what is committed: then the run ends as one does whose worker died after publishing.
+            # What is committed cannot be cancelled: then the run ends as after a takeover.
             if await self._published(context.run) is None:
                 raise
             return await self._synced(context)
@@ -190,14 +195,12 @@ class InventoryRuns:
         )
         await asyncio.to_thread(self._spool.sweep)
         try:
-            result = (
-                await self._published(run)
-                or await _Sync(
-                    context, account, self._source, self._store, self._spool, self._limits
-                ).work()
-            )
+            result = await self._published(run)
+            if result is None:
+                sync = _Sync(context, account, self._source, self._store, self._spool, self._limits)
+                result = await sync.work()
         except (RetryableError, FencedError, asyncio.CancelledError):
-            # The run may go on, here or elsewhere, and then the body is wanted; else it is swept away later.
+            # The run may go on, here or elsewhere, and then needs the body; else it is swept later.
             raise
         except BaseException:
             await asyncio.to_thread(self._spool.remove, run)
@@ -209,13 +212,11 @@ class InventoryRuns:
         return result
 
     async def _published(self, run: Run) -> SyncResult | None:
-        """A run whose worker died between publishing and saying so is done: once more it would find that nothing has changed."""
+        """The result of an earlier start that published and died; now nothing would differ."""
         found = await self._store.published_by(run)
-        return (
-            None
-            if found is None
-            else SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
-        )
+        if found is None:
+            return None
+        return SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
 
 
 class _Sync:
@@ -224,10 +225,10 @@ class _Sync:
     def __init__(
         self,
         context: RunContext,
-        account: Account,
+        account: StoredAccount,
         source: InventorySource,
         store: InventoryStore,
-        spool: Spool,
+        spool: ExportSpool,
         limits: SyncLimits,
     ) -> None:
         self._context = context
@@ -238,12 +239,12 @@ class _Sync:
         self._spool = spool
         self._limits = limits
         self._dry_run = bool(context.run.params.get("dry_run"))
-        self._pace = Pace(lambda progress: store.progress(context, progress))
+        self._pace = SyncPace(lambda progress: store.progress(context, progress))
 
     async def work(self) -> SyncResult:
-        """Stage the export, compare it, and publish it unless something speaks against that; all the while show how far it is."""
+        """Stage the export, compare it, and publish it unless it is suspicious; show progress."""
         result = await beside(self._worked(), self._pace.keep_showing())
-        # Whatever was published stays so, also when this cannot be said now.
+        # What is published stays so, even if this cannot be said now.
         with contextlib.suppress(StoreUnavailableError):
             await self._store.progress(self._context, self._pace.ended(result.message))
         return result
@@ -262,7 +263,7 @@ class _Sync:
             dry_run=self._dry_run,
         )
 
-    async def _decide(self, staging: Staging, comparison: Comparison) -> Counts:
+    async def _decide(self, staging: Staging, comparison: Comparison) -> SnapshotCounts:
         if comparison.suspicions or self._dry_run:
             await staging.keep(comparison, held=not self._dry_run)
             return comparison.counts
@@ -292,7 +293,7 @@ class _Sync:
             )
 
     async def _fill_from(self, kept: Path, staging: Staging) -> None:
-        """Go on from the body of an earlier start; one that is damaged is of no use to the next start either."""
+        """Continue from the body of an earlier start; a damaged one is useless, and removed."""
         _log.info("the export of an earlier start is used again")
         self._pace.enter(Phase.PARSE)
         try:
@@ -319,7 +320,7 @@ class _Sync:
         try:
             writer = await asyncio.to_thread(self._spool.writer, self._run, gzip=gzip)
         except OSError as error:
-            _log.warning("the export cannot be kept until its sync has ended", error=str(error))
+            _log.warning("the export cannot be kept until its sync ends", error=str(error))
             yield None
             return
         try:

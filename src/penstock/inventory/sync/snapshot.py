@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-# The kind of its run.
+# The kind of run that syncs an account.
 INVENTORY_SYNC = "inventory_sync"
 
 
 class SnapshotState(StrEnum):
-    """What became of a snapshot; `held` and `dry_run` ones are kept for a decision until a newer sync replaces them."""
+    """What became of a snapshot; held and dry-run ones are kept until a newer sync."""
 
     PUBLISHED = "published"
     HELD = "held"
@@ -26,11 +26,11 @@ class SnapshotState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What a snapshot is against the published inventory, in products.
+class SnapshotCounts:
+    """A snapshot against the published inventory, in numbers of products.
 
-    Of the rows that were `rejected` so many are `unidentified`: their id cannot be read either. While there is one, each product that is missing may
-    be that one: then so many stay `unmarked`, and none is gone.
+    Of the `rejected` rows, `unidentified` ones have no readable id. While there is one, any missing
+    product may be that one: then `unmarked` products are missing, and none is gone.
     """
 
     new: int = 0
@@ -44,13 +44,13 @@ class Counts:
     unmarked: int = 0
 
     @classmethod
-    def of(cls, snapshot: Row[Any]) -> Counts:
-        """The counts of a row that has the columns of a snapshot."""
+    def of(cls, snapshot: Row[Any]) -> SnapshotCounts:
+        """The counts of a row with the columns of a snapshot."""
         return cls(**{one.name: getattr(snapshot, one.name) for one in fields(cls)})
 
     @property
     def compared(self) -> dict[str, int]:
-        """The published seven; the others say what could not be compared."""
+        """The seven published counts; the others say what could not be compared."""
         return {
             name: count
             for name, count in asdict(self).items()
@@ -59,17 +59,16 @@ class Counts:
 
     @property
     def unread(self) -> str | None:
-        """What rows that could not be read mean for the inventory, a sentence for people; None without any."""
+        """What unreadable rows mean for the inventory, in a sentence; None without any."""
         if not self.rejected:
             return None
         rows = f"{_counted(self.rejected, 'row')} could not be read"
         if not self.unidentified:
-            return f"{rows}: {'its product is' if self.rejected == 1 else 'their products are'} kept as before"
-        missing = (
-            f"{_counted(self.unmarked, 'missing product')} kept as before"
-            if self.unmarked
-            else "none is missing"
-        )
+            kept = "its product is" if self.rejected == 1 else "their products are"
+            return f"{rows}: {kept} kept as before"
+        missing = "none is missing"
+        if self.unmarked:
+            missing = f"{_counted(self.unmarked, 'missing product')} kept as before"
         return f"{rows}, {self.unidentified:,} without an id: nothing is marked as gone, {missing}"
 
 
@@ -79,21 +78,21 @@ def _counted(number: int, what: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The staged snapshot against the published inventory. `base` names the published snapshot (None: there is none yet).
+    """The staged snapshot against the published one, `base` (None: there is none yet).
 
-    `suspicions` maps a reason (`empty`, `shrunk`, `other_seller`, `duplicate_id`, `currency`) to a sentence for a person; where there is one, the
-    snapshot is held. A rejected row whose id can be read tells that this product is there. With one whose id cannot be read nothing is gone: it may
-    be what seems to be missing.
+    `suspicions` maps a reason (`empty`, `shrunk`, `other_seller`, `duplicate_id`, `currency`) to a
+    sentence; with any, the snapshot is held. A rejected row with a readable id proves that its
+    product is there; without one nothing is gone, since it may be what seems to be missing.
     """
 
-    counts: Counts
+    counts: SnapshotCounts
     base: int | None
     suspicions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncLimits:
-    """A snapshot that lacks more than `shrink_percent` of the published products, and more than `shrink_rows` of them, is held."""
+    """A snapshot is held if it lacks more products than both limits, of those published."""
 
     shrink_percent: float = 10.0
     shrink_rows: int = 3

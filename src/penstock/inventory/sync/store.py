@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from penstock.inventory.product import Product, RejectedRow
     from penstock.inventory.sync.pace import SyncProgress
-    from penstock.inventory.sync.snapshot import Comparison, Counts, SyncLimits
+    from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts, SyncLimits
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A seller's account. `token` is open here and sealed in the database; `user_id` is CardTrader's number of the seller."""
+class StoredAccount:
+    """A seller's account with its token in the clear; `user_id` is the seller at CardTrader."""
 
     id: int
     name: str
@@ -28,45 +28,48 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What a run has published: the rows of its export, and the bytes as they came over the wire."""
+    """What a run has published: the rows of its export, and its bytes over the wire."""
 
-    counts: Counts
+    counts: SnapshotCounts
     rows: int
     bytes: int
 
 
 class Staging(Protocol):
-    """The staged rows of one sync, seen by nobody else."""
+    """The staged rows of one sync; nobody else sees them."""
 
     async def add(self, products: Sequence[Product]) -> None:
-        """Stage a page."""
+        """Stage products."""
 
     async def refuse(self, rows: Sequence[RejectedRow]) -> None:
         """Put rows that are no products into quarantine."""
 
     async def compare(self, limits: SyncLimits) -> Comparison:
-        """Compare what is staged, all of it, with what is published."""
+        """Compare everything staged with what is published."""
 
-    async def publish(self, comparison: Comparison) -> Counts:
-        """Make the snapshot the published one, with history and the run's counters, in one transaction; ConflictError on another base."""
+    async def publish(self, comparison: Comparison) -> SnapshotCounts:
+        """Publish the snapshot with its history and the run's counters, in one transaction.
+
+        ConflictError if the published snapshot is no longer the base.
+        """
 
     async def keep(self, comparison: Comparison, *, held: bool) -> None:
-        """Keep the difference, readable: for a decision (`held`), or as the answer of a dry run."""
+        """Keep the difference: for a decision (`held`), or as the answer of a dry run."""
 
 
 class InventoryStore(Protocol):
-    """Where the inventory goes; implemented by `penstock.store` for each database."""
+    """Where the inventory goes; `penstock.store` implements it for each database."""
 
-    async def account(self, account_id: int) -> Account:
-        """NotFoundError when there is none."""
+    async def account(self, account_id: int) -> StoredAccount:
+        """The account; NotFoundError if there is none."""
 
     async def published_by(self, run: Run) -> Published | None:
-        """What an earlier start of the run has published and could not say any more; None: nothing."""
+        """What an earlier start of the run has published, if anything."""
 
     def staging(
-        self, context: RunContext, account: Account
+        self, context: RunContext, account: StoredAccount
     ) -> AbstractAsyncContextManager[Staging]:
-        """An empty staging area, gone at the end."""
+        """An empty staging area, which is gone at the end."""
 
     async def progress(self, context: RunContext, progress: SyncProgress) -> None:
-        """Show where the run is."""
+        """Show the progress of the run."""

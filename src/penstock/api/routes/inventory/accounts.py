@@ -15,7 +15,7 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import NotFoundError
-from penstock.inventory import queries
+from penstock.inventory.queries import accounts as queries
 from penstock.name import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class AccountPage(Shape):
 @router.get("", responses=documented(503))
 async def list_accounts(state: CurrentState) -> AccountPage:
     """The accounts, by name."""
-    found = await state.app.database.read(queries.accounts)
+    found = await state.app.database.read(queries.list_accounts)
     return AccountPage(items=[AccountShown.of(row) for row in found], next_cursor=None)
 
 
@@ -109,7 +109,7 @@ async def remove_account(state: CurrentState, account_id: AccountId) -> None:
 async def account_row(state: State, account_id: int) -> Found:
     """The row of an account; NotFoundError when there is none."""
     found = await state.app.database.read(
-        lambda connection: queries.account_row(connection, account_id)
+        lambda connection: queries.one_account(connection, account_id)
     )
     if found is None:
         raise NotFoundError(

@@ -21,8 +21,8 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError
-from penstock.inventory import queries
 from penstock.inventory.catalogue.card_list import COLUMNS, NUMBERED, card_list
+from penstock.inventory.queries import catalogue as queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class CatalogueKept(Shape):
 @router.get("/games", response_model=GamePage, responses=documented(503))
 async def list_games(state: CurrentState) -> Response:
     """The games that CardTrader deals in."""
-    found = await state.app.database.read(queries.games)
+    found = await state.app.database.read(queries.list_games)
     return answer(GamePage(items=[GameShown.of(row) for row in found], next_cursor=None))
 
 
@@ -110,7 +110,7 @@ async def list_expansions(
     """The expansions of all games, or of one."""
     return await state.app.database.read(
         lambda connection: _expansions(
-            queries.expansions(
+            queries.list_expansions(
                 connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
             ),
             query.limit,
@@ -132,7 +132,7 @@ async def list_blueprints(
     """The blueprints that are known: those of the expansions in which a seller has products."""
     return await state.app.database.read(
         lambda connection: _blueprints(
-            queries.blueprints(
+            queries.list_blueprints(
                 connection,
                 expansion_id=query.expansion,
                 after_id=int(query.cursor),
@@ -155,7 +155,7 @@ async def list_unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Que
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
     return await state.app.database.read(
         lambda connection: _unmapped(
-            queries.unmapped(
+            queries.list_unmapped(
                 connection, account_id=query.account, after_id=int(query.cursor), limit=query.limit
             ),
             query.limit,

@@ -16,12 +16,12 @@ from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.inventory import queries
+from penstock.inventory.queries import products as queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from penstock.inventory.queries import Found, ProductQuery
+    from penstock.inventory.queries import Found
 
 router = APIRouter(prefix="/api/v1/inventory/products", tags=["inventory"])
 
@@ -90,11 +90,11 @@ async def list_products(state: CurrentState, query: Annotated[ProductsQuery, Que
     """The inventory as it was last published."""
     wanted = _wanted(query)
     return await state.app.database.read(
-        lambda connection: _page(queries.products(connection, wanted), wanted)
+        lambda connection: _page(queries.list_products(connection, wanted), wanted)
     )
 
 
-def _wanted(query: ProductsQuery) -> ProductQuery:
+def _wanted(query: ProductsQuery) -> queries.ProductQuery:
     given = query.model_dump(exclude={"cursor", "gone"})
     kind = (
         tuple[str, _Int32, _Int64]
@@ -107,7 +107,7 @@ def _wanted(query: ProductsQuery) -> ProductQuery:
     )
 
 
-def _page(rows: Sequence[Found], wanted: ProductQuery) -> Response:
+def _page(rows: Sequence[Found], wanted: queries.ProductQuery) -> Response:
     following = (
         cursor_of(queries.product_key(rows[-1], wanted.sort)) if len(rows) == wanted.limit else None
     )
@@ -144,7 +144,7 @@ async def get_product_history(
     before = None if query.cursor is None else int(query.cursor)
     found, runs = await state.app.database.read(
         lambda connection: (
-            rows := queries.history(
+            rows := queries.list_history(
                 connection,
                 product_id,
                 account_id=query.account,

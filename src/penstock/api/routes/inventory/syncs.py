@@ -24,15 +24,15 @@ from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.task import Submitted
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory import queries
-from penstock.inventory.sync.runs import SyncOrder, told_as_sync
+from penstock.inventory.queries.syncs import list_diff, sync_row
+from penstock.inventory.sync.runs import SyncOrder, name_running_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from penstock.app import App
     from penstock.inventory.queries import Found
-    from penstock.inventory.sync.shown import SyncRun
+    from penstock.inventory.queries.syncs import SyncRun
 
 router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
 
@@ -88,7 +88,7 @@ async def start_sync(
     submission = await state.app.of(InventoryParts).runs.sync(
         SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait
     )
-    with told_as_sync():
+    with name_running_sync():
         return await submit(
             state,
             replace(submission, idempotency_key=idempotency_key),
@@ -125,7 +125,7 @@ async def get_sync_diff(
     found, after = await _sync(state.app, task_id), _after(query.cursor)
     return await state.app.database.read(
         lambda connection: _diff_page(
-            queries.diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit),
+            list_diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit),
             query.limit,
         )
     )
@@ -166,7 +166,7 @@ async def _approve(state: State, run_id: int) -> None:
     """Publish, and look up what the products are, as after any other sync."""
     app = state.app
     await app.of(InventoryParts).store.approve(run_id)
-    sync = await app.database.read(lambda connection: queries.sync(connection, run_id))
+    sync = await app.database.read(lambda connection: sync_row(connection, run_id))
     if sync is not None:
         account = await app.of(InventoryParts).store.account(sync.account_id)
         await app.of(InventoryParts).refreshes.published(state.ledger, account)
@@ -209,7 +209,7 @@ def _log_failure(deciding: asyncio.Task[None]) -> None:
 
 async def _sync(app: App, task_id: uuid.UUID) -> SyncRun:
     found = await app.database.read(
-        lambda connection: app.of(InventoryParts).syncs.one(connection, str(task_id))
+        lambda connection: app.of(InventoryParts).syncs.of_task(connection, str(task_id))
     )
     if found is None:
         message = f"there is no sync {task_id}"

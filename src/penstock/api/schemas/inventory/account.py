@@ -28,7 +28,7 @@ class AccountShown(Shape):
 
     @classmethod
     def of(cls, row: Found) -> Self:
-        """The shape of a row of `penstock.inventory.queries.accounts`."""
+        """The shape of a row of `penstock.inventory.queries.accounts.list_accounts`."""
         return cls(
             id=row.id,
             name=row.name,

@@ -60,7 +60,7 @@ class DiffItem(_Exported):
 
     @classmethod
     def of(cls, row: Found) -> Self:
-        """The shape of a row of `penstock.inventory.queries.diff`."""
+        """The shape of a row of `penstock.inventory.queries.syncs.list_diff`."""
         return cls.made({"kind": row.kind, **_exported(row), "changes": row.changes})
 
 
@@ -80,7 +80,7 @@ class ProductShown(_Exported):
 
     @classmethod
     def of(cls, row: Found) -> Self:
-        """The shape of a row of `penstock.inventory.queries.products`."""
+        """The shape of a row of `penstock.inventory.queries.products.list_products`."""
         fields = _exported(row)
         fields |= {name: getattr(row, name) for name in _OWN}
         fields["gone_at"] = iso_or_none(row.gone_at)
@@ -100,7 +100,7 @@ class HistoryItem(Shape):
 
     @classmethod
     def of(cls, row: Found, task_id: str | None) -> Self:
-        """The shape of a row of `penstock.inventory.queries.history`, with the task of its run."""
+        """The shape of a row of `penstock.inventory.queries.products.list_history`, with the task of its run."""
         return cls.made(
             {
                 "id": row.id,

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.api.schemas.task import STATUS, Status, message_of
-from penstock.inventory.sync.snapshot import Counts, SnapshotState
+from penstock.inventory.sync.snapshot import SnapshotCounts, SnapshotState
 from penstock.moment import iso, iso_or_none
 from penstock.runs.run import RunState
 
 if TYPE_CHECKING:
-    from penstock.inventory.sync.shown import SyncRun
+    from penstock.inventory.queries.syncs import SyncRun
 
 # What is shown of a sync that has no row of its own yet.
 _NOT_BEGUN = SimpleNamespace(
@@ -84,7 +84,7 @@ class Sync(Shape):
     def of(cls, sync: SyncRun) -> Self:
         """The shape of a sync."""
         run, begun = sync.run, sync.begun or _NOT_BEGUN
-        counts = Counts.of(sync.begun) if sync.begun and begun.state else Counts()
+        counts = SnapshotCounts.of(sync.begun) if sync.begun and begun.state else SnapshotCounts()
         return cls.made(
             {
                 "task_id": run.task_id,

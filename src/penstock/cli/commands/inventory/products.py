@@ -15,7 +15,7 @@ from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.cli.stored import opened_inventories
 from penstock.errors import InvalidInputError
-from penstock.inventory.queries import ProductQuery
+from penstock.inventory.queries.products import ProductQuery
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:

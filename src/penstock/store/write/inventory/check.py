@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from penstock.inventory.sync.snapshot import Counts, SyncLimits
-    from penstock.inventory.sync.store import Account
+    from penstock.inventory.sync.snapshot import SnapshotCounts, SyncLimits
+    from penstock.inventory.sync.store import StoredAccount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,11 @@ class Facts:
 
 
 def suspicions(
-    facts: Facts, base: Row[Any] | None, counts: Counts, limits: SyncLimits, account: Account
+    facts: Facts,
+    base: Row[Any] | None,
+    counts: SnapshotCounts,
+    limits: SyncLimits,
+    account: StoredAccount,
 ) -> dict[str, str]:
     """A sentence for each reason not to publish it."""
     found = {
@@ -44,7 +48,7 @@ def suspicions(
     return {reason: sentence for reason, sentence in found.items() if sentence}
 
 
-def _empty(facts: Facts, base: Row[Any] | None, counts: Counts) -> str | None:
+def _empty(facts: Facts, base: Row[Any] | None, counts: SnapshotCounts) -> str | None:
     if facts.rows:
         return None
     if counts.rejected:
@@ -54,7 +58,7 @@ def _empty(facts: Facts, base: Row[Any] | None, counts: Counts) -> str | None:
     return f"the export holds no products; {base.products:,} are published"
 
 
-def _shrunk(base: Row[Any] | None, counts: Counts, limits: SyncLimits) -> str | None:
+def _shrunk(base: Row[Any] | None, counts: SnapshotCounts, limits: SyncLimits) -> str | None:
     if (
         base is None
         or counts.gone <= limits.shrink_rows
@@ -65,7 +69,7 @@ def _shrunk(base: Row[Any] | None, counts: Counts, limits: SyncLimits) -> str | 
     return f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %; more than {limits.shrink_percent:g} % is not published"
 
 
-def _other_seller(facts: Facts, account: Account) -> str | None:
+def _other_seller(facts: Facts, account: StoredAccount) -> str | None:
     if not facts.strangers:
         return None
     others = ", ".join(str(user) for user in sorted(facts.users) if user != account.user_id)

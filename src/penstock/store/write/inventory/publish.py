@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
-from penstock.inventory.sync.snapshot import Counts, SnapshotState
+from penstock.inventory.sync.snapshot import SnapshotCounts, SnapshotState
 from penstock.inventory.tables import account, product_diff, snapshot
 from penstock.runs.tables import run as runs
 from penstock.store.statements import inventory as sql
@@ -29,7 +29,7 @@ class Taken:
     account_id: int
     run_id: int
     base: int | None
-    counts: Counts
+    counts: SnapshotCounts
     products: int
     currencies: Mapping[str, int]
     suspicions: Mapping[str, str] = field(default_factory=dict)
@@ -69,11 +69,11 @@ def keep(connection: Connection, words: sql.Words, taken: Taken, state: Snapshot
         connection.execute(text(sql.keep_gone(words)), parameters)
 
 
-def approve(connection: Connection, words: sql.Words, run_id: int) -> Counts:
+def approve(connection: Connection, words: sql.Words, run_id: int) -> SnapshotCounts:
     """Apply exactly what was kept; ConflictError when that was made against another base, was replaced, or was decided already."""
     kept = _pending(connection, run_id)
     _require_base(connection, kept.account_id, kept.base_id)
-    counts = Counts.of(kept)
+    counts = SnapshotCounts.of(kept)
     parameters = {"account": kept.account_id, "run": run_id, "snapshot": kept.id}
     if kept.base_id is None:
         connection.execute(text(sql.write_rows(sql.KEPT, empty=True)), parameters)
@@ -109,7 +109,7 @@ def _apply(
     words: sql.Words,
     origin: tuple[str, str],
     parameters: Mapping[str, object],
-    counts: Counts,
+    counts: SnapshotCounts,
 ) -> None:
     """Write the history first, while the old values are there."""
     rows, gone = origin

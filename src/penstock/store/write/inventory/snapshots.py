@@ -14,10 +14,10 @@ from sqlalchemy import select, text
 
 from penstock.columns import DatabaseNow
 from penstock.errors import NotFoundError, StoreUnavailableError
-from penstock.inventory import queries
+from penstock.inventory.queries.syncs import sync_row
 from penstock.inventory.sync.pace import Phase, SyncProgress
-from penstock.inventory.sync.snapshot import Comparison, Counts, SnapshotState, SyncLimits
-from penstock.inventory.sync.store import Account, Published
+from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts, SnapshotState, SyncLimits
+from penstock.inventory.sync.store import Published, StoredAccount
 from penstock.inventory.tables import account as accounts
 from penstock.inventory.tables import inventory_sync, product_quarantine
 from penstock.runs.context import Shown
@@ -84,26 +84,28 @@ class SqlInventoryStore:
         self._database = database
         self._vault = vault
 
-    async def account(self, account_id: int) -> Account:
+    async def account(self, account_id: int) -> StoredAccount:
         """See InventoryStore."""
         wanted = select(accounts).where(accounts.c.id == account_id)
         row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
         if row is None:
             message = f"account: there is no account {account_id}; `penstock accounts` lists them"
             raise NotFoundError(message)
-        return Account(
+        return StoredAccount(
             id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id
         )
 
     async def published_by(self, run: Run) -> Published | None:
         """See InventoryStore."""
-        sync = await self._database.read(lambda connection: queries.sync(connection, run.id))
+        sync = await self._database.read(lambda connection: sync_row(connection, run.id))
         if sync is None or sync.state != SnapshotState.PUBLISHED:
             return None
-        return Published(counts=Counts.of(sync), rows=sync.rows, bytes=sync.bytes)
+        return Published(counts=SnapshotCounts.of(sync), rows=sync.rows, bytes=sync.bytes)
 
     @contextlib.asynccontextmanager
-    async def staging(self, context: RunContext, account: Account) -> AsyncIterator[SqlStaging]:
+    async def staging(
+        self, context: RunContext, account: StoredAccount
+    ) -> AsyncIterator[SqlStaging]:
         """See InventoryStore."""
         run = context.run
         await context.write(lambda writing: _show(writing.connection, run, account.id))
@@ -126,11 +128,11 @@ class SqlInventoryStore:
         """See InventoryStore."""
         await context.write(lambda writing: _progress(writing, progress))
 
-    async def approve(self, run_id: int) -> Counts:
+    async def approve(self, run_id: int) -> SnapshotCounts:
         """Publish what a run kept; ConflictError when the inventory is another by now, or something newer was kept."""
         words = sql.SQLITE if self._database.file else sql.POSTGRES
 
-        def approve(connection: Connection) -> Counts:
+        def approve(connection: Connection) -> SnapshotCounts:
             give_time(connection)
             counts = publishing.approve(connection, words, run_id)
             _tell(connection, run_id, "Approved and published")
@@ -191,7 +193,7 @@ class _Seen:
 class SqlStaging:
     """See penstock.inventory.sync.store.Staging."""
 
-    def __init__(self, context: RunContext, area: Area, account: Account) -> None:
+    def __init__(self, context: RunContext, area: Area, account: StoredAccount) -> None:
         self._context = context
         self._area = area
         self._account = account
@@ -219,7 +221,7 @@ class SqlStaging:
         )
         return Comparison(counts=taken.counts, base=taken.base, suspicions=taken.suspicions)
 
-    async def publish(self, comparison: Comparison) -> Counts:
+    async def publish(self, comparison: Comparison) -> SnapshotCounts:
         """See Staging."""
         taken = self._compared(comparison)
         counts = taken.counts
@@ -267,7 +269,7 @@ class SqlStaging:
         if missing and not self._seen.unidentified:
             gone = connection.execute(text(sql.GONE), {"account": self._account.id}).rowcount
         written = {name: kinds.get(name, 0) for name in ("new", "changed", "returned")}
-        counts = Counts(
+        counts = SnapshotCounts(
             **written,
             unchanged=facts.rows - sum(written.values()),
             gone=gone,

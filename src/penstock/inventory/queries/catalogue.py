@@ -1,0 +1,112 @@
+"""CardTrader's catalogue, and what is mapped of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, except_, func, select
+
+from penstock.columns import read_clock
+from penstock.inventory.tables import (
+    account,
+    blueprint,
+    catalogue,
+    expansion,
+    game,
+    mapping,
+    product,
+    unlisted_blueprint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+_DAY_MS = 86_400_000
+
+
+def list_games(connection: Connection) -> Sequence[Row[Any]]:
+    """All games."""
+    return connection.execute(select(game).order_by(game.c.id)).all()
+
+
+def list_expansions(
+    connection: Connection, *, game_id: int | None = None, after_id: int = 0, limit: int
+) -> Sequence[Row[Any]]:
+    """Expansions after `after_id`, by id."""
+    wanted = (
+        select(expansion).where(expansion.c.id > after_id).order_by(expansion.c.id).limit(limit)
+    )
+    return connection.execute(
+        wanted if game_id is None else wanted.where(expansion.c.game_id == game_id)
+    ).all()
+
+
+def list_blueprints(
+    connection: Connection, *, expansion_id: int | None = None, after_id: int = 0, limit: int
+) -> Sequence[Row[Any]]:
+    """Blueprints after `after_id`, by id, with the `sku` that they are mapped to."""
+    wanted = (
+        select(blueprint, catalogue.c.sku)
+        .outerjoin(mapping, mapping.c.blueprint_id == blueprint.c.id)
+        .outerjoin(catalogue, catalogue.c.id == mapping.c.catalogue_id)
+        .where(blueprint.c.id > after_id)
+        .order_by(blueprint.c.id)
+        .limit(limit)
+    )
+    return connection.execute(
+        wanted if expansion_id is None else wanted.where(blueprint.c.expansion_id == expansion_id)
+    ).all()
+
+
+def list_unmapped(
+    connection: Connection, *, account_id: int | None = None, after_id: int = 0, limit: int
+) -> Sequence[Row[Any]]:
+    """Unmapped blueprints with products, by id.
+
+    Columns: blueprint_id, name, products (how many are not gone).
+    """
+    wanted = (
+        select(
+            product.c.blueprint_id,
+            func.min(product.c.name_en).label("name"),
+            func.count().label("products"),
+        )
+        .outerjoin(mapping, mapping.c.blueprint_id == product.c.blueprint_id)
+        .where(
+            and_(
+                mapping.c.blueprint_id.is_(None),
+                product.c.gone_at.is_(None),
+                product.c.blueprint_id > after_id,
+            )
+        )
+        .group_by(product.c.blueprint_id)
+        .order_by(product.c.blueprint_id)
+        .limit(limit)
+    )
+    return connection.execute(
+        wanted if account_id is None else wanted.where(product.c.account_id == account_id)
+    ).all()
+
+
+def unknown_blueprints(connection: Connection, account_id: int, *, limit: int) -> list[int]:
+    """Ids of unknown blueprints that products of an account's seller refer to.
+
+    Without those that CardTrader was asked for in vain within a day.
+    """
+    # A difference of sets: with joins, a database without statistics looks up each product. The
+    # index holds all ids of a seller, also those of gone products.
+    seller = select(account.c.user_id).where(account.c.id == account_id).scalar_subquery()
+    referred = select(product.c.blueprint_id).where(product.c.user_id == seller).distinct()
+    unlisted = select(unlisted_blueprint.c.id).where(
+        unlisted_blueprint.c.asked_at > read_clock(connection) - _DAY_MS
+    )
+    unknown = except_(referred, select(blueprint.c.id), unlisted).subquery()
+    ids = select(unknown.c.blueprint_id).order_by(unknown.c.blueprint_id).limit(limit)
+    return list(connection.scalars(ids))
+
+
+def known_expansions(connection: Connection) -> set[int | None]:
+    """Ids of the expansions with known blueprints; None for blueprints without an expansion."""
+    return set(connection.scalars(select(blueprint.c.expansion_id).distinct()))

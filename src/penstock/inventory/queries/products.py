@@ -1,0 +1,205 @@
+"""Products and their history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, literal, select, tuple_
+
+from penstock.errors import InvalidInputError, NotFoundError
+from penstock.inventory.tables import (
+    account,
+    blueprint,
+    catalogue,
+    mapping,
+    product,
+    product_history,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+SORTS = ("product_id", "name_en", "price_cents", "quantity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductQuery:
+    """Which products to list; None means any.
+
+    `after` is the key of the last row seen (`product_key`). `sort` is one of SORTS, with a minus
+    for descending. `q` is a part of the name, in any case; `expansion` is an id.
+    """
+
+    limit: int
+    account: int | None = None
+    q: str | None = None
+    game: int | None = None
+    expansion: int | None = None
+    condition: str | None = None
+    language: str | None = None
+    foil: bool | None = None
+    mapped: bool | None = None
+    gone: bool | None = None
+    sort: str = "product_id"
+    after: tuple[object, int, int] | None = None
+
+
+def list_products(connection: Connection, query: ProductQuery) -> Sequence[Row[Any]]:
+    """Rows of `product` with `sku` (None: not mapped) and `expansion_id`.
+
+    InvalidInputError for an unknown sort.
+    """
+    return connection.execute(_products(query)).all()
+
+
+def _products(query: ProductQuery) -> Select[Any]:
+    order = _order(query)
+    descending = query.sort.startswith("-")
+    # Sort narrow rows; the other columns are read for the rows of the page alone.
+    keys = (
+        select(product.c.account_id, product.c.product_id)
+        .where(*_filters(query))
+        .limit(query.limit)
+    )
+    if query.after is not None:
+        keys = keys.where(_after(order, query, descending=descending))
+    page = keys.order_by(*_directed(order, descending=descending)).subquery()
+    return (
+        select(product, catalogue.c.sku, blueprint.c.expansion_id)
+        .join(
+            page,
+            and_(
+                page.c.account_id == product.c.account_id, page.c.product_id == product.c.product_id
+            ),
+        )
+        .outerjoin(mapping, mapping.c.blueprint_id == product.c.blueprint_id)
+        .outerjoin(catalogue, catalogue.c.id == mapping.c.catalogue_id)
+        .outerjoin(blueprint, blueprint.c.id == product.c.blueprint_id)
+        .order_by(*_directed(order, descending=descending))
+    )
+
+
+def product_key(row: Row[Any], sort: str) -> tuple[object, int, int]:
+    """The cursor of the page after this row."""
+    return getattr(row, sort.removeprefix("-")), row.account_id, row.product_id
+
+
+def _order(query: ProductQuery) -> list[ColumnElement[Any]]:
+    """The sort columns, ending with the key, so that no two rows are equal.
+
+    A column that is the same in all rows is left out: it would keep an index from being used.
+    """
+    name = query.sort.removeprefix("-")
+    if name not in SORTS:
+        message = (
+            f"sort: {query.sort[:40]!r} is not known; use one of {', '.join(SORTS)},"
+            " with a minus in front for descending"
+        )
+        raise InvalidInputError(message, field="sort")
+    columns = [product.c[name], product.c.account_id, product.c.product_id]
+    return [
+        one
+        for one in columns[name == "product_id" :]
+        if query.account is None or one.name != "account_id"
+    ]
+
+
+def _directed(order: list[ColumnElement[Any]], *, descending: bool) -> list[ColumnElement[Any]]:
+    return [one.desc() if descending else one.asc() for one in order]
+
+
+def _after(
+    order: list[ColumnElement[Any]], query: ProductQuery, *, descending: bool
+) -> ColumnElement[bool]:
+    value, account_id, product_id = query.after or (None, 0, 0)
+    last = {"account_id": account_id, "product_id": product_id, query.sort.removeprefix("-"): value}
+    here, there = tuple_(*order), tuple_(*(literal(last[one.name], one.type) for one in order))
+    return here < there if descending else here > there
+
+
+def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
+    equal = {
+        product.c.account_id: query.account,
+        product.c.game_id: query.game,
+        product.c.condition: query.condition,
+        product.c.language: query.language,
+    }
+    found: list[ColumnElement[bool]] = [
+        column == value for column, value in equal.items() if value is not None
+    ]
+    if query.expansion is not None:
+        found.append(
+            product.c.blueprint_id.in_(
+                select(blueprint.c.id).where(blueprint.c.expansion_id == query.expansion)
+            )
+        )
+    if query.q:
+        found.append(
+            _lowered(product.c.name_en, query.q.lower()).contains(query.q.lower(), autoescape=True)
+        )
+    if query.foil is not None:
+        found.append(product.c.foil.is_(query.foil))
+    if query.mapped is not None:
+        is_mapped = (
+            select(mapping.c.blueprint_id)
+            .where(mapping.c.blueprint_id == product.c.blueprint_id)
+            .exists()
+        )
+        found.append(is_mapped if query.mapped else ~is_mapped)
+    if query.gone is not None:
+        found.append(product.c.gone_at.is_not(None) if query.gone else product.c.gone_at.is_(None))
+    return found
+
+
+def _lowered(name: ColumnElement[str], wanted: str) -> ColumnElement[str]:
+    """The name in lower case, also for the letters of `wanted` that are not ASCII.
+
+    SQLite, and PostgreSQL under the locale C, lower only ASCII letters.
+    """
+    lowered: ColumnElement[str] = func.lower(name)
+    for letter in sorted(set(wanted)):
+        if not letter.isascii() and letter.upper() != letter:
+            lowered = func.replace(lowered, letter.upper(), letter)
+    return lowered
+
+
+def list_history(
+    connection: Connection,
+    product_id: int,
+    *,
+    account_id: int | None = None,
+    before_id: int | None = None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """The changes of a product, the newest first; NotFoundError if it never existed."""
+    # By account, since the index begins with it.
+    there = (
+        select(product.c.product_id)
+        .where(product.c.account_id == account.c.id, product.c.product_id == product_id)
+        .exists()
+    )
+    known = select(account.c.id).where(there)
+    owners = list(
+        connection.scalars(known if account_id is None else known.where(account.c.id == account_id))
+    )
+    if not owners:
+        message = f"product: there is no product {product_id}"
+        raise NotFoundError(message)
+    wanted = select(product_history).where(
+        product_history.c.account_id.in_(owners), product_history.c.product_id == product_id
+    )
+    if before_id is not None:
+        wanted = wanted.where(product_history.c.id < before_id)
+    return connection.execute(wanted.order_by(product_history.c.id.desc()).limit(limit)).all()
+
+
+def product_rows(connection: Connection, product_id: int) -> Sequence[Row[Any]]:
+    """Rows of `product`, one for each account that has or had it."""
+    # By account, as above.
+    of_accounts = select(product).join(account, account.c.id == product.c.account_id)
+    return connection.execute(
+        of_accounts.where(product.c.product_id == product_id).order_by(product.c.account_id)
+    ).all()
