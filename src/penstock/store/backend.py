@@ -51,7 +51,7 @@ class Statements:
             self.count += 1
 
 
-class Hold(threading.local):
+class TransactionHold(threading.local):
     """The connections that this thread is using, kept where whoever waits for the thread can take them away."""
 
     taken: list[Any] | None = None
@@ -74,7 +74,7 @@ class Hold(threading.local):
                 self.taken[:] = [one for one in self.taken if one is not driver]
 
 
-hold = Hold()
+hold = TransactionHold()
 
 
 def announce(connection: Connection, *events: Event) -> None:

@@ -20,7 +20,7 @@ from penstock.simulator.cardtrader.catalogue import Catalogue
 from penstock.simulator.cardtrader.edits import FIELDS, Changes, Field
 from penstock.simulator.cardtrader.export import Export, Press
 from penstock.simulator.cardtrader.inventory import Account, Inventory, encoded
-from penstock.simulator.cardtrader.stock import BLOCK, Product, Stock
+from penstock.simulator.cardtrader.stock import BLOCK, Stock, StockProduct
 
 CATALOGUE = Catalogue(1)
 COUNT = 20_000
@@ -89,7 +89,7 @@ def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_a_seller_ha
 
 
 def test_blocks_are_the_same_in_any_order() -> None:
-    def block(stock: Stock, number: int) -> list[tuple[int, Product]]:
+    def block(stock: Stock, number: int) -> list[tuple[int, StockProduct]]:
         return list(stock.products(number * BLOCK, (number + 1) * BLOCK))
 
     forwards, backwards = (Stock(CATALOGUE, "demo", 1) for _ in range(2))

@@ -33,7 +33,7 @@ from penstock.simulator.binance.info import Info, symbol_info
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from penstock.simulator.binance.instruments import Instrument, Texture
+    from penstock.simulator.binance.instruments import SimulatedInstrument, Texture
 
 # Open time in ms; open, high, low, close in ticks; volume in lots; quote volume in 1e-8; trades;
 # the taker's volume and quote volume: integers, so that sums are exact. In a shape: the minute of
@@ -155,7 +155,7 @@ def _cut(total: int, shares: Sequence[int]) -> list[int]:
 class GeneratedSeries:
     """All candles of one instrument."""
 
-    def __init__(self, seed: int, instrument: Instrument) -> None:
+    def __init__(self, seed: int, instrument: SimulatedInstrument) -> None:
         self.instrument = instrument
         self._key = f"penstock {seed} {instrument.symbol}"
         bits = instrument.texture.grid_bits
@@ -365,7 +365,7 @@ def _level(surplus: int) -> int:
     return abs((surplus + _LAST_LEVEL) % (4 * _LAST_LEVEL) - 2 * _LAST_LEVEL) - _LAST_LEVEL
 
 
-def _absent_hours(instrument: Instrument) -> dict[int, frozenset[int]]:
+def _absent_hours(instrument: SimulatedInstrument) -> dict[int, frozenset[int]]:
     """The days that lack hours: at the listing, at the end, in the outage."""
     days = {}
     for edge_ms in (instrument.listed_ms, instrument.ended_ms or 0, _OUTAGE.start):
@@ -386,7 +386,7 @@ _BLOCKS = {
 
 
 def generated_series(
-    seed: int, instruments: Mapping[str, Instrument]
+    seed: int, instruments: Mapping[str, SimulatedInstrument]
 ) -> dict[str, GeneratedSeries]:
     """The series of all generated instruments by symbol."""
     return {symbol: GeneratedSeries(seed, instrument) for symbol, instrument in instruments.items()}

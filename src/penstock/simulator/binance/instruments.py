@@ -48,7 +48,7 @@ class Texture(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument(Pair):
+class SimulatedInstrument(Pair):
     """A generated symbol.
 
     `price_ticks` is its usual price; `lots_a_weight` and `trades_a_weight` size its volume.
@@ -82,7 +82,7 @@ class Instrument(Pair):
         return now_ms if self.ended_ms is None else min(now_ms, self.ended_ms - 1)
 
 
-def catalogue(seed: int, count: int) -> dict[str, Instrument]:
+def catalogue(seed: int, count: int) -> dict[str, SimulatedInstrument]:
     """`count` instruments by symbol: three in four against USDT, the others against BTC and ETH."""
     assets = list(_assets(seed, count))
     # Cheap coins would have a price of very few ticks against a dear one.
@@ -118,7 +118,7 @@ def _asset(seed: int, name: str) -> _Asset:
     return _Asset(name, price, turnover, listed_day)
 
 
-def _instrument(seed: int, asset: _Asset, quote: str, quote_usd: Decimal) -> Instrument:
+def _instrument(seed: int, asset: _Asset, quote: str, quote_usd: Decimal) -> SimulatedInstrument:
     price = asset.price_usd / quote_usd
     turnover_usd = asset.turnover_usd if quote == "USDT" else asset.turnover_usd // 25
     price_digits = _price_digits(price)
@@ -129,7 +129,7 @@ def _instrument(seed: int, asset: _Asset, quote: str, quote_usd: Decimal) -> Ins
     listed_ms = asset.listed_day * _DAY_MS + noise[0] % 12 * _HOUR_MS
     ended_ms = listed_ms + (200 + noise[2]) * _DAY_MS + noise[3] % 24 * _HOUR_MS
     status = _final_status(noise[1], turnover_usd)
-    return Instrument(
+    return SimulatedInstrument(
         symbol=f"{asset.name}{quote}",
         base=asset.name,
         quote=quote,

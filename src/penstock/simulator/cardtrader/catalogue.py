@@ -1,6 +1,6 @@
 """The generated catalogue: games, categories, expansions, blueprints. It follows from the seed.
 
-Game ids, conditions, languages and property names are CardTrader's; expansions and cards are
+SimulatedGame ids, conditions, languages and property names are CardTrader's; expansions and cards are
 invented.
 """
 
@@ -36,7 +36,7 @@ _SITE = "https://cardtrader.com/uploads/blueprints/image"
 
 
 @dataclass(frozen=True, slots=True)
-class Game:
+class SimulatedGame:
     """A game; `prefix` begins the names of its properties.
 
     `single`, `sealed` and `supply` are the ids of its categories.
@@ -64,11 +64,11 @@ class Game:
 
 
 @dataclass(frozen=True, slots=True)
-class Expansion:
+class SimulatedExpansion:
     """An expansion and how many blueprints it has."""
 
     id: int
-    game: Game
+    game: SimulatedGame
     code: str
     name: str
     size: int
@@ -79,7 +79,7 @@ class Expansion:
 
 
 @dataclass(frozen=True, slots=True)
-class Blueprint:
+class SimulatedBlueprint:
     """What a product is an example of: a `single` card, sealed goods, or a supply.
 
     Only cards have properties.
@@ -88,7 +88,7 @@ class Blueprint:
     id: int
     name: str
     version: str | None
-    expansion: Expansion
+    expansion: SimulatedExpansion
     category_id: int
     rarity: str
     number: str
@@ -125,16 +125,16 @@ class Catalogue:
         self._each = expansions
 
     @cached_property
-    def games(self) -> list[Game]:
+    def games(self) -> list[SimulatedGame]:
         return [
-            Game(
+            SimulatedGame(
                 number, name, display, prefix, tuple(languages.split()), _FIRST_CATEGORY + 3 * index
             )
             for index, (number, name, display, prefix, _, languages) in enumerate(GAMES)
         ]
 
     @cached_property
-    def expansions(self) -> list[Expansion]:
+    def expansions(self) -> list[SimulatedExpansion]:
         sizes = {number: count for number, *_, count, _ in GAMES}
         places = [(game, place) for game in self.games for place in range(sizes[game.id])]
         return [
@@ -144,23 +144,25 @@ class Catalogue:
         ]
 
     @cached_property
-    def blueprints(self) -> list[Blueprint]:
+    def blueprints(self) -> list[SimulatedBlueprint]:
         return [blueprint for expansion in self.expansions for blueprint in self.of(expansion)]
 
-    def find(self, expansion_id: int) -> Expansion | None:
+    def find(self, expansion_id: int) -> SimulatedExpansion | None:
         return next((each for each in self.expansions if each.id == expansion_id), None)
 
-    def of(self, expansion: Expansion) -> Iterator[Blueprint]:
+    def of(self, expansion: SimulatedExpansion) -> Iterator[SimulatedBlueprint]:
         """The blueprints of one expansion, in order of their ids."""
         return (self._blueprint(expansion, number) for number in range(1, expansion.size + 1))
 
-    def _expansion(self, expansion_id: int, game: Game) -> Expansion:
+    def _expansion(self, expansion_id: int, game: SimulatedGame) -> SimulatedExpansion:
         noise = _noise(self.seed, f"expansion {expansion_id}")
         first, second, place = map(_pick, (FIRST, SECOND, PLACES), noise)
         code = f"{game.prefix[0]}{expansion_id:x}{chr(97 + noise[3] % 26)}"
-        return Expansion(expansion_id, game, code, f"{first} {second}s of {place}", 60 + noise[4])
+        return SimulatedExpansion(
+            expansion_id, game, code, f"{first} {second}s of {place}", 60 + noise[4]
+        )
 
-    def _blueprint(self, expansion: Expansion, number: int) -> Blueprint:
+    def _blueprint(self, expansion: SimulatedExpansion, number: int) -> SimulatedBlueprint:
         """The first three are sealed goods, the fourth is a supply, the others are single cards."""
         noise = _noise(self.seed, f"blueprint {expansion.id} {number}")
         game = expansion.game
@@ -171,7 +173,9 @@ class Catalogue:
         elif number == len(_SEALED) + 1:
             name, version, category = f"{expansion.name} Sleeves (60)", None, game.supply
         blueprint_id = expansion.id * _BLUEPRINTS_AN_ID + number
-        return Blueprint(blueprint_id, name, version, expansion, category, rarity, printed, noise)
+        return SimulatedBlueprint(
+            blueprint_id, name, version, expansion, category, rarity, printed, noise
+        )
 
 
 @lru_cache(maxsize=2)
@@ -185,12 +189,12 @@ def expansion_of(blueprint_id: int) -> int:
     return blueprint_id // _BLUEPRINTS_AN_ID
 
 
-def shown_game(game: Game) -> dict[str, object]:
+def shown_game(game: SimulatedGame) -> dict[str, object]:
     """As `/games` lists it."""
     return {"id": game.id, "display_name": game.display_name, "name": game.name}
 
 
-def shown_categories(game: Game) -> list[dict[str, object]]:
+def shown_categories(game: SimulatedGame) -> list[dict[str, object]]:
     """As `/categories` lists those of one game."""
     language = _property(f"{game.prefix}_language", game.languages)
     single = [
@@ -211,7 +215,7 @@ def shown_categories(game: Game) -> list[dict[str, object]]:
     ]
 
 
-def shown_blueprint(blueprint: Blueprint) -> dict[str, object]:
+def shown_blueprint(blueprint: SimulatedBlueprint) -> dict[str, object]:
     """As `/blueprints/export` lists it; some lack the ids of other shops.
 
     Scryfall knows Magic cards only.
@@ -239,7 +243,7 @@ def shown_blueprint(blueprint: Blueprint) -> dict[str, object]:
     }
 
 
-def _editable(blueprint: Blueprint) -> list[dict[str, object]]:
+def _editable(blueprint: SimulatedBlueprint) -> list[dict[str, object]]:
     if not blueprint.single:
         return []
     game = blueprint.expansion.game
@@ -258,7 +262,7 @@ def _flag(name: str) -> dict[str, object]:
     return _property(name, (True, False), "boolean")
 
 
-def _market_ids(blueprint: Blueprint) -> list[int]:
+def _market_ids(blueprint: SimulatedBlueprint) -> list[int]:
     """None, one or two: Cardmarket counts some versions as cards of their own."""
     count = (0, 1, 1, 1, 1, 1, 1, 2)[blueprint.noise[7] % 8]
     return [200_000 + blueprint.id * 2 + index for index in range(count)]
@@ -271,7 +275,7 @@ def _card(noise: bytes) -> str:
     return f"{first} {second}" if noise[2] % 3 else f"{first} {second} of {place}"
 
 
-def _number(game: Game, expansion: Expansion, number: int) -> str:
+def _number(game: SimulatedGame, expansion: SimulatedExpansion, number: int) -> str:
     """Collector numbers are text: leading zeros, letters and slashes belong to them."""
     match game.prefix:
         case "mtg":

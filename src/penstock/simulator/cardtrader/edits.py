@@ -19,7 +19,7 @@ from penstock.simulator.cardtrader.names import CONDITIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.simulator.cardtrader.stock import Product
+    from penstock.simulator.cardtrader.stock import StockProduct
 
 Percent: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
 Field: TypeAlias = Literal[
@@ -68,7 +68,7 @@ class Step:
         self._factor = _coprime(int.from_bytes(noise[:8]), before)
         self._shift = int.from_bytes(noise[8:])
 
-    def take(self, product: Product, index: int, *, present: bool) -> bool:
+    def take(self, product: StockProduct, index: int, *, present: bool) -> bool:
         """Change `product` as this step does; whether it is there afterwards."""
         # A one-to-one map of the indices: each share is exact and costs no memory.
         place = (index * self._factor + self._shift) % self.before
@@ -82,7 +82,7 @@ class Step:
         return place >= self._sold or _sell(product)
 
 
-def aged(product: Product, index: int, steps: Sequence[Step], *, present: bool = True) -> bool:
+def aged(product: StockProduct, index: int, steps: Sequence[Step], *, present: bool = True) -> bool:
     """Take a product through the steps since its listing; whether it is there at the end."""
     for step in steps:
         if index < step.before:
@@ -101,22 +101,22 @@ def _coprime(factor: int, count: int) -> int:
     return factor
 
 
-def _restocked(product: Product) -> bool:
+def _restocked(product: StockProduct) -> bool:
     if not product.quantity:
         _stock(product, 1)
     return True
 
 
-def _sell(product: Product) -> bool:
+def _sell(product: StockProduct) -> bool:
     _stock(product, product.bundled_quantity - 1)
     return product.bundled_quantity > 0
 
 
-def _stock(product: Product, bundles: int) -> None:
+def _stock(product: StockProduct, bundles: int) -> None:
     product.bundled_quantity, product.quantity = bundles, bundles * product.bundle_size
 
 
-def _edit(product: Product, field: Field, number: int) -> None:
+def _edit(product: StockProduct, field: Field, number: int) -> None:
     match field:
         case "price":
             product.price_cents += number
@@ -133,7 +133,7 @@ def _edit(product: Product, field: Field, number: int) -> None:
             product.tag = {None: "", "": f"v{number}"}.get(product.tag)
 
 
-def _recondition(product: Product, number: int) -> None:
+def _recondition(product: StockProduct, number: int) -> None:
     """The next condition; sealed goods have none, so their price changes."""
     properties = bytes(product.properties_hash)
     found = _CONDITION.search(properties)

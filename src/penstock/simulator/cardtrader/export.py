@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from penstock.simulator.cardtrader.inventory import Inventory
-    from penstock.simulator.cardtrader.stock import Product
+    from penstock.simulator.cardtrader.stock import StockProduct
     from penstock.simulator.outgoing import Content
 
 _ROWS_A_PIECE = 500
@@ -73,7 +73,7 @@ class Export:
             comma = b","
         yield b"]}" if self.wrapped else b"]"
 
-    def _products(self) -> Iterator[Product]:
+    def _products(self) -> Iterator[StockProduct]:
         if self.later_version is None:
             return self.inventory.products(self.version)
         middle = self.inventory.listed(self.version) // 2
@@ -82,7 +82,7 @@ class Export:
             self.inventory.products(self.later_version, middle),
         )
 
-    def _asked(self, product: Product) -> bool:
+    def _asked(self, product: StockProduct) -> bool:
         expansion = self.expansion_id in (None, expansion_of(product.blueprint_id))
         return expansion and self.blueprint_id in (None, product.blueprint_id)
 

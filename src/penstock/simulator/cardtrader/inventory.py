@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock.simulator.cardtrader.catalogue import Catalogue
-    from penstock.simulator.cardtrader.stock import Product
+    from penstock.simulator.cardtrader.stock import StockProduct
 
 MOST_PRODUCTS = 10_000_000
 _encode = msgspec.json.Encoder().encode
@@ -82,7 +82,9 @@ class Inventory:
         self._steps.append(step)
         return self.version
 
-    def products(self, version: int, start: int = 0, end: int | None = None) -> Iterator[Product]:
+    def products(
+        self, version: int, start: int = 0, end: int | None = None
+    ) -> Iterator[StockProduct]:
         """The products of a version with indices in [start, end), in the order of an export."""
         steps, listed = self._steps[: version - 1], self.listed(version)
         stock = self._stock.products(start, listed if end is None else min(end, listed))
@@ -128,6 +130,6 @@ class Inventory:
         return version
 
 
-def encoded(product: Product) -> bytes:
+def encoded(product: StockProduct) -> bytes:
     """A product as it stands in an export."""
     return _encode(product)

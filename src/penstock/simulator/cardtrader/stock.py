@@ -15,7 +15,7 @@ from penstock.simulator.cardtrader.names import CONDITIONS, DESCRIPTIONS, TAGS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from penstock.simulator.cardtrader.catalogue import Blueprint, Catalogue, Game
+    from penstock.simulator.cardtrader.catalogue import Catalogue, SimulatedBlueprint, SimulatedGame
 
 # Products are made a block at a time.
 BLOCK = 1024
@@ -35,7 +35,7 @@ class ExpansionPart(msgspec.Struct, frozen=True, gc=False):
     name_en: str
 
 
-class Product(msgspec.Struct, gc=False):
+class StockProduct(msgspec.Struct, gc=False):
     """One product, field by field as CardTrader sends it."""
 
     id: int
@@ -81,7 +81,7 @@ _NOISE = Struct("<IIIBBBBBBBBB")
 class _Listing:
     """What a blueprint gives to all its products, encoded once."""
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: SimulatedBlueprint) -> None:
         expansion = blueprint.expansion
         self.blueprint = blueprint
         self.game_id = expansion.game.id
@@ -106,7 +106,7 @@ class Stock:
         self._user_id = user_id
         self._first_id = _FIRST_ID + user_id * _IDS
 
-    def products(self, start: int, end: int) -> Iterator[tuple[int, Product]]:
+    def products(self, start: int, end: int) -> Iterator[tuple[int, StockProduct]]:
         """Each index in [start, end) and its product as first listed."""
         listings = _listings(self._catalogue)
         for number in range(start // BLOCK, -(-end // BLOCK)):
@@ -126,13 +126,13 @@ class Stock:
 
     def _product(
         self, listings: Sequence[_Listing], index: int, noise: _Noise, before: _Noise
-    ) -> Product:
+    ) -> StockProduct:
         # Some sellers list the same thing twice, with other prices.
         listed = before if noise.twin % 16 == 0 else noise
         listing = listings[listed.blueprint % len(listings)]
         bundle = _bundle(noise.bundle)
         bundles = 1 + (noise.quantity & noise.quantity >> 4)
-        return Product(
+        return StockProduct(
             id=self.id_of(index),
             name_en=listing.blueprint.name,
             quantity=bundles * bundle,
@@ -161,7 +161,7 @@ def _listings(catalogue: Catalogue) -> list[_Listing]:
 
 
 @lru_cache(maxsize=16)
-def _variants(game: Game) -> list[bytes]:
+def _variants(game: SimulatedGame) -> list[bytes]:
     """The end of `properties_hash` for every condition, language, flag and mark.
 
     Good conditions, the first language and plain cards come more than once.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class SnapshotFacts:
     """What is staged. `twice` ids came more than once; `strangers` rows name another seller; `users` are some of the sellers.
 
     The most frequent one of `currencies` comes first.
@@ -31,7 +31,7 @@ class Facts:
 
 
 def suspicions(
-    facts: Facts,
+    facts: SnapshotFacts,
     base: Row[Any] | None,
     counts: SnapshotCounts,
     limits: SyncLimits,
@@ -48,7 +48,7 @@ def suspicions(
     return {reason: sentence for reason, sentence in found.items() if sentence}
 
 
-def _empty(facts: Facts, base: Row[Any] | None, counts: SnapshotCounts) -> str | None:
+def _empty(facts: SnapshotFacts, base: Row[Any] | None, counts: SnapshotCounts) -> str | None:
     if facts.rows:
         return None
     if counts.rejected:
@@ -69,21 +69,21 @@ def _shrunk(base: Row[Any] | None, counts: SnapshotCounts, limits: SyncLimits) -
     return f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %; more than {limits.shrink_percent:g} % is not published"
 
 
-def _other_seller(facts: Facts, account: StoredAccount) -> str | None:
+def _other_seller(facts: SnapshotFacts, account: StoredAccount) -> str | None:
     if not facts.strangers:
         return None
     others = ", ".join(str(user) for user in sorted(facts.users) if user != account.user_id)
     return f"products of another seller than user {account.user_id}: {facts.strangers:,}, such as of user {others}"
 
 
-def _duplicate_id(facts: Facts) -> str | None:
+def _duplicate_id(facts: SnapshotFacts) -> str | None:
     if not facts.twice:
         return None
     sample = ", ".join(map(str, facts.twice_sample))
     return f"product ids that come more than once: {facts.twice:,}, such as {sample}; of each the first row is kept"
 
 
-def _currency(facts: Facts, base: Row[Any] | None) -> str | None:
+def _currency(facts: SnapshotFacts, base: Row[Any] | None) -> str | None:
     """CardTrader shows prices in the currency of who asks, so one that was not there before means that this has changed."""
     if base is None or not base.currencies or not facts.currencies:
         return None

@@ -30,7 +30,7 @@ from penstock.store.sqlite.staging import SqliteArea
 from penstock.store.statements import inventory as sql
 from penstock.store.statements.upsert import upsert
 from penstock.store.write.inventory import publish as publishing
-from penstock.store.write.inventory.check import Facts, suspicions
+from penstock.store.write.inventory.check import SnapshotFacts, suspicions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -303,7 +303,7 @@ class SqlStaging:
             kinds.update(row.kind for row in rows)
         return kinds
 
-    def _facts(self, connection: Connection) -> Facts:
+    def _facts(self, connection: Connection) -> SnapshotFacts:
         """What is staged, of each id one row."""
         seen, staged = self._seen, connection.execute(text(sql.STAGED_COUNT)).one()
         if staged.rows != seen.rows:
@@ -312,7 +312,7 @@ class SqlStaging:
         twice = connection.execute(text(sql.TWICE)).all() if staged.ids < staged.rows else []
         if twice:
             connection.execute(text(sql.drop_twice(self._area.words)))
-        return Facts(
+        return SnapshotFacts(
             rows=staged.ids,
             twice=twice[0].ids if twice else 0,
             twice_sample=[row.product_id for row in twice],
