@@ -41,26 +41,6 @@ async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_e
         assert messages(logs, "info").count("runs can be taken again") == 1
 
 
-async def test_a_run_whose_end_could_not_be_recorded_is_taken_over_and_ends(
-    database_url: str,
-) -> None:
-    async with engine(database_url) as e:
-        ledger = FaultyLedger(
-            e.ledger,
-            {"finish": [StoreUnavailableError("away")], "requeue": [StoreUnavailableError("away")]},
-        )
-        task_id = await e.submit("a")
-        async with e.working(ledger=ledger, record_s=0.0) as executor:
-            await e.until(
-                lambda: asyncio.sleep(0, result=ledger.calls["requeue"] > 0 and not executor.active)
-            )
-            # Its heart beats no more.
-            await e.grow_old(task_id)
-            row = await e.until_state(task_id, "succeeded")
-        assert row["fence"] == 2
-        assert await e.claims() == {}
-
-
 async def test_a_retryable_failure_is_tried_again_until_it_succeeds(database_url: str) -> None:
     attempts: list[int] = []
 

@@ -47,7 +47,9 @@ _LOCKED = text("SELECT id FROM run WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
     bindparam("ids", type_=ARRAY(BigInteger()))
 )
 _STILL_LOST = text(f"""
-SELECT run.id, run.fence, run.cancel_asked, run.priority, run.next_try_at, run.state FROM run
+SELECT run.id, run.fence, run.cancel_asked, run.priority,
+    CAST(extract(epoch FROM run.next_try_at) * 1000 AS bigint) AS due_at
+FROM run
 WHERE run.id = ANY(:ids) AND run.state IN ('queued', 'running') AND NOT run.waiting AND NOT {_LIVE}
 ORDER BY run.id""").bindparams(bindparam("ids", type_=ARRAY(BigInteger())))
 # A worker deletes the job of a run that has just ended by itself; only one that forgot it is helped.

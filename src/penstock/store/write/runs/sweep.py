@@ -57,7 +57,7 @@ def sweep(connection: Connection, dispatch: Dispatch, dead_after_s: float) -> bo
                     run_id=row.id,
                     start=row.fence + 1,
                     priority=row.priority,
-                    due_at=row.next_try_at,
+                    due_at=row.due_at,
                 )
                 for row in passed_on
             ],
