@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.app import open_app
 from penstock.errors import ConflictError, PenstockError
+from penstock.foreground import foreground as in_foreground
 from penstock.http.governor import Governor
 from penstock.logs import log_to_stderr
 from penstock.runs.events import ProviderPaused
@@ -86,6 +87,20 @@ def _telling(
     return telling
 
 
+async def foreground(order: Mapping[str, Any]) -> None:
+    """Work on a run of its own that nothing ends."""
+
+    async def endless(_context: RunContext) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with open_app(load_settings(**order["settings"])) as app, in_foreground(app) as here:
+        here._executor._kinds = {"nothing": _telling(endless)}
+        wanted = Submission(kind="nothing", params={}, resources=["mine"])
+        say("ready")
+        await here.outcome(await here.submit(wanted))
+
+
 async def submit(order: Mapping[str, Any]) -> None:
     """Submit the same thing several times at once, when the moment has come."""
     ledger = ledger_over(_database(order))
@@ -152,6 +167,7 @@ def _database(order: Mapping[str, Any]) -> Database:
 
 ROLES: dict[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = {
     "work": work,
+    "foreground": foreground,
     "submit": submit,
     "tick": tick,
     "spend": spend,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -16,6 +18,7 @@ from penstock.store.write.runs.submit import submit
 from tests.dispatches import dispatch_over
 from tests.engine.engines import PATIENCE_S, Done, Engine, Held, engine
 from tests.engine.faulty import FaultyLedger
+from tests.engine.processes import actors
 from tests.engine.test_events import plan_of
 
 if TYPE_CHECKING:
@@ -180,6 +183,26 @@ async def test_two_sweeps_at_once_pass_a_run_on_once(postgres_database: str) -> 
         await e.change("DELETE FROM procrastinate_jobs")
         await asyncio.gather(*(e.ledger.sweep() for _ in range(5)))
         assert len(await e.rows(_JOBS)) == 20
+
+
+async def test_the_run_of_a_foreground_process_is_nobody_elses_until_that_is_killed(
+    postgres_database: str,
+) -> None:
+    settings = {"database_url": postgres_database, "heartbeat_s": 0.1}
+    async with engine(postgres_database) as e, actors() as processes, e.working():
+        pid = await processes.start("foreground", settings=settings)
+        task_id = uuid.UUID((await processes.heard(pid, "begun", fence=1))["task"])
+        for _ in range(3):
+            await e.ledger.sweep()
+        assert await e.rows("SELECT status, queue_name FROM procrastinate_jobs") == [
+            {"status": "doing", "queue_name": "foreground"}
+        ]
+        with pytest.raises(ConflictError, match=r"its last sign of life \d s ago"):
+            await e.submit("mine")
+        processes.signal(pid, signal.SIGKILL)
+        await e.grow_old(task_id)
+        row = await e.until_state(task_id, "succeeded")
+        assert (row["fence"], await e.claims()) == (2, {})
 
 
 async def test_the_heart_of_a_worker_beats_while_it_works_also_after_its_connections_were_cut(
