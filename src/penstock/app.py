@@ -95,7 +95,7 @@ class App:
         )
 
     def of(self, kind: type[T]) -> T:
-        """What a domain declared for its routes and commands; LookupError when no domain here has it."""
+        """What a domain declared for its routes and commands; LookupError for an unknown type."""
         found: T = self._uses[kind]
         return found
 
@@ -118,7 +118,7 @@ class App:
         return Executor(ledger, Runner(ledger, options), works, limits)
 
     async def schema_version(self) -> str:
-        """The schema version, read from the database now; StoreUnavailableError when it does not answer."""
+        """The schema version that the database has now."""
         return await self.database.read(version) or "none"
 
     @contextlib.asynccontextmanager
@@ -129,7 +129,7 @@ class App:
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Take queued runs and work on them while the block runs; at its end what is running is put back."""
+        """Work on queued runs while the block runs; at its end put back what is running."""
         heeding = _background(self._budgets.heed_pauses(), "pauses")
         delivery = _background(self.dispatch.run(self.executor), "delivery")
         async with self.database.listening(), heeding, delivery:
@@ -137,7 +137,10 @@ class App:
 
     @contextlib.asynccontextmanager
     async def scheduling(self) -> AsyncIterator[None]:
-        """Submit what is due and send alerts while the block runs; what the domains want first is submitted at once."""
+        """Submit what is due and send alerts while the block runs.
+
+        What the domains want first is submitted at once.
+        """
         await self.schedules.put(
             [schedule for domain in self.domains.all for schedule in domain.schedules]
         )

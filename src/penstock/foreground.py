@@ -46,7 +46,7 @@ class Foreground(SqlRunLedger):
         self._further: deque[uuid.UUID] = deque()
 
     async def submit(self, wanted: Wanted, *, by: Run | None = None) -> uuid.UUID:
-        """See RunWriter. What a person waits for begins now, the rest when that has ended."""
+        """What a person waits for begins now, the rest when that has ended."""
         later = isinstance(wanted, Submission) and wanted.priority is not Priority.HIGH
         if by is not None or later:
             return await self._submit_further(wanted, by)

@@ -91,20 +91,18 @@ class DistributedDispatch:
             logger.setLevel(logging.CRITICAL)
 
     def put(self, connection: Connection, tokens: Sequence[StartToken]) -> None:
-        """See Dispatch."""
         if tokens:
             jobs = [_job(token) for token in tokens]
             with _as_store_errors():
                 self._manager.batch_defer_jobs(jobs, connection=_driver(connection))
 
     def adopt(self, connection: Connection, token: StartToken) -> int:
-        """See Dispatch. The job is born in this process's hands, so that no worker fetches it."""
+        """The job is born in this process's hands, so that no worker fetches it."""
         values = (_OWN_QUEUE, _TASK, -token.priority, _arguments(token), self._own_worker)
         row = connection.exec_driver_sql(_ADOPT, values).one()
         return int(row.id)
 
     def withdraw(self, connection: Connection, run_id: int, job_id: int | None) -> None:  # noqa: ARG002 - the port's form
-        """See Dispatch."""
         if job_id is not None:
             with _as_store_errors():
                 self._manager.cancel_job_by_id(
@@ -112,17 +110,14 @@ class DistributedDispatch:
                 )
 
     def release(self, connection: Connection, job_id: int) -> None:
-        """See Dispatch."""
         connection.exec_driver_sql(_RELEASE, (job_id,))
 
     def silence(self, connection: Connection, job_id: int) -> Silence | None:
-        """See Dispatch."""
         silent_s = connection.exec_driver_sql(_SILENCE, (job_id,)).scalar()
         return None if silent_s is None else Silence(silent_s, self._options.dead_after_s)
 
     @contextlib.asynccontextmanager
     async def present(self) -> AsyncIterator[None]:
-        """See Dispatch."""
         async with _opened(self._options) as jobs:
             with _as_store_errors():
                 self._own_worker = await jobs.register_worker()
@@ -137,7 +132,6 @@ class DistributedDispatch:
                 self._own_worker = None
 
     async def run(self, executor: Executor) -> None:
-        """See Dispatch."""
         again_s = _AGAIN_S[0]
         while True:
             began = asyncio.get_running_loop().time()
@@ -239,12 +233,11 @@ class _Jobs(JobManager):
         self._worker_id: int | None = None
 
     async def register_worker(self) -> int:
-        """See JobManager."""
         self._worker_id = await super().register_worker()
         return self._worker_id
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """See JobManager. Waits for a database that is away, and gives back what got lost."""
+        """Waits for a database that is away, and gives back what got lost."""
         try:
             job = await super().fetch_job(queues, worker_id)
         except ConnectorException as error:
@@ -267,7 +260,7 @@ class _Jobs(JobManager):
         self._known.discard(job_id)
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """See JobManager. One that gets no answer cuts all connections, whose ends nobody hears."""
+        """One that gets no answer cuts all connections, whose ends nobody hears."""
         beating = asyncio.ensure_future(super().update_heartbeat(worker_id))
         try:
             if not (await asyncio.wait([beating], timeout=self._options.timeout_s))[0]:
@@ -285,7 +278,7 @@ class _Jobs(JobManager):
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
-        """See JobManager. Until it listens again the worker polls."""
+        """Until it listens again the worker polls."""
         while True:
             with contextlib.suppress(ConnectorException):
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)

@@ -52,7 +52,6 @@ class InProcessDispatch:
         yield
 
     async def run(self, executor: Executor) -> None:
-        """See Dispatch."""
         with self._events.subscribed() as subscription:
             watching = asyncio.create_task(self._watch(subscription, executor), name="watch queue")
             executor.running = True

@@ -1,4 +1,4 @@
-"""The context of a run: the only way in which its work writes, each time only while the run is its own."""
+"""The context of a run: the one way in which its work writes, while the run is its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shown:
 
 @dataclass
 class Writing(ABC):
-    """One transaction of a run: what is written on `connection`, and what the run's record gets with it."""
+    """One transaction of a run: what `connection` writes, and what is recorded with it."""
 
     connection: Connection
     run: Run
@@ -53,8 +53,9 @@ class Writing(ABC):
 
     @abstractmethod
     def merge(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Counters:
-        """Write rows to a table by its primary key, and count them: new ones are added, different ones changed, equal ones left alone.
+        """Write rows to a table by its primary key, and count them.
 
+        New ones are added, different ones changed, equal ones left alone.
         All rows have the same columns; of rows with one key the last one counts.
         """
 
@@ -67,7 +68,7 @@ class Transaction(Protocol):
 
 
 class RunWriter(Protocol):
-    """What a context needs of the ledger; the meaning of `within` and `hurried` is that of RunContext.write."""
+    """What a context needs of the ledger; `within` and `hurried` are those of RunContext.write."""
 
     async def write(
         self,
@@ -77,12 +78,12 @@ class RunWriter(Protocol):
         within: Transaction | None = None,
         hurried: bool = True,
     ) -> T:
-        """What the change gives, once it is committed with what it adds to the record of the run."""
+        """What the change gives, once it is committed with what it adds to the run's record."""
 
     async def submit(self, submission: Submission, *, by: Run | None = None) -> uuid.UUID:
-        """Record a queued run and claim its resources in one transaction; ConflictError names the run that holds one of them.
+        """Record a queued run and claim its resources in one transaction.
 
-        `by` is the run that wants it.
+        ConflictError names the run that holds one of them. `by` is the run that submits it.
         """
 
 
@@ -103,9 +104,10 @@ class RunContext:
         within: Transaction | None = None,
         hurried: bool = True,
     ) -> T:
-        """What `change` gives, in one transaction with the requests that the run has sent meanwhile.
+        """What `change` gives, in one transaction with the count of requests sent meanwhile.
 
-        `within` is a transaction on a connection of its own; one that is not `hurried` may take as long as it takes.
+        `within` is a transaction on a connection of its own. One that is not `hurried` has no
+        deadline.
         """
         requests = self.run.requests
         sent = requests.unrecorded

@@ -1,4 +1,4 @@
-"""Events: small facts (a kind and ids) that something in the database has changed. Who hears one reads the new state for himself."""
+"""Events: something in the database has changed. They carry a kind and ids: re-read the state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RunChanged:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """A run may have become ready to start: one was queued, or one has ended that held what others wait for."""
+    """A run may be ready to start: one was queued, or one has ended that others wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RowsStored:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPaused:
-    """A provider told one of the processes to wait: what was granted before is void in all of them."""
+    """A provider told one process to wait: what was granted before is void in all processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class AlertsChanged:
 
 @dataclass(frozen=True, slots=True)
 class EventsLost:
-    """Events may have been missed (a lost connection, a subscriber that is behind): read everything again."""
+    """Events may have been missed (a lost connection, a slow subscriber): re-read everything."""
 
 
 Event = (
@@ -90,7 +90,10 @@ class Events:
 
 
 class Subscription:
-    """The events of one subscriber. An event that is still unread is not kept twice, so a slow reader sees fewer of them, never a backlog."""
+    """The events of one subscriber.
+
+    An event that is still unread is not kept twice, so a slow reader has no backlog.
+    """
 
     def __init__(self) -> None:
         self._pending: dict[Event, None] = {}

@@ -36,7 +36,9 @@ class LogRow(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogList:
-    """Which rows, the newest first: those that started in `start ≤ t < end`; `before` is the start and the id of the row ahead of the first one.
+    """Which rows, the newest first: those that started in `start ≤ t < end`.
+
+    `before` is the start and the id of the row ahead of the first one.
 
     `symbol` is as in the log, or what else stands for it.
     """
@@ -54,7 +56,10 @@ class LogList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStats:
-    """Rows in numbers; rates are in percent of those that succeeded or failed, None without any. `last_execution` is the newest of all."""
+    """Rows in numbers. `last_execution` is the newest of all.
+
+    Rates are in percent of those that succeeded or failed, None without any.
+    """
 
     total_executions: int
     successful_executions: int
@@ -180,7 +185,7 @@ class GroupRow:
 
 
 def top_symbols(connection: Connection, *, days: int, limit: int) -> list[GroupRow]:
-    """The symbols with the most records; the rate is of all rows, as in the SQL that users have for it."""
+    """The symbols with the most records; the rate is of all rows, as in the published SQL."""
     records = func.coalesce(func.sum(execution_log.c.records_collected), 0)
     wanted = _grouped(connection, "symbol", days).where(
         execution_log.c.job_type == "data_collection", execution_log.c.symbol.is_not(None)
@@ -238,7 +243,7 @@ def recent_failures(connection: Connection, *, hours: int, limit: int) -> list[L
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayRow:
-    """A day in UTC; `change` is in percent against the day a week before, None when that had no records."""
+    """A day in UTC; `change` is in percent against the same day of the week before, or None."""
 
     day: int
     executions: int
@@ -256,11 +261,12 @@ def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:
     ).where(execution_log.c.started_at >= begin)
     found = {row.day: (row[1], int(row[2])) for row in connection.execute(counted.group_by("day"))}
     rows = []
-    for one in range(today - days + 1, today + 1):
-        (executions, records), (_, before) = found.get(one, (0, 0)), found.get(one - _WEEK, (0, 0))
+    for number in range(today - days + 1, today + 1):
+        executions, records = found.get(number, (0, 0))
+        _, before = found.get(number - _WEEK, (0, 0))
         rows.append(
             DayRow(
-                day=one * _DAY_MS,
+                day=number * _DAY_MS,
                 executions=executions,
                 records=records,
                 change=percent(records - before, before),

@@ -1,4 +1,4 @@
-"""What can be read of runs: the one reader behind the API, the WebSocket and the metrics. Times are ms."""
+"""Queries of runs: one reader for the API, the WebSocket and the metrics. Times are ms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITTEN = ("inserted", "updated", "unchanged", "rejected", "requests")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """A run as it is shown. `stuck`: it runs and has made no progress for longer than it should need."""
+    """A run as it is shown. `stuck`: it runs, and has made no progress for too long."""
 
     id: int
     task_id: str
@@ -47,7 +47,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunList:
-    """Which runs to list, the newest first: those behind `before_id`, of one kind, the active ones only."""
+    """Which runs to list, the newest first: before `before_id`, of one kind, active ones only."""
 
     limit: int
     kind: str | None = None
@@ -68,7 +68,11 @@ class ActiveRuns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQueries:
-    """Reads runs. One that ended longer than `listed_s` ago is in no list and no count; one without progress for `stuck_after_s` is stuck."""
+    """Reads runs.
+
+    One that ended longer than `listed_s` ago is in no list and no count. One without progress for
+    `stuck_after_s` is stuck.
+    """
 
     listed_s: float
     stuck_after_s: float
@@ -160,7 +164,7 @@ class RunQueries:
         return [_run_row(row) for row in connection.execute(wanted)]
 
     def _listed(self, connection: Connection) -> Subquery:
-        """Two index look-ups; one condition with OR would walk through all runs that there ever were."""
+        """Two index look-ups; one condition with OR would scan all runs that ever were."""
         ended = select(runs.c.id).where(runs.c.finished_at > _ago(connection, self.listed_s))
         return union_all(select(runs.c.id).where(runs.c.state.in_(_ACTIVE)), ended).subquery()
 
@@ -217,7 +221,10 @@ def _counters(row: Row[Any]) -> Counters:
 
 
 def enabled_intervals(connection: Connection) -> dict[str, int]:
-    """Ms between two runs of each enabled schedule, by its name. That of a cron expression is the present pause between two of its times."""
+    """Ms between two runs of each enabled schedule, by its name.
+
+    That of a cron expression is the present pause between two of its times.
+    """
     wanted = select(
         schedule.c.name, schedule.c.interval_s, schedule.c.next_run_at, schedule.c.last_due_at
     ).where(schedule.c.enabled)

@@ -27,7 +27,7 @@ ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
 
 
 class Priority(IntEnum):
-    """Which queued run comes first: what a person waits for, then what others need, then what a schedule wants."""
+    """Which queued run comes first: what a person waits for, what others need, then schedules."""
 
     HIGH = 0
     MEDIUM = 5
@@ -62,7 +62,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How far a run is, in a unit of its own: `done` of `total`, so many a second so far, and the seconds left at that rate.
+    """How far a run is in a unit of its own: `done` of `total`, the rate, the seconds left.
 
     `waiting_for` and `waiting_until` (ms) are there while it waits for something outside.
     """
@@ -80,10 +80,12 @@ class Work:
 class Submission:
     """What is to be run.
 
-    While the run is queued or running it holds `resources`, which no other active run may hold. `wait`: where they are held, queue behind their
-    holder instead of being refused. `task_id`: a deterministic one makes a second submission of the same thing the same run, as does the same
-    `idempotency_key`. `asked` is what somebody asked for, where `params` say more than that and may say something else the next day: by it a
-    repeated request is told from another one under the same key. `job_name` stands on each log line.
+    While the run is queued or running it holds `resources`, which no other active run may hold.
+    `wait`: where they are held, queue behind their holder instead of being refused. `task_id`: a
+    deterministic one makes a second submission of the same thing the same run, as does the same
+    `idempotency_key`. `asked` is what somebody asked for, where `params` say more than that and may
+    differ the next day: it tells a repeated request from another one under the same key. `job_name`
+    stands on each log line.
     """
 
     kind: str
@@ -99,7 +101,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """A row of the execution log as it is when its run starts; a run has at most one for each symbol."""
+    """A row of the execution log when its run starts; a run has at most one for each symbol."""
 
     job_type: str
     symbol: str | None = None
@@ -112,7 +114,8 @@ class LogEntry:
 class LogNote:
     """What a run says in such a row besides how it ended.
 
-    `records`: rows written by this start that were not counted when they were written; `failed`: this part did although the run did not.
+    `records`: rows written by this start that were not counted when they were written. `failed`:
+    this part did although the run did not.
     """
 
     records: int = 0

@@ -25,9 +25,10 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When something runs: every `interval_s`, or as `cron` (five fields) says by the clocks of `timezone`.
+    """When something runs: every `interval_s`, or as `cron` says by the clocks of `timezone`.
 
-    A cron time that daylight saving leaves out comes once, when the clocks have gone forward; one that exists twice comes once, the first time.
+    `cron` has five fields. A time that daylight saving leaves out comes once, when the clocks have
+    gone forward; one that exists twice comes once, the first time.
     """
 
     interval_s: int | None = None
@@ -51,20 +52,27 @@ class Timing:
     def _cron_times(self, at: int) -> Iterator[int]:
         begin = (_EPOCH + at * _MS).astimezone(_zone(self.timezone or "UTC"))
         last = at
-        for one in CronSim(self.cron or "", begin):
-            found = (one.astimezone(dt.UTC) - _EPOCH) // _MS
-            # Times that daylight saving has put on top of each other are one; the hour that comes twice does not go back.
+        for local in CronSim(self.cron or "", begin):
+            found = (local.astimezone(dt.UTC) - _EPOCH) // _MS
+            # Times that daylight saving puts on top of each other are one, and the hour that
+            # comes twice does not go back.
             if found > last:
                 last = found
                 yield found
 
 
 def cron_timing(cron: str, timezone: str | None) -> Timing:
-    """The timing of a cron expression by the clocks of an IANA time zone (UTC); InvalidInputError when it is none, or one that never comes."""
+    """The timing of a cron expression by the clocks of an IANA time zone (UTC).
+
+    InvalidInputError when it is no expression, or one whose time never comes.
+    """
     timing = Timing(cron=" ".join(cron.split()), timezone=timezone or "UTC")
     _zone(timezone or "UTC")
     if reason := _cron_fault(cron):
-        message = f"cron: {cron[:40]!r} is no cron expression ({reason}); write minute hour day month weekday, such as 30 2 * * 1-5"
+        message = (
+            f"cron: {cron[:40]!r} is no cron expression ({reason}); write minute hour day month"
+            " weekday, such as 30 2 * * 1-5"
+        )
         raise InvalidInputError(message, field="cron")
     try:
         timing.after(0)
@@ -107,8 +115,9 @@ def _zones() -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Submit a run of this kind every `interval_s`, or as a cron expression says, the first `first_after_s` after it was made.
+    """Submit a run of this kind every `interval_s`, or as a cron expression says.
 
+    The first one comes `first_after_s` after the schedule was made.
     `name` is its job name.
     """
 
@@ -130,8 +139,9 @@ class Schedule:
 class Ticked:
     """What one claim of due schedules did.
 
-    `skipped` names those whose resources are all busy, `failed` those that could not be submitted, with the reason; all of them come again in
-    their next turn. `next_in_s` is the wait for the next due time.
+    `skipped` names those whose resources are all busy, `failed` those that could not be submitted,
+    with the reason; all of them come again in their next turn. `next_in_s` is the wait for the next
+    due time.
     """
 
     submitted: Sequence[str]

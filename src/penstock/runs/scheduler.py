@@ -1,7 +1,8 @@
-"""The scheduler: one loop in each process that submits what is due. Any number of them make each due run once.
+"""The scheduler: one loop in each process that submits what is due, each due run once.
 
-It sleeps until the next due time, at most `check_interval_s`. What was missed meanwhile (a suspended laptop, a clock set forward) is made up for by
-one run; a clock set back cannot silence a schedule for longer than its interval.
+It sleeps until the next due time, at most `check_interval_s`. What was missed meanwhile (a
+suspended laptop, a clock set forward) is made up for by one run; a clock set back cannot silence a
+schedule for longer than its interval.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Scheduler:
             while True:
                 self._changed.clear()
                 delay_s = await self._tick()
-                # Not wait_for: before Python 3.12 that forgets a cancellation which comes together with the event.
+                # Not wait_for: before Python 3.12 that forgets a cancellation which comes together
+                # with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(delay_s):
                         await self._changed.wait()
@@ -76,14 +78,14 @@ class Scheduler:
         if not self._reachable:
             _log.info("schedules can be read again")
         self._reachable = True
-        self._tell(ticked)
+        self._log_tick(ticked)
         if ticked.next_in_s is None:
             return self._check_interval_s
         # What is due and could not be claimed is in the hands of another process just now.
         claimed = ticked.submitted or ticked.skipped or ticked.failed
         return min(self._check_interval_s, max(0.0 if claimed else _OTHERS_S, ticked.next_in_s))
 
-    def _tell(self, ticked: Ticked) -> None:
+    def _log_tick(self, ticked: Ticked) -> None:
         for name in ticked.skipped:
             _log.info("Data collection already running, skipping scheduled collection", job=name)
         if ticked.submitted:

@@ -69,7 +69,8 @@ claim = Table(
     Column("run_id", BigInteger, nullable=False, index=True),
 )
 
-# What runs by itself. `name` is the job name on its runs; `next_run_at` is claimed by a conditional update, so that each due run exists once.
+# What runs by itself. `name` is the job name on its runs. A tick locks `next_run_at` and moves it,
+# so that each due run exists once.
 schedule = Table(
     "schedule",
     metadata,
@@ -88,7 +89,8 @@ schedule = Table(
     CheckConstraint("(interval_s IS NULL) <> (cron IS NULL)", name="schedule_interval_or_cron"),
 )
 
-# One row for each run and symbol, which outlives the run: users delete from it, and read it in SQL of their own.
+# One row for each run and symbol, which outlives the run: users delete from it, and read it in SQL
+# of their own.
 execution_log = Table(
     "job_execution_logs",
     metadata,
@@ -107,7 +109,7 @@ execution_log = Table(
     Column("error_message", Text),
     Column("metadata", Json),
     Index("job_execution_logs_started", "started_at", "id"),
-    # With the status behind, so that the failures of a symbol are found without fetching its other rows.
+    # The status is last, so that the failures of a symbol are found without fetching other rows.
     Index("job_execution_logs_job_name", "job_name", "started_at", "id", "status"),
     Index("job_execution_logs_job_type", "job_type", "started_at", "id", "status"),
     Index("job_execution_logs_symbol", "symbol", "started_at", "id", "status"),

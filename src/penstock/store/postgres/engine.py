@@ -1,4 +1,4 @@
-"""PostgreSQL: text COPY of the exchange's own strings into a temporary table, then one set-based statement."""
+"""PostgreSQL: COPY of the exchange's own strings into a temporary table, then one statement."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class PostgresBackend:
             "connect_timeout": max(2, int(timeout_s)),
             "tcp_user_timeout": timeout_ms,
             "application_name": "penstock",
-            "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms} -c idle_in_transaction_session_timeout={2 * timeout_ms}",
+            "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms}"
+            f" -c idle_in_transaction_session_timeout={2 * timeout_ms}",
         }
         self._create = partial(
             create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=self.parameters
@@ -57,7 +58,7 @@ class PostgresBackend:
         self.statements.watch(self.writer)
 
     def lone_engine(self) -> Engine:
-        """One connection beside the pool, for whoever needs the same one again and again; to be disposed of by him."""
+        """One connection beside the pool, for work that needs the same one again; dispose of it."""
         engine = self._create(pool_size=1)
         event.listen(engine, "do_connect", _connect)
         hold.watch(engine)
@@ -65,7 +66,7 @@ class PostgresBackend:
         return engine
 
     def abandon(self, driver: psycopg.Connection) -> None:
-        """See Backend. The server may be silent, so it cannot be asked to cancel: the connection is cut at our end."""
+        """Cut the connection at our end: a silent server cannot be asked to cancel."""
         with (
             contextlib.suppress(OSError, psycopg.Error),
             socket.socket(fileno=os.dup(driver.fileno())) as mine,
@@ -84,15 +85,13 @@ class PostgresBackend:
             raise DisconnectionError from error
 
     def migration_lock(self, connection: Connection) -> None:
-        """See Backend."""
-        # A migration takes as long as the tables are large, and who waits for another process's waits as long.
+        # A migration takes as long as the tables are large, and so does waiting for another one.
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
 
     def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
-        """See Backend."""
         total = Counters()
         written: Counter[int] = Counter()
         for place, rows in enumerate(_rounds(flush.pages)):
@@ -116,7 +115,7 @@ class PostgresBackend:
 
 
 def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:
-    """COPY lines; a page that overlaps another goes to a further round, because one INSERT cannot update a row twice."""
+    """COPY lines, in rounds without overlaps: one INSERT cannot update a row twice."""
     rows: list[str] = []
     again: list[CandlePage] = []
     series_id, newest = 0, 0
@@ -181,7 +180,8 @@ _TYPES = (
     | dict.fromkeys(EXACT_COLUMNS, "numeric")
     | {"series_id": "integer", "closed": "boolean"}
 )
-_STAGE = f"CREATE TEMPORARY TABLE candle_stage ({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) ON COMMIT DELETE ROWS"
+_DECLARED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
+_STAGE = f"CREATE TEMPORARY TABLE candle_stage ({_DECLARED}) ON COMMIT DELETE ROWS"
 _COPY = f"COPY candle_stage ({', '.join(_STAGED)}) FROM STDIN"
 _READ = {name: f"to_timestamp({name}::float8 / 1000)" for name in ("open_time", "close_time")}
 _MERGE = f"""
@@ -192,8 +192,11 @@ WITH merged AS (
     {on_conflict(lambda name: f"candle.{name} IS DISTINCT FROM excluded.{name}")}
     RETURNING candle.series_id, xmax = 0 AS is_new
 ), of_series AS (
-    SELECT series_id, count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM merged GROUP BY series_id
+    SELECT series_id, count(*) FILTER (WHERE is_new) AS inserted,
+        count(*) FILTER (WHERE NOT is_new) AS updated
+    FROM merged GROUP BY series_id
 )
-SELECT json_object_agg(series_id, json_build_array(inserted, updated)), pg_notify('penstock', %(stored)s)
+SELECT json_object_agg(series_id, json_build_array(inserted, updated)),
+    pg_notify('penstock', %(stored)s)
 FROM of_series
 """

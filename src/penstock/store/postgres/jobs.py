@@ -52,7 +52,7 @@ SELECT run.id, run.fence, run.cancel_asked, run.priority,
 FROM run
 WHERE run.id = ANY(:ids) AND run.state IN ('queued', 'running') AND NOT run.waiting AND NOT {_LIVE}
 ORDER BY run.id""").bindparams(bindparam("ids", type_=ARRAY(BigInteger())))
-# A worker deletes the job of a run that has just ended by itself; only one that forgot it is helped.
+# A worker deletes the job of a run that has ended; this is for those that got forgotten.
 _VOID = text(f"""
 DELETE FROM procrastinate_jobs AS job
 WHERE job.status NOT IN ('todo', 'doing') OR (

@@ -1,7 +1,7 @@
 """What PostgreSQL tells all processes: the messages of its channel, as events.
 
-`run 17`, `queue` and `cancel 17` come from a trigger on the run table, `stored candle 3 4 5` (ids of series) from the merge, `alerts` from the alert
-book; all arrive after the commit.
+`run 17`, `queue` and `cancel 17` come from a trigger on the run table, `stored candle 3 4 5` (ids
+of series) from the merge, `alerts` from the alert book; all arrive after the commit.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def _is_id(text: str) -> bool:
 
 
 async def listen(url: URL, events: Events, ready: asyncio.Event) -> None:
-    """Publish what the database tells, until cancelled; after a lost connection subscribers are told that they may have missed something.
+    """Publish what the database tells, until cancelled.
 
+    After a lost connection subscribers are told that they may have missed something.
     `ready` is set once nothing more can be missed.
     """
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,4 +1,7 @@
-"""Staging on PostgreSQL: text COPY into a temporary table on a connection of its own. Between two pages it holds no transaction open."""
+"""Staging on PostgreSQL: COPY into a temporary table on a connection of its own.
+
+Between two pages it holds no transaction open.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ T = TypeVar("T")
 
 
 class PostgresArea:
-    """See penstock.store.write.inventory.snapshots.Area."""
+    """Where the rows of one inventory are staged and compared: a connection of its own."""
 
     words = POSTGRES
 
@@ -43,7 +46,6 @@ class PostgresArea:
         self._tails = Normaliser(lambda normalised: tail_of(*normalised))
 
     async def open(self) -> None:
-        """See Area."""
         await self.stage(
             lambda connection: [
                 connection.execute(text(statement))
@@ -52,19 +54,17 @@ class PostgresArea:
         )
 
     async def close(self) -> None:
-        """See Area; the tables go with the connection."""
+        # The tables go with the connection.
         await asyncio.to_thread(self._engine.dispose)
 
     async def stage(self, work: Callable[[Connection], T]) -> T:
-        """See Area."""
         return await self._do(work, hurried=True)
 
     async def compare(self, work: Callable[[Connection], T]) -> T:
-        """See Area."""
-
         def compare(connection: Connection) -> T:
             give_time(connection)
-            # Right after a first import nothing is known of `product`, and the planner would take its few rows in a loop over all the staged ones.
+            # Right after a first import nothing is known of `product`, and the planner would take
+            # its few rows in a loop over all the staged ones.
             connection.execute(text("SET LOCAL enable_nestloop = off"))
             # All of what differs is read, not a tenth of it.
             connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
@@ -73,11 +73,9 @@ class PostgresArea:
         return await self._do(compare, hurried=False)
 
     async def publish(self, work: Callable[[Connection], T]) -> T:
-        """See Area."""
-
         def publish(connection: Connection) -> T:
             give_time(connection)
-            # What differs is joined with what was staged, and a small sample tells how many there are of each.
+            # What differs is joined with what was staged; a sample says how many there are.
             connection.execute(text("SET LOCAL default_statistics_target = 10"))
             connection.execute(text("ANALYZE inventory_diff, inventory_stage (product_id)"))
             return work(connection)
@@ -85,7 +83,6 @@ class PostgresArea:
         return await self._do(publish, hurried=False)
 
     def put(self, connection: Connection, products: Sequence[Product]) -> None:
-        """See Area."""
         self._copy(
             connection,
             "inventory_stage",
@@ -93,7 +90,6 @@ class PostgresArea:
         )
 
     def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
-        """See Area."""
         self._copy(
             connection,
             "inventory_diff",
@@ -108,7 +104,8 @@ class PostgresArea:
         )
 
     def _line_of(self, row: Row[Any]) -> str:
-        return f"{row.product_id}\x1f{row.kind}{self._tails.of(row.game_id, row.properties.encode())}\x1e"
+        tail = self._tails.of(row.game_id, row.properties.encode())
+        return f"{row.product_id}\x1f{row.kind}{tail}\x1e"
 
     def _copy(self, connection: Connection, table: str, pieces: Iterable[bytes]) -> None:
         self._database.backend.statements.add()
@@ -133,17 +130,21 @@ class PostgresArea:
 
 
 def give_time(connection: Connection) -> None:
-    """Lift the time limits of statements for this transaction: a whole inventory takes longer than a page of candles. SQLite has none."""
+    """Lift the time limits of statements for this transaction; SQLite has none.
+
+    A whole inventory takes longer than a page of candles.
+    """
     if connection.dialect.name != "postgresql":
         return
-    # Compiling the joins takes longer than they do; 64 MB keep the hash of some 100,000 rows out of files.
+    # Compiling the joins takes longer than they do; 64 MB keep the hash of 100,000 rows in memory.
     for setting in ("statement_timeout = '30min'", "jit = off", "work_mem = '64MB'"):
         connection.execute(text(f"SET LOCAL {setting}"))
 
 
-# What stands for NULL: nobody else knows it, so no text is taken for it and none has to be looked at for that.
+# What stands for NULL: nobody else knows it, so no text has to be compared with it.
 _NULL = secrets.token_hex(6)
-# Signs that no text of people holds, \x1f and \x1e, end a value and a row, so that all others are escaped in the whole piece at once.
+# \x1f and \x1e, which no text of people holds, end a value and a row, so that all other signs are
+# escaped in the whole piece at once.
 COPY_OPTIONS = f"WITH (NULL '{_NULL}', DELIMITER E'\\x1f')"
 _ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\x1e", b"\n"))
 _STRANGE = str.maketrans(dict.fromkeys("\x1f\x1e\0", "\N{REPLACEMENT CHARACTER}"))
@@ -152,7 +153,10 @@ _ROWS_IN_A_PIECE = 500
 
 
 def copy_lines(products: Sequence[Product], tails: Sequence[str]) -> bytes:
-    """Rows for COPY, with a tail each: the values of further columns. The three signs that cannot be kept become the replacement character."""
+    """Rows for COPY, with a tail each: the values of further columns.
+
+    The three signs that cannot be kept become the replacement character.
+    """
     piece = _piece(products, tails)
     in_a_row = len(STAGED) - 1 + tails[0].count("\x1f")
     if (
@@ -166,10 +170,13 @@ def copy_lines(products: Sequence[Product], tails: Sequence[str]) -> bytes:
 
 def tail_of(*values: str | bool | None) -> str:
     """The text of values that come after those of the export."""
-    return "".join(
-        f"\x1f{_NULL if value is None else value.translate(_STRANGE) if isinstance(value, str) else value}"
-        for value in values
-    )
+    return "".join(f"\x1f{_text_of(value)}" for value in values)
+
+
+def _text_of(value: str | bool | None) -> object:  # noqa: FBT001 - a value like the others
+    if value is None:
+        return _NULL
+    return value.translate(_STRANGE) if isinstance(value, str) else value
 
 
 def _pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -187,24 +194,25 @@ def _piece(products: Sequence[Product], tails: Sequence[str]) -> bytes:
     return "".join(map(_line, products, tails)).encode("utf-8", "replace")
 
 
-def _cleaned(one: Product) -> Product:
+def _cleaned(product: Product) -> Product:
     names = ("name_en", "price_currency", "description", "user_data_field", "tag", "graded")
-    texts = {name: value for name in names if isinstance(value := getattr(one, name), str)}
+    texts = {name: value for name in names if isinstance(value := getattr(product, name), str)}
     return msgspec.structs.replace(
-        one, **{name: value.translate(_STRANGE) for name, value in texts.items()}
+        product, **{name: value.translate(_STRANGE) for name, value in texts.items()}
     )
 
 
-def _line(one: Product, tail: str) -> str:
+def _line(p: Product, tail: str) -> str:
     """In one expression: a join over the values takes twice as long."""
-    p = one
     bundled = _NULL if p.bundled_quantity is None else p.bundled_quantity
     description = _NULL if p.description is None else p.description
     user_data = _NULL if p.user_data_field is None else p.user_data_field
     tag = _NULL if p.tag is None else p.tag
     graded = _NULL if (grade := grade_of(p.graded)) is None else grade
     return (
-        f"{p.id}\x1f{p.name_en}\x1f{p.quantity}\x1f{p.price_cents}\x1f{p.price_currency}\x1f{p.blueprint_id}\x1f{p.user_id}\x1f{p.game_id}"
-        f"\x1f{p.category_id}\x1f{str(p.properties_hash, 'utf-8', 'replace')}\x1f{p.bundle_size}\x1f{bundled}\x1f{description}\x1f{user_data}"
-        f"\x1f{tag}\x1f{graded}\x1f{str(p.uploaded_images, 'utf-8', 'replace')}{tail}\x1e"
+        f"{p.id}\x1f{p.name_en}\x1f{p.quantity}\x1f{p.price_cents}\x1f{p.price_currency}"
+        f"\x1f{p.blueprint_id}\x1f{p.user_id}\x1f{p.game_id}\x1f{p.category_id}"
+        f"\x1f{str(p.properties_hash, 'utf-8', 'replace')}\x1f{p.bundle_size}\x1f{bundled}"
+        f"\x1f{description}\x1f{user_data}\x1f{tag}\x1f{graded}"
+        f"\x1f{str(p.uploaded_images, 'utf-8', 'replace')}{tail}\x1e"
     )

@@ -1,4 +1,4 @@
-"""Configs: each is kept with its schedule, and what becomes of its active run is decided in the same transaction."""
+"""Configs: each is kept with its schedule, and its active run is ended in the same transaction."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TIMING = frozenset({"interval_minutes", "cron", "timezone", "enabled"})
 
 
 class SqlConfigs:
-    """See penstock.collection.configs.ConfigStore."""
+    """The configs of a database."""
 
     def __init__(
         self, database: Database, dispatch: Dispatch, rules_of: Callable[[str], ConfigRules]
@@ -49,16 +49,12 @@ class SqlConfigs:
         self._rules_of = rules_of
 
     async def get(self, config_id: int) -> Config:
-        """See ConfigStore."""
         return await self._database.read(lambda connection: _get(connection, config_id))
 
     async def add(self, wanted: Wanted) -> Config:
-        """See ConfigStore."""
         return await self._write(lambda connection: self._add(connection, wanted))
 
     async def change(self, config_id: int, changes: Mapping[str, Any]) -> Config:
-        """See ConfigStore."""
-
         def change(connection: Connection) -> Config:
             now = _get(connection, config_id, locked=True)
             self._change(connection, now, replace(now.wanted, **changes))
@@ -67,14 +63,11 @@ class SqlConfigs:
         return await self._write(change)
 
     async def remove(self, config_id: int) -> None:
-        """See ConfigStore."""
         await self._write(
             lambda connection: self._remove(connection, _get(connection, config_id, locked=True))
         )
 
     def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
-        """See ConfigStore."""
-
         def submission(connection: Connection) -> Submission:
             config = _get(connection, config_id, locked=True)
             made = self._rules_of(config.wanted.exchange).of_config(
@@ -85,7 +78,6 @@ class SqlConfigs:
         return submission
 
     async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
-        """See ConfigStore."""
         if dry_run:
             return await self._database.read(
                 lambda connection: self._apply(connection, wanted, prune=prune, dry_run=True)
@@ -222,7 +214,7 @@ def configs(connection: Connection, query: ConfigList) -> list[Config]:
 
 
 def count_configs(connection: Connection) -> tuple[int, int, int]:
-    """How many configs are enabled and disabled, and how many jobs of any kind have a run that is queued or running."""
+    """How many configs are enabled, how many disabled, and how many jobs have an active run."""
     enabled = func.count().filter(collection_config.c.enabled)
     on, total = connection.execute(
         select(enabled, func.count()).select_from(collection_config)

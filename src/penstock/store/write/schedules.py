@@ -1,4 +1,7 @@
-"""Schedules: what is due is claimed and submitted in one transaction, so that a due run exists once or, after a crash, is still due."""
+"""Schedules: what is due is submitted in one transaction with its next time.
+
+So a due run exists once or, after a crash, is still due.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ _DUE_RUNS = uuid.UUID("6f0c3f5e-3d0b-4a52-9a55-70b3a1f0c0de")
 
 
 class SqlSchedules:
-    """See penstock.runs.schedule.Schedules. `plan` gives the run of a due schedule, or None to skip it."""
+    """The schedules of a database. `plan` gives the run of a due one, or None to skip it."""
 
     def __init__(self, database: Database, dispatch: Dispatch, plan: Plan) -> None:
         self._database = database
@@ -56,11 +59,13 @@ class SqlSchedules:
         self._plan = plan
 
     async def put(self, wanted: Sequence[Schedule]) -> None:
-        """Make these schedules exist, due at once; one that is there keeps its next time and takes over a changed interval."""
+        """Make these schedules exist, due at once.
+
+        One that is there keeps its next time and takes over a changed interval.
+        """
         await self._database.write(lambda connection: _put(connection, wanted))
 
     async def tick(self, most: int) -> Ticked:
-        """See Schedules."""
         return await self._database.write(lambda connection: self._tick(connection, most))
 
     def _tick(self, connection: Connection, most: int) -> Ticked:
@@ -110,7 +115,7 @@ class SqlSchedules:
             return [self._submit(connection, row, due) for row, due in due_rows]
 
     def _submit(self, connection: Connection, row: Row[Any], due: int) -> bool | str:
-        """Whether it was submitted, or why it cannot be: one schedule that is wrong does not stand in the way of the others."""
+        """Whether it was submitted, or why it cannot be; the others go on in any case."""
         try:
             with attempt(connection):
                 submission = self._planned(connection, row, due)
@@ -183,10 +188,11 @@ _MOVE = (
 
 
 def _due(connection: Connection, now: int, most: int) -> Sequence[Row[Any]]:
-    """Schedules whose time has come, and those whose next time a clock that was set back has moved out of reach."""
+    """Schedules that are due, and those that a clock which was set back has moved out of reach."""
     ahead = in_ms(schedule.c.next_run_at) - cast(schedule.c.interval_s, BigInteger) * 1000
     out_of_reach = ahead > literal(now + _CLOCK_STEP_MS, BigInteger)
-    # Times of a cron expression lie at no fixed distance; one that was due in the future tells the same of the clock.
+    # Times of a cron expression lie at no fixed distance; one that was due in the future shows that
+    # the clock was set back too.
     was_ahead = and_(
         schedule.c.cron.is_not(None),
         in_ms(schedule.c.last_due_at) > literal(now + _CLOCK_STEP_MS, BigInteger),
@@ -204,7 +210,10 @@ def _due(connection: Connection, now: int, most: int) -> Sequence[Row[Any]]:
 def put_schedule(
     connection: Connection, wanted: Schedule, *, enabled: bool, next_run_at: int | None
 ) -> None:
-    """Make a schedule exist as it is wanted, within a transaction of others; `next_run_at` None leaves its next time as it is."""
+    """Make a schedule exist as it is wanted, within a transaction of others.
+
+    `next_run_at` None leaves its next time as it is.
+    """
     row = {"kind": wanted.kind, "params": dict(wanted.params), "enabled": enabled}
     row |= {"interval_s": wanted.interval_s, "cron": wanted.cron, "timezone": wanted.timezone}
     row |= {} if next_run_at is None else {"next_run_at": next_run_at}
@@ -215,15 +224,15 @@ def put_schedule(
 
 
 def _put(connection: Connection, wanted: Sequence[Schedule]) -> None:
-    for one in wanted:
-        row = {"kind": one.kind, "interval_s": one.interval_s, "params": dict(one.params)}
+    for new in wanted:
+        row = {"kind": new.kind, "interval_s": new.interval_s, "params": dict(new.params)}
         made = connection.execute(
             insert_or_ignore(connection, schedule).values(
-                name=one.name, next_run_at=DatabaseNow(ago_ms=-1000 * one.first_after_s), **row
+                name=new.name, next_run_at=DatabaseNow(ago_ms=-1000 * new.first_after_s), **row
             )
         )
         if not made.rowcount:
             changed = update(schedule).where(
-                schedule.c.name == one.name, schedule.c.interval_s != one.interval_s
+                schedule.c.name == new.name, schedule.c.interval_s != new.interval_s
             )
-            connection.execute(changed.values(interval_s=one.interval_s, next_run_at=DatabaseNow()))
+            connection.execute(changed.values(interval_s=new.interval_s, next_run_at=DatabaseNow()))

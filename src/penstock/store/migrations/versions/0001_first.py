@@ -1,4 +1,4 @@
-"""The first schema: instruments, series, candles with their coverage, quarantine and restatements, and the run record."""
+"""The first schema: instruments, series, candles, coverage, quarantine, restatements, runs."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Runs that are queued, retried, cancelled and followed; schedules; the budget that processes share."""
+"""Runs that are queued, retried and cancelled; schedules; the budget that processes share."""
 
 import sqlalchemy as sa
 from alembic import op

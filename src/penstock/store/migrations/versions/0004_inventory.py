@@ -1,4 +1,4 @@
-"""A seller's inventory: accounts, products with their history, snapshots, CardTrader's catalogue and the user's own."""
+"""A seller's inventory: accounts, products, their history, snapshots and both catalogues."""
 
 import sqlalchemy as sa
 from alembic import op

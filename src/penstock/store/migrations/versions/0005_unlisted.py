@@ -1,4 +1,4 @@
-"""Blueprints that CardTrader does not list, so that it is not asked for them again with every sync."""
+"""Blueprints that CardTrader does not list, so that not every sync asks for them again."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,8 @@
-"""The ledger gets evidence: how often a gap was asked for, when, of whom, and when it is asked for again.
+"""The ledger gets evidence: how often a gap was asked for, when, of whom, and when again.
 
-What earlier versions called an outage, not listed or delisted rests on one answer. It becomes `unconfirmed` with one answer counted, due again
-within the next days, so that wrong ones heal by ordinary runs and the provider is not asked for all of them at once.
+What earlier versions called an outage, not listed or delisted rests on one answer. It becomes
+`unconfirmed` with one answer counted, due again within the next days, so that wrong ones heal by
+ordinary runs and the provider is not asked for all of them at once.
 """
 
 import sqlalchemy as sa
@@ -42,7 +43,8 @@ def upgrade() -> None:
     doubted = _doubt(op.get_bind())
     if doubted:
         _log.warning(
-            "gaps that rested on one answer are asked for again in the next days; to look at all of them now: penstock verify --against rest",
+            "gaps that rested on one answer are asked for again in the next days; to look at all of"
+            " them now: penstock verify --against rest",
             gaps=doubted,
         )
 

@@ -1,4 +1,4 @@
-"""Grades as they were sent, blueprints of no expansion, and for each snapshot how many rows had no id and what that left unmarked."""
+"""Grades as they were sent, blueprints of no expansion, and each snapshot's rows without id."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,5 +41,6 @@ def _keep_grades(table: str, *, without_rowid: bool) -> None:
     with op.batch_alter_table(table, table_kwargs=options) as batch:
         batch.alter_column("graded", type_=FlagOrText(), existing_type=sa.Boolean())
     op.execute(
-        f"UPDATE {table} SET graded = CASE graded WHEN '1' THEN 'true' ELSE 'false' END WHERE graded IS NOT NULL"
+        f"UPDATE {table} SET graded = CASE graded WHEN '1' THEN 'true' ELSE 'false' END"
+        " WHERE graded IS NOT NULL"
     )

@@ -1,4 +1,4 @@
-"""Keys before data grows: a series has a price kind, contracts get funding rates and open interest, and what a provider does not say is NULL."""
+"""Price kinds, funding rates and open interest; what a provider does not say is NULL."""
 
 import re
 from collections.abc import Sequence
@@ -61,7 +61,11 @@ def _key_series() -> None:
 
 
 def _make_series_anew() -> None:
-    """SQLite takes no constraint away. What refers to a series follows it to its other name and back, so nothing is deleted with the old table."""
+    """Make the table again, because SQLite drops no constraint.
+
+    What refers to a series follows it to its other name and back, so nothing is deleted with the
+    old table.
+    """
     # Views are to stay as they are.
     op.execute("PRAGMA legacy_alter_table = ON")
     op.rename_table("series", "series_before")
@@ -76,7 +80,8 @@ def _make_series_anew() -> None:
         sa.UniqueConstraint("instrument_id", "price_kind", "timeframe"),
     )
     op.execute(
-        "INSERT INTO series (id, instrument_id, timeframe) SELECT id, instrument_id, timeframe FROM series_before"
+        "INSERT INTO series (id, instrument_id, timeframe)"
+        " SELECT id, instrument_id, timeframe FROM series_before"
     )
     _rewrite(("coverage", "quarantine"), r'"series_before"', "series")
     op.drop_table("series_before")
@@ -88,7 +93,10 @@ def _let_columns_be_null() -> None:
 
 
 def _rewrite(tables: Sequence[str], pattern: str, replacement: str) -> None:
-    """Change how tables are declared, where their rows stay as they are: https://www.sqlite.org/lang_altertable.html names this way in section 7."""
+    """Change how tables are declared, where their rows stay as they are.
+
+    Section 7 of https://www.sqlite.org/lang_altertable.html describes this way.
+    """
     connection = op.get_bind()
     version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
     connection.exec_driver_sql("PRAGMA writable_schema = ON")

@@ -34,7 +34,7 @@ MOST_STARTS = 100
 def finish(
     connection: Connection, dispatch: Dispatch, run: Run, end: RunEnd, logs: ExecutionLogs
 ) -> bool:
-    """Record the end, free what the run held, delete its job; gives whether a run waits for that."""
+    """Record the end, free what the run held, delete its job; gives whether a run waits."""
     done = {"progress": 100} if end.state is RunState.SUCCEEDED else {}
     change = update(runs).values(
         state=end.state,

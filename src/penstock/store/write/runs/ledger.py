@@ -64,8 +64,6 @@ class SqlRunLedger:
         within: Transaction | None = None,
         hurried: bool = True,
     ) -> T:
-        """See RunWriter."""
-
         def fenced(connection: Connection) -> T:
             writing = SqlWriting(connection, run)
             given = change(writing)
@@ -78,8 +76,6 @@ class SqlRunLedger:
         )
 
     async def submit(self, wanted: Wanted, *, by: Run | None = None) -> uuid.UUID:
-        """See RunWriter."""
-
         def submitted(connection: Connection) -> uuid.UUID:
             return submit(connection, self._dispatch, submission_of(connection, wanted))
 
@@ -132,20 +128,17 @@ class SqlRunLedger:
         return await self._database.write(adopt)
 
     async def begin(self, run_id: int, start: int, job_id: int) -> Run | None:
-        """See RunLedger."""
         return await self._database.write(
             lambda connection: begin(connection, run_id, start, job_id, self._logs)
         )
 
     async def take(self, count: int) -> list[Run]:
-        """See RunLedger."""
         await self._promote_all()
         return await self._database.write(
             lambda connection: take(connection, self._dispatch, count, self._logs)
         )
 
     async def is_to_stop(self, run: Run) -> bool:
-        """See RunLedger."""
         asked: bool | None = await self._database.read(
             lambda connection: connection.scalar(
                 select(runs.c.cancel_asked).where(ours(run)), execution_options=UNCOUNTED
@@ -156,14 +149,12 @@ class SqlRunLedger:
         return asked
 
     async def finish(self, run: Run, end: RunEnd) -> None:
-        """See RunLedger."""
         if await self._database.write(
             lambda connection: finish(connection, self._dispatch, run, end, self._logs)
         ):
             await self._promote_all()
 
     async def requeue(self, run: Run, *, error: str | None, delay_s: float) -> None:
-        """See RunLedger."""
         if await self._database.write(
             lambda connection: requeue(
                 connection, self._dispatch, run, error=error, delay_s=delay_s, logs=self._logs
@@ -172,7 +163,6 @@ class SqlRunLedger:
             await self._promote_all()
 
     async def cancel(self, task_id: uuid.UUID) -> RunState:
-        """See RunLedger."""
         state = await self._database.write(
             lambda connection: cancel(connection, self._dispatch, task_id)
         )
@@ -208,7 +198,6 @@ class SqlRunLedger:
         return await self._database.write(put_back)
 
     async def sweep(self) -> None:
-        """See RunLedger."""
         if self._database.file is not None:
             return
         from penstock.store.write.runs.sweep import sweep  # noqa: PLC0415 - not on SQLite

@@ -1,4 +1,4 @@
-"""The sweep on PostgreSQL: what dead workers have left is passed on, and every active run has a job.
+"""The sweep on PostgreSQL: what dead workers left is passed on; every active run has a job.
 
 A run whose worker died, whose end could not be recorded, or whose token got lost looks the same:
 it is active and no job stands for it. So the jobs of the dead are deleted first, and then all runs
