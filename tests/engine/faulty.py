@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Sequence
 
     from penstock.runs.context import Writing
     from penstock.runs.run import Run, RunEnd, RunState, Submission
@@ -70,8 +70,8 @@ class FaultyLedger:
         await self.inner.requeue(run, error=error, delay_s=delay_s)
         self._lose("requeue")
 
-    async def put_back(self, run_ids: Collection[int]) -> int:
-        return await self.inner.put_back(run_ids)
+    async def put_back(self, forgotten: Sequence[Run]) -> int:
+        return await self.inner.put_back(forgotten)
 
     async def sweep(self) -> None:
         await self.inner.sweep()

@@ -60,7 +60,7 @@ class Executor:
         self._failing: set[str] = set()
         self._ending = False
         self.running = False
-        self.unrecorded: set[int] = set()
+        self._unrecorded: list[Run] = []
 
     @property
     def active(self) -> int:
@@ -101,15 +101,15 @@ class Executor:
 
     async def put_back_unrecorded(self) -> None:
         """Queue again the runs whose end could not be recorded, where nobody else would do that."""
-        if not self.unrecorded:
+        if not self._unrecorded:
             return
         try:
-            await self._ledger.put_back(self.unrecorded)
+            await self._ledger.put_back(self._unrecorded)
         except StoreUnavailableError as error:
             self.log_failure("put back", error)
         else:
             self.log_recovery("put back")
-            self.unrecorded.clear()
+            self._unrecorded.clear()
 
     async def sweep(self) -> None:
         """Pass on what dead workers have left."""
@@ -178,7 +178,7 @@ class Executor:
     async def _execute_alone(self, run: Run) -> bool:
         recorded = await self._execute(run)
         if not recorded:
-            self.unrecorded.add(run.id)
+            self._unrecorded.append(run)
         return recorded
 
 

@@ -8,7 +8,7 @@ from penstock.runs.context import RunWriter
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from penstock.runs.run import Run, RunEnd, RunState
 
@@ -43,8 +43,8 @@ class RunLedger(RunWriter, Protocol):
         NotFoundError for an unknown run, ConflictError for one that has ended.
         """
 
-    async def put_back(self, run_ids: Collection[int]) -> int:
-        """Queue running runs again that nobody works on any more; gives how many."""
+    async def put_back(self, forgotten: Sequence[Run]) -> int:
+        """Queue runs again that nobody works on any more, if nobody has; gives how many."""
 
     async def sweep(self) -> None:
         """Pass on what dead workers have left, where several processes can have workers."""

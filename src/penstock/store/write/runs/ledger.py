@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from penstock.errors import ConflictError
 from penstock.runs.dispatch import StartToken
@@ -23,7 +23,7 @@ from penstock.store.write.runs.submit import already_submitted, queue, submissio
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -170,23 +170,23 @@ class SqlRunLedger:
             await self._promote_all()
         return state
 
-    async def put_back(self, run_ids: Collection[int] | None = None) -> int:
-        """Queue running runs again that nobody works on; gives how many.
+    async def put_back(self, forgotten: Sequence[Run] | None = None) -> int:
+        """Queue running runs again that nobody works on, if nobody has; gives how many.
 
         None: all of them, at the start of the only process that can have run them. Retries are then
         due at once.
         """
 
         def put_back(connection: Connection) -> int:
-            mine = runs.c.state == RunState.RUNNING
-            if run_ids is None:
+            if forgotten is None:
+                mine = runs.c.state == RunState.RUNNING
                 connection.execute(
                     update(runs)
                     .where(runs.c.state == RunState.QUEUED, runs.c.next_try_at.is_not(None))
                     .values(next_try_at=None)
                 )
             else:
-                mine &= runs.c.id.in_(run_ids)
+                mine = or_(*map(ours, forgotten))
             unwanted = select(runs.c.id).where(mine, runs.c.cancel_asked)
             end_runs(connection, list(connection.scalars(unwanted)), RunState.CANCELLED)
             ids = connection.scalars(
