@@ -30,8 +30,7 @@ from penstock.runs.context import RunContext
 from penstock.runs.run import RunEnd, RunState, Submission
 from penstock.simulator.cardtrader.catalogue import Catalogue
 from penstock.simulator.cardtrader.edits import Changes
-from penstock.simulator.cardtrader.inventory import Account as Seller
-from penstock.simulator.cardtrader.inventory import Inventory, encoded
+from penstock.simulator.cardtrader.inventory import SellerInventory, SimulatedSeller, encoded
 from penstock.store.postgres.staging import COPY_OPTIONS, copy_lines, tail_of
 from penstock.store.statements.inventory import POSTGRES, create_stage
 from penstock.store.statements.products import Normaliser
@@ -81,12 +80,12 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 def exports_of(products: int) -> list[Pages]:
     """An export, and the next one with 1 % changed."""
-    seller = Inventory(Catalogue(1), Seller("benchmark", _USER, products))
+    seller = SellerInventory(Catalogue(1), SimulatedSeller("benchmark", _USER, products))
     seller.advance(Changes(changed=1))
     return [_pages(seller, version) for version in (1, 2)]
 
 
-def _pages(seller: Inventory, version: int) -> Pages:
+def _pages(seller: SellerInventory, version: int) -> Pages:
     decode = msgspec.json.Decoder(Product).decode
     rows = [decode(encoded(one)) for one in seller.products(version)]
     return [rows[first : first + _PAGE] for first in range(0, len(rows), _PAGE)]

@@ -22,7 +22,7 @@ from penstock.inventory.export.reader import PAGE_ROWS, WINDOW_BYTES
 from penstock.inventory.product import Product
 from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.cardtrader.export import Export, Press
-from penstock.simulator.cardtrader.inventory import Account, Inventory
+from penstock.simulator.cardtrader.inventory import SellerInventory, SimulatedSeller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def _child(*arguments: str) -> str:
 
 
 def _write(path: Path, products: int) -> None:
-    inventory = Inventory(catalogue_of(1), Account("demo", 1001, products))
+    inventory = SellerInventory(catalogue_of(1), SimulatedSeller("demo", 1001, products))
     with path.open("wb") as file:
         file.writelines(Export(Press(), inventory, inventory.version).pieces())
 

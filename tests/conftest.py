@@ -1,6 +1,7 @@
-"""What every folder of tests shares: the databases.
+"""Fixtures of all tests: the databases.
 
-`database_url` runs one test body over both: an SQLite file and a database of a real PostgreSQL that this session starts (see `databases`).
+`database_url` runs a test on both: an SQLite file, and a database of a real PostgreSQL that this
+session starts (see `databases`).
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
     from tests.postgres_server import PostgresServer
 
-# A shared machine can be slow at any moment; a test that is timed shows that, and no fault of ours.
+# A shared machine can be slow at any time; a deadline would only measure the machine.
 settings.register_profile("penstock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("penstock")
 
-# Who starts the tests may use Penstock too.
+# The environment may have settings of a Penstock in use.
 for name in list(os.environ):
     if name in {"DATABASE_URL", "PORT"} or (
         name.startswith("PENSTOCK_") and not name.startswith("PENSTOCK_TEST_")
     ):
         del os.environ[name]
-# Read by pytest when it makes the first of its temporary folders.
+# Pytest reads this for its first temporary folder.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", quick_folder())
 
 _SEED_VARIABLE = "PENSTOCK_TEST_SEED"
@@ -47,12 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="try what is drawn as often as it takes to show something rare; see `make faults`",
+        help="run enough random trials to show rare faults; see `make faults`",
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `faults` what has a long form."""
+    """Mark the tests with a long form as `faults`."""
     for item in items:
         if isinstance(item, pytest.Function) and "trials" in item.fixturenames:
             item.add_marker("faults")
@@ -60,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
-    """A command that a test runs in this process says where its log goes; the next test has said nothing yet."""
+    """Undo the log configuration of a command that a test runs in this process."""
     before, configured = structlog.get_config(), structlog.is_configured()
     yield
     if configured:
@@ -71,7 +72,7 @@ def logs_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def trials(request: pytest.FixtureRequest) -> Trials:
-    """How often to try, and what to draw from."""
+    """The number of random trials, and their seed."""
     return Trials(
         seed=int(os.environ.get(_SEED_VARIABLE, _EVERYDAY_SEED)),
         full=request.config.getoption("--full"),
@@ -80,12 +81,12 @@ def trials(request: pytest.FixtureRequest) -> Trials:
 
 @pytest.fixture
 def say(record_property: Callable[[str, object], None]) -> Say:
-    """Has a line printed at the end of the session: of a test that draws its cases, since a zero says nothing without its n."""
+    """Prints a line at the end of the session, such as the number of random trials."""
     return lambda line: record_property("said", line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests had to `say`."""
+    """Print the lines of `say`."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
     said = [
         (report.nodeid, line)
@@ -104,17 +105,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the server of the session said last, beside what failed: it may have failed too."""
+    """Add the end of the PostgreSQL log to a failure: the server may have failed too."""
     report = yield
     databases = getattr(item, "funcargs", {}).get("databases")
     if report.failed and databases is not None:
-        report.sections.append(("what the PostgreSQL server said last", databases.server_said()))
+        report.sections.append(("end of the PostgreSQL server's log", databases.server_log()))
     return report
 
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """Makes databases, for tests that need several of them or one for a whole module."""
+    """Creates databases, for tests that need several, or one for a module."""
     with contextlib.ExitStack() as stack:
         yield Databases(tmp_path_factory.mktemp("migrated"), stack)
 
@@ -127,20 +128,20 @@ def postgres_server(databases: Databases) -> PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: PostgresServer) -> str:
-    """`postgresql://…` of the session's server, as its superuser; tests that write take `postgres_database`."""
+    """The URL of the session's server as superuser; tests that write use `postgres_database`."""
     return postgres_server.url
 
 
 @pytest.fixture
 def postgres_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
-    """`postgresql://…` of a migrated database that only this test has."""
+    """The URL of a migrated PostgreSQL database for this test alone."""
     with databases.fresh("postgresql", tmp_path) as url:
         yield url
 
 
 @pytest.fixture
 def sqlite_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
-    """`sqlite:////…` of a migrated file that only this test has."""
+    """The URL of a migrated SQLite file for this test alone."""
     with databases.fresh("sqlite", tmp_path) as url:
         yield url
 
@@ -158,6 +159,6 @@ def database_url(
 def empty_database_url(
     request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
 ) -> Iterator[str]:
-    """The same without any table: an empty database, and a file that does not exist."""
+    """A database without tables of each kind: on SQLite a file that does not exist."""
     with databases.fresh(request.param, tmp_path, migrated=False) as url:
         yield url

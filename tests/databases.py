@@ -1,6 +1,6 @@
-"""Databases for tests: an SQLite file, or one of a real PostgreSQL that the session starts when the first test wants it.
+"""Databases for tests: SQLite files, and a real PostgreSQL that starts with the first use.
 
-Migrations run once a session and kind; what a test gets is a copy, as fresh as a migrated one and twenty times as fast to make.
+Migrations run once per session and kind. A test gets a copy, which is twenty times as fast.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TEMPLATE = "penstock_migrated"
 
 
 class Databases:
-    """Makes databases; `folder` is for the file that others are copied from, and the server ends with `stack`."""
+    """Creates databases; `folder` has the file to copy, and the server ends with `stack`."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self._folder = folder
@@ -43,13 +43,13 @@ class Databases:
         except PostgresUnavailableError as error:
             missing_postgres(error, os.environ)
 
-    def server_said(self) -> str:
-        """The end of the server's log, if there is one."""
-        return self.server.said() if "server" in self.__dict__ else ""
+    def server_log(self) -> str:
+        """The end of the server's log, if it has started."""
+        return self.server.log_end() if "server" in self.__dict__ else ""
 
     @contextlib.contextmanager
     def fresh(self, kind: str, folder: Path, *, migrated: bool = True) -> Iterator[str]:
-        """The URL of a new database while the block runs: of a PostgreSQL, or of a file `penstock.db` or `empty.db` in the folder."""
+        """The URL of a new database for the block: on PostgreSQL, or a file in the folder."""
         if kind == "postgresql":
             with self.server.database(*([self._template] if migrated else [])) as url:
                 yield url
@@ -74,7 +74,7 @@ class Databases:
 
 
 def bring_up_to_date(url: str) -> None:
-    """Migrate a database, also where a loop runs already."""
+    """Migrate a database, also while a loop runs."""
 
     async def migrated() -> None:
         database = Database(parse_url(url))
@@ -88,7 +88,7 @@ def bring_up_to_date(url: str) -> None:
 
 
 def missing_postgres(error: PostgresUnavailableError, environment: Mapping[str, str]) -> NoReturn:
-    """Ends a test that has no PostgreSQL: failed, or skipped if that was asked for, and never skipped in CI."""
+    """Fail a test without PostgreSQL, or skip it if requested and not in CI."""
     reason = f"PostgreSQL could not be started: {error}"
     in_ci = environment.get("CI", "").lower() not in {"", "0", "false"}
     if environment.get("PENSTOCK_TEST_POSTGRES") == "skip" and not in_ci:

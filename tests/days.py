@@ -10,7 +10,7 @@ _LONGEST_TEST_S = 60
 
 
 async def within_a_day() -> None:
-    """Come back when the day, UTC, goes on for longer than a test takes: what is yesterday to it stays so."""
+    """Return when the UTC day lasts longer than a test, so that "yesterday" does not change."""
     left = _DAY_S - time.time() % _DAY_S
     if left < _LONGEST_TEST_S:
         await asyncio.sleep(left)

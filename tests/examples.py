@@ -1,4 +1,4 @@
-"""Drawn examples for checks that wait: few in `make test`, many in `make faults`, the same ones for the same seed."""
+"""Random examples for asynchronous checks: few in `make test`, many in `make faults`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ def try_examples(
     check: Callable[..., Coroutine[Any, Any, None]],
     *drawn: st.SearchStrategy[Any],
 ) -> None:
-    """Run `check` with what is drawn so many times, short and full, all in one event loop."""
+    """Run `check` on random examples in one event loop; `counts` are the short and full number."""
     count = trials.of(*counts)
     with asyncio.Runner() as runner:
 
         @seed(trials.seed)
-        @settings(
-            max_examples=count, suppress_health_check=[HealthCheck.too_slow]
-        )  # of a busy machine it says nothing
+        @settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow])
         @given(st.tuples(*drawn))
-        def one(values: tuple[Any, ...]) -> None:
+        def run(values: tuple[Any, ...]) -> None:
             runner.run(check(*values))
 
-        one()
+        run()
     say(f"seed {trials.seed}, n = {count} examples")

@@ -1,4 +1,4 @@
-"""How a database answers a statement."""
+"""Query plans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def explained(connection: Connection, read: Callable[[], object], which: int) -> str:
-    """How the database answers one of the statements that `read` sends."""
+    """The plan of one of the statements that `read` sends, by its place."""
     sent: list[tuple[str, Any]] = []
 
     def note(

@@ -1,4 +1,4 @@
-"""Where tests put what need not outlive them."""
+"""The folder for temporary files of tests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - only folders with unique names of our own are made there
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only for folders with unique names
 _ROOM_BYTES = 2 * 1024**3
 
 
 def quick_folder() -> str:
-    """A file system in memory where the machine has one with room, else the folder for temporary files.
+    """A file system in memory with enough space, else the folder for temporary files.
 
-    A file of a database is made there ten times as fast, and waiting for a disk is not what tests are about.
+    Creating a database file in memory is ten times as fast.
     """
     roomy = (
         _MEMORY.is_dir()

@@ -1,9 +1,10 @@
-"""Starts programs of this checkout without starting Python each time: `python -m tests.fork_server SOCKET`.
+"""Starts programs of this checkout without starting Python: `python -m tests.fork_server SOCKET`.
 
-It imports what they need and forks one for each `Order` that comes over its socket, as JSON and with the three files of the process; it answers
-with a line for the pid and, in the end, one for the status. What it forks is a process of its own, with its own arguments, environment, folder and
-files, and ends as a program ends. Only the modules of the command line are not imported yet: they look at the environment. The server itself ends
-with its standard input.
+It imports their modules and forks a process for each `Order` that arrives over its socket, as JSON
+with the three files of the process. It answers with a line for the pid and, at the end, one for the
+status. The forked process has its own arguments, environment, folder and files, and ends like any
+program. The modules of the command line are not imported in advance, because they read the
+environment. The server ends with its standard input.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ _IMPORTED = (
     "typer.rich_utils",
     "yaml",
 )
-_LONGEST_ORDER = 1_000_000
+_MAX_ORDER_BYTES = 1_000_000
 
 
 class Order(TypedDict):
-    """What to start: `words` are those of Python (a file, -c TEXT, -m MODULE) or begin with `penstock`."""
+    """What to start: `words` begin with `penstock`, or are Python's (a file, -c TEXT, -m MODULE)."""
 
     words: Sequence[str]
     environment: Mapping[str, str]
@@ -70,18 +71,18 @@ def main() -> None:
 
 
 def _accepted(listener: socket.socket) -> Order | None:
-    """In the forked process its order; in this one nothing."""
+    """The order in the forked process, None in this one."""
     connection, _ = listener.accept()
     with connection:
         if os.fork():
             return None
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        data, files, _, _ = socket.recv_fds(connection, _LONGEST_ORDER, 3)
+        data, files, _, _ = socket.recv_fds(connection, _MAX_ORDER_BYTES, 3)
         order: Order = json.loads(data)
         if (pid := os.fork()) == 0:
             _become(order, files)
             return order
-        # The first process waits for the second one: the other side of the socket is no parent and cannot.
+        # Only a parent can wait for the process, and the client is none.
         for file in files:
             os.close(file)
         with contextlib.suppress(BrokenPipeError):
@@ -92,7 +93,7 @@ def _accepted(listener: socket.socket) -> Order | None:
 
 
 def _become(order: Order, files: Sequence[int]) -> None:
-    """Take on what belongs to a process that was just started."""
+    """Take on the session, files, environment and folder of the order."""
     if order["own_session"]:
         os.setsid()
     for number, file in enumerate(files):
@@ -101,16 +102,16 @@ def _become(order: Order, files: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
-    # However the tests were started: as under a terminal.
+    # As on a terminal, however the tests were started.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - the process has it to its end
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
     sys.stdout = _written(1)
     sys.stderr = _written(2)
 
 
 def _written(number: int) -> TextIO:
-    # As Python makes them: a terminal and standard error get each line at once, and what is strict fails.
+    # As Python opens them: line-buffered for a terminal and standard error, strict for the rest.
     encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
     errors = "backslashreplace" if number == 2 else errors or "strict"
     return open(
@@ -127,12 +128,12 @@ def _run(order: Order) -> None:
     match order["words"]:
         case ["penstock", *words]:
             sys.argv = ["penstock", *words]
-            # As the script that pip installs: whose main module is in a package is shown as `python -m …`.
+            # As the script that pip installs; with a package, usage lines would say `python -m …`.
             sys.modules["__main__"].__package__ = None
             importlib.import_module("penstock.__main__").main()
         case ["-c", text, *words]:
             sys.argv = ["-c", *words]
-            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - what Python does with -c
+            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - as `python -c`
         case ["-m", module, *words]:
             sys.argv = [module, *words]
             runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""A staging area in memory, and what a test of syncs works with: a simulated seller, runs, bodies of exports."""
+"""Rows, bodies of exports, runs, and an inventory store in memory, for tests of syncs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def a_run(*, fence: int = 1, task_id: uuid.UUID | None = None, dry_run: bool = F
 
 @dataclass
 class StagedRows:
-    """See penstock.inventory.sync.store.Staging; `fails` is raised when rows are compared."""
+    """A Staging in memory; comparing raises the store's `fails`."""
 
     store: MemoryStore
     products: dict[int, Product] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class StagedRows:
 
 
 class Unwritten:
-    """A ledger for runs that write nothing to a database."""
+    """A ledger for runs that do not write to a database."""
 
     async def write(self, *_: object, **__: object) -> NoReturn:
         raise AssertionError
@@ -120,7 +120,7 @@ class Unwritten:
 
 @dataclass
 class MemoryStore:
-    """See penstock.inventory.sync.store.InventoryStore: one account, and what its syncs did."""
+    """An InventoryStore with one account, and a record of its syncs."""
 
     token: str = "demo"
     published: dict[int, Product] = field(default_factory=dict)

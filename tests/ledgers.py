@@ -1,4 +1,4 @@
-"""Ledgers as tests write them: series with their spans, and where the exchange's clock stands."""
+"""Ledgers for tests: series with their spans, and the exchange's clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
-# The exchange's present while a test looks at a ledger: the clock goes on, and no hour ends before the test does.
+# The exchange's time when a test begins: no hour ends before the test does.
 NOON = 1_768_478_400_000
 PRESENT = NOON + HOUR // 2
 ASKED = Evidence(2, NOON - 3 * HOUR, NOON - HOUR, "binance", NOON + HOUR)
@@ -41,7 +41,7 @@ def key(symbol: str, timeframe: str = "1h", *, exchange: str = "binance") -> Ser
 
 
 def spans(edges: Sequence[int], *states: str | None, step: int = HOUR) -> list[Span]:
-    """Neighbours of these states, from edge to edge in steps before noon; None stands between two that are none."""
+    """Adjacent spans of these states; `edges` count steps before noon, None leaves a space."""
     return [
         span(NOON - before * step, NOON - after * step, state)
         for before, after, state in zip(edges, [*edges[1:], 0], states, strict=True)
@@ -50,13 +50,13 @@ def spans(edges: Sequence[int], *states: str | None, step: int = HOUR) -> list[S
 
 
 def span(start: int, end: int, state: str) -> Span:
-    """A span; a gap that somebody has asked for rests on ASKED."""
+    """A span; a gap that was asked for has the evidence ASKED."""
     asked = SpanState(state) not in {*HELD, SpanState.NOT_COLLECTED}
     return Span(start, end, SpanState(state), ASKED if asked else None)
 
 
 def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
-    """Write it into a migrated database."""
+    """Write a ledger into a migrated database."""
 
     async def filled(store: Opened) -> None:
         found = await store.store.open_series(unfenced(store.database), list(ledger))
@@ -81,7 +81,7 @@ def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
 
 
 def change(url: str, how: Callable[[Opened], Awaitable[None]]) -> None:
-    """Change a migrated database, also where a loop runs already."""
+    """Change a migrated database, also while a loop runs."""
 
     async def changed() -> None:
         async with opened(url, migrated=False) as store:

@@ -1,4 +1,4 @@
-"""An exchange that is a list of rows: it answers by Binance's range rule, so that properties can be tried on thousands of histories."""
+"""An exchange that answers from a list of rows by Binance's range rule, for property tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class ListedSource:
-    """`spoil` may change a page on its way out; `rejected` rows are added to every page; requests from number `fails_from` on fail."""
+    """`spoil` may change a page; each page gets the `rejected` rows.
+
+    Requests from number `fails_from` on fail.
+    """
 
     rows: Sequence[Candle]
     now: int
@@ -30,7 +33,7 @@ class ListedSource:
     fails_from: int | None = None
     requests: int = 0
     asked: list[PageRequest] = field(default_factory=list)
-    # Answers with its newest rows whatever the start of a question, unless the question has an end too.
+    # Answers with its newest rows to a request with a start and no end.
     ignores_start: bool = False
     name: str = "binance"
     pages_per_minute: int = 3_000

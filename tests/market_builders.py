@@ -1,4 +1,4 @@
-"""Instruments, candles, pages and an open store, as the tests of market and store write them."""
+"""Instruments, candles, pages and an open store, for tests of market and store."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def candle(open_time: int = ORIGIN, /, **given: Any) -> Candle:
 
 
 def candles(first: int, count: int, *, step: int = MINUTE) -> list[Candle]:
-    """Neighbouring candles that differ from each other."""
+    """Consecutive candles that differ from each other."""
     opens = range(first, first + count * step, step)
     return [
         candle(at, close_time=at + step - 1, close=f"{100 + place % 10}.5", trades=place)
@@ -85,7 +85,7 @@ def candles(first: int, count: int, *, step: int = MINUTE) -> list[Candle]:
 
 @dataclass(frozen=True)
 class Unfenced:
-    """Lets a test write as a run does where there is none."""
+    """Lets a test write without a run."""
 
     database: Database
 
@@ -97,7 +97,7 @@ class Unfenced:
 
 
 def unfenced(database: Database) -> RunContext:
-    """A context that is no run's."""
+    """A context without a run."""
     return RunContext(
         Run(id=0, task_id=uuid.UUID(int=0), fence=0, kind="nothing"), Unfenced(database)
     )
@@ -112,7 +112,7 @@ class Opened:
     ledger: SqlRunLedger
 
     async def run(self, *resources: str) -> Run:
-        """A run that was submitted and taken."""
+        """A started run."""
         return await self.ledger.start(
             Submission(kind="data_collection", params={}, resources=resources)
         )
@@ -161,7 +161,7 @@ class Opened:
         )
 
     async def table(self) -> list[dict[str, Any]]:
-        """All candles, exact and in order, without the run that wrote them."""
+        """All candles, exact and in order, without their run ids."""
         columns = [column for column in candle_table.c if column.name != "run_id"]
         query = select(*columns).order_by(candle_table.c.series_id, candle_table.c.open_time)
         return await self.database.read(
@@ -180,7 +180,7 @@ class Opened:
 async def opened(
     url: str, *, migrated: bool = True, dead_after_s: float = 30.0, **options: Any
 ) -> AsyncIterator[Opened]:
-    """The database at `url`, with the present schema."""
+    """The database at `url`, with the newest schema."""
     database = Database(parse_url(url), DatabaseOptions(**options))
     try:
         if migrated:
@@ -199,7 +199,7 @@ def page(
     closed: int | None = None,
     rejected: Sequence[Rejected] = (),
 ) -> CandlePage:
-    """A page whose rows are all closed unless `closed` says how many are."""
+    """A page; all rows are closed unless `closed` gives their number."""
     closed = len(rows) if closed is None else closed
     return CandlePage(
         target=target, candles=rows, closed=closed, rejected=rejected, look=Look(ORIGIN, "binance")

@@ -1,4 +1,4 @@
-"""A CardTrader of which a test decides every row that it sends, beside the generated one of the simulator."""
+"""A CardTrader whose every row the test decides; the simulator generates its own."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def blueprint(number: int, **fields: Any) -> dict[str, Any]:
 
 @dataclass
 class Marketplace:
-    """What it sends: `products`, and `blueprints` by the expansion that is asked for, as it stands in the request."""
+    """Sends `products`, and `blueprints` by the expansion id of the request."""
 
     products: list[dict[str, Any]]
     blueprints: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Marketplace:
 
 @contextlib.asynccontextmanager
 async def marketplace(products: list[dict[str, Any]]) -> AsyncIterator[Marketplace]:
-    """It answers while the block runs."""
+    """A marketplace that answers while the block runs."""
     market = Marketplace(products)
     app = web.Application()
     app.router.add_get("/{path:.*}", market.answer)

@@ -1,4 +1,4 @@
-"""How much memory this process has taken at the most."""
+"""The peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _OWN = Path("/proc/self")
 
 
 def forget_peak() -> None:
-    """Begin anew: what the process has now is the most."""
+    """Reset the peak to the present memory."""
     (_OWN / "clear_refs").write_text("5", encoding="ascii")
 
 

@@ -1,7 +1,7 @@
-"""Finds the programs of a PostgreSQL server: those of the machine, newest first, else the embedded ones of a development dependency.
+"""Finds a PostgreSQL server: the machine's newest, else the one of a development dependency.
 
-A candidate counts only when it has `initdb` and `postgres` side by side, both can be run by the user the server will run as, and the version is
-14 or newer: that is the oldest one Penstock supports.
+A candidate needs `initdb` and `postgres` in one folder, both executable for the server's user, and
+version 14 or newer, the oldest that Penstock supports.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _USUAL_PLACES = (
 
 
 class PostgresUnavailableError(Exception):
-    """There is no PostgreSQL server to test with; the message says what was tried and what to do."""
+    """There is no PostgreSQL server for tests; the message says what was tried and what to do."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """The user a server runs as; `None` in both places is the user of this process."""
+    """The user of a server; None and None is the user of this process."""
 
     uid: int | None = None
     gid: int | None = None
 
     @classmethod
     def for_server(cls) -> Account:
-        """This user; in place of root, as which PostgreSQL refuses to run, `postgres` or else `nobody`."""
+        """This user; instead of root, which PostgreSQL refuses, `postgres` or `nobody`."""
         if os.geteuid() != 0:
             return cls()
         for name in ("postgres", "nobody"):
@@ -53,7 +53,10 @@ class Account:
             except KeyError:
                 continue
             return cls(entry.pw_uid, entry.pw_gid)
-        message = "PostgreSQL does not run as root, and there is neither a user 'postgres' nor 'nobody' to run it as"
+        message = (
+            "PostgreSQL does not run as root, "
+            "and there is neither a user 'postgres' nor 'nobody' to run it as"
+        )
         raise PostgresUnavailableError(message)
 
     def own(self, path: Path) -> None:
@@ -63,7 +66,10 @@ class Account:
     def popen(
         self, command: list[str | Path], *, output: int, feed: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
-        """Starts a program as this user, in a session of its own: a Ctrl-C at the terminal is for pytest, which then stops the server in order."""
+        """Start a program as this user, in its own session.
+
+        Ctrl-C at the terminal then reaches only pytest, which stops the server in order.
+        """
         groups: list[str | int] | None = None if self.uid is None else []
         return subprocess.Popen(
             command,
@@ -71,7 +77,7 @@ class Account:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A locale that the machine lacks would stop initdb; the current folder may be closed to this user.
+            # A missing locale would stop initdb, and this user may not enter the current folder.
             env={"LC_ALL": "C", "PATH": os.defpath},
             cwd="/",
             user=self.uid,
@@ -80,7 +86,7 @@ class Account:
         )
 
     def output_of(self, command: list[str | Path], *, timeout_s: float) -> str:
-        """What a program prints; OSError or SubprocessError when it cannot be run or fails."""
+        """The output of a program; OSError or SubprocessError when it cannot run or fails."""
         with self.popen(command, output=subprocess.PIPE) as process:
             try:
                 printed = process.communicate(timeout=timeout_s)[0].decode(errors="replace")
@@ -103,9 +109,10 @@ class Binaries:
 
 
 def find_binaries(account: Account, scratch: Path, choice: str | None = None) -> Binaries:
-    """The programs to use. `choice` is a folder, or `embedded`; without it the machine is searched. `scratch` takes a copy if one is needed.
+    """The programs to use.
 
-    Raises PostgresUnavailableError with the reason for every place that was looked at.
+    `choice` is a folder, or `embedded`; without it the machine is searched. `scratch` takes a copy
+    if one is needed. PostgresUnavailableError has the reason for every place.
     """
     reasons: list[str] = []
     usable = [
@@ -123,7 +130,7 @@ def find_binaries(account: Account, scratch: Path, choice: str | None = None) ->
 
 
 def embedded_folders() -> list[Path]:
-    """The folders of the embedded servers, newest first. The package is not imported: only its programs are wanted."""
+    """The folders of the embedded servers, newest first, found without importing the package."""
     spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
     roots = (spec and spec.submodule_search_locations) or []
     folders = [folder for root in roots for folder in Path(root).glob("pginstall*/bin")]
@@ -133,8 +140,10 @@ def embedded_folders() -> list[Path]:
 def _nothing_usable(reasons: Iterable[str]) -> str:
     tried = "".join(f"\n  - {reason}" for reason in reasons) or "\n  - nothing was found"
     return (
-        f"no usable PostgreSQL server (initdb and postgres, version {OLDEST_VERSION} or newer):{tried}\n"
-        f"Install one, or the development dependencies, which bring one; {CHOICE_VARIABLE} names a folder to use, or '{EMBEDDED}'."
+        "no usable PostgreSQL server (initdb and postgres, "
+        f"version {OLDEST_VERSION} or newer):{tried}\n"
+        "Install one, or the development dependencies, which include one; "
+        f"{CHOICE_VARIABLE} names a folder to use, or '{EMBEDDED}'."
     )
 
 
@@ -161,7 +170,7 @@ def _search_machine() -> Iterator[Path]:
 
 
 def _examine(folder: Path, account: Account, reasons: list[str]) -> Binaries | None:
-    """The binaries of a folder, or None and one more reason."""
+    """The binaries of a folder; None adds a reason."""
     try:
         printed = account.output_of([folder / "postgres", "--version"], timeout_s=20)
         account.output_of([folder / "initdb", "--version"], timeout_s=20)
@@ -170,21 +179,21 @@ def _examine(folder: Path, account: Account, reasons: list[str]) -> Binaries | N
         return None
     version = re.search(r"PostgreSQL\) (\d+)", printed)
     if version is None or int(version[1]) < OLDEST_VERSION:
-        # A package's pg_config may name a folder where only the client is.
+        # A package's pg_config may name a folder with the client only.
         reasons.append(f"{folder}: too old or unknown: {printed.strip()}")
         return None
     return Binaries(folder, int(version[1]))
 
 
 def _reachable(folder: Path, account: Account, scratch: Path) -> Path:
-    """The folder itself, or a copy of the installation when the server's user cannot enter the checkout (root's home, for example)."""
+    """The folder, or a copy when the server's user cannot enter it, such as root's home."""
     try:
         account.output_of([folder / "postgres", "--version"], timeout_s=20)
     except PermissionError:
         package = folder.parents[1]
         copy = scratch / package.name / folder.parent.name
         shutil.copytree(folder.parent, copy, symlinks=True)
-        # The wheel keeps the shared libraries beside the package, and the programs look for them there.
+        # The programs load the shared libraries that the wheel has beside the package.
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
             shutil.copytree(libraries, scratch / libraries.name, symlinks=True)

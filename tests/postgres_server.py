@@ -1,8 +1,8 @@
-"""A real PostgreSQL for tests and benchmarks: `with start_postgres() as server:` starts one of its own and removes it again.
+"""A private PostgreSQL for tests and benchmarks: `with start_postgres() as server:`.
 
-It listens on 127.0.0.1 and on a Unix socket, has a random password, and lives in a temporary folder with a unique name, so that neither a server of
-the machine nor what a crashed session left behind gets in its way. A commit survives whatever happens to processes; with `durable` it also survives
-the machine, which is what benchmarks measure.
+It listens on 127.0.0.1 and a Unix socket, has a random password and a unique temporary folder, so
+that neither a server of the machine nor the remains of a crashed session interfere. A commit
+survives any crash of a process; with `durable` also a crash of the machine, as benchmarks need it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ _USER = "penstock"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 # The path of a Unix socket may have 107 bytes, and PostgreSQL adds its own name to the folder.
-_LONGEST_FOLDER = 60
+_MAX_FOLDER_LENGTH = 60
 _LOG = "server.log"
-_LINES_SAID = 40
-# What only a crash of the machine would show. A commit still waits for its record to be written (synchronous_commit).
+_LOG_LINES = 40
+# Only a crash of the machine shows the difference: a commit still waits for its record to be
+# written (synchronous_commit).
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
-# Reads until this process is gone, however it went, then stops the server and removes its folder: also kill -9 leaves nothing behind.
+# Reads until this process is gone, also by kill -9, then stops the server and removes its folder.
 _WATCHDOG = """
 trap '' INT TERM HUP
 cat >/dev/null
@@ -56,22 +57,22 @@ rm -rf -- "$2"
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server; `url` leads to its database `postgres`, as a superuser."""
+    """A running server; `url` is its database `postgres`, as superuser."""
 
     url: str
     version: int
     socket_folder: Path
 
-    def said(self) -> str:
-        """The end of its log; nothing when it has ended, for its log ends with it."""
+    def log_end(self) -> str:
+        """The end of the log; empty when the server has ended."""
         with contextlib.suppress(FileNotFoundError):
             return "\n".join(
-                (self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LINES_SAID:]
+                (self.socket_folder / _LOG).read_text(errors="replace").splitlines()[-_LOG_LINES:]
             )
         return ""
 
     def database_url(self, name: str) -> str:
-        """The address of another database of this server."""
+        """The URL of another database of this server."""
         return f"{self.url.rpartition('/')[0]}/{name}"
 
     @contextlib.contextmanager
@@ -91,11 +92,10 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def start_postgres(choice: str | None = None, *, durable: bool = True) -> Iterator[PostgresServer]:
-    """Starts a server and stops it at the end. `choice` as in `find_binaries`; without it the variable PENSTOCK_TEST_POSTGRES_BIN counts.
+    """Start a server and stop it at the end; PostgresUnavailableError when that fails.
 
-    One that is not `durable` lives in memory where it can, and waits for no disk.
-
-    Raises PostgresUnavailableError when there is none, or it does not start.
+    `choice` as in `find_binaries`, by default the variable PENSTOCK_TEST_POSTGRES_BIN. A server
+    that is not `durable` is in memory if possible, and waits for no disk.
     """
     account = Account.for_server()
     folder = _make_folder(account, tempfile.gettempdir() if durable else quick_folder())
@@ -111,20 +111,18 @@ def start_postgres(choice: str | None = None, *, durable: bool = True) -> Iterat
 
 
 def _make_folder(account: Account, best: str) -> Path:
-    """A folder of the server's user, in a place that this user can reach and whose path a socket can have."""
-    for place in dict.fromkeys((best, tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp makes a private folder with a unique name there
-        if len(place) <= _LONGEST_FOLDER and _is_open(Path(place), account):
+    """A folder that the server's user can reach, with a path short enough for a socket."""
+    for place in dict.fromkeys((best, tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - for mkdtemp
+        if len(place) <= _MAX_FOLDER_LENGTH and _is_open(Path(place), account):
             folder = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=place))
             account.own(folder)
             return folder
-    message = (
-        "there is no temporary folder that PostgreSQL could use: tried TMPDIR, /tmp and /var/tmp"
-    )
+    message = "PostgreSQL can use no temporary folder; tried TMPDIR, /tmp and /var/tmp"
     raise PostgresUnavailableError(message)
 
 
 def _is_open(place: Path, account: Account) -> bool:
-    """Whether the server's user can go there; for a user other than ours, only what is open to everybody counts."""
+    """Whether the server's user can enter; for a user other than ours, whether everybody can."""
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return False
     return account.uid is None or all(
@@ -133,13 +131,13 @@ def _is_open(place: Path, account: Account) -> bool:
 
 
 def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
-    """Runs initdb; gives the superuser's password."""
+    """Run initdb; gives the superuser's password."""
     password = secrets.token_hex(16)
     secret = folder / "password"
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="ascii")
     account.own(secret)
-    # --no-sync: the folder ends with the session, and nothing of worth is in it yet.
+    # --no-sync: the folder is empty and temporary.
     options = [
         "--no-sync",
         "--no-locale",
@@ -166,12 +164,12 @@ def _initialise(binaries: Binaries, account: Account, folder: Path) -> str:
 def _serving(
     binaries: Binaries, account: Account, folder: Path, settings: Mapping[str, str]
 ) -> Iterator[int]:
-    """A running server; gives its port. Another process may take the free port first, so this is tried three times."""
+    """The port of a running server; three attempts, since another process may take a free port."""
     log = folder / _LOG
     for _ in range(3):
         port = _free_port()
         process = _launch(binaries, account, folder, {"port": str(port), **settings})
-        # As this user, who owns what is copied into the folder, and who may signal the server.
+        # This user owns the copies in the folder, and may signal the server.
         command: list[str | Path] = [
             "/bin/sh",
             "-c",
@@ -217,11 +215,11 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> bool:
-    """Waits for the server's own word; a successful connection would not show whose server it is."""
+    """Wait for the server's own word: a connection would not show whose server answers."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            # The eighth line of this file is the state; the fourth the port.
+            # The fourth line of this file is the port, the eighth the state.
             lines = (folder / "data" / "postmaster.pid").read_text(encoding="ascii").splitlines()
             if len(lines) > 7 and lines[3].strip() == str(port) and lines[7].strip() == "ready":
                 return True
@@ -230,7 +228,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, port: int)
 
 
 def _stop(process: subprocess.Popen[bytes], watchdog: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown (sessions are cut, a checkpoint is written), then the hard way. The watchdog goes first: it would signal a pid no longer ours."""
+    """Shut down fast, then by force. The watchdog first: it would signal a pid no longer ours."""
     watchdog.kill()
     watchdog.communicate()
     for word in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):

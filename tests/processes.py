@@ -1,4 +1,7 @@
-"""Processes of this checkout, as `asyncio.subprocess` has them: real ones, forked by `tests.fork_server` since starting Python takes a second."""
+"""Real processes of this checkout like those of `asyncio.subprocess`.
+
+`tests.fork_server` forks them, because starting Python takes a second.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 class Process:
-    """One process; see asyncio.subprocess.Process."""
+    """A process, like asyncio.subprocess.Process."""
 
     def __init__(self, pid: int, status: asyncio.Task[int]) -> None:
         self.pid = pid
@@ -48,7 +51,7 @@ class Process:
         return await asyncio.shield(self._status)
 
     async def communicate(self) -> tuple[bytes, bytes]:
-        """What it has not said yet, to its end."""
+        """The rest of its output."""
         if self.stdin is not None:
             self.stdin.close()
         out, err = await asyncio.gather(*(_rest(stream) for stream in (self.stdout, self.stderr)))
@@ -77,7 +80,7 @@ async def start(
     stdout: int = PIPE,
     stderr: int = PIPE,
 ) -> Process:
-    """Start `penstock …` or what Python would be started with; the files are PIPE, DEVNULL or descriptors."""
+    """Start `penstock …`, or arguments of Python; the files are PIPE, DEVNULL or descriptors."""
     order: Order = {
         "words": words,
         "environment": dict(environment),
@@ -109,7 +112,7 @@ async def start(
 
 
 def _ends(number: int, wanted: int) -> tuple[int | None, int]:
-    """Our end of one of its files, and its own."""
+    """Our end and the process's end of one of its files."""
     if wanted == PIPE:
         read, write = os.pipe()
         return (write, read) if number == 0 else (read, write)
@@ -143,7 +146,7 @@ async def _writing(descriptor: int) -> asyncio.StreamWriter:
 
 @cache
 def _server() -> str:
-    """The socket of the server of this process, which ends with it."""
+    """The socket of this process's server, which ends with the process."""
     folder = Path(tempfile.mkdtemp(prefix="penstock-fork-"))
     path = str(folder / "socket")
     environment = {

@@ -1,4 +1,4 @@
-"""A real HTTP receiver of webhooks: what it was sent, and what it answers."""
+"""A real HTTP receiver of webhooks."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Received:
 
     @property
     def messages(self) -> list[str]:
-        """What it says of each alert."""
+        """The state and message of each alert."""
         return [f"{one['state']}: {one['message']}" for one in self.body["alerts"]]
 
 
 @dataclass
 class Receiver:
-    """Answers 200, or the statuses that are waiting in `answers`; a request to /hang gets none."""
+    """Answers 200, or the statuses in `answers` in turn; a request to /hang gets no answer."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Receiver:
         )
 
     async def until(self, count: int, path: str | None = None) -> list[Received]:
-        """The requests to a path once there are so many."""
+        """The requests to a path, as soon as there are `count`."""
 
         def found() -> list[Received]:
             return [one for one in self.received if path in {None, one.path}]

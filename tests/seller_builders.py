@@ -1,4 +1,4 @@
-"""A seller at the simulated CardTrader, and the application that keeps his inventory: a real database, the real engine, real HTTP."""
+"""A seller at the simulated CardTrader, and a real application that syncs the inventory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from penstock.settings import Settings
     from penstock.store.database import Database
 
-# What an export decides of a product, by its id.
+# The columns that an export decides, by product id.
 Rows = dict[int, dict[str, Any]]
 EXPORT = "/api/v2/products/export"
 _NAMES = {"product_id": "id", "properties": "properties_hash"}
@@ -43,7 +43,7 @@ _MOST = 10_000
 
 
 def row_of(sent: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
-    """A product of the simulator in the columns of the table, made without the code that is tested."""
+    """A product of the simulator in the columns of the table, without the tested code."""
     row: dict[str, Any] = {}
     for column in STAGED:
         raw = bytes(sent[_NAMES.get(column, column)])
@@ -69,7 +69,7 @@ def published_rows(connection: Connection, account_id: int) -> Rows:
 
 
 def differing(shown: Rows, true: Rows) -> dict[int, object]:
-    """What is wrong, a few of it, so that a failure can be read."""
+    """A few of the differing rows, and their number."""
     wrong = [
         number for number in shown.keys() | true.keys() if shown.get(number) != true.get(number)
     ]
@@ -94,12 +94,12 @@ class Seller:
             return answer
 
     async def faults(self, *faults: dict[str, Any]) -> None:
-        """These faults of the export and no others; counting of requests starts anew."""
+        """Set exactly these faults of the export, and reset the count of requests."""
         await self.admin("PUT", "faults", [{"path": EXPORT} | fault for fault in faults])
         await self.admin("DELETE", "requests")
 
     async def exports(self) -> int:
-        """How often an export was asked for since then."""
+        """The number of requests for an export since the last reset."""
         return int(
             json.loads(await self.admin("GET", "requests?limit=1"))["by_path"].get(EXPORT, 0)
         )
@@ -111,11 +111,11 @@ class Seller:
         )
 
     async def prepare(self) -> None:
-        """Write the body of the next export now, so that it comes at once."""
+        """Write the body of the next export in advance, so that it arrives at once."""
         await self.admin("PUT", "accounts/demo/export", {})
 
     async def sent(self) -> Rows:
-        """What an export sends now, faults and all; of an id that comes twice the first row."""
+        """The rows of an export with its faults; for a repeated id the first row."""
         async with self.session.get(
             f"{self.url}{EXPORT}", headers={"Authorization": "Bearer demo"}
         ) as response:
@@ -125,7 +125,7 @@ class Seller:
     async def rows(
         self, version: int | str = "newest", *, skip: int = 0, limit: int = _MOST
     ) -> Rows:
-        """What a version holds, in the order of the export."""
+        """The rows of a version, in the order of the export."""
         answer = await self.admin(
             "GET", f"accounts/demo/versions/{version}/products?skip={skip}&limit={limit}"
         )
@@ -135,7 +135,7 @@ class Seller:
 
 @contextlib.asynccontextmanager
 async def simulated_seller(products: int) -> AsyncIterator[Seller]:
-    """A simulator with nobody but him."""
+    """A simulator with this seller alone."""
     settings = SimulatorSettings(
         symbols=2, accounts=(f"demo:{products}",), expansions=2, limits=False
     )
@@ -144,7 +144,7 @@ async def simulated_seller(products: int) -> AsyncIterator[Seller]:
 
 
 def shop_settings(database_url: str, seller: Seller, folder: Path, **given: Any) -> Settings:
-    """Pauses as short as tests need them, and no deadline that a slow machine misses."""
+    """Settings with short pauses, and deadlines that a slow machine meets."""
     short = {
         "database_timeout_s": 60.0,
         "export_attempts": 1,
@@ -201,11 +201,11 @@ class KeptShop:
         )
 
     async def sync(self, *, dry_run: bool = False) -> dict[str, Any]:
-        """The run of a sync, as it ended."""
+        """The finished run of a sync."""
         return await self.ended(await self.submit(dry_run=dry_run))
 
     async def ended(self, task_id: uuid.UUID) -> dict[str, Any]:
-        """A run, once it has ended."""
+        """A run, when it has finished."""
         row = await self.engine.until_state(task_id, "succeeded", "failed", "cancelled")
         result = row["result"]
         return row | {"result": json.loads(result) if isinstance(result, str) else result}
@@ -216,17 +216,17 @@ class KeptShop:
         )
 
     async def check(self, true: Rows) -> None:
-        """What is published is this, column by column."""
+        """Assert that exactly these rows are published, column by column."""
         assert differing(await self.published(), true) == {}
 
     async def shows(self, run: Mapping[str, Any]) -> Row[Any]:
-        """What the reader says of a sync."""
+        """A sync as the reader shows it."""
         row = await self.database.read(lambda connection: sync_row(connection, run["id"]))
         assert row is not None
         return row
 
     async def diff(self, run: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        """What a sync kept."""
+        """The diff that a sync kept."""
         return await self.database.read(
             lambda connection: list_diff(connection, run["id"], limit=_MOST)
         )
@@ -238,7 +238,7 @@ class KeptShop:
         return await self.database.read(query)
 
     def left(self) -> list[str]:
-        """Files of exports and staging areas that are still there."""
+        """The remaining files of exports and staging areas."""
         beside = list(self.database.file.parent.glob("*.stage-*")) if self.database.file else []
         return sorted(path.name for path in (*beside, *self.folder.glob("*")))
 
@@ -247,6 +247,6 @@ class KeptShop:
 async def kept_shop(
     database_url: str, seller: Seller, folder: Path, **given: Any
 ) -> AsyncIterator[KeptShop]:
-    """An application that works on its queue."""
+    """A working application with the seller's account."""
     async with open_app(shop_settings(database_url, seller, folder, **given)) as app, app.working():
         yield KeptShop(app, seller, await add_account(app), folder)

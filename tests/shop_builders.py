@@ -1,4 +1,4 @@
-"""Products, accounts and syncs as the tests of the inventory's store write them."""
+"""Products, accounts and syncs for tests of the inventory's store."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ Rows = dict[int, dict[str, Any]]
 
 
 class Backwards(Vault):
-    """A vault that anybody can open."""
+    """A vault without keys."""
 
     def __init__(self) -> None:
-        """It needs no keys."""
+        """No keys."""
 
     def seal(self, text: str) -> str:
         return text[::-1]
@@ -91,13 +91,13 @@ def expected(products: Sequence[Product]) -> Rows:
 
 
 def shown_grade(sent: object) -> bool | str | None:
-    """How a grade is read from the table: 0 and 1 are flags, any other is text."""
+    """A grade as read from the table: 0 and 1 are flags, any other is text."""
     return None if sent is None else bool(sent) if sent in {0, 1} else str(sent)
 
 
 @dataclass(frozen=True)
 class Synced:
-    """What a sync gave."""
+    """A finished sync."""
 
     run: Run
     comparison: Comparison
@@ -127,7 +127,7 @@ class Shop:
         limits: SyncLimits = NEVER_SHRUNK,
         page: int = 1_000,
     ) -> Synced:
-        """Stage and publish; with `keep` the difference is kept: held (True) or as of a dry run (False)."""
+        """Stage and publish; `keep` keeps the diff instead: held (True) or of a dry run (False)."""
         run = await self.opened.run()
         async with self.inventory.staging(self.opened.context(run), self.account) as staging:
             for first in range(0, len(products), page):
@@ -144,7 +144,7 @@ class Shop:
 
     @property
     def context(self) -> RunContext:
-        """Writes as a run does where there is none."""
+        """A context without a run."""
         return unfenced(self.opened.database)
 
     async def published(self) -> Rows:
@@ -161,7 +161,7 @@ class Shop:
         return {row["product_id"]: row for row in await self._rows(rows)}
 
     async def history(self, run: Run | None = None) -> list[dict[str, Any]]:
-        """What was written down, in order."""
+        """The history, in order."""
         rows = (
             select(product_history)
             .where(product_history.c.account_id == self.account.id)
@@ -191,7 +191,7 @@ async def opened_shop(url: str, **options: Any) -> AsyncIterator[Shop]:
 
 
 def counted(counts: SnapshotCounts) -> Mapping[str, int]:
-    """Those that are not zero, but for `unmapped`."""
+    """The counts that are not zero, except `unmapped`."""
     return {
         name: value
         for name, value in dataclasses.asdict(counts).items()

@@ -1,4 +1,4 @@
-"""A collection against the real simulator over real HTTP: `world(...)` gives the application and the exchange that it collects from."""
+"""Collections from the real simulator over real HTTP: `world(...)` gives application and exchange."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-# Settings with which no run of a slow machine is taken for dead; one whose heartbeat is a minute old is.
+# Settings with which no run of a slow machine counts as dead, but one without a heartbeat for a
+# minute does.
 CALM: dict[str, Any] = {"heartbeat_s": 10.0, "dead_after_s": 30.0}
 
 # The order of a klines row without its last, unused field.
@@ -55,13 +56,13 @@ def ms(moment: str) -> int:
     return int(dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC).timestamp() * 1_000)
 
 
-# In the middle of a minute, an hour, a day and a week; the clock stands still there until a test moves it.
+# In the middle of a minute, an hour, a day and a week; the clock stands still until a test sets it.
 NOW = ms("2023-05-17T12:34:30")
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """The simulator as a test sees it."""
+    """The simulated exchange."""
 
     url: str
     session: aiohttp.ClientSession
@@ -70,12 +71,12 @@ class Exchange:
         await self._admin("PUT", "clock", {"now": now_ms, "speed": 0})
 
     async def faults(self, *faults: dict[str, Any]) -> None:
-        """These faults and no others; counting of requests starts anew."""
+        """Set exactly these faults, and reset the count of requests."""
         await self._admin("PUT", "faults", list(faults))
         await self._admin("DELETE", "requests")
 
     async def asked(self, path: str = "/api/v3/klines") -> list[dict[str, Any]]:
-        """The requests to a path since they were last counted, with the time of each."""
+        """The requests to a path since the last reset, each with its time."""
         newest: list[dict[str, Any]] = (await self._admin("GET", "requests?limit=10000"))["newest"]
         return [request for request in newest if request["path"] == path]
 
@@ -89,7 +90,7 @@ class Exchange:
     async def rows(
         self, symbol: str, timeframe: str, start: int = 0, end: int | None = None
     ) -> list[list[Any]]:
-        """All it has of a series from `start` to before `end`, asked page by page; without faults."""
+        """All rows of a series in `start ≤ t < end`, page by page; without faults."""
         rows: list[list[Any]] = []
         while True:
             params: dict[str, str | int] = {
@@ -109,7 +110,7 @@ class Exchange:
             start = page[-1][0] + 1
 
     async def first(self, symbol: str, timeframe: str) -> int:
-        """When the oldest candle opens."""
+        """The open time of the oldest candle."""
         params: dict[str, str | int] = {
             "symbol": symbol,
             "interval": timeframe,
@@ -161,7 +162,7 @@ class World:
         )
 
     async def table(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[list[Any]]:
-        """The same in the words of the exchange."""
+        """The candles of a series as the exchange sends them."""
         return [[row[name] for name in ROW] for row in await self.stored(symbol, timeframe)]
 
     async def spans(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[Span]:
@@ -180,7 +181,7 @@ class World:
         )
 
     async def check_coverage(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> None:
-        """STORED names exactly the closed candles that are there."""
+        """Assert that the STORED spans cover exactly the closed candles."""
         step = Timeframe(timeframe)
         covered = [
             span for span in await self.spans(symbol, timeframe) if span.state is SpanState.STORED
@@ -205,7 +206,7 @@ class World:
 
 
 def settings_for(database_url: str, exchange_url: str, **given: Any) -> Settings:
-    """Pauses as short as tests need them, and no deadline that a slow machine misses."""
+    """Settings with short pauses, and deadlines that a slow machine meets."""
     patient = {"request_deadline_s": 60.0, "request_idle_s": 60.0, "database_timeout_s": 60.0}
     short = {
         "request_attempts": 2,

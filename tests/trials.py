@@ -1,4 +1,4 @@
-"""How often a test tries what it draws: a few times in `make test`, as often as it takes to show something rare in `make faults`."""
+"""The number of random trials: few in `make test`, enough to show rare faults in `make faults`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Trials:
-    """`seed` is for all that the test draws; it says both when it has ended, since a zero says nothing without its n."""
+    """`seed` is the seed of all random values; `full` asks for many trials."""
 
     seed: int
     full: bool
 
     def of(self, short: int, full: int) -> int:
-        """So many."""
+        """The number of trials."""
         return full if self.full else short

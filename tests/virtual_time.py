@@ -1,4 +1,4 @@
-"""An event loop whose time is a number: whoever waits for it, it jumps there. Hours of waiting take milliseconds, and nothing is measured."""
+"""An event loop with virtual time: when all tasks wait, time jumps to the next timer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Jump(selectors.DefaultSelector):
-    """Where the loop would wait, its clock goes on instead."""
+    """Advances the clock instead of waiting."""
 
     now = 0.0
 
@@ -37,7 +37,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], *, start: float = 0.0) -> T:
-    """What `main` gives; it gets the loop that it runs in, whose time nothing else moves."""
+    """The result of `main`, which gets the loop that it runs in."""
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(start)) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)

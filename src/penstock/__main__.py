@@ -1,4 +1,4 @@
-"""The program, as `penstock` and as `python -m penstock`."""
+"""The program, started as `penstock` or `python -m penstock`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from penstock.cli.loading import loading
 
 
 def main() -> None:
-    """Load the command line and run what it says."""
     with loading():
-        from penstock.cli.main import main as run  # noqa: PLC0415 - Ctrl-C and the garbage collector have to be set for it
+        from penstock.cli.main import main as run  # noqa: PLC0415 - loading() must come first
     run()
 
 

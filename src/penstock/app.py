@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.access.vault import Vault
 from penstock.alerts.book import Policy
-from penstock.alerts.loop import Alerting, AlertingOptions
+from penstock.alerts.loop import Alerting, AlertingTimes
 from penstock.alerts.notify.sender import Sender
 from penstock.alerts.targets import AlertTargets
 from penstock.collection.configs import Configs
@@ -83,7 +83,7 @@ class App:
         )
         sender = make_sender(settings)
         self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
-        options = AlertingOptions(first_after_s=settings.alert_delay_s)
+        options = AlertingTimes(first_after_s=settings.alert_delay_s)
         self.alerting = Alerting(
             alert_book(settings, database, self.vault, self.health), sender, options
         )

@@ -1,6 +1,7 @@
-"""The one `metadata` of all tables, and column types that hide how each database keeps a time or an exact number.
+"""The `metadata` of all tables, and column types that hide the differences of the databases.
 
-Python side: a time is integer milliseconds since the epoch, UTC; an exact number is the string the exchange sent.
+In Python a time is integer milliseconds since the epoch, UTC; an exact number is the string that
+the exchange sent.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ metadata = MetaData()
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-# SQLite counts its rowid only for a column that is exactly INTEGER.
+# SQLite assigns ids only to a column that is exactly INTEGER.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 Json = JSON().with_variant(JSONB(), "postgresql")
@@ -36,7 +37,7 @@ class _ToMs(expression.ColumnElement[int]):
     """A stored time, read as milliseconds."""
 
     inherit_cache = True
-    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - the base class's own form
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as in the base class
     type = BigInteger()
 
     def __init__(self, column: ColumnElement[Any]) -> None:
@@ -44,7 +45,7 @@ class _ToMs(expression.ColumnElement[int]):
 
 
 def in_ms(time: ColumnElement[Any]) -> ColumnElement[int]:
-    """A stored time as milliseconds, to calculate with in SQL."""
+    """A stored time as milliseconds, for arithmetic in SQL."""
     return _ToMs(time)
 
 
@@ -59,9 +60,9 @@ class _AsText(expression.ColumnElement[str]):
 
 
 class DatabaseNow(expression.ColumnElement[int]):
-    """The database's own clock, `ago_ms` back, so that several machines agree on what is late."""
+    """The database's clock minus `ago_ms`, so that several machines agree on what is late."""
 
-    # Statements are kept as compiled: to compile one anew takes longer than to execute it.
+    # Compiling a statement takes longer than executing it.
     inherit_cache = True
     _traverse_internals = [("ago_ms", InternalTraversal.dp_plain_obj)]  # noqa: RUF012 - as above
 
@@ -71,34 +72,32 @@ class DatabaseNow(expression.ColumnElement[int]):
 
 
 def read_clock(connection: Connection) -> int:
-    """That clock, to compare times with: no index serves PostgreSQL for a clock that goes on while it looks."""
+    """The database's clock as a value: PostgreSQL uses no index for a comparison with the clock."""
     now: int = connection.execute(select(_ToMs(DatabaseNow()))).scalar_one()
     return now
 
 
 def among(column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[bool]:
-    """Whether it is one of the ids, each of which comes once; neighbours are one range, not hundreds of parameters."""
+    """Whether the column is one of the distinct ids; consecutive ids make one range."""
     low, high = min(ids, default=0), max(ids, default=-1)
     return column.between(low, high) if high - low == len(ids) - 1 else column.in_(ids)
 
 
 class FlagOrText(TypeDecorator[bool | str]):
-    """Text, of which `true` and `false` are booleans in Python."""
+    """Text; `true` and `false` are booleans in Python."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: bool | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002, FBT001 - the base class's form
-        """As it is kept."""
+    def process_bind_param(self, value: bool | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002, FBT001 - the base's signature
         return str(value).lower() if isinstance(value, bool) else value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> bool | str | None:  # noqa: ARG002 - the base class's form
-        """As it is read."""
+    def process_result_value(self, value: str | None, dialect: Dialect) -> bool | str | None:  # noqa: ARG002 - the base's signature
         return value == "true" if value in {"true", "false"} else value
 
 
 class Timestamp(TypeDecorator[int]):
-    """`timestamptz` on PostgreSQL, integer milliseconds on SQLite; integer milliseconds in Python."""
+    """`timestamptz` on PostgreSQL, integer ms on SQLite; integer ms in Python."""
 
     impl = BigInteger
     cache_ok = True
@@ -110,7 +109,6 @@ class Timestamp(TypeDecorator[int]):
         )
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> dt.datetime | int | None:
-        """Milliseconds on their way in."""
         return (
             value
             if value is None or dialect.name != "postgresql"
@@ -118,12 +116,11 @@ class Timestamp(TypeDecorator[int]):
         )
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Milliseconds on their way out."""
         return _ToMs(column)
 
 
 class Exact(TypeDecorator[str]):
-    """`numeric` on PostgreSQL, which keeps the digits as sent, and text on SQLite, which has no exact type; a string in Python."""
+    """`numeric` on PostgreSQL, which keeps digits as sent; text on SQLite; a string in Python."""
 
     impl = Text
     cache_ok = True
@@ -133,7 +130,7 @@ class Exact(TypeDecorator[str]):
         return dialect.type_descriptor(NUMERIC() if dialect.name == "postgresql" else Text())
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Text on the way out: building a Decimal of each value costs more than fetching it."""
+        """The value as text: building a Decimal costs more than fetching the value."""
         return _AsText(column)
 
 
@@ -144,7 +141,7 @@ def _to_ms(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
 
 @compiles(_ToMs, "postgresql")
 def _to_ms_postgresql(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
-    # In doubles, which is three times as fast as numeric; the cast rounds, and ms of all years to 9999 stay exact.
+    # Doubles are three times as fast as numeric, and exact for ms up to the year 9999.
     return (
         f"CAST(date_part('epoch', {compiler.process(element.column, **context)}) * 1000 AS bigint)"
     )
@@ -161,7 +158,7 @@ def _as_text_postgresql(element: _AsText, compiler: SQLCompiler, **context: Any)
 
 
 @compiles(DatabaseNow)
-def _now(element: DatabaseNow, compiler: SQLCompiler, **context: Any) -> str:  # noqa: ARG001 - the compiler's own signature
+def _now(element: DatabaseNow, compiler: SQLCompiler, **context: Any) -> str:  # noqa: ARG001 - the compiler's signature
     return f"CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - {element.ago_ms:d}"
 
 

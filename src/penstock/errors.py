@@ -3,29 +3,30 @@
 ```
 PenstockError
 ├── RetryableError              the same request may succeed later
-│   ├── SourceUnavailableError      time-out, reset, 5xx, a body that is cut or is not what was promised
-│   ├── RateLimitedError            429 or 418: not one request before the provider's pause is over
-│   ├── StoreUnavailableError       the database cannot be reached, or is locked by somebody else
-│   ├── RunUnavailableError         every series of a run failed, and might not later
-│   ├── TooManyRequestsError        somebody asks our service too often
-│   └── UndeliveredError            an alert target did not take a message
+│   ├── SourceUnavailableError      timeout, reset, 5xx, a body that is cut or malformed
+│   ├── RateLimitedError            429 or 418: no request before the provider's pause ends
+│   ├── StoreUnavailableError       the database cannot be reached, or is locked
+│   ├── RunUnavailableError         every series of a run failed, for transient reasons
+│   ├── TooManyRequestsError        a client exceeds our own request limit
+│   └── UndeliveredError            an alert target did not accept a message
 ├── StopError                   trying again changes nothing
 │   ├── InvalidInputError           a field of the request is wrong; names it and the fix
-│   ├── NotFoundError               what was asked for is not here
-│   ├── AccessError                 there is no token, or a wrong one
-│   │   └── ForbiddenError              the token is good for less than this
+│   ├── NotFoundError               the requested object does not exist
+│   ├── AccessError                 the token is missing or wrong
+│   │   └── ForbiddenError              the token's scope is too small
 │   │       └── ForbiddenHostError          the request was meant for another site
-│   ├── TooLargeError               a request's body is longer than any that makes sense
-│   ├── SecretKeyError              the key of the stored secrets is missing, or is another one
-│   ├── SourceRefusedError          the provider says no (unknown symbol, forbidden, wrong region)
-│   ├── SourceMisfitError           the provider answers something else than what it was asked
-│   ├── ConflictError               another run or another process holds what this one needs
-│   ├── FencedError                 this run was taken over; nothing more may be written
-│   └── RunFailedError              every series of a run failed for good
-└── SourceError                 whatever a provider did to us: one series fails, the others go on
+│   ├── TooLargeError               the body of a request is too large
+│   ├── SecretKeyError              the key of the stored secrets is missing or wrong
+│   ├── SourceRefusedError          the provider refuses (unknown symbol, forbidden, region)
+│   ├── SourceMisfitError           the provider's answer does not fit the request
+│   ├── ConflictError               another run or process holds what this one needs
+│   ├── FencedError                 this run was taken over; it must not write any more
+│   └── RunFailedError              every series of a run failed
+└── SourceError                 a provider's failure: one series fails, the others go on
 ```
 
-A bad row is no error but a value: penstock.market.candle.Rejected goes to quarantine, and the rest of its page is stored.
+A bad row is a value, not an error: penstock.market.candle.Rejected goes to quarantine, and the rest
+of its page is stored.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class PenstockError(Exception):
-    """Base of all; `exit_code` is what the CLI ends with, `http_status` and `code` what the API answers."""
+    """Base class, with the `exit_code` of the CLI, and `http_status` and `code` of the API."""
 
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
@@ -53,17 +54,17 @@ class RetryableError(PenstockError):
 
 
 class SourceError(PenstockError):
-    """Whatever a provider did to us; it fails one series and not the others."""
+    """A provider's failure, which fails one series and not the others."""
 
 
 class SourceUnavailableError(RetryableError, SourceError):
-    """The provider did not answer in time, or not with what it promised."""
+    """The provider did not answer in time, or not as documented."""
 
     code = "source_unavailable"
 
 
 class RateLimitedError(RetryableError, SourceError):
-    """The provider told us to wait; `retry_after_s` counts from now."""
+    """The provider asked us to wait; `retry_after_s` counts from now."""
 
     code = "source_rate_limited"
 
@@ -73,19 +74,19 @@ class RateLimitedError(RetryableError, SourceError):
 
 
 class StoreUnavailableError(RetryableError):
-    """The database cannot be reached, or is locked by somebody else."""
+    """The database cannot be reached, or another process locks it."""
 
     code = "database_unavailable"
 
 
 class RunUnavailableError(RetryableError):
-    """Every series of a run failed, for reasons that may pass."""
+    """Every series of a run failed, for transient reasons."""
 
     code = "run_unavailable"
 
 
 class TooManyRequestsError(RetryableError):
-    """Somebody asks our service too often, or tries tokens; `retry_after_s` counts from now."""
+    """A client sends too many requests, or tries tokens; `retry_after_s` counts from now."""
 
     http_status = 429
     code = "too_many_requests"
@@ -96,7 +97,7 @@ class TooManyRequestsError(RetryableError):
 
 
 class UndeliveredError(RetryableError):
-    """An alert target did not take a message."""
+    """An alert target did not accept a message."""
 
     code = "alert_undelivered"
 
@@ -118,7 +119,7 @@ class InvalidInputError(StopError):
 
 
 class NotFoundError(StopError):
-    """What was asked for is not here; the message says how to get it."""
+    """The requested object does not exist; the message says how to get it."""
 
     exit_code = 2
     http_status = 404
@@ -126,7 +127,7 @@ class NotFoundError(StopError):
 
 
 class AccessError(StopError):
-    """The service needs a token, and got none or a wrong one."""
+    """The token is missing or wrong."""
 
     exit_code = 7
     http_status = 401
@@ -134,20 +135,20 @@ class AccessError(StopError):
 
 
 class ForbiddenError(AccessError):
-    """The token is good for less than this."""
+    """The token's scope is too small."""
 
     http_status = 403
     code = "forbidden"
 
 
 class ForbiddenHostError(ForbiddenError):
-    """The request names another site: a page of that site sent it, or the name is not among the allowed ones."""
+    """The request names another site: that site sent it, or its host is not an allowed one."""
 
     code = "forbidden_host"
 
 
 class TooLargeError(StopError):
-    """A request's body is longer than any that makes sense."""
+    """The body of a request is too large."""
 
     exit_code = 2
     http_status = 413
@@ -155,7 +156,7 @@ class TooLargeError(StopError):
 
 
 class SecretKeyError(StopError):
-    """The key of the stored secrets is missing, or is another one; the message says what to set."""
+    """The key of the stored secrets is missing or wrong; the message says what to set."""
 
     exit_code = 2
     http_status = 409
@@ -163,23 +164,23 @@ class SecretKeyError(StopError):
 
 
 class SourceRefusedError(StopError, SourceError):
-    """The provider says no: unknown symbol, forbidden, wrong region.
+    """The provider refuses: unknown symbol, forbidden, wrong region.
 
-    `status` is that of its answer, if there was one; `whatever`: it refuses us, whatever is asked.
+    `status` is that of its answer, if any; a `blanket` refusal covers all requests from us.
     """
 
     exit_code = 3
     http_status = 502
     code = "source_refused"
 
-    def __init__(self, message: str, *, status: int | None = None, whatever: bool = False) -> None:
+    def __init__(self, message: str, *, status: int | None = None, blanket: bool = False) -> None:
         super().__init__(message)
         self.status = status
-        self.whatever = whatever
+        self.blanket = blanket
 
 
 class SourceMisfitError(StopError, SourceError):
-    """The provider answers something else than what it was asked, also when asked again."""
+    """The provider's answer does not fit the request, not even the second time."""
 
     exit_code = 4
     http_status = 502
@@ -187,7 +188,7 @@ class SourceMisfitError(StopError, SourceError):
 
 
 class ConflictError(StopError):
-    """Another run or another process holds what this one needs; `task_id` is the run that does, if it is one."""
+    """Another run or process holds what this one needs; `task_id` is that run's."""
 
     exit_code = 5
     http_status = 409
@@ -199,7 +200,7 @@ class ConflictError(StopError):
 
 
 class FencedError(StopError):
-    """This run was taken over by another worker; nothing more may be written."""
+    """Another worker took this run over; it must not write any more."""
 
     exit_code = 5
     code = "fenced"
@@ -215,8 +216,8 @@ class RunFailedError(StopError):
 def error_of(
     code: str, message: str, *, field: str = "", task_id: str | None = None
 ) -> PenstockError:
-    """The error that an answer of the API, or the record of a run, names by its code."""
-    kind = next((one for one in _below(PenstockError) if vars(one).get("code") == code), None)
+    """The error with this code, from an answer of the API or the record of a run."""
+    kind = next((kind for kind in _below(PenstockError) if vars(kind).get("code") == code), None)
     if kind is None:
         return PenstockError(message)
     if issubclass(kind, InvalidInputError):
@@ -229,6 +230,6 @@ def error_of(
 
 
 def _below(kind: type[PenstockError]) -> Iterator[type[PenstockError]]:
-    for one in kind.__subclasses__():
-        yield one
-        yield from _below(one)
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _below(subclass)

@@ -1,4 +1,4 @@
-"""The keys of stored secrets, where the settings say they are."""
+"""The keys of stored secrets, from where the settings say."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 
 def vault_keys(settings: Settings) -> Keys:
-    """Where the keys of stored secrets come from: the settings, else a file beside an SQLite database."""
+    """The keys from the settings, else from a file beside an SQLite database."""
     if settings.secret_key is not None:
         return GivenKeys(settings.secret_key.get_secret_value())
     if settings.secret_key_file is not None:
         return KeyFile(settings.secret_key_file, ours=False)
     if (file := database_file(settings)) is None:
         return GivenKeys(None)
-    # A database that is reached through a link is the same one.
+    # A link to a database means the same database.
     real = file.resolve()
     return KeyFile(real.with_name(real.name + ".key"), ours=True)
 
 
 async def check_secrets(settings: Settings) -> str:
-    """Whether the stored secrets can be opened, in words; SecretKeyError when they cannot."""
+    """The state of the stored secrets in words; SecretKeyError when they cannot be decrypted."""
     keys = vault_keys(settings)
     found = await asyncio.to_thread(keys.found)
     if (file := database_file(settings)) and not file.exists():
         return "none stored yet"
     async with open_reader(settings) as database:
         count = await database.read(lambda connection: secrets_opened(connection, Vault(keys)))
-    return f"{count} stored, {'no key yet' if not found else 'all can be opened'}"
+    return f"{count} stored, {'no key yet' if not found else 'all can be decrypted'}"
 
 
 async def rotate_secret_key(settings: Settings) -> int:
-    """Seal all stored secrets with the newest key; gives how many there are."""
+    """Encrypt all stored secrets with the newest key; gives their number."""
     async with owned_database(settings, serving=None) as database:
         await migrate(database)
         return await rotate_key(database, vault_keys(settings))

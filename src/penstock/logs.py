@@ -1,4 +1,4 @@
-"""Logs: one line each, readable on a terminal and JSON everywhere else, to standard error."""
+"""Log lines to standard error: readable on a terminal, JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)")
 def log_to_stderr(level: str) -> None:
     """Write log lines of this level (`debug`, `info`, `warning`, `critical`) and above.
 
-    Without a call of this structlog writes to standard output.
+    Before this call structlog writes to standard output.
     """
     on_terminal = sys.stderr.isatty()
     rendering: Processor = (
@@ -48,13 +48,13 @@ def log_to_stderr(level: str) -> None:
 
 
 def log_to_stderr_unless_set(level: str) -> None:
-    """The same, where nobody has said yet what is to be written."""
+    """The same unless the program has configured structlog itself."""
     if not structlog.is_configured():
         log_to_stderr(level)
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Hide what is called a secret, and tokens and the passwords of URLs wherever they stand, tracebacks included."""
+    """Hide fields named like secrets, and tokens and URL passwords anywhere, also in tracebacks."""
     return {name: _masked(name, value) for name, value in event.items()}
 
 
@@ -63,9 +63,9 @@ def _masked(name: str, value: Any) -> Any:  # noqa: ANN401 - a log line holds an
         case None | bool() | int() | float():
             return value
         case dict():
-            return {inner: _masked(f"{name} {inner}", one) for inner, one in value.items()}
+            return {inner: _masked(f"{name} {inner}", item) for inner, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_masked(name, one) for one in value]
+            return [_masked(name, item) for item in value]
         case _ if _SECRET_NAMES.search(name):
             return _MASK
         case _:

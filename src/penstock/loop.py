@@ -1,4 +1,4 @@
-"""What loops that never end share: how they wait, and how they log what fails for a while."""
+"""Waiting and logging of outages, for endless loops."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 async def event_or_time(event: asyncio.Event, seconds: float) -> None:
-    """Come back when the event is set, or after so many seconds."""
-    # Not wait_for: before Python 3.12 it forgets a cancellation that comes with the event.
+    """Return when the event is set, or after `seconds`."""
+    # Before Python 3.12 wait_for loses a cancellation that comes with the event.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
 
 
 class Outage:
-    """What is tried again and again: logged once when it begins to fail, once when it works again.
+    """Logs repeated failures once when they begin, and once when they end.
 
-    `context` stands on both log lines.
+    Both log lines have `context`.
     """
 
     def __init__(self, failing: str, working: str, **context: object) -> None:
@@ -34,7 +34,7 @@ class Outage:
         self._since: float | None = None
 
     def began(self, error: Exception | str) -> None:
-        """Log the error unless the outage goes on; an unexpected one with its traceback."""
+        """Log the first error of an outage; an unexpected one with its traceback."""
         if self._since is not None:
             return
         self._since = time.monotonic()
@@ -43,7 +43,7 @@ class Outage:
         _log.warning(self._failing, error=str(error), exc_info=trace, **self._context)
 
     def ended(self) -> None:
-        """Log that it works again, and how long it did not; nothing when there was no outage."""
+        """Log the end of the outage, if there was one, and its length."""
         if self._since is None:
             return
         seconds, self._since = time.monotonic() - self._since, None

@@ -1,20 +1,17 @@
-"""A moment as people and programs read it: ISO 8601, UTC."""
+"""Times as ISO 8601, UTC."""
 
 from __future__ import annotations
 
 import datetime as dt
 from functools import lru_cache
 
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, said by the Z
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - `iso` appends Z
 _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
 
 
 def iso(at_ms: int) -> str:
-    """ISO 8601 with a Z, and milliseconds only where there are some.
-
-    A number of ms that no calendar has stays one.
-    """
+    """ISO 8601 with a Z, with milliseconds only if not zero; out of the calendar, `… ms`."""
     day, ms = divmod(at_ms, _DAY_MS)
     minute, ms = divmod(ms, _MINUTE_MS)
     second, ms = divmod(ms, 1000)
@@ -26,11 +23,10 @@ def iso(at_ms: int) -> str:
 
 
 def iso_or_none(at_ms: int | None) -> str | None:
-    """The same for a time that may not have come."""
     return None if at_ms is None else iso(at_ms)
 
 
-# A page of rows has thousands of times on few days: to format each by itself takes twice as long.
+# A page of rows has thousands of times on few days: caching halves the time.
 @lru_cache(maxsize=1024)
 def _date(day: int) -> str:
     return (_EPOCH + dt.timedelta(day)).isoformat()[:11]

@@ -1,4 +1,4 @@
-"""The database of the settings, opened. Who only reads needs no more, and need not wait for what `domains` and `app` load."""
+"""Opens the database of the settings, without loading `domains` and `app`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def database_file(settings: Settings) -> Path | None:
-    """The file of a SQLite database, None for PostgreSQL; InvalidInputError for a URL that is neither."""
+    """The file of a SQLite database, None for PostgreSQL; InvalidInputError for another URL."""
     url = parse_url(settings.database_url)
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
@@ -37,21 +37,31 @@ async def owned_database(settings: Settings, *, serving: str | None) -> AsyncIte
 
 
 def refuse_missing(settings: Settings) -> None:
-    """StoreUnavailableError when there is no database to read: nobody makes one for that."""
+    """Raise StoreUnavailableError when there is no database: reading must not create one."""
     if (file := database_file(settings)) and not file.exists():
-        message = f"there is no database at {file} yet; `penstock collect` and `penstock accounts add` make one"
+        message = (
+            f"there is no database at {file} yet; "
+            "`penstock collect` and `penstock accounts add` create one"
+        )
         raise StoreUnavailableError(message)
 
 
 @contextlib.asynccontextmanager
 async def open_reader(settings: Settings) -> AsyncIterator[Database]:
-    """The database for reading, beside whoever owns it; StoreUnavailableError when there is none, ConflictError when it is of another version."""
+    """The database for reading, also while another process owns it.
+
+    StoreUnavailableError when there is none, ConflictError when its schema is of another version.
+    """
     async with open_database(settings) as database:
         refuse_missing(settings)
         found = await database.read(version)
         refuse_newer(found)
         if found != newest_version():
-            message = f"the database has schema version {found or 'none'}, this Penstock works with {newest_version()}; run `penstock migrate`"
+            present = f"schema version {found}" if found else "no Penstock tables yet"
+            message = (
+                f"the database has {present}, this Penstock needs schema version "
+                f"{newest_version()}; run `penstock migrate`"
+            )
             raise ConflictError(message)
         yield database
 
@@ -71,16 +81,16 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def serving_url(settings: Settings) -> str | None:
-    """Where the service is that owns this SQLite database; None when nobody does, or a process that does not serve."""
+    """The URL of the service that owns this SQLite database, if one does."""
     file = database_file(settings)
     return owner_url(file) if file else None
 
 
 async def check_database(settings: Settings) -> str:
-    """What is there, in words; raises what stands in the way of using it."""
+    """The state of the database in words; raises if it cannot be used."""
     async with open_database(settings) as database:
         if database.file and not database.file.exists():
-            return "none yet, the first collection makes it"
+            return "none yet, the first collection creates it"
     async with open_reader(settings) as database:
         return await database.read(
             lambda connection: f"{server_version(connection)} answers, schema {version(connection)}"
@@ -88,6 +98,6 @@ async def check_database(settings: Settings) -> str:
 
 
 async def migrate_database(settings: Settings) -> tuple[str | None, str]:
-    """Bring the database to the present schema; gives the version before (None: it was empty) and after."""
+    """Migrate to the newest schema; gives the versions before (None: empty) and after."""
     async with owned_database(settings, serving=None) as database:
         return await migrate(database)

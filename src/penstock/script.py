@@ -1,4 +1,4 @@
-"""Penstock from a script or a notebook: collect, and read what is stored.
+"""Penstock for scripts and notebooks: collect candles, and read stored ones.
 
 ```python
 from penstock.script import candles, collect
@@ -8,7 +8,8 @@ for candle in candles("BTC/USDT", "1h", limit=10, database="sqlite:////tmp/mine.
     print(candle.open_time, candle.close)
 ```
 
-Each function has an asynchronous twin, `…_async`. Settings that are not given come from the environment (docs/settings.md).
+Each function has an asynchronous twin, `…_async`. Other settings come from the environment
+(docs/settings.md).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectReport:
-    """What came of a collection; `seconds` do not count looking up the symbols."""
+    """The result of a collection; `seconds` exclude the lookup of the symbols."""
 
     task_id: uuid.UUID
     result: CollectResult
@@ -61,11 +62,11 @@ def collect(
     since: int | None = None,
     database: str | None = None,
 ) -> CollectReport:
-    """Collect what is not stored yet, up to now, and come back when it is written.
+    """Collect missing candles up to now, and return when they are stored.
 
-    `limit` counts newest candles of a series that is still empty (100), `since` (ms since the epoch) reaches back. Of the errors in
-    `penstock.errors`: InvalidInputError for names that the exchange does not have, ConflictError when another process owns the SQLite file or
-    collects the same series.
+    An empty series starts with the newest `limit` candles (100), or at `since` (ms since the
+    epoch). InvalidInputError for unknown names, ConflictError when another process owns the SQLite
+    file or collects the same series; see `penstock.errors` for others.
     """
     return _wait(
         collect_async(
@@ -83,7 +84,7 @@ async def collect_async(
     since: int | None = None,
     database: str | None = None,
 ) -> CollectReport:
-    """`collect` for a running event loop; cancelling it ends the run as cancelled, and whole pages that were written stay."""
+    """`collect` for a running event loop; if cancelled, it cancels the run and keeps its pages."""
     order = CollectOrder(
         symbols=symbols, timeframes=timeframes, exchange=exchange, limit=limit, since=since
     )
@@ -94,7 +95,7 @@ async def collect_async(
 
 
 async def collect_into(app: App, order: CollectOrder) -> CollectReport:
-    """The same into a database that is open."""
+    """`collect_async` into an open database."""
     submission = await app.of(MarketParts).runs.collection(order)
     series: Any = submission.params["series"]
     async with foreground(app) as here:
@@ -123,9 +124,9 @@ def candles(
     end: int | None = None,
     database: str | None = None,
 ) -> Sequence[StoredCandle]:
-    """The newest stored candles that open in `start ≤ t < end` (ms), in ascending order; numbers are the exchange's strings.
+    """The newest stored candles that open in `start ≤ t < end` (ms), in ascending order.
 
-    Raises NotFoundError for a series that was never collected.
+    Numbers are the exchange's strings. NotFoundError for a series that was never collected.
     """
     return _wait(
         candles_async(
@@ -160,7 +161,7 @@ async def candles_async(
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work; in a notebook, whose own loop is running, it is done by a loop of another thread."""
+    """The result of the work; in a notebook, whose own loop is running, from a loop in a thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -171,7 +172,7 @@ def _wait(work: Coroutine[Any, Any, T]) -> T:
     def run() -> None:
         try:
             results.append(asyncio.run(work))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
+        except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
             errors.append(error)
 
     thread = threading.Thread(target=run, name="penstock script")

@@ -1,4 +1,4 @@
-"""Every setting of Penstock, from the environment: `PENSTOCK_` and the name in capitals, `DATABASE_URL` is understood too."""
+"""The settings, from the environment: `PENSTOCK_` and the name in capitals; also `DATABASE_URL`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from penstock.alerts.rules import Limits
+from penstock.alerts.rules import AlertLimits
 from penstock.errors import InvalidInputError
 from penstock.name import not_utf8
 
-_OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared with, not listened on
-_ADMIN_TOKEN_SIGNS = 32
+_OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - only compared with
+_ADMIN_TOKEN_CHARS = 32
 _SECRET = frozenset(
     {"admin_token", "token", "secret_key", "cardtrader_token", "database_url", "proxy"}
 )
@@ -27,12 +27,12 @@ def _default_database() -> str:
 
 
 def data_folder() -> Path:
-    """Where this user's programs keep their data."""
+    """The folder for this user's data."""
     return Path(platformdirs.user_data_dir("penstock", appauthor=False))
 
 
 class ProviderSettings(BaseSettings):
-    """What can be set of any provider."""
+    """The settings of any provider."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
@@ -41,7 +41,7 @@ class ProviderSettings(BaseSettings):
 
 
 class Settings(BaseSettings):
-    """The settings of one process; they do not change while it runs."""
+    """The settings of one process, constant while it runs."""
 
     model_config = SettingsConfigDict(
         env_prefix="PENSTOCK_", frozen=True, extra="ignore", populate_by_name=True
@@ -54,209 +54,207 @@ class Settings(BaseSettings):
         description="sqlite:////path/to/file.db or postgresql://user:password@host/name",
     )
     database_pool_size: int = Field(
-        5, ge=1, le=100, description="database connections of a process at the most"
+        5, ge=1, le=100, description="maximum database connections of a process"
     )
     database_threads: int = Field(5, ge=1, le=100, description="threads for reading and writing")
     database_timeout_s: float = Field(
-        10.0, gt=0, le=600, description="how long a statement, a lock or a connection is waited for"
+        10.0, gt=0, le=600, description="longest wait for a statement, a lock or a connection"
     )
     binance_url: str | None = Field(
-        None, description="another address for Binance, such as a simulator's"
+        None, description="address used instead of Binance's, such as a simulator's"
     )
     binance_weight_per_minute: int | None = Field(
-        None, ge=100, description="the request weight that Binance allows; 80 % of it are used"
+        None, ge=100, description="request weight that Binance allows; 80 % of it is used"
     )
     cardtrader_url: str | None = Field(
-        None, description="another address for CardTrader, such as a simulator's"
+        None, description="address used instead of CardTrader's, such as a simulator's"
     )
     cardtrader_token: SecretStr | None = Field(
-        None, min_length=1, description="the CardTrader API token of the account that is added"
+        None, min_length=1, description="CardTrader API token of the account to add"
     )
     export_first_byte_s: float = Field(
         180.0,
         gt=0,
         le=3_600,
-        description="how long CardTrader may take until an export begins to come",
+        description="how long CardTrader may take to begin an export",
     )
-    export_attempts: int = Field(
-        8, ge=1, le=100, description="how often an export is asked for until it begins to come"
-    )
+    export_attempts: int = Field(8, ge=1, le=100, description="maximum attempts to begin an export")
     export_idle_s: float = Field(
-        60.0, gt=0, le=3_600, description="how long nothing may come in the middle of an export"
+        60.0, gt=0, le=3_600, description="longest silence in the middle of an export"
     )
     export_deadline_s: float = Field(
-        1_800.0, gt=0, le=86_400, description="total time for an export to come"
+        1_800.0, gt=0, le=86_400, description="total time for an export to arrive"
     )
     export_folder: Path = Field(
         default_factory=lambda: data_folder() / "exports",
-        description="where an export is kept, as it came, until its sync has ended",
+        description="folder for exports, kept as received until the sync ends",
     )
     shrink_percent: float = Field(
         10.0,
         ge=0,
         le=100,
-        description="an export that lacks a larger percentage of the published products is held",
+        description="a sync is held when more than this percentage of products is missing",
     )
-    shrink_rows: int = Field(3, ge=0, description="so many products may be missing in any case")
+    shrink_rows: int = Field(3, ge=0, description="number of products that may always be missing")
     proxy: SecretStr | None = Field(
         None,
-        description="an HTTP proxy on the way to all providers, such as http://user:password@host:3128; else those of the environment",
+        description="HTTP proxy for all providers; default: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
     )
     request_idle_s: float = Field(
-        10.0, gt=0, le=600, description="how long nothing may come in answer to a request"
+        10.0, gt=0, le=600, description="longest silence while waiting for an answer"
     )
     request_deadline_s: float = Field(
         60.0, gt=0, le=3_600, description="total time for one attempt of a request"
     )
     request_attempts: int = Field(
-        4, ge=1, le=20, description="attempts for one request, the first one included"
+        4, ge=1, le=20, description="attempts for one request, including the first"
     )
     request_concurrency: int = Field(
-        10, ge=1, le=100, description="requests to one provider at the same time"
+        10, ge=1, le=100, description="concurrent requests to one provider"
     )
     request_longest_pause_s: float = Field(
         60.0,
         ge=0,
-        description="the longest Retry-After that a run waits for; for a longer one it ends",
+        description="longest Retry-After that a run waits for; a longer one ends it",
     )
     grace_s: float = Field(
-        3.0, ge=0, le=60, description="how long after its close a candle is taken for final"
+        3.0, ge=0, le=60, description="seconds after its close before a candle can be final"
     )
-    heartbeat_s: float = Field(10.0, gt=0, description="how often a running run says that it lives")
-    dead_after_s: float = Field(30.0, gt=0, description="how old the heartbeat of a dead run is")
-    max_concurrent_tasks: int = Field(
-        5, ge=1, le=100, description="runs that a worker works on at the same time"
+    heartbeat_s: float = Field(10.0, gt=0, description="seconds between heartbeats of a run")
+    dead_after_s: float = Field(
+        30.0, gt=0, description="age of the heartbeat from which a run counts as dead"
     )
+    max_concurrent_tasks: int = Field(5, ge=1, le=100, description="concurrent runs of a worker")
     run_attempts: int = Field(
         3,
         ge=1,
         le=100,
-        description="starts of a run that fails for reasons that may pass, the first one included",
+        description="starts of a run that fails for transient reasons, including the first",
     )
     run_retry_s: float = Field(
-        5.0, gt=0, description="the wait before the second start of a run, doubled each time"
+        5.0, gt=0, description="wait before the second start of a run, doubled each time"
     )
     run_deadline_s: float = Field(
-        21_600.0, gt=0, description="how long one start of a run may take"
+        21_600.0, gt=0, description="longest duration of one start of a run"
     )
     stuck_after_s: float = Field(
-        1_800.0, gt=0, description="a running run without progress for so long is flagged as stuck"
+        1_800.0, gt=0, description="a run without progress for this long is flagged as stuck"
     )
     collection_interval: int = Field(
         300,
         ge=1,
-        description="seconds between scheduled collections of all configured symbols and timeframes",
+        description="seconds between two runs of the default schedule",
     )
     symbol_refresh_interval: int = Field(
         3_600, ge=1, description="seconds between symbol refreshes"
     )
-    check_interval: float = Field(
-        60.0, gt=0, description="the longest sleep of the scheduler, seconds"
-    )
+    check_interval: float = Field(60.0, gt=0, description="longest sleep of the scheduler, seconds")
     scheduler_delay_s: float = Field(
-        60.0, ge=0, description="how long after the start the scheduler looks for the first time"
+        60.0, ge=0, description="delay of the scheduler's first look after the start"
     )
     task_cleanup_delay: float = Field(
-        300.0, ge=0, description="how long an ended task stays in the task lists, seconds"
+        300.0, ge=0, description="how long a finished task stays in the task lists, seconds"
     )
     execution_log_retention_days: int = Field(
-        30, ge=1, le=36_500, description="how long rows stay in the execution log, days"
+        30, ge=1, le=36_500, description="how long the execution log keeps its rows, days"
     )
     symbols: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="what is collected by itself, with commas; else the 50 USDT symbols traded most",
+        description="symbols of the default schedule, comma-separated; default: top 50 in USDT",
     )
     timeframes: Annotated[tuple[str, ...], NoDecode] = Field(
         ("1m", "5m", "15m", "1h", "4h", "1d"),
-        description="the timeframes that are collected by themselves, with commas",
+        description="timeframes of the default schedule, comma-separated",
     )
     alert_interval_s: float = Field(
-        60.0, gt=0, description="how often the alert rules are looked at, by one of all processes"
+        60.0, gt=0, description="seconds between two evaluations of the alert rules"
     )
     alert_delay_s: float = Field(
         180.0,
         ge=0,
-        description="how long after its start a process looks at them for the first time",
+        description="delay of a process's first evaluation after its start",
     )
     alert_cooldown_s: float = Field(
-        3_600.0, ge=0, description="how long before the same alert is sent again"
+        3_600.0, ge=0, description="shortest time before the same alert is sent again"
     )
     alert_settle_s: float = Field(
-        120.0, ge=0, description="how long an alert has to be good again before it is resolved"
+        120.0, ge=0, description="how long a rule must be good again before its alert is resolved"
     )
     alert_deadline_s: float = Field(
-        10.0, gt=0, le=300, description="how long the sending of one alert message may take"
+        10.0, gt=0, le=300, description="longest time to send one alert message"
     )
     alert_private_targets: bool = Field(
         default=False,
-        description="whether alerts may be sent to private addresses and to this machine",
+        description="allow alerts to private addresses and to this machine",
     )
     alert_min_executions: int = Field(
         10,
         ge=1,
-        description="fewer executions in 24 hours are not judged by their rates and durations",
+        description="executions in 24 hours needed to judge rates and durations",
     )
     alert_success_rate: float = Field(
         90.0,
         ge=0,
         le=100,
-        description="alert when less per cent of the executions of 24 hours succeeded",
+        description="alert below this percentage of successful executions in 24 hours",
     )
     alert_failed_rate: float = Field(
         10.0,
         ge=0,
         le=100,
-        description="alert when more per cent of the executions of 24 hours failed",
+        description="alert above this percentage of failed executions in 24 hours",
     )
     alert_average_duration_s: float = Field(
-        10.0, gt=0, description="alert when a collection took longer on average in 24 hours"
+        10.0, gt=0, description="alert above this average duration of a collection in 24 hours"
     )
     alert_records_fall: float = Field(
         20.0,
         ge=0,
         le=100,
-        description="alert when yesterday's records of candles and symbols are by more per cent fewer than the day before's",
+        description="alert when a day's records fall by more than this percentage",
     )
-    alert_pause_s: float = Field(
-        60.0, ge=0, description="alert when a provider wants no request for longer"
-    )
+    alert_pause_s: float = Field(60.0, ge=0, description="alert when a provider's pause is longer")
     log_level: Literal["debug", "info", "warning"] | None = Field(
-        None, description="which log lines are written: debug, info or warning"
+        None, description="lowest level of log lines: debug, info or warning"
     )
-    host: str = Field("127.0.0.1", description="the address that the service listens on")
+    host: str = Field("127.0.0.1", description="address that the service listens on")
     port: Annotated[int, Field(validation_alias=AliasChoices("PENSTOCK_PORT", "PORT"))] = Field(
-        8000, ge=0, le=65_535, description="the port that the service listens on"
+        8000, ge=0, le=65_535, description="port that the service listens on"
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="the names under which others reach the service, with commas; * for any. This machine's own always work",
+        description="further host names of the service, comma-separated; * for any",
     )
     requests_per_minute: int = Field(
         6_000,
         ge=1,
-        description="requests of one token, or of one address without a token; more are answered 429",
+        description="requests per minute of a token, or of an address without one",
     )
     admin_token: SecretStr | None = Field(
-        None, description="a token with the scope admin, for deployments: 32 characters or more"
+        None, description="token with the scope admin, for deployments; at least 32 characters"
     )
     token: SecretStr | None = Field(
-        None, min_length=1, description="the token that commands send to a service"
+        None, min_length=1, description="token that commands send to a service"
     )
     secret_key: SecretStr | None = Field(
         None,
         min_length=1,
-        description="the key of stored secrets; after a comma older keys, which open what they sealed",
+        description="key of stored secrets; older keys for decryption may follow, comma-separated",
     )
-    secret_key_file: Path | None = Field(None, description="a file that holds it instead")
+    secret_key_file: Path | None = Field(None, description="file with the key of stored secrets")
 
     @property
     def url(self) -> str:
-        """Where this machine reaches the service: one that listens on all addresses is also on the first of its own."""
+        """The URL of the service on this machine, on loopback if it listens on all addresses."""
         host = _OWN_ADDRESS.get(self.host, self.host).strip("[]")
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def of_provider(self, name: str) -> ProviderSettings:
-        """What is set of a provider: by its own fields here, else `PENSTOCK_<NAME>_URL` and `PENSTOCK_<NAME>_WEIGHT_PER_MINUTE`."""
+        """The settings of a provider.
+
+        From its fields here, else from `PENSTOCK_<NAME>_URL` and
+        `PENSTOCK_<NAME>_WEIGHT_PER_MINUTE`.
+        """
         given = {
             field: value
             for field in ProviderSettings.model_fields
@@ -269,11 +267,11 @@ class Settings(BaseSettings):
     def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not (
             value.get_secret_value().isascii()
-            and len(value.get_secret_value()) >= _ADMIN_TOKEN_SIGNS
+            and len(value.get_secret_value()) >= _ADMIN_TOKEN_CHARS
         ):
             problem, message = (
                 "admin_token",
-                "it needs 32 ASCII characters or more, such as `openssl rand -hex 32` prints",
+                "it needs at least 32 ASCII characters; make one with `openssl rand -hex 32`",
             )
             raise PydanticCustomError(problem, message)
         return value
@@ -282,7 +280,7 @@ class Settings(BaseSettings):
     @classmethod
     def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and value.get_secret_value():
-            from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - with the HTTP client, which most commands do without
+            from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - loads the HTTP client
 
             parse_proxy(value.get_secret_value(), SETTING)
         return value
@@ -304,7 +302,7 @@ class Settings(BaseSettings):
             else value
         )
 
-    # The last one runs first, and so sees what was given.
+    # The last validator runs first, and so sees the given value.
     @field_validator("*", mode="before")
     @classmethod
     def _text(cls, value: object) -> object:
@@ -314,9 +312,9 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def alert_limits(self) -> Limits:
+    def alert_limits(self) -> AlertLimits:
         """The thresholds of the alert rules."""
-        return Limits(
+        return AlertLimits(
             success_rate=self.alert_success_rate,
             average_duration_s=self.alert_average_duration_s,
             records_fall=self.alert_records_fall,
@@ -328,7 +326,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: object) -> Settings:
-    """The settings of the environment, with those `given` on top (None is not given).
+    """The settings of the environment, overridden by those `given` that are not None.
 
     InvalidInputError names the wrong one.
     """

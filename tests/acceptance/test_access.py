@@ -106,7 +106,7 @@ async def test_the_admin_token_of_a_deployment_is_enough(
     penstock = penstock.with_settings(database_url=sqlite_database)
     weak = await penstock.with_settings(admin_token="too short")(*_SERVE)
     assert (weak.code, "too short" in weak.err) == (2, False)
-    assert "admin_token: it needs 32 ASCII characters or more" in weak.complaint
+    assert "admin_token: it needs at least 32 ASCII characters" in weak.complaint
     secret = "the-admin-token-of-this-deployment-1"
     async with penstock.with_settings(admin_token=secret, allowed_hosts="penstock.example").started(
         *_SERVE
@@ -161,13 +161,13 @@ async def test_the_doctor_tells_a_wrong_key_and_shows_no_secret(
     told = await penstock.with_settings(secret_key=key, admin_token="x" * 40)("doctor")
     assert told.code == 1
     assert (
-        "secrets: PENSTOCK_SECRET_KEY: secrets in this database were sealed with another key"
+        "secrets: PENSTOCK_SECRET_KEY: the secrets in this database were encrypted with another key"
         in told.out
     )
     assert not [secret for secret in (key, "x" * 40) if secret in told.out + told.err]
     rotated = await penstock.with_settings(secret_key=key)("rotate-key")
     assert rotated.code == 2
-    assert "sealed with another key" in rotated.complaint
+    assert "encrypted with another key" in rotated.complaint
 
 
 async def test_a_key_can_be_rotated_before_there_is_anything_to_seal(

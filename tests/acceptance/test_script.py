@@ -164,7 +164,7 @@ async def test_what_is_not_there_now_is_an_error_that_may_pass(
     if empty_database_url.startswith("sqlite"):
         assert reading.startswith("StoreUnavailableError - there is no database at ")
     else:
-        assert reading.startswith("ConflictError - the database has schema version none")
+        assert reading.startswith("ConflictError - the database has no Penstock tables yet")
     assert collecting.startswith("SourceUnavailableError - ")
     assert "Cannot connect to host 127.0.0.1:1" in collecting
 

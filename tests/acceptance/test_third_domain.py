@@ -17,9 +17,9 @@ import pytest
 from aiohttp import web
 from sqlalchemy import Column, MetaData, Table, Text, func, select
 
-from penstock.alerts.rules import Bad, SubjectRule
+from penstock.alerts.rules import BadSubject, SubjectRule
 from penstock.app import open_app
-from penstock.collection.domain import Domain, Kind
+from penstock.collection.domain import Domain, RunKind
 from penstock.columns import Exact, Timestamp, in_ms
 from penstock.domains import plugins
 from penstock.errors import FencedError, InvalidInputError
@@ -150,10 +150,10 @@ def _currency(name: str) -> str:
     return name.upper()
 
 
-def _stale(connection: Connection, now: int) -> Sequence[Bad]:
+def _stale(connection: Connection, now: int) -> Sequence[BadSubject]:
     newest = select(RATE.c.currency, in_ms(func.max(RATE.c.day))).group_by(RATE.c.currency)
     return [
-        Bad(name, f"{name} is stale")
+        BadSubject(name, f"{name} is stale")
         for name, day in connection.execute(newest)
         if now - day > 4 * _DAY_MS
     ]
@@ -164,7 +164,7 @@ def declare(parts: Parts) -> Domain:
     rates = Rates(parts)
     return Domain(
         name="rates",
-        kinds=[Kind(name=RATES, work=rates.work, log=rates.log, plan=rates.plan)],
+        kinds=[RunKind(name=RATES, work=rates.work, log=rates.log, plan=rates.plan)],
         configs=rates,
         tables=[RATE],
         schedules=[Schedule(name="daily_rates", kind=RATES, interval_s=86_400, params={})],
@@ -334,9 +334,9 @@ async def test_the_command_line_adds_and_triggers_a_config_of_it_without_a_servi
 def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The package is installed for this process too."""
     monkeypatch.syspath_prepend(package)
-    plugins.brought.cache_clear()
+    plugins.provided.cache_clear()
     yield
-    plugins.brought.cache_clear()
+    plugins.provided.cache_clear()
 
 
 @pytest.mark.usefixtures("here")
@@ -379,7 +379,7 @@ def broken(_parts: Parts) -> Domain:
 
 
 def second_market(_parts: Parts) -> Domain:
-    return Domain(name="more", kinds=[Kind(name="symbol_refresh", work=Rates.work)])  # type: ignore[arg-type]
+    return Domain(name="more", kinds=[RunKind(name="symbol_refresh", work=Rates.work)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def second_market(_parts: Parts) -> Domain:
         (
             "penstock.domains",
             f"{__name__}:not_a_domain",
-            "'rates' of the package rates cannot be used: it gave dict and not a",
+            "'rates' of the package rates cannot be used: it returned dict, not",
         ),
         (
             "penstock.domains",

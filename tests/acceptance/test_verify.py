@@ -92,7 +92,7 @@ async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstoc
         (
             [],
             4,
-            f"there is no database at {penstock.folder / 'penstock.db'} yet; `penstock collect` and `penstock accounts add` make one",
+            f"there is no database at {penstock.folder / 'penstock.db'} yet; `penstock collect` and `penstock accounts add` create one",
         ),
     ):
         refused = await penstock("verify", *words)

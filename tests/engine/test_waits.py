@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
-from penstock.http.governor import Wait, Why
+from penstock.http.governor import Wait, WaitReason
 from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
 from penstock.market.collect.ranges import Wish
 from penstock.runs.context import RunContext
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CANDLES = 40
 _UNTIL = 1_800_000_000.0
-_LIMIT, _TOLD = Wait(_UNTIL, Why.LIMIT), Wait(_UNTIL + 60, Why.TOLD)
+_LIMIT, _TOLD = Wait(_UNTIL, WaitReason.LIMIT), Wait(_UNTIL + 60, WaitReason.PAUSED)
 _OFTEN_S = 0.01
 
 

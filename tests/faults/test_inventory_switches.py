@@ -267,7 +267,7 @@ async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(
         {"error_codes": {"source_refused": 1}},
         3,
     )
-    assert "give it a new one" in run["error"]
+    assert "set a new one" in run["error"]
     await shop.check(before)
     assert shop.left() == []
 
@@ -299,7 +299,7 @@ async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(
                 if where == "the first byte"
                 else "PENSTOCK_EXPORT_IDLE_S"
             )
-            assert f"nothing came for {_SHORT_S:g} s ({setting})" in run["error"]
+            assert f"no data for {_SHORT_S:g} s ({setting})" in run["error"]
             assert await shop.published() == {}
         # On a busy machine the proper answer too can be missing for so short a time: it is asked for until it is there.
         async with (

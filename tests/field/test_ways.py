@@ -96,14 +96,15 @@ async def test_a_proxy_gets_the_password_of_the_setting_and_nobody_else_does(
     assert done.code == 0, done.err
     healthy = await asked("doctor")
     assert (
-        f"reachable at {_ELSEWHERE} by the proxy {proxy.url} of PENSTOCK_PROXY, its clock is"
+        f"reachable at {_ELSEWHERE} via the proxy {proxy.url} (PENSTOCK_PROXY), its clock is"
         in healthy.out
     )
     for wrong in (proxy.url, address.replace("hush", "x")):
         refused = await user(tmp_path, _ELSEWHERE, PENSTOCK_PROXY=wrong)(*_COLLECT)
         assert refused.code == 3
         assert refused.complaint.startswith(
-            f"the proxy {proxy.url} of PENSTOCK_PROXY wants a user and a password, or other ones (HTTP 407): set "
+            f"the proxy {proxy.url} (PENSTOCK_PROXY) needs a user and password, or does not accept "
+            "these (HTTP 407): set "
         )
         assert "x-x" not in refused.complaint
     assert proxy.password not in done.out + done.err + healthy.out + healthy.err
@@ -116,7 +117,7 @@ async def test_a_proxy_that_cannot_be_reached_is_named_with_its_setting(tmp_path
         )
         assert refused.code == 4
         assert refused.complaint.startswith(
-            f"the proxy http://127.0.0.1:1 of {name} cannot be reached ("
+            f"the proxy http://127.0.0.1:1 ({name}) cannot be reached ("
         )
         assert "PENSTOCK_PROXY" in refused.complaint
         assert "hush" not in refused.complaint
@@ -124,7 +125,7 @@ async def test_a_proxy_that_cannot_be_reached_is_named_with_its_setting(tmp_path
 
 @pytest.mark.parametrize(
     ("status", "code", "said"),
-    [(407, 3, "wants a user and a password"), (403, 3, "HTTP 403"), (502, 4, "HTTP 502")],
+    [(407, 3, "needs a user and password"), (403, 3, "HTTP 403"), (502, 4, "HTTP 502")],
 )
 async def test_a_proxy_that_opens_no_tunnel_is_named(
     tmp_path: Path, proxy: Forwarding, status: int, code: int, said: str
@@ -132,7 +133,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_named(
     proxy.tunnel_status = status
     refused = await user(tmp_path, "https://binance.invalid", HTTPS_PROXY=proxy.url)(*_COLLECT)
     assert refused.code == code
-    assert refused.complaint.startswith(f"the proxy {proxy.url} of HTTPS_PROXY ")
+    assert refused.complaint.startswith(f"the proxy {proxy.url} (HTTPS_PROXY) ")
     assert said in refused.complaint
     assert proxy.asked == ["CONNECT binance.invalid:443"]
 
@@ -246,10 +247,10 @@ async def test_a_server_that_neither_packs_nor_leaves_out_is_read_as_long_as_som
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"idle_s": 0.3}, r"nothing came for 0\.3 s \(PENSTOCK_REQUEST_IDLE_S\)"),
+        ({"idle_s": 0.3}, r"no data for 0\.3 s \(PENSTOCK_REQUEST_IDLE_S\)"),
         (
             {"deadline_s": 0.3},
-            r"the answer was not whole after 0\.3 s \(PENSTOCK_REQUEST_DEADLINE_S\)",
+            r"the answer was incomplete after 0\.3 s \(PENSTOCK_REQUEST_DEADLINE_S\)",
         ),
     ],
     ids=["silence", "all of it"],
@@ -340,7 +341,7 @@ async def test_the_default_address_is_left_for_the_other_one_and_that_is_said_on
         small_exchange(SmallExchange()) as second,
     ):
         monkeypatch.setattr(binance, "_URL", first.url)
-        monkeypatch.setattr(binance, "_ELSEWHERE", second.url)
+        monkeypatch.setattr(binance, "_PUBLIC_DATA_URL", second.url)
         budget = LocalBudget()
         with capture_logs() as logs:
             async with make_source("binance", load_settings(), budget) as source:
@@ -366,7 +367,7 @@ async def test_an_address_of_the_user_is_not_left(
     monkeypatch: pytest.MonkeyPatch, exchange: SmallExchange
 ) -> None:
     async with small_exchange(SmallExchange()) as second:
-        monkeypatch.setattr(binance, "_ELSEWHERE", second.url)
+        monkeypatch.setattr(binance, "_PUBLIC_DATA_URL", second.url)
         exchange.refuses = 451
         async with asking(exchange.url) as source:
             with pytest.raises(SourceRefusedError):

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 
 import penstock.api
 from penstock.access.scopes import Scope
-from penstock.alerts.rules import Limits
+from penstock.alerts.rules import AlertLimits
 from penstock.api.live.channels import Subscribable
 from penstock.cli.index import PANELS
 from penstock.inventory.health import RULES
@@ -66,7 +66,7 @@ def _column(document: str, heading: str) -> set[str]:
 
 def _rules() -> set[str]:
     subjects = [*market_rules(Configured(symbols=(), timeframes=()), "x"), *RULES]
-    return set(HealthQueries(Limits(), [], subjects).rules.names)
+    return set(HealthQueries(AlertLimits(), [], subjects).rules.names)
 
 
 @pytest.mark.parametrize(

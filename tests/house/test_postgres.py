@@ -133,8 +133,8 @@ def test_the_embedded_server_starts_and_leaves_nothing() -> None:
 
 def test_what_it_said_last_is_there_while_it_runs_and_no_error_afterwards() -> None:
     with start_postgres(durable=False) as server:
-        assert "ready to accept connections" in server.said()
-    assert server.said() == ""
+        assert "ready to accept connections" in server.log_end()
+    assert server.log_end() == ""
 
 
 @pytest.mark.usefixtures("postgres_server")

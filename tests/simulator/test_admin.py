@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.errors import InvalidInputError
-from penstock.simulator.clock import Clock, parse_now
+from penstock.simulator.clock import SimulatedClock, parse_now
 from penstock.simulator.server import SimulatorSettings, running, serve
 from tests.simulator.conftest import NOW_MS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def test_the_clock_runs_at_its_speed_and_can_be_set() -> None:
     real = [100.0]
-    clock = Clock(NOW_MS, 60, ticks=lambda: real[0])
+    clock = SimulatedClock(NOW_MS, 60, ticks=lambda: real[0])
     real[0] += 2
     assert clock.now_ms() == NOW_MS + 120_000
     assert clock.after_ms(1) == NOW_MS + 180_000

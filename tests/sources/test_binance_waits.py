@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.http.client import HttpLimits
-from penstock.http.governor import Wait, Why
+from penstock.http.governor import Wait, WaitReason
 from penstock.market.source import PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
 from tests.market_builders import key
@@ -48,9 +48,9 @@ def ask(source: BinanceSource, native: str = "BTCUSDT") -> asyncio.Task[Any]:
     return asyncio.create_task(source.candles(PageRequest(series=key(native), limit=5)))
 
 
-async def until(source: BinanceSource, why: Why | None) -> Wait | None:
+async def until(source: BinanceSource, reason: WaitReason | None) -> Wait | None:
     async with asyncio.timeout(_PATIENCE_S):
-        while (wait := source.waiting()) is None or wait.why is not why:
+        while (wait := source.waiting()) is None or wait.reason is not reason:
             await asyncio.sleep(0.01)
     return wait
 
@@ -60,7 +60,7 @@ async def test_a_retry_is_waited_for_until_it_is_sent(exchange: Exchange) -> Non
     async with asking(exchange, backoff_s=0.2) as source:
         assert source.waiting() is None
         asked = ask(source)
-        wait = await until(source, Why.SILENT)
+        wait = await until(source, WaitReason.NO_ANSWER)
         assert wait is not None
         assert -1 < wait.until - time.time() <= 0.4
         assert (await asked).rows == 5
@@ -74,14 +74,14 @@ async def test_while_another_request_is_under_way_nothing_is_waited_for(exchange
     )
     async with asking(exchange, backoff_s=15.0) as source:
         failing = ask(source)
-        await until(source, Why.SILENT)
+        await until(source, WaitReason.NO_ANSWER)
         hanging = ask(source, "ETHUSDT")
         async with asyncio.timeout(_PATIENCE_S):
             while source.waiting() is not None:
                 await asyncio.sleep(0.01)
         hanging.cancel()
         await asyncio.wait([hanging])
-        assert (await until(source, Why.SILENT)) is not None
+        assert (await until(source, WaitReason.NO_ANSWER)) is not None
         failing.cancel()
         await asyncio.wait([failing])
         assert source.waiting() is None, "who was called off waits for nothing"

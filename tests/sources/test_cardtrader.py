@@ -372,12 +372,12 @@ async def test_an_export_that_never_begins_falls_silent_or_takes_too_long_is_giv
     async with simulated.account(export=DownloadLimits(attempts=1, first_byte_s=0.2)) as account:
         with pytest.raises(
             SourceUnavailableError,
-            match=r"nothing came for 0\.2 s \(PENSTOCK_EXPORT_FIRST_BYTE_S\)",
+            match=r"no data for 0\.2 s \(PENSTOCK_EXPORT_FIRST_BYTE_S\)",
         ):
             await exported(account)
     await simulated.faults({"name": "slow", "bytes": 1_000, "pause_ms": 60_000})
     async with simulated.account(export=DownloadLimits(idle_s=0.2)) as account:
-        with pytest.raises(SourceUnavailableError, match="nothing came"):
+        with pytest.raises(SourceUnavailableError, match="no data"):
             await exported(account)
     await simulated.faults({"name": "slow", "bytes": 10, "pause_ms": 20})
     async with simulated.account(export=DownloadLimits(total_s=0.5)) as account:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from penstock.collection.configs import Wanted
+from penstock.collection.configs import ConfigSpec
 from penstock.errors import ConflictError, InvalidInputError
 from penstock.inventory.configs import SyncConfigs
 from penstock.inventory.queries.syncs import SyncQueries
@@ -50,8 +50,8 @@ class Kept:
         return config.wanted.symbol, params["symbol"]
 
 
-def sync_of(name: str) -> Wanted:
-    return Wanted(symbol=name, exchange=MARKETPLACE, timeframes=(), interval_minutes=60)
+def sync_of(name: str) -> ConfigSpec:
+    return ConfigSpec(symbol=name, exchange=MARKETPLACE, timeframes=(), interval_minutes=60)
 
 
 @contextlib.asynccontextmanager

@@ -11,9 +11,9 @@ import pytest
 
 from penstock.access.vault import Vault, new_key
 from penstock.alerts.book import Address, Policy, TargetKind
-from penstock.alerts.loop import Alerting, AlertingOptions
+from penstock.alerts.loop import Alerting, AlertingTimes
 from penstock.alerts.notify.sender import Sender
-from penstock.alerts.rules import Limits
+from penstock.alerts.rules import AlertLimits
 from penstock.errors import ConflictError
 from penstock.inventory.health import RULES
 from penstock.market.configured import Configured
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from penstock.alerts.book import Alert
-    from penstock.alerts.rules import Facts
+    from penstock.alerts.rules import HealthFacts
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 CONFIGURED = Configured(symbols=("BTC/USDT",), timeframes=("1m", "1h"))
 HEALTH = HealthQueries(
-    Limits(executions=4),
+    AlertLimits(executions=4),
     ["data_collection", "symbol_refresh"],
     [*rules(CONFIGURED, "collect_data_all"), *RULES],
 )
@@ -65,7 +65,7 @@ class Alarm:
         options = BookOptions(**given) if given else self.options
         return SqlAlertBook(self.engine.database, VAULT, self.health, self.policy, options)
 
-    async def facts(self) -> Facts:
+    async def facts(self) -> HealthFacts:
         return await self.engine.database.read(self.health.facts)
 
     async def now(self) -> int:
@@ -122,7 +122,7 @@ class Alarm:
         """Messages are sent while the block runs; looks are only those that the test makes."""
         sender = Sender(deadline_s=30, allow_private=True)
         async with background(
-            Alerting(self.book, sender, AlertingOptions(first_after_s=3600, poll_s=0.02)).run()
+            Alerting(self.book, sender, AlertingTimes(first_after_s=3600, poll_s=0.02)).run()
         ):
             yield
 
@@ -426,7 +426,7 @@ async def test_secrets_are_sealed_and_a_target_takes_its_messages_with_it(alarm:
         "https://example.org/token",
         "a key of some length",
     )
-    assert (await alarm.targets.in_the_clear(target_id)).url == "https://example.org/token"
+    assert (await alarm.targets.secrets_of(target_id)).url == "https://example.org/token"
     await alarm.executions("failed", 5)
     await alarm.evaluate()
     await alarm.targets.remove(target_id)

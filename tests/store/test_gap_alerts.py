@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.alerts.rules import Bad
+from penstock.alerts.rules import BadSubject
 from penstock.moment import iso
 from tests.acceptance.commands import Penstock
 from tests.engine.engines import engine
@@ -70,15 +70,15 @@ class Ledger(Alarm):
         more = f"run_id, reason, restated_by, restated_at) VALUES ({values}, 1, 'changed', 1, {at})"
         await self.engine.change(f"INSERT INTO restatement ({columns}, {more}")
 
-    async def gaps(self) -> list[Bad]:
+    async def gaps(self) -> list[BadSubject]:
         return list((await self.facts()).bad["new_gaps"])
 
 
-def holes(symbol: str, timeframe: str, candles: int, first: str) -> Bad:
+def holes(symbol: str, timeframe: str, candles: int, first: str) -> BadSubject:
     missing = (
         f"{candles} candles missing in 2 gaps, the first at {first}; see penstock gaps {symbol}"
     )
-    return Bad(f"binance {symbol} {timeframe}", f"{symbol} {timeframe}: {missing}")
+    return BadSubject(f"binance {symbol} {timeframe}", f"{symbol} {timeframe}: {missing}")
 
 
 @pytest.fixture

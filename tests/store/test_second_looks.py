@@ -187,15 +187,13 @@ async def test_candles_behind_the_end_that_one_answer_gave_are_found_when_it_is_
 
 @dataclass
 class _Unlisted(ListedSource):
-    """Refuses the symbol, or whatever is asked."""
+    """Refuses the symbol, or every request."""
 
-    whatever: bool = False
+    blanket: bool = False
 
     async def candles(self, request: PageRequest) -> PageAnswer:
         self.requests += 1
-        raise SourceRefusedError(
-            f"{request.series} is no symbol", status=400, whatever=self.whatever
-        )
+        raise SourceRefusedError(f"{request.series} is no symbol", status=400, blanket=self.blanket)
 
 
 async def gone(store: Opened, page_limit: int) -> _Unlisted:
@@ -243,7 +241,7 @@ async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_fro
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
-        source = replace(await gone(store, 1_000), whatever=True)
+        source = replace(await gone(store, 1_000), blanket=True)
         await run_once(
             store, source, Wish(), SeriesKey(replace(_KEY.instrument, gone=True), Timeframe.H1)
         )

@@ -77,7 +77,7 @@ def test_processes_that_need_a_key_at_the_same_time_make_one(tmp_path: Path) -> 
 def test_another_key_is_told_in_one_sentence() -> None:
     sealed = Vault(GivenKeys(new_key())).seal("hidden")
     for other in (new_key(), None):
-        with pytest.raises(SecretKeyError, match="sealed with another key; set it to that one"):
+        with pytest.raises(SecretKeyError, match="encrypted with another key; set that key"):
             Vault(GivenKeys(other)).open(sealed)
 
 
@@ -219,6 +219,6 @@ async def test_the_doctor_tells_a_wrong_key(tmp_path: Path) -> None:
     assert await check_secrets(settings) == "none stored yet"
     async with opened(url) as store:
         await _store(store.database, Vault(vault_keys(settings)))
-    assert await check_secrets(settings) == "3 stored, all can be opened"
-    with pytest.raises(SecretKeyError, match="sealed with another key"):
+    assert await check_secrets(settings) == "3 stored, all can be decrypted"
+    with pytest.raises(SecretKeyError, match="encrypted with another key"):
         await check_secrets(load_settings(database_url=url, secret_key=new_key()))

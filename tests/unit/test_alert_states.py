@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from penstock.alerts.book import Alert, AlertState, Policy, advance, message_body, plain_text
-from penstock.alerts.rules import ALL, Finding, Level, Rate
+from penstock.alerts.rules import ALL, Level, Rate, RuleFinding
 
 
 def recovered(rule: str, subject: str) -> str:
@@ -16,8 +16,8 @@ POLICY = Policy(cooldown_ms=3_600_000, settle_ms=120_000, recovered=recovered)
 MINUTE = 60_000
 
 
-def finding(level: Level) -> Finding:
-    return Finding(Rate.SUCCESS_RATE, ALL, level, level.value)
+def finding(level: Level) -> RuleFinding:
+    return RuleFinding(Rate.SUCCESS_RATE, ALL, level, level.value)
 
 
 def play(
@@ -29,7 +29,7 @@ def play(
         step = advance(before, finding(level), minute * MINUTE, policy)
         if step is not None:
             before = step.alert
-            if step.tell:
+            if step.send:
                 told.append((minute, step.alert.state.value))
     return before, told
 
@@ -63,19 +63,19 @@ def test_one_that_fires_again_within_the_cool_down_is_told_when_that_is_over_and
 
 
 def test_without_anybody_to_tell_it_is_told_to_who_comes_later() -> None:
-    alone = replace(POLICY, heard=False)
+    alone = replace(POLICY, has_targets=False)
     alert, told = play(BAD, BAD, policy=alone)
     assert told == []
     assert play(BAD, before=alert, start=2)[1] == [(2, "firing")]
 
 
 def test_a_subject_that_is_not_found_any_more_is_good() -> None:
-    late = Finding("late_data", "binance BTC/USDT 1h", BAD, "BTC/USDT 1h is 12 minutes late")
+    late = RuleFinding("late_data", "binance BTC/USDT 1h", BAD, "BTC/USDT 1h is 12 minutes late")
     step = advance(None, late, 0, POLICY)
     assert step is not None
     over = advance(step.alert, None, 2 * MINUTE, POLICY)
     assert over is not None
-    assert (over.tell, over.alert.message) == (
+    assert (over.send, over.alert.message) == (
         True,
         "binance BTC/USDT 1h is good again by late_data",
     )

@@ -6,18 +6,18 @@ import pytest
 
 from penstock.alerts.rules import (
     ALL,
-    Bad,
+    AlertLimits,
+    BadSubject,
     Executions,
-    Facts,
+    HealthFacts,
     Level,
-    Limits,
     Rate,
     Rules,
     SubjectRule,
     duration,
 )
 
-LIMITS = Limits()
+LIMITS = AlertLimits()
 LATE = SubjectRule(
     name="late",
     counted="late ones",
@@ -29,14 +29,14 @@ RULES = Rules([LATE], LIMITS)
 
 def facts(
     succeeded: int = 0, failed: int = 0, average_s: float | None = None, **more: object
-) -> Facts:
+) -> HealthFacts:
     done = Executions(
         succeeded=succeeded, failed=failed, timed=succeeded + failed, average_duration_s=average_s
     )
-    return Facts(executions=done, **more)  # type: ignore[arg-type]
+    return HealthFacts(executions=done, **more)  # type: ignore[arg-type]
 
 
-def level(rule: Rate, found: Facts, limits: Limits = LIMITS) -> Level:
+def level(rule: Rate, found: HealthFacts, limits: AlertLimits = LIMITS) -> Level:
     return Rules([], limits).findings(found)[rule, ALL].level
 
 
@@ -62,7 +62,7 @@ def test_one_failure_of_two_is_not_judged() -> None:
     assert level(Rate.SUCCESS_RATE, facts(1, 1)) is Level.GOOD
     assert level(Rate.SUCCESS_RATE, facts(4, 5)) is Level.GOOD
     assert level(Rate.SUCCESS_RATE, facts(5, 5)) is Level.BAD
-    assert level(Rate.SUCCESS_RATE, facts(), Limits(executions=1)) is Level.GOOD
+    assert level(Rate.SUCCESS_RATE, facts(), AlertLimits(executions=1)) is Level.GOOD
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_slow_executions_are_bad(average_s: float, expected: Level) -> None:
 
 
 def test_durations_are_judged_by_those_that_are_timed() -> None:
-    few = Facts(executions=Executions(succeeded=20, timed=9, average_duration_s=100.0))
+    few = HealthFacts(executions=Executions(succeeded=20, timed=9, average_duration_s=100.0))
     assert level(Rate.AVERAGE_DURATION, few) is Level.GOOD
     assert (
         RULES.findings(few)[Rate.AVERAGE_DURATION, ALL].message
@@ -83,7 +83,7 @@ def test_durations_are_judged_by_those_that_are_timed() -> None:
     assert (
         level(
             Rate.AVERAGE_DURATION,
-            Facts(executions=Executions(succeeded=20, timed=10, average_duration_s=100.0)),
+            HealthFacts(executions=Executions(succeeded=20, timed=10, average_duration_s=100.0)),
         )
         is Level.BAD
     )
@@ -110,12 +110,12 @@ def test_a_day_with_far_fewer_records_than_the_one_before_is_bad(
 
 
 def test_a_threshold_beyond_the_ideal_is_where_it_is_good_again() -> None:
-    assert level(Rate.SUCCESS_RATE, facts(99, 1), Limits(success_rate=99)) is Level.GOOD
-    assert level(Rate.SUCCESS_RATE, facts(98, 2), Limits(success_rate=99)) is Level.BAD
+    assert level(Rate.SUCCESS_RATE, facts(99, 1), AlertLimits(success_rate=99)) is Level.GOOD
+    assert level(Rate.SUCCESS_RATE, facts(98, 2), AlertLimits(success_rate=99)) is Level.BAD
 
 
 def test_each_bad_subject_is_found_with_what_is_said_of_it() -> None:
-    found = RULES.findings(facts(bad={"late": [Bad("x A/B 1m", "A/B 1m is late")]}))
+    found = RULES.findings(facts(bad={"late": [BadSubject("x A/B 1m", "A/B 1m is late")]}))
     one = found["late", "x A/B 1m"]
     assert (one.level, one.message) == (Level.BAD, "A/B 1m is late")
 
@@ -123,7 +123,7 @@ def test_each_bad_subject_is_found_with_what_is_said_of_it() -> None:
 def test_every_rule_has_its_measure() -> None:
     found = {
         one.rule: one
-        for one in RULES.measures(facts(19, 1, 2.0, bad={"late": [Bad("x A/B 1m", "late")]}))
+        for one in RULES.measures(facts(19, 1, 2.0, bad={"late": [BadSubject("x A/B 1m", "late")]}))
     }
     assert set(found) == set(RULES.names) == {*Rate, "late"}
     assert found[Rate.SUCCESS_RATE].value == 95.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from penstock.cli.shown.progress import progress_text, shown_progress
 from penstock.cli.shown.text import lasting
-from penstock.http.governor import Wait, Why
+from penstock.http.governor import Wait, WaitReason
 from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
 from penstock.market.collect.page import CandlePage, SeriesTarget
 from penstock.market.collect.plan import Piece
@@ -201,13 +201,16 @@ def test_work_says_how_fast_it_goes_and_how_long_it_takes_still() -> None:
 def test_work_says_what_it_waits_for_and_until_when() -> None:
     tally = Collecting().tally
     assert (tally.work().waiting_for, tally.work().waiting_until) == (None, None)
-    limit = tally.work(Wait(1_800_000_000.25, Why.LIMIT))
+    limit = tally.work(Wait(1_800_000_000.25, WaitReason.LIMIT))
     assert (limit.waiting_for, limit.waiting_until) == ("binance's limit", 1_800_000_000_250)
     assert (
-        tally.work(Wait(1_800_000_000.0, Why.TOLD)).waiting_for
+        tally.work(Wait(1_800_000_000.0, WaitReason.PAUSED)).waiting_for
         == "binance to let requests in again"
     )
-    assert tally.work(Wait(1_800_000_000.0, Why.SILENT)).waiting_for == "binance to answer again"
+    assert (
+        tally.work(Wait(1_800_000_000.0, WaitReason.NO_ANSWER)).waiting_for
+        == "binance to answer again"
+    )
 
 
 plans = st.lists(st.lists(st.integers(1, 40), max_size=4), min_size=1, max_size=5)

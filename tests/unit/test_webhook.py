@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.alerts.book import Target, TargetKind, trial_body
+from penstock.alerts.book import AlertTarget, TargetKind, trial_body
 from penstock.alerts.notify.sender import Sender
 from penstock.errors import InvalidInputError, UndeliveredError
 from tests.receiver import receiving
@@ -35,8 +35,8 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-def target(url: str, kind: TargetKind = TargetKind.WEBHOOK) -> Target:
-    return Target(
+def target(url: str, kind: TargetKind = TargetKind.WEBHOOK) -> AlertTarget:
+    return AlertTarget(
         id=1,
         name="mine",
         kind=kind,
@@ -126,10 +126,10 @@ async def test_apprise_sends_too_and_says_when_it_could_not(receiver: Receiver) 
     await OPEN.send(one, BODY)
     assert receiver.received[0].body["title"] == "Penstock: this is a test"
     receiver.answers.append(500)
-    with pytest.raises(UndeliveredError, match="did not take it"):
+    with pytest.raises(UndeliveredError, match="did not accept it"):
         await OPEN.send(one, BODY)
     receiver.answers.append(302)
-    with pytest.raises(UndeliveredError, match="did not take it"):
+    with pytest.raises(UndeliveredError, match="did not accept it"):
         await OPEN.send(replace(one, url=one.url + "?redirect=yes"), BODY)
     assert "/moved" not in [received.path for received in receiver.received]
 

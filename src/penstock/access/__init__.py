@@ -1,1 +1,1 @@
-"""Access: who may do what, and the secrets that are kept."""
+"""Access: scopes, tokens, and stored secrets."""

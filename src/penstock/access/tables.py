@@ -1,4 +1,4 @@
-"""The tables of access. Only `penstock.store` writes them."""
+"""The table of API tokens. Only `penstock.store` writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, Integer, Table, Text
 
 from penstock.columns import Timestamp, metadata
 
-# Who may use the API. Of a token only the SHA-256 is kept.
+# `digest` is the SHA-256 of the token, which itself is not stored.
 api_token = Table(
     "api_token",
     metadata,

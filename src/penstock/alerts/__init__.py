@@ -1,1 +1,1 @@
-"""Alerts: the rules, their states, and who is told."""
+"""Alerts: the rules, their states, and the targets that receive them."""

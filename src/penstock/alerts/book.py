@@ -1,4 +1,4 @@
-"""Alerts: a rule's state for a subject, when somebody is told of it, and the ports of those who keep the states and send the messages."""
+"""Alert states, when a change of state is sent, and the ports that store and send."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from penstock.moment import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from penstock.alerts.rules import Finding
+    from penstock.alerts.rules import RuleFinding
 
-# In one message: with everything late, who reads it wants to know that, and not each name.
-_MOST_NAMED = 50
+# In one message: when everything is late, that matters, not each name.
+_MAX_NAMED = 50
 
 
 class AlertState(StrEnum):
-    """`ok` is never stored: it is what a rule is for a subject that it never fired for."""
+    """`ok` is never stored: it is the state of a rule that never fired for a subject."""
 
     OK = "ok"
     FIRING = "firing"
@@ -28,7 +28,7 @@ class AlertState(StrEnum):
 
 
 class TargetKind(StrEnum):
-    """How a target is reached."""
+    """How a message reaches a target."""
 
     WEBHOOK = "webhook"
     APPRISE = "apprise"
@@ -38,7 +38,8 @@ class TargetKind(StrEnum):
 class Alert:
     """A rule's state for a subject. Times are ms.
 
-    `since`: when the state began; `seen_at`: when it was last not good; `notified_at`: when somebody was last told that it fires.
+    `since`: when the state began; `seen_at`: when it was last not good; `notified_at`: when it was
+    last sent as firing.
     """
 
     rule: str
@@ -52,42 +53,48 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`cooldown_ms` before the same alert is sent again; it has to be good for `settle_ms` before it is resolved.
+    """When an alert is sent, sent again and resolved.
 
-    `recovered` gives what is said of a rule's subject that is good again. `heard`: there is somebody to tell.
+    `cooldown_ms` must pass before the same alert is sent again. It is resolved after `settle_ms`
+    of good evaluations. `recovered` gives the message for a rule and a subject that recovered.
     """
 
     cooldown_ms: int
     settle_ms: int
     recovered: Callable[[str, str], str]
-    heard: bool = True
+    has_targets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """An alert as it is after a look, and whether that is to be told."""
+class AlertChange:
+    """An alert after an evaluation, and whether to send it."""
 
     alert: Alert
-    tell: bool
+    send: bool
 
 
-def advance(before: Alert | None, finding: Finding | None, now: int, policy: Policy) -> Step | None:
-    """What a look makes of an alert; None when there is nothing to change. No finding means that the subject is good."""
+def advance(
+    before: Alert | None, finding: RuleFinding | None, now: int, policy: Policy
+) -> AlertChange | None:
+    """How an evaluation changes an alert; None if it does not.
+
+    Without a finding the subject is good.
+    """
     if finding is not None and finding.level is Level.BAD:
         return _fire(before, finding, now, policy)
     if before is None or before.state is not AlertState.FIRING:
         return None
     if finding is not None and finding.level is Level.BETWEEN:
-        return Step(replace(before, seen_at=now), tell=False)
+        return AlertChange(replace(before, seen_at=now), send=False)
     return (
         _resolve(before, finding, now, policy) if now - before.seen_at >= policy.settle_ms else None
     )
 
 
-def _fire(before: Alert | None, finding: Finding, now: int, policy: Policy) -> Step:
+def _fire(before: Alert | None, finding: RuleFinding, now: int, policy: Policy) -> AlertChange:
     firing = before is not None and before.state is AlertState.FIRING
-    told_at = before.notified_at if before else None
-    tell = policy.heard and (told_at is None or now - told_at >= policy.cooldown_ms)
+    sent_at = before.notified_at if before else None
+    send = policy.has_targets and (sent_at is None or now - sent_at >= policy.cooldown_ms)
     alert = Alert(
         rule=finding.rule,
         subject=finding.subject,
@@ -95,32 +102,32 @@ def _fire(before: Alert | None, finding: Finding, now: int, policy: Policy) -> S
         message=finding.message,
         since=before.since if before and firing else now,
         seen_at=now,
-        notified_at=now if tell else told_at,
+        notified_at=now if send else sent_at,
     )
-    return Step(alert, tell)
+    return AlertChange(alert, send)
 
 
-def _resolve(before: Alert, finding: Finding | None, now: int, policy: Policy) -> Step:
-    """Who was not told that it fires is not told that it is over."""
+def _resolve(before: Alert, finding: RuleFinding | None, now: int, policy: Policy) -> AlertChange:
+    """The end of an alert is sent only if its start was."""
     message = finding.message if finding else policy.recovered(before.rule, before.subject)
-    told = before.notified_at is not None and before.notified_at >= before.since
-    return Step(replace(before, state=AlertState.RESOLVED, message=message, since=now), told)
+    send = before.notified_at is not None and before.notified_at >= before.since
+    return AlertChange(replace(before, state=AlertState.RESOLVED, message=message, since=now), send)
 
 
-def message_body(told: Sequence[Alert], now: int) -> dict[str, object]:
-    """One message for all that is to be told at once; the same `id` is the same message, however often it arrives."""
-    firing = sum(one.state is AlertState.FIRING for one in told)
+def message_body(alerts: Sequence[Alert], now: int) -> dict[str, object]:
+    """One message for all these alerts; receivers recognize a repeated one by its `id`."""
+    firing = sum(alert.state is AlertState.FIRING for alert in alerts)
     return {
         "id": str(uuid.uuid4()),
         "at": iso(now),
-        "title": f"Penstock: {firing} firing, {len(told) - firing} resolved",
-        "alerts": [_told(one) for one in told[:_MOST_NAMED]],
-        "more": max(0, len(told) - _MOST_NAMED),
+        "title": f"Penstock: {firing} firing, {len(alerts) - firing} resolved",
+        "alerts": [_fields(alert) for alert in alerts[:_MAX_NAMED]],
+        "more": max(0, len(alerts) - _MAX_NAMED),
     }
 
 
 def trial_body(now: int) -> dict[str, object]:
-    """The message that says that messages arrive."""
+    """A test message."""
     return {
         "id": str(uuid.uuid4()),
         "at": iso(now),
@@ -131,17 +138,19 @@ def trial_body(now: int) -> dict[str, object]:
 
 
 def plain_text(body: Mapping[str, object]) -> str:
-    """A message for people: a line for each alert."""
+    """A message as text, one line per alert."""
     alerts = body["alerts"]
     lines = (
-        [f"{one['state']}: {one['message']}" for one in alerts] if isinstance(alerts, list) else []
+        [f"{alert['state']}: {alert['message']}" for alert in alerts]
+        if isinstance(alerts, list)
+        else []
     )
     if body["more"]:
         lines.append(f"… and {body['more']} more")
     return "\n".join(lines) or str(body["title"])
 
 
-def _told(alert: Alert) -> dict[str, object]:
+def _fields(alert: Alert) -> dict[str, object]:
     return {
         "rule": alert.rule,
         "subject": alert.subject,
@@ -152,8 +161,8 @@ def _told(alert: Alert) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where alerts are sent, with its secrets in the clear: never shown, never logged."""
+class AlertTarget:
+    """A target with its secrets in plain text: never show or log it."""
 
     id: int
     name: str
@@ -164,7 +173,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRow:
-    """A target as it may be shown: `shown` is the scheme and, where that is not secret, the host."""
+    """A target without secrets: `shown` is the scheme and, unless it is secret, the host."""
 
     id: int
     name: str
@@ -176,7 +185,7 @@ class TargetRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A checked address, in the clear; a webhook has a key that signs its messages."""
+    """A checked address in plain text; a webhook has a key that signs its messages."""
 
     kind: TargetKind
     url: str
@@ -185,36 +194,39 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """A message in the hands of a sender; `attempt` counts from 1."""
+class AlertMessage:
+    """A message to send; `attempt` counts from 1."""
 
     id: int
-    target: Target
+    target: AlertTarget
     body: Mapping[str, object]
     attempt: int
 
 
 class AlertBook(Protocol):
-    """Where states and messages are kept."""
+    """Stores states and messages."""
 
     async def evaluate(self) -> float:
-        """Look if it is time and nobody else does, and write states and messages in one transaction; gives the seconds until the next look."""
+        """Evaluate the rules if it is due and no other process does; gives the seconds to wait.
 
-    async def take(self) -> list[Outgoing]:
-        """Messages that are due, one for each target at the most; nobody else gets them for a while."""
+        States and messages commit in one transaction.
+        """
 
-    async def sent(self, message: Outgoing) -> None:
-        """It has arrived."""
+    async def take(self) -> list[AlertMessage]:
+        """Due messages, at most one per target; for a while no other process gets them."""
 
-    async def failed(self, message: Outgoing, error: str) -> None:
-        """It has not; it comes again later, a limited number of times."""
+    async def sent(self, message: AlertMessage) -> None:
+        """Record the delivery."""
+
+    async def failed(self, message: AlertMessage, error: str) -> None:
+        """Record the failure; the message is due again later, a limited number of times."""
 
 
 class TargetStore(Protocol):
-    """Where targets are kept. Each call about one that is not there raises NotFoundError; a name that another one has is a ConflictError."""
+    """Stores targets. NotFoundError for an unknown target, ConflictError for a taken name."""
 
     async def add(self, name: str, address: Address) -> TargetRow:
-        """A new target, enabled."""
+        """Add an enabled target."""
 
     async def change(
         self,
@@ -224,20 +236,23 @@ class TargetStore(Protocol):
         address: Address | None = None,
         enabled: bool | None = None,
     ) -> TargetRow:
-        """Change what is given."""
+        """Change the given fields."""
 
     async def remove(self, target_id: int) -> None:
-        """Gone, with the messages that wait for it."""
+        """Remove the target and its pending messages."""
 
-    async def in_the_clear(self, target_id: int) -> Target:
-        """With its secrets, for who sends."""
+    async def secrets_of(self, target_id: int) -> AlertTarget:
+        """The target with its secrets, to send to it."""
 
 
 class Notifier(Protocol):
-    """Sends."""
+    """Checks addresses and sends messages."""
 
     async def address(self, url: str, signing_key: str | None = None) -> Address:
-        """A checked address, with a key for a webhook, made here if none is given; InvalidInputError says what is wrong with it."""
+        """A checked address; InvalidInputError says what is wrong with it.
 
-    async def send(self, target: Target, body: Mapping[str, object]) -> str:
-        """Send a message now, within a deadline; gives what came back, in words. PenstockError says why it did not arrive."""
+        A webhook without a signing key gets a new one.
+        """
+
+    async def send(self, target: AlertTarget, body: Mapping[str, object]) -> str:
+        """Send a message within a deadline; gives the answer in words, or raises PenstockError."""

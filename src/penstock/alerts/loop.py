@@ -1,4 +1,7 @@
-"""The alerting of one process: looks when it is its turn, and sends what is due. Which process does either is decided by the alert book alone."""
+"""The alerting of one process: evaluates the rules and sends due messages.
+
+The alert book decides which process does either.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,31 @@ from penstock.loop import Outage, event_or_time
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from penstock.alerts.book import AlertBook, Notifier, Outgoing
+    from penstock.alerts.book import AlertBook, AlertMessage, Notifier
 
 T = TypeVar("T")
 
-_AGAIN_S = 5.0
+_RETRY_S = 5.0
 _TAKING = ("alert messages cannot be taken", "alert messages can be taken again")
-_LOOKING = ("alerts cannot be evaluated", "alerts can be evaluated again")
+_EVALUATING = ("alerts cannot be evaluated", "alerts can be evaluated again")
+_RECORDING = ("alert deliveries cannot be recorded", "alert deliveries can be recorded again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertingOptions:
-    """`first_after_s`: before the first look after a start, so that what was missed can be collected; `poll_s`: between looks for messages."""
+class AlertingTimes:
+    """`first_after_s` delays the first evaluation, so that missed collections can catch up first.
+
+    `poll_s` is the time between two polls for messages.
+    """
 
     first_after_s: float = 180.0
     poll_s: float = 5.0
 
 
 class Alerting:
-    """Looks and sends while it runs."""
+    """Evaluates the rules and sends messages while it runs."""
 
-    def __init__(self, book: AlertBook, notifier: Notifier, options: AlertingOptions) -> None:
+    def __init__(self, book: AlertBook, notifier: Notifier, options: AlertingTimes) -> None:
         self._book = book
         self._notifier = notifier
         self._options = options
@@ -41,8 +48,8 @@ class Alerting:
         self._outages: dict[str, Outage] = {}
 
     async def run(self) -> None:
-        """Until cancelled; a message that is being sent then is sent again later."""
-        looking = asyncio.create_task(self._look(), name="alerts")
+        """Run until cancelled; a message that is being sent then is sent again later."""
+        evaluating = asyncio.create_task(self._evaluate(), name="alerts")
         try:
             while True:
                 self._wake.clear()
@@ -51,19 +58,19 @@ class Alerting:
                     self._start(message)
                 await event_or_time(self._wake, self._options.poll_s)
         finally:
-            running = {looking, *self._tasks}
+            running = {evaluating, *self._tasks}
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
 
-    async def _look(self) -> None:
+    async def _evaluate(self) -> None:
         await asyncio.sleep(self._options.first_after_s)
         while True:
-            wait_s = await self._tried(*_LOOKING, self._book.evaluate)
+            wait_s = await self._tried(*_EVALUATING, self._book.evaluate)
             self._wake.set()
-            await asyncio.sleep(_AGAIN_S if wait_s is None else wait_s)
+            await asyncio.sleep(_RETRY_S if wait_s is None else wait_s)
 
-    def _start(self, message: Outgoing) -> None:
+    def _start(self, message: AlertMessage) -> None:
         task = asyncio.create_task(self._send(message), name=f"alert message {message.id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -72,32 +79,30 @@ class Alerting:
         self._tasks.discard(task)
         self._wake.set()
 
-    async def _send(self, message: Outgoing) -> None:
+    async def _send(self, message: AlertMessage) -> None:
         name = message.target.name
         delivery = self._outage(f"alerts do not reach {name}", f"alerts reach {name} again")
-        recording = ("what was sent cannot be recorded", "what was sent can be recorded again")
-        error = await self._delivered(message)
+        error = await self._delivery_error(message)
         if error is None:
             delivery.ended()
-            await self._tried(*recording, lambda: self._book.sent(message))
+            await self._tried(*_RECORDING, lambda: self._book.sent(message))
         else:
             delivery.began(error)
-            await self._tried(*recording, lambda: self._book.failed(message, error))
+            await self._tried(*_RECORDING, lambda: self._book.failed(message, error))
 
-    async def _delivered(self, message: Outgoing) -> str | None:
-        """Why it has not arrived, None if it has."""
+    async def _delivery_error(self, message: AlertMessage) -> str | None:
         try:
             await self._notifier.send(message.target, message.body)
         except PenstockError as error:
             return str(error)
-        except Exception as error:  # noqa: BLE001 - code of others runs there, and others wait
-            return f"{type(error).__name__}, which is unexpected"
+        except Exception as error:  # noqa: BLE001 - a plugin's error must not end the loop
+            return f"unexpected {type(error).__name__}"
         return None
 
     async def _tried(
         self, failing: str, working: str, work: Callable[[], Awaitable[T]]
     ) -> T | None:
-        """What the work gives, None when it failed: nothing would start this loop again."""
+        """The result of the work; None if it fails, so that the loop goes on."""
         outage = self._outage(failing, working)
         try:
             result = await work()

@@ -1,7 +1,8 @@
-"""Health: what is known of the last day as facts, and what the rules find in them. Pure functions: no clock, no database.
+"""The health rules, as pure functions of the facts of the last day: no clock, no database.
 
-A rule with a number has a threshold, beyond which it is bad, and an ideal; it is good again half-way between the two, so that a number that moves
-around the threshold does not flap. A rule over subjects (a run, a series, a provider) finds one thing for each that is bad.
+A rule with a number is bad beyond its threshold and good again half-way between threshold and
+ideal, so that a number near the threshold does not flap. A rule over subjects (runs, series,
+providers) has one finding per bad subject.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 ALL = "all"
 
-# A day with fewer records says nothing about the next one.
-_LEAST_RECORDS = 100
+# A day with fewer records is no basis for comparison.
+_MIN_RECORDS = 100
 _MINUTE_S = 60
 _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
 
 
 class Rate(StrEnum):
-    """The rules with a number, over all that ran."""
+    """The rules with a number, over all executions."""
 
     SUCCESS_RATE = "success_rate"
     AVERAGE_DURATION = "average_duration"
@@ -34,7 +35,7 @@ class Rate(StrEnum):
 
 
 class Level(StrEnum):
-    """How it stands: between the two an alert that fires goes on, and none begins."""
+    """At BETWEEN a firing alert goes on, and none begins."""
 
     GOOD = "good"
     BETWEEN = "between"
@@ -43,9 +44,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executions:
-    """What ended in the last 24 hours, cancelled ones left out.
+    """The executions that ended in the last 24 hours, except cancelled ones.
 
-    So many of them are `timed`: how long others take says nothing of how we fare. Without any there is no average.
+    The average counts the `timed` ones, whose duration depends on us; without any it is None.
     """
 
     succeeded: int = 0
@@ -55,13 +56,12 @@ class Executions:
 
     @property
     def ended(self) -> int:
-        """Both together."""
         return self.succeeded + self.failed
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
-    """A subject that is bad, and why in a sentence."""
+class BadSubject:
+    """A bad subject, and the reason in a sentence."""
 
     subject: str
     message: str
@@ -69,31 +69,35 @@ class Bad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectRule:
-    """A rule over subjects, such as runs or providers: `find` names those that are bad at a time (ms, by the database's clock).
+    """A rule over subjects, such as runs or providers.
 
-    `counted` is said behind their number, `recovered` of one that is good again: a template with `{subject}`, and with `{name}` for the subject
-    without its first word.
+    `find` gives the bad subjects at a time (ms, the database's clock). `counted` follows their
+    number in a message. `recovered` is the template of a recovery, with `{subject}`, and `{name}`
+    for the subject without its first word.
     """
 
     name: str
     counted: str
     recovered: str
-    find: Callable[[Connection, int], Sequence[Bad]]
+    find: Callable[[Connection, int], Sequence[BadSubject]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What the rules look at; records are those of the two last whole days, UTC. `bad` has the bad subjects by the name of the rule."""
+class HealthFacts:
+    """What the rules evaluate.
+
+    Records are those of the last two whole days, UTC; `bad` has the bad subjects by rule name.
+    """
 
     executions: Executions
     records_yesterday: int = 0
     records_before: int = 0
-    bad: Mapping[str, Sequence[Bad]] = field(default_factory=dict)
+    bad: Mapping[str, Sequence[BadSubject]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The thresholds: per cent and seconds. Rates and durations of fewer than `executions` are not judged."""
+class AlertLimits:
+    """Thresholds in percent and seconds; rates and durations need at least `executions`."""
 
     success_rate: float = 90.0
     average_duration_s: float = 10.0
@@ -106,7 +110,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A rule in numbers. `value` is None while there is too little to judge; of a rule over subjects it counts those that are bad."""
+    """A rule in numbers.
+
+    `value` is None while there is too little data; for a rule over subjects it counts bad ones.
+    """
 
     rule: str
     value: float | None
@@ -118,20 +125,19 @@ class Measure:
 
     @property
     def level(self) -> Level:
-        """How the value stands."""
         if self.value is None:
             return Level.GOOD
         sign = -1 if self.higher_is_better else 1
         value, bad = sign * self.value, sign * self.threshold
         if value > bad:
             return Level.BAD
-        # An ideal that is less strict than the threshold cannot make it harder to recover.
+        # An ideal less strict than the threshold must not make recovery harder.
         return Level.GOOD if value <= min(bad, (bad + sign * self.ideal) / 2) else Level.BETWEEN
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule finds of a subject, in plain words."""
+class RuleFinding:
+    """A rule's judgement of a subject, in words."""
 
     rule: str
     subject: str
@@ -140,44 +146,44 @@ class Finding:
 
 
 class Rules:
-    """All rules of an installation: those with a number, and those over subjects that were declared."""
+    """All rules: those with a number, and the declared ones over subjects."""
 
-    def __init__(self, subjects: Sequence[SubjectRule], limits: Limits) -> None:
+    def __init__(self, subjects: Sequence[SubjectRule], limits: AlertLimits) -> None:
         self.subjects = {rule.name: rule for rule in subjects}
         self._limits = limits
 
     @property
     def names(self) -> list[str]:
-        """What the rules are called."""
         return [*Rate, *self.subjects]
 
-    def findings(self, facts: Facts) -> dict[tuple[str, str], Finding]:
-        """One for each rule with a number, and one for each subject that is bad."""
+    def findings(self, facts: HealthFacts) -> dict[tuple[str, str], RuleFinding]:
+        """One finding per rule with a number and per bad subject, by rule and subject."""
         found = [
-            Finding(one.rule, ALL, one.level, one.message) for one in rates(facts, self._limits)
+            RuleFinding(rate.rule, ALL, rate.level, rate.message)
+            for rate in rates(facts, self._limits)
         ]
         found += [
-            Finding(name, one.subject, Level.BAD, one.message)
+            RuleFinding(name, bad.subject, Level.BAD, bad.message)
             for name in self.subjects
-            for one in facts.bad.get(name, ())
+            for bad in facts.bad.get(name, ())
         ]
-        return {(one.rule, one.subject): one for one in found}
+        return {(finding.rule, finding.subject): finding for finding in found}
 
-    def measures(self, facts: Facts) -> list[Measure]:
-        """Every rule in numbers; of a rule over subjects the number of bad ones."""
+    def measures(self, facts: HealthFacts) -> list[Measure]:
+        """Every rule in numbers."""
         counts = [
             _count(rule, len(facts.bad.get(name, ()))) for name, rule in self.subjects.items()
         ]
         return [*rates(facts, self._limits), *counts]
 
     def recovered(self, name: str, subject: str) -> str:
-        """What is said of a subject that is good again."""
+        """The message for a subject that recovered."""
         rule = self.subjects.get(name)
-        told = f"{name} is good again" if rule is None else rule.recovered
-        return told.format(subject=subject, name=subject.partition(" ")[2])
+        template = f"{name} is good again" if rule is None else rule.recovered
+        return template.format(subject=subject, name=subject.partition(" ")[2])
 
 
-def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
+def rates(facts: HealthFacts, limits: AlertLimits) -> Iterator[Measure]:
     """The rules with a number."""
     done = facts.executions
     judged, of_day = _judged(done.ended, limits)
@@ -213,23 +219,21 @@ def rates(facts: Facts, limits: Limits) -> Iterator[Measure]:
     yield _fall(facts, limits)
 
 
-def _judged(executions: int, limits: Limits) -> tuple[bool, str]:
-    """Whether there are enough, and how many there are in words."""
-    judged = executions >= max(1, limits.executions)
-    return (
-        judged,
-        f"{'of' if judged else 'only'} {executions} executions in 24 hours{'' if judged else f', judged from {limits.executions} on'}",
-    )
+def _judged(executions: int, limits: AlertLimits) -> tuple[bool, str]:
+    """Whether there are enough executions, and their number in words."""
+    if executions >= max(1, limits.executions):
+        return True, f"of {executions} executions in 24 hours"
+    return False, f"only {executions} executions in 24 hours, judged from {limits.executions} on"
 
 
 def _of(value: float | None, what: str, of_day: str, threshold: float) -> str:
     return of_day if value is None else f"{value:.1f} {what} {of_day} (threshold {threshold:g})"
 
 
-def _fall(facts: Facts, limits: Limits) -> Measure:
-    """Yesterday against the day before: after a change that is meant, such as fewer symbols, it is good again a day later."""
+def _fall(facts: HealthFacts, limits: AlertLimits) -> Measure:
+    """Yesterday against the day before: a day after an intended drop it is good again."""
     yesterday, before = facts.records_yesterday, facts.records_before
-    value = max(0.0, 100 * (1 - yesterday / before)) if before >= _LEAST_RECORDS else None
+    value = max(0.0, 100 * (1 - yesterday / before)) if before >= _MIN_RECORDS else None
     compared = f"{yesterday:,} records yesterday, {before:,} the day before"
     return Measure(
         rule=Rate.RECORDS_FALL,
@@ -255,7 +259,7 @@ def _count(rule: SubjectRule, value: int) -> Measure:
 
 
 def duration(seconds: float) -> str:
-    """`12 minutes`, `3 hours`, `2 days`: one unit, rounded down, as people say it."""
+    """`12 minutes`, `3 hours`, `2 days`: one unit, rounded down."""
     whole = max(0, int(seconds))
     for unit, length in (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S)):
         if whole >= 2 * length or (unit == "minute" and whole >= length):

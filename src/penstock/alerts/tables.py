@@ -6,8 +6,8 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text,
 
 from penstock.columns import BigId, Json, Timestamp, metadata
 
-# Where alerts are sent: an Apprise URL or a webhook. `url` and `signing_key` are encrypted, since addresses hold passwords too; `shown` is what
-# may be seen of the address.
+# `url` (of a webhook or of Apprise, possibly with a password) and `signing_key` are encrypted;
+# `shown` is the part of the address without secrets.
 alert_target = Table(
     "alert_target",
     metadata,
@@ -21,7 +21,7 @@ alert_target = Table(
     Column("created_at", Timestamp, nullable=False),
 )
 
-# The state of each rule for each subject that it ever fired for.
+# The state of each rule for each subject for which it ever fired.
 alert = Table(
     "alert",
     metadata,
@@ -34,7 +34,8 @@ alert = Table(
     Column("notified_at", Timestamp),
 )
 
-# One row: when some process last looked. Who moves it on, by a conditional update, is the one who looks.
+# One row: the time of the last evaluation. The process whose conditional update advances it
+# evaluates.
 alert_look = Table(
     "alert_look",
     metadata,
@@ -42,7 +43,7 @@ alert_look = Table(
     Column("looked_at", Timestamp, nullable=False),
 )
 
-# What is to be sent, written with the change of state that it tells of.
+# Messages, written in the transaction that changes the state.
 alert_message = Table(
     "alert_message",
     metadata,

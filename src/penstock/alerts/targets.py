@@ -1,4 +1,4 @@
-"""Alert targets as they are managed: an address is checked before it is kept, and a trial message sent on demand."""
+"""Manages alert targets: checks an address before storing it, sends test messages on demand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A target after a change; the key that signs its messages is only shown when it is new."""
+class SavedTarget:
+    """A stored target; `signing_key` only when it is new."""
 
     target: TargetRow
     signing_key: str | None = None
@@ -23,7 +23,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of a trial message, in words."""
+    """The result of a test message, in words."""
 
     delivered: bool
     detail: str
@@ -36,10 +36,10 @@ class AlertTargets:
         self._store = store
         self._notifier = notifier
 
-    async def add(self, name: str, url: str, signing_key: str | None = None) -> Kept:
-        """A new target; InvalidInputError for an address that nothing may be sent to, ConflictError for a name that is taken."""
+    async def add(self, name: str, url: str, signing_key: str | None = None) -> SavedTarget:
+        """Add a target; InvalidInputError for a refused address, ConflictError for a taken name."""
         address = await self._notifier.address(url, signing_key)
-        return Kept(await self._store.add(name, address), address.signing_key)
+        return SavedTarget(await self._store.add(name, address), address.signing_key)
 
     async def change(
         self,
@@ -48,19 +48,19 @@ class AlertTargets:
         name: str | None = None,
         url: str | None = None,
         enabled: bool | None = None,
-    ) -> Kept:
-        """Change what is given; another address is signed with a new key. Errors as for `add`, and NotFoundError."""
+    ) -> SavedTarget:
+        """Change the given fields; a new address gets a new key. Errors of `add`, NotFoundError."""
         address = None if url is None else await self._notifier.address(url)
         changed = await self._store.change(target_id, name=name, address=address, enabled=enabled)
-        return Kept(changed, address.signing_key if address else None)
+        return SavedTarget(changed, address.signing_key if address else None)
 
     async def remove(self, target_id: int) -> None:
-        """Gone, with the messages that wait for it; NotFoundError."""
+        """Remove a target and its pending messages; NotFoundError."""
         await self._store.remove(target_id)
 
     async def try_out(self, target_id: int) -> Trial:
-        """Send a trial message now; NotFoundError."""
-        target = await self._store.in_the_clear(target_id)
+        """Send a test message now; NotFoundError."""
+        target = await self._store.secrets_of(target_id)
         try:
             return Trial(
                 delivered=True,

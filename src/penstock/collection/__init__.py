@@ -1,1 +1,1 @@
-"""What is collected by itself, and when."""
+"""What is collected automatically, and when."""

@@ -1,7 +1,7 @@
-"""What a domain declares: the one value by which the engine, schedules, configs, alerts and the commands know it.
+"""The declaration of a domain, for the engine, schedules, configs, alerts and commands.
 
-An installed package brings a domain by an entry point of the group `penstock.domains`: a function that is called with the parts of this process
-(`penstock.domains.parts.Parts`) and gives a Domain.
+An installed package provides a domain through an entry point of the group `penstock.domains`: a
+function that takes the parts of this process (`penstock.domains.parts.Parts`) and gives a Domain.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ def _logs_nothing(_run: Run) -> Sequence[LogEntry]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """A kind of run: its work, the rows that it has in the execution log, and the run that a due schedule of it becomes.
+class RunKind:
+    """A kind of run: its work, its rows in the execution log, and the run of a due schedule.
 
-    `plan` gets the schedule and a function that tells which of some resources an active run holds; it gives None to skip this turn. `judged`: how
-    long it takes and how much it writes is up to us, so the alert rules look at it.
+    `plan` takes the schedule and a function that gives those of some resources that active runs
+    hold; None skips this turn. Alert rules evaluate `judged` kinds, whose duration and records
+    depend on us.
     """
 
     name: str
@@ -49,40 +50,42 @@ class Kind:
 
 
 class ConfigRules(Protocol):
-    """What the configs of some exchanges can say. A domain says so for its own exchanges, and knows nothing of the others.
-
-    `exchanges` are their names, and `kind` is that of the runs of a config.
-    """
+    """The rules for configs of a domain's exchanges; `kind` is the kind of a config's runs."""
 
     kind: str
 
     @property
     def exchanges(self) -> Sequence[str]:
-        """The exchanges whose configs these are."""
+        """The names of the exchanges."""
 
     async def config_symbols(self, exchange: str, names: Sequence[str], /) -> Mapping[str, str]:
-        """The symbol of each name, as a config keeps it; InvalidInputError for a name that is not there, naming the nearest."""
+        """The unified symbol of each name; InvalidInputError names the nearest known ones."""
 
     def config_timeframes(self, given: Sequence[str] | None, /) -> tuple[str, ...]:
-        """Checked, each once; None: those that a config has when none are given."""
+        """The checked timeframes without duplicates; the default ones for None."""
 
     def of_config(self, connection: Connection, params: Mapping[str, object], /) -> Submission:
-        """The run of a config, of which these are `exchange`, `symbol` and `timeframes`; InvalidInputError when the symbol is not there any more."""
+        """The run of a config with these `exchange`, `symbol` and `timeframes`.
+
+        InvalidInputError when the symbol is gone.
+        """
 
     def hold(self, connection: Connection, symbol: str, /) -> None:
-        """Keep what a config names as it is until the transaction ends; ConflictError when it has just changed."""
+        """Lock what a config names until the transaction ends; ConflictError if it just changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """What is collected of one field. `default_exchange` is meant in a config that names none.
+    """One kind of data to collect.
 
-    `tables` are made where they are not there yet; their changes are the domain's own affair. `schedules` run by themselves, `first_runs` gives what
-    is to run at once when scheduling begins. `uses` are what its own routes and commands work with. `lifetime` is open while the process works.
+    `default_exchange` applies to configs that name none. Missing `tables` are created; migrating
+    them is up to the domain. `schedules` run automatically; `first_runs` gives the runs to submit
+    when scheduling begins. The domain's routes and commands work with `uses`. `lifetime` is entered
+    while the process works.
     """
 
     name: str
-    kinds: Sequence[Kind]
+    kinds: Sequence[RunKind]
     default_exchange: str | None = None
     configs: ConfigRules | None = None
     tables: Sequence[Table] = ()
@@ -96,59 +99,70 @@ class Domain:
 
 @dataclass(frozen=True)
 class Domains:
-    """All domains of a process. InvalidInputError when two of them claim the same name."""
+    """All domains of a process. InvalidInputError when two of them declare the same name."""
 
     all: Sequence[Domain]
-    kinds: Mapping[str, Kind] = field(init=False)
+    kinds: Mapping[str, RunKind] = field(init=False)
 
     def __post_init__(self) -> None:
-        kinds = [kind for one in self.all for kind in one.kinds]
-        _refuse_twice("kind of run", [kind.name for kind in kinds])
-        _refuse_twice(
-            "exchange", [name for one in self.all if one.configs for name in one.configs.exchanges]
+        domains = self.all
+        kinds = [kind for domain in domains for kind in domain.kinds]
+        rules = [domain.configs for domain in domains if domain.configs]
+        _refuse_duplicate("kind of run", [kind.name for kind in kinds])
+        _refuse_duplicate("exchange", [name for configs in rules for name in configs.exchanges])
+        _refuse_duplicate("schedule", [job.name for domain in domains for job in domain.schedules])
+        _refuse_duplicate(
+            "default exchange", ["default" for domain in domains if domain.default_exchange]
         )
-        _refuse_twice("schedule", [schedule.name for one in self.all for schedule in one.schedules])
-        _refuse_twice("default exchange", ["default" for one in self.all if one.default_exchange])
-        _refuse_twice("alert rule", [rule.name for one in self.all for rule in one.rules])
+        _refuse_duplicate("alert rule", [rule.name for domain in domains for rule in domain.rules])
         object.__setattr__(self, "kinds", {kind.name: kind for kind in kinds})
 
     def log_entries(self, run: Run) -> Sequence[LogEntry]:
-        """The rows of a run in the execution log; none of a kind that this version does not know."""
+        """The rows of a run in the execution log; none for an unknown kind."""
         kind = self.kinds.get(run.kind)
         return () if kind is None else kind.log(run)
 
     def planned(self, connection: Connection, schedule: Schedule, busy: Busy) -> Submission | None:
-        """The run of a due schedule, None to skip it this time; InvalidInputError when nobody knows what it is."""
+        """The run of a due schedule, None to skip it; InvalidInputError for an unknown kind."""
         kind = self.kinds.get(schedule.kind)
         if kind is None or kind.plan is None:
-            message = f"schedule: no schedule can be of kind {schedule.kind} here; install what made it, or remove it"
+            message = (
+                f"schedule: the kind {schedule.kind} is not known here; "
+                "install the package that provides it, or remove the schedule"
+            )
             raise InvalidInputError(message, field="schedule")
         return kind.plan(connection, schedule, busy)
 
     def of_exchange(self, exchange: str) -> ConfigRules:
-        """The rules of the configs of an exchange; InvalidInputError when no domain has it."""
+        """The config rules of an exchange; InvalidInputError for an unknown one."""
         rules = {
-            name: one.configs for one in self.all if one.configs for name in one.configs.exchanges
+            name: domain.configs
+            for domain in self.all
+            if domain.configs
+            for name in domain.configs.exchanges
         }
-        found = rules.get(exchange)
-        if found is None:
-            message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(sorted(rules))}"
-            raise InvalidInputError(message, field="exchange")
-        return found
+        if exchange in rules:
+            return rules[exchange]
+        known = ", ".join(sorted(rules))
+        message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {known}"
+        raise InvalidInputError(message, field="exchange")
 
     @property
     def default_exchange(self) -> str:
-        """The exchange that is meant where a config names none."""
-        return next((one.default_exchange for one in self.all if one.default_exchange), "")
+        """The exchange of configs that name none."""
+        return next((domain.default_exchange for domain in self.all if domain.default_exchange), "")
 
     def logged_name(self, connection: Connection, name: str) -> str | None:
-        """What a name stands for in the execution log, if some domain knows it."""
-        looks = (one.logged_names for one in self.all if one.logged_names)
-        return next((found for look in looks if (found := look(connection, name))), None)
+        """The symbol in the execution log that a user's name means, if a domain knows it."""
+        lookups = (domain.logged_names for domain in self.all if domain.logged_names)
+        return next((found for lookup in lookups if (found := lookup(connection, name))), None)
 
 
-def _refuse_twice(what: str, names: Sequence[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        message = f"domains: {what} {twice[0]!r} is declared twice; remove one of the packages that bring it"
+def _refuse_duplicate(what: str, names: Sequence[str]) -> None:
+    duplicates = [name for name, count in Counter(names).items() if count > 1]
+    if duplicates:
+        message = (
+            f"domains: {what} {duplicates[0]!r} is declared twice; "
+            "remove one of the packages that provide it"
+        )
         raise InvalidInputError(message, field="domains")

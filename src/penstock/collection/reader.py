@@ -1,4 +1,4 @@
-"""The port through which everything is read."""
+"""The port for reading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Reader(Protocol):
-    """Where queries are asked."""
+    """Runs queries."""
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """What the query reads."""
+        """The result of the query."""

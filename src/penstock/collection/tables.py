@@ -1,4 +1,4 @@
-"""The tables of what is collected by itself. Only `penstock.store` writes them."""
+"""The table of configs. Only `penstock.store` writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Integer, Table, Text, UniqueConstraint
 
 from penstock.columns import Json, Timestamp, metadata
 
-# What is collected by itself, and how often; the schedule of the same name as `job_id` is made, changed and removed with it.
+# The schedule named `job_id` is added, changed and removed with the config.
 collection_config = Table(
     "data_collection_configs",
     metadata,
@@ -23,6 +23,6 @@ collection_config = Table(
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     UniqueConstraint("exchange", "symbol"),
-    # A job's name is never another config's: its execution logs outlive it.
+    # Job names are never reused: their execution logs outlive the config.
     sqlite_autoincrement=True,
 )

@@ -1,1 +1,1 @@
-"""The domains that Penstock brings, declared as any other package declares its own: by the entry points `penstock.domains`."""
+"""Penstock's own domains, declared through the entry points `penstock.domains` like any other."""

@@ -1,11 +1,11 @@
-"""All domains that installed packages declare."""
+"""The domains that installed packages declare."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from penstock.collection.domain import Domain, Domains
-from penstock.domains.plugins import brought, loaded, malformed
+from penstock.domains.plugins import loaded, malformed, provided
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ _GROUP = "penstock.domains"
 
 
 def declared_domains(parts: Parts) -> Domains:
-    """Every domain, made of the parts of this process; InvalidInputError when one of them cannot be used, with the reason."""
-    return Domains([_declared(name, parts) for name in sorted(brought(_GROUP))])
+    """Every domain, made of the parts of this process; InvalidInputError for a broken one."""
+    return Domains([_declared(name, parts) for name in sorted(provided(_GROUP))])
 
 
 def _declared(name: str, parts: Parts) -> Domain:
@@ -31,6 +31,6 @@ def _declared(name: str, parts: Parts) -> Domain:
         raise malformed(
             _GROUP,
             name,
-            f"it gave {type(domain).__name__} and not a penstock.collection.domain.Domain",
+            f"it returned {type(domain).__name__}, not penstock.collection.domain.Domain",
         )
     return domain

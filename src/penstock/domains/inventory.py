@@ -1,11 +1,11 @@
-"""The inventory domain, declared: sellers' products at CardTrader."""
+"""The declaration of the inventory domain: sellers' products at CardTrader."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.collection.domain import Domain, Kind
+from penstock.collection.domain import Domain, RunKind
 from penstock.domains.plugins import loaded
 from penstock.http.download import DownloadLimits
 from penstock.inventory import health
@@ -39,7 +39,7 @@ SOURCES = "penstock.inventory_sources"
 
 @dataclass(frozen=True)
 class InventoryParts:
-    """What the routes and commands of the domain work with."""
+    """The parts for the domain's routes and commands."""
 
     source: InventorySource
     runs: InventoryRuns
@@ -57,13 +57,13 @@ def declare(parts: Parts) -> Domain:
     return Domain(
         name="inventory",
         kinds=[
-            Kind(
+            RunKind(
                 name=INVENTORY_SYNC,
                 work=inventory.runs.sync_account,
                 log=_of_sync,
                 plan=inventory.configs.scheduled,
             ),
-            Kind(name=CATALOGUE_REFRESH, work=inventory.refreshes.refresh, log=_of_refresh),
+            RunKind(name=CATALOGUE_REFRESH, work=inventory.refreshes.refresh, log=_of_refresh),
         ],
         configs=inventory.configs,
         rules=health.RULES,
@@ -91,7 +91,7 @@ def _inventory(parts: Parts) -> InventoryParts:
 def make_inventory_source(
     settings: Settings, http: HttpLimits, budget: Callable[[str, int], Budget]
 ) -> InventorySource:
-    """The marketplace; `budget` gives the budget of a name, with windows of so many seconds: each account has its own."""
+    """The marketplace; `budget` takes the name of an account's budget and its window in seconds."""
     export = DownloadLimits(
         first_byte_s=settings.export_first_byte_s,
         idle_s=settings.export_idle_s,
@@ -111,7 +111,6 @@ def make_inventory_runs(
     store: InventoryStore,
     on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None,
 ) -> InventoryRuns:
-    """What syncs inventories into a store."""
     limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)
     return InventoryRuns(source, store, ExportSpool(settings.export_folder), limits, on_published)
 
@@ -125,7 +124,7 @@ def _of_refresh(run: Run) -> Sequence[LogEntry]:
 
 
 def _row(run: Run, **metadata: object) -> Sequence[LogEntry]:
-    """Its symbol is the name of the account. What another version has submitted may not name it: then the row has no symbol."""
+    """The log row, with the account as symbol; a run of another version may not name it."""
     name = run.params.get("account")
     return [
         LogEntry(

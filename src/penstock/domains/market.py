@@ -1,4 +1,4 @@
-"""The market domain, declared: candles of the exchanges that installed packages bring."""
+"""The declaration of the market domain: candles of the exchanges of installed packages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.collection.domain import Domain, Kind
+from penstock.collection.domain import Domain, RunKind
 from penstock.domains.parts import http_limits
-from penstock.domains.plugins import brought, loaded, malformed
+from penstock.domains.plugins import loaded, malformed, provided
 from penstock.errors import InvalidInputError
 from penstock.http.governor import LocalBudget
 from penstock.market import health
@@ -49,23 +49,26 @@ if TYPE_CHECKING:
 
 SOURCES = "penstock.sources"
 MARKETPLACES = "penstock.inventory_sources"
-# The job name of what collects all that is configured.
+# The job name of the default schedule.
 COLLECT_ALL = "collect_data_all"
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
 
 
 def exchanges() -> list[str]:
-    """The exchanges that installed packages bring."""
-    return sorted(brought(SOURCES))
+    """The exchanges of installed packages."""
+    return sorted(provided(SOURCES))
 
 
 def source_class(exchange: str) -> SourceClass:
-    """What makes the source of an exchange; InvalidInputError when no installed package brings a usable one."""
-    if exchange in brought(MARKETPLACES):
-        message = f"exchange: {exchange} is a marketplace and has no candles; `penstock sync NAME` syncs an account of it"
+    """The source class of an exchange; InvalidInputError when no package has a usable one."""
+    if exchange in provided(MARKETPLACES):
+        message = (
+            f"exchange: {exchange} is a marketplace and has no candles; "
+            "`penstock sync NAME` syncs an account of it"
+        )
         raise InvalidInputError(message, field="exchange")
-    if exchange not in brought(SOURCES):
+    if exchange not in provided(SOURCES):
         message = (
             f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}"
         )
@@ -83,7 +86,7 @@ def source_class(exchange: str) -> SourceClass:
 
 
 class MarketSources:
-    """The open sources of this process: one for each exchange, so that all runs share its limits."""
+    """The open sources of this process: one per exchange, so that all runs share its limits."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -92,7 +95,7 @@ class MarketSources:
         self._stack = contextlib.AsyncExitStack()
 
     async def get(self, exchange: str) -> MarketSource:
-        """The open source of an exchange; InvalidInputError when no installed package brings one."""
+        """The open source of an exchange; InvalidInputError when no installed package has one."""
         if exchange not in self._open:
             settings, declared = self._parts.settings, source_class(exchange).declaration
             budget = self._parts.budgets.of(
@@ -104,28 +107,29 @@ class MarketSources:
         return self._open[exchange]
 
     def repeats(self, source: MarketSource) -> Repeats:
-        """What runs may spend on gaps that were asked for before."""
+        """The budget for asking again about known gaps."""
         name = _budget_name(self._parts.settings, source.declaration)
         return SqlRepeats(
             self._parts.database, name, per_minute=max(1, int(source.pages_per_minute * SHARE))
         )
 
     def pages_per_minute(self, provider: str) -> int | None:
-        """What a provider allows, under the name of its budget; None for one that this process has not asked for anything yet."""
+        """The limit of a provider by its budget's name; None when this process has not used it."""
         named = {
-            _budget_name(self._parts.settings, one.declaration): one for one in self._open.values()
+            _budget_name(self._parts.settings, source.declaration): source
+            for source in self._open.values()
         }
         return named[provider].pages_per_minute if provider in named else None
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Close all connections in the end."""
+        """Close all sources at the end."""
         async with self._stack:
             yield
 
 
 def make_source(exchange: str, settings: Settings, budget: Budget) -> MarketSource:
-    """A source that is not open yet."""
+    """A source, not yet open."""
     own = settings.of_provider(exchange)
     return source_class(exchange)(
         SourceConfig(
@@ -138,14 +142,14 @@ def make_source(exchange: str, settings: Settings, budget: Budget) -> MarketSour
 
 
 def _budget_name(settings: Settings, declared: Declaration) -> str:
-    """A provider counts by the asking address, so all of its own hosts have one budget; what else it is pointed at has a budget of its own."""
+    """A provider's own hosts share one budget, since it counts by our address; others do not."""
     url = settings.of_provider(declared.name).url or ""
     return declared.name if not url or declared.is_own(url) else url
 
 
 @dataclass(frozen=True)
 class MarketParts:
-    """What the routes and commands of the domain work with."""
+    """The parts for the domain's routes and commands."""
 
     runs: MarketRuns
     configs: MarketConfigs
@@ -189,34 +193,34 @@ def _market(parts: Parts) -> MarketParts:
     return MarketParts(runs, configs, verify, sources, store)
 
 
-def _kinds(market: MarketParts) -> Sequence[Kind]:
+def _kinds(market: MarketParts) -> Sequence[RunKind]:
     runs, configs, verify = market.runs, market.configs, market.verify
     return [
-        Kind(
+        RunKind(
             name=COLLECTION,
             work=runs.collect,
             log=_of_collection,
             plan=configs.scheduled,
             judged=True,
         ),
-        Kind(
+        RunKind(
             name=SCHEDULED_COLLECTION, work=runs.collect, log=_of_collection, plan=configs.scheduled
         ),
-        Kind(name=BACKFILL, work=runs.collect, log=_of_collection),
-        Kind(name=AUDIT, work=runs.collect, log=_of_collection, plan=configs.scheduled_audit),
-        Kind(
+        RunKind(name=BACKFILL, work=runs.collect, log=_of_collection),
+        RunKind(name=AUDIT, work=runs.collect, log=_of_collection, plan=configs.scheduled_audit),
+        RunKind(
             name=SYMBOL_REFRESH,
             work=runs.refresh,
             log=_of_refresh,
             plan=configs.scheduled_refresh,
             judged=True,
         ),
-        Kind(name=VERIFY, work=verify.work, log=_of_verification),
+        RunKind(name=VERIFY, work=verify.work, log=_of_verification),
     ]
 
 
 def _of_collection(run: Run) -> Sequence[LogEntry]:
-    # For who reads the log the first two are of one type; which config or schedule it was is said by the job's name.
+    # In the log both kinds of collection have one type; the job name tells them apart.
     return collection_entries(
         COLLECTION if run.kind == SCHEDULED_COLLECTION else run.kind, run.params
     )
@@ -253,12 +257,12 @@ def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
 
 
 async def _first_runs(runs: MarketRuns) -> Sequence[Submission]:
-    """Symbols that nobody has looked up yet are looked up at once."""
+    """A symbol refresh if none has run yet."""
     return [symbol_refresh(runs.configured.exchange)] if await runs.needs_symbols() else []
 
 
 async def check_exchange(settings: Settings, exchange: str) -> str:
-    """How its clock stands to ours, in words; raises what stands in the way of using it."""
+    """The state of an exchange in words; raises if it cannot be used."""
     async with make_source(exchange, settings, LocalBudget()) as source:
         off_s = (await source.server_time()) / 1000 - time.time()
         return f"reachable at {source.way}, its clock is {off_s:+.1f} s from ours"

@@ -1,4 +1,4 @@
-"""What a domain is made of in one process."""
+"""The parts of a process from which domains are made."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Budgets:
-    """The budgets of providers that this process asks, each shared with the other processes."""
+    """The budgets of the providers, each shared with the other processes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, SqlBudget] = {}
 
     def of(self, name: str, window_s: int = 60) -> SqlBudget:
-        """The budget of a name, in windows of so many seconds."""
+        """The budget of a name, with its window."""
         return self._known.setdefault(name, SqlBudget(self._database, name, window_s=window_s))
 
     async def heed_pauses(self) -> None:
-        """When a provider told another process to wait, what this one was granted is void; runs until cancelled."""
+        """Void our grants when a provider asks another process to wait; runs until cancelled."""
         with self._database.events.subscribed() as subscription:
             async for events in subscription:
                 if any(isinstance(event, ProviderPaused | EventsLost) for event in events):
@@ -38,7 +38,7 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the function of an entry point `penstock.domains` is called with."""
+    """The argument of an entry point of `penstock.domains`."""
 
     settings: Settings
     database: Database

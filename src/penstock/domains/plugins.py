@@ -1,4 +1,4 @@
-"""What installed packages bring by entry points. A malformed one is refused in one sentence."""
+"""The entry points of installed packages. One sentence refuses a malformed one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ if TYPE_CHECKING:
 
 
 @cache
-def brought(group: str) -> Mapping[str, EntryPoint]:
-    """The entry points of a group by name; looking for them reads the files of all packages. InvalidInputError when two have one name."""
+def provided(group: str) -> Mapping[str, EntryPoint]:
+    """The entry points of a group by name; InvalidInputError when two share a name.
+
+    Cached, because the search reads the metadata of all packages.
+    """
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
         if point.name in found and point.value != found[point.name].value:
-            message = f"{group}: {point.name!r} is brought by {_package(found[point.name])} and by {_package(point)}; remove one of them"
+            packages = f"{_package(found[point.name])} and {_package(point)}"
+            message = f"{group}: {packages} both provide {point.name!r}; remove one of them"
             raise InvalidInputError(message, field=group)
         found[point.name] = point
     return found
 
 
-def loaded(group: str, name: str) -> Any:  # noqa: ANN401 - whatever the package brings
-    """What an entry point names; InvalidInputError when it cannot be imported."""
-    point = brought(group)[name]
+def loaded(group: str, name: str) -> Any:  # noqa: ANN401 - any object of any package
+    """The object of an entry point; InvalidInputError when it cannot be imported."""
+    point = provided(group)[name]
     try:
         return point.load()
     except Exception as error:
@@ -34,10 +38,9 @@ def loaded(group: str, name: str) -> Any:  # noqa: ANN401 - whatever the package
 
 
 def malformed(group: str, name: str, why: str) -> InvalidInputError:
-    """The error that says what is wrong with what a package brings, and which package that is."""
-    message = (
-        f"{group}: {name!r} of the package {_package(brought(group)[name])} cannot be used: {why}"
-    )
+    """The error that names the package and says what is wrong with it."""
+    package = _package(provided(group)[name])
+    message = f"{group}: {name!r} of the package {package} cannot be used: {why}"
     return InvalidInputError(message, field=group)
 
 

@@ -1,10 +1,10 @@
-"""What Penstock does for itself, declared: the retention of the execution log."""
+"""The declaration of Penstock's own upkeep: the retention of the execution log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.collection.domain import Domain, Kind
+from penstock.collection.domain import Domain, RunKind
 from penstock.runs.schedule import Schedule
 from penstock.store.write.retention import LOG_RETENTION, LogRetention, retention
 
@@ -19,7 +19,7 @@ def declare(parts: Parts) -> Domain:
     return Domain(
         name="upkeep",
         kinds=[
-            Kind(
+            RunKind(
                 name=LOG_RETENTION,
                 work=LogRetention(parts.settings.execution_log_retention_days),
                 plan=retention,

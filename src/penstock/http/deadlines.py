@@ -1,4 +1,4 @@
-"""The two deadlines of an answer: one for its silences, one for all of it, so that a slow line is not taken for a dead one."""
+"""The two deadlines of an answer, so that a slow connection does not count as a dead one."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ _SLACK = 20
 
 
 class TooSlowError(TimeoutError):
-    """A deadline ran out; the message says which, and the setting that moves it."""
+    """A deadline ran out; the message names it and its setting."""
 
 
 @contextlib.asynccontextmanager
 async def deadlines(*, idle_s: float, total_s: float) -> AsyncGenerator[Callable[[], None]]:
-    """End the block with TooSlowError when nothing is heard for `idle_s`, or after `total_s`; gives what is to be called for each sign of life."""
+    """End the block with TooSlowError after `idle_s` without data, or after `total_s`.
+
+    Gives the function to call whenever data arrives.
+    """
     loop = asyncio.get_running_loop()
     armed = loop.time()
     until = armed + total_s
-    # To move the timer takes as long as to read a piece, and most answers are there at once: so it is moved this seldom, and rings as much later.
+    # Moving the timer costs as much as reading a piece, and most answers arrive at once: so it
+    # moves seldom, and fires later by the same amount.
     slack_s = idle_s / _SLACK
     timer = asyncio.timeout_at(min(armed + idle_s + slack_s, until))
 
-    def heard() -> None:
+    def received() -> None:
         nonlocal armed
         if (now := loop.time()) > armed + slack_s:
             armed = now
@@ -35,12 +39,12 @@ async def deadlines(*, idle_s: float, total_s: float) -> AsyncGenerator[Callable
 
     try:
         async with timer:
-            yield heard
+            yield received
     except TimeoutError as error:
         if not timer.expired():
             raise
         if timer.when() == until:
-            message = f"the answer was not whole after {total_s:g} s (PENSTOCK_REQUEST_DEADLINE_S)"
+            message = f"the answer was incomplete after {total_s:g} s (PENSTOCK_REQUEST_DEADLINE_S)"
         else:
-            message = f"nothing came for {idle_s:g} s (PENSTOCK_REQUEST_IDLE_S)"
+            message = f"no data for {idle_s:g} s (PENSTOCK_REQUEST_IDLE_S)"
         raise TooSlowError(message) from error

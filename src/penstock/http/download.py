@@ -1,4 +1,4 @@
-"""A body too large to hold: read as it comes, in blocks, with a time-out for each silence and one for all of it."""
+"""A body too large to hold: read in blocks as it arrives, with an idle and a total deadline."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BLOCK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadLimits:
-    """How long a download may take: to its first byte, in silence between two bytes, and in all.
+    """How long a download may take: to its first byte, between two bytes, and in all.
 
-    `attempts` (the first one included) and `backoff_s` are for what goes wrong before the first byte.
+    `attempts` (the first included) and `backoff_s` apply to failures before the first byte.
     """
 
     first_byte_s: float = 180.0
@@ -35,7 +35,7 @@ class DownloadLimits:
 
 @contextlib.asynccontextmanager
 async def first_byte(limits: DownloadLimits) -> AsyncGenerator[None]:
-    """End the block with TooSlowError when it takes longer than an answer may take to begin."""
+    """End the block with TooSlowError after `first_byte_s`."""
     timer = asyncio.timeout(limits.first_byte_s)
     try:
         async with timer:
@@ -47,11 +47,14 @@ async def first_byte(limits: DownloadLimits) -> AsyncGenerator[None]:
 
 
 def _no_first_byte(limits: DownloadLimits) -> str:
-    return f"nothing came for {limits.first_byte_s:g} s (PENSTOCK_EXPORT_FIRST_BYTE_S)"
+    return f"no data for {limits.first_byte_s:g} s (PENSTOCK_EXPORT_FIRST_BYTE_S)"
 
 
 class Download:
-    """An answer whose body is still to come. `gzip`: it comes compressed. `length`: its bytes on the wire, None when nobody says."""
+    """An answer whose body is still to arrive.
+
+    `gzip`: it is compressed. `length`: its bytes on the wire, None when the server does not say.
+    """
 
     def __init__(
         self, response: aiohttp.ClientResponse, limits: DownloadLimits, until: float
@@ -64,7 +67,7 @@ class Download:
         self._until = until
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """The body in blocks of some 256 KiB; SourceUnavailableError when its framing says that it is not whole, or no more comes."""
+        """The body in blocks of about 256 KiB; SourceUnavailableError when it is cut or stalls."""
         block = bytearray()
         while part := await self._part():
             self.received += len(part)
@@ -76,7 +79,7 @@ class Download:
             yield bytes(block)
 
     async def _part(self) -> bytes:
-        """What has come since; empty at the end."""
+        """The bytes received since the last call; empty at the end."""
         silence_s = self._limits.idle_s if self.received else self._limits.first_byte_s
         left_s = self._until - asyncio.get_running_loop().time()
         try:
@@ -91,7 +94,7 @@ class Download:
         if total:
             return f"it took longer than {self._limits.total_s:g} s (PENSTOCK_EXPORT_DEADLINE_S)"
         return (
-            f"nothing came for {self._limits.idle_s:g} s (PENSTOCK_EXPORT_IDLE_S)"
+            f"no data for {self._limits.idle_s:g} s (PENSTOCK_EXPORT_IDLE_S)"
             if self.received
             else _no_first_byte(self._limits)
         )

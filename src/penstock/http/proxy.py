@@ -1,6 +1,7 @@
-"""Which way requests to a provider go: by an HTTP proxy, or directly.
+"""Finds the HTTP proxy for requests to a provider.
 
-aiohttp's own `trust_env` (3.14) knows no ALL_PROXY, no ports and networks in NO_PROXY, and sends what is in ~/.netrc; so the proxy is found here.
+aiohttp's own `trust_env` (3.14) ignores ALL_PROXY and ports and networks in NO_PROXY, and sends
+the credentials of ~/.netrc.
 """
 
 from __future__ import annotations
@@ -20,69 +21,75 @@ if TYPE_CHECKING:
 
 SETTING = "PENSTOCK_PROXY"
 _EXAMPLE = "http://user:password@proxy.example:3128"
-_WANTS_PASSWORD = 407
+_PASSWORD_NEEDED = 407
 _SERVER_ERRORS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy: its address without a password, the setting or variable that names it, and the header that lets us in."""
+    """A proxy's address without a password, the setting that names it, and its credentials."""
 
     url: URL
     named_by: str
     authorization: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        return f"the proxy {self.url} of {self.named_by}"
+        return f"the proxy {self.url} ({self.named_by})"
 
     def options(self, address: str) -> Mapping[str, Any]:
-        """What aiohttp is told for a request to this address by the proxy."""
+        """The options of an aiohttp request to this address."""
         if not self.authorization:
             return {"proxy": self.url}
-        # The proxy reads the request itself, unless a tunnel is asked for: then the header is for that question only.
+        # For HTTPS only the CONNECT request carries the header, not the request in the tunnel.
         where = "proxy_headers" if address.startswith("https:") else "headers"
         return {"proxy": self.url, where: {"Proxy-Authorization": self.authorization}}
 
-    def wants_password(self) -> SourceRefusedError:
-        """What a 407 means."""
-        message = f"{self} wants a user and a password, or other ones (HTTP {_WANTS_PASSWORD}): set {SETTING} like {_EXAMPLE}"
-        return SourceRefusedError(message, status=_WANTS_PASSWORD, whatever=True)
+    def password_needed(self) -> SourceRefusedError:
+        """The error of a 407 answer."""
+        message = (
+            f"{self} needs a user and password, or does not accept these "
+            f"(HTTP {_PASSWORD_NEEDED}): set {SETTING} like {_EXAMPLE}"
+        )
+        return SourceRefusedError(message, status=_PASSWORD_NEEDED, blanket=True)
 
     def failure(self, error: Exception) -> SourceUnavailableError | SourceRefusedError | None:
-        """What went wrong at the proxy; None for what went wrong behind it."""
+        """The error of the proxy itself; None for a failure behind it."""
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            return self._not_let_through(error)
+            return self._tunnel_failure(error)
         if isinstance(error, aiohttp.ClientConnectorError) and (error.host, error.port) == (
             self.url.host,
             self.url.port,
         ):
             return SourceUnavailableError(
-                f"{self} cannot be reached ({error}); set {SETTING} to another one, or NO_PROXY to go without"
+                f"{self} cannot be reached ({error}); "
+                f"set {SETTING} to another, or NO_PROXY to connect directly"
             )
         return None
 
-    def _not_let_through(
+    def _tunnel_failure(
         self, error: aiohttp.ClientHttpProxyError
     ) -> SourceUnavailableError | SourceRefusedError:
-        if error.status == _WANTS_PASSWORD:
-            return self.wants_password()
-        message = f"{self} does not open a way to {error.request_info.url.host} (HTTP {error.status} {error.message})"
+        if error.status == _PASSWORD_NEEDED:
+            return self.password_needed()
+        host = error.request_info.url.host
+        message = f"{self} does not connect to {host} (HTTP {error.status} {error.message})"
         return (
             SourceUnavailableError(message)
             if error.status >= _SERVER_ERRORS
-            else SourceRefusedError(message, status=error.status, whatever=True)
+            else SourceRefusedError(message, status=error.status, blanket=True)
         )
 
 
 def proxy_for(address: str, given: str) -> Proxy | None:
-    """The proxy on the way to an address: the `given` one, else that of the environment; None for the direct way.
+    """The proxy for an address: `given`, else the environment's; None to connect directly.
 
-    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read as the standard library does, small letters first. NO_PROXY holds for a given one too.
-    What is on this machine is never asked for by a proxy. InvalidInputError when what is named is no HTTP proxy.
+    Reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY as the standard library does, lower case
+    first. NO_PROXY applies to `given` too. Loopback addresses never use a proxy.
+    InvalidInputError when the proxy named is not an HTTP proxy.
     """
     url, environment = URL(address), getproxies_environment()
     host = (url.host or "").rstrip(".")
-    if _is_this_machine(host) or _is_excepted(host, url.port, environment):
+    if _is_loopback(host) or _is_excluded(host, url.port, environment):
         return None
     if given:
         return parse_proxy(given, SETTING)
@@ -91,7 +98,7 @@ def proxy_for(address: str, given: str) -> Proxy | None:
 
 
 def parse_proxy(text: str, named_by: str) -> Proxy:
-    """InvalidInputError for what is no HTTP proxy; it does not show the text, which may hold a password."""
+    """InvalidInputError, without the text, which may hold a password, if it is no HTTP proxy."""
     try:
         url = URL(text if "://" in text else f"http://{text}")
         authorization = (
@@ -102,24 +109,26 @@ def parse_proxy(text: str, named_by: str) -> Proxy:
     except ValueError:
         url, authorization = URL(), ""
     if url.scheme not in {"http", "https"} or not url.host:
-        what = (
-            f"{url.scheme} proxies cannot be used" if url.scheme else "it is no address of a proxy"
-        )
+        problem = f"{url.scheme} proxies are not supported" if url.scheme else "not a proxy address"
         raise InvalidInputError(
-            f"{named_by}: {what}; set {SETTING} to an HTTP proxy, like {_EXAMPLE}", field="proxy"
+            f"{named_by}: {problem}; set {SETTING} to an HTTP proxy, like {_EXAMPLE}", field="proxy"
         )
     return Proxy(url.origin(), named_by, authorization)
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     address = _ip(host)
     return address is not None and (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) -> bool:
-    """Whether NO_PROXY has it: * for all, a host with those below it, with a dot before it or without, with a port or without, or a network."""
+def _is_excluded(host: str, port: int | None, environment: Mapping[str, str]) -> bool:
+    """Whether NO_PROXY names it.
+
+    An entry is `*`, a network, or a host with its subdomains, optionally with a leading dot or a
+    port.
+    """
     entries = [entry.strip().lower().lstrip(".") for entry in environment.get("no", "").split(",")]
     address = _ip(host)
     return any(

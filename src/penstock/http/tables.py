@@ -1,4 +1,4 @@
-"""The tables of what all processes together ask providers for. Only `penstock.store` writes them."""
+"""The table of the providers' budgets. Only `penstock.store` writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, Integer, Table, Text
 
 from penstock.columns import Timestamp, metadata
 
-# What all processes together have used of a provider's limit in the running minute, and how long it told us to wait.
+# What all processes have used of a provider's limit in the current window, and its pause.
 provider_budget = Table(
     "provider_budget",
     metadata,

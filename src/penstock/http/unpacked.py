@@ -1,4 +1,4 @@
-"""Bodies that may come compressed, unpacked as they come: a small one may hold a thousand times its size."""
+"""Decompresses bodies as they arrive, in small pieces: a body can grow a thousandfold."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ if TYPE_CHECKING:
     import aiohttp
 
 _READ_BYTES = 65_536
-# A piece of this size is unpacked in less than a millisecond, and the event loop is only held for that.
+# Decompressing this much holds the event loop for less than a millisecond.
 _PIECE_BYTES = 256 * 1024
 _ENCODINGS = {"": False, "identity": False, "gzip": True, "x-gzip": True}
 _GZIP = zlib.MAX_WBITS | 16
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 def is_packed(response: aiohttp.ClientResponse) -> bool:
-    """Whether its body comes as gzip; SourceUnavailableError for what was not asked for."""
+    """Whether the body is gzip; SourceUnavailableError for an encoding that was not requested."""
     encoding = response.headers.get("Content-Encoding", "").lower()
     if encoding not in _ENCODINGS:
-        message = f"GET {response.url}: an answer encoded as {encoding[:20]} was not asked for"
+        message = f"GET {response.url}: the encoding {encoding[:20]} was not requested"
         raise SourceUnavailableError(message)
     return _ENCODINGS[encoding]
 
 
 async def pieces(
-    response: aiohttp.ClientResponse, heard: Callable[[], None]
+    response: aiohttp.ClientResponse, received: Callable[[], None]
 ) -> AsyncIterator[bytes]:
-    """The unpacked body; `heard` is called whenever something has come. SourceUnavailableError when it is cut or damaged."""
+    """The decompressed body; SourceUnavailableError when it is cut or damaged.
+
+    `received` is called for each part that arrives.
+    """
     packed = _Packed() if is_packed(response) else None
     while part := await response.content.read(_READ_BYTES):
-        heard()
+        received()
         if packed is None:
             yield part
             continue
@@ -54,8 +58,19 @@ async def pieces(
         )
 
 
+async def first_bytes(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The beginning of the body, decompressed if it is compressed."""
+    body = await response.content.read(limit)
+    if response.headers.get("Content-Encoding", "identity") == "identity":
+        return body
+    try:
+        return zlib.decompressobj(wbits=_GZIP_OR_ZLIB).decompress(body, limit)
+    except zlib.error:
+        return body
+
+
 class _Packed:
-    """A gzip stream of one member or several."""
+    """A gzip stream of one or more members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=_GZIP)
@@ -66,7 +81,7 @@ class _Packed:
         return self._member.eof and not self._left
 
     def next(self, part: bytes) -> bytes:
-        """The next piece, with what has come since; empty when more has to come first."""
+        """The next piece, given more input; empty when it needs still more."""
         self._left += part
         piece = b""
         while self._left and not piece:

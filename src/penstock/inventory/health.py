@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.alerts.rules import Bad, SubjectRule, counted
+from penstock.alerts.rules import BadSubject, SubjectRule, counted
 from penstock.inventory.queries.accounts import accounts_without_marking
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 
-def _stopped_markings(connection: Connection, _now: int) -> Sequence[Bad]:
-    return [Bad(row.name, _unmarked(row)) for row in accounts_without_marking(connection)]
+def _stopped_markings(connection: Connection, _now: int) -> Sequence[BadSubject]:
+    return [BadSubject(row.name, _unmarked(row)) for row in accounts_without_marking(connection)]
 
 
 def _unmarked(row: Row[Any]) -> str:

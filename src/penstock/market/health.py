@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, literal, select
 
-from penstock.alerts.rules import Bad, SubjectRule, counted, duration
+from penstock.alerts.rules import BadSubject, SubjectRule, counted, duration
 from penstock.collection.tables import collection_config
 from penstock.columns import Timestamp
 from penstock.market.collect.coverage import SpanState
@@ -62,13 +62,13 @@ def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
     ]
 
 
-def _bad(name: Name, message: str) -> Bad:
-    return Bad(" ".join(name), message)
+def _bad(name: Name, message: str) -> BadSubject:
+    return BadSubject(" ".join(name), message)
 
 
 def late_series(
     connection: Connection, configured: Configured, default: str, now: int
-) -> list[Bad]:
+) -> list[BadSubject]:
     """Scheduled series that trade, with a newest closed candle older than their interval allows.
 
     A series of which nothing was ever stored is not late: its executions say why.
@@ -117,7 +117,7 @@ def late_series(
     return found
 
 
-def new_gaps(connection: Connection, now: int) -> list[Bad]:
+def new_gaps(connection: Connection, now: int) -> list[BadSubject]:
     """Series with confirmed holes in their last 48 hours, and candles after them.
 
     A hole that nobody has looked at again does not count.
@@ -173,7 +173,7 @@ def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
     return found
 
 
-def restated_series(connection: Connection, now: int) -> list[Bad]:
+def restated_series(connection: Connection, now: int) -> list[BadSubject]:
     """Series with closed candles that changed in the last 24 hours."""
     changed = (
         select(

@@ -18,9 +18,9 @@ from penstock.simulator.faults.parse import read_fault
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from penstock.simulator.cardtrader.inventory import Inventory
+    from penstock.simulator.cardtrader.inventory import SellerInventory
     from penstock.simulator.cardtrader.marketplace import Marketplace
-    from penstock.simulator.clock import Clock
+    from penstock.simulator.clock import SimulatedClock
     from penstock.simulator.faults.active import ActiveFaults
     from penstock.simulator.journal import Journal
 
@@ -40,7 +40,7 @@ class _Preparation(msgspec.Struct, forbid_unknown_fields=True):
 class Admin:
     """Shows and changes a running simulator."""
 
-    clock: Clock
+    clock: SimulatedClock
     journal: Journal
     faults: ActiveFaults
 
@@ -122,7 +122,7 @@ class AccountsAdmin:
         return {"version": version} | totals.shown()
 
     async def _difference(self, request: web.Request) -> object:
-        """From version `from`, or else the one before."""
+        """The difference from version `from`, by default the one before."""
         inventory, version = self._version(request)
         base = inventory.check(_number(request, "from", max(1, version - 1)))
         if base > version:
@@ -132,7 +132,7 @@ class AccountsAdmin:
         return {"from": base, "to": version} | asdict(found)
 
     async def _products(self, request: web.Request) -> object:
-        """Those with the ids in `ids` (1,2,3), else `limit` after `skip`, in the export's order."""
+        """The products `ids` (1,2,3), else `limit` after `skip`, in the export's order."""
         inventory, version = self._version(request)
         ids = {int(text) for text in request.query.get("ids", "").split(",") if text.isdecimal()}
         skip = _number(request, "skip", 0)
@@ -146,22 +146,22 @@ class AccountsAdmin:
         return {"products": await asyncio.to_thread(shown)}
 
     async def _prepare(self, request: web.Request) -> object:
-        """Write the body of the next export now, so that nobody has to wait for it later."""
+        """Write the body of the next export in advance."""
         inventory = self._inventory(request)
         gzip = msgspec.json.decode(await request.read() or b"{}", type=_Preparation).gzip
         body = await self.marketplace.export(inventory).opened(compressed=gzip)
         return _shown(inventory) | {"bytes": body.length, "gzip": gzip}
 
-    def _inventory(self, request: web.Request) -> Inventory:
+    def _inventory(self, request: web.Request) -> SellerInventory:
         return self.marketplace.accounts.find(request.match_info["token"])
 
-    def _version(self, request: web.Request) -> tuple[Inventory, int]:
+    def _version(self, request: web.Request) -> tuple[SellerInventory, int]:
         inventory, text = self._inventory(request), request.match_info["version"]
         version = inventory.version if text == "newest" else _whole("version", text)
         return inventory, inventory.check(version)
 
 
-def _shown(inventory: Inventory) -> dict[str, object]:
+def _shown(inventory: SellerInventory) -> dict[str, object]:
     account = inventory.account
     return {"token": account.token, "user_id": account.user_id, "version": inventory.version}
 
@@ -180,7 +180,7 @@ def _whole(name: str, text: str) -> int:
 def _checked(
     answer: Callable[[web.Request], Awaitable[object]],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """JSON answers; what cannot be understood is a 422 with one sentence and changes nothing."""
+    """JSON answers; a malformed request is a 422 with one sentence and changes nothing."""
 
     async def handler(request: web.Request) -> web.Response:
         try:

@@ -1,4 +1,4 @@
-"""The simulator's clock: it starts at any moment, can be set, and can run faster than real time."""
+"""The simulator's clock, which starts at any time, can be set, and can run fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LATEST_MS = 4_102_444_800_000
 _FASTEST = 100_000
 
 
-class Clock:
+class SimulatedClock:
     """Simulated time in ms since the epoch; `ticks` gives real seconds and never goes back."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Clock:
 
 
 def check_now(now_ms: int) -> int:
-    """The same time if it is from 2017 to 2100, the years that have candles."""
+    """The time if it is from 2017 to 2100, the years that have candles."""
     if not EARLIEST_MS <= now_ms <= _LATEST_MS:
         msg = (
             f"now: {now_ms} is not between 2017-01-01 and 2100-01-01; "
@@ -60,7 +60,7 @@ def check_now(now_ms: int) -> int:
 
 
 def check_speed(speed: float) -> float:
-    """The same speed if it is one: 0 stands still, 1 is real time."""
+    """The speed if it is valid: 0 stands still, 1 is real time."""
     if not 0 <= speed <= _FASTEST:
         msg = (
             f"speed: {speed} is not between 0 and {_FASTEST}; "
@@ -86,5 +86,5 @@ def parse_now(text: str) -> int:
 
 
 def iso(at_ms: int) -> str:
-    """The moment as ISO 8601 in UTC."""
+    """The time as ISO 8601 in UTC."""
     return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""What the simulator was asked, and when: it proves how often a client came, or stayed away."""
+"""The log of the simulator's requests, which proves when a client asked and when it did not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _REQUESTS_KEPT = 10_000
 
 
 @dataclass(slots=True)
-class Asked:
+class LoggedRequest:
     """A request; `at` is real time in seconds since the epoch, `status` None while unanswered."""
 
     at: float
@@ -29,16 +29,16 @@ class Journal:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._newest: deque[Asked] = deque(maxlen=_REQUESTS_KEPT)
+        self._newest: deque[LoggedRequest] = deque(maxlen=_REQUESTS_KEPT)
 
-    def enter(self, path: str, query: str) -> Asked:
-        """Note a request on its arrival."""
-        asked = Asked(time.time(), path, query)
+    def enter(self, path: str, query: str) -> LoggedRequest:
+        """Log a request on arrival."""
+        asked = LoggedRequest(time.time(), path, query)
         self.counts[path] += 1
         self._newest.append(asked)
         return asked
 
-    def newest(self, limit: int) -> list[Asked]:
+    def newest(self, limit: int) -> list[LoggedRequest]:
         """The last `limit` requests, oldest first."""
         return list(self._newest)[-limit:] if limit > 0 else []
 

@@ -1,4 +1,4 @@
-"""A response that faults can still change: its framing, compression and pace, and where it ends."""
+"""A response whose framing, compression, pace and end the faults can still change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Content(Protocol):
 
 
 class Source(Protocol):
-    """What is sent, compressed or not; to open it may take seconds."""
+    """What to send, compressed or not; opening it may take seconds."""
 
     async def opened(self, *, compressed: bool) -> Content: ...
 
@@ -55,7 +55,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SendPace:
     """`size` bytes every `every_s` seconds."""
 
     size: int
@@ -72,14 +72,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How many of the bytes are sent; `framed` has the framing hide that the others are missing."""
+    """How many bytes are sent; with `framed` the framing hides that the others are missing."""
 
     kept: Callable[[int], int]
     framed: bool
 
 
-class Outgoing(web.StreamResponse):
-    """Sent by aiohttp when the handler has returned it, in bounded memory."""
+class OutgoingResponse(web.StreamResponse):
+    """A response that aiohttp sends after the handler returns it, in bounded memory."""
 
     def __init__(
         self, source: Source, *, status: int = 200, content_type: str = "application/json"
@@ -88,12 +88,12 @@ class Outgoing(web.StreamResponse):
         self.source = source
         self.compressed = False
         self.framing: Framing = "length"
-        self.pace: Pace | None = None
+        self.pace: SendPace | None = None
         self.gate: Gate | None = None
         self.cut: Cut | None = None
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        """Send headers and body; aiohttp calls this and then ends the body as the framing asks."""
+        """Send headers and body; aiohttp then ends the body as the framing requires."""
         content = await self.source.opened(compressed=self.compressed)
         whole = length = content.length
         if self.cut:
@@ -140,14 +140,14 @@ def gzipped(pieces: Iterable[bytes], level: int = GZIP_LEVEL) -> Iterator[bytes]
     yield packer.flush()
 
 
-def outgoing(response: web.StreamResponse) -> Outgoing | None:
-    """The response as one that can be changed; None when it is already being sent."""
-    if isinstance(response, Outgoing):
+def outgoing(response: web.StreamResponse) -> OutgoingResponse | None:
+    """A changeable response with the same content; None when it is already being sent."""
+    if isinstance(response, OutgoingResponse):
         return response
     if not isinstance(response, web.Response):
         return None
     text = response.body if isinstance(response.body, bytes) else b""
-    changeable = Outgoing(Body(text), status=response.status)
+    changeable = OutgoingResponse(Body(text), status=response.status)
     changeable.headers.update(response.headers)
     changeable.headers.popall("Content-Length", None)
     return changeable

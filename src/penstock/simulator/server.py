@@ -16,18 +16,18 @@ from aiohttp import web
 from penstock.errors import InvalidInputError
 from penstock.simulator.admin import AccountsAdmin, Admin
 from penstock.simulator.binance.api import BinanceApi
-from penstock.simulator.binance.exchange import Exchange
+from penstock.simulator.binance.exchange import SimulatedExchange
 from penstock.simulator.binance.generated import generated_series
 from penstock.simulator.binance.instruments import catalogue
-from penstock.simulator.binance.limits import Limits
+from penstock.simulator.binance.limits import WeightLimits
 from penstock.simulator.binance.replay import read_folder
-from penstock.simulator.cardtrader.accounts import Accounts, check_products, parse_accounts
+from penstock.simulator.cardtrader.accounts import Sellers, check_products, parse_accounts
 from penstock.simulator.cardtrader.bucket import Buckets
 from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.cardtrader.export import Press
 from penstock.simulator.cardtrader.marketplace import Marketplace
 from penstock.simulator.cardtrader.refusals import PREFIX
-from penstock.simulator.clock import EARLIEST_MS, Clock, check_now, check_speed
+from penstock.simulator.clock import EARLIEST_MS, SimulatedClock, check_now, check_speed
 from penstock.simulator.faults.active import ActiveFaults
 from penstock.simulator.faults.parse import parse_fault
 from penstock.simulator.journal import Journal
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from penstock.simulator.binance.exchange import Series
+    from penstock.simulator.binance.exchange import SymbolSeries
     from penstock.simulator.binance.recorded import RecordedSeries
 
 _MOST_SYMBOLS = 5000
@@ -45,18 +45,18 @@ _SHUTDOWN_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorSettings:
-    """What is simulated. Raises InvalidInputError naming the field and the fix.
+    """What to simulate. InvalidInputError names the wrong field and the fix.
 
-    `seed` decides all generated data. The clock starts at `now_ms` (None: real time); `speed` is
-    how many of its seconds pass in a real one. `limits` False refuses nothing and still counts.
+    `seed` determines all generated data. The clock starts at `now_ms` (None: real time) and runs at
+    `speed` times real time. With `limits` False nothing is refused, but requests still count.
     `faults` are on from the start, written `name:key=value,key=value`.
 
-    `accounts` are the sellers on CardTrader, written `TOKEN:PRODUCTS` or, to have `products`,
-    `TOKEN`. `expansions` cuts the catalogue down to so many for each game (None: all of them).
+    `accounts` are the sellers on CardTrader, written `TOKEN:PRODUCTS`, or `TOKEN` for `products`.
+    `expansions` limits the expansions of each game (None: all).
 
     `replay` is a folder of recorded data (see penstock.simulator.binance.replay). A recorded symbol
-    answers from its recording alone; the generated ones stay beside it unless `replay_only`. The
-    clock then starts just after the newest recorded candle, unless `now_ms` says otherwise.
+    answers from its recording alone; generated ones stay unless `replay_only`. The clock then
+    starts just after the newest recorded candle, unless `now_ms` is given.
     """
 
     seed: int = 1
@@ -92,16 +92,16 @@ class SimulatorSettings:
 def application(
     settings: SimulatorSettings, tell: Callable[[str], None] = lambda _: None
 ) -> web.Application:
-    """The aiohttp application; `tell` hears what of a folder is not replayed.
+    """The aiohttp application; `tell` is called for each file that is not replayed.
 
     It takes some tenths of a second: call it in a thread when a loop is running.
     """
     recorded = read_folder(settings.replay, tell) if settings.replay else {}
-    clock = Clock(settings.now_ms or _just_after(recorded), settings.speed)
+    clock = SimulatedClock(settings.now_ms or _just_after(recorded), settings.speed)
     journal = Journal()
     faults = ActiveFaults(settings.seed, clock, map(parse_fault, settings.faults))
-    limits = Limits(enforced=settings.limits)
-    binance = BinanceApi(Exchange(_series(settings, recorded)), clock, limits)
+    limits = WeightLimits(enforced=settings.limits)
+    binance = BinanceApi(SimulatedExchange(_series(settings, recorded)), clock, limits)
     marketplace = _marketplace(settings)
     answered = partial(_answered, journal, faults)
     app = web.Application()
@@ -118,7 +118,7 @@ async def _answered(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
     request: web.Request,
 ) -> web.StreamResponse:
-    """A provider's answer, noted on arrival, as the faults make it."""
+    """A provider's answer, logged on arrival and changed by the faults."""
     asked = journal.enter(request.path, request.query_string)
     response = await faults.around(request, asked, partial(answer, request))
     asked.status = response.status
@@ -127,13 +127,13 @@ async def _answered(
 
 def _marketplace(settings: SimulatorSettings) -> Marketplace:
     shared = catalogue_of(settings.seed, settings.expansions)
-    accounts = Accounts(shared, parse_accounts(settings.accounts, settings.products))
+    accounts = Sellers(shared, parse_accounts(settings.accounts, settings.products))
     return Marketplace(shared, accounts, Buckets(enforced=settings.limits), Press())
 
 
 def _series(
     settings: SimulatorSettings, recorded: Mapping[str, RecordedSeries]
-) -> dict[str, Series]:
+) -> dict[str, SymbolSeries]:
     """Recorded symbols, then generated ones; one recorded without candles replaces none."""
     instruments = {} if settings.replay_only else catalogue(settings.seed, settings.symbols)
     with_candles = {symbol: series for symbol, series in recorded.items() if series.rows}
@@ -155,8 +155,8 @@ async def running(
 ) -> AsyncIterator[str]:
     """Run the simulator in this loop; gives its base URL, such as http://127.0.0.1:41234.
 
-    Port 0 takes a free one. `tell`: see `application`. Raises InvalidInputError when the address
-    cannot be bound.
+    Port 0 takes a free one. `tell` as for `application`. InvalidInputError when the address cannot
+    be bound.
     """
     app = await asyncio.to_thread(application, settings, tell)
     runner = web.AppRunner(

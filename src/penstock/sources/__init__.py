@@ -1,1 +1,1 @@
-"""Sources: adapters to one provider each, found through the entry point group `penstock.sources`."""
+"""Adapters to one provider each, found through the entry points `penstock.sources`."""

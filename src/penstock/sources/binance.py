@@ -1,6 +1,7 @@
 """Binance spot market data over REST.
 
-Wire facts: https://developers.binance.com/docs/binance-spot-api-docs/rest-api (weights, errors, range rule).
+Wire facts (weights, errors, range rule):
+https://developers.binance.com/docs/binance-spot-api-docs/rest-api
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _URL = "https://api.binance.com"
-# Market data only, which is all that is asked for, and also for places that the first one refuses.
-_ELSEWHERE = "https://data-api.binance.vision"
+# Market data only, also for regions that the first address refuses.
+_PUBLIC_DATA_URL = "https://data-api.binance.vision"
 _BAD_REQUEST = 400
 _FIREWALL, _REGION = 403, 451
 _WEIGHT_PER_MINUTE = 6_000
 _MS_INCLUSIVE = 1
 _MS_BOUND = 2**62
 _RAW_CHARS = 2_000
+_EXCERPT_BYTES = 120
 _WEIGHT = {
     "/api/v3/time": 1,
     "/api/v3/exchangeInfo": 20,
@@ -74,7 +76,7 @@ _decode_candles = msgspec.json.Decoder(list[Candle])
 
 
 class BinanceSource:
-    """The spot exchange; see MarketSource for what each method promises."""
+    """The spot exchange, a MarketSource."""
 
     declaration = Declaration(
         name="binance",
@@ -86,15 +88,15 @@ class BinanceSource:
     def __init__(self, config: SourceConfig) -> None:
         weight = config.limit_per_window or _WEIGHT_PER_MINUTE
         self.pages_per_minute = weight // _WEIGHT["/api/v3/klines"]
-        # An exchange is reached by https; who answers without it plays one, maybe of another day.
+        # Real exchanges use https; a simulator without it may replay another day.
         self.in_our_time = (config.base_url or _URL).startswith("https:")
         self._governor = Governor(weight, config.budget)
         habits = HttpHabits(
             weight_header="X-MBX-USED-WEIGHT-1M",
-            means=_meanings(config.base_url or _ELSEWHERE),
-            bars=frozenset({_FIREWALL, _REGION}),
-            # Who has chosen an address himself wants no other.
-            elsewhere="" if config.base_url else _ELSEWHERE,
+            advice=_advice(config.base_url or _PUBLIC_DATA_URL),
+            blocked_statuses=frozenset({_FIREWALL, _REGION}),
+            # A configured address gets no fallback.
+            fallback_url="" if config.base_url else _PUBLIC_DATA_URL,
         )
         self._http = HttpClient(config.base_url or _URL, self._governor, config.http, habits)
 
@@ -111,12 +113,10 @@ class BinanceSource:
         await self._http.__aexit__(kind, error, trace)
 
     def waiting(self) -> Wait | None:
-        """See MarketSource."""
         return self._http.waiting
 
     @property
     def way(self) -> str:
-        """See MarketSource."""
         return self._http.way
 
     async def server_time(self) -> int:
@@ -124,7 +124,7 @@ class BinanceSource:
         return (await self._get("/api/v3/time", _decode_time)).serverTime
 
     async def instruments(self) -> Sequence[Instrument]:
-        """Everything listed; BREAK is how Binance marks a symbol that was taken off."""
+        """Everything listed; Binance marks a delisted symbol as BREAK."""
         info = await self._listing()
         return [
             Instrument(
@@ -138,18 +138,18 @@ class BinanceSource:
         ]
 
     async def _listing(self) -> _ExchangeInfo:
-        """The sets of permissions make nine tenths of the list and are not needed; since 2024-10 it can come without them."""
+        """The symbols without their permission sets, which make up nine tenths of the list."""
         path = "/api/v3/exchangeInfo"
         try:
             return await self._get(path, _decode_info, {"showPermissionSets": "false"})
         except SourceRefusedError as error:
-            # A Binance of another house (Binance.US) may not know the parameter: -1104.
+            # Binance.US may not know the parameter: -1104.
             if error.status != _BAD_REQUEST:
                 raise
         return await self._get(path, _decode_info)
 
     async def volumes(self) -> Mapping[str, float]:
-        """See MarketSource; what Binance calls quoteVolume."""
+        """The quote volume of the last 24 hours by native symbol."""
         tickers = await self._get("/api/v3/ticker/24hr", _decode_tickers)
         return {
             ticker.symbol: float(ticker.quoteVolume)
@@ -158,7 +158,7 @@ class BinanceSource:
         }
 
     async def candles(self, request: PageRequest) -> PageAnswer:
-        """One page; both ends of Binance's range are inclusive and mean open times."""
+        """One page; Binance's range includes both ends and means open times."""
         params = {
             "symbol": request.series.instrument.native_symbol,
             "interval": request.series.timeframe.value,
@@ -183,16 +183,15 @@ class BinanceSource:
         return await self._http.get(path, params or {}, weight=_WEIGHT[path], decode=decode)
 
 
-def _meanings(url: str) -> Mapping[int, str]:
-    """What to do about a refusal of the place that the requests come from, at this address."""
-    way_out = "set PENSTOCK_PROXY to a proxy elsewhere"
-    if not url.startswith(_ELSEWHERE):
-        way_out = (
-            f"set PENSTOCK_BINANCE_URL to {_ELSEWHERE}, which serves market data only, or {way_out}"
-        )
+def _advice(url: str) -> Mapping[int, str]:
+    """What to do when `url` refuses our address, by status."""
+    fix = "set PENSTOCK_PROXY to a proxy elsewhere"
+    if not url.startswith(_PUBLIC_DATA_URL):
+        public = f"{_PUBLIC_DATA_URL}, which serves market data only"
+        fix = f"set PENSTOCK_BINANCE_URL to {public}, or {fix}"
     return {
-        _REGION: f"Binance does not serve the place that this request comes from: {way_out}",
-        _FIREWALL: f"Binance's firewall refuses the address that this request comes from, maybe for a while only: {way_out}",
+        _REGION: f"Binance does not serve the region of this request: {fix}",
+        _FIREWALL: f"Binance's firewall refuses this address, perhaps temporarily: {fix}",
     }
 
 
@@ -208,9 +207,9 @@ def _candles(body: bytes) -> PageAnswer:
 
 
 def _row_by_row(body: bytes) -> PageAnswer:
-    """The slow way for an answer in which something is wrong: refuse the rows that cannot be decoded, keep the rest.
+    """The slow path for a damaged answer: reject the rows that cannot be decoded, keep the rest.
 
-    The standard library's parser is used because it also reads the bare NaN and Infinity that no JSON allows and some servers send.
+    The standard library's parser also reads the bare NaN and Infinity that some servers send.
     """
     try:
         rows: Any = json.loads(body, parse_float=str, parse_constant=str)
@@ -231,7 +230,7 @@ def _row_by_row(body: bytes) -> PageAnswer:
 
 
 def _candle(row: object) -> Candle:
-    """A row whose times may be text and whose amounts may be numbers: each means what it says, digit by digit."""
+    """The candle of a row whose times may be text and whose amounts may be numbers."""
     given = (
         [str(value) if type(value) is int else value for value in row]
         if isinstance(row, list)
@@ -241,7 +240,7 @@ def _candle(row: object) -> Candle:
 
 
 def _opened(row: object) -> int | None:
-    """Where a row that cannot be read would open, if that can be."""
+    """The open time of a malformed row, if it can be read."""
     try:
         opened = (
             msgspec.convert(row[0], int, strict=False) if isinstance(row, list) and row else None
@@ -252,6 +251,7 @@ def _opened(row: object) -> int | None:
 
 
 def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
+    excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
     return SourceUnavailableError(
-        f"GET {path}: the answer is not what Binance documents ({error}): {body[:120].decode('utf-8', 'replace')}"
+        f"GET {path}: the answer is not what Binance documents ({error}): {excerpt}"
     )

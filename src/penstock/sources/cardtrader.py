@@ -1,7 +1,8 @@
 """A seller's account at CardTrader over REST.
 
-Wire facts: https://www.cardtrader.com/docs/api/full/reference. Arrays come bare or as `{"array": […]}`, whatever the documentation says; the
-limit is 200 requests in 10 s for each token; a 404 "Data is not ready" passes; a 429 does not say for how long.
+Wire facts: https://www.cardtrader.com/docs/api/full/reference. Unlike documented, arrays arrive
+bare or as `{"array": […]}`; the limit is 200 requests in 10 s per token; a 404 "Data is not ready"
+is transient; a 429 gives no duration.
 """
 
 from __future__ import annotations
@@ -32,43 +33,50 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _URL = "https://api.cardtrader.com"
 _PREFIX = "/api/v2"
-# 200 requests in any 10 s are allowed and 160 used. Nobody says where their 10 s begin: any 10 s touch three windows of 5 s at the most.
+# CardTrader allows 200 requests in any 10 s, of which 160 are used. When its 10 s begin is unknown;
+# any 10 s touch at most three windows of 5 s.
 _WINDOW_S = 5
 _REQUESTS_IN_WINDOW = 200 * 8 // 10 // 3
 _PAUSE_S = 10.0
 _NOT_FOUND = 404
-_MEANS = {
-    401: "CardTrader refuses this account's token: give it a new one, from your CardTrader settings",
-    403: "CardTrader does not let this account's token in: give it a new one, unless it is this machine's address that is blocked",
+_ADVICE = {
+    401: "CardTrader refuses this account's token: set a new one, from your CardTrader settings",
+    403: (
+        "CardTrader denies access to this account's token: set a new one, "
+        "unless this machine's address is blocked"
+    ),
 }
-_LONGEST_TOKEN = 8_192
+_MAX_TOKEN_LENGTH = 8_192
+_EXCERPT_BYTES = 120
 
 
 class CardTraderSource:
-    """The marketplace; see InventorySource."""
+    """The marketplace, an InventorySource."""
 
     def __init__(self, config: InventorySourceConfig) -> None:
         self._config = config
 
     def account(self, token: str) -> CardTraderAccount:
-        """See InventorySource."""
         if not (
             token.isascii()
             and token.isprintable()
-            and 0 < len(token) <= _LONGEST_TOKEN
+            and 0 < len(token) <= _MAX_TOKEN_LENGTH
             and " " not in token
         ):
-            message = "token: this is no CardTrader token; copy the whole one from your CardTrader settings, without spaces"
+            message = (
+                "token: not a CardTrader token; "
+                "copy the whole token from your CardTrader settings, without spaces"
+            )
             raise InvalidInputError(message, field="token")
         return CardTraderAccount(self._config, token)
 
 
 class CardTraderAccount:
-    """A seller's account; see SellerAccount for what each method promises."""
+    """A seller's account, a SellerAccount."""
 
     def __init__(self, config: InventorySourceConfig, token: str) -> None:
         url = config.base_url or _URL
-        # The budget is stored where others can read it, so it must not be named after the token itself.
+        # Others can read the stored budget, so its name must not contain the token.
         budget = config.budget(
             f"{url} {hashlib.sha256(token.encode()).hexdigest()[:16]}", _WINDOW_S
         )
@@ -76,8 +84,8 @@ class CardTraderAccount:
         habits = HttpHabits(
             headers={"Authorization": f"Bearer {token}"},
             pause_s=_PAUSE_S,
-            passes=_is_not_ready,
-            means=_MEANS,
+            is_transient=_is_not_ready,
+            advice=_ADVICE,
         )
         self._http = HttpClient(url + _PREFIX, governor, config.http, habits)
         self._export = config.export
@@ -95,7 +103,6 @@ class CardTraderAccount:
         await self._http.__aexit__(kind, error, trace)
 
     async def seller(self) -> Seller:
-        """See SellerAccount."""
 
         def decode(body: bytes) -> Seller:
             try:
@@ -106,26 +113,21 @@ class CardTraderAccount:
         return await self._http.get("/info", {}, weight=1, decode=decode)
 
     async def games(self) -> Sequence[Game]:
-        """See SellerAccount."""
         return await self._list("/games", _games)
 
     async def categories(self, game_id: int | None = None) -> Sequence[Category]:
-        """See SellerAccount."""
         return await self._list(
             "/categories", _categories, {} if game_id is None else {"game_id": str(game_id)}
         )
 
     async def expansions(self, *, stocked: bool = False) -> Sequence[Expansion]:
-        """See SellerAccount."""
         return await self._list("/expansions/export" if stocked else "/expansions", _expansions)
 
     async def blueprints(self, expansion_id: int | None) -> Sequence[Blueprint]:
-        """See SellerAccount."""
         wanted = "null" if expansion_id is None else str(expansion_id)
         return await self._list("/blueprints/export", _blueprints, {"expansion_id": wanted})
 
     def export(self) -> AbstractAsyncContextManager[Download]:
-        """See SellerAccount."""
         return self._http.download("/products/export", self._export, weight=1)
 
     async def _list(
@@ -137,9 +139,9 @@ class CardTraderAccount:
 
 
 class _Rows(Generic[T]):
-    """Decodes an array of rows; a row that is none is left out and logged, because a catalogue with a hole is better than none.
+    """Decodes an array of rows; leaves out and logs malformed ones.
 
-    For the same reason a row without its optional fields is better than none.
+    An incomplete catalogue is better than none, and so is a row without its optional fields.
     """
 
     def __init__(self, row: type[T]) -> None:
@@ -148,18 +150,17 @@ class _Rows(Generic[T]):
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
     def decode(self, path: str, body: bytes) -> Sequence[T]:
-        """The rows; SourceUnavailableError when the body holds no array."""
+        """The rows; SourceUnavailableError when the body is not an array."""
         try:
             array = _bare(body)
             try:
                 return self._rows.decode(array)
             except msgspec.ValidationError:
-                return self._each(path, self._raw.decode(array))
+                return self._row_by_row(path, self._raw.decode(array))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(path, body, error) from error
 
-    def _each(self, path: str, raws: Sequence[msgspec.Raw]) -> Sequence[T]:
-        """Those that can be read one by one."""
+    def _row_by_row(self, path: str, raws: Sequence[msgspec.Raw]) -> Sequence[T]:
         rows: list[T] = []
         first: msgspec.ValidationError | None = None
         for raw in raws:
@@ -169,7 +170,7 @@ class _Rows(Generic[T]):
                 first = first or error
         if first is not None:
             _log.warning(
-                "rows of the catalogue cannot be read and are left out",
+                "malformed rows of the catalogue are left out",
                 path=path,
                 rows=len(raws) - len(rows),
                 first=str(first),
@@ -197,7 +198,7 @@ def _bare(body: bytes) -> bytes | msgspec.Raw:
 
 
 def _is_not_ready(status: int, body: bytes) -> bool:
-    """The answer to an export that CardTrader is still preparing."""
+    """Whether CardTrader is still preparing the export."""
     return status == _NOT_FOUND and b"not ready" in body
 
 
@@ -205,6 +206,5 @@ def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableEr
     what = (
         "an HTML page" if body.lstrip()[:1] == b"<" else f"not what CardTrader documents ({error})"
     )
-    return SourceUnavailableError(
-        f"GET {path}: the answer is {what}: {body[:120].decode('utf-8', 'replace')}"
-    )
+    excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    return SourceUnavailableError(f"GET {path}: the answer is {what}: {excerpt}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, case, func, select
 
-from penstock.alerts.rules import Bad, Executions, Facts, Rules, SubjectRule, duration
+from penstock.alerts.rules import BadSubject, Executions, HealthFacts, Rules, SubjectRule, duration
 from penstock.columns import DatabaseNow, in_ms
 from penstock.runs.run import RunState
 from penstock.runs.tables import execution_log
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.alerts.rules import Limits
+    from penstock.alerts.rules import AlertLimits
 
 # As many stuck runs as one look names.
 _MOST_STUCK = 1_000
@@ -29,16 +29,16 @@ class HealthQueries:
     """Reads the facts. `judged` are the types of executions whose durations and records are judged; `subjects` are the rules of the domains."""
 
     def __init__(
-        self, limits: Limits, judged: Collection[str], subjects: Sequence[SubjectRule]
+        self, limits: AlertLimits, judged: Collection[str], subjects: Sequence[SubjectRule]
     ) -> None:
         self._judged = sorted(judged)
         self.rules = Rules([*_own_rules(limits), *subjects], limits)
 
-    def facts(self, connection: Connection) -> Facts:
+    def facts(self, connection: Connection) -> HealthFacts:
         """As of now."""
         now = read_now(connection)
         yesterday, before = self._records_per_day(connection, now)
-        return Facts(
+        return HealthFacts(
             executions=self._executions(connection, now),
             records_yesterday=yesterday,
             records_before=before,
@@ -79,10 +79,10 @@ class HealthQueries:
         return int(yesterday), int(total - yesterday)
 
 
-def _own_rules(limits: Limits) -> list[SubjectRule]:
+def _own_rules(limits: AlertLimits) -> list[SubjectRule]:
     """The rules over all runs and all providers."""
 
-    def stuck_runs(connection: Connection, now: int) -> list[Bad]:
+    def stuck_runs(connection: Connection, now: int) -> list[BadSubject]:
         stuck = and_(
             runs.c.state == RunState.RUNNING, runs.c.progress_at <= now - int(limits.stuck_s * 1000)
         )
@@ -93,14 +93,16 @@ def _own_rules(limits: Limits) -> list[SubjectRule]:
             .limit(_MOST_STUCK)
         )
         return [
-            Bad(task_id, f"{kind} {task_id} has made no progress for {duration((now - at) / 1000)}")
+            BadSubject(
+                task_id, f"{kind} {task_id} has made no progress for {duration((now - at) / 1000)}"
+            )
             for task_id, kind, at in connection.execute(wanted)
         ]
 
-    def paused_providers(connection: Connection, _now: int) -> list[Bad]:
+    def paused_providers(connection: Connection, _now: int) -> list[BadSubject]:
         paused = [one for one in budgets_used(connection) if one.pause_s > limits.pause_s]
         return [
-            Bad(
+            BadSubject(
                 one.provider, f"{one.provider} wants no request for another {duration(one.pause_s)}"
             )
             for one in paused

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from penstock.simulator.binance.limits import Limits
+from penstock.simulator.binance.limits import WeightLimits
 from penstock.simulator.server import SimulatorSettings, running
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ START_S = 1_700_000_040.0
 
 
 def test_the_limit_is_6000_in_a_minute_and_ends_with_it() -> None:
-    limits = Limits(enforced=True)
+    limits = WeightLimits(enforced=True)
     assert [limits.charge("a", 2000, START_S + second).status for second in (0, 1, 2)] == [
         200,
         200,
@@ -30,7 +30,7 @@ def test_the_limit_is_6000_in_a_minute_and_ends_with_it() -> None:
 
 
 def test_going_on_after_a_429_leads_to_bans_that_grow_to_three_days() -> None:
-    limits = Limits(enforced=True)
+    limits = WeightLimits(enforced=True)
     now_s = START_S
     bans = []
     for _ in range(9):
@@ -46,7 +46,7 @@ def test_going_on_after_a_429_leads_to_bans_that_grow_to_three_days() -> None:
 
 
 def test_limits_that_are_off_only_count() -> None:
-    limits = Limits(enforced=False)
+    limits = WeightLimits(enforced=False)
     assert [limits.charge("a", 6000, START_S).status for _ in range(20)] == [200] * 20
 
 

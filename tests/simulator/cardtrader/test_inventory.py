@@ -19,7 +19,7 @@ from penstock.simulator.cardtrader.accounts import parse_accounts
 from penstock.simulator.cardtrader.catalogue import Catalogue
 from penstock.simulator.cardtrader.edits import FIELDS, Changes, Field
 from penstock.simulator.cardtrader.export import Export, Press
-from penstock.simulator.cardtrader.inventory import Account, Inventory, encoded
+from penstock.simulator.cardtrader.inventory import SellerInventory, SimulatedSeller, encoded
 from penstock.simulator.cardtrader.stock import BLOCK, Stock, StockProduct
 
 CATALOGUE = Catalogue(1)
@@ -42,18 +42,18 @@ DIGEST = """
 import hashlib
 from penstock.simulator.cardtrader.catalogue import Catalogue
 from penstock.simulator.cardtrader.edits import Changes
-from penstock.simulator.cardtrader.inventory import Account, Inventory, encoded
-inventory = Inventory(Catalogue(5), Account("a", 7, 3000))
+from penstock.simulator.cardtrader.inventory import SellerInventory, SimulatedSeller, encoded
+inventory = SellerInventory(Catalogue(5), SimulatedSeller("a", 7, 3000))
 inventory.advance(Changes(changed=10, gone=5, new=3, sold=2))
 print(hashlib.sha256(b"".join(map(encoded, inventory.products(2)))).hexdigest())
 """
 
 
-def seller(count: int = 3000, token: str = DEMO) -> Inventory:
-    return Inventory(CATALOGUE, Account(token, 1001, count))
+def seller(count: int = 3000, token: str = DEMO) -> SellerInventory:
+    return SellerInventory(CATALOGUE, SimulatedSeller(token, 1001, count))
 
 
-def decoded(inventory: Inventory, version: int) -> dict[int, dict[str, Any]]:
+def decoded(inventory: SellerInventory, version: int) -> dict[int, dict[str, Any]]:
     rows = [json.loads(encoded(product)) for product in inventory.products(version)]
     return {row["id"]: row for row in rows}
 
@@ -68,7 +68,7 @@ def test_two_processes_make_the_same_products() -> None:
     there = subprocess.run(
         [sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True, timeout=120
     ).stdout.strip()
-    inventory = Inventory(Catalogue(5), Account("a", 7, 3000))
+    inventory = SellerInventory(Catalogue(5), SimulatedSeller("a", 7, 3000))
     inventory.advance(Changes(changed=10, gone=5, new=3, sold=2))
     assert hashlib.sha256(b"".join(map(encoded, inventory.products(2)))).hexdigest() == there
 
@@ -84,7 +84,8 @@ def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_a_seller_ha
     known = {blueprint.id for blueprint in small.blueprints}
     assert known < {blueprint.id for blueprint in CATALOGUE.blueprints}
     assert {
-        product.blueprint_id for product in Inventory(small, Account(DEMO, 1001, 500)).products(1)
+        product.blueprint_id
+        for product in SellerInventory(small, SimulatedSeller(DEMO, 1001, 500)).products(1)
     } <= known
 
 
@@ -96,7 +97,7 @@ def test_blocks_are_the_same_in_any_order() -> None:
     first = [block(forwards, number) for number in (0, 1, 2)]
     assert [block(backwards, number) for number in (2, 1, 0)] == first[::-1]
     everything = [product for products in first for _, product in products]
-    inventory = Inventory(CATALOGUE, Account("demo", 1, 3 * BLOCK))
+    inventory = SellerInventory(CATALOGUE, SimulatedSeller("demo", 1, 3 * BLOCK))
     assert list(inventory.products(1)) == everything
     assert list(inventory.products(1, 1000, 1100)) == everything[1000:1100]
 
@@ -106,7 +107,7 @@ def test_another_seed_or_token_is_another_inventory() -> None:
     assert [encoded(product) for product in seller(50, "other").products(1)] != some
     assert [
         encoded(product)
-        for product in Inventory(Catalogue(2), Account("demo", 1001, 50)).products(1)
+        for product in SellerInventory(Catalogue(2), SimulatedSeller("demo", 1001, 50)).products(1)
     ] != some
 
 
@@ -123,7 +124,7 @@ def test_an_export_is_one_valid_array_with_ids_of_64_bits_that_are_unique_and_in
 def test_ids_of_several_sellers_do_not_meet() -> None:
     first, second = parse_accounts(("a", "b"), 5000)
     ids = [
-        {product.id for product in Inventory(CATALOGUE, account).products(1)}
+        {product.id for product in SellerInventory(CATALOGUE, account).products(1)}
         for account in (first, second)
     ]
     assert not ids[0] & ids[1]

@@ -1,4 +1,4 @@
-"""The sender: each kind of target has its way; and the check of an address before it is kept."""
+"""Sends messages to each kind of target, and checks addresses before they are stored."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from penstock.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from penstock.alerts.book import Target
+    from penstock.alerts.book import AlertTarget
 
-_MOST_CHARS = 2_000
+_MAX_CHARS = 2_000
 _KEY_BYTES = 32
 
 
 class Sender:
-    """See penstock.alerts.book.Notifier."""
+    """The Notifier for webhooks and Apprise."""
 
     def __init__(self, *, deadline_s: float, allow_private: bool) -> None:
         self._senders: Mapping[TargetKind, WebhookSender | AppriseSender] = {
@@ -28,12 +28,10 @@ class Sender:
             TargetKind.APPRISE: AppriseSender(deadline_s=deadline_s, allow_private=allow_private),
         }
 
-    async def send(self, target: Target, body: Mapping[str, object]) -> str:
-        """See Notifier."""
+    async def send(self, target: AlertTarget, body: Mapping[str, object]) -> str:
         return await self._senders[target.kind].send(target, body)
 
     async def address(self, url: str, signing_key: str | None = None) -> Address:
-        """See Notifier."""
         kind = kind_of(url)
         await self._senders[kind].check(url)
         if kind is TargetKind.WEBHOOK:
@@ -50,16 +48,19 @@ class Sender:
 
 
 def kind_of(url: str) -> TargetKind:
-    """A webhook for http and https; every other scheme is Apprise's to know."""
+    """A webhook for http and https, Apprise for every other scheme."""
     scheme, found, rest = url.partition("://")
-    if not (found and scheme and rest) or not url.isprintable() or len(url) > _MOST_CHARS:
-        message = "url: give a webhook such as https://example.org/path, or an Apprise URL such as ntfy://topic"
+    if not (found and scheme and rest) or not url.isprintable() or len(url) > _MAX_CHARS:
+        message = (
+            "url: give a webhook such as https://example.org/path, "
+            "or an Apprise URL such as ntfy://topic"
+        )
         raise InvalidInputError(message, field="url")
     return TargetKind.WEBHOOK if scheme.lower() in {"http", "https"} else TargetKind.APPRISE
 
 
 def shown(url: str, kind: TargetKind) -> str:
-    """What may be seen of a URL. In many of Apprise's the place of the host is that of a token, so of those it is the scheme alone."""
+    """A URL without secrets: of Apprise's the scheme alone, since the host may be a token."""
     scheme = url.partition("://")[0].lower()
     if kind is TargetKind.APPRISE:
         return f"{scheme}://…"

@@ -1,4 +1,4 @@
-"""Webhooks: a signed POST of JSON to an address that was checked, and the answer's status."""
+"""Sends webhooks: a signed POST of JSON to a checked address."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from penstock.errors import InvalidInputError, UndeliveredError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from penstock.alerts.book import Target
-    from penstock.alerts.notify.addresses import Endpoint
+    from penstock.alerts.book import AlertTarget
+    from penstock.alerts.notify.addresses import CheckedAddress
 
 SIGNATURE = "Penstock-Signature"
 MESSAGE_ID = "Penstock-Message-Id"
 KIND = TargetKind.WEBHOOK
 
-# What of an answer is read; more than its status is nobody's business here.
+# How much of an answer is read; only its status counts.
 _ANSWER_BYTES = 4_096
 
 
 def parse(url: str) -> URL:
-    """The URL of a webhook; InvalidInputError when it cannot be one."""
+    """The URL of a webhook, or InvalidInputError."""
     try:
         parsed = URL(url)
         port = parsed.port
@@ -47,20 +47,20 @@ def parse(url: str) -> URL:
 
 
 def signature(key: str, body: bytes, at_s: int) -> str:
-    """The value of the header: the time, and the HMAC-SHA256 of `<time>.<body>`."""
+    """The header's value: the time (s), and the HMAC-SHA256 of `<time>.<body>`."""
     digest = hmac.new(key.encode(), f"{at_s}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={at_s},v1={digest}"
 
 
 class WebhookSender:
-    """Sends to webhooks; `deadline_s` is the whole time of one message, from the look-up of the name to the end of the answer."""
+    """Sends to webhooks; `deadline_s` covers a message from name lookup to the answer's end."""
 
     def __init__(self, *, deadline_s: float, allow_private: bool) -> None:
         self._deadline_s = deadline_s
         self._allow_private = allow_private
 
-    async def send(self, target: Target, body: Mapping[str, object]) -> str:
-        """See penstock.alerts.book.Notifier; every answer but 2xx is a failure, also a redirect."""
+    async def send(self, target: AlertTarget, body: Mapping[str, object]) -> str:
+        """Send a message; every answer but 2xx is a failure, also a redirect."""
         try:
             async with asyncio.timeout(self._deadline_s):
                 status = await self._post(target, body)
@@ -77,7 +77,7 @@ class WebhookSender:
         return f"it answered {status}"
 
     async def check(self, url: str) -> None:
-        """InvalidInputError for an address that nothing may be sent to; a name that is not known now may be known later."""
+        """Raise InvalidInputError for a refused address; an unknown name may be known later."""
         parsed = parse(url)
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -85,11 +85,11 @@ class WebhookSender:
         except (TimeoutError, UndeliveredError):
             return
 
-    async def _post(self, target: Target, body: Mapping[str, object]) -> int:
+    async def _post(self, target: AlertTarget, body: Mapping[str, object]) -> int:
         url = parse(target.url)
         endpoints = await resolve(str(url.host), url.port or 0, allow_private=self._allow_private)
         data = json.dumps(body, separators=(",", ":")).encode()
-        # One connection for one message, and no resolver but ours: nothing is reused, nothing is looked up again.
+        # One connection per message, and no lookup after the check.
         connector = aiohttp.TCPConnector(
             resolver=_Checked(endpoints), use_dns_cache=False, force_close=True
         )
@@ -107,7 +107,7 @@ class WebhookSender:
             return answer.status
 
 
-def _headers(target: Target, body: Mapping[str, object], data: bytes) -> dict[str, str]:
+def _headers(target: AlertTarget, body: Mapping[str, object], data: bytes) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"Penstock/{__version__}",
@@ -119,9 +119,9 @@ def _headers(target: Target, body: Mapping[str, object], data: bytes) -> dict[st
 
 
 class _Checked(AbstractResolver):
-    """Gives the addresses that were checked, whatever is asked."""
+    """Resolves every name to the checked addresses."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[CheckedAddress]) -> None:
         self._endpoints = endpoints
 
     async def resolve(
@@ -130,18 +130,17 @@ class _Checked(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
     ) -> list[ResolveResult]:
-        """See aiohttp."""
         return [
             ResolveResult(
                 hostname=host,
-                host=one.address,
+                host=endpoint.address,
                 port=port,
-                family=one.family,
+                family=endpoint.family,
                 proto=0,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for one in self._endpoints
+            for endpoint in self._endpoints
         ]
 
     async def close(self) -> None:
-        """See aiohttp."""
+        """Nothing to close."""

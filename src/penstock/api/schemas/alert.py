@@ -13,7 +13,7 @@ from penstock.moment import iso, iso_or_none
 if TYPE_CHECKING:
     from penstock.alerts.book import Alert, TargetRow
     from penstock.alerts.rules import Measure
-    from penstock.alerts.targets import Kept
+    from penstock.alerts.targets import SavedTarget
 
 
 class AlertShown(Shape):
@@ -100,7 +100,7 @@ class TargetKept(TargetShown):
     signing_key: str | None
 
     @classmethod
-    def of_change(cls, kept: Kept) -> Self:
+    def of_change(cls, kept: SavedTarget) -> Self:
         """The shape of a changed target."""
         shown = TargetShown.of(kept.target).model_dump()
         return cls(**shown, signing_key=kept.signing_key)

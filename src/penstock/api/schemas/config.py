@@ -14,7 +14,7 @@ from penstock.inventory.source import MARKETPLACE
 from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
-    from penstock.collection.configs import Applied, Config, Wanted
+    from penstock.collection.configs import Applied, Config, ConfigSpec
 
 _MOST_CONFIGS = 1_000
 _SYMBOL = (
@@ -104,7 +104,7 @@ class ConfigValues(Shape):
     description: str | None
 
     @classmethod
-    def of_wanted(cls, wanted: Wanted) -> Self:
+    def of_wanted(cls, wanted: ConfigSpec) -> Self:
         """The shape of what is wanted."""
         return cls(**_values(wanted))
 
@@ -140,7 +140,7 @@ class Preview(Shape):
     warnings: list[str]
 
     @classmethod
-    def of(cls, wanted: Wanted, first: int | None = None) -> Self:
+    def of(cls, wanted: ConfigSpec, first: int | None = None) -> Self:
         """The next runs; `first` is the first of them when it is known."""
         runs = [iso(at) for at in wanted.next_runs(first)]
         return cls(next_runs=runs, warnings=wanted.warnings())
@@ -178,6 +178,6 @@ class AppliedConfigs(Shape):
         )
 
 
-def _values(wanted: Wanted) -> dict[str, Any]:
+def _values(wanted: ConfigSpec) -> dict[str, Any]:
     values = {name: getattr(wanted, name) for name in ConfigValues.model_fields}
     return values | {"timeframes": list(wanted.timeframes)}

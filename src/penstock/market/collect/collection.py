@@ -242,7 +242,7 @@ class Collection:
     ) -> CandlePage:
         """Mark ranges as failed, or as delisted if the exchange refuses a series it dropped."""
         instrument = target.key.instrument
-        delisted = instrument.gone and isinstance(error, SourceRefusedError) and not error.whatever
+        delisted = instrument.gone and isinstance(error, SourceRefusedError) and not error.blanket
         if delisted:
             message = f"{instrument.symbol} is no longer listed at {instrument.exchange}"
             error = SourceRefusedError(message)

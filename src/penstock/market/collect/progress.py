@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from penstock.http.governor import Why
+from penstock.http.governor import WaitReason
 from penstock.runs.run import Work
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _UNIT = "candles"
 _WHY = {
-    Why.LIMIT: "'s limit",
-    Why.TOLD: " to let requests in again",
-    Why.SILENT: " to answer again",
+    WaitReason.LIMIT: "'s limit",
+    WaitReason.PAUSED: " to let requests in again",
+    WaitReason.NO_ANSWER: " to answer again",
 }
 # Of a run that is not over.
 _MOST_PERCENT = 99
@@ -104,7 +104,7 @@ class Tally:
             return work
         return replace(
             work,
-            waiting_for=f"{self._source}{_WHY[wait.why]}",
+            waiting_for=f"{self._source}{_WHY[wait.reason]}",
             waiting_until=int(wait.until * 1000),
         )
 

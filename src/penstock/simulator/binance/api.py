@@ -1,4 +1,4 @@
-"""How Binance takes a request: it is weighed, checked, answered."""
+"""Handles a request as Binance does: weigh, check, answer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from penstock.simulator.binance.query import Query, QueryError, banned, overweight
-from penstock.simulator.binance.rest import ENDPOINTS, Endpoint
+from penstock.simulator.binance.rest import ENDPOINTS, RestEndpoint
 
 if TYPE_CHECKING:
-    from penstock.simulator.binance.exchange import Exchange
-    from penstock.simulator.binance.limits import Limits, Verdict
-    from penstock.simulator.clock import Clock
+    from penstock.simulator.binance.exchange import SimulatedExchange
+    from penstock.simulator.binance.limits import Verdict, WeightLimits
+    from penstock.simulator.clock import SimulatedClock
 
 _NOT_FOUND = (
     "<html><head><title>404 Not Found</title></head>"
@@ -27,9 +27,9 @@ _UNKNOWN_WEIGHT = 1
 class BinanceApi:
     """Answers all paths of the exchange."""
 
-    exchange: Exchange
-    clock: Clock
-    limits: Limits
+    exchange: SimulatedExchange
+    clock: SimulatedClock
+    limits: WeightLimits
 
     async def answer(self, request: web.Request) -> web.Response:
         """The proper answer to any path."""
@@ -61,7 +61,7 @@ class BinanceApi:
         return self.limits.charge(request.remote or "", weight, real_seconds())
 
     async def _body(
-        self, request: web.Request, endpoint: Endpoint, values: dict[str, str]
+        self, request: web.Request, endpoint: RestEndpoint, values: dict[str, str]
     ) -> bytes:
         microseconds = request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
         query = Query(self.exchange, values, self.clock.now_ms(), microseconds)

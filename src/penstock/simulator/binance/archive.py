@@ -1,4 +1,4 @@
-"""Binance's archives: a CSV of twelve columns, plain or packed.
+"""Binance's archives: a CSV of twelve columns, plain or compressed.
 
 https://github.com/binance/binance-public-data.
 """

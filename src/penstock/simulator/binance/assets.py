@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# Base, price in USD, turnover in million USD a day, day of the listing. They are of the right size,
-# not quotations, so that the answers look like what people know.
+# Base, price in USD, turnover in million USD a day, day of the listing: realistic magnitudes, not
+# quotations.
 KNOWN = """
 BTC 61000 1900 2017-08-17
 ETH 2650 1100 2017-08-17

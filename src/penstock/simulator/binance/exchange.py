@@ -1,4 +1,4 @@
-"""What the simulated exchange knows of its symbols, be the data generated or recorded."""
+"""The symbols of the simulated exchange, generated or recorded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
+class DayStatistics:
     """The last 24 hours of a symbol; without candles all prices are the last one, all sums 0."""
 
     open: Decimal
@@ -40,8 +40,8 @@ class Statistics:
     first_trade: int
 
 
-class Series(Protocol):
-    """All that can be asked about one symbol. Times are milliseconds."""
+class SymbolSeries(Protocol):
+    """The data of one symbol. Times are milliseconds."""
 
     def status(self, now_ms: int) -> str | None:
         """TRADING, BREAK or HALT; None before it is listed."""
@@ -55,21 +55,21 @@ class Series(Protocol):
     def price(self, now_ms: int) -> str:
         """The last price as Binance writes it."""
 
-    def statistics(self, now_ms: int) -> Statistics:
+    def statistics(self, now_ms: int) -> DayStatistics:
         """The last 24 hours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class SimulatedExchange:
     """Every symbol by its name, in the order of exchangeInfo."""
 
-    series: Mapping[str, Series]
+    series: Mapping[str, SymbolSeries]
 
     def listed(self, now_ms: int) -> list[str]:
         """The symbols that exist at `now_ms`."""
         return [symbol for symbol, series in self.series.items() if series.status(now_ms)]
 
-    def find(self, symbol: str, now_ms: int) -> Series | None:
+    def find(self, symbol: str, now_ms: int) -> SymbolSeries | None:
         """The symbol's series; None when there is no such symbol, or not yet."""
         series = self.series.get(symbol)
         return series if series and series.status(now_ms) else None

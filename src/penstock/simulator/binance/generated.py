@@ -27,7 +27,7 @@ from sys import maxsize
 from typing import TYPE_CHECKING, TypeAlias
 
 from penstock.market.timeframe import Timeframe
-from penstock.simulator.binance.exchange import Statistics, Window
+from penstock.simulator.binance.exchange import DayStatistics, Window
 from penstock.simulator.binance.info import Info, symbol_info
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class GeneratedSeries:
     def price(self, now_ms: int) -> str:
         return f"{self._price(self._last_ticks(now_ms)):.8f}"
 
-    def statistics(self, now_ms: int) -> Statistics:
+    def statistics(self, now_ms: int) -> DayStatistics:
         """The last 24 hours, rounded to a whole minute at their beginning."""
         first_ms = now_ms - now_ms % _MINUTE_MS + _MINUTE_MS - _DAY_MS
         first_ms = max(first_ms, self.instrument.listed_ms)
@@ -181,7 +181,7 @@ class GeneratedSeries:
         _, *prices, volume, quote, trades, _, _ = day or _still(first_ms, self._last_ticks(now_ms))
         opened, high, low, last = map(self._price, prices)
         minutes = (first_ms - self.instrument.listed_ms) // _MINUTE_MS
-        return Statistics(
+        return DayStatistics(
             open=opened,
             high=high,
             low=low,

@@ -36,7 +36,7 @@ class Verdict:
     retry_after_s: int = 0
 
 
-class Limits:
+class WeightLimits:
     """Counts weight by address, and refuses what is over the limit if `enforced`."""
 
     def __init__(self, *, enforced: bool) -> None:

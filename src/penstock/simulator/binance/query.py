@@ -23,7 +23,7 @@ from penstock.simulator.binance.limits import WEIGHT_A_MINUTE
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from penstock.simulator.binance.exchange import Exchange, Series
+    from penstock.simulator.binance.exchange import SimulatedExchange, SymbolSeries
 
 # What is legal, in Binance's words: these are regular expressions of Java.
 _SYMBOL = r"[\w\-._&&[^a-z]]{1,50}"
@@ -67,7 +67,7 @@ def banned(until_ms: int) -> QueryError:
 class Query:
     """The parameters of a request, the exchange that it asks, and the simulated time."""
 
-    exchange: Exchange
+    exchange: SimulatedExchange
     values: dict[str, str]
     now_ms: int
     microseconds: bool
@@ -76,11 +76,11 @@ class Query:
         """A moment in the unit that the client asked for."""
         return at_ms * 1000 if self.microseconds else at_ms
 
-    def series(self) -> Series:
+    def series(self) -> SymbolSeries:
         """The series of the mandatory `symbol`."""
         return self.known(self.text("symbol", _SYMBOL))
 
-    def known(self, symbol: str) -> Series:
+    def known(self, symbol: str) -> SymbolSeries:
         """The series of a symbol; -1121 when there is none."""
         series = self.exchange.find(symbol, self.now_ms)
         if series is None:

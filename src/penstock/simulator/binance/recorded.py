@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from penstock.simulator.binance.exchange import Statistics
+from penstock.simulator.binance.exchange import DayStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ Row: TypeAlias = tuple[int, str, str, str, str, str, int, str, int, str, str, st
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RecordedRows:
     """The candles of a timeframe in the order of their open times, each as its JSON text."""
 
     opens: array[int]
@@ -41,7 +41,7 @@ class Rows:
     texts: list[bytes]
 
     @classmethod
-    def of(cls, texts: Mapping[int, bytes]) -> Rows:
+    def of(cls, texts: Mapping[int, bytes]) -> RecordedRows:
         """From texts by open time, in any order."""
         opens = sorted(texts)
         closes = [int(texts[at].split(b",", _CLOSE_TIME + 1)[_CLOSE_TIME]) for at in opens]
@@ -70,7 +70,7 @@ class RecordedSeries:
     """One symbol: its object of a recorded exchangeInfo, and its candles by recorded timeframe."""
 
     recorded_info: Info
-    rows: Mapping[Timeframe, Rows]
+    rows: Mapping[Timeframe, RecordedRows]
 
     @property
     def newest_ms(self) -> int:
@@ -98,13 +98,13 @@ class RecordedSeries:
         newest = max(closed, default=None)
         return _row(newest[1])[_CLOSE] if newest else "0.00000000"
 
-    def statistics(self, now_ms: int) -> Statistics:
+    def statistics(self, now_ms: int) -> DayStatistics:
         """The last 24 hours, from the shortest timeframe that was recorded then."""
         shortest_first = sorted(self.rows, key=lambda timeframe: timeframe.longest_ms)
         days = (self.rows[each].closed_between(now_ms - _DAY_MS, now_ms) for each in shortest_first)
         day = list(map(_row, next(filter(None, days), [])))
         last, zero = Decimal(self.price(now_ms)), Decimal(0)
-        return Statistics(
+        return DayStatistics(
             open=Decimal(day[0][1]) if day else last,
             high=max((Decimal(row[_HIGH]) for row in day), default=last),
             low=min((Decimal(row[_LOW]) for row in day), default=last),

@@ -32,7 +32,7 @@ from penstock.simulator.binance.archive import archived_rows, milliseconds
 from penstock.simulator.binance.assets import halves
 from penstock.simulator.binance.feather import feather_rows
 from penstock.simulator.binance.info import LEGAL_SYMBOL, Info, Pair, symbol_info
-from penstock.simulator.binance.recorded import TRADES, RecordedSeries, Row, Rows
+from penstock.simulator.binance.recorded import TRADES, RecordedRows, RecordedSeries, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +54,7 @@ _CONTRACTS = "candles of futures contracts, and the simulator is a spot exchange
 _NOT_RECORDED = "not named or written like a recording"
 _NEEDED = frozenset({"symbol", "baseAsset", "quoteAsset"})
 _NAMED = 5
-# What the five readers raise when a file is broken.
+# The errors of the five readers for a broken file.
 _BROKEN = (
     *(ValueError, ArithmeticError, LookupError, OSError, EOFError, RuntimeError, MemoryError),
     *(csv.Error, lzma.LZMAError, zipfile.BadZipFile, zlib.error, msgspec.MsgspecError),
@@ -69,7 +69,7 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 class _Recorded(msgspec.Struct):
-    """What of a file of recorded answers is read."""
+    """The relevant parts of a file of recorded answers."""
 
     klines: dict[str, list[_Answer]] = msgspec.field(name="/api/v3/klines", default_factory=dict)
     exchange_info: dict[str, list[_Answer]] = msgspec.field(
@@ -77,7 +77,7 @@ class _Recorded(msgspec.Struct):
     )
 
 
-class _ExchangeInfo(msgspec.Struct, rename="camel"):
+class _RecordedInfo(msgspec.Struct, rename="camel"):
     symbols: list[Info]
     server_time: int = 0
 
@@ -124,9 +124,11 @@ class Recording:
 
     def series(self) -> dict[str, RecordedSeries]:
         """The series by symbol: those with candles, then those that are only in an exchangeInfo."""
-        by_symbol: dict[str, dict[Timeframe, Rows]] = defaultdict(dict)
+        by_symbol: dict[str, dict[Timeframe, RecordedRows]] = defaultdict(dict)
         for (symbol, timeframe), texts in self.texts.items():
-            by_symbol[symbol][timeframe] = Rows.of({at: text for at, (_, text) in texts.items()})
+            by_symbol[symbol][timeframe] = RecordedRows.of(
+                {at: text for at, (_, text) in texts.items()}
+            )
         infos = self._made_up([symbol for symbol in by_symbol if symbol not in self.infos])
         infos |= {symbol: info for symbol, (_, info) in self.infos.items()}
         symbols = dict.fromkeys([*by_symbol, *self.infos])
@@ -151,7 +153,7 @@ class Recording:
 def read_folder(
     folder: Path, tell: Callable[[str], None] = lambda _: None
 ) -> dict[str, RecordedSeries]:
-    """Every recorded series below `folder` by symbol; `tell` hears what is left out, and why.
+    """Every recorded series below `folder` by symbol; `tell` is called for each skipped file.
 
     Raises InvalidInputError when a file is broken or nothing is found.
     """
@@ -180,7 +182,7 @@ def _is_shown(path: Path) -> bool:
 
 
 def _read(path: Path, recording: Recording) -> str | None:
-    """Add what the file holds; else say why it is left out."""
+    """Add the file's content, or say why it is skipped."""
     try:
         if archive := _ARCHIVE.fullmatch(path.name):
             _read_archive(path, archive, recording)
@@ -257,7 +259,7 @@ def _read_lines(path: Path, recording: Recording) -> bool:
 
 
 def _add_info(text: bytes, recording: Recording) -> None:
-    info = msgspec.json.decode(text, type=_ExchangeInfo)
+    info = msgspec.json.decode(text, type=_RecordedInfo)
     recording.add_infos(info.server_time, info.symbols)
 
 

@@ -23,7 +23,7 @@ _AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RestEndpoint:
     """How a path answers: the parameters that it reads, its weight for them, its JSON body."""
 
     names: str
@@ -141,16 +141,16 @@ def _day_weight(values: dict[str, str]) -> int:
     return 40 if asked <= 100 else 80  # noqa: PLR2004
 
 
-_KLINES = Endpoint("symbol interval startTime endTime timeZone limit", 2, _klines)
+_KLINES = RestEndpoint("symbol interval startTime endTime timeZone limit", 2, _klines)
 
 ENDPOINTS = {
-    "/api/v3/ping": Endpoint("", 1, _ping),
-    "/api/v3/time": Endpoint("", 1, _time),
-    "/api/v3/exchangeInfo": Endpoint(
+    "/api/v3/ping": RestEndpoint("", 1, _ping),
+    "/api/v3/time": RestEndpoint("", 1, _time),
+    "/api/v3/exchangeInfo": RestEndpoint(
         "symbol symbols permissions showPermissionSets symbolStatus", 20, _exchange_info
     ),
     "/api/v3/klines": _KLINES,
     "/api/v3/uiKlines": _KLINES,
-    "/api/v3/ticker/price": Endpoint("symbol symbols symbolStatus", _price_weight, _price),
-    "/api/v3/ticker/24hr": Endpoint("symbol symbols type symbolStatus", _day_weight, _day),
+    "/api/v3/ticker/price": RestEndpoint("symbol symbols symbolStatus", _price_weight, _price),
+    "/api/v3/ticker/24hr": RestEndpoint("symbol symbols type symbolStatus", _day_weight, _day),
 }

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from penstock.simulator.binance.exchange import Statistics
+    from penstock.simulator.binance.exchange import DayStatistics
 
 _DAY_MS = 86_400_000
 _EIGHT_PLACES = Decimal("0.00000001")
 _THREE_PLACES = Decimal("0.001")
 
 
-def mini(symbol: str, day: Statistics, close_time: int, unit: int) -> dict[str, object]:
+def mini(symbol: str, day: DayStatistics, close_time: int, unit: int) -> dict[str, object]:
     """Type MINI; `close_time` is now, in a time unit of which a millisecond has `unit`."""
     return {
         "symbol": symbol,
@@ -35,7 +35,7 @@ def mini(symbol: str, day: Statistics, close_time: int, unit: int) -> dict[str, 
     }
 
 
-def full(symbol: str, day: Statistics, close_time: int, unit: int) -> dict[str, object]:
+def full(symbol: str, day: DayStatistics, close_time: int, unit: int) -> dict[str, object]:
     """Type FULL, the default."""
     change = day.last - day.open
     return mini(symbol, day, close_time, unit) | {

@@ -1,4 +1,4 @@
-"""The sellers of a simulator: how they are written, and who asks with which token."""
+"""The sellers of a simulator, by their tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.simulator.cardtrader.inventory import MOST_PRODUCTS, Account, Inventory
+from penstock.simulator.cardtrader.inventory import MOST_PRODUCTS, SellerInventory, SimulatedSeller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FIRST_USER = 1001
 
 
-def parse_accounts(texts: Iterable[str], products: int) -> list[Account]:
+def parse_accounts(texts: Iterable[str], products: int) -> list[SimulatedSeller]:
     """Accounts written `TOKEN`, which have `products`, or `TOKEN:PRODUCTS`.
 
     Raises InvalidInputError.
@@ -29,7 +29,7 @@ def parse_accounts(texts: Iterable[str], products: int) -> list[Account]:
     return accounts
 
 
-def _parse(text: str, user_id: int, products: int) -> Account:
+def _parse(text: str, user_id: int, products: int) -> SimulatedSeller:
     token, colon, count = text.partition(":")
     if not re.fullmatch(r"[\w.-]{1,200}", token, re.ASCII) or (colon and not count.isdecimal()):
         msg = (
@@ -37,30 +37,30 @@ def _parse(text: str, user_id: int, products: int) -> Account:
             "a token has letters, digits, dots, dashes"
         )
         raise InvalidInputError(msg, field="account")
-    return Account(token, user_id, check_products(int(count) if colon else products))
+    return SimulatedSeller(token, user_id, check_products(int(count) if colon else products))
 
 
 def check_products(products: int) -> int:
-    """The same number when an account can have so many. Raises InvalidInputError."""
+    """The number if an account can have as many products, or InvalidInputError."""
     if not 0 <= products <= MOST_PRODUCTS:
         msg = f"products: {products} is not between 0 and {MOST_PRODUCTS}"
         raise InvalidInputError(msg, field="products")
     return products
 
 
-class Accounts:
+class Sellers:
     """The inventory of each account by its token."""
 
-    def __init__(self, catalogue: Catalogue, accounts: Iterable[Account]) -> None:
-        self.all = {account.token: Inventory(catalogue, account) for account in accounts}
+    def __init__(self, catalogue: Catalogue, accounts: Iterable[SimulatedSeller]) -> None:
+        self.all = {account.token: SellerInventory(catalogue, account) for account in accounts}
 
-    def of(self, authorization: str | None) -> Inventory | None:
+    def of(self, authorization: str | None) -> SellerInventory | None:
         """The inventory whose token the header has, if any."""
         scheme, _, token = (authorization or "").partition(" ")
         return self.all.get(token) if scheme == "Bearer" else None
 
-    def find(self, token: str) -> Inventory:
-        """The same by the token itself. Raises NotFoundError."""
+    def find(self, token: str) -> SellerInventory:
+        """The inventory of a token, or NotFoundError."""
         if token not in self.all:
             msg = f"account: there is no account {token!r}; there are {', '.join(self.all)}"
             raise NotFoundError(msg)

@@ -52,7 +52,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise InvalidInputError(msg, field="changed")
 
 
-class Step:
+class VersionStep:
     """From version `number - 1`, with `before` products ever listed, to `number`, with `after`."""
 
     def __init__(self, key: str, number: int, before: int, changes: Changes) -> None:
@@ -82,7 +82,9 @@ class Step:
         return place >= self._sold or _sell(product)
 
 
-def aged(product: StockProduct, index: int, steps: Sequence[Step], *, present: bool = True) -> bool:
+def aged(
+    product: StockProduct, index: int, steps: Sequence[VersionStep], *, present: bool = True
+) -> bool:
     """Take a product through the steps since its listing; whether it is there at the end."""
     for step in steps:
         if index < step.before:

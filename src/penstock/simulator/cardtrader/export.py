@@ -17,7 +17,7 @@ from penstock.simulator.outgoing import gzipped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from penstock.simulator.cardtrader.inventory import Inventory
+    from penstock.simulator.cardtrader.inventory import SellerInventory
     from penstock.simulator.cardtrader.stock import StockProduct
     from penstock.simulator.outgoing import Content
 
@@ -26,7 +26,7 @@ _READ = 256 * 1024
 _KEPT = 4
 
 
-class Spool:
+class BodyFile:
     """A finished file without a name, which needs no cleaning up, even after kill -9."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -50,7 +50,7 @@ class Export:
     """What an export shows; from its middle on `later_version`, if stock was sold meanwhile."""
 
     press: Press
-    inventory: Inventory
+    inventory: SellerInventory
     version: int
     expansion_id: int | None = None
     blueprint_id: int | None = None
@@ -91,9 +91,9 @@ class Press:
     """Writes bodies in a thread, each once, and keeps the newest four."""
 
     def __init__(self) -> None:
-        self._written: dict[tuple[Export, bool], asyncio.Task[Spool]] = {}
+        self._written: dict[tuple[Export, bool], asyncio.Task[BodyFile]] = {}
 
-    async def spool(self, export: Export, *, compressed: bool) -> Spool:
+    async def spool(self, export: Export, *, compressed: bool) -> BodyFile:
         """The body of `export`; whoever asks while it is written waits for the same one."""
         key = (export, compressed)
         if key not in self._written:
@@ -102,12 +102,12 @@ class Press:
             self._written[key] = asyncio.create_task(self._write(export, compressed=compressed))
         return await asyncio.shield(self._written[key])
 
-    async def _write(self, export: Export, *, compressed: bool) -> Spool:
+    async def _write(self, export: Export, *, compressed: bool) -> BodyFile:
         try:
             if compressed:
                 plain = await self.spool(export, compressed=False)
-                return await asyncio.to_thread(Spool, gzipped(plain.pieces()))
-            return await asyncio.to_thread(Spool, export.pieces())
+                return await asyncio.to_thread(BodyFile, gzipped(plain.pieces()))
+            return await asyncio.to_thread(BodyFile, export.pieces())
         except BaseException:
             # A full disk may have room again when somebody asks the next time.
             self._written.pop((export, compressed), None)

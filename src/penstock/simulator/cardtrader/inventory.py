@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.errors import InvalidInputError
-from penstock.simulator.cardtrader.edits import Changes, Step, aged
+from penstock.simulator.cardtrader.edits import Changes, VersionStep, aged
 from penstock.simulator.cardtrader.stock import Stock
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SimulatedSeller:
     """A seller: its token, its CardTrader user, and how many products version 1 has."""
 
     token: str
@@ -55,14 +55,14 @@ class Difference:
     returned: int = 0
 
 
-class Inventory:
+class SellerInventory:
     """The products of an account; version 1 exists from the start, `advance` makes the next."""
 
-    def __init__(self, catalogue: Catalogue, account: Account) -> None:
+    def __init__(self, catalogue: Catalogue, account: SimulatedSeller) -> None:
         self.account = account
         self._key = f"penstock cardtrader {catalogue.seed} {account.token}"
         self._stock = Stock(catalogue, account.token, account.user_id)
-        self._steps: list[Step] = []
+        self._steps: list[VersionStep] = []
 
     @property
     def version(self) -> int:
@@ -74,7 +74,7 @@ class Inventory:
 
         Raises InvalidInputError when it would list too many products.
         """
-        step = Step(self._key, self.version + 1, self.listed(self.version), changes)
+        step = VersionStep(self._key, self.version + 1, self.listed(self.version), changes)
         if step.after > MOST_PRODUCTS:
             most = f"{step.after} products are more than {MOST_PRODUCTS}"
             msg = f"new: {most}; give a smaller percentage"

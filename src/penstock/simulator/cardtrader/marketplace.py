@@ -19,16 +19,16 @@ from penstock.simulator.cardtrader.catalogue import (
 )
 from penstock.simulator.cardtrader.export import Export
 from penstock.simulator.cardtrader.refusals import PREFIX, RefusedError, refusal, too_many
-from penstock.simulator.outgoing import Outgoing
+from penstock.simulator.outgoing import OutgoingResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock.simulator.cardtrader.accounts import Accounts
+    from penstock.simulator.cardtrader.accounts import Sellers
     from penstock.simulator.cardtrader.bucket import Buckets
     from penstock.simulator.cardtrader.catalogue import Catalogue
     from penstock.simulator.cardtrader.export import Press
-    from penstock.simulator.cardtrader.inventory import Inventory
+    from penstock.simulator.cardtrader.inventory import SellerInventory
 
 _LONGEST_ID = 18
 
@@ -38,7 +38,7 @@ class Marketplace:
     """Answers all paths under /api/v2."""
 
     catalogue: Catalogue
-    accounts: Accounts
+    accounts: Sellers
     buckets: Buckets
     press: Press
 
@@ -59,7 +59,7 @@ class Marketplace:
 
     def export(
         self,
-        inventory: Inventory,
+        inventory: SellerInventory,
         *,
         expansion_id: int | None = None,
         blueprint_id: int | None = None,
@@ -71,13 +71,13 @@ class Marketplace:
 async def _response(answer: object) -> web.StreamResponse:
     """Exports are sent from their file; others take up to a second to make, in a thread."""
     if isinstance(answer, Export):
-        return Outgoing(answer)
+        return OutgoingResponse(answer)
     shown = await asyncio.to_thread(answer) if callable(answer) else answer
     body = await asyncio.to_thread(msgspec.json.encode, shown)
     return web.Response(body=body, content_type="application/json", charset="utf-8")
 
 
-def _info(_: Marketplace, inventory: Inventory, __: web.Request) -> object:
+def _info(_: Marketplace, inventory: SellerInventory, __: web.Request) -> object:
     account = inventory.account
     secret = hashlib.sha256(f"shared secret of {account.token}".encode()).hexdigest()
     return {
@@ -88,22 +88,24 @@ def _info(_: Marketplace, inventory: Inventory, __: web.Request) -> object:
     }
 
 
-def _games(market: Marketplace, _: Inventory, __: web.Request) -> object:
+def _games(market: Marketplace, _: SellerInventory, __: web.Request) -> object:
     # Documented as an array, but this is what the real one sends.
     return {"array": [shown_game(game) for game in market.catalogue.games]}
 
 
-def _categories(market: Marketplace, _: Inventory, request: web.Request) -> object:
+def _categories(market: Marketplace, _: SellerInventory, request: web.Request) -> object:
     wanted = _id(request, "game_id")
     games = (game for game in market.catalogue.games if wanted in (None, game.id))
     return [category for game in games for category in shown_categories(game)]
 
 
-def _expansions(market: Marketplace, _: Inventory, __: web.Request) -> object:
+def _expansions(market: Marketplace, _: SellerInventory, __: web.Request) -> object:
     return [expansion.shown() for expansion in market.catalogue.expansions]
 
 
-def _expansions_with_products(market: Marketplace, inventory: Inventory, _: web.Request) -> object:
+def _expansions_with_products(
+    market: Marketplace, inventory: SellerInventory, _: web.Request
+) -> object:
     def shown() -> object:
         missing = {expansion.id for expansion in market.catalogue.expansions}
         for product in inventory.products(inventory.version):
@@ -116,7 +118,7 @@ def _expansions_with_products(market: Marketplace, inventory: Inventory, _: web.
     return shown
 
 
-def _blueprints(market: Marketplace, _: Inventory, request: web.Request) -> object:
+def _blueprints(market: Marketplace, _: SellerInventory, request: web.Request) -> object:
     if request.query.get("expansion_id") == "null":
         # Those that belong to no expansion; here each one does.
         return []
@@ -129,7 +131,7 @@ def _blueprints(market: Marketplace, _: Inventory, request: web.Request) -> obje
     return lambda: [shown_blueprint(blueprint) for blueprint in market.catalogue.of(expansion)]
 
 
-def _products(market: Marketplace, inventory: Inventory, request: web.Request) -> object:
+def _products(market: Marketplace, inventory: SellerInventory, request: web.Request) -> object:
     return market.export(
         inventory,
         expansion_id=_id(request, "expansion_id"),
@@ -144,7 +146,7 @@ def _id(request: web.Request, name: str) -> int | None:
     return None if text is None else int(text)
 
 
-_ENDPOINTS: dict[str, Callable[[Marketplace, Inventory, web.Request], object]] = {
+_ENDPOINTS: dict[str, Callable[[Marketplace, SellerInventory, web.Request], object]] = {
     "/info": _info,
     "/games": _games,
     "/categories": _categories,

@@ -34,5 +34,5 @@ def refusal(status: int, code: str, message: str) -> web.Response:
 
 
 def too_many() -> web.Response:
-    """429, with a body of another form and no word of when to come back."""
+    """429, with a body of another form and no Retry-After."""
     return web.Response(status=429, body=_TOO_MANY, content_type="application/json")

@@ -1,1 +1,1 @@
-"""Faults: what the simulator does wrong when asked to."""
+"""Faults that the simulator produces on demand."""

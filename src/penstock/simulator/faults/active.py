@@ -1,4 +1,4 @@
-"""The faults that are on: which requests they hit, and in which order."""
+"""The active faults: which requests they hit, and in which order."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from penstock.simulator.clock import Clock
-    from penstock.simulator.journal import Asked
+    from penstock.simulator.clock import SimulatedClock
+    from penstock.simulator.journal import LoggedRequest
 
 
 @dataclass(slots=True)
 class _Armed:
-    """A fault that is on; `off` is set when it is switched off."""
+    """An active fault; `off` is set when it is switched off."""
 
     fault: Fault
     matched: int = 0
@@ -32,9 +32,9 @@ class _Armed:
 
 
 class ActiveFaults:
-    """The faults that are on; a request goes through all that hit it, the first outermost."""
+    """The active faults; a request passes through all that hit it, the first outermost."""
 
-    def __init__(self, seed: int, clock: Clock, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, seed: int, clock: SimulatedClock, faults: Iterable[Fault] = ()) -> None:
         self._seed = seed
         self._clock = clock
         self._armed: list[_Armed] = []
@@ -57,10 +57,10 @@ class ActiveFaults:
     async def around(
         self,
         request: web.Request,
-        asked: Asked,
+        asked: LoggedRequest,
         proceed: Callable[[], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """The answer as the faults that hit `request` make it; notes their names on `asked`."""
+        """The answer, changed by the faults that hit `request`; logs their names in `asked`."""
         hits = [armed for armed in self._armed if self._hits(armed, request)]
         asked.faults = [str(armed.fault.__struct_config__.tag) for armed in hits]
         for armed in reversed(hits):

@@ -1,4 +1,4 @@
-"""Faults that answer late, not at all, or with something else than the proper answer."""
+"""Faults that answer late, not at all, or with something other than the proper answer."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ServerError(Fault, frozen=True, kw_only=True, tag="server_error"):
 
 
 class Hang(Fault, frozen=True, kw_only=True, tag="hang"):
-    """Takes the request and never answers."""
+    """Accepts the request and never answers."""
 
     async def answer(self, call: Call) -> web.StreamResponse:
         await asyncio.Event().wait()

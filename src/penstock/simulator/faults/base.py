@@ -1,4 +1,4 @@
-"""What a fault is: the requests that it hits, and what it makes of their answers."""
+"""The base of faults: the requests that a fault hits, and how it answers them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from penstock.simulator.clock import Clock
+    from penstock.simulator.clock import SimulatedClock
 
 NonNegative: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -28,17 +28,17 @@ class Call:
 
     request: web.Request
     proceed: Callable[[], Awaitable[web.StreamResponse]]
-    clock: Clock
+    clock: SimulatedClock
     switched_off: Callable[[], Awaitable[object]]
 
 
 class Fault(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"
 ):
-    """A fault and the requests that it is for.
+    """A fault and the requests that it hits.
 
-    Of the requests to `path` (all of it, or its end), `symbol` and `interval`, made with `token`,
-    the first `after` pass and the next `count` are hit.
+    Of the requests to `path` (whole or its end) with `symbol`, `interval` and `token`, the first
+    `after` pass and the next `count` are hit.
     """
 
     path: str | None = None
@@ -50,11 +50,11 @@ class Fault(
     probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
     async def answer(self, call: Call) -> web.StreamResponse:
-        """The answer to a request that it hits."""
+        """The answer to a request that the fault hits."""
         raise NotImplementedError
 
     def matches(self, request: web.Request) -> bool:
-        """Whether it is for this request."""
+        """Whether the fault applies to this request."""
         token = request.headers.get("Authorization")
         return (
             (self.path is None or f"/{request.path}".endswith(f"/{self.path}"))

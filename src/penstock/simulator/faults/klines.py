@@ -14,7 +14,7 @@ _Rows: TypeAlias = list[list[object]]
 
 _HIGH, _LOW, _CLOSE, _VOLUME, _CLOSE_TIME = 2, 3, 4, 5, 6
 _CENTURY_MS = 100 * 365 * 86_400_000
-# JSON writers have no word for these: they are put into the text afterwards.
+# JSON writers cannot write these: they are put into the text afterwards.
 _NAN, _INF = "<nan>", "<inf>"
 _VALUES: dict[str, tuple[int, str]] = {
     "nan": (_CLOSE, "NaN"),
@@ -39,7 +39,7 @@ class RowFault(Fault, frozen=True, kw_only=True):
         return response
 
     def change(self, rows: _Rows, call: Call) -> bool:
-        """Change `rows`; whether there was a row to change."""
+        """Change `rows`; gives whether there was a row to change."""
         raise NotImplementedError
 
 
@@ -82,7 +82,7 @@ class BadRows(RowFault, frozen=True, kw_only=True, tag="bad_rows"):
         return True
 
 
-class Changed(RowFault, frozen=True, kw_only=True, tag="changed"):
+class ChangedCandles(RowFault, frozen=True, kw_only=True, tag="changed"):
     """Closed candles come with another close and one more unit of volume: one row, or all."""
 
     row: int | None = None

@@ -1,4 +1,4 @@
-"""Faults as users write them: their names and parameters, on the command line and as JSON."""
+"""Parses faults, from the command line and from JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from penstock.simulator.faults.answers import (
     Reset,
     ServerError,
 )
-from penstock.simulator.faults.klines import BadRows, Changed
+from penstock.simulator.faults.klines import BadRows, ChangedCandles
 from penstock.simulator.faults.products import Array, BadProducts, NotReady, Sold, Unauthorized
 from penstock.simulator.faults.wire import CutAt, Framed, Gated, Gzip, Slow, Throttle, Truncated
 
@@ -30,11 +30,11 @@ _Answers: TypeAlias = (
 )
 _Wire: TypeAlias = Slow | Throttle | Gated | Truncated | CutAt | Framed | Gzip
 _Products: TypeAlias = Array | BadProducts | NotReady | Sold | Unauthorized
-_AnyFault: TypeAlias = _Answers | _Wire | BadRows | Changed | _Products
+_AnyFault: TypeAlias = _Answers | _Wire | BadRows | ChangedCandles | _Products
 
 
 def _parameters(kind: type[Fault]) -> tuple[str, ...]:
-    """Each parameter, with its values where only some are allowed."""
+    """Each parameter, with its values where they are limited."""
     types = get_type_hints(kind)
     allowed = {
         name: "|".join(map(str, get_args(type_)))
@@ -50,10 +50,7 @@ PARAMETERS = {str(kind.__struct_config__.tag): _parameters(kind) for kind in get
 
 
 def parse_fault(text: str) -> Fault:
-    """A fault as the command line has it: `rate_limit:retry_after=3,count=2`.
-
-    Raises InvalidInputError.
-    """
+    """The fault of a command line (`rate_limit:retry_after=3,count=2`), or InvalidInputError."""
     name, _, rest = text.partition(":")
     pairs = [pair.partition("=") for pair in rest.split(",")] if rest else []
     if wrong := [key for key, equals, _ in pairs if not equals]:
@@ -63,10 +60,7 @@ def parse_fault(text: str) -> Fault:
 
 
 def read_fault(described: object) -> Fault:
-    """A fault from its name and parameters.
-
-    Raises InvalidInputError that says what is wrong and what there is.
-    """
+    """The fault of a name and parameters; InvalidInputError lists the choices."""
     name = described.get("name") if isinstance(described, dict) else None
     known = PARAMETERS.get(name) if isinstance(name, str) else None
     if known is None:

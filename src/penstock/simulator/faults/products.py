@@ -13,7 +13,7 @@ from penstock.simulator.cardtrader.export import Export
 from penstock.simulator.cardtrader.refusals import PREFIX, refusal
 from penstock.simulator.faults.base import Call, Fault, NonNegative
 from penstock.simulator.faults.wire import WireFault
-from penstock.simulator.outgoing import Body, Outgoing
+from penstock.simulator.outgoing import Body, OutgoingResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class Array(WireFault, frozen=True, kw_only=True, tag="array"):
 
     wrapped: bool = True
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         match sent.source:
             case Export():
                 sent.source = replace(sent.source, wrapped=self.wrapped)
@@ -58,7 +58,7 @@ class BadProducts(WireFault, frozen=True, kw_only=True, tag="bad_products"):
     percent: Percent | None = None
     row: NonNegative = 0
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         if isinstance(sent.source, Export):
             sent.source = replace(sent.source, twists=(*sent.source.twists, self.twisted))
 
@@ -71,7 +71,7 @@ class BadProducts(WireFault, frozen=True, kw_only=True, tag="bad_products"):
             if not self._hits(at):
                 yield row
             elif self.kind == "duplicate":
-                # It comes again at the end, as far from the first as can be.
+                # The duplicate follows at the end, as far from the first as possible.
                 duplicates.append(row)
                 yield row
             elif self.kind != "fewer":
@@ -88,21 +88,21 @@ class BadProducts(WireFault, frozen=True, kw_only=True, tag="bad_products"):
 
 
 class Sold(WireFault, frozen=True, kw_only=True, tag="sold"):
-    """While an export is written, `percent` of the products sell one.
+    """While an export is written, `percent` of the products sell one item.
 
-    The second half of this export shows it, and the next export.
+    The second half of this export shows it, and so does the next export.
     """
 
     percent: Annotated[float, Meta(gt=0, le=100)] = 1.0
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         if isinstance(sent.source, Export):
             version = sent.source.inventory.advance(Changes(sold=self.percent))
             sent.source = replace(sent.source, later_version=version)
 
 
 class NotReady(Fault, frozen=True, kw_only=True, tag="not_ready"):
-    """404, as while CardTrader still writes an export."""
+    """404, as while CardTrader still prepares an export."""
 
     async def answer(self, call: Call) -> web.StreamResponse:
         wanted = call.request.path.rpartition(f"{PREFIX}/")[2]
@@ -110,7 +110,7 @@ class NotReady(Fault, frozen=True, kw_only=True, tag="not_ready"):
 
 
 class Unauthorized(Fault, frozen=True, kw_only=True, tag="unauthorized"):
-    """A token that was good is refused: no longer known (401), or not allowed this (403)."""
+    """A valid token is refused: unknown (401) or not permitted (403)."""
 
     code: Literal[401, 403] = 401
 

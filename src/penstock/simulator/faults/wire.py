@@ -1,11 +1,11 @@
-"""Faults of the wire: a right answer that drips, is compressed, framed otherwise, or cut off."""
+"""Faults of the wire: a correct answer that drips, is compressed, reframed, or cut off."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from penstock.simulator.faults.base import Call, Fault, NonNegative, Positive
-from penstock.simulator.outgoing import Cut, Framing, Gate, Outgoing, Pace, outgoing
+from penstock.simulator.outgoing import Cut, Framing, Gate, OutgoingResponse, SendPace, outgoing
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,7 +24,7 @@ class WireFault(Fault, frozen=True, kw_only=True):
         self.change(changeable, call)
         return changeable
 
-    def change(self, sent: Outgoing, call: Call) -> None:
+    def change(self, sent: OutgoingResponse, call: Call) -> None:
         """Change how `sent` will be sent."""
         raise NotImplementedError
 
@@ -35,26 +35,26 @@ class Slow(WireFault, frozen=True, kw_only=True, tag="slow"):
     bytes: Positive = 1
     pause_ms: NonNegative = 100
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
-        sent.pace = Pace(self.bytes, self.pause_ms / 1000)
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
+        sent.pace = SendPace(self.bytes, self.pause_ms / 1000)
 
 
 class Throttle(WireFault, frozen=True, kw_only=True, tag="throttle"):
-    """At most `bytes_per_s`, as over a thin line."""
+    """At most `bytes_per_s`, as over a slow line."""
 
     bytes_per_s: Positive
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         size = max(1, self.bytes_per_s // _PIECES_A_SECOND)
-        sent.pace = Pace(size, size / self.bytes_per_s)
+        sent.pace = SendPace(size, size / self.bytes_per_s)
 
 
 class Gated(WireFault, frozen=True, kw_only=True, tag="gate"):
-    """`at` bytes of the answer; the others when the fault is switched off."""
+    """`at` bytes of the answer; the rest when the fault is switched off."""
 
     at: NonNegative = 0
 
-    def change(self, sent: Outgoing, call: Call) -> None:
+    def change(self, sent: OutgoingResponse, call: Call) -> None:
         sent.gate = Gate(self.at, call.switched_off)
 
 
@@ -66,7 +66,7 @@ class Truncated(WireFault, frozen=True, kw_only=True, tag="truncated"):
 
     variant: Literal["framing", "json"] = "framing"
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         sent.cut = Cut(lambda length: length // 2, framed=self.variant == "json")
 
 
@@ -79,7 +79,7 @@ class CutAt(WireFault, frozen=True, kw_only=True, tag="cut"):
     at: int
     framed: bool = False
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         sent.cut = Cut(
             lambda length: self.at if self.at >= 0 else length + self.at, framed=self.framed
         )
@@ -90,12 +90,12 @@ class Framed(WireFault, frozen=True, kw_only=True, tag="framing"):
 
     kind: Framing
 
-    def change(self, sent: Outgoing, call: Call) -> None:  # noqa: ARG002
+    def change(self, sent: OutgoingResponse, call: Call) -> None:  # noqa: ARG002
         sent.framing = self.kind
 
 
 class Gzip(WireFault, frozen=True, kw_only=True, tag="gzip"):
     """Compressed, for clients that accept it."""
 
-    def change(self, sent: Outgoing, call: Call) -> None:
+    def change(self, sent: OutgoingResponse, call: Call) -> None:
         sent.compressed = "gzip" in call.request.headers.get("Accept-Encoding", "")

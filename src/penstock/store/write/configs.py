@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, func, insert, select, update
 
-from penstock.collection.configs import COLLECTED, Applied, Config, Wanted, difference
+from penstock.collection.configs import COLLECTED, Applied, Config, ConfigSpec, difference
 from penstock.collection.tables import collection_config
 from penstock.columns import DatabaseNow, read_clock
 from penstock.errors import ConflictError, NotFoundError
@@ -51,7 +51,7 @@ class SqlConfigs:
     async def get(self, config_id: int) -> Config:
         return await self._database.read(lambda connection: _get(connection, config_id))
 
-    async def add(self, wanted: Wanted) -> Config:
+    async def add(self, wanted: ConfigSpec) -> Config:
         return await self._write(lambda connection: self._add(connection, wanted))
 
     async def change(self, config_id: int, changes: Mapping[str, Any]) -> Config:
@@ -77,7 +77,7 @@ class SqlConfigs:
 
         return submission
 
-    async def apply(self, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool) -> Applied:
+    async def apply(self, wanted: Sequence[ConfigSpec], *, prune: bool, dry_run: bool) -> Applied:
         if dry_run:
             return await self._database.read(
                 lambda connection: self._apply(connection, wanted, prune=prune, dry_run=True)
@@ -99,7 +99,7 @@ class SqlConfigs:
             pass
         return written
 
-    def _add(self, connection: Connection, wanted: Wanted) -> Config:
+    def _add(self, connection: Connection, wanted: ConfigSpec) -> Config:
         self._rules_of(wanted.exchange).hold(connection, wanted.symbol)
         _refuse_second(connection, wanted)
         row = _columns(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
@@ -124,7 +124,7 @@ class SqlConfigs:
         )
         return _get(connection, config_id)
 
-    def _change(self, connection: Connection, now: Config, then: Wanted) -> None:
+    def _change(self, connection: Connection, now: Config, then: ConfigSpec) -> None:
         """The schedule before the run: a tick goes in this order too."""
         differs = difference(now.wanted, then).keys()
         if not differs:
@@ -148,7 +148,7 @@ class SqlConfigs:
             self._end_job(connection, now.job_id, "its config was disabled", [RunState.QUEUED])
 
     def _apply(
-        self, connection: Connection, wanted: Sequence[Wanted], *, prune: bool, dry_run: bool
+        self, connection: Connection, wanted: Sequence[ConfigSpec], *, prune: bool, dry_run: bool
     ) -> Applied:
         kept = _rows().order_by(collection_config.c.id)
         present = {
@@ -191,7 +191,7 @@ class SqlConfigs:
     ) -> None:
         end_job(connection, self._dispatch, job_id, states=states, why=why)
 
-    def _schedule(self, job_id: str, wanted: Wanted) -> Schedule:
+    def _schedule(self, job_id: str, wanted: ConfigSpec) -> Schedule:
         timing, kind = wanted.timing, self._rules_of(wanted.exchange).kind
         return Schedule(
             name=job_id,
@@ -241,7 +241,7 @@ def _get(connection: Connection, config_id: int, *, locked: bool = False) -> Con
 
 
 def _config(row: Row[Any]) -> Config:
-    wanted = Wanted(
+    wanted = ConfigSpec(
         symbol=row.symbol,
         exchange=row.exchange,
         timeframes=tuple(row.timeframes),
@@ -262,7 +262,7 @@ def _config(row: Row[Any]) -> Config:
     )
 
 
-def _refuse_second(connection: Connection, wanted: Wanted, *, but: int = 0) -> None:
+def _refuse_second(connection: Connection, wanted: ConfigSpec, *, but: int = 0) -> None:
     this = (
         collection_config.c.exchange == wanted.exchange,
         collection_config.c.symbol == wanted.symbol,
@@ -275,11 +275,11 @@ def _refuse_second(connection: Connection, wanted: Wanted, *, but: int = 0) -> N
         )
 
 
-def _columns(wanted: Wanted) -> dict[str, Any]:
+def _columns(wanted: ConfigSpec) -> dict[str, Any]:
     return asdict(wanted) | {"timeframes": list(wanted.timeframes)}
 
 
-def _params(wanted: Wanted) -> dict[str, object]:
+def _params(wanted: ConfigSpec) -> dict[str, object]:
     return {
         "exchange": wanted.exchange,
         "symbol": wanted.symbol,

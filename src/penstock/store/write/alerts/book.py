@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, literal, or_, select, text, update
 
-from penstock.alerts.book import AlertState, Outgoing, advance, message_body
+from penstock.alerts.book import AlertMessage, AlertState, advance, message_body
 from penstock.alerts.tables import alert, alert_look, alert_message
 from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow, Timestamp
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from penstock.access.vault import Vault
     from penstock.alerts.book import Alert, Policy
-    from penstock.alerts.rules import Facts, Finding
+    from penstock.alerts.rules import HealthFacts, RuleFinding
     from penstock.store.database import Database
     from penstock.store.health import HealthQueries
 
@@ -75,7 +75,7 @@ class SqlAlertBook:
             await self._database.write(lambda connection: self._record(connection, facts))
         return wait_s
 
-    async def take(self) -> list[Outgoing]:
+    async def take(self) -> list[AlertMessage]:
         """See AlertBook."""
         return (
             await self._database.write(self._take)
@@ -83,7 +83,7 @@ class SqlAlertBook:
             else []
         )
 
-    async def sent(self, message: Outgoing) -> None:
+    async def sent(self, message: AlertMessage) -> None:
         """See AlertBook."""
         done = (
             update(alert_message)
@@ -92,13 +92,13 @@ class SqlAlertBook:
         )
         await self._database.write(lambda connection: connection.execute(done))
 
-    async def failed(self, message: Outgoing, error: str) -> None:
+    async def failed(self, message: AlertMessage, error: str) -> None:
         """See AlertBook."""
         await self._database.write(
             lambda connection: self._put_off(connection, message.id, message.attempt, error)
         )
 
-    def _look(self, connection: Connection) -> tuple[float, Facts | None]:
+    def _look(self, connection: Connection) -> tuple[float, HealthFacts | None]:
         """Seconds until the next look, and the facts if one is due now."""
         looked_at = connection.scalar(select(alert_look.c.looked_at))
         now = read_now(connection)
@@ -106,7 +106,7 @@ class SqlAlertBook:
             return max(_SOON_S, (looked_at + self._interval_ms - now) / 1000), None
         return self._interval_ms / 1000, self._health.facts(connection)
 
-    def _record(self, connection: Connection, facts: Facts) -> None:
+    def _record(self, connection: Connection, facts: HealthFacts) -> None:
         now = read_now(connection)
         if not self._claim_look(connection, now):
             return
@@ -127,7 +127,7 @@ class SqlAlertBook:
         )
 
     def _advance(
-        self, connection: Connection, found: dict[tuple[str, str], Finding], now: int
+        self, connection: Connection, found: dict[tuple[str, str], RuleFinding], now: int
     ) -> list[Alert]:
         """Write the states as they are now; gives what is to be told."""
         before = {
@@ -152,9 +152,9 @@ class SqlAlertBook:
             for step in steps
         ):
             _tell(connection)
-        return [step.alert for step in steps if step.tell]
+        return [step.alert for step in steps if step.send]
 
-    def _take(self, connection: Connection) -> list[Outgoing]:
+    def _take(self, connection: Connection) -> list[AlertMessage]:
         due = (
             select(
                 alert_message.c.id.label("message_id"),
@@ -179,11 +179,11 @@ class SqlAlertBook:
             )
         return [one for row in rows if (one := self._outgoing(connection, row))]
 
-    def _outgoing(self, connection: Connection, row: Row[Any]) -> Outgoing | None:
+    def _outgoing(self, connection: Connection, row: Row[Any]) -> AlertMessage | None:
         """None for a target whose secrets cannot be read: that is noted, and the others are sent."""
         attempt = row.attempt + 1
         try:
-            return Outgoing(
+            return AlertMessage(
                 id=row.message_id, target=opened(row, self._vault), body=row.body, attempt=attempt
             )
         except PenstockError as error:
@@ -226,7 +226,7 @@ def _has_targets(connection: Connection) -> bool:
 
 
 def _unheard(policy: Policy) -> Policy:
-    return replace(policy, heard=False)
+    return replace(policy, has_targets=False)
 
 
 def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
 
-from penstock.alerts.book import Target, TargetKind, TargetRow
+from penstock.alerts.book import AlertTarget, TargetKind, TargetRow
 from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
@@ -89,10 +89,10 @@ class SqlTargets:
 
         await self._database.write(remove)
 
-    async def in_the_clear(self, target_id: int) -> Target:
+    async def secrets_of(self, target_id: int) -> AlertTarget:
         """See TargetStore."""
 
-        def read(connection: Connection) -> Target:
+        def read(connection: Connection) -> AlertTarget:
             row = connection.execute(select(targets).where(targets.c.id == target_id)).one_or_none()
             if row is None:
                 raise _missing(target_id)
@@ -109,10 +109,10 @@ class SqlTargets:
         return {"kind": address.kind, "shown": address.shown, **secret}
 
 
-def opened(row: Row[Any], vault: Vault) -> Target:
+def opened(row: Row[Any], vault: Vault) -> AlertTarget:
     """A row of the table in the clear."""
     key = None if row.signing_key is None else vault.open(row.signing_key)
-    return Target(
+    return AlertTarget(
         id=row.id,
         name=row.name,
         kind=TargetKind(row.kind),
