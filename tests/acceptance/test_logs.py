@@ -1,8 +1,9 @@
-"""What a service logs: for programs when it is piped, for people on a terminal."""
+"""The log of a service: JSON when piped, readable on a terminal."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from tests.acceptance.terminal import on_a_terminal
 if TYPE_CHECKING:
     from tests.acceptance.commands import Ended, Penstock, Service
 
+_PATIENCE_S = 60
 _BROKEN = {"name": "server_error", "path": "/api/v3/klines"}
 
 
@@ -24,7 +26,7 @@ def penstock(penstock: Penstock, sqlite_database: str) -> Penstock:
 
 
 def _lines(ended: Ended) -> list[dict[str, Any]]:
-    """Every line that was logged: each is one JSON object."""
+    """The log lines, each a JSON object."""
     lines = [json.loads(line) for line in ended.err.splitlines()]
     for line in lines:
         assert {"event", "level", "timestamp"} <= line.keys()
@@ -37,26 +39,64 @@ async def _collected(service: Service, symbols: str, timeframes: str = "1m", **m
     return task_id
 
 
-async def test_each_line_of_a_run_names_it_and_there_is_one_for_each_series(
-    penstock: Penstock,
-) -> None:
+async def test_a_run_is_one_line_with_its_figures(penstock: Penstock) -> None:
     async with penstock.serving() as service:
         task_id = await _collected(service, "BTC/USDT ETHUSDT", "1m 1h")
         again = await _collected(service, "BTC/USDT ETHUSDT", "1m 1h")
         ended = await service.command.ended(signal.SIGTERM)
-    found = [json.loads(line) for line in ended.err.splitlines() if "collect_data" in line]
-    assert found == [line for line in _lines(ended) if line.get("job") == "collect_data_manual"]
-    assert {line["run"] for line in found} == {task_id, again}
-    ours = [line for line in found if line["run"] == task_id]
-    assert (ours[0]["event"], ours[-1]["event"]) == ("run started", "run succeeded")
-    assert {line["level"] for line in ours} == {"info"}
-    series = [(line["event"], line["series"], line["candles"]) for line in ours[1:-1]]
+    found = [line for line in _lines(ended) if line.get("job") == "collect_data_manual"]
+    assert [(line["level"], line["event"], line["run"]) for line in found] == [
+        ("info", "run succeeded", task_id),
+        ("info", "run succeeded", again),
+    ]
+    assert {(line["result"]["series"], line["result"]["failures"]) for line in found} == {(4, 0)}
+    assert all(0 < line["seconds"] < _PATIENCE_S for line in found)
+
+
+async def test_a_scheduled_cycle_is_one_line(penstock: Penstock) -> None:
+    scheduled = penstock.with_settings(
+        symbols="BTC/USDT,ETH/USDT", timeframes="1m,1h", scheduler_delay_s="0"
+    )
+    await penstock("collect", "BTC/USDT", "-t", "1d")
+    async with scheduled.started("serve", "--port", "0") as command:
+        await command.says("Penstock serves at")
+        line = json.loads(await command.says("collect_data_all"))
+        ended = await command.ended(signal.SIGTERM)
+    assert (line["level"], line["event"]) == ("info", "run succeeded")
+    assert line["result"]["series"] == 4
+    assert not [line for line in _lines(ended) if "series" in line]
+
+
+async def test_the_start_line_names_the_database_and_the_next_run(
+    penstock: Penstock, sqlite_database: str
+) -> None:
+    async with penstock.with_settings(scheduler_delay_s="3600").started(
+        "serve", "--port", "0"
+    ) as command:
+        line = await command.says("Penstock serves at")
+        await command.ended(signal.SIGTERM)
+    assert sqlite_database in line
+    assert re.search(r"next run: \w+ at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", line)
+
+
+async def test_at_debug_each_line_of_a_run_names_it_and_each_series_has_one(
+    penstock: Penstock,
+) -> None:
+    async with penstock.with_settings(log_level="debug").serving() as service:
+        task_id = await _collected(service, "BTC/USDT ETHUSDT", "1m 1h")
+        ended = await service.command.ended(signal.SIGTERM)
+    found = [json.loads(line) for line in ended.err.splitlines() if task_id in line]
+    assert {line["job"] for line in found} == {"collect_data_manual"}
+    assert (found[0]["event"], found[-1]["event"]) == ("run started", "run succeeded")
+    assert {line["level"] for line in found[:-1]} == {"debug"}
+    series = [
+        (line["event"], line["series"], line["candles"]) for line in found[:-1] if "series" in line
+    ]
     assert sorted(series) == [
         ("series collected", f"{symbol} {step}", 10)
         for symbol in ("BTC/USDT", "ETHUSDT")
         for step in ("1h", "1m")
     ]
-    assert len([line for line in found if line["run"] == again]) == 6
 
 
 async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(
@@ -81,7 +121,7 @@ async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(
 async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_again(
     penstock: Penstock, exchange: str
 ) -> None:
-    async with penstock.serving() as service:
+    async with penstock.with_settings(log_level="debug").serving() as service:
         await _collected(service, "BTCUSDT")
         await put_faults(exchange, _BROKEN)
         for symbols in ("BTCUSDT ETHUSDT BNBUSDT", "BTCUSDT SOLUSDT", "XRPUSDT"):
@@ -105,7 +145,7 @@ async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_aga
     assert failing["job"] == "collect_data_manual"
     failed = [line for line in lines if line["event"] == "series failed"]
     assert len(failed) == 6
-    assert {line["level"] for line in failed} == {"info"}
+    assert {line["level"] for line in failed} == {"debug"}
 
 
 async def test_a_provider_that_cannot_be_reached_is_logged_once(penstock: Penstock) -> None:
@@ -123,7 +163,9 @@ async def test_a_provider_that_cannot_be_reached_is_logged_once(penstock: Pensto
 async def test_one_series_that_fails_among_others_is_no_failing_provider(
     penstock: Penstock, exchange: str
 ) -> None:
-    async with penstock.with_settings(request_concurrency="1").serving() as service:
+    async with penstock.with_settings(
+        request_concurrency="1", log_level="debug"
+    ).serving() as service:
         await put_faults(exchange, _BROKEN | {"symbol": "ETHUSDT"})
         await _collected(service, "BTCUSDT ETHUSDT BNBUSDT")
         ended = await service.command.ended(signal.SIGTERM)
@@ -135,7 +177,7 @@ async def test_one_series_that_fails_among_others_is_no_failing_provider(
     }
 
 
-async def test_on_a_terminal_people_can_read_it(penstock: Penstock) -> None:
+async def test_on_a_terminal_the_log_is_readable(penstock: Penstock) -> None:
     async with on_a_terminal(penstock, "serve", "--port", "0") as terminal:
         url = url_in(await terminal.shows(r"Penstock serves at \S+"))
         order = {"symbols": ["BTC/USDT"], "timeframes": ["1h"]}
@@ -144,10 +186,6 @@ async def test_on_a_terminal_people_can_read_it(penstock: Penstock) -> None:
             session.post("/api/v1/data-collector/start", json=order) as answer,
         ):
             task_id = (await answer.json())["task_id"]
-        await terminal.shows(f"run succeeded .*job=collect_data_manual run={task_id}")
+        await terminal.shows(f"run succeeded .*job=collect_data_manual .*run={task_id}")
         assert await terminal.ended(signal.SIGTERM) == 0
-    assert any(
-        "series collected" in line and "series='BTC/USDT 1h'" in line and task_id in line
-        for line in terminal.lines
-    )
     assert not [line for line in terminal.lines if line.startswith("{")]

@@ -63,6 +63,12 @@ _RECORD_AGAIN_S = 0.5
 _MOST_CHARS = 4_000
 
 
+def _figures(summary: Mapping[str, object]) -> dict[str, int]:
+    """The numbers of an outcome, and the sizes of its mappings."""
+    sizes = {name: len(value) for name, value in summary.items() if isinstance(value, dict)}
+    return sizes | {name: value for name, value in summary.items() if isinstance(value, int)}
+
+
 class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
     """The run is to end as cancelled."""
 
@@ -137,20 +143,23 @@ class Runner:
         the run is to stop before its work begins.
         """
         log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
-        log.info("run started")
+        log.debug("run started")
+        started = asyncio.get_running_loop().time()
         try:
             with structlog.contextvars.bound_contextvars(
                 run=str(run.task_id), job=run.job_name or run.kind
             ):
                 outcome = await self._while_held(run, work, interrupted)
-            end = RunEnd(state=RunState.SUCCEEDED, result=outcome.summary())
+            summary = outcome.summary()
+            end = RunEnd(state=RunState.SUCCEEDED, result=summary)
             await self._record(lambda: self._ledger.finish(run, end))
         except (KeyboardInterrupt, SystemExit) as error:
             await self._settle(run, error, log)
             raise
         except BaseException as error:  # noqa: BLE001 - it is handed on in the ending
             return Ending(None, error, await self._settle(run, error, log))
-        log.info("run succeeded")
+        seconds = round(asyncio.get_running_loop().time() - started, 3)
+        log.info("run succeeded", seconds=seconds, result=_figures(summary))
         return Ending(outcome, None, recorded=True)
 
     async def _settle(

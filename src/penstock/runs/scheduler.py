@@ -89,7 +89,7 @@ class Scheduler:
         for name in ticked.skipped:
             _log.info("Data collection already running, skipping scheduled collection", job=name)
         if ticked.submitted:
-            _log.info("scheduled runs submitted", jobs=list(ticked.submitted))
+            _log.debug("scheduled runs submitted", jobs=list(ticked.submitted))
         for name, reason in ticked.failed.items():
             if self._failed.get(name) != reason:
                 _log.warning("a scheduled run cannot be submitted", job=name, error=reason)

@@ -311,14 +311,14 @@ def _log_flush(pages: Sequence[CandlePage], written: Counters) -> None:
         if target.pieces_left:
             continue
         if target.error is None:
-            _log.info(
+            _log.debug(
                 "series collected",
                 series=str(target.key),
                 candles=target.candles,
                 rejected=target.rejected,
             )
         else:
-            _log.info(
+            _log.debug(
                 "series failed",
                 series=str(target.key),
                 candles=target.candles,

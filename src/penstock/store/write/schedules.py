@@ -151,6 +151,17 @@ class ScheduleRow:
     last_run_at: int | None
 
 
+def next_due(connection: Connection) -> tuple[str, int] | None:
+    """The name of the next enabled schedule and its due time (ms)."""
+    row = connection.execute(
+        select(schedule.c.name, schedule.c.next_run_at)
+        .where(schedule.c.enabled)
+        .order_by(schedule.c.next_run_at)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.name, row.next_run_at)
+
+
 def schedules(connection: Connection, *, after_id: int = 0, limit: int) -> list[ScheduleRow]:
     """Schedules in order of their id, those behind `after_id`."""
     rows = connection.execute(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 
-from penstock.app import open_app
+from penstock.app import App, open_app
 from penstock.cli.options import Database
-from penstock.cli.shown.terminal import err
+from penstock.cli.shown.terminal import err, show_time
 from penstock.cli.signals import run, until_signal
 from penstock.errors import InvalidInputError
 from penstock.logs import log_to_stderr
-from penstock.opening import database_file
+from penstock.opening import database_file, masked_url
 from penstock.settings import Settings, load_settings
+from penstock.store.write.schedules import next_due
 
 
 def serve(
@@ -53,6 +55,16 @@ def serve(
     run(_serve(settings, work=work))
 
 
+async def _state(app: App) -> str:
+    """The database and the next scheduled run, for the start line."""
+    database, due = f"database: {masked_url(app.settings)}", await app.database.read(next_due)
+    if due is None:
+        return f"{database}; nothing is scheduled"
+    name, at_ms = due
+    at_ms = max(at_ms, int((time.time() + app.settings.scheduler_delay_s) * 1000))
+    return f"{database}; next run: {name} at {show_time(at_ms)} UTC"
+
+
 async def _serve(settings: Settings, *, work: bool) -> None:
     # Importing the web framework takes longer than most commands do.
     from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - slow
@@ -65,5 +77,6 @@ async def _serve(settings: Settings, *, work: bool) -> None:
             app.scheduling(),
             running(app, door),
         ):
-            err.print(f"Penstock serves at {door.url} (press Ctrl-C to stop)")
+            state = await _state(app)
+            err.print(f"Penstock serves at {door.url} (press Ctrl-C to stop); {state}")
             await until_signal()
