@@ -44,7 +44,7 @@ _MAX_ORDER_BYTES = 1_000_000
 
 
 class Order(TypedDict):
-    """What to start: `words` begin with `penstock`, or are Python's (a file, -c TEXT, -m MODULE)."""
+    """What to start: `words` begin with `penstock` or are Python's (a file, -c TEXT, -m MODULE)."""
 
     words: Sequence[str]
     environment: Mapping[str, str]
@@ -128,12 +128,12 @@ def _run(order: Order) -> None:
     match order["words"]:
         case ["penstock", *words]:
             sys.argv = ["penstock", *words]
-            # As the script that pip installs; with a package, usage lines would say `python -m …`.
+            # As pip's script: with a package, usage lines would say `python -m …`.
             sys.modules["__main__"].__package__ = None
             importlib.import_module("penstock.__main__").main()
         case ["-c", text, *words]:
             sys.argv = ["-c", *words]
-            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - as `python -c`
+            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - like -c
         case ["-m", module, *words]:
             sys.argv = [module, *words]
             runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -150,7 +150,7 @@ class Opened:
 
         return await self.database.read(query)
 
-    async def value(self, statement: str, **parameters: object) -> Any:  # noqa: ANN401 - whatever the statement selects
+    async def value(self, statement: str, **parameters: object) -> Any:  # noqa: ANN401 - any
         [row] = await self.rows(statement, **parameters)
         [found] = row.values()
         return found

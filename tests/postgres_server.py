@@ -77,7 +77,7 @@ class PostgresServer:
 
     @contextlib.contextmanager
     def database(self, template: str = "template1", name: str | None = None) -> Iterator[str]:
-        """A fresh database as its template is, empty without one, dropped at the end with whoever is still connected; gives its URL."""
+        """The URL of a new copy of `template`, dropped at the end with its connections."""
         name = name or f"penstock_{secrets.token_hex(6)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
@@ -112,7 +112,8 @@ def start_postgres(choice: str | None = None, *, durable: bool = True) -> Iterat
 
 def _make_folder(account: Account, best: str) -> Path:
     """A folder that the server's user can reach, with a path short enough for a socket."""
-    for place in dict.fromkeys((best, tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - for mkdtemp
+    usual = "/tmp", "/var/tmp"  # noqa: S108 - for mkdtemp
+    for place in dict.fromkeys((best, tempfile.gettempdir(), *usual)):
         if len(place) <= _MAX_FOLDER_LENGTH and _is_open(Path(place), account):
             folder = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=place))
             account.own(folder)

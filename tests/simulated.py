@@ -1,4 +1,4 @@
-"""Collections from the real simulator over real HTTP: `world(...)` gives application and exchange."""
+"""Collections from the simulator over real HTTP: `world(...)` gives application and exchange."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Exchange:
         newest: list[dict[str, Any]] = (await self._admin("GET", "requests?limit=10000"))["newest"]
         return [request for request in newest if request["path"] == path]
 
-    async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
+    async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         async with self.session.request(
             method, f"{self.url}/simulator/{path}", json=body
         ) as response:

@@ -37,7 +37,7 @@ class _ToMs(expression.ColumnElement[int]):
     """A stored time, read as milliseconds."""
 
     inherit_cache = True
-    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as in the base class
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - base class
     type = BigInteger()
 
     def __init__(self, column: ColumnElement[Any]) -> None:
@@ -89,10 +89,18 @@ class FlagOrText(TypeDecorator[bool | str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: bool | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002, FBT001 - the base's signature
+    def process_bind_param(
+        self,
+        value: bool | str | None,  # noqa: FBT001 - the base's signature
+        dialect: Dialect,  # noqa: ARG002 - the base's signature
+    ) -> str | None:
         return str(value).lower() if isinstance(value, bool) else value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> bool | str | None:  # noqa: ARG002 - the base's signature
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002 - the base's signature
+    ) -> bool | str | None:
         return value == "true" if value in {"true", "false"} else value
 
 
@@ -158,10 +166,10 @@ def _as_text_postgresql(element: _AsText, compiler: SQLCompiler, **context: Any)
 
 
 @compiles(DatabaseNow)
-def _now(element: DatabaseNow, compiler: SQLCompiler, **context: Any) -> str:  # noqa: ARG001 - the compiler's signature
+def _now(element: DatabaseNow, _compiler: SQLCompiler, **_context: Any) -> str:
     return f"CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - {element.ago_ms:d}"
 
 
 @compiles(DatabaseNow, "postgresql")
-def _now_postgresql(element: DatabaseNow, compiler: SQLCompiler, **context: Any) -> str:  # noqa: ARG001 - as above
+def _now_postgresql(element: DatabaseNow, _compiler: SQLCompiler, **_context: Any) -> str:
     return f"clock_timestamp() - interval '{element.ago_ms:d} milliseconds'"

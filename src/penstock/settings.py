@@ -15,7 +15,7 @@ from penstock.alerts.rules import AlertLimits
 from penstock.errors import InvalidInputError
 from penstock.name import not_utf8
 
-_OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - only compared with
+_OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared
 _ADMIN_TOKEN_CHARS = 32
 _SECRET = frozenset(
     {"admin_token", "token", "secret_key", "cardtrader_token", "database_url", "proxy"}
@@ -260,7 +260,7 @@ class Settings(BaseSettings):
             for field in ProviderSettings.model_fields
             if (value := getattr(self, f"{name}_{field}", None)) is not None
         }
-        return ProviderSettings(_env_prefix=f"PENSTOCK_{name.upper()}_", **given)  # type: ignore[call-arg] # pydantic-settings takes it
+        return ProviderSettings(_env_prefix=f"PENSTOCK_{name.upper()}_", **given)  # type: ignore[call-arg]
 
     @field_validator("admin_token")
     @classmethod
@@ -280,7 +280,7 @@ class Settings(BaseSettings):
     @classmethod
     def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and value.get_secret_value():
-            from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - loads the HTTP client
+            from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - slow
 
             parse_proxy(value.get_secret_value(), SETTING)
         return value
@@ -331,7 +331,8 @@ def load_settings(**given: object) -> Settings:
     InvalidInputError names the wrong one.
     """
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        values = {name: value for name, value in given.items() if value is not None}
+        return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         fault = error.errors()[0]
         name = str(fault["loc"][0]).removeprefix("PENSTOCK_").lower()

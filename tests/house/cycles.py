@@ -1,4 +1,4 @@
-"""Who imports whom, and the largest circle in it."""
+"""The import graph, and its largest cycle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Graph = dict[str, set[str]]
 
-# What may be in a circle: modules, the folders that hold them, and the top folders whole.
+# What a cycle may connect: modules, their folders, or whole top folders.
 PLACES: Mapping[str, Callable[[Source], str]] = {
     "modules": lambda source: source.name,
     "packages": lambda source: source.package if "." in source.package else source.room,
@@ -24,7 +24,7 @@ PLACES: Mapping[str, Callable[[Source], str]] = {
 
 
 def imports(src: Sequence[Source], *, types: bool) -> Graph:
-    """Which module imports which, also within functions; `types`: also under TYPE_CHECKING."""
+    """The imports of each module, also in functions; `types`: also under TYPE_CHECKING."""
     known = {source.name for source in src}
     return {source.name: set(_imported(source, known, types=types)) for source in src}
 
@@ -38,7 +38,7 @@ def _imported(source: Source, known: set[str], *, types: bool) -> Iterator[str]:
 
 
 def _asked_for(node: ast.AST, package: str) -> Iterator[Sequence[str]]:
-    """Of each imported name what it may be, the likeliest first."""
+    """The possible modules of each imported name, the likeliest first."""
     match node:
         case ast.Import():
             yield from ([alias.name] for alias in node.names)
@@ -48,14 +48,14 @@ def _asked_for(node: ast.AST, package: str) -> Iterator[Sequence[str]]:
 
 
 def _for_types(source: Source) -> set[ast.AST]:
-    """What stands under `if TYPE_CHECKING`."""
+    """The nodes under `if TYPE_CHECKING`."""
     branches = (node for node in source.nodes if isinstance(node, ast.If))
     checked = (one for one in branches if ast.unparse(one.test).endswith("TYPE_CHECKING"))
     return {node for one in checked for statement in one.body for node in ast.walk(statement)}
 
 
 def folded(graph: Graph, places: Mapping[str, str]) -> Graph:
-    """The graph of the places where the modules are."""
+    """The graph of the modules' places."""
     between: Graph = defaultdict(set)
     for name, others in graph.items():
         between[places[name]] |= {places[other] for other in others} - {places[name]}
@@ -63,7 +63,7 @@ def folded(graph: Graph, places: Mapping[str, str]) -> Graph:
 
 
 def largest_cycle(graph: Graph) -> list[str]:
-    """The most nodes of which each leads to each other one; empty when none leads back."""
+    """The largest set of nodes that all reach each other; empty without a cycle."""
     reached = {node: _reached(graph, node) for node in graph}
     circles = [[end for end in reached[node] if node in reached[end]] for node in reached]
     largest: list[str] = max(circles, key=len, default=[])

@@ -1,7 +1,7 @@
-"""The house's figures: what can be counted of the source, beside what is wanted.
+"""Figures of the source, beside their targets.
 
-Run as `python -m tests.house.figures [ROOT] [--all]`. It needs the standard library alone and
-imports nothing of the program, so that ROOT may be a clone of any commit.
+Run as `python -m tests.house.figures [ROOT] [--all]`. It needs only the standard library and
+imports nothing of the program, so ROOT may be a clone of any commit.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _SHOWN = 3
 _FOLDERS = ("src", "tests", "benchmarks", "examples")
 # These rooms serve any domain, so they name none.
 _SERVING = {"access", "alerts", "app", "collection", "core", "engine", "http", "runs", "wiring"}
-# Not exchange, symbol and timeframe: the published tables of configs and executions have columns of
-# these names, whatever a domain keeps in them.
+# Without exchange, symbol and timeframe: the published tables of configs and executions have
+# columns of these names for every domain.
 _WORDS = (
     "candle",
     "market",
@@ -49,7 +49,7 @@ _FAKES = {"AsyncMock", "MagicMock", "Mock", "create_autospec"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure. `wanted` is the most it may be, or the least; `where` names what it counts."""
+    """One figure. `wanted` is its maximum, or minimum; `where` names what it counts."""
 
     name: str
     value: float
@@ -59,7 +59,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether it is as wanted; where nothing is wanted, it always is."""
+        """Whether it meets its target, if it has one."""
         if self.wanted is None:
             return True
         return self.value >= self.wanted if self.at_least else self.value <= self.wanted
@@ -73,7 +73,7 @@ def figures(root: Path) -> list[Figure]:
 
 
 def _none_of(name: str, where: Sequence[str]) -> Figure:
-    """How many there are of what there should be none."""
+    """A figure whose target is 0."""
     return Figure(name=name, value=len(where), wanted=0, where=where)
 
 
@@ -102,7 +102,7 @@ def _functions(src: Sequence[Source]) -> Iterator[Figure]:
 
 
 def complexity(function: Function) -> int:
-    """McCabe's number, as ruff counts it: a function within the function is a branch too."""
+    """McCabe's number as ruff counts it: an inner function is a branch too."""
     return sum(map(_branches, ast.walk(function)))
 
 
@@ -111,7 +111,7 @@ def _branches(node: ast.AST) -> int:
         case ast.Try() | ast.TryStar():
             return bool(node.orelse)
         case ast.match_case(pattern=ast.MatchAs(pattern=None), guard=None):
-            # It takes all that is left, as an `else` does.
+            # Matches the rest, like `else`.
             return 0
         case ast.If() | ast.For() | ast.AsyncFor() | ast.While():
             return 1
@@ -147,7 +147,7 @@ def _tests(src: Sequence[Source], tests: Sequence[Source]) -> Iterator[Figure]:
 
 
 def _is_fake(node: ast.AST) -> bool:
-    """A use of monkeypatch, mock or patch; `client.patch` is a request, and none."""
+    """Whether it uses monkeypatch, mock or patch; `client.patch` is a request."""
     if not isinstance(node, ast.Call):
         return False
     parts = ast.unparse(node.func).split(".")
@@ -190,7 +190,7 @@ def _names_a_domain(source: Source, left_out: set[ast.AST]) -> bool:
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """The identifiers and strings that a node itself holds, import paths among them."""
+    """The identifiers and strings of the node itself, including import paths."""
     for _, value in ast.iter_fields(node):
         values = value if isinstance(value, list) else [value]
         yield from (one for one in values if isinstance(one, str))
@@ -223,7 +223,7 @@ def _median(values: Iterable[float]) -> float:
 
 
 def table(measured: Sequence[Figure], *, everything: bool = False) -> str:
-    """The figures, one a line; `everything` names all that is counted, not three of it."""
+    """The figures, one per line; `everything` names all that they count instead of three."""
     return "\n".join(_row(figure, None if everything else _SHOWN).rstrip() for figure in measured)
 
 

@@ -1,4 +1,4 @@
-"""Python files, read and parsed, with what they are called and where they stand."""
+"""Parsed Python files, with their names and places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Source:
-    """A file below `folder`, whose dotted name begins there."""
+    """A file below `folder`; its dotted name is relative to that."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         inside = path.relative_to(folder).with_suffix("")
@@ -42,7 +42,7 @@ class Source:
 
     @property
     def docstrings(self) -> set[ast.AST]:
-        """The strings that are statements: they are for people."""
+        """The strings that are statements."""
         statements = (node.value for node in self.nodes if isinstance(node, ast.Expr))
         return {value for value in statements if isinstance(value, ast.Constant)}
 

@@ -1,4 +1,4 @@
-"""The files that the tests about the house look at."""
+"""The files for the house tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_OURS = {".git", ".venv", "build", "dist", "node_modules", "__pycache__"}
 
 
 def own_files(folder: Path = ROOT) -> Iterator[Path]:
-    """Every file of the checkout, tracked or about to be; without what tools make. Git is not asked: a copy of the tree has none."""
+    """Every file of the checkout except those made by tools; works without git."""
     for path in sorted(folder.iterdir()):
         if path.name in _NOT_OURS:
             continue

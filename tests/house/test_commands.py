@@ -1,4 +1,4 @@
-"""The list of commands, from which the help is made: it matches the commands, and is complete."""
+"""The list of commands for the help matches the commands, and is complete."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def _module(name: str) -> ModuleType:
 
 
 def _first_paragraph(text: str) -> str:
-    """What typer shows of a command in the list of its group."""
+    """The text that typer shows for a command in the list of its group."""
     return inspect.cleandoc(text).split("\n\n", maxsplit=1)[0].strip()
 
 
 def _has_options(function: FunctionType) -> bool:
-    """Whether typer could call it: its parameters say what they are on the command line."""
+    """Whether it is a command: typer annotations describe its parameters."""
     try:
         kinds = get_type_hints(function, include_extras=True).values()
     except NameError:
-        # Its types are known to the type checker alone.
+        # Only the type checker knows its types.
         return False
     return any(
         isinstance(mark, ParameterInfo)
@@ -53,7 +53,7 @@ def _has_options(function: FunctionType) -> bool:
 
 
 def _declared(module: ModuleType) -> Iterator[str]:
-    """The names under which a module has commands and groups that are no other group's."""
+    """The names of a module's top-level commands and groups."""
     groups = {name: found for name, found in vars(module).items() if isinstance(found, typer.Typer)}
     inner = {id(one.typer_instance) for group in groups.values() for one in group.registered_groups}
     yield from (name for name, group in groups.items() if id(group) not in inner)

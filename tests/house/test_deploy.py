@@ -1,4 +1,4 @@
-"""The deployment files, as far as they can be checked without a platform: they parse, and what they name is there."""
+"""The deployment files parse, and everything they name exists."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_command_that_does_not_exist_is_found_out() -> None:
 def test_the_release_migrates_and_what_runs_needs_postgresql() -> None:
     procfile = _procfile()
     assert procfile["release"] == ["penstock", "migrate"]
-    # Both of these refuse SQLite, whose file would be gone with the next restart.
+    # Both refuse SQLite, whose file a restart would delete.
     assert "--no-worker" in procfile["web"]
     assert procfile["worker"] == ["penstock", "worker"]
 

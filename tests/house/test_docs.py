@@ -1,4 +1,4 @@
-"""Documents that the code can check, so that they do not lie; and what no file may contain."""
+"""Documents that match the code, and words that no file may contain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from penstock.columns import metadata
 from tests.house.sources import ROOT, modules, name_of, own_files
 from tests.house.test_locks import BENCH, DEV, RUN
 
-# Put together from pieces, or this file would be the first to break the rule. A path counts only from the root of a machine.
+# In pieces, or this file would break the rule. Only absolute paths count.
 FORBIDDEN = re.compile(
     "|".join(
         [
@@ -40,7 +40,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 def _named_in_the_code() -> set[str]:
-    """The words of which the names of modules, classes, functions, fields and tables are made."""
+    """The words in the names of modules, classes, functions, fields and tables."""
     names = set(metadata.tables)
     for path in modules("src/penstock"):
         names.add(path.stem)
@@ -58,7 +58,7 @@ def _named_in_the_code() -> set[str]:
 
 
 def _words(name: str) -> set[str]:
-    """The words of a name, each as it stands there and without the s of a plural."""
+    """The words of a name, each also without the s of a plural."""
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
     return words | {word.removesuffix("s") for word in words}
 

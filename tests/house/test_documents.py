@@ -1,4 +1,4 @@
-"""Documents that describe what the program has: they name all of it, and nothing else."""
+"""Documents name all settings, metrics, routes and words of the program, and no others."""
 
 from __future__ import annotations
 
@@ -104,12 +104,15 @@ def _routes() -> set[str]:
     for module in pkgutil.walk_packages(penstock.api.__path__, "penstock.api."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, APIRouter):
-                found |= {route.path for route in value.routes}  # type: ignore[attr-defined] # each of them has one
+                found |= {route.path for route in value.routes}  # type: ignore[attr-defined]
     return found
 
 
 def _called_in_the_readme(routes: set[str]) -> Iterator[str]:
-    """The paths of its table; one that is cut short at its beginning goes on from the path before it, and … at its end stands for all below."""
+    """The paths of its table.
+
+    A path that begins with … continues the one before it; … at the end stands for all below.
+    """
     before = ""
     for cell in re.findall(
         r"^\| (`[^|]*/[^|]*?) \|",

@@ -1,4 +1,4 @@
-"""The figures of this house hold what is held already, and each of them is really measured."""
+"""The figures meet their targets, and each really measures something."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.house.figures import Figure
 
-# What is wanted and not reached yet. A line goes when its figure is met; none is ever added.
+# Targets not reached yet. Remove a line when its figure is met; never add one.
 NOT_YET = {
     "AST nodes of a function, median",
     "largest import cycle of packages",
@@ -28,7 +28,7 @@ Files = dict[str, str]
 
 _SHORT = "def short() -> None: ...\n"
 _LONG = "def long() -> None:\n" + "    print()\n" * 19
-# Ten ways through it; one more `if` is one too many.
+# Complexity 10; one more `if` is too many.
 _TEN_WAYS = """
 def tangled(one):
     if one: ...
@@ -46,7 +46,7 @@ def tangled(one):
 """
 _PLAIN = "def plain(one: int, *rest: int, two: int = 0, **more: int) -> None: ...\n"
 _METHOD = "class Some:\n    def plain(self) -> None: ...\n"
-# Two rooms that need each other, one of them within a function.
+# Two rooms that import each other, one of them within a function.
 _CIRCLE = {
     "a/one.py": "def later() -> None:\n    from p.b import two\n",
     "b/two.py": "from ..a.one import later\n",
@@ -54,14 +54,14 @@ _CIRCLE = {
 _FOR_TYPES = "if typing.TYPE_CHECKING:\n    from p.a.one import later\n"
 _TYPE_CIRCLE = {**_CIRCLE, "b/two.py": _FOR_TYPES}
 _OTHERWISE = {**_CIRCLE, "b/two.py": f"{_FOR_TYPES}else:\n    import p.a.one\n"}
-# No module leads back to itself, but the folders do.
+# A cycle of folders without a cycle of modules.
 _FOLDERS = {"a/one.py": "import p.a.b.two\n", "a/b/two.py": "import p.a.three\n", "a/three.py": ""}
 _SHAPERS = "def a_fields(): ...\ndef _json(): ...\n"
 _NO_SHAPERS = "def is_json(): ...\ndef fields_of(): ...\n"
 _TEST = "def test_it(monkeypatch, client): {}\n"
 
-# By figure: files of the package `p`, and what comes out. The others are all as in a tree
-# that has nothing to find, unless they are of the same kind.
+# By figure: files of the package `p`, and the value. The other figures are those of an empty tree,
+# unless they are of the same kind.
 CASES: list[tuple[str, Files, float]] = [
     ("files", {"a.py": "", "b/c.py": ""}, 3),
     ("lines of a file, median", {"a.py": "\n", "b.py": "\n\n\n"}, 1),

@@ -1,4 +1,4 @@
-"""What import-linter cannot see: which names of sqlalchemy are used where.
+"""Where which names of sqlalchemy are used, which import-linter cannot see.
 
 The rooms below the store declare tables and queries; only `store` connects and writes.
 """
@@ -87,5 +87,6 @@ def test_the_check_sees_each_way_to_import(source: str) -> None:
 
 def test_the_check_allows_tables_and_queries() -> None:
     assert not store_only_names(
-        "import sqlalchemy as sa\nfrom sqlalchemy.dialects import postgresql\ntable = sa.Table()\nquery = sa.select(table)"
+        "import sqlalchemy as sa\nfrom sqlalchemy.dialects import postgresql\n"
+        "table = sa.Table()\nquery = sa.select(table)"
     )

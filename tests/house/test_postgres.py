@@ -1,4 +1,4 @@
-"""The PostgreSQL of the test suite itself: real, alone, gone afterwards, and never silently missing."""
+"""The test suite's own PostgreSQL is real, private, temporary, and never silently missing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_server_that_is_too_old_is_not_used(tmp_path: Path) -> None:
         path = tmp_path / program
         path.write_text('#!/bin/sh\necho "postgres (PostgreSQL) 13.22"\n')
         path.chmod(0o755)
-    # As this user: the one that a root's server runs as cannot enter pytest's folder.
+    # As this user: the server's user under root cannot enter pytest's folder.
     with pytest.raises(PostgresUnavailableError, match="too old"):
         find_binaries(Account(), tmp_path, str(tmp_path))
 

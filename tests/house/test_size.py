@@ -1,4 +1,4 @@
-"""Small by rule: files up to 400 lines, complexity up to 10, half of all functions under 10 lines."""
+"""Limits: files of 400 lines, complexity 10, a median function under 10 lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tests.house.sources import functions, modules, name_of
 MAX_FILE_LINES = 400
 MEDIAN_FUNCTION_LINES = 10
 
-# Who may be larger, by name, and why. `path` is a file that is too long; `path: C901` one with a function that is too complex for ruff.
+# Exceptions, with a reason. `path` is a file that is too long; `path: C901` has a function that is
+# too complex for ruff.
 _WIDER = "written when lines were 150 wide; to be split"
 EXCEPTIONS: dict[str, str] = dict.fromkeys(
     (

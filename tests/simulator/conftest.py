@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data"
 # Thursday, in the middle of a minute, an hour, a day and a month.
 NOW_MS = 1_718_281_234_567
-# The token of the seller that most tests ask about.
+# The token of the seller in most tests.
 DEMO = "demo"
 
 
 class Simulator:
-    """A running simulator with a stopped clock, and a session to ask it."""
+    """A running simulator with a stopped clock, and a session."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
@@ -54,7 +54,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 
 class Marketplace:
-    """A running simulator with a small seller, and a session that has its token."""
+    """A running simulator with a small seller, and a session with its token."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
@@ -67,7 +67,7 @@ class Marketplace:
         ) as response:
             return response.status, await response.read(), response.headers
 
-    async def get(self, path: str, token: str = DEMO, **values: object) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    async def get(self, path: str, token: str = DEMO, **values: object) -> Any:  # noqa: ANN401 - JSON
         status, body, _ = await self.raw(path, token, **values)
         assert status == 200, body
         return json.loads(body)
@@ -92,7 +92,7 @@ class Marketplace:
 @pytest.fixture
 async def market() -> AsyncIterator[Marketplace]:
     settings = SimulatorSettings(symbols=2, accounts=("demo:400", "other:50", "empty:0"))
-    # Without keep-alive: aiohttp repeats a GET when a connection that it had kept open breaks.
+    # Without keep-alive: aiohttp repeats a GET when a kept connection breaks.
     connector = aiohttp.TCPConnector(force_close=True)
     async with running(settings) as url, aiohttp.ClientSession(url, connector=connector) as session:
         yield Marketplace(url, session)

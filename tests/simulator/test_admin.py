@@ -1,4 +1,4 @@
-"""The simulator's own paths and settings: clock, requests, what is refused."""
+"""The simulator's own paths and settings: clock, requests, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each fault does what its name says, hits what it is told to hit, and is refused whole when it is written wrong."""
+"""Each fault does what its name says and hits its requests; a malformed one is refused."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_slow_answer_drips_and_is_whole_in_the_end(simulator: Simulator)
 
 
 async def test_a_reset_breaks_the_connection(simulator: Simulator) -> None:
-    # Without a count, as aiohttp repeats a GET when a connection that it had kept open breaks.
+    # Without a count, because aiohttp repeats a GET when a kept connection breaks.
     await simulator.faults({"name": "reset"})
     with pytest.raises(aiohttp.ClientOSError, match="reset"):
         await raw(simulator)

@@ -1,4 +1,4 @@
-"""What a source says that it waits for while a provider does not answer: only when no request is under way, and no longer than it waits."""
+"""A source reports a wait for a retry while no request is in flight, and only until the retry."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def asking(exchange: Exchange, *, backoff_s: float) -> AsyncIterator[Binan
 
 @pytest.fixture(autouse=True)
 def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest pause that could be drawn."""
+    """Always wait for the longest random pause."""
     monkeypatch.setattr("penstock.http.client.random.uniform", lambda _low, high: high)
 
 

@@ -1,4 +1,4 @@
-"""CardTrader as a source, against the simulator and against a server that says what a test tells it to."""
+"""CardTrader as a source, against the simulator and against servers with fixed answers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Simulated:
         self.url = url
         self._session = session
 
-    def account(self, token: str = "demo", **config: Any) -> CardTraderAccount:  # noqa: S107 - of a simulated seller
+    def account(self, token: str = "demo", **config: Any) -> CardTraderAccount:  # noqa: S107
         given: dict[str, Any] = {"base_url": self.url, "http": HASTY, "export": EXPORT} | config
         return CardTraderSource(InventorySourceConfig(**given)).account(token)
 
@@ -200,7 +200,7 @@ def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(
         )
         sent = []
         for pause in pauses:
-            # Most follow each other at once: as many as there can be.
+            # Most follow at once, for the highest rate.
             await asyncio.sleep(pause if pause > 2.8 else 0)
             await governor.admit(1, longest_pause_s=0)
             sent.append(loop.time())
@@ -239,15 +239,17 @@ async def test_each_token_has_a_budget_of_its_own_whose_name_does_not_tell_it(
 
 async def test_rows_of_the_catalogue_that_cannot_be_read_are_left_out() -> None:
     async with answering(
-        b'[{"id":1,"game_id":1,"code":"a","name":"A","new":[1]},{"id":"x"},null,{"id":2,"game_id":1,"code":"b","name":"B"}]'
+        b'[{"id":1,"game_id":1,"code":"a","name":"A","new":[1]},{"id":"x"},null,'
+        b'{"id":2,"game_id":1,"code":"b","name":"B"}]'
     ) as account:
         assert [expansion.id for expansion in await account.expansions()] == [1, 2]
 
 
 async def test_a_blueprint_may_have_one_cardmarket_id_or_several_or_none() -> None:
     fields = '"name":"A","game_id":1,"category_id":1,"expansion_id":1'
-    rows = f'[{{"id":1,{fields},"card_market_id":5}},{{"id":2,{fields},"card_market_ids":[6,7]}},{{"id":3,{fields},"card_market_id":null}}]'
-    async with answering(rows.encode()) as account:
+    ids = ('"card_market_id":5', '"card_market_ids":[6,7]', '"card_market_id":null')
+    rows = ",".join(f'{{"id":{number},{fields},{given}}}' for number, given in enumerate(ids, 1))
+    async with answering(f"[{rows}]".encode()) as account:
         assert [blueprint.cardmarket_ids for blueprint in await account.blueprints(1)] == [
             (5,),
             (6, 7),
@@ -255,9 +257,7 @@ async def test_a_blueprint_may_have_one_cardmarket_id_or_several_or_none() -> No
         ]
 
 
-async def test_an_id_of_the_catalogue_is_one_as_a_number_and_as_text_and_an_unreadable_field_does_not_take_its_row_along() -> (
-    None
-):
+async def test_catalogue_ids_may_be_numbers_or_text_and_an_unreadable_field_keeps_its_row() -> None:
     rows = [
         {
             "id": "1",

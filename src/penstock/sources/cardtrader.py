@@ -146,7 +146,8 @@ class _Rows(Generic[T]):
 
     def __init__(self, row: type[T]) -> None:
         self._row = RowReader(row, forgiving=True)
-        self._rows: msgspec.json.Decoder[list[T]] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+        rows: type[list[T]] = list[row]  # type: ignore[valid-type]
+        self._rows = msgspec.json.Decoder(rows)
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
     def decode(self, path: str, body: bytes) -> Sequence[T]:

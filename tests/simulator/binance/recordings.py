@@ -1,4 +1,4 @@
-"""Small recordings as people have them: Binance's archives and freqtrade's files of a few minutes of 2024."""
+"""Small recordings: Binance's archives and freqtrade's files of a few minutes of 2024."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 FIRST_MS = 1_704_067_200_000
 MINUTE = 60_000
-HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
+    "taker_buy_volume,taker_buy_quote_volume,ignore\n"
+)
 
 
 def csv_text(rows: int, *, first: int = 0, time: Callable[[int], object] = int) -> str:
@@ -35,7 +38,7 @@ def zipped(*texts: str, method: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def write_archive(folder: Path, name: str, *, rows: int, first: int = 0) -> None:
-    """An archive of the kind that its name says."""
+    """An archive of the kind of its name."""
     folder.mkdir(exist_ok=True)
     text = csv_text(rows, first=first)
     if name.endswith(".zip"):

@@ -1,4 +1,4 @@
-"""A recording is read rightly, refused in one sentence that names the file, or named as left out: nothing of it is lost in silence (input S)."""
+"""A recording is read correctly, refused with its file name, or reported as skipped (input S)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def flipped(packed: bytes, at: int) -> bytes:
 
 
 def with_entry(packed: bytes, field: int, value: int) -> bytes:
-    """A zip with another value, of two bytes, in the header of its member and in its directory (there two bytes further)."""
+    """A zip with another two-byte value in its member's header and, two bytes later, directory."""
     directory = packed.index(b"PK\x01\x02")
     changed = bytearray(packed)
     for at in (field, directory + field + 2):
@@ -213,9 +213,8 @@ def test_candles_of_contracts_are_left_out_and_named(tmp_path: Path, name: str) 
     write_archive(tmp_path, _CSV, rows=3)
     said: list[str] = []
     assert list(read_folder(tmp_path, said.append)) == ["ABCUSDT"]
-    assert said == [
-        f"replay: left out as candles of futures contracts, and the simulator is a spot exchange: {name}"
-    ]
+    why = "candles of futures contracts, and the simulator is a spot exchange"
+    assert said == [f"replay: left out as {why}: {name}"]
 
 
 def test_what_is_no_recording_is_left_out_and_named(tmp_path: Path) -> None:
@@ -230,9 +229,8 @@ def test_what_is_no_recording_is_left_out_and_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text("[]")
     said: list[str] = []
     read_folder(tmp_path, said.append)
-    assert said == [
-        "replay: left out as not named or written like a recording: ABC_USDT-trades.feather, a.md, abcusdt-1m-2024-01-01.csv, b.md, c.md and 3 more"
-    ]
+    names = "ABC_USDT-trades.feather, a.md, abcusdt-1m-2024-01-01.csv, b.md, c.md and 3 more"
+    assert said == [f"replay: left out as not named or written like a recording: {names}"]
 
 
 def test_spot_and_futures_of_one_symbol_are_not_mixed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The generated data: exact aggregates, one answer to every question, quiet minutes, listings, the outage, the running candle."""
+"""Generated candles: aggregates, determinism, quiet minutes, listings, outage, running candle."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_the_range_rule_agrees_with_a_brute_force_model(
     start, end = (
         None if steps is None else near + steps * timeframe.longest_ms // 3 for steps in ends
     )
-    # The model: candles one by one, each asked for by its own open time, from the listing on.
+    # The model: each candle from the listing on, requested by its own open time.
     oldest, last = (
         instrument.floor(timeframe, instrument.listed_ms),
         min(instrument.last_ms(NOW_MS), NOW_MS if end is None else end),
@@ -202,7 +202,7 @@ def test_there_is_no_row_before_the_listing(symbol: str) -> None:
     listed_ms = SERIES[symbol].instrument.listed_ms
     for timeframe in Timeframe:
         first = ask(symbol, timeframe.value, start=0, limit=1)[0]
-        # Recorded candles of three days begin on the day of the listing, whatever day of the epoch that is; of BTCUSDT at 2017-08-17.
+        # Recorded 3d candles begin on the day of the listing; for BTCUSDT on 2017-08-17.
         assert first[0] == (
             listed_ms - listed_ms % DAY if timeframe is Timeframe.D3 else timeframe.floor(listed_ms)
         )
@@ -266,7 +266,10 @@ def test_the_running_candle_only_grows_until_it_is_the_closed_one(
 
 
 def test_another_process_and_another_order_of_requests_give_the_same_candles() -> None:
-    program = "from tests.simulator.binance.test_candles import fingerprint, SYMBOLS\nprint(fingerprint(list(reversed(SYMBOLS[::20]))))"
+    program = (
+        "from tests.simulator.binance.test_candles import fingerprint, SYMBOLS\n"
+        "print(fingerprint(list(reversed(SYMBOLS[::20]))))"
+    )
     other = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote read the simulator: ccxt and python-binance."""
+"""Independent clients read the simulator: ccxt and python-binance."""
 
 from __future__ import annotations
 

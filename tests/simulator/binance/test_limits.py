@@ -1,4 +1,4 @@
-"""Weight limits: 429 until the minute is over, bans that grow, or only counting."""
+"""Weight limits: 429 until the minute ends, growing bans, or only counting."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_limits_that_are_off_only_count() -> None:
 async def test_a_client_over_the_limit_gets_429_with_retry_after_and_then_418(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Real time would now and then begin a new minute in the middle.
+    # In real time a new minute may begin in the middle.
     monkeypatch.setattr("penstock.simulator.binance.api.real_seconds", lambda: START_S)
     async with running(SimulatorSettings(symbols=5)) as url, aiohttp.ClientSession(url) as session:
         seen = []

@@ -1,4 +1,4 @@
-"""The symbols of recordings: their two halves are known or refused, never guessed, and what is listed can be collected (input S)."""
+"""Recorded symbols are split into known assets or refused; every listed one works (input S)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded data comes back as it was recorded: values, holes, units, ranges."""
+"""Recorded data is answered as recorded: values, holes, units, ranges."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_each_recorded_question_gets_the_recorded_rows(
         )
         assert [row[0] for row in rows] == [row[0] for row in answer["data"]]
         for got, was in zip(rows, answer["data"], strict=True):
-            # Binance restated three days between two of these recordings; the later one counts more trades.
+            # Binance restated three days between two recordings; the later one has more trades.
             assert got == was or got[8] > was[8]
             restated += got != was
     assert restated == 6

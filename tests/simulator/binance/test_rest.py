@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000
 RUNNING_MS = NOW_MS - NOW_MS % MINUTE
+_ILLEGAL_SYMBOL = (
+    "Illegal characters found in parameter 'symbol'; legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'."
+)
 
 
 async def test_ping_and_time_answer_as_documented(simulator: Simulator) -> None:
@@ -107,13 +110,13 @@ async def test_ui_klines_answer_the_same(simulator: Simulator) -> None:
             "klines",
             "symbol=btcusdt&interval=1m",
             -1100,
-            "Illegal characters found in parameter 'symbol'; legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'.",
+            _ILLEGAL_SYMBOL,
         ),
         (
             "klines",
             "symbol=BTC/USDT&interval=1m",
             -1100,
-            "Illegal characters found in parameter 'symbol'; legal range is '^[\\w\\-._&&[^a-z]]{1,50}$'.",
+            _ILLEGAL_SYMBOL,
         ),
         (
             "klines",

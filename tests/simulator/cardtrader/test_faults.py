@@ -1,4 +1,4 @@
-"""What can happen to a CardTrader answer on the wire and in its rows: each switch does what its name says, also together with others."""
+"""Each fault of CardTrader's answers does what its name says, also combined with others."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ EXPORT = "products/export"
 async def bare(
     market: Marketplace, path: str = EXPORT, *, accept: str = "gzip"
 ) -> tuple[bytes, bytes]:
-    """Head and body as they come over the wire, the chunks of a chunked body with their sizes, until the server closes."""
+    """Head and body as sent, including chunk sizes, until the server closes."""
     host, _, port = market.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    head = f"GET /api/v2/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer demo\r\nAccept-Encoding: {accept}\r\nConnection: close\r\n\r\n"
+    head = (
+        f"GET /api/v2/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer demo\r\n"
+        f"Accept-Encoding: {accept}\r\nConnection: close\r\n\r\n"
+    )
     writer.write(head.encode())
     answered = await reader.read(-1)
     writer.close()
@@ -33,7 +36,7 @@ async def bare(
 
 
 def unchunked(body: bytes) -> tuple[bytes, bool]:
-    """The payload, and whether the chunk that ends it came."""
+    """The payload, and whether the final chunk arrived."""
     payload = b""
     while body:
         size, _, rest = body.partition(b"\r\n")

@@ -1,4 +1,4 @@
-"""A seller's products: the same everywhere, of the size and with the traps of real ones, in versions that differ by exactly what was asked for."""
+"""A seller's products are deterministic and realistic, and versions differ exactly as requested."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ CATALOGUE = Catalogue(1)
 COUNT = 20_000
 DEMO = "demo"
 ALWAYS = """
-id name_en quantity bundle_size bundled_quantity description user_data_field tag price_cents price_currency game_id category_id blueprint_id user_id
-properties_hash graded uploaded_images
+id name_en quantity bundle_size bundled_quantity description user_data_field tag price_cents
+price_currency game_id category_id blueprint_id user_id properties_hash graded uploaded_images
 """
 CHANGED = {
     "price": {"price_cents"},
@@ -60,7 +60,7 @@ def decoded(inventory: SellerInventory, version: int) -> dict[int, dict[str, Any
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, Any]]:
-    """A whole export, decoded by another decoder than the one of its encoder."""
+    """A whole export, decoded independently of its encoder."""
     return list(json.loads(b"".join(Export(Press(), seller(COUNT), 1).pieces())))
 
 
@@ -73,9 +73,7 @@ def test_two_processes_make_the_same_products() -> None:
     assert hashlib.sha256(b"".join(map(encoded, inventory.products(2)))).hexdigest() == there
 
 
-def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_a_seller_has_products_of_no_other() -> (
-    None
-):
+def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_only_their_products() -> None:
     small = Catalogue(1, expansions=2)
     first = [
         [one for one in CATALOGUE.expansions if one.game == game][:2] for game in CATALOGUE.games
@@ -203,7 +201,7 @@ def test_one_product_in_sixteen_is_a_second_one_of_the_same_thing(
 
 
 def _categories() -> list[dict[str, Any]]:
-    from penstock.simulator.cardtrader.catalogue import shown_categories  # noqa: PLC0415 - read here only
+    from penstock.simulator.cardtrader.catalogue import shown_categories  # noqa: PLC0415
 
     return [
         json.loads(json.dumps(category))

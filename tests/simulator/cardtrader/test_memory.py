@@ -11,8 +11,10 @@ import aiohttp
 from penstock.simulator.server import SimulatorSettings, running
 
 async def main():
-    settings = SimulatorSettings(symbols=1, accounts=(f"demo:{sys.argv[1]}",), faults=("array:after=1",))
-    async with running(settings) as url, aiohttp.ClientSession(url, headers={"Authorization": "Bearer demo"}) as session:
+    accounts, faults = (f"demo:{sys.argv[1]}",), ("array:after=1",)
+    settings = SimulatorSettings(symbols=1, accounts=accounts, faults=faults)
+    token = {"Authorization": "Bearer demo"}
+    async with running(settings) as url, aiohttp.ClientSession(url, headers=token) as session:
         for _ in range(2):
             size = 0
             async with session.get("/api/v2/products/export") as response:
@@ -25,7 +27,7 @@ asyncio.run(main())
 
 
 def served(products: int) -> tuple[int, int]:
-    """MiB sent by a process that serves (and reads) an export, and its peak."""
+    """MiB that a process sends (and reads) of an export, and its peak memory."""
     answer = subprocess.run(
         [sys.executable, "-c", SERVE, str(products)],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The endpoints of CardTrader's API v2 as documented and recorded, tokens, the limit, and the simulator's own paths about accounts."""
+"""CardTrader's API v2 as documented and recorded, tokens, the limit, and accounts' own paths."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class AppriseSender:
         except (TimeoutError, UndeliveredError):
             return
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - Apprise has no types
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - untyped
         """The result of the work; UndeliveredError when it takes too long.
 
         The thread is a daemon: if it hangs, the process can still end.

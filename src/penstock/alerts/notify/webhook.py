@@ -31,6 +31,7 @@ KIND = TargetKind.WEBHOOK
 
 # How much of an answer is read; only its status counts.
 _ANSWER_BYTES = 4_096
+_SUCCESSFUL, _REDIRECTS = range(200, 300), range(300, 400)
 
 
 def parse(url: str) -> URL:
@@ -70,8 +71,8 @@ class WebhookSender:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             message = f"it cannot be reached: {type(error).__name__}"
             raise UndeliveredError(message) from error
-        if not 200 <= status < 300:  # noqa: PLR2004 - the class of statuses that mean success
-            redirect = "; redirects are not followed" if 300 <= status < 400 else ""  # noqa: PLR2004 - redirects
+        if status not in _SUCCESSFUL:
+            redirect = "; redirects are not followed" if status in _REDIRECTS else ""
             message = f"it answered {status}{redirect}"
             raise UndeliveredError(message)
         return f"it answered {status}"
