@@ -106,7 +106,7 @@ async def test_the_admin_token_of_a_deployment_is_enough(
     penstock = penstock.with_settings(database_url=sqlite_database)
     weak = await penstock.with_settings(admin_token="too short")(*_SERVE)
     assert (weak.code, "too short" in weak.err) == (2, False)
-    assert "admin_token: it needs at least 32 ASCII characters" in weak.complaint
+    assert "PENSTOCK_ADMIN_TOKEN: it needs at least 32 ASCII characters" in weak.complaint
     secret = "the-admin-token-of-this-deployment-1"
     async with penstock.with_settings(admin_token=secret, allowed_hosts="penstock.example").started(
         *_SERVE

@@ -171,7 +171,7 @@ WRONG_FIELDS: list[tuple[Mapping[str, object], str, str]] = [
         "timezone",
         "Europe/Berlin",
     ),
-    ({"timezone": "UTC"}, "timezone", "only a cron"),
+    ({"timezone": "UTC"}, "timezone", "only applies to cron"),
     ({"description": "x" * 10_000}, "description", "1000"),
     ({"description": "a\0b"}, "description", "control"),
     ({"enabled": "perhaps"}, "enabled", ""),
