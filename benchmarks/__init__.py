@@ -1,1 +1,1 @@
-"""What `make bench` runs: speed and memory of the real thing, printed as a table and as JSON."""
+"""The benchmarks of `make bench`: speed and memory, printed as a table or as JSON."""

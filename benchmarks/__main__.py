@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: measures everything and shows it. A limit that is missed is a result; only a benchmark that breaks exits with 1."""
+"""`python -m benchmarks`: measures everything and prints the results.
+
+A missed limit is a result; only a broken benchmark exits with 1.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ def _run(names: list[str], sizes: Sizes, *, quick: bool) -> Report:
             print(f"measuring: {name} …", file=sys.stderr, flush=True)
             try:
                 report.figures += _PARTS[name](databases, sizes)
-            except Exception as error:  # noqa: BLE001 - whatever breaks one part must not take the figures of the others away
+            except Exception as error:  # noqa: BLE001 - the other parts go on
                 traceback.print_exc()
                 report.failures[name] = f"{type(error).__name__}: {error}"
     report.seconds = time.monotonic() - started

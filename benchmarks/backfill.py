@@ -1,6 +1,7 @@
-"""A million candles of 1m series through the way of users, in a process of its own whose memory is looked at.
+"""A backfill of a million 1m candles, in a process of its own whose memory is measured.
 
-`python -m benchmarks.backfill` is that process: it takes its task as JSON on standard input and answers with JSON on standard output.
+`python -m benchmarks.backfill` is that process: it reads its task as JSON from standard input and
+writes its result as JSON to standard output.
 """
 
 from __future__ import annotations
@@ -50,13 +51,12 @@ class _Done(TypedDict):
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
-    """Rows a second, memory, and how late the event loop was meanwhile."""
+    """Rows per second, memory, and event-loop lag."""
     for kind in KINDS:
         with exchange() as one, places.fresh(kind) as url:
             size = {"symbols": sizes.backfill_symbols, "minutes": sizes.backfill_minutes}
-            done = _in_a_process(
-                {"database": url, "exchange": one.url, "now_ms": one.now_ms, **size}  # type: ignore[typeddict-item]
-            )
+            task = {"database": url, "exchange": one.url, "now_ms": one.now_ms, **size}
+            done = _in_a_process(task)  # type: ignore[arg-type]
         yield from _figures(kind, done)
 
 
@@ -111,7 +111,8 @@ async def _backfill(task: _Task) -> _Done:
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
         heart.cancel()
     if report.result.failures or report.result.rejected:
-        message = f"the backfill has failures: {dict(report.result.failures)} {dict(report.result.rejected)}"
+        result = report.result
+        message = f"the backfill has failures: {dict(result.failures)} {dict(result.rejected)}"
         raise RuntimeError(message)
     written, peak_mb = report.result.counters.written, peak_memory_mb()
     return {
@@ -125,7 +126,7 @@ async def _backfill(task: _Task) -> _Done:
 
 
 async def _beat(lags_ms: list[float]) -> None:
-    """How much later than asked the loop comes back."""
+    """The lag of each wake-up of the loop."""
     while True:
         asked = time.perf_counter()
         await asyncio.sleep(_HEARTBEAT_S)

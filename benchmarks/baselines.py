@@ -1,6 +1,7 @@
-"""The two ways in which the first designs wrote candles, with SQLAlchemy's ORM, page by page of 100 rows with a commit after each.
+"""The two ways in which the first designs wrote candles with SQLAlchemy's ORM.
 
-Both get the strings as they are, as the merge does, and the PRAGMAs of the merge; the first designs built a Decimal of each besides.
+Each commits pages of 100 rows. Like the merge, both get the exchange's strings and the merge's
+PRAGMAs; the first designs also built a Decimal of each value.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ registry(metadata=metadata).map_imperatively(StoredCandle, candles)
 
 
 def row_by_row(session: Session, series_id: int, page: Sequence[Candle]) -> None:
-    """For each row a SELECT, then an INSERT or an UPDATE."""
+    """A SELECT for each row, then an INSERT or an UPDATE."""
     for place, candle in enumerate(page):
         values = _values(series_id, candle, closed=place < len(page) - 1)
         this = select(StoredCandle).where(
@@ -66,7 +67,7 @@ def row_by_row(session: Session, series_id: int, page: Sequence[Candle]) -> None
 
 
 def bulk_save(session: Session, series_id: int, page: Sequence[Candle]) -> None:
-    """For each page a SELECT … IN of its keys, then bulk_save_objects of what is new."""
+    """A SELECT … IN for each page, then bulk_save_objects of the new rows."""
     opens = [candle.open_time for candle in page]
     wanted = select(candles.c.open_time).where(
         candles.c.series_id == series_id, candles.c.open_time.in_(opens)

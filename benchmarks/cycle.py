@@ -1,4 +1,4 @@
-"""The main job: a cycle of 50 symbols × 6 timeframes × 100 candles, from an exchange in another process to committed rows."""
+"""A cycle of 50 symbols × 6 timeframes × 100 candles, from another process to committed rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CANDLES = 100
 _LATENCY_MS = 50
 _NEXT_CYCLES = 2
 _MOST_STATEMENTS = 20
-# Case: its limit in seconds around App.collect.
+# The limit of each case, seconds around App.collect.
 _LIMITS = {
     "cold": 3.0,
     "next": 1.5,
@@ -45,7 +45,7 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class _Cycle:
-    """One cycle as it was seen from outside, and by its own report."""
+    """A cycle as measured from outside, and as reported."""
 
     seconds: float
     reported: float
@@ -55,14 +55,14 @@ class _Cycle:
 
 
 def settings_for(database_url: str, exchange_url: str) -> Settings:
-    """The settings a user has, with the exchange's weight limit off as the simulator's is."""
+    """A user's settings without the weight limit, which is off in the simulator too."""
     return load_settings(
         database_url=database_url, binance_url=exchange_url, binance_weight_per_minute=10**9
     )
 
 
 async def listed(app: App, count: int) -> list[str]:
-    """The first symbols that trade against USDT."""
+    """The first symbols quoted in USDT."""
     instruments = await (await app.of(MarketParts).sources.get("binance")).instruments()
     found = [
         one.symbol for one in instruments if one.quote == "USDT" and one.status is Status.TRADING
@@ -86,7 +86,10 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 
 def _round(places: Places, kind: str, symbols: int) -> Iterator[tuple[str, _Cycle]]:
-    """Each case once. Every cold cycle has a database of its own, and all but the one that says so an exchange that has made no candle yet."""
+    """Each case once, cold cycles on a new database.
+
+    Except where the case says so, the exchange is new too and has generated no candle yet.
+    """
     with exchange() as one:
         with places.fresh(kind) as url:
             first, *more = asyncio.run(_cycles(url, one, symbols, more=_NEXT_CYCLES))
@@ -103,7 +106,7 @@ def _round(places: Places, kind: str, symbols: int) -> Iterator[tuple[str, _Cycl
 
 
 async def _cycles(url: str, one: Exchange, symbols: int, *, more: int) -> list[_Cycle]:
-    """A cycle into the empty database, then `more` cycles a minute after the one before."""
+    """A cycle into the empty database, then `more` cycles one minute apart."""
     async with open_app(settings_for(url, one.url)) as app:
         order = CollectOrder(
             symbols=await listed(app, symbols), timeframes=TIMEFRAMES, limit=_CANDLES

@@ -1,6 +1,7 @@
-"""The simulator as a process of its own, so that its work is not done at the cost of the process that is measured.
+"""The simulator in a process of its own, so that the measured process does not pay for it.
 
-`python -m benchmarks.exchange MILLISECONDS PRODUCTS` prints its URL and runs until its standard input ends, which it does when the parent is gone.
+`python -m benchmarks.exchange MILLISECONDS PRODUCTS` prints its URL and runs until its standard
+input ends, at the latest with its parent.
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ from penstock.simulator.server import SimulatorSettings, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The simulated present: the middle of a minute, of an hour, of four hours, of a day, so that every timeframe has a running candle.
+# The simulated time, in the middle of a minute, an hour, four hours and a day: every timeframe has
+# a running candle.
 START_MS = 1_748_788_230_000
 MINUTE_MS = 60_000
-# Writing the export of a million products takes some time.
+# Writing the export of a million products takes a while.
 _TIMEOUT_S = 180.0
-# The only seller, by its token.
+# The token of the only seller.
 SELLER = "demo"
 _OK = 200
 
 
 @dataclass(slots=True)
 class Exchange:
-    """A running simulator: its clock stands still and is moved by hand, its limits are off."""
+    """A running simulator without limits, whose clock moves only by hand."""
 
     url: str
     now_ms: int = START_MS
@@ -43,15 +45,15 @@ class Exchange:
         self._ask("PUT", "/simulator/clock", {"now": self.now_ms})
 
     def delay(self, ms: int) -> None:
-        """Let every answer wait for so long; 0 switches that off."""
+        """Delay every answer; 0 switches that off."""
         self._ask("PUT", "/simulator/faults", [{"name": "latency", "ms": ms}] if ms else [])
 
     def change_products(self, percent: float) -> None:
-        """Change so many of the seller's products."""
+        """Change some of the seller's products."""
         self._ask("POST", f"/simulator/accounts/{SELLER}/versions", {"changed": percent})
 
     def prepare_export(self) -> None:
-        """Have the body of the next export written before anybody asks for it."""
+        """Write the body of the next export in advance."""
         self._ask("PUT", f"/simulator/accounts/{SELLER}/export", {})
 
     def _ask(self, method: str, path: str, change: object) -> None:
@@ -69,7 +71,7 @@ class Exchange:
 
 @contextlib.contextmanager
 def exchange(products: int = 1_000) -> Iterator[Exchange]:
-    """A new simulator, which has made no candle yet, and whose seller has so many products; gone at the end."""
+    """A new simulator, which has generated no candle yet, with a seller of `products`."""
     command = [sys.executable, "-m", "benchmarks.exchange", str(START_MS), str(products)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,8 +1,9 @@
-"""What the database does of an inventory sync: from decoded products to the published snapshot, against raw COPY of the same rows in the same run.
+"""The database's part of an inventory sync, against raw COPY of the same rows.
 
-Products are made and decoded beforehand. Raw is: COPY of what an export says into a staging table, and COPY of all columns into a table with
-the columns, values and indexes of `product`; both render their text, a page at a time, and do nothing else. What is read out of properties is
-there beforehand.
+It is timed from decoded products to the published snapshot. Raw means: COPY of the export's columns
+into a staging table, and COPY of all columns into a table with the columns, values and indexes of
+`product`; both render their text page by page and do nothing else. Values from properties are
+prepared in advance.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _PAGE = 5_000
 _USER = 77
 _STAGING = "COPY inventory_stage"
 _INDEXED = "COPY into a table with the indexes"
-# How many times as long as the raw way.
+# Multiples of the raw time.
 _MOST_TIMES = {"first import": 1.6, "1 % changed": 2.5, "unchanged": 2.5}
 
 Pages = list[list[Product]]
@@ -56,10 +57,10 @@ Samples = defaultdict[str, list[float]]
 
 
 class _Open(Vault):
-    """A vault without a lock."""
+    """A vault without keys."""
 
     def __init__(self) -> None:
-        """It needs no keys."""
+        """No keys."""
 
     def seal(self, text: str) -> str:
         return text
@@ -69,7 +70,7 @@ class _Open(Vault):
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
-    """Seconds of each kind of sync, and on PostgreSQL how many times as long as raw COPY it takes."""
+    """Seconds of each kind of sync, and on PostgreSQL its multiple of raw COPY."""
     exports = exports_of(sizes.products)
     for kind in KINDS:
         samples: Samples = defaultdict(list)
@@ -79,7 +80,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 
 def exports_of(products: int) -> list[Pages]:
-    """An export, and the next one with 1 % changed."""
+    """An export, and the next one with 1 % of changes."""
     seller = SellerInventory(Catalogue(1), SimulatedSeller("benchmark", _USER, products))
     seller.advance(Changes(changed=1))
     return [_pages(seller, version) for version in (1, 2)]

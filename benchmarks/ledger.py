@@ -1,4 +1,4 @@
-"""A page of `GET /coverage` and of `GET /gaps` over 10,000 series of a few spans and of many, in process: read and written as JSON."""
+"""Pages of `GET /coverage` and `GET /gaps` over 10,000 series of few and of many spans."""
 
 from __future__ import annotations
 
@@ -69,10 +69,12 @@ async def _pages(
                 for row in _spans(series_id, spans)
             ]
             await database.write(
-                lambda connection, rows=rows: connection.execute(insert(coverage), rows)  # type: ignore[misc]
+                lambda connection, rows=rows: connection.execute(  # type: ignore[misc]
+                    insert(coverage), rows
+                )
             )
         await database.write(lambda connection: connection.execute(text("ANALYZE")))
-        # What was made to fill the tables is nothing that a service has to look through again and again.
+        # A service does not have the garbage of filling the tables.
         gc.collect()
         gc.freeze()
         chance = random.Random(7)
@@ -85,7 +87,7 @@ async def _pages(
 
 
 def _spans(series_id: int, spans: int) -> Iterator[dict[str, Any]]:
-    """By turns ten days that are stored and an hour that is not."""
+    """Alternating spans of ten stored days and a missing hour."""
     at = _FIRST_MS
     for place in range(spans):
         end = at + (240 if place % 2 == 0 else 1) * _HOUR_MS

@@ -1,7 +1,7 @@
-"""The raw way of each database, which the merge is measured against: the same rows into an identical empty table, and nothing else.
+"""Raw loads of the same rows into an identical empty table, as the reference of the merge.
 
-A raw load takes the same parsed candles, renders them as its database wants them and commits as often as the merge does: once for every
-10,000 rows. It checks nothing, merges nothing and counts nothing.
+A raw load takes the same parsed candles, renders them for its database and commits as often as the
+merge: once per 10,000 rows. It checks, merges and counts nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RAW_TABLE = "raw_candle"
 _COLUMNS = ", ".join(COLUMNS)
 _COPY = f"COPY {RAW_TABLE} ({_COLUMNS}) FROM STDIN"
 _INSERT = f"INSERT INTO candle ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"
-# Those of penstock.store.sqlite.engine for its writer.
+# As penstock.store.sqlite.engine for its writer.
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -40,12 +40,12 @@ _PRAGMAS = (
 
 
 def raw_copy(connection: psycopg.Connection, rows: Rows) -> tuple[float, float]:
-    """Seconds from parsed candles to the last commit, and those of them that COPY and commit took."""
+    """Seconds from parsed candles to the last commit, and the part of COPY and commit."""
     started, copied = time.perf_counter(), 0.0
     times: dict[int, str] = {}
     for pages in _transactions(rows):
         text = "".join(
-            _line(series_id, candle, place < len(page) - 1, times)
+            _line(series_id, candle, times, closed=place < len(page) - 1)
             for series_id, page in pages
             for place, candle in enumerate(page)
         )
@@ -74,7 +74,7 @@ def raw_insert(file: Path, rows: Rows) -> float:
 
 
 def _transactions(rows: Rows) -> Iterator[list[tuple[int, Sequence[Candle]]]]:
-    """Series ids and their pages, as many as go into one transaction."""
+    """Series ids and pages, grouped by transaction."""
     pages = list(enumerate(rows.candles, start=1))
     step = ROWS_IN_A_FLUSH // ROWS_IN_A_PAGE
     for first in range(0, len(pages), step):
@@ -88,18 +88,19 @@ def _tuples(pages: Sequence[tuple[int, Sequence[Candle]]]) -> Iterator[tuple[obj
             yield (series_id, *msgspec.structs.astuple(candle), place < newest, 1)
 
 
-def _line(series_id: int, candle: Candle, closed: bool, times: dict[int, str]) -> str:  # noqa: FBT001 - a column like the others
+def _line(series_id: int, candle: Candle, times: dict[int, str], *, closed: bool) -> str:
     c = candle
     opens = times.get(c.open_time) or _timestamp(c.open_time, times)
     closes = times.get(c.close_time) or _timestamp(c.close_time, times)
-    return (
-        f"{series_id}\t{opens}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t{c.volume}\t{closes}\t{c.quote_volume}\t{c.trades}"
-        f"\t{c.taker_base}\t{c.taker_quote}\t{'t' if closed else 'f'}\t1\n"
+    values = (
+        *(series_id, opens, c.open, c.high, c.low, c.close, c.volume, closes, c.quote_volume),
+        *(c.trades, c.taker_base, c.taker_quote, "t" if closed else "f", 1),
     )
+    return "\t".join(map(str, values)) + "\n"
 
 
 def _timestamp(at_ms: int, times: dict[int, str]) -> str:
-    """The text of a time, kept: the same ones come with every symbol."""
+    """The text of a time, cached because every symbol has the same times."""
     text = times[at_ms] = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat(
         timespec="milliseconds"
     )

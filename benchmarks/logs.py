@@ -1,4 +1,4 @@
-"""Reading the execution log when it holds a month of 1,000,000 rows: each list, the statistics, the reports."""
+"""Reading an execution log of a month and 1,000,000 rows: lists, statistics, reports."""
 
 from __future__ import annotations
 
@@ -24,19 +24,35 @@ if TYPE_CHECKING:
 _LIST_LIMIT_MS = 50.0
 _STATS_LIMIT_MS = 200.0
 _MONTH_MS = 30 * 86_400_000
-_COLUMNS = "run_id, job_name, job_type, symbol, exchange, started_at, finished_at, duration_seconds, status, records_collected, metadata"
-# Row n of a month: 100 symbols, 20 jobs, one in 97 a symbol refresh, one in 50 failed; four rows start at the same time.
-_VALUES = """n / 4, 'collect_data_' || (n % 20), CASE n % 97 WHEN 0 THEN 'symbol_refresh' ELSE 'data_collection' END,
-    CASE n % 97 WHEN 0 THEN NULL ELSE 'S' || (n % 100) || '/USDT' END, 'binance', {start}, {start}, n % 9 + 0.5,
-    CASE n % 50 WHEN 7 THEN 'failed' ELSE 'success' END, n % 600, '{{"timeframes": ["1m", "1h"]}}'"""
+_COLUMNS = (
+    "run_id, job_name, job_type, symbol, exchange, started_at, finished_at, duration_seconds, "
+    "status, records_collected, metadata"
+)
+# Row n of a month: 100 symbols, 20 jobs, one in 97 a symbol refresh, one in 50 failed; four rows
+# start at the same time.
+_VALUES = """n / 4, 'collect_data_' || (n % 20),
+    CASE n % 97 WHEN 0 THEN 'symbol_refresh' ELSE 'data_collection' END,
+    CASE n % 97 WHEN 0 THEN NULL ELSE 'S' || (n % 100) || '/USDT' END, 'binance',
+    {start}, {start}, n % 9 + 0.5,
+    CASE n % 50 WHEN 7 THEN 'failed' ELSE 'success' END, n % 600,
+    '{{"timeframes": ["1m", "1h"]}}'"""
+_START_MS = "{first} + n / 4 * 4 * {step}"
+_SQLITE_VALUES = _VALUES.format(start=_START_MS)
+# To the driver a single % is a parameter.
+_POSTGRES_VALUES = _VALUES.format(start=f"to_timestamp(({_START_MS}) / 1000.0)").replace("%", "%%")
+_INSERT = f"INSERT INTO job_execution_logs ({_COLUMNS}) "
 _FILL = {
-    "sqlite": "WITH RECURSIVE steps(n) AS (SELECT {begin} UNION ALL SELECT n + 1 FROM steps WHERE n < {end} - 1) "
-    f"INSERT INTO job_execution_logs ({_COLUMNS}) SELECT {_VALUES.format(start='{first} + n / 4 * 4 * {step}')} FROM steps",
-    "postgresql": f"INSERT INTO job_execution_logs ({_COLUMNS}) "
-    f"SELECT {_VALUES.format(start='to_timestamp(({first} + n / 4 * 4 * {step}) / 1000.0)').replace(chr(37), chr(37) * 2)}::jsonb "
-    "FROM generate_series({begin}::bigint, {end} - 1) AS n",
+    "sqlite": (
+        "WITH RECURSIVE steps(n) AS "
+        "(SELECT {begin} UNION ALL SELECT n + 1 FROM steps WHERE n < {end} - 1) "
+        f"{_INSERT} SELECT {_SQLITE_VALUES} FROM steps"
+    ),
+    "postgresql": (
+        f"{_INSERT} SELECT {_POSTGRES_VALUES}::jsonb "
+        "FROM generate_series({begin}::bigint, {end} - 1) AS n"
+    ),
 }
-# One statement is to be done within the time that any statement has.
+# Rows per statement, so that each ends within the deadline of any statement.
 _AT_ONCE = 50_000
 _NOW = int(time.time() * 1000)
 _LISTS = {
@@ -100,7 +116,7 @@ def _reads() -> Mapping[tuple[str, float | None], Callable[[Connection], object]
     }
     return {
         **lists,
-        # What lies so deep is meant to be read by cursor.
+        # Rows this deep are meant to be read by cursor.
         ("skipping 100,000", None): partial(logs.log_rows, query=LogList(limit=100, skip=100_000)),
         ("statistics of 24 h", _STATS_LIMIT_MS): lambda connection: logs.log_stats(
             connection, hours=24

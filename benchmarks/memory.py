@@ -1,4 +1,4 @@
-"""How much memory a process has held at the most."""
+"""The peak memory of a process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MB = 1024 * 1024
 
 
 def peak_memory_mb() -> float:
-    """Of this process alone: Linux lets ru_maxrss begin with what the parent had, so its own figure is taken where there is one."""
+    """The peak of this process alone; on Linux ru_maxrss starts with the parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(

@@ -1,7 +1,7 @@
-"""The merge against what the database can do at best, and against the ways of the first designs: the same rows, in turn, in the same run.
+"""The merge against raw loads and against the first designs, with the same rows, in turn.
 
-Timed is, for every way alike, from parsed candles to the last commit, into empty tables. Ours brings coverage, the run's counters and the
-fence along, and goes through a thread as it does for users.
+Each way is timed from parsed candles to the last commit, into empty tables. Ours includes coverage,
+the run's counters and the fence, and uses a thread as it does for users.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.rows import Rows
     from benchmarks.sizes import Sizes
 
-# How many times as long as the raw way.
+# Multiples of the raw time.
 _MOST_TIMES = {POSTGRESQL: 2.5, SQLITE: 1.5}
 _RAW = {POSTGRESQL: "raw COPY", SQLITE: "raw executemany"}
 
@@ -42,14 +42,14 @@ Samples = defaultdict[str, list[float]]
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
-    """Seconds of each way, and how many times as long as the raw one ours takes."""
+    """Seconds of each way, and our multiple of the raw one."""
     rows = make_rows(sizes.merge_rows)
     yield from _figures(SQLITE, asyncio.run(_on_sqlite(places, rows, sizes)), rows, sizes)
     yield from _figures(POSTGRESQL, asyncio.run(_on_postgres(places, rows, sizes)), rows, sizes)
 
 
 async def _on_sqlite(places: Places, rows: Rows, sizes: Sizes) -> Samples:
-    """Every sample has a copy of one migrated file."""
+    """Each sample gets a copy of a migrated file."""
     samples: Samples = defaultdict(list)
     with tempfile.TemporaryDirectory(dir=places.folder) as name:
         folder = Path(name)
@@ -78,7 +78,7 @@ def _renewed(empty: Path, used: Path) -> Path:
 
 
 async def _on_postgres(places: Places, rows: Rows, sizes: Sizes) -> Samples:
-    """The tables are emptied before every sample."""
+    """The tables are emptied before each sample."""
     samples: Samples = defaultdict(list)
     async with places.migrated(POSTGRESQL) as database:
         await database.write(
@@ -157,12 +157,11 @@ def _figures(kind: str, samples: Samples, rows: Rows, sizes: Sizes) -> Iterator[
 def _rates(
     kind: str, samples: Mapping[str, Sequence[float]], counts: Mapping[str, int]
 ) -> Iterator[Figure]:
-    """Rows a second of ours and of the first designs."""
+    """Rows per second of ours and of the first designs."""
     ours = counts["ours"] / statistics.median(samples["ours"])
     for way, count in counts.items():
         rates = [count / seconds for seconds in samples[way]]
         times = ours / statistics.median(rates)
-        note = (
-            f"{count:,} rows" if way == "ours" else f"{count:,} rows; ours is {times:.0f} × as fast"
-        )
+        faster = "" if way == "ours" else f"; ours is {times:.0f} × as fast"
+        note = f"{count:,} rows{faster}"
         yield median_of(f"rows a second, {way}", kind, "/s", rates, note=note)

@@ -1,4 +1,4 @@
-"""How disturbed the machine is: a fixed piece of work takes the same time on a quiet one, and its slowest hundredth tells of other programs."""
+"""The noise of the machine: on a quiet one a fixed piece of work always takes the same time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _STEPS = 60_000
 
 
 def sample_ms() -> float:
-    """Milliseconds of the fixed work, a few of them; it waits for nothing and needs no memory."""
+    """Milliseconds of a few runs of the fixed work, which needs only the CPU."""
     started = time.perf_counter()
     total = 0
     for step in range(_STEPS):
@@ -17,5 +17,5 @@ def sample_ms() -> float:
 
 
 def samples_ms(count: int = 200) -> list[float]:
-    """So many of them, one after the other."""
+    """The durations of `count` runs."""
     return [sample_ms() for _ in range(count)]

@@ -1,6 +1,7 @@
-"""How much cutting and checking an export costs beside decoding it: one body of the simulator, both ways by turns, in a process of its own.
+"""The cost of parsing and checking an export compared with decoding alone.
 
-The child is `python -m benchmarks.parse`, so that the peak of its memory is that of this work and of nothing else.
+The child process is `python -m benchmarks.parse`, so that its peak memory is that of this work
+alone. Both ways read one body of the simulator, in turn.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.sizes import Sizes
 
 _RATIO_LIMIT = 1.3
-# A run may hold 256 MB with all it does; what reads the export has its part of that.
+# A run may use 256 MB; this is the part of reading the export.
 _PEAK_MB_LIMIT = 128.0
 _EVERYWHERE = "none"
 
@@ -39,10 +40,10 @@ _decode = msgspec.json.Decoder(list[Product]).decode
 
 
 def measure(_: Places, sizes: Sizes) -> Iterator[Figure]:
-    """Parse ÷ decode alone, seconds of both, and the peak memory."""
+    """The ratio of parsing to decoding alone, their seconds, and the peak memory."""
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
         body = Path(folder) / "body.json"
-        # The body is written by a child too: the catalogue of the simulator is none of the memory that is measured.
+        # A child writes the body, so that the simulator's catalogue does not count.
         _child("write", str(body), str(sizes.products))
         measured = json.loads(_child("read", str(body), str(sizes.parse_rounds)))
     ratios = [
@@ -83,7 +84,7 @@ def _write(path: Path, products: int) -> None:
 
 
 def _read(path: Path, rounds: int) -> dict[str, object]:
-    """Parsing first, by its peak of memory; then both by turns."""
+    """Parse first, for the peak memory; then both in turn."""
     _parse(path)
     peak_mb = peak_memory_mb()
     turns = [(_parse(path), _decode_alone(path)) for _ in range(rounds)]
@@ -96,7 +97,7 @@ def _read(path: Path, rounds: int) -> dict[str, object]:
 
 
 def _parse(path: Path) -> float:
-    """CPU seconds for the body in blocks as they come from the wire; a page is dropped when the next one is there."""
+    """CPU seconds for the body in blocks as from the wire; keeps one page at a time."""
     reader, seconds = PackedReader(gzip=False), 0.0
     with path.open("rb") as file:
         while block := file.read(WINDOW_BYTES):
@@ -111,7 +112,7 @@ def _parse(path: Path) -> float:
 
 
 def _decode_alone(path: Path) -> float:
-    """CPU seconds for the same rows in windows that somebody else has cut; here too a page is held until the next one is there."""
+    """CPU seconds for the same rows in prepared windows; keeps one page at a time."""
     held: list[list[Product]] = []
     page: list[list[Product]] = []
     seconds = 0.0
@@ -126,7 +127,7 @@ def _decode_alone(path: Path) -> float:
 
 
 def _windows(path: Path) -> Iterator[bytes]:
-    """Whole rows in brackets; where the rows end is known from how the simulator writes them."""
+    """Windows of whole rows in brackets, split as the simulator separates rows."""
     rest = b""
     with path.open("rb") as file:
         file.seek(1)

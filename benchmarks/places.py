@@ -1,4 +1,4 @@
-"""Fresh databases of both kinds, each gone at the end of its block."""
+"""New databases of both kinds, each removed at the end of its block."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = (SQLITE, POSTGRESQL)
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where databases are made: a running PostgreSQL of our own, and a temporary folder (TMPDIR is honoured)."""
+    """A private PostgreSQL and a temporary folder (in TMPDIR) for databases."""
 
     server: PostgresServer
     folder: Path
@@ -53,14 +53,14 @@ class Places:
                 await database.close()
 
     def postgres_version(self) -> str:
-        """As the server says it."""
+        """The server's own version text."""
         with psycopg.connect(self.server.url) as connection:
             return str(connection.info.parameter_status("server_version"))
 
 
 @contextlib.contextmanager
 def places() -> Iterator[Places]:
-    """Starts PostgreSQL and makes the folder; both are gone at the end."""
+    """Start PostgreSQL and create the folder; both are removed at the end."""
     with (
         start_postgres() as server,
         tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder,
@@ -69,5 +69,5 @@ def places() -> Iterator[Places]:
 
 
 def driver_url(database: Database) -> str:
-    """The URL of a PostgreSQL database as psycopg itself takes it."""
+    """The URL of a PostgreSQL database for psycopg."""
     return database.url.set(drivername="postgresql").render_as_string(hide_password=False)

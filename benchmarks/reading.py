@@ -1,7 +1,8 @@
 """Reading the newest 500 candles of one series out of 5,000,000 stored ones.
 
-The rows lie as collecting leaves them: the history of each series together, as a backfill writes it, and behind it the newest 500 of all
-series minute by minute, as cycles write them. So on PostgreSQL, whose tables keep the order of writing, the rows that are read lie far apart.
+The rows are stored as collections leave them: the history of each series together, as a backfill
+writes it, then the newest 500 of all series minute by minute, as cycles write them. PostgreSQL
+keeps that order, so there the rows to read are far apart.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 _NEWEST = 500
 _P99_LIMIT_MS = 5.0
 _FIRST_MS = 1_700_000_040_000
-_COLUMNS = "series_id, open_time, close_time, open, high, low, close, volume, quote_volume, taker_base, taker_quote, trades, run_id, closed"
-# Digits like those of an exchange, from the two numbers that a row is made of: series s and step n. In the order of the columns above.
+_COLUMNS = (
+    "series_id, open_time, close_time, open, high, low, close, volume, "
+    "quote_volume, taker_base, taker_quote, trades, run_id, closed"
+)
+# Digits like an exchange's, from series s and step n, in the order of the columns.
 _WHOLE = (
     "s*97 + n%100",
     "s*97 + 101",
@@ -46,7 +50,7 @@ _WHOLE = (
 )
 _FRACTION = "(s*7919 + n*104729) % 100000000"
 _SQLITE_NUMBERS = ", ".join(f"printf('%d.%08d', {whole}, {_FRACTION})" for whole in _WHOLE)
-# The driver takes a single % for a parameter.
+# To the driver a single % is a parameter.
 _POSTGRES_NUMBERS = ", ".join(f"{whole} + {_FRACTION} * 0.00000001" for whole in _WHOLE).replace(
     "%", "%%"
 )
@@ -54,14 +58,17 @@ _SQLITE_FILL = f"""
 WITH RECURSIVE series(s) AS (SELECT 1 UNION ALL SELECT s + 1 FROM series WHERE s < :series),
 steps(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM steps WHERE n < :last)
 INSERT INTO candle ({_COLUMNS})
-SELECT s, {_FIRST_MS} + n * 60000, {_FIRST_MS} + n * 60000 + 59999, {_SQLITE_NUMBERS}, n % 5000, 1, 1
+SELECT s, {_FIRST_MS} + n * 60000, {_FIRST_MS} + n * 60000 + 59999,
+    {_SQLITE_NUMBERS}, n % 5000, 1, 1
 FROM series CROSS JOIN steps
 """
 _POSTGRES_FILL = f"""
 INSERT INTO candle ({_COLUMNS})
-SELECT s, to_timestamp(({_FIRST_MS} + n * 60000) / 1000.0), to_timestamp(({_FIRST_MS} + n * 60000 + 59999) / 1000.0), {_POSTGRES_NUMBERS},
-       n %% 5000, 1, true
-FROM generate_series(1::bigint, %(series)s) AS s CROSS JOIN generate_series(%(first)s::bigint, %(last)s) AS n
+SELECT s, to_timestamp(({_FIRST_MS} + n * 60000) / 1000.0),
+    to_timestamp(({_FIRST_MS} + n * 60000 + 59999) / 1000.0),
+    {_POSTGRES_NUMBERS}, n %% 5000, 1, true
+FROM generate_series(1::bigint, %(series)s) AS s
+CROSS JOIN generate_series(%(first)s::bigint, %(last)s) AS n
 ORDER BY
 """
 
@@ -70,7 +77,8 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """Milliseconds of a read, on each database."""
     for kind in KINDS:
         filled, reads, work = asyncio.run(_reads(places, kind, sizes))
-        note = f"of {sizes.stored_series * sizes.stored_each:,} in {sizes.stored_series} series, through Database.read"
+        rows = sizes.stored_series * sizes.stored_each
+        note = f"of {rows:,} in {sizes.stored_series} series, through Database.read"
         value = percentile(reads, 99)
         yield Figure(
             name=f"newest {_NEWEST}, p99",

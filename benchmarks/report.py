@@ -1,4 +1,4 @@
-"""Figures and how they are shown: a table for people, one JSON object for programs."""
+"""The figures, as a table for people or one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured number; `value` says which of its samples counts. `limit` is the highest it may be, in the same unit; without one it informs."""
+    """One measured number; `value` is the sample that counts, `limit` its maximum, if any."""
 
     name: str
     database: str
@@ -34,11 +34,11 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the limit is kept; None without a limit."""
+        """Whether the value is within the limit; None without a limit."""
         return None if self.limit is None else self.value <= self.limit
 
     def as_json(self) -> dict[str, object]:
-        """As the JSON report holds it."""
+        """The figure in the JSON report."""
         return {
             "name": self.name,
             "database": self.database,
@@ -84,7 +84,7 @@ def worst_of(
     limit: float | None = None,
     note: str = "",
 ) -> Figure:
-    """A figure whose value is the highest: what must never be more."""
+    """A figure whose value is the highest sample."""
     return Figure(
         name=name,
         database=database,
@@ -104,7 +104,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 @dataclass(slots=True)
 class Report:
-    """All figures of one run of the benchmarks, and where they were measured."""
+    """All figures of a run of the benchmarks, and the machine."""
 
     quick: bool
     postgres: str = "not started"
@@ -116,13 +116,13 @@ class Report:
     date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
 
     def note_load(self, part: str) -> None:
-        """Keep the load average of the machine before this part, and how uneven it works: p99 ÷ median of a fixed piece of work."""
+        """Record the load average before a part, and the noise: p99 ÷ median of fixed work."""
         self.loads[part] = [round(value, 2) for value in os.getloadavg()]
         work = samples_ms()
         self.noise[part] = round(percentile(work, 99) / statistics.median(work), 2)
 
     def as_json(self) -> dict[str, object]:
-        """Everything, ready for json.dumps."""
+        """The report for json.dumps."""
         return {
             "date": self.date,
             "quick": self.quick,
@@ -138,22 +138,23 @@ class Report:
         }
 
     def print(self) -> None:
-        """Header, table, failures."""
+        """Print header, table and failures."""
         console = Console(highlight=False, width=None if os.isatty(1) else 170)
+        quick = ", quick: small sizes, limits mean little" if self.quick else ""
+        console.print(f"Penstock benchmarks, {self.date}{quick}")
         console.print(
-            f"Penstock benchmarks, {self.date}{', quick: small sizes, limits mean little' if self.quick else ''}"
-        )
-        console.print(
-            f"Python {platform.python_version()}, {os.cpu_count()} CPUs, PostgreSQL {self.postgres}, SQLite {sqlite3.sqlite_version}"
+            f"Python {platform.python_version()}, {os.cpu_count()} CPUs, "
+            f"PostgreSQL {self.postgres}, SQLite {sqlite3.sqlite_version}"
         )
         loads = ", ".join(
             f"{part} {values[0]:.2f} and {self.noise[part]:.1f}"
             for part, values in self.loads.items()
         )
         console.print(
-            f"Load average and noise (p99 ÷ median of a fixed piece of work; quiet: below 1.5) before each part: {loads}."
+            "Load average and noise (p99 ÷ median of fixed work; quiet: below 1.5) "
+            f"before each part: {loads}."
         )
-        console.print(f"All of it took {self.seconds:.0f} s.")
+        console.print(f"Total: {self.seconds:.0f} s.")
         console.print(self._table())
         for part, failure in self.failures.items():
             console.print(f"FAILED {part}: {failure}", markup=False, style="red")

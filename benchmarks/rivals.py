@@ -1,8 +1,9 @@
-"""A sync of an inventory in the database beside two other ways: that of the first plan, and dlt's merge; same rows, same kind of database.
+"""An inventory sync in the database, the way of the first plan, and dlt's merge of the same rows.
 
-The first plan looks for each page's ids with SELECT … IN, then bulk_insert_mappings and bulk_update_mappings: it compares nothing and notices
-nothing that is gone. dlt merges by upsert on PostgreSQL, loading CSV, and by delete and insert on SQLite, where it knows no upsert.
-Timed is from decoded products to the last commit.
+The first plan looks up each page's ids with SELECT … IN, then uses bulk_insert_mappings and
+bulk_update_mappings: it compares nothing and misses products that are gone. dlt merges by upsert on
+PostgreSQL, loading CSV, and by delete and insert on SQLite, where it has no upsert. All are timed
+from decoded products to the last commit.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _merge_page(session: Session, page: Sequence[Any]) -> None:
 
 
 def _dlt(url: str, folder: str, exports: Sequence[Pages]) -> list[float]:
-    # It reports what it does to its makers unless it is told not to, and draws a line for each step.
+    # By default it sends telemetry, and prints a line for each step.
     os.environ |= {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "ERROR",

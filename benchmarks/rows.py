@@ -1,4 +1,4 @@
-"""Parsed candles as a cycle has them in its hands: pages of 100 rows of one series each."""
+"""Parsed candles as in a cycle: pages of 100 rows of one series each."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ _NOW_MS = 1_748_788_230_000
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The candles of each series, and who the series are."""
+    """The candles of each series, and the series."""
 
     keys: Sequence[SeriesKey]
     candles: Sequence[Sequence[Candle]]
 
     @property
     def count(self) -> int:
-        """Rows in all."""
+        """The number of rows."""
         return sum(map(len, self.candles))
 
     def first(self, rows: int) -> Rows:
-        """The first series that hold so many rows."""
+        """The first series with together `count` rows."""
         pages = -(-rows // ROWS_IN_A_PAGE)
         return Rows(self.keys[:pages], self.candles[:pages])
 
 
 def make_rows(count: int) -> Rows:
-    """Random walks with the digits that an exchange sends; the newest candle of each series is open. The same ones in every run."""
+    """Deterministic random walks with an exchange's digits; each newest candle is open."""
     chance = random.Random(7)
     keys = make_keys(count // ROWS_IN_A_PAGE)
     return Rows(keys, [_walk(chance, key.timeframe) for key in keys])
 
 
 def make_keys(count: int) -> list[SeriesKey]:
-    """Series of made-up coins, six timeframes each."""
+    """Series of invented coins, six timeframes each."""
     return [_key(number) for number in range(count)]
 
 
@@ -98,20 +98,20 @@ def _candle(chance: random.Random, opened: int, closed: int, cents: int) -> Cand
 
 
 def _text(units: int) -> str:
-    """Eight decimals, as Binance writes all numbers."""
+    """A number with eight decimals, as Binance writes it."""
     return f"{units // 10**8}.{units % 10**8:08d}"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that may write, with its series open."""
+    """A started run with open series."""
 
     store: SqlCandleStore
     context: RunContext
     targets: Sequence[SeriesTarget]
 
     def flushes(self, rows: Rows) -> list[CandleFlush]:
-        """The rows as a run hands them to the store, with what they say of coverage."""
+        """The rows as a run passes them to the store, with their coverage."""
         pages = [
             self._page(target, candles)
             for target, candles in zip(self.targets, rows.candles, strict=True)

@@ -1,6 +1,7 @@
-"""The service while it collects: how late its event loop is, and how soon it answers another process that asks 50 times a second.
+"""A service while it collects: event-loop lag, and the answer times of 50 requests per second.
 
-`python -m benchmarks.service URL` is that other process: it asks until its standard input ends, and prints what it saw as JSON.
+`python -m benchmarks.service URL` is the client process: it sends requests until its standard input
+ends, and prints the answer times as JSON.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _LAG_P99_MS, _LAG_MAX_MS = 50.0, 250.0
 
 @dataclass(slots=True)
 class _Seen:
-    """Milliseconds of all rounds: each wake-up of the loop, each answer; and how many answers were errors."""
+    """Milliseconds of each wake-up of the loop and each answer; and the number of errors."""
 
     lags: list[float] = field(default_factory=list)
     polls: list[float] = field(default_factory=list)
@@ -53,9 +54,9 @@ class _Seen:
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
-    """Loop lag and polls during cold cycles, each on a database of its own."""
+    """Loop lag and answer times during cold cycles, each on a new database."""
     for kind in KINDS:
-        # The first one after a start also imports, and builds what checks requests: it is told on its own.
+        # The first request also imports, and builds the validators: it is shown separately.
         first, seen = _Seen(), _Seen()
         for place in range(1 + (_ROUNDS if sizes is FULL else 1)):
             with exchange() as one, places.fresh(kind) as url:
@@ -118,7 +119,7 @@ async def _round(url: str, one: Exchange, symbols: int, seen: _Seen) -> None:
 
 
 async def _ended(client: aiohttp.ClientSession, task_id: str) -> None:
-    """Waits as a user's program would: on the WebSocket."""
+    """Wait on the WebSocket, as a user's program would."""
     async with asyncio.timeout(_PATIENCE_S), client.ws_connect("/api/v1/ws") as socket:
         await socket.send_json({"subscribe": [{"channel": "tasks", "task_id": task_id}]})
         async for message in socket:
@@ -163,7 +164,7 @@ async def _poll(url: str) -> None:
             if len(samples) == 1:
                 print("asking", flush=True)
             await asyncio.sleep(_POLL_S)
-    # The first one opened the connection.
+    # The first request opened the connection.
     print(json.dumps({"ms": samples[1:], "errors": errors}))
 
 

@@ -1,4 +1,4 @@
-"""How much is measured: all of it, or so little that it ends within seconds."""
+"""The sizes of the benchmarks: full, or small enough to end within seconds."""
 
 from __future__ import annotations
 

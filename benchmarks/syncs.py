@@ -1,7 +1,8 @@
-"""A whole sync as users have it: simulator → download → parse → stage → check → publish, by a run from the queue of a real application.
+"""A whole sync by a run of a real application: download, parse, stage, check, publish.
 
-`python -m benchmarks.syncs` is that application, a process of its own whose memory and event loop are looked at: it takes its task as JSON on
-standard input and answers with JSON on standard output. The body of each export is written before its sync begins.
+`python -m benchmarks.syncs` is that application, a process of its own whose memory and event loop
+are measured: it reads its task as JSON from standard input and writes its result as JSON to
+standard output. The simulator writes the body of each export before the sync begins.
 """
 
 from __future__ import annotations
@@ -46,14 +47,14 @@ if TYPE_CHECKING:
     from penstock.app import App
 
 _NAMES = ("first import", "unchanged", "1 % changed")
-# Seconds, for 250,000 products.
+# Limits in seconds for 250,000 products.
 _LIMITS = {
     SQLITE: dict(zip(_NAMES, (6.0, 4.5, 5.0), strict=True)),
     POSTGRESQL: dict(zip(_NAMES, (5.0, 2.5, 3.0), strict=True)),
 }
 _MOST_MEMORY_MB = 256.0
 _LAG_P99_MS, _LAG_MAX_MS = 50.0, 250.0
-# A million products against a quarter of that.
+# A million products compared with a quarter of that.
 _MOST_TIMES = 4.6
 _PATIENCE_S = 600.0
 _LOOK_S = 0.2
@@ -87,7 +88,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 
 def measure_many(places: Places, sizes: Sizes) -> Iterator[Figure]:
-    """The same of four times as many products, by turns."""
+    """The same for four times as many products, in turn."""
     with exchange(sizes.products) as some, exchange(4 * sizes.products) as many:
         for kind in KINDS:
             done = [
@@ -100,7 +101,7 @@ def measure_many(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 
 def _round(places: Places, kind: str, one: Exchange) -> _Done:
-    """All three in a new process on a new database."""
+    """All three kinds in a new process on a new database."""
     with places.fresh(kind) as url, tempfile.TemporaryDirectory(dir=places.folder) as folder:
         task: _Task = {"database": url, "exchange": one.url, "folder": folder}
         command = [sys.executable, "-m", "benchmarks.syncs"]
@@ -186,7 +187,8 @@ async def _worked(task: _Task) -> _Done:
                 await asyncio.to_thread(one.change_products, 1)
             await asyncio.to_thread(one.prepare_export)
             syncs[name] = await _sync(app, account_id)
-            # What the new products are is looked up by a run of its own, at the pace that the provider allows; the next sync comes an hour later.
+            # A separate run looks up the new products at the provider's pace; in practice the next
+            # sync begins an hour later.
             await _until_idle(app)
     return {"syncs": syncs, "memory_mb": peak_memory_mb(), "memory_before_mb": before_mb}
 

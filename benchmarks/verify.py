@@ -1,6 +1,7 @@
-"""Verify of a million stored candles of 12 series by themselves, in a process of its own whose memory is looked at.
+"""A verify of a million stored candles of 12 series, in a process whose memory is measured.
 
-`python -m benchmarks.verify` is that process: it takes its task as JSON on standard input and answers with JSON on standard output.
+`python -m benchmarks.verify` is that process: it reads its task as JSON from standard input and
+writes its result as JSON to standard output.
 """
 
 from __future__ import annotations

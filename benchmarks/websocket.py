@@ -1,6 +1,7 @@
-"""A thousand WebSocket clients, a tenth of which never read: how late the others hear of a stored candle, and what that costs the service.
+"""A thousand WebSocket clients, a tenth of which never read: delays of the others, and memory.
 
-`python -m benchmarks.websocket URL READERS` is the process of those that read: it prints `reading`, and at the end of its standard input JSON.
+`python -m benchmarks.websocket URL READERS` is the process of the readers: it prints `reading`, and
+JSON when its standard input ends.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ _DELAY_MS, _GONE_S, _MEMORY_MB = 1_000.0, 10.0, 50.0
 
 @dataclass(slots=True)
 class _Run:
-    """Milliseconds from commit to each reader, when each mute client was gone (s), how much larger the service has become (MB)."""
+    """Milliseconds from commit to reader, seconds until each mute client is cut, growth in MB."""
 
     delays: list[float] = field(default_factory=list)
     holes: int = 0
@@ -89,7 +90,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         )
         yield worst_of(f"{name}, until those are gone", kind, "s", run.gone, limit=_GONE_S)
         if kind == KINDS[0]:
-            # What a process has once grown by is there for the second run already.
+            # The second run reuses the memory by which the process has grown.
             yield worst_of(f"{name}, memory added", kind, "MB", [run.grown], limit=_MEMORY_MB)
 
 
@@ -122,7 +123,7 @@ def _resident_mb() -> float:
 
 
 async def _store_for_ever(app: App) -> None:
-    """Changes the newest candle of each series again and again; its price is the time, in microseconds."""
+    """Change the newest candles repeatedly; the price is the time in microseconds."""
     ids = await app.database.read(lambda connection: connection.scalars(select(series.c.id)).all())
     while True:
         await app.database.write(lambda connection: _store(connection, ids))
@@ -170,7 +171,7 @@ _SUBSCRIBE = {
 
 
 async def _mute(url: str) -> float:
-    """Subscribes and never reads; seconds until the service has cut the connection, which a write notices."""
+    """Subscribe and never read; gives the seconds until a write finds the connection cut."""
     address = urlsplit(url)
     loop = asyncio.get_running_loop()
     with socket.socket() as connection:
@@ -178,7 +179,10 @@ async def _mute(url: str) -> float:
         connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
         await loop.sock_connect(connection, (address.hostname, address.port))
         key = base64.b64encode(os.urandom(16)).decode()
-        upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"
+        upgrade = (
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"
+        )
         await loop.sock_sendall(
             connection,
             f"GET /api/v1/ws HTTP/1.1\r\nHost: {address.netloc}\r\n{upgrade}\r\n\r\n".encode(),
@@ -187,7 +191,7 @@ async def _mute(url: str) -> float:
         while b"\r\n\r\n" not in answer:
             answer += await loop.sock_recv(connection, 1)
         body = json.dumps(_SUBSCRIBE).encode()
-        # A frame with text, of a length in two bytes, masked with zeros.
+        # A text frame with a two-byte length, masked with zeros.
         await loop.sock_sendall(
             connection, b"\x81\xfe" + len(body).to_bytes(2, "big") + b"\0\0\0\0" + body
         )
@@ -199,7 +203,7 @@ async def _mute(url: str) -> float:
 
 
 def _is_up(connection: socket.socket) -> bool:
-    """An unasked pong is something that the service takes and does not answer."""
+    """Send an unsolicited pong, which the service accepts and does not answer."""
     try:
         connection.send(b"\x8a\x80\0\0\0\0")
     except OSError:
@@ -209,7 +213,7 @@ def _is_up(connection: socket.socket) -> bool:
 
 @dataclass(slots=True)
 class _Heard:
-    """What the readers heard."""
+    """The messages of the readers."""
 
     ms: list[float] = field(default_factory=list)
     holes: int = 0
