@@ -154,7 +154,7 @@ async def test_some_failing_series_make_the_exit_code_six_and_the_others_are_sto
 
         all_failed = await penstock("collect", "ETH/USDT", "-t", "1m,5m", "--limit", "10")
         assert all_failed.code == 4
-        assert all_failed.complaint.startswith("every series failed; ETH/USDT 1m: ")
+        assert all_failed.complaint.startswith("0 of 2 series finished; ETH/USDT 1m: ")
 
 
 async def test_a_provider_that_refuses_everything_makes_the_exit_code_three(

@@ -74,7 +74,7 @@ async def test_the_options_and_exit_codes_are_those_of_a_collection_of_its_own(
         assert list(json.loads(part.out)["failures"]) == ["ETH/USDT 1m"]
         failed = await penstock("collect", "ETH/USDT", "-t", "1m")
         assert failed.code == 4
-        assert failed.complaint.startswith("every series failed; ETH/USDT 1m: ")
+        assert failed.complaint.startswith("0 of 1 series finished; ETH/USDT 1m: ")
 
 
 async def test_ctrl_c_leaves_the_task_to_the_service_and_says_how_to_stop_it(

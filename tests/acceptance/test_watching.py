@@ -76,7 +76,7 @@ async def test_watch_ends_with_three_when_the_task_did_not_complete(
         failed = await service.start()
         ended = await penstock("watch", failed, "--url", service.url)
         assert (ended.code, ended.out) == (3, "")
-        assert ended.err.startswith(f"{failed} failed every series failed; BTCUSDT 1m: ")
+        assert ended.err.startswith(f"{failed} failed 0 of 1 series finished; BTCUSDT 1m: ")
 
         await put_faults(exchange, _SILENT)
         cancelled = await service.start("ETHUSDT")
@@ -150,7 +150,7 @@ async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(
             penstock, "watch", await service.start(), "--url", service.url
         ) as terminal:
             assert await terminal.ended() == 3
-        assert "failed  every series failed" in terminal.text
+        assert "failed  0 of " in terminal.text
         assert not [line for line in terminal.lines if "…" in line], (
             "what is too long goes on in the next line"
         )

@@ -332,7 +332,7 @@ async def test_a_task_fails_when_every_series_does_and_no_news_is_no_failure(
             "failed",
             {"error_codes": {"run_unavailable": 1}},
         )
-        assert task["error"].startswith("every series failed")
+        assert task["error"].startswith("0 of 1 series finished; ")
         await service.exchange.faults()
         assert (await service.collect())["status"] == "completed"
         again = await service.collect()
@@ -345,7 +345,7 @@ async def test_a_retry_is_visible_before_it_starts(sqlite_database: str) -> None
         task_id = await service.start()
         task = await service.until(lambda: service.task(task_id), lambda task: task["next_try_at"])
         assert (task["status"], task["attempt"]) == ("pending", 2)
-        assert task["error"].startswith("every series failed")
+        assert task["error"].startswith("0 of 1 series finished; ")
         assert task["next_try_at"] > task["started_at"]
 
 

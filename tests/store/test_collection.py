@@ -237,7 +237,8 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
     async with world(database_url, request_attempts=1, request_concurrency=1) as one:
         # Two questions for the first candle and two pages pass; the last row of a page comes again with the next.
         await one.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
-        with pytest.raises(RunUnavailableError):
+        kept = "0 of 1 series finished; 1,998 candles kept; run again to continue; BTCUSDT 1m: "
+        with pytest.raises(RunUnavailableError, match=kept):
             await one.collect("BTCUSDT", since=since)
         assert await one.spans() == [
             Span(since, since + 1_998 * MINUTE, STORED),
@@ -262,11 +263,11 @@ async def test_when_every_series_fails_the_run_fails_as_the_errors_say(
 ) -> None:
     async with world(sqlite_database, request_attempts=1) as one:
         await one.exchange.faults(fault | {"path": "klines"})
-        with pytest.raises(kind, match=r"every series failed; BTCUSDT 1m: .*GET "):
+        with pytest.raises(kind, match=r"0 of 2 series finished; BTCUSDT 1m: .*GET "):
             await one.collect("BTCUSDT", "ETHUSDT")
         run = await one.last_run()
         assert run["state"] == "failed"
-        assert "every series failed" in run["error"]
+        assert "0 of 2 series finished" in run["error"]
         assert await one.read("SELECT * FROM run_claim") == []
 
 

@@ -64,6 +64,16 @@ def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> Non
         assert len(str(refused.value)) < 500
 
 
+def test_a_base_asset_is_taken_for_its_usdt_symbol_before_names_that_look_alike() -> None:
+    known = [
+        instrument("OPBTC", quote="BTC"),
+        instrument("BTCUSDC", quote="USDC"),
+        instrument("BTCUSDT"),
+    ]
+    with pytest.raises(InvalidInputError, match="did you mean BTC/USDT, BTC/USDC, OP/BTC"):
+        find_instruments(["btc"], known)
+
+
 def test_nothing_known_is_said_without_a_guess() -> None:
     with pytest.raises(
         InvalidInputError, match="unknown symbol 'BTCUSDT'; use one that the exchange lists"

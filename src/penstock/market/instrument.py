@@ -97,6 +97,7 @@ def folded(name: str) -> str:
     return name.strip().translate(_CAPITALS)
 
 
+_USUAL_QUOTE = "USDT"
 _CAPITALS = {ord(letter): letter.upper() for letter in string.ascii_lowercase}
 
 
@@ -134,16 +135,20 @@ class Directory:
         return instrument, written
 
     def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(folded(name), self._folded, n=6, cutoff=0.6)
-        symbols = list(
-            dict.fromkeys(one.symbol for match in near for one in self._folded[match].values())
-        )[:3]
+        matches = difflib.get_close_matches(folded(name), self._folded, n=6, cutoff=0.6)
+        near = (one.symbol for match in matches for one in self._folded[match].values())
+        symbols = list(dict.fromkeys([*self._with_base(folded(name)), *near]))[:3]
         hint = (
             f"did you mean {', '.join(symbols)}?"
             if symbols
             else "use one that the exchange lists, such as BTC/USDT"
         )
         return f"unknown symbol {name[:40]!r}; {hint}"
+
+    def _with_base(self, base: str) -> list[str]:
+        """The symbols of a base asset, those in USDT first: `BTC` probably means BTC/USDT."""
+        found = {one.symbol: one for one in self._exact.values() if one.base == base}
+        return sorted(found, key=lambda symbol: found[symbol].quote != _USUAL_QUOTE)
 
 
 def find_instruments(

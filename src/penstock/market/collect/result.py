@@ -59,7 +59,7 @@ def result_of(
     """The result of a run, with the gaps that it asked for; raises RunFailedError if all failed."""
     failures = {str(target.key): target.error for target in targets if target.error is not None}
     if failures and len(failures) == len(targets):
-        raise _all_failed(failures)
+        raise _all_failed(failures, kept=counters.inserted + counters.updated)
     gaps = [
         (target.key, span)
         for target in targets
@@ -88,8 +88,11 @@ def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:
     }
 
 
-def _all_failed(failures: Mapping[str, SourceError]) -> RunFailedError | RunUnavailableError:
+def _all_failed(
+    failures: Mapping[str, SourceError], *, kept: int
+) -> RunFailedError | RunUnavailableError:
     series, first = next(iter(failures.items()))
-    message = f"every series failed; {series}: {first}"
+    written = f"{kept:,} candles kept; run again to continue; " if kept else ""
+    message = f"0 of {len(failures)} series finished; {written}{series}: {first}"
     may_pass = any(isinstance(error, RetryableError) for error in failures.values())
     return RunUnavailableError(message) if may_pass else RunFailedError(message)
