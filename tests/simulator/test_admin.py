@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.errors import InvalidInputError
-from penstock.simulator.clock import SimulatedClock, parse_now
 from penstock.simulator.server import SimulatorSettings, running, serve
+from penstock.simulator.traffic.clock import SimulatedClock, parse_now
 from tests.simulator.conftest import NOW_MS
 
 if TYPE_CHECKING:

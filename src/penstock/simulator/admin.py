@@ -12,17 +12,17 @@ from aiohttp import web
 
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.simulator.cardtrader.edits import Changes
-from penstock.simulator.clock import iso, parse_now
 from penstock.simulator.faults.parse import read_fault
+from penstock.simulator.traffic.clock import iso, parse_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from penstock.simulator.cardtrader.inventory import SellerInventory
     from penstock.simulator.cardtrader.marketplace import Marketplace
-    from penstock.simulator.clock import SimulatedClock
     from penstock.simulator.faults.active import ActiveFaults
-    from penstock.simulator.journal import Journal
+    from penstock.simulator.traffic.clock import SimulatedClock
+    from penstock.simulator.traffic.journal import Journal
 
 _MOST_SHOWN = 10_000
 

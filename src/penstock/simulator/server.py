@@ -27,10 +27,15 @@ from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.cardtrader.export import Press
 from penstock.simulator.cardtrader.marketplace import Marketplace
 from penstock.simulator.cardtrader.refusals import PREFIX
-from penstock.simulator.clock import EARLIEST_MS, SimulatedClock, check_now, check_speed
 from penstock.simulator.faults.active import ActiveFaults
 from penstock.simulator.faults.parse import parse_fault
-from penstock.simulator.journal import Journal
+from penstock.simulator.traffic.clock import (
+    EARLIEST_MS,
+    SimulatedClock,
+    check_now,
+    check_speed,
+)
+from penstock.simulator.traffic.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -14,7 +14,7 @@ from penstock.simulator.binance.rest import ENDPOINTS, RestEndpoint
 if TYPE_CHECKING:
     from penstock.simulator.binance.exchange import SimulatedExchange
     from penstock.simulator.binance.limits import Verdict, WeightLimits
-    from penstock.simulator.clock import SimulatedClock
+    from penstock.simulator.traffic.clock import SimulatedClock
 
 _NOT_FOUND = (
     "<html><head><title>404 Not Found</title></head>"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from penstock.simulator.cardtrader.catalogue import expansion_of
 from penstock.simulator.cardtrader.inventory import encoded
-from penstock.simulator.outgoing import gzipped
+from penstock.simulator.traffic.outgoing import gzipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from penstock.simulator.cardtrader.inventory import SellerInventory
     from penstock.simulator.cardtrader.stock import StockProduct
-    from penstock.simulator.outgoing import Content
+    from penstock.simulator.traffic.outgoing import Content
 
 _ROWS_A_PIECE = 500
 _READ = 256 * 1024

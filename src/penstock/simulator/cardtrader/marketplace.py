@@ -19,7 +19,7 @@ from penstock.simulator.cardtrader.catalogue import (
 )
 from penstock.simulator.cardtrader.export import Export
 from penstock.simulator.cardtrader.refusals import PREFIX, RefusedError, refusal, too_many
-from penstock.simulator.outgoing import OutgoingResponse
+from penstock.simulator.traffic.outgoing import OutgoingResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from penstock.simulator.clock import SimulatedClock
-    from penstock.simulator.journal import LoggedRequest
+    from penstock.simulator.traffic.clock import SimulatedClock
+    from penstock.simulator.traffic.journal import LoggedRequest
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from aiohttp import web
 from penstock.simulator.binance.query import QueryError, banned, overweight
 from penstock.simulator.cardtrader.refusals import PREFIX, refusal, too_many
 from penstock.simulator.faults.base import Call, Fault, NonNegative, Positive
-from penstock.simulator.outgoing import gzipped
+from penstock.simulator.traffic.outgoing import gzipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

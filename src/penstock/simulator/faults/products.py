@@ -13,7 +13,7 @@ from penstock.simulator.cardtrader.export import Export
 from penstock.simulator.cardtrader.refusals import PREFIX, refusal
 from penstock.simulator.faults.base import Call, Fault, NonNegative
 from penstock.simulator.faults.wire import WireFault
-from penstock.simulator.outgoing import Body, OutgoingResponse
+from penstock.simulator.traffic.outgoing import Body, OutgoingResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

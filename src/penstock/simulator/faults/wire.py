@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from penstock.simulator.faults.base import Call, Fault, NonNegative, Positive
-from penstock.simulator.outgoing import Cut, Framing, Gate, OutgoingResponse, SendPace, outgoing
+from penstock.simulator.traffic.outgoing import (
+    Cut,
+    Framing,
+    Gate,
+    OutgoingResponse,
+    SendPace,
+    outgoing,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
