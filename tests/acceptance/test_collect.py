@@ -103,7 +103,7 @@ async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it
         "collect BTC/USDT -t 1m --exchange binanse": "--exchange: unknown exchange 'binanse'; use one of binance",
         "collect BTC/USDT -t 1m --since 2099-01-01": "--since: 2099-01-01T00:00:00Z is in the future; give a past time",
         "collect BTC/USDT -t 1m --database mysql://user:secret@host/name": "--database: the URL has to look like sqlite:////path/to/file.db or",
-        "serve --host 0.0.0.0": "--host: 0.0.0.0 can be reached from other machines, and there is no token that works; make one with",
+        "serve --host 0.0.0.0": "--host: 0.0.0.0 can be reached from other machines, and there is no token that works; create one with",
     }
     for command, ended in zip(refused, await penstock.all_of(*refused), strict=True):
         assert ended.code == 2, command
