@@ -1,4 +1,4 @@
-"""Runs: how soon a submitted one starts, how many get through, how soon one is cancelled, and how late a thousand schedules are."""
+"""Runs: time to start, throughput, time to cancel, and the delay of a thousand schedules."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _Noops:
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """All figures of runs, on both databases in turn."""
-    # A line for each of thousands of runs would be measured too; a service writes to a pipe, not to a terminal.
+    # Thousands of log lines would be measured too; a service writes them to a pipe.
     with _quiet():
         for kind in KINDS:
             yield asyncio.run(_starts(places, kind, _scaled(_STARTS, sizes)))

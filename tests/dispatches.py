@@ -28,7 +28,8 @@ WHERE id IS NOT NULL"""
 _FETCH_OF = """
 UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker_id
 WHERE id = (
-    SELECT job.id FROM procrastinate_jobs AS job JOIN run ON run.id = (job.args ->> 'run_id')::bigint
+    SELECT job.id FROM procrastinate_jobs AS job
+    JOIN run ON run.id = (job.args ->> 'run_id')::bigint
     WHERE run.task_id = :task_id AND job.status = 'todo' ORDER BY job.id DESC LIMIT 1
 )
 RETURNING id, args"""

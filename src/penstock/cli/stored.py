@@ -1,4 +1,4 @@
-"""What the commands read of inventories, as JSON. Beside a service too: it owns the file, and reading is free."""
+"""What commands read of inventories, as JSON values; directly, also while a service runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Fields = dict[str, Any]
 
 
 class Inventories:
-    """The accounts of a database, and what is known of them."""
+    """The accounts of a database, their syncs and products."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class Inventories:
         self._syncs = SyncQueries(self._runs)
 
     async def accounts(self) -> list[Fields]:
-        """All, by name, each with its `newest_sync`."""
+        """All accounts by name, each with its `newest_sync`."""
         rows = await self._database.read(list_accounts)
         return [
             AccountShown.of(row).values() | {"newest_sync": await self.newest_sync(row.id)}
@@ -50,31 +50,32 @@ class Inventories:
         ]
 
     async def account(self, given: str) -> Fields:
-        """One, by its name or else its number; NotFoundError names those that are there."""
+        """The account with a name or an id; NotFoundError lists the names."""
         found = await self.accounts()
-        for matches in (lambda one: one["name"] == given, lambda one: str(one["id"]) == given):
-            if account := next(filter(matches, found), None):
-                return account
+        for field in ("name", "id"):
+            for account in found:
+                if str(account[field]) == given:
+                    return account
         names = (
-            ", ".join(repr(one["name"]) for one in found)
+            ", ".join(repr(account["name"]) for account in found)
             or "none yet; add one with: penstock accounts add NAME"
         )
         raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
 
     async def run_id(self, task_id: str) -> int:
-        """The number of a sync's run, as the store names it; NotFoundError when the task is no sync."""
+        """The id of a sync's run; NotFoundError when the task is not a sync."""
         return (await self._sync(task_id)).run.id
 
     async def sync(self, task_id: str) -> Fields:
-        """NotFoundError when the task is no sync."""
+        """The sync of a task; NotFoundError when the task is not a sync."""
         return Sync.of(await self._sync(task_id)).values()
 
     async def newest_sync(self, account_id: int) -> Fields | None:
-        """Of an account, whatever started it."""
+        """The newest sync of an account; None before the first."""
         return _shown(await self._newest(account_id))
 
     async def undecided(self, given: str) -> Fields:
-        """The sync of a task, or of an account the one that keeps a difference; if there is none, the newest, which tells why."""
+        """The sync of a task; of an account, the one that waits for a decision, else the newest."""
         if task_id := _task(given):
             return await self.sync(task_id)
         account = await self.account(given)
@@ -106,13 +107,13 @@ class Inventories:
         return [ProductShown.of(row).values() for row in found]
 
     async def product(self, product_id: int) -> list[Fields]:
-        """What is known of one, in each account that has or had it."""
+        """A product, in each account that has or had it."""
         return await self._database.read(
             lambda connection: [row._asdict() for row in product_rows(connection, product_id)]
         )
 
     async def history(self, product_id: int, *, limit: int) -> list[Fields]:
-        """Who changed what of a product, the newest first; NotFoundError for one that was never there."""
+        """The changes of a product, the newest first; NotFoundError for an unknown one."""
         rows = await self._database.read(
             lambda connection: list_history(connection, product_id, limit=limit)
         )
@@ -123,7 +124,7 @@ class Inventories:
         return [HistoryItem.of(row, tasks.get(row.run_id)).values() for row in rows]
 
     async def unmapped(self, account_id: int | None) -> list[Fields]:
-        """All blueprints that are not mapped, those with the most products first."""
+        """All unmapped blueprints, those with the most products first."""
         found: list[Fields] = []
         while page := await self._unmapped_page(
             account_id, found[-1]["blueprint_id"] if found else 0
@@ -172,7 +173,7 @@ def _shown(sync: SyncRun | None) -> Fields | None:
 
 
 def _task(given: str) -> str | None:
-    """The id of a task, if it is one; the name of an account may look like anything else."""
+    """The id of a task, if the text is one; any other text is an account's name."""
     with contextlib.suppress(ValueError):
         return str(uuid.UUID(given))
     return None
@@ -180,6 +181,6 @@ def _task(given: str) -> str | None:
 
 @contextlib.asynccontextmanager
 async def opened_inventories(settings: Settings) -> AsyncIterator[Inventories]:
-    """For reading, while the block runs."""
+    """Inventories to read from, while the block runs."""
     async with open_reader(settings) as database:
         yield Inventories(database, settings)

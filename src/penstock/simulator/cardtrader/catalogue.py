@@ -1,6 +1,6 @@
 """The generated catalogue: games, categories, expansions, blueprints. It follows from the seed.
 
-SimulatedGame ids, conditions, languages and property names are CardTrader's; expansions and cards are
+Game ids, conditions, languages and property names are CardTrader's; expansions and cards are
 invented.
 """
 

@@ -100,7 +100,7 @@ class HistoryItem(Shape):
 
     @classmethod
     def of(cls, row: Found, task_id: str | None) -> Self:
-        """The shape of a row of `penstock.inventory.queries.products.list_history`, with the task of its run."""
+        """The shape of a row of `list_history`, with the task of its run."""
         return cls.made(
             {
                 "id": row.id,
