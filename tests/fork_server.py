@@ -133,7 +133,7 @@ def _run(order: Order) -> None:
             importlib.import_module("penstock.__main__").main()
         case ["-c", text, *words]:
             sys.argv = ["-c", *words]
-            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - like -c
+            exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
         case ["-m", module, *words]:
             sys.argv = [module, *words]
             runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -80,7 +80,7 @@ class Exchange:
         newest: list[dict[str, Any]] = (await self._admin("GET", "requests?limit=10000"))["newest"]
         return [request for request in newest if request["path"] == path]
 
-    async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         async with self.session.request(
             method, f"{self.url}/simulator/{path}", json=body
         ) as response:

@@ -37,7 +37,7 @@ class _ToMs(expression.ColumnElement[int]):
     """A stored time, read as milliseconds."""
 
     inherit_cache = True
-    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - base class
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as base
     type = BigInteger()
 
     def __init__(self, column: ColumnElement[Any]) -> None:

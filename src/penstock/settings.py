@@ -260,7 +260,8 @@ class Settings(BaseSettings):
             for field in ProviderSettings.model_fields
             if (value := getattr(self, f"{name}_{field}", None)) is not None
         }
-        return ProviderSettings(_env_prefix=f"PENSTOCK_{name.upper()}_", **given)  # type: ignore[call-arg]
+        prefix = f"PENSTOCK_{name.upper()}_"
+        return ProviderSettings(_env_prefix=prefix, **given)  # type: ignore[call-arg]
 
     @field_validator("admin_token")
     @classmethod

@@ -67,7 +67,7 @@ class Marketplace:
         ) as response:
             return response.status, await response.read(), response.headers
 
-    async def get(self, path: str, token: str = DEMO, **values: object) -> Any:  # noqa: ANN401 - JSON
+    async def get(self, path: str, token: str = DEMO, **values: object) -> Any:  # noqa: ANN401
         status, body, _ = await self.raw(path, token, **values)
         assert status == 200, body
         return json.loads(body)

@@ -65,8 +65,11 @@ _MOST_CHARS = 4_000
 
 def _figures(summary: Mapping[str, object]) -> dict[str, int]:
     """The numbers of an outcome, and the sizes of its mappings."""
-    sizes = {name: len(value) for name, value in summary.items() if isinstance(value, dict)}
-    return sizes | {name: value for name, value in summary.items() if isinstance(value, int)}
+    return {
+        name: len(value) if isinstance(value, dict) else value
+        for name, value in summary.items()
+        if isinstance(value, dict | int)
+    }
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it

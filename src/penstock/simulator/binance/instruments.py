@@ -1,4 +1,4 @@
-"""The generated instruments: their symbols, listings and units, and how lively they trade.
+"""The generated instruments: their symbols, listings, units and trading activity.
 
 Everything follows from the seed and the number of symbols. Every status of a real exchangeInfo
 occurs, and the listings spread over the years.

@@ -1,4 +1,4 @@
-"""What happens to a product between two exports: it changes, sells, goes, or comes back.
+"""The changes of products between two exports: they change, sell, go, or come back.
 
 A function of the seed, the product's index and the step.
 """
@@ -69,7 +69,7 @@ class VersionStep:
         self._shift = int.from_bytes(noise[8:])
 
     def take(self, product: StockProduct, index: int, *, present: bool) -> bool:
-        """Change `product` as this step does; whether it is there afterwards."""
+        """Apply this step to `product`; gives whether it is listed afterwards."""
         # A one-to-one map of the indices: each share is exact and costs no memory.
         place = (index * self._factor + self._shift) % self.before
         if not present:
@@ -85,7 +85,7 @@ class VersionStep:
 def aged(
     product: StockProduct, index: int, steps: Sequence[VersionStep], *, present: bool = True
 ) -> bool:
-    """Take a product through the steps since its listing; whether it is there at the end."""
+    """Apply the steps since a product's listing; gives whether it is listed at the end."""
     for step in steps:
         if index < step.before:
             present = step.take(product, index, present=present)

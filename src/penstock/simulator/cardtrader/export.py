@@ -47,7 +47,7 @@ class BodyFile:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export shows; from its middle on `later_version`, if stock was sold meanwhile."""
+    """The versions that an export shows; `later_version` in its second half after a sale."""
 
     press: Press
     inventory: SellerInventory
@@ -94,7 +94,7 @@ class Press:
         self._written: dict[tuple[Export, bool], asyncio.Task[BodyFile]] = {}
 
     async def spool(self, export: Export, *, compressed: bool) -> BodyFile:
-        """The body of `export`; whoever asks while it is written waits for the same one."""
+        """The body of `export`; concurrent callers share one."""
         key = (export, compressed)
         if key not in self._written:
             if len(self._written) >= _KEPT:
@@ -109,6 +109,6 @@ class Press:
                 return await asyncio.to_thread(BodyFile, gzipped(plain.pieces()))
             return await asyncio.to_thread(BodyFile, export.pieces())
         except BaseException:
-            # A full disk may have room again when somebody asks the next time.
+            # A full disk may have room again at the next request.
             self._written.pop((export, compressed), None)
             raise

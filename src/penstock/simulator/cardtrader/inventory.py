@@ -1,4 +1,4 @@
-"""A seller's inventory in all its versions: their products, and what differs between two."""
+"""A seller's inventory in all its versions: products, and the difference of two versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SimulatedSeller:
 
 @dataclass(slots=True)
 class Totals:
-    """What SQL can sum over a table of products, to compare it with a version."""
+    """Sums that SQL can compute over a table of products, to compare it with a version."""
 
     products: int = 0
     quantity: int = 0
@@ -123,7 +123,7 @@ class SellerInventory:
         return self._steps[version - 2].after if version > 1 else self.account.products
 
     def check(self, version: int) -> int:
-        """The same version when there is one. Raises InvalidInputError."""
+        """The version if it exists, or InvalidInputError."""
         if not 1 <= version <= self.version:
             msg = f"version: there is no version {version}; there are 1 to {self.version}"
             raise InvalidInputError(msg, field="version")
@@ -131,5 +131,5 @@ class SellerInventory:
 
 
 def encoded(product: StockProduct) -> bytes:
-    """A product as it stands in an export."""
+    """A product as JSON in an export."""
     return _encode(product)

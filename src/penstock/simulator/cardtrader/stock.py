@@ -79,7 +79,7 @@ _NOISE = Struct("<IIIBBBBBBBBB")
 
 
 class _Listing:
-    """What a blueprint gives to all its products, encoded once."""
+    """The fields that all products of a blueprint share, encoded once."""
 
     def __init__(self, blueprint: SimulatedBlueprint) -> None:
         expansion = blueprint.expansion
@@ -98,7 +98,7 @@ class _Listing:
 
 
 class Stock:
-    """All that a seller ever listed or will list, by index."""
+    """Every product that a seller ever lists, by index."""
 
     def __init__(self, catalogue: Catalogue, token: str, user_id: int) -> None:
         self._catalogue = catalogue
@@ -127,7 +127,7 @@ class Stock:
     def _product(
         self, listings: Sequence[_Listing], index: int, noise: _Noise, before: _Noise
     ) -> StockProduct:
-        # Some sellers list the same thing twice, with other prices.
+        # Some sellers list the same product twice at different prices.
         listed = before if noise.twin % 16 == 0 else noise
         listing = listings[listed.blueprint % len(listings)]
         bundle = _bundle(noise.bundle)
