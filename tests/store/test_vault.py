@@ -107,7 +107,7 @@ def test_without_a_key_postgresql_says_what_to_set_when_the_first_secret_comes()
 def test_a_key_may_come_from_a_file_that_is_only_read(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     vault = Vault(vault_keys(load_settings(secret_key_file=file)))
-    with pytest.raises(SecretKeyError, match="is not there; PENSTOCK_SECRET_KEY_FILE names it"):
+    with pytest.raises(SecretKeyError, match="does not exist; PENSTOCK_SECRET_KEY_FILE names it"):
         vault.seal("hidden")
     assert not file.exists()
     file.write_text(new_key())

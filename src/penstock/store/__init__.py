@@ -1,1 +1,1 @@
-"""The store: the only code that writes to a database. SQLite (embedded) and PostgreSQL, one bulk way for each."""
+"""The store: the only code that writes to a database, with one bulk way for each kind."""

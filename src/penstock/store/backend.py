@@ -1,4 +1,4 @@
-"""What differs between the databases."""
+"""What differs between the databases, and what their transactions share."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from penstock.runs.events import Event
 
 
+# Execution options of statements that are not counted.
 UNCOUNTED: dict[str, Any] = {"uncounted": True}
 
 
 class Statements:
-    """Counts the statements sent. BEGIN, COMMIT, heartbeats (which carry UNCOUNTED) and what sets up a connection are not among them."""
+    """Counts the statements sent.
+
+    Not BEGIN, COMMIT, heartbeats (which carry UNCOUNTED) and the set-up of connections.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._lock = threading.Lock()
 
     def watch(self, engine: Engine) -> None:
-        """Count what goes through this engine."""
+        """Count the statements of this engine."""
 
         @event.listens_for(engine, "before_cursor_execute")
         def sent(
@@ -46,23 +50,23 @@ class Statements:
                 self.add()
 
     def add(self) -> None:
-        """One more."""
+        """Count one more."""
         with self._lock:
             self.count += 1
 
 
 class TransactionHold(threading.local):
-    """The connections that this thread is using, kept where whoever waits for the thread can take them away."""
+    """The connections that this thread uses, where a thread that waits for it can abandon them."""
 
     taken: list[Any] | None = None
 
     def add(self, driver: object) -> None:
-        """It is about to be used."""
+        """Note a connection that is about to be used."""
         if self.taken is not None:
             self.taken.append(driver)
 
     def watch(self, engine: Engine) -> None:
-        """Note what is taken from the pool of this engine, and forget it before anybody else can get it from there."""
+        """Note the connections taken from the pool of this engine until they are given back."""
 
         @event.listens_for(engine, "checkout")
         def taken(driver: object, *_: object) -> None:
@@ -78,15 +82,16 @@ hold = TransactionHold()
 
 
 def announce(connection: Connection, *events: Event) -> None:
-    """Tell the subscribers of this process after the commit; on PostgreSQL the database tells all processes itself."""
+    """Publish to this process after the commit; PostgreSQL tells all processes itself."""
     if connection.dialect.name == "sqlite":
         connection.info.setdefault("announced", []).extend(events)
 
 
 def only_writer(connection: Connection, table: Table) -> None:
-    """Let nobody else write to the table until the transaction ends; ahead of its other locks, so that two never wait for each other.
+    """Lock out other writers of the table until the transaction ends.
 
-    SQLite has one writer in any case.
+    Called ahead of its other locks, so that two never wait for each other. SQLite has one writer
+    anyway.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
@@ -94,7 +99,7 @@ def only_writer(connection: Connection, table: Table) -> None:
 
 @contextlib.contextmanager
 def attempt(connection: Connection) -> Iterator[None]:
-    """A part of a transaction that an error takes back, with what it announced."""
+    """A part of a transaction that an error rolls back, with what it announced."""
     announced = list(connection.info.get("announced", []))
     try:
         with connection.begin_nested():
@@ -105,19 +110,19 @@ def attempt(connection: Connection) -> Iterator[None]:
 
 
 class Backend(Protocol):
-    """One kind of database: its connections and its bulk way of writing candles."""
+    """One kind of database: its connections, and its bulk write of candles."""
 
     writer: Engine
     reader: Engine
     statements: Statements
-    # How the driver is told to connect.
+    # The driver's connection parameters.
     parameters: dict[str, Any]
 
     def abandon(self, driver: Any) -> None:  # noqa: ANN401 - the driver's own connection
-        """Make whatever the connection waits for end with an error, from another thread."""
+        """Make whatever the connection waits for fail, from another thread."""
 
     def migration_lock(self, connection: Connection) -> None:
-        """Let no other process migrate until the transaction ends."""
+        """Keep other processes from migrating until the transaction ends."""
 
     def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
-        """Write the rows under this run, and announce the series."""
+        """Write the rows of a run, and announce the series."""

@@ -1,7 +1,7 @@
-"""The checks of verify in the SQL of each database. Nothing is rounded: what a statement lets pass is right, exactly.
+"""The checks of verify in the SQL of each database. Nothing is rounded: what passes is right.
 
-PostgreSQL compares and adds `numeric`. SQLite keeps the exchange's text and has no exact type, so there a statement proves what it can with
-integers, and leaves what it cannot prove to be compared value by value.
+PostgreSQL compares and adds `numeric`. SQLite keeps the exchange's text and has no exact type, so
+there a statement proves what it can with integers; the rest is compared value by value.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _MOST = "1e24"
 
 
 class SqliteChecks:
-    """See Checks."""
+    """Checks on SQLite."""
 
     def snapshot(self, _connection: Connection) -> None:
-        """A transaction of SQLite is one."""
+        """A transaction of SQLite sees one moment."""
 
     def facts(
         self,
@@ -52,26 +52,24 @@ class SqliteChecks:
         end: int,
         spans: Sequence[tuple[int, int]],
     ) -> RowCounts:
-        """See Checks."""
+        """Count the rows of a part."""
         inside = (
             " OR ".join(f"open_time >= {low:d} AND open_time < {high:d}" for low, high in spans)
             or "0"
         )
         step = one.key.timeframe
-        statement = f"""
-            SELECT count(*), count(*) FILTER (WHERE closed), count(*) FILTER (WHERE {inside}), count(*) FILTER (WHERE closed AND ({inside})),
-                   count(*) FILTER (WHERE {_off_grid(step)}), count(*) FILTER (WHERE NOT ({_SQLITE_SOUND})), coalesce(max(close_time), 0) + 1
-            FROM candle WHERE series_id = ? AND open_time >= ? AND open_time < ?"""
+        columns = _counts(inside, _off_grid(step), _SQLITE_SOUND, "coalesce(max(close_time), 0)")
+        statement = f"SELECT {columns} FROM candle WHERE {_SQLITE_RANGE}"
         found = connection.exec_driver_sql(
             statement.replace(":longest", str(step.longest_ms)), (one.id, start, end)
         ).one()
         return RowCounts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
-        """See Checks."""
+        """The rows with values that may be impossible."""
         statement = f"""
             SELECT {", ".join(_FIELDS)} FROM candle
-            WHERE series_id = ? AND open_time >= ? AND open_time < ? AND NOT ({_SQLITE_SOUND}) ORDER BY open_time LIMIT {ROWS}"""
+            WHERE {_SQLITE_RANGE} AND NOT ({_SQLITE_SOUND}) ORDER BY open_time LIMIT {ROWS}"""
         found = connection.exec_driver_sql(
             statement.replace(":longest", str(one.key.timeframe.longest_ms)), (one.id, start, end)
         )
@@ -80,7 +78,7 @@ class SqliteChecks:
     def unequal(
         self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
     ) -> Unequal:
-        """See Checks."""
+        """The closed candles that may not add up."""
         first = connection.exec_driver_sql(_SQLITE_FIRST, (fine.id, start, end)).first()
         if first is None:
             return Unequal((), self._closed(connection, coarse, start, end))
@@ -93,7 +91,7 @@ class SqliteChecks:
                 _SQLITE_SUMS.format(proved=_proved(decimals), **given), (start, end)
             ).all()
         except OperationalError as error:
-            # A sum of theirs is longer than an integer of SQLite: none is proved.
+            # A sum is too long for an integer of SQLite: none is proved.
             if "overflow" not in str(error):
                 raise
             found = connection.exec_driver_sql(
@@ -103,15 +101,17 @@ class SqliteChecks:
 
     @staticmethod
     def _closed(connection: Connection, one: Stored, start: int, end: int) -> list[int]:
-        statement = "SELECT open_time FROM candle WHERE series_id = ? AND closed AND open_time >= ? AND open_time < ? ORDER BY open_time"
+        statement = (
+            f"SELECT open_time FROM candle WHERE {_SQLITE_RANGE} AND closed ORDER BY open_time"
+        )
         return [row[0] for row in connection.exec_driver_sql(statement, (one.id, start, end))]
 
 
 class PostgresChecks:
-    """See Checks."""
+    """Checks on PostgreSQL."""
 
     def snapshot(self, connection: Connection) -> None:
-        """Asked for ahead of the first statement. Both sides of each join are long, also where PostgreSQL has not counted a table's rows yet."""
+        """Set the isolation, and no nested loops, since both sides of joins are long."""
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
 
@@ -123,7 +123,7 @@ class PostgresChecks:
         end: int,
         spans: Sequence[tuple[int, int]],
     ) -> RowCounts:
-        """See Checks."""
+        """Count the rows of a part."""
         inside = (
             " OR ".join(
                 f"open_time >= {_at(low)} AND open_time < {_at(high)}" for low, high in spans
@@ -131,33 +131,30 @@ class PostgresChecks:
             or "false"
         )
         step = one.key.timeframe
-        statement = f"""
-            SELECT count(*), count(*) FILTER (WHERE closed), count(*) FILTER (WHERE {inside}), count(*) FILTER (WHERE closed AND ({inside})),
-                   count(*) FILTER (WHERE {_postgres_off_grid(step)}),
-                   count(*) FILTER (WHERE NOT ({_POSTGRES_SOUND})),
-                   coalesce(max(CAST(date_part('epoch', close_time) * 1000 AS bigint)), 0) + 1
-            FROM candle WHERE {_postgres_range(one, start, end)}"""
+        reach = f"coalesce(max({_epoch_ms('close_time')}), 0)"
+        columns = _counts(inside, _postgres_off_grid(step), _POSTGRES_SOUND, reach)
+        statement = f"SELECT {columns} FROM candle WHERE {_postgres_range(one, start, end)}"
         found = connection.exec_driver_sql(
             statement.replace(":longest", str(step.longest_ms))
         ).one()
         return RowCounts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
-        """See Checks."""
+        """The rows with values that may be impossible."""
+        columns = ", ".join(_POSTGRES_READ.get(name, name + "::text") for name in _FIELDS)
         statement = f"""
-            SELECT {", ".join(_POSTGRES_READ.get(name, name + "::text") for name in _FIELDS)} FROM candle
-            WHERE {_postgres_range(one, start, end)} AND NOT ({_POSTGRES_SOUND}) ORDER BY open_time LIMIT {ROWS}"""
-        return [
-            Candle(*row)
-            for row in connection.exec_driver_sql(
-                statement.replace(":longest", str(one.key.timeframe.longest_ms))
-            )
-        ]
+            SELECT {columns} FROM candle
+            WHERE {_postgres_range(one, start, end)} AND NOT ({_POSTGRES_SOUND})
+            ORDER BY open_time LIMIT {ROWS}"""
+        found = connection.exec_driver_sql(
+            statement.replace(":longest", str(one.key.timeframe.longest_ms))
+        )
+        return [Candle(*row) for row in found]
 
     def unequal(
         self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
     ) -> Unequal:
-        """See Checks."""
+        """The closed candles that may not add up."""
         step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
         statement = _POSTGRES_SUMS.format(
             step=step,
@@ -170,29 +167,36 @@ class PostgresChecks:
 
 
 def checks_of(dialect: str) -> Checks:
-    """Those of a database."""
+    """The checks of a database."""
     return SqliteChecks() if dialect == "sqlite" else PostgresChecks()
 
 
 def _unequal(found: Sequence[Any]) -> Unequal:
-    """Of rows with an open time and whether the set of finer candles is whole."""
+    """From rows with an open time, and whether the finer candles are complete."""
     return Unequal(
         [int(row[0]) for row in found if row[1]], [int(row[0]) for row in found if not row[1]]
     )
 
 
+def _counts(inside: str, off_grid: str, sound: str, reach: str) -> str:
+    """The columns of RowCounts, by the conditions of a database."""
+    conditions = ("closed", inside, f"closed AND ({inside})", off_grid, f"NOT ({sound})")
+    counts = (f"count(*) FILTER (WHERE {condition})" for condition in conditions)
+    return f"count(*), {', '.join(counts)}, {reach} + 1"
+
+
 def _off_grid(step: Timeframe) -> str:
-    """Whether a row is plainly off the grid; longer steps are looked at row by row."""
+    """Whether a row is off the grid; longer timeframes are checked row by row."""
     return f"open_time % {min(step.longest_ms, Timeframe.D1.longest_ms)} <> 0"
 
 
-# A number is no less than '0' as text and no more than the largest as a number: what is no number is more than each of them.
+# A number is at least '0' as text and at most the largest as a number; other text is greater.
 def _number(name: str) -> str:
     return f"{name} >= '0' AND {name} <= CAST({_MOST} AS REAL)"
 
 
-# Two that are a trillionth apart as doubles are in that order; closer ones are in it if they are the same text. Here too what is no number is
-# more than each, so that open and close, which are no more than high, are numbers.
+# Numbers a trillionth apart as doubles are in that order; closer ones must be the same text. Other
+# text is greater than each, so open and close, at most high, are numbers.
 def _between(name: str) -> str:
     above = f"{name} = low OR {name} > CAST(CAST(low AS REAL) * 1.000000000001 AS REAL)"
     below = f"{name} = high OR {name} < CAST(CAST(high AS REAL) * 0.999999999999 AS REAL)"
@@ -208,8 +212,11 @@ _SQLITE_SOUND = " AND ".join(
         _between("close"),
     ]
 )
-_SQLITE_FIRST = f"SELECT {', '.join(_AMOUNTS)} FROM candle WHERE series_id = ? AND open_time >= ? AND open_time < ? ORDER BY open_time LIMIT 1"
-# One row for each candle that is not proved. A subquery for each of them reads the finer rows in the order of their key, so nothing is sorted.
+_SQLITE_RANGE = "series_id = ? AND open_time >= ? AND open_time < ?"
+_SQLITE_FIRST = (
+    f"SELECT {', '.join(_AMOUNTS)} FROM candle WHERE {_SQLITE_RANGE} ORDER BY open_time LIMIT 1"
+)
+# The candles that are not proved. A subquery for each reads its rows by key, so nothing is sorted.
 _SQLITE_SUMS = """
     SELECT c.open_time, coalesce((SELECT {whole} FROM candle AS b WHERE {of_c}), 0)
     FROM candle AS c
@@ -217,27 +224,34 @@ _SQLITE_SUMS = """
     AND NOT coalesce((SELECT {whole} AND {proved} FROM candle AS b WHERE {of_c}), 0)
     ORDER BY c.open_time"""
 _OF_C = "b.series_id = {fine} AND b.open_time >= c.open_time AND b.open_time < c.open_time + {step}"
-# More digits than this do not add up in an integer of SQLite.
+# More decimals do not add up in an integer of SQLite.
 _MOST_DECIMALS = 15
 _MOST_INTEGER = 9_000_000_000_000_000_000
 
 
 def _proved(decimals: Sequence[int]) -> str:
-    """That candle c adds up of all its b: each amount has as many decimals as the first one, so that both of its parts are integers."""
+    """That candle c adds up from all its b.
+
+    Each amount has as many decimals as the first one, so that both of its parts are integers.
+    """
     if max(decimals) > _MOST_DECIMALS:
         return "0"
+    counts = list(zip(_AMOUNTS, decimals, strict=True))
+    others = "CASE WHEN b.{0} <> c.{0} THEN b.{0} END"
+    highest = f"max(CAST({others.format('high')} AS REAL)) * 1.000000000001"
+    lowest = f"min(CAST({others.format('low')} AS REAL))"
     parts = [
         "max(CASE WHEN b.open_time = c.open_time THEN b.open = c.open END)",
         "max(CASE WHEN b.close_time = c.close_time THEN b.close = c.close END)",
         "sum(b.trades) = c.trades",
-        # Some are the same text, and the others plainly lower, or higher.
+        # Some are the same text, and the others clearly lower, or higher.
         "sum(b.high = c.high) > 0",
-        "coalesce(max(CAST(CASE WHEN b.high <> c.high THEN b.high END AS REAL)) * 1.000000000001 < CAST(c.high AS REAL), 1)",
+        f"coalesce({highest} < CAST(c.high AS REAL), 1)",
         "sum(b.low = c.low) > 0",
-        "coalesce(CAST(c.low AS REAL) * 1.000000000001 < min(CAST(CASE WHEN b.low <> c.low THEN b.low END AS REAL)), 1)",
-        f"min({' AND '.join(_has_decimals(f'b.{name}', count) for name, count in zip(_AMOUNTS, decimals, strict=True))})",
+        f"coalesce(CAST(c.low AS REAL) * 1.000000000001 < {lowest}, 1)",
+        f"min({' AND '.join(_has_decimals(f'b.{name}', count) for name, count in counts)})",
     ]
-    for name, count in zip(_AMOUNTS, decimals, strict=True):
+    for name, count in counts:
         parts += [_has_decimals(f"c.{name}", count), *_adds_up(name, count)]
     return " AND ".join(parts)
 
@@ -247,7 +261,7 @@ def _has_decimals(value: str, count: int) -> str:
 
 
 def _adds_up(name: str, decimals: int) -> list[str]:
-    """That an amount is the sum: what the fractions make above one is carried."""
+    """That an amount is the sum, with the fractions' carry."""
     whole, ones = f"CAST(c.{name} AS INTEGER)", f"sum(CAST(b.{name} AS INTEGER))"
     fits = f"{whole} < {_MOST_INTEGER}"
     if not decimals:
@@ -266,13 +280,17 @@ def _postgres_range(one: Stored, start: int, end: int) -> str:
 
 
 def _postgres_off_grid(step: Timeframe) -> str:
-    return f"mod(CAST(date_part('epoch', open_time) * 1000 AS bigint), {min(step.longest_ms, Timeframe.D1.longest_ms)}) <> 0"
+    shortest = min(step.longest_ms, Timeframe.D1.longest_ms)
+    return f"mod({_epoch_ms('open_time')}, {shortest}) <> 0"
 
 
-_POSTGRES_READ = {
-    name: f"CAST(date_part('epoch', {name}) * 1000 AS bigint)"
-    for name in ("open_time", "close_time")
-} | {"trades": "trades"}
+def _epoch_ms(column: str) -> str:
+    return f"CAST(date_part('epoch', {column}) * 1000 AS bigint)"
+
+
+_POSTGRES_READ = {name: _epoch_ms(name) for name in ("open_time", "close_time")} | {
+    "trades": "trades"
+}
 _POSTGRES_SOUND = " AND ".join(
     [
         "close_time BETWEEN open_time AND open_time + interval ':longest milliseconds'",
@@ -292,19 +310,25 @@ _POSTGRES_SOUND = " AND ".join(
     ]
 )
 _EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
+_SUMMED = ("open", "high", "low", "close", "trades", *_AMOUNTS)
 _POSTGRES_SUMS = f"""
-    WITH sums AS (
+    WITH fine AS (
+        SELECT *, date_bin(interval '{{step}} milliseconds', open_time, {_EPOCH}) AS place
+        FROM candle WHERE {{of_fine}}
+    ), sums AS (
         SELECT place, count(*) = {{times}} AND bool_and(closed) AS whole,
                max(open) FILTER (WHERE open_time = place) AS open,
-               max(close) FILTER (WHERE open_time = place + interval '{{step}} milliseconds' - interval '{{fine_step}} milliseconds') AS close,
+               max(close) FILTER (
+                   WHERE open_time = place + interval '{{step}} milliseconds'
+                       - interval '{{fine_step}} milliseconds'
+               ) AS close,
                max(high) AS high, min(low) AS low, sum(trades) AS trades,
                {", ".join(f"sum({name}) AS {name}" for name in _AMOUNTS)}
-        FROM (SELECT *, date_bin(interval '{{step}} milliseconds', open_time, {_EPOCH}) AS place FROM candle WHERE {{of_fine}}) AS b
-        GROUP BY place
+        FROM fine GROUP BY place
     )
-    SELECT CAST(date_part('epoch', c.open_time) * 1000 AS bigint), coalesce(sums.whole, false)
+    SELECT {_epoch_ms("c.open_time")}, coalesce(sums.whole, false)
     FROM candle AS c LEFT JOIN sums ON c.open_time = sums.place
     WHERE c.closed AND {{of_coarse}} AND NOT coalesce(
-        sums.whole AND {" AND ".join(f"c.{name} = sums.{name}" for name in ("open", "high", "low", "close", "trades", *_AMOUNTS))}, false
+        sums.whole AND {" AND ".join(f"c.{name} = sums.{name}" for name in _SUMMED)}, false
     )
     ORDER BY c.open_time"""

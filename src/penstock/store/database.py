@@ -1,4 +1,4 @@
-"""The database as the rest of the program uses it: transactions in threads of their own, never on the event loop."""
+"""The database for the rest of the program: transactions in threads, never on the event loop."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ _KEPT_FOR_READING = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseOptions:
-    """Sizes and deadlines. Up to `threads` read, and as many or fewer others write, over `pool_size` connections at the most."""
+    """Sizes and deadlines.
+
+    Up to `threads` read and at most as many write, over `pool_size` connections.
+    """
 
     pool_size: int = 5
     threads: int = 5
@@ -52,9 +55,9 @@ class DatabaseOptions:
 
 
 def parse_url(text: str) -> URL:
-    """The database of a URL as users write it: `sqlite:///file` or `postgresql://…` (also `postgres://`).
+    """The database of a URL: `sqlite:///file` or `postgresql://…` (also `postgres://`).
 
-    InvalidInputError for anything else, and for parameters that the database does not have.
+    InvalidInputError for anything else, and for parameters that the database does not know.
     """
     try:
         url = make_url(text)
@@ -69,7 +72,7 @@ def parse_url(text: str) -> URL:
 
 
 def _checked(url: URL) -> URL:
-    # The part behind an @ that was not escaped would be shown as the host, and it belongs to the password.
+    # After an @ that is not escaped, a part of the password would be shown as the host.
     if "@" in (url.host or ""):
         raise _bad_url("; write an @ in the password as %40")
     from psycopg import ProgrammingError as UnknownParameterError  # noqa: PLC0415 - see _backend
@@ -83,12 +86,15 @@ def _checked(url: URL) -> URL:
 
 
 def _bad_url(why: str) -> InvalidInputError:
-    message = f"database: the URL has to look like sqlite:////path/to/file.db or postgresql://user@host/name{why}"
+    message = (
+        "database: the URL has to look like sqlite:////path/to/file.db"
+        f" or postgresql://user@host/name{why}"
+    )
     return InvalidInputError(message, field="database")
 
 
 def _backend(url: URL, options: DatabaseOptions) -> Backend:
-    """The one of the URL. A command has one database, and loading the driver of the other would take longer than it reads."""
+    """Load only the driver of this URL: loading the other one takes longer than a command reads."""
     if url.get_backend_name() == "sqlite":
         from penstock.store.sqlite.engine import SqliteBackend  # noqa: PLC0415 - see above
 
@@ -99,10 +105,10 @@ def _backend(url: URL, options: DatabaseOptions) -> Backend:
 
 
 class Database:
-    """One database. `read` and `write` run a function with a connection in a thread, in one transaction.
+    """One database. `read` and `write` run a function with a connection in a thread.
 
-    Both raise StoreUnavailableError when the database cannot be reached or is locked for longer than the time-out; the transaction is then
-    rolled back, as it is after any other error of the function.
+    Each call is one transaction; any error of the function rolls it back. StoreUnavailableError if
+    the database cannot be reached, or is locked for longer than the time-out.
     """
 
     def __init__(self, url: URL, options: DatabaseOptions | None = None) -> None:
@@ -110,12 +116,12 @@ class Database:
         self.url = url
         self.backend = _backend(url, options)
         self.events = Events()
-        # Above the time-outs of single statements, which have the better messages.
+        # Longer than the time-outs of single statements, which have the better messages.
         self._deadline_s = 1.5 * options.timeout_s
         self._hearing = 0
         self._listening: asyncio.Task[None] | None = None
         self._readers = ThreadPoolExecutor(options.threads, thread_name_prefix="store read")
-        # Threads of their own, and not all connections: five runs that write must not keep everybody else from reading.
+        # Not all connections: five runs that write must not keep others from reading.
         writers = (
             1 if self.file else max(1, min(options.threads, options.pool_size) - _KEPT_FOR_READING)
         )
@@ -133,11 +139,11 @@ class Database:
         return Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """What `query` reads."""
+        """The result of `query`."""
         return await self._in_thread(self._readers, self.backend.reader, query, self._deadline_s)
 
     async def write(self, change: Callable[[Connection], T], *, hurried: bool = True) -> T:
-        """What `change` gives, after its commit; one that is not `hurried` (a migration) may take as long as it takes."""
+        """The result of `change` after its commit; unless `hurried`, it has no deadline."""
         return await self._in_thread(
             self._writers, self.backend.writer, change, self._deadline_s if hurried else None
         )
@@ -145,14 +151,14 @@ class Database:
     async def apart(
         self, engine: Engine, work: Callable[[Connection], T], *, hurried: bool = True
     ) -> T:
-        """What `work` gives after its commit on a connection that is neither the readers' nor the writers', so that it may take long."""
+        """The result of slow `work` after its commit, on a connection of its own."""
         return await self._in_thread(
             self._others, engine, work, self._deadline_s if hurried else None
         )
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Hear of what other processes change too, as far as the database tells it, while the block runs; blocks may overlap."""
+        """Hear of other processes' changes while the block runs, if the database tells of them."""
         self._hearing += 1
         try:
             if self._hearing == 1 and self.file is None:
@@ -166,7 +172,7 @@ class Database:
                 self._listening = None
 
     async def _listen(self) -> None:
-        """Begin, and wait a little for the first connection, so that what happens from now on is heard."""
+        """Start, and wait a little for the connection, so that nothing from now on is missed."""
         from penstock.store.postgres.listen import listen  # noqa: PLC0415 - see _backend
 
         ready = asyncio.Event()
@@ -175,7 +181,7 @@ class Database:
             await asyncio.wait_for(ready.wait(), _LISTEN_S)
 
     async def close(self) -> None:
-        """Wait for what runs and close all connections."""
+        """Wait for running transactions and close all connections."""
         for threads in (self._readers, self._writers, self._others):
             await asyncio.to_thread(threads.shutdown)
         for engine in (self.backend.writer, self.backend.reader):
@@ -188,7 +194,7 @@ class Database:
         work: Callable[[Connection], T],
         deadline_s: float | None,
     ) -> T:
-        """A cancelled caller waits for the end of its transaction, so that nobody writes after having been cancelled."""
+        """A cancelled caller waits for its transaction, so that nothing is written afterwards."""
         deadline = _Deadline(deadline_s)
         future = asyncio.get_running_loop().run_in_executor(
             threads, _transact, engine, work, deadline
@@ -206,7 +212,7 @@ class Database:
         return result
 
     def _watch(self, future: asyncio.Future[Any], deadline: _Deadline, after_s: float) -> None:
-        """End what the thread waits for when the deadline is over, and whatever it waits for next, until it has ended."""
+        """After the deadline, end what the thread waits for, and whatever it waits for next."""
 
         def look() -> None:
             if future.done():
@@ -221,7 +227,7 @@ class Database:
 
 
 class _Deadline:
-    """How long a transaction may take, from when its thread begins with it; `taken` are the connections that it uses."""
+    """The time that a transaction may take once its thread begins; `taken` are its connections."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
@@ -230,14 +236,15 @@ class _Deadline:
         self.taken: list[Any] = []
 
     def begin(self) -> None:
-        """StoreUnavailableError when it had to wait for a thread for so long already."""
+        """StoreUnavailableError if waiting for the thread took that long already."""
         self._began_at = time.monotonic()
         if self._seconds is not None and self._began_at - self._asked_at > self._seconds:
-            message = f"the database cannot be used now: it was busy with other work for {self._seconds:g} s"
+            busy = f"it was busy with other work for {self._seconds:g} s"
+            message = f"the database cannot be used now: {busy}"
             raise StoreUnavailableError(message)
 
     def left_s(self) -> float:
-        """What is left of it."""
+        """The seconds left."""
         if self._seconds is None or self._began_at is None:
             return self._seconds or 0.0
         return self._began_at + self._seconds - time.monotonic()
@@ -246,7 +253,7 @@ class _Deadline:
 def _transact(
     engine: Engine, work: Callable[[Connection], T], deadline: _Deadline
 ) -> tuple[T, list[Event]]:
-    """What the work gives and what it announced, once it is committed."""
+    """The result of the work and what it announced, once committed."""
     deadline.begin()
     hold.taken = deadline.taken
     try:
@@ -254,7 +261,7 @@ def _transact(
             connection.info.pop("announced", None)
             return work(connection), connection.info.get("announced", [])
     except (DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError):
-        # What remains of DatabaseError is not about what we sent: the server is gone, the file is locked, full, or no database.
+        # The other DatabaseErrors are not about the statement: no server, a locked or full file.
         raise
     except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
@@ -263,6 +270,6 @@ def _transact(
 
 
 def server_version(connection: Connection) -> str:
-    """Which database answers, such as `PostgreSQL 16.2`."""
+    """The database and its version, such as `PostgreSQL 16.2`."""
     number = ".".join(str(part) for part in connection.dialect.server_version_info or ())
     return f"{'SQLite' if connection.dialect.name == 'sqlite' else 'PostgreSQL'} {number}"

@@ -1,4 +1,4 @@
-"""The facts that the alert rules look at, read in one transaction."""
+"""The facts that the alert rules check, read in one transaction."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
     from penstock.alerts.rules import AlertLimits
 
-# As many stuck runs as one look names.
+# Stuck runs that one evaluation names.
 _MOST_STUCK = 1_000
 _DAY_MS = 86_400_000
 
 
 class HealthQueries:
-    """Reads the facts. `judged` are the types of executions whose durations and records are judged; `subjects` are the rules of the domains."""
+    """Reads the facts for the rules of all runs and those of the domains (`subjects`).
+
+    Durations and records are judged for the types of executions in `judged`.
+    """
 
     def __init__(
         self, limits: AlertLimits, judged: Collection[str], subjects: Sequence[SubjectRule]
@@ -35,7 +38,7 @@ class HealthQueries:
         self.rules = Rules([*_own_rules(limits), *subjects], limits)
 
     def facts(self, connection: Connection) -> HealthFacts:
-        """As of now."""
+        """The facts of now."""
         now = read_now(connection)
         yesterday, before = self._records_per_day(connection, now)
         return HealthFacts(
@@ -46,7 +49,7 @@ class HealthQueries:
         )
 
     def _executions(self, connection: Connection, now: int) -> Executions:
-        """What ended of the executions that were started in the last 24 hours; cancelled ones are nobody's fault and are left out."""
+        """The executions of the last 24 hours that ended, without cancelled ones."""
         log = execution_log.c
         ended = (log.started_at > now - _DAY_MS, log.status.in_(["success", "failed"]))
         success, ours = log.status == "success", log.job_type.in_(self._judged)
@@ -80,7 +83,7 @@ class HealthQueries:
 
 
 def _own_rules(limits: AlertLimits) -> list[SubjectRule]:
-    """The rules over all runs and all providers."""
+    """The rules for all runs and all providers."""
 
     def stuck_runs(connection: Connection, now: int) -> list[BadSubject]:
         stuck = and_(

@@ -16,64 +16,71 @@ if TYPE_CHECKING:
 
 
 class GivenKeys:
-    """Keys from the settings, or none of them."""
+    """Keys from the settings, or none."""
 
     def __init__(self, text: str | None) -> None:
         self._text = text
 
     def found(self) -> Sequence[str]:
-        """See penstock.access.vault.Keys."""
+        """The keys of the setting."""
         return parse_keys(self._text, where="PENSTOCK_SECRET_KEY") if self._text else []
 
     def needed(self) -> Sequence[str]:
-        """See penstock.access.vault.Keys."""
+        """The keys of the setting; SecretKeyError without any."""
         if keys := self.found():
             return keys
         message = (
-            "secrets are stored encrypted, and there is no key for that: set PENSTOCK_SECRET_KEY, the same in all processes, to what this prints: "
-            "openssl rand -base64 32 | tr '+/' '-_'"
+            "secrets are stored encrypted, and there is no key: set PENSTOCK_SECRET_KEY,"
+            " the same in all processes, to the output of: openssl rand -base64 32 | tr '+/' '-_'"
         )
         raise SecretKeyError(message)
 
 
 class KeyFile:
-    """A file with a key in each line. One of `ours` is made when it is needed first, readable by its owner only; others are only read."""
+    """A file with a key in each line.
+
+    One of `ours` is made at first need, readable by its owner only; others are only read.
+    """
 
     def __init__(self, file: Path, *, ours: bool) -> None:
         self.file = file
         self.ours = ours
 
     def found(self) -> Sequence[str]:
-        """See penstock.access.vault.Keys."""
+        """The keys in the file; none if it does not exist."""
         try:
             text = self.file.read_text(encoding="ascii")
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
-            message = f"the key file {self.file} cannot be read: {getattr(error, 'strerror', None) or 'it holds no key'}"
+            why = getattr(error, "strerror", None) or "it holds no key"
+            message = f"the key file {self.file} cannot be read: {why}"
             raise SecretKeyError(message) from None
         return parse_keys(text, where=str(self.file))
 
     def needed(self) -> Sequence[str]:
-        """See penstock.access.vault.Keys."""
+        """The keys in the file; a new one if it is ours, else SecretKeyError without any."""
         if keys := self.found():
             return keys
         if not self.ours:
-            message = f"secrets are stored encrypted, and the key file {self.file} is not there; PENSTOCK_SECRET_KEY_FILE names it"
+            message = (
+                f"secrets are stored encrypted, and the key file {self.file} does not exist;"
+                " PENSTOCK_SECRET_KEY_FILE names it"
+            )
             raise SecretKeyError(message)
         with self._written([new_key()]) as new, contextlib.suppress(FileExistsError):
-            # A link is not made where a file is already: of two processes both then use the key of the first one.
+            # A link never replaces a file: of two processes, both then use the first one's key.
             os.link(new, self.file)
         return self.found()
 
     def replace(self, keys: Sequence[str]) -> None:
-        """Put these keys into the place of those that are there, all at once."""
+        """Replace the keys by these, atomically."""
         with self._written(keys) as new:
             new.replace(self.file)
 
     @contextlib.contextmanager
     def _written(self, keys: Sequence[str]) -> Iterator[Path]:
-        """A file of another name that holds them and is on the disk: a key that a power cut takes away takes the secrets along."""
+        """A synced file of another name with the keys: a lost key would lose the secrets."""
         new = self.file.with_name(f"{self.file.name}.{secrets.token_hex(8)}")
         try:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 async def migrate(database: Database) -> tuple[str | None, str]:
-    """Migrate to the newest version in one transaction, under a lock; gives the version before and after.
+    """Migrate to the newest version in one transaction, under a lock; gives both versions.
 
-    ConflictError when the database was made by a newer Penstock.
+    ConflictError if a newer Penstock made the database.
     """
 
     def upgrade(connection: Connection) -> tuple[str | None, str]:
@@ -35,13 +35,13 @@ async def migrate(database: Database) -> tuple[str | None, str]:
 
 
 def make_tables(connection: Connection, tables: Sequence[Table]) -> None:
-    """Make the tables of declared domains that are not there yet; how they change later is the domain's own affair."""
+    """Make the missing tables of domains; their later changes are the domain's own affair."""
     for table in tables:
         table.create(connection, checkfirst=True)
 
 
 def version(connection: Connection) -> str | None:
-    """The version of the schema in the database, where alembic notes it; None for an empty one."""
+    """The version that alembic noted in the database; None for an empty one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -54,7 +54,7 @@ def newest_version() -> str:
 
 
 def known_versions() -> list[str]:
-    """All that this program knows, the newest last. A migration's file begins with its version."""
+    """All versions that this program knows, the newest last; a migration's file begins with its."""
     return sorted(
         file.name.partition("_")[0]
         for file in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py")
@@ -62,14 +62,17 @@ def known_versions() -> list[str]:
 
 
 def refuse_newer(found: str | None) -> None:
-    """ConflictError when the version in the database is not one of ours."""
+    """ConflictError if the version in the database is not known."""
     if found is not None and found not in known_versions():
-        message = f"the database has schema version {found}, which this Penstock does not know; install the version that made it, or a newer one"
+        message = (
+            f"the database has schema version {found}, which this Penstock does not know;"
+            " install the version that made it, or a newer one"
+        )
         raise ConflictError(message)
 
 
 def _run_migrations(connection: Connection) -> None:
-    # Few commands find something to migrate, and loading alembic takes longer than most of them do.
+    # Loading alembic takes longer than most commands, and few find something to migrate.
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 

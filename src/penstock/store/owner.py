@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    """What the lock file says."""
+    """The content of the lock file."""
 
     pid: int | None = None
     url: str | None = None
@@ -25,12 +25,13 @@ class _Owner(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
-    """Own the file while the block runs. `url` is where this process serves, for others to read.
+    """Own the file while the block runs; `url` tells others where this process serves.
 
-    ConflictError names the owner when there is one. The lock is the operating system's, so it ends with the process, however that ends.
+    ConflictError names the present owner. The lock is the operating system's, so it ends with the
+    process.
     """
     try:
-        # A file that is reached through a link is the same file.
+        # A file reached through a link is the same file.
         file = database.resolve()
         lock = file.with_name(file.name + ".lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
 
 
 def owner_url(database: Path) -> str | None:
-    """Where the process that owns the file serves; None when there is no owner, or one that does not serve."""
+    """The URL at which the owner of the file serves; None without an owner, or without a URL."""
     file = database.resolve()
     try:
         descriptor = os.open(file.with_name(file.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
@@ -64,7 +65,7 @@ def owner_url(database: Path) -> str | None:
 
 
 def _owner(descriptor: int) -> _Owner:
-    """Between taking the lock and writing who it is, an owner is unknown."""
+    """The owner; unknown between its taking the lock and its writing."""
     text = os.pread(descriptor, 1000, 0)
     return msgspec.json.decode(text, type=_Owner) if text else _Owner()
 
@@ -76,5 +77,8 @@ def _take(descriptor: int, database: Path) -> None:
         owner = _owner(descriptor)
         who = ", which serves at ".join(str(known) for known in (owner.pid, owner.url) if known)
         whose = f"another process ({who})" if who else "another process"
-        message = f"{database} is in use by {whose}; stop that one first, or use PostgreSQL, which several processes can share"
+        message = (
+            f"{database} is in use by {whose}; stop that process first,"
+            " or use PostgreSQL, which several processes can share"
+        )
         raise ConflictError(message) from None

@@ -1,4 +1,4 @@
-"""The whole schema: the domains' tables, the run record, and what SQL alone can say (views, triggers).
+"""The whole schema: the tables of all parts, and what only SQL can express (views, triggers).
 
 The views keep the published names and columns, so that SQL written for them runs unchanged.
 """
@@ -47,7 +47,7 @@ def make_queue(connection: Connection) -> None:
 
 
 def create_all(connection: Connection) -> None:
-    """Build the present schema in an empty database, without migrations: what they have to arrive at."""
+    """Build the present schema in an empty database, without the migrations that lead to it."""
     metadata.create_all(connection)
     for number in _PROGRAM:
         for statement in program(number, connection.dialect.name):

@@ -1,7 +1,8 @@
-"""SQLite: one file, one writer connection, which is also the only one that checkpoints.
+"""SQLite: one file, and one writer connection, which alone checkpoints.
 
-Rows go in statements of 500. The driver gives up the interpreter's lock around every statement it steps, and beside a busy thread it gets
-it back late: row by row 30,000 candles took 8.6 s there, in statements of 500 rows 0.4 s (docs/decisions/0003-bulk-writes.md).
+Rows go in statements of 500. The driver releases the interpreter's lock around each step, and gets
+it back late beside a busy thread: row by row 30,000 candles took 8.6 s there, in statements of 500
+rows 0.4 s (docs/decisions/0003-bulk-writes.md).
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ class SqliteBackend:
         return engine
 
     def abandon(self, driver: sqlite3.Connection) -> None:
-        """See Backend."""
+        """Interrupt the running statement."""
         driver.interrupt()
 
     def migration_lock(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has locked the file."""
 
     def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
-        """See Backend."""
+        """Write the rows of a run, and announce the series."""
         tally = _tally(connection)
         updated_before = tally.updated
         rows, written = _parameters(run_id, flush.pages), 0
@@ -104,7 +105,7 @@ class SqliteBackend:
 
 
 class _Tally:
-    """Counts updates, which SQLite does not tell apart from inserts; called by a trigger of the connection."""
+    """Counts updates, which SQLite reports as inserts; a trigger of the connection calls it."""
 
     def __init__(self) -> None:
         self.updated = 0
@@ -120,7 +121,8 @@ def _tally(connection: Connection) -> _Tally:
         driver: Any = connection.connection.driver_connection
         driver.create_function("count_update", 0, tally)
         driver.execute(
-            "CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle BEGIN SELECT count_update(); END"
+            "CREATE TEMP TRIGGER candle_updated AFTER UPDATE ON main.candle"
+            " BEGIN SELECT count_update(); END"
         )
     return tally
 
@@ -128,11 +130,12 @@ def _tally(connection: Connection) -> _Tally:
 def _by_series(
     connection: Connection, run_id: int, flush: CandleFlush, written: int
 ) -> Mapping[int, int]:
-    """Of which series the written rows are; SQLite has to be asked only when some rows of several series were not."""
+    """The written rows by series; SQLite is asked only if several series had unwritten rows."""
     sent: Counter[int] = Counter()
     for page in flush.pages:
         sent[page.target.series_id] += len(page)
-    sent += Counter()  # without those that got no rows
+    # Drop the series that got no rows.
+    sent += Counter()
     if written in {0, sent.total()}:
         return sent if written else {}
     if len(sent) == 1:
@@ -143,7 +146,7 @@ def _by_series(
         if page.candles
     ]
     parameters = (json.dumps(ranges), run_id)
-    # Pages that overlap count twice, and never for more than what was sent.
+    # Pages that overlap count twice, but never for more than was sent.
     return {
         series_id: min(count, sent[series_id])
         for series_id, count in connection.exec_driver_sql(_OF_RUN, parameters)
@@ -165,18 +168,21 @@ def _parameters(run_id: int, pages: Sequence[CandlePage]) -> list[object]:
 def _differs(name: str) -> str:
     if name not in EXACT_COLUMNS:
         return f"candle.{name} IS NOT excluded.{name}"
-    return f"(candle.{name} IS NOT excluded.{name} AND decimal_differs(candle.{name}, excluded.{name}))"
+    differ = f"decimal_differs(candle.{name}, excluded.{name})"
+    return f"(candle.{name} IS NOT excluded.{name} AND {differ})"
 
 
 def _decimal_differs(old: str | None, new: str | None) -> bool:
-    """`1.0` and `1.00` are one price; asked only when the texts differ."""
+    """`1.0` and `1.00` are one price; called only if the texts differ."""
     return old is None or new is None or Decimal(old) != Decimal(new)
 
 
 _OF_RUN = """
 SELECT candle.series_id, count(*)
-FROM json_each(?) AS flushed CROSS JOIN candle ON candle.series_id = json_extract(flushed.value, '$[0]')
-    AND candle.open_time BETWEEN json_extract(flushed.value, '$[1]') AND json_extract(flushed.value, '$[2]')
+FROM json_each(?) AS flushed CROSS JOIN candle
+    ON candle.series_id = json_extract(flushed.value, '$[0]')
+    AND candle.open_time BETWEEN json_extract(flushed.value, '$[1]')
+        AND json_extract(flushed.value, '$[2]')
 WHERE candle.run_id = ?
 GROUP BY candle.series_id
 """
@@ -189,7 +195,7 @@ _UPSERT_MANY = f"{_INSERT}{', '.join([_ROW] * _ROWS_IN_A_STATEMENT)} {on_conflic
 
 def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:
     connection.create_function("decimal_differs", 2, _decimal_differs, deterministic=True)
-    # FULL: flushes are few, and with NORMAL a power cut takes back what a run has reported as written.
+    # FULL: flushes are few, and with NORMAL a power cut loses what a run reported as written.
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
@@ -201,7 +207,7 @@ def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _detach(connection: sqlite3.Connection | None, record: ConnectionPoolEntry) -> None:
-    """Let go of the file that a transaction has attached, now that it has ended."""
+    """Detach the file that a transaction attached, now that it has ended."""
     if connection is not None and (attached := record.info.pop("attached", None)):
         connection.execute(f"DETACH {attached}")
 

@@ -1,7 +1,7 @@
-"""Staging on SQLite: a file of its own beside the database, so that a slow download keeps no lock there and leaves nothing in it.
+"""Staging on SQLite: a file beside the database, so that a slow download holds no lock there.
 
-The file is lost with the process and wants no journal. While rows come and are compared, its connection has the database attached for reading;
-to publish, the one writer of the database attaches the file.
+The file is lost with the process and needs no journal. While rows arrive and are compared, its
+connection has the database attached for reading; to publish, the writer attaches the file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TIMEOUT_S = 10.0
 
 
 class SqliteArea:
-    """See penstock.store.write.inventory.snapshots.Area."""
+    """The Area of a SQLite database."""
 
     words = SQLITE
 
@@ -59,7 +59,7 @@ class SqliteArea:
         return engine
 
     def _connect(self) -> sqlite3.Connection:
-        """Transactions are begun by us, as in penstock.store.sqlite.engine."""
+        """The connection begins no transaction itself, as in penstock.store.sqlite.engine."""
         connection = sqlite3.connect(
             _uri(self._file, "rwc"),
             timeout=_TIMEOUT_S,
@@ -78,7 +78,7 @@ class SqliteArea:
         return connection
 
     async def open(self) -> None:
-        """See Area. What a process that died has left is no beginning."""
+        """Make it, empty: a file that a dead process left is removed."""
         await asyncio.to_thread(self._file.unlink, missing_ok=True)
         await self.stage(
             lambda connection: [
@@ -88,16 +88,16 @@ class SqliteArea:
         )
 
     async def close(self) -> None:
-        """See Area."""
+        """Remove it."""
         await asyncio.to_thread(self._engine.dispose)
         await asyncio.to_thread(self._file.unlink, missing_ok=True)
 
     async def stage(self, work: Callable[[Connection], T]) -> T:
-        """See Area."""
+        """Run `work` on the area's own connection."""
         return await self._database.apart(self._engine, work)
 
     async def compare(self, work: Callable[[Connection], T]) -> T:
-        """See Area."""
+        """Run `work` on the area's own connection, with an index and without a deadline."""
 
         def compare(connection: Connection) -> T:
             connection.execute(
@@ -110,18 +110,18 @@ class SqliteArea:
         return await self._database.apart(self._engine, compare, hurried=False)
 
     async def publish(self, work: Callable[[Connection], T]) -> T:
-        """See Area."""
+        """Run `work` in a transaction of the writer, with the area attached."""
 
         def publish(connection: Connection) -> T:
             connection.exec_driver_sql("ATTACH ? AS stage", (str(self._file),))
-            # It cannot be detached within a transaction that has read it.
+            # A transaction that has read it cannot detach it.
             connection.info["attached"] = "stage"
             return work(connection)
 
         return await self._database.write(publish, hurried=False)
 
     def put(self, connection: Connection, products: Sequence[Product]) -> None:
-        """See Area."""
+        """Stage products."""
         flat: list[object] = []
         for one in products:
             flat += staged_values(one)
@@ -130,7 +130,7 @@ class SqliteArea:
         _insert(connection, "inventory_stage", flat, _ALL_COLUMNS if self._first else len(STAGED))
 
     def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
-        """See Area."""
+        """Note differing rows with their normalised properties."""
         flat: list[object] = []
         for row in rows:
             flat += (
@@ -142,7 +142,7 @@ class SqliteArea:
 
 
 def discard_stages(database: Database) -> None:
-    """Remove what processes that died have left beside a SQLite database; only its owner may."""
+    """Remove what dead processes left beside a SQLite database; only its owner may."""
     if database.file:
         for left in database.file.parent.glob(f"{database.file.name}.stage-*"):
             left.unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def _uri(file: Path, mode: str) -> str:
 
 
 def _insert(connection: Connection, table: str, flat: Sequence[object], width: int) -> None:
-    """Rows of so many values, all of them in one list."""
+    """Insert rows of `width` values, all in one flat list."""
     row = f"({', '.join('?' * width)})"
     group = _ROWS_IN_A_STATEMENT * width
     whole = len(flat) // group * group

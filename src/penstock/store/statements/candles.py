@@ -1,8 +1,8 @@
-"""The candle merge: one statement per database writes what is new or different, and nothing else.
+"""The candle merge: one statement per database, which writes only what is new or different.
 
-An open candle may become a closed one or a newer open one, never the other way round; among open ones the newer has at least as many trades,
-where the source counts them.
-A closed candle that differs is written too; the trigger `candle_restated` keeps what it was.
+An open candle may become closed or a newer open one, never the reverse. A newer open candle has at
+least as many trades, if the source counts them. A closed candle that differs is written too; the
+trigger `candle_restated` keeps the old values.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ COLUMNS = ("series_id", "open_time", *VALUE_COLUMNS, "closed", "run_id")
 
 
 def on_conflict(differs: Callable[[str], str]) -> str:
-    """The clause that follows `INSERT INTO candle …`; `differs` says in SQL that a column's new value is another one."""
+    """The clause after `INSERT INTO candle …`; `differs` compares a column's old and new value."""
     assign = ", ".join(f"{name} = excluded.{name}" for name in (*VALUE_COLUMNS, "closed", "run_id"))
     changed = " OR ".join(differs(name) for name in VALUE_COLUMNS)
+    newer = "candle.closed OR coalesce(excluded.trades >= candle.trades, true)"
     return f"""ON CONFLICT (series_id, open_time) DO UPDATE SET {assign}
         WHERE excluded.closed > candle.closed
-        OR (excluded.closed = candle.closed AND (candle.closed OR coalesce(excluded.trades >= candle.trades, true)) AND ({changed}))"""
+        OR (excluded.closed = candle.closed AND ({newer}) AND ({changed}))"""

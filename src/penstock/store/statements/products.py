@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A property in whichever form it comes: one that is in another does not take the others along.
+# A property in whatever form it comes: an unusual one must not spoil the others.
 _Sent: TypeAlias = bool | int | float | str | None
 
 _PROPERTIES, _GRADED, _IMAGES = (
@@ -30,7 +30,7 @@ _PREFIXED_KEY = re.compile(rb'"([a-z0-9]+_)(?:language|foil)"\s*:')
 
 
 class Normalised(NamedTuple):
-    """What is read out of the properties, in the order of penstock.inventory.tables.NORMALISED."""
+    """What is read from the properties, in the order of penstock.inventory.tables.NORMALISED."""
 
     condition: str | None = None
     language: str | None = None
@@ -40,20 +40,21 @@ class Normalised(NamedTuple):
 
 
 class Normaliser(Generic[T]):
-    """Reads properties and gives what `shown` makes of them. The keys of a game carry a prefix, which the first of its products tells that has one.
+    """Reads properties, and gives what `shown` makes of them.
 
-    It does this for all rows of a first import, while they come and the database has time: read by its own functions, the properties take a second
-    more. Of a later import only what differs is read.
+    The keys of a game carry a prefix, known from its first product with such a key. All rows of a
+    first import are read while they arrive; reading them in the database takes a second more. Of a
+    later import only the differing rows are read.
     """
 
     def __init__(self, shown: Callable[[Normalised], T]) -> None:
         self._readers: dict[int, Callable[[Json], Any]] = {}
-        # Most products are in few conditions and languages.
+        # Most products share a few conditions and languages.
         self._shown = lru_cache(maxsize=16_384)(lambda found: shown(_normalised(found)))
         self._nothing = shown(Normalised())
 
     def of(self, game_id: int, properties: Json) -> T:
-        """Nothing where the properties cannot be read, or are of other types."""
+        """Nothing if the properties cannot be read."""
         read = self._readers.get(game_id) or self._learned(game_id, properties)
         try:
             return self._shown(read(properties))
@@ -106,12 +107,12 @@ def _flag(value: _Sent) -> bool | None:
     return None if value is None else value in {1, "1", "true"}
 
 
-# No key of a game begins like this.
+# No game has keys with this prefix.
 _PLAIN = _reader("_")
 
 
 def staged_values(one: Product) -> list[Any]:
-    """In the order of STAGED, which is that of the fields of Product; JSON as text, `graded` as grade_of has it."""
+    """The values in the order of STAGED, which is that of Product's fields; JSON as text."""
     values: list[Any] = [*msgspec.structs.astuple(one)]
     values[_PROPERTIES] = str(one.properties_hash, "utf-8", "replace")
     values[_IMAGES] = str(one.uploaded_images, "utf-8", "replace")

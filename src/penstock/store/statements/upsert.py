@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT in the words of either database."""
+"""INSERT … ON CONFLICT for either database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def upsert(
     change: Sequence[str],
     **computed: ColumnElement[Any],
 ) -> Insert:
-    """Insert, or where `key` is there already set the columns of `change` to the new values and those of `computed` to theirs."""
+    """Insert, or if the `key` exists, set `change` to the new values and `computed` as given."""
     insert_into = _insert(connection, table)
     changed = {name: insert_into.excluded[name] for name in change} | computed
     put: Insert = insert_into.on_conflict_do_update(index_elements=list(key), set_=changed)
@@ -28,7 +28,7 @@ def upsert(
 
 
 def insert_or_ignore(connection: Connection, table: Table) -> Insert:
-    """Insert, or leave what is there alone, whichever of its keys it is."""
+    """Insert, or ignore a row that exists, by any of its keys."""
     # SQLAlchemy forgets how many rows an INSERT wrote unless it is asked to remember.
     put: Insert = (
         _insert(connection, table)
@@ -38,9 +38,7 @@ def insert_or_ignore(connection: Connection, table: Table) -> Insert:
     return put
 
 
-def _insert(connection: Connection, table: Table) -> Any:  # noqa: ANN401 - the two dialects have no common type for what they share
-    return (
-        postgresql.insert(table)
-        if connection.dialect.name == "postgresql"
-        else sqlite.insert(table)
-    )
+def _insert(connection: Connection, table: Table) -> Any:  # noqa: ANN401 - no common type
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -1,4 +1,4 @@
-"""The budget of a provider that all processes on this database share."""
+"""The budget of a provider, shared by all processes on this database."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from penstock.store.database import Database
 
 
-# Under the provider's name with this the repeats of its gaps are counted.
+# The suffix of the budget for repeated questions about gaps.
 _REPEATS = " (again)"
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetUsed:
-    """What all processes used of a provider in the running minute, how long it told us to wait, and how many requests were for gaps once more."""
+    """What all processes used of a provider in the running minute.
+
+    `pause_s` is how long it asked us to wait; `repeats` are requests for known gaps.
+    """
 
     provider: str
     used: int
@@ -53,7 +56,7 @@ def budgets_used(connection: Connection) -> list[BudgetUsed]:
 
 
 class SqlRepeats:
-    """See penstock.market.collect.repeats.Repeats: `per_minute` for all processes together, counted like a provider's budget of another name."""
+    """The Repeats of a provider: `per_minute` for all processes, kept as a budget of its own."""
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class SqlRepeats:
         self._per_minute = per_minute
 
     async def take(self, wanted: int) -> int:
-        """See Repeats."""
+        """How many of the `wanted` requests may be sent now."""
         return await self._budget.take(wanted, self._per_minute)
 
 
@@ -76,9 +79,10 @@ def _repeats_name(provider: str) -> str:
 
 
 class SqlBudget:
-    """See penstock.http.governor.Budget; `provider` is the address that the requests go to.
+    """The Budget of `provider`, the address that requests go to.
 
-    Windows and pauses are counted by the database's clock, which all processes share, unless there is another `clock` (seconds).
+    Windows and pauses go by the database's clock, which all processes share, unless `clock`
+    (seconds) is given.
     """
 
     def __init__(
@@ -96,13 +100,13 @@ class SqlBudget:
         self._clock = clock
 
     async def reserve(self, least: int, limit: int) -> Grant:
-        """See Budget."""
+        """Take from the limit, or say how long to wait."""
         return await self._database.write(
             lambda connection: self._reserve(connection, least, limit)
         )
 
     async def take(self, wanted: int, limit: int) -> int:
-        """Up to so much of what is left of `limit`, at once and without waiting."""
+        """Up to `wanted` of what is left of `limit`, without waiting."""
 
         def put(connection: Connection) -> int:
             row, now = self._locked(connection)
@@ -114,7 +118,7 @@ class SqlBudget:
         return await self._database.write(put)
 
     async def observe(self, used: int) -> None:
-        """See Budget."""
+        """Raise the amount used to what the provider reports."""
 
         def put(connection: Connection) -> None:
             row, now = self._locked(connection)
@@ -127,7 +131,7 @@ class SqlBudget:
         await self._database.write(put)
 
     async def pause(self, seconds: float) -> None:
-        """See Budget."""
+        """Let no request through for some seconds."""
 
         def put(connection: Connection) -> None:
             row, now = self._locked(connection)
@@ -176,11 +180,11 @@ _ROWS = select(budgets, in_ms(DatabaseNow()).label("now"))
 
 
 def _start(now: int, window_s: int) -> int:
-    """When the running window began, ms."""
+    """The start of the running window, ms."""
     return now // (window_s * 1000) * window_s * 1000
 
 
 def _used(row: Row[Any], window: int) -> int:
-    """What was used in the window that began then; a clock that was set back does not start it anew, only the one after it."""
+    """What was used in the window that starts then, also if the clock was set back since."""
     used: int = row.used
     return used if row.window_start >= window else 0

@@ -1,8 +1,7 @@
-"""Candles, coverage, quarantine and instruments: what a market run writes."""
+"""What a market run writes: candles, coverage, quarantine and instruments."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +17,7 @@ from penstock.market.queries.spans import SPAN_COLUMNS, span_of
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.runs.run import Counters
 from penstock.store.statements.upsert import upsert
+from penstock.store.write.storable import row_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +39,7 @@ _BIGINT = 2**63
 
 
 class SqlCandleStore:
-    """See penstock.market.collect.page.CandleStore."""
+    """The CandleStore and InstrumentStore of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -47,7 +47,7 @@ class SqlCandleStore:
     async def put_instruments(
         self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None
     ) -> None:
-        """Record what an exchange lists now; those it no longer lists keep their last status."""
+        """Record what an exchange lists; symbols that it no longer lists keep their status."""
         if instruments:
             await self._database.write(
                 lambda connection: _put_instruments(connection, instruments, volumes)
@@ -56,21 +56,21 @@ class SqlCandleStore:
     async def put_list(
         self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]
     ) -> Sequence[str]:
-        """See penstock.market.refresh.InstrumentStore."""
-        return (
-            await context.write(lambda writing: _put_list(writing.connection, instruments, volumes))
-            if instruments
-            else ()
+        """Record everything that an exchange lists; gives the symbols that it no longer lists."""
+        if not instruments:
+            return ()
+        return await context.write(
+            lambda writing: _put_list(writing.connection, instruments, volumes)
         )
 
     async def open_series(
         self, context: RunContext, keys: Sequence[SeriesKey]
     ) -> list[OpenedSeries]:
-        """See CandleStore."""
+        """The stored series; missing ones are created."""
         return await context.write(lambda writing: _open_series(writing.connection, keys))
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:
-        """See CandleStore."""
+        """Write rows, coverage, quarantine and the run's counters in one transaction."""
         return await context.write(lambda writing: self._flush(writing, flush))
 
     def _flush(self, writing: Writing, flush: CandleFlush) -> Flushed:
@@ -166,7 +166,7 @@ def _note_clock(connection: Connection, exchange: str, now: int) -> None:
 
 
 def _delist(connection: Connection, pages: Sequence[CandlePage]) -> None:
-    """What is not in the list any more, and was refused when it was asked for directly, is delisted."""
+    """Delist what is missing from the list and was refused to a direct question."""
     if ended := {page.target.series_id for page in pages if page.delisted}:
         of_series = select(series.c.instrument_id).where(series.c.id.in_(ended))
         connection.execute(
@@ -206,7 +206,7 @@ def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[Open
 
 
 def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int, Candle]:
-    """The newest candle of each series, of those in which it is not final."""
+    """The newest candle of each series, if it is not final."""
     if not series_ids:
         return {}
     newest = (
@@ -322,13 +322,11 @@ def _evidence(span: Span) -> dict[str, object]:
 
 
 def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]) -> None:
-    """A row that is refused again is counted, not stored again."""
+    """Store refused rows; one that is refused again is only counted."""
     rows = [
         {
             "series_id": page.target.series_id,
-            "digest": hashlib.blake2b(
-                f"{row.reason}\n{row.raw}".encode(), digest_size=16
-            ).hexdigest(),
+            "digest": row_digest(row.reason, row.raw),
             "reason": row.reason,
             "detail": row.detail[:_RAW_CHARS],
             "raw": row.raw[:_RAW_CHARS],

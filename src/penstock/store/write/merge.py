@@ -1,4 +1,4 @@
-"""The merge of any table: rows are written by their key, and only what is new or different."""
+"""The merge of any table: rows are written by key, if they are new or different."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ROWS_AT_ONCE = 500
 
 
 class SqlWriting(Writing):
-    """See Writing."""
+    """The Writing of a database."""
 
     def merge(self, table: Table, rows: Rows) -> Counters:
-        """See Writing."""
+        """Write rows by key; gives how many are new, different and unchanged."""
         merged = Counters()
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             merged += _merge(self.connection, table, rows[first : first + _ROWS_AT_ONCE])
@@ -63,5 +63,5 @@ def _differs(table: Table, now: Mapping[Any, Any], then: Mapping[str, Any]) -> b
 
 
 def _exact(table: Table, name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
-    """`1.0` and `1.00` are one amount."""
+    """`1.0` and `1.00` are the same amount."""
     return Decimal(value) if isinstance(table.c[name].type, Exact) and value is not None else value

@@ -1,4 +1,4 @@
-"""The retention of the execution log: a run that deletes what is old."""
+"""The retention of the execution log: a run that deletes old rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 5_000
 
 
 def delete_old(connection: Connection, *, older_than_ms: int, most: int) -> int:
-    """Delete up to `most` of the oldest rows that started longer ago; gives how many."""
+    """Delete up to `most` of the rows that started longer ago, the oldest first; gives how many."""
     old = select(execution_log.c.id).where(
         execution_log.c.started_at < read_clock(connection) - older_than_ms
     )
@@ -41,18 +41,18 @@ class Deleted:
     rows: int
 
     def summary(self) -> dict[str, object]:
-        """See penstock.runs.runner.Outcome."""
+        """The result of the run, as JSON values."""
         return {"deleted": self.rows}
 
 
 @dataclass(frozen=True, slots=True)
 class LogRetention:
-    """The work of a run that deletes what is older than `days`: a batch in each transaction, so that nobody waits for long."""
+    """The work of a retention run: a batch per transaction, so that nobody waits for long."""
 
     days: int
 
     async def __call__(self, context: RunContext) -> Deleted:
-        """Delete until nothing old is left."""
+        """Delete rows older than `days`."""
         rows = 0
         while deleted := await context.write(self._delete):
             rows += deleted
@@ -63,7 +63,7 @@ class LogRetention:
 
 
 def retention(_connection: Connection, _schedule: Schedule, busy: Busy) -> Submission | None:
-    """The run of a due retention; None while one goes on."""
+    """The run of a due retention; None while another one is active."""
     submission = Submission(
         kind=LOG_RETENTION, params={}, resources=[LOG_RETENTION], priority=Priority.LOW
     )

@@ -1,4 +1,4 @@
-"""Another key for all secrets: each sealed column is sealed again, all in one transaction."""
+"""A new key for all secrets: each sealed column is sealed again, in one transaction."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ if TYPE_CHECKING:
     from penstock.access.vault import Keys
     from penstock.store.database import Database
 
-# Every column that a vault sealed. Its table has an `id`.
+# Every column that a vault sealed; its table has an `id`.
 SEALED: tuple[Column[str], ...] = (alert_target.c.url, alert_target.c.signing_key, account.c.token)
 
 
 async def rotate_key(database: Database, keys: Keys) -> int:
-    """Seal every secret with the first key; gives how many there were. A key file of our own gets a new key for that, and loses the old ones.
+    """Seal every secret with the first key; gives how many there are.
 
-    Interrupted at any point, all secrets can be opened and it can be run again: the file holds both keys until the transaction is committed.
+    A key file of our own gets a new key for that, and loses the old ones. If interrupted, it can
+    run again: the file holds both keys until the transaction is committed.
     """
-    if not isinstance(keys, KeyFile) or not keys.ours:
+
+    async def seal_again() -> int:
         return await database.write(
             lambda connection: _seal_again(connection, Vault(keys)), hurried=False
         )
+
+    if not isinstance(keys, KeyFile) or not keys.ours:
+        return await seal_again()
     found = keys.needed()
     keys.replace([new := new_key(), *found])
-    count = await database.write(
-        lambda connection: _seal_again(connection, Vault(keys)), hurried=False
-    )
+    count = await seal_again()
     keys.replace([new])
     return count
 

@@ -1,17 +1,25 @@
-"""Text that either database takes: what a provider sends ends up in errors and results."""
+"""Text from providers, as either database stores it."""
 
 from __future__ import annotations
+
+import hashlib
 
 _MOST_CHARS = 4_000
 
 
+def row_digest(reason: str, raw: str) -> str:
+    """The digest by which a refused row is found again."""
+    refused = f"{reason}\n{raw}".encode("utf-8", "replace")
+    return hashlib.blake2b(refused, digest_size=16).hexdigest()
+
+
 def storable_text(text: str | None) -> str | None:
-    """Cut to what anybody reads."""
+    """The text without what PostgreSQL refuses, cut to a readable length."""
     return None if text is None else str(storable(text))[:_MOST_CHARS]
 
 
 def storable(value: object) -> object:
-    """Without what PostgreSQL does not take in text."""
+    """The value without the characters that PostgreSQL refuses."""
     match value:
         case str():
             return (

@@ -1,4 +1,4 @@
-"""Access tokens: only their digests are stored, so that whoever reads the database cannot use them."""
+"""Access tokens: only digests are stored, so that readers of the database cannot use them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.store.database import Database
 
-# Every process holds all working tokens in memory.
+# Every process keeps all valid tokens in memory.
 MOST_TOKENS = 1_000
 
 _WORKS = (
@@ -47,29 +47,29 @@ class SqlTokens:
     async def create(
         self, name: str, scope: Scope, *, expires_in_s: int | None
     ) -> tuple[Token, str]:
-        """A new token, and its text, which nobody can show again; ConflictError when there are too many that work."""
+        """A new token and its text, which is never shown again; ConflictError at the limit."""
         text = new_token()
         return await self._database.write(
             lambda connection: _create(connection, text, name, scope, expires_in_s)
         ), text
 
     async def listed(self) -> list[Token]:
-        """The newest tokens, also those that do not work any more."""
+        """The newest tokens, also those that no longer work."""
         newest = select(*_COLUMNS).order_by(api_token.c.id.desc()).limit(MOST_TOKENS)
         return await self._database.read(
             lambda connection: [_token(row) for row in connection.execute(newest)]
         )
 
     async def revoke(self, token_id: int) -> None:
-        """Make a token stop working; NotFoundError for one that never was."""
+        """Revoke a token; NotFoundError for an unknown one."""
         await self._database.write(lambda connection: _revoke(connection, token_id))
 
     async def working(self) -> Mapping[str, Token] | None:
-        """The tokens that work, by digest; None when none was ever made, which is more than that none works."""
+        """The valid tokens by digest; None if none was ever made, unlike an empty result."""
         return await self._database.read(working)
 
     async def used(self, token_ids: Iterable[int]) -> None:
-        """Note that these were used a moment ago."""
+        """Note that these tokens were used just now."""
         noted = (
             update(api_token)
             .where(api_token.c.id.in_(list(token_ids)))
@@ -81,35 +81,29 @@ class SqlTokens:
 
 
 def working(connection: Connection) -> dict[str, Token] | None:
-    """See SqlTokens."""
+    """The valid tokens by digest; None if none was ever made."""
     rows = connection.execute(
         select(api_token.c.digest, *_COLUMNS).where(*_WORKS).limit(MOST_TOKENS),
         execution_options=UNCOUNTED,
     ).all()
-    if (
-        not rows
-        and connection.execute(select(api_token.c.id).limit(1), execution_options=UNCOUNTED).first()
-        is None
-    ):
-        return None
+    if not rows:
+        any_token = select(api_token.c.id).limit(1)
+        if connection.execute(any_token, execution_options=UNCOUNTED).first() is None:
+            return None
     return {row.digest: _token(row) for row in rows}
 
 
 def any_works(connection: Connection) -> bool:
-    """Whether a token works, also where there is no table of them yet."""
+    """Whether a token is valid, also if there is no table of them yet."""
     return inspect(connection).has_table(api_token.name) and bool(working(connection))
 
 
 def _create(
     connection: Connection, text: str, name: str, scope: Scope, expires_in_s: int | None
 ) -> Token:
-    if (
-        connection.execute(select(func.count()).select_from(api_token).where(*_WORKS)).scalar_one()
-        >= MOST_TOKENS
-    ):
-        message = (
-            f"there are {MOST_TOKENS:,} tokens that work already; revoke some that are not used"
-        )
+    valid = select(func.count()).select_from(api_token).where(*_WORKS)
+    if connection.execute(valid).scalar_one() >= MOST_TOKENS:
+        message = f"there are {MOST_TOKENS:,} valid tokens already; revoke some that are not used"
         raise ConflictError(message)
     expires_at = None if expires_in_s is None else DatabaseNow(ago_ms=-1000 * expires_in_s)
     row = {
@@ -125,9 +119,8 @@ def _create(
 
 def _revoke(connection: Connection, token_id: int) -> None:
     first_time = func.coalesce(api_token.c.revoked_at, DatabaseNow())
-    if not connection.execute(
-        update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)
-    ).rowcount:
+    revoke = update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)
+    if not connection.execute(revoke).rowcount:
         message = f"there is no token {token_id}; `penstock token list` shows them"
         raise NotFoundError(message)
 

@@ -1,4 +1,7 @@
-"""The alert book: states and the messages about them change in one transaction, and each message is in the hands of one sender at a time."""
+"""The alert book: states and their messages change in one transaction.
+
+One sender at a time has a message.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ _SOON_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookOptions:
-    """`interval_s` between two looks; `claim_s`: a message whose sender has said nothing for so long is sent by another one."""
+    """How often to evaluate, and after how long another sender takes over a message."""
 
     interval_s: float = 60.0
     claim_s: float = 30.0
@@ -50,7 +53,7 @@ class BookOptions:
 
 
 class SqlAlertBook:
-    """See penstock.alerts.book.AlertBook."""
+    """The AlertBook of a database."""
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class SqlAlertBook:
         self._backoff_s = options.backoff_s
 
     async def evaluate(self) -> float:
-        """See AlertBook. The facts are read first, so that nobody who writes waits for them."""
+        """Evaluate the rules if it is time; the facts are read first, so that no writer waits."""
         wait_s, facts = await self._database.read(self._look)
         if facts is not None:
             await self._database.write(lambda connection: self._record(connection, facts))
@@ -116,7 +119,7 @@ class SqlAlertBook:
         _forget_old(connection, now)
 
     def _claim_look(self, connection: Connection, now: int) -> bool:
-        """Whether it is us who look this time."""
+        """Whether this process evaluates the rules this time."""
         connection.execute(insert_or_ignore(connection, alert_look).values(id=1, looked_at=0))
         late = or_(
             alert_look.c.looked_at <= now - self._interval_ms,
@@ -129,7 +132,7 @@ class SqlAlertBook:
     def _advance(
         self, connection: Connection, found: dict[tuple[str, str], RuleFinding], now: int
     ) -> list[Alert]:
-        """Write the states as they are now; gives what is to be told."""
+        """Write the present states; gives the alerts to send."""
         before = {
             (one.rule, one.subject): one for one in map(alert_of, connection.execute(select(alert)))
         }
@@ -151,7 +154,7 @@ class SqlAlertBook:
             _changed(before.get((step.alert.rule, step.alert.subject)), step.alert)
             for step in steps
         ):
-            _tell(connection)
+            _announce(connection)
         return [step.alert for step in steps if step.send]
 
     def _take(self, connection: Connection) -> list[AlertMessage]:
@@ -180,7 +183,7 @@ class SqlAlertBook:
         return [one for row in rows if (one := self._outgoing(connection, row))]
 
     def _outgoing(self, connection: Connection, row: Row[Any]) -> AlertMessage | None:
-        """None for a target whose secrets cannot be read: that is noted, and the others are sent."""
+        """The message; None if its target's secrets cannot be read, which is noted."""
         attempt = row.attempt + 1
         try:
             return AlertMessage(
@@ -205,7 +208,7 @@ def _waiting() -> ColumnElement[bool]:
     return and_(alert_message.c.sent_at.is_(None), alert_message.c.attempt < _ATTEMPTS)
 
 
-# Only the oldest of each target, so that messages arrive in order and a target that does not answer holds up nobody but itself.
+# Only the oldest of each target: messages arrive in order, and a silent target holds up no other.
 _OLDEST = (
     select(func.min(alert_message.c.id))
     .join(targets, targets.c.id == alert_message.c.target_id)
@@ -240,7 +243,7 @@ def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> 
 
 
 def _forget_old(connection: Connection, now: int) -> None:
-    """Resolved alerts, and messages that were sent or given up, after a week."""
+    """Delete resolved alerts, and messages that were sent or given up, after a week."""
     old = literal(now - _KEPT_MS, Timestamp())
     connection.execute(
         delete(alert).where(alert.c.state == AlertState.RESOLVED, alert.c.since < old)
@@ -249,11 +252,11 @@ def _forget_old(connection: Connection, now: int) -> None:
 
 
 def _changed(before: Alert | None, after: Alert) -> bool:
-    """Whether who follows the alerts has something to see."""
+    """Whether followers of the alerts see a change."""
     return before is None or (before.state, before.message) != (after.state, after.message)
 
 
-def _tell(connection: Connection) -> None:
+def _announce(connection: Connection) -> None:
     announce(connection, AlertsChanged())
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))

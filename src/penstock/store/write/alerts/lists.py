@@ -40,7 +40,7 @@ def list_alerts(connection: Connection, query: AlertList) -> list[Alert]:
 
 
 def firing_counts(connection: Connection, rules: Sequence[str]) -> dict[str, int]:
-    """How many alerts of each rule fire; one that is not among the rules any more is there while it does."""
+    """How many alerts of each rule fire; a former rule is there while one of its alerts does."""
     counted = (
         select(alert.c.rule, func.count())
         .where(alert.c.state == AlertState.FIRING)
@@ -50,7 +50,7 @@ def firing_counts(connection: Connection, rules: Sequence[str]) -> dict[str, int
 
 
 def rule_states(connection: Connection, rules: Sequence[str]) -> dict[str, AlertState]:
-    """Each rule's state: firing if it fires for any subject, resolved if it did in the last week."""
+    """The state of each rule: firing for any subject, else resolved in the last week, else ok."""
     found = {
         (row.rule, row.state)
         for row in connection.execute(select(alert.c.rule, alert.c.state).distinct())

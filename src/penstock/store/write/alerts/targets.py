@@ -26,7 +26,7 @@ _MOST_TARGETS = 50
 
 
 class SqlTargets:
-    """See penstock.alerts.book.TargetStore."""
+    """The TargetStore of a database."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database

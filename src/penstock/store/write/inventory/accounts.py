@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def account_resource(account_id: int) -> str:
-    """What a sync of the account claims, so that there is one at a time."""
+    """The resource that a sync of the account claims, so that there is one at a time."""
     return f"account:{account_id}"
 
 
@@ -46,7 +46,7 @@ class SqlAccounts:
         self._vault = vault
 
     async def add(self, name: str, token: str, user_id: int) -> int:
-        """The id of a new account; ConflictError when there is one of that name."""
+        """Add an account; gives its id. ConflictError if the name is taken."""
         row = {"name": name, "token": self._vault.seal(token), "user_id": user_id}
         add = insert(account).values(created_at=DatabaseNow(), **row).returning(account.c.id)
 
@@ -59,7 +59,10 @@ class SqlAccounts:
     async def change(
         self, account_id: int, *, name: str | None = None, token: str | None = None
     ) -> None:
-        """Another name or token; NotFoundError, or ConflictError when there is one of that name. A config of the account is renamed with it."""
+        """Change the name or the token, and rename a config of the account with it.
+
+        NotFoundError, or ConflictError if the name is taken.
+        """
         values = {"name": name, "token": token and self._vault.seal(token)}
         given = {column: value for column, value in values.items() if value is not None}
         change = update(account).where(account.c.id == account_id).values(given)
@@ -75,7 +78,7 @@ class SqlAccounts:
         await self._database.write(write)
 
     async def seller(self, account_id: int) -> int:
-        """See penstock.inventory.accounts.AccountStore."""
+        """The account's seller; NotFoundError for an unknown account."""
         wanted = select(account.c.user_id).where(account.c.id == account_id)
         found: int | None = await self._database.read(lambda connection: connection.scalar(wanted))
         if found is None:
@@ -83,7 +86,10 @@ class SqlAccounts:
         return found
 
     async def delete(self, account_id: int) -> None:
-        """The account and all that is known of its products; ConflictError while a config names it, or a sync of it is queued or running."""
+        """Delete the account and its products.
+
+        ConflictError while a config names it, or a sync of it is queued or running.
+        """
         await self._database.write(
             lambda connection: _delete(connection, account_id), hurried=False
         )
@@ -95,7 +101,10 @@ def _unique(connection: Connection, name: str) -> Iterator[None]:
         with attempt(connection):
             yield
     except IntegrityError as error:
-        message = f"name: there is an account {name[:80]!r} already; choose another name, or change that one"
+        message = (
+            f"name: there is an account {name[:80]!r} already;"
+            " choose another name, or change that account"
+        )
         raise ConflictError(message) from error
 
 
@@ -106,7 +115,10 @@ def _delete(connection: Connection, account_id: int) -> None:
     if name is None:
         raise _unknown(account_id)
     if (config := connection.execute(_configs(name)).one_or_none()) is not None:
-        message = f"config {config.id} syncs this account; remove it first: penstock config remove {config.id}"
+        message = (
+            f"config {config.id} syncs this account;"
+            f" remove it first: penstock config remove {config.id}"
+        )
         raise ConflictError(message)
     if busy(connection, [account_resource(account_id)]):
         message = "a sync of this account is queued or running; cancel it first"
@@ -119,7 +131,7 @@ def _delete(connection: Connection, account_id: int) -> None:
 
 
 def _config_of(connection: Connection, account_id: int) -> Row[Any] | None:
-    """The config that syncs the account. Both are locked, the configs first, as those lock them who change a config."""
+    """The config that syncs the account, both locked; configs first, as when a config changes."""
     only_writer(connection, collection_config)
     name = connection.scalar(
         select(account.c.name).where(account.c.id == account_id).with_for_update()
@@ -128,7 +140,7 @@ def _config_of(connection: Connection, account_id: int) -> Row[Any] | None:
 
 
 def _configs(name: object) -> Select[Any]:
-    """The config that names an account, or none."""
+    """The config that names an account, if any."""
     wanted = select(collection_config.c.id, collection_config.c.job_id)
     return wanted.where(
         collection_config.c.exchange == MARKETPLACE, collection_config.c.symbol == name

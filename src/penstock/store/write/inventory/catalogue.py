@@ -1,4 +1,4 @@
-"""CardTrader's catalogue, the user's own, and which blueprint is which row of it. Mapping is one statement over all blueprints."""
+"""CardTrader's catalogue, the user's own, and the mapping, one statement over all blueprints."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _COLUMNS = tuple(one.name for one in fields(CatalogueRow))
 
 
 class SqlCatalog:
-    """The user's catalogue, which replaces the one before."""
+    """The user's catalogue; an upload replaces it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put_catalogue(self, rows: Iterable[CatalogueRow]) -> int:
-        """Replace the user's catalogue and map all blueprints anew; gives how many are mapped. No export is needed for it.
+        """Replace the user's catalogue and map all blueprints anew; gives how many are mapped.
 
-        The rows are taken a page at a time, in a thread; an error of theirs changes nothing.
+        The rows are taken a page at a time, in a thread; one that raises changes nothing.
         """
 
         def put(connection: Connection) -> int:
@@ -57,14 +57,14 @@ class SqlCatalog:
 
 
 class SqlBlueprints:
-    """See penstock.inventory.catalogue.refresh.BlueprintStore."""
+    """The BlueprintStore of a database."""
 
     async def put_games(self, context: RunContext, games: Sequence[GameRow]) -> None:
-        """See BlueprintStore."""
+        """Put games."""
         await _put_all(context, game, [asdict(one) for one in games])
 
     async def put_categories(self, context: RunContext, categories: Sequence[CategoryRow]) -> None:
-        """See BlueprintStore."""
+        """Put categories."""
         await _put_all(
             context,
             category,
@@ -75,18 +75,18 @@ class SqlBlueprints:
         )
 
     async def put_expansions(self, context: RunContext, expansions: Sequence[ExpansionRow]) -> None:
-        """See BlueprintStore."""
+        """Put expansions."""
         await _put_all(context, expansion, [asdict(one) for one in expansions])
 
     async def put_blueprints(self, context: RunContext, blueprints: Sequence[BlueprintRow]) -> None:
-        """See BlueprintStore."""
+        """Put blueprints with their references."""
         if blueprints:
             await context.write(
                 lambda writing: _put_blueprints(writing.connection, blueprints), hurried=False
             )
 
     async def keep_unlisted(self, context: RunContext, blueprint_ids: Collection[int]) -> None:
-        """See BlueprintStore."""
+        """Note the time at which CardTrader did not list these."""
         rows = [{"id": one} for one in sorted(blueprint_ids)]
 
         def keep(writing: Writing) -> None:
@@ -99,7 +99,7 @@ class SqlBlueprints:
             await context.write(keep, hurried=False)
 
     async def map(self, context: RunContext) -> int:
-        """See BlueprintStore."""
+        """Map all blueprints anew."""
         return await context.write(lambda writing: _map(writing.connection), hurried=False)
 
 
@@ -159,11 +159,13 @@ def _map(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(mapping)).scalar_one()
 
 
-# The best kind of reference first; of several rows of the catalogue with the same one, that which stands first.
+# The best kind of reference wins; of several rows with the same reference, the first.
 _MAP = """
 INSERT INTO mapping (blueprint_id, catalogue_id, kind)
 SELECT blueprint_id, catalogue_id, kind FROM (
-    SELECT b.blueprint_id, c.catalogue_id, b.kind, row_number() OVER (PARTITION BY b.blueprint_id ORDER BY b.kind, c.catalogue_id) AS nth
+    SELECT b.blueprint_id, c.catalogue_id, b.kind, row_number() OVER (
+        PARTITION BY b.blueprint_id ORDER BY b.kind, c.catalogue_id
+    ) AS nth
     FROM blueprint_reference b JOIN catalogue_reference c ON c.kind = b.kind AND c.value = b.value
 ) AS found
 WHERE nth = 1

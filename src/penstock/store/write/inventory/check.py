@@ -1,4 +1,4 @@
-"""Whether a staged snapshot can be believed."""
+"""Whether a staged snapshot is plausible."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFacts:
-    """What is staged. `twice` ids came more than once; `strangers` rows name another seller; `users` are some of the sellers.
+    """What is staged: `twice` ids are there more than once, `strangers` rows have other sellers.
 
-    The most frequent one of `currencies` comes first.
+    `users` are some of the sellers. The most frequent of the `currencies` comes first.
     """
 
     rows: int
@@ -66,25 +66,30 @@ def _shrunk(base: Row[Any] | None, counts: SnapshotCounts, limits: SyncLimits) -
     ):
         return None
     share = counts.gone * 100 / base.products
-    return f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %; more than {limits.shrink_percent:g} % is not published"
+    return (
+        f"{counts.gone:,} of {base.products:,} published products are missing, {share:.1f} %;"
+        f" more than {limits.shrink_percent:g} % is not published"
+    )
 
 
 def _other_seller(facts: SnapshotFacts, account: StoredAccount) -> str | None:
     if not facts.strangers:
         return None
     others = ", ".join(str(user) for user in sorted(facts.users) if user != account.user_id)
-    return f"products of another seller than user {account.user_id}: {facts.strangers:,}, such as of user {others}"
+    ours = f"products of another seller than user {account.user_id}"
+    return f"{ours}: {facts.strangers:,}, such as of user {others}"
 
 
 def _duplicate_id(facts: SnapshotFacts) -> str | None:
     if not facts.twice:
         return None
     sample = ", ".join(map(str, facts.twice_sample))
-    return f"product ids that come more than once: {facts.twice:,}, such as {sample}; of each the first row is kept"
+    twice = f"product ids that come more than once: {facts.twice:,}, such as {sample}"
+    return f"{twice}; of each the first row is kept"
 
 
 def _currency(facts: SnapshotFacts, base: Row[Any] | None) -> str | None:
-    """CardTrader shows prices in the currency of who asks, so one that was not there before means that this has changed."""
+    """CardTrader shows prices in the currency of the user, so a new one means that it changed."""
     if base is None or not base.currencies or not facts.currencies:
         return None
     before, now = next(iter(_most_first(base.currencies))), next(iter(facts.currencies))
@@ -92,14 +97,14 @@ def _currency(facts: SnapshotFacts, base: Row[Any] | None) -> str | None:
         name: count for name, count in facts.currencies.items() if name not in base.currencies
     }
     if strange:
-        return f"{sum(strange.values()):,} prices are in {', '.join(strange)}; the published ones are in {', '.join(_most_first(base.currencies))}"
-    return (
-        None
-        if before == now
-        else f"most prices are in {now}; most of the published ones are in {before}"
-    )
+        number, names = sum(strange.values()), ", ".join(strange)
+        known = ", ".join(_most_first(base.currencies))
+        return f"{number:,} prices are in {names}; the published ones are in {known}"
+    if before == now:
+        return None
+    return f"most prices are in {now}; most of the published ones are in {before}"
 
 
 def _most_first(currencies: Mapping[str, int]) -> list[str]:
-    """A stored JSON object is in no order."""
+    """By number: a stored JSON object has no order."""
     return [name for name, _ in Counter(currencies).most_common()]

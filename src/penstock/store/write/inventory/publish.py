@@ -1,4 +1,7 @@
-"""Making a snapshot the published one, keeping it for a decision, and deciding. Each function is a part of one transaction of its caller."""
+"""Publishing a snapshot, keeping it for a decision, and deciding.
+
+Each function is part of a transaction of its caller.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _PENDING = (SnapshotState.HELD, SnapshotState.DRY_RUN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A staged snapshot as it was compared. `products` will be in the inventory."""
+    """A staged snapshot, compared; `products` will be in the inventory."""
 
     account_id: int
     run_id: int
@@ -44,7 +47,7 @@ def base_of(connection: Connection, account_id: int) -> Row[Any] | None:
 
 
 def publish(connection: Connection, words: sql.Words, taken: Taken) -> None:
-    """Write what differs, with its history; ConflictError when another snapshot was published since the comparison."""
+    """Write what differs, with its history; ConflictError if another snapshot was published."""
     _require_base(connection, taken.account_id, taken.base)
     first = taken.base is None
     rows = sql.ALL_NEW if first else sql.DIFFERENT
@@ -58,7 +61,7 @@ def publish(connection: Connection, words: sql.Words, taken: Taken) -> None:
 
 
 def keep(connection: Connection, words: sql.Words, taken: Taken, state: SnapshotState) -> None:
-    """Keep what differs, readable; what was kept of an earlier snapshot is replaced."""
+    """Keep what differs, and drop what was kept of an earlier snapshot."""
     _lock(connection, taken.account_id)
     _replace_pending(connection, taken.account_id)
     [snapshot_id] = connection.execute(_insert(taken, state).returning(snapshot.c.id)).one()
@@ -70,7 +73,10 @@ def keep(connection: Connection, words: sql.Words, taken: Taken, state: Snapshot
 
 
 def approve(connection: Connection, words: sql.Words, run_id: int) -> SnapshotCounts:
-    """Apply exactly what was kept; ConflictError when that was made against another base, was replaced, or was decided already."""
+    """Apply exactly what was kept.
+
+    ConflictError if its base is outdated, or it was replaced or decided already.
+    """
     kept = _pending(connection, run_id)
     _require_base(connection, kept.account_id, kept.base_id)
     counts = SnapshotCounts.of(kept)
@@ -96,7 +102,7 @@ def approve(connection: Connection, words: sql.Words, run_id: int) -> SnapshotCo
 
 
 def reject(connection: Connection, run_id: int) -> None:
-    """Drop what was kept; ConflictError when it was replaced or decided already."""
+    """Drop what was kept; ConflictError if it was replaced or decided already."""
     kept = _pending(connection, run_id)
     connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
     connection.execute(
@@ -121,7 +127,7 @@ def _apply(
         connection.execute(text(sql.remove_rows(words, gone)), parameters)
 
 
-def _insert(taken: Taken, state: SnapshotState) -> Any:  # noqa: ANN401 - with RETURNING or without it is of another type
+def _insert(taken: Taken, state: SnapshotState) -> Any:  # noqa: ANN401 - RETURNING changes its type
     return insert(snapshot).values(
         account_id=taken.account_id,
         run_id=taken.run_id,
@@ -136,12 +142,10 @@ def _insert(taken: Taken, state: SnapshotState) -> Any:  # noqa: ANN401 - with R
 
 
 def _lock(connection: Connection, account_id: int) -> None:
-    """Whoever else publishes or keeps something of this account waits; NotFoundError when it was deleted."""
-    if (
-        connection.scalar(select(account.c.id).where(account.c.id == account_id).with_for_update())
-        is None
-    ):
-        message = f"account {account_id} is not here any more"
+    """Make others that publish or keep for this account wait; NotFoundError if it was deleted."""
+    locked = select(account.c.id).where(account.c.id == account_id).with_for_update()
+    if connection.scalar(locked) is None:
+        message = f"account {account_id} no longer exists"
         raise NotFoundError(message)
 
 
@@ -156,7 +160,7 @@ def _require_base(connection: Connection, account_id: int, base: int | None) -> 
 
 
 def _pending(connection: Connection, run_id: int) -> Row[Any]:
-    """What a run kept, still to be decided, and its account locked."""
+    """What a run kept, still undecided, with its account locked."""
     newest = (
         select(snapshot).where(snapshot.c.run_id == run_id).order_by(snapshot.c.id.desc()).limit(1)
     )
@@ -179,7 +183,9 @@ def _pending(connection: Connection, run_id: int) -> Row[Any]:
 _DECIDED = {
     SnapshotState.PUBLISHED: "this sync is published already: there is nothing to decide",
     SnapshotState.REJECTED: "this sync was rejected; start a new one",
-    SnapshotState.SUPERSEDED: "a newer sync of this account has replaced this one; decide that one, or start a new sync",
+    SnapshotState.SUPERSEDED: (
+        "a newer sync of this account has replaced this one; decide that one, or start a new sync"
+    ),
 }
 
 

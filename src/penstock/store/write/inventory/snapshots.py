@@ -1,9 +1,8 @@
-"""Accounts' inventories: staged in a place of their own, compared, and published in one transaction."""
+"""Inventories: staged apart, compared, and published in one transaction."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from heapq import nsmallest
@@ -31,6 +30,7 @@ from penstock.store.statements import inventory as sql
 from penstock.store.statements.upsert import upsert
 from penstock.store.write.inventory import publish as publishing
 from penstock.store.write.inventory.check import SnapshotFacts, suspicions
+from penstock.store.write.storable import row_digest, storable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -59,33 +59,33 @@ class Area(Protocol):
         """Make it, empty."""
 
     async def close(self) -> None:
-        """Leave nothing of it."""
+        """Remove it."""
 
     async def stage(self, work: Callable[[Connection], T]) -> T:
-        """What `work` gives on the connection of the area, which also reads the published tables; soon done."""
+        """The result of quick `work` on the area's connection, which also reads the rest."""
 
     async def compare(self, work: Callable[[Connection], T]) -> T:
-        """The same with more time, when all rows are there."""
+        """The same with more time, when all rows are staged."""
 
     async def publish(self, work: Callable[[Connection], T]) -> T:
-        """What `work` gives in one transaction that reads the area and writes the published tables, with as much time as it takes."""
+        """The result of `work` in a transaction that writes published tables; no deadline."""
 
     def put(self, connection: Connection, products: Sequence[Product]) -> None:
-        """Write a page."""
+        """Stage products."""
 
     def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
-        """Note rows of `inventory_sql.compare`, and what is read out of their properties."""
+        """Note differing rows, with their normalised properties."""
 
 
 class SqlInventoryStore:
-    """See penstock.inventory.sync.store.InventoryStore."""
+    """The InventoryStore of a database."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
         self._vault = vault
 
     async def account(self, account_id: int) -> StoredAccount:
-        """See InventoryStore."""
+        """The account with its token in the clear; NotFoundError if there is none."""
         wanted = select(accounts).where(accounts.c.id == account_id)
         row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
         if row is None:
@@ -96,7 +96,7 @@ class SqlInventoryStore:
         )
 
     async def published_by(self, run: Run) -> Published | None:
-        """See InventoryStore."""
+        """What the run has published, if anything."""
         sync = await self._database.read(lambda connection: sync_row(connection, run.id))
         if sync is None or sync.state != SnapshotState.PUBLISHED:
             return None
@@ -106,7 +106,7 @@ class SqlInventoryStore:
     async def staging(
         self, context: RunContext, account: StoredAccount
     ) -> AsyncIterator[SqlStaging]:
-        """See InventoryStore."""
+        """An empty staging area, which is gone at the end."""
         run = context.run
         await context.write(lambda writing: _show(writing.connection, run, account.id))
         first = (
@@ -125,17 +125,17 @@ class SqlInventoryStore:
             await area.close()
 
     async def progress(self, context: RunContext, progress: SyncProgress) -> None:
-        """See InventoryStore."""
+        """Show the progress of the run."""
         await context.write(lambda writing: _progress(writing, progress))
 
     async def approve(self, run_id: int) -> SnapshotCounts:
-        """Publish what a run kept; ConflictError when the inventory is another by now, or something newer was kept."""
+        """Publish what a run kept; ConflictError if its base is outdated or it was replaced."""
         words = sql.SQLITE if self._database.file else sql.POSTGRES
 
         def approve(connection: Connection) -> SnapshotCounts:
             give_time(connection)
             counts = publishing.approve(connection, words, run_id)
-            _tell(connection, run_id, "Approved and published")
+            _note_decision(connection, run_id, "Approved and published")
             return counts
 
         return await self._database.write(approve, hurried=False)
@@ -145,13 +145,13 @@ class SqlInventoryStore:
 
         def reject(connection: Connection) -> None:
             publishing.reject(connection, run_id)
-            _tell(connection, run_id, "Rejected, the inventory is as it was")
+            _note_decision(connection, run_id, "Rejected, the inventory is as it was")
 
         await self._database.write(reject, hurried=False)
 
 
-def _tell(connection: Connection, run_id: int, message: str) -> None:
-    """What was decided stands on the run, whose followers hear of it."""
+def _note_decision(connection: Connection, run_id: int, message: str) -> None:
+    """Show the decision on the run, and tell its followers."""
     connection.execute(runs.update().where(runs.c.id == run_id).values(message=message))
     announce(connection, RunChanged(run_id))
 
@@ -191,7 +191,7 @@ class _Seen:
 
 
 class SqlStaging:
-    """See penstock.inventory.sync.store.Staging."""
+    """The Staging of a database."""
 
     def __init__(self, context: RunContext, area: Area, account: StoredAccount) -> None:
         self._context = context
@@ -201,12 +201,12 @@ class SqlStaging:
         self._taken: publishing.Taken | None = None
 
     async def add(self, products: Sequence[Product]) -> None:
-        """See Staging."""
+        """Stage products."""
         await self._area.stage(lambda connection: self._area.put(connection, products))
         self._seen.add(products)
 
     async def refuse(self, rows: Sequence[RejectedRow]) -> None:
-        """See Staging."""
+        """Put rows into quarantine, and note the ids that are there."""
         await self._context.write(lambda writing: _refuse(writing, self._account.id, rows))
         there = [{"product_id": one.product_id} for one in rows if one.product_id is not None]
         if there:
@@ -215,14 +215,14 @@ class SqlStaging:
         self._seen.unidentified += len(rows) - len(there)
 
     async def compare(self, limits: SyncLimits) -> Comparison:
-        """See Staging."""
+        """Compare everything staged with what is published."""
         self._taken = taken = await self._area.compare(
             lambda connection: self._compare(connection, limits)
         )
         return Comparison(counts=taken.counts, base=taken.base, suspicions=taken.suspicions)
 
     async def publish(self, comparison: Comparison) -> SnapshotCounts:
-        """See Staging."""
+        """Publish the snapshot under the run's fence."""
         taken = self._compared(comparison)
         counts = taken.counts
         updated = counts.changed + counts.gone + counts.returned
@@ -241,7 +241,7 @@ class SqlStaging:
         return counts
 
     async def keep(self, comparison: Comparison, *, held: bool) -> None:
-        """See Staging."""
+        """Keep the difference under the run's fence."""
         taken = self._compared(comparison)
         state = SnapshotState.HELD if held else SnapshotState.DRY_RUN
 
@@ -289,7 +289,7 @@ class SqlStaging:
         )
 
     def _diff(self, connection: Connection) -> Counter[str]:
-        """How many of each kind there are."""
+        """Number of differing rows of each kind."""
         kinds: Counter[str] = Counter()
         connection.execute(text("DELETE FROM inventory_diff"))
         streamed = {"stream_results": True, "max_row_buffer": _DIFFERENT_ROWS}
@@ -304,7 +304,7 @@ class SqlStaging:
         return kinds
 
     def _facts(self, connection: Connection) -> SnapshotFacts:
-        """What is staged, of each id one row."""
+        """What is staged, with one row of each id."""
         seen, staged = self._seen, connection.execute(text(sql.STAGED_COUNT)).one()
         if staged.rows != seen.rows:
             message = "the staging area was lost with its connection to the database"
@@ -323,7 +323,7 @@ class SqlStaging:
 
 
 def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> None:
-    """A row that is refused again is counted, not stored again. What the run refused is counted at its end: it may begin anew."""
+    """Count a row that is refused again; the run counts at its end, since it may start anew."""
     connection = writing.connection
     values = [_refused(row) | {"account_id": account_id, "run_id": writing.run.id} for row in rows]
     if values:
@@ -340,21 +340,9 @@ def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> N
 
 def _refused(row: RejectedRow) -> dict[str, Any]:
     return {
-        "digest": hashlib.blake2b(
-            f"{row.reason}\n{row.raw}".encode("utf-8", "replace"), digest_size=16
-        ).hexdigest(),
+        "digest": row_digest(row.reason, row.raw),
         "reason": row.reason,
-        "detail": _plain(row.detail),
-        "raw": _plain(row.raw),
+        "detail": storable(row.detail[:_RAW_CHARS]),
+        "raw": storable(row.raw[:_RAW_CHARS]),
         "product_id": row.product_id,
     }
-
-
-def _plain(sent: str) -> str:
-    """Without what PostgreSQL does not take in text."""
-    return (
-        sent[:_RAW_CHARS]
-        .replace("\0", "\N{REPLACEMENT CHARACTER}")
-        .encode("utf-8", "replace")
-        .decode()
-    )
