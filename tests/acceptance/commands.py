@@ -1,4 +1,4 @@
-"""Runs `penstock` as a user does: a process of its own, with an environment of its own (see `tests.processes`)."""
+"""Runs `penstock` as a user does: in a process of its own, with its own environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PROGRAM = Path(sys.executable).parent / "penstock"
-# The simulated exchange's clock stands still here, 30 s after twelve, so every number of candles is known.
+# The simulated exchange's clock stands still, 30 s past noon, so the numbers of candles are known.
 NOON = 1_768_478_400_000
 _NOW = NOON + 30_000
 _PATIENCE_S = 60
@@ -107,7 +107,7 @@ class Penstock:
             return await command.ended()
 
     def started(self, *words: str) -> contextlib.AbstractAsyncContextManager[Command]:
-        """A command that goes on while the block runs, and is killed at its end if it has not ended itself."""
+        """A command that runs while the block does, and is killed at its end if it still runs."""
         return self._started("penstock", *words)
 
     @contextlib.asynccontextmanager
@@ -126,7 +126,7 @@ class Penstock:
 
     @contextlib.asynccontextmanager
     async def serving(self, *words: str) -> AsyncIterator[Service]:
-        """A service of which only the test wants something: its own schedule begins after any test."""
+        """A service whose own schedule starts later than any test ends."""
         async with self.with_settings(scheduler_delay_s="3600").started(
             "serve", "--port", "0", *words
         ) as command:

@@ -1,4 +1,4 @@
-"""A package that brings something by an entry point, installed beside the program as pip leaves it; and the program run with it."""
+"""The program with a package that brings an entry point, installed as pip would do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A seller's account on a simulated CardTrader, for the tests of the commands; the products are few, so that no test waits for them."""
+"""A seller's account on a simulated CardTrader, with few products, so that no test waits long."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Seller:
             yield app
 
     async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
-        """What came of a sync of the account `shop`, which is made if it is not there: done here, since starting the program takes a while.
+        """What came of a sync of the account `shop`, which is made at need, in this process.
 
         As after the command, what the products are is looked up too.
         """

@@ -70,7 +70,7 @@ class Terminal:
         os.write(self._descriptor, text.encode())
 
     async def hides_what_is_typed(self) -> None:
-        """Comes back when the terminal shows nothing of what is typed: what was typed before that is thrown away."""
+        """Wait until the terminal hides what is typed: what was typed before is discarded."""
         async with asyncio.timeout(_PATIENCE_S):
             while termios.tcgetattr(self._descriptor)[3] & termios.ECHO:
                 await asyncio.sleep(0.02)
@@ -93,7 +93,7 @@ class Terminal:
 
 @contextlib.asynccontextmanager
 async def on_a_terminal(penstock: Penstock, *words: str) -> AsyncIterator[Terminal]:
-    """The command on a terminal as wide as `penstock.columns`; killed at the end of the block if it has not ended itself."""
+    """The command on a terminal `penstock.columns` wide; killed at the end if it still runs."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (_ROWS, penstock.columns))
     # A terminal says itself how wide it is.

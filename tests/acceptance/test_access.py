@@ -1,4 +1,4 @@
-"""A service that others can reach, as its operator meets it: refused without a token, worked with, revoked, restarted."""
+"""A service that others can reach, as its operator meets it: refused, used, revoked, restarted."""
 
 from __future__ import annotations
 
@@ -154,7 +154,8 @@ async def test_the_doctor_tells_a_wrong_key_and_shows_no_secret(
     await penstock("migrate")
     with sqlite3.connect(sqlite_database.removeprefix("sqlite:///")) as file:
         file.execute(
-            "INSERT INTO alert_target (name, kind, url, shown, created_at) VALUES ('x', 'webhook', 'sealed', 'x', 0)"
+            "INSERT INTO alert_target (name, kind, url, shown, created_at)"
+            " VALUES ('x', 'webhook', 'sealed', 'x', 0)"
         )
     file.close()
     key = new_key()

@@ -1,4 +1,4 @@
-"""Alerts with the program itself: targets by command line, a message that is fired and resolved, a restart in between."""
+"""Alerts with the program itself: targets, an alert that fires and resolves, a restart between."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 def alerted(penstock: Penstock, database_url: str) -> Penstock:
-    """Looks as often as a test wants to wait for; nothing is late, for nothing is collected by itself."""
+    """Evaluates as often as a test wants; nothing is late, for nothing is scheduled."""
     often = {
         "alert_interval_s": "0.2",
         "alert_delay_s": "0",

@@ -1,4 +1,4 @@
-"""Each command that changes something, where this process does it and where a service does: the same exit codes and fields."""
+"""Each changing command, in this process and by a service: the same exit codes and fields."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ async def test_collect_writes_what_is_missing_and_the_next_one_only_what_is_new(
     ):
         assert answer.status == 200
     later = (await penstock(*collect)).json
-    # Of each symbol: five new minutes and the one that was open, one new 5m and the open one, the open hour.
+    # Of each symbol: five new minutes and an open one, a new 5m and an open one, the open hour.
     assert later["candles_written"] == 2 * (6 + 2 + 1)
 
 
@@ -100,10 +100,19 @@ async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it
         "collect BTC/USDT -t 7m": "--timeframe: unknown timeframe '7m'; use one of 5m, 3m, 1m",
         "collect BTC/USDT -t ,": "--timeframe: none was given; name one or more, such as -t 1m,1h",
         "collect BTC/USDT": "Missing option '-t' / '--timeframe'; see penstock collect --help",
-        "collect BTC/USDT -t 1m --exchange binanse": "--exchange: unknown exchange 'binanse'; use one of binance",
-        "collect BTC/USDT -t 1m --since 2099-01-01": "--since: 2099-01-01T00:00:00Z is in the future; give a past time",
-        "collect BTC/USDT -t 1m --database mysql://user:secret@host/name": "--database: the URL has to look like sqlite:////path/to/file.db or",
-        "serve --host 0.0.0.0": "--host: 0.0.0.0 can be reached from other machines, and there is no token that works; create one with",
+        "collect BTC/USDT -t 1m --exchange binanse": (
+            "--exchange: unknown exchange 'binanse'; use one of binance"
+        ),
+        "collect BTC/USDT -t 1m --since 2099-01-01": (
+            "--since: 2099-01-01T00:00:00Z is in the future; give a past time"
+        ),
+        "collect BTC/USDT -t 1m --database mysql://user:secret@host/name": (
+            "--database: the URL has to look like sqlite:////path/to/file.db or"
+        ),
+        "serve --host 0.0.0.0": (
+            "--host: 0.0.0.0 can be reached from other machines,"
+            " and there is no token that works; create one with"
+        ),
     }
     for command, ended in zip(refused, await penstock.all_of(*refused), strict=True):
         assert ended.code == 2, command
@@ -119,7 +128,9 @@ async def test_what_cannot_be_reached_now_is_said_in_one_line_with_its_exit_code
     collect = "collect BTC/USDT -t 1m --database"
     commands = {
         f"{collect} sqlite:///{penstock.folder}/file/penstock.db": "penstock.db cannot be used: ",
-        f"{collect} postgresql://user:secret@127.0.0.1:1/name": "the database cannot be used now: connection failed",
+        f"{collect} postgresql://user:secret@127.0.0.1:1/name": (
+            "the database cannot be used now: connection failed"
+        ),
         "candles BTC/USDT -t 1m": "there is no database at",
     }
     for command, ended in zip(commands, await penstock.all_of(*commands), strict=True):

@@ -1,4 +1,4 @@
-"""`penstock collect` while a service owns the SQLite file: the service does it, and the command shows it as if it did."""
+"""`penstock collect` while a service owns the SQLite file: the service does it, shown as usual."""
 
 from __future__ import annotations
 

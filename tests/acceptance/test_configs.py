@@ -1,4 +1,4 @@
-"""The walk of docs/configs.md: with the command line, with and without a service, and with HTTP as curl does it; a restart in between."""
+"""The walk of docs/configs.md: by command, with and without a service, by HTTP, with a restart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ configs:
 """
 
 
-async def call(session: aiohttp.ClientSession, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+async def call(
+    session: aiohttp.ClientSession, method: str, path: str, body: object | None = None
+) -> Any:  # noqa: ANN401 - JSON
     async with session.request(method, ADMIN + path, json=body) as answer:
         assert answer.status < 300, await answer.text()
         return await answer.json()

@@ -1,4 +1,4 @@
-"""What is known of the data, as a user sees it: `series`, `coverage`, `gaps`, `schedules`, `candles`, and what `collect` says of gaps."""
+"""What a user sees of the data: `series`, `coverage`, `gaps`, `schedules`, `candles`, `collect`."""
 
 from __future__ import annotations
 
@@ -144,7 +144,8 @@ async def test_gaps_are_listed_with_their_reason_and_what_that_means(reader: Pen
     ]
     table = await reader("gaps", "BTCUSDT")
     assert re.search(
-        r"BTC/USDT 1h +2026-01-12 04:00:00 +2026-01-12 14:00:00 +10 +outage +2 +2026-01-15 13:00:00",
+        r"BTC/USDT 1h +2026-01-12 04:00:00 +2026-01-12 14:00:00 +10 +outage +2"
+        r" +2026-01-15 13:00:00",
         table.out,
     )
     assert table.err.splitlines() == [
@@ -170,7 +171,9 @@ _REFUSED = {
     "gaps --limit 0": "Invalid value for '--limit'",
     "coverage -t 7m": "--timeframe: unknown timeframe '7m'",
     "series -t 1H": "--timeframe: unknown timeframe '1H'; use one of 1h",
-    "coverage --start yesterday": "--start: 'yesterday' is not a valid time; write one like 2025-01-31",
+    "coverage --start yesterday": (
+        "--start: 'yesterday' is not a valid time; write one like 2025-01-31"
+    ),
     "gaps --end 2026-02-30": "--end: '2026-02-30' is not a valid time",
 }
 
@@ -198,7 +201,7 @@ async def test_views_fit_a_terminal_and_cut_nothing_that_matters(
 ) -> None:
     lines = await seen(reader, columns, *view.split())
     whole = await reader(*view.split())
-    # Each word stands there, in one piece unless it is a symbol that is longer than there is room for.
+    # Each word is there in one piece, unless it is a symbol too long for the room.
     words = {word for word in (whole.out + whole.err).split() if not word.startswith(_LONG)}
     assert words <= set(joined(lines).split())
     if columns == 200:
@@ -247,8 +250,14 @@ async def test_collect_names_the_gaps_that_it_looked_at(penstock: Penstock) -> N
     done = await penstock(*_COLLECT, "--since", "2025-03-04")
     assert done.code == 0
     assert done.err.splitlines() == [
-        "BTC/USDT 1h: 3 candles missing from 2025-03-05 06:00:00 to 2025-03-05 09:00:00: unconfirmed",
-        "BTC/USDT 1h: 1 candle missing from 2025-03-10 08:00:00 to 2025-03-10 09:00:00: unconfirmed",
+        (
+            "BTC/USDT 1h: 3 candles missing"
+            " from 2025-03-05 06:00:00 to 2025-03-05 09:00:00: unconfirmed"
+        ),
+        (
+            "BTC/USDT 1h: 1 candle missing"
+            " from 2025-03-10 08:00:00 to 2025-03-10 09:00:00: unconfirmed"
+        ),
     ]
     again = (await penstock(*_COLLECT, "--json")).json
     assert (again["gaps"], again["first_gaps"]) == (0, [])
@@ -344,11 +353,21 @@ async def test_until_bounds_a_collection_and_recheck_reads_it_again(
 
 
 _WRONG = {
-    "collect BTC/USDT -t 1h --recheck": "--since: recheck needs a start; give a time, such as 2025-01-31",
-    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-03": "--until: 2025-03-03T00:00:00Z is not after since, 2025-03-04T00:00:00Z",
-    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-04": "--until: 2025-03-04T00:00:00Z is not after since, 2025-03-04T00:00:00Z",
-    "collect BTC/USDT -t 1h --until later": "--until: 'later' is not a valid time; write one like 2025-01-31",
-    "collect BTC/USDT -t 1h --since 2099-01-01 --recheck": "--since: 2099-01-01T00:00:00Z is in the future",
+    "collect BTC/USDT -t 1h --recheck": (
+        "--since: recheck needs a start; give a time, such as 2025-01-31"
+    ),
+    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-03": (
+        "--until: 2025-03-03T00:00:00Z is not after since, 2025-03-04T00:00:00Z"
+    ),
+    "collect BTC/USDT -t 1h --since 2025-03-04 --until 2025-03-04": (
+        "--until: 2025-03-04T00:00:00Z is not after since, 2025-03-04T00:00:00Z"
+    ),
+    "collect BTC/USDT -t 1h --until later": (
+        "--until: 'later' is not a valid time; write one like 2025-01-31"
+    ),
+    "collect BTC/USDT -t 1h --since 2099-01-01 --recheck": (
+        "--since: 2099-01-01T00:00:00Z is in the future"
+    ),
 }
 
 

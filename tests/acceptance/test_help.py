@@ -45,7 +45,7 @@ async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word(loaded: str
 import os, signal, sys
 
 loaded = sys.argv.pop(1)
-# As under a terminal; who starts the tests in the background of a shell has them ignore it, and so all that they start.
+# As under a terminal: tests started in the background of a shell ignore it, and so do children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Pressing:

@@ -1,4 +1,4 @@
-"""`penstock accounts`, `sync`, `diff`, `approve` and what belongs to them: a card seller keeps an inventory in step from the command line."""
+"""`penstock accounts`, `sync`, `diff`, `approve`: a card seller's inventory by command line."""
 
 from __future__ import annotations
 
@@ -225,7 +225,10 @@ async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_na
             refused, undecided = await seller.penstock.all_of("sync shop", f"approve {run.task_id}")
     assert (refused.code, refused.complaint) == (
         5,
-        f"Inventory sync already running: task {run.task_id} is syncing this account; wait for it, or cancel it",
+        (
+            f"Inventory sync already running: task {run.task_id} is syncing this account;"
+            " wait for it, or cancel it"
+        ),
     )
     assert (undecided.code, undecided.complaint) == (
         2,

@@ -1,4 +1,4 @@
-"""What a command loads: a large part of what it costs, and nobody sees it in the code of the command itself."""
+"""What a command loads: much of its cost, and not visible in its own code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ try:
     main()
 except SystemExit as left:
     structlog = sys.modules.get("structlog")
-    json.dump([left.code, structlog is None or structlog.is_configured(), list(sys.modules)], report)
+    configured = structlog is None or structlog.is_configured()
+    json.dump([left.code, configured, list(sys.modules)], report)
 """
 _NOT_FOR_HELP = {
     "aiohttp",

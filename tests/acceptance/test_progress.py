@@ -1,4 +1,4 @@
-"""How far a collection is and what it waits for, as a user sees it on a terminal: collected here, by a service, and watched."""
+"""The progress and the waits of a collection on a terminal: run here, by a service, watched."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(
 async def test_a_limit_that_is_used_up_is_counted_down(
     penstock: Penstock, database_url: str
 ) -> None:
-    """It is that of forty pages a minute, and more are asked for than two minutes allow: the second at the latest is used up with seconds left."""
+    """The limit is forty pages a minute, and more are asked for than two minutes allow."""
     limited = penstock.with_settings(database_url=database_url, binance_weight_per_minute="100")
     async with on_a_terminal(limited, *_LONG[:-1], "200000") as terminal:
         seconds = int(

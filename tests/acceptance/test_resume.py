@@ -1,4 +1,4 @@
-"""A service that is killed, told to end or taken over in the middle of a run: the same task goes on and completes, and nothing is there twice."""
+"""A service killed, ended or taken over during a run: the same task completes, nothing twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PATIENCE_S = 60
 
 
 def _impatient(penstock: Penstock, database_url: str) -> Penstock:
-    """On PostgreSQL a worker counts as dead after a second; on SQLite nobody waits for that, because a restart resumes at once."""
+    """On PostgreSQL a worker counts as dead after a second; on SQLite a restart resumes at once."""
     dead_after_s = "3600" if database_url.startswith("sqlite") else "1"
     return penstock.with_settings(
         database_url=database_url,

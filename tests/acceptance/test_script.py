@@ -21,10 +21,14 @@ import json
 from penstock.script import candles, collect
 
 report = collect(["BTC/USDT", "ethusdt"], ["1m", "1h"], limit=10)
-print(json.dumps([report.result.counters.inserted, report.symbols, report.timeframes, dict(report.result.failures)]))
+result = report.result
+told = [result.counters.inserted, report.symbols, report.timeframes, dict(result.failures)]
+print(json.dumps(told))
 print(json.dumps(collect(["BTC/USDT"], ["1h"], since=SINCE).result.counters.inserted))
-print(json.dumps([[one.open_time, one.close, one.closed] for one in candles("BTCUSDT", "1h", limit=3)]))
-print(json.dumps([one.open_time for one in candles("BTC/USDT", "1h", start=SINCE, end=SINCE + 7_200_000)]))
+newest = candles("BTCUSDT", "1h", limit=3)
+print(json.dumps([[one.open_time, one.close, one.closed] for one in newest]))
+first = candles("BTC/USDT", "1h", start=SINCE, end=SINCE + 7_200_000)
+print(json.dumps([one.open_time for one in first]))
 """.replace("SINCE", str(NOON - 20 * _HOUR))
 
 # The loop of a notebook is running already.
@@ -33,9 +37,12 @@ import asyncio, json
 from penstock.script import candles, candles_async, collect, collect_async
 
 async def cells():
-    both = await asyncio.gather(asyncio.to_thread(lambda: None), collect_async(["BTC/USDT"], ["1m"], limit=5))
-    print(json.dumps([both[1].result.counters.inserted, len(await candles_async("BTC/USDT", "1m"))]))
-    print(json.dumps([collect(["ETH/USDT"], ["1m"], limit=7).result.counters.inserted, len(candles("ETH/USDT", "1m"))]))
+    collected = collect_async(["BTC/USDT"], ["1m"], limit=5)
+    both = await asyncio.gather(asyncio.to_thread(lambda: None), collected)
+    stored = len(await candles_async("BTC/USDT", "1m"))
+    print(json.dumps([both[1].result.counters.inserted, stored]))
+    inserted = collect(["ETH/USDT"], ["1m"], limit=7).result.counters.inserted
+    print(json.dumps([inserted, len(candles("ETH/USDT", "1m"))]))
     try:
         collect(["BTCUSTD"], ["1m"])
     except Exception as error:
@@ -118,11 +125,21 @@ async def test_a_notebook_may_use_both_ways_while_its_loop_runs(penstock: Pensto
 
 async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock: Penstock) -> None:
     tries = {
-        'collect(["BTCUSTD"], ["1m"])': "InvalidInputError symbols symbols: unknown symbol 'BTCUSTD'; did you mean BTC/USDT",
-        'collect(["BTC/USDT"], ["7m"])': "InvalidInputError timeframes timeframes: unknown timeframe '7m'",
-        'collect(["BTC/USDT"], ["1m"], exchange="binanse")': "InvalidInputError exchange exchange: unknown exchange 'binanse'",
-        'collect(["BTC/USDT"], ["1m"], database="mysql://me:secret@host/name")': "InvalidInputError database database: the URL has to look like",
-        'candles("BTC/USDT", "7m")': "InvalidInputError timeframe timeframe: unknown timeframe '7m'",
+        'collect(["BTCUSTD"], ["1m"])': (
+            "InvalidInputError symbols symbols: unknown symbol 'BTCUSTD'; did you mean BTC/USDT"
+        ),
+        'collect(["BTC/USDT"], ["7m"])': (
+            "InvalidInputError timeframes timeframes: unknown timeframe '7m'"
+        ),
+        'collect(["BTC/USDT"], ["1m"], exchange="binanse")': (
+            "InvalidInputError exchange exchange: unknown exchange 'binanse'"
+        ),
+        'collect(["BTC/USDT"], ["1m"], database="mysql://me:secret@host/name")': (
+            "InvalidInputError database database: the URL has to look like"
+        ),
+        'candles("BTC/USDT", "7m")': (
+            "InvalidInputError timeframe timeframe: unknown timeframe '7m'"
+        ),
         'collect(["BTC/USDT"], ["1m"], limit=3)': "nothing",
         'candles("ETH/USDT", "1m")': "NotFoundError - ",
     }

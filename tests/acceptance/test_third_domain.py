@@ -1,6 +1,6 @@
-"""A third domain, exchange rates of a central bank, declared in this one file and brought by an entry point like any other package's.
+"""A third domain, exchange rates of a central bank, declared in this file by an entry point.
 
-It gets schedule, overlap, fence, progress, execution log, statistics, alerts, the API's tasks and the commands.
+It gets schedule, overlap, fence, progress, execution log, statistics, alerts, API tasks, commands.
 """
 
 from __future__ import annotations
@@ -379,7 +379,8 @@ def broken(_parts: Parts) -> Domain:
 
 
 def second_market(_parts: Parts) -> Domain:
-    return Domain(name="more", kinds=[RunKind(name="symbol_refresh", work=Rates.work)])  # type: ignore[arg-type]
+    kind = RunKind(name="symbol_refresh", work=Rates.work)  # type: ignore[arg-type]
+    return Domain(name="more", kinds=[kind])
 
 
 @pytest.mark.parametrize(

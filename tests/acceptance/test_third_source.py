@@ -1,7 +1,7 @@
-"""A third source, a small exchange that is unlike Binance in all that it can be, declared in this one file and brought by an entry point.
+"""A third source, a small exchange unlike Binance, declared in this file by an entry point.
 
-It keeps the newest candles only, sends them newest first, leaves quiet minutes out, flags what is closed, says no more than a volume of each, and
-counts requests.
+It keeps only the newest candles, sends them newest first, leaves quiet minutes out, flags what is
+closed, sends only a volume of each, and counts requests.
 """
 
 from __future__ import annotations

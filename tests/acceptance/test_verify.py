@@ -82,17 +82,26 @@ async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstoc
         (
             ["--against", "archive"],
             2,
-            "--against: comparing with the exchange's archive is not available yet; use rest, which asks its API",
+            (
+                "--against: comparing with the exchange's archive is not available yet;"
+                " use rest, which asks its API"
+            ),
         ),
         (
             ["--sample", "3"],
             2,
-            "--sample: only a comparison with the exchange can be sampled; add against rest, or leave the sample out",
+            (
+                "--sample: only a comparison with the exchange can be sampled;"
+                " add against rest, or leave the sample out"
+            ),
         ),
         (
             [],
             4,
-            f"there is no database at {penstock.folder / 'penstock.db'} yet; `penstock collect` and `penstock accounts add` create one",
+            (
+                f"there is no database at {penstock.folder / 'penstock.db'} yet;"
+                " `penstock collect` and `penstock accounts add` create one"
+            ),
         ),
     ):
         refused = await penstock("verify", *words)

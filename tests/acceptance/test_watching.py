@@ -169,7 +169,9 @@ async def test_what_a_provider_said_is_shown_as_it_is(
             sqlite3.connect(sqlite_database.removeprefix("sqlite:///"))
         ) as file:
             file.execute(
-                "UPDATE run SET error = 'say [/b] [red]or[/red]' || char(10) || char(27) || '[2Jnothing' WHERE task_id = ?",
+                "UPDATE run SET"
+                " error = 'say [/b] [red]or[/red]' || char(10) || char(27) || '[2Jnothing'"
+                " WHERE task_id = ?",
                 [task_id],
             )
             file.commit()

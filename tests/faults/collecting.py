@@ -1,7 +1,8 @@
-"""Processes for the tests of kill -9: each collects as it is told and prints, after each flush, what it has reported as written.
+"""Processes for the tests of kill -9: each collects, and prints what each flush has reported.
 
-For each line of input, `DATABASE EXCHANGE SINCE SYMBOL,SYMBOL,… MOMENT`, this process forks one that has everything imported already: a kill
-costs milliseconds instead of a start of Python. It says `pid N`, at the moment (see `halting`) `halted`, and this process, after its end,
+For each line of input, `DATABASE EXCHANGE SINCE SYMBOL,SYMBOL,… MOMENT`, this process forks one
+that has everything imported already, so that a kill costs milliseconds and no start of Python. It
+says `pid N`, and `halted` at the moment (see `halting`); this process says, after its end,
 `ended STATUS`.
 """
 

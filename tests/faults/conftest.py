@@ -1,4 +1,4 @@
-"""Faults are logged without the variables of every frame: those take longer to write than the tests to run."""
+"""Faults are logged without the variables of frames: those take longer than the tests."""
 
 from tests.engine.conftest import plain_logs
 

@@ -1,7 +1,7 @@
-"""For processes that are to be killed at a certain moment: there they stand still, say `halted`, and wait for it.
+"""For processes to be killed at a certain moment: they stop there and say `halted`.
 
-A moment is a word that the script knows, or `before:2:candle`: just before the second commit of a transaction that inserted into `candle`, and
-with `after` just after it. `never` is none.
+A moment is a word that the script knows, or `before:2:candle`: just before the second commit of a
+transaction that inserted into `candle`; with `after`, just after it. `never` is none.
 """
 
 from __future__ import annotations

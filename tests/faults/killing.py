@@ -1,4 +1,4 @@
-"""Processes that are killed: a script of this folder that forks one for each line of its input, and when each is killed."""
+"""Processes to kill: a script of this folder forks one for each line of its input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROWN_OLD = "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a process said after it had opened the database, whether it was killed before it was done, and how long it lived since then."""
+    """What a process said once the database was open, whether it was killed early, and its life."""
 
     said: list[list[str]]
     killed: bool
@@ -41,7 +41,7 @@ class Victims:
         self._orders, self._words = parent.stdin, parent.stdout
 
     async def run(self, order: str, *, at: str = NEVER, after_s: float | None = None) -> Ended:
-        """Start one and kill it at a moment (see `halting`), or so long after it has opened the database unless it ends before."""
+        """Start one, and kill it at a moment (see `halting`), or a while after it is ready."""
         self._orders.write(f"{order} {at}\n".encode())
         [_, pid] = await self._line("pid")
         await self._line("open")
@@ -88,7 +88,7 @@ async def victims(script: str, **environment: str) -> AsyncIterator[Victims]:
 
 
 class Moments:
-    """Random moments to kill at, within the life of a process: how long one lives depends on what else the machine does, so that is learnt."""
+    """Random moments to kill at; how long a process lives depends on the machine: learn it."""
 
     def __init__(self, chance: Random, within_s: float) -> None:
         self._chance = chance
@@ -99,5 +99,5 @@ class Moments:
         return self._chance.uniform(0, self._within_s)
 
     def learn(self, ended: Ended) -> None:
-        """Who was done before he could be killed was given too long; who was not may need longer."""
+        """A process done before it was killed had too long; another one may need longer."""
         self._within_s = 1.1 * self._within_s if ended.killed else ended.lived_s

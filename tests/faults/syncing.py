@@ -1,8 +1,9 @@
-"""Processes for the tests of kill -9: each brings the inventory of an account in step, and prints which phase it has reached.
+"""Processes for the tests of kill -9: each syncs an account, and prints the phases it reaches.
 
-For each line of input, `DATABASE MARKETPLACE FOLDER KEY ACCOUNT MOMENT`, this process forks one that has everything imported already: a kill
-costs milliseconds instead of a start of Python. It says `pid N`, at the moment `halted`, and this process, after its end, `ended STATUS`.
-Moments beside those of `halting`: `first-byte` of an export, and the beginning of each phase, by its name.
+For each line of input, `DATABASE MARKETPLACE FOLDER KEY ACCOUNT MOMENT`, this process forks one
+that has everything imported already, so that a kill costs milliseconds and no start of Python. It
+says `pid N`, and `halted` at the moment; this process says, after its end, `ended STATUS`. Moments
+besides those of `halting`: `first-byte` of an export, and the start of each phase, by its name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers that no simulator sends: a server that says what a test tells it to, and the source that has to make sense of it."""
+"""Answers that no simulator sends: a server says what a test wants, and the source reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases that are locked, cut off, stopped or frozen: a clear error in bounded time, nothing half written, and work again afterwards."""
+"""Databases locked, cut off, stopped or frozen: a clear error in time, and nothing half done."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ sys.stdin.read()
 connection.execute("ROLLBACK")
 """
 
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'penstock' AND datname = current_database()"
+_BACKENDS = (
+    "SELECT pid FROM pg_stat_activity"
+    " WHERE application_name = 'penstock' AND datname = current_database()"
+)
 
 
 async def still_whole(store: Opened, rows: int) -> None:
@@ -52,7 +55,7 @@ async def locked(database: Path) -> AsyncIterator[None]:
     assert await locker.communicate() == (b"", b"")
 
 
-async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_and_works_again_later(
+async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_and_works_later(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with opened(sqlite_database, timeout_s=1.0) as store:
@@ -189,7 +192,7 @@ async def test_a_lock_of_somebody_else_is_waited_for_no_longer_than_the_time_out
 
 
 async def stop(server: PostgresServer) -> None:
-    """Stop it at once and without a word to its clients' transactions. It removes its pid file when the last of its processes is gone."""
+    """Stop it at once, with open transactions; its pid file goes when its last process ends."""
     pid_file = server.socket_folder / "data" / "postmaster.pid"
     os.kill(int(pid_file.read_text(encoding="ascii").splitlines()[0]), signal.SIGQUIT)
     async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""A connection that ends at any byte of an export, under every framing: never is what came taken for the whole."""
+"""A connection that ends at any byte of an export, in every framing: a part is never a whole."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ async def test_cuts_anywhere_on_the_wire_are_all_noticed(
             cutter.answer = whole[:cut]
             with pytest.raises(SourceUnavailableError):
                 pytest.fail(
-                    f"seed {trials.seed}: {await rows_read(account)} products of an answer that was cut at {cut} of {len(whole)} bytes"
+                    f"seed {trials.seed}: {await rows_read(account)} products of an answer"
+                    f" cut at {cut} of {len(whole)} bytes"
                 )
         # Nothing but the cut was wrong with them.
         cutter.answer = whole

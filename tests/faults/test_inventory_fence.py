@@ -1,4 +1,4 @@
-"""A worker that is slow, and whose run is somebody else's by now, publishes nothing, shows nothing, and leaves nothing."""
+"""A slow worker that has lost its run publishes nothing, shows nothing, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ async def stalled(shop: KeptShop, between: Valve) -> uuid.UUID:
 
     async def begun() -> bool:
         rows = await shop.rows(
-            "SELECT s.bytes FROM inventory_sync s JOIN run r ON r.id = s.run_id WHERE r.task_id = :task_id",
+            "SELECT s.bytes FROM inventory_sync s JOIN run r ON r.id = s.run_id"
+            " WHERE r.task_id = :task_id",
             task_id=str(task_id),
         )
         return bool(rows and rows[0]["bytes"])

@@ -1,7 +1,7 @@
-"""kill -9 of a syncing process: what is published is the one version or the other, and the next start brings the sync to its end.
+"""kill -9 of a syncing process: one version or the other is published, and the next start ends it.
 
-First once in each phase and on both sides of the commit that publishes. In the full form then at random moments, drawn from a seed that is printed
-with n; 0 mixed snapshots in n kills bound their rate at about 3/n.
+First once in each phase and on both sides of the publishing commit; in the full form also at random
+moments, from a printed seed, with n: 0 mixed snapshots in n kills bound their rate at about 3/n.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class Left:
         else:
             assert (
                 await self.rows(
-                    "SELECT relname FROM pg_class WHERE relname LIKE 'inventory_stage%' OR relname LIKE 'inventory_diff%'"
+                    "SELECT relname FROM pg_class WHERE relname LIKE 'inventory_stage%'"
+                    " OR relname LIKE 'inventory_diff%'"
                 )
                 == []
             )
@@ -140,7 +141,7 @@ async def prepared(url: str, seller: Seller, folder: Path, key: str) -> int:
 
 @dataclass(frozen=True)
 class Met:
-    """What is there after a kill: the whole export of the unfinished sync, and which version is published."""
+    """What a kill leaves: the export of the unfinished sync, and the version published."""
 
     kept: bool
     version: str
@@ -159,7 +160,10 @@ class Tally:
         found = ", ".join(
             f"{count} times the {version} version" for version, count in self.versions.items()
         )
-        n = f"n = {self.phases.total()} kills, {drawn} of them at random moments of seed {seed} ({phases})"
+        n = (
+            f"n = {self.phases.total()} kills,"
+            f" {drawn} of them at random moments of seed {seed} ({phases})"
+        )
         return f"{n}: {found}, 0 mixed; the kept export used again {self.used_again} times"
 
 
@@ -170,7 +174,7 @@ async def one_kill(
     go_on: Callable[[], Awaitable[Ended]],
     tally: Tally,
 ) -> Met:
-    """Kill one sync on its way to the next version, look at what is there, and let the next process go on."""
+    """Kill one sync on its way, look at what is there, and let the next process go on."""
     before = await left.published()
     await seller.advance(**_EDITS)
     after = await seller.rows()

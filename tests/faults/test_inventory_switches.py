@@ -1,6 +1,7 @@
-"""Each switch of the simulated CardTrader against a sync with the real engine and database: what is published is one whole snapshot, always.
+"""Each switch of the simulated CardTrader against a real sync: always one whole snapshot.
 
-One application, seller and database serve all tests of a kind; each test makes a version of its own and begins where everything is in step.
+One application, seller and database serve all tests of a kind; each test starts in step, and makes
+a version of its own.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def retry_soon(shop: KeptShop) -> None:
 
 
 def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.MarkDecorator:
-    """Cases of what comes over the wire: the database has no part in them, except in leaving a staging area early."""
+    """Cases on the wire: the database only has to leave a staging area early."""
     pairs = [("sqlite", case) for case in cases] + [
         ("postgresql", case) for case in also_on_postgresql
     ]
@@ -86,7 +87,7 @@ def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.M
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(kept: KeptShop) -> AsyncIterator[KeptShop]:
-    """In step before the test and, whatever the test did, by one undisturbed sync after it, unless it is so already."""
+    """In step before the test, and after it by an undisturbed sync, unless it is already."""
     yield kept
     await in_step(kept)
 
@@ -113,7 +114,7 @@ async def edited(shop: KeptShop) -> tuple[Rows, Rows]:
     return before, after
 
 
-# ── What does not keep a sync from publishing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What does not keep a sync from publishing ─────────────────────────────────
 
 _FRAMINGS = ("length", "chunked", "close")
 _ARRIVALS: dict[str, list[Fault]] = {
@@ -194,7 +195,7 @@ async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published
     assert shop.left() == []
 
 
-# ── What does ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What does ─────────────────────────────────────────────────────────────────
 
 _LASTING: dict[str, tuple[list[Fault], type[PenstockError], str]] = {
     "HTML with 502": ([{"name": "server_error", "code": 502}], SourceUnavailableError, "HTTP 502"),
@@ -301,7 +302,7 @@ async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(
             )
             assert f"no data for {_SHORT_S:g} s ({setting})" in run["error"]
             assert await shop.published() == {}
-        # On a busy machine the proper answer too can be missing for so short a time: it is asked for until it is there.
+        # On a busy machine a proper answer can be late too: ask until it is there.
         async with (
             open_app(
                 shop_settings(
@@ -325,14 +326,14 @@ async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(
             assert later.left() == []
 
 
-# ── Rows that cannot be read ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Rows that cannot be read ──────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [("malformed", "malformed"), ("missing_id", "malformed"), ("broken_json", "unreadable")],
 )
-async def test_a_row_that_is_none_is_kept_aside_with_its_text_and_what_has_no_id_keeps_all_from_being_gone(
+async def test_a_bad_row_is_quarantined_with_its_text_and_without_an_id_keeps_all_from_being_gone(
     shop: KeptShop, kind: str, reason: str
 ) -> None:
     before, after = await edited(shop)
@@ -362,7 +363,7 @@ async def test_a_row_that_is_none_is_kept_aside_with_its_text_and_what_has_no_id
     )
 
 
-# ── What has to be decided ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What has to be decided ────────────────────────────────────────────────────
 
 _STRANGE: dict[str, tuple[Fault, set[str]]] = {
     "an id twice": ({"kind": "duplicate", "row": 17}, {"duplicate_id"}),
@@ -488,10 +489,10 @@ async def test_a_strange_first_import_is_held_too(
         await shop.check(await seller.rows())
 
 
-# ── A seller who sells meanwhile ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── A seller who sells meanwhile ──────────────────────────────────────────────
 
 
-async def test_stock_that_is_sold_while_the_export_is_written_is_published_as_it_was_sent_and_put_right_by_the_next_sync(
+async def test_stock_sold_while_the_export_is_written_is_published_as_sent_and_corrected_next_time(
     database_url: str, tmp_path: Path
 ) -> None:
     async with (

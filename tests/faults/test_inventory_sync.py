@@ -1,4 +1,4 @@
-"""A sync against the simulated CardTrader: what is published is a whole export or what was there before, whatever happens on the way."""
+"""A sync against the simulated CardTrader: a whole export is published, or nothing new."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Shop:
     async def advance(self, **changes: Any) -> None:
         await self.admin("POST", "accounts/demo/versions", changes)
 
-    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
+    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         async with self.session.request(
             method, f"{self.url}/simulator/{path}", json=body
         ) as response:
@@ -246,7 +246,7 @@ async def test_a_database_that_does_not_take_the_progress_does_not_end_the_sync(
     await shop.check()
 
 
-# ── Going on after a crash ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Going on after a crash ────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -343,7 +343,7 @@ async def test_a_sync_that_fails_for_good_keeps_nothing(shop: Shop) -> None:
     assert shop.files() == []
 
 
-# ── How much of it is in memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── How much of it is in memory ───────────────────────────────────────────────
 
 
 async def test_a_slow_database_holds_up_the_download(
@@ -366,7 +366,7 @@ async def test_a_slow_database_holds_up_the_download(
         while received[-1] == 0 or len(set(received[-4:])) > 1:
             await asyncio.sleep(0.25)
             received.append(shop.store.shown[-1].bytes if shop.store.shown else 0)
-        # Of 34 MB: three pages of 3 MB that are done, blocks before and behind the cutter, and what sockets hold.
+        # Of 34 MB: three finished pages of 3 MB, blocks around the cutter, and socket buffers.
         assert received[-1] < 25_000_000
         gate.set()
         await syncing

@@ -1,7 +1,7 @@
-"""kill -9 of a collecting process: nothing reported as written is lost or half written, and what was left is gone on with.
+"""kill -9 of a collecting process: nothing reported as written is lost, and the rest goes on.
 
-First at the moments at which most can go wrong, before and after commits. In the full form then at random ones, drawn from a seed that is printed
-with n; 0 losses in n kills bound the rate of losses at about 3/n.
+First at the riskiest moments, before and after commits; in the full form also at random ones, from
+a printed seed, with n: 0 losses in n kills bound their rate at about 3/n.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ async def check_whole(one: World, killed: Ended) -> None:
     runs = await one.read("SELECT inserted + updated AS written FROM run ORDER BY id DESC LIMIT 1")
     assert sum(run["written"] for run in runs) >= reported(killed)
     [total] = await one.read(
-        "SELECT (SELECT coalesce(sum(inserted), 0) FROM run) AS counted, (SELECT count(*) FROM candle) AS stored"
+        "SELECT (SELECT coalesce(sum(inserted), 0) FROM run) AS counted,"
+        " (SELECT count(*) FROM candle) AS stored"
     )
     assert total["counted"] == total["stored"]
     for symbol in _SYMBOLS:
@@ -71,7 +72,7 @@ async def check_whole(one: World, killed: Ended) -> None:
 
 
 async def resumed(one: World) -> None:
-    """A worker takes over what the killed process left, goes on with it under the same task, and brings it to its end."""
+    """A worker takes over what the killed process left, and completes it as the same task."""
     left = await one.read("SELECT task_id FROM run WHERE state IN ('queued', 'running')")
     await grown_old(one)
     async with one.app.working(), asyncio.timeout(_PATIENCE_S):
@@ -97,7 +98,7 @@ async def check_complete(one: World, undisturbed: dict[str, list[list[Any]]]) ->
         assert await one.table(symbol) == undisturbed[symbol]
         assert await one.spans(symbol) == [Span(since, _RUNNING, SpanState.STORED)]
     runs = await one.read("SELECT state, error FROM run")
-    # Where only one process works, the next one finishes what the killed one left; elsewhere a new order may take its place.
+    # With one process, the next one finishes what is left; else a new order may replace it.
     replaced = set() if one.app.database.file else {("failed", "its worker died")}
     assert {(run["state"], run["error"]) for run in runs} <= {("succeeded", None)} | replaced
     assert await one.read("SELECT * FROM run_claim") == []
@@ -118,7 +119,7 @@ def fresh(
     return database
 
 
-async def test_kill_9_loses_nothing_reported_leaves_nothing_half_written_and_the_next_run_completes_the_table(
+async def test_kill_9_loses_nothing_reported_halves_nothing_and_the_next_run_completes_the_table(
     fresh: Callable[[contextlib.ExitStack, str], str], trials: Trials, say: Say
 ) -> None:
     at_moments, at_random = list[Ended](), list[Ended]()
@@ -148,7 +149,7 @@ async def test_kill_9_loses_nothing_reported_leaves_nothing_half_written_and_the
                         moments.learn(killed)
                     async with looking(url, exchange) as one:
                         await check_whole(one, killed)
-                        # Every other killed run is gone on with by a worker, the others are left to the next process that collects.
+                        # A worker continues every other killed run; the next process the rest.
                         await (resumed(one) if kill % 2 else grown_old(one))
                         await check_whole(one, killed)
                 async with looking(url, exchange) as one:
@@ -157,7 +158,9 @@ async def test_kill_9_loses_nothing_reported_leaves_nothing_half_written_and_the
     n, early = len(at_moments) + len(at_random), [killed for killed in at_random if killed.killed]
     after_a_flush = sum(reported(killed) > 0 for killed in early)
     say(
-        f"n = {n} kills: {len(at_moments)} at chosen moments; seed {trials.seed}, {len(at_random)} at random ones, "
-        f"{len(early)} of them before the end, {after_a_flush} after a flush: 0 lost, 0 half written"
+        f"n = {n} kills: {len(at_moments)} at chosen moments;"
+        f" seed {trials.seed}, {len(at_random)} at random ones,"
+        f" {len(early)} of them before the end, {after_a_flush} after a flush:"
+        " 0 lost, 0 half written"
     )
     assert after_a_flush > 0 or not at_random

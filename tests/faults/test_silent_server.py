@@ -1,6 +1,7 @@
-"""Databases that say nothing any more, without closing anything: each transaction ends by its deadline, whatever it waits for in that moment.
+"""Databases that fall silent without closing anything: each transaction ends by its deadline.
 
-The clock of the deadlines stands still until a test moves it. Only a connection that is being opened ends by a clock of its own, that of libpq.
+The clock of the deadlines stands still until a test moves it. Only a connection being opened ends
+by a clock of its own, that of libpq.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ async def until(condition: Callable[[float], bool]) -> None:
 
 
 async def until_done(*tasks: asyncio.Future[Any], clock: Clock | None = None) -> None:
-    """They end in real time, whatever the clock says; one that is given goes on while they are waited for."""
+    """They end in real time, whatever the clock says; one that is given goes on meanwhile."""
     done = threading.Event()
     asyncio.gather(*tasks, return_exceptions=True).add_done_callback(lambda _: done.set())
     if clock is None:
@@ -79,7 +80,7 @@ async def turns() -> None:
 
 
 class BlackHole:
-    """A proxy to a server that at some moment swallows everything: connections stay open, and nothing comes back."""
+    """A proxy that at some moment swallows everything: connections stay open and silent."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -148,7 +149,7 @@ def database_behind(postgres_database: str, black_hole: BlackHole) -> str:
 
 @contextlib.asynccontextmanager
 async def cut_in_the_end(black_hole: BlackHole) -> AsyncIterator[None]:
-    """A thread that still waits for the server, as it must not, keeps a failed test from its end no longer."""
+    """A thread that wrongly still waits for the server must not keep a failed test from ending."""
     try:
         yield
     finally:
@@ -249,7 +250,10 @@ async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(
 
 
 async def test_a_query_without_an_end_is_ended(database_url: str, clock: Clock) -> None:
-    endless = "WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 - 1 FROM endless) SELECT count(*) AS n FROM endless"
+    endless = (
+        "WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 - 1 FROM endless)"
+        " SELECT count(*) AS n FROM endless"
+    )
     async with opened(database_url, timeout_s=_TIMEOUT_S) as store:
         statements = store.database.statements
         asking = asyncio.create_task(store.value(endless))
@@ -259,7 +263,7 @@ async def test_a_query_without_an_end_is_ended(database_url: str, clock: Clock) 
             clock.advance(_DEADLINE_S - 0.01)
             await turns()
             assert not asking.done()
-            # An interruption that comes before SQLite has really begun is of no effect, and is repeated.
+            # An interruption before SQLite has begun has no effect, and is repeated.
             await until_done(asking, clock=clock)
         # PostgreSQL ends it by its own clock.
         await until_done(asking)
@@ -272,11 +276,14 @@ async def test_a_query_without_an_end_is_ended(database_url: str, clock: Clock) 
 
 
 # It begins with `held()`, and looks again and again whether it is interrupted.
-_LONG = "WITH RECURSIVE n(i) AS (SELECT held() UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) FROM n"
+_LONG = (
+    "WITH RECURSIVE n(i) AS (SELECT held() UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
+    " SELECT count(*) FROM n"
+)
 
 
 class Work:
-    """A transaction that goes on until it is let go; on SQLite within a statement, since only that can be interrupted."""
+    """A transaction that lasts until let go; on SQLite in a statement, which can be interrupted."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -316,10 +323,14 @@ async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(
 async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_connection(
     postgres_database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is given back in the last moment belongs to somebody else, however late the loop hears of that."""
+    """A connection given back at the last moment belongs to somebody else already."""
     transact, late, following, heard = database_module._transact, Work(), Work(), threading.Event()
 
-    def ending_late(engine: Engine, work: Callable[[Connection], Any], deadline: Any) -> Any:  # noqa: ANN401 - as it is
+    def ending_late(
+        engine: Engine,
+        work: Callable[[Connection], Any],
+        deadline: Any,  # noqa: ANN401 - as it is
+    ) -> Any:  # noqa: ANN401 - as it is
         ended = transact(engine, work, deadline)
         assert work is not late or heard.wait(_PATIENCE_S)
         return ended

@@ -1,4 +1,4 @@
-"""Every fault of the simulator, met by a collection: how the run ends, what is stored, what is refused and why, and that the next run heals it."""
+"""Every fault of the simulator in a collection: how the run ends, what it stores, how it heals."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ async def collect(one: World) -> CollectReport:
 async def refused(one: World, symbol: str) -> list[str]:
     """The reasons in quarantine of a symbol's rows."""
     statement = """
-        SELECT q.reason FROM quarantine q JOIN series s ON s.id = q.series_id JOIN instrument i ON i.id = s.instrument_id
+        SELECT q.reason FROM quarantine q
+        JOIN series s ON s.id = q.series_id JOIN instrument i ON i.id = s.instrument_id
         WHERE i.native_symbol = :symbol ORDER BY q.id
     """
     return [row["reason"] for row in await one.read(statement, symbol=symbol)]
@@ -86,7 +87,7 @@ async def assert_healed(one: World, *symbols: str) -> None:
     assert await one.read("SELECT * FROM restatement") == []
 
 
-# ── Answers that are none ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Answers that are none ─────────────────────────────────────────────────────
 
 UNAVAILABLE = [
     klines("server_error", code=500),
@@ -125,7 +126,7 @@ async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tri
             await exchange.faults(fault)
             with pytest.raises(RunUnavailableError):
                 await collect(one)
-            # The HTTP library repeats a request by itself, once, when a connection that was used before is reset.
+            # The HTTP library itself repeats a request once on a reused connection that is reset.
             assert len(await exchange.asked()) in ((2, 3, 4) if fault["name"] == "reset" else (2,))
             assert await one.stored() == []
             assert await one.spans() == [Span(START, RUNNING, FAILED)]
@@ -138,7 +139,7 @@ async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tri
 async def test_an_answer_that_fails_once_is_of_no_consequence(
     sqlite_database: str, fault: Fault
 ) -> None:
-    # Of the attempts a proper answer needs one, but on a busy machine it too can miss a short deadline.
+    # A proper answer needs one attempt, but on a busy machine it too can miss a short deadline.
     async with world(
         sqlite_database, request_deadline_s=deadline_for(fault), request_attempts=20
     ) as one:
@@ -195,7 +196,7 @@ async def test_the_other_answers_of_the_exchange_may_fail_too(
         await assert_healed(one)
 
 
-# ── Told to wait ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Told to wait ──────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "ban"])
@@ -267,7 +268,7 @@ async def test_the_error_says_how_long_to_wait(sqlite_database: str) -> None:
         assert await one.exchange.asked("/api/v3/exchangeInfo") == []
 
 
-# ── Answers with bad rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Answers with bad rows ─────────────────────────────────────────────────────
 
 REASONS = {
     "nan": "not_a_number",

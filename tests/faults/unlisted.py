@@ -1,4 +1,4 @@
-"""Syncs without the look-ups that follow them: 20,000 blueprints, of which tests of syncs read nothing."""
+"""Syncs without the lookups that follow them: their 20,000 blueprints matter to no test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 async def nothing_to_look_up(app: App, seller: Seller | None = None) -> None:
-    """As if CardTrader had been asked today and listed nothing: then no sync asks for blueprints again.
+    """As if CardTrader had listed nothing today: then no sync asks for blueprints again.
 
-    For those of all products that there can be, which takes a second, or of those that a seller has now.
+    For all products that there can be, which takes a second, or for those of a seller.
     """
     if seller is None:
         wanted = {one.id for one in catalogue_of(SimulatorSettings().seed).blueprints}

@@ -1,4 +1,4 @@
-"""A way to a server that can be shut in the middle of an answer, and opened again when the test wants it."""
+"""A way to a server that a test can shut in the middle of an answer, and open again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = 16_384
 
 
 class Valve:
-    """Passes everything on, until it is told after how many bytes of one connection nothing comes any more."""
+    """Passes everything on, until a given number of bytes of one connection has passed."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)

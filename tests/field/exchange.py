@@ -1,4 +1,4 @@
-"""U: a Binance-shaped server on loopback, not of the simulator's making, that tests may make answer whatever has been reported from the field."""
+"""A Binance-shaped server on loopback that tests can make answer whatever the field reports."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def rows(first: str | int, last: str | int, step: int = MINUTE) -> list[Row]:
 
 @dataclass
 class Exchange:
-    """`lie` may change the answer to a question for candles; `asked` are these questions. Only `clock` moves its time on."""
+    """`lie` may change an answer with candles; `asked` are the questions; `clock` moves time."""
 
     now: int
     table: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Exchange:
         return answer if isinstance(answer, web.Response) else web.json_response(answer)
 
     def answer(self, query: Query) -> list[Row]:
-        """By Binance's range rule: startTime ≤ open time ≤ endTime, the oldest first where there is a start."""
+        """By Binance's range rule: startTime ≤ open time ≤ endTime, oldest first with a start."""
         known = self.table.get((query["symbol"], query["interval"]), [])
         start = (
             None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Forwarding:
-    """What came, as `GET http://…` or `CONNECT host:port`; all of it is sent on to the port on loopback that `to` names."""
+    """What came, as `GET http://…` or `CONNECT host:port`; all is sent on to the port `to`."""
 
     to: int
     password: str = ""
@@ -38,7 +38,8 @@ class Forwarding:
             self.asked.append(f"{method} {target}")
             if self.password and not self._is_let_in(lines):
                 writer.write(
-                    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+                    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
                 )
                 await writer.drain()
                 return

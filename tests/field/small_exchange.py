@@ -1,4 +1,4 @@
-"""A Binance-shaped server of a few symbols, whose list a test can make large, slow or packed, and which counts what it is asked for."""
+"""A Binance-shaped server of a few symbols, whose list can be large, slow or packed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _PIECE = 16 * 1024
 class SmallExchange:
     """What it answers, and what it was asked.
 
-    `names` are in each symbol's permission sets; `bytes_s` is how fast the list comes; `refuses` answers everything with that status.
+    `names` are in each symbol's permission sets; `bytes_s` is the speed of the list; `refuses` is
+    the status of every answer.
     """
 
     symbols: Sequence[str] = ("BTCUSDT",)

@@ -1,4 +1,4 @@
-"""Inventories as sellers have met them: a spreadsheet's ids, a strange product among many, blueprints of no expansion."""
+"""Inventories as sellers met them: a spreadsheet's ids, a strange product, blueprints apart."""
 
 from __future__ import annotations
 
@@ -135,7 +135,10 @@ async def test_a_row_without_an_id_keeps_all_from_being_marked_as_gone_and_it_is
 ) -> None:
     market, penstock = forty.market, forty.penstock
     market.products = [*without(market.products, *range(21, 31)), product(0, id=None)]
-    said = "1 row could not be read, 1 without an id: nothing is marked as gone, 10 missing products kept as before"
+    said = (
+        "1 row could not be read, 1 without an id: nothing is marked as gone,"
+        " 10 missing products kept as before"
+    )
     synced = await penstock("sync", "shop")
     assert (synced.code, await forty.gone()) == (0, set())
     assert said in " ".join(synced.out.split())
@@ -158,7 +161,7 @@ async def test_a_row_without_an_id_keeps_all_from_being_marked_as_gone_and_it_is
 
 @pytest.fixture
 async def two(tmp_path: Path, sqlite_database: str) -> AsyncIterator[Shop]:
-    """A shop with a product of each of the blueprints 100 and 101, mapped by a list with plain ids."""
+    """A shop with products of the blueprints 100 and 101, mapped by a list with plain ids."""
     products = [product(1, blueprint_id=100), product(2, blueprint_id=101)]
     async with a_shop(Penstock(tmp_path), sqlite_database, products) as shop:
         one = blueprint(100, tcg_player_id=180_397, card_market_ids=[366_585])

@@ -42,8 +42,9 @@ async def test_after_kill_9_the_next_collection_says_what_holds_its_series_and_w
         refused = await penstock(*_COLLECT)
         assert refused.code == 5
         said = re.fullmatch(
-            r"Data collection already running: task (\S+) holds series:binance:\S+ since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; "
-            r"it gave its last sign of life (\d+) s ago, and if its process is dead this is free by itself in (\d+) s",
+            r"Data collection already running: task (\S+) holds series:binance:\S+"
+            r" since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; it gave its last sign of life (\d+) s ago,"
+            r" and if its process is dead this is free by itself in (\d+) s",
             refused.complaint,
         )
         assert said is not None, refused.complaint

@@ -1,4 +1,4 @@
-"""Names as exchanges write them (inputs G and H): what is collected can be read, and what is not listed any more is said to be."""
+"""Names as exchanges write them: what is collected can be read, and what is delisted says so."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_two_names_that_differ_in_case_only_are_told_apart(
         ambiguous = await penstock("collect", "TonUsdt", "-t", "1h")
         assert (ambiguous.code, ambiguous.complaint) == (
             2,
-            "symbols: 'TonUsdt' could mean TONUSDT or tonUSDT; write the exact name",
+            "SYMBOL: 'TonUsdt' could mean TONUSDT or tonUSDT; write the exact name",
         )
 
 
@@ -95,7 +95,7 @@ async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(
         assert (start, end) == (_NOW - _NOW % HOUR - 47 * HOUR, _NOW - _NOW % HOUR)
 
 
-async def test_a_pair_that_is_refused_while_its_last_candle_runs_is_marked_later_and_then_asked_for_no_more(
+async def test_a_pair_refused_while_its_last_candle_runs_is_marked_later_and_then_asked_no_more(
     penstock: Penstock,
 ) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:

@@ -1,4 +1,4 @@
-"""Consoles that cannot show everything, and words that are no text: the exit code tells of the work, and no command ends in a traceback."""
+"""Consoles that cannot show everything: the exit code tells of the work, without a traceback."""
 
 from __future__ import annotations
 

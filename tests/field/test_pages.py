@@ -1,4 +1,4 @@
-"""What an exchange answers to questions for candles (inputs A to F): nothing is missing, final or gone on one answer."""
+"""What an exchange answers to questions for candles: one answer proves nothing."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ _IGNORING = {
 @pytest.mark.parametrize("kind", _IGNORING)
 async def test_a_start_that_does_not_count(penstock: Penstock, kind: str) -> None:
     table = {("BTCUSDT", "1h"): rows("2024-01-01T00:00", "2025-03-10T12:00", HOUR)}
-    async with answering(Exchange(ms("2025-03-10T12:00:30"), table, **_IGNORING[kind])) as exchange:  # type: ignore[arg-type]
+    options: Any = _IGNORING[kind]
+    ignoring = Exchange(ms("2025-03-10T12:00:30"), table, **options)
+    async with answering(ignoring) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         first = await penstock("collect", "BTCUSDT", "-t", "1h", "--since", "2024-01-01")
         assert first.code != 0
@@ -163,7 +165,8 @@ async def test_a_hole_filled_and_a_candle_corrected_days_later(penstock: Penstoc
         exchange.now += HOUR
         assert (await penstock(*collect)).code == 0
         assert await penstock.rows(
-            f"SELECT count(*) FROM candle WHERE open_time >= {hole.start} AND open_time < {hole.stop}"
+            "SELECT count(*) FROM candle"
+            f" WHERE open_time >= {hole.start} AND open_time < {hole.stop}"
         ) == [(60,)]
         assert await penstock.rows(f"SELECT * FROM gap WHERE start_time < {hole.stop}") == []
         exchange.now += 8 * DAY

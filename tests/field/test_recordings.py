@@ -1,4 +1,4 @@
-"""Recorded series (inputs O to R): starts before a series, odd close times, candles off the grid."""
+"""Recorded series: starts before a series, odd close times, candles off the grid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 _LISTED = ms("2017-08-17T00:00")
-# Off the grid since an outage, as the exchange's hours were in February 2018; the last one closes 999 ms after an hour has begun.
+# Off the grid since an outage, like the exchange's hours in February 2018.
 _ODD = ms("2018-02-09T09:28:14.789")
 _ODD_HOURS = 40
 _GRID_AGAIN = ms("2018-02-11T01:00")
@@ -30,7 +30,7 @@ _WHOLE_CLOSE = _GRID_AGAIN + 999
 
 @pytest.fixture
 def on_both(tmp_path: Path, database_url: str) -> Penstock:
-    """The program with a database of either kind, for odd times and values; `penstock` has an SQLite file."""
+    """The program with either database, for odd times and values; `penstock` has an SQLite file."""
     return Penstock(tmp_path).with_settings(database_url=database_url)
 
 
@@ -119,7 +119,7 @@ async def test_a_range_that_cannot_be_planned_is_not_wanted_by_later_runs(
 
 
 def sent_in_2017() -> list[list[Any]]:
-    """Three candles of 2017-09-06 with the fields that were really sent, and one that closes a millisecond late."""
+    """Three candles of 2017-09-06 as they were sent, and one that closes a millisecond late."""
     sound = {"high": "4662.87", "low": "4466.20", "close": "4619.43", "volume": "88.78"}
     same = dict.fromkeys(("open", "high", "low", "close"), "4619.43")
     return [
@@ -283,7 +283,7 @@ async def test_the_view_for_reading_has_milliseconds_and_the_nearest_doubles(
 async def test_a_hole_longer_than_a_piece_of_a_run_is_an_outage_at_last_and_the_row_before_it_final(
     penstock: Penstock,
 ) -> None:
-    # A run asks for 20,000 candles in one piece; recordings of single years have holes like that between them.
+    # A run asks for 20,000 candles in one piece; yearly recordings have such holes between them.
     sent = [
         *rows("2020-06-01T00:00", "2020-07-01T03:00", HOUR),
         *rows("2023-01-01T00:00", "2023-01-08T00:00", HOUR),

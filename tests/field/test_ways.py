@@ -54,7 +54,7 @@ def user(folder: Path, address: str, **variables: str) -> Penstock:
     )
 
 
-# ── Proxies ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Proxies ───────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("name", _SPELLINGS)
@@ -199,7 +199,7 @@ def test_a_proxy_shows_no_password() -> None:
     assert "hush" not in f"{proxy} {proxy!r} {HttpLimits(proxy='http://user:hush@x')!r}"
 
 
-# ── Slow lines and large lists ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Slow lines and large lists ────────────────────────────────────────────────
 
 
 def _many(**given: object) -> SmallExchange:
@@ -314,7 +314,7 @@ async def test_a_packed_body_is_whole_or_none(damage: str) -> None:
             await source.instruments()
 
 
-# ── Places that a provider refuses ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Places that a provider refuses ────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("status", [451, 403])
@@ -325,8 +325,8 @@ async def test_a_refused_place_is_told_the_way_out_and_asks_no_further(
     refused = await Penstock(tmp_path, {"PENSTOCK_BINANCE_URL": exchange.url})(*_COLLECT)
     assert refused.code == 3
     assert (
-        "set PENSTOCK_BINANCE_URL to https://data-api.binance.vision, which serves market data only, or set PENSTOCK_PROXY to"
-        in refused.complaint
+        "set PENSTOCK_BINANCE_URL to https://data-api.binance.vision,"
+        " which serves market data only, or set PENSTOCK_PROXY to" in refused.complaint
     )
     assert f"HTTP {status}" in refused.complaint
     assert len(exchange.asked) == 1

@@ -23,7 +23,6 @@ EXCEPTIONS: dict[str, str] = dict.fromkeys(
         "tests/store/test_alerts.py",
         "tests/store/test_execution_logs.py",
         "tests/store/test_inventory.py",
-        "tests/unit/test_export.py",
     ),
     _WIDER,
 )

@@ -1,4 +1,7 @@
-"""An exchange that lies for a while: what it answers is short, stale, shifted, in disorder, of another timeframe or kept; then it is honest."""
+"""An exchange that lies for a while, and then is honest.
+
+Its answers are short, stale, shifted, out of order, of another timeframe or cached.
+"""
 
 from __future__ import annotations
 

@@ -192,16 +192,20 @@ async def _series(
     base, quote = symbol.split("/")
     seen = alarm.at(now)
     await alarm.engine.change(
-        "INSERT INTO instrument (exchange, market, native_symbol, base, quote, symbol, status, seen_at) "
-        f"VALUES ('binance', 'spot', '{native}', '{base}', '{quote}', '{symbol}', '{status}', {seen}) ON CONFLICT DO NOTHING"
+        "INSERT INTO instrument"
+        " (exchange, market, native_symbol, base, quote, symbol, status, seen_at) "
+        f"VALUES ('binance', 'spot', '{native}', '{base}', '{quote}', '{symbol}', '{status}',"
+        f" {seen}) ON CONFLICT DO NOTHING"
     )
     await alarm.engine.change(
-        f"INSERT INTO series (instrument_id, timeframe) SELECT id, '{timeframe}' FROM instrument WHERE native_symbol = '{native}'"
+        f"INSERT INTO series (instrument_id, timeframe) SELECT id, '{timeframe}'"
+        f" FROM instrument WHERE native_symbol = '{native}'"
     )
     end = now - closed_ago_ms - step
     await alarm.engine.change(
         "INSERT INTO coverage (series_id, start_time, end_time, state, run_id) "
-        f"SELECT s.id, {alarm.at(end - DAY)}, {alarm.at(end)}, 'stored', 1 FROM series s JOIN instrument i ON i.id = s.instrument_id "
+        f"SELECT s.id, {alarm.at(end - DAY)}, {alarm.at(end)}, 'stored', 1"
+        " FROM series s JOIN instrument i ON i.id = s.instrument_id "
         f"WHERE i.native_symbol = '{native}' AND s.timeframe = '{timeframe}'"
     )
 
@@ -209,7 +213,8 @@ async def _series(
 async def _schedule(alarm: Alarm, name: str = "collect_data_all", interval_s: int = 300) -> None:
     due = alarm.at(await alarm.now())
     await alarm.engine.change(
-        f"INSERT INTO schedule (name, kind, params, interval_s, next_run_at) VALUES ('{name}', 'x', '{{}}', {interval_s}, {due})"
+        "INSERT INTO schedule (name, kind, params, interval_s, next_run_at)"
+        f" VALUES ('{name}', 'x', '{{}}', {interval_s}, {due})"
     )
 
 
@@ -248,8 +253,11 @@ async def test_a_config_makes_its_series_late_by_its_own_interval(
     await _schedule(alarm, "collect_data_1", interval_s=1_800)
     made = alarm.at(await alarm.now())
     await alarm.engine.change(
-        "INSERT INTO data_collection_configs (symbol, exchange, timeframes, interval_minutes, enabled, job_id, created_at, updated_at) "
-        f"VALUES ('ETH/USDT', 'binance', '[\"1h\", \"1m\"]', 30, {enabled}, 'collect_data_1', {made}, {made})"
+        "INSERT INTO data_collection_configs"
+        " (symbol, exchange, timeframes, interval_minutes, enabled, job_id, created_at,"
+        " updated_at) VALUES"
+        f" ('ETH/USDT', 'binance', '[\"1h\", \"1m\"]', 30, {enabled}, 'collect_data_1',"
+        f" {made}, {made})"
     )
     await _series(alarm, symbol="ETH/USDT", closed_ago_ms=33 * MINUTE)
     await _series(alarm, symbol="ETH/USDT", timeframe="1m", closed_ago_ms=29 * MINUTE)
@@ -261,7 +269,8 @@ async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alar
     old, soon = alarm.at(await alarm.now() - HOUR), alarm.at(await alarm.now() + HOUR)
     await alarm.engine.change(f"UPDATE run SET state = 'running', progress_at = {old}")
     await alarm.engine.change(
-        f"INSERT INTO provider_budget (provider, window_start, used, paused_until) VALUES ('binance', {old}, 1, {soon})"
+        "INSERT INTO provider_budget (provider, window_start, used, paused_until)"
+        f" VALUES ('binance', {old}, 1, {soon})"
     )
     await alarm.evaluate()
     assert await alarm.states() == {
@@ -274,16 +283,25 @@ async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alar
     assert set((await alarm.states()).values()) == {"resolved"}
 
 
-async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_row_of_an_export_has_its_id(
+async def test_an_account_with_nothing_marked_as_gone_fires_until_each_exported_row_has_its_id(
     alarm: Alarm,
 ) -> None:
     now = alarm.at(await alarm.now())
-    account = f"INSERT INTO account (id, name, token, user_id, created_at) VALUES (1, 'shop', 'x', 7, {now})"
+    account = (
+        "INSERT INTO account (id, name, token, user_id, created_at)"
+        f" VALUES (1, 'shop', 'x', 7, {now})"
+    )
     await alarm.engine.change(account)
 
     async def publish(*, unidentified: int, unmarked: int, state: str = "published") -> None:
-        columns = "account_id, run_id, state, suspicions, currencies, products, new, changed, unchanged, gone, returned, rejected, unmapped, taken_at"
-        values = f"1, 1, '{state}', '{{}}', '{{}}', 40, 0, 0, 29, 0, 0, {unidentified}, 0, {now}, {unidentified}, {unmarked}"
+        columns = (
+            "account_id, run_id, state, suspicions, currencies, products, new, changed,"
+            " unchanged, gone, returned, rejected, unmapped, taken_at"
+        )
+        values = (
+            f"1, 1, '{state}', '{{}}', '{{}}', 40, 0, 0, 29, 0, 0, {unidentified}, 0, {now},"
+            f" {unidentified}, {unmarked}"
+        )
         await alarm.engine.change(
             f"INSERT INTO snapshot ({columns}, unidentified, unmarked) VALUES ({values})"
         )
@@ -297,8 +315,8 @@ async def test_an_account_of_which_nothing_is_marked_as_gone_fires_until_each_ro
     assert (fired.rule, fired.subject, fired.state) == ("marking_stopped", "shop", "firing")
     because = "1 row of the newest export cannot be read and has no id"
     assert (
-        fired.message
-        == f"shop: no product is marked as gone, because {because}; 11 missing products may be sold and are still shown"
+        fired.message == f"shop: no product is marked as gone, because {because};"
+        " 11 missing products may be sold and are still shown"
     )
     await publish(unidentified=0, unmarked=0)
     await alarm.evaluate()

@@ -1,4 +1,4 @@
-"""Collecting from the simulator into both databases: what is stored is what the exchange has, and what is not stored has its reason."""
+"""Collecting from the simulator into both databases: all of it is stored, or has its reason."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database
         assert await one.spans() == [Span(since, RUNNING, STORED)]
 
 
-async def test_one_failing_symbol_leaves_a_failed_gap_that_the_next_run_fills_and_does_not_stop_the_others(
+async def test_a_failing_symbol_leaves_a_gap_that_the_next_run_fills_and_does_not_stop_the_others(
     database_url: str,
 ) -> None:
     async with world(database_url, request_attempts=1) as one:
@@ -235,7 +235,7 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
 ) -> None:
     since = RUNNING - 5 * DAY
     async with world(database_url, request_attempts=1, request_concurrency=1) as one:
-        # Two questions for the first candle and two pages pass; the last row of a page comes again with the next.
+        # Two questions for the first candle, and two pages, whose last rows come twice.
         await one.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
         kept = "0 of 1 series finished; 1,998 candles kept; run again to continue; BTCUSDT 1m: "
         with pytest.raises(RunUnavailableError, match=kept):

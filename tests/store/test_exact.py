@@ -38,7 +38,7 @@ _MANY = (10, 100)
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[Candle]:
-    """Values of any digits at any millisecond from 1970 to 2100; the store does not judge their order."""
+    """Values of any digits at any ms from 1970 to 2100; the store does not judge their order."""
     opens = sorted(draw(st.sets(times, min_size=1, max_size=12)))
     values: list[dict[str, Any]] = [{name: draw(amounts) for name in _EXACT} for _ in opens]
     ends = [draw(times) for _ in opens]
@@ -59,7 +59,7 @@ async def written(store: Opened, given_rows: Sequence[Candle]) -> list[dict[str,
     return await store.table()
 
 
-def test_any_amount_and_any_time_comes_back_as_it_was_sent_and_a_range_is_cut_exactly_where_it_was_asked_to_be(
+def test_any_amount_and_time_comes_back_as_it_was_sent_and_a_range_is_cut_exactly_as_asked(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     async def check(sent: list[Candle], start: int, end: int) -> None:
@@ -120,7 +120,7 @@ async def test_postgresql_keeps_numbers_as_numbers_that_can_be_summed_exactly(
 
 
 async def test_the_time_of_the_database_is_now(database_url: str) -> None:
-    """A ledger that counts from another century, or in another unit, would fail no run, or every one."""
+    """A ledger that counts in another century or unit would fail no run, or every one."""
     async with opened(database_url) as store:
         run = await store.run()
         [started] = await store.database.read(

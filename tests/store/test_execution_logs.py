@@ -259,7 +259,8 @@ async def test_old_rows_are_deleted_a_batch_at_a_time_and_young_ones_stay(
 
 # As they stand in users' notebooks: word for word.
 TOP_SYMBOLS = """
-SELECT symbol, COUNT(*) AS executions, SUM(records_collected) AS total_records, AVG(duration_seconds) AS avg_duration,
+SELECT symbol, COUNT(*) AS executions, SUM(records_collected) AS total_records,
+  AVG(duration_seconds) AS avg_duration,
        SUM(CASE WHEN status='success' THEN 1 ELSE 0 END)::float / COUNT(*) * 100 AS success_rate
 FROM job_execution_logs
 WHERE job_type='data_collection' AND started_at >= NOW() - INTERVAL '7 days'
@@ -270,7 +271,8 @@ SELECT job_name, symbol, error_message, started_at FROM job_execution_logs
 WHERE status='failed' AND started_at >= NOW() - INTERVAL '24 hours' ORDER BY started_at DESC
 """
 PER_EXCHANGE = """
-SELECT exchange, AVG(duration_seconds) AS avg_duration, AVG(records_collected) AS avg_records FROM job_execution_logs
+SELECT exchange, AVG(duration_seconds) AS avg_duration, AVG(records_collected) AS avg_records
+FROM job_execution_logs
 WHERE job_type='data_collection' GROUP BY exchange
 """
 DELETE_OLD = "DELETE FROM job_execution_logs WHERE started_at < NOW() - INTERVAL '30 days'"
@@ -391,7 +393,7 @@ async def filled(url: str, count: int, *, every_ms: int) -> AsyncIterator[Opened
         yield store
 
 
-async def test_each_filter_of_the_list_is_answered_by_an_index_in_its_order_and_statistics_by_that_of_the_times(
+async def test_an_index_answers_each_filter_of_the_list_in_its_order_and_the_statistics_by_time(
     database_url: str,
 ) -> None:
     now = int(time.time() * 1000)

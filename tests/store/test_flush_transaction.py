@@ -1,4 +1,4 @@
-"""A flush is one transaction: rows, coverage, quarantine and counters, all of it or nothing; and what the views show of it."""
+"""A flush is one transaction: rows, coverage, quarantine and counters, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -62,17 +62,16 @@ async def test_a_flush_that_the_database_refuses_in_the_middle_leaves_nothing(
     async with opened(database_url) as store:
         target, run = await ready(store)
         before = await everything(store)
-        # A NULL in a column that has none, an empty range: what the database itself refuses, after other rows of the flush were written.
+        # What the database itself refuses, after other rows of the flush were written.
         rows = [
             *candles(ORIGIN + MINUTE, 5),
             candle(
                 ORIGIN + 9 * MINUTE, **({"trades": None, "open": None} if broken == "row" else {})
             ),
         ]
-        rejected = [
-            Rejected("negative", "volume", "[]"),
-            *([Rejected(None, "x", "[1]")] if broken == "quarantine" else []),  # type: ignore[arg-type]
-        ]
+        rejected = [Rejected("negative", "volume", "[]")]
+        if broken == "quarantine":
+            rejected.append(Rejected(None, "x", "[1]"))  # type: ignore[arg-type]
         span = (
             Span(ORIGIN, ORIGIN + 10 * MINUTE, STORED)
             if broken != "coverage"
@@ -140,7 +139,8 @@ async def test_the_same_bad_row_is_kept_once_and_counted(database_url: str) -> N
         other = await store.target(key("ETHUSDT"))
         await store.write(second, page(other, [], rejected=bad[:1]))
         rows = await store.rows(
-            "SELECT series_id, reason, detail, raw, open_time, seen, run_id FROM quarantine ORDER BY id"
+            "SELECT series_id, reason, detail, raw, open_time, seen, run_id"
+            " FROM quarantine ORDER BY id"
         )
     assert (first.rejected, again.rejected) == (2, 3)
     assert [(row["series_id"], row["reason"], row["seen"], row["run_id"]) for row in rows] == [
@@ -182,7 +182,10 @@ async def test_market_data_answers_date_filters_as_users_write_them(database_url
     async with opened(database_url) as store:
         run = await store.run()
         await store.write(run, page(await store.target(), candles(at - 2 * MINUTE, 5)))
-        where = "exchange = 'binance' AND symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2024-03-01' AND timestamp < '2024-03-01 00:02:00'"
+        where = (
+            "exchange = 'binance' AND symbol = 'BTC/USDT' AND timeframe = '1m'"
+            " AND timestamp >= '2024-03-01' AND timestamp < '2024-03-01 00:02:00'"
+        )
         rows = await store.rows(f"SELECT * FROM market_data WHERE {where} ORDER BY timestamp")
     assert len(rows) == 2
     assert [float(row["close"]) for row in rows] == [102.5, 103.5]
@@ -205,7 +208,8 @@ async def test_the_gap_ledger_shows_every_reason_but_not_what_is_stored(database
         ]
         await store.write(run, coverage=covers(target, *spans))
         gaps = await store.rows(
-            "SELECT exchange, symbol, timeframe, start_time, reason, run_id FROM gap ORDER BY start_time"
+            "SELECT exchange, symbol, timeframe, start_time, reason, run_id"
+            " FROM gap ORDER BY start_time"
         )
     assert [gap["reason"] for gap in gaps] == [
         state.value for state in SpanState if state not in HELD
@@ -223,7 +227,8 @@ async def test_a_users_date_filter_on_postgresql_uses_the_key_of_the_table(
         await store.write(run, page(await store.target(), candles(ORIGIN, 20_000)))
         await store.change("ANALYZE")
         plan = await store.rows(
-            "EXPLAIN SELECT close FROM market_data WHERE symbol = 'BTC/USDT' AND timeframe = '1m' AND timestamp >= '2018-01-14 21:00'"
+            "EXPLAIN SELECT close FROM market_data WHERE symbol = 'BTC/USDT'"
+            " AND timeframe = '1m' AND timestamp >= '2018-01-14 21:00'"
         )
     text = "\n".join(str(line["QUERY PLAN"]) for line in plan)
     assert "candle_pkey" in text

@@ -1,4 +1,4 @@
-"""Collecting while somebody waits for it, in a process without an executor: `penstock collect`, `penstock.script`."""
+"""Collecting without an executor, while somebody waits: `penstock collect`, `penstock.script`."""
 
 from __future__ import annotations
 

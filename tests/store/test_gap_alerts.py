@@ -1,4 +1,4 @@
-"""Alerts of the ledger: new gaps that the exchange has confirmed, and closed candles that it has changed, on both databases."""
+"""Alerts of the ledger, on both databases: confirmed new gaps, and closed candles that changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Ledger(Alarm):
-    """A database whose ledger a test writes; hours count back from the last whole one before the test."""
+    """A database whose ledger a test writes; hours count back from the last whole one."""
 
     ids: dict[str, int] = field(default_factory=dict)
     whole_hour: int = 0
@@ -36,13 +36,17 @@ class Ledger(Alarm):
             native, base, quote = symbol.replace("/", ""), *symbol.split("/")
             seen = self.at(await self.now())
             columns = "(id, exchange, market, native_symbol, base, quote, symbol, status, seen_at)"
-            values = f"({number}, 'binance', 'spot', '{native}', '{base}', '{quote}', '{symbol}', 'trading', {seen})"
+            values = (
+                f"({number}, 'binance', 'spot', '{native}', '{base}', '{quote}', '{symbol}',"
+                f" 'trading', {seen})"
+            )
             await self.engine.change(
                 f"INSERT INTO instrument {columns} VALUES {values} ON CONFLICT DO NOTHING"
             )
             owner = f"(SELECT id FROM instrument WHERE native_symbol = '{native}')"
             await self.engine.change(
-                f"INSERT INTO series (id, instrument_id, timeframe) VALUES ({number}, {owner}, '{timeframe}')"
+                "INSERT INTO series (id, instrument_id, timeframe)"
+                f" VALUES ({number}, {owner}, '{timeframe}')"
             )
         return self.ids[name]
 
@@ -59,13 +63,17 @@ class Ledger(Alarm):
         start, end = self.at(await self.hour(start_ago)), self.at(await self.hour(end_ago))
         values = f"({series_id}, {start}, {end}, '{state}', 1, {asked or 'NULL'})"
         await self.engine.change(
-            f"INSERT INTO coverage (series_id, start_time, end_time, state, run_id, asked) VALUES {values}"
+            "INSERT INTO coverage (series_id, start_time, end_time, state, run_id, asked)"
+            f" VALUES {values}"
         )
 
     async def restatement(self, *, ago_ms: int, opened_ago: int = 3, of: int | None = None) -> None:
         series_id = of or await self.series()
         opened, at = self.at(await self.hour(opened_ago)), self.at(await self.now() - ago_ms)
-        columns = "series_id, open_time, close_time, open, high, low, close, volume, quote_volume, taker_base, taker_quote, trades"
+        columns = (
+            "series_id, open_time, close_time, open, high, low, close, volume, quote_volume,"
+            " taker_base, taker_quote, trades"
+        )
         values = f"{series_id}, {opened}, {opened}, '1', '1', '1', '1', '1', '1', '1', '1', 1"
         more = f"run_id, reason, restated_by, restated_at) VALUES ({values}, 1, 'changed', 1, {at})"
         await self.engine.change(f"INSERT INTO restatement ({columns}, {more}")
@@ -88,7 +96,7 @@ async def ledger(database_url: str) -> AsyncIterator[Ledger]:
 
 
 @pytest.mark.parametrize("state", ["unconfirmed", "outage", "rejected"])
-async def test_a_hole_that_three_answers_agree_on_fires_in_plain_words_and_is_good_again_when_its_candles_came(
+async def test_a_hole_that_three_answers_agree_on_fires_and_resolves_when_its_candles_came(
     ledger: Ledger, state: str
 ) -> None:
     await ledger.span(60, 10)
@@ -99,8 +107,8 @@ async def test_a_hole_that_three_answers_agree_on_fires_in_plain_words_and_is_go
     assert (fired.rule, fired.subject, fired.state) == ("new_gaps", "binance BTC/USDT 1m", "firing")
     first = iso(await ledger.hour(10))
     assert (
-        fired.message
-        == f"BTC/USDT 1m: 60 candles missing in 1 gap, the first at {first}; see penstock gaps BTC/USDT"
+        fired.message == "BTC/USDT 1m: 60 candles missing in 1 gap,"
+        f" the first at {first}; see penstock gaps BTC/USDT"
     )
     await ledger.engine.change(
         f"UPDATE coverage SET state = 'stored', asked = NULL WHERE state = '{state}'"
@@ -150,7 +158,7 @@ async def test_what_is_no_news_or_not_sure_does_not_fire(
 
 
 async def test_holes_of_several_kinds_beside_each_other_all_count(ledger: Ledger) -> None:
-    """A refused row beside a hole, and one look more at one of them, part them in the ledger; candles stand behind all of them."""
+    """In the ledger they are apart: a refused row, and an answer more; candles follow them all."""
     await ledger.span(60, 10)
     await ledger.span(10, 9, "unconfirmed", asked=3)
     await ledger.span(9, 8, "rejected", asked=4)

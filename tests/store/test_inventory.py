@@ -1,4 +1,4 @@
-"""An inventory is always one whole snapshot: what is published equals the export, and only what differs is written."""
+"""An inventory is always one whole snapshot, equal to the export; only differences are written."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def cleaned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     }
 
 
-def test_after_any_edits_the_published_table_equals_the_export_and_the_history_read_backwards_gives_each_former_one(
+def test_after_any_edits_the_table_equals_the_export_and_the_history_read_back_gives_former_ones(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     async def check(history: list[list[Product]], page: int) -> None:
@@ -176,7 +176,8 @@ async def _count_writes(shop: Shop) -> None:
         "$$ BEGIN INSERT INTO product_write VALUES (NEW.product_id); RETURN NULL; END $$"
     )
     await shop.opened.change(
-        "CREATE TRIGGER count_write AFTER INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION count_write()"
+        "CREATE TRIGGER count_write AFTER INSERT OR UPDATE ON product"
+        " FOR EACH ROW EXECUTE FUNCTION count_write()"
     )
 
 
@@ -228,7 +229,7 @@ _NOT_READ_YET = [
 async def test_properties_are_read_whatever_the_game_calls_them(
     database_url: str, before: list[list[Product]]
 ) -> None:
-    """Sealed goods have none; a pair that no database can take as JSON costs only what would have been read out of it."""
+    """Sealed goods have none; a pair that is no JSON for a database costs only its own value."""
     async with opened_shop(database_url) as shop:
         for export in before:
             await shop.sync(export)
@@ -414,7 +415,8 @@ async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_s
         }
         assert (
             one.counts.unread
-            == "2 rows could not be read, 1 without an id: nothing is marked as gone, 4 missing products kept as before"
+            == "2 rows could not be read, 1 without an id: nothing is marked as gone,"
+            " 4 missing products kept as before"
         )
         assert len(await shop.published()) == 5
         # What is missing is known again once all ids can be read.
@@ -521,7 +523,10 @@ async def test_a_staging_area_that_was_lost_is_tried_again_not_published(
         run = await shop.opened.run()
         async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
             await staging.add([product_of(1)])
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            others = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
             await shop.opened.rows(others)
             for _ in range(2):
                 with pytest.raises(StoreUnavailableError):
@@ -543,7 +548,8 @@ async def test_progress_is_shown_and_is_a_heartbeat(database_url: str) -> None:
             )
             await shop.inventory.progress(shop.opened.context(run), shown)
         [row] = await shop.opened.rows(
-            "SELECT account_id, phase, bytes, rows, rows_per_second, eta_seconds FROM inventory_sync"
+            "SELECT account_id, phase, bytes, rows, rows_per_second, eta_seconds"
+            " FROM inventory_sync"
         )
         assert tuple(row.values()) == (shop.account.id, "parse", 5, 7, 2.5, None)
         run_row = await shop.opened.run_row(run)

@@ -1,4 +1,4 @@
-"""A snapshot that is held or only tried: the inventory stays as it is, what would change can be read, and is applied exactly or dropped."""
+"""A held or tried snapshot changes nothing, can be read, and is applied exactly or dropped."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_a_first_import_can_be_tried_and_then_applied(database_url: str) -
         assert await shop.history() == []
 
 
-async def test_an_import_that_is_approved_while_the_next_one_is_staged_is_what_that_is_compared_with(
+async def test_an_import_approved_while_the_next_one_is_staged_is_what_that_is_compared_with(
     database_url: str,
 ) -> None:
     async with opened_shop(database_url) as shop:

@@ -1,4 +1,7 @@
-"""A seller edits his inventory between exports, in any way: the table equals each export, the history tells each edit, and money is whole cents."""
+"""A seller edits the inventory between exports, in any way.
+
+The table equals each export, the history has each edit, and money is whole cents.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,7 @@ async def synced(shop: Shop, body: bytes) -> Synced:
 
 
 def told(known: Sent, before: Sent, after: Sent) -> dict[tuple[int, str], dict[str, list[Any]]]:
-    """What the history has to say of the way from `before` to `after`; `known` are the rows as they last were, gone ones too."""
+    """The history between `before` and `after`; `known` are the last rows, also gone ones."""
     notes: dict[tuple[int, str], dict[str, list[Any]]] = {
         (number, "gone"): {} for number in before.keys() - after.keys()
     }
@@ -148,8 +151,11 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tel
 async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(
     postgres_database: str,
 ) -> None:
-    """By the database's own numbers: a row that is written gets another place and another transaction."""
-    place = "SELECT product_id, CAST(ctid AS text) AS place, CAST(xmin AS text) AS written FROM product ORDER BY product_id"
+    """By the database's own numbers: a written row gets another place and transaction."""
+    place = (
+        "SELECT product_id, CAST(ctid AS text) AS place, CAST(xmin AS text) AS written"
+        " FROM product ORDER BY product_id"
+    )
     inventory = {number: row(number, user_id=SELLER) for number in range(1, 200)}
     async with opened_shop(postgres_database) as shop:
         await synced(shop, body_of(list(inventory.values())))
@@ -194,7 +200,7 @@ async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_
 
 
 async def test_no_money_is_a_float_anywhere(database_url: str) -> None:
-    """Not by the types of the columns, not in the rows, and not in what the history and a kept difference say."""
+    """Not in the types of columns, not in the rows, not in history and kept differences."""
     inventory = {
         number: row(number, user_id=SELLER, price_cents=2**62 + number) for number in (1, 2, 3)
     }
@@ -236,7 +242,10 @@ async def _types(shop: Shop, *tables: str) -> Mapping[str, str]:
     """The types of the columns as the database has them."""
     found: dict[str, str] = {}
     for table in tables:
-        query = f"SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_name = '{table}'"
+        query = (
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"
+            f" WHERE table_name = '{table}'"
+        )
         rows: Sequence[dict[str, Any]] = await shop.opened.rows(
             f"PRAGMA table_info({table})" if shop.opened.database.file else query
         )

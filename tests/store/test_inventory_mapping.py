@@ -1,4 +1,4 @@
-"""The user's own catalogue: blueprints are recognised in it by the best reference there is, and products that are not are kept and listed."""
+"""The user's own catalogue: blueprints map by the best reference; unmapped ones are listed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How the databases compare and publish: never by walking through one side for each row of the other."""
+"""How the databases compare and publish: never by a walk through one side for each row."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
 
@@ -42,7 +42,7 @@ _NAMES = sorted(statements(sql.SQLITE))
 
 
 async def plans(url: str, words: sql.Words) -> dict[str, str]:
-    """The plan of each statement right after a first import, when nothing is known of the table yet."""
+    """The plan of each statement right after a first import, without statistics."""
     explain = "EXPLAIN QUERY PLAN" if words is sql.SQLITE else "EXPLAIN"
     async with opened_shop(url) as shop:
         await shop.sync([product_of(number) for number in range(1, _ROWS)])
@@ -104,7 +104,7 @@ async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: st
             assert "Seq Scan" not in children[1], f"{name}\n{plan}"
 
 
-# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Reading ───────────────────────────────────────────────────────────────────
 
 _ACCOUNT, _KEPT = 1, 2
 _PAGES: dict[str, Callable[[Connection], object]] = {
@@ -122,7 +122,7 @@ _PAGES: dict[str, Callable[[Connection], object]] = {
 
 def explained(connection: Connection, read: Callable[[Connection], object], explain: str) -> str:
     """The plans of what a reader sends."""
-    sent: list[tuple[str, object]] = []
+    sent: list[tuple[str, Any]] = []
 
     def note(*given: object) -> None:
         sent.append((str(given[2]), given[3]))
@@ -135,7 +135,7 @@ def explained(connection: Connection, read: Callable[[Connection], object], expl
     rows = [
         row
         for statement, parameters in sent
-        for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)  # type: ignore[arg-type]
+        for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)
     ]
     return "\n".join(str(row[-1]) for row in rows)
 

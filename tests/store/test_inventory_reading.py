@@ -1,4 +1,4 @@
-"""How the inventory is read: a page in the usual order is looked up by the key, however deep it lies."""
+"""How the inventory is read: a page in the usual order is found by the key, however deep."""
 
 from __future__ import annotations
 

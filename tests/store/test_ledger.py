@@ -1,4 +1,4 @@
-"""The run ledger under the store: what a start says about who may write, and what a flush says about the run. The rest is in tests/engine."""
+"""The run ledger in the store: which start may write, and what a flush records of the run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def taken_over(store: Opened) -> Run:
     return again
 
 
-# ── Starting at once ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Starting at once ──────────────────────────────────────────────────────────
 
 
 async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(
@@ -118,7 +118,7 @@ async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
 
 
-# ── Who may write ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Who may write ─────────────────────────────────────────────────────────────
 
 
 async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(
@@ -212,7 +212,7 @@ async def test_a_run_that_was_put_back_writes_nothing_until_it_is_started_again(
         assert (await store.write(again, page(target, [candle()]))).inserted == 1
 
 
-# ── What a flush says about its run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What a flush says about its run ───────────────────────────────────────────
 
 
 async def test_counters_are_committed_with_the_rows_they_count(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""The merge: the same pages give the same table whatever their order and however they are grouped, and a closed candle is final."""
+"""The merge: any order and grouping of pages gives the same table; a closed candle is final."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _MANY = (8, 60)
 
 @dataclass(frozen=True)
 class Seen:
-    """The candles of one symbol from `first` to before `last` as an exchange shows them; the last is open after `trades` trades, or closed (None)."""
+    """The candles of a symbol from `first` to before `last`, as an exchange shows them.
+
+    The last one is open after `trades` trades, or closed (None).
+    """
 
     symbol: str
     first: int
@@ -87,7 +90,7 @@ async def collected(store: Opened, flushes: Sequence[Sequence[Seen]]) -> list[di
 
 
 def expected(history: Sequence[Seen]) -> dict[tuple[str, int], tuple[int, bool]]:
-    """Trades and finality of each candle: a closed one wins, among open ones the one with more trades."""
+    """Trades and finality of each candle: closed wins, and among open ones more trades."""
     best: dict[tuple[str, int], tuple[int, bool]] = {}
     for one in history:
         for place, row in enumerate(one.rows()):
@@ -129,7 +132,7 @@ def test_the_same_pages_twice_write_nothing_the_second_time(
     async def check(history: list[Seen]) -> None:
         async with opened(database_url) as store:
             await collected(store, [history])
-            # Of what was open meanwhile only the newest state is left, so the pages of the second time are those of the table.
+            # Of open states only the newest is left, so the second time sends those of the table.
             newest = {(one.symbol, one.first): one for one in history if one.trades is None}
             before = await physical(store)
             run = await store.run()

@@ -1,4 +1,4 @@
-"""One process owns a SQLite file; the lock is the operating system's, so real processes are what shows it."""
+"""One process owns a SQLite file, by the operating system's lock: shown with real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real recordings, answered by the simulator and collected: what is stored is what was recorded, to the last digit, and nothing besides."""
+"""Real recordings, replayed and collected: what is stored is what was recorded, to the digit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Row = list[Any]
 
 
 def recorded(lines: Sequence[Sequence[str]]) -> list[Row]:
-    """Rows of an archive as the store keeps them: times in ms whatever their unit, a header left out."""
+    """Rows of an archive as the store keeps them: in ms whatever their unit, without a header."""
     return [_row(line) for line in lines if line[0].isdecimal()]
 
 
@@ -98,7 +98,7 @@ def missing(rows: Sequence[Row]) -> list[tuple[int, int]]:
 
 @contextlib.asynccontextmanager
 async def replaying(database_url: str, folder: Path, files: Sequence[Path]) -> AsyncIterator[World]:
-    """An exchange that answers from these files of the archive alone: to read all of it takes a second."""
+    """An exchange that answers from these archive files alone: all take a second to read."""
     for file in files:
         (folder / file.name).symlink_to(file)
     async with world(
@@ -244,7 +244,8 @@ async def test_candles_off_the_grid_are_stored_under_their_own_time_and_reported
         start + 11 * 60 * MINUTE,
     ]
     lines = [
-        f"{opened},1.0,2.0,0.5,1.5,7.0,{opened - opened % (60 * MINUTE) + 60 * MINUTE - 1},1.0,3,0.5,0.25,0"
+        f"{opened},1.0,2.0,0.5,1.5,7.0,"
+        f"{opened - opened % (60 * MINUTE) + 60 * MINUTE - 1},1.0,3,0.5,0.25,0"
         for opened in opens
     ]
     (tmp_path / "BTCUSDT-1h-2018-02.csv").write_text("\n".join(lines))

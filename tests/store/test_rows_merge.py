@@ -1,4 +1,4 @@
-"""The merge of a declared table: what is new is added, what differs is changed, and the run counts it."""
+"""The merge of a declared table: new rows are added, different ones changed, and all counted."""
 
 from __future__ import annotations
 

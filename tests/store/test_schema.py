@@ -1,4 +1,4 @@
-"""The schema: built fresh it equals the one that migrations arrive at, however often and by however many they are run."""
+"""The schema: built fresh it equals the migrated one, however often and by however many."""
 
 from __future__ import annotations
 
@@ -42,15 +42,22 @@ asyncio.run(main())
 _SQLITE_PROGRAM = (
     "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name"
 )
-_SQLITE_TABLES = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%' ORDER BY name"
+_SQLITE_TABLES = (
+    "SELECT name, wr, strict FROM pragma_table_list"
+    " WHERE schema = 'main' AND name NOT LIKE 'sqlite%' ORDER BY name"
+)
 _POSTGRES_PROGRAM = """
-    SELECT 'view' AS kind, viewname::text AS name, definition AS sql FROM pg_views WHERE schemaname = 'public'
-    UNION ALL SELECT 'trigger', tgname::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
-    UNION ALL SELECT 'function', proname::text, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    SELECT 'view' AS kind, viewname::text AS name, definition AS sql
+    FROM pg_views WHERE schemaname = 'public'
+    UNION ALL SELECT 'trigger', tgname::text, pg_get_triggerdef(oid)
+    FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'function', proname::text, pg_get_functiondef(oid)
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     UNION ALL SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
     UNION ALL SELECT 'index', indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION ALL SELECT 'sequence', relname::text, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'
+    UNION ALL SELECT 'sequence', relname::text, relkind::text
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'
     ORDER BY 1, 2
 """
 
@@ -190,23 +197,29 @@ async def test_a_migration_keeps_what_a_product_is_and_says_its_grade_as_text(
 ) -> None:
     async with opened(empty_database_url, migrated=False) as store:
         await store.database.write(lambda connection: migrate_to(connection, "0005"))
-        exported = "name_en, quantity, price_cents, price_currency, blueprint_id, user_id, game_id, category_id, properties, bundle_size, uploaded_images"
+        exported = (
+            "name_en, quantity, price_cents, price_currency, blueprint_id, user_id, game_id,"
+            " category_id, properties, bundle_size, uploaded_images"
+        )
         values = "'Bolt', 1, 2, 'EUR', 3, 4, 5, 6, '{}', 1, '[]'"
         for number, graded in ((1, "true"), (2, "false"), (3, "NULL")):
             columns = (
                 "account_id, product_id, graded, external_stock_id, first_seen_run, changed_run"
             )
             await store.change(
-                f"INSERT INTO product ({columns}, {exported}) VALUES (1, {number}, {graded}, '{number}', 8, 9, {values})"
+                f"INSERT INTO product ({columns}, {exported})"
+                f" VALUES (1, {number}, {graded}, '{number}', 8, 9, {values})"
             )
             columns = "snapshot_id, kind, product_id, graded, changes"
             await store.change(
-                f"INSERT INTO product_diff ({columns}, {exported}) VALUES (1, 'new', {number}, {graded}, '{{}}', {values})"
+                f"INSERT INTO product_diff ({columns}, {exported})"
+                f" VALUES (1, 'new', {number}, {graded}, '{{}}', {values})"
             )
         await migrate(store.database)
         for table in ("product", "product_diff"):
             rows = await store.rows(
-                f"SELECT product_id, graded, name_en, uploaded_images FROM {table} ORDER BY product_id"
+                "SELECT product_id, graded, name_en, uploaded_images"
+                f" FROM {table} ORDER BY product_id"
             )
             assert [row["graded"] for row in rows] == ["true", "false", None]
             assert {(row["name_en"], row["uploaded_images"]) for row in rows} == {("Bolt", "[]")}
@@ -271,7 +284,7 @@ async def test_a_migration_on_postgresql_may_take_its_time_but_not_wait_for_a_ta
         assert await store.value("SELECT current_setting('statement_timeout')") == "7s"
 
 
-async def test_a_migration_keeps_series_with_all_that_refers_to_them_and_lets_a_candle_lack_what_its_source_does_not_say(
+async def test_a_migration_keeps_series_and_their_rows_and_lets_a_candle_lack_unknown_amounts(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url, migrated=False) as store:
@@ -296,7 +309,8 @@ async def test_a_migration_keeps_series_with_all_that_refers_to_them_and_lets_a_
             "INSERT INTO series (instrument_id, timeframe, price_kind) VALUES (1, '1m', 'mark')"
         )
         await store.change(
-            "UPDATE candle SET volume = NULL, quote_volume = NULL, taker_base = NULL, taker_quote = NULL, trades = NULL"
+            "UPDATE candle SET volume = NULL, quote_volume = NULL, taker_base = NULL,"
+            " taker_quote = NULL, trades = NULL"
         )
         assert (
             await store.value(
@@ -315,14 +329,26 @@ def _fill_series(connection: Connection) -> None:
     at = "1000" if connection.dialect.name == "sqlite" else "'epoch'"
     later = "2000" if connection.dialect.name == "sqlite" else "'1970-01-02'"
     candle = f"{at}, {later}, '1', '2', '1', '2', '5', '6', '1', '1', 7, 1, true"
-    columns = "open_time, close_time, open, high, low, close, volume, quote_volume, taker_base, taker_quote, trades, run_id, closed"
+    columns = (
+        "open_time, close_time, open, high, low, close, volume, quote_volume, taker_base,"
+        " taker_quote, trades, run_id, closed"
+    )
     names = "id, exchange, market, native_symbol, base, quote, symbol, status, seen_at"
     span = f"{at}, {later}, 'stored', 1"
     for statement in (
-        f"INSERT INTO instrument ({names}) VALUES (1, 'binance', 'spot', 'BTCUSDT', 'BTC', 'USDT', 'BTC/USDT', 'trading', {at})",
+        (
+            f"INSERT INTO instrument ({names}) VALUES"
+            f" (1, 'binance', 'spot', 'BTCUSDT', 'BTC', 'USDT', 'BTC/USDT', 'trading', {at})"
+        ),
         "INSERT INTO series (id, instrument_id, timeframe) VALUES (3, 1, '1m'), (9, 1, '1h')",
-        f"INSERT INTO coverage (series_id, start_time, end_time, state, run_id) VALUES (3, {span}), (9, {span})",
-        f"INSERT INTO quarantine (series_id, digest, reason, detail, raw, run_id, seen_at) VALUES (3, 'x', 'negative', 'd', 'r', 1, {at})",
+        (
+            "INSERT INTO coverage (series_id, start_time, end_time, state, run_id)"
+            f" VALUES (3, {span}), (9, {span})"
+        ),
+        (
+            "INSERT INTO quarantine (series_id, digest, reason, detail, raw, run_id, seen_at)"
+            f" VALUES (3, 'x', 'negative', 'd', 'r', 1, {at})"
+        ),
         f"INSERT INTO candle (series_id, {columns}) VALUES (3, {candle}), (9, {candle})",
     ):
         connection.exec_driver_sql(statement)

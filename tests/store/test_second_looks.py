@@ -1,4 +1,4 @@
-"""What one answer, one clock or one row has said is looked at again by ordinary runs; and what nobody can know any more is not asked for in vain."""
+"""What one answer, clock or row says is checked again; what nobody can know is not asked for."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def asked_in(
     return source.requests - before
 
 
-# ── Reading again ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Reading again ─────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_reading_a_part_again_keeps_no_later_run_from_what_came_since(
         assert await ledger(store) == [(0, 214, "stored")]
 
 
-# ── The exchange's clock ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The exchange's clock ──────────────────────────────────────────────────────
 
 
 @dataclass
@@ -112,7 +112,7 @@ async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(
         assert (await ledger(store))[0] == (0, 192, "stored")
 
 
-# ── Where a series begins ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Where a series begins ─────────────────────────────────────────────────────
 
 
 async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_week(
@@ -144,7 +144,7 @@ async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_
         )
 
 
-async def test_what_an_upgrade_doubts_before_a_listing_is_not_listed_again_and_not_asked_for_for_ever(
+async def test_what_an_upgrade_doubts_before_a_listing_is_settled_and_not_asked_for_for_ever(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -169,7 +169,7 @@ async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_cand
         assert await store.rows("SELECT count(*) AS n FROM candle WHERE NOT closed") == [{"n": 1}]
 
 
-# ── Where a series ends ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Where a series ends ───────────────────────────────────────────────────────
 
 
 async def test_candles_behind_the_end_that_one_answer_gave_are_found_when_it_is_looked_at_again(
@@ -210,7 +210,7 @@ async def gone(store: Opened, page_limit: int) -> _Unlisted:
 @pytest.mark.parametrize(
     "page_limit", [1_000, 3], ids=["while it is fetched", "while it is planned"]
 )
-async def test_what_is_gone_and_refused_is_delisted_behind_its_last_candle_and_hardly_asked_for_again(
+async def test_a_refused_dropped_series_is_delisted_after_its_last_candle_and_hardly_asked_for(
     sqlite_database: str, page_limit: int
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -248,7 +248,7 @@ async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_fro
         assert "delisted" not in {state for *_, state in await ledger(store)}
 
 
-# ── What answers prove ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What answers prove ────────────────────────────────────────────────────────
 
 
 async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(
@@ -293,7 +293,7 @@ async def test_rows_of_a_shorter_timeframe_are_not_stored(sqlite_database: str) 
 
 
 class _OneMore(ListedSource):
-    """Ends each page with a row whose time is in microseconds, and of which nothing else can be read."""
+    """Ends each page with a row in microseconds, of which nothing else can be read."""
 
     async def candles(self, request: PageRequest) -> PageAnswer:
         answer = await super().candles(request)

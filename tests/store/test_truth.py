@@ -1,4 +1,4 @@
-"""Whatever an exchange answers for a while, ordinary runs end in the truth: in the table and in the ledger."""
+"""Whatever an exchange answers for a while, ordinary runs end in the truth, ledger included."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
 
 
 def settled(ledger: list[tuple[int, int, str]], now: int) -> list[tuple[int, int, str]]:
-    """Without what cannot be known yet: a gap at the end, and whether one of the last day is an outage."""
+    """Without what cannot be known yet: a gap at the end, and outages of the last day."""
     if ledger and ledger[-1][2] == "unconfirmed":
         ledger = ledger[:-1]
     return [

@@ -1,4 +1,4 @@
-"""A database of the version before evidence: what it calls an outage is doubted, and wrong ones heal by ordinary runs."""
+"""A database from before evidence: its outages are doubted, and ordinary runs heal wrong ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def exchange_rows() -> list[Candle]:
 
 
 def fill(connection: Connection) -> None:
-    """As the version before has left it: four hours ahead of the listing that are wrong, an outage that is wrong and one that is not."""
+    """As the version before left it: a wrong gap before the listing, a wrong outage, a true one."""
     migrate_to(connection, BEFORE)
     one = {
         "exchange": "binance",
@@ -87,7 +87,7 @@ async def test_what_rested_on_one_answer_is_doubted_and_wrong_outages_heal_by_or
 
 
 async def doubted(store: Opened) -> None:
-    """Nothing is settled any more, each gap has one answer to its name, and none lies before time 0."""
+    """Nothing is settled, each gap has one answer, and none lies before time 0."""
     spans = await store.spans(_KEY)
     assert [(span.start, span.state.value) for span in spans if span.state.value != "stored"] == [
         (0, "not_collected"),

@@ -123,7 +123,7 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_every_sealed_column_is_rotated() -> None:
-    """A column of this kind that is added has to be named in `SEALED`, or a rotation would lose its secrets."""
+    """A new column of this kind must be named in `SEALED`, or a rotation loses its secrets."""
     kinds = {"signing_key", "secret", "sealed"}
     found = {
         column for table in metadata.tables.values() for column in table.c if column.name in kinds
@@ -198,7 +198,7 @@ async def test_a_rotation_that_is_interrupted_loses_nothing_and_can_be_run_again
 
 
 def _interrupted(at: str) -> tuple[object, str, object]:
-    """Where the process is interrupted: when some secrets have been sealed again, or when all have and the old key is still in the file."""
+    """Interrupted when some secrets, or all, are sealed again, with the old key in the file."""
     whole: Callable[..., object] = Vault.seal if at == "transaction" else KeyFile.replace
     calls = iter(range(9))
 

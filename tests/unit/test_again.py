@@ -1,4 +1,4 @@
-"""Which gaps a run asks for again: those that are due, the oldest first, as many as it may, and those of the newest page at no cost."""
+"""Which gaps a run asks for again: due ones, the oldest first, and those of the newest page."""
 
 from __future__ import annotations
 

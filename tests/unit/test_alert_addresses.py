@@ -1,4 +1,4 @@
-"""Where alerts may not be sent: nothing that only this machine or its neighbours can reach, however it is written."""
+"""Where alerts may not be sent: to nothing that only this machine or its neighbours can reach."""
 
 from __future__ import annotations
 

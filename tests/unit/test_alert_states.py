@@ -1,4 +1,4 @@
-"""The states of an alert: it fires, is told once within the cool-down, and is resolved when it has been good for a while."""
+"""The states of an alert: it fires, is sent once in the cool-down, and resolves after a while."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_it_is_told_again_when_the_cool_down_is_over() -> None:
     assert [minute for minute, _ in play(*[BAD] * 130)[1]] == [0, 60, 120]
 
 
-def test_one_that_fires_again_within_the_cool_down_is_told_when_that_is_over_and_not_resolved_before() -> (
+def test_an_alert_that_fires_again_in_the_cool_down_is_sent_after_it_and_not_resolved_before() -> (
     None
 ):
     assert play(BAD, GOOD, GOOD, GOOD, BAD, GOOD, GOOD, GOOD)[1] == [(0, "firing"), (2, "resolved")]

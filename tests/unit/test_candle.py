@@ -1,4 +1,4 @@
-"""Which rows are accepted, compared with exact decimal arithmetic, and the reason given for each one that is not."""
+"""Which rows are accepted, checked by exact decimal arithmetic, and why the others are not."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_a_stored_range_stays_stored_whatever_an_answer_lacks() -> None:
         assert next(iter(coverage)) == Span(0, 30, SpanState.STORED)
 
 
-# ── Evidence ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Evidence ──────────────────────────────────────────────────────────────────
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

@@ -1,69 +1,25 @@
-"""Cutting and decoding an export: every row comes out once, whatever is in it and however it arrives, and no cut goes unnoticed."""
+"""Decoding an export: every row comes out once, whatever it holds and however it arrives."""
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
-import random
-import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from penstock.errors import SourceUnavailableError
 from penstock.inventory.export import reader as export
-from penstock.inventory.export.pipeline import PackedReader
-from penstock.inventory.export.reader import PAGE_ROWS, WINDOW_BYTES
-from penstock.inventory.export.rows import MOST_ROW_CHARS, RAW_CHARS
+from penstock.inventory.export.rows import RAW_CHARS
 from penstock.inventory.product import grade_of
 from tests.inventory_builders import body_of, row
+from tests.unit.exports import NASTY, SEVERAL_TEXTS, SEVERAL_WINDOWS, ids, large, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from penstock.inventory.product import Product, RejectedRow
     from tests.conftest import Say
     from tests.trials import Trials
-
-Read = tuple[list["Product"], list["RejectedRow"]]
-NASTY = '},{"id":1},{ "},{" [ ] \\" \\\\ ☃ 🂡 ,"price_cents":'
-# The same without escapes, which take long to look through when there are many.
-LONG = "},{ [ ] ☃ 🂡 ,: " * 50
-
-
-def read(body: bytes, size: int = WINDOW_BYTES, *, packed: bool = False) -> Read:
-    reader = PackedReader(gzip=packed)
-    products: list[Product] = []
-    rejected: list[RejectedRow] = []
-    for at in range(0, len(body), size):
-        for page in reader.feed(body[at : at + size]):
-            assert len(page) == PAGE_ROWS
-            products += page.products
-            rejected += page.rejected
-    for page in reader.end():
-        products += page.products
-        rejected += page.rejected
-    return products, rejected
-
-
-def ids(products: Sequence[Product]) -> list[int]:
-    return [product.id for product in products]
-
-
-def large(count: int, **fields: Any) -> list[dict[str, Any]]:
-    """Rows of some 1.3 KB, so that few of them fill several windows."""
-    return [
-        row(number, description=f"{NASTY}{number}{LONG}{NASTY}", **fields)
-        for number in range(1, count + 1)
-    ]
-
-
-SEVERAL_WINDOWS = large(900)
-SEVERAL_TEXTS = [body_of([sent])[1:-1].decode() for sent in SEVERAL_WINDOWS]
 
 
 @pytest.mark.parametrize("size", [997, 65_536, 300_000, 10_000_000])
@@ -151,7 +107,7 @@ def test_whatever_else_a_row_holds_it_is_read(trials: Trials, say: Say) -> None:
     say(f"seed {trials.seed}, n = {count} exports")
 
 
-# ── Rows that are no products ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Rows that are no products ─────────────────────────────────────────────────
 
 GOOD = body_of([row(1)])[1:-1].decode()
 BAD = {
@@ -354,102 +310,3 @@ def test_when_every_row_is_bad_all_are_refused_in_bounded_pages() -> None:
 def test_the_three_states_of_a_text_are_kept_apart() -> None:
     products, _ = read(body_of([row(1, tag=None), row(2, tag=""), row(3, tag="a")]))
     assert [product.tag for product in products] == [None, "", "a"]
-
-
-# ── Bodies that are cut, or none ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize("packed", [False, True])
-def test_random_cuts_are_all_noticed(
-    trials: Trials, say: Say, *, packed: bool, wrapped: bool
-) -> None:
-    rows = large(60, hub={"shelf": [{"id": 1}, {"id": 2}]})
-    # A row whose window has to be read row by row, too.
-    rows[30]["price_cents"] = "1"
-    plain = body_of(rows)
-    plain = b'{"array":' + plain + b"}" if wrapped else plain
-    body = zlib.compress(plain, 1, wbits=31) if packed else plain
-    chance = random.Random(trials.seed)
-    after_brackets = [at + 1 for at, byte in enumerate(plain[:-1]) if byte in b"]}"]
-    cuts = {chance.randrange(len(body)) for _ in range(trials.of(100, 1_000))} | {
-        0,
-        1,
-        len(body) - 1,
-    }
-    if not packed:
-        cuts |= set(chance.sample(after_brackets, trials.of(50, 300)))
-    for cut in cuts:
-        with pytest.raises(SourceUnavailableError):
-            read(body[:cut], packed=packed)
-    say(f"seed {trials.seed}, n = {len(cuts)} cuts, packed {packed}, wrapped {wrapped}")
-
-
-@pytest.mark.parametrize("part", [1, 2, 5, 8, 20])
-def test_a_cut_in_a_large_export_is_noticed_in_the_last_window_too(part: int) -> None:
-    body = body_of(SEVERAL_WINDOWS)
-    for cut in (len(body) * part // 21, len(body) - part):
-        with pytest.raises(SourceUnavailableError):
-            read(body[:cut])
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b" ",
-        b"null",
-        b"<html><body>502 Bad Gateway</body></html>",
-        b'{"error_code":"not_found","errors":[]}',
-        b'{"products":[]}',
-        b"{" * 100,
-        b"[[[",
-        b"[]]",
-        b"[][]",
-        b'{"array":[]',
-        b'{"array":[]}}',
-        b"[1,2",
-        body_of([row(1)]) + body_of([row(2)]),
-        body_of([row(1)]) + b"{}",
-        body_of([row(1)])[:-1] + b"}",
-        b"[" + b" " * 400_000,
-        b"\xff\xfe" * 200,
-    ],
-    ids=range(18),
-)
-def test_a_body_that_is_no_whole_array_is_an_error_that_can_be_retried(body: bytes) -> None:
-    with pytest.raises(SourceUnavailableError):
-        read(body)
-
-
-def test_a_row_without_end_does_not_fill_the_memory() -> None:
-    reader = PackedReader(gzip=False)
-    fed = 0
-    with contextlib.suppress(SourceUnavailableError):
-        for fed in range(0, 10 * MOST_ROW_CHARS, 10_000):
-            list(reader.feed(b"a" * 10_000 if fed else b'[{"id":1,"name_en":"'))
-    assert fed <= MOST_ROW_CHARS + 20_000
-
-
-def test_something_after_a_packed_body_is_noticed() -> None:
-    whole = gzip.compress(body_of([row(1)]))
-    for rest in (b"x", b"\0" * 20, gzip.compress(b"[]")):
-        with pytest.raises(SourceUnavailableError):
-            read(whole + rest, packed=True)
-    assert (
-        len(read(gzip.compress(b"[") + gzip.compress(body_of([row(1)])[1:]), packed=True)[0]) == 1
-    )
-
-
-def test_one_wrong_byte_in_a_packed_body_is_noticed() -> None:
-    body = bytearray(gzip.compress(body_of(SEVERAL_WINDOWS[:50])))
-    body[-6] ^= 1
-    with pytest.raises(SourceUnavailableError):
-        read(bytes(body), packed=True)
-
-
-def test_a_body_that_unpacks_to_far_too_much_is_refused_long_before_its_end() -> None:
-    reader = PackedReader(gzip=True)
-    bomb = zlib.compress(b"[" + b" " * 60_000_000, 9, wbits=31)
-    with pytest.raises(SourceUnavailableError, match="times its size"):
-        list(reader.feed(bomb))

@@ -1,4 +1,4 @@
-"""What the answers to a piece prove, on any history of an exchange: rows given on exactly once, and every instant of the piece accounted for."""
+"""What answers prove, on any history of an exchange: each row once, every instant covered."""
 
 from __future__ import annotations
 
@@ -324,10 +324,8 @@ async def test_the_senseless_time_of_a_malformed_row_marks_nothing_outside_of_th
     )
 
 
-async def test_a_candle_covers_from_its_open_to_its_close_and_the_next_page_goes_on_behind_its_open() -> (
-    None
-):
-    """Opens that lie off the grid, as after an outage of 2018, until one closes after the next has opened."""
+async def test_a_candle_covers_its_range_and_the_next_page_starts_after_its_open() -> None:
+    """Opens off the grid, as after an outage of 2018, until one closes after the next opened."""
     hour, off = 3_600_000, 28 * MINUTE + 14_789
     rows = [
         candle(ORIGIN + step * hour + off, close_time=ORIGIN + (step + 1) * hour + off - 1)

@@ -1,4 +1,4 @@
-"""The flusher: what is written together, in which order, and what becomes of the rest when a write fails or the block ends early."""
+"""The flusher: what is written together, in which order, and what a failed write leaves."""
 
 from __future__ import annotations
 

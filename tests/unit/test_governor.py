@@ -1,4 +1,4 @@
-"""The governor, under a clock that jumps: what it admits in a minute, and that it keeps still while told to."""
+"""The governor, under a clock that jumps: what it admits in a minute, and when it waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users type: symbols, timeframes, database addresses, settings; what is wrong is refused in one line that names the way out."""
+"""What users type: symbols, timeframes, addresses, settings; errors are one line with a way out."""
 
 from __future__ import annotations
 

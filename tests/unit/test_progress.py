@@ -1,4 +1,4 @@
-"""How far a collection is, in candles, and how the commands say it: on one line, on a bar, or in a line now and then."""
+"""How far a collection is, in candles, and how the commands show it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def piece(start: int, end: int | None) -> Piece:
 
 @dataclass
 class Collecting:
-    """Series of a run with their tally, told as a run tells it; `now` is in minutes, the clock in seconds."""
+    """Series of a run with their tally; `now` is in minutes, the clock in seconds."""
 
     series: int = 1
     now: int = 0
@@ -101,7 +101,7 @@ def test_a_series_over_years_is_many_steps() -> None:
 
 
 def test_what_is_known_without_a_question_is_no_progress() -> None:
-    """What a limit leaves out, or lies before the listing, is said by the plan itself, ahead of the first answer."""
+    """The plan itself says what a limit leaves out, or what precedes the listing."""
     run = Collecting()
     run.plan(0, piece(1_000_000, 1_060_000))
     run.page(0, (0, 1_000_000, NOT_COLLECTED))
@@ -220,7 +220,7 @@ plans = st.lists(st.lists(st.integers(1, 40), max_size=4), min_size=1, max_size=
 def test_however_it_goes_it_never_goes_back_and_is_whole_at_the_end_and_not_before(
     pieces: list[list[int]], draw: Random, closes: int
 ) -> None:
-    """Plans, pages of their pieces in any order, holes, failures, and candles that close while it runs."""
+    """Plans, pages in any order, holes, failures, and candles that close meanwhile."""
     run = Collecting(series=len(pieces))
     percents, works = [run.percent], [run.counted]
     waiting = list(range(len(pieces)))

@@ -1,4 +1,4 @@
-"""When something runs: intervals keep their rhythm, cron expressions keep to the clocks of their time zone, daylight saving included."""
+"""When something runs: intervals keep their rhythm, cron keeps to the clock of its time zone."""
 
 from __future__ import annotations
 

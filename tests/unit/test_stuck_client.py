@@ -1,4 +1,4 @@
-"""When a WebSocket client is stuck: by the sweeps that have seen one message wait, not by the time that has gone by."""
+"""When a WebSocket client is stuck: by the sweeps that saw one message wait, not by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The turnstile: what came together is worked on in turns, with room for everything else between them."""
+"""The turnstile: what comes together is done in turns, with room for everything else between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The versions of the schema are known without alembic, which takes long to load; alembic has to find the same ones."""
+"""The versions of the schema are known without alembic, which is slow to load, but must agree."""
 
 from __future__ import annotations
 

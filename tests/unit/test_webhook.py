@@ -1,4 +1,4 @@
-"""Webhooks against a real receiver on this machine: signed, without redirects, within a deadline, to the address that was checked."""
+"""Webhooks against a real receiver: signed, no redirects, a deadline, the checked address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exchange whose candles add up: minutes, and every longer step made of them; and a database that was collected from it."""
+"""An exchange whose candles add up, from minutes, and a database collected from it."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def history(count: int, steps: Sequence[Timeframe], gap: range) -> Mapping[Timef
 async def stocked(
     url: str, *, count: int = 1_500, steps: Sequence[Timeframe] = STEPS, gap: range = range(0)
 ) -> AsyncIterator[Stocked]:
-    """Minutes from ORIGIN on and what they make, but for those whose place is in `gap`; the exchange's clock stands 30 s behind the last."""
+    """Minutes from ORIGIN and their sums, without those in `gap`; the exchange is 30 s further."""
     now = ORIGIN + count * MINUTE + MINUTE // 2
     async with holding(url, dict(history(count, tuple(steps), gap)), now) as one:
         yield one

@@ -53,7 +53,7 @@ async def test_a_gap_that_the_ledger_knows_is_no_fault(database_url: str) -> Non
 
 
 def hours_off_the_grid() -> list[Candle]:
-    """Forty hours that open late after an outage, as Binance has them; the last one closes 999 ms into the first that is on the grid again."""
+    """Forty hours that open late after an outage; the last one closes inside the next hour."""
     hour, late = H1.longest_ms, 28 * MINUTE + 14_789
     opens = [ORIGIN + place * hour for place in range(30)]
     moved = [ORIGIN + (33 + place) * hour + late for place in range(40)]
@@ -106,7 +106,10 @@ PLANTS: dict[str, tuple[Timeframe, str, list[tuple[str, str, int, int]]]] = {
     ),
     "low above close": (
         H1,
-        "UPDATE candle SET low = high, close = '1.5' WHERE series_id = :series AND open_time = @hour",
+        (
+            "UPDATE candle SET low = high, close = '1.5'"
+            " WHERE series_id = :series AND open_time = @hour"
+        ),
         [],
     ),
     "a negative volume": (
@@ -131,7 +134,10 @@ PLANTS: dict[str, tuple[Timeframe, str, list[tuple[str, str, int, int]]]] = {
     ),
     "a span cut": (
         M1,
-        "UPDATE coverage SET end_time = @at WHERE series_id = :series AND state = 'stored' AND start_time <= @at",
+        (
+            "UPDATE coverage SET end_time = @at"
+            " WHERE series_id = :series AND state = 'stored' AND start_time <= @at"
+        ),
         [("1m", "outside", PLACE, 1_500 - 605)],
     ),
 }

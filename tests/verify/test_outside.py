@@ -139,7 +139,8 @@ async def test_a_span_of_which_the_exchange_has_nothing_becomes_a_gap(database_u
         await one.plant("DELETE FROM coverage WHERE series_id = :series", series=series)
         low, high = ORIGIN, ORIGIN + 1_500 * MINUTE
         await one.plant(
-            "INSERT INTO coverage (series_id, start_time, end_time, state, run_id) VALUES (:series, @low, @high, 'stored', 1)",
+            "INSERT INTO coverage (series_id, start_time, end_time, state, run_id)"
+            " VALUES (:series, @low, @high, 'stored', 1)",
             series=series,
             low=low,
             high=high,

@@ -1,4 +1,4 @@
-"""Whatever is changed in what is stored, verify finds it, and the ordinary way of collecting mends it."""
+"""Whatever is changed in the stored data, verify finds it, and ordinary collecting mends it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _ANYWHERE = {
     "order": f"UPDATE candle SET low = '99999999.00000000' WHERE {_ROW}",
     "negative": f"UPDATE candle SET quote_volume = '-0.00000001' WHERE {_ROW}",
     "late": f"UPDATE candle SET close_time = @late WHERE {_ROW}",
-    "outside": "UPDATE coverage SET start_time = @next WHERE series_id = :series AND state = 'stored' AND start_time < @next",
+    "outside": (
+        "UPDATE coverage SET start_time = @next"
+        " WHERE series_id = :series AND state = 'stored' AND start_time < @next"
+    ),
 }
 _IN_A_WHOLE_SET = {
     "volume": f"UPDATE candle SET volume = '123456789.00000001' WHERE {_ROW}",
@@ -71,7 +74,8 @@ async def test_every_planted_fault_is_found_and_mended(
                     for _, _, at, _ in wrong
                 ]
                 assert any(places), (
-                    f"seed {trials.seed + number}: {kind} in {step} at {opens} of {planted} was not found: {wrong}"
+                    f"seed {trials.seed + number}: {kind} in {step} at {opens} of {planted}"
+                    f" was not found: {wrong}"
                 )
             looked += len(planted)
             await store.verify(against="rest", repair=True)

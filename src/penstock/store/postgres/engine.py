@@ -137,10 +137,11 @@ def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:
         yield from _rounds(again)
 
 
-def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 - a column like the others
+def _line(series_id: int, candle: Candle, closed: bool) -> str:  # noqa: FBT001 - a column
     c = candle
     return (
-        f"{series_id}\t{c.open_time}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t{c.volume}\t{c.close_time}\t{c.quote_volume}\t{c.trades}"
+        f"{series_id}\t{c.open_time}\t{c.open}\t{c.high}\t{c.low}\t{c.close}\t{c.volume}"
+        f"\t{c.close_time}\t{c.quote_volume}\t{c.trades}"
         f"\t{c.taker_base}\t{c.taker_quote}\t{'t' if closed else 'f'}\n"
     )
 

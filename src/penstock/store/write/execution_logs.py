@@ -1,4 +1,6 @@
-"""The execution log: rows are opened with the first start of a run and closed with its end, in one statement each and in the run's transactions.
+"""The execution log: rows open with the first start of a run and close with its end.
+
+Each is one statement in the run's transactions.
 
 Users delete from the table, so a row that is gone is not missed.
 """
@@ -19,14 +21,14 @@ from penstock.store.write.storable import storable, storable_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, TextClause
 
     from penstock.runs.run import LogEntry, Run, RunEnd
 
 _RUNNING = "running"
 STATUS = {RunState.SUCCEEDED: "success", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
 
-# What the note of a row's symbol says, taken out of one JSON object; the numbers and times in the words of each database.
+# The note of a row's symbol, from one JSON object, in the SQL of each database.
 _NOTED = {
     "postgresql": """
 FROM jsonb_each(CAST(:notes AS jsonb)) AS note(key, value)
@@ -38,24 +40,36 @@ WHERE log.run_id = :run_id AND log.status = 'running' AND coalesce(log.symbol, '
 _CLOSE = {
     "postgresql": """
 UPDATE job_execution_logs AS log SET
-    status = CASE WHEN :status = 'success' AND CAST(note.value ->> 'failed' AS boolean) THEN 'failed' ELSE CAST(:status AS text) END,
+    status = CASE WHEN :status = 'success' AND CAST(note.value ->> 'failed' AS boolean)
+        THEN 'failed' ELSE CAST(:status AS text) END,
     finished_at = clock_timestamp(),
-    duration_seconds = CAST(round(CAST(date_part('epoch', clock_timestamp() - log.started_at) AS numeric), 3) AS double precision),
+    duration_seconds = CAST(round(CAST(
+        date_part('epoch', clock_timestamp() - log.started_at) AS numeric
+    ), 3) AS double precision),
     records_collected = log.records_collected + CAST(note.value ->> 'records' AS bigint),
     error_message = coalesce(note.value ->> 'error', CAST(:error AS text)),
     metadata = coalesce(note.value -> 'metadata', log.metadata)""",
     "sqlite": """
 UPDATE job_execution_logs AS log SET
-    status = CASE WHEN :status = 'success' AND json_extract(note.value, '$.failed') THEN 'failed' ELSE :status END,
+    status = CASE WHEN :status = 'success' AND json_extract(note.value, '$.failed')
+        THEN 'failed' ELSE :status END,
     finished_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER),
-    duration_seconds = round(((julianday('now') - 2440587.5) * 86400000 - log.started_at) / 1000.0, 3),
+    duration_seconds = round(
+        ((julianday('now') - 2440587.5) * 86400000 - log.started_at) / 1000.0, 3
+    ),
     records_collected = log.records_collected + (json_extract(note.value, '$.records')),
     error_message = coalesce(json_extract(note.value, '$.error'), :error),
     metadata = coalesce(json_extract(note.value, '$.metadata'), log.metadata)""",
 }
 _ADD = {
-    "postgresql": "UPDATE job_execution_logs AS log SET records_collected = log.records_collected + CAST(note.value ->> 'records' AS bigint)",
-    "sqlite": "UPDATE job_execution_logs AS log SET records_collected = log.records_collected + (json_extract(note.value, '$.records'))",
+    "postgresql": (
+        "UPDATE job_execution_logs AS log SET"
+        " records_collected = log.records_collected + CAST(note.value ->> 'records' AS bigint)"
+    ),
+    "sqlite": (
+        "UPDATE job_execution_logs AS log SET"
+        " records_collected = log.records_collected + (json_extract(note.value, '$.records'))"
+    ),
 }
 
 
@@ -96,7 +110,7 @@ class ExecutionLogs:
 
 
 def count_records(connection: Connection, run: Run, written: Mapping[str, int]) -> None:
-    """Add rows that a run has written, by symbol, in the transaction that writes them: whoever dies afterwards, they stay counted."""
+    """Add written rows by symbol in the transaction that writes them, so that they stay counted."""
     if written:
         notes = json.dumps({symbol: {"records": count} for symbol, count in written.items()})
         connection.execute(_statement(connection, _ADD), {"run_id": run.id, "notes": notes})
@@ -141,6 +155,6 @@ def _note(note: LogNote) -> dict[str, object]:
     return said
 
 
-def _statement(connection: Connection, by_dialect: dict[str, str]) -> Any:  # noqa: ANN401 - SQLAlchemy's own text clause
+def _statement(connection: Connection, by_dialect: dict[str, str]) -> TextClause:
     name = connection.dialect.name
     return text(by_dialect[name] + _NOTED[name])
