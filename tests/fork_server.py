@@ -53,7 +53,8 @@ class Order(TypedDict):
 
 
 def main() -> None:
-    for name in _IMPORTED:
+    routes = importlib.import_module("penstock.api.routes.index")
+    for name in (*_IMPORTED, *(f"penstock.api.routes.{module}" for module in routes.EVERY)):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes, urlsplit
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from penstock.api.document import DESCRIPTION, TAGS, examples
+from penstock.api.routes.index import modules_of, router_of
 from penstock.api.schemas.shape import Shape
 
 if TYPE_CHECKING:
@@ -185,6 +187,12 @@ def test_the_document_lists_the_routes_that_are_tested(document: dict[str, Any])
         | {(path, "post") for path in _ACTIONS}
         | on_one
     )
+
+
+def test_the_modules_of_a_path_have_its_route(document: dict[str, Any]) -> None:
+    for path in document["paths"]:
+        api = FastAPI(routes=router_of(*modules_of(path)).routes)
+        assert path in api.openapi()["paths"], path
 
 
 def test_every_route_says_what_the_guard_asks_for_and_answers(document: dict[str, Any]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from penstock import __version__
 from penstock.api.document import DESCRIPTION, described
@@ -21,21 +20,7 @@ from penstock.api.live.syncs import SyncFeed
 from penstock.api.live.tasks import TaskFeed
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
-from penstock.api.routes import (
-    alerts,
-    configs,
-    execution_logs,
-    health,
-    metrics,
-    reports,
-    schedules,
-    tasks,
-    tokens,
-    websocket,
-)
-from penstock.api.routes.inventory import accounts, catalogue, products, syncs
-from penstock.api.routes.market import backfill, coverage, symbols, verify
-from penstock.api.routes.market import candles as market
+from penstock.api.routes.index import EVERY, modules_of, router_of
 from penstock.api.routes.state import State
 from penstock.api.routes.upload import Uploads
 from penstock.api.schemas import problem
@@ -43,9 +28,7 @@ from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.routing import BaseRoute
+    from collections.abc import AsyncIterator, Sequence
 
     from penstock.api.live.hub import AnyFeed
     from penstock.app import App
@@ -60,8 +43,13 @@ class ApiOptions:
     decision_s: float | None = 5.0
 
 
-def create_api(app: App, ledger: SqlRunLedger, options: ApiOptions) -> FastAPI:
-    """The API over an opened application; runs are submitted to the ledger."""
+def create_api(
+    app: App, ledger: SqlRunLedger, options: ApiOptions, modules: Sequence[str] = EVERY
+) -> FastAPI:
+    """The API over an opened application; runs are submitted to the ledger.
+
+    `modules` are those of `penstock.api.routes` that it has routes of.
+    """
     lag = LoopLag()
     hub = Hub(app.database, _feeds(app), options.hub)
     overview = Overview(app)
@@ -86,7 +74,7 @@ def create_api(app: App, ledger: SqlRunLedger, options: ApiOptions) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        routes=_routes(),
+        routes=router_of(*modules).routes,
     )
     api.state.penstock = State(
         app=app,
@@ -98,48 +86,20 @@ def create_api(app: App, ledger: SqlRunLedger, options: ApiOptions) -> FastAPI:
         metrics=Metrics(app, lag, hub),
         known=known,
         uploads=Uploads(),
+        modules={*modules},
     )
     problem.install(api)
     api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
     return api
 
 
-@cache
-def _routes() -> list[BaseRoute]:
-    """All routes, which are the same in every application of a process.
-
-    FastAPI works each out once, and needs long for it.
-    """
-    # The guard refuses ahead of every route, and any route may fail unexpectedly.
-    every = APIRouter(
-        responses=problem.documented(401, 403, 413, 429, 500),
-        # The name of a route's function is its operation, so each has a name of its own.
-        generate_unique_id_function=lambda route: route.name,
-    )
-    for router in (
-        health.router,
-        metrics.router,
-        market.router,
-        coverage.router,
-        backfill.router,
-        symbols.router,
-        schedules.router,
-        tasks.router,
-        configs.router,
-        configs.of_none,
-        execution_logs.router,
-        reports.router,
-        accounts.router,
-        syncs.router,
-        products.router,
-        catalogue.router,
-        alerts.router,
-        tokens.router,
-        verify.router,
-        websocket.router,
-    ):
-        every.include_router(router)
-    return every.routes
+def add_routes(api: FastAPI, path: str) -> None:
+    """Add the routes that may answer a path to an API that was created without all routes."""
+    state: State = api.state.penstock
+    for module in modules_of(path):
+        if module not in state.modules:
+            state.modules.add(module)
+            api.include_router(router_of(module))
 
 
 def _feeds(app: App) -> list[AnyFeed]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from penstock.api.application import ApiOptions, create_api
+from penstock.api.application import ApiOptions, add_routes, create_api
 from penstock.api.direct import DirectRequest
 from penstock.cli.client import Response
 
@@ -24,10 +24,11 @@ class InProcess:
     url = None
 
     def __init__(self, app: App, here: Foreground) -> None:
-        self._api = create_api(app, here, ApiOptions(decision_s=None))
+        self._api = create_api(app, here, ApiOptions(decision_s=None), modules=())
         self._here = here
 
     async def send(self, request: Request) -> Response:
+        add_routes(self._api, request.path)
         direct = DirectRequest(request.method, request.path, request.body, request.kind)
         answer = await direct.sent(self._api)
         return Response(answer.status, json.loads(answer.body) if answer.body else None)

@@ -23,7 +23,8 @@ class State:
     """The parts of a service that routes use.
 
     `ledger` takes the runs that are submitted. `deciding` are decisions on syncs that go on after
-    their client was answered, `decision_s` after the request.
+    their client was answered, `decision_s` after the request. `modules` are those whose routes
+    the API has.
     """
 
     app: App
@@ -35,6 +36,7 @@ class State:
     known: KnownTokens
     uploads: Uploads
     decision_s: float | None
+    modules: set[str]
     deciding: set[asyncio.Task[None]] = field(default_factory=set)
 
 
