@@ -303,7 +303,8 @@ class _Connections:
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
 
     async def add(self, connection: Any) -> None:  # noqa: ANN401 - psycopg's own
-        """A new one."""
+        """A new one. Each question is one statement, so no transaction is opened for it."""
+        await connection.set_autocommit(True)
         self._open.add(connection)
 
     def cut(self) -> None:

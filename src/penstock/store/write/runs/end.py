@@ -15,7 +15,7 @@ from penstock.runs.tables import run as runs
 from penstock.store.backend import announce
 from penstock.store.write.execution_logs import ExecutionLogs, close_rows
 from penstock.store.write.runs.claims import SOMEBODY_WAITS, give_up
-from penstock.store.write.runs.fence import change_ours
+from penstock.store.write.runs.fence import change_ours, ours, refuse_unless_done
 from penstock.store.write.storable import storable, storable_text
 
 if TYPE_CHECKING:
@@ -44,13 +44,16 @@ def finish(
         requests=runs.c.requests + run.requests.unrecorded,
         **done,
     )
-    if not change_ours(connection, run, change, done=end.state):
+    # In one statement: most runs do little, and each question costs a round trip.
+    somebody_waits = connection.scalar(change.where(ours(run)).returning(SOMEBODY_WAITS))
+    if somebody_waits is None:
+        refuse_unless_done(connection, run, end.state)
         return False
     give_up(connection, [run.id])
     logs.close(connection, run, end)
     _release(connection, dispatch, run)
     announce(connection, RunChanged(run.id), QueueChanged())
-    return bool(connection.scalar(select(SOMEBODY_WAITS)))
+    return bool(somebody_waits)
 
 
 def requeue(

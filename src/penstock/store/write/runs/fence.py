@@ -41,11 +41,15 @@ def change_ours(
     was lost. FencedError when the run is another worker's.
     """
     result: CursorResult[Any] = connection.execute(change.where(ours(run)))
-    if result.rowcount == 1:
-        return True
+    if result.rowcount != 1:
+        refuse_unless_done(connection, run, done)
+    return result.rowcount == 1
+
+
+def refuse_unless_done(connection: Connection, run: Run, done: RunState | None) -> None:
+    """FencedError unless this start of the run has made the change to `done` before."""
     if done is None or connection.scalar(select(runs.c.id).where(ours(run, done))) is None:
         raise taken_over(run)
-    return False
 
 
 def record(writing: Writing) -> None:

@@ -133,10 +133,16 @@ class SqlRunLedger:
         )
 
     async def take(self, count: int) -> list[Run]:
-        await self._promote_all()
-        return await self._database.write(
-            lambda connection: take(connection, self._dispatch, count, self._logs)
-        )
+        def taken(connection: Connection) -> list[Run] | None:
+            # Either: runs that claim within one transaction would claim in an order of their own,
+            # and wait for each other.
+            if promote(connection, self._dispatch):
+                return None
+            return take(connection, self._dispatch, count, self._logs)
+
+        while (begun := await self._database.write(taken)) is None:
+            pass
+        return begun
 
     async def is_to_stop(self, run: Run) -> bool:
         asked: bool | None = await self._database.read(
