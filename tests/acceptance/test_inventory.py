@@ -218,7 +218,7 @@ async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_na
 ) -> None:
     async with a_seller(penstock, postgres_database) as seller:
         await seller.synced()
-        async with seller.app() as app:
+        async with seller.app() as app, app.dispatch.present():
             run = await app.ledger.start(
                 await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
             )
