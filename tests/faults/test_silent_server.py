@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import event
 
 from penstock.errors import StoreUnavailableError
 from penstock.store import database as database_module
+from tests.engine.engines import background, engine
 from tests.market_builders import MINUTE, ORIGIN, candles, opened, page
 
 if TYPE_CHECKING:
@@ -351,3 +353,24 @@ async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_
             one.set()
         await until_done(*reading)
         await asyncio.gather(*reading)
+
+
+async def test_a_worker_goes_on_when_a_server_that_fell_silent_speaks_again(
+    postgres_database: str, database_behind: str, black_hole: BlackHole
+) -> None:
+    """What was asked meanwhile is never answered, so its connections have to be cut."""
+    async with (
+        engine(postgres_database) as e,
+        engine(database_behind, migrated=False, timeout_s=_TIMEOUT_S) as behind,
+        cut_in_the_end(black_hole),
+    ):
+        executor = behind.executor(poll_s=0.02)
+        # The next question is almost surely that for a job, and never a heartbeat.
+        executor._options = replace(executor._options, heartbeat_s=0.5, sweep_s=600.0)
+        async with background(behind.dispatch.run(executor)):
+            await e.until_state(await e.submit(), "succeeded")
+            black_hole.swallow()
+            await until(black_hole.swallowed.wait)
+            await asyncio.sleep(0.5)
+            black_hole.speak()
+            await e.until_state(await e.submit(), "succeeded")

@@ -14,7 +14,7 @@ import os
 import socket
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
@@ -27,7 +27,15 @@ from penstock.runs.dispatch import Silence
 from penstock.runs.runner import Cancelled, PutBack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from procrastinate import JobContext
     from procrastinate.jobs import Status
@@ -36,6 +44,8 @@ if TYPE_CHECKING:
 
     from penstock.runs.dispatch import StartToken
     from penstock.runs.executor import Executor
+
+T = TypeVar("T")
 
 # Workers listen to the first; nobody does to the second, whose jobs belong to who made them.
 _QUEUE = "runs"
@@ -239,12 +249,12 @@ class _Jobs(JobManager):
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Waits for a database that is away, and gives back what got lost."""
         try:
-            job = await super().fetch_job(queues, worker_id)
+            job = await self._in_time(super().fetch_job(queues, worker_id))
         except ConnectorException as error:
             if self._executor is not None:
                 self._executor.log_failure("fetch", _store_error(error))
             await self._patiently(_FORGET, worker_id=worker_id, known=sorted(self._known))
-            job = await super().fetch_job(queues, worker_id)
+            job = await self._in_time(super().fetch_job(queues, worker_id))
         if self._executor is not None:
             self._executor.log_recovery("fetch")
         if job is not None and job.id is not None:
@@ -260,15 +270,9 @@ class _Jobs(JobManager):
         self._known.discard(job_id)
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """One that gets no answer cuts all connections, whose ends nobody hears."""
-        beating = asyncio.ensure_future(super().update_heartbeat(worker_id))
-        try:
-            if not (await asyncio.wait([beating], timeout=self._options.timeout_s))[0]:
-                self._connections.cut()
-            # The next one comes soon enough; until it is overdue nobody takes over.
-            await asyncio.gather(beating, return_exceptions=True)
-        finally:
-            beating.cancel()
+        """Beat; one that fails is no reason to stop, because the next one comes soon enough."""
+        with contextlib.suppress(ConnectorException):
+            await self._in_time(super().update_heartbeat(worker_id))
 
     async def beat(self) -> None:
         """A heartbeat of the present worker, if there is one."""
@@ -284,10 +288,21 @@ class _Jobs(JobManager):
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
             await asyncio.sleep(1.0)
 
+    async def _in_time(self, question: Coroutine[Any, Any, T]) -> T:
+        """The answer to a question; if none comes, all connections are cut at our end."""
+        asking = asyncio.ensure_future(question)
+        try:
+            # The pool and the server have deadlines of their own, and better messages.
+            if not (await asyncio.wait([asking], timeout=1.5 * self._options.timeout_s))[0]:
+                self._connections.cut()
+            return await asking
+        finally:
+            asking.cancel()
+
     async def _patiently(self, query: Any, **arguments: Any) -> None:  # noqa: ANN401 - their LiteralString
         while True:
             try:
-                await self.connector.execute_query_async(query, **arguments)
+                await self._in_time(self.connector.execute_query_async(query, **arguments))
             except ConnectorException:
                 if self.ending:
                     raise
