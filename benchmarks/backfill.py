@@ -20,7 +20,7 @@ from benchmarks.places import KINDS
 from benchmarks.report import Figure, median_of, percentile, worst_of
 from penstock.app import open_app
 from penstock.logs import log_to_stderr
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.script import collect_into
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from penstock.domains.market import MarketParts
 from penstock.foreground import foreground
 from penstock.market.collect.result import CollectResult
 from penstock.market.instrument import Status
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from benchmarks.report import Figure, median_of
 from penstock.access.vault import Vault
 from penstock.columns import DatabaseNow
 from penstock.inventory.product import Product
-from penstock.inventory.sync.snapshot import SyncLimits
-from penstock.inventory.sync.store import StoredAccount
+from penstock.inventory.snapshot import SyncLimits
+from penstock.inventory.store import StoredAccount
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.inventory.tables import account as accounts
 from penstock.runs.context import RunContext
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from benchmarks.places import Places
     from benchmarks.sizes import Sizes
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _PAGE = 5_000
 _USER = 77

@@ -24,7 +24,7 @@ from penstock.logs import log_to_stderr
 from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.run import Submission
 from penstock.runs.runner import Runner, RunnerOptions
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.write.runs.ledger import SqlRunLedger
 from tests.dispatches import dispatch_over, ledger_over
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from benchmarks.report import Figure
     from benchmarks.sizes import Sizes
     from penstock.runs.context import RunContext, Writing
+    from penstock.store.session.database import Database
 
 _KILLS = 20
 _QUICK_KILLS = 3
@@ -79,7 +80,7 @@ def _step(writing: Writing) -> int:
 
 async def work(url: str, max_concurrent: int) -> None:
     """A worker process, until it is killed."""
-    database = Database(parse_url(url))
+    database = connect(parse_url(url))
     dispatch = dispatch_over(database)
     ledger = SqlRunLedger(database, dispatch)
     options = ExecutorOptions(max_concurrent=max_concurrent)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.places import Places
     from benchmarks.report import Figure
     from benchmarks.sizes import Sizes
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _SERIES_PAGE, _GAPS_PAGE = 500, 1_000
 _LIMIT_MS = 50.0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.places import Places
     from benchmarks.sizes import Sizes
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _LIST_LIMIT_MS = 50.0
 _STATS_LIMIT_MS = 200.0

@@ -23,7 +23,7 @@ from benchmarks.places import POSTGRESQL, SQLITE, driver_url
 from benchmarks.report import Figure, median_of
 from benchmarks.rows import make_rows, open_run
 from penstock.runs.run import Counters
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.places import Places
     from benchmarks.rows import Rows
     from benchmarks.sizes import Sizes
+    from penstock.store.session.database import Database
 
 # Multiples of the raw time.
 _MOST_TIMES = {POSTGRESQL: 2.5, SQLITE: 1.5}
@@ -58,7 +59,7 @@ async def _on_sqlite(places: Places, rows: Rows, sizes: Sizes) -> Samples:
             await made.close()
             shutil.copy(str(made.url.database), empty)
         for turn in range(sizes.merge_rounds):
-            database = Database(parse_url(f"sqlite:///{_renewed(empty, used)}"))
+            database = connect(parse_url(f"sqlite:///{_renewed(empty, used)}"))
             await _ours(database, rows, samples)
             await database.close()
             samples["raw"].append(raw_insert(_renewed(empty, used), rows))

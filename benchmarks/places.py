@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate
 from tests.postgres_server import start_postgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from penstock.store.session.database import Database
     from tests.postgres_server import PostgresServer
 
 SQLITE = "SQLite"
@@ -45,7 +46,7 @@ class Places:
     async def migrated(self, kind: str) -> AsyncIterator[Database]:
         """An open database with all tables and no rows."""
         with self.fresh(kind) as url:
-            database = Database(parse_url(url))
+            database = connect(parse_url(url))
             try:
                 await migrate(database)
                 yield database

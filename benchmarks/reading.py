@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.places import Places
     from benchmarks.sizes import Sizes
     from penstock.market.instrument import SeriesKey
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _NEWEST = 500
 _P99_LIMIT_MS = 5.0

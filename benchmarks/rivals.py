@@ -27,7 +27,7 @@ from benchmarks.report import Figure, median_of
 from penstock.columns import metadata
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.inventory.tables import product as products
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate
 from penstock.store.statements.products import Normalised, Normaliser, staged_values
 
@@ -79,7 +79,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
 
 def _ours(url: str, _folder: str, exports: Sequence[Pages]) -> list[float]:
     async def synced() -> list[float]:
-        database = Database(parse_url(url))
+        database = connect(parse_url(url))
         try:
             await migrate(database)
             await add_account(database)
@@ -103,7 +103,7 @@ def _first_plan(url: str, _folder: str, exports: Sequence[Pages]) -> list[float]
 
 
 async def _migrated(url: str) -> None:
-    database = Database(parse_url(url))
+    database = connect(parse_url(url))
     await migrate(database)
     await database.close()
 

@@ -19,7 +19,7 @@ from tests.dispatches import ledger_over, take
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 ROWS_IN_A_PAGE = 100
 ROWS_IN_A_FLUSH = 10_000

@@ -18,7 +18,7 @@ from benchmarks.report import Figure, median_of, percentile, worst_of
 from benchmarks.sizes import FULL
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.run import Submission
 from penstock.runs.runner import Runner, RunnerOptions
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from benchmarks.sizes import Sizes
     from penstock.app import App
     from penstock.runs.context import RunContext
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _CANDLES = 100
 _LATENCY_MS = 50

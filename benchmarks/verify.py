@@ -23,7 +23,7 @@ from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.foreground import foreground
 from penstock.logs import log_to_stderr
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.market.verify.runs import VerifyOrder
 from penstock.script import collect_into
 

@@ -29,12 +29,12 @@ from benchmarks.report import Figure, percentile, worst_of
 from benchmarks.sizes import FULL
 from penstock.api.server import listening, running
 from penstock.app import open_app
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.market.tables import candle, series
 from penstock.process import allow_many_files, prepare_to_serve
 from penstock.runs.events import RowsStored
 from penstock.script import collect_into
-from penstock.store.backend import announce
+from penstock.store.session.backend import announce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate
 from tests.postgres_binaries import PostgresUnavailableError
 from tests.postgres_server import PostgresServer, start_postgres
@@ -77,7 +77,7 @@ def bring_up_to_date(url: str) -> None:
     """Migrate a database, also while a loop runs."""
 
     async def migrated() -> None:
-        database = Database(parse_url(url))
+        database = connect(parse_url(url))
         try:
             await migrate(database)
         finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import Run
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # By the best token that is due, as procrastinate fetches it for a worker.
 _FETCH = """

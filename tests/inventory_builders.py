@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.errors import NotFoundError
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC, Comparison, SnapshotCounts
-from penstock.inventory.sync.store import StoredAccount
+from penstock.inventory.snapshot import INVENTORY_SYNC, Comparison, SnapshotCounts
+from penstock.inventory.store import StoredAccount
 from penstock.runs.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from penstock.inventory.pace import SyncProgress
     from penstock.inventory.product import Product, RejectedRow
-    from penstock.inventory.sync.pace import SyncProgress
-    from penstock.inventory.sync.snapshot import SyncLimits
+    from penstock.inventory.snapshot import SyncLimits
     from penstock.runs.context import RunContext
 
 

@@ -19,10 +19,11 @@ from penstock.market.tables import candle as candle_table
 from penstock.market.timeframe import Timeframe
 from penstock.runs.context import RunContext, Shown
 from penstock.runs.run import Counters, Run, RunEnd, RunState, Submission
-from penstock.store.database import Database, DatabaseOptions, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate
+from penstock.store.session.database import Database, DatabaseOptions
 from penstock.store.write.candles import SqlCandleStore
-from penstock.store.write.merge import SqlWriting
+from penstock.store.write.runs.merge import SqlWriting
 from tests.dispatches import ledger_over
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ async def opened(
     url: str, *, migrated: bool = True, dead_after_s: float = 30.0, **options: Any
 ) -> AsyncIterator[Opened]:
     """The database at `url`, with the newest schema."""
-    database = Database(parse_url(url), DatabaseOptions(**options))
+    database = connect(parse_url(url), DatabaseOptions(**options))
     try:
         if migrated:
             await migrate(database)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from penstock.settings import Settings
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # The columns that an export decides, by product id.
 Rows = dict[int, dict[str, Any]]

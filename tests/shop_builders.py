@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from penstock.access.vault import Vault
 from penstock.inventory.product import Product
-from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts, SyncLimits
+from penstock.inventory.snapshot import Comparison, SnapshotCounts, SyncLimits
 from penstock.inventory.tables import STAGED, product, product_history
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.write.inventory.accounts import SqlAccounts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.inventory.product import RejectedRow
-    from penstock.inventory.sync.store import StoredAccount
+    from penstock.inventory.store import StoredAccount
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from penstock.app import App, open_app
 from penstock.market.collect.coverage import Span, SpanState
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.market.tables import candle as candle_table
 from penstock.market.tables import coverage, instrument, series
 from penstock.market.timeframe import Timeframe

@@ -22,10 +22,10 @@ from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.queries import RunQueries
 from penstock.runs.runner import Runner, RunnerOptions
 from penstock.runs.scheduler import Scheduler
-from penstock.store.health import HealthQueries
 from penstock.store.migrate import make_tables, migrate, version
 from penstock.store.sqlite.staging import discard_stages
 from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
+from penstock.store.write.alerts.health import HealthQueries
 from penstock.store.write.alerts.targets import SqlTargets
 from penstock.store.write.configs import SqlConfigs
 from penstock.store.write.runs.ledger import SqlRunLedger
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.ledger import RunLedger
     from penstock.settings import Settings
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 T = TypeVar("T")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConflictError, StoreUnavailableError
-from penstock.store.database import Database, DatabaseOptions, parse_url, server_version
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate, newest_version, refuse_newer, version
 from penstock.store.owner import owned, owner_url
+from penstock.store.session.database import Database, DatabaseOptions, server_version
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +74,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         threads=settings.database_threads,
         timeout_s=settings.database_timeout_s,
     )
-    database = Database(parse_url(settings.database_url), options)
+    database = connect(parse_url(settings.database_url), options)
     try:
         yield database
     finally:

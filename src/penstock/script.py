@@ -26,8 +26,8 @@ from penstock.foreground import foreground
 from penstock.logs import log_to_stderr_unless_set
 from penstock.market.collect.result import CollectResult
 from penstock.market.instrument import parse_timeframes
-from penstock.market.orders import CollectOrder
 from penstock.market.queries.candles import CandleQuery, read_candles
+from penstock.market.runs.orders import CollectOrder
 from penstock.opening import masked_url, open_reader
 from penstock.settings import load_settings
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from penstock.access.vault import new_key
-from penstock.store.database import parse_url
+from penstock.store.connect import parse_url
 from tests.acceptance.commands import Penstock, url_in
 from tests.receiver import Receiver, receiving
 

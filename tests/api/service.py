@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock.api.server import listening, running
 from penstock.app import open_app
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.script import collect_into
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings

@@ -234,7 +234,7 @@ async def test_the_end_of_the_service_is_told(sqlite_database: str) -> None:
 _ELSEWHERE = """
 import asyncio, sys
 from penstock.app import open_app
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.script import collect_into
 from penstock.settings import load_settings
 

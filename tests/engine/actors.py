@@ -22,7 +22,8 @@ from penstock.logs import log_to_stderr
 from penstock.runs.events import ProviderPaused
 from penstock.runs.run import Submission
 from penstock.settings import load_settings
-from penstock.store.database import Database, DatabaseOptions, parse_url
+from penstock.store.connect import connect, parse_url
+from penstock.store.session.database import Database, DatabaseOptions
 from penstock.store.write.budget import SqlBudget
 from penstock.store.write.schedules import SqlSchedules
 from tests.dispatches import dispatch_over, ledger_over
@@ -162,7 +163,7 @@ async def spend(order: Mapping[str, Any]) -> None:
 
 
 def _database(order: Mapping[str, Any]) -> Database:
-    return Database(parse_url(order["database_url"]), DatabaseOptions())
+    return connect(parse_url(order["database_url"]), DatabaseOptions())
 
 
 ROLES: dict[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = {

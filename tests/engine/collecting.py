@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from tests.engine.engines import PATIENCE_S, Engine
 from tests.simulated import settings_for, simulated
 

@@ -13,8 +13,9 @@ from sqlalchemy import text
 from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.run import Priority, Submission
 from penstock.runs.runner import Runner, RunnerOptions
-from penstock.store.database import Database, DatabaseOptions, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate
+from penstock.store.session.database import Database, DatabaseOptions
 from penstock.store.write.runs.ledger import SqlRunLedger
 from tests import dispatches
 from tests.dispatches import dispatch_over
@@ -229,7 +230,7 @@ async def engine(
     url: str, *, dead_after_s: float = 30.0, migrated: bool = True, **options: Any
 ) -> AsyncIterator[Engine]:
     """The database at `url` with the present schema, listened to."""
-    database = Database(parse_url(url), DatabaseOptions(**options))
+    database = connect(parse_url(url), DatabaseOptions(**options))
     try:
         if migrated:
             await migrate(database)

@@ -15,10 +15,10 @@ from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
 from penstock.errors import FencedError
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH
+from penstock.inventory.snapshot import INVENTORY_SYNC
 from penstock.inventory.sync.runs import SyncOrder
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC
-from penstock.market.orders import BackfillOrder, CollectOrder
-from penstock.market.submission import (
+from penstock.market.runs.orders import BackfillOrder, CollectOrder
+from penstock.market.runs.submission import (
     AUDIT,
     BACKFILL,
     COLLECTION,

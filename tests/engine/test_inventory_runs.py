@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import ConflictError
+from penstock.inventory.snapshot import INVENTORY_SYNC
 from penstock.inventory.sync.runs import SyncOrder
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.inventory.tables import product
 from penstock.runs.context import RunContext
 from penstock.runs.runner import Cancelled, PutBack, Runner
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts
+    from penstock.inventory.snapshot import Comparison, SnapshotCounts
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from penstock.app import open_app
 from penstock.domains.market import MarketParts
 from penstock.logs import log_to_stderr
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.script import collect_into
 from penstock.settings import load_settings
 from penstock.store.write.candles import SqlCandleStore

@@ -17,17 +17,17 @@ from sqlalchemy import func, select
 
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.sync.pace import SyncPace
+from penstock.inventory.pace import SyncPace
+from penstock.inventory.snapshot import INVENTORY_SYNC
 from penstock.inventory.sync.runs import SyncOrder
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.logs import log_to_stderr
 from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
 from tests.faults.halting import halt, halt_at_commit
 
 if TYPE_CHECKING:
+    from penstock.inventory.pace import Phase
     from penstock.inventory.source import ExportBody
-    from penstock.inventory.sync.pace import Phase
 
 _LOOK_S = 0.02
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from penstock.access.vault import new_key
 from penstock.app import open_app
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from tests.faults.killing import GROWN_OLD, Ended, Moments, victims
 from tests.faults.unlisted import nothing_to_look_up
 from tests.seller_builders import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from penstock.store.session.database import Database
     from tests.conftest import Say
     from tests.trials import Trials
 
@@ -124,7 +125,7 @@ class Left:
 
 @contextlib.asynccontextmanager
 async def left_in(url: str, account_id: int, folder: Path) -> AsyncIterator[Left]:
-    database = Database(parse_url(url))
+    database = connect(parse_url(url))
     try:
         yield Left(database, account_id, folder)
     finally:

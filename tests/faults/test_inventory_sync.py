@@ -24,9 +24,9 @@ from penstock.errors import (
     StoreUnavailableError,
 )
 from penstock.http.governor import LocalBudget
-from penstock.inventory.sync.pace import Phase
+from penstock.inventory.pace import Phase
+from penstock.inventory.snapshot import INVENTORY_SYNC
 from penstock.inventory.sync.runs import SyncOrder, SyncResult
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.runs.context import RunContext
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import event
 
 from penstock.errors import StoreUnavailableError
-from penstock.store import database as database_module
+from penstock.store.session import database as database_module
 from tests.engine.engines import background, engine
 from tests.market_builders import MINUTE, ORIGIN, candles, opened, page
 

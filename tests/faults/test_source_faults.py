@@ -17,7 +17,7 @@ from penstock.errors import (
     SourceUnavailableError,
 )
 from penstock.market.collect.coverage import Span, SpanState
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.script import collect_into
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import MINUTE, NOW, World, settings_for, simulated

@@ -14,7 +14,7 @@ import yaml
 
 from penstock.cli.main import app
 from penstock.settings import load_settings
-from penstock.store.database import parse_url
+from penstock.store.connect import parse_url
 from tests.house.sources import ROOT
 
 

@@ -15,15 +15,15 @@ from penstock.access.scopes import Scope
 from penstock.alerts.rules import AlertLimits
 from penstock.api.live.channels import Subscribable
 from penstock.cli.index import PANELS
-from penstock.inventory.health import RULES
-from penstock.inventory.sync.pace import Phase
-from penstock.inventory.sync.snapshot import SnapshotState
+from penstock.inventory.pace import Phase
+from penstock.inventory.snapshot import SnapshotState
+from penstock.inventory.sync.health import RULES
 from penstock.market.configured import Configured
-from penstock.market.health import rules as market_rules
+from penstock.market.runs.health import rules as market_rules
 from penstock.market.verify.finding import FindingKind
 from penstock.settings import Settings
 from penstock.simulator.faults.parse import PARAMETERS
-from penstock.store.health import HealthQueries
+from penstock.store.write.alerts.health import HealthQueries
 from tests.house.sources import ROOT
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from penstock.collection.configs import ConfigSpec
 from penstock.errors import ConflictError, InvalidInputError
-from penstock.inventory.configs import SyncConfigs
 from penstock.inventory.queries.syncs import SyncQueries
 from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync.configs import SyncConfigs
 from penstock.inventory.sync.runs import submission_of
 from penstock.runs.queries import RunQueries
 from penstock.runs.run import RunEnd, RunState

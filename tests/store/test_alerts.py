@@ -15,12 +15,12 @@ from penstock.alerts.loop import Alerting, AlertingTimes
 from penstock.alerts.notify.sender import Sender
 from penstock.alerts.rules import AlertLimits
 from penstock.errors import ConflictError
-from penstock.inventory.health import RULES
+from penstock.inventory.sync.health import RULES
 from penstock.market.configured import Configured
-from penstock.market.health import rules
-from penstock.store.health import HealthQueries, read_now
+from penstock.market.runs.health import rules
 from penstock.store.keys import GivenKeys
 from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
+from penstock.store.write.alerts.health import HealthQueries, read_now
 from penstock.store.write.alerts.lists import AlertList, firing_counts, list_alerts
 from penstock.store.write.alerts.targets import SqlTargets
 from tests.days import within_a_day

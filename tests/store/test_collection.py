@@ -9,7 +9,7 @@ import pytest
 from penstock.domains.market import MarketParts
 from penstock.errors import InvalidInputError, RunFailedError, RunUnavailableError
 from penstock.market.collect.coverage import Span, SpanState
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.market.timeframe import Timeframe
 from penstock.script import collect_into
 from penstock.store.write.candles import SqlCandleStore
@@ -18,7 +18,7 @@ from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
 if TYPE_CHECKING:
     from penstock.market.collect.page import CandleFlush, Flushed
     from penstock.runs.context import RunContext, Shown
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 STORED, UNCONFIRMED, FAILED = SpanState.STORED, SpanState.UNCONFIRMED, SpanState.FAILED
 RUNNING = NOW - NOW % MINUTE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.errors import ConflictError, FencedError, InvalidInputError
-from penstock.market.submission import SCHEDULED_COLLECTION
+from penstock.market.runs.submission import SCHEDULED_COLLECTION
 from penstock.runs.schedule import Schedule
 from tests.dispatches import take
 from tests.engine.collecting import Collecting, collecting

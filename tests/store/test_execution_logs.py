@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from penstock.errors import RunUnavailableError
-from penstock.market.submission import symbol_refresh
+from penstock.market.runs.submission import symbol_refresh
 from penstock.runs.context import RunContext
 from penstock.runs.execution_logs import LogList, log_rows, log_stats, records_per_day, top_symbols
 from penstock.runs.run import LogNote, RunEnd, RunState

@@ -10,7 +10,7 @@ import pytest
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, RunFailedError, RunUnavailableError
 from penstock.foreground import foreground
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.runs.run import Submission
 from tests.simulated import MINUTE, NOW, World, world
 

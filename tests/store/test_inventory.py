@@ -11,9 +11,9 @@ import pytest
 from hypothesis import strategies as st
 
 from penstock.errors import ConflictError, FencedError, NotFoundError, StoreUnavailableError
+from penstock.inventory.pace import Phase, SyncProgress
 from penstock.inventory.product import Product, RejectedRow
-from penstock.inventory.sync.pace import Phase, SyncProgress
-from penstock.inventory.sync.snapshot import SyncLimits
+from penstock.inventory.snapshot import SyncLimits
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.sqlite.staging import discard_stages
 from tests.examples import try_examples

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, select, text
 
 from penstock.errors import ConflictError
 from penstock.inventory.tables import product
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate, newest_version, version
 from penstock.store.schema import create_all
 from tests.market_builders import migrate_to, opened
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _MIGRATE = """
 import asyncio, sys
-from penstock.store.database import Database, parse_url
+from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate
 
 async def main():
-    database = Database(parse_url(sys.argv[1]))
+    database = connect(parse_url(sys.argv[1]))
     print("ready", flush=True)
     sys.stdin.readline()
     before, after = await migrate(database)
@@ -261,7 +261,7 @@ async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) ->
         b"this is not a database, but something dear to its owner\n" * 100
     )
     before = (tmp_path / "penstock.db").read_bytes()
-    database = Database(parse_url(f"sqlite:///{tmp_path / 'penstock.db'}"))
+    database = connect(parse_url(f"sqlite:///{tmp_path / 'penstock.db'}"))
     try:
         with pytest.raises(Exception, match="file is not a database"):
             await migrate(database)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _SEAL = """
 import sys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.errors import InvalidInputError
-from penstock.store.database import parse_url
+from penstock.store.connect import parse_url
 
 
 @pytest.mark.parametrize(

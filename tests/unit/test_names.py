@@ -10,7 +10,7 @@ from penstock.errors import InvalidInputError, PenstockError
 from penstock.market.instrument import find_instruments, parse_timeframes
 from penstock.market.timeframe import Timeframe
 from penstock.settings import load_settings
-from penstock.store.database import parse_url
+from penstock.store.connect import parse_url
 from tests.market_builders import instrument, key
 
 _KNOWN = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from penstock.inventory.queries.products import ProductQuery
     from penstock.inventory.queries.syncs import SyncRun
     from penstock.settings import Settings
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _PAGE = 5_000
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from penstock.collection.domain import Domain, RunKind
 from penstock.domains.plugins import loaded
 from penstock.http.download import DownloadLimits
-from penstock.inventory import health
 from penstock.inventory.accounts import SellerAccounts
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH, CatalogueRefreshes
-from penstock.inventory.configs import SyncConfigs
 from penstock.inventory.export.spool import ExportSpool
 from penstock.inventory.queries.syncs import SyncQueries
+from penstock.inventory.snapshot import INVENTORY_SYNC, SyncLimits
 from penstock.inventory.source import MARKETPLACE, InventorySourceConfig
+from penstock.inventory.sync import health
+from penstock.inventory.sync.configs import SyncConfigs
 from penstock.inventory.sync.runs import InventoryRuns
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC, SyncLimits
 from penstock.runs.run import LogEntry
 from penstock.store.write.inventory.accounts import SqlAccounts
 from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from penstock.http.client import HttpLimits
     from penstock.http.governor import Budget
     from penstock.inventory.source import InventorySource
-    from penstock.inventory.sync.store import InventoryStore, StoredAccount
+    from penstock.inventory.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
     from penstock.settings import Settings

@@ -12,17 +12,15 @@ from penstock.domains.parts import http_limits
 from penstock.domains.plugins import loaded, malformed, provided
 from penstock.errors import InvalidInputError
 from penstock.http.governor import LocalBudget
-from penstock.market import health
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
-from penstock.market.configs import MarketConfigs
 from penstock.market.configured import DEFAULT_EXCHANGE, Configured
-from penstock.market.listing import Listing
 from penstock.market.queries.instruments import unified_symbol
-from penstock.market.runs import MarketRuns
-from penstock.market.source import Declaration, SourceClass, SourceConfig
-from penstock.market.submission import (
+from penstock.market.runs import health
+from penstock.market.runs.configs import MarketConfigs
+from penstock.market.runs.listing import Listing
+from penstock.market.runs.submission import (
     AUDIT,
     BACKFILL,
     COLLECTION,
@@ -30,6 +28,8 @@ from penstock.market.submission import (
     SYMBOL_REFRESH,
     symbol_refresh,
 )
+from penstock.market.runs.work import MarketRuns
+from penstock.market.source import Declaration, SourceClass, SourceConfig
 from penstock.market.verify.runs import VERIFY, VerifyRuns
 from penstock.runs.run import LogEntry
 from penstock.runs.schedule import Schedule

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from penstock.access.vault import Vault
     from penstock.runs.queries import RunQueries
     from penstock.settings import Settings
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 
 class Budgets:

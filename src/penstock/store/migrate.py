@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 
 async def migrate(database: Database) -> tuple[str | None, str]:

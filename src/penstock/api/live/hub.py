@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from penstock.api.live.channels import Channel, ClientMessage
     from penstock.api.live.feed import Feed
     from penstock.runs.events import Event
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 AnyFeed: TypeAlias = "Feed[Any]"
 

@@ -25,7 +25,7 @@ from prometheus_client import (
 from penstock.api.schemas.task import STATUS
 from penstock.domains.market import MarketParts
 from penstock.errors import StoreUnavailableError
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC
+from penstock.inventory.snapshot import INVENTORY_SYNC
 from penstock.market.queries.gaps import gap_counts, restatements
 from penstock.runs.run import Counters, RunState
 from penstock.store.write.alerts.lists import firing_counts

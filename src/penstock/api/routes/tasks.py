@@ -20,12 +20,12 @@ from penstock.api.schemas.task import STATUS, Status, Submitted, Task
 from penstock.api.schemas.times import ms
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
-from penstock.market.orders import MOST_CANDLES, CollectOrder
 from penstock.market.queries.instruments import configured_symbols, trading_symbols
-from penstock.market.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_refresh
+from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
+from penstock.market.runs.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_refresh
 from penstock.runs.queries import RunList, RunRow
 from penstock.runs.run import RunState
-from penstock.store.write.digest import digest_of
+from penstock.store.write.runs.digest import digest_of
 from penstock.store.write.runs.submit import Wanted
 
 if TYPE_CHECKING:

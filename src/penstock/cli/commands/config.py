@@ -23,11 +23,11 @@ from penstock.cli.waited import waited
 from penstock.collection.configs import ConfigList
 from penstock.domains.market import exchanges
 from penstock.errors import InvalidInputError
-from penstock.inventory.configs import find_account
 from penstock.inventory.source import MARKETPLACE
+from penstock.inventory.sync.configs import find_account
 from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import parse_timeframes
-from penstock.market.submission import COLLECTION
+from penstock.market.runs.submission import COLLECTION
 from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.store.write.configs import configs as listed_configs

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from penstock.collection.reader import Reader
     from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
-    from penstock.inventory.sync.store import InventoryStore, StoredAccount
+    from penstock.inventory.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
     from penstock.inventory.export.spool import SpoolWriter
-    from penstock.inventory.sync.store import Staging
+    from penstock.inventory.store import Staging
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

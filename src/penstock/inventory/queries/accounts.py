@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from penstock.errors import ConflictError
-from penstock.inventory.sync.snapshot import SnapshotState
+from penstock.inventory.snapshot import SnapshotState
 from penstock.inventory.tables import account, snapshot
 
 if TYPE_CHECKING:

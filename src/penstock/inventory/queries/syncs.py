@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, tuple_
 
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC, SnapshotState
+from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotState
 from penstock.inventory.tables import account, inventory_sync, product_diff, snapshot
 from penstock.runs.tables import run as runs
 

@@ -19,8 +19,8 @@ from penstock.errors import (
 from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
-from penstock.inventory.sync.pace import Phase, SyncPace
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC, SnapshotCounts
+from penstock.inventory.pace import Phase, SyncPace
+from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotCounts
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.inventory.export.spool import ExportSpool, SpoolWriter
+    from penstock.inventory.snapshot import Comparison, SyncLimits
     from penstock.inventory.source import InventorySource
-    from penstock.inventory.sync.snapshot import Comparison, SyncLimits
-    from penstock.inventory.sync.store import InventoryStore, Staging, StoredAccount
+    from penstock.inventory.store import InventoryStore, Staging, StoredAccount
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 

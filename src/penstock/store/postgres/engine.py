@@ -15,11 +15,12 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from penstock.market.collect.page import Flushed
 from penstock.runs.run import Counters
-from penstock.store.backend import Statements, hold
-from penstock.store.postgres.listen import stored_message
+from penstock.store.postgres.listen import listen, stored_message
+from penstock.store.session.backend import Statements, hold
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import URL, Connection, Engine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from penstock.market.candle import Candle
     from penstock.market.collect.page import CandleFlush, CandlePage
+    from penstock.runs.events import Events
 
 # Any number that no other program is likely to lock in the same database.
 _MIGRATION_LOCK = 5_019_477_306_114
@@ -37,6 +39,7 @@ class PostgresBackend:
     """The connections to one database; any number of processes may write."""
 
     def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+        self._url = url
         self.statements = Statements()
         timeout_ms = int(timeout_s * 1000)
         self.parameters: dict[str, Any] = {
@@ -64,6 +67,10 @@ class PostgresBackend:
         hold.watch(engine)
         self.statements.watch(engine)
         return engine
+
+    async def listen(self, events: Events, ready: asyncio.Event) -> None:
+        """Listen to the channel of all processes."""
+        await listen(self._url, events, ready)
 
     def abandon(self, driver: psycopg.Connection) -> None:
         """Cut the connection at our end: a silent server cannot be asked to cancel."""

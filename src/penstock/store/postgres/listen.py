@@ -10,8 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import psycopg
-import structlog
 
+from penstock.loop import Outage
 from penstock.runs.events import (
     AlertsChanged,
     CancelAsked,
@@ -33,8 +33,6 @@ _CHANNEL = "penstock"
 # PostgreSQL takes 8,000 bytes; beyond this a reader is told to look at everything.
 _MOST_BYTES = 7_000
 _RECONNECT_S = 1.0
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def stored_message(table: str, part_ids: Collection[int]) -> str:
@@ -73,7 +71,7 @@ async def listen(url: URL, events: Events, ready: asyncio.Event) -> None:
     `ready` is set once nothing more can be missed.
     """
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connected = True
+    outage = Outage("the database cannot be listened to", "the database is listened to again")
     while True:
         try:
             # Who only listens notices a dead network by keepalives alone.
@@ -86,15 +84,11 @@ async def listen(url: URL, events: Events, ready: asyncio.Event) -> None:
                 keepalives_count=3,
             ) as connection:
                 await connection.execute(f"LISTEN {_CHANNEL}")
-                if not connected:
-                    _log.info("the database is listened to again")
-                connected = True
+                outage.ended()
                 events.publish(EventsLost())
                 ready.set()
                 async for notice in connection.notifies():
                     events.publish(*read_message(notice.payload))
         except (psycopg.Error, OSError) as error:
-            if connected:
-                _log.warning("the database cannot be listened to", error=str(error).strip())
-            connected = False
+            outage.began(str(error).strip())
             await asyncio.sleep(_RECONNECT_S)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from penstock.inventory.product import Product
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 T = TypeVar("T")
 

@@ -19,10 +19,11 @@ from sqlalchemy.pool import QueuePool
 from penstock.market.collect.page import Flushed
 from penstock.runs.events import RowsStored
 from penstock.runs.run import Counters
-from penstock.store.backend import Statements, announce, hold
+from penstock.store.session.backend import Statements, announce, hold
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
+    import asyncio
     import sqlite3
     from collections.abc import Mapping, Sequence
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from penstock.market.collect.page import CandleFlush, CandlePage
+    from penstock.runs.events import Events
 
 _ROWS_IN_A_STATEMENT = 500
 _WAL_PAGES = 4_000
@@ -69,6 +71,10 @@ class SqliteBackend:
         self.statements.watch(engine)
         hold.watch(engine)
         return engine
+
+    async def listen(self, _events: Events, ready: asyncio.Event) -> None:
+        """Nothing to do: no other process writes."""
+        ready.set()
 
     def abandon(self, driver: sqlite3.Connection) -> None:
         """Interrupt the running statement."""

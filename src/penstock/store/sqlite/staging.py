@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import QueuePool
 
 from penstock.inventory.tables import NORMALISED, STAGED
-from penstock.store.backend import hold
+from penstock.store.session.backend import hold
 from penstock.store.statements.inventory import DIFF_COLUMNS, SQLITE, create_stage
 from penstock.store.statements.products import Normaliser, staged_values
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from penstock.inventory.product import Product
     from penstock.runs.run import Run
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 T = TypeVar("T")
 

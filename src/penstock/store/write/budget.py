@@ -11,7 +11,7 @@ from penstock.columns import DatabaseNow, in_ms
 from penstock.http.governor import WINDOW_S, Grant, portion
 from penstock.http.tables import provider_budget as budgets
 from penstock.runs.events import ProviderPaused
-from penstock.store.backend import announce
+from penstock.store.session.backend import announce
 from penstock.store.statements.upsert import insert_or_ignore
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 
 # The suffix of the budget for repeated questions about gaps.

@@ -16,8 +16,8 @@ from penstock.market.queries.series import per_series
 from penstock.market.queries.spans import SPAN_COLUMNS, span_of
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.runs.run import Counters
+from penstock.store.statements.storable import row_digest
 from penstock.store.statements.upsert import upsert
-from penstock.store.write.storable import row_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.page import CandleFlush, CandlePage, Flushed
     from penstock.market.instrument import Instrument, SeriesKey
     from penstock.runs.context import RunContext, Writing
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # An instrument, a timeframe and a price kind.
 SeriesRef: TypeAlias = tuple[int, str, str]

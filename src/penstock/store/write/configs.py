@@ -16,7 +16,7 @@ from penstock.runs.run import RunState
 from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
-from penstock.store.backend import only_writer
+from penstock.store.session.backend import only_writer
 from penstock.store.write.runs.claims import promote
 from penstock.store.write.runs.end import end_job
 from penstock.store.write.schedules import put_schedule
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from penstock.collection.domain import ConfigRules
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import Submission
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Connection
 
     from penstock.access.vault import Keys
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # Every column that a vault sealed; its table has an `id`.
 SEALED: tuple[Column[str], ...] = (alert_target.c.url, alert_target.c.signing_key, account.c.token)

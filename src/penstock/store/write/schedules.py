@@ -29,7 +29,7 @@ from penstock.columns import DatabaseNow, Timestamp, in_ms, read_clock
 from penstock.errors import ConflictError
 from penstock.runs.schedule import Schedule, Ticked
 from penstock.runs.tables import schedule
-from penstock.store.backend import attempt
+from penstock.store.session.backend import attempt
 from penstock.store.statements.upsert import insert_or_ignore
 from penstock.store.write.runs.claims import busy
 from penstock.store.write.runs.submit import submit, submit_all
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from penstock.collection.domain import Plan
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import Submission
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # A clock that is set by less is being corrected: nothing runs a second time for that.
 _CLOCK_STEP_MS = 5_000

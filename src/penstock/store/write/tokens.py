@@ -10,14 +10,14 @@ from penstock.access.scopes import Scope, Token, digest_of, new_token
 from penstock.access.tables import api_token
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
-from penstock.store.backend import UNCOUNTED
+from penstock.store.session.backend import UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection, Row
 
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # Every process keeps all valid tokens in memory.
 MOST_TOKENS = 1_000

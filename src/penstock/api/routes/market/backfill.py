@@ -18,8 +18,8 @@ from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.task import Submitted
 from penstock.api.schemas.times import ms
 from penstock.domains.market import MarketParts
-from penstock.market.estimate import Estimate
-from penstock.market.orders import BackfillOrder
+from penstock.market.runs.estimate import Estimate
+from penstock.market.runs.orders import BackfillOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.api.schemas.task import STATUS, Status, message_of
-from penstock.inventory.sync.snapshot import SnapshotCounts, SnapshotState
+from penstock.inventory.snapshot import SnapshotCounts, SnapshotState
 from penstock.moment import iso, iso_or_none
 from penstock.runs.run import RunState
 

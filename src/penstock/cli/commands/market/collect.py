@@ -27,7 +27,7 @@ from penstock.cli.signals import run
 from penstock.cli.waited import waited
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
-from penstock.market.orders import MOST_CANDLES, CollectOrder
+from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
 from penstock.moment import iso
 from penstock.settings import load_settings
 

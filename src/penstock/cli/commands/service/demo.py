@@ -22,7 +22,7 @@ from penstock.errors import SecretKeyError
 from penstock.foreground import foreground
 from penstock.logs import log_to_stderr
 from penstock.market.instrument import Status
-from penstock.market.orders import CollectOrder
+from penstock.market.runs.orders import CollectOrder
 from penstock.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow, Timestamp
 from penstock.errors import PenstockError
 from penstock.runs.events import AlertsChanged
-from penstock.store.backend import announce
-from penstock.store.health import read_now
+from penstock.store.session.backend import announce
 from penstock.store.statements.upsert import insert_or_ignore, upsert
+from penstock.store.write.alerts.health import read_now
 from penstock.store.write.alerts.lists import alert_of
 from penstock.store.write.alerts.targets import opened
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from penstock.access.vault import Vault
     from penstock.alerts.book import Alert, Policy
     from penstock.alerts.rules import HealthFacts, RuleFinding
-    from penstock.store.database import Database
-    from penstock.store.health import HealthQueries
+    from penstock.store.session.database import Database
+    from penstock.store.write.alerts.health import HealthQueries
 
 # A clock that is set back by more than this does not silence the alerts.
 _CLOCK_STEP_MS = 5_000

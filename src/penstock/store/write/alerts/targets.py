@@ -10,7 +10,7 @@ from penstock.alerts.book import AlertTarget, TargetKind, TargetRow
 from penstock.alerts.tables import alert_target as targets
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
-from penstock.store.backend import only_writer
+from penstock.store.session.backend import only_writer
 from penstock.store.statements.upsert import insert_or_ignore
 from penstock.store.write.alerts.lists import shown_targets, target_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.access.vault import Vault
     from penstock.alerts.book import Address
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 # Each may have one message under way.
 _MOST_TARGETS = 50

@@ -21,7 +21,7 @@ from penstock.inventory.tables import (
     snapshot,
 )
 from penstock.runs.tables import schedule
-from penstock.store.backend import attempt, only_writer
+from penstock.store.session.backend import attempt, only_writer
 from penstock.store.write.runs.claims import busy
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
 
     from penstock.access.vault import Vault
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 
 def account_resource(account_id: int) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from penstock.inventory.catalogue.rows import BlueprintRow, CategoryRow, ExpansionRow, GameRow
     from penstock.runs.context import RunContext, Writing
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 _PAGE_ROWS = 5_000
 _COLUMNS = tuple(one.name for one in fields(CatalogueRow))

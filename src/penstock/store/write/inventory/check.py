@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from penstock.inventory.sync.snapshot import SnapshotCounts, SyncLimits
-    from penstock.inventory.sync.store import StoredAccount
+    from penstock.inventory.snapshot import SnapshotCounts, SyncLimits
+    from penstock.inventory.store import StoredAccount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
-from penstock.inventory.sync.snapshot import SnapshotCounts, SnapshotState
+from penstock.inventory.snapshot import SnapshotCounts, SnapshotState
 from penstock.inventory.tables import account, product_diff, snapshot
 from penstock.runs.tables import run as runs
 from penstock.store.statements import inventory as sql

@@ -13,24 +13,24 @@ from sqlalchemy import select, text
 
 from penstock.columns import DatabaseNow
 from penstock.errors import NotFoundError, StoreUnavailableError
+from penstock.inventory.pace import Phase, SyncProgress
 from penstock.inventory.queries.syncs import sync_row
-from penstock.inventory.sync.pace import Phase, SyncProgress
-from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts, SnapshotState, SyncLimits
-from penstock.inventory.sync.store import Published, StoredAccount
+from penstock.inventory.snapshot import Comparison, SnapshotCounts, SnapshotState, SyncLimits
+from penstock.inventory.store import Published, StoredAccount
 from penstock.inventory.tables import account as accounts
 from penstock.inventory.tables import inventory_sync, product_quarantine
 from penstock.runs.context import Shown
 from penstock.runs.events import RunChanged
 from penstock.runs.run import Counters
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
 from penstock.store.postgres.staging import PostgresArea, give_time
+from penstock.store.session.backend import announce
 from penstock.store.sqlite.staging import SqliteArea
 from penstock.store.statements import inventory as sql
+from penstock.store.statements.storable import row_digest, storable
 from penstock.store.statements.upsert import upsert
 from penstock.store.write.inventory import publish as publishing
 from penstock.store.write.inventory.check import SnapshotFacts, suspicions
-from penstock.store.write.storable import row_digest, storable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from penstock.inventory.product import Product, RejectedRow
     from penstock.runs.context import RunContext, Writing
     from penstock.runs.run import Run
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import claim
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
+from penstock.store.session.backend import announce
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

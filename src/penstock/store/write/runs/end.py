@@ -12,11 +12,11 @@ from penstock.runs.dispatch import StartToken
 from penstock.runs.events import CancelAsked, QueueChanged, RunChanged
 from penstock.runs.run import ENDED, RunEnd, RunState
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
-from penstock.store.write.execution_logs import ExecutionLogs, close_rows
+from penstock.store.session.backend import announce
+from penstock.store.statements.storable import storable, storable_text
 from penstock.store.write.runs.claims import SOMEBODY_WAITS, give_up
+from penstock.store.write.runs.execution_logs import ExecutionLogs, close_rows
 from penstock.store.write.runs.fence import change_ours, ours, refuse_unless_done
-from penstock.store.write.storable import storable, storable_text
 
 if TYPE_CHECKING:
     import uuid

@@ -12,8 +12,8 @@ from penstock.errors import FencedError
 from penstock.runs.events import RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
-from penstock.store.write.execution_logs import count_records
+from penstock.store.session.backend import announce
+from penstock.store.write.runs.execution_logs import count_records
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Update

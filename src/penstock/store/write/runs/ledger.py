@@ -12,12 +12,12 @@ from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
-from penstock.store.backend import UNCOUNTED, announce
-from penstock.store.write.execution_logs import ExecutionLogs
-from penstock.store.write.merge import SqlWriting
+from penstock.store.session.backend import UNCOUNTED, announce
 from penstock.store.write.runs.claims import promote
 from penstock.store.write.runs.end import cancel, end_runs, finish, requeue
+from penstock.store.write.runs.execution_logs import ExecutionLogs
 from penstock.store.write.runs.fence import ours, record, taken_over
+from penstock.store.write.runs.merge import SqlWriting
 from penstock.store.write.runs.start import begin, take
 from penstock.store.write.runs.submit import already_submitted, queue, submission_of, submit
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from penstock.runs.context import Transaction, Writing
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import LogEntry, Run, RunEnd
-    from penstock.store.database import Database
+    from penstock.store.session.database import Database
     from penstock.store.write.runs.submit import Wanted
 
 T = TypeVar("T")

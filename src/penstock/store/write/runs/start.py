@@ -11,7 +11,7 @@ from penstock.columns import DatabaseNow
 from penstock.runs.events import RunChanged
 from penstock.runs.run import Run, RunState
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
+from penstock.store.session.backend import announce
 from penstock.store.write.runs.end import MOST_STARTS, end_deadly, end_runs
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
 
     from penstock.runs.dispatch import Dispatch
-    from penstock.store.write.execution_logs import ExecutionLogs
+    from penstock.store.write.runs.execution_logs import ExecutionLogs
 
 _BEGUN = (
     runs.c.id,

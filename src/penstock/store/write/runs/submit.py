@@ -13,11 +13,11 @@ from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState, Submission
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
+from penstock.store.session.backend import announce
 from penstock.store.statements.upsert import insert_or_ignore
-from penstock.store.write.digest import digest_of, request_digest_of
-from penstock.store.write.holders import held
 from penstock.store.write.runs.claims import SOMEBODY_WAITS, claim_all, whose_turn
+from penstock.store.write.runs.digest import digest_of, request_digest_of
+from penstock.store.write.runs.holders import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,13 +16,13 @@ from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
-from penstock.store.backend import announce
 from penstock.store.postgres.jobs import (
     delete_stalled_jobs,
     delete_void_jobs,
     lock_lost_runs,
     lock_sweep,
 )
+from penstock.store.session.backend import announce
 from penstock.store.write.runs.end import MOST_STARTS, end_deadly, end_runs
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.instrument import Directory, name_instruments, parse_timeframes
 from penstock.market.queries.instruments import configured_symbols, instruments
 from penstock.market.queries.series import configured_series, recently_collected
-from penstock.market.submission import (
+from penstock.market.runs.submission import (
     AUDIT,
     COLLECTION,
     SCHEDULED_COLLECTION,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from penstock.collection.domain import Busy
     from penstock.market.configured import Configured
     from penstock.market.instrument import Instrument
-    from penstock.market.listing import Listing
-    from penstock.market.submission import SeriesParams
+    from penstock.market.runs.listing import Listing
+    from penstock.market.runs.submission import SeriesParams
     from penstock.runs.run import Submission
     from penstock.runs.schedule import Schedule
 

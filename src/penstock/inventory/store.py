@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from penstock.inventory.pace import SyncProgress
     from penstock.inventory.product import Product, RejectedRow
-    from penstock.inventory.sync.pace import SyncProgress
-    from penstock.inventory.sync.snapshot import Comparison, SnapshotCounts, SyncLimits
+    from penstock.inventory.snapshot import Comparison, SnapshotCounts, SyncLimits
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 

@@ -16,7 +16,7 @@ from sqlalchemy import insert, text, update
 from penstock.columns import DatabaseNow, in_ms
 from penstock.runs.run import LogNote, RunState
 from penstock.runs.tables import execution_log
-from penstock.store.write.storable import storable, storable_text
+from penstock.store.statements.storable import storable, storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

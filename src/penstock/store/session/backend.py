@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import event
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine, Table
     from sqlalchemy.engine.interfaces import ExecutionContext
 
     from penstock.market.collect.page import CandleFlush, Flushed
-    from penstock.runs.events import Event
+    from penstock.runs.events import Event, Events
 
 
 # Execution options of statements that are not counted.
@@ -117,6 +118,9 @@ class Backend(Protocol):
     statements: Statements
     # The driver's connection parameters.
     parameters: dict[str, Any]
+
+    async def listen(self, events: Events, ready: asyncio.Event) -> None:
+        """Publish what other processes announce, until cancelled; set `ready` once listening."""
 
     def abandon(self, driver: Any) -> None:  # noqa: ANN401 - the driver's own connection
         """Make whatever the connection waits for fail, from another thread."""

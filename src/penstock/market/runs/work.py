@@ -9,9 +9,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.collect.collection import Collection, CollectRequest
 from penstock.market.collect.coverage import Coverage
 from penstock.market.collect.page import CandleStore, SeriesTarget
-from penstock.market.estimate import estimate
 from penstock.market.instrument import SeriesKey, name_instruments, parse_timeframes
-from penstock.market.listing import stored_instruments
 from penstock.market.queries.gaps import known_spans
 from penstock.market.queries.instruments import (
     configured_symbols,
@@ -19,7 +17,9 @@ from penstock.market.queries.instruments import (
     instruments_seen,
 )
 from penstock.market.refresh import InstrumentStore, refresh_symbols
-from penstock.market.submission import BACKFILL, COLLECTION, collection_of, series_of, wish_of
+from penstock.market.runs.estimate import estimate
+from penstock.market.runs.listing import stored_instruments
+from penstock.market.runs.submission import BACKFILL, COLLECTION, collection_of, series_of, wish_of
 from penstock.runs.run import LogNote
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from penstock.market.collect.collection import CollectOptions
     from penstock.market.collect.result import CollectResult
     from penstock.market.configured import Configured
-    from penstock.market.estimate import Estimate
-    from penstock.market.listing import Listing, Sources
-    from penstock.market.orders import BackfillOrder, CollectOrder
     from penstock.market.refresh import SymbolsRefreshed
+    from penstock.market.runs.estimate import Estimate
+    from penstock.market.runs.listing import Listing, Sources
+    from penstock.market.runs.orders import BackfillOrder, CollectOrder
     from penstock.market.timeframe import Timeframe
     from penstock.runs.context import RunContext
     from penstock.runs.run import Submission

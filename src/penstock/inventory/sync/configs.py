@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
 from penstock.inventory.queries.accounts import account_ids, lock_account
+from penstock.inventory.snapshot import INVENTORY_SYNC
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.runs import submission_of
-from penstock.inventory.sync.snapshot import INVENTORY_SYNC
 from penstock.runs.run import Priority
 
 if TYPE_CHECKING:

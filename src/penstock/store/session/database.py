@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
-    ArgumentError,
     DatabaseError,
     DataError,
     IntegrityError,
@@ -23,9 +21,10 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from penstock.errors import InvalidInputError, StoreUnavailableError
+from penstock.errors import StoreUnavailableError
+from penstock.loop import event_or_time
 from penstock.runs.events import Events
-from penstock.store.backend import hold
+from penstock.store.session.backend import hold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
     from penstock.runs.events import Event
-    from penstock.store.backend import Backend
+    from penstock.store.session.backend import Backend
 
 T = TypeVar("T")
 
@@ -54,56 +53,6 @@ class DatabaseOptions:
     timeout_s: float = 10.0
 
 
-def parse_url(text: str) -> URL:
-    """The database of a URL: `sqlite:///file` or `postgresql://…` (also `postgres://`).
-
-    InvalidInputError for anything else, and for parameters that the database does not know.
-    """
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise _bad_url("") from None
-    kind = url.drivername.partition("+")[0]
-    if url.drivername == "sqlite" and url.database not in {None, "", ":memory:"} and not url.query:
-        return url
-    if kind in {"postgresql", "postgres"}:
-        return _checked(url.set(drivername="postgresql+psycopg"))
-    raise _bad_url("")
-
-
-def _checked(url: URL) -> URL:
-    # After an @ that is not escaped, a part of the password would be shown as the host.
-    if "@" in (url.host or ""):
-        raise _bad_url("; write an @ in the password as %40")
-    from psycopg import ProgrammingError as UnknownParameterError  # noqa: PLC0415 - see _backend
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - see _backend
-
-    try:
-        conninfo_to_dict(url.set(drivername="postgresql").render_as_string(hide_password=False))
-    except UnknownParameterError as error:
-        raise _bad_url(f"; {str(error).strip()}") from None
-    return url
-
-
-def _bad_url(why: str) -> InvalidInputError:
-    message = (
-        "database: the URL has to look like sqlite:////path/to/file.db"
-        f" or postgresql://user@host/name{why}"
-    )
-    return InvalidInputError(message, field="database")
-
-
-def _backend(url: URL, options: DatabaseOptions) -> Backend:
-    """Load only the driver of this URL: loading the other one takes longer than a command reads."""
-    if url.get_backend_name() == "sqlite":
-        from penstock.store.sqlite.engine import SqliteBackend  # noqa: PLC0415 - see above
-
-        return SqliteBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
-    from penstock.store.postgres.engine import PostgresBackend  # noqa: PLC0415 - see above
-
-    return PostgresBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
-
-
 class Database:
     """One database. `read` and `write` run a function with a connection in a thread.
 
@@ -111,10 +60,9 @@ class Database:
     the database cannot be reached, or is locked for longer than the time-out.
     """
 
-    def __init__(self, url: URL, options: DatabaseOptions | None = None) -> None:
-        options = options or DatabaseOptions()
+    def __init__(self, url: URL, backend: Backend, options: DatabaseOptions) -> None:
         self.url = url
-        self.backend = _backend(url, options)
+        self.backend = backend
         self.events = Events()
         # Longer than the time-outs of single statements, which have the better messages.
         self._deadline_s = 1.5 * options.timeout_s
@@ -161,7 +109,7 @@ class Database:
         """Hear of other processes' changes while the block runs, if the database tells of them."""
         self._hearing += 1
         try:
-            if self._hearing == 1 and self.file is None:
+            if self._hearing == 1:
                 await self._listen()
             yield
         finally:
@@ -173,12 +121,10 @@ class Database:
 
     async def _listen(self) -> None:
         """Start, and wait a little for the connection, so that nothing from now on is missed."""
-        from penstock.store.postgres.listen import listen  # noqa: PLC0415 - see _backend
-
         ready = asyncio.Event()
-        self._listening = asyncio.create_task(listen(self.url, self.events, ready), name="listen")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ready.wait(), _LISTEN_S)
+        listening = self.backend.listen(self.events, ready)
+        self._listening = asyncio.create_task(listening, name="listen")
+        await event_or_time(ready, _LISTEN_S)
 
     async def close(self) -> None:
         """Wait for running transactions and close all connections."""

@@ -1,0 +1,1 @@
+"""What the market runs: orders, their submissions, the work of a run, configs and health."""

@@ -1,0 +1,1 @@
+"""Transactions of one database, in threads of their own."""
