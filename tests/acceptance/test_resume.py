@@ -168,7 +168,9 @@ async def test_another_worker_takes_over_from_one_that_was_killed(
         service = await stack.enter_async_context(penstock.serving("--no-worker"))
         workers = [
             await stack.enter_async_context(
-                penstock.with_settings(scheduler_delay_s="3600").started("worker")
+                penstock.with_settings(scheduler_delay_s="3600", log_level="debug").started(
+                    "worker"
+                )
             )
             for _ in range(2)
         ]
