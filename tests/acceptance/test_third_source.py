@@ -52,7 +52,7 @@ class Row(msgspec.Struct, array_like=True):
 
 
 class TinySource:
-    """See penstock.market.source.MarketSource."""
+    """A market source of one page size, over a server of the test."""
 
     declaration = Declaration(
         name=EXCHANGE,

@@ -17,12 +17,7 @@ EXCEPTIONS: dict[str, str] = dict.fromkeys(
     (
         "tests/acceptance/test_third_domain.py",
         "tests/engine/test_runner.py",
-        "tests/faults/test_inventory_switches.py",
-        "tests/faults/test_source_faults.py",
         "tests/field/test_ways.py",
-        "tests/store/test_alerts.py",
-        "tests/store/test_execution_logs.py",
-        "tests/store/test_inventory.py",
     ),
     _WIDER,
 )

@@ -1,4 +1,4 @@
-"""Accounts and the configs that name them: renamed together, and none deleted under the other."""
+"""Accounts, and the configs that name them: renamed together, none deleted under the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from penstock.collection.configs import ConfigSpec
-from penstock.errors import ConflictError, InvalidInputError
+from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.inventory.queries.syncs import SyncQueries
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.configs import SyncConfigs
@@ -22,7 +22,7 @@ from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
 from penstock.store.write.configs import SqlConfigs
 from tests.dispatches import dispatch_over
-from tests.shop_builders import SELLER, Shop, opened_shop
+from tests.shop_builders import SELLER, Shop, opened_shop, product_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,3 +135,22 @@ async def test_what_ran_for_a_deleted_account_is_never_another_ones(database_url
         syncs = SyncQueries(RunQueries(listed_s=300, stuck_after_s=1_800))
         newest = await shop.opened.database.read(lambda connection: syncs.newest(connection, added))
         assert (added != shop.account.id, newest) == (True, None)
+
+
+async def test_a_token_is_sealed_and_an_account_goes_with_all_that_is_known_of_it(
+    database_url: str,
+) -> None:
+    async with opened_shop(database_url) as shop:
+        assert shop.account.token == "a token"
+        assert await shop.opened.value("SELECT token FROM account") == "nekot a"
+        await shop.sync([product_of(1)])
+        await shop.sync([product_of(2)], keep=True)
+        with pytest.raises(ConflictError, match="already"):
+            await shop.accounts.add(shop.account.name, "x", 1)
+        await shop.accounts.change(shop.account.id, token="another")
+        assert (await shop.inventory.account(shop.account.id)).token == "another"
+        await shop.accounts.delete(shop.account.id)
+        for table in ("account", "product", "product_diff", "snapshot", "inventory_sync"):
+            assert await shop.opened.value(f"SELECT count(*) AS n FROM {table}") == 0, table
+        with pytest.raises(NotFoundError, match="there is no account"):
+            await shop.inventory.account(shop.account.id)

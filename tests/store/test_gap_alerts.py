@@ -11,7 +11,7 @@ from penstock.alerts.rules import BadSubject
 from penstock.moment import iso
 from tests.acceptance.commands import Penstock
 from tests.engine.engines import engine
-from tests.store.test_alerts import DAY, HOUR, MINUTE, Alarm
+from tests.store.alarm import DAY, HOUR, MINUTE, Alarm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -79,7 +79,6 @@ class SqlAlertBook:
         return wait_s
 
     async def take(self) -> list[AlertMessage]:
-        """See AlertBook."""
         return (
             await self._database.write(self._take)
             if await self._database.read(_anything_due)
@@ -87,7 +86,6 @@ class SqlAlertBook:
         )
 
     async def sent(self, message: AlertMessage) -> None:
-        """See AlertBook."""
         done = (
             update(alert_message)
             .where(alert_message.c.id == message.id)
@@ -96,7 +94,6 @@ class SqlAlertBook:
         await self._database.write(lambda connection: connection.execute(done))
 
     async def failed(self, message: AlertMessage, error: str) -> None:
-        """See AlertBook."""
         await self._database.write(
             lambda connection: self._put_off(connection, message.id, message.attempt, error)
         )

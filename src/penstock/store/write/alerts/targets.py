@@ -33,7 +33,7 @@ class SqlTargets:
         self._vault = vault
 
     async def add(self, name: str, address: Address) -> TargetRow:
-        """See TargetStore; InvalidInputError when there are too many."""
+        """Add an enabled target; InvalidInputError when there are too many."""
 
         def add(connection: Connection) -> TargetRow:
             if (connection.scalar(select(func.count()).select_from(targets)) or 0) >= _MOST_TARGETS:
@@ -57,8 +57,6 @@ class SqlTargets:
         address: Address | None = None,
         enabled: bool | None = None,
     ) -> TargetRow:
-        """See TargetStore."""
-
         def change(connection: Connection) -> TargetRow:
             only_writer(connection, targets)
             before = _one(connection, target_id)
@@ -81,8 +79,6 @@ class SqlTargets:
         return await self._database.write(change)
 
     async def remove(self, target_id: int) -> None:
-        """See TargetStore."""
-
         def remove(connection: Connection) -> None:
             if connection.execute(delete(targets).where(targets.c.id == target_id)).rowcount != 1:
                 raise _missing(target_id)
@@ -90,8 +86,6 @@ class SqlTargets:
         await self._database.write(remove)
 
     async def secrets_of(self, target_id: int) -> AlertTarget:
-        """See TargetStore."""
-
         def read(connection: Connection) -> AlertTarget:
             row = connection.execute(select(targets).where(targets.c.id == target_id)).one_or_none()
             if row is None:

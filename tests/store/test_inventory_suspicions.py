@@ -1,0 +1,153 @@
+"""Exports that cannot be believed, and rows that cannot be read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from penstock.inventory.product import Product, RejectedRow
+from penstock.inventory.snapshot import SyncLimits
+from tests.shop_builders import SELLER, counted, expected, opened_shop, product_of
+
+
+@pytest.mark.parametrize(
+    ("export", "reason", "says"),
+    [
+        ([], "empty", "10 are published"),
+        (
+            [product_of(number) for number in range(1, 7)],
+            "shrunk",
+            "4 of 10 published products are missing, 40.0 %",
+        ),
+        (
+            [product_of(number, user_id=5 if number == 3 else SELLER) for number in range(1, 11)],
+            "other_seller",
+            "products of another seller than user .*: 1, such as of user 5",
+        ),
+        (
+            [*(product_of(number) for number in range(1, 11)), product_of(4)],
+            "duplicate_id",
+            "product ids that come more than once: 1, such as 4",
+        ),
+        (
+            [product_of(number, price_currency="USD") for number in range(1, 11)],
+            "currency",
+            "10 prices are in USD; the published ones are in EUR",
+        ),
+    ],
+)
+async def test_what_cannot_be_believed_is_said(
+    database_url: str, export: list[Product], reason: str, says: str
+) -> None:
+    async with opened_shop(database_url) as shop:
+        published = [product_of(number) for number in range(1, 11)]
+        await shop.sync(published)
+        held = await shop.sync(export, keep=True, limits=SyncLimits())
+        assert reason in held.comparison.suspicions
+        assert re.search(says, held.comparison.suspicions[reason])
+        assert await shop.published() == expected(published)
+
+
+async def test_an_export_of_which_nothing_can_be_read_is_no_first_import(database_url: str) -> None:
+    refused = [
+        RejectedRow(reason="malformed", detail="expected int", raw=f'{{"id":{number}}}')
+        for number in range(1, 3)
+    ]
+    async with opened_shop(database_url) as shop:
+        held = await shop.sync([], rejected=refused, keep=True)
+        assert held.comparison.suspicions == {
+            "empty": "none of the 2 rows of the export can be read"
+        }
+        assert (await shop.sync([])).comparison.suspicions == {}
+
+
+@pytest.mark.parametrize(("left", "suspicious"), [(27, False), (26, True)])
+async def test_a_few_missing_products_are_no_suspicion(
+    database_url: str, left: int, suspicious: bool
+) -> None:
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(number) for number in range(1, 31)])
+        one = await shop.sync(
+            [product_of(number) for number in range(1, left + 1)], keep=True, limits=SyncLimits()
+        )
+        assert bool(one.comparison.suspicions) == suspicious
+
+
+async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_missing_is_gone(
+    database_url: str,
+) -> None:
+    refused = RejectedRow(
+        reason="price_cents",
+        detail="expected int",
+        raw='{"id":3,"price_cents":"x\0"}',
+        product_id=3,
+    )
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(number) for number in range(1, 6)])
+        one = await shop.sync(
+            [product_of(1), product_of(2, quantity=9)],
+            rejected=[refused, refused],
+            limits=SyncLimits(),
+        )
+        assert counted(one.counts) == {"changed": 1, "unchanged": 1, "gone": 2, "rejected": 2}
+        assert one.comparison.suspicions == {}
+        assert set(await shop.published()) == {1, 2, 3}
+        assert (await shop.published())[3] == expected([product_of(3)])[3]
+        [row] = await shop.opened.rows(
+            "SELECT reason, raw, product_id, seen FROM product_quarantine"
+        )
+        assert (row["reason"], row["product_id"], row["seen"]) == ("price_cents", 3, 2)
+        assert counted((await shop.sync([product_of(1), product_of(2, quantity=9)])).counts) == {
+            "unchanged": 2,
+            "gone": 1,
+        }
+
+
+async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_says_so(
+    database_url: str,
+) -> None:
+    unidentified = RejectedRow(reason="malformed", detail="expected int", raw='{"id":null}')
+    refused = RejectedRow(
+        reason="malformed", detail="expected int", raw='{"id":3,"name_en":null}', product_id=3
+    )
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(number) for number in range(1, 6)])
+        one = await shop.sync(
+            [product_of(1)], rejected=[unidentified, refused], limits=SyncLimits()
+        )
+        assert counted(one.counts) == {
+            "unchanged": 1,
+            "rejected": 2,
+            "unidentified": 1,
+            "unmarked": 4,
+        }
+        assert (
+            one.counts.unread
+            == "2 rows could not be read, 1 without an id: nothing is marked as gone,"
+            " 4 missing products kept as before"
+        )
+        assert len(await shop.published()) == 5
+        # What is missing is known again once all ids can be read.
+        assert counted((await shop.sync([product_of(1)], rejected=[refused])).counts) == {
+            "unchanged": 1,
+            "gone": 3,
+            "rejected": 1,
+        }
+
+
+async def test_a_product_that_is_gone_does_not_come_back_by_a_row_that_cannot_be_read(
+    sqlite_database: str,
+) -> None:
+    refused = RejectedRow(
+        reason="malformed", detail="expected int", raw='{"id":2,"name_en":null}', product_id=2
+    )
+    async with opened_shop(sqlite_database) as shop:
+        await shop.sync([product_of(1), product_of(2)])
+        await shop.sync([product_of(1)])
+        for rows in ([refused], [refused, refused]):
+            assert counted((await shop.sync([product_of(1)], rejected=rows)).counts) == {
+                "unchanged": 1,
+                "rejected": len(rows),
+            }
+        assert set(await shop.published()) == {1}
