@@ -30,6 +30,7 @@ from penstock.runs.run import LogEntry, Priority, RunEnd, RunState, Submission
 from penstock.runs.schedule import Schedule
 from penstock.settings import load_settings
 from tests.acceptance.plugged import commands, get, installed, until_ended
+from tests.served import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -182,6 +183,10 @@ def declare(parts: Parts) -> Domain:
 
 # ── What it gets
 
+_DOMAINS = "penstock.domains"
+_UNUSABLE = "'rates' of the package rates cannot be used: "
+_NOT_FOUND = "cannot be imported: "
+_CONFIGS = "/api/v1/admin/data-collection/configs"
 _OLD_DAY = 1_700_006_400_000
 _PATIENCE_S = 60
 
@@ -212,22 +217,17 @@ async def bank_open(*, shut: bool = False) -> AsyncIterator[Bank]:
     app.router.add_get("/rates", bank.answer)
     if not shut:
         bank.opened.set()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield bank
-    finally:
-        bank.opened.set()
-        await runner.cleanup()
+    async with served(app) as bank.url:
+        try:
+            yield bank
+        finally:
+            bank.opened.set()
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """The folder into which the package is installed."""
-    return installed(tmp_path, "penstock.domains", "rates", f"{__name__}:declare")
+    return installed(tmp_path, _DOMAINS, "rates", f"{__name__}:declare")
 
 
 def settings_with(bank: Bank, database_url: str, **more: str) -> dict[str, str]:
@@ -262,11 +262,8 @@ async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts
             }
             [task] = [one for one in await _tasks(session) if one["task_type"] == RATES]
             ended = await until_ended(session, task["task_id"])
-            assert (ended["progress"], ended["message"], ended["result"]) == (
-                100,
-                "Collected 2 of 2 days",
-                {"days": 2},
-            )
+            shown = (ended["progress"], ended["message"], ended["result"])
+            assert shown == (100, "Collected 2 of 2 days", {"days": 2})
             assert (ended["counters"]["inserted"], ended["counters"]["requests"]) == (6, 1)
             statistics = await get(session, f"/api/v1/admin/data-collection/stats?job_type={RATES}")
             assert statistics["successful_executions"] == len(_CURRENCIES)
@@ -290,10 +287,10 @@ async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any
         )
         async with penstock.serving() as session:
             added = {"symbol": "usd", "exchange": BANK, "interval_minutes": 60}
-            async with session.post("/api/v1/admin/data-collection/configs", json=added) as answer:
+            async with session.post(_CONFIGS, json=added) as answer:
                 config = await answer.json()
             assert (answer.status, config["symbol"], config["timeframes"]) == (201, "USD", [])
-            path = f"/api/v1/admin/data-collection/configs/{config['id']}"
+            path = f"{_CONFIGS}/{config['id']}"
             async with session.post(f"{path}/trigger") as answer:
                 task_id = (await answer.json())["task_id"]
             await bank.asked.wait()
@@ -309,9 +306,7 @@ async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any
                 ({"timeframes": ["1m"]}, "timeframes"),
                 ({"exchange": "fed"}, "exchange"),
             ):
-                async with session.post(
-                    "/api/v1/admin/data-collection/configs", json=added | wrong
-                ) as answer:
+                async with session.post(_CONFIGS, json=added | wrong) as answer:
                     assert (answer.status, (await answer.json())["field"]) == (422, field_name)
 
 
@@ -386,32 +381,12 @@ def second_market(_parts: Parts) -> Domain:
 @pytest.mark.parametrize(
     ("group", "value", "because"),
     [
-        (
-            "penstock.domains",
-            f"{__name__}:not_a_domain",
-            "'rates' of the package rates cannot be used: it returned dict, not",
-        ),
-        (
-            "penstock.domains",
-            f"{__name__}:broken",
-            "'rates' of the package rates cannot be used: KeyError: 'no such key'",
-        ),
-        ("penstock.domains", f"{__name__}:nowhere", "cannot be imported: "),
-        (
-            "penstock.domains",
-            "no_such_module:declare",
-            "cannot be imported: No module named 'no_such_module'",
-        ),
-        (
-            "penstock.domains",
-            f"{__name__}:second_market",
-            "kind of run 'symbol_refresh' is declared twice",
-        ),
-        (
-            "penstock.sources",
-            f"{__name__}:Bank",
-            "'rates' of the package rates cannot be used: it has no `declaration`",
-        ),
+        (_DOMAINS, f"{__name__}:not_a_domain", f"{_UNUSABLE}it returned dict, not"),
+        (_DOMAINS, f"{__name__}:broken", f"{_UNUSABLE}KeyError: 'no such key'"),
+        (_DOMAINS, f"{__name__}:nowhere", _NOT_FOUND),
+        (_DOMAINS, "no_such_module:declare", f"{_NOT_FOUND}No module named 'no_such_module'"),
+        (_DOMAINS, f"{__name__}:second_market", "kind of run 'symbol_refresh' is declared twice"),
+        ("penstock.sources", f"{__name__}:Bank", f"{_UNUSABLE}it has no `declaration`"),
     ],
 )
 async def test_a_malformed_package_is_refused_at_start_in_one_sentence(

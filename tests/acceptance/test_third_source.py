@@ -23,6 +23,7 @@ from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest, Quiet, SourceConfig
 from penstock.market.timeframe import Timeframe
 from tests.acceptance.plugged import commands, get, installed, until_ended
+from tests.served import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -194,15 +195,8 @@ class Tiny:
 async def tiny_open() -> AsyncIterator[Tiny]:
     tiny, app = Tiny(), web.Application()
     app.router.add_get("/{path:.*}", tiny.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        tiny.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(app) as tiny.url:
         yield tiny
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

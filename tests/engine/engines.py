@@ -48,6 +48,15 @@ async def nothing(_context: RunContext) -> Done:
     return Done()
 
 
+def raising(error: BaseException) -> Callable[[RunContext], Awaitable[Done]]:
+    """Work that ends with this error."""
+
+    async def work(_context: RunContext) -> Done:
+        raise error
+
+    return work
+
+
 @dataclass
 class Held:
     """Work that goes on until it is let go; who began, who is at it, and how many were at the same time."""
@@ -240,6 +249,13 @@ async def engine(
             yield Engine(database, ledger, dispatch)
     finally:
         await database.close()
+
+
+async def started(e: Engine, *resources: str) -> Run:
+    """A run that this process has begun."""
+    task_id = await e.submit(*resources)
+    [run] = await e.take(1, task_id=task_id)
+    return run
 
 
 PRIORITIES = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)

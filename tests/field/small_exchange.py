@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from penstock.http.client import HttpLimits
+from penstock.market.source import SourceConfig
+from penstock.sources.binance import BinanceSource
+from tests.served import served
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+# The command for three of its candles.
+COLLECT = ("collect", "BTCUSDT", "-t", "1m", "--limit", "3")
 MINUTE = 60_000
 # 30 s after twelve; the clock stands still.
 NOW = 1_741_608_030_000
@@ -112,11 +119,14 @@ async def small_exchange(exchange: SmallExchange) -> AsyncIterator[SmallExchange
     """The exchange on a port of loopback; its `url` is set."""
     app = web.Application()
     app.router.add_get("/{path:.*}", exchange.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        exchange.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(app) as exchange.url:
         yield exchange
-    finally:
-        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def asking(url: str, **limits: float) -> AsyncIterator[BinanceSource]:
+    """A source that asks a server once for each request."""
+    async with BinanceSource(
+        SourceConfig(base_url=url, http=HttpLimits(attempts=1, **limits))  # type: ignore[arg-type]
+    ) as source:
+        yield source

@@ -12,15 +12,7 @@ MEDIAN_FUNCTION_LINES = 10
 
 # Exceptions, with a reason. `path` is a file that is too long; `path: C901` has a function that is
 # too complex for ruff.
-_WIDER = "written when lines were 150 wide; to be split"
-EXCEPTIONS: dict[str, str] = dict.fromkeys(
-    (
-        "tests/acceptance/test_third_domain.py",
-        "tests/engine/test_runner.py",
-        "tests/field/test_ways.py",
-    ),
-    _WIDER,
-)
+EXCEPTIONS: dict[str, str] = {}
 
 
 def _too_large() -> set[str]:
