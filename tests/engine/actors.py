@@ -1,6 +1,7 @@
-"""What tests do in other processes: `python -m tests.engine.actors` forks one for each line of its input and says what they do, a line of JSON each.
+"""Other processes of tests: `python -m tests.engine.actors` forks one for each line of its input.
 
-Forked and not started anew: what takes a second otherwise takes some milliseconds. All of them end with the input of the first.
+Each reports what it does as lines of JSON. A fork takes some milliseconds, a start a second. All
+end with the input of the first.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ async def work(settings: Mapping[str, Any]) -> None:
 
 
 async def _hear_of_pauses(app: App) -> None:
-    """Say so when this process has been told to wait; it had its turn before, because it has listened for longer."""
+    """Report a pause once this process has handled it: its own subscription is older."""
     with app.database.events.subscribed() as subscription:
         async for events in subscription:
             if ProviderPaused() in events:
@@ -126,7 +127,7 @@ async def submit(order: Mapping[str, Any]) -> None:
 
 
 async def tick(order: Mapping[str, Any]) -> None:
-    """Tick until there is no schedule any more, with rests too short for the processes not to meet."""
+    """Tick until no schedule is left, with rests so short that the processes meet."""
 
     def plan(_connection: object, schedule: Schedule, _busy: object) -> Submission:
         return Submission(kind="nothing", params={}, resources=[schedule.name], wait=True)
@@ -141,7 +142,7 @@ async def tick(order: Mapping[str, Any]) -> None:
             break
         submitted += len(ticked.submitted)
         ticks += 1
-        # Four processes that never rest can keep all others from a machine of two cores for half a minute.
+        # Four processes without rests can starve all others on two cores for half a minute.
         await asyncio.sleep(_REST_S)
     say("ticked", submitted=submitted, ticks=ticks)
 

@@ -1,4 +1,4 @@
-"""A database with its run ledger, workers of this process over it, and ways to wait for what they do."""
+"""A database with its run ledger and workers of this process, and ways to wait for them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def raising(error: BaseException) -> Callable[[RunContext], Awaitable[Done]]:
 
 @dataclass
 class Held:
-    """Work that goes on until it is let go; who began, who is at it, and how many were at the same time."""
+    """Work that lasts until `let_go`; counts who began, who works, and how many at once."""
 
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     begun: list[Run] = field(default_factory=list)
@@ -139,7 +139,7 @@ class Engine:
                 while not await condition():
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK_S):
-                            # An iterator that was interrupted has come to its end, and would not let anybody else work any more.
+                            # An interrupted iterator has ended: each wait needs a new one.
                             await anext(aiter(subscription))
 
     async def until_state(

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass
 class FaultyLedger:
-    """`errors` holds what the next calls of a method raise; `unheard` those of which only the answer is lost."""
+    """`errors`: what the next calls of a method raise; of `unheard`, only the answer is lost."""
 
     inner: SqlRunLedger
     errors: dict[str, list[BaseException]] = field(default_factory=dict)

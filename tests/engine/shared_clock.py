@@ -1,4 +1,4 @@
-"""A clock that several askers share, also of several processes, and that moves only when all of them sleep: nothing depends on how fast they are.
+"""A clock shared by askers in several processes, which moves only when all of them sleep.
 
 It is a file of numbers: the time, and for each asker until when it sleeps.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NUMBER = struct.Struct("d")
 _LOOK_S = 0.001
 _SKIPS = 0.1
-# A budget counts in whole milliseconds: what is left of a minute is exact only if the clock goes in steps of such.
+# A budget counts whole milliseconds: the rest of a minute is exact only in such steps.
 _GRAIN_S = 0.25
 
 
@@ -49,7 +49,7 @@ class SharedClock:
         return self.seen
 
     async def sleep(self, seconds: float) -> None:
-        """Until the clock has gone on so far. Whoever finds that all sleep moves it to the first of them."""
+        """Return once the clock is that far. If all sleep, it moves to the first to wake up."""
         until = _grained(self._read(0) + seconds)
         self._write(self._place, until)
         while self._read(0) < until:
@@ -91,7 +91,7 @@ class SharedClock:
 async def spend(
     clock: SharedClock, governor: Governor, *, minutes: int, seed: str
 ) -> list[tuple[float, int]]:
-    """Ask for weight for so long; when it was given which weight, by the governor's own last look at the clock."""
+    """Ask for weight for some minutes; the times and weights granted, by the governor's clock."""
     chosen, until = random.Random(seed), clock() + 60 * minutes
     spent: list[tuple[float, int]] = []
     while clock() < until:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PRODUCTS = 2_000
-# Of each game; what is tested here needs no more, and the first sync of each seller has them looked up.
+# Of each game: the first sync of each seller looks all of them up.
 EXPANSIONS = 2
 PATIENT = {
     "request_deadline_s": PATIENCE_S,

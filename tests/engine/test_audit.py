@@ -1,4 +1,4 @@
-"""The audit: once a day the last 48 hours of what is collected are read again, and what has changed is kept with what it was."""
+"""The audit: once a day it reads the last 48 hours again, and keeps both sides of a change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def changed(exchange: Exchange, symbol: str, *opens: int) -> None:
 
 @contextlib.asynccontextmanager
 async def auditing(database_url: str, exchange: Exchange) -> AsyncIterator[Collector]:
-    """A service with its own schedules, of which only the audit is on, and due when a test says so."""
+    """A service whose only active schedule is the audit, due when a test says so."""
     async with (
         answering(exchange),
         collector(database_url, binance_url=exchange.url, scheduler_delay_s=36_000) as service,

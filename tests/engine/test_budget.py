@@ -1,4 +1,4 @@
-"""The budget of a provider, shared: never more than 80 % in a minute by all together, and silence while told to wait, also after a restart."""
+"""The shared budget of a provider: at most 80 % a minute, and silence in a pause or restart."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_share(spent: list[tuple[float, int]], say: Say) -> None:
     """Never more than the share, and nearly all of it: so much was asked for."""
     sums = in_minutes(spent)
     assert max(sums.values()) <= _SHARE, sums
-    # Each asker can be left with a few that are too few for what it wants. The last minute is not over for all of them.
+    # An asker may keep a remainder that is too small for it. The last minute is not over yet.
     assert all(sums[minute] >= _SHARE * 0.7 for minute in sorted(sums)[:-1]), sums
     say(f"n={len(spent)} admissions in {len(sums)} minutes")
 
@@ -139,7 +139,7 @@ async def test_a_clock_that_is_set_back_costs_the_rest_of_its_minute_and_not_an_
 
 
 class SlowBudget:
-    """Grants what is asked; while it answers, the clock goes on, or whatever else a test lets happen."""
+    """Grants what is asked; meanwhile the clock runs on, or a test lets something happen."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -175,9 +175,7 @@ class SlowBudget:
         return Governor(_LIMIT, self, clock=lambda: self.now, sleep=self.sleep)
 
 
-async def test_what_was_granted_in_one_minute_is_not_used_in_the_next_however_late_the_answer_came() -> (
-    None
-):
+async def test_a_grant_of_one_minute_is_not_used_in_the_next_however_late_it_came() -> None:
     budget = SlowBudget()
     governor = budget.governor()
     budget.now, budget.answer_s = 59.8, 0.1
@@ -187,9 +185,7 @@ async def test_what_was_granted_in_one_minute_is_not_used_in_the_next_however_la
     assert budget.asked == [59.8, 60.0]
 
 
-async def test_from_the_moment_of_a_pause_nothing_is_let_through_while_the_others_are_still_being_told() -> (
-    None
-):
+async def test_a_pause_holds_at_once_while_the_others_are_still_being_told() -> None:
     budget = SlowBudget()
     governor = budget.governor()
     await governor.admit(1, longest_pause_s=1)

@@ -1,4 +1,4 @@
-"""Refreshes of the catalogue: what a sync has published is looked up in a run of its own, mapped, and not asked for again."""
+"""Catalogue refreshes: a run of its own looks up what a sync published, and maps it, once."""
 
 from __future__ import annotations
 
@@ -68,13 +68,15 @@ async def refer_to_a_strange_blueprint(seller: Seller) -> None:
     columns = [row["name"] for row in await seller.rows(_COLUMNS[seller.app.database.file is None])]
     given = {"product_id": "1", "blueprint_id": str(STRANGE)}
     values = ", ".join(given.get(name, name) for name in columns)
-    copy = f"INSERT INTO product ({', '.join(columns)}) SELECT {values} FROM product ORDER BY product_id LIMIT 1"
+    copied = f"SELECT {values} FROM product ORDER BY product_id LIMIT 1"
+    copy = f"INSERT INTO product ({', '.join(columns)}) {copied}"
     await seller.app.database.write(lambda connection: connection.exec_driver_sql(copy))
 
 
 _COLUMNS = {
     False: "SELECT name FROM pragma_table_info('product')",
-    True: "SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'product' AND table_schema = 'public'",
+    True: "SELECT column_name AS name FROM information_schema.columns"
+    " WHERE table_name = 'product' AND table_schema = 'public'",
 }
 
 
@@ -106,7 +108,8 @@ async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(
     assert (
         await one_number(
             seller,
-            "SELECT count(*) FROM product p LEFT JOIN blueprint b ON b.id = p.blueprint_id WHERE b.id IS NULL",
+            "SELECT count(*) FROM product p LEFT JOIN blueprint b ON b.id = p.blueprint_id"
+            " WHERE b.id IS NULL",
         )
         == 0
     )
@@ -123,7 +126,10 @@ async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(
         "priority": 5,
         "job_name": "refresh_catalogue",
     }
-    query = "SELECT symbol, exchange, records_collected, status FROM job_execution_logs WHERE job_type = 'catalogue_refresh'"
+    query = (
+        "SELECT symbol, exchange, records_collected, status FROM job_execution_logs"
+        " WHERE job_type = 'catalogue_refresh'"
+    )
     logged = {
         "symbol": "shop",
         "exchange": "cardtrader",

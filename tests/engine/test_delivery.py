@@ -1,4 +1,4 @@
-"""Delivery: what is delivered late, twice, or not at all changes nothing, and no run stays behind."""
+"""Delivery: late, doubled and lost deliveries change nothing, and no run stays behind."""
 
 from __future__ import annotations
 

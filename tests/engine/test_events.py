@@ -1,4 +1,4 @@
-"""Events: after the commit and never without one; each once to a subscriber that is behind; from other processes too."""
+"""Events: after the commit only, once to a subscriber that is behind, from all processes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def hearing(e: Engine) -> AsyncIterator[Subscription]:
 
 
 async def until_heard(e: Engine, subscription: Subscription) -> list[Event]:
-    """All events of what was committed until now: a last one, which comes after them, ends the waiting."""
+    """All events of earlier commits: a last one, which comes after them, ends the wait."""
     heard: list[Event] = []
     # A pause is announced when it is longer than the one before.
     await SqlBudget(e.database, "the last word").pause(next(_pauses))
@@ -170,7 +170,8 @@ async def test_after_a_lost_connection_subscribers_are_told_that_they_may_have_m
     async with engine(postgres_database) as e, hearing(e) as subscription:
         with psycopg.connect(postgres_database, autocommit=True) as other:
             other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
             )
         async with asyncio.timeout(PATIENCE_S):
             async for events in subscription:

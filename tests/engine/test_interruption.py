@@ -1,4 +1,4 @@
-"""A run that is interrupted, taken over or too late stops, and the record says what became of it."""
+"""A run that is interrupted, taken over or too late stops, and its record says why."""
 
 from __future__ import annotations
 

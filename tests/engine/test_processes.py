@@ -1,4 +1,4 @@
-"""Several processes over one PostgreSQL: they submit the same thing, and they tick the same schedules."""
+"""Several processes over one PostgreSQL submit the same thing and tick the same schedules."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ async def test_four_processes_that_tick_together_make_each_due_run_once(
         pids = [await other.start("tick", database_url=postgres_database) for _ in range(processes)]
         for number in range(rounds):
             await e.until(lambda number=number: made(e, names * (number + 1)))  # type: ignore[misc]
-            # As after a sleep, and to another second each time: a time that was due before is the same run.
+            # As after a sleep, to another second each time: the same due time is the same run.
             await e.move("schedule", "next_run_at", -10 * hour - 10)
         await e.until(lambda: made(e, names * (rounds + 1)))
         await e.change("DELETE FROM schedule")
         said = [await other.heard(pid, "ticked") for pid in pids]
         rows = await e.rows(
-            "SELECT job_name, count(*) AS n, count(DISTINCT task_id) AS different FROM run GROUP BY job_name"
+            "SELECT job_name, count(*) AS n, count(DISTINCT task_id) AS different FROM run"
+            " GROUP BY job_name"
         )
         assert {row["job_name"]: row["n"] for row in rows} == {
             one.name: rounds + 1 for one in every
@@ -89,9 +90,8 @@ async def test_four_processes_that_tick_together_make_each_due_run_once(
         assert all(row["n"] == row["different"] for row in rows)
         submitted = sum(one["submitted"] for one in said)
         assert submitted == names * (rounds + 1)
-    say(
-        f"n={sum(one['ticks'] for one in said)} ticks, {submitted} runs, by process {[one['submitted'] for one in said]}"
-    )
+    ticks, by_process = sum(one["ticks"] for one in said), [one["submitted"] for one in said]
+    say(f"n={ticks} ticks, {submitted} runs, by process {by_process}")
 
 
 async def made(e: Engine, count: int) -> bool:

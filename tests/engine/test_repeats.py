@@ -1,4 +1,4 @@
-"""Gaps that are asked for again take a tenth of the provider's limit at the most, of all processes together."""
+"""Repeated requests for gaps use at most a tenth of the provider's limit, in all processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_provider_and_what_is_asked_again_of_it_are_shown_as_one(databas
 
 
 async def _make_holes(one: World, minutes: Sequence[int], due: Sequence[int]) -> None:
-    """The ledger as it is after holes were found at these minutes before now, once; due so many minutes ago."""
+    """Write the ledger of holes found once, these minutes before now, and due for some minutes."""
 
     def at(ms: int) -> str:
         return str(ms) if one.app.database.file else f"to_timestamp({ms} / 1000.0)"
@@ -63,13 +63,15 @@ async def _make_holes(one: World, minutes: Sequence[int], due: Sequence[int]) ->
     for ago, since in zip(minutes, due, strict=True):
         start = running - ago * MINUTE
         rows.append(f"(1, {at(begin)}, {at(start)}, 'stored', 1, NULL, NULL, NULL, NULL, NULL)")
-        asked = at(begin)
-        rows.append(
-            f"(1, {at(start)}, {at(start + MINUTE)}, 'unconfirmed', 1, 1, {asked}, {asked}, 'binance', {at(NOW - since * MINUTE)})"
-        )
+        asked, due_at = at(begin), at(NOW - since * MINUTE)
+        evidence = f"1, {asked}, {asked}, 'binance', {due_at}"
+        rows.append(f"(1, {at(start)}, {at(start + MINUTE)}, 'unconfirmed', 1, {evidence})")
         begin = start + MINUTE
     rows.append(f"(1, {at(begin)}, {at(running)}, 'stored', 1, NULL, NULL, NULL, NULL, NULL)")
-    columns = "(series_id, start_time, end_time, state, run_id, asked, first_asked, last_asked, source, due_at)"
+    columns = (
+        "(series_id, start_time, end_time, state, run_id, asked, first_asked, last_asked, source,"
+        " due_at)"
+    )
     await one.app.database.write(
         lambda connection: connection.exec_driver_sql("DELETE FROM coverage")
     )
@@ -77,7 +79,7 @@ async def _make_holes(one: World, minutes: Sequence[int], due: Sequence[int]) ->
     await one.app.database.write(lambda connection: connection.exec_driver_sql(insert))
 
 
-async def test_a_run_with_many_scattered_gaps_looks_at_the_oldest_due_of_them_and_sends_a_request_for_each(
+async def test_a_run_with_scattered_gaps_sends_a_request_for_each_of_the_oldest_due_ones(
     database_url: str,
 ) -> None:
     holes = 3 * _ALLOWED

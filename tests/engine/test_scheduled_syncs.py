@@ -1,4 +1,4 @@
-"""Inventory syncs by a schedule: a due config makes a run that publishes, and none while the account is synced."""
+"""Scheduled inventory syncs: a due config publishes, unless its account is being synced."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ async def test_a_due_config_syncs_its_account_behind_what_people_wait_for(seller
     assert (run["state"], run["priority"], run["job_name"]) == ("succeeded", 10, config.job_id)
     await seller.check()
     [log] = await seller.rows(
-        "SELECT symbol, exchange, status, records_collected FROM job_execution_logs WHERE job_name = 'collect_data_1'"
+        "SELECT symbol, exchange, status, records_collected FROM job_execution_logs"
+        " WHERE job_name = 'collect_data_1'"
     )
     assert log == {
         "symbol": "shop",
@@ -83,7 +84,10 @@ async def test_what_a_sync_logs_is_what_it_wrote(seller: Seller) -> None:
     await seller.synced()
     await seller.admin("POST", "versions", {"gone": 30})
     held = await seller.synced()
-    query = "SELECT records_collected, status FROM job_execution_logs WHERE job_type = 'inventory_sync' ORDER BY id"
+    query = (
+        "SELECT records_collected, status FROM job_execution_logs"
+        " WHERE job_type = 'inventory_sync' ORDER BY id"
+    )
     rows = await seller.rows(query)
     assert [row["records_collected"] for row in rows] == [PRODUCTS, 0, 60, 0]
     assert {row["status"] for row in rows} == {"success"}

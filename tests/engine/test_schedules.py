@@ -148,7 +148,7 @@ async def test_a_schedule_whose_series_are_all_busy_is_skipped_and_says_so(
         assert row["last_submitted_at"] is None
 
 
-async def test_a_schedule_that_cannot_be_planned_does_not_stand_in_the_way_of_others_and_is_logged_once(
+async def test_a_schedule_that_cannot_be_planned_does_not_stop_others_and_is_logged_once(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -203,7 +203,7 @@ async def test_the_scheduler_never_dies_and_says_once_that_it_cannot_read() -> N
 
 
 @pytest.mark.parametrize("ticks", range(5))
-async def test_the_scheduler_ends_when_it_is_told_to_also_when_a_schedule_changes_at_the_same_moment(
+async def test_the_scheduler_ends_when_told_to_also_while_a_schedule_changes(
     ticks: int,
 ) -> None:
     faulty = Faulty()
@@ -266,7 +266,7 @@ async def test_what_is_in_the_hands_of_another_process_is_not_asked_for_without_
 async def test_many_loops_make_each_due_run_once(
     database_url: str, trials: Trials, say: Say
 ) -> None:
-    """4 loops and many ticks; what is due when is moved into the past at random, as after a sleep."""
+    """4 loops and many ticks; due times move into the past at random, as after a sleep."""
     loops, rounds, ticks, names = 4, trials.of(3, 10), 25, 5
     chosen = random.Random(trials.seed)
     async with engine(database_url) as e:

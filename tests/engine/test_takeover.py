@@ -1,4 +1,4 @@
-"""Workers that die, stop and wake up late, lose their database: every run is completed, and the table is what an undisturbed run makes of it."""
+"""Workers die, stop, wake up late, lose their database: every run completes, the table is right."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # After how many answers of four a worker is killed.
 _AT = (0, 1, 2, 3)
 _RANDOM_KILLS = (0, 20)
-# So long that nobody is taken for dead who is only slow; a test that kills lets the heartbeat grow old itself.
+# So long that no slow worker counts as dead; a test that kills ages the heartbeat itself.
 _PATIENT: dict[str, Any] = {"dead_after_s": 600.0}
 
 
@@ -109,9 +109,8 @@ async def test_the_runs_of_killed_workers_are_taken_over_and_complete(
             c.engine, c.exchange.url, symbols[: min(n + 1, 20)], tmp_path
         )
     assert again > len(_AT) - 1 + drawn / 3, "too few of the kills came in mid-run to show anything"
-    say(
-        f"n={n} kills, {drawn} of them at random moments, {again} in mid-run, seed={trials.seed}, {rows} rows"
-    )
+    kills = f"n={n} kills, {drawn} of them at random moments, {again} in mid-run"
+    say(f"{kills}, seed={trials.seed}, {rows} rows")
 
 
 async def grown_old(e: Engine, task_id: uuid.UUID) -> None:
@@ -191,12 +190,13 @@ async def let_through(exchange: Exchange, answers: int) -> None:
 def cut_all(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
 
 def crash(url: str) -> None:
-    """Kill one session the hard way: the server ends all others, recovers from its log, and is away for as long as that takes."""
+    """Kill a session the hard way: the server ends all others and recovers from its log."""
     with (
         psycopg.connect(url, autocommit=True) as one,
         psycopg.connect(url, autocommit=True) as other,

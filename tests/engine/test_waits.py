@@ -1,4 +1,4 @@
-"""What a collection waits for is told while it waits, and no longer; the watcher that tells it lives and fails with its run."""
+"""A collection shows what it waits for, only while it waits; its watcher ends with the run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OFTEN_S = 0.01
 
 @dataclass
 class WaitingSource(ListedSource):
-    """Says that it waits as long as a test wants it to; whole pages are held until there is a permit for each."""
+    """Waits as long as a test wants; each whole page needs a permit."""
 
     wait: Wait | None = None
     permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -193,7 +193,7 @@ async def test_a_wait_is_told_once_and_gone_when_it_is_over(under_way: Waiting) 
 
 
 async def test_pages_that_are_written_meanwhile_do_not_hide_the_wait(under_way: Waiting) -> None:
-    """Requests that were under way when the limit was used up are answered while the others wait."""
+    """Requests that were sent before the limit was used up are answered while others wait."""
     source, store = under_way.source, under_way.store
     collecting = under_way.begin()
     source.wait = _LIMIT

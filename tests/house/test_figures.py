@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # Targets not reached yet. Remove a line when its figure is met; never add one.
 NOT_YET = {
     "AST nodes of a function, median",
-    "lines over 100 columns",
 }
 
 Files = dict[str, str]
