@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.served import served
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -84,11 +86,5 @@ async def marketplace(products: list[dict[str, Any]]) -> AsyncIterator[Marketpla
     market = Marketplace(products)
     app = web.Application()
     app.router.add_get("/{path:.*}", market.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        market.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(app) as market.url:
         yield market
-    finally:
-        await runner.cleanup()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.served import served
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -78,12 +80,8 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", receiver.take)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield receiver
-    finally:
-        receiver.closing.set()
-        await runner.cleanup()
+    async with served(application) as receiver.url:
+        try:
+            yield receiver
+        finally:
+            receiver.closing.set()

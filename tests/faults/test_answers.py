@@ -13,6 +13,7 @@ from penstock.http.client import HttpLimits
 from penstock.market.source import PageAnswer, PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
 from tests.market_builders import MINUTE, ORIGIN, key
+from tests.served import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,17 +32,12 @@ async def answering(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        limits = HttpLimits(attempts=1, deadline_s=5)
-        async with BinanceSource(
-            SourceConfig(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", http=limits)
-        ) as source:
-            yield source
-    finally:
-        await runner.cleanup()
+    limits = HttpLimits(attempts=1, deadline_s=5)
+    async with (
+        served(app) as url,
+        BinanceSource(SourceConfig(base_url=url, http=limits)) as source,
+    ):
+        yield source
 
 
 async def answer_to(body: str | bytes) -> PageAnswer:

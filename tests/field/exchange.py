@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.served import served
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -158,12 +160,5 @@ async def answering(exchange: Exchange) -> AsyncIterator[Exchange]:
     app.router.add_get("/api/v3/exchangeInfo", exchange.info)
     app.router.add_get("/api/v3/time", told_time)
     app.router.add_get("/api/v3/ticker/24hr", tickers)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        exchange.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(app) as exchange.url:
         yield exchange
-    finally:
-        await runner.cleanup()

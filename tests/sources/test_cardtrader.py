@@ -26,6 +26,7 @@ from penstock.inventory.source import InventorySourceConfig
 from penstock.simulator.server import SimulatorSettings, running
 from penstock.sources.cardtrader import _REQUESTS_IN_WINDOW, _WINDOW_S, CardTraderSource
 from tests import virtual_time
+from tests.served import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,11 +78,7 @@ async def answering(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(app) as url:
         config = InventorySourceConfig(
             base_url=url,
             http=HttpLimits(attempts=1, longest_pause_s=0),
@@ -89,8 +86,6 @@ async def answering(
         )
         async with CardTraderSource(config).account("demo") as account:
             yield account
-    finally:
-        await runner.cleanup()
 
 
 async def exported(account: CardTraderAccount) -> bytes:
