@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from penstock.store.write.runs.ledger import SqlRunLedger
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
@@ -77,9 +79,7 @@ async def take(
         job_id, args = fetched
         run = await ledger.begin(args["run_id"], args["start"], job_id)
         if run is None:
-            await database.write(
-                lambda connection: ledger._dispatch.release(connection, job_id)  # noqa: B023 - awaited here
-            )
+            await database.write(partial(ledger._dispatch.release, job_id=job_id))
         else:
             begun.append(run)
     return begun
@@ -108,6 +108,6 @@ def _fetch(connection: Connection, task_id: uuid.UUID | None) -> tuple[int, dict
     return None if row is None else (row.id, _arguments(row.args))
 
 
-def _arguments(args: object) -> dict[str, int]:
-    found: dict[str, int] = json.loads(args) if isinstance(args, str) else args  # type: ignore[assignment]
+def _arguments(args: str | Mapping[str, int]) -> dict[str, int]:
+    found: dict[str, int] = json.loads(args) if isinstance(args, str) else dict(args)
     return found

@@ -69,7 +69,7 @@ def drawn(chosen: random.Random, number: int) -> tuple[SeriesKey, list[Span]]:
 DRAWN = dict(drawn(random.Random(SEED + number), number) for number in range(60))
 
 
-async def get(client: aiohttp.ClientSession, path: str, **query: object) -> Any:  # noqa: ANN401 - JSON
+async def get(client: aiohttp.ClientSession, path: str, **query: object) -> Any:  # noqa: ANN401
     async with client.get(
         f"/api/v1/{path}", params={name: str(value) for name, value in query.items()}
     ) as answer:

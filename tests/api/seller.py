@@ -73,7 +73,7 @@ class Seller:
         """The next version of the seller's inventory."""
         await self.admin("POST", "versions", changes)
 
-    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
+    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         exchange = self.service.exchange
         async with exchange.session.request(
             method, f"{exchange.url}/simulator/accounts/{TOKEN}/{path}", json=body

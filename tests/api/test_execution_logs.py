@@ -112,7 +112,8 @@ async def test_every_filter_alone_and_together(database_url: str) -> None:
         assert await ids(service, f"start_date={before}") == [5, 4, 3, 2, 1]
         assert await ids(
             service,
-            f"job_name=collect_data_1&job_type=data_collection&symbol=BTCUSDT&status=success&start_date={before}",
+            "job_name=collect_data_1&job_type=data_collection&symbol=BTCUSDT&status=success"
+            f"&start_date={before}",
         ) == [1]
         assert await ids(service, "symbol=NOTHING") == []
 

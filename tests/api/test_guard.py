@@ -289,9 +289,9 @@ async def test_use_is_noted_away_from_the_request(
 async def test_a_service_that_others_reach_does_not_start_without_a_token(
     sqlite_database: str,
 ) -> None:
-    settings = load_settings(sqlite_database=sqlite_database, host="0.0.0.0")  # noqa: S104 - to see it refused
+    settings = load_settings(sqlite_database=sqlite_database, host="0.0.0.0")  # noqa: S104
     async with open_app(settings) as app:
-        for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.2"):  # noqa: S104 - as above
+        for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.2"):  # noqa: S104
             with pytest.raises(
                 InvalidInputError,
                 match=r"can be reached from other machines.*token create.*PENSTOCK_ADMIN_TOKEN",

@@ -39,7 +39,7 @@ def _iso(at_ms: int) -> str:
     return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def _get(client: aiohttp.ClientSession, path: str, **query: object) -> Any:  # noqa: ANN401 - whatever the service answers
+async def _get(client: aiohttp.ClientSession, path: str, **query: object) -> Any:  # noqa: ANN401
     async with client.get(
         f"/api/v1/{path}", params={name: str(value) for name, value in query.items()}
     ) as answer:

@@ -154,7 +154,10 @@ BAD_MESSAGES = [
         "symbol",
     ),
     (
-        '{"subscribe":[{"channel":"market_data","symbol":"BTCUSDT","timeframe":"1m","exchange":"b"}]}',
+        (
+            '{"subscribe":[{"channel":"market_data","symbol":"BTCUSDT","timeframe":"1m",'
+            '"exchange":"b"}]}'
+        ),
         "exchange",
     ),
     ('{"subscribe": [{"channel": "inventory", "account_id": 7}]}', "account_id"),

@@ -22,7 +22,7 @@ from tests.dispatches import dispatch_over
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from sqlalchemy import Connection
 
@@ -223,7 +223,7 @@ _EXECUTOR = {"max_concurrent", "poll_s", "shutdown_s", "sweep_s", "dead_after_s"
 
 
 @contextlib.asynccontextmanager
-async def background(work: Any) -> AsyncIterator[asyncio.Task[None]]:  # noqa: ANN401 - any coroutine
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
     task: asyncio.Task[None] = asyncio.create_task(work)
     try:
         yield task

@@ -9,13 +9,15 @@ import os
 import signal
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.engine.engines import PATIENCE_S
 from tests.processes import PIPE, Process, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -32,16 +34,17 @@ class Actors:
         assert self.first.stdin is not None
         self.first.stdin.write((json.dumps({"role": role} | order) + "\n").encode())
         await self.first.stdin.drain()
-        pid: int = await self.until(
+        pid = await self.until(
             lambda: next((pid for pid in self.said if pid not in self.known), None)
         )
         self.known.add(pid)
         return pid
 
-    async def until(self, found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever is found
+    async def until(self, find: Callable[[], T | None], patience_s: float = PATIENCE_S) -> T:
         async with asyncio.timeout(patience_s), self.changed:
-            await self.changed.wait_for(lambda: found() is not None)
-        return found()
+            while (found := find()) is None:
+                await self.changed.wait()
+        return found
 
     async def heard(self, pid: int, event: str, **facts: object) -> dict[str, Any]:
         """What the process says of an event, when it does."""

@@ -93,7 +93,7 @@ class Seller:
 
         return await self.app.database.read(query)
 
-    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the simulator says
+    async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         async with self.session.request(
             method, f"{self.url}/simulator/accounts/demo/{path}", json=body
         ) as response:

@@ -15,6 +15,7 @@ from tests.engine.engines import Held, engine
 
 if TYPE_CHECKING:
     from penstock.runs.context import RunContext
+    from penstock.runs.runner import Outcome
     from tests.conftest import Say
 
 A, B, C, D = (f"series:binance:{name}USDT:1m" for name in ("BTC", "ETH", "LTC", "XRP"))
@@ -57,11 +58,11 @@ async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(
 ) -> None:
     held = Held()
 
-    async def work(run: object) -> object:
-        await held(run)  # type: ignore[arg-type]
+    async def work(context: RunContext) -> Outcome:
+        done = await held(context)
         if ending == "fails":
             raise ValueError("nobody expected this")
-        return held
+        return done
 
     async with engine(database_url, dead_after_s=1.0) as e:
         first = await e.submit(A, B, kind="first")
@@ -75,7 +76,7 @@ async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(
             assert lost.task_id == first
             await e.bury()
             held.let_go.set()
-        async with e.working({"first": work if ending == "fails" else held}):  # type: ignore[dict-item]
+        async with e.working({"first": work}):
             if not ending.startswith(("dies", "is cancelled before")):
                 await held.until_begun()
                 assert (await e.run_row(second))["state"] == "queued"

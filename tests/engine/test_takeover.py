@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -172,7 +173,7 @@ async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_cr
             before = (await c.engine.run_row(task_id))["inserted"]
             # If it was begun again, it first asks once more for what it has.
             await let_through(c.exchange, before // CANDLES + 4)
-            await c.engine.until(lambda before=before: progressed(c.engine, task_id, before))  # type: ignore[misc]
+            await c.engine.until(partial(progressed, c.engine, task_id, before))
             await asyncio.to_thread(disturb, postgres_database)
             await reachable(c.engine)
         await c.exchange.faults()

@@ -87,7 +87,7 @@ class Unloaded(Command):
         super().__init__(listed.name, help=listed.line, rich_help_panel=panel)
         self.listed = listed
 
-    def make_context(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - typer's type is private
+    def make_context(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - typer's
         """The context of the loaded command, which typer goes on with."""
         with loading():
             command = loaded(self.listed)

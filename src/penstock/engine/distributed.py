@@ -112,7 +112,12 @@ class DistributedDispatch:
         row = connection.exec_driver_sql(_ADOPT, values).one()
         return int(row.id)
 
-    def withdraw(self, connection: Connection, run_id: int, job_id: int | None) -> None:  # noqa: ARG002 - the port's form
+    def withdraw(
+        self,
+        connection: Connection,
+        run_id: int,  # noqa: ARG002 - the port's form
+        job_id: int | None,
+    ) -> None:
         if job_id is not None:
             with _as_store_errors():
                 self._manager.cancel_job_by_id(
@@ -261,7 +266,12 @@ class _Jobs(JobManager):
             self._known.add(job.id)
         return job
 
-    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002, FBT001 - the base class's form
+    async def finish_job(
+        self,
+        job: Job,
+        status: Status,  # noqa: ARG002 - the base class's form
+        delete_job: bool,  # noqa: ARG002, FBT001 - the base class's form
+    ) -> None:
         """Delete a job, unless the transaction that ended its run has done so."""
         job_id = job.id or 0
         if job_id not in self.released:
@@ -299,7 +309,11 @@ class _Jobs(JobManager):
         finally:
             asking.cancel()
 
-    async def _patiently(self, query: Any, **arguments: Any) -> None:  # noqa: ANN401 - their LiteralString
+    async def _patiently(
+        self,
+        query: Any,  # noqa: ANN401 - their LiteralString
+        **arguments: Any,
+    ) -> None:
         while True:
             try:
                 await self._in_time(self.connector.execute_query_async(query, **arguments))

@@ -29,11 +29,19 @@ class InProcessDispatch:
         self._events = events
         self._wake = asyncio.Event()
 
-    def put(self, connection: Connection, tokens: Sequence[StartToken]) -> None:  # noqa: ARG002 - the port's form
+    def put(
+        self,
+        connection: Connection,
+        tokens: Sequence[StartToken],  # noqa: ARG002 - the port's form
+    ) -> None:
         """Nothing to add: the row is queued, and its change wakes the executor."""
         _refuse_postgresql(connection)
 
-    def adopt(self, connection: Connection, token: StartToken) -> None:  # noqa: ARG002 - the port's form
+    def adopt(
+        self,
+        connection: Connection,
+        token: StartToken,  # noqa: ARG002 - the port's form
+    ) -> None:
         """There are no jobs."""
         _refuse_postgresql(connection)
 

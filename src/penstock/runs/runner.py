@@ -231,7 +231,8 @@ class Runner:
     def _retry_after(self, run: Run, error: RetryableError) -> float:
         least = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
         doubled: float = 2.0 ** (run.attempt - 1)
-        return least + self._options.retry_s * doubled * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - nobody must be unable to guess it
+        return least + self._options.retry_s * doubled * jitter
 
     async def _while_held(
         self,

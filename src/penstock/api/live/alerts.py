@@ -63,7 +63,12 @@ class AlertFeed:
                 if sent.get(key) != text
             )
 
-    def state(self, channel: AlertChannel, *, again: bool) -> list[str]:  # noqa: ARG002 - there is only one
+    def state(
+        self,
+        channel: AlertChannel,  # noqa: ARG002 - there is only one
+        *,
+        again: bool,  # noqa: ARG002 - there is only one
+    ) -> list[str]:
         """Follow the alerts; gives those that fire."""
         self._followed = True
         firing = (alert for alert in reversed(self._seen) if alert.state is AlertState.FIRING)

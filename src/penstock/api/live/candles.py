@@ -126,7 +126,12 @@ class CandleFeed:
                 yield {channel}, resync_message(reason)
             yield from (({channel}, _message(channel, candle)) for candle in new)
 
-    def state(self, channel: MarketDataChannel, *, again: bool) -> list[str]:  # noqa: ARG002 - the same for both
+    def state(
+        self,
+        channel: MarketDataChannel,
+        *,
+        again: bool,  # noqa: ARG002 - the same for both
+    ) -> list[str]:
         """Follow a series; gives its newest candle."""
         series_id = self._ids.get(channel, self._seen.ids.get(channel))
         if series_id is None:

@@ -72,7 +72,12 @@ class SyncFeed:
                 self._sent[sync.account_id] = text
                 yield {InventoryChannel(), InventoryChannel(account_id=sync.account_id)}, text
 
-    def state(self, channel: InventoryChannel, *, again: bool) -> list[str]:  # noqa: ARG002 - the same for both
+    def state(
+        self,
+        channel: InventoryChannel,
+        *,
+        again: bool,  # noqa: ARG002 - the same for both
+    ) -> list[str]:
         """Follow an account, or all; gives the newest sync of each."""
         account_id = channel.account_id
         if account_id is not None and account_id not in self._newest:

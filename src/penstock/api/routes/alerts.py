@@ -27,7 +27,8 @@ Url = Annotated[
     Field(
         min_length=1,
         max_length=2_000,
-        description="a webhook such as https://example.org/path, or an Apprise URL like ntfy://topic",
+        description="a webhook such as https://example.org/path,"
+        " or an Apprise URL like ntfy://topic",
     ),
 ]
 

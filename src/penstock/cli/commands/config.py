@@ -237,10 +237,11 @@ async def _call(
         return await client.call(method, ADMIN + path, body)
 
 
-async def _new(settings: Settings, side: Reached, new: NewConfig, path: str) -> Any:  # noqa: ANN401 - JSON
+async def _new(settings: Settings, side: Reached, new: NewConfig, path: str) -> dict[str, Any]:
     if is_fresh(settings):
         await _refuse_unknown(settings, new)
-    return await _call(side, "POST", path, new.given())
+    made: dict[str, Any] = await _call(side, "POST", path, new.given())
+    return made
 
 
 async def _refuse_unknown(settings: Settings, new: NewConfig) -> None:

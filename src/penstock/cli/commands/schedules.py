@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,9 +59,7 @@ async def _all(settings: Settings) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     async with open_reader(settings) as database:
         last = 0
-        while rows := await database.read(
-            lambda connection, after=last: listed(connection, after_id=after, limit=_PAGE)  # type: ignore[misc]
-        ):
+        while rows := await database.read(partial(listed, after_id=last, limit=_PAGE)):
             found += [ScheduleShown.of(row).values() for row in rows]
             last = rows[-1].id
     return found

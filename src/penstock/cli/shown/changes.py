@@ -57,7 +57,11 @@ def graded(product: Mapping[str, Any]) -> list[str]:
     return [f"graded {one_line(grade)}" if isinstance(grade, str) else "graded"] if grade else []
 
 
-def _old(changes: Mapping[str, Sequence[Any]], name: str, new: Any) -> Any:  # noqa: ANN401 - a value of any column
+def _old(
+    changes: Mapping[str, Sequence[Any]],
+    name: str,
+    new: object,
+) -> Any:  # noqa: ANN401 - a value of any column
     return changes[name][0] if name in changes else new
 
 

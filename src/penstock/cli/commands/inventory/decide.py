@@ -32,6 +32,8 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.table import Table
+
     from penstock.cli.client import ApiClient
     from penstock.settings import Settings
 
@@ -185,7 +187,7 @@ def _say_what_it_is(sync: Mapping[str, Any]) -> None:
     print_counts(sync["counts"])
 
 
-def _table(items: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - a table of rich, which only the terminal module names
+def _table(items: Sequence[Mapping[str, Any]]) -> Table:
     table = fitting_table("kind", "product", "name", "what", whole=("kind", "product"))
     for one in items:
         table.add_row(one["kind"], str(one["product_id"]), one_line(one["name_en"]), _what(one))
