@@ -1,9 +1,11 @@
-"""Waiting and logging of outages, for endless loops."""
+"""What endless loops need in outages: waiting, cutting what hangs, logging once."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import time
 
 import structlog
@@ -19,6 +21,12 @@ async def event_or_time(event: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+def cut_socket(descriptor: int) -> None:
+    """Shut a socket down at our end, so that whoever waits for it goes on; OSError if closed."""
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 class Outage:

@@ -10,9 +10,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import os
-import socket
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +19,7 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
+from penstock.engine.connections import QueueConnections
 from penstock.errors import StoreUnavailableError
 from penstock.runs.dispatch import Silence
 from penstock.runs.runner import Cancelled, PutBack
@@ -235,7 +233,11 @@ class _Jobs(JobManager):
     """procrastinate's questions to the database, for a worker that outlives an outage of it."""
 
     def __init__(
-        self, app: App, options: QueueOptions, connections: _Connections, executor: Executor | None
+        self,
+        app: App,
+        options: QueueOptions,
+        connections: QueueConnections,
+        executor: Executor | None,
     ) -> None:
         super().__init__(app.connector)
         self.app = app
@@ -325,33 +327,10 @@ class _Jobs(JobManager):
                 return
 
 
-class _Connections:
-    """The open connections of a worker, to be cut when the server says nothing any more."""
-
-    def __init__(self) -> None:
-        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    async def add(self, connection: Any) -> None:  # noqa: ANN401 - psycopg's own
-        """A new one. Each question is one statement, so no transaction is opened for it."""
-        await connection.set_autocommit(True)
-        self._open.add(connection)
-
-    def cut(self) -> None:
-        """End what waits for an answer, without asking the server."""
-        for connection in list(self._open):
-            if connection.closed:
-                continue
-            with (
-                contextlib.suppress(OSError),
-                socket.socket(fileno=os.dup(connection.fileno())) as mine,
-            ):
-                mine.shutdown(socket.SHUT_RDWR)
-
-
 @contextlib.asynccontextmanager
 async def _opened(options: QueueOptions, executor: Executor | None = None) -> AsyncIterator[_Jobs]:
     """Connections to the queue; what they ask goes through the manager that this gives."""
-    connections = _Connections()
+    connections = QueueConnections()
     connector = PsycopgConnector(
         conninfo=options.conninfo,
         kwargs=dict(options.parameters),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +11,7 @@ import psycopg
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
+from penstock.loop import cut_socket
 from penstock.market.collect.page import Flushed
 from penstock.runs.run import Counters
 from penstock.store.postgres.listen import listen, stored_message
@@ -74,11 +73,8 @@ class PostgresBackend:
 
     def abandon(self, driver: psycopg.Connection) -> None:
         """Cut the connection at our end: a silent server cannot be asked to cancel."""
-        with (
-            contextlib.suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(driver.fileno())) as mine,
-        ):
-            mine.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, psycopg.Error):
+            cut_socket(driver.fileno())
 
     def _checked(
         self, driver: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object
