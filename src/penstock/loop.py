@@ -7,12 +7,12 @@ import contextlib
 import os
 import socket
 import time
-
-import structlog
+from typing import TYPE_CHECKING
 
 from penstock.errors import RetryableError
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 
 async def event_or_time(event: asyncio.Event, seconds: float) -> None:
@@ -48,11 +48,18 @@ class Outage:
         self._since = time.monotonic()
         expected = isinstance(error, RetryableError | str)
         trace = None if expected else error
-        _log.warning(self._failing, error=str(error), exc_info=trace, **self._context)
+        _log().warning(self._failing, error=str(error), exc_info=trace, **self._context)
 
     def ended(self) -> None:
         """Log the end of the outage, if there was one, and its length."""
         if self._since is None:
             return
         seconds, self._since = time.monotonic() - self._since, None
-        _log.info(self._working, after_s=round(seconds, 1), **self._context)
+        _log().info(self._working, after_s=round(seconds, 1), **self._context)
+
+
+def _log() -> BoundLogger:
+    import structlog  # noqa: PLC0415 - commands that only read come here and have no log
+
+    log: BoundLogger = structlog.get_logger()
+    return log
