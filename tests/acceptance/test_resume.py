@@ -92,9 +92,9 @@ async def test_the_next_command_goes_on_with_what_a_killed_one_left(
         assert await collecting.process.wait() == -signal.SIGKILL
     await put_faults(exchange)
     async with asyncio.timeout(_PATIENCE_S):
-        # On PostgreSQL the dead one holds the series until its last sign of life is old.
+        # On PostgreSQL the dead one holds the series until its last heartbeat is old.
         while (ended := await penstock(*command)).code == 5:
-            assert "if its process is dead this is free by itself in" in ended.complaint
+            assert "if its process is dead, this is free in" in ended.complaint
     assert ended.code == 0, ended.err
     runs = await penstock.rows("SELECT state, error FROM run ORDER BY id")
     assert runs in ([("succeeded", None)] * 2, [("failed", "its worker died"), ("succeeded", None)])

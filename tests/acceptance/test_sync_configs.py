@@ -77,6 +77,9 @@ async def test_what_belongs_to_the_other_kind_is_refused_and_makes_no_database(
     added = await penstock("config", "add", "My shop", "--exchange", "cardtrader")
     assert (added.code, added.complaint) == (
         2,
-        "SYMBOL: unknown account 'My shop'; there is none yet, `penstock accounts add` adds one",
+        (
+            "SYMBOL: unknown account 'My shop'; there are none yet; "
+            "add one with `penstock accounts add`"
+        ),
     )
     assert not penstock.data.exists()

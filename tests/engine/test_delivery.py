@@ -197,7 +197,7 @@ async def test_the_run_of_a_foreground_process_is_nobody_elses_until_that_is_kil
         assert await e.rows("SELECT status, queue_name FROM procrastinate_jobs") == [
             {"status": "doing", "queue_name": "foreground"}
         ]
-        with pytest.raises(ConflictError, match=r"its last sign of life \d s ago"):
+        with pytest.raises(ConflictError, match=r"its last heartbeat was \d s ago"):
             await e.submit("mine")
         processes.signal(pid, signal.SIGKILL)
         await e.grow_old(task_id)

@@ -204,6 +204,27 @@ async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too
         assert held.active == 0
 
 
+async def test_a_run_that_is_delivered_while_others_are_put_back_is_put_back_too(
+    sqlite_database: str,
+) -> None:
+    async with engine(sqlite_database) as e:
+        begun, held = [asyncio.Event(), asyncio.Event()], Held()
+
+        async def say() -> None:
+            begun[begun[0].is_set()].set()
+            await asyncio.sleep(0.1)
+
+        ids = [(await e.run_row(await e.submit(f"r{n}", kind="held")))["id"] for n in range(2)]
+        executor = e.executor({"held": held}, ledger=FaultyLedger(e.ledger, after_begin=say))
+        first = executor.start(ids[0], 1, 0)
+        await begun[0].wait()
+        ending = asyncio.create_task(executor.put_back())
+        await asyncio.sleep(0.05)
+        second = executor.start(ids[1], 1, 0)
+        await asyncio.gather(begun[1].wait(), ending, first, second)
+        assert await e.states() == {"queued": 2}
+
+
 @pytest.mark.parametrize("ticks", range(6))
 async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the_same_moment(
     sqlite_database: str, ticks: int

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from penstock.loop import event_or_time
 from penstock.runs.events import CancelAsked, EventsLost, QueueChanged
 from penstock.runs.runner import Cancelled
 
@@ -66,11 +67,7 @@ class InProcessDispatch:
             try:
                 while True:
                     await self._fill(executor)
-                    # Not wait_for: before Python 3.12 that forgets a cancellation which comes
-                    # together with the event.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(executor.options.poll_s):
-                            await self._wake.wait()
+                    await event_or_time(self._wake, executor.options.poll_s)
             finally:
                 executor.running = False
                 watching.cancel()

@@ -1,4 +1,4 @@
-"""A product as CardTrader exports it, and a row that is none."""
+"""A product as CardTrader exports it, and a row that is not a product."""
 
 from __future__ import annotations
 

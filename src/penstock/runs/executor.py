@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from penstock.errors import RunFailedError, StoreUnavailableError
+from penstock.loop import Outage
 from penstock.runs.runner import PutBack
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from penstock.runs.ledger import RunLedger
     from penstock.runs.run import Run
     from penstock.runs.runner import Interruption, Outcome, Runner
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 # What does not end when it is told to is cancelled, and given so long to say so in the record.
 _LAST_WORD_S = 1.0
@@ -57,6 +55,7 @@ class Executor:
         self._options = options
         self._tasks: set[asyncio.Task[bool]] = set()
         self._beginning: dict[int, Interruption | None] = {}
+        self._outage = Outage("no runs can be taken", "runs can be taken again")
         self._failing: set[str] = set()
         self._ending = False
         self.running = False
@@ -135,24 +134,28 @@ class Executor:
         await asyncio.sleep(0)
         self._runner.interrupt(None, PutBack())
         for patience_s in (self._options.shutdown_s, _LAST_WORD_S):
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=patience_s)
+            await self._until_idle(patience_s)
             for task in self._tasks:
                 task.cancel()
         self._ending = False
 
+    async def _until_idle(self, patience_s: float) -> None:
+        """Wait for all runs, with those that are still delivered meanwhile, at most this long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+
     def log_failure(self, step: str, error: Exception) -> None:
         """Say that delivery has stopped, once, whichever of its steps fails."""
-        if not self._failing:
-            known = isinstance(error, StoreUnavailableError)
-            _log.warning("no runs can be taken", error=str(error), exc_info=not known and error)
+        self._outage.began(error)
         self._failing.add(step)
 
     def log_recovery(self, step: str) -> None:
         """Say that delivery goes on, once all of its steps that failed do."""
-        if self._failing == {step}:
-            _log.info("runs can be taken again")
         self._failing.discard(step)
+        if not self._failing:
+            self._outage.ended()
 
     def _spawn(self, work: Coroutine[Any, Any, bool], run_id: int) -> asyncio.Task[bool]:
         task = asyncio.create_task(work, name=f"run {run_id}")

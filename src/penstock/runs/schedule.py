@@ -1,4 +1,4 @@
-"""Schedules: what runs by itself, and when. Times are ms since the epoch, UTC."""
+"""Schedules: what runs automatically, and when. Times are ms since the epoch, UTC."""
 
 from __future__ import annotations
 

@@ -8,12 +8,11 @@ schedule for longer than its interval.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.errors import StoreUnavailableError
+from penstock.loop import Outage, event_or_time
 
 if TYPE_CHECKING:
     from penstock.runs.schedule import Schedules, Ticked
@@ -36,7 +35,7 @@ class Scheduler:
         self._check_interval_s = check_interval_s
         self._first_after_s = first_after_s
         self._changed = asyncio.Event()
-        self._reachable = True
+        self._outage = Outage("schedules cannot be read", "schedules can be read again")
         self._failed: dict[str, str] = {}
         self.running = False
         self.last_tick_s: float | None = None
@@ -49,11 +48,7 @@ class Scheduler:
             while True:
                 self._changed.clear()
                 delay_s = await self._tick()
-                # Not wait_for: before Python 3.12 that forgets a cancellation which comes together
-                # with the event.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(delay_s):
-                        await self._changed.wait()
+                await event_or_time(self._changed, delay_s)
         finally:
             self.running = False
 
@@ -67,17 +62,9 @@ class Scheduler:
         try:
             ticked = await self._schedules.tick(_AT_ONCE)
         except Exception as error:  # noqa: BLE001 - nobody would start the scheduler again
-            if self._reachable:
-                _log.warning(
-                    "schedules cannot be read",
-                    error=str(error),
-                    exc_info=not isinstance(error, StoreUnavailableError),
-                )
-            self._reachable = False
+            self._outage.began(error)
             return min(_AGAIN_S, self._check_interval_s)
-        if not self._reachable:
-            _log.info("schedules can be read again")
-        self._reachable = True
+        self._outage.ended()
         self._log_tick(ticked)
         if ticked.next_in_s is None:
             return self._check_interval_s

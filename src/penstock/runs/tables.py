@@ -69,8 +69,8 @@ claim = Table(
     Column("run_id", BigInteger, nullable=False, index=True),
 )
 
-# What runs by itself. `name` is the job name on its runs. A tick locks `next_run_at` and moves it,
-# so that each due run exists once.
+# What runs automatically. `name` is the job name of its runs. A tick locks `next_run_at` and moves
+# it, so that each due run exists once.
 schedule = Table(
     "schedule",
     metadata,

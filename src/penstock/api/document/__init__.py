@@ -33,8 +33,8 @@ inventory of a CardTrader seller.
 """
 TAGS = {
     "service": "Health and metrics.",
-    "data collector": "Collect now, follow and cancel tasks, see what runs by itself.",
-    "collection admin": "What is collected by itself, the execution log, and reports on it.",
+    "data collector": "Collect now, follow and cancel tasks, see what runs automatically.",
+    "collection admin": "What is collected automatically, the execution log, and reports on it.",
     "market data": "Candles, series, symbols, prices, and what is known to be missing.",
     "inventory": "A seller's accounts, syncs, products and catalogues.",
     "alerts": "Alerts, and where they are sent.",

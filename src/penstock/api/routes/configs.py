@@ -1,4 +1,4 @@
-"""Configs: what is collected by itself, changed while the service runs."""
+"""Configs: what is collected automatically, changed while the service runs."""
 
 from __future__ import annotations
 
@@ -117,13 +117,13 @@ async def remove_config(state: CurrentState, config_id: ConfigId) -> None:
 
 @router.post("/{config_id}/enable", responses=documented(404, 422, 503))
 async def enable_config(state: CurrentState, config_id: ConfigId) -> ConfigShown:
-    """Let a config collect by itself."""
+    """Start automatic runs of a config."""
     return await _switched(state, config_id, enabled=True)
 
 
 @router.post("/{config_id}/disable", responses=documented(404, 422, 503))
 async def disable_config(state: CurrentState, config_id: ConfigId) -> ConfigShown:
-    """Stop a config from collecting by itself; its queued run is cancelled, a running one ends."""
+    """Stop automatic runs of a config; its queued run is cancelled, a running one continues."""
     return await _switched(state, config_id, enabled=False)
 
 

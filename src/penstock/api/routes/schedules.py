@@ -1,4 +1,4 @@
-"""What runs by itself."""
+"""What runs automatically."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SchedulePage(Shape):
 async def list_schedules(
     state: CurrentState, query: Annotated[SchedulesQuery, Query()]
 ) -> SchedulePage:
-    """Every schedule, also those that Penstock makes by itself."""
+    """All schedules, with those that Penstock creates."""
     found = await state.app.database.read(
         lambda connection: listed(connection, after_id=query.cursor, limit=query.limit)
     )

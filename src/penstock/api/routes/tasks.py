@@ -253,7 +253,7 @@ class TaskCounts(Shape):
 
 
 class CollectorNames(Shape):
-    """What is collected by itself.
+    """What is collected automatically.
 
     `available_symbols` are those that the exchange trades, as of the last symbol refresh.
     """
@@ -307,7 +307,7 @@ class SchedulerStatus(Shape):
 class CollectorStatus(Shape):
     """The collector. `is_running`: this process works on tasks.
 
-    `symbols` are those that it collects by itself.
+    `symbols` are those that it collects automatically.
     """
 
     is_running: bool

@@ -41,9 +41,7 @@ class _Fields(BaseModel):
     )
     cron: Name | None = Field(None, description=_CRON)
     timezone: Name | None = Field(None, description=_TIMEZONE)
-    enabled: bool | None = Field(
-        None, description="whether it collects by itself; it does when not given"
-    )
+    enabled: bool | None = Field(None, description="whether it runs automatically; true by default")
     description: Description | None = Field(None, description="for people")
 
     def given(self) -> dict[str, Any]:
@@ -52,7 +50,7 @@ class _Fields(BaseModel):
 
 
 class NewConfig(_Fields):
-    """What to collect by itself, and when."""
+    """What to collect automatically, and when."""
 
     symbol: Name = Field(min_length=1, description=_SYMBOL)
     exchange: Name | None = Field(None, description="binance when not given")

@@ -113,7 +113,7 @@ def _broken(found: WindowRows, text: str, at: int) -> tuple[int, re.Match[str]]:
             found.rejected.append(RejectedRow("unreadable", "it is not JSON", _shown(_bytes(row))))
             found.take(text[comma.end() : end])
             return end, following
-    message = f"the export was cut, or is none: no product follows {text[at : at + 60]!r}"
+    message = f"the export was cut, or is not an export: no product follows {text[at : at + 60]!r}"
     raise SourceUnavailableError(message)
 
 

@@ -75,7 +75,7 @@ def find_account(asked: str, known: Mapping[str, int]) -> str:
     if name in known:
         return name
     if not known:
-        hint = "there is none yet, `penstock accounts add` adds one"
+        hint = "there are none yet; add one with `penstock accounts add`"
     else:
         by_case = {name.casefold(): name for name in known}
         close = difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)

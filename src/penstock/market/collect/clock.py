@@ -44,7 +44,7 @@ class ExchangeClock:
     def _fault(self, sent: int) -> str:
         """What is wrong with a time; empty if nothing is."""
         if sent not in _PLAUSIBLE:
-            return f"it says {sent}, which is no time in milliseconds"
+            return f"it says {sent}, which is not a time in milliseconds"
         said = f"it says {iso(sent)}"
         if self._offset_ms is not None and sent < self.now() - _BACKWARDS_MS:
             return f"{said}, and a moment ago it was {(self.now() - sent) / 1000:.0f} s later"

@@ -177,7 +177,7 @@ async def _decide(
 ) -> Response:
     """Decide, for as long as a client waits; a large difference takes longer and goes on.
 
-    Whatever speaks against it is found first, and is still answered.
+    Reasons to refuse are checked first and answered at once.
     """
     found = await _sync(state.app, task_id)
     deciding = asyncio.create_task(decide(found.run.id), name="decision")

@@ -38,7 +38,7 @@ class Verify(BaseModel):
         default=None,
         ge=1,
         le=1_000_000,
-        description="compare only so many pages, drawn at random",
+        description="compare only this many random pages",
     )
     seed: int | None = Field(
         default=None, ge=0, lt=2**31, description="draws the same pages again; the report names it"

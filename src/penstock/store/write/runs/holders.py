@@ -53,11 +53,11 @@ def held(
 
 
 def _until(silence: Silence | None) -> str:
-    """When a run is passed on if nobody works on it any more; nothing where nobody can be dead."""
+    """When a run whose process is dead is passed on; empty where no process can be dead."""
     if silence is None:
         return ""
     free_s = max(1, math.ceil(silence.dead_after_s - silence.silent_s))
     return (
-        f"; it gave its last sign of life {max(0, int(silence.silent_s))} s ago,"
-        f" and if its process is dead this is free by itself in {free_s} s"
+        f"; its last heartbeat was {max(0, int(silence.silent_s))} s ago:"
+        f" if its process is dead, this is free in {free_s} s"
     )
