@@ -190,7 +190,7 @@ async def test_a_clock_in_microseconds(penstock: Penstock) -> None:
         for step in ("1m", "1M"):
             refused = await penstock("collect", "BTCUSDT", "-t", step)
             assert refused.code not in {0, 1}
-            assert "no time in milliseconds" in refused.complaint
+            assert "not a time in milliseconds" in refused.complaint
         assert len(exchange.requests) <= 15
         assert exchange.asked() == []
         assert await penstock.rows(

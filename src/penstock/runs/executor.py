@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,10 +140,10 @@ class Executor:
 
     async def _until_idle(self, patience_s: float) -> None:
         """Wait for all runs, with those that are still delivered meanwhile, at most this long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience_s):
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+        # Not asyncio.timeout: early releases of Python 3.11 confuse it with a cancellation.
+        until = asyncio.get_running_loop().time() + patience_s
+        while self._tasks and (left_s := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left_s)
 
     def log_failure(self, step: str, error: Exception) -> None:
         """Say that delivery has stopped, once, whichever of its steps fails."""
