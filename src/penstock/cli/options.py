@@ -31,6 +31,23 @@ Exchanges = Annotated[
     typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False),
 ]
 
+OpensFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Only candles that open at or after this time (UTC).",
+        show_default=False,
+    ),
+]
+OpensBefore = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Only candles that open before this time (UTC).",
+        show_default=False,
+    ),
+]
+
 
 def timeframes_of(given: Sequence[str] | None) -> list[str] | None:
     """The timeframes, given one by one or with commas; None when there are none."""

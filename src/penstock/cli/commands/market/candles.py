@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from penstock.cli.options import Database, Exchange
+from penstock.cli.options import Database, Exchange, OpensBefore, OpensFrom
 from penstock.cli.shown.terminal import err, out, parse_time, show_time, table_lines
 from penstock.cli.signals import run
 from penstock.market.instrument import parse_timeframes
@@ -37,22 +37,8 @@ def candles(
     limit: Annotated[
         int, typer.Option(min=1, max=100_000, metavar="N", help="Show the newest N.")
     ] = 20,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Only candles that open at or after this time (UTC).",
-            show_default=False,
-        ),
-    ] = None,
-    end: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Only candles that open before this time (UTC).",
-            show_default=False,
-        ),
-    ] = None,
+    start: OpensFrom = None,
+    end: OpensBefore = None,
     database: Database = None,
     as_json: Annotated[
         bool,

@@ -11,7 +11,7 @@ import typer
 from penstock.cli.client import COLLECTOR
 from penstock.cli.exit_codes import SOME_FAILED
 from penstock.cli.fresh import is_fresh, refuse_unlisted
-from penstock.cli.options import Database, Exchange, timeframes_of
+from penstock.cli.options import Database, Exchange, OpensBefore, timeframes_of
 from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import (
@@ -76,14 +76,7 @@ def collect(
             show_default=False,
         ),
     ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Only candles that open before this time (UTC).",
-            show_default=False,
-        ),
-    ] = None,
+    until: OpensBefore = None,
     recheck: Annotated[
         bool,
         typer.Option(

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.exit_codes import NOT_WHOLE, SOME_FAILED
-from penstock.cli.options import Database, Exchanges, Timeframes, timeframes_of
+from penstock.cli.options import (
+    Database,
+    Exchanges,
+    OpensBefore,
+    OpensFrom,
+    Timeframes,
+    timeframes_of,
+)
 from penstock.cli.reached import Reached, reached
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, parse_time, print_sentence, show_time
@@ -40,22 +47,8 @@ def verify(
     ] = None,
     timeframes: Timeframes = None,
     exchange: Exchanges = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Only candles that open at or after this time (UTC).",
-            show_default=False,
-        ),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Only candles that open before this time (UTC).",
-            show_default=False,
-        ),
-    ] = None,
+    since: OpensFrom = None,
+    until: OpensBefore = None,
     against: Annotated[
         str,
         typer.Option(metavar="WHAT", help="rest: also compare every value with the exchange."),
