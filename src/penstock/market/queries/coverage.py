@@ -58,19 +58,28 @@ def series_coverage(
     names = series.c.id, instrument.c.exchange, instrument.c.symbol, series.c.timeframe
     listed = wanted.select(connection, *names).where(series.c.id > after_id)
     rows = connection.execute(listed.order_by(series.c.id).limit(limit)).all()
-    ids = [row.id for row in rows]
-    now = {name: exchange_now(connection, name) for name in {row.exchange for row in rows}}
+    ids = [series_id for series_id, *_ in rows]
+    exchanges = {exchange for _, exchange, *_ in rows}
+    now = {exchange: exchange_now(connection, exchange) for exchange in exchanges}
     spans = _newest_spans(connection, ids, wanted, _SPANS_IN_A_PAGE // max(1, len(rows)))
     totals = _totals(connection, ids, wanted)
     found = []
-    for row in rows:
-        total, shown = totals[row.id], spans[row.id]
-        running = Timeframe(row.timeframe).floor(now[row.exchange])
+    # Unpacked, not by name: a row's own dictionary costs an eighth of the page.
+    for series_id, exchange, symbol, timeframe in rows:
+        total, shown = totals[series_id], spans[series_id]
+        running = Timeframe(timeframe).floor(now[exchange])
         start, end, complete = _complete(total, running, wanted)
-        more = total.spans > len(shown)
         found.append(
             SeriesCoverage(
-                **row._asdict(), start=start, end=end, complete=complete, spans=shown, more=more
+                id=series_id,
+                exchange=exchange,
+                symbol=symbol,
+                timeframe=timeframe,
+                start=start,
+                end=end,
+                complete=complete,
+                spans=shown,
+                more=total.spans > len(shown),
             )
         )
     return found
