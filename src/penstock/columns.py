@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Dialect
     from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
@@ -107,14 +106,8 @@ class FlagOrText(TypeDecorator[bool | str]):
 class Timestamp(TypeDecorator[int]):
     """`timestamptz` on PostgreSQL, integer ms on SQLite; integer ms in Python."""
 
-    impl = BigInteger
+    impl = Integer().with_variant(TIMESTAMP(timezone=True), "postgresql")
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The database's own type."""
-        return dialect.type_descriptor(
-            TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Integer()
-        )
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> dt.datetime | int | None:
         return (
@@ -130,12 +123,8 @@ class Timestamp(TypeDecorator[int]):
 class Exact(TypeDecorator[str]):
     """`numeric` on PostgreSQL, which keeps digits as sent; text on SQLite; a string in Python."""
 
-    impl = Text
+    impl = Text().with_variant(NUMERIC(), "postgresql")
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The database's own type."""
-        return dialect.type_descriptor(NUMERIC() if dialect.name == "postgresql" else Text())
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """The value as text: building a Decimal costs more than fetching the value."""
@@ -143,7 +132,8 @@ class Exact(TypeDecorator[str]):
 
 
 @compiles(_ToMs)
-def _to_ms(element: _ToMs, compiler: SQLCompiler, **context: Any) -> str:
+@compiles(_AsText)
+def _as_stored(element: _ToMs | _AsText, compiler: SQLCompiler, **context: Any) -> str:
     return compiler.process(element.column, **context)
 
 
@@ -153,11 +143,6 @@ def _to_ms_postgresql(element: _ToMs, compiler: SQLCompiler, **context: Any) -> 
     return (
         f"CAST(date_part('epoch', {compiler.process(element.column, **context)}) * 1000 AS bigint)"
     )
-
-
-@compiles(_AsText)
-def _as_text(element: _AsText, compiler: SQLCompiler, **context: Any) -> str:
-    return compiler.process(element.column, **context)
 
 
 @compiles(_AsText, "postgresql")
