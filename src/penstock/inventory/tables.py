@@ -146,8 +146,8 @@ unlisted_blueprint = Table(
 product = Table(
     "product",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", Integer, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True),
     *_exported(),
     # Digits, compared as bytes: by a language's rules, filling the index takes twice as long.
     Column(
@@ -206,9 +206,9 @@ snapshot = Table(
 product_diff = Table(
     "product_diff",
     metadata,
-    Column("snapshot_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("snapshot_id", BigInteger, primary_key=True),
     Column("kind", Text, primary_key=True),
-    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("product_id", BigInteger, primary_key=True),
     *_exported(),
     Column("changes", Json, nullable=False),
     sqlite_with_rowid=False,
@@ -262,17 +262,17 @@ catalogue = Table(
 blueprint_reference = Table(
     "blueprint_reference",
     metadata,
-    Column("blueprint_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("blueprint_id", BigInteger, primary_key=True),
+    Column("kind", SmallInteger, primary_key=True),
     Column("value", Text, primary_key=True),
     sqlite_with_rowid=False,
 )
 catalogue_reference = Table(
     "catalogue_reference",
     metadata,
-    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, primary_key=True),
     Column("value", Text, primary_key=True),
-    Column("catalogue_id", Integer, primary_key=True, autoincrement=False),
+    Column("catalogue_id", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )
 
