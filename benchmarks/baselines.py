@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from benchmarks.rows import Rows
     from penstock.market.candle import Candle
 
-_FIELDS = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "trades",
-    "taker_base",
-    "taker_quote",
-)
-
 
 class StoredCandle:
     """A row of the candle table as an object."""
@@ -115,5 +101,5 @@ def _set_up(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _values(series_id: int, candle: Candle, *, closed: bool) -> dict[str, object]:
-    values: dict[str, object] = dict(zip(_FIELDS, msgspec.structs.astuple(candle), strict=True))
+    values: dict[str, object] = msgspec.structs.asdict(candle)
     return values | {"series_id": series_id, "closed": closed, "run_id": 1}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from penstock.market.tables import VALUE_COLUMNS
+from penstock.market.candle import Candle
 from penstock.market.tables import candle as candle_table
 from penstock.runs.tables import run as runs
 from tests.examples import try_examples
@@ -18,7 +18,6 @@ from tests.market_builders import MINUTE, ORIGIN, Opened, candle, opened, page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.candle import Candle
     from tests.conftest import Say
     from tests.trials import Trials
 
@@ -66,7 +65,7 @@ def test_any_amount_and_time_comes_back_as_it_was_sent_and_a_range_is_cut_exactl
         async with opened(database_url) as store:
             found = await written(store, sent)
             assert [row["open_time"] for row in found] == [row.open_time for row in sent]
-            for name in VALUE_COLUMNS:
+            for name in Candle.__struct_fields__[1:]:
                 assert [row[name] for row in found] == [getattr(row, name) for row in sent], name
             opens = select(candle_table.c.open_time).where(
                 candle_table.c.open_time >= start, candle_table.c.open_time < end

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,21 +19,6 @@ from sqlalchemy import (
 )
 
 from penstock.columns import BigId, Exact, Timestamp, metadata
-
-# The columns of one candle besides its key, in the order of `penstock.market.candle.Candle`.
-VALUE_COLUMNS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "trades",
-    "taker_base",
-    "taker_quote",
-)
-
 
 instrument = Table(
     "instrument",
@@ -63,6 +50,24 @@ series = Table(
     UniqueConstraint("instrument_id", "price_kind", "timeframe"),
 )
 
+
+def _candle_values() -> list[Column[Any]]:
+    """The columns of one candle besides its key, and the run that wrote it."""
+    return [
+        Column("close_time", Timestamp, nullable=False),
+        Column("open", Exact, nullable=False),
+        Column("high", Exact, nullable=False),
+        Column("low", Exact, nullable=False),
+        Column("close", Exact, nullable=False),
+        Column("volume", Exact),
+        Column("quote_volume", Exact),
+        Column("taker_base", Exact),
+        Column("taker_quote", Exact),
+        Column("trades", BigInteger),
+        Column("run_id", BigInteger, nullable=False),
+    ]
+
+
 # Lean, and clustered by its key; what a source does not send is NULL. No foreign key: PostgreSQL
 # would check it row by row, and series are never deleted alone.
 candle = Table(
@@ -70,17 +75,7 @@ candle = Table(
     metadata,
     Column("series_id", Integer, primary_key=True),
     Column("open_time", Timestamp, primary_key=True),
-    Column("close_time", Timestamp, nullable=False),
-    Column("open", Exact, nullable=False),
-    Column("high", Exact, nullable=False),
-    Column("low", Exact, nullable=False),
-    Column("close", Exact, nullable=False),
-    Column("volume", Exact),
-    Column("quote_volume", Exact),
-    Column("taker_base", Exact),
-    Column("taker_quote", Exact),
-    Column("trades", BigInteger),
-    Column("run_id", BigInteger, nullable=False),
+    *_candle_values(),
     Column("closed", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -160,17 +155,7 @@ restatement = Table(
     Column("id", BigId, primary_key=True),
     Column("series_id", Integer, nullable=False),
     Column("open_time", Timestamp, nullable=False),
-    Column("close_time", Timestamp, nullable=False),
-    Column("open", Exact, nullable=False),
-    Column("high", Exact, nullable=False),
-    Column("low", Exact, nullable=False),
-    Column("close", Exact, nullable=False),
-    Column("volume", Exact),
-    Column("quote_volume", Exact),
-    Column("taker_base", Exact),
-    Column("taker_quote", Exact),
-    Column("trades", BigInteger),
-    Column("run_id", BigInteger, nullable=False),
+    *_candle_values(),
     Column("reason", Text, nullable=False),
     Column("restated_by", BigInteger, nullable=False),
     Column("restated_at", Timestamp, nullable=False),

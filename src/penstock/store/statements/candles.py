@@ -9,30 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.market.candle import Candle
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# In the order of penstock.market.candle.Candle.
-VALUE_COLUMNS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "trades",
-    "taker_base",
-    "taker_quote",
-)
-EXACT_COLUMNS = tuple(name for name in VALUE_COLUMNS if name not in {"close_time", "trades"})
-COLUMNS = ("series_id", "open_time", *VALUE_COLUMNS, "closed", "run_id")
+_VALUES = Candle.__struct_fields__[1:]
+EXACT_COLUMNS = tuple(name for name in _VALUES if name not in {"close_time", "trades"})
+COLUMNS = ("series_id", *Candle.__struct_fields__, "closed", "run_id")
 
 
 def on_conflict(differs: Callable[[str], str]) -> str:
     """The clause after `INSERT INTO candle …`; `differs` compares a column's old and new value."""
-    assign = ", ".join(f"{name} = excluded.{name}" for name in (*VALUE_COLUMNS, "closed", "run_id"))
-    changed = " OR ".join(differs(name) for name in VALUE_COLUMNS)
+    assign = ", ".join(f"{name} = excluded.{name}" for name in (*_VALUES, "closed", "run_id"))
+    changed = " OR ".join(differs(name) for name in _VALUES)
     newer = "candle.closed OR coalesce(excluded.trades >= candle.trades, true)"
     return f"""ON CONFLICT (series_id, open_time) DO UPDATE SET {assign}
         WHERE excluded.closed > candle.closed
