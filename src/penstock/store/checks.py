@@ -21,28 +21,21 @@ if TYPE_CHECKING:
 
     from penstock.market.verify.stored import Checks, Stored
 
-_FIELDS = (
-    "open_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time",
-    "quote_volume",
-    "trades",
-    "taker_base",
-    "taker_quote",
-)
 _AMOUNTS = ("volume", "quote_volume", "taker_base", "taker_quote")
 _MOST = "1e24"
 
 
-class SqliteChecks:
-    """Checks on SQLite."""
+class _SqlChecks:
+    """What the databases say alike, with the words of each."""
 
-    def snapshot(self, _connection: Connection) -> None:
-        """A transaction of SQLite sees one moment."""
+    # The columns of a Candle.
+    candle: str
+    # That the values of a row are possible, in a timeframe of at most `longest` ms.
+    sound: str
+    # That a row does not open at a multiple of `step` ms.
+    off_grid: str
+    # When the last row closes.
+    closes: str
 
     def facts(
         self,
@@ -53,141 +46,37 @@ class SqliteChecks:
         spans: Sequence[tuple[int, int]],
     ) -> RowCounts:
         """Count the rows of a part."""
-        inside = (
-            " OR ".join(f"open_time >= {low:d} AND open_time < {high:d}" for low, high in spans)
-            or "0"
-        )
-        step = one.key.timeframe
-        columns = _counts(inside, _off_grid(step), _SQLITE_SOUND, "coalesce(max(close_time), 0)")
-        statement = f"SELECT {columns} FROM candle WHERE {_SQLITE_RANGE}"
-        found = connection.exec_driver_sql(
-            statement.replace(":longest", str(step.longest_ms)), (one.id, start, end)
-        ).one()
+        inside = " OR ".join(self._within(*span) for span in spans) or "1 = 0"
+        longest = one.key.timeframe.longest_ms
+        # Longer timeframes are checked row by row.
+        off_grid = self.off_grid.format(step=min(longest, Timeframe.D1.longest_ms))
+        doubtful = f"NOT ({self.sound.format(longest=longest)})"
+        conditions = ("closed", inside, f"closed AND ({inside})", off_grid, doubtful)
+        counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in conditions)
+        found = connection.exec_driver_sql(f"""
+            SELECT count(*), {counts}, coalesce({self.closes}, 0) + 1
+            FROM candle WHERE {self._range(one, start, end)}""").one()
         return RowCounts(*map(int, found))
 
     def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
         """The rows with values that may be impossible."""
-        statement = f"""
-            SELECT {", ".join(_FIELDS)} FROM candle
-            WHERE {_SQLITE_RANGE} AND NOT ({_SQLITE_SOUND}) ORDER BY open_time LIMIT {ROWS}"""
-        found = connection.exec_driver_sql(
-            statement.replace(":longest", str(one.key.timeframe.longest_ms)), (one.id, start, end)
-        )
+        sound = self.sound.format(longest=one.key.timeframe.longest_ms)
+        found = connection.exec_driver_sql(f"""
+            SELECT {self.candle} FROM candle
+            WHERE {self._range(one, start, end)} AND NOT ({sound})
+            ORDER BY open_time LIMIT {ROWS}""")
         return [Candle(*row) for row in found]
 
-    def unequal(
-        self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
-    ) -> Unequal:
-        """The closed candles that may not add up."""
-        first = connection.exec_driver_sql(_SQLITE_FIRST, (fine.id, start, end)).first()
-        if first is None:
-            return Unequal((), self._closed(connection, coarse, start, end))
-        step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
-        decimals = [len((value or "").partition(".")[2]) for value in first]
-        whole = f"count(*) = {step // fine_step} AND min(b.closed)"
-        given = {"whole": whole, "of_c": _OF_C.format(fine=fine.id, step=step), "coarse": coarse.id}
-        try:
-            found = connection.exec_driver_sql(
-                _SQLITE_SUMS.format(proved=_proved(decimals), **given), (start, end)
-            ).all()
-        except OperationalError as error:
-            # A sum is too long for an integer of SQLite: none is proved.
-            if "overflow" not in str(error):
-                raise
-            found = connection.exec_driver_sql(
-                _SQLITE_SUMS.format(proved="0", **given), (start, end)
-            ).all()
-        return _unequal(found)
+    def _range(self, one: Stored, start: int, end: int) -> str:
+        return f"series_id = {one.id:d} AND {self._within(start, end)}"
+
+    def _within(self, start: int, end: int) -> str:
+        return f"open_time >= {self._at(start)} AND open_time < {self._at(end)}"
 
     @staticmethod
-    def _closed(connection: Connection, one: Stored, start: int, end: int) -> list[int]:
-        statement = (
-            f"SELECT open_time FROM candle WHERE {_SQLITE_RANGE} AND closed ORDER BY open_time"
-        )
-        return [row[0] for row in connection.exec_driver_sql(statement, (one.id, start, end))]
-
-
-class PostgresChecks:
-    """Checks on PostgreSQL."""
-
-    def snapshot(self, connection: Connection) -> None:
-        """Set the isolation, and no nested loops, since both sides of joins are long."""
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
-
-    def facts(
-        self,
-        connection: Connection,
-        one: Stored,
-        start: int,
-        end: int,
-        spans: Sequence[tuple[int, int]],
-    ) -> RowCounts:
-        """Count the rows of a part."""
-        inside = (
-            " OR ".join(
-                f"open_time >= {_at(low)} AND open_time < {_at(high)}" for low, high in spans
-            )
-            or "false"
-        )
-        step = one.key.timeframe
-        reach = f"coalesce(max({_epoch_ms('close_time')}), 0)"
-        columns = _counts(inside, _postgres_off_grid(step), _POSTGRES_SOUND, reach)
-        statement = f"SELECT {columns} FROM candle WHERE {_postgres_range(one, start, end)}"
-        found = connection.exec_driver_sql(
-            statement.replace(":longest", str(step.longest_ms))
-        ).one()
-        return RowCounts(*map(int, found))
-
-    def doubtful(self, connection: Connection, one: Stored, start: int, end: int) -> list[Candle]:
-        """The rows with values that may be impossible."""
-        columns = ", ".join(_POSTGRES_READ.get(name, name + "::text") for name in _FIELDS)
-        statement = f"""
-            SELECT {columns} FROM candle
-            WHERE {_postgres_range(one, start, end)} AND NOT ({_POSTGRES_SOUND})
-            ORDER BY open_time LIMIT {ROWS}"""
-        found = connection.exec_driver_sql(
-            statement.replace(":longest", str(one.key.timeframe.longest_ms))
-        )
-        return [Candle(*row) for row in found]
-
-    def unequal(
-        self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
-    ) -> Unequal:
-        """The closed candles that may not add up."""
-        step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
-        statement = _POSTGRES_SUMS.format(
-            step=step,
-            fine_step=fine_step,
-            times=step // fine_step,
-            of_fine=_postgres_range(fine, start, end),
-            of_coarse=_postgres_range(coarse, start, end),
-        )
-        return _unequal(connection.exec_driver_sql(statement).all())
-
-
-def checks_of(dialect: str) -> Checks:
-    """The checks of a database."""
-    return SqliteChecks() if dialect == "sqlite" else PostgresChecks()
-
-
-def _unequal(found: Sequence[Any]) -> Unequal:
-    """From rows with an open time, and whether the finer candles are complete."""
-    return Unequal(
-        [int(row[0]) for row in found if row[1]], [int(row[0]) for row in found if not row[1]]
-    )
-
-
-def _counts(inside: str, off_grid: str, sound: str, reach: str) -> str:
-    """The columns of RowCounts, by the conditions of a database."""
-    conditions = ("closed", inside, f"closed AND ({inside})", off_grid, f"NOT ({sound})")
-    counts = (f"count(*) FILTER (WHERE {condition})" for condition in conditions)
-    return f"count(*), {', '.join(counts)}, {reach} + 1"
-
-
-def _off_grid(step: Timeframe) -> str:
-    """Whether a row is off the grid; longer timeframes are checked row by row."""
-    return f"open_time % {min(step.longest_ms, Timeframe.D1.longest_ms)} <> 0"
+    def _at(at: int) -> str:
+        """A time as a value of SQL."""
+        return f"{at:d}"
 
 
 # A number is at least '0' as text and at most the largest as a number; other text is greater.
@@ -203,24 +92,61 @@ def _between(name: str) -> str:
     return f"({above}) AND ({below})"
 
 
-_SQLITE_SOUND = " AND ".join(
-    [
-        "close_time - open_time BETWEEN 0 AND :longest",
-        "trades >= 0",
-        *(_number(name) for name in ("low", "high", *_AMOUNTS)),
-        _between("open"),
-        _between("close"),
-    ]
-)
-_SQLITE_RANGE = "series_id = ? AND open_time >= ? AND open_time < ?"
-_SQLITE_FIRST = (
-    f"SELECT {', '.join(_AMOUNTS)} FROM candle WHERE {_SQLITE_RANGE} ORDER BY open_time LIMIT 1"
-)
+class SqliteChecks(_SqlChecks):
+    """Checks on SQLite."""
+
+    candle = ", ".join(Candle.__struct_fields__)
+    sound = " AND ".join(
+        [
+            "close_time - open_time BETWEEN 0 AND {longest}",
+            "trades >= 0",
+            *(_number(name) for name in ("low", "high", *_AMOUNTS)),
+            _between("open"),
+            _between("close"),
+        ]
+    )
+    off_grid = "open_time % {step} <> 0"
+    closes = "max(close_time)"
+
+    def snapshot(self, _connection: Connection) -> None:
+        """A transaction of SQLite sees one moment."""
+
+    def unequal(
+        self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
+    ) -> Unequal:
+        """The closed candles that may not add up."""
+        first = connection.exec_driver_sql(f"""
+            SELECT {", ".join(_AMOUNTS)} FROM candle
+            WHERE {self._range(fine, start, end)} ORDER BY open_time LIMIT 1""").first()
+        of_coarse = self._range(coarse, start, end)
+        if first is None:
+            opens = f"SELECT open_time FROM candle WHERE {of_coarse} AND closed ORDER BY open_time"
+            return Unequal((), list(connection.exec_driver_sql(opens).scalars()))
+        step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
+
+        def unproved(proved: str) -> Unequal:
+            statement = _SQLITE_SUMS.format(
+                whole=f"count(*) = {step // fine_step} AND min(b.closed)",
+                proved=proved,
+                of_c=_OF_C.format(fine=fine.id, step=step),
+                of_coarse=of_coarse,
+            )
+            return _unequal(connection.exec_driver_sql(statement).all())
+
+        try:
+            return unproved(_proved([len((value or "").partition(".")[2]) for value in first]))
+        except OperationalError as error:
+            # A sum is too long for an integer of SQLite: none is proved.
+            if "overflow" not in str(error):
+                raise
+            return unproved("0")
+
+
 # The candles that are not proved. A subquery for each reads its rows by key, so nothing is sorted.
 _SQLITE_SUMS = """
     SELECT c.open_time, coalesce((SELECT {whole} FROM candle AS b WHERE {of_c}), 0)
     FROM candle AS c
-    WHERE c.series_id = {coarse} AND c.closed AND c.open_time >= ? AND c.open_time < ?
+    WHERE {of_coarse} AND closed
     AND NOT coalesce((SELECT {whole} AND {proved} FROM candle AS b WHERE {of_c}), 0)
     ORDER BY c.open_time"""
 _OF_C = "b.series_id = {fine} AND b.open_time >= c.open_time AND b.open_time < c.open_time + {step}"
@@ -271,44 +197,53 @@ def _adds_up(name: str, decimals: int) -> list[str]:
     return [fits, carried, f"{fraction} % {unit} = CAST(substr(c.{name}, -{decimals}) AS INTEGER)"]
 
 
-def _at(at: int) -> str:
-    return f"to_timestamp({at:d} / 1000.0)"
-
-
-def _postgres_range(one: Stored, start: int, end: int) -> str:
-    return f"series_id = {one.id:d} AND open_time >= {_at(start)} AND open_time < {_at(end)}"
-
-
-def _postgres_off_grid(step: Timeframe) -> str:
-    shortest = min(step.longest_ms, Timeframe.D1.longest_ms)
-    return f"mod({_epoch_ms('open_time')}, {shortest}) <> 0"
-
-
 def _epoch_ms(column: str) -> str:
     return f"CAST(date_part('epoch', {column}) * 1000 AS bigint)"
 
 
-_POSTGRES_READ = {name: _epoch_ms(name) for name in ("open_time", "close_time")} | {
-    "trades": "trades"
-}
-_POSTGRES_SOUND = " AND ".join(
-    [
-        "close_time BETWEEN open_time AND open_time + interval ':longest milliseconds'",
-        "trades >= 0",
-        "low >= 0",
-        f"high <= {_MOST}",
-        *(
-            f"{low} <= {high}"
-            for low, high in (
-                ("low", "open"),
-                ("open", "high"),
-                ("low", "close"),
-                ("close", "high"),
-            )
-        ),
-        *(f"{name} >= 0 AND {name} <= {_MOST}" for name in _AMOUNTS),
-    ]
-)
+_READ = {"trades": "trades"} | {name: _epoch_ms(name) for name in ("open_time", "close_time")}
+
+
+class PostgresChecks(_SqlChecks):
+    """Checks on PostgreSQL."""
+
+    candle = ", ".join(_READ.get(name, f"{name}::text") for name in Candle.__struct_fields__)
+    sound = " AND ".join(
+        [
+            "close_time BETWEEN open_time AND open_time + interval '{longest} milliseconds'",
+            "trades >= 0",
+            f"low >= 0 AND high <= {_MOST}",
+            "low <= open AND open <= high AND low <= close AND close <= high",
+            *(f"{name} >= 0 AND {name} <= {_MOST}" for name in _AMOUNTS),
+        ]
+    )
+    off_grid = f"mod({_epoch_ms('open_time')}, {{step}}) <> 0"
+    closes = f"max({_epoch_ms('close_time')})"
+
+    def snapshot(self, connection: Connection) -> None:
+        """Set the isolation, and no nested loops, since both sides of joins are long."""
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+
+    def unequal(
+        self, connection: Connection, coarse: Stored, fine: Stored, start: int, end: int
+    ) -> Unequal:
+        """The closed candles that may not add up."""
+        step, fine_step = (one.key.timeframe.longest_ms for one in (coarse, fine))
+        statement = _POSTGRES_SUMS.format(
+            step=step,
+            fine_step=fine_step,
+            times=step // fine_step,
+            of_fine=self._range(fine, start, end),
+            of_coarse=self._range(coarse, start, end),
+        )
+        return _unequal(connection.exec_driver_sql(statement).all())
+
+    @staticmethod
+    def _at(at: int) -> str:
+        return f"to_timestamp({at:d} / 1000.0)"
+
+
 _EPOCH = "timestamptz '1970-01-01 00:00:00+00'"
 _SUMMED = ("open", "high", "low", "close", "trades", *_AMOUNTS)
 _POSTGRES_SUMS = f"""
@@ -332,3 +267,15 @@ _POSTGRES_SUMS = f"""
         sums.whole AND {" AND ".join(f"c.{name} = sums.{name}" for name in _SUMMED)}, false
     )
     ORDER BY c.open_time"""
+
+
+def checks_of(dialect: str) -> Checks:
+    """The checks of a database."""
+    return SqliteChecks() if dialect == "sqlite" else PostgresChecks()
+
+
+def _unequal(found: Sequence[Any]) -> Unequal:
+    """From rows with an open time, and whether the finer candles are complete."""
+    return Unequal(
+        [int(row[0]) for row in found if row[1]], [int(row[0]) for row in found if not row[1]]
+    )
