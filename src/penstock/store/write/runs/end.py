@@ -20,15 +20,14 @@ from penstock.store.write.runs.fence import change_ours, ours, refuse_unless_don
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.run import Run
 
-# A run that was started so often and is dead again kills its workers.
-MOST_STARTS = 100
+_MOST_STARTS = 100
 
 
 def finish(
@@ -159,10 +158,17 @@ def end_runs(
     announce(connection, *map(RunChanged, ended), QueueChanged())
 
 
-def end_deadly(connection: Connection, ids: Iterable[int]) -> None:
-    """Fail runs that were started too often."""
-    error = f"its worker died, after {MOST_STARTS} starts"
-    end_runs(connection, ids, RunState.FAILED, error=error)
+def end_hopeless(connection: Connection, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """End those of these runs that are to be cancelled or were started too often; gives the others.
+
+    A run that was started so often and is dead again kills its workers.
+    """
+    cancelled = {row.id for row in rows if row.cancel_asked}
+    deadly = {row.id for row in rows if row.fence >= _MOST_STARTS} - cancelled
+    end_runs(connection, cancelled, RunState.CANCELLED)
+    error = f"its worker died, after {_MOST_STARTS} starts"
+    end_runs(connection, deadly, RunState.FAILED, error=error)
+    return [row for row in rows if row.id not in cancelled | deadly]
 
 
 def _release(connection: Connection, dispatch: Dispatch, run: Run) -> None:

@@ -12,12 +12,12 @@ from penstock.runs.events import RunChanged
 from penstock.runs.run import Run, RunState
 from penstock.runs.tables import run as runs
 from penstock.store.session.backend import announce
-from penstock.store.write.runs.end import MOST_STARTS, end_deadly, end_runs
+from penstock.store.write.runs.end import end_hopeless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from penstock.runs.dispatch import Dispatch
     from penstock.store.write.runs.execution_logs import ExecutionLogs
@@ -53,17 +53,13 @@ def take(connection: Connection, dispatch: Dispatch, count: int, logs: Execution
     # Nothing is put: asking for that refuses a database whose runs are delivered otherwise.
     dispatch.put(connection, [])
     due = or_(runs.c.next_try_at.is_(None), runs.c.next_try_at <= DatabaseNow())
-    ready = (
+    ready: Select[Any] = (
         select(runs.c.id, runs.c.cancel_asked, runs.c.fence)
         .where(runs.c.state == RunState.QUEUED, ~runs.c.waiting, due)
         .order_by(runs.c.priority, runs.c.id)
     )
     rows = connection.execute(ready.limit(count)).all()
-    cancelled = {row.id for row in rows if row.cancel_asked}
-    deadly = {row.id for row in rows if row.fence >= MOST_STARTS} - cancelled
-    end_runs(connection, cancelled, RunState.CANCELLED)
-    end_deadly(connection, deadly)
-    ids = [row.id for row in rows if row.id not in cancelled | deadly]
+    ids = [row.id for row in end_hopeless(connection, rows)]
     if not ids:
         return []
     begun = {run.id: run for run in _begin(connection, [runs.c.id.in_(ids)], None, logs)}

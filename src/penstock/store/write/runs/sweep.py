@@ -23,7 +23,7 @@ from penstock.store.postgres.jobs import (
     lock_sweep,
 )
 from penstock.store.session.backend import announce
-from penstock.store.write.runs.end import MOST_STARTS, end_deadly, end_runs
+from penstock.store.write.runs.end import end_hopeless
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,12 +42,7 @@ def sweep(connection: Connection, dispatch: Dispatch, dead_after_s: float) -> bo
         return False
     delete_stalled_jobs(connection, dead_after_s)
     lost = lock_lost_runs(connection, _AT_ONCE)
-    cancelled = {row.id for row in lost if row.cancel_asked}
-    deadly = {row.id for row in lost if row.fence >= MOST_STARTS} - cancelled
-    end_runs(connection, cancelled, RunState.CANCELLED)
-    end_deadly(connection, deadly)
-    passed_on = [row for row in lost if row.id not in cancelled | deadly]
-    if passed_on:
+    if passed_on := end_hopeless(connection, lost):
         ids = [row.id for row in passed_on]
         connection.execute(update(runs).where(runs.c.id.in_(ids)).values(state=RunState.QUEUED))
         dispatch.put(
