@@ -113,8 +113,7 @@ def _create(
         "created_at": DatabaseNow(),
         "expires_at": expires_at,
     }
-    made = connection.execute(insert(api_token).values(row).returning(api_token.c.id)).scalar_one()
-    return _token(connection.execute(select(*_COLUMNS).where(api_token.c.id == made)).one())
+    return _token(connection.execute(insert(api_token).values(row).returning(*_COLUMNS)).one())
 
 
 def _revoke(connection: Connection, token_id: int) -> None:
