@@ -11,12 +11,13 @@ from penstock.alerts.book import Address, Policy, TargetKind
 from penstock.alerts.loop import Alerting, AlertingTimes
 from penstock.alerts.notify.sender import Sender
 from penstock.alerts.rules import AlertLimits
+from penstock.columns import read_clock
 from penstock.inventory.sync.health import RULES
 from penstock.market.configured import Configured
 from penstock.market.runs.health import rules
 from penstock.store.keys import GivenKeys
 from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
-from penstock.store.write.alerts.health import HealthQueries, read_now
+from penstock.store.write.alerts.health import HealthQueries
 from penstock.store.write.alerts.lists import AlertList, list_alerts
 from penstock.store.write.alerts.targets import SqlTargets
 from tests.engine.engines import Engine, background
@@ -63,7 +64,7 @@ class Alarm:
         return await self.engine.database.read(self.health.facts)
 
     async def now(self) -> int:
-        return await self.engine.database.read(read_now)
+        return await self.engine.database.read(read_clock)
 
     def at(self, at_ms: int) -> str:
         """A time in SQL of either database."""

@@ -13,19 +13,18 @@ from sqlalchemy import and_, delete, func, literal, or_, select, text, update
 from penstock.alerts.book import AlertMessage, AlertState, advance, message_body
 from penstock.alerts.tables import alert, alert_look, alert_message
 from penstock.alerts.tables import alert_target as targets
-from penstock.columns import DatabaseNow, Timestamp
+from penstock.columns import DatabaseNow, Timestamp, read_clock
 from penstock.errors import PenstockError
 from penstock.runs.events import AlertsChanged
 from penstock.store.session.backend import announce
 from penstock.store.statements.upsert import insert_or_ignore, upsert
-from penstock.store.write.alerts.health import read_now
 from penstock.store.write.alerts.lists import alert_of
 from penstock.store.write.alerts.targets import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import Connection, Row
 
     from penstock.access.vault import Vault
     from penstock.alerts.book import Alert, Policy
@@ -101,13 +100,13 @@ class SqlAlertBook:
     def _look(self, connection: Connection) -> tuple[float, HealthFacts | None]:
         """Seconds until the next look, and the facts if one is due now."""
         looked_at = connection.scalar(select(alert_look.c.looked_at))
-        now = read_now(connection)
+        now = read_clock(connection)
         if looked_at is not None and now - self._interval_ms < looked_at <= now + _CLOCK_STEP_MS:
             return max(_SOON_S, (looked_at + self._interval_ms - now) / 1000), None
         return self._interval_ms / 1000, self._health.facts(connection)
 
     def _record(self, connection: Connection, facts: HealthFacts) -> None:
-        now = read_now(connection)
+        now = read_clock(connection)
         if not self._claim_look(connection, now):
             return
         told = self._advance(connection, self._health.rules.findings(facts), now)
@@ -133,7 +132,9 @@ class SqlAlertBook:
         before = {
             (one.rule, one.subject): one for one in map(alert_of, connection.execute(select(alert)))
         }
-        policy = self._policy if _has_targets(connection) else _unheard(self._policy)
+        policy = self._policy
+        if not _has_targets(connection):
+            policy = replace(policy, has_targets=False)
         steps = [
             step
             for key in [*found, *(before.keys() - found.keys())]
@@ -201,20 +202,15 @@ class SqlAlertBook:
         )
 
 
-def _waiting() -> ColumnElement[bool]:
-    return and_(alert_message.c.sent_at.is_(None), alert_message.c.attempt < _ATTEMPTS)
-
-
+_WAITING = and_(alert_message.c.sent_at.is_(None), alert_message.c.attempt < _ATTEMPTS)
 # Only the oldest of each target: messages arrive in order, and a silent target holds up no other.
 _OLDEST = (
     select(func.min(alert_message.c.id))
     .join(targets, targets.c.id == alert_message.c.target_id)
-    .where(_waiting(), targets.c.enabled)
+    .where(_WAITING, targets.c.enabled)
     .group_by(alert_message.c.target_id)
 )
-_DUE = and_(
-    alert_message.c.id.in_(_OLDEST), alert_message.c.next_try_at <= DatabaseNow(), _waiting()
-)
+_DUE = and_(alert_message.c.id.in_(_OLDEST), alert_message.c.next_try_at <= DatabaseNow(), _WAITING)
 
 
 def _anything_due(connection: Connection) -> bool:
@@ -223,10 +219,6 @@ def _anything_due(connection: Connection) -> bool:
 
 def _has_targets(connection: Connection) -> bool:
     return connection.scalar(select(targets.c.id).where(targets.c.enabled).limit(1)) is not None
-
-
-def _unheard(policy: Policy) -> Policy:
-    return replace(policy, has_targets=False)
 
 
 def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> None:

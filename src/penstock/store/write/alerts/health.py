@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, case, func, select
 
 from penstock.alerts.rules import BadSubject, Executions, HealthFacts, Rules, SubjectRule, duration
-from penstock.columns import DatabaseNow, in_ms
+from penstock.columns import read_clock
 from penstock.runs.run import RunState
 from penstock.runs.tables import execution_log
 from penstock.runs.tables import run as runs
@@ -39,7 +39,7 @@ class HealthQueries:
 
     def facts(self, connection: Connection) -> HealthFacts:
         """The facts of now."""
-        now = read_now(connection)
+        now = read_clock(connection)
         yesterday, before = self._records_per_day(connection, now)
         return HealthFacts(
             executions=self._executions(connection, now),
@@ -125,9 +125,3 @@ def _own_rules(limits: AlertLimits) -> list[SubjectRule]:
             find=paused_providers,
         ),
     ]
-
-
-def read_now(connection: Connection) -> int:
-    """The database's clock."""
-    now: int = connection.execute(select(in_ms(DatabaseNow()))).scalar_one()
-    return now
