@@ -17,7 +17,7 @@ from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
 from penstock.store.session.backend import only_writer
-from penstock.store.write.runs.claims import promote
+from penstock.store.write.runs.claims import promote_all
 from penstock.store.write.runs.end import end_job
 from penstock.store.write.schedules import put_schedule
 
@@ -95,8 +95,7 @@ class SqlConfigs:
 
         written = await self._database.write(write)
         # A run that was ended with its config may have been in the way of others.
-        while await self._database.write(lambda connection: promote(connection, self._dispatch)):
-            pass
+        await promote_all(self._database, self._dispatch)
         return written
 
     def _add(self, connection: Connection, wanted: ConfigSpec) -> Config:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from penstock.runs.dispatch import Dispatch
+    from penstock.store.session.database import Database
 
 # One statement for hundreds of series. Sorted, so that two that want the same never wait for each
 # other.
@@ -95,6 +96,12 @@ def whose_turn(connection: Connection, resources: Sequence[str]) -> str | None:
         return None
     free = connection.execute(_waiting_and_free(connection.dialect.name))
     return next((row.task_id for row in free if not set(resources).isdisjoint(row.resources)), None)
+
+
+async def promote_all(database: Database, dispatch: Dispatch) -> None:
+    """Let runs that wait for nobody any more claim what they want, one by one."""
+    while await database.write(lambda connection: promote(connection, dispatch)):
+        pass
 
 
 def promote(connection: Connection, dispatch: Dispatch) -> bool:

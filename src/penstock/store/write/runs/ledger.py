@@ -13,13 +13,14 @@ from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
 from penstock.store.session.backend import UNCOUNTED, announce
-from penstock.store.write.runs.claims import promote
+from penstock.store.write.runs.claims import promote, promote_all
 from penstock.store.write.runs.end import cancel, end_runs, finish, requeue
 from penstock.store.write.runs.execution_logs import ExecutionLogs
 from penstock.store.write.runs.fence import ours, record, taken_over
 from penstock.store.write.runs.merge import SqlWriting
 from penstock.store.write.runs.start import begin, take
 from penstock.store.write.runs.submit import already_submitted, queue, submission_of, submit
+from penstock.store.write.runs.sweep import sweep
 
 if TYPE_CHECKING:
     import uuid
@@ -206,7 +207,6 @@ class SqlRunLedger:
     async def sweep(self) -> None:
         if self._database.file is not None:
             return
-        from penstock.store.write.runs.sweep import sweep  # noqa: PLC0415 - not on SQLite
 
         def swept(connection: Connection) -> bool:
             return sweep(connection, self._dispatch, self._dead_after_s)
@@ -220,6 +220,4 @@ class SqlRunLedger:
         return begin(connection, token.run_id, token.start, job_id, self._logs)
 
     async def _promote_all(self) -> None:
-        """Let runs that wait for nobody any more claim what they want, one by one."""
-        while await self._database.write(lambda connection: promote(connection, self._dispatch)):
-            pass
+        await promote_all(self._database, self._dispatch)
