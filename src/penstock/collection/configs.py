@@ -185,8 +185,10 @@ class Configs:
         for number, spec in enumerate(wanted):
             if spec.key in seen:
                 field = f"configs.{number}.symbol"
-                message = f"{field}: {spec.symbol} on {spec.exchange} appears twice; keep one"
-                raise InvalidInputError(message, field=field)
+                raise InvalidInputError(
+                    f"{field}: {spec.symbol} on {spec.exchange} appears twice; keep one",
+                    field=field,
+                )
             seen.add(spec.key)
         return await self.store.apply(wanted, prune=prune, dry_run=dry_run)
 

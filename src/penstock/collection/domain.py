@@ -126,11 +126,11 @@ class Domains:
         """The run of a due schedule, None to skip it; InvalidInputError for an unknown kind."""
         kind = self.kinds.get(schedule.kind)
         if kind is None or kind.plan is None:
-            message = (
+            raise InvalidInputError(
                 f"schedule: the kind {schedule.kind} is not known here; "
-                "install the package that provides it, or remove the schedule"
+                "install the package that provides it, or remove the schedule",
+                field="schedule",
             )
-            raise InvalidInputError(message, field="schedule")
         return kind.plan(connection, schedule, busy)
 
     def of_exchange(self, exchange: str) -> ConfigRules:
@@ -144,8 +144,9 @@ class Domains:
         if exchange in rules:
             return rules[exchange]
         known = ", ".join(sorted(rules))
-        message = f"exchange: unknown exchange {exchange[:40]!r}; use one of {known}"
-        raise InvalidInputError(message, field="exchange")
+        raise InvalidInputError(
+            f"exchange: unknown exchange {exchange[:40]!r}; use one of {known}", field="exchange"
+        )
 
     @property
     def default_exchange(self) -> str:
@@ -161,8 +162,8 @@ class Domains:
 def _refuse_duplicate(what: str, names: Sequence[str]) -> None:
     duplicates = [name for name, count in Counter(names).items() if count > 1]
     if duplicates:
-        message = (
+        raise InvalidInputError(
             f"domains: {what} {duplicates[0]!r} is declared twice; "
-            "remove one of the packages that provide it"
+            "remove one of the packages that provide it",
+            field="domains",
         )
-        raise InvalidInputError(message, field="domains")

@@ -100,5 +100,4 @@ class InProcessDispatch:
 
 def _refuse_postgresql(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
-        message = "runs on PostgreSQL are delivered by its queue, not within one process"
-        raise RuntimeError(message)
+        raise RuntimeError("runs on PostgreSQL are delivered by its queue, not within one process")

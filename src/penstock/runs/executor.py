@@ -185,5 +185,4 @@ class Executor:
 
 
 async def _unknown(context: RunContext) -> Outcome:
-    message = f"this version knows no runs of kind {context.run.kind}"
-    raise RunFailedError(message)
+    raise RunFailedError(f"this version knows no runs of kind {context.run.kind}")

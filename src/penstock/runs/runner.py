@@ -271,8 +271,7 @@ class Runner:
                 checking.result()
             if hold.interrupted.done():
                 raise hold.interrupted.result()
-            message = f"the run did not end within {self._options.deadline_s:g} s"
-            raise RunFailedError(message)
+            raise RunFailedError(f"the run did not end within {self._options.deadline_s:g} s")
         finally:
             working.cancel()
             checking.cancel()

@@ -69,16 +69,17 @@ def cron_timing(cron: str, timezone: str | None) -> Timing:
     timing = Timing(cron=" ".join(cron.split()), timezone=timezone or "UTC")
     _zone(timezone or "UTC")
     if reason := _cron_fault(cron):
-        message = (
+        raise InvalidInputError(
             f"cron: {cron[:40]!r} is no cron expression ({reason}); write minute hour day month"
-            " weekday, such as 30 2 * * 1-5"
+            " weekday, such as 30 2 * * 1-5",
+            field="cron",
         )
-        raise InvalidInputError(message, field="cron")
     try:
         timing.after(0)
     except StopIteration:
-        message = f"cron: {cron[:40]!r} names a day that never comes"
-        raise InvalidInputError(message, field="cron") from None
+        raise InvalidInputError(
+            f"cron: {cron[:40]!r} names a day that never comes", field="cron"
+        ) from None
     return timing
 
 
@@ -102,10 +103,10 @@ def _zone(name: str) -> zoneinfo.ZoneInfo:
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             pass
     near = difflib.get_close_matches(name, _zones(), n=3, cutoff=0.5) or ["UTC", "Europe/Berlin"]
-    message = (
-        f"timezone: unknown time zone {name[:40]!r}; use an IANA name such as {', '.join(near)}"
+    raise InvalidInputError(
+        f"timezone: unknown time zone {name[:40]!r}; use an IANA name such as {', '.join(near)}",
+        field="timezone",
     )
-    raise InvalidInputError(message, field="timezone")
 
 
 @cache

@@ -43,8 +43,7 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[CheckedA
         )
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "not a valid name"
-        message = f"url: the host {host!r} is not known ({reason})"
-        raise UndeliveredError(message) from None
+        raise UndeliveredError(f"url: the host {host!r} is not known ({reason})") from None
     endpoints = [CheckedAddress(family, str(address[0])) for family, _, _, _, address in found]
     if not allow_private:
         for endpoint in endpoints:
@@ -55,11 +54,11 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[CheckedA
 def refuse_private(host: str, address: str) -> None:
     """Raise InvalidInputError for an address that is not public."""
     if not is_public(ipaddress.ip_address(address)):
-        message = (
+        raise InvalidInputError(
             f"url: {host!r} is an address of a private network or of this machine; "
-            "allow those with PENSTOCK_ALERT_PRIVATE_TARGETS=true"
+            "allow those with PENSTOCK_ALERT_PRIVATE_TARGETS=true",
+            field="url",
         )
-        raise InvalidInputError(message, field="url")
 
 
 def is_public(address: IpAddress) -> bool:

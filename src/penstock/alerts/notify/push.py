@@ -42,8 +42,7 @@ class AppriseSender:
         )
         name = service.service_name or "the service"
         if not delivered:
-            message = f"{name} did not accept it"
-            raise UndeliveredError(message)
+            raise UndeliveredError(f"{name} did not accept it")
         return f"{name} accepted it"
 
     async def check(self, url: str) -> None:
@@ -54,11 +53,11 @@ class AppriseSender:
         _refuse_without_apprise()
         service = await self._in_thread(lambda: _instantiate(url))
         if service is None:
-            message = (
+            raise InvalidInputError(
                 "url: Apprise knows no such service, or the URL is incomplete; "
-                "see its list of services"
+                "see its list of services",
+                field="url",
             )
-            raise InvalidInputError(message, field="url")
         if not self._allow_private:
             await self._refuse_private(url, service)
         return service
@@ -69,11 +68,11 @@ class AppriseSender:
         Some services have a token in the host's place: a name that does not resolve is fine.
         """
         if url.partition("://")[0].lower() in _LOCAL_SCHEMES:
-            message = (
+            raise InvalidInputError(
                 "url: this notifies the machine of the service itself; "
-                "allow it with PENSTOCK_ALERT_PRIVATE_TARGETS=true"
+                "allow it with PENSTOCK_ALERT_PRIVATE_TARGETS=true",
+                field="url",
             )
-            raise InvalidInputError(message, field="url")
         host = getattr(service, "host", None)
         if not host:
             return
@@ -93,8 +92,9 @@ class AppriseSender:
         The thread is a daemon: if it hangs, the process can still end.
         """
         if not self._threads.acquire(blocking=False):
-            message = f"{_MAX_THREADS} messages are already being sent through Apprise"
-            raise UndeliveredError(message)
+            raise UndeliveredError(
+                f"{_MAX_THREADS} messages are already being sent through Apprise"
+            )
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Any] = loop.create_future()
         threading.Thread(
@@ -104,8 +104,7 @@ class AppriseSender:
             async with asyncio.timeout(self._deadline_s):
                 return await result
         except TimeoutError:
-            message = f"not sent within {self._deadline_s:g} s"
-            raise UndeliveredError(message) from None
+            raise UndeliveredError(f"not sent within {self._deadline_s:g} s") from None
 
     def _run(
         self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any]
@@ -124,10 +123,10 @@ class AppriseSender:
 
 def _refuse_without_apprise() -> None:
     if importlib.util.find_spec("apprise") is None:
-        message = (
-            "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'"
+        raise InvalidInputError(
+            "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'",
+            field="url",
         )
-        raise InvalidInputError(message, field="url")
 
 
 def _hand_over(

@@ -42,8 +42,9 @@ class Sender:
                 signing_key=signing_key or secrets.token_urlsafe(_KEY_BYTES),
             )
         if signing_key is not None:
-            message = "signing_key: only webhooks are signed; leave it out"
-            raise InvalidInputError(message, field="signing_key")
+            raise InvalidInputError(
+                "signing_key: only webhooks are signed; leave it out", field="signing_key"
+            )
         return Address(kind=kind, url=url, shown=shown(url, kind), signing_key=None)
 
 
@@ -51,11 +52,11 @@ def kind_of(url: str) -> TargetKind:
     """A webhook for http and https, Apprise for every other scheme."""
     scheme, found, rest = url.partition("://")
     if not (found and scheme and rest) or not url.isprintable() or len(url) > _MAX_CHARS:
-        message = (
+        raise InvalidInputError(
             "url: give a webhook such as https://example.org/path, "
-            "or an Apprise URL such as ntfy://topic"
+            "or an Apprise URL such as ntfy://topic",
+            field="url",
         )
-        raise InvalidInputError(message, field="url")
     return TargetKind.WEBHOOK if scheme.lower() in {"http", "https"} else TargetKind.APPRISE
 
 

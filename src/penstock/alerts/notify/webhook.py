@@ -42,8 +42,9 @@ def parse(url: str) -> URL:
     except (ValueError, TypeError):
         parsed, port = URL(), None
     if parsed.scheme not in {"http", "https"} or not parsed.host or not port:
-        message = "url: a webhook has an address such as https://example.org/path"
-        raise InvalidInputError(message, field="url")
+        raise InvalidInputError(
+            "url: a webhook has an address such as https://example.org/path", field="url"
+        )
     return parsed
 
 
@@ -66,15 +67,12 @@ class WebhookSender:
             async with asyncio.timeout(self._deadline_s):
                 status = await self._post(target, body)
         except TimeoutError:
-            message = f"no answer within {self._deadline_s:g} s"
-            raise UndeliveredError(message) from None
+            raise UndeliveredError(f"no answer within {self._deadline_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            message = f"it cannot be reached: {type(error).__name__}"
-            raise UndeliveredError(message) from error
+            raise UndeliveredError(f"it cannot be reached: {type(error).__name__}") from error
         if status not in _SUCCESSFUL:
             redirect = "; redirects are not followed" if status in _REDIRECTS else ""
-            message = f"it answered {status}{redirect}"
-            raise UndeliveredError(message)
+            raise UndeliveredError(f"it answered {status}{redirect}")
         return f"it answered {status}"
 
     async def check(self, url: str) -> None:

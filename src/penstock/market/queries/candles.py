@@ -111,11 +111,10 @@ def read_candles(connection: Connection, query: CandleQuery) -> Sequence[StoredC
         name = parameters["name"] = _written_name(connection, query)
         rows = connection.execute(statement, parameters).all()
         if not rows and not _has_series(connection, parameters):
-            message = (
+            raise NotFoundError(
                 f"{name} was never collected in {query.timeframe};"
                 f" to collect it: penstock collect {name} -t {query.timeframe}"
             )
-            raise NotFoundError(message)
     return rows if query.oldest_first else rows[::-1]
 
 
@@ -128,11 +127,10 @@ def _written_name(connection: Connection, query: CandleQuery) -> str:
     known = instruments(connection, query.exchange, names=[query.symbol])
     known = known or instruments(connection, query.exchange)
     if not known:
-        message = (
+        raise NotFoundError(
             f"nothing was collected from {query.exchange} yet;"
             f" to begin: penstock collect {query.symbol} -t {query.timeframe}"
         )
-        raise NotFoundError(message)
     return Directory(known).find(query.symbol)[1]
 
 

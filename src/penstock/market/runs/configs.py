@@ -60,11 +60,11 @@ class MarketConfigs:
     def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
         """The timeframes of a config; the configured ones if none are given."""
         if given is not None and not given:
-            message = (
+            raise InvalidInputError(
                 "timeframes: name one or more, such as 1m,"
-                " or leave them out for those of the settings"
+                " or leave them out for those of the settings",
+                field="timeframes",
             )
-            raise InvalidInputError(message, field="timeframes")
         names = self._configured.timeframes if given is None else given
         return tuple(one.value for one in parse_timeframes(names, field="timeframes"))
 
@@ -138,8 +138,9 @@ class MarketConfigs:
         unknown = tuple(name for name in asked if not directory.knows(name))
         if len(unknown) == len(asked):
             which = ", ".join(unknown) or "those that trade"
-            message = f"symbols: the last symbol refresh found none of {which}"
-            raise InvalidInputError(message, field="symbols")
+            raise InvalidInputError(
+                f"symbols: the last symbol refresh found none of {which}", field="symbols"
+            )
         if unknown and unknown != self._unknown:
             _log.warning("configured symbols are unknown and not collected", symbols=unknown)
         self._unknown = unknown

@@ -79,11 +79,11 @@ def stored_instruments(
     if not _has_all(names, known):
         known = instruments(connection, exchange)
     if not known:
-        message = (
+        raise InvalidInputError(
             f"symbols: no symbols of {exchange} are known yet, and a dry run does not ask for them;"
-            " wait for the first symbol refresh"
+            " wait for the first symbol refresh",
+            field="symbols",
         )
-        raise InvalidInputError(message, field="symbols")
     return name_instruments(names, known, field="symbols")
 
 

@@ -35,8 +35,9 @@ class CollectOrder:
     def __post_init__(self) -> None:
         check_range(self.since, self.until, names=("since", "until"))
         if self.recheck and self.since is None:
-            message = "since: recheck needs a start; give a time, such as 2025-01-31"
-            raise InvalidInputError(message, field="since")
+            raise InvalidInputError(
+                "since: recheck needs a start; give a time, such as 2025-01-31", field="since"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,8 +121,10 @@ class MarketRuns:
         timeframes = parse_timeframes(steps, field="timeframes")
         names = list(order.symbols) if order.symbols else await self.configured_symbols()
         if not names:
-            message = "symbols: none are known yet; name some, or wait for the first symbol refresh"
-            raise InvalidInputError(message, field="symbols")
+            raise InvalidInputError(
+                "symbols: none are known yet; name some, or wait for the first symbol refresh",
+                field="symbols",
+            )
         return timeframes, names
 
     async def configured_symbols(self) -> list[str]:
