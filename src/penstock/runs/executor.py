@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import RunFailedError, StoreUnavailableError
+from penstock.errors import RunFailedError
 from penstock.loop import Outage
 from penstock.runs.runner import PutBack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 
     from penstock.runs.context import RunContext
     from penstock.runs.ledger import RunLedger
     from penstock.runs.run import Run
-    from penstock.runs.runner import Interruption, Outcome, Runner
+    from penstock.runs.runner import Hold, Interruption, Outcome, Runner
 
 # What does not end when it is told to is cancelled, and given so long to say so in the record.
 _LAST_WORD_S = 1.0
@@ -53,7 +55,6 @@ class Executor:
         self._kinds = kinds
         self._options = options
         self._tasks: set[asyncio.Task[bool]] = set()
-        self._beginning: dict[int, Interruption | None] = {}
         self._outage = Outage("no runs can be taken", "runs can be taken again")
         self._failing: set[str] = set()
         self._ending = False
@@ -84,53 +85,34 @@ class Executor:
 
         The task gives whether the record says how this start ended; it never fails.
         """
-        self._beginning[run_id] = PutBack() if self._ending else None
-        return self._spawn(self._begin(run_id, start, job_id), run_id)
+        return self._spawn(run_id, lambda hold: self._begin(hold, start, job_id))
 
     async def take(self) -> Sequence[asyncio.Task[bool]]:
         """Begin the best queued runs, as many as are free, and work on them; gives their tasks."""
-        try:
+        taken: Sequence[Run] = ()
+        with self._step("take"):
             taken = await self._ledger.take(self.free)
-        except Exception as error:  # noqa: BLE001 - delivery goes on
-            self.log_failure("take", error)
-            return []
-        self.log_recovery("take")
-        return [self._spawn(self._execute_alone(run), run.id) for run in taken]
+        return [self._spawn(run.id, partial(self._execute_alone, run)) for run in taken]
 
     async def put_back_unrecorded(self) -> None:
         """Queue again the runs whose end could not be recorded, where nobody else would do that."""
-        if not self._unrecorded:
-            return
-        try:
-            await self._ledger.put_back(self._unrecorded)
-        except StoreUnavailableError as error:
-            self.log_failure("put back", error)
-        else:
-            self.log_recovery("put back")
-            self._unrecorded.clear()
+        if self._unrecorded:
+            with self._step("put back"):
+                await self._ledger.put_back(self._unrecorded)
+                self._unrecorded.clear()
 
     async def sweep(self) -> None:
         """Pass on what dead workers have left."""
-        try:
+        with self._step("sweep"):
             await self._ledger.sweep()
-        except Exception as error:  # noqa: BLE001 - the next sweep makes up for it
-            self.log_failure("sweep", error)
-        else:
-            self.log_recovery("sweep")
 
     def interrupt(self, run_id: int, why: Interruption) -> None:
         """Stop a run that is being worked on here; others are left alone."""
-        if run_id in self._beginning:
-            self._beginning[run_id] = self._beginning[run_id] or why
         self._runner.interrupt(run_id, why)
 
     async def put_back(self) -> None:
         """Stop all runs and queue them again, and so whatever is still delivered."""
         self._ending = True
-        for run_id in self._beginning:
-            self._beginning[run_id] = self._beginning[run_id] or PutBack()
-        # A run that was taken in the last moment has to begin before it can be interrupted.
-        await asyncio.sleep(0)
         self._runner.interrupt(None, PutBack())
         for patience_s in (self._options.shutdown_s, _LAST_WORD_S):
             await self._until_idle(patience_s)
@@ -156,29 +138,40 @@ class Executor:
         if not self._failing:
             self._outage.ended()
 
-    def _spawn(self, work: Coroutine[Any, Any, bool], run_id: int) -> asyncio.Task[bool]:
-        task = asyncio.create_task(work, name=f"run {run_id}")
+    @contextlib.contextmanager
+    def _step(self, step: str) -> Iterator[None]:
+        """A step of delivery; its failure is logged, and delivery goes on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the next time makes up for it
+            self.log_failure(step, error)
+        else:
+            self.log_recovery(step)
+
+    def _spawn(
+        self, run_id: int, work: Callable[[Hold], Coroutine[Any, Any, bool]]
+    ) -> asyncio.Task[bool]:
+        hold = self._runner.hold(run_id)
+        if self._ending:
+            hold.interrupt(PutBack())
+        task = asyncio.create_task(work(hold), name=f"run {run_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._runner.release(hold))
         return task
 
-    async def _begin(self, run_id: int, start: int, job_id: int) -> bool:
-        try:
-            run = await self._ledger.begin(run_id, start, job_id)
-        except Exception as error:  # noqa: BLE001 - the sweep passes the run on
-            self.log_failure("begin", error)
-            return False
-        finally:
-            interrupted = self._beginning.pop(run_id, None)
-        self.log_recovery("begin")
-        return run is not None and await self._execute(run, interrupted)
+    async def _begin(self, hold: Hold, start: int, job_id: int) -> bool:
+        run = None
+        with self._step("begin"):
+            run = await self._ledger.begin(hold.run_id, start, job_id)
+        return run is not None and await self._execute(run, hold)
 
-    async def _execute(self, run: Run, interrupted: Interruption | None = None) -> bool:
+    async def _execute(self, run: Run, hold: Hold) -> bool:
         work = self._kinds.get(run.kind, _unknown)
-        return (await self._runner.settle(run, work, interrupted=interrupted)).recorded
+        return (await self._runner.settle(run, work, hold)).recorded
 
-    async def _execute_alone(self, run: Run) -> bool:
-        recorded = await self._execute(run)
+    async def _execute_alone(self, run: Run, hold: Hold) -> bool:
+        recorded = await self._execute(run, hold)
         if not recorded:
             self._unrecorded.append(run)
         return recorded

@@ -93,7 +93,7 @@ class Ending(Generic[T]):
 
 
 class Hold:
-    """A running run, as seen by those who may end it early; the first one counts."""
+    """A run in our hands, as seen by those who may end it early; the first one counts."""
 
     def __init__(self, run_id: int) -> None:
         self.run_id = run_id
@@ -104,6 +104,11 @@ class Hold:
         if not self.interrupted.done():
             # One of its own for each run: an exception keeps where it was raised.
             self.interrupted.set_result(type(why)())
+
+    def check(self) -> None:
+        """Raise the interruption, if there is one."""
+        if self.interrupted.done():
+            raise self.interrupted.result()
 
 
 class Runner:
@@ -119,31 +124,40 @@ class Runner:
         """How many runs are being worked on."""
         return len(self._holds)
 
+    def hold(self, run_id: int) -> Hold:
+        """Take a run into our hands, where it can be interrupted, also before it has begun."""
+        hold = Hold(run_id)
+        self._holds.add(hold)
+        return hold
+
+    def release(self, hold: Hold) -> None:
+        """Let go of a run that has ended, or did not begin."""
+        self._holds.discard(hold)
+
     def interrupt(self, run_id: int | None, why: Interruption) -> None:
-        """Stop a run (None: all of them) that is worked on here; others are left alone."""
+        """Stop a run (None: all of them) that is in our hands; others are left alone."""
         for hold in list(self._holds):
             if run_id in {None, hold.run_id}:
                 hold.interrupt(why)
 
     async def run(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
         """What the work gave, after its outcome was recorded; raises what ended it."""
-        ending = await self.settle(run, work)
+        hold = self.hold(run.id)
+        try:
+            ending = await self.settle(run, work, hold)
+        finally:
+            self.release(hold)
         if ending.error is not None:
             raise ending.error
         # Without an error there is an outcome, of whatever type the work gives.
         return ending.outcome  # type: ignore[return-value]
 
     async def settle(
-        self,
-        run: Run,
-        work: Callable[[RunContext], Awaitable[T]],
-        *,
-        interrupted: Interruption | None = None,
+        self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
     ) -> Ending[T]:
         """How the work ended, after that was recorded.
 
-        Whatever ends the work by an error, also one nobody expected, fails the run. `interrupted`:
-        the run is to stop before its work begins.
+        Whatever ends the work by an error, also one nobody expected, fails the run.
         """
         log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
         log.debug("run started")
@@ -152,7 +166,7 @@ class Runner:
             with structlog.contextvars.bound_contextvars(
                 run=str(run.task_id), job=run.job_name or run.kind
             ):
-                outcome = await self._while_held(run, work, interrupted)
+                outcome = await self._while_held(run, work, hold)
             summary = outcome.summary()
             end = RunEnd(state=RunState.SUCCEEDED, result=summary)
             await self._record(lambda: self._ledger.finish(run, end))
@@ -235,25 +249,16 @@ class Runner:
         return least + self._options.retry_s * doubled * jitter
 
     async def _while_held(
-        self,
-        run: Run,
-        work: Callable[[RunContext], Awaitable[T]],
-        interrupted: Interruption | None,
+        self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
     ) -> T:
         """The work's result, unless it is interrupted, taken over or over its deadline first."""
-        if interrupted is not None:
-            raise interrupted
-        hold = Hold(run.id)
-        self._holds.add(hold)
+        hold.check()
         try:
             return await self._until_ended(run, work, hold)
         except asyncio.CancelledError:
             # Whoever ends the process interrupts first and then cancels: the first one counts.
-            if hold.interrupted.done():
-                raise hold.interrupted.result() from None
+            hold.check()
             raise
-        finally:
-            self._holds.discard(hold)
 
     async def _until_ended(
         self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
@@ -269,8 +274,7 @@ class Runner:
                 return working.result()
             if checking.done():
                 checking.result()
-            if hold.interrupted.done():
-                raise hold.interrupted.result()
+            hold.check()
             raise RunFailedError(f"the run did not end within {self._options.deadline_s:g} s")
         finally:
             working.cancel()
