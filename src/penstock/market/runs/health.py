@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, literal, select
 
@@ -12,15 +13,16 @@ from penstock.columns import Timestamp
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
 from penstock.market.queries.instruments import configured_symbols
+from penstock.market.queries.series import select_series
 from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
 from penstock.moment import iso
 from penstock.runs.queries import enabled_intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from penstock.market.configured import Configured
 
@@ -35,7 +37,8 @@ _HOLES = (SpanState.UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED)
 _CONFIRMED_BY = 3
 
 # A series as it is configured: exchange, unified or native symbol, timeframe.
-Name = tuple[str, str, str]
+Name = tuple[str, ...]
+_NAME = instrument.c.exchange, instrument.c.symbol, series.c.timeframe
 
 
 def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
@@ -62,8 +65,9 @@ def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
     ]
 
 
-def _bad(name: Name, message: str) -> BadSubject:
-    return BadSubject(" ".join(name), message)
+def _bad(name: Name, reason: str) -> BadSubject:
+    exchange, symbol, timeframe = name
+    return BadSubject(f"{exchange} {symbol} {timeframe}", f"{symbol} {timeframe}{reason}")
 
 
 def late_series(
@@ -73,47 +77,28 @@ def late_series(
 
     A series of which nothing was ever stored is not late: its executions say why.
     """
-    intervals = enabled_intervals(connection)
-    wanted = _by_default(connection, configured, intervals[default]) if default in intervals else {}
-    wanted |= _by_configs(connection, intervals)
-    if not wanted:
+    schedules = enabled_intervals(connection)
+    intervals = _by_configs(connection, schedules)
+    if default in schedules:
+        intervals = _by_default(connection, configured, schedules[default]) | intervals
+    if not intervals:
         return []
+    columns = *_NAME, instrument.c.native_symbol
     edges = (
-        select(
-            instrument.c.exchange,
-            instrument.c.symbol,
-            instrument.c.native_symbol,
-            series.c.timeframe,
-            func.max(coverage.c.end_time).label("end"),
-        )
-        .join(series, series.c.instrument_id == instrument.c.id)
+        select_series(*columns, func.max(coverage.c.end_time))
         .join(coverage, coverage.c.series_id == series.c.id)
         .where(instrument.c.status == Status.TRADING, coverage.c.state == SpanState.STORED)
-        .group_by(
-            instrument.c.exchange,
-            instrument.c.symbol,
-            instrument.c.native_symbol,
-            series.c.timeframe,
-        )
-        .order_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
+        .group_by(*columns)
+        .order_by(*_NAME)
     )
     found = []
-    for row in connection.execute(edges):
-        names = (folded(row.symbol), folded(row.native_symbol))
-        interval = next(
-            (
-                wanted[key]
-                for name in names
-                if (key := (row.exchange, name, row.timeframe)) in wanted
-            ),
-            None,
-        )
-        late_ms = now - Timeframe(row.timeframe).shift(row.end, 1)
+    for exchange, symbol, timeframe, native_symbol, end in connection.execute(edges):
+        names = [(exchange, folded(name), timeframe) for name in (symbol, native_symbol)]
+        interval = next((intervals[name] for name in names if name in intervals), None)
+        late_ms = now - Timeframe(timeframe).shift(end, 1)
         if interval is not None and late_ms > interval + _ALLOWANCE_MS:
-            name = (row.exchange, row.symbol, row.timeframe)
-            found.append(
-                _bad(name, f"{row.symbol} {row.timeframe} is {duration(late_ms / 1000)} late")
-            )
+            name = exchange, symbol, timeframe
+            found.append(_bad(name, f" is {duration(late_ms / 1000)} late"))
     return found
 
 
@@ -122,7 +107,6 @@ def new_gaps(connection: Connection, now: int) -> list[BadSubject]:
 
     A hole that nobody has looked at again does not count.
     """
-    recent = literal(now - _RECENT_MS, Timestamp())
     later = coverage.alias()
     # Not right after it: other holes may be in between.
     candles_after = exists().where(
@@ -130,89 +114,65 @@ def new_gaps(connection: Connection, now: int) -> list[BadSubject]:
         later.c.start_time >= coverage.c.end_time,
         later.c.state == SpanState.STORED,
     )
+    exchange, symbol, _ = _NAME
     holes = (
-        select(
-            instrument.c.exchange,
-            instrument.c.symbol,
-            series.c.timeframe,
-            coverage.c.start_time,
-            coverage.c.end_time,
-        )
-        .select_from(coverage)
-        .join(series, series.c.id == coverage.c.series_id)
-        .join(instrument, instrument.c.id == series.c.instrument_id)
+        select_series(*_NAME, coverage.c.start_time, coverage.c.end_time)
+        .join(coverage, coverage.c.series_id == series.c.id)
         .where(
-            coverage.c.end_time > recent,
+            coverage.c.end_time > literal(now - _RECENT_MS, Timestamp()),
             coverage.c.state.in_(_HOLES),
             coverage.c.asked >= _CONFIRMED_BY,
             candles_after,
         )
-        .order_by(instrument.c.exchange, instrument.c.symbol, series.c.id, coverage.c.start_time)
+        .order_by(exchange, symbol, series.c.id, coverage.c.start_time)
     )
-    return [
-        _bad(name, _holes(name, spans))
-        for name, spans in _by_series(connection.execute(holes)).items()
-    ]
+    spans: defaultdict[Name, list[tuple[int, int]]] = defaultdict(list)
+    for *name, start, end in connection.execute(holes):
+        spans[tuple(name)].append((start, end))
+    return [_bad(name, _holes(name, of_series)) for name, of_series in spans.items()]
 
 
 def _holes(name: Name, spans: Sequence[tuple[int, int]]) -> str:
     _, symbol, timeframe = name
-    candles = counted(
-        sum(Timeframe(timeframe).candles_within(start, end) for start, end in spans), "candle"
+    missing = sum(Timeframe(timeframe).candles_within(start, end) for start, end in spans)
+    return (
+        f": {counted(missing, 'candle')} missing in {counted(len(spans), 'gap')},"
+        f" the first at {iso(spans[0][0])}; see penstock gaps {symbol}"
     )
-    missing = f"{candles} missing in {counted(len(spans), 'gap')}, the first at {iso(spans[0][0])}"
-    return f"{symbol} {timeframe}: {missing}; see penstock gaps {symbol}"
-
-
-def _by_series(rows: Iterable[Row[Any]]) -> dict[Name, list[tuple[int, int]]]:
-    found: dict[Name, list[tuple[int, int]]] = {}
-    for row in rows:
-        found.setdefault((row.exchange, row.symbol, row.timeframe), []).append(
-            (row.start_time, row.end_time)
-        )
-    return found
 
 
 def restated_series(connection: Connection, now: int) -> list[BadSubject]:
     """Series with closed candles that changed in the last 24 hours."""
     changed = (
-        select(
-            instrument.c.exchange,
-            instrument.c.symbol,
-            series.c.timeframe,
-            func.count(func.distinct(restatement.c.open_time)),
-        )
-        .select_from(restatement)
-        .join(series, series.c.id == restatement.c.series_id)
-        .join(instrument, instrument.c.id == series.c.instrument_id)
+        select_series(*_NAME, func.count(func.distinct(restatement.c.open_time)))
+        .join(restatement, restatement.c.series_id == series.c.id)
         .where(restatement.c.restated_at > literal(now - _DAY_MS, Timestamp()))
-        .group_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
-        .order_by(instrument.c.exchange, instrument.c.symbol, series.c.timeframe)
+        .group_by(*_NAME)
+        .order_by(*_NAME)
     )
     return [
         _bad(
-            (exchange, symbol, timeframe),
-            f"{symbol} {timeframe}: the exchange changed {counted(candles, 'closed candle')}"
-            " in 24 hours; the old values are in the table restatement",
+            tuple(name),
+            f": the exchange changed {counted(candles, 'closed candle')} in 24 hours;"
+            " the old values are in the table restatement",
         )
-        for exchange, symbol, timeframe, candles in connection.execute(changed)
+        for *name, candles in connection.execute(changed)
     ]
 
 
 def _by_default(connection: Connection, configured: Configured, interval: int) -> dict[Name, int]:
-    names = configured_symbols(connection, configured)
     return {
         (configured.exchange, folded(name), timeframe): interval
-        for name in names
+        for name in configured_symbols(connection, configured)
         for timeframe in configured.timeframes
     }
 
 
-def _by_configs(connection: Connection, intervals: Mapping[str, int]) -> dict[Name, int]:
+def _by_configs(connection: Connection, schedules: Mapping[str, int]) -> dict[Name, int]:
     rows = connection.execute(select(collection_config).where(collection_config.c.enabled))
     return {
-        (row.exchange, folded(row.symbol), timeframe): intervals[row.job_id]
+        (row.exchange, folded(row.symbol), timeframe): schedules[row.job_id]
         for row in rows
-        if row.job_id in intervals
+        if row.job_id in schedules
         for timeframe in row.timeframes
     }
