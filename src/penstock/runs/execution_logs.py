@@ -71,7 +71,13 @@ class LogStats:
     last_execution: int | None
 
 
-_ROWS = select(*[column for column in execution_log.c if column.name != "run_id"])
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_WEEK = 7
+_NEWEST_FIRST = desc(execution_log.c.started_at), desc(execution_log.c.id)
+_ROWS = select(*[column for column in execution_log.c if column.name != "run_id"]).order_by(
+    *_NEWEST_FIRST
+)
 
 
 def log_rows(
@@ -81,34 +87,32 @@ def log_rows(
 ) -> list[LogRow]:
     """The rows of a list; `meant` gives what a name that the log does not have stands for."""
     log = execution_log.c
-    wanted = (
-        _ROWS.order_by(desc(log.started_at), desc(log.id)).limit(query.limit).offset(query.skip)
-    )
+    listed = _ROWS.limit(query.limit).offset(query.skip)
     for name in ("job_name", "job_type", "status"):
         if (value := getattr(query, name)) is not None:
-            wanted = wanted.where(log[name] == value)
+            listed = listed.where(log[name] == value)
     if query.symbol is not None:
-        wanted = wanted.where(log.symbol == _logged(connection, query.symbol, meant))
-    return _read(connection, _in_time(wanted, query))
+        listed = listed.where(log.symbol == _logged(connection, query.symbol, meant))
+    return _read(connection, _in_time(listed, query))
 
 
-def _read(connection: Connection, wanted: Select[Any]) -> list[LogRow]:
-    rows: Sequence[Any] = connection.execute(wanted).all()
+def _read(connection: Connection, statement: Select[Any]) -> list[LogRow]:
+    rows: Sequence[Any] = connection.execute(statement).all()
     return list(rows)
 
 
-def _in_time(wanted: Select[Any], query: LogList) -> Select[Any]:
+def _in_time(listed: Select[Any], query: LogList) -> Select[Any]:
     log = execution_log.c
     if query.start is not None:
-        wanted = wanted.where(log.started_at >= query.start)
+        listed = listed.where(log.started_at >= query.start)
     if query.end is not None:
-        wanted = wanted.where(log.started_at < query.end)
+        listed = listed.where(log.started_at < query.end)
     if query.before is not None:
         at, row_id = query.before
-        wanted = wanted.where(
+        listed = listed.where(
             tuple_(log.started_at, log.id) < tuple_(literal(at, Timestamp()), literal(row_id))
         )
-    return wanted
+    return listed
 
 
 def _logged(
@@ -116,12 +120,8 @@ def _logged(
 ) -> str:
     """As the log has it. Looked up first, so that the rows can be found by it alone."""
     plain = name.strip()
-    if (
-        connection.scalar(
-            select(execution_log.c.id).where(execution_log.c.symbol == plain).limit(1)
-        )
-        is not None
-    ):
+    known = select(execution_log.c.id).where(execution_log.c.symbol == plain).limit(1)
+    if connection.scalar(known) is not None:
         return plain
     return meant(connection, plain) or plain
 
@@ -132,36 +132,43 @@ def log_row(connection: Connection, row_id: int) -> LogRow | None:
     return found[0] if found else None
 
 
+def _in_state(status: str) -> ColumnElement[int]:
+    return func.count().filter(execution_log.c.status == status)
+
+
+_RECORDS = func.coalesce(func.sum(execution_log.c.records_collected), 0)
+# All executions, those that succeeded, their records, and how long one takes on average.
+_NUMBERS = (
+    func.count(),
+    _in_state("success"),
+    _RECORDS,
+    func.avg(execution_log.c.duration_seconds),
+)
+
+
 def log_stats(connection: Connection, *, hours: int, job_type: str | None = None) -> LogStats:
     """The rows that started in the last `hours`, in numbers."""
     log = execution_log.c
     of_type = () if job_type is None else (log.job_type == job_type,)
-    success, failed, running = (
-        func.count().filter(log.status == status) for status in ("success", "failed", "running")
-    )
-    numbers = select(
-        func.count().label("total"),
-        success.label("success"),
-        failed.label("failed"),
-        running.label("running"),
-    ).add_columns(
-        func.avg(log.duration_seconds).label("average"),
-        func.coalesce(func.sum(log.records_collected), 0).label("records"),
-    )
-    row = connection.execute(numbers.where(_since(connection, hours), *of_type)).one()
-    newest = (
-        select(log.started_at).where(*of_type).order_by(desc(log.started_at), desc(log.id)).limit(1)
-    )
+    numbers = select(*_NUMBERS, _in_state("failed"), _in_state("running"))
+    total, succeeded, records, average, failed, running = connection.execute(
+        numbers.where(_since(connection, hours), *of_type)
+    ).one()
+    newest = select(log.started_at).where(*of_type).order_by(*_NEWEST_FIRST).limit(1)
     return LogStats(
-        total_executions=row.total,
-        successful_executions=row.success,
-        failed_executions=row.failed,
-        running_executions=row.running,
-        success_rate=percent(row.success, row.success + row.failed),
-        average_duration_seconds=None if row.average is None else round(row.average, 3),
-        total_records_collected=int(row.records),
+        total_executions=total,
+        successful_executions=succeeded,
+        failed_executions=failed,
+        running_executions=running,
+        success_rate=percent(succeeded, succeeded + failed),
+        average_duration_seconds=_rounded(average),
+        total_records_collected=int(records),
         last_execution=connection.scalar(newest),
     )
+
+
+def _rounded(average: float | None) -> float | None:
+    return None if average is None else round(average, 3)
 
 
 def percent(part: float, whole: float) -> float | None:
@@ -186,62 +193,45 @@ class GroupRow:
 
 def top_symbols(connection: Connection, *, days: int, limit: int) -> list[GroupRow]:
     """The symbols with the most records; the rate is of all rows, as in the published SQL."""
-    records = func.coalesce(func.sum(execution_log.c.records_collected), 0)
-    wanted = _grouped(connection, "symbol", days).where(
-        execution_log.c.job_type == "data_collection", execution_log.c.symbol.is_not(None)
-    )
-    return _group_rows(
-        connection, wanted.order_by(desc(records), execution_log.c.symbol).limit(limit)
-    )
+    log = execution_log.c
+    groups = _groups(connection, log.symbol, days).where(log.job_type == "data_collection")
+    return _group_rows(connection, groups.order_by(desc(_RECORDS), log.symbol).limit(limit))
 
 
 def by_exchange(connection: Connection, *, days: int) -> list[GroupRow]:
     """Each exchange in numbers."""
-    return _group_rows(
-        connection,
-        _grouped(connection, "exchange", days)
-        .where(execution_log.c.exchange.is_not(None))
-        .order_by(execution_log.c.exchange),
+    exchange = execution_log.c.exchange
+    return _group_rows(connection, _groups(connection, exchange, days).order_by(exchange))
+
+
+def _groups(connection: Connection, name: ColumnElement[str], days: int) -> Select[Any]:
+    return (
+        select(name, *_NUMBERS)
+        .where(_since(connection, 24 * days), name.is_not(None))
+        .group_by(name)
     )
 
 
-def _grouped(connection: Connection, name: str, days: int) -> Select[Any]:
-    log = execution_log.c
-    succeeded = func.count().filter(log.status == "success")
-    numbers = (
-        func.count(),
-        func.coalesce(func.sum(log.records_collected), 0),
-        func.avg(log.duration_seconds),
-        succeeded,
-    )
-    return select(log[name], *numbers).where(_since(connection, 24 * days)).group_by(log[name])
-
-
-def _group_rows(connection: Connection, wanted: Select[Any]) -> list[GroupRow]:
+def _group_rows(connection: Connection, groups: Select[Any]) -> list[GroupRow]:
     return [
         GroupRow(
             name=name,
             executions=executions,
             records=int(records),
-            average_duration_seconds=None if average is None else round(average, 3),
+            average_duration_seconds=_rounded(average),
             success_rate=percent(succeeded, executions),
         )
-        for name, executions, records, average, succeeded in connection.execute(wanted)
+        for name, executions, succeeded, records, average in connection.execute(groups)
     ]
 
 
 def recent_failures(connection: Connection, *, hours: int, limit: int) -> list[LogRow]:
     """The rows that failed, the newest first."""
-    log = execution_log.c
-    failed = (
-        _ROWS.where(log.status == "failed", _since(connection, hours))
-        .order_by(desc(log.started_at), desc(log.id))
-        .limit(limit)
-    )
-    return _read(connection, failed)
+    failed = _ROWS.where(execution_log.c.status == "failed", _since(connection, hours))
+    return _read(connection, failed.limit(limit))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class DayRow:
     """A day in UTC; `change` is in percent against the same day of the week before, or None."""
 
@@ -264,17 +254,6 @@ def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:
     for number in range(today - days + 1, today + 1):
         executions, records = found.get(number, (0, 0))
         _, before = found.get(number - _WEEK, (0, 0))
-        rows.append(
-            DayRow(
-                day=number * _DAY_MS,
-                executions=executions,
-                records=records,
-                change=percent(records - before, before),
-            )
-        )
+        change = percent(records - before, before)
+        rows.append(DayRow(number * _DAY_MS, executions, records, change))
     return rows
-
-
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
-_WEEK = 7

@@ -17,7 +17,6 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.times import ms
 from penstock.errors import NotFoundError
-from penstock.market.queries.instruments import unified_symbol
 from penstock.runs import execution_logs as logs
 from penstock.store.write.configs import count_configs
 
@@ -75,9 +74,11 @@ async def list_execution_logs(
 
     What is written meanwhile does not move the pages.
     """
-    wanted = _wanted(query)
-    return await state.app.database.read(
-        lambda connection: _page(request, query, logs.log_rows(connection, wanted, unified_symbol))
+    app, wanted = state.app, _wanted(query)
+    return await app.database.read(
+        lambda connection: _page(
+            request, query, logs.log_rows(connection, wanted, app.domains.logged_name)
+        )
     )
 
 
