@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, desc, func, or_, select, union_all
@@ -15,11 +15,12 @@ from penstock.runs.tables import schedule
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select
 
 _DAY_MS = 86_400_000
 _ACTIVE = (RunState.QUEUED, RunState.RUNNING)
-_WRITTEN = ("inserted", "updated", "unchanged", "rejected", "requests")
+_ACTIVE_IDS = select(runs.c.id).where(runs.c.state.in_(_ACTIVE))
+_COUNTERS = [field.name for field in fields(Counters)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,35 +88,23 @@ class RunQueries:
     ) -> list[RunRow]:
         """These runs, by id or by task, in order of their submission."""
         named = or_(runs.c.id.in_(ids), runs.c.task_id.in_(task_ids))
-        return [
-            _run_row(row)
-            for row in connection.execute(self._rows().where(named).order_by(runs.c.id))
-        ]
+        return _read(connection, self._rows().where(named).order_by(runs.c.id))
 
     def listed(self, connection: Connection, query: RunList) -> list[RunRow]:
         """The runs of a list."""
-        listed = self._active() if query.active_only else self._listed(connection)
+        ids = _ACTIVE_IDS if query.active_only else self._listed(connection)
         # A join would let SQLite walk through all runs in the order of the list.
-        wanted = (
-            self._rows()
-            .where(runs.c.id.in_(select(listed.c.id)))
-            .order_by(desc(runs.c.id))
-            .limit(query.limit)
-        )
+        listed = self._rows().where(runs.c.id.in_(ids))
         if query.kind is not None:
-            wanted = wanted.where(runs.c.kind == query.kind)
+            listed = listed.where(runs.c.kind == query.kind)
         if query.before_id is not None:
-            wanted = wanted.where(runs.c.id < query.before_id)
-        return [_run_row(row) for row in connection.execute(wanted)]
+            listed = listed.where(runs.c.id < query.before_id)
+        return _read(connection, listed.order_by(desc(runs.c.id)).limit(query.limit))
 
     def counts(self, connection: Connection) -> dict[RunState, int]:
         """How many of the listed runs are in each state."""
-        listed = self._listed(connection)
-        counted = (
-            select(runs.c.state, func.count())
-            .join(listed, listed.c.id == runs.c.id)
-            .group_by(runs.c.state)
-        )
+        listed = runs.c.id.in_(self._listed(connection))
+        counted = select(runs.c.state, func.count()).where(listed).group_by(runs.c.state)
         return dict.fromkeys(RunState, 0) | {
             RunState(state): count for state, count in connection.execute(counted)
         }
@@ -129,25 +118,32 @@ class RunQueries:
             runs.c.state == RunState.SUCCEEDED,
             runs.c.finished_at > _ago(connection, max_age_s),
         )
-        row = connection.execute(same.order_by(desc(runs.c.finished_at)).limit(1)).one_or_none()
-        return None if row is None else _run_row(row)
+        found = _read(connection, same.order_by(desc(runs.c.finished_at)).limit(1))
+        return found[0] if found else None
 
     def active(self, connection: Connection) -> list[ActiveRuns]:
         """The active runs, by kind and state."""
-        sums = [func.coalesce(func.sum(runs.c[name]), 0).label(name) for name in _WRITTEN]
-        stuck = func.count().filter(self._stuck()).label("stuck")
-        counted = select(
-            runs.c.kind, runs.c.state, func.count().label("count"), stuck, *sums
-        ).where(runs.c.state.in_(_ACTIVE))
+        counters = [func.coalesce(func.sum(runs.c[name]), 0) for name in _COUNTERS]
+        counted = (
+            select(
+                runs.c.kind,
+                runs.c.state,
+                func.count(),
+                func.count().filter(self._stuck()),
+                *counters,
+            )
+            .where(runs.c.state.in_(_ACTIVE))
+            .group_by(runs.c.kind, runs.c.state)
+        )
         return [
             ActiveRuns(
-                kind=row.kind,
-                state=RunState(row.state),
-                count=row[2],
-                stuck=row.stuck,
-                counters=_counters(row),
+                kind=kind,
+                state=RunState(state),
+                count=count,
+                stuck=stuck,
+                counters=Counters(*map(int, written)),
             )
-            for row in connection.execute(counted.group_by(runs.c.kind, runs.c.state))
+            for kind, state, count, stuck, *written in connection.execute(counted)
         ]
 
     def ended_since(
@@ -155,29 +151,17 @@ class RunQueries:
     ) -> list[RunRow]:
         """Runs that ended at `since` or later (None: in the last `ago_s`), the earliest first."""
         begin = _ago(connection, ago_s) if since is None else since
-        wanted = (
-            self._rows()
-            .where(runs.c.finished_at >= begin)
-            .order_by(runs.c.finished_at, runs.c.id)
-            .limit(limit)
-        )
-        return [_run_row(row) for row in connection.execute(wanted)]
+        ended = self._rows().where(runs.c.finished_at >= begin)
+        return _read(connection, ended.order_by(runs.c.finished_at, runs.c.id).limit(limit))
 
-    def _listed(self, connection: Connection) -> Subquery:
+    def _listed(self, connection: Connection) -> CompoundSelect[int]:
         """Two index look-ups; one condition with OR would scan all runs that ever were."""
         ended = select(runs.c.id).where(runs.c.finished_at > _ago(connection, self.listed_s))
-        return union_all(select(runs.c.id).where(runs.c.state.in_(_ACTIVE)), ended).subquery()
-
-    @staticmethod
-    def _active() -> Subquery:
-        return select(runs.c.id).where(runs.c.state.in_(_ACTIVE)).subquery()
+        return union_all(_ACTIVE_IDS, ended)
 
     def _rows(self) -> Select[Any]:
-        return select(
-            *(runs.c[name] for name in _SHOWN),
-            *(runs.c[name] for name in _WRITTEN),
-            self._stuck().label("stuck"),
-        )
+        columns = [runs.c[name] for name in (*_SHOWN, *_COUNTERS)]
+        return select(*columns, self._stuck().label("stuck"))
 
     def _stuck(self) -> ColumnElement[bool]:
         return and_(
@@ -186,38 +170,22 @@ class RunQueries:
         )
 
 
-_SHOWN = (
-    "id",
-    "task_id",
-    "kind",
-    "state",
-    "job_name",
-    "progress",
-    "message",
-    "error",
-    "result",
-    "created_at",
-    "started_at",
-    "finished_at",
-    "attempt",
-    "next_try_at",
-    "work",
-)
+# The columns that are shown as they are.
+_SHOWN = [field.name for field in fields(RunRow) if field.name in runs.c]
 
 
 def _ago(connection: Connection, seconds: float) -> int:
     return read_clock(connection) - int(seconds * 1000)
 
 
-def _run_row(row: Row[Any]) -> RunRow:
-    shown = {name: getattr(row, name) for name in _SHOWN}
-    return RunRow(
-        **{**shown, "state": RunState(row.state)}, stuck=bool(row.stuck), counters=_counters(row)
-    )
+def _read(connection: Connection, statement: Select[Any]) -> list[RunRow]:
+    return [_run_row(row._asdict()) for row in connection.execute(statement)]
 
 
-def _counters(row: Row[Any]) -> Counters:
-    return Counters(**{name: int(getattr(row, name)) for name in _WRITTEN})
+def _run_row(shown: dict[str, Any]) -> RunRow:
+    counters = Counters(**{name: shown.pop(name) for name in _COUNTERS})
+    shown |= {"state": RunState(shown["state"]), "stuck": bool(shown["stuck"])}
+    return RunRow(**shown, counters=counters)
 
 
 def enabled_intervals(connection: Connection) -> dict[str, int]:
@@ -225,16 +193,11 @@ def enabled_intervals(connection: Connection) -> dict[str, int]:
 
     That of a cron expression is the present pause between two of its times.
     """
-    wanted = select(
-        schedule.c.name, schedule.c.interval_s, schedule.c.next_run_at, schedule.c.last_due_at
-    ).where(schedule.c.enabled)
-    return {
-        row.name: row.interval_s * 1000
-        if row.interval_s is not None
-        else _pause(row.next_run_at, row.last_due_at)
-        for row in connection.execute(wanted)
-    }
+    enabled = select(schedule).where(schedule.c.enabled)
+    return {row.name: _interval(row) for row in connection.execute(enabled)}
 
 
-def _pause(following: int, last: int | None) -> int:
-    return _DAY_MS if last is None else max(0, following - last)
+def _interval(row: Row[Any]) -> int:
+    if row.interval_s is not None:
+        return int(row.interval_s) * 1000
+    return _DAY_MS if row.last_due_at is None else max(0, row.next_run_at - row.last_due_at)
