@@ -123,7 +123,7 @@ async def _cycles(url: str, one: Exchange, symbols: int, *, more: int) -> list[_
 
 async def _cycle(app: App, order: CollectOrder) -> _Cycle:
     started = time.perf_counter()
-    submission = await app.of(MarketParts).runs.collection(order)
+    submission = await app.of(MarketParts).runs.submission(order)
     async with foreground(app) as here:
         ordered, statements = time.perf_counter(), app.database.statements
         result = await here.outcome(await here.submit(submission))

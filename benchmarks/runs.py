@@ -247,7 +247,7 @@ async def _cancels(places: Places, kind: str, one: Exchange, count: int) -> Figu
         async with open_app(settings_for(url, one.url)) as app, app.working():
             for _ in range(count):
                 task_id = await app.ledger.submit(
-                    await app.of(MarketParts).runs.collection(await _order(app, 20))
+                    await app.of(MarketParts).runs.submission(await _order(app, 20))
                 )
                 await _until_state(app, task_id, ["running"])
                 await asyncio.sleep(0.3)

@@ -96,7 +96,7 @@ async def collect_async(
 
 async def collect_into(app: App, order: CollectOrder) -> CollectReport:
     """`collect_async` into an open database."""
-    submission = await app.of(MarketParts).runs.collection(order)
+    submission = await app.of(MarketParts).runs.submission(order)
     series: Any = submission.params["series"]
     async with foreground(app) as here:
         started = time.monotonic()

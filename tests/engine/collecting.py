@@ -67,7 +67,7 @@ class Collecting:
         self, symbols: Sequence[str], *, timeframes: Sequence[str] = TIMEFRAMES, wait: bool = False
     ) -> uuid.UUID:
         return await self.app.ledger.submit(
-            await self.app.of(MarketParts).runs.collection(order(symbols, timeframes), wait=wait)
+            await self.app.of(MarketParts).runs.submission(order(symbols, timeframes), wait=wait)
         )
 
 

@@ -51,11 +51,11 @@ Tables = dict[str, list[tuple[Any, ...]]]
 
 
 async def collection(app: App) -> Submission:
-    return await app.of(MarketParts).runs.collection(CollectOrder(**_ORDER, limit=30))
+    return await app.of(MarketParts).runs.submission(CollectOrder(**_ORDER, limit=30))
 
 
 async def backfill(app: App) -> Submission:
-    return await app.of(MarketParts).runs.backfill(
+    return await app.of(MarketParts).runs.submission(
         BackfillOrder(**_ORDER, start=_PAST, end=_PAST + _DAY_MS)
     )
 

@@ -270,7 +270,7 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(
                 if one.status == "trading"
             ][:8]
             task_id = await app.ledger.submit(
-                await app.of(MarketParts).runs.collection(order(symbols))
+                await app.of(MarketParts).runs.submission(order(symbols))
             )
         await hang(exchange, after=4)
         first = await workers.start("work", **given)

@@ -26,7 +26,7 @@ async def states(one: World) -> list[tuple[str, str]]:
 
 async def leave(one: World, *symbols: str, since: int | None = None, waiting: bool = False) -> str:
     """A collection that a process which is gone was working on, or that waits for one."""
-    submission = await one.app.of(MarketParts).runs.collection(
+    submission = await one.app.of(MarketParts).runs.submission(
         CollectOrder(symbols=symbols, timeframes=["1m"], since=since), wait=waiting
     )
     if waiting:
@@ -67,7 +67,7 @@ async def test_on_postgresql_what_others_have_queued_is_left_to_their_workers(
         await one.collect("BTCUSDT", limit=1)
         others = await leave(one, "ETHUSDT", waiting=True)
         async with foreground(one.app) as here:
-            submission = await one.app.of(MarketParts).runs.collection(
+            submission = await one.app.of(MarketParts).runs.submission(
                 CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"])
             )
             await here.outcome(await here.submit(submission))
@@ -80,7 +80,7 @@ async def test_what_is_left_at_its_end_is_cancelled_and_recorded_as_that(databas
     async with world(database_url, request_deadline_s=60, request_idle_s=60) as one:
         await one.exchange.faults({"name": "hang", "path": "klines"})
         async with foreground(one.app) as here:
-            submission = await one.app.of(MarketParts).runs.collection(
+            submission = await one.app.of(MarketParts).runs.submission(
                 CollectOrder(symbols=["BTCUSDT"], timeframes=["1m"])
             )
             task_id = str(await here.submit(submission))

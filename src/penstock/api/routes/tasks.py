@@ -126,7 +126,7 @@ async def _submission(app: App, order: Start, idempotency_key: str | None) -> Su
         until=until,
         recheck=order.recheck,
     )
-    return await app.of(MarketParts).runs.collection(
+    return await app.of(MarketParts).runs.submission(
         wanted, wait=order.wait, idempotency_key=idempotency_key
     )
 

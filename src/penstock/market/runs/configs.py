@@ -16,7 +16,6 @@ from penstock.market.runs.submission import (
     COLLECTION,
     SCHEDULED_COLLECTION,
     collection_of,
-    resource_of,
     series_run,
     symbol_refresh,
 )
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from penstock.market.configured import Configured
     from penstock.market.instrument import Instrument
     from penstock.market.runs.listing import Listing
-    from penstock.market.runs.submission import SeriesParams
     from penstock.runs.run import Submission
     from penstock.runs.schedule import Schedule
 
@@ -66,7 +64,7 @@ class MarketConfigs:
                 field="timeframes",
             )
         names = self._configured.timeframes if given is None else given
-        return tuple(one.value for one in parse_timeframes(names, field="timeframes"))
+        return tuple(map(str, parse_timeframes(names, field="timeframes")))
 
     def hold(self, connection: Connection, symbol: str) -> None:
         """Nothing to do: an instrument is never deleted."""
@@ -81,23 +79,19 @@ class MarketConfigs:
         self, connection: Connection, schedule: Schedule, busy: Busy
     ) -> Submission | None:
         """The collection of a due schedule without the `busy` series; None when none is left."""
-        wanted = (
+        due = (
             self.of_config(connection, schedule.params)
             if schedule.kind == COLLECTION
             else self._default(connection)
         )
-        exchange = str(wanted.params["exchange"])
-        series: list[SeriesParams] = wanted.params["series"]  # type: ignore[assignment]
-        held = busy(wanted.resources)
-        free = [one for one in series if resource_of(exchange, one) not in held]
+        series: Any = due.params["series"]
+        held = busy(due.resources)
+        by_resource = zip(due.resources, series, strict=True)
+        free = {resource: params for resource, params in by_resource if resource not in held}
         if not free:
             return None
-        return replace(
-            wanted,
-            params={**wanted.params, "series": free},
-            resources=[resource_of(exchange, one) for one in free],
-            priority=Priority.LOW,
-        )
+        params = {**due.params, "series": list(free.values())}
+        return replace(due, params=params, resources=list(free), priority=Priority.LOW)
 
     def scheduled_refresh(
         self, _connection: Connection, schedule: Schedule, _busy: Busy

@@ -27,10 +27,6 @@ _FRESH_MS = 2 * 3_600_000
 class Sources(Protocol):
     """The sources of a process, open as long as it works."""
 
-    @property
-    def exchanges(self) -> Sequence[str]:
-        """The exchanges that there are."""
-
     async def get(self, exchange: str) -> MarketSource:
         """The source of an exchange; InvalidInputError when there is none."""
 

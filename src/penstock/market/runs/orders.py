@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from penstock.errors import InvalidInputError
 from penstock.market.collect.ranges import Wish, check_range
 from penstock.market.configured import DEFAULT_EXCHANGE
+from penstock.market.runs.submission import BACKFILL, COLLECTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +33,19 @@ class CollectOrder:
     until: int | None = None
     recheck: bool = False
 
+    kind: ClassVar = COLLECTION
+    job_name: ClassVar = "collect_data_manual"
+
     def __post_init__(self) -> None:
         check_range(self.since, self.until, names=("since", "until"))
         if self.recheck and self.since is None:
             raise InvalidInputError(
                 "since: recheck needs a start; give a time, such as 2025-01-31", field="since"
             )
+
+    def wish(self) -> Wish:
+        """What its run looks at."""
+        return Wish(limit=self.limit, since=self.since, until=self.until, recheck=self.recheck)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,9 @@ class BackfillOrder:
     end: int | None = None
     recheck: bool = False
     newest_first: bool = False
+
+    kind: ClassVar = BACKFILL
+    job_name: ClassVar = "backfill_manual"
 
     def __post_init__(self) -> None:
         check_range(self.start, self.end, names=("start", "end"))

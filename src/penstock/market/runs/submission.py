@@ -58,13 +58,8 @@ def series_run(
         "limit": None,
         "since": None,
     }
-    resources = [resource_of(exchange, one) for one in series]
+    resources = [f"series:{exchange}:{native}:{timeframe}" for native, timeframe, _ in series]
     return Submission(kind=kind, params=params, resources=resources)
-
-
-def resource_of(exchange: str, series: SeriesParams) -> str:
-    """The resource that a run claims for a series."""
-    return f"series:{exchange}:{series[0]}:{series[1]}"
 
 
 def symbol_refresh(exchange: str) -> Submission:

@@ -19,7 +19,7 @@ from penstock.market.queries.instruments import (
 from penstock.market.refresh import InstrumentStore, refresh_symbols
 from penstock.market.runs.estimate import estimate
 from penstock.market.runs.listing import stored_instruments
-from penstock.market.runs.submission import BACKFILL, COLLECTION, collection_of, series_of, wish_of
+from penstock.market.runs.submission import collection_of, series_of, wish_of
 from penstock.runs.run import LogNote
 
 if TYPE_CHECKING:
@@ -63,32 +63,31 @@ class MarketRuns:
         self._options = options
         self.configured = configured
 
-    async def collection(
-        self, order: CollectOrder, *, wait: bool = False, idempotency_key: str | None = None
+    async def submission(
+        self,
+        order: CollectOrder | BackfillOrder,
+        *,
+        wait: bool = False,
+        idempotency_key: str | None = None,
     ) -> Submission:
         """The run of an order; InvalidInputError for names that the exchange does not list."""
-        wish = {
-            "limit": order.limit,
-            "since": order.since,
-            "until": order.until,
-            "recheck": order.recheck,
-        }
-        ordered = await self._ordered(COLLECTION, order, wish)
-        name = "collect_data_manual"
-        return replace(ordered, job_name=name, wait=wait, idempotency_key=idempotency_key)
-
-    async def backfill(
-        self, order: BackfillOrder, *, wait: bool = False, idempotency_key: str | None = None
-    ) -> Submission:
-        """The run of a backfill; InvalidInputError for names that the exchange does not list."""
-        ordered = await self._ordered(BACKFILL, order, asdict(order.wish()))
-        name = "backfill_manual"
-        return replace(ordered, job_name=name, wait=wait, idempotency_key=idempotency_key)
+        timeframes, names = await self._ordered(order)
+        listed = await self._listing.find(order.exchange, names, field="symbols")
+        named = name_instruments(names, listed, field="symbols")
+        ordered = collection_of(order.kind, order.exchange, named, timeframes)
+        return replace(
+            ordered,
+            params={**ordered.params, **asdict(order.wish())},
+            asked=asdict(order),
+            job_name=order.job_name,
+            wait=wait,
+            idempotency_key=idempotency_key,
+        )
 
     async def estimate(self, order: BackfillOrder) -> Estimate:
         """What a backfill would take, from the database alone; InvalidInputError as for its run."""
         source = await self._sources.get(order.exchange)
-        timeframes, names = await self._wanted(order)
+        timeframes, names = await self._ordered(order)
 
         def read(connection: Connection) -> Estimate:
             listed = stored_instruments(connection, order.exchange, names)
@@ -105,15 +104,6 @@ class MarketRuns:
         return await self._reader.read(read)
 
     async def _ordered(
-        self, kind: str, order: CollectOrder | BackfillOrder, wish: Mapping[str, object]
-    ) -> Submission:
-        timeframes, names = await self._wanted(order)
-        listed = await self._listing.find(order.exchange, names, field="symbols")
-        named = name_instruments(names, listed, field="symbols")
-        ordered = collection_of(kind, order.exchange, named, timeframes)
-        return replace(ordered, params={**ordered.params, **wish}, asked=asdict(order))
-
-    async def _wanted(
         self, order: CollectOrder | BackfillOrder
     ) -> tuple[Sequence[Timeframe], Sequence[str]]:
         """The timeframes and symbols of an order; where it names none, the configured ones."""

@@ -102,7 +102,7 @@ async def start_backfill(
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
         return BackfillEstimate.of(await state.app.of(MarketParts).runs.estimate(order))
-    submission = await state.app.of(MarketParts).runs.backfill(
+    submission = await state.app.of(MarketParts).runs.submission(
         order, wait=wanted.wait, idempotency_key=idempotency_key
     )
     return await submit(
