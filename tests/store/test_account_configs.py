@@ -47,7 +47,7 @@ class Kept:
         params: Any = await self.shop.opened.database.read(
             lambda connection: connection.scalar(wanted)
         )
-        return config.wanted.symbol, params["symbol"]
+        return config.spec.symbol, params["symbol"]
 
 
 def sync_of(name: str) -> ConfigSpec:

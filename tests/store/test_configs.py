@@ -96,7 +96,7 @@ async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_ru
         assert len(await tick(c)) == 1
         assert await tick(c) == []
         now = await c.app.configs.store.get(1)
-        assert now.next_run_at in {made.next_run_at, *now.wanted.next_runs()}
+        assert now.next_run_at in {made.next_run_at, *now.spec.next_runs()}
 
 
 async def test_a_clock_that_is_set_back_does_not_silence_a_cron_config(database_url: str) -> None:
@@ -129,7 +129,7 @@ async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
             {"symbol": "BTC/USDT", "timeframes": ["1m", "1h"], "enabled": enabled}
         )
         await c.symbols(2)
-        await c.app.configs.wanted({"symbol": "ETH/USDT"})
+        await c.app.configs.spec_of({"symbol": "ETH/USDT"})
         await c.app.schedules.put(
             [
                 Schedule(

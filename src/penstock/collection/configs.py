@@ -88,7 +88,7 @@ class Config:
     """A stored config. `next_run_at` is None while it is disabled."""
 
     id: int
-    wanted: ConfigSpec
+    spec: ConfigSpec
     job_id: str
     created_at: int
     updated_at: int
@@ -127,7 +127,7 @@ class ConfigStore(Protocol):
     async def get(self, config_id: int) -> Config:
         """One config."""
 
-    async def add(self, wanted: ConfigSpec) -> Config:
+    async def add(self, spec: ConfigSpec) -> Config:
         """Add a config with a schedule for its first run."""
 
     async def change(self, config_id: int, changes: Mapping[str, Any]) -> Config:
@@ -139,8 +139,8 @@ class ConfigStore(Protocol):
     def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
         """The submission of a run, made in the submitting transaction from the config's state."""
 
-    async def apply(self, wanted: Sequence[ConfigSpec], *, prune: bool, dry_run: bool) -> Applied:
-        """Add or change configs to match `wanted`, in one transaction; `prune` removes others."""
+    async def apply(self, specs: Sequence[ConfigSpec], *, prune: bool, dry_run: bool) -> Applied:
+        """Add or change configs to match `specs`, in one transaction; `prune` removes others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,33 +156,31 @@ class Configs:
 
     async def add(self, fields: Mapping[str, Any]) -> Config:
         """Add a config; `symbol` is required."""
-        return await self.store.add(await self.wanted(fields))
+        return await self.store.add(await self.spec_of(fields))
 
-    async def wanted(self, fields: Mapping[str, Any]) -> ConfigSpec:
+    async def spec_of(self, fields: Mapping[str, Any]) -> ConfigSpec:
         """The content of a new config of these fields."""
-        (spec,) = await self._all_wanted([fields])
+        [spec] = await self._specs([fields])
         return spec
 
     async def change(self, config_id: int, fields: Mapping[str, Any]) -> Config:
         """Change only the given fields."""
-        now = (await self.store.get(config_id)).wanted
-        then = await self._resolved([self._changed(now, fields)])
-        touched = {
-            *fields,
-            *(_TIMING if set(_TIMING) & set(fields) else ()),
-            *(["timeframes"] if "exchange" in fields else ()),
-        }
-        return await self.store.change(
-            config_id, {name: getattr(then[0], name) for name in touched}
-        )
+        now = (await self.store.get(config_id)).spec
+        [then] = await self._resolved([self._changed(now, fields)])
+        touched = set(fields)
+        if touched & set(_TIMING):
+            touched.update(_TIMING)
+        if "exchange" in touched:
+            touched.add("timeframes")
+        return await self.store.change(config_id, {name: getattr(then, name) for name in touched})
 
     async def apply(
         self, all_fields: Sequence[Mapping[str, Any]], *, prune: bool = False, dry_run: bool = False
     ) -> Applied:
         """Add or change configs to match these fields; `prune` removes all others."""
-        wanted = await self._all_wanted(all_fields)
+        specs = await self._specs(all_fields)
         seen: set[tuple[str, str]] = set()
-        for number, spec in enumerate(wanted):
+        for number, spec in enumerate(specs):
             if spec.key in seen:
                 field = f"configs.{number}.symbol"
                 raise InvalidInputError(
@@ -190,31 +188,28 @@ class Configs:
                     field=field,
                 )
             seen.add(spec.key)
-        return await self.store.apply(wanted, prune=prune, dry_run=dry_run)
+        return await self.store.apply(specs, prune=prune, dry_run=dry_run)
 
-    async def _all_wanted(self, all_fields: Sequence[Mapping[str, Any]]) -> list[ConfigSpec]:
+    async def _specs(self, all_fields: Sequence[Mapping[str, Any]]) -> list[ConfigSpec]:
+        blank = ConfigSpec(symbol="", exchange=self.exchange, timeframes=())
         drafts = []
         for fields in all_fields:
-            timing = (
-                {}
-                if fields.get("cron") is not None or fields.get("interval_minutes") is not None
-                else {"interval_minutes": _GENTLE_MINUTES}
-            )
-            blank = ConfigSpec(symbol="", exchange=self.exchange, timeframes=())
             given = {name: value for name, value in fields.items() if value is not None}
-            drafts.append(self._changed(blank, {"timeframes": None, **timing, **given}))
+            if "cron" not in given:
+                given.setdefault("interval_minutes", _GENTLE_MINUTES)
+            drafts.append(self._changed(blank, {"timeframes": None, **given}))
         return await self._resolved(drafts)
 
     def _changed(self, now: ConfigSpec, fields: Mapping[str, Any]) -> ConfigSpec:
         """Apply these fields, checked as far as possible without the exchange."""
-        then = replace(
-            now, **{name: value for name, value in fields.items() if name not in _TIMING}
-        )
+        timing = {name: fields[name] for name in _TIMING if name in fields}
+        rest = {name: value for name, value in fields.items() if name not in _TIMING}
+        then = replace(now, **rest)
         rules = self.rules_of(then.exchange)
         # Timeframes of another domain do not survive a change of the exchange.
         kept = now.timeframes if rules is self.rules_of(now.exchange) else None
-        then = replace(then, timeframes=rules.config_timeframes(fields.get("timeframes", kept)))
-        return _timed(then, {name: fields[name] for name in _TIMING if name in fields})
+        timeframes = rules.config_timeframes(fields.get("timeframes", kept))
+        return _timed(replace(then, timeframes=timeframes), timing)
 
     async def _resolved(self, drafts: Sequence[ConfigSpec]) -> list[ConfigSpec]:
         """The drafts with unified symbols; InvalidInputError names the nearest known ones."""
@@ -232,31 +227,17 @@ def _timed(now: ConfigSpec, given: Mapping[str, Any]) -> ConfigSpec:
     interval, cron, timezone = (given.get(name) for name in _TIMING)
     if interval is not None and cron is not None:
         raise InvalidInputError("cron: give interval_minutes or cron, not both", field="cron")
-    if interval is not None:
-        then = replace(now, interval_minutes=interval, cron=None, timezone=None)
-    elif cron is not None:
-        then = replace(now, interval_minutes=None, cron=cron, timezone=now.timezone)
-    elif "interval_minutes" in given and now.cron is None:
-        raise InvalidInputError(
-            "interval_minutes: a config needs interval_minutes or cron",
-            field="interval_minutes",
-        )
-    elif "cron" in given and now.cron is not None:
-        raise InvalidInputError("cron: a config needs cron or interval_minutes", field="cron")
-    else:
-        then = now
-    return _zoned(then, given, timezone)
-
-
-def _zoned(then: ConfigSpec, given: Mapping[str, Any], timezone: str | None) -> ConfigSpec:
-    if then.cron is None:
-        if timezone is not None:
-            raise InvalidInputError(
-                "timezone: only applies to cron; leave it out", field="timezone"
-            )
-        return then
-    timing = cron_timing(then.cron, timezone if "timezone" in given else then.timezone)
-    return replace(then, cron=timing.cron, timezone=timing.timezone)
+    if interval is None and cron is None:
+        interval, cron = now.interval_minutes, now.cron
+        kept, other = ("interval_minutes", "cron") if cron is None else ("cron", "interval_minutes")
+        if kept in given:
+            raise InvalidInputError(f"{kept}: a config needs {kept} or {other}", field=kept)
+    if cron is not None:
+        timing = cron_timing(cron, timezone if "timezone" in given else now.timezone)
+        return replace(now, interval_minutes=None, cron=timing.cron, timezone=timing.timezone)
+    if timezone is not None:
+        raise InvalidInputError("timezone: only applies to cron; leave it out", field="timezone")
+    return replace(now, interval_minutes=interval, cron=None, timezone=None)
 
 
 def _near(timeframes: Sequence[str]) -> list[str]:

@@ -67,7 +67,7 @@ async def add_config(state: CurrentState, new: NewConfig) -> ConfigShown:
 @of_none.post("/preview", responses=documented(422, 502, 503))
 async def preview_new_config(state: CurrentState, new: NewConfig) -> Preview:
     """When a config that is not added yet would collect; nothing is changed."""
-    return Preview.of(await state.app.configs.wanted(new.given()))
+    return Preview.of(await state.app.configs.spec_of(new.given()))
 
 
 @of_none.post("/apply", responses=documented(409, 422, 502, 503))
@@ -92,7 +92,7 @@ async def get_config(state: CurrentState, config_id: ConfigId) -> ConfigShown:
 async def preview_config(state: CurrentState, config_id: ConfigId) -> Preview:
     """The next runs of a config; of a disabled one, as if it were enabled now."""
     found = await state.app.configs.store.get(config_id)
-    return Preview.of(found.wanted, found.next_run_at)
+    return Preview.of(found.spec, found.next_run_at)
 
 
 @router.put("/{config_id}", responses=_ERRORS)

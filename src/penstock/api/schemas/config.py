@@ -121,13 +121,13 @@ class ConfigShown(ConfigValues):
     def of(cls, config: Config) -> Self:
         """The shape of a config."""
         return cls(
-            **_values(config.wanted),
+            **_values(config.spec),
             id=config.id,
             job_id=config.job_id,
             created_at=iso(config.created_at),
             updated_at=iso(config.updated_at),
             next_run_at=iso_or_none(config.next_run_at),
-            warnings=config.wanted.warnings(),
+            warnings=config.spec.warnings(),
         )
 
 

@@ -51,13 +51,13 @@ class SqlConfigs:
     async def get(self, config_id: int) -> Config:
         return await self._database.read(lambda connection: _get(connection, config_id))
 
-    async def add(self, wanted: ConfigSpec) -> Config:
-        return await self._write(lambda connection: self._add(connection, wanted))
+    async def add(self, spec: ConfigSpec) -> Config:
+        return await self._write(lambda connection: self._add(connection, spec))
 
     async def change(self, config_id: int, changes: Mapping[str, Any]) -> Config:
         def change(connection: Connection) -> Config:
             now = _get(connection, config_id, locked=True)
-            self._change(connection, now, replace(now.wanted, **changes))
+            self._change(connection, now, replace(now.spec, **changes))
             return _get(connection, config_id)
 
         return await self._write(change)
@@ -70,20 +70,18 @@ class SqlConfigs:
     def trigger(self, config_id: int) -> Callable[[Connection], Submission]:
         def submission(connection: Connection) -> Submission:
             config = _get(connection, config_id, locked=True)
-            made = self._rules_of(config.wanted.exchange).of_config(
-                connection, _params(config.wanted)
-            )
+            made = self._rules_of(config.spec.exchange).of_config(connection, _params(config.spec))
             return replace(made, job_name=config.job_id)
 
         return submission
 
-    async def apply(self, wanted: Sequence[ConfigSpec], *, prune: bool, dry_run: bool) -> Applied:
+    async def apply(self, specs: Sequence[ConfigSpec], *, prune: bool, dry_run: bool) -> Applied:
         if dry_run:
             return await self._database.read(
-                lambda connection: self._apply(connection, wanted, prune=prune, dry_run=True)
+                lambda connection: self._apply(connection, specs, prune=prune, dry_run=True)
             )
         return await self._write(
-            lambda connection: self._apply(connection, wanted, prune=prune, dry_run=False)
+            lambda connection: self._apply(connection, specs, prune=prune, dry_run=False)
         )
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
@@ -125,7 +123,7 @@ class SqlConfigs:
 
     def _change(self, connection: Connection, now: Config, then: ConfigSpec) -> None:
         """The schedule before the run: a tick goes in this order too."""
-        differs = difference(now.wanted, then).keys()
+        differs = difference(now.spec, then).keys()
         if not differs:
             return
         self._rules_of(then.exchange).hold(connection, then.symbol)
@@ -151,7 +149,7 @@ class SqlConfigs:
     ) -> Applied:
         kept = _rows().order_by(collection_config.c.id)
         present = {
-            one.wanted.key: one
+            one.spec.key: one
             for one in map(
                 _config,
                 connection.execute(kept if dry_run else kept.with_for_update(of=collection_config)),
@@ -159,9 +157,9 @@ class SqlConfigs:
         }
         added = [one for one in wanted if one.key not in present]
         known = [(present[one.key], one) for one in wanted if one.key in present]
-        changed = [(now, then) for now, then in known if difference(now.wanted, then)]
+        changed = [(now, then) for now, then in known if difference(now.spec, then)]
         keys = {one.key for one in wanted}
-        removed = [one for one in present.values() if prune and one.wanted.key not in keys]
+        removed = [one for one in present.values() if prune and one.spec.key not in keys]
         if not dry_run:
             for config in removed:
                 self._remove(connection, config)
@@ -171,9 +169,9 @@ class SqlConfigs:
                 self._add(connection, one)
         return Applied(
             added=added,
-            changed=[(then, difference(now.wanted, then)) for now, then in changed],
-            removed=[one.wanted for one in removed],
-            unchanged=[then for now, then in known if not difference(now.wanted, then)],
+            changed=[(then, difference(now.spec, then)) for now, then in changed],
+            removed=[one.spec for one in removed],
+            unchanged=[then for now, then in known if not difference(now.spec, then)],
         )
 
     def _remove(self, connection: Connection, config: Config) -> None:
@@ -240,7 +238,7 @@ def _get(connection: Connection, config_id: int, *, locked: bool = False) -> Con
 
 
 def _config(row: Row[Any]) -> Config:
-    wanted = ConfigSpec(
+    spec = ConfigSpec(
         symbol=row.symbol,
         exchange=row.exchange,
         timeframes=tuple(row.timeframes),
@@ -253,7 +251,7 @@ def _config(row: Row[Any]) -> Config:
     next_run_at = row.next_run_at if row.enabled else None
     return Config(
         id=row.id,
-        wanted=wanted,
+        spec=spec,
         job_id=row.job_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
