@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from penstock.errors import InvalidInputError
@@ -97,25 +97,24 @@ class Domain:
     lifetime: AbstractAsyncContextManager[object] | None = None
 
 
-@dataclass(frozen=True)
 class Domains:
     """All domains of a process. InvalidInputError when two of them declare the same name."""
 
-    all: Sequence[Domain]
-    kinds: Mapping[str, RunKind] = field(init=False)
-
-    def __post_init__(self) -> None:
-        domains = self.all
+    def __init__(self, domains: Sequence[Domain]) -> None:
+        self.all = domains
         kinds = [kind for domain in domains for kind in domain.kinds]
-        rules = [domain.configs for domain in domains if domain.configs]
+        configs = [domain.configs for domain in domains if domain.configs]
+        exchanges = [(name, rules) for rules in configs for name in rules.exchanges]
+        defaults = [domain.default_exchange for domain in domains if domain.default_exchange]
         _refuse_duplicate("kind of run", [kind.name for kind in kinds])
-        _refuse_duplicate("exchange", [name for configs in rules for name in configs.exchanges])
+        _refuse_duplicate("exchange", [name for name, _ in exchanges])
         _refuse_duplicate("schedule", [job.name for domain in domains for job in domain.schedules])
-        _refuse_duplicate(
-            "default exchange", ["default" for domain in domains if domain.default_exchange]
-        )
+        _refuse_duplicate("default exchange", ["default" for _ in defaults])
         _refuse_duplicate("alert rule", [rule.name for domain in domains for rule in domain.rules])
-        object.__setattr__(self, "kinds", {kind.name: kind for kind in kinds})
+        self.kinds = {kind.name: kind for kind in kinds}
+        # The exchange of configs that name none.
+        self.default_exchange = defaults[0] if defaults else ""
+        self._rules = dict(exchanges)
 
     def log_entries(self, run: Run) -> Sequence[LogEntry]:
         """The rows of a run in the execution log; none for an unknown kind."""
@@ -135,23 +134,12 @@ class Domains:
 
     def of_exchange(self, exchange: str) -> ConfigRules:
         """The config rules of an exchange; InvalidInputError for an unknown one."""
-        rules = {
-            name: domain.configs
-            for domain in self.all
-            if domain.configs
-            for name in domain.configs.exchanges
-        }
-        if exchange in rules:
-            return rules[exchange]
-        known = ", ".join(sorted(rules))
+        if exchange in self._rules:
+            return self._rules[exchange]
+        known = ", ".join(sorted(self._rules))
         raise InvalidInputError(
             f"exchange: unknown exchange {exchange[:40]!r}; use one of {known}", field="exchange"
         )
-
-    @property
-    def default_exchange(self) -> str:
-        """The exchange of configs that name none."""
-        return next((domain.default_exchange for domain in self.all if domain.default_exchange), "")
 
     def logged_name(self, connection: Connection, name: str) -> str | None:
         """The symbol in the execution log that a user's name means, if a domain knows it."""
