@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from penstock.errors import RetryableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from structlog.stdlib import BoundLogger
 
 
@@ -40,6 +42,16 @@ class Outage:
         self._working = working
         self._context = context
         self._since: float | None = None
+
+    @contextlib.contextmanager
+    def logged(self) -> Iterator[None]:
+        """Log an error of the block instead of raising it; without one, the outage is over."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - an endless loop has to go on
+            self.began(error)
+        else:
+            self.ended()
 
     def began(self, error: Exception | str) -> None:
         """Log the first error of an outage; an unexpected one with its traceback."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.alerts.rules import Level
 from penstock.moment import iso
@@ -117,34 +117,27 @@ def _resolve(before: Alert, finding: RuleFinding | None, now: int, policy: Polic
 def message_body(alerts: Sequence[Alert], now: int) -> dict[str, object]:
     """One message for all these alerts; receivers recognize a repeated one by its `id`."""
     firing = sum(alert.state is AlertState.FIRING for alert in alerts)
+    return _body(f"{firing} firing, {len(alerts) - firing} resolved", alerts, now)
+
+
+def trial_body(now: int) -> dict[str, object]:
+    """A test message."""
+    return _body("this is a test", [], now)
+
+
+def _body(title: str, alerts: Sequence[Alert], now: int) -> dict[str, object]:
     return {
         "id": str(uuid.uuid4()),
         "at": iso(now),
-        "title": f"Penstock: {firing} firing, {len(alerts) - firing} resolved",
+        "title": f"Penstock: {title}",
         "alerts": [_fields(alert) for alert in alerts[:_MAX_NAMED]],
         "more": max(0, len(alerts) - _MAX_NAMED),
     }
 
 
-def trial_body(now: int) -> dict[str, object]:
-    """A test message."""
-    return {
-        "id": str(uuid.uuid4()),
-        "at": iso(now),
-        "title": "Penstock: this is a test",
-        "alerts": [],
-        "more": 0,
-    }
-
-
-def plain_text(body: Mapping[str, object]) -> str:
+def plain_text(body: Mapping[str, Any]) -> str:
     """A message as text, one line per alert."""
-    alerts = body["alerts"]
-    lines = (
-        [f"{alert['state']}: {alert['message']}" for alert in alerts]
-        if isinstance(alerts, list)
-        else []
-    )
+    lines = [f"{alert['state']}: {alert['message']}" for alert in body["alerts"]]
     if body["more"]:
         lines.append(f"… and {body['more']} more")
     return "\n".join(lines) or str(body["title"])

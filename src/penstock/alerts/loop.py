@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from penstock.errors import PenstockError
 from penstock.loop import Outage, event_or_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Sequence
 
     from penstock.alerts.book import AlertBook, AlertMessage, Notifier
 
-T = TypeVar("T")
-
 _RETRY_S = 5.0
-_TAKING = ("alert messages cannot be taken", "alert messages can be taken again")
-_EVALUATING = ("alerts cannot be evaluated", "alerts can be evaluated again")
-_RECORDING = ("alert deliveries cannot be recorded", "alert deliveries can be recorded again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +40,12 @@ class Alerting:
         self._options = options
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outages: dict[str, Outage] = {}
+        self._taking = Outage("alert messages cannot be taken", "alert messages can be taken again")
+        self._evaluating = Outage("alerts cannot be evaluated", "alerts can be evaluated again")
+        self._recording = Outage(
+            "alert deliveries cannot be recorded", "alert deliveries can be recorded again"
+        )
+        self._deliveries: dict[str, Outage] = {}
 
     async def run(self) -> None:
         """Run until cancelled; a message that is being sent then is sent again later."""
@@ -53,8 +53,10 @@ class Alerting:
         try:
             while True:
                 self._wake.clear()
-                taken = await self._tried(*_TAKING, self._book.take)
-                for message in taken or ():
+                taken: Sequence[AlertMessage] = ()
+                with self._taking.logged():
+                    taken = await self._book.take()
+                for message in taken:
                     self._start(message)
                 await event_or_time(self._wake, self._options.poll_s)
         finally:
@@ -66,9 +68,11 @@ class Alerting:
     async def _evaluate(self) -> None:
         await asyncio.sleep(self._options.first_after_s)
         while True:
-            wait_s = await self._tried(*_EVALUATING, self._book.evaluate)
+            wait_s = _RETRY_S
+            with self._evaluating.logged():
+                wait_s = await self._book.evaluate()
             self._wake.set()
-            await asyncio.sleep(_RETRY_S if wait_s is None else wait_s)
+            await asyncio.sleep(wait_s)
 
     def _start(self, message: AlertMessage) -> None:
         task = asyncio.create_task(self._send(message), name=f"alert message {message.id}")
@@ -81,14 +85,17 @@ class Alerting:
 
     async def _send(self, message: AlertMessage) -> None:
         name = message.target.name
-        delivery = self._outage(f"alerts do not reach {name}", f"alerts reach {name} again")
+        delivery = self._deliveries.setdefault(
+            name, Outage(f"alerts do not reach {name}", f"alerts reach {name} again")
+        )
         error = await self._delivery_error(message)
-        if error is None:
-            delivery.ended()
-            await self._tried(*_RECORDING, lambda: self._book.sent(message))
-        else:
-            delivery.began(error)
-            await self._tried(*_RECORDING, lambda: self._book.failed(message, error))
+        with self._recording.logged():
+            if error is None:
+                delivery.ended()
+                await self._book.sent(message)
+            else:
+                delivery.began(error)
+                await self._book.failed(message, error)
 
     async def _delivery_error(self, message: AlertMessage) -> str | None:
         try:
@@ -98,19 +105,3 @@ class Alerting:
         except Exception as error:  # noqa: BLE001 - a plugin's error must not end the loop
             return f"unexpected {type(error).__name__}"
         return None
-
-    async def _tried(
-        self, failing: str, working: str, work: Callable[[], Awaitable[T]]
-    ) -> T | None:
-        """The result of the work; None if it fails, so that the loop goes on."""
-        outage = self._outage(failing, working)
-        try:
-            result = await work()
-        except Exception as error:  # noqa: BLE001 - the loop has to go on
-            outage.began(error)
-            return None
-        outage.ended()
-        return result
-
-    def _outage(self, failing: str, working: str) -> Outage:
-        return self._outages.setdefault(failing, Outage(failing, working))

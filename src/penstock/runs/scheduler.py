@@ -59,13 +59,14 @@ class Scheduler:
     async def _tick(self) -> float:
         """Seconds until the next look."""
         self.last_tick_s = asyncio.get_running_loop().time()
-        try:
+        delay_s = min(_AGAIN_S, self._check_interval_s)
+        with self._outage.logged():
             ticked = await self._schedules.tick(_AT_ONCE)
-        except Exception as error:  # noqa: BLE001 - nobody would start the scheduler again
-            self._outage.began(error)
-            return min(_AGAIN_S, self._check_interval_s)
-        self._outage.ended()
-        self._log_tick(ticked)
+            delay_s = self._delay_after(ticked)
+            self._log_tick(ticked)
+        return delay_s
+
+    def _delay_after(self, ticked: Ticked) -> float:
         if ticked.next_in_s is None:
             return self._check_interval_s
         # What is due and could not be claimed is in the hands of another process just now.

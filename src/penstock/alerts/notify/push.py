@@ -6,9 +6,10 @@ import asyncio
 import importlib.util
 import logging
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from penstock.alerts.book import TargetKind, plain_text
+from penstock.alerts.book import plain_text
 from penstock.alerts.notify.addresses import resolve
 from penstock.errors import InvalidInputError, UndeliveredError
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from penstock.alerts.book import AlertTarget
-
-KIND = TargetKind.APPRISE
 
 # Concurrent threads; one that hangs beyond its deadline still counts.
 _MAX_THREADS = 8
@@ -95,28 +94,20 @@ class AppriseSender:
             raise UndeliveredError(
                 f"{_MAX_THREADS} messages are already being sent through Apprise"
             )
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[Any] = loop.create_future()
-        threading.Thread(
-            target=self._run, args=(work, loop, result), name="apprise", daemon=True
-        ).start()
+        result: Future[Any] = Future()
+        threading.Thread(target=self._run, args=(work, result), name="apprise", daemon=True).start()
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await result
+                return await asyncio.wrap_future(result)
         except TimeoutError:
             raise UndeliveredError(f"not sent within {self._deadline_s:g} s") from None
 
-    def _run(
-        self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any]
-    ) -> None:
+    def _run(self, work: Callable[[], Any], result: Future[Any]) -> None:
         try:
-            value = work()
+            if result.set_running_or_notify_cancel():
+                result.set_result(work())
         except Exception as error:  # noqa: BLE001 - a plugin may fail only its own message
-            _hand_over(
-                loop, result, None, UndeliveredError(f"Apprise failed: {type(error).__name__}")
-            )
-        else:
-            _hand_over(loop, result, value, None)
+            result.set_exception(UndeliveredError(f"Apprise failed: {type(error).__name__}"))
         finally:
             self._threads.release()
 
@@ -127,21 +118,6 @@ def _refuse_without_apprise() -> None:
             "url: only webhooks work without Apprise; install it: pip install 'penstock[push]'",
             field="url",
         )
-
-
-def _hand_over(
-    loop: asyncio.AbstractEventLoop,
-    result: asyncio.Future[Any],
-    value: object,
-    error: Exception | None,
-) -> None:
-    def hand_over() -> None:
-        if not result.done():
-            result.set_exception(error) if error else result.set_result(value)
-
-    # The loop may have ended meanwhile.
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(hand_over)
 
 
 def _instantiate(url: str) -> Any:  # noqa: ANN401 - Apprise has no types

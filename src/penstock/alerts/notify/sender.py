@@ -35,17 +35,12 @@ class Sender:
         kind = kind_of(url)
         await self._senders[kind].check(url)
         if kind is TargetKind.WEBHOOK:
-            return Address(
-                kind=kind,
-                url=url,
-                shown=shown(url, kind),
-                signing_key=signing_key or secrets.token_urlsafe(_KEY_BYTES),
-            )
-        if signing_key is not None:
+            signing_key = signing_key or secrets.token_urlsafe(_KEY_BYTES)
+        elif signing_key is not None:
             raise InvalidInputError(
                 "signing_key: only webhooks are signed; leave it out", field="signing_key"
             )
-        return Address(kind=kind, url=url, shown=shown(url, kind), signing_key=None)
+        return Address(kind=kind, url=url, shown=shown(url, kind), signing_key=signing_key)
 
 
 def kind_of(url: str) -> TargetKind:

@@ -15,7 +15,6 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from penstock import __version__
-from penstock.alerts.book import TargetKind
 from penstock.alerts.notify.addresses import resolve
 from penstock.errors import InvalidInputError, UndeliveredError
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 SIGNATURE = "Penstock-Signature"
 MESSAGE_ID = "Penstock-Message-Id"
-KIND = TargetKind.WEBHOOK
 
 # How much of an answer is read; only its status counts.
 _ANSWER_BYTES = 4_096
