@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from penstock.engine.distributed import DistributedDispatch, QueueOptions
+from penstock.engine.distributed import DistributedDispatch
 from penstock.engine.in_process import InProcessDispatch
+from penstock.engine.queue import QueueOptions
 from penstock.store.write.runs.claims import promote
 from penstock.store.write.runs.ledger import SqlRunLedger
 

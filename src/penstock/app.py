@@ -110,8 +110,6 @@ class App:
         )
         limits = ExecutorOptions(
             max_concurrent=settings.max_concurrent_tasks,
-            heartbeat_s=settings.heartbeat_s,
-            dead_after_s=settings.dead_after_s,
             sweep_s=min(_SWEEP_S, settings.dead_after_s / _SWEEPS),
         )
         works = {name: kind.work for name, kind in self.domains.kinds.items()}
@@ -199,10 +197,8 @@ def make_dispatch(settings: Settings, database: Database) -> Dispatch:
     if database.file is not None:
         return InProcessDispatch(database.events)
     # Not every process has a PostgreSQL, and loading what it takes is not free.
-    from penstock.engine.distributed import (  # noqa: PLC0415 - see above
-        DistributedDispatch,
-        QueueOptions,
-    )
+    from penstock.engine.distributed import DistributedDispatch  # noqa: PLC0415 - see above
+    from penstock.engine.queue import QueueOptions  # noqa: PLC0415 - see above
 
     options = QueueOptions(
         conninfo=database.url.set(drivername="postgresql").render_as_string(hide_password=False),

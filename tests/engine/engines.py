@@ -197,7 +197,7 @@ class Engine:
     ) -> Executor:
         options = ExecutorOptions(
             **(
-                {"poll_s": 0.2, "shutdown_s": 3.0, "sweep_s": 0.1, "heartbeat_s": 0.1}
+                {"poll_s": 0.2, "shutdown_s": 3.0, "sweep_s": 0.1}
                 | {name: given.pop(name) for name in list(given) if name in _EXECUTOR}
             )
         )
@@ -219,7 +219,7 @@ class Engine:
             yield executor
 
 
-_EXECUTOR = {"max_concurrent", "poll_s", "shutdown_s", "sweep_s", "dead_after_s"}
+_EXECUTOR = {"max_concurrent", "poll_s", "shutdown_s", "sweep_s"}
 
 
 @contextlib.asynccontextmanager
@@ -236,7 +236,12 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.T
 
 @contextlib.asynccontextmanager
 async def engine(
-    url: str, *, dead_after_s: float = 30.0, migrated: bool = True, **options: Any
+    url: str,
+    *,
+    dead_after_s: float = 30.0,
+    heartbeat_s: float = 0.1,
+    migrated: bool = True,
+    **options: Any,
 ) -> AsyncIterator[Engine]:
     """The database at `url` with the present schema, listened to."""
     database = connect(parse_url(url), DatabaseOptions(**options))
@@ -244,7 +249,7 @@ async def engine(
         if migrated:
             await migrate(database)
         async with database.listening():
-            dispatch = dispatch_over(database, dead_after_s=dead_after_s)
+            dispatch = dispatch_over(database, dead_after_s=dead_after_s, heartbeat_s=heartbeat_s)
             ledger = SqlRunLedger(database, dispatch, dead_after_s=dead_after_s)
             yield Engine(database, ledger, dispatch)
     finally:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import socket
 import threading
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from sqlalchemy import event
 
 from penstock.errors import StoreUnavailableError
 from penstock.store.session import database as database_module
-from tests.engine.engines import background, engine
+from tests.engine.engines import engine
 from tests.market_builders import MINUTE, ORIGIN, candles, opened, page
 
 if TYPE_CHECKING:
@@ -361,16 +360,14 @@ async def test_a_worker_goes_on_when_a_server_that_fell_silent_speaks_again(
     """What was asked meanwhile is never answered, so its connections have to be cut."""
     async with (
         engine(postgres_database) as e,
-        engine(database_behind, migrated=False, timeout_s=_TIMEOUT_S) as behind,
-        cut_in_the_end(black_hole),
-    ):
-        executor = behind.executor(poll_s=0.02)
         # The next question is almost surely that for a job, and never a heartbeat.
-        executor._options = replace(executor._options, heartbeat_s=0.5, sweep_s=600.0)
-        async with background(behind.dispatch.run(executor)):
-            await e.until_state(await e.submit(), "succeeded")
-            black_hole.swallow()
-            await until(black_hole.swallowed.wait)
-            await asyncio.sleep(0.5)
-            black_hole.speak()
-            await e.until_state(await e.submit(), "succeeded")
+        engine(database_behind, migrated=False, heartbeat_s=0.5, timeout_s=_TIMEOUT_S) as behind,
+        cut_in_the_end(black_hole),
+        behind.working(poll_s=0.02, sweep_s=600.0),
+    ):
+        await e.until_state(await e.submit(), "succeeded")
+        black_hole.swallow()
+        await until(black_hole.swallowed.wait)
+        await asyncio.sleep(0.5)
+        black_hole.speak()
+        await e.until_state(await e.submit(), "succeeded")

@@ -9,41 +9,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from procrastinate import App, PsycopgConnector
+from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
-from penstock.engine.connections import QueueConnections
-from penstock.errors import StoreUnavailableError
+from penstock.engine.queue import as_store_errors, opened_queue, store_error
 from penstock.runs.dispatch import Silence
 from penstock.runs.runner import Cancelled, PutBack
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Callable,
-        Coroutine,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from procrastinate import JobContext
-    from procrastinate.jobs import Status
-    from procrastinate.manager import NotificationCallback
+    from procrastinate.types import JSONDict
     from sqlalchemy import Connection
 
+    from penstock.engine.queue import QueueJobs, QueueOptions
     from penstock.runs.dispatch import StartToken
     from penstock.runs.executor import Executor
-
-T = TypeVar("T")
 
 # Workers listen to the first; nobody does to the second, whose jobs belong to who made them.
 _QUEUE = "runs"
@@ -51,7 +40,6 @@ _OWN_QUEUE = "foreground"
 _TASK = "start"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ABORT_POLL_S = 5.0
-_CONNECTIONS = 4
 _AGAIN_S = (0.2, 5.0)
 _LAST_WORD_S = 1.0
 
@@ -63,25 +51,6 @@ SELECT extract(epoch FROM clock_timestamp() - worker.last_heartbeat)::float8
 FROM procrastinate_jobs AS job JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
 WHERE job.id = %s"""
 _RELEASE = "DELETE FROM procrastinate_jobs WHERE id = %s"
-_END = "DELETE FROM procrastinate_jobs WHERE id = %(job_id)s"
-# Jobs that were fetched for this worker while the answer got lost.
-_FORGET = """
-DELETE FROM procrastinate_jobs
-WHERE worker_id = %(worker_id)s AND status = 'doing' AND NOT id = ANY(%(known)s::bigint[])"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueOptions:
-    """How to reach the queue: libpq's connection string and parameters.
-
-    What does not answer within `timeout_s` is cut.
-    """
-
-    conninfo: str
-    parameters: Mapping[str, Any]
-    timeout_s: float
-    heartbeat_s: float = 10.0
-    dead_after_s: float = 30.0
 
 
 class DistributedDispatch:
@@ -101,23 +70,19 @@ class DistributedDispatch:
     def put(self, connection: Connection, tokens: Sequence[StartToken]) -> None:
         if tokens:
             jobs = [_job(token) for token in tokens]
-            with _as_store_errors():
+            with as_store_errors():
                 self._manager.batch_defer_jobs(jobs, connection=_driver(connection))
 
     def adopt(self, connection: Connection, token: StartToken) -> int:
         """The job is born in this process's hands, so that no worker fetches it."""
-        values = (_OWN_QUEUE, _TASK, -token.priority, _arguments(token), self._own_worker)
+        arguments = json.dumps(_arguments(token))
+        values = (_OWN_QUEUE, _TASK, -token.priority, arguments, self._own_worker)
         row = connection.exec_driver_sql(_ADOPT, values).one()
         return int(row.id)
 
-    def withdraw(
-        self,
-        connection: Connection,
-        run_id: int,  # noqa: ARG002 - the port's form
-        job_id: int | None,
-    ) -> None:
+    def withdraw(self, connection: Connection, job_id: int | None) -> None:
         if job_id is not None:
-            with _as_store_errors():
+            with as_store_errors():
                 self._manager.cancel_job_by_id(
                     job_id, abort=True, delete_job=True, connection=_driver(connection)
                 )
@@ -131,8 +96,8 @@ class DistributedDispatch:
 
     @contextlib.asynccontextmanager
     async def present(self) -> AsyncIterator[None]:
-        async with _opened(self._options) as jobs:
-            with _as_store_errors():
+        async with opened_queue(self._options) as jobs:
+            with as_store_errors():
                 self._own_worker = await jobs.register_worker()
             beating = asyncio.create_task(self._beat(jobs, self._own_worker), name="heartbeat")
             try:
@@ -151,13 +116,13 @@ class DistributedDispatch:
             try:
                 await _Worker(self._options, executor).run()
             except Exception as error:  # noqa: BLE001 - nobody would start the worker again
-                executor.log_failure("fetch", _store_error(error))
+                executor.log_failure("fetch", store_error(error))
             if asyncio.get_running_loop().time() - began > _AGAIN_S[1]:
                 again_s = _AGAIN_S[0]
             await asyncio.sleep(again_s)
             again_s = min(2 * again_s, _AGAIN_S[1])
 
-    async def _beat(self, jobs: _Jobs, worker_id: int) -> None:
+    async def _beat(self, jobs: QueueJobs, worker_id: int) -> None:
         while True:
             await asyncio.sleep(self._options.heartbeat_s)
             await jobs.update_heartbeat(worker_id)
@@ -172,7 +137,7 @@ class _Worker:
 
     async def run(self) -> None:
         """Work until cancelled, then put back what is running; raises what ends it earlier."""
-        async with _opened(self._options, self._executor) as jobs:
+        async with opened_queue(self._options, self._executor) as jobs:
             app = jobs.app
             app.task(name=_TASK, pass_context=True)(self._deliverer(jobs))
             limits = self._executor.options
@@ -186,8 +151,8 @@ class _Worker:
                     shutdown_graceful_timeout=limits.shutdown_s,
                     delete_jobs="always",
                     install_signal_handlers=False,
-                    update_heartbeat_interval=limits.heartbeat_s,
-                    stalled_worker_timeout=limits.dead_after_s,
+                    update_heartbeat_interval=self._options.heartbeat_s,
+                    stalled_worker_timeout=self._options.dead_after_s,
                 ),
                 name="queue worker",
             )
@@ -207,7 +172,7 @@ class _Worker:
                     working.cancel()
                 await asyncio.gather(sweeping, return_exceptions=True)
 
-    def _deliverer(self, jobs: _Jobs) -> Callable[..., Any]:
+    def _deliverer(self, jobs: QueueJobs) -> Callable[..., Any]:
         async def deliver(context: JobContext, run_id: int, start: int) -> None:
             job_id = context.job.id or 0
             starting = self._executor.start(run_id, start, job_id)
@@ -222,149 +187,11 @@ class _Worker:
 
         return deliver
 
-    async def _sweep(self, jobs: _Jobs) -> None:
+    async def _sweep(self, jobs: QueueJobs) -> None:
         while True:
             await jobs.beat()
             await self._executor.sweep()
             await asyncio.sleep(self._executor.options.sweep_s)
-
-
-class _Jobs(JobManager):
-    """procrastinate's questions to the database, for a worker that outlives an outage of it."""
-
-    def __init__(
-        self,
-        app: App,
-        options: QueueOptions,
-        connections: QueueConnections,
-        executor: Executor | None,
-    ) -> None:
-        super().__init__(app.connector)
-        self.app = app
-        self.released: set[int] = set()
-        self.ending = False
-        self._known: set[int] = set()
-        self._options = options
-        self._connections = connections
-        self._executor = executor
-        self._worker_id: int | None = None
-
-    async def register_worker(self) -> int:
-        self._worker_id = await super().register_worker()
-        return self._worker_id
-
-    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Waits for a database that is away, and gives back what got lost."""
-        try:
-            job = await self._in_time(super().fetch_job(queues, worker_id))
-        except ConnectorException as error:
-            if self._executor is not None:
-                self._executor.log_failure("fetch", _store_error(error))
-            await self._patiently(_FORGET, worker_id=worker_id, known=sorted(self._known))
-            job = await self._in_time(super().fetch_job(queues, worker_id))
-        if self._executor is not None:
-            self._executor.log_recovery("fetch")
-        if job is not None and job.id is not None:
-            self._known.add(job.id)
-        return job
-
-    async def finish_job(
-        self,
-        job: Job,
-        status: Status,  # noqa: ARG002 - the base class's form
-        delete_job: bool,  # noqa: ARG002, FBT001 - the base class's form
-    ) -> None:
-        """Delete a job, unless the transaction that ended its run has done so."""
-        job_id = job.id or 0
-        if job_id not in self.released:
-            await self._patiently(_END, job_id=job_id)
-        self.released.discard(job_id)
-        self._known.discard(job_id)
-
-    async def update_heartbeat(self, worker_id: int) -> None:
-        """Beat; one that fails is no reason to stop, because the next one comes soon enough."""
-        with contextlib.suppress(ConnectorException):
-            await self._in_time(super().update_heartbeat(worker_id))
-
-    async def beat(self) -> None:
-        """A heartbeat of the present worker, if there is one."""
-        if self._worker_id is not None:
-            await self.update_heartbeat(self._worker_id)
-
-    async def listen_for_jobs(
-        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
-    ) -> None:
-        """Until it listens again the worker polls."""
-        while True:
-            with contextlib.suppress(ConnectorException):
-                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
-            await asyncio.sleep(1.0)
-
-    async def _in_time(self, question: Coroutine[Any, Any, T]) -> T:
-        """The answer to a question; if none comes, all connections are cut at our end."""
-        asking = asyncio.ensure_future(question)
-        try:
-            # The pool and the server have deadlines of their own, and better messages.
-            if not (await asyncio.wait([asking], timeout=1.5 * self._options.timeout_s))[0]:
-                self._connections.cut()
-            return await asking
-        finally:
-            asking.cancel()
-
-    async def _patiently(
-        self,
-        query: Any,  # noqa: ANN401 - their LiteralString
-        **arguments: Any,
-    ) -> None:
-        while True:
-            try:
-                await self._in_time(self.connector.execute_query_async(query, **arguments))
-            except ConnectorException:
-                if self.ending:
-                    raise
-                await asyncio.sleep(_AGAIN_S[0])
-            else:
-                return
-
-
-@contextlib.asynccontextmanager
-async def _opened(options: QueueOptions, executor: Executor | None = None) -> AsyncIterator[_Jobs]:
-    """Connections to the queue; what they ask goes through the manager that this gives."""
-    connections = QueueConnections()
-    connector = PsycopgConnector(
-        conninfo=options.conninfo,
-        kwargs=dict(options.parameters),
-        min_size=1,
-        max_size=_CONNECTIONS,
-        timeout=options.timeout_s,
-        reconnect_timeout=options.timeout_s,
-        configure=connections.add,
-    )
-    app = App(connector=connector)
-    jobs = app.job_manager = _Jobs(app, options, connections, executor)
-    try:
-        try:
-            await app.open_async()
-        except Exception as error:
-            raise _store_error(error) from error
-        yield jobs
-    finally:
-        with contextlib.suppress(ConnectorException, TimeoutError):
-            async with asyncio.timeout(_LAST_WORD_S):
-                await app.close_async()
-
-
-@contextlib.contextmanager
-def _as_store_errors() -> Iterator[None]:
-    try:
-        yield
-    except ConnectorException as error:
-        raise _store_error(error) from error
-
-
-def _store_error(error: Exception) -> StoreUnavailableError:
-    reason = str(error.__cause__ or error).strip().partition("\n")[0]
-    return StoreUnavailableError(f"the database cannot be used now: {reason}")
 
 
 def _job(token: StartToken) -> Job:
@@ -378,13 +205,13 @@ def _job(token: StartToken) -> Job:
         priority=-token.priority,
         lock=None,
         queueing_lock=None,
-        task_kwargs={"run_id": token.run_id, "start": token.start},
+        task_kwargs=_arguments(token),
         scheduled_at=due_at,
     )
 
 
-def _arguments(token: StartToken) -> str:
-    return f'{{"run_id": {token.run_id}, "start": {token.start}}}'
+def _arguments(token: StartToken) -> JSONDict:
+    return {"run_id": token.run_id, "start": token.start}
 
 
 def _driver(connection: Connection) -> Any:  # noqa: ANN401 - psycopg's own connection

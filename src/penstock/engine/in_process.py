@@ -46,7 +46,7 @@ class InProcessDispatch:
         """There are no jobs."""
         _refuse_postgresql(connection)
 
-    def withdraw(self, connection: Connection, run_id: int, job_id: int | None) -> None:
+    def withdraw(self, connection: Connection, job_id: int | None) -> None:
         """The event that its cancellation is asked for stops the run."""
 
     def release(self, connection: Connection, job_id: int) -> None:

@@ -49,8 +49,8 @@ class Dispatch(Protocol):
     def adopt(self, connection: Connection, token: StartToken) -> int | None:
         """Give the token to this process at once; gives the job's id, if the engine has jobs."""
 
-    def withdraw(self, connection: Connection, run_id: int, job_id: int | None) -> None:
-        """Tell the worker of a running run to stop."""
+    def withdraw(self, connection: Connection, job_id: int | None) -> None:
+        """Tell the worker of a running run to stop, by the job that it works on."""
 
     def release(self, connection: Connection, job_id: int) -> None:
         """Delete the job of a start that ends with this transaction."""

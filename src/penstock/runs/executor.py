@@ -28,15 +28,12 @@ _LAST_WORD_S = 1.0
 class ExecutorOptions:
     """`poll_s`: how often delivery looks for what nothing announces, such as a retry that is due.
 
-    `heartbeat_s` and `dead_after_s` are those of the process, `sweep_s` is how often the remains of
-    dead ones are looked for.
+    `sweep_s`: how often it looks for the remains of dead processes.
     """
 
     max_concurrent: int = 5
     poll_s: float = 1.0
     shutdown_s: float = 8.0
-    heartbeat_s: float = 10.0
-    dead_after_s: float = 30.0
     sweep_s: float = 5.0
 
 

@@ -111,7 +111,7 @@ def cancel(connection: Connection, dispatch: Dispatch, task_id: uuid.UUID) -> Ru
         end_runs(connection, [row.id], RunState.CANCELLED)
     else:
         connection.execute(update(runs).where(runs.c.id == row.id).values(cancel_asked=True))
-        dispatch.withdraw(connection, row.id, row.job_id)
+        dispatch.withdraw(connection, row.job_id)
         announce(connection, RunChanged(row.id), CancelAsked(row.id))
     return state
 
@@ -136,7 +136,7 @@ def end_job(
     for row in found:
         if row.state == RunState.RUNNING:
             # Its worker need not wait for its next check to stop asking the provider.
-            dispatch.withdraw(connection, row.id, row.job_id)
+            dispatch.withdraw(connection, row.job_id)
             announce(connection, CancelAsked(row.id))
 
 
