@@ -98,7 +98,7 @@ async def _run(url: str, exchange_url: str, clients: int, mute: int) -> _Run:
     settings = settings_for(url, exchange_url).model_copy(update={"port": 0})
     run = _Run()
     with listening(settings) as door:
-        async with open_app(settings) as app, app.listening(), running(app, door):
+        async with open_app(settings) as app, app.database.listening(), running(app, door):
             symbols = await listed(app, _SYMBOLS)
             await collect_into(app, CollectOrder(symbols=symbols, timeframes=["1m"]))
             prepare_to_serve()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.access.vault import Vault
 from penstock.alerts.book import Policy
-from penstock.alerts.loop import Alerting, AlertingTimes
+from penstock.alerts.loop import Alerting
 from penstock.alerts.notify.sender import Sender
 from penstock.alerts.targets import AlertTargets
 from penstock.collection.configs import Configs
@@ -17,6 +17,7 @@ from penstock.domains.parts import Budgets, Parts
 from penstock.engine.in_process import InProcessDispatch
 from penstock.errors import ConflictError
 from penstock.keys import vault_keys
+from penstock.loop import background
 from penstock.opening import owned_database
 from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.queries import RunQueries
@@ -33,7 +34,7 @@ from penstock.store.write.schedules import SqlSchedules
 from penstock.store.write.tokens import SqlTokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
 
     from penstock.runs.dispatch import Dispatch
     from penstock.runs.ledger import RunLedger
@@ -83,10 +84,8 @@ class App:
         )
         sender = make_sender(settings)
         self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
-        options = AlertingTimes(first_after_s=settings.alert_delay_s)
-        self.alerting = Alerting(
-            alert_book(settings, database, self.vault, self.health), sender, options
-        )
+        book = alert_book(settings, database, self.vault, self.health)
+        self.alerting = Alerting(book, sender, first_after_s=settings.alert_delay_s)
         self.schedules = SqlSchedules(database, self.dispatch, self.domains.planned)
         self.scheduler = Scheduler(
             self.schedules,
@@ -120,16 +119,10 @@ class App:
         return await self.database.read(version) or "none"
 
     @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Hear of what other processes do while the block runs."""
-        async with self.database.listening():
-            yield
-
-    @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Work on queued runs while the block runs; at its end put back what is running."""
-        heeding = _background(self._budgets.heed_pauses(), "pauses")
-        delivery = _background(self.dispatch.run(self.executor), "delivery")
+        heeding = background(self._budgets.heed_pauses(), "pauses")
+        delivery = background(self.dispatch.run(self.executor), "delivery")
         async with self.database.listening(), heeding, delivery:
             yield
 
@@ -148,21 +141,10 @@ class App:
                     with contextlib.suppress(ConflictError):
                         await self.ledger.submit(submission)
         async with (
-            _background(self.scheduler.run(), "scheduler"),
-            _background(self.alerting.run(), "alerting"),
+            background(self.scheduler.run(), "scheduler"),
+            background(self.alerting.run(), "alerting"),
         ):
             yield
-
-
-@contextlib.asynccontextmanager
-async def _background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager

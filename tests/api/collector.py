@@ -114,7 +114,7 @@ async def collector(
         async with contextlib.AsyncExitStack() as stack:
             door = stack.enter_context(listening(settings))
             app = await stack.enter_async_context(open_app(settings))
-            await stack.enter_async_context(app.working() if work else app.listening())
+            await stack.enter_async_context(app.working() if work else app.database.listening())
             await stack.enter_async_context(running(app, door, options or UNASKED))
             # Sooner than the service: whoever sends while the other end closes gets no answer.
             connections = aiohttp.TCPConnector(keepalive_timeout=2)

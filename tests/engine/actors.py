@@ -54,7 +54,7 @@ async def work(settings: Mapping[str, Any]) -> None:
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
     async with open_app(load_settings(**settings)) as app:
-        app.executor._options = replace(app.executor._options, poll_s=_POLL_S)
+        app.executor.options = replace(app.executor.options, poll_s=_POLL_S)
         app.executor._kinds = {kind: _telling(does) for kind, does in app.executor._kinds.items()}
         async with app.working():
             hearing = asyncio.create_task(_hear_of_pauses(app))

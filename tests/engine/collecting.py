@@ -86,7 +86,7 @@ async def collecting(database_url: str, **settings: Any) -> AsyncIterator[Collec
     async with (
         simulated(symbols=40) as exchange,
         open_app(settings_for(database_url, exchange.url, **(HASTY | settings))) as app,
-        app.listening(),
+        app.database.listening(),
     ):
         yield Collecting(
             app,

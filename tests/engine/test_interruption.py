@@ -145,7 +145,7 @@ async def test_an_interruption_stops_the_work_after_the_page_that_is_being_writt
         runner.interrupt(None, why)
         with pytest.raises(type(why)):
             await running[1]
-        assert runner.active == 0
+        assert not runner._holds
 
 
 async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(

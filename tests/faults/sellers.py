@@ -32,7 +32,7 @@ def short_pauses() -> Any:  # noqa: ANN401 - a context manager
 
 def retry_soon(shop: KeptShop) -> None:
     """No event tells that a retry is due."""
-    shop.app.executor._options = replace(shop.app.executor._options, poll_s=0.1)
+    shop.app.executor.options = replace(shop.app.executor.options, poll_s=0.1)
 
 
 def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.MarkDecorator:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.access.vault import Vault, new_key
 from penstock.alerts.book import Address, Policy, TargetKind
-from penstock.alerts.loop import Alerting, AlertingTimes
+from penstock.alerts.loop import Alerting
 from penstock.alerts.notify.sender import Sender
 from penstock.alerts.rules import AlertLimits
 from penstock.columns import read_clock
@@ -116,7 +116,5 @@ class Alarm:
     async def sending(self) -> AsyncIterator[None]:
         """Messages are sent while the block runs; looks are only those that the test makes."""
         sender = Sender(deadline_s=30, allow_private=True)
-        async with background(
-            Alerting(self.book, sender, AlertingTimes(first_after_s=3600, poll_s=0.02)).run()
-        ):
+        async with background(Alerting(self.book, sender, first_after_s=3600, poll_s=0.02).run()):
             yield

@@ -6,7 +6,6 @@ The alert book decides which process does either.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.errors import PenstockError
@@ -20,24 +19,20 @@ if TYPE_CHECKING:
 _RETRY_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertingTimes:
-    """`first_after_s` delays the first evaluation, so that missed collections can catch up first.
+class Alerting:
+    """Evaluates the rules and sends messages while it runs.
 
+    `first_after_s` delays the first evaluation, so that missed collections can catch up first.
     `poll_s` is the time between two polls for messages.
     """
 
-    first_after_s: float = 180.0
-    poll_s: float = 5.0
-
-
-class Alerting:
-    """Evaluates the rules and sends messages while it runs."""
-
-    def __init__(self, book: AlertBook, notifier: Notifier, options: AlertingTimes) -> None:
+    def __init__(
+        self, book: AlertBook, notifier: Notifier, *, first_after_s: float, poll_s: float = 5.0
+    ) -> None:
         self._book = book
         self._notifier = notifier
-        self._options = options
+        self._first_after_s = first_after_s
+        self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._taking = Outage("alert messages cannot be taken", "alert messages can be taken again")
@@ -58,7 +53,7 @@ class Alerting:
                     taken = await self._book.take()
                 for message in taken:
                     self._start(message)
-                await event_or_time(self._wake, self._options.poll_s)
+                await event_or_time(self._wake, self._poll_s)
         finally:
             running = {evaluating, *self._tasks}
             for task in running:
@@ -66,7 +61,7 @@ class Alerting:
             await asyncio.wait(running)
 
     async def _evaluate(self) -> None:
-        await asyncio.sleep(self._options.first_after_s)
+        await asyncio.sleep(self._first_after_s)
         while True:
             wait_s = _RETRY_S
             with self._evaluating.logged():

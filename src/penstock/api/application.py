@@ -59,7 +59,7 @@ def create_api(
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
         async with (
             lag.measured(),
-            app.listening(),
+            app.database.listening(),
             hub.running(),
             overview.running(),
             known.running(),

@@ -20,6 +20,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
 from penstock.engine.queue import as_store_errors, opened_queue, store_error
+from penstock.loop import background
 from penstock.runs.dispatch import Silence
 from penstock.runs.runner import Cancelled, PutBack
 
@@ -99,11 +100,10 @@ class DistributedDispatch:
         async with opened_queue(self._options) as jobs:
             with as_store_errors():
                 self._own_worker = await jobs.register_worker()
-            beating = asyncio.create_task(self._beat(jobs, self._own_worker), name="heartbeat")
             try:
-                yield
+                async with background(self._beat(jobs, self._own_worker), "heartbeat"):
+                    yield
             finally:
-                beating.cancel()
                 with contextlib.suppress(ConnectorException, TimeoutError):
                     async with asyncio.timeout(self._options.timeout_s):
                         await jobs.unregister_worker(self._own_worker)

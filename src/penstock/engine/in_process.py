@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from penstock.loop import event_or_time
+from penstock.loop import background, event_or_time
 from penstock.runs.events import CancelAsked, EventsLost, QueueChanged
 from penstock.runs.runner import Cancelled
 
@@ -62,16 +62,15 @@ class InProcessDispatch:
 
     async def run(self, executor: Executor) -> None:
         with self._events.subscribed() as subscription:
-            watching = asyncio.create_task(self._watch(subscription, executor), name="watch queue")
-            executor.running = True
-            try:
-                while True:
-                    await self._fill(executor)
-                    await event_or_time(self._wake, executor.options.poll_s)
-            finally:
-                executor.running = False
-                watching.cancel()
-                await executor.put_back()
+            async with background(self._watch(subscription, executor), "watch queue"):
+                executor.running = True
+                try:
+                    while True:
+                        await self._fill(executor)
+                        await event_or_time(self._wake, executor.options.poll_s)
+                finally:
+                    executor.running = False
+                    await executor.put_back()
 
     async def _fill(self, executor: Executor) -> None:
         self._wake.clear()

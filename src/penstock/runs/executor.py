@@ -50,7 +50,7 @@ class Executor:
         self._ledger = ledger
         self._runner = runner
         self._kinds = kinds
-        self._options = options
+        self.options = options
         self._tasks: set[asyncio.Task[bool]] = set()
         self._outage = Outage("no runs can be taken", "runs can be taken again")
         self._failing: set[str] = set()
@@ -66,12 +66,7 @@ class Executor:
     @property
     def free(self) -> int:
         """How many more runs it may work on."""
-        return self._options.max_concurrent - len(self._tasks)
-
-    @property
-    def options(self) -> ExecutorOptions:
-        """How delivery to this executor goes."""
-        return self._options
+        return self.options.max_concurrent - len(self._tasks)
 
     async def work(self, run: Run) -> Outcome:
         """Work on a run that has begun; raises what ends it, after that was recorded."""
@@ -111,7 +106,7 @@ class Executor:
         """Stop all runs and queue them again, and so whatever is still delivered."""
         self._ending = True
         self._runner.interrupt(None, PutBack())
-        for patience_s in (self._options.shutdown_s, _LAST_WORD_S):
+        for patience_s in (self.options.shutdown_s, _LAST_WORD_S):
             await self._until_idle(patience_s)
             for task in self._tasks:
                 task.cancel()

@@ -119,11 +119,6 @@ class Runner:
         self._options = options
         self._holds: set[Hold] = set()
 
-    @property
-    def active(self) -> int:
-        """How many runs are being worked on."""
-        return len(self._holds)
-
     def hold(self, run_id: int) -> Hold:
         """Take a run into our hands, where it can be interrupted, also before it has begun."""
         hold = Hold(run_id)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from penstock.access.scopes import Scope, digest_of, is_token
 from penstock.errors import StoreUnavailableError
-from penstock.loop import Outage
+from penstock.loop import Outage, background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -80,13 +80,10 @@ class KnownTokens:
     async def running(self) -> AsyncIterator[None]:
         """Know them while the block runs."""
         await self.refresh()
-        task = asyncio.create_task(self._keep(), name="tokens")
         try:
-            yield
+            async with background(self._keep(), "tokens"):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             with contextlib.suppress(StoreUnavailableError):
                 await self._note_used()
 

@@ -8,6 +8,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from penstock.loop import background
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -24,12 +26,8 @@ class LoopLag:
     @contextlib.asynccontextmanager
     async def measured(self) -> AsyncIterator[None]:
         """Measure while the block runs."""
-        task = asyncio.create_task(self._measure(), name="loop lag")
-        try:
+        async with background(self._measure(), "loop lag"):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     def all_ms(self) -> list[float]:
         """Each lag of the last minute, ms."""

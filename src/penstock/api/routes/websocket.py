@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, WebSocket
@@ -12,6 +10,7 @@ from penstock.api.live.channels import parse
 from penstock.api.live.evict import evictor
 from penstock.api.live.messages import error_message
 from penstock.errors import InvalidInputError
+from penstock.loop import background
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -29,14 +28,9 @@ async def follow(websocket: WebSocket) -> None:
     state: State = websocket.app.state.penstock
     await websocket.accept()
     with state.hub.joined(websocket.send_text, evictor(websocket.scope)) as client:
-        pumping = asyncio.create_task(client.pump(), name="client")
-        try:
+        async with background(client.pump(), "client"):
             while (message := await websocket.receive())["type"] == "websocket.receive":
                 _take(state.hub, client, message)
-        finally:
-            pumping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pumping
 
 
 def _take(hub: Hub, client: Subscriber, message: Message) -> None:

@@ -99,14 +99,14 @@ def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
         for written in (row.native_symbol, row.symbol):
             ids[row.exchange, written, row.timeframe] = row.id
             spelled[row.exchange, folded(written), row.timeframe].add(row.id)
-    # As it is written; else in another case, if that can mean one series only.
-    exact = {name: ids.get((name.exchange, name.symbol, name.timeframe)) for name in names}
-    other = {name: spelled[name.exchange, folded(name.symbol), name.timeframe] for name in names}
-    return {
-        name: found or next(iter(other[name]))
-        for name, found in exact.items()
-        if found or len(other[name]) == 1
-    }
+    found = {}
+    for name in names:
+        # As it is written; else in another case, if that can mean one series only.
+        same = spelled[name.exchange, folded(name.symbol), name.timeframe]
+        exact = ids.get((name.exchange, name.symbol, name.timeframe))
+        if exact or len(same) == 1:
+            found[name] = exact or next(iter(same))
+    return found
 
 
 def per_series(ids: Collection[int], value: ColumnElement[Any]) -> CTE:

@@ -73,7 +73,7 @@ async def _serve(settings: Settings, *, work: bool) -> None:
     with listening(settings) as door:
         async with (
             open_app(settings, serving=door.url) as app,
-            app.working() if work else app.listening(),
+            app.working() if work else app.database.listening(),
             app.scheduling(),
             running(app, door),
         ):
