@@ -27,7 +27,7 @@ class ListedSource:
     rows: Sequence[Candle]
     now: int
     page_limit: int = 3
-    way = "in memory"
+    address = "in memory"
     spoil: Callable[[list[Candle]], list[Candle]] = list
     rejected: Sequence[Rejected] = ()
     fails_from: int | None = None
@@ -37,7 +37,7 @@ class ListedSource:
     ignores_start: bool = False
     name: str = "binance"
     pages_per_minute: int = 3_000
-    in_our_time: bool = False
+    real_time: bool = False
 
     @property
     def declaration(self) -> Declaration:

@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
+from penstock.http.source import HttpSource
 from penstock.market.candle import Candle
 from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest, Quiet, SourceConfig
@@ -28,9 +29,6 @@ from tests.served import served
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
-
-    from penstock.http.governor import Wait
 
 # ── The source: all that its package would hold
 
@@ -52,7 +50,7 @@ class Row(msgspec.Struct, array_like=True):
     closed: bool
 
 
-class TinySource:
+class TinySource(HttpSource):
     """A market source of one page size, over a server of the test."""
 
     declaration = Declaration(
@@ -65,33 +63,13 @@ class TinySource:
         quiet=Quiet.ABSENT,
         columns=frozenset({"volume"}),
     )
-    in_our_time = False
+    real_time = False
     pages_per_minute = 1_800
 
     def __init__(self, config: SourceConfig) -> None:
         governor = Governor(config.limit_per_window or self.declaration.limit.amount, config.budget)
-        self._http = HttpClient(
-            config.base_url or "https://tiny.example", governor, config.http, HttpHabits()
-        )
-
-    @property
-    def way(self) -> str:
-        return self._http.way
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
-
-    def waiting(self) -> Wait | None:
-        return self._http.waiting
+        url = config.base_url or "https://tiny.example"
+        super().__init__(HttpClient(url, governor, config.http, HttpHabits()))
 
     async def server_time(self) -> int:
         return (

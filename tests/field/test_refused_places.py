@@ -52,7 +52,7 @@ async def test_the_default_address_is_left_for_the_other_one_and_that_is_said_on
         with capture_logs() as logs:
             async with make_source("binance", load_settings(), budget) as source:
                 listed = await asyncio.gather(*(source.instruments() for _ in range(8)))
-                assert source.way == second.url
+                assert source.address == second.url
                 await source.server_time()
         assert [len(one) for one in listed] == [1] * 8
         assert [entry["to"] for entry in logs if entry["log_level"] == "warning"] == [second.url]

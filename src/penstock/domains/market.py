@@ -265,4 +265,4 @@ async def check_exchange(settings: Settings, exchange: str) -> str:
     """The state of an exchange in words; raises if it cannot be used."""
     async with make_source(exchange, settings, LocalBudget()) as source:
         off_s = (await source.server_time()) / 1000 - time.time()
-        return f"reachable at {source.way}, its clock is {off_s:+.1f} s from ours"
+        return f"reachable at {source.address}, its clock is {off_s:+.1f} s from ours"

@@ -30,7 +30,6 @@ from penstock.loop import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
-    from types import TracebackType
 
     from penstock.http.governor import Governor
 
@@ -124,17 +123,12 @@ class HttpClient:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_ended: object) -> None:
         if self._session is not None:
             await self._session.close()
 
     @property
-    def way(self) -> str:
+    def address(self) -> str:
         """The address and the proxy, for people."""
         return f"{self._base_url}{self._via_proxy}"
 

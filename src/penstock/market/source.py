@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from penstock.http.client import HttpLimits
@@ -14,7 +15,6 @@ from penstock.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from penstock.market.candle import Candle, Rejected
     from penstock.market.instrument import Instrument, SeriesKey
@@ -121,35 +121,24 @@ class SourceClass(Protocol):
         """A source that is not open yet."""
 
 
-class MarketSource(Protocol):
-    """An exchange.
+class MarketSource(AbstractAsyncContextManager["MarketSource"], Protocol):
+    """An exchange, to be used in an `async with` block.
 
     All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own
-    retries. `pages_per_minute` is what the exchange allows. `in_our_time`: its clock must be close
-    to ours, unlike that of a simulator or a replay.
+    retries. `pages_per_minute` is what the exchange allows. `real_time`: its clock must be close to
+    ours, unlike that of a simulator or a replay.
     """
 
     pages_per_minute: int
-    in_our_time: bool
+    real_time: bool
 
     @property
     def declaration(self) -> Declaration:
         """What the source says of itself."""
 
     @property
-    def way(self) -> str:
+    def address(self) -> str:
         """Where its requests go, and by which proxy, in words."""
-
-    async def __aenter__(self) -> Self:
-        """Open connections."""
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close connections."""
 
     def waiting(self) -> Wait | None:
         """What keeps it from sending requests now, if anything."""

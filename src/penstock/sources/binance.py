@@ -9,22 +9,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from penstock.errors import SourceRefusedError, SourceUnavailableError
 from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
+from penstock.http.source import HttpSource
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
-    from penstock.http.governor import Wait
     from penstock.market.source import SourceConfig
 
 T = TypeVar("T")
@@ -75,7 +74,7 @@ _decode_tickers = msgspec.json.Decoder(list[_Ticker])
 _decode_candles = msgspec.json.Decoder(list[Candle])
 
 
-class BinanceSource:
+class BinanceSource(HttpSource):
     """The spot exchange, a MarketSource."""
 
     declaration = Declaration(
@@ -89,8 +88,7 @@ class BinanceSource:
         weight = config.limit_per_window or _WEIGHT_PER_MINUTE
         self.pages_per_minute = weight // _WEIGHT["/api/v3/klines"]
         # Real exchanges use https; a simulator without it may replay another day.
-        self.in_our_time = (config.base_url or _URL).startswith("https:")
-        self._governor = Governor(weight, config.budget)
+        self.real_time = (config.base_url or _URL).startswith("https:")
         habits = HttpHabits(
             weight_header="X-MBX-USED-WEIGHT-1M",
             advice=_advice(config.base_url or _PUBLIC_DATA_URL),
@@ -98,26 +96,8 @@ class BinanceSource:
             # A configured address gets no fallback.
             fallback_url="" if config.base_url else _PUBLIC_DATA_URL,
         )
-        self._http = HttpClient(config.base_url or _URL, self._governor, config.http, habits)
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
-
-    def waiting(self) -> Wait | None:
-        return self._http.waiting
-
-    @property
-    def way(self) -> str:
-        return self._http.way
+        governor = Governor(weight, config.budget)
+        super().__init__(HttpClient(config.base_url or _URL, governor, config.http, habits))
 
     async def server_time(self) -> int:
         """The exchange's clock, ms."""

@@ -8,7 +8,7 @@ is transient; a 429 gives no duration.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -16,13 +16,13 @@ import structlog
 from penstock.errors import InvalidInputError, SourceUnavailableError
 from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
+from penstock.http.source import HttpSource
 from penstock.inventory.forms import RowReader
 from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
     from penstock.http.download import Download
     from penstock.inventory.source import InventorySourceConfig
@@ -71,7 +71,7 @@ class CardTraderSource:
         return CardTraderAccount(self._config, token)
 
 
-class CardTraderAccount:
+class CardTraderAccount(HttpSource):
     """A seller's account, a SellerAccount."""
 
     def __init__(self, config: InventorySourceConfig, token: str) -> None:
@@ -87,20 +87,8 @@ class CardTraderAccount:
             is_transient=_is_not_ready,
             advice=_ADVICE,
         )
-        self._http = HttpClient(url + _PREFIX, governor, config.http, habits)
+        super().__init__(HttpClient(url + _PREFIX, governor, config.http, habits))
         self._export = config.export
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def seller(self) -> Seller:
 

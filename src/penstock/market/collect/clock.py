@@ -48,6 +48,6 @@ class ExchangeClock:
         said = f"it says {iso(sent)}"
         if self._offset_ms is not None and sent < self.now() - _BACKWARDS_MS:
             return f"{said}, and a moment ago it was {(self.now() - sent) / 1000:.0f} s later"
-        if self._source.in_our_time and abs(sent - time.time() * 1000) > _DAY_MS:
+        if self._source.real_time and abs(sent - time.time() * 1000) > _DAY_MS:
             return f"{said}, more than a day from the clock of this machine"
         return ""
