@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.market.candle import Candle
-from penstock.market.collect.coverage import Coverage, Look, SpanState
+from penstock.market.collect.coverage import Look, SpanState
 from penstock.market.collect.page import CandleFlush, CandlePage, SeriesTarget
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.timeframe import Timeframe
@@ -145,12 +145,4 @@ async def open_run(database: Database, keys: Sequence[SeriesKey]) -> OpenRun:
     task_id = await ledger.submit(Submission(kind="data_collection", params={}))
     (run,) = await take(ledger, task_id=task_id)
     context = RunContext(run, ledger)
-    opened = await store.open_series(context, keys)
-    return OpenRun(
-        store,
-        context,
-        [
-            SeriesTarget(key, one.series_id, Coverage(one.spans))
-            for key, one in zip(keys, opened, strict=True)
-        ],
-    )
+    return OpenRun(store, context, await store.open_series(context, keys))

@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import select, text
 
 from penstock.market.candle import Candle, Rejected
-from penstock.market.collect.coverage import Coverage, CoverageChange, Look, Span
+from penstock.market.collect.coverage import CoverageChange, Look, Span
 from penstock.market.collect.page import CandleFlush, CandlePage, SeriesTarget
 from penstock.market.instrument import Instrument, SeriesKey, Status
 from penstock.market.tables import candle as candle_table
@@ -129,8 +129,8 @@ class Opened:
 
     async def target(self, one: SeriesKey | None = None) -> SeriesTarget:
         one = one or key()
-        [found] = await self.store.open_series(unfenced(self.database), [one])
-        return SeriesTarget(one, found.series_id, Coverage(found.spans), found.newest_open)
+        [target] = await self.store.open_series(unfenced(self.database), [one])
+        return target
 
     async def write(
         self,

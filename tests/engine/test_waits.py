@@ -22,7 +22,7 @@ from tests.market_builders import MINUTE, ORIGIN, Opened, candles, key, opened
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from penstock.market.collect.page import CandleFlush, Flushed, OpenedSeries
+    from penstock.market.collect.page import CandleFlush, Flushed, SeriesTarget
     from penstock.market.instrument import SeriesKey
     from penstock.market.source import PageAnswer, PageRequest
     from penstock.runs.context import Shown
@@ -81,7 +81,7 @@ class WatchedStore:
 
     async def open_series(
         self, context: RunContext, keys: Sequence[SeriesKey]
-    ) -> list[OpenedSeries]:
+    ) -> list[SeriesTarget]:
         return await self.opened.store.open_series(context, keys)
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:

@@ -98,11 +98,7 @@ class Collection:
 
     async def collect(self, request: CollectRequest) -> CollectResult:
         """Collect every series; RunFailedError if all fail. An error of the store ends the run."""
-        opened = await self._store.open_series(self._context, request.series)
-        targets = [
-            SeriesTarget(key, one.series_id, Coverage(one.spans), one.newest_open)
-            for key, one in zip(request.series, opened, strict=True)
-        ]
+        targets = await self._store.open_series(self._context, request.series)
         self._total = len(targets)
         self._tally = Tally(len(targets), self._source.declaration.name)
         self._log = CollectionLog(self._context.run.notes, targets)

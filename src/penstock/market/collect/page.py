@@ -126,21 +126,12 @@ class Flushed:
     written: Mapping[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedSeries:
-    """A stored series: its id, its spans, and its newest candle if that is not final."""
-
-    series_id: int
-    spans: Sequence[Span]
-    newest_open: Candle | None
-
-
 class CandleStore(Protocol):
     """Where candles go; `penstock.store` implements it for each database."""
 
     async def open_series(
         self, context: RunContext, keys: Sequence[SeriesKey]
-    ) -> list[OpenedSeries]:
+    ) -> list[SeriesTarget]:
         """The stored series, in the order of the keys; missing ones are created."""
 
     async def flush(self, context: RunContext, flush: CandleFlush) -> Flushed:

@@ -15,9 +15,9 @@ from penstock.errors import SourceError, StopError
 from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
 from penstock.market.collect.collection import Collection, CollectRequest
-from penstock.market.collect.coverage import Coverage, Look
+from penstock.market.collect.coverage import Look
 from penstock.market.collect.fetch import PieceFetcher
-from penstock.market.collect.page import CandleFlush, CandlePage, CandleStore, SeriesTarget
+from penstock.market.collect.page import CandleFlush, CandlePage, CandleStore
 from penstock.market.collect.ranges import Wish
 from penstock.market.verify.compare import Comparer, different
 from penstock.market.verify.finding import FindingKind, Standing
@@ -219,11 +219,10 @@ class Verification:
         if not missing:
             return
         key = report.stored.key
-        [opened] = await self._store.open_series(self._context, [key])
-        target = SeriesTarget(key, opened.series_id, Coverage(opened.spans), opened.newest_open)
+        [target] = await self._store.open_series(self._context, [key])
         for finding in missing:
             target.coverage.forget(finding.start, finding.end)
-        changes = [(opened.series_id, target.coverage.changes())]
+        changes = [(target.series_id, target.coverage.changes())]
         shown = Shown(self._progress.percent, f"Asking again for {key}")
         page = CandlePage(target=target, look=look)
         await self._store.flush(self._context, CandleFlush([page], changes, shown))

@@ -10,7 +10,8 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from penstock.columns import DatabaseNow, Timestamp, in_ms
 from penstock.market.candle import Candle
-from penstock.market.collect.page import OpenedSeries
+from penstock.market.collect.coverage import Coverage
+from penstock.market.collect.page import SeriesTarget
 from penstock.market.instrument import Status
 from penstock.market.queries.series import per_series
 from penstock.market.queries.spans import SPAN_COLUMNS, span_of
@@ -65,7 +66,7 @@ class SqlCandleStore:
 
     async def open_series(
         self, context: RunContext, keys: Sequence[SeriesKey]
-    ) -> list[OpenedSeries]:
+    ) -> list[SeriesTarget]:
         """The stored series; missing ones are created."""
         return await context.write(lambda writing: _open_series(writing.connection, keys))
 
@@ -174,7 +175,7 @@ def _delist(connection: Connection, pages: Sequence[CandlePage]) -> None:
         )
 
 
-def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[OpenedSeries]:
+def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[SeriesTarget]:
     instrument_ids, series_ids, spans = _known_series(connection, keys)
     unlisted = [
         key.instrument for key in keys if _instrument_key(key.instrument) not in instrument_ids
@@ -199,9 +200,10 @@ def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[Open
             (row.instrument_id, row.timeframe, row.price_kind): row.id
             for row in connection.execute(create, rows)
         }
+    ids = [series_ids[ref] for ref in wanted]
     return [
-        OpenedSeries(series_ids[pair], spans[series_ids[pair]], unfinished.get(series_ids[pair]))
-        for pair in wanted
+        SeriesTarget(key, series_id, Coverage(spans[series_id]), unfinished.get(series_id))
+        for key, series_id in zip(keys, ids, strict=True)
     ]
 
 
