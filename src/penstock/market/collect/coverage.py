@@ -6,13 +6,15 @@ span has not been asked for yet. All ranges are half-open, in ms: `start ≤ t <
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from penstock.market.collect.evidence import Evidence
+from penstock.market.timeline import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,6 +66,11 @@ class Span:
         ):
             return True
         return self.evidence.is_due(now)
+
+    def outside(self, start: int, end: int) -> list[Span]:
+        """What of it is before a range, and after it."""
+        parts = (self.start, min(self.end, start)), (max(self.start, end), self.end)
+        return [Span(low, high, self.state, self.evidence) for low, high in parts if low < high]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +176,18 @@ class Coverage:
     def forget(self, start: int, end: int) -> None:
         """Take back what was wrongly recorded of a range, as if nobody had asked for it."""
         low, high = self._touching(start, end)
-        kept = [
-            Span(span.start, min(span.end, start), span.state, span.evidence)
-            for span in self._spans[low:high]
-            if span.start < start
-        ]
-        kept += [
-            Span(max(span.start, end), span.end, span.state, span.evidence)
-            for span in self._spans[low:high]
-            if span.end > end
-        ]
-        self._replace(low, high, kept)
+        kept = [span.outside(start, end) for span in self._spans[low:high]]
+        self._replace(low, high, [*chain.from_iterable(kept)])
 
-    def missing(self, start: int, end: int, again: Callable[[Span], bool]) -> list[tuple[int, int]]:
+    def missing(
+        self, start: int, end: int, again: Callable[[Span], bool] = lambda _: False
+    ) -> list[tuple[int, int]]:
         """The parts of the range without a span, or with a span to ask for `again`; joined."""
-        ranges: list[tuple[int, int]] = []
-        for low, high, before in self._parts(start, end):
-            if before is None or again(before):
-                begin = ranges.pop()[0] if ranges and ranges[-1][1] == low else low
-                ranges.append((begin, high))
-        return ranges
+        return joined(
+            (low, high)
+            for low, high, before in self._parts(start, end)
+            if before is None or again(before)
+        )
 
     def changes(self) -> CoverageChange:
         """The difference from what was last recorded."""
@@ -230,19 +229,16 @@ class Coverage:
     def _put(self, start: int, end: int, state: SpanState, evidence: Evidence | None) -> None:
         """Give the whole range this state, whatever it was before."""
         low, high = self._touching(start, end)
-        left: list[Span] = []
-        right: list[Span] = []
+        present: list[Span] = []
         for span in self._spans[low:high]:
-            outside = span.start < start or span.end > end
+            outside = span.outside(start, end)
             if outside and span.state is state:
                 start, end = min(start, span.start), max(end, span.end)
                 evidence = _weaker(evidence, span.evidence)
-                continue
-            if span.start < start:
-                left.append(Span(span.start, start, span.state, span.evidence))
-            if span.end > end:
-                right.append(Span(end, span.end, span.state, span.evidence))
-        self._replace(low, high, [*left, Span(start, end, state, evidence), *right])
+            else:
+                present += outside
+        insort(present, Span(start, end, state, evidence), key=_start)
+        self._replace(low, high, present)
 
     def _replace(self, low: int, high: int, present: Sequence[Span]) -> None:
         """Put spans in the place of a slice, and note what that changes."""

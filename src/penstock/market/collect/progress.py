@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from penstock.http.governor import WaitReason
+from penstock.market.timeline import within
 from penstock.runs.run import Work
 
 if TYPE_CHECKING:
@@ -110,13 +109,8 @@ class Tally:
 
     def _asked_within(self, target: SeriesTarget, start: int, end: int) -> int:
         """How many of the candles asked for open in a range."""
-        asked = self._asked.get(target.series_id, [])
-        first = bisect_right(asked, start, key=lambda piece: piece[1])
-        return sum(
-            target.key.timeframe.candles_within(max(start, low), min(end, high))
-            for low, high in islice(asked, first, None)
-            if low < end
-        )
+        asked = within(self._asked.get(target.series_id, []), start, end)
+        return sum(target.key.timeframe.candles_within(low, high) for low, high in asked)
 
     def _count(self, target: SeriesTarget, looked_at: int) -> None:
         self._looked_at += looked_at - target.looked_at

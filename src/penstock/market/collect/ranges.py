@@ -118,7 +118,7 @@ class Ranges:
         now = target.key.timeframe.floor(self._now())
         if self._wish.until >= now:
             return []
-        unknown = target.coverage.missing(self._wish.until, now, lambda _: False)
+        unknown = target.coverage.missing(self._wish.until, now)
         return [Span(start, end, SpanState.NOT_COLLECTED) for start, end in unknown]
 
     def known_end(self, target: SeriesTarget) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from penstock.market.collect.coverage import Coverage, SpanState
 from penstock.market.collect.repeats import on_pages
 from penstock.market.verify.finding import FindingKind
 from penstock.market.verify.sums import ladders
@@ -111,15 +112,14 @@ def _pieces(one: Range, limit: int) -> Iterator[Range]:
 
 def united(ranges: Sequence[Range], covering: Sequence[Range]) -> list[Range]:
     """The covering ranges and what of the others lies outside them: nothing is compared twice."""
-    held: defaultdict[int, list[Range]] = defaultdict(list)
-    for one in covering:
-        held[one.report.stored.id].append(one)
-    rest: list[Range] = []
-    for one in ranges:
-        at = one.start
-        for other in held[one.report.stored.id]:
-            if at < other.end and other.start < one.end:
-                rest += [Range(one.report, at, other.start)] if at < other.start else []
-                at = max(at, other.end)
-        rest += [Range(one.report, at, one.end)] if at < one.end else []
-    return [*covering, *rest]
+    compared: defaultdict[int, Coverage] = defaultdict(Coverage)
+    for part in covering:
+        compared[part.report.stored.id].mark(part.start, part.end, SpanState.STORED)
+    return [
+        *covering,
+        *(
+            Range(part.report, start, end)
+            for part in ranges
+            for start, end in compared[part.report.stored.id].missing(part.start, part.end)
+        ),
+    ]

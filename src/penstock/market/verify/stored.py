@@ -20,6 +20,7 @@ from penstock.market.queries.instruments import instrument_of, instruments
 from penstock.market.queries.series import select_series
 from penstock.market.tables import candle, coverage, instrument, series
 from penstock.market.timeframe import Timeframe
+from penstock.market.timeline import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -230,11 +231,8 @@ def wanted_ranges(
     found = select(coverage.c.start_time, coverage.c.end_time).where(
         coverage.c.state.not_in(_NOT_WANTED), *_overlaps(one, start, end)
     )
-    ranges: list[tuple[int, int]] = []
-    for low, high in connection.execute(found.order_by(coverage.c.start_time)):
-        begin = ranges.pop()[0] if ranges and ranges[-1][1] == low else max(low, start)
-        ranges.append((begin, min(high, end)))
-    return ranges
+    ranges = connection.execute(found.order_by(coverage.c.start_time))
+    return joined((max(low, start), min(high, end)) for low, high in ranges)
 
 
 def places(connection: Connection, one: Stored, start: int, end: int) -> Iterator[Place]:

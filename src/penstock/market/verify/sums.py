@@ -13,6 +13,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from penstock.market.timeframe import Timeframe
+from penstock.market.timeline import joined
 from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import END_OF_TIME, ROWS, after, rows
 
@@ -110,10 +111,7 @@ class SumsWalk:
     def _ranges(self, opens: Sequence[int]) -> list[tuple[int, int]]:
         """The ranges of these candles, neighbours joined; as one when they are many."""
         step = self.one.key.timeframe.longest_ms
-        ranges: list[tuple[int, int]] = []
-        for opened in opens:
-            begin = ranges.pop()[0] if ranges and ranges[-1][1] == opened else opened
-            ranges.append((begin, opened + step))
+        ranges = joined((opened, opened + step) for opened in opens)
         return ranges if len(ranges) <= _MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
 
     def _compared(self, connection: Connection, opened: int) -> VerifyFinding | None:

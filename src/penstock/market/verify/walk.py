@@ -6,12 +6,12 @@ checked one by one. Times are ms.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.market.candle import accept
 from penstock.market.timeframe import Timeframe
+from penstock.market.timeline import within
 from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import (
     END_OF_TIME,
@@ -123,7 +123,7 @@ class Walk:
         step = self.one.key.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
             return False
-        expected = sum(step.candles_within(max(start, low), min(end, high)) for low, high in spans)
+        expected = sum(step.candles_within(*part) for part in within(spans, start, end))
         return facts.inside == facts.closed_inside == facts.closed == expected
 
     def _compare(
@@ -131,14 +131,13 @@ class Walk:
     ) -> Iterator[VerifyFinding]:
         step, previous = self.one.key.timeframe, self._previous
         compared = start if self._compared is None else self._compared
-        ahead = _Ahead(spans)
         for place in places(connection, self.one, start, end):
-            yield from self._holes(compared, place.opened, ahead)
+            yield from self._holes(compared, place.opened, spans)
             on_grid = not step.off_grid([place.opened])
             self.off_grid += not on_grid
-            if place.closed and not ahead.touches(place.opened, place.end):
+            if place.closed and not within(spans, place.opened, place.end):
                 yield VerifyFinding(FindingKind.OUTSIDE, place.opened, place.end)
-            if not place.closed and ahead.touches(place.opened, place.opened + 1):
+            if not place.closed and within(spans, place.opened, place.opened + 1):
                 yield VerifyFinding(FindingKind.NOT_FINAL, place.opened, place.end)
             if (
                 not on_grid
@@ -148,12 +147,14 @@ class Walk:
             ):
                 yield VerifyFinding(FindingKind.OFF_GRID, place.opened, place.end)
             compared, previous = max(compared, place.end), place
-        yield from self._holes(compared, end, ahead)
+        yield from self._holes(compared, end, spans)
 
-    def _holes(self, start: int, end: int, ahead: _Ahead) -> Iterator[VerifyFinding]:
+    def _holes(
+        self, start: int, end: int, spans: Sequence[tuple[int, int]]
+    ) -> Iterator[VerifyFinding]:
         """The stored spans between two rows in which a candle could open."""
         step = self.one.key.timeframe
-        for low, high in ahead.within(start, end):
+        for low, high in within(spans, start, end):
             if step.opens_within(low, high):
                 yield VerifyFinding(
                     FindingKind.MISSING, low, high, count=max(1, step.candles_within(low, high))
@@ -182,23 +183,3 @@ def joined(findings: Iterable[VerifyFinding]) -> list[VerifyFinding]:
         else:
             together.append(finding)
     return together
-
-
-class _Ahead:
-    """Stored spans in order, to be asked for the parts of ranges that are in one."""
-
-    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self._spans = spans
-        self._ends = [end for _, end in spans]
-
-    def within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The parts of the range that are in a span."""
-        place = bisect_right(self._ends, start)
-        while place < len(self._spans) and self._spans[place][0] < end:
-            low, high = self._spans[place]
-            yield max(start, low), min(end, high)
-            place += 1
-
-    def touches(self, start: int, end: int) -> bool:
-        """Whether some of the range is in a span."""
-        return next(self.within(start, end), None) is not None

@@ -1,0 +1,27 @@
+"""Ranges of time, half-open and in ms, as pairs of their start and end."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_start, _end = itemgetter(0), itemgetter(1)
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ordered ranges, with those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in ranges:
+        begin = found.pop()[0] if found and found[-1][1] == start else start
+        found.append((begin, end))
+    return found
+
+
+def within(ranges: Sequence[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """The parts of ordered ranges that do not overlap which lie in `start ≤ t < end`."""
+    first, last = bisect_right(ranges, start, key=_end), bisect_left(ranges, end, key=_start)
+    return [(max(start, low), min(end, high)) for low, high in ranges[first:last]]
