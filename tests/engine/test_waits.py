@@ -12,7 +12,7 @@ import pytest
 
 from penstock.errors import FencedError, RunUnavailableError, StoreUnavailableError
 from penstock.http.governor import Wait, WaitReason
-from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
+from penstock.market.collect.collection import Collection, CollectOptions
 from penstock.market.collect.ranges import Wish
 from penstock.runs.context import RunContext
 from tests.engine.engines import PATIENCE_S
@@ -131,7 +131,7 @@ class Waiting:
             self.source, self.store, WatchedContext(self.run, self.store), options
         )
         wish = Wish(since=ORIGIN)
-        return asyncio.create_task(collection.collect(CollectRequest(series=[key()], wish=wish)))
+        return asyncio.create_task(collection.collect([key()], wish))
 
     async def work(self) -> dict[str, Any] | None:
         """What the record of the run says of its work."""

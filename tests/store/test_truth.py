@@ -14,7 +14,7 @@ import structlog
 
 from penstock.errors import SourceError, StopError
 from penstock.market.collect.ask import Asker, Reading
-from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
+from penstock.market.collect.collection import Collection, CollectOptions
 from penstock.market.collect.evidence import Evidence
 from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey
@@ -53,7 +53,7 @@ async def run_once(store: Opened, source: ListedSource, wish: Wish, key: SeriesK
     collection = Collection(source, store.store, store.context(run), CollectOptions(flush_s=0.0))
     succeeded = False
     with contextlib.suppress(SourceError, StopError):
-        await collection.collect(CollectRequest(series=[key], wish=wish))
+        await collection.collect([key], wish)
         succeeded = True
     await store.finish(run)
     return succeeded

@@ -45,7 +45,7 @@ async def fetched(
 ) -> list[CandlePage]:
     clock = ExchangeClock(source)
     await clock.sync()
-    fetcher = PieceFetcher(Asker(source, clock), source.declaration, grace_ms=3_000)
+    fetcher = PieceFetcher(Asker(source, clock), grace_ms=3_000)
     return [
         page async for page in fetcher.pages(target or SeriesTarget(key(), 1, Coverage()), piece)
     ]

@@ -64,13 +64,7 @@ def planner(
     limit: int | None = None,
     since: int | None = None,
 ) -> Planner:
-    return Planner(
-        Asker(source, clock),
-        clock.now,
-        Wish(limit=limit, since=since),
-        source.declaration,
-        grace_ms=3_000,
-    )
+    return Planner(Asker(source, clock), Wish(limit=limit, since=since), grace_ms=3_000)
 
 
 def exchange(first: int = 0, count: int = 201) -> ListedSource:

@@ -52,7 +52,7 @@ class Collecting:
     series: int = 1
     now: int = 0
     clock: float = 0.0
-    done: int = 0
+    ended: int = 0
     targets: list[SeriesTarget] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,11 +77,11 @@ class Collecting:
         target.pieces_left -= last
         if last and not target.pieces_left:
             self.tally.ended(target)
-            self.done += 1
+            self.ended += 1
 
     @property
     def percent(self) -> int:
-        return self.tally.percent(self.done)
+        return self.tally.percent
 
     @property
     def counted(self) -> tuple[int, int]:
@@ -232,7 +232,7 @@ def test_however_it_goes_it_never_goes_back_and_is_whole_at_the_end_and_not_befo
             _page_next(run, draw, closes, open_pieces)
         percents.append(run.percent)
         works.append(run.counted)
-        assert (run.percent == 100) == (run.done == run.series)
+        assert (run.percent == 100) == (run.ended == run.series)
         assert run.counted[0] <= run.counted[1]
     assert percents == sorted(percents)
     assert [done for done, _ in works] == sorted(done for done, _ in works)

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock.market.candle import Candle
-from penstock.market.collect.collection import Collection, CollectOptions, CollectRequest
+from penstock.market.collect.collection import Collection, CollectOptions
 from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey
 from penstock.market.timeframe import Timeframe
@@ -111,9 +111,7 @@ class Stocked:
             self.shelf, self.store.store, self.store.context(run), CollectOptions(flush_s=0.0)
         )
         keys = [SeriesKey(instrument(), step) for step in steps or STEPS]
-        await collection.collect(
-            CollectRequest(series=keys, wish=Wish(**({"since": ORIGIN} | wish)))
-        )
+        await collection.collect(keys, Wish(**({"since": ORIGIN} | wish)))
         await self.store.finish(run)
 
     async def verify(self, **order: Any) -> dict[str, Any]:

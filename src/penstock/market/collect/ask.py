@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import SourceMisfitError
 from penstock.market.candle import MISPLACED, accept, judged
+from penstock.market.collect.coverage import Look
 from penstock.market.source import PageRequest
 
 if TYPE_CHECKING:
@@ -59,11 +60,17 @@ class Reading:
 
 
 class Asker:
-    """Asks for the candles of series."""
+    """Asks for the candles of series, of a source that has `declared` itself; `now` is its time."""
 
     def __init__(self, source: MarketSource, clock: ExchangeClock) -> None:
         self._source = source
         self._clock = clock
+        self.declared = source.declaration
+        self.now = clock.now
+
+    def look(self) -> Look:
+        """A look at what is known now, without an answer."""
+        return Look(self.now(), self.declared.name)
 
     async def read(self, request: PageRequest, *, known_before: int | None = None) -> Reading:
         """The answer to a question, asked again if it does not fit.
@@ -81,7 +88,7 @@ class Asker:
         ):
             return reading
         message = (
-            f"{request.series}: {self._source.declaration.name} did not answer the question:"
+            f"{request.series}: {self.declared.name} did not answer the question:"
             f" {fault}. Nothing was stored or marked."
         )
         raise SourceMisfitError(message)
@@ -106,7 +113,7 @@ class Asker:
 
     async def _ask(self, request: PageRequest, known_before: int | None) -> tuple[Reading, str]:
         # Taken before the request: what is closed by then is closed in the answer too.
-        at = self._clock.now()
+        at = self.now()
         answer = await self._answer(request)
         start, end = request.start or 0, await self._end(request, answer)
         good, bad = accept(
@@ -114,7 +121,7 @@ class Asker:
             request.series.timeframe,
             start=start,
             end=end,
-            columns=self._source.declaration.columns,
+            columns=self.declared.columns,
         )
         reading = Reading(
             at,
@@ -130,8 +137,8 @@ class Asker:
 
         A provider that sends the newest rows of a range is asked for one page from its start.
         """
-        declared, step = self._source.declaration, request.series.timeframe
-        if not declared.newest_first:
+        step = request.series.timeframe
+        if not self.declared.newest_first:
             return await self._source.candles(request)
         if request.start is not None:
             end = step.shift(step.floor(request.start), request.limit)
@@ -142,9 +149,9 @@ class Asker:
     async def _end(self, request: PageRequest, answer: PageAnswer) -> int:
         """Where the answer must end: as asked, but not after the exchange's present."""
         newest = max((candle.open_time for candle in answer.candles[-2:]), default=0)
-        if newest > self._clock.now() and (request.end is None or newest < request.end):
+        if newest > self.now() and (request.end is None or newest < request.end):
             await self._clock.sync()
-        now = self._clock.now() + 1
+        now = self.now() + 1
         return now if request.end is None else min(request.end, now)
 
 

@@ -6,36 +6,35 @@ A series that fails does not stop the others.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.errors import (
-    SourceError,
-    SourceRefusedError,
-)
+from penstock.errors import SourceError, SourceRefusedError
 from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
-from penstock.market.collect.coverage import Coverage, Look, Span, SpanState
+from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.collect.fetch import PieceFetcher
 from penstock.market.collect.flush import Flusher
 from penstock.market.collect.log import CollectionLog
-from penstock.market.collect.page import CandleFlush, CandlePage, SeriesTarget
+from penstock.market.collect.page import CandleFlush, CandlePage
 from penstock.market.collect.plan import Planner
 from penstock.market.collect.progress import Tally
-from penstock.market.collect.ranges import Wish
 from penstock.market.collect.repeats import AllRepeats, choose_due
 from penstock.market.collect.result import result_of
 from penstock.runs.context import Shown
 from penstock.runs.run import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from penstock.http.governor import Wait
-    from penstock.market.collect.page import CandleStore
+    from penstock.market.collect.coverage import Look
+    from penstock.market.collect.page import CandleStore, SeriesTarget
     from penstock.market.collect.plan import Piece
+    from penstock.market.collect.ranges import Wish
     from penstock.market.collect.repeats import Repeats
     from penstock.market.collect.result import CollectResult
     from penstock.market.instrument import SeriesKey
@@ -43,14 +42,6 @@ if TYPE_CHECKING:
     from penstock.runs.context import RunContext
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectRequest:
-    """Which series to collect, and what of them."""
-
-    series: Sequence[SeriesKey]
-    wish: Wish = field(default_factory=Wish)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +61,9 @@ class CollectOptions:
 class Collection:
     """The work of one run over a source and a store."""
 
+    _tally: Tally
+    _log: CollectionLog
+
     def __init__(
         self,
         source: MarketSource,
@@ -85,85 +79,65 @@ class Collection:
         self._shown = shown
         self._options = options
         self._repeats = repeats or AllRepeats()
+        self._clock = ExchangeClock(source)
+        self._asker = Asker(source, self._clock)
+        self._fetcher = PieceFetcher(self._asker, grace_ms=options.grace_ms)
+        self._flusher = Flusher[CandlePage](
+            self._write, max_rows=options.flush_rows, max_wait_s=options.flush_s
+        )
+        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._counters = Counters()
         self._sent_before = context.run.requests.sent
-        self._log = CollectionLog(context.run.notes, ())
-        self._done = 0
-        self._total = 0
-        self._tally = Tally(0, source.declaration.name)
         self._message = ""
         self._shown_wait: Wait | None = None
         self._clock_noted = False
         self._begun = 0
 
-    async def collect(self, request: CollectRequest) -> CollectResult:
+    async def collect(self, series: Sequence[SeriesKey], wish: Wish) -> CollectResult:
         """Collect every series; RunFailedError if all fail. An error of the store ends the run."""
-        targets = await self._store.open_series(self._context, request.series)
-        self._total = len(targets)
-        self._tally = Tally(len(targets), self._source.declaration.name)
+        targets = await self._store.open_series(self._context, series)
+        self._tally = Tally(len(targets), self._asker.declared.name)
         self._log = CollectionLog(self._context.run.notes, targets)
-        options = self._options
-        async with Flusher[CandlePage](
-            self._write, max_rows=options.flush_rows, max_wait_s=options.flush_s
-        ) as flusher:
-            await self._fetch_all(targets, request, flusher)
-        return result_of(targets, self._counted, asked_since=self._begun)
+        async with self._flusher:
+            await self._fetch_all(targets, wish)
+        requests = self._context.run.requests.sent - self._sent_before
+        counted = self._counters + Counters(requests=requests)
+        return result_of(targets, counted, asked_since=self._begun)
 
-    async def _fetch_all(
-        self, targets: Sequence[SeriesTarget], request: CollectRequest, flusher: Flusher[CandlePage]
-    ) -> None:
+    async def _fetch_all(self, targets: Sequence[SeriesTarget], wish: Wish) -> None:
         """Ask for everything, beside a task that shows waits: the first question may wait."""
         try:
             async with asyncio.TaskGroup() as group:
-                watching = group.create_task(self._show_waits())
-                await self._ask(targets, request, flusher, group)
-                watching.cancel()
+                tasks = [group.create_task(self._show_waits())]
+                await self._queue(targets, wish)
+                workers = range(self._options.concurrency)
+                tasks += [group.create_task(self._take_work()) for _ in workers]
+                await self._work.join()
+                for task in tasks:
+                    task.cancel()
         except ExceptionGroup as failed:
             # When the flusher fails, all workers fail with its error.
             raise failed.exceptions[0] from None
 
-    async def _ask(
-        self,
-        targets: Sequence[SeriesTarget],
-        request: CollectRequest,
-        flusher: Flusher[CandlePage],
-        group: asyncio.TaskGroup,
-    ) -> None:
-        clock = ExchangeClock(self._source)
-        await clock.sync()
-        self._begun = clock.now()
-        asker = Asker(self._source, clock)
+    async def _queue(self, targets: Sequence[SeriesTarget], wish: Wish) -> None:
+        """Look at the exchange's clock, and queue the planning of each series."""
+        await self._clock.sync()
+        self._begun = self._clock.now()
         await choose_due(
             targets,
-            clock.now(),
-            page_limit=self._source.declaration.page_limit,
+            self._begun,
+            page_limit=self._asker.declared.page_limit,
             repeats=self._repeats,
         )
-        planner = Planner(
-            asker,
-            clock.now,
-            request.wish,
-            self._source.declaration,
-            grace_ms=self._options.grace_ms,
-        )
-        fetcher = PieceFetcher(asker, self._source.declaration, grace_ms=self._options.grace_ms)
-        work: asyncio.Queue[tuple[SeriesTarget, Piece | None]] = asyncio.Queue()
+        planner = Planner(self._asker, wish, grace_ms=self._options.grace_ms)
         for target in targets:
-            work.put_nowait((target, None))
+            self._work.put_nowait(partial(self._plan, target, planner))
 
-        async def take() -> None:
-            while True:
-                target, piece = await work.get()
-                if piece is None:
-                    await self._plan(target, planner, clock, work, flusher)
-                else:
-                    await self._fetch(target, piece, fetcher, clock, flusher)
-                work.task_done()
-
-        workers = [group.create_task(take()) for _ in range(self._options.concurrency)]
-        await work.join()
-        for worker in workers:
-            worker.cancel()
+    async def _take_work(self) -> None:
+        while True:
+            work = await self._work.get()
+            await work()
+            self._work.task_done()
 
     async def _show_waits(self) -> None:
         """Show what the run waits for when a wait outlasts a moment."""
@@ -174,64 +148,43 @@ class Collection:
                 self._shown_wait = wait
                 await self._context.show(self._shown(self._progress(wait)))
 
-    @property
-    def _counted(self) -> Counters:
-        return self._counters + Counters(
-            requests=self._context.run.requests.sent - self._sent_before
-        )
-
     def _progress(self, wait: Wait | None) -> Shown:
         work = self._tally.work(wait)
         message = (
-            f"Waiting for {work.waiting_for} ({self._done}/{self._total})"
+            f"Waiting for {work.waiting_for} ({self._tally.finished})"
             if work.waiting_for
             else self._message
         )
-        return Shown(self._tally.percent(self._done), message, work)
+        return Shown(self._tally.percent, message, work)
 
-    async def _plan(
-        self,
-        target: SeriesTarget,
-        planner: Planner,
-        clock: ExchangeClock,
-        work: asyncio.Queue[tuple[SeriesTarget, Piece | None]],
-        flusher: Flusher[CandlePage],
-    ) -> None:
-        look = Look(clock.now(), self._source.declaration.name)
+    async def _plan(self, target: SeriesTarget, planner: Planner) -> None:
+        look = self._asker.look()
         try:
             plan = await planner.plan(target)
         except SourceError as error:
             self._tally.planned(target, (), look.at)
-            await flusher.put(self._failed(target, planner.failed(target), look, error))
+            await self._flusher.put(self._failed(target, planner.failed(target), look, error))
             return
         target.pieces_left = len(plan.pieces) or 1
         self._tally.planned(target, plan.pieces, look.at)
         if plan.known or not plan.pieces:
-            await flusher.put(
+            await self._flusher.put(
                 CandlePage(target=target, spans=plan.known, look=look, last=not plan.pieces)
             )
         for piece in plan.pieces:
-            work.put_nowait((target, piece))
+            self._work.put_nowait(partial(self._fetch, target, piece))
 
-    async def _fetch(
-        self,
-        target: SeriesTarget,
-        piece: Piece,
-        fetcher: PieceFetcher,
-        clock: ExchangeClock,
-        flusher: Flusher[CandlePage],
-    ) -> None:
+    async def _fetch(self, target: SeriesTarget, piece: Piece) -> None:
         at = piece.start
         try:
-            async for page in fetcher.pages(target, piece):
-                await flusher.put(page)
+            async for page in self._fetcher.pages(target, piece):
+                await self._flusher.put(page)
                 at = max([at, *(span.end for span in page.spans)])
         except SourceError as error:
-            end = target.key.timeframe.floor(clock.now()) if piece.end is None else piece.end
+            look = self._asker.look()
+            end = target.key.timeframe.floor(look.at) if piece.end is None else piece.end
             spans = [Span(at, end, SpanState.FAILED)] if at < end else []
-            await flusher.put(
-                self._failed(target, spans, Look(clock.now(), self._source.declaration.name), error)
-            )
+            await self._flusher.put(self._failed(target, spans, look, error))
 
     def _failed(
         self, target: SeriesTarget, spans: Sequence[Span], look: Look, error: SourceError
@@ -251,16 +204,12 @@ class Collection:
 
         Coverage is marked here and not before, so that it never claims rows of a later transaction.
         """
-        touched: dict[int, Coverage] = {}
-        ended: list[SeriesTarget] = []
-        for page in pages:
-            if self._account(page):
-                ended.append(page.target)
-            touched[page.target.series_id] = page.target.coverage
+        ended = [page.target for page in pages if self._account(page)]
+        touched = {page.target.series_id: page.target.coverage for page in pages}
         changes = [(series_id, coverage.changes()) for series_id, coverage in touched.items()]
-        self._message = f"Collected data for {pages[-1].target.key} ({self._done}/{self._total})"
+        self._message = f"Collected data for {pages[-1].target.key} ({self._tally.finished})"
         # Once a run: how far two clocks are apart does not change within one.
-        clock = None if self._clock_noted else (self._source.declaration.name, pages[0].look.at)
+        clock = None if self._clock_noted else (self._asker.declared.name, pages[0].look.at)
         # Pages that arrive while others wait must not hide the wait.
         wait = self._shown_wait if self._shown_wait == self._source.waiting() else None
         flush = CandleFlush(pages, changes, self._shown(self._progress(wait)), clock)
@@ -272,7 +221,7 @@ class Collection:
         self._clock_noted = True
         for coverage in touched.values():
             coverage.recorded()
-        _log_flush(pages, flushed.counters)
+        _log_flush(flushed.counters, ended)
 
     def _account(self, page: CandlePage) -> bool:
         """Count a page; gives whether its series is done."""
@@ -290,11 +239,10 @@ class Collection:
         done = page.last and not target.pieces_left
         if done:
             self._tally.ended(target)
-        self._done += done
         return done
 
 
-def _log_flush(pages: Sequence[CandlePage], written: Counters) -> None:
+def _log_flush(written: Counters, ended: Sequence[SeriesTarget]) -> None:
     """Log a flush and the series that it completes."""
     _log.debug(
         "flush written",
@@ -303,23 +251,12 @@ def _log_flush(pages: Sequence[CandlePage], written: Counters) -> None:
         unchanged=written.unchanged,
         rejected=written.rejected,
     )
-    for target in {page.target.series_id: page.target for page in pages if page.last}.values():
-        if target.pieces_left:
-            continue
+    for target in ended:
+        log = _log.bind(series=str(target.key), candles=target.candles)
         if target.error is None:
-            _log.debug(
-                "series collected",
-                series=str(target.key),
-                candles=target.candles,
-                rejected=target.rejected,
-            )
+            log.debug("series collected", rejected=target.rejected)
         else:
-            _log.debug(
-                "series failed",
-                series=str(target.key),
-                candles=target.candles,
-                error=str(target.error),
-            )
+            log.debug("series failed", error=str(target.error))
 
 
 def _ended(last: int, spans: Sequence[Span]) -> list[Span]:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from penstock.market.collect.ask import Asker, Reading
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.collect.plan import Piece
-    from penstock.market.source import Declaration
     from penstock.market.timeframe import Timeframe
 
 # The last closed candles of a series are read again whenever what follows them is asked for.
@@ -58,14 +57,13 @@ class _Place:
 class PieceFetcher:
     """Turns pieces into pages; a candle can be final `grace_ms` after its close."""
 
-    def __init__(self, asker: Asker, declared: Declaration, *, grace_ms: int) -> None:
+    def __init__(self, asker: Asker, *, grace_ms: int) -> None:
         self._asker = asker
-        self._declared = declared
-        self._source = declared.name
-        self._page_limit = page_limit = declared.page_limit
+        self._declared = asker.declared
+        self._page_limit = asker.declared.page_limit
         self._grace_ms = grace_ms
         # Some servers never send as many rows as they are asked for; lowered when that shows.
-        self._full = page_limit
+        self._full = self._page_limit
 
     async def pages(self, target: SeriesTarget, piece: Piece) -> AsyncIterator[CandlePage]:
         """The pages of the piece in order of time; raises what the source raises."""
@@ -203,7 +201,7 @@ class PieceFetcher:
             until=min(end, last, running, timeframe.floor(final_before)),
         )
         bad = [row for row in reading.bad if not (more and row.open_time == last)]
-        look = Look(reading.at, self._source, older=before is SpanState.UNCONFIRMED)
+        look = Look(reading.at, self._declared.name, older=before is SpanState.UNCONFIRMED)
         return CandlePage(
             target=target,
             candles=wanted,

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.market.collect.ask import Asker
     from penstock.market.collect.page import SeriesTarget
-    from penstock.market.collect.ranges import Now, Wish
-    from penstock.market.source import Declaration
+    from penstock.market.collect.ranges import Wish
 
 T = TypeVar("T")
 
@@ -51,14 +50,12 @@ class Plan:
 class Planner:
     """Plans each series of one run."""
 
-    def __init__(
-        self, asker: Asker, now: Now, wish: Wish, declared: Declaration, *, grace_ms: int
-    ) -> None:
+    def __init__(self, asker: Asker, wish: Wish, *, grace_ms: int) -> None:
         self._asker = asker
-        self._now = now
+        self._now = asker.now
         self._wish = wish
-        self._ranges = Ranges(now, wish, declared)
-        self._declared = declared
+        self._ranges = Ranges(asker.now, wish, asker.declared)
+        self._declared = asker.declared
         self._grace_ms = grace_ms
 
     async def plan(self, target: SeriesTarget) -> Plan:

@@ -34,6 +34,7 @@ class Tally:
         self, series: int, source: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._series = series
+        self._ended = 0
         self._source = source
         self._clock = clock
         self._started = clock()
@@ -71,16 +72,23 @@ class Tally:
 
     def ended(self, target: SeriesTarget) -> None:
         """Count a series as done."""
+        self._ended += 1
         self._count(target, target.expected)
 
-    def percent(self, done: int) -> int:
-        """How far it is when `done` series are done; it never goes back, and 100 means all."""
+    @property
+    def finished(self) -> str:
+        """How many series are done, of how many."""
+        return f"{self._ended}/{self._series}"
+
+    @property
+    def percent(self) -> int:
+        """How far it is; it never goes back, and 100 means all."""
         if self._series:
-            whole = self._looked_at / self._expected if self._expected else done / self._series
-            percent = int(100 * whole * self._planned / self._series)
-            self._percent = max(
-                self._percent, percent if done == self._series else min(percent, _MOST_PERCENT)
-            )
+            candles = self._looked_at, self._expected
+            done, total = candles if self._expected else (self._ended, self._series)
+            most = 100 if self._ended == self._series else _MOST_PERCENT
+            percent = int(100 * done / total * self._planned / self._series)
+            self._percent = max(self._percent, min(percent, most))
         return self._percent
 
     def work(self, wait: Wait | None = None) -> Work:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import InvalidInputError
-from penstock.market.collect.collection import Collection, CollectRequest
+from penstock.market.collect.collection import Collection
 from penstock.market.collect.coverage import Coverage
 from penstock.market.collect.page import CandleStore, SeriesTarget
 from penstock.market.instrument import SeriesKey, name_instruments, parse_timeframes
@@ -133,11 +133,10 @@ class MarketRuns:
     async def collect(self, context: RunContext) -> CollectResult:
         """The work of every run that collects candles."""
         params: Mapping[str, Any] = context.run.params
-        request = CollectRequest(series=series_of(params), wish=wish_of(params))
         source = await self._sources.get(params["exchange"])
         repeats = self._sources.repeats(source)
         collection = Collection(source, self._store, context, self._options, repeats)
-        return await collection.collect(request)
+        return await collection.collect(series_of(params), wish_of(params))
 
     async def refresh(self, context: RunContext) -> SymbolsRefreshed:
         """The work of a symbol refresh."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import SourceError
 from penstock.market.collect.coverage import Coverage
+from penstock.market.collect.fetch import PieceFetcher
 from penstock.market.collect.page import SeriesTarget
 from penstock.market.collect.plan import Piece
 from penstock.market.source import PageRequest
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from penstock.collection.reader import Reader
     from penstock.market.candle import Candle
     from penstock.market.collect.ask import Asker
-    from penstock.market.collect.fetch import PieceFetcher
+    from penstock.market.collect.collection import CollectOptions
     from penstock.market.collect.page import CandlePage
     from penstock.market.verify.ranges import Range
     from penstock.market.verify.report import SeriesReport
@@ -39,20 +40,12 @@ _BACK = 7
 class Comparer:
     """Compares ranges, several at the same time."""
 
-    def __init__(
-        self,
-        asker: Asker,
-        fetcher: PieceFetcher,
-        reader: Reader,
-        *,
-        page_limit: int,
-        concurrency: int,
-    ) -> None:
+    def __init__(self, asker: Asker, reader: Reader, options: CollectOptions) -> None:
         self._asker = asker
-        self._fetcher = fetcher
+        self._fetcher = PieceFetcher(asker, grace_ms=options.grace_ms)
         self._reader = reader
-        self._page_limit = page_limit
-        self._concurrency = concurrency
+        self._page_limit = asker.declared.page_limit
+        self._concurrency = options.concurrency
 
     async def compare(
         self, ranges: Sequence[Range], tick: Callable[[int], Awaitable[None]]

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import SourceError, StopError
 from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
-from penstock.market.collect.collection import Collection, CollectRequest
-from penstock.market.collect.coverage import Look
-from penstock.market.collect.fetch import PieceFetcher
+from penstock.market.collect.collection import Collection
 from penstock.market.collect.page import CandleFlush, CandlePage, CandleStore
 from penstock.market.collect.ranges import Wish
 from penstock.market.verify.compare import Comparer, different
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 
     from penstock.collection.reader import Reader
     from penstock.market.collect.collection import CollectOptions
+    from penstock.market.collect.coverage import Look
     from penstock.market.source import MarketSource
     from penstock.market.verify.finding import VerifyFinding
     from penstock.market.verify.stored import Checks, Stored
@@ -142,35 +141,23 @@ class Verification:
                 for report in asked:
                     report.fail(error)
                 continue
-            await self._compare(source, clock, asked, options)
+            asker = Asker(source, clock)
+            await self._compare(asker, asked, options)
             if options.repair:
                 for report in asked:
-                    await self._repair(source, clock, report)
+                    await self._repair(source, asker.look(), report)
             await self._settle(asked)
 
     async def _compare(
-        self,
-        source: MarketSource,
-        clock: ExchangeClock,
-        reports: Sequence[SeriesReport],
-        options: VerifyOptions,
+        self, asker: Asker, reports: Sequence[SeriesReport], options: VerifyOptions
     ) -> None:
-        limit = source.declaration.page_limit
-        asker = Asker(source, clock)
-        fetcher = PieceFetcher(asker, source.declaration, grace_ms=self._options.grace_ms)
-        comparer = Comparer(
-            asker,
-            fetcher,
-            self._reader,
-            page_limit=limit,
-            concurrency=self._options.concurrency,
-        )
+        limit = asker.declared.page_limit
         ranges = list(doubted(reports, limit))
         if options.rest:
             wanted = await self._wanted(reports)
             pages = drawn(wanted, limit, sample=options.sample, seed=options.seed)
             ranges = united(ranges, pages)
-        await comparer.compare(
+        await Comparer(asker, self._reader, self._options).compare(
             ranges, lambda candles: self._progress.add(candles, "Compared with the exchange")
         )
 
@@ -186,18 +173,16 @@ class Verification:
                 found += [Range(report, start, end) for start, end in parts]
         return found
 
-    async def _repair(
-        self, source: MarketSource, clock: ExchangeClock, report: SeriesReport
-    ) -> None:
+    async def _repair(self, source: MarketSource, look: Look, report: SeriesReport) -> None:
         """Collect the ranges that are wrong again, by the rules of any collection."""
-        await self._forget(report, Look(clock.now(), source.declaration.name))
+        await self._forget(report, look)
         findings = [finding for _, finding in report.wrong_findings]
         shown = self._shown(f"Mended {report.stored.key}")
         for start, end in joined_ranges(findings, report.stored, source.declaration.page_limit):
             collection = Collection(source, self._store, self._context, self._options, shown=shown)
             wish = Wish(since=start, until=end, recheck=True)
             try:
-                await collection.collect(CollectRequest(series=[report.stored.key], wish=wish))
+                await collection.collect([report.stored.key], wish)
             except (SourceError, StopError) as error:
                 report.fail(error)
 
