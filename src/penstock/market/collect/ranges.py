@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import Span, SpanState
-from penstock.market.collect.repeats import LOOKED_AT_AGAIN, on_pages
+from penstock.market.collect.repeats import LOOKED_AT_AGAIN, joined_on_pages
 from penstock.market.instrument import Status
 from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.source import Declaration
 
@@ -80,7 +78,8 @@ class Ranges:
         horizon = self.horizon(target, ended)
         older = [(start, min(end, begin)) for start, end in target.due_before(min(begin, horizon))]
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
-        asked = list(self._joined(target, older + self._with_tail(target, ranges, horizon)))
+        ranges = older + self._with_tail(target, ranges, horizon)
+        asked = list(joined_on_pages(ranges, target.key.timeframe, self._page_limit))
         return self._in_reach(target, asked, known)
 
     def _in_reach(
@@ -198,11 +197,3 @@ class Ranges:
             start, end, lambda span: span.state is not SpanState.NOT_COLLECTED
         )
         return start == end or wanted == [(start, end)]
-
-    def _joined(
-        self, target: SeriesTarget, ranges: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[int, int]]:
-        """The ranges, with those of one page joined."""
-        step = target.key.timeframe
-        for page in on_pages(ranges, lambda edges: edges, step, self._page_limit):
-            yield page[0][0], page[-1][1]

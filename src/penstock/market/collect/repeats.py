@@ -6,6 +6,7 @@ Those that are due, the oldest first, for a tenth of the provider's limit at mos
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from penstock.market.collect.coverage import SpanState
@@ -64,7 +65,8 @@ async def choose_due(
         target.due = {span.start for span in due if span.start >= newest_page}
         scattered = [span for span in due if span.start < newest_page]
         requests += [
-            _request(target, page) for page in on_pages(scattered, _edges, step, page_limit)
+            _request(target, page)
+            for page in on_pages(scattered, attrgetter("start", "end"), step, page_limit)
         ]
     requests.sort(key=lambda request: request.due)
     for request in requests[: await repeats.take(len(requests)) if requests else 0]:
@@ -93,8 +95,12 @@ def on_pages(
         yield page
 
 
-def _edges(span: Span) -> tuple[int, int]:
-    return span.start, span.end
+def joined_on_pages(
+    ranges: Iterable[tuple[int, int]], timeframe: Timeframe, page_limit: int
+) -> Iterator[tuple[int, int]]:
+    """The ordered ranges, with those that one request shows as one."""
+    for page in on_pages(ranges, lambda edges: edges, timeframe, page_limit):
+        yield page[0][0], max(end for _, end in page)
 
 
 def _request(target: SeriesTarget, gaps: list[Span]) -> _Request:

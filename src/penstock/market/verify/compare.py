@@ -102,7 +102,7 @@ class Comparer:
         """Report what only the exchange has, where the ledger is not known to be wrong already."""
         step = report.stored.key.timeframe
         known = [
-            finding for _, finding in report.wrong_findings if finding.kind is FindingKind.MISSING
+            finding for finding in report.wrong_findings if finding.kind is FindingKind.MISSING
         ]
         for row in theirs:
             if not any(finding.start <= row.open_time < finding.end for finding in known):

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from penstock.market.collect.coverage import Coverage, SpanState
-from penstock.market.collect.repeats import on_pages
+from penstock.market.collect.repeats import joined_on_pages
 from penstock.market.verify.finding import FindingKind
 from penstock.market.verify.sums import ladders
 
@@ -52,7 +52,7 @@ def doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
     findings: defaultdict[int, list[VerifyFinding]] = defaultdict(list)
     finer_of = finer_series(report.stored for report in reports)
     for report in reports:
-        for _, finding in report.wrong_findings:
+        for finding in report.wrong_findings:
             findings[report.stored.id].append(finding)
             if finding.kind is FindingKind.SUMS:
                 for finer in finer_of.get(report.stored.id, ()):
@@ -72,8 +72,7 @@ def joined_ranges(
         (at := step.floor(finding.start), max(finding.end, step.shift(at, 1)))
         for finding in findings
     )
-    for page in on_pages(places, lambda edges: edges, step, limit):
-        yield page[0][0], max(end for _, end in page)
+    return joined_on_pages(places, step, limit)
 
 
 def drawn(ranges: Sequence[Range], limit: int, *, sample: int | None, seed: int) -> list[Range]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock.market.verify.finding import FindingKind, Standing, VerifyFinding
+from penstock.market.verify.stored import END_OF_TIME
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -42,21 +43,21 @@ class SeriesReport:
     )
     findings: list[tuple[VerifyFinding, Standing]] = field(default_factory=list)
 
-    def add(self, findings: Iterable[VerifyFinding], standing: Standing = Standing.WRONG) -> None:
+    def add(self, findings: Iterable[VerifyFinding]) -> None:
         """Add findings."""
         for finding in findings:
-            self.counts[standing][finding.kind] += finding.count
+            self.counts[Standing.WRONG][finding.kind] += finding.count
             if len(self.findings) < MOST_KEPT:
-                self.findings.append((finding, standing))
+                self.findings.append((finding, Standing.WRONG))
 
     def fail(self, error: PenstockError) -> None:
         """Note why not everything could be compared or mended."""
         self.error, self.error_code = str(error), error.code
 
     def settle(self, place: int, standing: Standing) -> None:
-        """Set what became of the finding at a place of the list."""
-        finding, before = self.findings[place]
-        self.counts[before][finding.kind] -= finding.count
+        """Set what became of the wrong finding at a place of the list."""
+        finding, _ = self.findings[place]
+        self.counts[Standing.WRONG][finding.kind] -= finding.count
         self.counts[standing][finding.kind] += finding.count
         self.findings[place] = finding, standing
 
@@ -66,13 +67,9 @@ class SeriesReport:
         return self.counts[Standing.WRONG].total()
 
     @property
-    def wrong_findings(self) -> Iterator[tuple[int, VerifyFinding]]:
-        """The findings that are still wrong, with their places in the list."""
-        return (
-            (place, finding)
-            for place, (finding, standing) in enumerate(self.findings)
-            if standing is Standing.WRONG
-        )
+    def wrong_findings(self) -> Iterator[VerifyFinding]:
+        """The findings that are still wrong."""
+        return (finding for finding, standing in self.findings if standing is Standing.WRONG)
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -100,23 +97,35 @@ class SeriesReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyResult:
-    """The reports of all series, and what was compared with the exchange.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """What to verify of each series, and how.
 
-    `rest`: all of it, or a `sample` of pages that `seed` repeats.
+    `rest` compares all of it with the exchange, or a `sample` of so many pages; `repair` mends it.
     """
 
+    start: int = 0
+    end: int = END_OF_TIME
+    rest: bool = False
+    sample: int | None = None
+    seed: int = 0
+    repair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """The reports of all series, and what was asked for."""
+
     reports: Sequence[SeriesReport]
-    sample: int | None
-    seed: int
-    rest: bool
-    repair: bool
+    options: VerifyOptions
 
     def summary(self) -> dict[str, Any]:
         """The result of the run, as JSON values."""
+        options = self.options
         failed = {
-            _name(report): report.error for report in self.reports if report.error is not None
+            str(report.stored.key): report.error
+            for report in self.reports
+            if report.error is not None
         }
         shown = sorted(
             self.reports, key=lambda report: (not report.wrong, not any(report.counts.values()))
@@ -130,10 +139,10 @@ class VerifyResult:
                 standing.value: sum(report.counts[standing].total() for report in self.reports)
                 for standing in Standing
             },
-            "against": "rest" if self.rest else "none",
-            "sample": self.sample,
-            "seed": None if self.sample is None else self.seed,
-            "repair": self.repair,
+            "against": "rest" if options.rest else "none",
+            "sample": options.sample,
+            "seed": None if options.sample is None else options.seed,
+            "repair": options.repair,
             "reports": [report.as_json() for report in shown[:_MOST_LISTED]],
             "failures": dict(list(failed.items())[:_MOST_LISTED]),
             "error_codes": Counter(
@@ -142,15 +151,12 @@ class VerifyResult:
         }
 
 
-def _name(report: SeriesReport) -> str:
-    return str(report.stored.key)
-
-
 def _finding_fields(finding: VerifyFinding, standing: Standing) -> dict[str, Any]:
-    place = {"start": iso(finding.start), "end": iso(finding.end), "candles": finding.count}
     return {
         "kind": finding.kind.value,
-        **place,
+        "start": iso(finding.start),
+        "end": iso(finding.end),
+        "candles": finding.count,
         "standing": standing.value,
         "detail": finding.detail,
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
+from penstock.market.verify.report import VerifyOptions
 from penstock.market.verify.stored import END_OF_TIME, find_stored
-from penstock.market.verify.work import Verification, VerifyOptions
+from penstock.market.verify.work import Verification
 from penstock.runs.run import LogNote, Submission
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from penstock.market.timeframe import Timeframe
 from penstock.market.timeline import joined
 from penstock.market.verify.finding import FindingKind, VerifyFinding
-from penstock.market.verify.stored import END_OF_TIME, ROWS, after, rows
+from penstock.market.verify.stored import ROWS, after, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.market.candle import Candle
+    from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Checks, Stored
 
 _DAY = Timeframe.D1.longest_ms
-_AMOUNTS = ("volume", "quote_volume", "taker_base", "taker_quote")
+_ADDED = ("volume", "quote_volume", "taker_base", "taker_quote", "trades")
 # Enough digits for any sum of amounts: nothing is rounded.
 _EXACT = Context(prec=120)
 # Candles that are compared value by value in one transaction.
@@ -57,20 +58,18 @@ def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
 class SumsWalk:
     """Walks through the candles of a series in `start ≤ t < end` that have finer ones."""
 
+    did = "Added up"
+
     def __init__(
-        self,
-        checks: Checks,
-        coarse: Stored,
-        finer: Sequence[Stored],
-        start: int = 0,
-        end: int = END_OF_TIME,
+        self, checks: Checks, report: SeriesReport, finer: Sequence[Stored], start: int, end: int
     ) -> None:
         self._checks = checks
+        self._stored = report.stored
         self._finer = finer
-        self._at = coarse.key.timeframe.floor(start)
+        self._at = report.stored.key.timeframe.floor(start)
         self._end = end
         self._doubted: list[int] = []
-        self.one = coarse
+        self.report = report
 
     @property
     def done(self) -> bool:
@@ -92,7 +91,7 @@ class SumsWalk:
             for one in self._finer
             if (at := after(connection, one, self._at, self._end, 0)) is not None
         ]
-        there = after(connection, self.one, self._at, self._end, 0)
+        there = after(connection, self._stored, self._at, self._end, 0)
         if not begins or there is None:
             self._at = self._end
             return []
@@ -103,14 +102,14 @@ class SumsWalk:
         opens: list[int] = []
         ranges = [(start, end)]
         for fine in self._finer:
-            found = [self._checks.unequal(connection, self.one, fine, *one) for one in ranges]
+            found = [self._checks.unequal(connection, self._stored, fine, *one) for one in ranges]
             opens += [opened for one in found for opened in one.opens]
             ranges = self._ranges([opened for one in found for opened in one.bare])
         return sorted(opens)
 
     def _ranges(self, opens: Sequence[int]) -> list[tuple[int, int]]:
         """The ranges of these candles, neighbours joined; as one when they are many."""
-        step = self.one.key.timeframe.longest_ms
+        step = self._stored.key.timeframe.longest_ms
         ranges = joined((opened, opened + step) for opened in opens)
         return ranges if len(ranges) <= _MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
 
@@ -119,8 +118,8 @@ class SumsWalk:
 
         Nothing if it adds up from some finer ones: then those in between are wrong themselves.
         """
-        step = self.one.key.timeframe.longest_ms
-        stored = rows(connection, self.one, opened, opened + 1)
+        step = self._stored.key.timeframe.longest_ms
+        stored = rows(connection, self._stored, opened, opened + 1)
         if not stored:
             return None
         details: list[str] = []
@@ -152,20 +151,17 @@ def _is_whole(fine: Stored, parts: Sequence[tuple[Candle, bool]], start: int, en
 def _unlike(coarse: Candle, parts: Sequence[Candle], step: Timeframe) -> Iterator[str]:
     """In words, what does not add up."""
     exact = _EXACT.create_decimal
-    wanted = {
+    made = {
         "open": exact(parts[0].open),
         "high": max(exact(part.high) for part in parts),
         "low": min(exact(part.low) for part in parts),
         "close": exact(parts[-1].close),
     }
-    for name in _AMOUNTS:
+    for name in _ADDED:
         values = [getattr(part, name) for part in parts]
         # An unknown amount cannot be added up.
         if None not in values and getattr(coarse, name) is not None:
-            wanted[name] = reduce(_EXACT.add, map(exact, values))
-    for name, value in wanted.items():
+            made[name] = reduce(_EXACT.add, map(exact, values))
+    for name, value in made.items():
         if exact(held := getattr(coarse, name)) != value:
             yield f"{name} {held}, by its {step} candles {value:f}"
-    counts = [part.trades for part in parts if part.trades is not None]
-    if coarse.trades is not None and len(counts) == len(parts) and coarse.trades != sum(counts):
-        yield f"trades {coarse.trades}, by its {step} candles {sum(counts)}"

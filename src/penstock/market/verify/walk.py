@@ -14,7 +14,6 @@ from penstock.market.timeframe import Timeframe
 from penstock.market.timeline import within
 from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import (
-    END_OF_TIME,
     ROWS,
     after,
     before,
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.market.verify.stored import Checks, Place, RowCounts, Stored
+    from penstock.market.verify.report import SeriesReport
+    from penstock.market.verify.stored import Checks, Place, RowCounts
 
 # The spans that one statement counts by; a part with more is checked row by row, as are timeframes
 # longer than a day.
@@ -37,23 +37,19 @@ _COUNTED = {step for step in Timeframe if step.longest_ms <= Timeframe.D1.longes
 
 
 class Walk:
-    """Walks through what opens in `start ≤ t < end` of a series.
+    """Walks through what opens in `start ≤ t < end` of a series; the report counts its rows."""
 
-    `rows` and `off_grid` count what it has seen; `first` and `last` are the ends of what is there.
-    """
+    did = "Checked"
 
-    def __init__(self, checks: Checks, one: Stored, start: int = 0, end: int = END_OF_TIME) -> None:
+    def __init__(self, checks: Checks, report: SeriesReport, start: int, end: int) -> None:
         self._checks = checks
+        self._stored = report.stored
         self._end = end
         self._at = start
         # The ledger is compared up to here, and the rows reach so far.
         self._compared: int | None = None
         self._previous: Place | None = None
-        self.one = one
-        self.rows = 0
-        self.off_grid = 0
-        self.first: int | None = None
-        self.last: int | None = None
+        self.report = report
 
     @property
     def done(self) -> bool:
@@ -73,54 +69,57 @@ class Walk:
             if self._is_whole(facts, start, end, spans)
             else list(self._compare(connection, start, end, spans))
         )
-        self.rows += facts.rows
+        self.report.candles += facts.rows
         if facts.doubtful:
             findings += self._impossible(connection, start, end)
         if facts.rows:
-            self._previous = before(connection, self.one, end)
+            self._previous = before(connection, self._stored, end)
         findings = joined(findings)
         self._at = end
         self._compared = end if self._previous is None else max(end, self._previous.end)
         return findings
 
     def _begin(self, connection: Connection) -> None:
-        there = edges(connection, self.one)
+        there = edges(connection, self._stored)
         if there is None:
             self._at = self._end
             return
         self._at, self._end = max(self._at, there[0]), min(self._end, there[1])
-        self.first, self.last = self._at, self._end
-        self._previous = before(connection, self.one, self._at)
+        self.report.first, self.report.last = self._at, self._end
+        self._previous = before(connection, self._stored, self._at)
         self._compared = self._at if self._previous is None else max(self._at, self._previous.end)
 
     def _next(self, connection: Connection) -> tuple[int, int, list[tuple[int, int]], RowCounts]:
         """The next part: ROWS steps from its first row, but at most ROWS rows and ROWS spans."""
-        step, first = self.one.key.timeframe, after(connection, self.one, self._at, self._end, 0)
+        step, first = (
+            self._stored.key.timeframe,
+            after(connection, self._stored, self._at, self._end, 0),
+        )
         end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
         end, spans, facts = self._until(connection, end)
         if facts.rows > ROWS:
             end, spans, facts = self._until(
-                connection, after(connection, self.one, self._at, end, ROWS) or end
+                connection, after(connection, self._stored, self._at, end, ROWS) or end
             )
         return self._at, end, spans, facts
 
     def _until(
         self, connection: Connection, end: int
     ) -> tuple[int, list[tuple[int, int]], RowCounts]:
-        spans = stored_spans(connection, self.one, self._at, end, ROWS + 1)
+        spans = stored_spans(connection, self._stored, self._at, end, ROWS + 1)
         if len(spans) > ROWS:
             end = min(end, spans.pop()[0])
         return (
             end,
             spans,
-            self._checks.facts(connection, self.one, self._at, end, spans[:_MOST_SPANS]),
+            self._checks.facts(connection, self._stored, self._at, end, spans[:_MOST_SPANS]),
         )
 
     def _is_whole(
         self, facts: RowCounts, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> bool:
         """Whether the rows are exactly what the ledger says: as many on the grid as possible."""
-        step = self.one.key.timeframe
+        step = self._stored.key.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
             return False
         expected = sum(step.candles_within(*part) for part in within(spans, start, end))
@@ -129,12 +128,12 @@ class Walk:
     def _compare(
         self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> Iterator[VerifyFinding]:
-        step, previous = self.one.key.timeframe, self._previous
+        step, previous = self._stored.key.timeframe, self._previous
         compared = start if self._compared is None else self._compared
-        for place in places(connection, self.one, start, end):
+        for place in places(connection, self._stored, start, end):
             yield from self._holes(compared, place.opened, spans)
             on_grid = not step.off_grid([place.opened])
-            self.off_grid += not on_grid
+            self.report.off_grid += not on_grid
             if place.closed and not within(spans, place.opened, place.end):
                 yield VerifyFinding(FindingKind.OUTSIDE, place.opened, place.end)
             if not place.closed and within(spans, place.opened, place.opened + 1):
@@ -153,7 +152,7 @@ class Walk:
         self, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> Iterator[VerifyFinding]:
         """The stored spans between two rows in which a candle could open."""
-        step = self.one.key.timeframe
+        step = self._stored.key.timeframe
         for low, high in within(spans, start, end):
             if step.opens_within(low, high):
                 yield VerifyFinding(
@@ -162,8 +161,8 @@ class Walk:
 
     def _impossible(self, connection: Connection, start: int, end: int) -> Iterator[VerifyFinding]:
         """The rows that would be refused today."""
-        step = self.one.key.timeframe
-        while found := self._checks.doubtful(connection, self.one, start, end):
+        step = self._stored.key.timeframe
+        while found := self._checks.doubtful(connection, self._stored, start, end):
             _, bad = accept(found, step, start=start, end=end)
             for row in bad:
                 at = start if row.open_time is None else row.open_time

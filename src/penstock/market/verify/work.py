@@ -6,7 +6,7 @@ Times are ms.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ from penstock.market.verify.ranges import (
     joined_ranges,
     united,
 )
-from penstock.market.verify.report import SeriesReport, VerifyResult
-from penstock.market.verify.stored import END_OF_TIME, rows, wanted_ranges
+from penstock.market.verify.report import SeriesReport, VerifyOptions, VerifyResult
+from penstock.market.verify.stored import rows, wanted_ranges
 from penstock.market.verify.sums import SumsWalk
 from penstock.market.verify.walk import Walk
 from penstock.runs.context import Shown
@@ -53,21 +53,6 @@ _EXCHANGE_FAULTS = frozenset({FindingKind.SUMS, FindingKind.OFF_GRID})
 _DIFFERENCES = frozenset(
     {FindingKind.DIFFERENT, FindingKind.MISSING_HERE, FindingKind.MISSING_THERE}
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """What to verify of each series, and how.
-
-    `rest` compares all of it with the exchange, or a `sample` of so many pages; `repair` mends it.
-    """
-
-    start: int = 0
-    end: int = END_OF_TIME
-    rest: bool = False
-    sample: int | None = None
-    seed: int = 0
-    repair: bool = False
 
 
 class Verification:
@@ -97,38 +82,25 @@ class Verification:
         weight = sum(stored.weight for stored in series)
         self._progress.expect(weight * (2 + 2 * asks))
         edges = options.start, options.end
+        await self._walk_all(Walk(self._checks, report, *edges) for report in reports.values())
         await self._walk_all(
-            (report, Walk(self._checks, report.stored, *edges)) for report in reports.values()
-        )
-        await self._walk_all(
-            (report, SumsWalk(self._checks, report.stored, finer, *edges))
+            SumsWalk(self._checks, reports[series_id], finer, *edges)
             for series_id, finer in finer_series(series).items()
-            for report in [reports[series_id]]
         )
         self._progress.done = weight * 2
         if asks:
             await self._ask(list(reports.values()), options)
-        return VerifyResult(
-            list(reports.values()),
-            options.sample,
-            options.seed,
-            rest=options.rest,
-            repair=options.repair,
-        )
+        return VerifyResult(list(reports.values()), options)
 
-    async def _walk_all(self, walks: Iterable[tuple[SeriesReport, Walk | SumsWalk]]) -> None:
-        await for_each(walks, lambda walk: self._walk(*walk), at_once=_WALKS_AT_ONCE)
+    async def _walk_all(self, walks: Iterable[Walk | SumsWalk]) -> None:
+        await for_each(walks, self._walk, at_once=_WALKS_AT_ONCE)
 
-    async def _walk(self, report: SeriesReport, walk: Walk | SumsWalk) -> None:
+    async def _walk(self, walk: Walk | SumsWalk) -> None:
+        report = walk.report
         while not walk.done:
+            before = report.candles
             report.add(await self._reader.read(walk.part))
-            if isinstance(walk, Walk):
-                checked = walk.rows - report.candles
-                await self._progress.add(checked, f"Checked {report.stored.key}")
-                report.candles, report.off_grid = walk.rows, walk.off_grid
-                report.first, report.last = walk.first, walk.last
-            else:
-                await self._progress.add(0, f"Added up {report.stored.key}")
+            await self._progress.add(report.candles - before, f"{walk.did} {report.stored.key}")
 
     async def _ask(self, reports: Sequence[SeriesReport], options: VerifyOptions) -> None:
         for exchange, group in groupby(reports, lambda one: one.stored.key.instrument.exchange):
@@ -176,7 +148,7 @@ class Verification:
     async def _repair(self, source: MarketSource, look: Look, report: SeriesReport) -> None:
         """Collect the ranges that are wrong again, by the rules of any collection."""
         await self._forget(report, look)
-        findings = [finding for _, finding in report.wrong_findings]
+        findings = list(report.wrong_findings)
         shown = self._shown(f"Mended {report.stored.key}")
         for start, end in joined_ranges(findings, report.stored, source.declaration.page_limit):
             collection = Collection(source, self._store, self._context, self._options, shown=shown)
@@ -199,7 +171,7 @@ class Verification:
     async def _forget(self, report: SeriesReport, look: Look) -> None:
         """Take missing rows back from the ledger: what the exchange answers now has to count."""
         missing = [
-            finding for _, finding in report.wrong_findings if finding.kind is FindingKind.MISSING
+            finding for finding in report.wrong_findings if finding.kind is FindingKind.MISSING
         ]
         if not missing:
             return
@@ -218,7 +190,7 @@ class Verification:
         finer_of = finer_series(report.stored for report in reports)
         for report in reports:
             finer = finer_of.get(report.stored.id, ())
-            for place, finding in list(report.wrong_findings):
+            for place, (finding, _) in enumerate(report.findings):
                 parts = finer if finding.kind is FindingKind.SUMS else ()
                 concerned = [report, *(by_id[one.id] for one in parts)]
                 if not await self._is_still_wrong(report, finding, finer):
@@ -237,9 +209,12 @@ class Verification:
             return not held or bool(different(report.stored, held[0][0], finding.there))
         if finding.kind is FindingKind.MISSING_THERE:
             return True
-        walk: Walk | SumsWalk = Walk(self._checks, report.stored, finding.start, finding.end)
-        if finding.kind is FindingKind.SUMS:
-            walk = SumsWalk(self._checks, report.stored, finer, finding.start, finding.end)
+        again, edges = SeriesReport(report.stored), (finding.start, finding.end)
+        walk = (
+            SumsWalk(self._checks, again, finer, *edges)
+            if finding.kind is FindingKind.SUMS
+            else Walk(self._checks, again, *edges)
+        )
         while not walk.done:
             if any(found.kind is finding.kind for found in await self._reader.read(walk.part)):
                 return True
@@ -276,5 +251,5 @@ def _agrees(report: SeriesReport, finding: VerifyFinding) -> bool:
     """Whether the exchange answered for the range, with what is stored."""
     return report.error is None and not any(
         found.kind in _DIFFERENCES and found.start < finding.end and found.end > finding.start
-        for _, found in report.wrong_findings
+        for found in report.wrong_findings
     )
