@@ -72,9 +72,9 @@ class Rejected:
     open_time: int | None = None
 
     @property
-    def at_its_place(self) -> bool:
-        """Whether the open time is that of the candle that the row should have been."""
-        return self.reason in _AT_THEIR_PLACE and self.open_time is not None
+    def place(self) -> int | None:
+        """The open time of the candle that the row should have been, if that is known."""
+        return self.open_time if self.reason in _AT_THEIR_PLACE else None
 
 
 def end_of(candle: Candle, timeframe: Timeframe) -> int:

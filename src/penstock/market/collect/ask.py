@@ -50,7 +50,7 @@ class Reading:
             return [candle.open_time for candle in self.good]
         return sorted(
             {candle.open_time for candle in self.good}
-            | {row.open_time for row in self.bad if row.at_its_place and row.open_time is not None}
+            | {row.place for row in self.bad if row.place is not None}
         )
 
     @property

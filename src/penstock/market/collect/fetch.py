@@ -10,9 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import partial
-from itertools import dropwhile
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from itertools import dropwhile, groupby
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from penstock.errors import SourceUnavailableError
 from penstock.market.candle import end_of
@@ -23,7 +23,7 @@ from penstock.market.source import PageRequest, Quiet
 from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     from penstock.market.candle import Candle, Rejected
     from penstock.market.collect.ask import Asker, Reading
@@ -39,6 +39,8 @@ BEYOND = 2
 _LEAST_FULL = 10
 _NO_END = 2**62
 
+# Where a range starts and ends, and what is known of it.
+_Part: TypeAlias = tuple[int, int, SpanState]
 _open_time = attrgetter("open_time")
 
 
@@ -46,12 +48,21 @@ _open_time = attrgetter("open_time")
 class _Place:
     """Where the next question of a piece starts; all before `at` is answered.
 
-    `anchored`: a row before `at` has to come again.
+    `anchored`: a row before `at` has to come again. `first`: nothing older of the series is stored.
     """
 
     at: int
     start: int
     anchored: bool
+    first: bool = False
+
+
+class _Holes(NamedTuple):
+    """The states of ranges without rows: before the first row, between two, after the last."""
+
+    leading: SpanState
+    between: SpanState
+    trailing: SpanState
 
 
 class PieceFetcher:
@@ -68,17 +79,14 @@ class PieceFetcher:
     async def pages(self, target: SeriesTarget, piece: Piece) -> AsyncIterator[CandlePage]:
         """The pages of the piece in order of time; raises what the source raises."""
         place = self._first_place(target, piece)
-        first = piece.first
         while True:
             reading, more = await twice(partial(self._read, target, piece, place))
             followed = not more and await self._followed(target, piece, reading)
-            yield await self._page(
-                target, piece, place, reading, first=first, more=more, followed=followed
-            )
+            yield await self._page(target, piece, place, reading, more=more, followed=followed)
             if not more:
                 return
             last = reading.opens[-1]
-            place, first = _Place(last, last, anchored=True), False
+            place = _Place(last, last, anchored=True)
 
     def _first_place(self, target: SeriesTarget, piece: Piece) -> _Place:
         longest = target.key.timeframe.longest_ms
@@ -86,9 +94,11 @@ class PieceFetcher:
         if stored is not None and stored.end >= piece.start:
             # A different request each time, as far back as candles are stored.
             back = (READ_AGAIN + target.coverage.asked_at(piece.start)) * longest
-            return _Place(piece.start, max(stored.start, piece.start - back), anchored=True)
+            start = max(stored.start, piece.start - back)
+            return _Place(piece.start, start, anchored=True, first=piece.first)
         # A candle that opens earlier may reach into the piece.
-        return _Place(piece.start, max(0, piece.start - longest + 1), anchored=False)
+        start = max(0, piece.start - longest + 1)
+        return _Place(piece.start, start, anchored=False, first=piece.first)
 
     async def _read(
         self, target: SeriesTarget, piece: Piece, place: _Place
@@ -167,53 +177,53 @@ class PieceFetcher:
         place: _Place,
         reading: Reading,
         *,
-        first: bool,
         more: bool,
         followed: bool,
     ) -> CandlePage:
         """What an answer gives to store, and what it proves."""
         if more and not reading.good:
-            rows, reason = len(reading.bad), reading.bad[0].reason
-            message = f"none of the {rows} rows from {iso(place.at)} on was valid: {reason}"
+            count, reason = len(reading.bad), reading.bad[0].reason
+            message = f"none of the {count} rows from {iso(place.at)} on was valid: {reason}"
             raise SourceUnavailableError(message)
         timeframe = target.key.timeframe
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end
-        until = min(end, last)
-        wanted = reading.good[: bisect_left(reading.good, until, key=_open_time)]
+        rows = reading.good[: bisect_left(reading.good, min(end, last), key=_open_time)]
         if not place.anchored:
-            wanted = list(dropwhile(lambda row: end_of(row, timeframe) <= piece.start, wanted))
-        closed = self._closed(target, reading, wanted, followed=followed)
-        found = _Found(timeframe, place.at, doubtful=reading.doubtful, quiet=self._declared.quiet)
+            rows = list(dropwhile(lambda row: end_of(row, timeframe) <= piece.start, rows))
+        closed = self._closed(target, reading, rows, followed=followed)
         before = None
         opened = reading.opens[0] if reading.opens else place.at
-        if first and not reading.doubtful and found.is_hole(place.at, min(opened, end)):
+        is_leading = place.first and timeframe.opens_within(place.at, min(opened, end))
+        if is_leading and not reading.doubtful:
             before = await twice(partial(self._before_first, target, place.at, opened))
         # The running candle ends what can be said; a closed one that is not final yet is a gap.
         final_before = reading.at - self._grace_ms
         running = next(
-            (row.open_time for row in wanted[closed:] if row.close_time >= final_before), end
+            (row.open_time for row in rows[closed:] if row.close_time >= final_before), end
         )
-        spans = found.spans(
-            wanted[:closed],
-            reading.bad,
-            before=before,
-            until=min(end, last, running, timeframe.floor(final_before)),
-        )
-        bad = [row for row in reading.bad if not (more and row.open_time == last)]
-        look = Look(reading.at, self._declared.name, older=before is SpanState.UNCONFIRMED)
+        until = min(end, last, running, timeframe.floor(final_before))
+        found = _rows(rows[:closed], reading.bad, timeframe, place.at, until)
+        holes = self._holes(before, doubtful=reading.doubtful)
         return CandlePage(
             target=target,
-            candles=wanted,
+            candles=rows,
             closed=closed,
-            rejected=bad,
-            spans=spans,
-            look=look,
+            rejected=[row for row in reading.bad if not (more and row.open_time == last)],
+            spans=_spans(_parts(found, timeframe, place.at, until, holes)),
+            look=Look(reading.at, self._declared.name, older=before is SpanState.UNCONFIRMED),
             last=not more,
         )
 
+    def _holes(self, before: SpanState | None, *, doubtful: bool) -> _Holes:
+        """The states of holes; `before` is that of the first one, if it was asked for."""
+        # If rows were out of place, one of them may belong in the hole.
+        unknown = SpanState.REJECTED if doubtful else SpanState.UNCONFIRMED
+        quiet = self._declared.quiet is Quiet.ABSENT and not doubtful
+        return _Holes(before or unknown, SpanState.NO_TRADES if quiet else unknown, unknown)
+
     def _closed(
-        self, target: SeriesTarget, reading: Reading, wanted: Sequence[Candle], *, followed: bool
+        self, target: SeriesTarget, reading: Reading, rows: Sequence[Candle], *, followed: bool
     ) -> int:
         """How many rows are final.
 
@@ -221,19 +231,17 @@ class PieceFetcher:
         an earlier answer said the same.
         """
         if reading.closed_before is not None:
-            return bisect_left(wanted, reading.closed_before, key=_open_time)
+            return bisect_left(rows, reading.closed_before, key=_open_time)
         final_before = reading.at - self._grace_ms
         newest = _NO_END if followed else max(reading.opens, default=0)
-        count = len(wanted)
-        while count and not (
-            wanted[count - 1].close_time < final_before
-            and (
-                wanted[count - 1].open_time < newest
-                or target.said_before(wanted[count - 1], reading.at)
+
+        def is_final(row: Candle) -> bool:
+            return row.close_time < final_before and (
+                row.open_time < newest or target.said_before(row, reading.at)
             )
-        ):
-            count -= 1
-        return count
+
+        counts = range(len(rows), 0, -1)
+        return next((count for count in counts if is_final(rows[count - 1])), 0)
 
     async def _before_first(self, target: SeriesTarget, start: int, opened: int) -> SpanState:
         """Why nothing precedes the first row of a series: it is the first ever, or not known."""
@@ -248,87 +256,52 @@ class PieceFetcher:
         return SpanState.NOT_LISTED
 
 
-class _Found:
-    """What the rows of an answer say of the range from `start` on."""
+def _parts(
+    rows: Sequence[_Part], timeframe: Timeframe, start: int, until: int, holes: _Holes
+) -> Iterator[_Part]:
+    """The rows in order, and between them the holes in which a candle could open.
 
-    def __init__(self, timeframe: Timeframe, start: int, *, doubtful: bool, quiet: Quiet) -> None:
-        self._timeframe = timeframe
-        self._start = start
-        # If rows were out of place, one of them may belong in the hole.
-        self._hole = SpanState.REJECTED if doubtful else SpanState.UNCONFIRMED
-        self._between = (
-            SpanState.NO_TRADES if quiet is Quiet.ABSENT and not doubtful else self._hole
-        )
+    Where none could, the next row has opened late: its range begins where the last one ends.
+    """
+    at, hole = start, holes.leading
+    for opened, end, state in rows:
+        if opened > at:
+            yield at, opened, hole if timeframe.opens_within(at, opened) else state
+        if end > at:
+            yield max(at, opened), end, state
+        at, hole = max(at, end), holes.between
+    if timeframe.opens_within(at, until):
+        yield at, until, holes.trailing if rows else holes.leading
 
-    def is_hole(self, start: int, end: int) -> bool:
-        """Whether a candle could open there."""
-        return self._timeframe.opens_within(start, end)
 
-    def spans(
-        self,
-        closed: Sequence[Candle],
-        bad: Sequence[Rejected],
-        *,
-        before: SpanState | None,
-        until: int,
-    ) -> list[Span]:
-        """Spans in order of time up to `until`; `before` is the known state of a leading hole."""
-        spans: list[Span] = []
-        # Rows that touch make one span, so that a page marks a few spans and not a thousand.
-        begin = at = self._start
-        joined: SpanState | None = None
-        for opened, end, state in self._places(closed, bad, until):
-            low = max(at, opened)
-            if opened > at:
-                spans += [Span(begin, at, joined)] if joined else []
-                hole = self._hole if at == self._start else self._between
-                between = (before or hole) if self.is_hole(at, opened) else state
-                spans.append(Span(at, opened, between))
-                begin, at, joined = opened, opened, None
-            before = None
-            if end <= low:
-                continue
-            if joined is not state:
-                spans += [Span(begin, at, joined)] if joined else []
-                begin, joined = low, state
-            at = end
-        spans += [Span(begin, at, joined)] if joined else []
-        if self.is_hole(at, until):
-            spans.append(Span(at, until, before or self._hole))
-        return spans
+def _spans(parts: Iterable[_Part]) -> list[Span]:
+    """Spans of parts that touch, so that a page marks a few spans and not a thousand."""
+    spans = []
+    for state, group in groupby(parts, key=itemgetter(2)):
+        together = list(group)
+        spans.append(Span(together[0][0], together[-1][1], state))
+    return spans
 
-    def _places(
-        self, closed: Sequence[Candle], bad: Sequence[Rejected], until: int
-    ) -> Sequence[tuple[int, int, SpanState]]:
-        """Where rows are, in order; one that reaches into the range covers its beginning."""
-        timeframe, start = self._timeframe, self._start
-        opens = [row.open_time for row in closed]
-        # The same as end_of: a call for each row would take a tenth of all the work on it.
-        ends = [
-            row.close_time + 1
-            if row.close_time > row.open_time
-            else timeframe.shift(row.open_time, 1)
-            for row in closed
-        ]
-        refused = {
-            row.open_time
-            for row in bad
-            if row.at_its_place and row.open_time is not None and start <= row.open_time < until
-        }
-        refused.difference_update(opens)
-        if opens[1:] == ends[:-1]:
-            # All of them touch, which is the rule.
-            opens, ends = opens[:1], ends[-1:]
-        places = [
-            (opened, end, SpanState.STORED)
-            for opened, end in zip(opens, ends, strict=True)
-            if end > start
-        ]
-        if not refused:
-            return places
-        return sorted(
-            [
-                *places,
-                *((opened, timeframe.shift(opened, 1), SpanState.REJECTED) for opened in refused),
-            ]
-        )
+
+def _rows(
+    closed: Sequence[Candle], bad: Sequence[Rejected], timeframe: Timeframe, start: int, until: int
+) -> list[_Part]:
+    """Where rows are, in order; one that reaches into the range covers its beginning."""
+    opens = [row.open_time for row in closed]
+    # The same as end_of: a call for each row would take a tenth of all the work on it.
+    ends = [
+        row.close_time + 1 if row.close_time > row.open_time else timeframe.shift(row.open_time, 1)
+        for row in closed
+    ]
+    refused = {row.place for row in bad if row.place is not None and start <= row.place < until}
+    refused.difference_update(opens)
+    if opens[1:] == ends[:-1]:
+        # All of them touch, which is the rule.
+        opens, ends = opens[:1], ends[-1:]
+    found = [
+        (opened, end, SpanState.STORED)
+        for opened, end in zip(opens, ends, strict=True)
+        if end > start
+    ]
+    found += [(opened, timeframe.shift(opened, 1), SpanState.REJECTED) for opened in refused]
+    return sorted(found)

@@ -77,7 +77,7 @@ class Comparer:
             for row in page.candles[: page.closed]
             if start <= row.open_time < end
         }
-        refused = {row.open_time for row in page.rejected if row.at_its_place}
+        refused = {row.place for row in page.rejected}
         at = start
         while found := await self._reader.read(
             lambda connection, at=at: rows(connection, report.stored, at, end)  # type: ignore[misc]
