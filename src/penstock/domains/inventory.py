@@ -63,7 +63,7 @@ def declare(parts: Parts) -> Domain:
                 log=_of_sync,
                 plan=inventory.configs.scheduled,
             ),
-            RunKind(name=CATALOGUE_REFRESH, work=inventory.refreshes.refresh, log=_of_refresh),
+            RunKind(name=CATALOGUE_REFRESH, work=inventory.refreshes.refresh, log=_row),
         ],
         configs=inventory.configs,
         rules=health.RULES,
@@ -117,10 +117,6 @@ def make_inventory_runs(
 
 def _of_sync(run: Run) -> Sequence[LogEntry]:
     return _row(run, dry_run=bool(run.params.get("dry_run")))
-
-
-def _of_refresh(run: Run) -> Sequence[LogEntry]:
-    return _row(run)
 
 
 def _row(run: Run, **metadata: object) -> Sequence[LogEntry]:

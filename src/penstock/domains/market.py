@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from penstock.store.write.budget import SqlRepeats
 from penstock.store.write.candles import SqlCandleStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from penstock.domains.parts import Parts
     from penstock.http.governor import Budget
@@ -86,13 +86,16 @@ def source_class(exchange: str) -> SourceClass:
 
 
 class MarketSources:
-    """The open sources of this process: one per exchange, so that all runs share its limits."""
+    """The open sources of this process: one per exchange, so that all runs share its limits.
+
+    They are closed when their `lifetime` ends.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.exchanges = exchanges()
         self._open: dict[str, MarketSource] = {}
-        self._stack = contextlib.AsyncExitStack()
+        self.lifetime = AsyncExitStack()
 
     async def get(self, exchange: str) -> MarketSource:
         """The open source of an exchange; InvalidInputError when no installed package has one."""
@@ -101,7 +104,7 @@ class MarketSources:
             budget = self._parts.budgets.of(
                 _budget_name(settings, declared), declared.limit.window_s
             )
-            self._open[exchange] = await self._stack.enter_async_context(
+            self._open[exchange] = await self.lifetime.enter_async_context(
                 make_source(exchange, settings, budget)
             )
         return self._open[exchange]
@@ -115,17 +118,11 @@ class MarketSources:
 
     def pages_per_minute(self, provider: str) -> int | None:
         """The limit of a provider by its budget's name; None when this process has not used it."""
-        named = {
-            _budget_name(self._parts.settings, source.declaration): source
-            for source in self._open.values()
-        }
-        return named[provider].pages_per_minute if provider in named else None
-
-    @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """Close all sources at the end."""
-        async with self._stack:
-            yield
+        settings = self._parts.settings
+        for source in self._open.values():
+            if _budget_name(settings, source.declaration) == provider:
+                return source.pages_per_minute
+        return None
 
 
 def make_source(exchange: str, settings: Settings, budget: Budget) -> MarketSource:
@@ -173,7 +170,7 @@ def declare(parts: Parts) -> Domain:
         rules=health.rules(market.runs.configured, COLLECT_ALL),
         logged_names=unified_symbol,
         uses=[market],
-        lifetime=market.sources.open(),
+        lifetime=market.sources.lifetime,
     )
 
 
@@ -211,11 +208,11 @@ def _kinds(market: MarketParts) -> Sequence[RunKind]:
         RunKind(
             name=SYMBOL_REFRESH,
             work=runs.refresh,
-            log=_of_refresh,
+            log=_of_exchange,
             plan=configs.scheduled_refresh,
             judged=True,
         ),
-        RunKind(name=VERIFY, work=verify.work, log=_of_verification),
+        RunKind(name=VERIFY, work=verify.work, log=_of_exchange),
     ]
 
 
@@ -226,11 +223,7 @@ def _of_collection(run: Run) -> Sequence[LogEntry]:
     )
 
 
-def _of_refresh(run: Run) -> Sequence[LogEntry]:
-    return [LogEntry(job_type=run.kind, exchange=str(run.params["exchange"]))]
-
-
-def _of_verification(run: Run) -> Sequence[LogEntry]:
+def _of_exchange(run: Run) -> Sequence[LogEntry]:
     exchange = run.params.get("exchange")
     return [LogEntry(job_type=run.kind, exchange=None if exchange is None else str(exchange))]
 

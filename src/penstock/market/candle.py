@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,30})?")
 _MICROSECONDS = 100_000_000_000_000
 _MOST_TRADES = 2**63 - 1
-_TEXTS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
+TEXTS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 # What a candle has besides prices, if its source sends it.
 AMOUNTS = frozenset({"volume", "quote_volume", "trades", "taker_base", "taker_quote"})
 _EVERY_DIGIT_AS_0 = bytes.maketrans(b"123456789", b"000000000")
@@ -100,20 +100,22 @@ def accept(
     longest = timeframe.longest_ms
     prices = _shape([f"{c.open},{c.high},{c.low},{c.close}" for c in candles])
     # Where a column is missing, row by row is fast enough: that is not an answer of Binance.
-    all_numbers = (
-        _are_all_numbers(prices, 4 * len(candles))
-        and columns == AMOUNTS
+    if (
+        columns == AMOUNTS
+        and _are_all_numbers(prices, 4 * len(candles))
         and _have_all_amounts(candles)
-    )
-    if all_numbers and _are_in_time(candles, longest, start, end) and _are_ordered(candles, prices):
+        and _are_in_time(candles, longest, start, end)
+        and _are_ordered(candles, prices)
+    ):
         return list(candles), []
     good: list[Candle] = []
     bad: list[Rejected] = []
     previous = start - 1
     for candle in candles:
-        texts = None if all_numbers else _text_fault(candle, columns)
         fault = (
-            _time_fault(candle, previous, longest, end) or texts or _order_fault(candle, columns)
+            _time_fault(candle, previous, longest, end)
+            or _text_fault(candle, columns)
+            or _order_fault(candle, columns)
         )
         if fault is None:
             good.append(candle)
@@ -222,11 +224,11 @@ def _are_ordered(candles: Sequence[Candle], prices: bytes) -> bool:
                 and c.low <= c.close <= c.high
             )
         ]
-    return all(_clearly_ordered(candle) or _exactly_ordered(candle) for candle in unclear)
+    return all(map(_is_ordered, unclear))
 
 
 def _text_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] | None:
-    for name in _TEXTS:
+    for name in TEXTS:
         value: str | None = getattr(candle, name)
         if value is None:
             if name in columns:
@@ -248,19 +250,18 @@ def _order_fault(candle: Candle, columns: AbstractSet[str]) -> tuple[str, str] |
         return "not_a_number", "trades is missing"
     if trades is not None and not 0 <= trades <= _MOST_TRADES:
         return "negative" if trades < 0 else "not_a_number", f"trades is {trades}"
-    if not (_clearly_ordered(candle) or _exactly_ordered(candle)):
+    if not _is_ordered(candle):
         between = f"open {candle.open}, close {candle.close}"
         detail = f"low {candle.low} ≤ {between} ≤ high {candle.high} does not hold"
         return "high_below_low", detail
     return None
 
 
-def _clearly_ordered(candle: Candle) -> bool:
-    """Fast, and never wrong when True: rounding to a double keeps a strict order or makes a tie."""
-    low, high = float(candle.low), float(candle.high)
-    return low < float(candle.open) < high and low < float(candle.close) < high
-
-
-def _exactly_ordered(candle: Candle) -> bool:
-    low, high = Decimal(candle.low), Decimal(candle.high)
-    return low <= Decimal(candle.open) <= high and low <= Decimal(candle.close) <= high
+def _is_ordered(candle: Candle) -> bool:
+    prices = candle.low, candle.open, candle.close, candle.high
+    low, first, last, high = map(float, prices)
+    if low < first < high and low < last < high:
+        # Fast, and never wrong: rounding to a double keeps a strict order or makes a tie.
+        return True
+    exact_low, *between, exact_high = map(Decimal, prices)
+    return exact_low <= min(between) and max(between) <= exact_high

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SECOND = 1_000
-_MINUTE = 60 * _SECOND
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
-_WEEK = 7 * _DAY
+_DAY = 86_400 * _SECOND
 _EPOCH_TO_MONDAY = 4 * _DAY
 _EPOCH_YEAR = 1970
 
@@ -53,8 +50,7 @@ class Timeframe(StrEnum):
     def floor(self, at_ms: int) -> int:
         """The open time of the candle that contains `at_ms`."""
         if self is _MONTH:
-            at = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC)
-            return _month_start(at.year, at.month)
+            return _month_start(_month(at_ms))
         return at_ms - (at_ms - _PHASE_MS[self]) % _LONGEST_MS[self]
 
     def off_grid(self, opens: Sequence[int]) -> int:
@@ -79,59 +75,57 @@ class Timeframe(StrEnum):
         """How many candles open on the grid in `start ≤ t < end`."""
         if self is _D3:
             return (end - start) // self.longest_ms
-        opened = self.floor(start)
-        first = opened if opened == start else self.shift(opened, 1)
+        first, last = self._ceil(start), self.floor(end - 1)
         if first >= end:
             return 0
-        last = self.floor(end - 1)
-        if self is not _MONTH:
-            return (last - first) // self.longest_ms + 1
-        low, high = (dt.datetime.fromtimestamp(at / 1000, tz=dt.UTC) for at in (first, last))
-        return 12 * (high.year - low.year) + high.month - low.month + 1
+        if self is _MONTH:
+            return _month(last) - _month(first) + 1
+        return (last - first) // self.longest_ms + 1
 
     def opens_within(self, start: int, end: int) -> bool:
         """Whether a candle could open in `start ≤ t < end`."""
         if self is _D3:
             return end - start >= self.longest_ms
-        opened = self.floor(start)
-        return (opened if opened == start else self.shift(opened, 1)) < end
+        return self._ceil(start) < end
 
     def shift(self, open_ms: int, steps: int) -> int:
         """The open time `steps` candles after the one that opens at `open_ms`, or before it."""
-        if self is not _MONTH:
-            return open_ms + steps * _LONGEST_MS[self]
-        at = dt.datetime.fromtimestamp(open_ms / 1000, tz=dt.UTC)
-        years, month = divmod(at.month - 1 + steps, 12)
-        return _month_start(at.year + years, month + 1)
+        if self is _MONTH:
+            return _month_start(_month(open_ms) + steps)
+        return open_ms + steps * _LONGEST_MS[self]
+
+    def _ceil(self, at_ms: int) -> int:
+        """The open time of the first candle that opens at `at_ms` or later."""
+        opened = self.floor(at_ms)
+        return opened if opened == at_ms else self.shift(opened, 1)
 
 
-def _month_start(year: int, month: int) -> int:
+def _month(at_ms: int) -> int:
+    """The number of a month, counted from year 0."""
+    at = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC)
+    return 12 * at.year + at.month - 1
+
+
+def _month_start(number: int) -> int:
+    year, month = divmod(number, 12)
     if year < _EPOCH_YEAR:
         return 0
-    return int(dt.datetime(year, month, 1, tzinfo=dt.UTC).timestamp()) * 1000
+    return int(dt.datetime(year, month + 1, 1, tzinfo=dt.UTC).timestamp()) * 1000
 
 
 # Looking up a member in its class each time takes longer than what is done here.
 _MONTH, _D3 = Timeframe.MONTH, Timeframe.D3
 
-_LONGEST_MS = {
-    Timeframe.S1: _SECOND,
-    Timeframe.M1: _MINUTE,
-    Timeframe.M3: 3 * _MINUTE,
-    Timeframe.M5: 5 * _MINUTE,
-    Timeframe.M15: 15 * _MINUTE,
-    Timeframe.M30: 30 * _MINUTE,
-    Timeframe.H1: _HOUR,
-    Timeframe.H2: 2 * _HOUR,
-    Timeframe.H4: 4 * _HOUR,
-    Timeframe.H6: 6 * _HOUR,
-    Timeframe.H8: 8 * _HOUR,
-    Timeframe.H12: 12 * _HOUR,
-    Timeframe.D1: _DAY,
-    Timeframe.D3: 3 * _DAY,
-    Timeframe.W1: _WEEK,
-    Timeframe.MONTH: 31 * _DAY,
+# The longest that each unit can be.
+_UNIT_MS = {
+    "s": _SECOND,
+    "m": 60 * _SECOND,
+    "h": 3_600 * _SECOND,
+    "d": _DAY,
+    "w": 7 * _DAY,
+    "M": 31 * _DAY,
 }
+_LONGEST_MS = {step: int(step[:-1]) * _UNIT_MS[step[-1]] for step in Timeframe}
 
 # Where the first candle opens; weeks begin on a Monday.
 _PHASE_MS = {step: _EPOCH_TO_MONDAY if step is Timeframe.W1 else 0 for step in Timeframe}

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from penstock.market.collect.ask import Asker
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.collect.ranges import Wish
+    from penstock.market.timeframe import Timeframe
 
 T = TypeVar("T")
 
-# A long range is cut, so that several pieces of one series are fetched at the same time.
+# A long range is cut, so that several pieces of one series are asked for at the same time.
 PAGES_IN_A_PIECE = 20
 
 
@@ -113,7 +114,7 @@ class Planner:
         # An exchange that keeps only the newest candles cannot tell where a series began.
         if older is None and self._wish.since is not None and self._declared.history is None:
             return await self._listed(target, start, end, known)
-        if end <= self._after_a_piece(target, start):
+        if end <= _after_a_piece(start, target.key.timeframe, self._declared.page_limit):
             return start
         opened = await self._asker.oldest_from(target.key, start)
         at = end if opened is None else min(opened, end)
@@ -161,14 +162,20 @@ class Planner:
 
     def _cut(self, target: SeriesTarget, start: int, end: int) -> Iterator[Piece]:
         first = target.coverage.stored_before(start + 1) is None
-        while start < end:
-            stop = min(end, self._after_a_piece(target, start))
-            yield Piece(start, stop, first)
-            start, first = stop, False
+        for low, high in cut(start, end, target.key.timeframe, self._declared.page_limit):
+            yield Piece(low, high, first and low == start)
 
-    def _after_a_piece(self, target: SeriesTarget, start: int) -> int:
-        timeframe = target.key.timeframe
-        return timeframe.shift(timeframe.floor(start), self._declared.page_limit * PAGES_IN_A_PIECE)
+
+def cut(start: int, end: int, timeframe: Timeframe, page_limit: int) -> Iterator[tuple[int, int]]:
+    """The pieces of a range."""
+    while start < end:
+        stop = min(end, _after_a_piece(start, timeframe, page_limit))
+        yield start, stop
+        start = stop
+
+
+def _after_a_piece(start: int, timeframe: Timeframe, page_limit: int) -> int:
+    return timeframe.shift(timeframe.floor(start), page_limit * PAGES_IN_A_PIECE)
 
 
 async def twice(question: Callable[[], Awaitable[T]]) -> T:

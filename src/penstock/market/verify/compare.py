@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from penstock.errors import SourceError
+from penstock.market.candle import TEXTS
 from penstock.market.collect.coverage import Coverage
 from penstock.market.collect.fetch import PieceFetcher
 from penstock.market.collect.page import SeriesTarget
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Stored
 
-_EXACT = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 _WHOLE = ("close_time", "trades")
 # A missing row is asked for again by a different request: from so many steps earlier.
 _BACK = 7
@@ -139,7 +139,7 @@ def _compare_row(report: SeriesReport, row: Candle, there: Candle) -> None:
 def different(stored: Stored, held: Candle, there: Candle) -> list[VerifyFinding]:
     """What differs of a candle, as one finding; `1.0` and `1.00` are the same."""
     unlike = [name for name in _WHOLE if getattr(held, name) != getattr(there, name)]
-    unlike += [name for name in _EXACT if _differs(getattr(held, name), getattr(there, name))]
+    unlike += [name for name in TEXTS if _differs(getattr(held, name), getattr(there, name))]
     if not unlike:
         return []
     detail = "; ".join(

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from penstock.market.collect.coverage import Coverage, SpanState
+from penstock.market.collect.plan import cut
 from penstock.market.collect.repeats import joined_on_pages
 from penstock.market.verify.finding import FindingKind
 from penstock.market.verify.sums import ladders
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from penstock.market.verify.finding import VerifyFinding
     from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Stored
-
-# A long range is cut, so that several of its pieces are compared at the same time.
-_PAGES_IN_A_PIECE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +100,8 @@ def _page(ranges: Sequence[Range], ends: Sequence[int], number: int, limit: int)
 
 
 def _pieces(one: Range, limit: int) -> Iterator[Range]:
-    step, start = one.report.stored.key.timeframe, one.start
-    while start < one.end:
-        stop = min(one.end, step.shift(step.floor(start), limit * _PAGES_IN_A_PIECE))
-        yield Range(one.report, start, stop)
-        start = stop
+    for start, end in cut(one.start, one.end, one.report.stored.key.timeframe, limit):
+        yield Range(one.report, start, end)
 
 
 def united(ranges: Sequence[Range], covering: Sequence[Range]) -> list[Range]:
