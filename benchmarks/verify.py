@@ -24,7 +24,7 @@ from penstock.domains.market import MarketParts
 from penstock.foreground import foreground
 from penstock.logs import log_to_stderr
 from penstock.market.runs.orders import CollectOrder
-from penstock.market.verify.runs import VerifyOrder
+from penstock.market.verify.order import VerifyOrder
 from penstock.script import collect_into
 
 if TYPE_CHECKING:

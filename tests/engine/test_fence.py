@@ -26,7 +26,8 @@ from penstock.market.runs.submission import (
     SYMBOL_REFRESH,
     symbol_refresh,
 )
-from penstock.market.verify.runs import VERIFY, VerifyOrder
+from penstock.market.verify.order import VerifyOrder
+from penstock.market.verify.runs import VERIFY
 from penstock.runs.context import RunContext
 from penstock.runs.run import RunEnd, RunState, Submission
 from penstock.store.write.retention import LOG_RETENTION

@@ -14,7 +14,9 @@ from penstock.market.collect.collection import Collection, CollectOptions
 from penstock.market.collect.ranges import Wish
 from penstock.market.instrument import SeriesKey
 from penstock.market.timeframe import Timeframe
-from penstock.market.verify.runs import VerifyOrder, VerifyRuns
+from penstock.market.verify.order import VerifyOrder
+from penstock.market.verify.runs import VerifyRuns
+from penstock.market.verify.work import VerifyParts
 from penstock.store.checks import checks_of
 from tests.listed_source import ListedSource
 from tests.market_builders import MINUTE, ORIGIN, instrument, opened
@@ -122,7 +124,13 @@ class Stocked:
 
         checks = checks_of(self.store.database.url.get_backend_name())
         runs = VerifyRuns(
-            source_of, self.store.database, self.store.store, checks, CollectOptions(flush_s=0.0)
+            VerifyParts(
+                reader=self.store.database,
+                checks=checks,
+                store=self.store.store,
+                options=CollectOptions(flush_s=0.0),
+                source_of=source_of,
+            )
         )
         run = await self.store.ledger.start(await runs.submission(VerifyOrder(**order)))
         result = await runs.work(self.store.context(run))

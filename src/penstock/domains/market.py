@@ -31,6 +31,7 @@ from penstock.market.runs.submission import (
 from penstock.market.runs.work import MarketRuns
 from penstock.market.source import Declaration, SourceClass, SourceConfig
 from penstock.market.verify.runs import VERIFY, VerifyRuns
+from penstock.market.verify.work import VerifyParts
 from penstock.runs.run import LogEntry
 from penstock.runs.schedule import Schedule
 from penstock.store.checks import checks_of
@@ -184,10 +185,14 @@ def _market(parts: Parts) -> MarketParts:
     listing = Listing(sources, database, store)
     runs = MarketRuns(sources, listing, database, store, configured, options)
     configs = MarketConfigs(sources.exchanges, listing, configured)
-    verify = VerifyRuns(
-        sources.get, database, store, checks_of(database.url.get_backend_name()), options
+    verifying = VerifyParts(
+        reader=database,
+        checks=checks_of(database.url.get_backend_name()),
+        store=store,
+        options=options,
+        source_of=sources.get,
     )
-    return MarketParts(runs, configs, verify, sources, store)
+    return MarketParts(runs, configs, VerifyRuns(verifying), sources, store)
 
 
 def _kinds(market: MarketParts) -> Sequence[RunKind]:

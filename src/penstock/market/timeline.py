@@ -1,4 +1,4 @@
-"""Ranges of time, half-open and in ms, as pairs of their start and end."""
+"""Times in ms, and half-open ranges of them as pairs of their start and end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _start, _end = itemgetter(0), itemgetter(1)
+
+
+def earliest(*times: int | None) -> int:
+    """The earliest of the times that are known."""
+    return min(at for at in times if at is not None)
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -68,6 +68,10 @@ class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
+class _Opened(msgspec.Struct, array_like=True):
+    open_time: int
+
+
 _decode_time = msgspec.json.Decoder(_Time, strict=False)
 _decode_info = msgspec.json.Decoder(_ExchangeInfo)
 _decode_tickers = msgspec.json.Decoder(list[_Ticker])
@@ -222,12 +226,10 @@ def _candle(row: object) -> Candle:
 def _opened(row: object) -> int | None:
     """The open time of a malformed row, if it can be read."""
     try:
-        opened = (
-            msgspec.convert(row[0], int, strict=False) if isinstance(row, list) and row else None
-        )
+        opened = msgspec.convert(row, _Opened, strict=False).open_time
     except msgspec.ValidationError:
         return None
-    return opened if opened is not None and abs(opened) < _MS_BOUND else None
+    return opened if abs(opened) < _MS_BOUND else None
 
 
 def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:

@@ -13,6 +13,7 @@ from penstock.errors import SourceMisfitError
 from penstock.market.candle import MISPLACED, accept, judged
 from penstock.market.collect.coverage import Look
 from penstock.market.source import PageRequest
+from penstock.market.timeline import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ class Asker:
             return await self._source.candles(request)
         if request.start is not None:
             end = step.shift(step.floor(request.start), request.limit)
-            request = replace(request, end=end if request.end is None else min(end, request.end))
+            request = replace(request, end=earliest(end, request.end))
         answer = await self._source.candles(request)
         return replace(answer, candles=answer.candles[::-1])
 
@@ -151,8 +152,7 @@ class Asker:
         newest = max((candle.open_time for candle in answer.candles[-2:]), default=0)
         if newest > self.now() and (request.end is None or newest < request.end):
             await self._clock.sync()
-        now = self.now() + 1
-        return now if request.end is None else min(request.end, now)
+        return earliest(self.now() + 1, request.end)
 
 
 def _misfit(

@@ -258,10 +258,7 @@ class Coverage:
             or self.stored_until <= gap.end
         ):
             return
-        first = next(
-            (span.start for span in self._spans if span.state is SpanState.STORED), gap.start
-        )
-        if older or first < gap.start:
+        if older or self.stored_before(gap.start):
             self._put(gap.start, gap.end, SpanState.OUTAGE, gap.evidence.settled())
 
     def _touching(self, start: int, end: int) -> tuple[int, int]:

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Sequence, Sized
 
 
-class Sized(Protocol):
-    """A page, which knows how many rows it has."""
-
-    def __len__(self) -> int:
-        """Rows in the page."""
-
-
-P = TypeVar("P", bound=Sized)
+# A page, which has as many rows as it is long.
+P = TypeVar("P", bound="Sized")
 
 
 class Flusher(Generic[P]):
@@ -50,12 +43,7 @@ class Flusher(Generic[P]):
         self._task = asyncio.create_task(self._run(), name="flusher")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         task = self._running()
         if kind is not None:
             task.cancel()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from penstock.market.candle import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from penstock.errors import SourceError
     from penstock.market.candle import Candle, Rejected
@@ -28,7 +28,8 @@ class SeriesTarget:
 
     `candles` counts written rows, `misaligned` those off the grid of the timeframe (stored too).
     `newest_open` is the newest stored candle if it is not final; `due` has the starts of the
-    gaps to ask for again. The plan asks for `expected` candles; `looked_at` are answered.
+    gaps to ask for again. The plan asks for ranges, `asked` in order up to the candle that ran
+    then, with `expected` candles, of which `looked_at` are answered.
     """
 
     key: SeriesKey
@@ -37,6 +38,7 @@ class SeriesTarget:
     newest_open: Candle | None = None
     due: set[int] = field(default_factory=set)
     pieces_left: int = 1
+    asked: Sequence[tuple[int, int]] = ()
     expected: int = 0
     looked_at: int = 0
     candles: int = 0
@@ -57,14 +59,6 @@ class SeriesTarget:
         if self.newest_open is None:
             return stored
         return max(stored, end_of(self.newest_open, self.key.timeframe))
-
-    def due_before(self, at: int) -> Iterator[tuple[int, int]]:
-        """The gaps before `at` that are asked for again."""
-        for span in self.coverage:
-            if span.start >= at:
-                return
-            if span.start in self.due:
-                yield span.start, span.end
 
     def said_before(self, row: Candle, at: int) -> bool:
         """Whether an earlier look, after the candle closed, gave the same values."""

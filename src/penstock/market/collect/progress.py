@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.http.governor import WaitReason
@@ -42,18 +41,15 @@ class Tally:
         self._expected = 0
         self._looked_at = 0
         self._percent = 0
-        # The ranges asked for of each series, in order, up to the candle that ran at planning time.
-        self._asked: dict[int, list[tuple[int, int]]] = {}
 
     def planned(self, target: SeriesTarget, pieces: Sequence[Piece], now: int) -> None:
         """Count a planned series."""
         timeframe = target.key.timeframe
         running = timeframe.shift(timeframe.floor(now), 1)
-        asked = sorted(
+        target.asked = sorted(
             (piece.start, running if piece.end is None else piece.end) for piece in pieces
         )
-        target.expected = sum(timeframe.candles_within(start, end) for start, end in asked)
-        self._asked[target.series_id] = asked
+        target.expected = sum(timeframe.candles_within(*asked) for asked in target.asked)
         self._planned += 1
         self._expected += target.expected
 
@@ -67,7 +63,7 @@ class Tally:
         found = [(span.start, span.end) for span in page.spans] + [
             (opened, target.key.timeframe.shift(opened, 1)) for opened in unfinished
         ]
-        looked_at = sum(self._asked_within(target, start, end) for start, end in found)
+        looked_at = sum(_candles_asked(target, start, end) for start, end in found)
         self._count(target, min(target.expected, target.looked_at + looked_at))
 
     def ended(self, target: SeriesTarget) -> None:
@@ -100,26 +96,22 @@ class Tally:
             if not rate or self._planned < self._series
             else round((self._expected - self._looked_at) / rate, 1)
         )
-        work = Work(
+        return Work(
             unit=_UNIT,
             done=self._looked_at,
             total=self._expected,
             per_second=round(rate, 1),
             seconds_left=left,
+            waiting_for=f"{self._source}{_WHY[wait.reason]}" if wait else None,
+            waiting_until=int(wait.until * 1000) if wait else None,
         )
-        if wait is None:
-            return work
-        return replace(
-            work,
-            waiting_for=f"{self._source}{_WHY[wait.reason]}",
-            waiting_until=int(wait.until * 1000),
-        )
-
-    def _asked_within(self, target: SeriesTarget, start: int, end: int) -> int:
-        """How many of the candles asked for open in a range."""
-        asked = within(self._asked.get(target.series_id, []), start, end)
-        return sum(target.key.timeframe.candles_within(low, high) for low, high in asked)
 
     def _count(self, target: SeriesTarget, looked_at: int) -> None:
         self._looked_at += looked_at - target.looked_at
         target.looked_at = looked_at
+
+
+def _candles_asked(target: SeriesTarget, start: int, end: int) -> int:
+    """How many of the candles asked for open in a range."""
+    asked = within(target.asked, start, end)
+    return sum(target.key.timeframe.candles_within(low, high) for low, high in asked)

@@ -11,6 +11,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.collect.repeats import LOOKED_AT_AGAIN, joined_on_pages
 from penstock.market.instrument import Status
+from penstock.market.timeline import earliest
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class Ranges:
             return [], []
         begin, known = self._wanted(target, ending)
         horizon = self.horizon(target, ended)
-        older = [(start, min(end, begin)) for start, end in target.due_before(min(begin, horizon))]
+        older = [
+            (span.start, min(span.end, begin))
+            for span in target.coverage
+            if span.start in target.due and span.start < min(begin, horizon)
+        ]
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
         ranges = older + self._with_tail(target, ranges, horizon)
         asked = list(joined_on_pages(ranges, target.key.timeframe, self._page_limit))
@@ -129,14 +134,13 @@ class Ranges:
     def horizon(self, target: SeriesTarget, ended: int | None) -> int:
         """Where the wanted range ends: after the running candle, if nothing ends it earlier."""
         timeframe = target.key.timeframe
-        ends = (timeframe.shift(timeframe.floor(self._now()), 1), self._wish.until, ended)
-        return min(end for end in ends if end is not None)
+        after_running = timeframe.shift(timeframe.floor(self._now()), 1)
+        return earliest(after_running, self._wish.until, ended)
 
     def newest(self, target: SeriesTarget, ending: int | None = None) -> int:
         """Where the newest candles begin, with which an empty series starts."""
         timeframe = target.key.timeframe
-        ends = (ending or self._now() + 1, self._wish.until)
-        end = min(at for at in ends if at is not None)
+        end = earliest(ending or self._now() + 1, self._wish.until)
         newest = timeframe.floor(max(0, end - 1))
         return max(0, timeframe.shift(newest, 1 - (self._wish.limit or DEFAULT_LIMIT)))
 

@@ -46,9 +46,13 @@ class AllRepeats:
 class _Request:
     """Gaps of a series that one page shows."""
 
-    due: int
     target: SeriesTarget
     gaps: list[Span]
+
+    @property
+    def due(self) -> int:
+        """When the first of the gaps is due."""
+        return min((span.evidence.due or 0) if span.evidence else 0 for span in self.gaps)
 
 
 async def choose_due(
@@ -64,11 +68,9 @@ async def choose_due(
         newest_page = step.shift(step.floor(now), -(page_limit // 2))
         target.due = {span.start for span in due if span.start >= newest_page}
         scattered = [span for span in due if span.start < newest_page]
-        requests += [
-            _request(target, page)
-            for page in on_pages(scattered, attrgetter("start", "end"), step, page_limit)
-        ]
-    requests.sort(key=lambda request: request.due)
+        pages = on_pages(scattered, attrgetter("start", "end"), step, page_limit)
+        requests += [_Request(target, page) for page in pages]
+    requests.sort(key=attrgetter("due"))
     for request in requests[: await repeats.take(len(requests)) if requests else 0]:
         request.target.due |= {span.start for span in request.gaps}
 
@@ -101,9 +103,3 @@ def joined_on_pages(
     """The ordered ranges, with those that one request shows as one."""
     for page in on_pages(ranges, lambda edges: edges, timeframe, page_limit):
         yield page[0][0], max(end for _, end in page)
-
-
-def _request(target: SeriesTarget, gaps: list[Span]) -> _Request:
-    return _Request(
-        min((span.evidence.due or 0) if span.evidence else 0 for span in gaps), target, gaps
-    )

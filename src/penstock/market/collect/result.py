@@ -44,12 +44,12 @@ class CollectResult:
         """The result of the run, as JSON values."""
         return {
             "series": self.series,
-            "failures": dict(self.failures),
-            "error_codes": dict(self.error_codes),
-            "rejected": dict(self.rejected),
-            "misaligned": dict(self.misaligned),
+            "failures": self.failures,
+            "error_codes": self.error_codes,
+            "rejected": self.rejected,
+            "misaligned": self.misaligned,
             "gaps": self.gaps,
-            "first_gaps": [dict(one) for one in self.first_gaps],
+            "first_gaps": self.first_gaps,
         }
 
 
@@ -78,12 +78,11 @@ def result_of(
 
 
 def _gap(key: SeriesKey, span: Span) -> dict[str, Any]:
-    candles = key.timeframe.candles_within(span.start, span.end)
     return {
         "series": str(key),
         "start": iso(span.start),
         "end": iso(span.end),
-        "candles": candles,
+        "candles": key.timeframe.candles_within(span.start, span.end),
         "reason": span.state.value,
     }
 

@@ -18,6 +18,7 @@ from penstock.market.verify.sums import ladders
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from penstock.market.timeframe import Timeframe
     from penstock.market.verify.finding import VerifyFinding
     from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Stored
@@ -30,6 +31,11 @@ class Range:
     report: SeriesReport
     start: int
     end: int
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """That of the series."""
+        return self.report.stored.key.timeframe
 
 
 def finer_series(series: Iterable[Stored]) -> dict[int, list[Stored]]:
@@ -73,25 +79,24 @@ def joined_ranges(
     return joined_on_pages(places, step, limit)
 
 
-def drawn(ranges: Sequence[Range], limit: int, *, sample: int | None, seed: int) -> list[Range]:
+def drawn(
+    ranges: Sequence[Range], limit: int, *, sample: int | None, seed: int | None
+) -> list[Range]:
     """All of the ranges in pieces, or a `sample` of their pages."""
     if sample is None:
         return [piece for one in ranges for piece in _pieces(one, limit)]
-    ends = list(accumulate(_candles(one) // limit + 1 for one in ranges))
+    candles = (one.timeframe.candles_within(one.start, one.end) for one in ranges)
+    ends = list(accumulate(count // limit + 1 for count in candles))
     total = ends[-1] if ends else 0
     repeatable = random.Random(seed)  # noqa: S311 - nothing secret
     chosen = repeatable.sample(range(total), min(sample, total))
     return [page for number in sorted(chosen) if (page := _page(ranges, ends, number, limit))]
 
 
-def _candles(one: Range) -> int:
-    return one.report.stored.key.timeframe.candles_within(one.start, one.end)
-
-
 def _page(ranges: Sequence[Range], ends: Sequence[int], number: int, limit: int) -> Range | None:
     """The page with this number, of all pages of all ranges in order."""
     place = bisect_right(ends, number)
-    one, step = ranges[place], ranges[place].report.stored.key.timeframe
+    one, step = ranges[place], ranges[place].timeframe
     first = step.floor(one.start)
     pages = number - (ends[place - 1] if place else 0)
     start = max(one.start, step.shift(first, pages * limit))
@@ -100,7 +105,7 @@ def _page(ranges: Sequence[Range], ends: Sequence[int], number: int, limit: int)
 
 
 def _pieces(one: Range, limit: int) -> Iterator[Range]:
-    for start, end in cut(one.start, one.end, one.report.stored.key.timeframe, limit):
+    for start, end in cut(one.start, one.end, one.timeframe, limit):
         yield Range(one.report, start, end)
 
 

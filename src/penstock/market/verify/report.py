@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock.market.verify.finding import FindingKind, Standing, VerifyFinding
-from penstock.market.verify.stored import END_OF_TIME
 from penstock.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from penstock.errors import PenstockError
+    from penstock.market.verify.order import VerifyOrder
     from penstock.market.verify.stored import Stored
 
 # Findings of a series that are named, and that are kept to be checked again; the rest is counted.
@@ -97,31 +97,16 @@ class SeriesReport:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """What to verify of each series, and how.
-
-    `rest` compares all of it with the exchange, or a `sample` of so many pages; `repair` mends it.
-    """
-
-    start: int = 0
-    end: int = END_OF_TIME
-    rest: bool = False
-    sample: int | None = None
-    seed: int = 0
-    repair: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """The reports of all series, and what was asked for."""
 
     reports: Sequence[SeriesReport]
-    options: VerifyOptions
+    order: VerifyOrder
 
     def summary(self) -> dict[str, Any]:
         """The result of the run, as JSON values."""
-        options = self.options
+        order = self.order
         failed = {
             str(report.stored.key): report.error
             for report in self.reports
@@ -139,10 +124,10 @@ class VerifyResult:
                 standing.value: sum(report.counts[standing].total() for report in self.reports)
                 for standing in Standing
             },
-            "against": "rest" if options.rest else "none",
-            "sample": options.sample,
-            "seed": None if options.sample is None else options.seed,
-            "repair": options.repair,
+            "against": order.against,
+            "sample": order.sample,
+            "seed": None if order.sample is None else order.seed,
+            "repair": order.repair,
             "reports": [report.as_json() for report in shown[:_MOST_LISTED]],
             "failures": dict(list(failed.items())[:_MOST_LISTED]),
             "error_codes": Counter(

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # Rows of a series that one statement reads.
 ROWS = 10_000
-END_OF_TIME = 253_402_300_799_999
 _CANDLE = [candle.c[name] for name in Candle.__struct_fields__]
 
 _NOT_WANTED = (SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED)

@@ -6,7 +6,7 @@ Times are ms.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from penstock.errors import SourceError, StopError
 from penstock.market.collect.ask import Asker
 from penstock.market.collect.clock import ExchangeClock
 from penstock.market.collect.collection import Collection
-from penstock.market.collect.page import CandleFlush, CandlePage, CandleStore
+from penstock.market.collect.page import CandleFlush, CandlePage
 from penstock.market.collect.ranges import Wish
 from penstock.market.verify.compare import Comparer, different
 from penstock.market.verify.finding import FindingKind, Standing
@@ -28,7 +28,7 @@ from penstock.market.verify.ranges import (
     joined_ranges,
     united,
 )
-from penstock.market.verify.report import SeriesReport, VerifyOptions, VerifyResult
+from penstock.market.verify.report import SeriesReport, VerifyResult
 from penstock.market.verify.stored import rows, wanted_ranges
 from penstock.market.verify.sums import SumsWalk
 from penstock.market.verify.walk import Walk
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from penstock.collection.reader import Reader
     from penstock.market.collect.collection import CollectOptions
     from penstock.market.collect.coverage import Look
+    from penstock.market.collect.page import CandleStore
     from penstock.market.source import MarketSource
     from penstock.market.verify.finding import VerifyFinding
+    from penstock.market.verify.order import VerifyOrder
     from penstock.market.verify.stored import Checks, Stored
     from penstock.runs.context import RunContext
 
@@ -55,42 +57,42 @@ _DIFFERENCES = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyParts:
+    """What every verification works with."""
+
+    reader: Reader
+    checks: Checks
+    store: CandleStore
+    options: CollectOptions
+    source_of: Callable[[str], Awaitable[MarketSource]]
+
+
 class Verification:
     """The work of one run."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        reader: Reader,
-        checks: Checks,
-        store: CandleStore,
-        options: CollectOptions,
-        source_of: Callable[[str], Awaitable[MarketSource]],
-    ) -> None:
+    def __init__(self, context: RunContext, parts: VerifyParts, order: VerifyOrder) -> None:
         self._context = context
-        self._reader = reader
-        self._checks = checks
-        self._store = store
-        self._options = options
-        self._source_of = source_of
+        self._reader = parts.reader
+        self._parts = parts
+        self._order = order
         self._progress = _Progress(context)
 
-    async def verify(self, series: Sequence[Stored], options: VerifyOptions) -> VerifyResult:
+    async def verify(self, series: Sequence[Stored]) -> VerifyResult:
         """Check every series; one that fails does not stop the others."""
         reports = {stored.id: SeriesReport(stored) for stored in series}
-        asks = options.rest or options.repair
         weight = sum(stored.weight for stored in series)
-        self._progress.expect(weight * (2 + 2 * asks))
-        edges = options.start, options.end
-        await self._walk_all(Walk(self._checks, report, *edges) for report in reports.values())
+        self._progress.expect(weight * (2 + 2 * self._order.asks))
+        checks, edges = self._parts.checks, self._order.edges
+        await self._walk_all(Walk(checks, report, *edges) for report in reports.values())
         await self._walk_all(
-            SumsWalk(self._checks, reports[series_id], finer, *edges)
+            SumsWalk(checks, reports[series_id], finer, *edges)
             for series_id, finer in finer_series(series).items()
         )
         self._progress.done = weight * 2
-        if asks:
-            await self._ask(list(reports.values()), options)
-        return VerifyResult(list(reports.values()), options)
+        if self._order.asks:
+            await self._ask(list(reports.values()))
+        return VerifyResult(list(reports.values()), self._order)
 
     async def _walk_all(self, walks: Iterable[Walk | SumsWalk]) -> None:
         await for_each(walks, self._walk, at_once=_WALKS_AT_ONCE)
@@ -102,10 +104,10 @@ class Verification:
             report.add(await self._reader.read(walk.part))
             await self._progress.add(report.candles - before, f"{walk.did} {report.stored.key}")
 
-    async def _ask(self, reports: Sequence[SeriesReport], options: VerifyOptions) -> None:
+    async def _ask(self, reports: Sequence[SeriesReport]) -> None:
         for exchange, group in groupby(reports, lambda one: one.stored.key.instrument.exchange):
             asked = list(group)
-            source = await self._source_of(exchange)
+            source = await self._parts.source_of(exchange)
             clock = ExchangeClock(source)
             try:
                 await clock.sync()
@@ -114,22 +116,20 @@ class Verification:
                     report.fail(error)
                 continue
             asker = Asker(source, clock)
-            await self._compare(asker, asked, options)
-            if options.repair:
+            await self._compare(asker, asked)
+            if self._order.repair:
                 for report in asked:
                     await self._repair(source, asker.look(), report)
             await self._settle(asked)
 
-    async def _compare(
-        self, asker: Asker, reports: Sequence[SeriesReport], options: VerifyOptions
-    ) -> None:
+    async def _compare(self, asker: Asker, reports: Sequence[SeriesReport]) -> None:
         limit = asker.declared.page_limit
         ranges = list(doubted(reports, limit))
-        if options.rest:
+        if self._order.compares:
             wanted = await self._wanted(reports)
-            pages = drawn(wanted, limit, sample=options.sample, seed=options.seed)
+            pages = drawn(wanted, limit, sample=self._order.sample, seed=self._order.seed)
             ranges = united(ranges, pages)
-        await Comparer(asker, self._reader, self._options).compare(
+        await Comparer(asker, self._reader, self._parts.options).compare(
             ranges, lambda candles: self._progress.add(candles, "Compared with the exchange")
         )
 
@@ -148,10 +148,10 @@ class Verification:
     async def _repair(self, source: MarketSource, look: Look, report: SeriesReport) -> None:
         """Collect the ranges that are wrong again, by the rules of any collection."""
         await self._forget(report, look)
-        findings = list(report.wrong_findings)
+        findings, store = list(report.wrong_findings), self._parts.store
         shown = self._shown(f"Mended {report.stored.key}")
         for start, end in joined_ranges(findings, report.stored, source.declaration.page_limit):
-            collection = Collection(source, self._store, self._context, self._options, shown=shown)
+            collection = Collection(source, store, self._context, self._parts.options, shown=shown)
             wish = Wish(since=start, until=end, recheck=True)
             try:
                 await collection.collect([report.stored.key], wish)
@@ -176,13 +176,13 @@ class Verification:
         if not missing:
             return
         key = report.stored.key
-        [target] = await self._store.open_series(self._context, [key])
+        [target] = await self._parts.store.open_series(self._context, [key])
         for finding in missing:
             target.coverage.forget(finding.start, finding.end)
         changes = [(target.series_id, target.coverage.changes())]
         shown = Shown(self._progress.percent, f"Asking again for {key}")
         page = CandlePage(target=target, look=look)
-        await self._store.flush(self._context, CandleFlush([page], changes, shown))
+        await self._parts.store.flush(self._context, CandleFlush([page], changes, shown))
 
     async def _settle(self, reports: Sequence[SeriesReport]) -> None:
         """Check the findings again: which are mended, and which the exchange has itself."""
@@ -211,9 +211,9 @@ class Verification:
             return True
         again, edges = SeriesReport(report.stored), (finding.start, finding.end)
         walk = (
-            SumsWalk(self._checks, again, finer, *edges)
+            SumsWalk(self._parts.checks, again, finer, *edges)
             if finding.kind is FindingKind.SUMS
-            else Walk(self._checks, again, *edges)
+            else Walk(self._parts.checks, again, *edges)
         )
         while not walk.done:
             if any(found.kind is finding.kind for found in await self._reader.read(walk.part)):

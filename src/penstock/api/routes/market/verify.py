@@ -15,7 +15,7 @@ from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
 from penstock.api.schemas.times import ms
 from penstock.domains.market import MarketParts
-from penstock.market.verify.runs import VerifyOrder
+from penstock.market.verify.order import VerifyOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 

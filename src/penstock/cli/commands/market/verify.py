@@ -24,7 +24,7 @@ from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
 from penstock.cli.waited import waited
 from penstock.market.verify.finding import MEANINGS, FindingKind
-from penstock.market.verify.runs import VerifyOrder
+from penstock.market.verify.order import VerifyOrder
 from penstock.moment import iso
 from penstock.opening import refuse_missing
 from penstock.settings import load_settings

@@ -1,0 +1,73 @@
+"""What to verify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penstock.errors import InvalidInputError
+from penstock.market.instrument import parse_timeframes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+END_OF_TIME = 253_402_300_799_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOrder:
+    """What to verify; without symbols, timeframes or an exchange, everything that is stored.
+
+    `start` and `end` (ms) bound it. `against` is `none` or `rest`; `sample` limits that to so many
+    pages, drawn with `seed`; `repair` mends what differs.
+    """
+
+    symbols: Sequence[str] | None = None
+    timeframes: Sequence[str] | None = None
+    exchange: str | None = None
+    start: int | None = None
+    end: int | None = None
+    sample: int | None = None
+    seed: int | None = None
+    against: str = "none"
+    repair: bool = False
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """What is verified opens in `start ≤ t < end`."""
+        return self.start or 0, END_OF_TIME if self.end is None else self.end
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is compared with the exchange."""
+        return self.against == "rest"
+
+    @property
+    def asks(self) -> bool:
+        """Whether the exchange is asked at all."""
+        return self.compares or self.repair
+
+    def refuse_bad(self) -> None:
+        """InvalidInputError for what cannot be verified, whatever is stored."""
+        if self.against == "archive":
+            message = (
+                "against: comparing with the exchange's archive is not available yet;"
+                " use rest, which asks its API"
+            )
+            raise InvalidInputError(message, field="against")
+        if self.against not in {"none", "rest"}:
+            message = (
+                f"against: {self.against[:40]!r} is not known; use rest to compare with the"
+                " exchange's API, or none"
+            )
+            raise InvalidInputError(message, field="against")
+        if self.sample is not None and not self.compares:
+            message = (
+                "sample: only a comparison with the exchange can be sampled;"
+                " add against rest, or leave the sample out"
+            )
+            raise InvalidInputError(message, field="sample")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            message = "end: it is not after the start; give a later time"
+            raise InvalidInputError(message, field="end")
+        parse_timeframes(self.timeframes or (), field="timeframes")
