@@ -8,6 +8,8 @@ is transient; a 429 gives no duration.
 from __future__ import annotations
 
 import hashlib
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -21,7 +23,7 @@ from penstock.inventory.forms import RowReader
 from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from penstock.http.download import Download
@@ -46,7 +48,7 @@ _ADVICE = {
         "unless this machine's address is blocked"
     ),
 }
-_MAX_TOKEN_LENGTH = 8_192
+_TOKEN = re.compile(r"[!-~]{1,8192}")
 _EXCERPT_BYTES = 120
 
 
@@ -57,12 +59,7 @@ class CardTraderSource:
         self._config = config
 
     def account(self, token: str) -> CardTraderAccount:
-        if not (
-            token.isascii()
-            and token.isprintable()
-            and 0 < len(token) <= _MAX_TOKEN_LENGTH
-            and " " not in token
-        ):
+        if not _TOKEN.fullmatch(token):
             message = (
                 "token: not a CardTrader token; "
                 "copy the whole token from your CardTrader settings, without spaces"
@@ -91,12 +88,9 @@ class CardTraderAccount(HttpSource):
         self._export = config.export
 
     async def seller(self) -> Seller:
-
         def decode(body: bytes) -> Seller:
-            try:
+            with _documented("/info", body):
                 return _seller.read(body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise _unreadable("/info", body, error) from error
 
         return await self._http.get("/info", {}, weight=1, decode=decode)
 
@@ -140,14 +134,12 @@ class _Rows(Generic[T]):
 
     def decode(self, path: str, body: bytes) -> Sequence[T]:
         """The rows; SourceUnavailableError when the body is not an array."""
-        try:
+        with _documented(path, body):
             array = _bare(body)
             try:
                 return self._rows.decode(array)
             except msgspec.ValidationError:
                 return self._row_by_row(path, self._raw.decode(array))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _unreadable(path, body, error) from error
 
     def _row_by_row(self, path: str, raws: Sequence[msgspec.Raw]) -> Sequence[T]:
         rows: list[T] = []
@@ -191,9 +183,14 @@ def _is_not_ready(status: int, body: bytes) -> bool:
     return status == _NOT_FOUND and b"not ready" in body
 
 
-def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
-    what = (
-        "an HTML page" if body.lstrip()[:1] == b"<" else f"not what CardTrader documents ({error})"
-    )
-    excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
-    return SourceUnavailableError(f"GET {path}: the answer is {what}: {excerpt}")
+@contextmanager
+def _documented(path: str, body: bytes) -> Iterator[None]:
+    """Decode a body; SourceUnavailableError when it is not what CardTrader documents."""
+    try:
+        yield
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        is_html = body.lstrip()[:1] == b"<"
+        what = "an HTML page" if is_html else f"not what CardTrader documents ({error})"
+        excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
+        message = f"GET {path}: the answer is {what}: {excerpt}"
+        raise SourceUnavailableError(message) from error

@@ -41,10 +41,9 @@ class CollectionLog:
     def __init__(self, notes: dict[str, LogNote], targets: Sequence[SeriesTarget]) -> None:
         self._notes = notes
         for target in targets:
-            note = notes.setdefault(target.key.instrument.symbol, LogNote())
-            note.metadata.setdefault("timeframes_collected", 0)
-            note.metadata.setdefault("timeframes_failed", 0)
-            note.metadata.setdefault("timeframes", []).append(target.key.timeframe.value)
+            empty = {"timeframes_collected": 0, "timeframes_failed": 0, "timeframes": []}
+            note = notes.setdefault(target.key.instrument.symbol, LogNote(metadata=empty))
+            note.metadata["timeframes"].append(target.key.timeframe.value)
 
     def ended(self, targets: Iterable[SeriesTarget]) -> None:
         """Note that these series are done or have failed."""

@@ -64,13 +64,12 @@ class Planner:
         delisted = target.key.instrument.status is Status.DELISTED
         ended = self._ranges.known_end(target)
         ending = await self._ending(target) if ended is None else ended
-        horizon = self._ranges.horizon(target, ending if delisted else None)
-        ranges, known = self._ranges.missing(
-            target, ending=ending, ended=ending if delisted else None
-        )
+        last = ending if delisted else None
+        horizon = self._ranges.horizon(target, last)
+        ranges, known = self._ranges.missing(target, ending=ending, ended=last)
         running = target.key.timeframe.floor(self._now())
-        if delisted and ended is None and ending is not None and 0 < ending < running:
-            known.append(Span(ending, running, SpanState.DELISTED))
+        if ended is None and last is not None and 0 < last < running:
+            known.append(Span(last, running, SpanState.DELISTED))
         known += self._ranges.left_out(target)
         pieces: list[Piece] = []
         for start, end in ranges:

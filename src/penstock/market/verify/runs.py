@@ -57,7 +57,7 @@ class VerifyRuns:
         order = VerifyOrder(**{field.name: params[field.name] for field in fields(VerifyOrder)})
         claimed = set(params["series"])
         series = [stored for stored in await self._find(order) if stored.id in claimed]
-        result = await Verification(context, self._parts, order).verify(series)
+        result = await Verification(context, self._parts, order, series).verify()
         summary = result.summary()
         run.notes[""] = LogNote(
             metadata={

@@ -25,11 +25,12 @@ from penstock.market.timeline import joined
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import Column, Connection, Row, Select
 
 # Rows of a series that one statement reads.
 ROWS = 10_000
 _CANDLE = [candle.c[name] for name in Candle.__struct_fields__]
+_PLACE = candle.c.open_time, candle.c.close_time, candle.c.closed
 
 _NOT_WANTED = (SpanState.NOT_COLLECTED, SpanState.NOT_LISTED, SpanState.DELISTED)
 
@@ -178,110 +179,97 @@ def _named(
     return [stored for stored in found if stored.key.instrument.symbol in wanted]
 
 
-def edges(connection: Connection, one: Stored) -> tuple[int, int] | None:
+def edges(connection: Connection, stored: Stored) -> tuple[int, int] | None:
     """Where the first row or stored span of a series starts and the last ends; None without any."""
     # One at a time: each is the end of an index.
-    rows = [
-        connection.scalar(select(which(candle.c.open_time)).where(candle.c.series_id == one.id))
+    first, last = (
+        connection.scalar(select(which(candle.c.open_time)).where(candle.c.series_id == stored.id))
         for which in (func.min, func.max)
-    ]
-    of_series = coverage.c.series_id == one.id, coverage.c.state == SpanState.STORED
-    spans = connection.execute(
-        select(func.min(coverage.c.start_time), func.max(coverage.c.end_time)).where(*of_series)
-    ).one()
-    starts = [at for at in (rows[0], spans[0]) if at is not None]
-    ends = [
-        at
-        for at in (None if rows[1] is None else one.key.timeframe.shift(rows[1], 1), spans[1])
-        if at is not None
-    ]
-    return (int(min(starts)), int(max(ends))) if starts else None
-
-
-def after(connection: Connection, one: Stored, start: int, end: int, count: int) -> int | None:
-    """Where the row opens that is `count` rows after the first of the range; None without one."""
-    found = (
-        select(candle.c.open_time)
-        .where(*_range(one, start, end))
-        .order_by(candle.c.open_time)
-        .offset(count)
-        .limit(1)
     )
-    return connection.scalar(found)
+    of_series = coverage.c.series_id == stored.id, coverage.c.state == SpanState.STORED
+    span = func.min(coverage.c.start_time), func.max(coverage.c.end_time)
+    low, high = connection.execute(select(*span).where(*of_series)).one()
+    found = [] if low is None else [(low, high)]
+    if first is not None:
+        found.append((first, stored.key.timeframe.shift(last, 1)))
+    return (min(start for start, _ in found), max(end for _, end in found)) if found else None
+
+
+def after(connection: Connection, stored: Stored, start: int, end: int, count: int) -> int | None:
+    """Where the row opens that is `count` rows after the first of the range; None without one."""
+    found = _select(stored, start, end, candle.c.open_time).offset(count).limit(1)
+    opened: int | None = connection.scalar(found)
+    return opened
 
 
 def stored_spans(
-    connection: Connection, one: Stored, start: int, end: int, limit: int
+    connection: Connection, stored: Stored, start: int, end: int, limit: int
 ) -> list[tuple[int, int]]:
     """The first `limit` stored spans that overlap the range, in order."""
-    found = select(coverage.c.start_time, coverage.c.end_time).where(
-        coverage.c.state == SpanState.STORED, *_overlaps(one, start, end)
-    )
-    return [
-        (row[0], row[1])
-        for row in connection.execute(found.order_by(coverage.c.start_time).limit(limit))
-    ]
+    found = _select_spans(stored, start, end).where(coverage.c.state == SpanState.STORED)
+    return [(low, high) for low, high in connection.execute(found.limit(limit))]
 
 
 def wanted_ranges(
-    connection: Connection, one: Stored, start: int, end: int
+    connection: Connection, stored: Stored, start: int, end: int
 ) -> list[tuple[int, int]]:
     """The parts of the range that somebody asked for and that could have data; joined."""
-    found = select(coverage.c.start_time, coverage.c.end_time).where(
-        coverage.c.state.not_in(_NOT_WANTED), *_overlaps(one, start, end)
-    )
-    ranges = connection.execute(found.order_by(coverage.c.start_time))
+    found = _select_spans(stored, start, end).where(coverage.c.state.not_in(_NOT_WANTED))
+    ranges = connection.execute(found)
     return joined((max(low, start), min(high, end)) for low, high in ranges)
 
 
-def places(connection: Connection, one: Stored, start: int, end: int) -> Iterator[Place]:
+def places(connection: Connection, stored: Stored, start: int, end: int) -> Iterator[Place]:
     """The rows of the range in order."""
-    found = _select_places(one, start, end).order_by(candle.c.open_time)
-    return (_place_of(one, row) for row in connection.execute(found))
+    found = connection.execute(_select(stored, start, end, *_PLACE))
+    return (_place_of(stored, row) for row in found)
 
 
-def before(connection: Connection, one: Stored, at: int) -> Place | None:
+def before(connection: Connection, stored: Stored, at: int) -> Place | None:
     """The last row that opens before `at`."""
-    found = _select_places(one, 0, at).order_by(candle.c.open_time.desc()).limit(1)
+    found = _select(stored, 0, at, *_PLACE, newest_first=True).limit(1)
     row = connection.execute(found).first()
-    return None if row is None else _place_of(one, row)
+    return None if row is None else _place_of(stored, row)
 
 
-def _select_places(one: Stored, start: int, end: int) -> Select[Any]:
-    columns = candle.c.open_time, candle.c.close_time, candle.c.closed
-    return select(*columns).where(*_range(one, start, end))
-
-
-def _place_of(one: Stored, row: Row[Any]) -> Place:
+def _place_of(stored: Stored, row: Row[Any]) -> Place:
     opened, closes, closed = tuple(row)
-    end = closes + 1 if closes > opened else one.key.timeframe.shift(opened, 1)
+    end = closes + 1 if closes > opened else stored.key.timeframe.shift(opened, 1)
     return Place(opened, end, bool(closed))
 
 
 def rows(
-    connection: Connection, one: Stored, start: int, end: int, *, limit: int = ROWS
+    connection: Connection, stored: Stored, start: int, end: int, *, limit: int = ROWS
 ) -> list[tuple[Candle, bool]]:
     """The first `limit` candles of the range in order, and whether each is final."""
-    found: Select[Any] = (
-        select(*_CANDLE, candle.c.closed)
-        .where(*_range(one, start, end))
-        .order_by(candle.c.open_time)
-        .limit(limit)
-    )
-    return [(Candle(*row[:-1]), bool(row[-1])) for row in connection.execute(found)]
+    found = _select(stored, start, end, *_CANDLE, candle.c.closed).limit(limit)
+    return [(Candle(*values), bool(closed)) for *values, closed in connection.execute(found)]
 
 
-def _range(one: Stored, start: int, end: int) -> tuple[ColumnElement[bool], ...]:
+def _select(
+    stored: Stored, start: int, end: int, *columns: Column[Any], newest_first: bool = False
+) -> Select[Any]:
+    """The rows that open in the range, in order."""
+    opened = candle.c.open_time
     return (
-        candle.c.series_id == one.id,
-        candle.c.open_time >= literal(start, Timestamp()),
-        candle.c.open_time < literal(end, Timestamp()),
+        select(*columns)
+        .where(
+            candle.c.series_id == stored.id,
+            opened >= literal(start, Timestamp()),
+            opened < literal(end, Timestamp()),
+        )
+        .order_by(opened.desc() if newest_first else opened)
     )
 
 
-def _overlaps(one: Stored, start: int, end: int) -> tuple[ColumnElement[bool], ...]:
+def _select_spans(stored: Stored, start: int, end: int) -> Select[Any]:
+    """The spans that overlap the range, in order."""
     return (
-        coverage.c.series_id == one.id,
-        coverage.c.end_time > literal(start, Timestamp()),
-        coverage.c.start_time < literal(end, Timestamp()),
+        select(coverage.c.start_time, coverage.c.end_time)
+        .where(
+            coverage.c.series_id == stored.id,
+            coverage.c.end_time > literal(start, Timestamp()),
+            coverage.c.start_time < literal(end, Timestamp()),
+        )
+        .order_by(coverage.c.start_time)
     )

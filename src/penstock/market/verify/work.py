@@ -71,25 +71,32 @@ class VerifyParts:
 class Verification:
     """The work of one run."""
 
-    def __init__(self, context: RunContext, parts: VerifyParts, order: VerifyOrder) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        parts: VerifyParts,
+        order: VerifyOrder,
+        series: Sequence[Stored],
+    ) -> None:
         self._context = context
         self._reader = parts.reader
         self._parts = parts
         self._order = order
-        self._progress = _Progress(context)
+        self._series = series
+        # Each series is walked through twice, and what is asked for counts as much again.
+        self._weight = sum(stored.weight for stored in series)
+        self._progress = _Progress(context, self._weight * (2 + 2 * order.asks))
 
-    async def verify(self, series: Sequence[Stored]) -> VerifyResult:
+    async def verify(self) -> VerifyResult:
         """Check every series; one that fails does not stop the others."""
-        reports = {stored.id: SeriesReport(stored) for stored in series}
-        weight = sum(stored.weight for stored in series)
-        self._progress.expect(weight * (2 + 2 * self._order.asks))
+        reports = {stored.id: SeriesReport(stored) for stored in self._series}
         checks, edges = self._parts.checks, self._order.edges
         await self._walk_all(Walk(checks, report, *edges) for report in reports.values())
         await self._walk_all(
             SumsWalk(checks, reports[series_id], finer, *edges)
-            for series_id, finer in finer_series(series).items()
+            for series_id, finer in finer_series(self._series).items()
         )
-        self._progress.done = weight * 2
+        self._progress.done = 2 * self._weight
         if self._order.asks:
             await self._ask(list(reports.values()))
         return VerifyResult(list(reports.values()), self._order)
@@ -139,7 +146,7 @@ class Verification:
         for report in reports:
             if report.first is not None and report.last is not None:
                 wanted = partial(
-                    wanted_ranges, one=report.stored, start=report.first, end=report.last
+                    wanted_ranges, stored=report.stored, start=report.first, end=report.last
                 )
                 parts = await self._reader.read(wanted)
                 found += [Range(report, start, end) for start, end in parts]
@@ -205,7 +212,9 @@ class Verification:
     ) -> bool:
         if finding.there is not None:
             at = finding.there.open_time
-            held = await self._reader.read(partial(rows, one=report.stored, start=at, end=at + 1))
+            held = await self._reader.read(
+                partial(rows, stored=report.stored, start=at, end=at + 1)
+            )
             return not held or bool(different(report.stored, held[0][0], finding.there))
         if finding.kind is FindingKind.MISSING_THERE:
             return True
@@ -222,17 +231,13 @@ class Verification:
 
 
 class _Progress:
-    """How far the run is; shown not too often."""
+    """How far the run is, of a total in candles; shown not too often."""
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, total: int) -> None:
         self._context = context
-        self._total = 1
+        self._total = max(1, total)
         self._shown_at = time.monotonic()
         self.done = 0
-
-    def expect(self, total: int) -> None:
-        """Set the whole, in candles to check."""
-        self._total = max(1, total)
 
     @property
     def percent(self) -> int:
