@@ -182,7 +182,7 @@ class Collection:
                 at = max([at, *(span.end for span in page.spans)])
         except SourceError as error:
             look = self._asker.look()
-            end = target.key.timeframe.floor(look.at) if piece.end is None else piece.end
+            end = target.timeframe.floor(look.at) if piece.end is None else piece.end
             spans = [Span(at, end, SpanState.FAILED)] if at < end else []
             await self._flusher.put(self._failed(target, spans, look, error))
 
@@ -230,7 +230,7 @@ class Collection:
             target.coverage.mark(span.start, span.end, span.state, page.look)
         target.candles += len(page)
         target.rejected += len(page.rejected)
-        target.misaligned += target.key.timeframe.off_grid(
+        target.misaligned += target.timeframe.off_grid(
             [candle.open_time for candle in page.candles]
         )
         if page.last:

@@ -89,7 +89,7 @@ class PieceFetcher:
             place = _Place(last, last, anchored=True)
 
     def _first_place(self, target: SeriesTarget, piece: Piece) -> _Place:
-        longest = target.key.timeframe.longest_ms
+        longest = target.timeframe.longest_ms
         stored = target.coverage.stored_before(piece.start)
         if stored is not None and stored.end >= piece.start:
             # A different request each time, as far back as candles are stored.
@@ -133,7 +133,7 @@ class PieceFetcher:
         if piece.end is None:
             return None
         steps = BEYOND + target.coverage.asked_at(piece.start)
-        return target.key.timeframe.shift(piece.end, steps)
+        return target.timeframe.shift(piece.end, steps)
 
     def _ends(
         self, target: SeriesTarget, piece: Piece, reading: Reading, last: int, *, full: bool
@@ -143,11 +143,7 @@ class PieceFetcher:
         It does with the running candle, with a row after the end, or with all rows up to it.
         """
         row = reading.good[-1] if reading.good and reading.good[-1].open_time == last else None
-        end = (
-            target.key.timeframe.shift(last, 1)
-            if row is None
-            else end_of(row, target.key.timeframe)
-        )
+        end = target.timeframe.shift(last, 1) if row is None else end_of(row, target.timeframe)
         if piece.end is None:
             return end > reading.at
         return last >= piece.end or (end >= piece.end and not full)
@@ -185,7 +181,7 @@ class PieceFetcher:
             count, reason = len(reading.bad), reading.bad[0].reason
             message = f"none of the {count} rows from {iso(place.at)} on was valid: {reason}"
             raise SourceUnavailableError(message)
-        timeframe = target.key.timeframe
+        timeframe = target.timeframe
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end
         rows = reading.good[: bisect_left(reading.good, min(end, last), key=_open_time)]

@@ -43,7 +43,7 @@ class CollectionLog:
         for target in targets:
             empty = {"timeframes_collected": 0, "timeframes_failed": 0, "timeframes": []}
             note = notes.setdefault(target.key.instrument.symbol, LogNote(metadata=empty))
-            note.metadata["timeframes"].append(target.key.timeframe.value)
+            note.metadata["timeframes"].append(target.timeframe.value)
 
     def ended(self, targets: Iterable[SeriesTarget]) -> None:
         """Note that these series are done or have failed."""
@@ -52,7 +52,7 @@ class CollectionLog:
             if target.error is None:
                 note.metadata["timeframes_collected"] += 1
             else:
-                self._failed(note, target.key.timeframe.value, str(target.error))
+                self._failed(note, target.timeframe.value, str(target.error))
 
     @staticmethod
     def _failed(note: LogNote, timeframe: str, error: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.market.candle import Candle, Rejected
     from penstock.market.collect.coverage import Coverage, CoverageChange, Look, Span
     from penstock.market.instrument import SeriesKey
+    from penstock.market.timeframe import Timeframe
     from penstock.runs.context import RunContext, Shown
     from penstock.runs.run import Counters
 
@@ -47,6 +48,11 @@ class SeriesTarget:
     error: SourceError | None = None
 
     @property
+    def timeframe(self) -> Timeframe:
+        """That of its candles."""
+        return self.key.timeframe
+
+    @property
     def known_from(self) -> int | None:
         """Where the series begins, as far as it was asked for; an open candle is in no span."""
         known = self.coverage.known_from
@@ -58,7 +64,7 @@ class SeriesTarget:
         stored = self.coverage.stored_until
         if self.newest_open is None:
             return stored
-        return max(stored, end_of(self.newest_open, self.key.timeframe))
+        return max(stored, end_of(self.newest_open, self.timeframe))
 
     def said_before(self, row: Candle, at: int) -> bool:
         """Whether an earlier look, after the candle closed, gave the same values."""

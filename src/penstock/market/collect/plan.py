@@ -67,7 +67,7 @@ class Planner:
         last = ending if delisted else None
         horizon = self._ranges.horizon(target, last)
         ranges, known = self._ranges.missing(target, ending=ending, ended=last)
-        running = target.key.timeframe.floor(self._now())
+        running = target.timeframe.floor(self._now())
         if ended is None and last is not None and 0 < last < running:
             known.append(Span(last, running, SpanState.DELISTED))
         known += self._ranges.left_out(target)
@@ -80,7 +80,7 @@ class Planner:
 
     def failed(self, target: SeriesTarget) -> list[Span]:
         """The ranges to mark as failed if the series cannot be planned: no older than usual."""
-        timeframe = target.key.timeframe
+        timeframe = target.timeframe
         begin = target.known_from
         if begin is None:
             begin = self._ranges.newest(target)
@@ -91,7 +91,7 @@ class Planner:
 
     def settled_until(self, target: SeriesTarget) -> int:
         """Every candle that ends before this has closed, with its grace over."""
-        return target.key.timeframe.floor(self._now() - self._grace_ms)
+        return target.timeframe.floor(self._now() - self._grace_ms)
 
     async def _first_row(
         self, target: SeriesTarget, start: int, end: int, known: list[Span]
@@ -113,7 +113,7 @@ class Planner:
         # An exchange that keeps only the newest candles cannot tell where a series began.
         if older is None and self._wish.since is not None and self._declared.history is None:
             return await self._listed(target, start, end, known)
-        if end <= _after_a_piece(start, target.key.timeframe, self._declared.page_limit):
+        if end <= _after_a_piece(start, target.timeframe, self._declared.page_limit):
             return start
         opened = await self._asker.oldest_from(target.key, start)
         at = end if opened is None else min(opened, end)
@@ -157,11 +157,11 @@ class Planner:
         newest = await self._asker.read(PageRequest(series=target.key, limit=1))
         if not newest.opens:
             return 0
-        return end_of(newest.good[-1], target.key.timeframe) if newest.good else None
+        return end_of(newest.good[-1], target.timeframe) if newest.good else None
 
     def _cut(self, target: SeriesTarget, start: int, end: int) -> Iterator[Piece]:
         first = target.coverage.stored_before(start + 1) is None
-        for low, high in cut(start, end, target.key.timeframe, self._declared.page_limit):
+        for low, high in cut(start, end, target.timeframe, self._declared.page_limit):
             yield Piece(low, high, first and low == start)
 
 

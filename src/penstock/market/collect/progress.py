@@ -44,7 +44,7 @@ class Tally:
 
     def planned(self, target: SeriesTarget, pieces: Sequence[Piece], now: int) -> None:
         """Count a planned series."""
-        timeframe = target.key.timeframe
+        timeframe = target.timeframe
         running = timeframe.shift(timeframe.floor(now), 1)
         target.asked = sorted(
             (piece.start, running if piece.end is None else piece.end) for piece in pieces
@@ -61,7 +61,7 @@ class Tally:
             row.open_time for row in page.candles[page.closed :] if row.open_time >= known_until
         ]
         found = [(span.start, span.end) for span in page.spans] + [
-            (opened, target.key.timeframe.shift(opened, 1)) for opened in unfinished
+            (opened, target.timeframe.shift(opened, 1)) for opened in unfinished
         ]
         looked_at = sum(_candles_asked(target, start, end) for start, end in found)
         self._count(target, min(target.expected, target.looked_at + looked_at))
@@ -114,4 +114,4 @@ class Tally:
 def _candles_asked(target: SeriesTarget, start: int, end: int) -> int:
     """How many of the candles asked for open in a range."""
     asked = within(target.asked, start, end)
-    return sum(target.key.timeframe.candles_within(low, high) for low, high in asked)
+    return sum(target.timeframe.candles_within(low, high) for low, high in asked)

@@ -56,14 +56,13 @@ def check_range(first: int | None, last: int | None, *, names: tuple[str, str]) 
         raise InvalidInputError(message, field=ends)
 
 
+@dataclass(frozen=True, slots=True)
 class Ranges:
     """The ranges that a wish means for series of one source."""
 
-    def __init__(self, now: Now, wish: Wish, declared: Declaration) -> None:
-        self._now = now
-        self._wish = wish
-        self._page_limit = declared.page_limit
-        self._history = declared.history
+    now: Now
+    wish: Wish
+    declared: Declaration
 
     def missing(
         self, target: SeriesTarget, *, ending: int | None = None, ended: int | None = None
@@ -84,18 +83,19 @@ class Ranges:
         ]
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
         ranges = older + self._with_tail(target, ranges, horizon)
-        asked = list(joined_on_pages(ranges, target.key.timeframe, self._page_limit))
+        asked = list(joined_on_pages(ranges, target.timeframe, self.declared.page_limit))
         return self._in_reach(target, asked, known)
 
     def _in_reach(
         self, target: SeriesTarget, ranges: list[tuple[int, int]], known: list[Span]
     ) -> tuple[list[tuple[int, int]], list[Span]]:
         """The ranges, without what the exchange no longer has: never collected, or lost."""
-        if self._history is None:
+        history = self.declared.history
+        if history is None:
             return ranges, known
-        timeframe = target.key.timeframe
+        timeframe = target.timeframe
         # One step less: the oldest candle may be gone when the question arrives.
-        oldest = max(0, timeframe.shift(timeframe.floor(self._now()), 2 - self._history))
+        oldest = max(0, timeframe.shift(timeframe.floor(self.now()), 2 - history))
         lost = []
         for start, end in ranges:
             if start < oldest:
@@ -109,7 +109,7 @@ class Ranges:
 
         It is asked for only on demand.
         """
-        wanted = self._wish.gaps or self._wish.recheck
+        wanted = self.wish.gaps or self.wish.recheck
         return target.key.instrument.gone and self.known_end(target) is not None and not wanted
 
     def left_out(self, target: SeriesTarget) -> list[Span]:
@@ -117,59 +117,59 @@ class Ranges:
 
         That is from there to now, as far as nothing is known of it.
         """
-        if self._wish.until is None or target.coverage.is_wanted:
+        if self.wish.until is None or target.coverage.is_wanted:
             return []
-        now = target.key.timeframe.floor(self._now())
-        if self._wish.until >= now:
+        now = target.timeframe.floor(self.now())
+        if self.wish.until >= now:
             return []
-        unknown = target.coverage.missing(self._wish.until, now)
+        unknown = target.coverage.missing(self.wish.until, now)
         return [Span(start, end, SpanState.NOT_COLLECTED) for start, end in unknown]
 
     def known_end(self, target: SeriesTarget) -> int | None:
         """Where a delisted series has ended, if that is known."""
         if target.key.instrument.status is not Status.DELISTED:
             return None
-        return target.coverage.delisted_from(self._now())
+        return target.coverage.delisted_from(self.now())
 
     def horizon(self, target: SeriesTarget, ended: int | None) -> int:
         """Where the wanted range ends: after the running candle, if nothing ends it earlier."""
-        timeframe = target.key.timeframe
-        after_running = timeframe.shift(timeframe.floor(self._now()), 1)
-        return earliest(after_running, self._wish.until, ended)
+        timeframe = target.timeframe
+        after_running = timeframe.shift(timeframe.floor(self.now()), 1)
+        return earliest(after_running, self.wish.until, ended)
 
     def newest(self, target: SeriesTarget, ending: int | None = None) -> int:
         """Where the newest candles begin, with which an empty series starts."""
-        timeframe = target.key.timeframe
-        end = earliest(ending or self._now() + 1, self._wish.until)
+        timeframe = target.timeframe
+        end = earliest(ending or self.now() + 1, self.wish.until)
         newest = timeframe.floor(max(0, end - 1))
-        return max(0, timeframe.shift(newest, 1 - (self._wish.limit or DEFAULT_LIMIT)))
+        return max(0, timeframe.shift(newest, 1 - (self.wish.limit or DEFAULT_LIMIT)))
 
     def _again(self, target: SeriesTarget, span: Span) -> bool:
         """Whether to ask again for a range whose state is known."""
-        if self._wish.recheck or self._wish.newest_ms is not None:
+        if self.wish.recheck or self.wish.newest_ms is not None:
             return True
         match span.state:
             case SpanState.FAILED:
                 return True
             case SpanState.NOT_COLLECTED:
-                return self._wish.since is not None
+                return self.wish.since is not None
             case SpanState.DELISTED:
                 relisted = target.key.instrument.status is not Status.DELISTED
-                return relisted or span.is_due(self._now())
-            case SpanState.UNCONFIRMED | SpanState.REJECTED if self._wish.gaps:
+                return relisted or span.is_due(self.now())
+            case SpanState.UNCONFIRMED | SpanState.REJECTED if self.wish.gaps:
                 return True
             case _:
                 return span.state in LOOKED_AT_AGAIN and span.start in target.due
 
     def _wanted(self, target: SeriesTarget, ending: int | None) -> tuple[int, list[Span]]:
         """Where the wanted range begins; of an empty series, also what the limit leaves out."""
-        wish, timeframe = self._wish, target.key.timeframe
+        wish, timeframe = self.wish, target.timeframe
         since = None if wish.since is None else max(0, timeframe.floor(wish.since))
         if wish.recheck and since is not None:
             return since, []
         if (known_from := target.known_from) is not None:
             if wish.newest_ms is not None:
-                return max(known_from, timeframe.floor(self._now() - wish.newest_ms)), []
+                return max(known_from, timeframe.floor(self.now() - wish.newest_ms)), []
             return (known_from if since is None else min(since, known_from)), []
         if since is not None and wish.limit is None:
             return since, []

@@ -64,7 +64,7 @@ async def choose_due(
     """
     requests: list[_Request] = []
     for target in targets:
-        step, due = target.key.timeframe, due_gaps(target, now)
+        step, due = target.timeframe, due_gaps(target, now)
         newest_page = step.shift(step.floor(now), -(page_limit // 2))
         target.due = {span.start for span in due if span.start >= newest_page}
         scattered = [span for span in due if span.start < newest_page]

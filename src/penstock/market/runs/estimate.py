@@ -58,7 +58,7 @@ def estimate(
     for target in targets:
         target.due = {span.start for span in due_gaps(target, now)}
         for start, end in ranges.missing(target, ended=ranges.known_end(target))[0]:
-            count = target.key.timeframe.candles_within(start, end)
+            count = target.timeframe.candles_within(start, end)
             gaps += 1
             candles += count
             requests += _requests(target, start, count, declared.page_limit)

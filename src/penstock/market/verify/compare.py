@@ -56,7 +56,7 @@ class Comparer:
             try:
                 await self._compare(one, tick)
             except SourceError as error:
-                one.report.fail(error)
+                one.report.error = error
 
         await for_each(ranges, compare, at_once=self._concurrency)
 
@@ -100,7 +100,7 @@ class Comparer:
     @staticmethod
     def _report_unstored(report: SeriesReport, theirs: Iterable[Candle]) -> None:
         """Report what only the exchange has, where the ledger is not known to be wrong already."""
-        step = report.stored.key.timeframe
+        step = report.stored.timeframe
         known = [
             finding for finding in report.wrong_findings if finding.kind is FindingKind.MISSING
         ]
@@ -111,7 +111,7 @@ class Comparer:
 
     async def _check_missing(self, report: SeriesReport, missing: Sequence[Candle]) -> None:
         """Report the rows that a second request does not show either: one answer proves nothing."""
-        step, at = report.stored.key.timeframe, 0
+        step, at = report.stored.timeframe, 0
         while at < len(missing):
             start = max(0, step.shift(missing[at].open_time, -_BACK))
             end = step.shift(start, self._page_limit)
@@ -145,7 +145,7 @@ def different(stored: Stored, held: Candle, there: Candle) -> list[VerifyFinding
     detail = "; ".join(
         f"{name} {getattr(held, name)}, exchange {getattr(there, name)}" for name in unlike
     )
-    end = stored.key.timeframe.shift(held.open_time, 1)
+    end = stored.timeframe.shift(held.open_time, 1)
     return [VerifyFinding(FindingKind.DIFFERENT, held.open_time, end, detail, there=there)]
 
 

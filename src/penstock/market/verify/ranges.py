@@ -35,7 +35,7 @@ class Range:
     @property
     def timeframe(self) -> Timeframe:
         """That of the series."""
-        return self.report.stored.key.timeframe
+        return self.report.stored.timeframe
 
 
 def finer_series(series: Iterable[Stored]) -> dict[int, list[Stored]]:
@@ -71,7 +71,7 @@ def joined_ranges(
     findings: Iterable[VerifyFinding], stored: Stored, limit: int
 ) -> Iterator[tuple[int, int]]:
     """The ranges of findings; those on one page are joined, as one request shows them."""
-    step = stored.key.timeframe
+    step = stored.timeframe
     places = sorted(
         (at := step.floor(finding.start), max(finding.end, step.shift(at, 1)))
         for finding in findings

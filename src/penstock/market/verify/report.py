@@ -27,7 +27,7 @@ _MOST_LISTED = 1_000
 class SeriesReport:
     """A series: `candles` were checked, of which `compared` were also compared with the exchange.
 
-    `error` says why not all of them could be compared.
+    `error` says why not all of them could be compared or mended.
     """
 
     stored: Stored
@@ -36,8 +36,7 @@ class SeriesReport:
     last: int | None = None
     off_grid: int = 0
     compared: int = 0
-    error: str | None = None
-    error_code: str | None = None
+    error: PenstockError | None = None
     counts: dict[Standing, Counter[FindingKind]] = field(
         default_factory=lambda: {standing: Counter() for standing in Standing}
     )
@@ -49,10 +48,6 @@ class SeriesReport:
             self.counts[Standing.WRONG][finding.kind] += finding.count
             if len(self.findings) < MOST_KEPT:
                 self.findings.append((finding, Standing.WRONG))
-
-    def fail(self, error: PenstockError) -> None:
-        """Note why not everything could be compared or mended."""
-        self.error, self.error_code = str(error), error.code
 
     def settle(self, place: int, standing: Standing) -> None:
         """Set what became of the wrong finding at a place of the list."""
@@ -80,7 +75,7 @@ class SeriesReport:
         return {
             "exchange": instrument.exchange,
             "symbol": instrument.symbol,
-            "timeframe": self.stored.key.timeframe.value,
+            "timeframe": self.stored.timeframe.value,
             "from": None if self.first is None else iso(self.first),
             "to": None if self.last is None else iso(self.last),
             "candles": self.candles,
@@ -93,7 +88,7 @@ class SeriesReport:
                 for standing in Standing
             },
             "findings": [_finding_fields(finding, standing) for finding, standing in shown],
-            "error": self.error,
+            "error": None if self.error is None else str(self.error),
         }
 
 
@@ -107,11 +102,7 @@ class VerifyResult:
     def summary(self) -> dict[str, Any]:
         """The result of the run, as JSON values."""
         order = self.order
-        failed = {
-            str(report.stored.key): report.error
-            for report in self.reports
-            if report.error is not None
-        }
+        failed = [(report.stored.key, report.error) for report in self.reports if report.error]
         shown = sorted(
             self.reports, key=lambda report: (not report.wrong, not any(report.counts.values()))
         )
@@ -129,10 +120,8 @@ class VerifyResult:
             "seed": None if order.sample is None else order.seed,
             "repair": order.repair,
             "reports": [report.as_json() for report in shown[:_MOST_LISTED]],
-            "failures": dict(list(failed.items())[:_MOST_LISTED]),
-            "error_codes": Counter(
-                report.error_code for report in self.reports if report.error_code is not None
-            ),
+            "failures": {str(key): str(error) for key, error in failed[:_MOST_LISTED]},
+            "error_codes": Counter(error.code for _, error in failed),
         }
 
 

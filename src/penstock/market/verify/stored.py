@@ -44,9 +44,14 @@ class Stored:
     length: int
 
     @property
+    def timeframe(self) -> Timeframe:
+        """That of its candles."""
+        return self.key.timeframe
+
+    @property
     def weight(self) -> int:
         """About how many candles it has."""
-        return self.length // self.key.timeframe.longest_ms + 1
+        return self.length // self.timeframe.longest_ms + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ def find_stored(
         key=lambda one: (
             one.key.instrument.exchange,
             one.key.instrument.symbol,
-            order.index(one.key.timeframe),
+            order.index(one.timeframe),
         ),
     )
 
@@ -191,7 +196,7 @@ def edges(connection: Connection, stored: Stored) -> tuple[int, int] | None:
     low, high = connection.execute(select(*span).where(*of_series)).one()
     found = [] if low is None else [(low, high)]
     if first is not None:
-        found.append((first, stored.key.timeframe.shift(last, 1)))
+        found.append((first, stored.timeframe.shift(last, 1)))
     return (min(start for start, _ in found), max(end for _, end in found)) if found else None
 
 
@@ -234,7 +239,7 @@ def before(connection: Connection, stored: Stored, at: int) -> Place | None:
 
 def _place_of(stored: Stored, row: Row[Any]) -> Place:
     opened, closes, closed = tuple(row)
-    end = closes + 1 if closes > opened else stored.key.timeframe.shift(opened, 1)
+    end = closes + 1 if closes > opened else stored.timeframe.shift(opened, 1)
     return Place(opened, end, bool(closed))
 
 

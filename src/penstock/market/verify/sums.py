@@ -42,14 +42,14 @@ def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
     All series are of one instrument.
     """
     steps = sorted(
-        (one for one in series if one.key.timeframe.longest_ms <= _DAY),
-        key=lambda one: one.key.timeframe.longest_ms,
+        (one for one in series if one.timeframe.longest_ms <= _DAY),
+        key=lambda one: one.timeframe.longest_ms,
     )
     for place, one in enumerate(steps):
         finer = [
             other
             for other in steps[:place]
-            if one.key.timeframe.longest_ms % other.key.timeframe.longest_ms == 0
+            if one.timeframe.longest_ms % other.timeframe.longest_ms == 0
         ]
         if finer:
             yield one, finer[::-1]
@@ -66,7 +66,7 @@ class SumsWalk:
         self._checks = checks
         self._stored = report.stored
         self._finer = finer
-        self._at = report.stored.key.timeframe.floor(start)
+        self._at = report.stored.timeframe.floor(start)
         self._end = end
         self._doubted: list[int] = []
         self.report = report
@@ -96,7 +96,7 @@ class SumsWalk:
             self._at = self._end
             return []
         start = max(min(begins), there) // _DAY * _DAY
-        days = max(1, ROWS * self._finer[0].key.timeframe.longest_ms // _DAY)
+        days = max(1, ROWS * self._finer[0].timeframe.longest_ms // _DAY)
         start, end = max(self._at, start), min(start + days * _DAY, self._end)
         self._at = end
         opens: list[int] = []
@@ -109,7 +109,7 @@ class SumsWalk:
 
     def _ranges(self, opens: Sequence[int]) -> list[tuple[int, int]]:
         """The ranges of these candles, neighbours joined; as one when they are many."""
-        step = self._stored.key.timeframe.longest_ms
+        step = self._stored.timeframe.longest_ms
         ranges = joined((opened, opened + step) for opened in opens)
         return ranges if len(ranges) <= _MOST_RANGES else [(ranges[0][0], ranges[-1][1])]
 
@@ -118,7 +118,7 @@ class SumsWalk:
 
         Nothing if it adds up from some finer ones: then those in between are wrong themselves.
         """
-        step = self._stored.key.timeframe.longest_ms
+        step = self._stored.timeframe.longest_ms
         stored = rows(connection, self._stored, opened, opened + 1)
         if not stored:
             return None
@@ -129,11 +129,11 @@ class SumsWalk:
                 fine,
                 opened,
                 opened + step,
-                limit=step // fine.key.timeframe.longest_ms + 1,
+                limit=step // fine.timeframe.longest_ms + 1,
             )
             if not _is_whole(fine, parts, opened, opened + step):
                 continue
-            unlike = list(_unlike(stored[0][0], [part for part, _ in parts], fine.key.timeframe))
+            unlike = list(_unlike(stored[0][0], [part for part, _ in parts], fine.timeframe))
             if not unlike:
                 return None
             details.append("; ".join(unlike))
@@ -144,7 +144,7 @@ class SumsWalk:
 
 def _is_whole(fine: Stored, parts: Sequence[tuple[Candle, bool]], start: int, end: int) -> bool:
     return [part.open_time for part, closed in parts if closed] == list(
-        range(start, end, fine.key.timeframe.longest_ms)
+        range(start, end, fine.timeframe.longest_ms)
     )
 
 

@@ -92,7 +92,7 @@ class Walk:
     def _next(self, connection: Connection) -> tuple[int, int, list[tuple[int, int]], RowCounts]:
         """The next part: ROWS steps from its first row, but at most ROWS rows and ROWS spans."""
         step, first = (
-            self._stored.key.timeframe,
+            self._stored.timeframe,
             after(connection, self._stored, self._at, self._end, 0),
         )
         end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
@@ -119,7 +119,7 @@ class Walk:
         self, facts: RowCounts, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> bool:
         """Whether the rows are exactly what the ledger says: as many on the grid as possible."""
-        step = self._stored.key.timeframe
+        step = self._stored.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
             return False
         expected = sum(step.candles_within(*part) for part in within(spans, start, end))
@@ -128,7 +128,7 @@ class Walk:
     def _compare(
         self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> Iterator[VerifyFinding]:
-        step, previous = self._stored.key.timeframe, self._previous
+        step, previous = self._stored.timeframe, self._previous
         compared = start if self._compared is None else self._compared
         for place in places(connection, self._stored, start, end):
             yield from self._holes(compared, place.opened, spans)
@@ -152,7 +152,7 @@ class Walk:
         self, start: int, end: int, spans: Sequence[tuple[int, int]]
     ) -> Iterator[VerifyFinding]:
         """The stored spans between two rows in which a candle could open."""
-        step = self._stored.key.timeframe
+        step = self._stored.timeframe
         for low, high in within(spans, start, end):
             if step.opens_within(low, high):
                 yield VerifyFinding(
@@ -161,7 +161,7 @@ class Walk:
 
     def _impossible(self, connection: Connection, start: int, end: int) -> Iterator[VerifyFinding]:
         """The rows that would be refused today."""
-        step = self._stored.key.timeframe
+        step = self._stored.timeframe
         while found := self._checks.doubtful(connection, self._stored, start, end):
             _, bad = accept(found, step, start=start, end=end)
             for row in bad:

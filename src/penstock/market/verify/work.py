@@ -120,7 +120,7 @@ class Verification:
                 await clock.sync()
             except SourceError as error:
                 for report in asked:
-                    report.fail(error)
+                    report.error = error
                 continue
             asker = Asker(source, clock)
             await self._compare(asker, asked)
@@ -163,7 +163,7 @@ class Verification:
             try:
                 await collection.collect([report.stored.key], wish)
             except (SourceError, StopError) as error:
-                report.fail(error)
+                report.error = error
 
     def _shown(self, message: str) -> Callable[[Shown], Shown]:
         """What a collection shows that is part of this run: the whole run, and its own waits."""
