@@ -159,9 +159,8 @@ class PieceFetcher:
             or last is None
             or last.open_time < reading.opens[-1]
             or last.open_time >= piece.end
+            or last.close_time >= reading.at - self._grace_ms
         ):
-            return False
-        if last.close_time >= reading.at - self._grace_ms:
             return False
         over = await self._asker.read(PageRequest(series=target.key, start=last.open_time, limit=2))
         return len(over.opens) > 1 and over.good[:1] == [last]

@@ -57,11 +57,11 @@ class Tally:
         """Count a page, but for what was not asked for or has closed since the plan."""
         target = page.target
         known_until = max((span.end for span in page.spans), default=0)
-        unfinished = [
-            row.open_time for row in page.candles[page.closed :] if row.open_time >= known_until
-        ]
-        found = [(span.start, span.end) for span in page.spans] + [
-            (opened, target.timeframe.shift(opened, 1)) for opened in unfinished
+        found = [(span.start, span.end) for span in page.spans]
+        found += [
+            (row.open_time, target.timeframe.shift(row.open_time, 1))
+            for row in page.candles[page.closed :]
+            if row.open_time >= known_until
         ]
         looked_at = sum(_candles_asked(target, start, end) for start, end in found)
         self._count(target, min(target.expected, target.looked_at + looked_at))

@@ -7,6 +7,7 @@ rows are compared. Times are ms.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.errors import SourceError
@@ -80,7 +81,7 @@ class Comparer:
         refused = {row.place for row in page.rejected}
         at = start
         while found := await self._reader.read(
-            lambda connection, at=at: rows(connection, report.stored, at, end)  # type: ignore[misc]
+            partial(rows, stored=report.stored, start=at, end=end)
         ):
             missing: list[Candle] = []
             for row, closed in found:

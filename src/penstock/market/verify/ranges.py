@@ -13,7 +13,6 @@ from penstock.market.collect.coverage import Coverage, SpanState
 from penstock.market.collect.plan import cut
 from penstock.market.collect.repeats import joined_on_pages
 from penstock.market.verify.finding import FindingKind
-from penstock.market.verify.sums import ladders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,32 +37,15 @@ class Range:
         return self.report.stored.timeframe
 
 
-def finer_series(series: Iterable[Stored]) -> dict[int, list[Stored]]:
-    """The finer series that the candles of each one are made of, by its id."""
-    by_instrument: defaultdict[object, list[Stored]] = defaultdict(list)
-    for stored in series:
-        by_instrument[stored.key.instrument].append(stored)
-    return {
-        coarse.id: finer
-        for together in by_instrument.values()
-        for coarse, finer in ladders(together)
-    }
-
-
 def doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
     """Where something was found, in the series itself and in the finer ones of a wrong sum."""
-    by_id = {report.stored.id: report for report in reports}
-    findings: defaultdict[int, list[VerifyFinding]] = defaultdict(list)
-    finer_of = finer_series(report.stored for report in reports)
+    findings = {report.stored.id: list(report.wrong_findings) for report in reports}
     for report in reports:
-        for finding in report.wrong_findings:
-            findings[report.stored.id].append(finding)
-            if finding.kind is FindingKind.SUMS:
-                for finer in finer_of.get(report.stored.id, ()):
-                    findings[finer.id].append(finding)
-    for series_id, found in findings.items():
-        report = by_id[series_id]
-        for start, end in joined_ranges(found, report.stored, limit):
+        sums = [found for found in report.wrong_findings if found.kind is FindingKind.SUMS]
+        for finer in report.finer:
+            findings[finer.stored.id] += sums
+    for report in reports:
+        for start, end in joined_ranges(findings[report.stored.id], report.stored, limit):
             yield from _pieces(Range(report, start, end), limit)
 
 

@@ -27,10 +27,12 @@ _MOST_LISTED = 1_000
 class SeriesReport:
     """A series: `candles` were checked, of which `compared` were also compared with the exchange.
 
-    `error` says why not all of them could be compared or mended.
+    They are made of those of the `finer` series. `error` says why not all could be compared or
+    mended.
     """
 
     stored: Stored
+    finer: Sequence[SeriesReport] = ()
     candles: int = 0
     first: int | None = None
     last: int | None = None

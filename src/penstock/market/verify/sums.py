@@ -8,6 +8,7 @@ and every finer one in its range, closed too. Times are ms.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Context
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.market.candle import Candle
+    from penstock.market.instrument import Instrument
     from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Checks, Stored
 
@@ -36,23 +38,21 @@ _AT_ONCE = 50
 _MOST_RANGES = 50
 
 
-def ladders(series: Iterable[Stored]) -> Iterator[tuple[Stored, list[Stored]]]:
-    """Each series with the finer ones that its candles are made of, the longest first.
+def link_finer(reports: Iterable[SeriesReport]) -> None:
+    """Give each report those of the finer series that its candles are made of, longest first."""
+    by_instrument: defaultdict[Instrument, list[SeriesReport]] = defaultdict(list)
+    for report in sorted(reports, key=_longest, reverse=True):
+        if _longest(report) <= _DAY:
+            by_instrument[report.stored.key.instrument].append(report)
+    for together in by_instrument.values():
+        for place, coarse in enumerate(together, start=1):
+            coarse.finer = [
+                fine for fine in together[place:] if _longest(coarse) % _longest(fine) == 0
+            ]
 
-    All series are of one instrument.
-    """
-    steps = sorted(
-        (one for one in series if one.timeframe.longest_ms <= _DAY),
-        key=lambda one: one.timeframe.longest_ms,
-    )
-    for place, one in enumerate(steps):
-        finer = [
-            other
-            for other in steps[:place]
-            if one.timeframe.longest_ms % other.timeframe.longest_ms == 0
-        ]
-        if finer:
-            yield one, finer[::-1]
+
+def _longest(report: SeriesReport) -> int:
+    return report.stored.timeframe.longest_ms
 
 
 class SumsWalk:
@@ -60,12 +60,10 @@ class SumsWalk:
 
     did = "Added up"
 
-    def __init__(
-        self, checks: Checks, report: SeriesReport, finer: Sequence[Stored], start: int, end: int
-    ) -> None:
+    def __init__(self, checks: Checks, report: SeriesReport, start: int, end: int) -> None:
         self._checks = checks
         self._stored = report.stored
-        self._finer = finer
+        self._finer = [fine.stored for fine in report.finer]
         self._at = report.stored.timeframe.floor(start)
         self._end = end
         self._doubted: list[int] = []

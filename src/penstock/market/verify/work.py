@@ -24,13 +24,12 @@ from penstock.market.verify.ranges import (
     Range,
     doubted,
     drawn,
-    finer_series,
     joined_ranges,
     united,
 )
 from penstock.market.verify.report import SeriesReport, VerifyResult
 from penstock.market.verify.stored import rows, wanted_ranges
-from penstock.market.verify.sums import SumsWalk
+from penstock.market.verify.sums import SumsWalk, link_finer
 from penstock.market.verify.walk import Walk
 from penstock.runs.context import Shown
 
@@ -89,17 +88,15 @@ class Verification:
 
     async def verify(self) -> VerifyResult:
         """Check every series; one that fails does not stop the others."""
-        reports = {stored.id: SeriesReport(stored) for stored in self._series}
+        reports = [SeriesReport(stored) for stored in self._series]
+        link_finer(reports)
         checks, edges = self._parts.checks, self._order.edges
-        await self._walk_all(Walk(checks, report, *edges) for report in reports.values())
-        await self._walk_all(
-            SumsWalk(checks, reports[series_id], finer, *edges)
-            for series_id, finer in finer_series(self._series).items()
-        )
+        await self._walk_all(Walk(checks, report, *edges) for report in reports)
+        await self._walk_all(SumsWalk(checks, report, *edges) for report in reports if report.finer)
         self._progress.done = 2 * self._weight
         if self._order.asks:
-            await self._ask(list(reports.values()))
-        return VerifyResult(list(reports.values()), self._order)
+            await self._ask(reports)
+        return VerifyResult(reports, self._order)
 
     async def _walk_all(self, walks: Iterable[Walk | SumsWalk]) -> None:
         await for_each(walks, self._walk, at_once=_WALKS_AT_ONCE)
@@ -193,23 +190,17 @@ class Verification:
 
     async def _settle(self, reports: Sequence[SeriesReport]) -> None:
         """Check the findings again: which are mended, and which the exchange has itself."""
-        by_id = {report.stored.id: report for report in reports}
-        finer_of = finer_series(report.stored for report in reports)
         for report in reports:
-            finer = finer_of.get(report.stored.id, ())
             for place, (finding, _) in enumerate(report.findings):
-                parts = finer if finding.kind is FindingKind.SUMS else ()
-                concerned = [report, *(by_id[one.id] for one in parts)]
-                if not await self._is_still_wrong(report, finding, finer):
+                parts = report.finer if finding.kind is FindingKind.SUMS else ()
+                if not await self._is_still_wrong(report, finding):
                     report.settle(place, Standing.MENDED)
                 elif finding.kind in _EXCHANGE_FAULTS and all(
-                    _agrees(one, finding) for one in concerned
+                    _agrees(concerned, finding) for concerned in (report, *parts)
                 ):
                     report.settle(place, Standing.TOLD)
 
-    async def _is_still_wrong(
-        self, report: SeriesReport, finding: VerifyFinding, finer: Sequence[Stored]
-    ) -> bool:
+    async def _is_still_wrong(self, report: SeriesReport, finding: VerifyFinding) -> bool:
         if finding.there is not None:
             at = finding.there.open_time
             held = await self._reader.read(
@@ -218,12 +209,9 @@ class Verification:
             return not held or bool(different(report.stored, held[0][0], finding.there))
         if finding.kind is FindingKind.MISSING_THERE:
             return True
-        again, edges = SeriesReport(report.stored), (finding.start, finding.end)
-        walk = (
-            SumsWalk(self._parts.checks, again, finer, *edges)
-            if finding.kind is FindingKind.SUMS
-            else Walk(self._parts.checks, again, *edges)
-        )
+        again = SeriesReport(report.stored, report.finer)
+        kind = SumsWalk if finding.kind is FindingKind.SUMS else Walk
+        walk = kind(self._parts.checks, again, finding.start, finding.end)
         while not walk.done:
             if any(found.kind is finding.kind for found in await self._reader.read(walk.part)):
                 return True
