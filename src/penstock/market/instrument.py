@@ -6,6 +6,7 @@ import difflib
 import string
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
@@ -105,11 +106,9 @@ class Directory:
     """Instruments by the names that users give them: unified or native, exact or in any case."""
 
     def __init__(self, known: Iterable[Instrument]) -> None:
-        self._exact: dict[str, Instrument] = {}
         self._folded: dict[str, dict[str, Instrument]] = {}
         for instrument in known:
             for name in (instrument.native_symbol, instrument.symbol):
-                self._exact[name] = instrument
                 self._folded.setdefault(folded(name), {})[name] = instrument
 
     def knows(self, name: str) -> bool:
@@ -122,9 +121,9 @@ class Directory:
         InvalidInputError names the nearest ones, or what an ambiguous spelling could mean.
         """
         asked = name.strip()
-        if asked in self._exact:
-            return self._exact[asked], asked
         spelled = self._folded.get(folded(asked), {})
+        if asked in spelled:
+            return spelled[asked], asked
         if not spelled:
             raise InvalidInputError(f"{field}: {self._unknown(asked)}", field=field)
         if len(spelled) > 1:
@@ -147,7 +146,8 @@ class Directory:
 
     def _with_base(self, base: str) -> list[str]:
         """The symbols of a base asset, those in USDT first: `BTC` probably means BTC/USDT."""
-        found = {one.symbol: one for one in self._exact.values() if one.base == base}
+        named = chain.from_iterable(spelled.values() for spelled in self._folded.values())
+        found = {one.symbol: one for one in named if one.base == base}
         return sorted(found, key=lambda symbol: found[symbol].quote != _USUAL_QUOTE)
 
 

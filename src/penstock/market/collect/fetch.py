@@ -18,7 +18,7 @@ from penstock.errors import SourceUnavailableError
 from penstock.market.candle import end_of
 from penstock.market.collect.coverage import Look, Span, SpanState
 from penstock.market.collect.page import CandlePage
-from penstock.market.collect.plan import contradiction, nothing_but, opening, twice
+from penstock.market.collect.plan import contradiction, newest_before_hole, opening, twice
 from penstock.market.source import PageRequest, Quiet
 from penstock.moment import iso
 
@@ -240,10 +240,7 @@ class PieceFetcher:
 
     async def _before_first(self, target: SeriesTarget, start: int, opened: int) -> SpanState:
         """Why nothing precedes the first row of a series: it is the first ever, or not known."""
-        before = await self._asker.newest_before(target.key, opened)
-        if before is not None and before >= start:
-            raise contradiction(target, nothing_but(start, opened, before))
-        if before is not None:
+        if await newest_before_hole(self._asker, target, start, opened) is not None:
             return SpanState.UNCONFIRMED
         if (first := await self._asker.oldest_from(target.key, 0)) != opened:
             what = f"nothing precedes its candle of {iso(opened)}, and its first opens"

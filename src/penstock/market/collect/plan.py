@@ -119,9 +119,7 @@ class Planner:
         at = end if opened is None else min(opened, end)
         if at <= start:
             return start
-        before = await self._asker.newest_before(target.key, at)
-        if before is not None and before >= start:
-            raise contradiction(target, nothing_but(start, at, before))
+        before = await newest_before_hole(self._asker, target, start, at)
         if gap_end := min(at, self.settled_until(target)):
             is_first = before is None and opened is not None
             state = SpanState.NOT_LISTED if is_first else SpanState.UNCONFIRMED
@@ -194,9 +192,18 @@ def opening(at: int | None) -> str:
     return "nowhere" if at is None else f"at {iso(at)}"
 
 
-def nothing_but(start: int, end: int, at: int) -> str:
-    """What contradicts an answer without rows, in words."""
-    return f"it shows nothing from {iso(start)} to {iso(end)}, and a candle that opens at {iso(at)}"
+async def newest_before_hole(
+    asker: Asker, target: SeriesTarget, start: int, end: int
+) -> int | None:
+    """Where the newest candle before a range without rows opens (None: there is none).
+
+    ContradictionError if it is in the range.
+    """
+    newest = await asker.newest_before(target.key, end)
+    if newest is not None and newest >= start:
+        nothing = f"it shows nothing from {iso(start)} to {iso(end)}"
+        raise contradiction(target, f"{nothing}, and a candle that opens at {iso(newest)}")
+    return newest
 
 
 def contradiction(target: SeriesTarget, what: str) -> ContradictionError:

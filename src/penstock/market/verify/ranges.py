@@ -66,8 +66,8 @@ def drawn(
 ) -> list[Range]:
     """All of the ranges in pieces, or a `sample` of their pages."""
     if sample is None:
-        return [piece for one in ranges for piece in _pieces(one, limit)]
-    candles = (one.timeframe.candles_within(one.start, one.end) for one in ranges)
+        return [piece for part in ranges for piece in _pieces(part, limit)]
+    candles = (part.timeframe.candles_within(part.start, part.end) for part in ranges)
     ends = list(accumulate(count // limit + 1 for count in candles))
     total = ends[-1] if ends else 0
     repeatable = random.Random(seed)  # noqa: S311 - nothing secret
@@ -78,17 +78,17 @@ def drawn(
 def _page(ranges: Sequence[Range], ends: Sequence[int], number: int, limit: int) -> Range | None:
     """The page with this number, of all pages of all ranges in order."""
     place = bisect_right(ends, number)
-    one, step = ranges[place], ranges[place].timeframe
-    first = step.floor(one.start)
+    part, step = ranges[place], ranges[place].timeframe
+    first = step.floor(part.start)
     pages = number - (ends[place - 1] if place else 0)
-    start = max(one.start, step.shift(first, pages * limit))
-    end = min(one.end, step.shift(first, (pages + 1) * limit))
-    return Range(one.report, start, end) if start < end else None
+    start = max(part.start, step.shift(first, pages * limit))
+    end = min(part.end, step.shift(first, (pages + 1) * limit))
+    return Range(part.report, start, end) if start < end else None
 
 
-def _pieces(one: Range, limit: int) -> Iterator[Range]:
-    for start, end in cut(one.start, one.end, one.timeframe, limit):
-        yield Range(one.report, start, end)
+def _pieces(part: Range, limit: int) -> Iterator[Range]:
+    for start, end in cut(part.start, part.end, part.timeframe, limit):
+        yield Range(part.report, start, end)
 
 
 def united(ranges: Sequence[Range], covering: Sequence[Range]) -> list[Range]:

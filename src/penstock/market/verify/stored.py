@@ -172,15 +172,15 @@ def find_stored(
 def _named(
     connection: Connection, exchange: str | None, symbols: Sequence[str], found: Sequence[Stored]
 ) -> list[Stored]:
-    known = instruments(connection, exchange)
-    directory = Directory(known)
+    directory = Directory(instruments(connection, exchange))
+    stored_symbols = {stored.key.instrument.symbol for stored in found}
     wanted: set[str] = set()
     for name in symbols:
-        one, _ = directory.find(name, field="symbols")
-        if not any(stored.key.instrument.symbol == one.symbol for stored in found):
+        named, _ = directory.find(name, field="symbols")
+        if named.symbol not in stored_symbols:
             message = f"{name} is not stored in these timeframes; `penstock series` lists what is"
             raise NotFoundError(message)
-        wanted.add(one.symbol)
+        wanted.add(named.symbol)
     return [stored for stored in found if stored.key.instrument.symbol in wanted]
 
 

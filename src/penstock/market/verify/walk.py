@@ -63,7 +63,8 @@ class Walk:
             self._begin(connection)
         if self.done:
             return []
-        start, end, spans, facts = self._next(connection)
+        start = self._at
+        end, spans, facts = self._next(connection)
         findings = (
             []
             if self._is_whole(facts, start, end, spans)
@@ -72,36 +73,30 @@ class Walk:
         self.report.candles += facts.rows
         if facts.doubtful:
             findings += self._impossible(connection, start, end)
-        if facts.rows:
-            self._previous = before(connection, self._stored, end)
-        findings = joined(findings)
-        self._at = end
-        self._compared = end if self._previous is None else max(end, self._previous.end)
-        return findings
+        self._go_on(connection, end)
+        return joined(findings)
 
     def _begin(self, connection: Connection) -> None:
         there = edges(connection, self._stored)
         if there is None:
             self._at = self._end
             return
-        self._at, self._end = max(self._at, there[0]), min(self._end, there[1])
-        self.report.first, self.report.last = self._at, self._end
-        self._previous = before(connection, self._stored, self._at)
-        self._compared = self._at if self._previous is None else max(self._at, self._previous.end)
+        start, self._end = max(self._at, there[0]), min(self._end, there[1])
+        self.report.first, self.report.last = start, self._end
+        self._go_on(connection, start)
 
-    def _next(self, connection: Connection) -> tuple[int, int, list[tuple[int, int]], RowCounts]:
+    def _go_on(self, connection: Connection, at: int) -> None:
+        """Go on from there; the row before may reach beyond it."""
+        self._at = at
+        self._previous = before(connection, self._stored, at)
+        self._compared = at if self._previous is None else max(at, self._previous.end)
+
+    def _next(self, connection: Connection) -> tuple[int, list[tuple[int, int]], RowCounts]:
         """The next part: ROWS steps from its first row, but at most ROWS rows and ROWS spans."""
-        step, first = (
-            self._stored.timeframe,
-            after(connection, self._stored, self._at, self._end, 0),
-        )
+        step = self._stored.timeframe
+        first = after(connection, self._stored, self._at, self._end, 0)
         end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
-        end, spans, facts = self._until(connection, end)
-        if facts.rows > ROWS:
-            end, spans, facts = self._until(
-                connection, after(connection, self._stored, self._at, end, ROWS) or end
-            )
-        return self._at, end, spans, facts
+        return self._until(connection, end)
 
     def _until(
         self, connection: Connection, end: int
@@ -109,11 +104,11 @@ class Walk:
         spans = stored_spans(connection, self._stored, self._at, end, ROWS + 1)
         if len(spans) > ROWS:
             end = min(end, spans.pop()[0])
-        return (
-            end,
-            spans,
-            self._checks.facts(connection, self._stored, self._at, end, spans[:_MOST_SPANS]),
-        )
+        counted = spans[:_MOST_SPANS]
+        facts = self._checks.facts(connection, self._stored, self._at, end, counted)
+        if facts.rows > ROWS and (cut := after(connection, self._stored, self._at, end, ROWS)):
+            return self._until(connection, cut)
+        return end, spans, facts
 
     def _is_whole(
         self, facts: RowCounts, start: int, end: int, spans: Sequence[tuple[int, int]]
