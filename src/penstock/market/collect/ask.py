@@ -57,7 +57,7 @@ class Reading:
     @property
     def doubtful(self) -> bool:
         """Whether rows were out of place: a missing candle may be one of them."""
-        return bool(self.bad) and any(row.reason in MISPLACED for row in self.bad)
+        return any(row.reason in MISPLACED for row in self.bad)
 
 
 class Asker:

@@ -25,7 +25,7 @@ _MOST_LISTED = 1_000
 
 @dataclass(slots=True)
 class SeriesReport:
-    """A series: `candles` were checked, of which `compared` were also compared with the exchange.
+    """A series: `candles` between `edges` were checked, `compared` of them with the exchange.
 
     They are made of those of the `finer` series. `error` says why not all could be compared or
     mended.
@@ -34,8 +34,7 @@ class SeriesReport:
     stored: Stored
     finer: Sequence[SeriesReport] = ()
     candles: int = 0
-    first: int | None = None
-    last: int | None = None
+    edges: tuple[int, int] | None = None
     off_grid: int = 0
     compared: int = 0
     error: PenstockError | None = None
@@ -71,6 +70,7 @@ class SeriesReport:
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         instrument = self.stored.key.instrument
+        start, end = (None, None) if self.edges is None else map(iso, self.edges)
         shown = sorted(
             self.findings, key=lambda found: (found[1] is not Standing.WRONG, found[0].start)
         )[:MOST_SHOWN]
@@ -78,8 +78,8 @@ class SeriesReport:
             "exchange": instrument.exchange,
             "symbol": instrument.symbol,
             "timeframe": self.stored.timeframe.value,
-            "from": None if self.first is None else iso(self.first),
-            "to": None if self.last is None else iso(self.last),
+            "from": start,
+            "to": end,
             "candles": self.candles,
             "compared": self.compared,
             "off_grid": self.off_grid,

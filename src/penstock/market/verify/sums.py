@@ -17,6 +17,7 @@ from penstock.market.timeframe import Timeframe
 from penstock.market.timeline import joined
 from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import ROWS, after, rows
+from penstock.market.verify.walk import SeriesWalk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,24 +56,20 @@ def _longest(report: SeriesReport) -> int:
     return report.stored.timeframe.longest_ms
 
 
-class SumsWalk:
-    """Walks through the candles of a series in `start ≤ t < end` that have finer ones."""
+class SumsWalk(SeriesWalk):
+    """Adds up the finer candles of those that have them."""
 
     did = "Added up"
 
     def __init__(self, checks: Checks, report: SeriesReport, start: int, end: int) -> None:
-        self._checks = checks
-        self._stored = report.stored
+        super().__init__(checks, report, report.stored.timeframe.floor(start), end)
         self._finer = [fine.stored for fine in report.finer]
-        self._at = report.stored.timeframe.floor(start)
-        self._end = end
         self._doubted: list[int] = []
-        self.report = report
 
     @property
     def done(self) -> bool:
         """Whether nothing is left."""
-        return self._at >= self._end and not self._doubted
+        return super().done and not self._doubted
 
     def part(self, connection: Connection) -> list[VerifyFinding]:
         """The candles of the next part that do not add up."""

@@ -6,6 +6,7 @@ checked one by one. Times are ms.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,25 +37,38 @@ _MOST_SPANS = 16
 _COUNTED = {step for step in Timeframe if step.longest_ms <= Timeframe.D1.longest_ms}
 
 
-class Walk:
-    """Walks through what opens in `start ≤ t < end` of a series; the report counts its rows."""
+class SeriesWalk(ABC):
+    """A walk, part by part, through what opens in `start ≤ t < end` of the series of a report.
 
-    did = "Checked"
+    `did` says in the past tense what it does.
+    """
+
+    did: str
 
     def __init__(self, checks: Checks, report: SeriesReport, start: int, end: int) -> None:
         self._checks = checks
         self._stored = report.stored
-        self._end = end
         self._at = start
-        # The ledger is compared up to here, and the rows reach so far.
-        self._compared: int | None = None
-        self._previous: Place | None = None
+        self._end = end
         self.report = report
 
     @property
     def done(self) -> bool:
         """Whether nothing is left."""
         return self._at >= self._end
+
+    @abstractmethod
+    def part(self, connection: Connection) -> list[VerifyFinding]:
+        """What is wrong in the next part."""
+
+
+class Walk(SeriesWalk):
+    """Compares the rows with the ledger; the report counts them."""
+
+    did = "Checked"
+    # The ledger is compared up to here, and the rows reach so far.
+    _compared: int | None = None
+    _previous: Place | None = None
 
     def part(self, connection: Connection) -> list[VerifyFinding]:
         """What is wrong in the next part."""
@@ -82,7 +96,7 @@ class Walk:
             self._at = self._end
             return
         start, self._end = max(self._at, there[0]), min(self._end, there[1])
-        self.report.first, self.report.last = start, self._end
+        self.report.edges = start, self._end
         self._go_on(connection, start)
 
     def _go_on(self, connection: Connection, at: int) -> None:

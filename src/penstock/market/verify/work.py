@@ -30,7 +30,7 @@ from penstock.market.verify.ranges import (
 from penstock.market.verify.report import SeriesReport, VerifyResult
 from penstock.market.verify.stored import rows, wanted_ranges
 from penstock.market.verify.sums import SumsWalk, link_finer
-from penstock.market.verify.walk import Walk
+from penstock.market.verify.walk import SeriesWalk, Walk
 from penstock.runs.context import Shown
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ class Verification:
             await self._ask(reports)
         return VerifyResult(reports, self._order)
 
-    async def _walk_all(self, walks: Iterable[Walk | SumsWalk]) -> None:
+    async def _walk_all(self, walks: Iterable[SeriesWalk]) -> None:
         await for_each(walks, self._walk, at_once=_WALKS_AT_ONCE)
 
-    async def _walk(self, walk: Walk | SumsWalk) -> None:
+    async def _walk(self, walk: SeriesWalk) -> None:
         report = walk.report
         while not walk.done:
             before = report.candles
@@ -141,10 +141,9 @@ class Verification:
         """The checked ranges that somebody has asked for: nothing else has to be stored."""
         found: list[Range] = []
         for report in reports:
-            if report.first is not None and report.last is not None:
-                wanted = partial(
-                    wanted_ranges, stored=report.stored, start=report.first, end=report.last
-                )
+            if report.edges is not None:
+                start, end = report.edges
+                wanted = partial(wanted_ranges, stored=report.stored, start=start, end=end)
                 parts = await self._reader.read(wanted)
                 found += [Range(report, start, end) for start, end in parts]
         return found
