@@ -86,7 +86,7 @@ def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[
     valid = [timeframe.value for timeframe in Timeframe]
     for name in names:
         if name not in valid:
-            same = [one for one in valid if one.lower() == name.lower()]
+            same = [other for other in valid if other.lower() == name.lower()]
             near = same or difflib.get_close_matches(name, valid, n=3, cutoff=0.3) or valid
             message = f"{field}: unknown timeframe {name[:40]!r}; use one of {', '.join(near)}"
             raise InvalidInputError(message, field=field)
@@ -135,7 +135,9 @@ class Directory:
 
     def _unknown(self, name: str) -> str:
         matches = difflib.get_close_matches(folded(name), self._folded, n=6, cutoff=0.6)
-        near = (one.symbol for match in matches for one in self._folded[match].values())
+        near = (
+            instrument.symbol for match in matches for instrument in self._folded[match].values()
+        )
         symbols = list(dict.fromkeys([*self._with_base(folded(name)), *near]))[:3]
         hint = (
             f"did you mean {', '.join(symbols)}?"
@@ -147,7 +149,7 @@ class Directory:
     def _with_base(self, base: str) -> list[str]:
         """The symbols of a base asset, those in USDT first: `BTC` probably means BTC/USDT."""
         named = chain.from_iterable(spelled.values() for spelled in self._folded.values())
-        found = {one.symbol: one for one in named if one.base == base}
+        found = {instrument.symbol: instrument for instrument in named if instrument.base == base}
         return sorted(found, key=lambda symbol: found[symbol].quote != _USUAL_QUOTE)
 
 

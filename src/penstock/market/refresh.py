@@ -51,5 +51,5 @@ async def refresh_symbols(
     """Ask the exchange what it lists, and record it; raises what the source raises."""
     listed = await source.instruments()
     gone = await store.put_list(context, listed, await source.volumes())
-    trading = sum(one.status is Status.TRADING for one in listed)
+    trading = sum(instrument.status is Status.TRADING for instrument in listed)
     return SymbolsRefreshed(len(listed), trading, gone)

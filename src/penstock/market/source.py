@@ -64,7 +64,7 @@ class Declaration:
         """Whether an address is one of the provider's own."""
         host = urlsplit(url).hostname or ""
         return url.startswith("https:") and any(
-            host == one or host.endswith(f".{one}") for one in self.hosts
+            host == own or host.endswith(f".{own}") for own in self.hosts
         )
 
 

@@ -299,5 +299,5 @@ def _more(known: Evidence | None, look: Look) -> Evidence:
     )
 
 
-def _weaker(one: Evidence | None, other: Evidence | None) -> Evidence | None:
-    return None if one is None or other is None else one.weaker(other)
+def _weaker(first: Evidence | None, second: Evidence | None) -> Evidence | None:
+    return None if first is None or second is None else first.weaker(second)

@@ -68,6 +68,6 @@ class Evidence:
 
     def weaker(self, other: Evidence) -> Evidence:
         """The evidence of two neighbouring gaps as one: what holds for both; the newer look."""
-        weaker = min(self, other, key=lambda one: (one.asked, one.lasting))
+        weaker = min(self, other, key=lambda evidence: (evidence.asked, evidence.lasting))
         last = max(self.last_asked, other.last_asked)
         return replace(weaker, first_asked=last - min(self.lasting, other.lasting), last_asked=last)

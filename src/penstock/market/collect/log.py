@@ -17,8 +17,8 @@ def collection_entries(job_type: str, params: Mapping[str, Any]) -> list[LogEntr
     """A row for each symbol; it names the timeframe if the symbol is collected in only one."""
     # A run that another version submitted must still start; it logs less.
     symbols = {
-        one["native_symbol"]: f"{one['base']}/{one['quote']}"
-        for one in params.get("instruments", ())
+        instrument["native_symbol"]: f"{instrument['base']}/{instrument['quote']}"
+        for instrument in params.get("instruments", ())
     }
     timeframes: defaultdict[str, list[str]] = defaultdict(list)
     for native, timeframe, _ in params.get("series", ()):

@@ -88,11 +88,11 @@ def on_pages(
     The things are in order, and have `edges`.
     """
     page: list[T] = []
-    for one in found:
-        if page and edges(one)[1] > timeframe.shift(edges(page[0])[0], page_limit // 2):
+    for item in found:
+        if page and edges(item)[1] > timeframe.shift(edges(page[0])[0], page_limit // 2):
             yield page
             page = []
-        page.append(one)
+        page.append(item)
     if page:
         yield page
 

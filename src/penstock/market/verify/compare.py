@@ -53,22 +53,22 @@ class Comparer:
     ) -> None:
         """Add the differences to the reports; an exchange that does not answer fails the series."""
 
-        async def compare(one: Range) -> None:
+        async def compare(part: Range) -> None:
             try:
-                await self._compare(one, tick)
+                await self._compare(part, tick)
             except SourceError as error:
-                one.report.error = error
+                part.report.error = error
 
         await for_each(ranges, compare, at_once=self._concurrency)
 
-    async def _compare(self, wanted: Range, tick: Callable[[int], Awaitable[None]]) -> None:
-        stored = wanted.report.stored
+    async def _compare(self, part: Range, tick: Callable[[int], Awaitable[None]]) -> None:
+        stored = part.report.stored
         # With empty coverage: what is stored must not influence the questions.
         target = SeriesTarget(stored.key, stored.id, Coverage())
-        at = wanted.start
-        async for page in self._fetcher.pages(target, Piece(wanted.start, wanted.end, first=False)):
+        at = part.start
+        async for page in self._fetcher.pages(target, Piece(part.start, part.end, first=False)):
             end = max((span.end for span in page.spans), default=at)
-            await self._page(wanted.report, page, at, end)
+            await self._page(part.report, page, at, end)
             await tick(len(page.candles))
             at = max(at, end)
 

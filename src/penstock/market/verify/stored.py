@@ -137,18 +137,18 @@ def find_stored(
         .correlate(series)
         .scalar_subquery()
     )
-    wanted = select_series(
+    statement = select_series(
         *instrument.c, series.c.id.label("series_id"), series.c.timeframe, length.label("length")
     )
     if exchange is not None:
-        wanted = wanted.where(instrument.c.exchange == exchange)
+        statement = statement.where(instrument.c.exchange == exchange)
     if timeframes:
-        wanted = wanted.where(series.c.timeframe.in_(timeframes))
+        statement = statement.where(series.c.timeframe.in_(timeframes))
     found = [
         Stored(
             row.series_id, SeriesKey(instrument_of(row), Timeframe(row.timeframe)), int(row.length)
         )
-        for row in connection.execute(wanted)
+        for row in connection.execute(statement)
     ]
     if symbols:
         found = _named(connection, exchange, symbols, found)
@@ -161,10 +161,10 @@ def find_stored(
     order = list(Timeframe)
     return sorted(
         found,
-        key=lambda one: (
-            one.key.instrument.exchange,
-            one.key.instrument.symbol,
-            order.index(one.timeframe),
+        key=lambda stored: (
+            stored.key.instrument.exchange,
+            stored.key.instrument.symbol,
+            order.index(stored.timeframe),
         ),
     )
 

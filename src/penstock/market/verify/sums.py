@@ -83,8 +83,8 @@ class SumsWalk(SeriesWalk):
         """The candles of the next part that are not proved to add up."""
         begins = [
             at
-            for one in self._finer
-            if (at := after(connection, one, self._at, self._end, 0)) is not None
+            for fine in self._finer
+            if (at := after(connection, fine, self._at, self._end, 0)) is not None
         ]
         there = after(connection, self._stored, self._at, self._end, 0)
         if not begins or there is None:
@@ -97,9 +97,9 @@ class SumsWalk(SeriesWalk):
         opens: list[int] = []
         ranges = [(start, end)]
         for fine in self._finer:
-            found = [self._checks.unequal(connection, self._stored, fine, *one) for one in ranges]
-            opens += [opened for one in found for opened in one.opens]
-            ranges = self._ranges([opened for one in found for opened in one.bare])
+            found = [self._checks.unequal(connection, self._stored, fine, *part) for part in ranges]
+            opens += [opened for unequal in found for opened in unequal.opens]
+            ranges = self._ranges([opened for unequal in found for opened in unequal.bare])
         return sorted(opens)
 
     def _ranges(self, opens: Sequence[int]) -> list[tuple[int, int]]:

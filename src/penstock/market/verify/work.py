@@ -109,7 +109,9 @@ class Verification:
             await self._progress.add(report.candles - before, f"{walk.did} {report.stored.key}")
 
     async def _ask(self, reports: Sequence[SeriesReport]) -> None:
-        for exchange, group in groupby(reports, lambda one: one.stored.key.instrument.exchange):
+        for exchange, group in groupby(
+            reports, lambda report: report.stored.key.instrument.exchange
+        ):
             asked = list(group)
             source = await self._parts.source_of(exchange)
             clock = ExchangeClock(source)
