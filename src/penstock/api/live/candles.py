@@ -10,11 +10,13 @@ from penstock.api.schemas.market.candle import CandleShown
 from penstock.api.schemas.shape import Shape
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import find_instruments
-from penstock.market.queries.candles import Lookup, look_up
+from penstock.market.queries.candles import newest_candles
+from penstock.market.queries.instruments import instruments
+from penstock.market.queries.series import find_series
 from penstock.runs.events import RowsStored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -68,7 +70,11 @@ class CandleFeed:
         self._new: set[MarketDataChannel] = set()
         self._names: set[MarketDataChannel] = set()
         self._series: set[int] = set()
-        self._seen: Lookup[MarketDataChannel] = Lookup({}, {}, {})
+        # What was read: series by name, their newest candles, and what the exchanges of new names
+        # that were not found list.
+        self._found: Mapping[MarketDataChannel, int] = {}
+        self._candles: Mapping[int, list[StoredCandle]] = {}
+        self._listed: Mapping[str, list[Instrument]] = {}
 
     def changed_by(self, event: Event) -> int | None:
         """The number of a series whose candles were stored."""
@@ -97,17 +103,20 @@ class CandleFeed:
 
     def read(self, connection: Connection) -> None:
         """Read the newest candles."""
-        self._seen = look_up(
-            connection, self._names, self._series, checked=self._new, most=_MOST_CANDLES
-        )
+        found = find_series(connection, self._names) if self._names else {}
+        series = {*self._series, *found.values()}
+        candles = newest_candles(connection, series, _MOST_CANDLES) if series else {}
+        exchanges = {channel.exchange for channel in self._new if channel not in found}
+        self._listed = {exchange: instruments(connection, exchange) for exchange in exchanges}
+        self._found, self._candles = found, candles
 
     def changes(self) -> Iterator[News]:
         """The candles that no follower has yet."""
-        for channel, series_id in self._seen.ids.items():
+        for channel, series_id in self._found.items():
             if channel in self._pending:
                 self._follow(channel, series_id)
-        for series_id in self._seen.candles.keys() & self._channels.keys():
-            yield from self._changes_of(series_id, self._seen.candles[series_id])
+        for series_id in self._candles.keys() & self._channels.keys():
+            yield from self._changes_of(series_id, self._candles[series_id])
 
     def _changes_of(self, series_id: int, candles: list[StoredCandle]) -> Iterator[News]:
         if not candles:
@@ -133,13 +142,13 @@ class CandleFeed:
         again: bool,  # noqa: ARG002 - the same for both
     ) -> list[str]:
         """Follow a series; gives its newest candle."""
-        series_id = self._ids.get(channel, self._seen.ids.get(channel))
+        series_id = self._ids.get(channel, self._found.get(channel))
         if series_id is None:
-            self._refuse_unknown(channel, self._seen.listed.get(channel.exchange, ()))
+            self._refuse_unknown(channel, self._listed.get(channel.exchange, ()))
             self._pending.add(channel)
             return []
         self._follow(channel, series_id)
-        candles = self._seen.candles.get(series_id)
+        candles = self._candles.get(series_id)
         if not candles:
             return []
         self._sent[series_id] = candles[-1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import and_, bindparam, desc, func, literal, or_, select
 
@@ -13,22 +13,17 @@ from penstock.market.instrument import Directory
 from penstock.market.queries.instruments import instruments
 from penstock.market.queries.series import (
     SERIES_NAMES,
-    SeriesName,
-    find_series,
     open_time,
     select_series,
 )
 from penstock.market.tables import candle, instrument, series
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection
 
-    from penstock.market.instrument import Instrument
     from penstock.market.timeframe import Timeframe
-
-N = TypeVar("N", bound=SeriesName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +74,6 @@ class PriceRow:
     closed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup(Generic[N]):
-    """Looked-up series: ids by name, newest candles by id, and what the exchanges list.
-
-    `listed` holds only exchanges of which a name was not found.
-    """
-
-    ids: Mapping[N, int]
-    candles: Mapping[int, list[StoredCandle]]
-    listed: Mapping[str, list[Instrument]]
-
-
 def read_candles(connection: Connection, query: CandleQuery) -> Sequence[StoredCandle]:
     """Stored candles in ascending order.
 
@@ -106,20 +89,16 @@ def read_candles(connection: Connection, query: CandleQuery) -> Sequence[StoredC
     }
     statement = _OLDEST_FIRST if query.oldest_first else _NEWEST_FIRST
     rows: Sequence[Any] = connection.execute(statement, parameters).all()
-    if not rows and not _has_series(connection, parameters):
+    if not rows and connection.execute(_SERIES_ID, parameters).first() is None:
         # Most users spell a name correctly; only the others wait for the lookup.
-        name = parameters["name"] = _written_name(connection, query)
-        rows = connection.execute(statement, parameters).all()
-        if not rows and not _has_series(connection, parameters):
+        name = _written_name(connection, query)
+        if name == parameters["name"]:
             raise NotFoundError(
                 f"{name} was never collected in {query.timeframe};"
                 f" to collect it: penstock collect {name} -t {query.timeframe}"
             )
+        return read_candles(connection, replace(query, symbol=name))
     return rows if query.oldest_first else rows[::-1]
-
-
-def _has_series(connection: Connection, parameters: Mapping[str, object]) -> bool:
-    return connection.execute(_SERIES_ID, parameters).first() is not None
 
 
 def _written_name(connection: Connection, query: CandleQuery) -> str:
@@ -156,28 +135,6 @@ _CANDLES = (
 )
 _OLDEST_FIRST = _CANDLES.order_by(candle.c.open_time)
 _NEWEST_FIRST = _CANDLES.order_by(desc(candle.c.open_time))
-
-
-def look_up(
-    connection: Connection,
-    names: Collection[N],
-    series_ids: Collection[int],
-    *,
-    checked: Collection[N],
-    most: int,
-) -> Lookup[N]:
-    """Series by name or id, with up to `most` of their newest candles.
-
-    The listing of an exchange shows whether a `checked` name will ever be collected.
-    """
-    ids = find_series(connection, names) if names else {}
-    wanted = {*series_ids, *ids.values()}
-    exchanges = {name.exchange for name in checked if name not in ids}
-    return Lookup(
-        ids,
-        newest_candles(connection, wanted, most) if wanted else {},
-        {exchange: instruments(connection, exchange) for exchange in exchanges},
-    )
 
 
 def newest_candles(
