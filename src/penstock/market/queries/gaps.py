@@ -72,16 +72,20 @@ class SeriesFilter:
         return and_(true(), *limits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Gap:
-    """A gap, and how many candles could open in it."""
+    """A gap of a series."""
 
     series_id: int
     exchange: str
     symbol: str
     timeframe: str
     span: Span
-    candles: int
+
+    @property
+    def candles(self) -> int:
+        """How many candles could open in it."""
+        return Timeframe(self.timeframe).candles_within(self.span.start, self.span.end)
 
 
 def list_gaps(
@@ -105,18 +109,10 @@ def list_gaps(
         found = found.where(
             tuple_(*place) > tuple_(literal(after[0]), literal(after[1], Timestamp()))
         )
+    rows = connection.execute(found.order_by(*place).limit(limit))
     return [
-        Gap(
-            series_id=series_id,
-            exchange=exchange,
-            symbol=symbol,
-            timeframe=timeframe,
-            span=(span := span_of(columns)),
-            candles=Timeframe(timeframe).candles_within(span.start, span.end),
-        )
-        for series_id, exchange, symbol, timeframe, *columns in connection.execute(
-            found.order_by(*place).limit(limit)
-        )
+        Gap(series_id, exchange, symbol, timeframe, span_of(columns))
+        for series_id, exchange, symbol, timeframe, *columns in rows
     ]
 
 
