@@ -154,17 +154,15 @@ class Runner:
 
         Whatever ends the work by an error, also one nobody expected, fails the run.
         """
-        log = _log.bind(run=str(run.task_id), job=run.job_name or run.kind, attempt=run.attempt)
+        named = {"run": str(run.task_id), "job": run.job_name or run.kind}
+        log = _log.bind(**named, attempt=run.attempt)
         log.debug("run started")
         started = asyncio.get_running_loop().time()
         try:
-            with structlog.contextvars.bound_contextvars(
-                run=str(run.task_id), job=run.job_name or run.kind
-            ):
+            with structlog.contextvars.bound_contextvars(**named):
                 outcome = await self._while_held(run, work, hold)
             summary = outcome.summary()
-            end = RunEnd(state=RunState.SUCCEEDED, result=summary)
-            await self._record(lambda: self._ledger.finish(run, end))
+            await self._finish(run, RunEnd(state=RunState.SUCCEEDED, result=summary))
         except (KeyboardInterrupt, SystemExit) as error:
             await self._settle(run, error, log)
             raise
@@ -198,16 +196,13 @@ class Runner:
         text = str(error)[:_MOST_CHARS] or type(error).__name__
         match error:
             case FencedError():
-                log.warning("run was taken over by another worker")
-                return False
+                raise error
             case PutBack():
                 log.info("run put back")
                 await self._record(lambda: self._ledger.requeue(run, error=None, delay_s=0))
             case Cancelled():
                 log.info("run cancelled")
-                await self._record(
-                    lambda: self._ledger.finish(run, RunEnd(state=RunState.CANCELLED))
-                )
+                await self._finish(run, RunEnd(state=RunState.CANCELLED))
             case asyncio.CancelledError() | KeyboardInterrupt():
                 # Somebody wants this process to end, and does not wait for a database.
                 log.info("run cancelled")
@@ -220,8 +215,11 @@ class Runner:
                 log.error("run failed", error=text, exc_info=not isinstance(error, PenstockError))
                 code = error.code if isinstance(error, PenstockError) else PenstockError.code
                 end = RunEnd(state=RunState.FAILED, error=text, result={"error_codes": {code: 1}})
-                await self._record(lambda: self._ledger.finish(run, end))
+                await self._finish(run, end)
         return True
+
+    async def _finish(self, run: Run, end: RunEnd) -> None:
+        await self._record(lambda: self._ledger.finish(run, end))
 
     async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write it as soon as the database can be reached; FencedError after a take-over."""
