@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, BigInteger, Integer, MetaData, String, Text, select
+from sqlalchemy import JSON, BigInteger, Integer, MetaData, String, Text, select, true
 from sqlalchemy.dialects.postgresql import JSONB, NUMERIC, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
@@ -80,6 +80,11 @@ def among(column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[boo
     """Whether the column is one of the distinct ids; consecutive ids make one range."""
     low, high = min(ids, default=0), max(ids, default=-1)
     return column.between(low, high) if high - low == len(ids) - 1 else column.in_(ids)
+
+
+def if_given(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+    """Whether the column has the value; true for every row if there is none."""
+    return true() if value is None else column == value
 
 
 class FlagOrText(TypeDecorator[bool | str]):

@@ -114,7 +114,7 @@ class DistributedDispatch:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await _Worker(self._options, executor).run()
+                await _work(self._options, executor)
             except Exception as error:  # noqa: BLE001 - nobody would start the worker again
                 executor.log_failure("fetch", store_error(error))
             if asyncio.get_running_loop().time() - began > _AGAIN_S[1]:
@@ -128,70 +128,64 @@ class DistributedDispatch:
             await jobs.update_heartbeat(worker_id)
 
 
-class _Worker:
-    """One life of a worker: from its registration until it fails or is told to end."""
-
-    def __init__(self, options: QueueOptions, executor: Executor) -> None:
-        self._options = options
-        self._executor = executor
-
-    async def run(self) -> None:
-        """Work until cancelled, then put back what is running; raises what ends it earlier."""
-        async with opened_queue(self._options, self._executor) as jobs:
-            app = jobs.app
-            app.task(name=_TASK, pass_context=True)(self._deliverer(jobs))
-            limits = self._executor.options
-            working = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[_QUEUE],
-                    name="penstock",
-                    concurrency=limits.max_concurrent,
-                    fetch_job_polling_interval=limits.poll_s,
-                    abort_job_polling_interval=_ABORT_POLL_S,
-                    shutdown_graceful_timeout=limits.shutdown_s,
-                    delete_jobs="always",
-                    install_signal_handlers=False,
-                    update_heartbeat_interval=self._options.heartbeat_s,
-                    stalled_worker_timeout=self._options.dead_after_s,
-                ),
-                name="queue worker",
-            )
-            sweeping = asyncio.create_task(self._sweep(jobs), name="sweep")
-            self._executor.running = True
-            try:
-                await asyncio.wait([working])
-                working.result()
-            finally:
-                self._executor.running = False
-                jobs.ending = True
-                sweeping.cancel()
+async def _work(options: QueueOptions, executor: Executor) -> None:
+    """Work until cancelled, then put back what is running; raises what ends it earlier."""
+    limits = executor.options
+    async with (
+        opened_queue(options, executor) as jobs,
+        background(_sweep(jobs, executor), "sweep"),
+    ):
+        jobs.app.task(name=_TASK, pass_context=True)(_deliverer(jobs, executor))
+        working = asyncio.create_task(
+            jobs.app.run_worker_async(
+                queues=[_QUEUE],
+                name="penstock",
+                concurrency=limits.max_concurrent,
+                fetch_job_polling_interval=limits.poll_s,
+                abort_job_polling_interval=_ABORT_POLL_S,
+                shutdown_graceful_timeout=limits.shutdown_s,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=options.heartbeat_s,
+                stalled_worker_timeout=options.dead_after_s,
+            ),
+            name="queue worker",
+        )
+        executor.running = True
+        try:
+            await asyncio.wait([working])
+            working.result()
+        finally:
+            executor.running = False
+            jobs.ending = True
+            working.cancel()
+            await executor.put_back()
+            for _ in range(2):
+                await asyncio.wait([working], timeout=_LAST_WORD_S)
                 working.cancel()
-                await self._executor.put_back()
-                for _ in range(2):
-                    await asyncio.wait([working], timeout=_LAST_WORD_S)
-                    working.cancel()
-                await asyncio.gather(sweeping, return_exceptions=True)
 
-    def _deliverer(self, jobs: QueueJobs) -> Callable[..., Any]:
-        async def deliver(context: JobContext, run_id: int, start: int) -> None:
-            job_id = context.job.id or 0
-            starting = self._executor.start(run_id, start, job_id)
-            while not starting.done():
-                try:
-                    await asyncio.wait([starting])
-                except asyncio.CancelledError:
-                    asked = context.abort_reason() is AbortReason.USER_REQUEST
-                    self._executor.interrupt(run_id, Cancelled() if asked else PutBack())
-            if not starting.cancelled() and starting.result():
-                jobs.released.add(job_id)
 
-        return deliver
+def _deliverer(jobs: QueueJobs, executor: Executor) -> Callable[..., Any]:
+    async def deliver(context: JobContext, run_id: int, start: int) -> None:
+        job_id = context.job.id or 0
+        starting = executor.start(run_id, start, job_id)
+        while not starting.done():
+            try:
+                await asyncio.wait([starting])
+            except asyncio.CancelledError:
+                asked = context.abort_reason() is AbortReason.USER_REQUEST
+                executor.interrupt(run_id, Cancelled() if asked else PutBack())
+        if not starting.cancelled() and starting.result():
+            jobs.released.add(job_id)
 
-    async def _sweep(self, jobs: QueueJobs) -> None:
-        while True:
-            await jobs.beat()
-            await self._executor.sweep()
-            await asyncio.sleep(self._executor.options.sweep_s)
+    return deliver
+
+
+async def _sweep(jobs: QueueJobs, executor: Executor) -> None:
+    while True:
+        await jobs.beat()
+        await executor.sweep()
+        await asyncio.sleep(executor.options.sweep_s)
 
 
 def _job(token: StartToken) -> Job:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import desc, func, literal, select, tuple_
 
-from penstock.columns import Timestamp, in_ms, read_clock
+from penstock.columns import Timestamp, if_given, in_ms, read_clock
 from penstock.runs.tables import execution_log
 
 if TYPE_CHECKING:
@@ -87,10 +87,15 @@ def log_rows(
 ) -> list[LogRow]:
     """The rows of a list; `meant` gives what a name that the log does not have stands for."""
     log = execution_log.c
-    listed = _ROWS.limit(query.limit).offset(query.skip)
-    for name in ("job_name", "job_type", "status"):
-        if (value := getattr(query, name)) is not None:
-            listed = listed.where(log[name] == value)
+    listed = (
+        _ROWS.limit(query.limit)
+        .offset(query.skip)
+        .where(
+            if_given(log.job_name, query.job_name),
+            if_given(log.job_type, query.job_type),
+            if_given(log.status, query.status),
+        )
+    )
     if query.symbol is not None:
         listed = listed.where(log.symbol == _logged(connection, query.symbol, meant))
     return _read(connection, _in_time(listed, query))
@@ -149,12 +154,12 @@ _NUMBERS = (
 def log_stats(connection: Connection, *, hours: int, job_type: str | None = None) -> LogStats:
     """The rows that started in the last `hours`, in numbers."""
     log = execution_log.c
-    of_type = () if job_type is None else (log.job_type == job_type,)
+    of_type = if_given(log.job_type, job_type)
     numbers = select(*_NUMBERS, _in_state("failed"), _in_state("running"))
     total, succeeded, records, average, failed, running = connection.execute(
-        numbers.where(_since(connection, hours), *of_type)
+        numbers.where(_since(connection, hours), of_type)
     ).one()
-    newest = select(log.started_at).where(*of_type).order_by(*_NEWEST_FIRST).limit(1)
+    newest = select(log.started_at).where(of_type).order_by(*_NEWEST_FIRST).limit(1)
     return LogStats(
         total_executions=total,
         successful_executions=succeeded,

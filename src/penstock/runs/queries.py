@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, desc, func, or_, select, union_all
 
-from penstock.columns import DatabaseNow, read_clock
+from penstock.columns import DatabaseNow, if_given, read_clock
 from penstock.runs.run import Counters, RunState
 from penstock.runs.tables import run as runs
 from penstock.runs.tables import schedule
@@ -94,9 +94,7 @@ class RunQueries:
         """The runs of a list."""
         ids = _ACTIVE_IDS if query.active_only else self._listed(connection)
         # A join would let SQLite walk through all runs in the order of the list.
-        listed = self._rows().where(runs.c.id.in_(ids))
-        if query.kind is not None:
-            listed = listed.where(runs.c.kind == query.kind)
+        listed = self._rows().where(runs.c.id.in_(ids), if_given(runs.c.kind, query.kind))
         if query.before_id is not None:
             listed = listed.where(runs.c.id < query.before_id)
         return _read(connection, listed.order_by(desc(runs.c.id)).limit(query.limit))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, literal, select, true, tuple_
 
-from penstock.columns import Timestamp
+from penstock.columns import Timestamp, if_given
 from penstock.market.collect.coverage import HELD, SpanState
 from penstock.market.queries.instruments import has_name
 from penstock.market.queries.series import select_series
@@ -53,14 +53,11 @@ class SeriesFilter:
 
     def select(self, connection: Connection, *columns: ColumnElement[Any]) -> Select[Any]:
         """A statement that reads columns of these series and their instruments."""
-        found = select_series(*columns)
-        if self.exchange is not None:
-            found = found.where(instrument.c.exchange == self.exchange)
-        if self.symbol is not None:
-            found = found.where(has_name(connection, [self.symbol]))
-        if self.timeframe is not None:
-            found = found.where(series.c.timeframe == self.timeframe)
-        return found
+        found = select_series(*columns).where(
+            if_given(instrument.c.exchange, self.exchange),
+            if_given(series.c.timeframe, self.timeframe),
+        )
+        return found if self.symbol is None else found.where(has_name(connection, [self.symbol]))
 
     def overlaps(self, spans: FromClause = coverage) -> ColumnElement[bool]:
         """Whether a span overlaps the wanted range."""

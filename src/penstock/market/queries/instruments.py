@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import collate, desc, func, or_, select
 
-from penstock.columns import read_clock
+from penstock.columns import if_given, read_clock
 from penstock.market.instrument import Instrument, Status, folded
 from penstock.market.tables import exchange_clock, instrument
 
@@ -42,11 +42,11 @@ def list_symbols(
     connection: Connection, wanted: SymbolFilter, *, after_id: int, limit: int
 ) -> list[SymbolRow]:
     """Instruments after `after_id`, by id."""
-    found = select(instrument).where(instrument.c.id > after_id)
-    if wanted.exchange is not None:
-        found = found.where(instrument.c.exchange == wanted.exchange)
-    if wanted.status is not None:
-        found = found.where(instrument.c.status == wanted.status)
+    found = select(instrument).where(
+        instrument.c.id > after_id,
+        if_given(instrument.c.exchange, wanted.exchange),
+        if_given(instrument.c.status, wanted.status),
+    )
     if wanted.begins is not None:
         prefix, names = folded(wanted.begins), _folded_names(connection)
         found = found.where(or_(*(name.startswith(prefix, autoescape=True) for name in names)))
@@ -65,12 +65,10 @@ def instruments_seen(
     connection: Connection, exchange: str | None, *, names: Collection[str] | None = None
 ) -> tuple[list[Instrument], int]:
     """`instruments`, and when one of them was last in the exchange's list (0: never)."""
-    wanted = select(instrument)
-    if exchange is not None:
-        wanted = wanted.where(instrument.c.exchange == exchange)
+    known = select(instrument).where(if_given(instrument.c.exchange, exchange))
     if names is not None:
-        wanted = wanted.where(has_name(connection, names))
-    rows = connection.execute(wanted).all()
+        known = known.where(has_name(connection, names))
+    rows = connection.execute(known).all()
     return [instrument_of(row) for row in rows], max((row.seen_at for row in rows), default=0)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from sqlalchemy import func, literal, or_, select
 
 from penstock.collection.tables import collection_config
-from penstock.columns import Timestamp, among
+from penstock.columns import Timestamp, among, if_given
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Instrument, Status, folded
 from penstock.market.queries.instruments import exchange_now, has_name, instrument_of
@@ -73,13 +73,13 @@ def list_series(
         .scalar_subquery()
     )
     edges = open_time(func.min).label("first"), open_time(func.max).label("newest")
-    wanted = select_series(series.c.id, *SERIES_NAMES, *edges, gaps.label("gaps"))
-    wanted = wanted.where(series.c.id > after_id).order_by(series.c.id).limit(limit)
-    if exchange is not None:
-        wanted = wanted.where(instrument.c.exchange == exchange)
+    listed = select_series(series.c.id, *SERIES_NAMES, *edges, gaps.label("gaps")).where(
+        series.c.id > after_id, if_given(instrument.c.exchange, exchange)
+    )
     if symbol is not None:
-        wanted = wanted.where(has_name(connection, [symbol]))
-    return [SeriesRow(**row._asdict()) for row in connection.execute(wanted)]
+        listed = listed.where(has_name(connection, [symbol]))
+    rows = connection.execute(listed.order_by(series.c.id).limit(limit))
+    return [SeriesRow(**row._asdict()) for row in rows]
 
 
 def open_time(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
