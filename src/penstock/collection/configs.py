@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -213,14 +214,14 @@ class Configs:
 
     async def _resolved(self, drafts: Sequence[ConfigSpec]) -> list[ConfigSpec]:
         """The drafts with unified symbols; InvalidInputError names the nearest known ones."""
-        names: dict[str, list[str]] = {}
+        names: defaultdict[str, list[str]] = defaultdict(list)
         for draft in drafts:
-            names.setdefault(draft.exchange, []).append(draft.symbol)
-        unified: dict[tuple[str, str], str] = {}
-        for exchange, asked in names.items():
-            symbols = await self.rules_of(exchange).config_symbols(exchange, asked)
-            unified |= {(exchange, name): symbols[name] for name in asked}
-        return [replace(draft, symbol=unified[draft.exchange, draft.symbol]) for draft in drafts]
+            names[draft.exchange].append(draft.symbol)
+        unified = {
+            exchange: await self.rules_of(exchange).config_symbols(exchange, asked)
+            for exchange, asked in names.items()
+        }
+        return [replace(draft, symbol=unified[draft.exchange][draft.symbol]) for draft in drafts]
 
 
 def _timed(now: ConfigSpec, given: Mapping[str, Any]) -> ConfigSpec:

@@ -137,11 +137,7 @@ class Runner:
 
     async def run(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
         """What the work gave, after its outcome was recorded; raises what ended it."""
-        hold = self.hold(run.id)
-        try:
-            ending = await self.settle(run, work, hold)
-        finally:
-            self.release(hold)
+        ending = await self.settle(run, work, self.hold(run.id))
         if ending.error is not None:
             raise ending.error
         # Without an error there is an outcome, of whatever type the work gives.
@@ -245,13 +241,15 @@ class Runner:
         self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
     ) -> T:
         """The work's result, unless it is interrupted, taken over or over its deadline first."""
-        hold.check()
         try:
+            hold.check()
             return await self._until_ended(run, work, hold)
         except asyncio.CancelledError:
             # Whoever ends the process interrupts first and then cancels: the first one counts.
             hold.check()
             raise
+        finally:
+            self.release(hold)
 
     async def _until_ended(
         self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
