@@ -158,15 +158,11 @@ class KnownTokens:
         noted_at = time.monotonic()
         while True:
             await asyncio.sleep(_AGAIN_S)
-            try:
+            with self._outage.logged():
                 await self.refresh()
                 if time.monotonic() - noted_at >= _NOTE_USED_S:
                     noted_at = time.monotonic()
                     await self._note_used()
-            except Exception as error:  # noqa: BLE001 - whatever it was, tokens are read again
-                self._outage.began(error)
-            else:
-                self._outage.ended()
 
     async def _note_used(self) -> None:
         used, self._used = self._used, set()
