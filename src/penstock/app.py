@@ -64,7 +64,7 @@ class App:
             Parts(settings, database, self.vault, self.runs, self._budgets)
         )
         self._uses: dict[type, Any] = {
-            type(one): one for domain in self.domains.all for one in domain.uses
+            type(part): part for domain in self.domains.all for part in domain.uses
         }
         self.dispatch = make_dispatch(settings, database)
         self.ledger = SqlRunLedger(
@@ -159,7 +159,7 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
         app = App(settings, database)
         await database.write(
             lambda connection: make_tables(
-                connection, [table for one in app.domains.all for table in one.tables]
+                connection, [table for domain in app.domains.all for table in domain.tables]
             )
         )
         if database.file:

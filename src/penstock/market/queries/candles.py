@@ -153,14 +153,14 @@ def newest_candles(
         edge.correlate(series).scalar_subquery(), literal(0, Timestamp())
     )
     columns = [column for column in candle.c if column.name != "run_id"]
-    wanted = (
+    newest = (
         select(*columns)
         .select_from(series)
         .join(candle, and_(candle.c.series_id == series.c.id, since))
         .where(series.c.id.in_(series_ids))
     )
     found: dict[int, list[Any]] = {series_id: [] for series_id in series_ids}
-    for row in connection.execute(wanted.order_by(candle.c.series_id, candle.c.open_time)):
+    for row in connection.execute(newest.order_by(candle.c.series_id, candle.c.open_time)):
         found[row.series_id].append(row)
     return found
 
@@ -171,7 +171,7 @@ def newest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
         series.c.id, series.c.instrument_id, series.c.timeframe, open_time(func.max).label("at")
     ).subquery()
     *names, _ = SERIES_NAMES
-    wanted = (
+    prices = (
         select(*names, newest.c.timeframe, candle.c.close.label("price"))
         .add_columns(candle.c.open_time, candle.c.closed)
         .select_from(newest)
@@ -179,5 +179,5 @@ def newest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
         .join(candle, and_(candle.c.series_id == newest.c.id, candle.c.open_time == newest.c.at))
         .order_by(instrument.c.symbol, instrument.c.exchange, candle.c.open_time)
     )
-    by_instrument = {(row.exchange, row.native_symbol): row for row in connection.execute(wanted)}
+    by_instrument = {(row.exchange, row.native_symbol): row for row in connection.execute(prices)}
     return [PriceRow(**row._asdict()) for row in by_instrument.values()][:limit]

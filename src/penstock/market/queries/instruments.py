@@ -75,7 +75,9 @@ def instruments_seen(
 def unified_symbol(connection: Connection, name: str) -> str | None:
     """The one unified symbol that a native name, or a name in another case, stands for."""
     known = instruments(connection, None, names=[name])
-    exact = next((one.symbol for one in known if name in {one.symbol, one.native_symbol}), None)
+    exact = next(
+        (match.symbol for match in known if name in {match.symbol, match.native_symbol}), None
+    )
     return exact or (known[0].symbol if len(known) == 1 else None)
 
 
@@ -94,8 +96,8 @@ def instrument_of(row: Row[Any]) -> Instrument:
 
 def has_name(connection: Connection, names: Collection[str]) -> ColumnElement[bool]:
     """Whether an instrument has one of the names, in any ASCII case."""
-    wanted = {folded(name) for name in names}
-    return or_(*(name.in_(wanted) for name in _folded_names(connection)))
+    asked = {folded(name) for name in names}
+    return or_(*(name.in_(asked) for name in _folded_names(connection)))
 
 
 def _folded_names(connection: Connection) -> list[ColumnElement[str]]:

@@ -90,12 +90,12 @@ def open_time(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int
 
 def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
     """The ids of the named series; a series that was never collected is left out."""
-    wanted = select_series(series.c.id, *SERIES_NAMES).where(
+    named = select_series(series.c.id, *SERIES_NAMES).where(
         has_name(connection, {name.symbol for name in names})
     )
     ids: dict[tuple[str, str, str], int] = {}
     spelled: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
-    for row in connection.execute(wanted):
+    for row in connection.execute(named):
         for written in (row.native_symbol, row.symbol):
             ids[row.exchange, written, row.timeframe] = row.id
             spelled[row.exchange, folded(written), row.timeframe].add(row.id)
@@ -126,12 +126,12 @@ def recently_collected(
         coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED
     )
     since = literal(exchange_now(connection, exchange) - within_ms, Timestamp())
-    wanted = select_series(*instrument.c, series.c.timeframe).where(
+    recent = select_series(*instrument.c, series.c.timeframe).where(
         instrument.c.exchange == exchange,
         newest.correlate(series).scalar_subquery() > since,
         or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED),
     )
-    rows = connection.execute(wanted.order_by(instrument.c.symbol, series.c.id))
+    rows = connection.execute(recent.order_by(instrument.c.symbol, series.c.id))
     return [(instrument_of(row), row.timeframe) for row in rows]
 
 

@@ -76,8 +76,8 @@ def symbol_refresh(exchange: str) -> Submission:
 def series_of(params: Mapping[str, Any]) -> list[SeriesKey]:
     """The series of a run's parameters."""
     by_native = {
-        one["native_symbol"]: Instrument(**{**one, "status": Status(one["status"])})
-        for one in params["instruments"]
+        stored["native_symbol"]: Instrument(**{**stored, "status": Status(stored["status"])})
+        for stored in params["instruments"]
     }
     return [
         SeriesKey(by_native[native], Timeframe(timeframe), asked)
