@@ -132,13 +132,8 @@ class Rates:
 
     def of_config(self, _connection: Connection, params: Mapping[str, object]) -> Submission:
         currencies = [_currency(str(params["symbol"]))] if "symbol" in params else list(_CURRENCIES)
-        resources = [f"rate:{name}" for name in currencies]
-        return Submission(
-            kind=RATES,
-            params={"currencies": currencies},
-            resources=resources,
-            priority=Priority.LOW,
-        )
+        params, resources = {"currencies": currencies}, [f"rate:{name}" for name in currencies]
+        return Submission(kind=RATES, params=params, resources=resources, priority=Priority.LOW)
 
     def hold(self, _connection: Connection, _symbol: str) -> None:
         """Currencies stay what they are."""
@@ -177,6 +172,7 @@ def declare(parts: Parts) -> Domain:
                 find=_stale,
             )
         ],
+        logged_names=lambda _connection, name: name.upper(),
         lifetime=rates.open(),
     )
 
@@ -260,6 +256,8 @@ async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts
             assert {(row["job_name"], row["symbol"], row["exchange"]) for row in rows} == {
                 ("daily_rates", name, BANK) for name in _CURRENCIES
             }
+            meant = await get(session, "/api/v1/admin/data-collection/execution-logs?symbol=usd")
+            assert {row["symbol"] for row in meant} == {"USD"}, "as the domain spells it"
             [task] = [one for one in await _tasks(session) if one["task_type"] == RATES]
             ended = await until_ended(session, task["task_id"])
             shown = (ended["progress"], ended["message"], ended["result"])
