@@ -77,11 +77,7 @@ class App:
         self.configs = Configs(self.domains.of_exchange, configs, self.domains.default_exchange)
         self.executor = self.executor_of(self.ledger, attempts=settings.run_attempts)
         judged = [kind.name for kind in self.domains.kinds.values() if kind.judged]
-        self.health = HealthQueries(
-            settings.alert_limits,
-            judged,
-            [rule for domain in self.domains.all for rule in domain.rules],
-        )
+        self.health = HealthQueries(settings.alert_limits, judged, self.domains.rules)
         sender = make_sender(settings)
         self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
         book = alert_book(settings, database, self.vault, self.health)
@@ -132,9 +128,7 @@ class App:
 
         What the domains want first is submitted at once.
         """
-        await self.schedules.put(
-            [schedule for domain in self.domains.all for schedule in domain.schedules]
-        )
+        await self.schedules.put(self.domains.schedules)
         for domain in self.domains.all:
             if domain.first_runs is not None:
                 for submission in await domain.first_runs():

@@ -102,15 +102,17 @@ class Domains:
 
     def __init__(self, domains: Sequence[Domain]) -> None:
         self.all = domains
+        self.schedules = [schedule for domain in domains for schedule in domain.schedules]
+        self.rules = [rule for domain in domains for rule in domain.rules]
         kinds = [kind for domain in domains for kind in domain.kinds]
         configs = [domain.configs for domain in domains if domain.configs]
         exchanges = [(name, rules) for rules in configs for name in rules.exchanges]
         defaults = [domain.default_exchange for domain in domains if domain.default_exchange]
         _refuse_duplicate("kind of run", [kind.name for kind in kinds])
         _refuse_duplicate("exchange", [name for name, _ in exchanges])
-        _refuse_duplicate("schedule", [job.name for domain in domains for job in domain.schedules])
+        _refuse_duplicate("schedule", [schedule.name for schedule in self.schedules])
         _refuse_duplicate("default exchange", ["default" for _ in defaults])
-        _refuse_duplicate("alert rule", [rule.name for domain in domains for rule in domain.rules])
+        _refuse_duplicate("alert rule", [rule.name for rule in self.rules])
         self.kinds = {kind.name: kind for kind in kinds}
         # The exchange of configs that name none.
         self.default_exchange = defaults[0] if defaults else ""
