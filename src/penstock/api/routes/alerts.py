@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.alerts.book import AlertState
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.alert import AlertShown, RuleHealth, TargetKept, TargetShown
+from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
@@ -33,14 +34,12 @@ Url = Annotated[
 ]
 
 
-class AlertQuery(BaseModel):
+class AlertQuery(Input):
     """Which alerts, a page at a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["firing", "resolved"] | None = None
     skip: int = Field(default=0, ge=0, le=1_000_000)
-    limit: int = Field(default=100, ge=1, le=1_000)
+    limit: Limit = 100
 
 
 class AlertPage(Shape):
@@ -96,20 +95,16 @@ async def get_collection_health(state: CurrentState) -> Health:
     return Health(healthy=not any(firing.values()), rules=rules)
 
 
-class NewTarget(BaseModel):
+class NewTarget(Input):
     """The target to add. A webhook's messages are signed with `signing_key`, or a new key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: TargetName
     url: Url
     signing_key: Annotated[str, Field(min_length=16, max_length=200)] | None = None
 
 
-class TargetChange(BaseModel):
+class TargetChange(Input):
     """What to change; a new address gets a new signing key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: TargetName | None = None
     url: Url | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.state import CurrentState, State
 from penstock.api.routes.tasks import submit
@@ -17,6 +17,7 @@ from penstock.api.schemas.config import (
     NewConfig,
     Preview,
 )
+from penstock.api.schemas.input import Input
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
@@ -33,10 +34,8 @@ _ERRORS = documented(404, 409, 422, 502, 503)
 ConfigId = Annotated[int, Path(ge=1, lt=2**31)]
 
 
-class ConfigQuery(BaseModel):
+class ConfigQuery(Input):
     """Which configs."""
-
-    model_config = ConfigDict(extra="forbid")
 
     enabled: bool | None = None
     exchange: Name | None = None
@@ -49,9 +48,7 @@ async def list_configs(
     state: CurrentState, query: Annotated[ConfigQuery, Query()]
 ) -> list[ConfigShown]:
     """The configs, in order of their ids."""
-    wanted = ConfigList(
-        limit=query.limit, skip=query.skip, enabled=query.enabled, exchange=query.exchange
-    )
+    wanted = ConfigList(**query.model_dump())
     found = await state.app.database.read(lambda connection: listed_configs(connection, wanted))
     return [ConfigShown.of(config) for config in found]
 

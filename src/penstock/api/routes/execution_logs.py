@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.execution_log import ExecutionLog, LogStatus, Stats
+from penstock.api.schemas.input import Input, Limit, Time
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.api.schemas.times import ms
 from penstock.errors import NotFoundError
 from penstock.runs import execution_logs as logs
 from penstock.store.write.configs import count_configs
@@ -32,21 +30,17 @@ _YEAR_H = 366 * 24
 _RECENT = 10
 
 
-class LogQuery(BaseModel):
+class LogQuery(Input):
     """Which rows, the newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     job_name: Name | None = Field(None, description="such as collect_data_1")
     job_type: Name | None = Field(None, description="data_collection, symbol_refresh …")
     symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
     status: LogStatus | None = None
-    start_date: dt.datetime | None = Field(
-        None, description="rows that started at this time or later"
-    )
-    end_date: dt.datetime | None = Field(None, description="rows that started before this time")
+    start_date: Time | None = Field(None, description="rows that started at this time or later")
+    end_date: Time | None = Field(None, description="rows that started before this time")
     skip: int = Field(0, ge=0, le=_MOST_SKIPPED, description="deeper rows are reached by cursor")
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
     cursor: str | None = Field(
         None,
         pattern=r"^[0-9]{1,14}:[0-9]{1,18}$",
@@ -83,7 +77,7 @@ async def list_execution_logs(
 
 
 def _page(request: Request, query: LogQuery, rows: Sequence[LogRow]) -> Response:
-    headers = {"Link": _next(request, query, rows[-1])} if len(rows) == query.limit else None
+    headers = {"Link": _next(request, rows[-1])} if len(rows) == query.limit else None
     return answer([ExecutionLog.of(row) for row in rows], headers=headers)
 
 
@@ -93,24 +87,18 @@ def _wanted(query: LogQuery) -> LogList:
         at, _, row_id = query.cursor.partition(":")
         before = int(at), int(row_id)
     return logs.LogList(
-        limit=query.limit,
-        skip=query.skip,
+        **query.model_dump(exclude={"start_date", "end_date", "cursor"}),
+        start=query.start_date,
+        end=query.end_date,
         before=before,
-        job_name=query.job_name,
-        job_type=query.job_type,
-        symbol=query.symbol,
-        status=query.status,
-        start=None if query.start_date is None else ms(query.start_date, field="start_date"),
-        end=None if query.end_date is None else ms(query.end_date, field="end_date"),
     )
 
 
-def _next(request: Request, query: LogQuery, last: LogRow) -> str:
-    parameters = query.model_dump(
-        mode="json", exclude_none=True, exclude={"skip", "cursor"}, exclude_unset=True
+def _next(request: Request, last: LogRow) -> str:
+    following = request.url.remove_query_params("skip").include_query_params(
+        cursor=f"{last.started_at}:{last.id}"
     )
-    parameters |= {"cursor": f"{last.started_at}:{last.id}"}
-    return f'<{request.url.path}?{urlencode(parameters)}>; rel="next"'
+    return f'<{following.path}?{following.query}>; rel="next"'
 
 
 @router.get(
@@ -126,10 +114,8 @@ async def get_execution_log(
     return answer(ExecutionLog.of(row))
 
 
-class StatsQuery(BaseModel):
+class StatsQuery(Input):
     """Which rows to count."""
-
-    model_config = ConfigDict(extra="forbid")
 
     job_type: Name | None = None
     hours: int = Field(24, ge=1, le=_YEAR_H)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
@@ -15,6 +15,7 @@ from penstock.api.schemas.execution_log import (
     ExecutionLog,
     SymbolNumbers,
 )
+from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.runs import execution_logs as logs
@@ -22,10 +23,8 @@ from penstock.runs import execution_logs as logs
 router = APIRouter(prefix="/api/v1/admin/data-collection/reports", tags=["collection admin"])
 
 
-class DaysQuery(BaseModel):
+class DaysQuery(Input):
     """How far back."""
-
-    model_config = ConfigDict(extra="forbid")
 
     days: int = Field(7, ge=1, le=366)
 
@@ -33,16 +32,14 @@ class DaysQuery(BaseModel):
 class TopQuery(DaysQuery):
     """How far back, and how many."""
 
-    limit: int = Field(10, ge=1, le=1_000)
+    limit: Limit = 10
 
 
-class FailuresQuery(BaseModel):
+class FailuresQuery(Input):
     """How far back, and how many."""
 
-    model_config = ConfigDict(extra="forbid")
-
     hours: int = Field(24, ge=1, le=366 * 24)
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
 
 
 class Days(Shape):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.schedule import ScheduleShown
 from penstock.api.schemas.shape import Shape
@@ -16,13 +16,11 @@ from penstock.store.write.schedules import schedules as listed
 router = APIRouter(prefix="/api/v1", tags=["data collector"])
 
 
-class SchedulesQuery(BaseModel):
+class SchedulesQuery(Input):
     """A page of schedules."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(100, ge=1, le=1_000)
-    cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
+    limit: Limit = 100
+    cursor: Cursor = 0
 
 
 class SchedulePage(Shape):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState, State
+from penstock.api.schemas.input import Input, Time
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.task import STATUS, Status, Submitted, Task
-from penstock.api.schemas.times import ms
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
 from penstock.market.queries.instruments import configured_symbols, trading_symbols
@@ -51,10 +50,8 @@ IdempotencyKey = Annotated[
 ]
 
 
-class Start(BaseModel):
+class Start(Input):
     """What to collect; without symbols or timeframes all configured ones."""
-
-    model_config = ConfigDict(extra="forbid")
 
     symbols: list[Name] | None = Field(
         default=None, min_length=1, max_length=_MOST_SYMBOLS, description="BTC/USDT or BTCUSDT"
@@ -67,8 +64,8 @@ class Start(BaseModel):
         le=MOST_CANDLES,
         description="the newest candles of a series that is still empty; 100 by default",
     )
-    since: dt.datetime | None = Field(default=None, description="reach back to this time")
-    until: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    since: Time | None = Field(default=None, description="reach back to this time")
+    until: Time | None = Field(default=None, description="only what opens before this time")
     recheck: bool = Field(
         default=False,
         description="read again what is stored from `since` on, and what is known to be missing",
@@ -115,17 +112,7 @@ async def start_collection(
 
 
 async def _submission(app: App, order: Start, idempotency_key: str | None) -> Submission:
-    since = None if order.since is None else ms(order.since, field="since")
-    until = None if order.until is None else ms(order.until, field="until")
-    wanted = CollectOrder(
-        symbols=order.symbols,
-        timeframes=order.timeframes,
-        exchange=order.exchange,
-        limit=order.limit,
-        since=since,
-        until=until,
-        recheck=order.recheck,
-    )
+    wanted = CollectOrder(**order.model_dump(exclude={"wait", "max_age"}))
     return await app.of(MarketParts).runs.submission(
         wanted, wait=order.wait, idempotency_key=idempotency_key
     )
@@ -195,10 +182,8 @@ async def cancel_task(state: CurrentState, task_id: uuid.UUID) -> TaskCancelled:
     )
 
 
-class TasksQuery(BaseModel):
+class TasksQuery(Input):
     """Which tasks, a page at a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task_type: Name | None = Field(
         default=None, description="data_collection, symbol_refresh, scheduled_data_collection …"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.access.scopes import Scope
 from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.input import Input
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.token import TokenMade, TokenShown
@@ -20,10 +21,8 @@ _TEN_YEARS_S = 3_653 * 86_400
 TokenId = Annotated[int, Path(ge=1, lt=2**31)]
 
 
-class NewToken(BaseModel):
+class NewToken(Input):
     """The token to create; without `expires_in_s` it works until it is revoked."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[Name, Field(min_length=1, description="who or what uses it")]
     scope: Scope

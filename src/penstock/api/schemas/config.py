@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from penstock.api.schemas.input import Input
 from penstock.api.schemas.name import Description, Name
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.collection.configs import LONGEST_INTERVAL_MINUTES
@@ -32,9 +33,7 @@ _CRON = "minute, hour, day, month and weekday, such as `30 2 * * 1-5`; instead o
 _TIMEZONE = "the IANA time zone of the cron expression, such as Europe/Berlin; UTC when not given"
 
 
-class _Fields(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Fields(Input):
     timeframes: list[Name] | None = Field(None, max_length=16, description=_TIMEFRAMES)
     interval_minutes: int | None = Field(
         None, ge=1, le=LONGEST_INTERVAL_MINUTES, strict=True, description=_INTERVAL
@@ -74,10 +73,8 @@ class ConfigChange(_Fields):
         return value
 
 
-class ConfigFile(BaseModel):
+class ConfigFile(Input):
     """All configs that there are to be."""
-
-    model_config = ConfigDict(extra="forbid")
 
     configs: list[NewConfig] = Field(max_length=_MOST_CONFIGS)
 

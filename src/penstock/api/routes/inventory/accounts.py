@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.api.routes.state import CurrentState, State
+from penstock.api.schemas.input import Input
 from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -36,19 +37,15 @@ Token = Annotated[
 _NAME = f"1 to {LONGEST_NAME} characters; no other account has it"
 
 
-class NewAccount(BaseModel):
+class NewAccount(Input):
     """An account to add."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(min_length=1, description=_NAME)
     token: Token
 
 
-class AccountChange(BaseModel):
+class AccountChange(Input):
     """What to change; what is not given stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = Field(None, min_length=1, description=_NAME)
     token: Token | None = None

@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.inventory.products import Account, BigId
 from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.inventory.catalogue import (
     BlueprintShown,
     ExpansionShown,
@@ -34,13 +35,11 @@ router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
 _KINDS = {"text/csv": False, "application/json": True}
 
 
-class _Paged(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Paged(Input):
     cursor: str = Field(
         "0", pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before"
     )
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
 
 
 class ExpansionsQuery(_Paged):

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
+from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -41,10 +42,8 @@ def _true_false_or_any(value: object, check: Callable[[object], object]) -> obje
         raise PydanticCustomError("gone", message) from None
 
 
-class ProductsQuery(BaseModel):
+class ProductsQuery(Input):
     """Which products, a page at a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     account: Account | None = Field(None, description="the id of an account")
     q: Name | None = Field(None, description="a part of the name, in capitals or not")
@@ -75,7 +74,7 @@ class ProductsQuery(BaseModel):
     cursor: str | None = Field(
         None, max_length=LONGEST, description="`next_cursor` of the page before, with the same sort"
     )
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
 
 
 class ProductPage(Shape):
@@ -115,16 +114,14 @@ def _page(rows: Sequence[Found], wanted: queries.ProductQuery) -> Response:
     return answer(ProductPage(items=items, next_cursor=following))
 
 
-class HistoryQuery(BaseModel):
+class HistoryQuery(Input):
     """Which changes, the newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     account: Account | None = Field(None, description="the id of an account")
     cursor: str | None = Field(
         None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before"
     )
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
 
 
 class HistoryPage(Shape):

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.inventory.accounts import AccountId, account_row
 from penstock.api.routes.state import CurrentState, State
 from penstock.api.routes.tasks import IdempotencyKey, submit
+from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.inventory.product import ChangeKind, DiffItem
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.api.schemas.problem import documented
@@ -41,10 +42,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 _MOST_64 = 2**63 - 1
 
 
-class SyncWish(BaseModel):
+class SyncWish(Input):
     """How to sync."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = Field(default=False, description="only find out what would change")
     wait: bool = Field(
@@ -53,10 +52,8 @@ class SyncWish(BaseModel):
     )
 
 
-class DiffQuery(BaseModel):
+class DiffQuery(Input):
     """Which part of a difference, by kind and product, a page at a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: ChangeKind | None = None
     cursor: str | None = Field(
@@ -64,7 +61,7 @@ class DiffQuery(BaseModel):
         pattern=r"^(changed|gone|new|returned):[0-9]{1,19}$",
         description="`next_cursor` of the page before",
     )
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
 
 
 class DiffPage(Shape):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Self
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.state import CurrentState
 from penstock.api.routes.tasks import IdempotencyKey, submit
+from penstock.api.schemas.input import Input, Time
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.task import Submitted
-from penstock.api.schemas.times import ms
 from penstock.domains.market import MarketParts
 from penstock.market.runs.estimate import Estimate
 from penstock.market.runs.orders import BackfillOrder
@@ -24,22 +23,20 @@ from penstock.market.runs.orders import BackfillOrder
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
 
-class Backfill(BaseModel):
+class Backfill(Input):
     """What to fill; without symbols or timeframes all configured ones.
 
     Without `start`, each series is filled from where it begins so far, an empty one with its
     newest 100 candles.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     symbols: list[Name] | None = Field(
         default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT"
     )
     timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
     exchange: Name = "binance"
-    start: dt.datetime | None = Field(default=None, description="what opens at this time or later")
-    end: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    start: Time | None = Field(default=None, description="what opens at this time or later")
+    end: Time | None = Field(default=None, description="only what opens before this time")
     recheck: bool = Field(
         default=False, description="read again what is stored, and gaps that are settled"
     )
@@ -49,18 +46,6 @@ class Backfill(BaseModel):
         default=False,
         description="queue behind a task that holds one of the series, instead of 409",
     )
-
-    def order(self) -> BackfillOrder:
-        """The order of the domain; InvalidInputError for an invalid range."""
-        return BackfillOrder(
-            symbols=self.symbols,
-            timeframes=self.timeframes,
-            exchange=self.exchange,
-            start=None if self.start is None else ms(self.start, field="start"),
-            end=None if self.end is None else ms(self.end, field="end"),
-            recheck=self.recheck,
-            newest_first=self.newest_first,
-        )
 
 
 class BackfillEstimate(Shape):
@@ -98,7 +83,7 @@ async def start_backfill(
 
     Refused with 409 while a task holds one of the series.
     """
-    order = wanted.order()
+    order = BackfillOrder(**wanted.model_dump(exclude={"dry_run", "wait"}))
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
         return BackfillEstimate.of(await state.app.of(MarketParts).runs.estimate(order))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import io
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.input import Cursor, Input, Limit, Time
 from penstock.api.schemas.market.candle import COLUMNS, CandleShown
 from penstock.api.schemas.market.series import Price, SeriesShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.api.schemas.times import ms
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import candles as candle_queries
 from penstock.market.queries import series as series_queries
@@ -34,19 +33,17 @@ router = APIRouter(prefix="/api/v1", tags=["market data"])
 _MOST_PRICES = 10_000
 
 
-class CandlesQuery(BaseModel):
+class CandlesQuery(Input):
     """Which candles: without `start` the newest, with it the oldest from there on.
 
     They are always in ascending order.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     symbol: Name = Field(description="BTC/USDT or BTCUSDT")
     timeframe: str = Field(max_length=3, description="1m, 5m, 1h, 1d …")
     exchange: Name = "binance"
-    start: dt.datetime | None = Field(None, description="candles that open at this time or later")
-    end: dt.datetime | None = Field(None, description="candles that open before this time")
+    start: Time | None = Field(None, description="candles that open at this time or later")
+    end: Time | None = Field(None, description="candles that open before this time")
     limit: int = Field(500, ge=1, le=5_000)
     cursor: str | None = Field(
         None,
@@ -101,8 +98,7 @@ def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery
 
 def _wanted(query: CandlesQuery) -> CandleQuery:
     (timeframe,) = parse_timeframes([query.timeframe])
-    start = None if query.start is None else ms(query.start, field="start")
-    end = None if query.end is None else ms(query.end, field="end")
+    start, end = query.start, query.end
     oldest_first = start is not None
     if query.cursor is not None:
         direction, _, at = query.cursor.partition(":")
@@ -134,15 +130,13 @@ def _csv(rows: Sequence[StoredCandle]) -> str:
     return text.getvalue()
 
 
-class SeriesQuery(BaseModel):
+class SeriesQuery(Input):
     """Which series, a page at a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     exchange: Name | None = None
     symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
-    limit: int = Field(100, ge=1, le=1_000)
-    cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
+    limit: Limit = 100
+    cursor: Cursor = 0
 
 
 class SeriesPage(Shape):

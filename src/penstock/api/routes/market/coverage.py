@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
+from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Time
 from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.api.schemas.times import LATEST, ms
 from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import parse_timeframes
@@ -37,34 +36,27 @@ _SeriesId = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _Time = Annotated[int, msgspec.Meta(ge=0, lt=LATEST)]
 
 
-class Filter(BaseModel):
+class Filter(Input):
     """Which series, and which part of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     exchange: Name | None = None
     symbol: Name | None = Field(None, description="BTC/USDT or BTCUSDT")
     timeframe: str | None = Field(None, max_length=3, description="1m, 5m, 1h, 1d …")
-    start: dt.datetime | None = Field(None, description="only what ends after this time")
-    end: dt.datetime | None = Field(None, description="only what begins before this time")
+    start: Time | None = Field(None, description="only what ends after this time")
+    end: Time | None = Field(None, description="only what begins before this time")
 
     def series(self) -> SeriesFilter:
-        """The filter of the queries; InvalidInputError for an invalid timeframe or time."""
-        (timeframe,) = parse_timeframes([self.timeframe]) if self.timeframe is not None else (None,)
-        return SeriesFilter(
-            exchange=self.exchange,
-            symbol=self.symbol,
-            timeframe=None if timeframe is None else timeframe.value,
-            start=None if self.start is None else ms(self.start, field="start"),
-            end=None if self.end is None else ms(self.end, field="end"),
-        )
+        """The filter of the queries; InvalidInputError for an invalid timeframe."""
+        if self.timeframe is not None:
+            parse_timeframes([self.timeframe])
+        return SeriesFilter(**self.model_dump(include={*Filter.model_fields}))
 
 
 class CoverageQuery(Filter):
     """A page of series."""
 
     limit: int = Field(100, ge=1, le=500)
-    cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
+    cursor: Cursor = 0
 
 
 class CoveragePage(Shape):
@@ -101,7 +93,7 @@ class GapsQuery(Filter):
         max_length=20,
         description="unconfirmed, outage, failed, rejected, not_collected, not_listed or delisted",
     )
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: Limit = 100
     cursor: str | None = Field(
         None, max_length=LONGEST, description="`next_cursor` of the page before"
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
+from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.market.series import Symbol
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -25,16 +26,14 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
 
-class SymbolsQuery(BaseModel):
+class SymbolsQuery(Input):
     """Which symbols, a page at a time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     exchange: Name | None = None
     q: Name | None = Field(None, min_length=1, description="what a symbol begins with, such as BTC")
     status: Status | None = None
-    limit: int = Field(100, ge=1, le=1_000)
-    cursor: int = Field(0, ge=0, lt=2**31, description="`next_cursor` of the page before")
+    limit: Limit = 100
+    cursor: Cursor = 0
 
 
 class SymbolPage(Shape):

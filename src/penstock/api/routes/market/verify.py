@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from penstock.api.routes.state import CurrentState
 from penstock.api.routes.tasks import IdempotencyKey, submit
+from penstock.api.schemas.input import Input, Time
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
-from penstock.api.schemas.times import ms
 from penstock.domains.market import MarketParts
 from penstock.market.verify.order import VerifyOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
 
-class Verify(BaseModel):
+class Verify(Input):
     """What to verify; without symbols, timeframes or an exchange everything that is stored."""
-
-    model_config = ConfigDict(extra="forbid")
 
     symbols: list[Name] | None = Field(
         default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT"
     )
     timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
     exchange: Name | None = None
-    start: dt.datetime | None = Field(
-        default=None, description="only what opens at this time or later"
-    )
-    end: dt.datetime | None = Field(default=None, description="only what opens before this time")
+    start: Time | None = Field(default=None, description="only what opens at this time or later")
+    end: Time | None = Field(default=None, description="only what opens before this time")
     sample: int | None = Field(
         default=None,
         ge=1,
@@ -50,20 +45,6 @@ class Verify(BaseModel):
         default=False, description="collect again what is wrong; no row is deleted"
     )
 
-    def order(self) -> VerifyOrder:
-        """The order of the domain; InvalidInputError for an invalid time."""
-        return VerifyOrder(
-            symbols=self.symbols,
-            timeframes=self.timeframes,
-            exchange=self.exchange,
-            start=None if self.start is None else ms(self.start, field="start"),
-            end=None if self.end is None else ms(self.end, field="end"),
-            sample=self.sample,
-            seed=self.seed,
-            against=self.against,
-            repair=self.repair,
-        )
-
 
 @router.post("/verify", status_code=202, responses=documented(404, 409, 422, 503))
 async def start_verification(
@@ -74,6 +55,6 @@ async def start_verification(
     With `repair` it is refused with 409 while a task holds one of the series.
     """
     submission = await state.app.of(MarketParts).verify.submission(
-        (order or Verify()).order(), idempotency_key=idempotency_key
+        VerifyOrder(**(order or Verify()).model_dump()), idempotency_key=idempotency_key
     )
     return await submit(state, submission, "Verification submitted")

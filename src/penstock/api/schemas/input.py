@@ -1,0 +1,47 @@
+"""What the API takes: bodies and queries, and the kinds of their fields that several have."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import chain_schema, no_info_plain_validator_function
+
+from penstock.moment import iso
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_END = dt.datetime(9999, 12, 31, tzinfo=dt.UTC) - _EPOCH
+_MS = dt.timedelta(milliseconds=1)
+# The first time, in ms, that is too late for a database.
+LATEST = _END // _MS
+
+
+class Input(BaseModel):
+    """A body or the parameters of a query; fields that it does not have are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _ms(at: dt.datetime) -> int:
+    since = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH
+    if not dt.timedelta(0) <= since < _END:
+        message = "the time has to lie between 1970 and 9999"
+        raise PydanticCustomError("time", message)
+    return since // _MS
+
+
+# ISO 8601 in JSON, in UTC unless it has an offset; milliseconds since the epoch inside.
+Time = Annotated[
+    int,
+    GetPydanticSchema(
+        lambda _source, handler: chain_schema(
+            [handler(dt.datetime), no_info_plain_validator_function(_ms)]
+        )
+    ),
+    PlainSerializer(iso, when_used="json"),
+]
+Limit = Annotated[int, Field(ge=1, le=1_000)]
+# The number of the last row of the page before.
+Cursor = Annotated[int, Field(ge=0, lt=2**31, description="`next_cursor` of the page before")]
