@@ -8,7 +8,6 @@ from pydantic import Field
 
 from penstock.alerts.book import AlertState, TargetKind
 from penstock.api.schemas.shape import Moment, Shape
-from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.alerts.book import Alert, TargetRow
@@ -30,15 +29,7 @@ class AlertShown(Shape):
     @classmethod
     def of(cls, alert: Alert) -> Self:
         """The shape of an alert."""
-        return cls(
-            rule=alert.rule,
-            subject=alert.subject,
-            state=alert.state,
-            message=alert.message,
-            since=iso(alert.since),
-            seen_at=iso(alert.seen_at),
-            notified_at=iso_or_none(alert.notified_at),
-        )
+        return cls(**cls.fields_of(alert))
 
 
 class RuleHealth(Shape):
@@ -59,16 +50,8 @@ class RuleHealth(Shape):
     @classmethod
     def of(cls, measure: Measure, state: AlertState, firing: int) -> Self:
         """The shape of a rule as it stands."""
-        return cls(
-            rule=measure.rule,
-            value=None if measure.value is None else round(measure.value, 2),
-            threshold=measure.threshold,
-            ideal=measure.ideal,
-            unit=measure.unit,
-            state=state,
-            firing=firing,
-            message=measure.message,
-        )
+        value = None if measure.value is None else round(measure.value, 2)
+        return cls(**cls.fields_of(measure, value=value, state=state, firing=firing))
 
 
 class TargetShown(Shape):
@@ -84,14 +67,7 @@ class TargetShown(Shape):
     @classmethod
     def of(cls, target: TargetRow) -> Self:
         """The shape of a target."""
-        return cls(
-            id=target.id,
-            name=target.name,
-            kind=target.kind,
-            address=target.shown,
-            enabled=target.enabled,
-            created_at=iso(target.created_at),
-        )
+        return cls(**cls.fields_of(target, address=target.shown))
 
 
 class TargetKept(TargetShown):
@@ -102,5 +78,4 @@ class TargetKept(TargetShown):
     @classmethod
     def of_change(cls, kept: SavedTarget) -> Self:
         """The shape of a changed target."""
-        shown = TargetShown.of(kept.target).model_dump()
-        return cls(**shown, signing_key=kept.signing_key)
+        return cls(**vars(TargetShown.of(kept.target)), signing_key=kept.signing_key)

@@ -12,7 +12,7 @@ from penstock.api.schemas.name import Description, Name
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.collection.configs import LONGEST_INTERVAL_MINUTES
 from penstock.inventory.source import MARKETPLACE
-from penstock.moment import iso, iso_or_none
+from penstock.moment import iso
 
 if TYPE_CHECKING:
     from penstock.collection.configs import Applied, Config, ConfigSpec
@@ -101,7 +101,7 @@ class ConfigValues(Shape):
     @classmethod
     def of_wanted(cls, wanted: ConfigSpec) -> Self:
         """The shape of what is wanted."""
-        return cls(**_values(wanted))
+        return cls(**cls.fields_of(wanted))
 
 
 class ConfigShown(ConfigValues):
@@ -118,13 +118,15 @@ class ConfigShown(ConfigValues):
     def of(cls, config: Config) -> Self:
         """The shape of a config."""
         return cls(
-            **_values(config.spec),
-            id=config.id,
-            job_id=config.job_id,
-            created_at=iso(config.created_at),
-            updated_at=iso(config.updated_at),
-            next_run_at=iso_or_none(config.next_run_at),
-            warnings=config.spec.warnings(),
+            **cls.fields_of(
+                config.spec,
+                id=config.id,
+                job_id=config.job_id,
+                created_at=config.created_at,
+                updated_at=config.updated_at,
+                next_run_at=config.next_run_at,
+                warnings=config.spec.warnings(),
+            )
         )
 
 
@@ -171,8 +173,3 @@ class AppliedConfigs(Shape):
             unchanged=len(applied.unchanged),
             dry_run=dry_run,
         )
-
-
-def _values(wanted: ConfigSpec) -> dict[str, Any]:
-    values = {name: getattr(wanted, name) for name in ConfigValues.model_fields}
-    return values | {"timeframes": list(wanted.timeframes)}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
 from penstock.api.schemas.shape import Moment, Shape
-from penstock.moment import iso, iso_or_none
+from penstock.moment import iso
 
 if TYPE_CHECKING:
     from penstock.runs.execution_logs import DayRow, GroupRow, LogRow, LogStats
@@ -36,9 +35,7 @@ class ExecutionLog(Shape):
     @classmethod
     def of(cls, row: LogRow) -> Self:
         """The shape of a row."""
-        fields = {name: getattr(row, name) for name in cls.model_fields}
-        times = {"started_at": iso(row.started_at), "finished_at": iso_or_none(row.finished_at)}
-        return cls.made(fields | times)
+        return cls.made(cls.fields_of(row))
 
 
 class Stats(Shape):
@@ -58,7 +55,7 @@ class Stats(Shape):
     @classmethod
     def of(cls, found: LogStats) -> Self:
         """The shape of the numbers."""
-        return cls(**asdict(found) | {"last_execution": iso_or_none(found.last_execution)})
+        return cls(**cls.fields_of(found))
 
 
 class _Numbers(Shape):
@@ -78,8 +75,7 @@ class SymbolNumbers(_Numbers):
     @classmethod
     def of(cls, row: GroupRow) -> Self:
         """The shape of the rows of a symbol."""
-        numbers = asdict(row)
-        return cls.made({"symbol": numbers.pop("name"), **numbers})
+        return cls.made(cls.fields_of(row, symbol=row.name))
 
 
 class ExchangeNumbers(_Numbers):
@@ -90,8 +86,7 @@ class ExchangeNumbers(_Numbers):
     @classmethod
     def of(cls, row: GroupRow) -> Self:
         """The shape of the rows of an exchange."""
-        numbers = asdict(row)
-        return cls.made({"exchange": numbers.pop("name"), **numbers})
+        return cls.made(cls.fields_of(row, exchange=row.name))
 
 
 class Day(Shape):
@@ -107,9 +102,4 @@ class Day(Shape):
     @classmethod
     def of(cls, row: DayRow) -> Self:
         """The shape of a day."""
-        return cls(
-            date=iso(row.day)[:10],
-            executions=row.executions,
-            records=row.records,
-            change_percent=row.change,
-        )
+        return cls(**cls.fields_of(row, date=iso(row.day)[:10], change_percent=row.change))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from penstock.api.schemas.shape import Moment, Shape
-from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.store.write.schedules import ScheduleRow
@@ -32,13 +31,12 @@ class ScheduleShown(Shape):
         """The shape of a schedule."""
         kept = row.schedule
         return cls(
-            name=kept.name,
-            task_type=kept.kind,
-            enabled=row.enabled,
-            interval_seconds=kept.interval_s,
-            cron=kept.cron,
-            timezone=kept.timezone,
-            next_run_at=iso(row.next_run_at) if row.enabled else None,
-            last_run_at=iso_or_none(row.last_run_at),
-            params=dict(kept.params),
+            **cls.fields_of(
+                kept,
+                task_type=kept.kind,
+                enabled=row.enabled,
+                interval_seconds=kept.interval_s,
+                next_run_at=row.next_run_at if row.enabled else None,
+                last_run_at=row.last_run_at,
+            )
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import msgspec
 from pydantic import BaseModel, WithJsonSchema
 
+from penstock.moment import iso_or_none
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+Row = TypeVar("Row")
 
 _new, _set = object.__new__, object.__setattr__
 _content = attrgetter("__dict__")
@@ -35,10 +40,48 @@ class Shape(BaseModel):
         _set(shape, "__dict__", fields)
         return shape
 
+    @classmethod
+    def fields_of(cls, row: object, **others: Any) -> dict[str, Any]:
+        """The fields as attributes of a row have them, or as `others` say; times come as ms."""
+        fields = {
+            name: others[name] if name in others else getattr(row, name)
+            for name in cls.model_fields
+        }
+        for name in _times(cls):
+            fields[name] = iso_or_none(fields[name])
+        return fields
+
     def values(self) -> dict[str, Any]:
         """The JSON as Python values."""
         values: dict[str, Any] = msgspec.json.decode(encoded(self))
         return values
+
+
+class Page(Shape):
+    """A page of a list: its fields are the items and `next_cursor`, which is null at the end."""
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Row],
+        limit: int,
+        item: Callable[[Row], Shape],
+        cursor: Callable[[Row], int | str] = attrgetter("id"),
+    ) -> Self:
+        """The page of these rows; fewer than `limit` end the list."""
+        items, next_cursor = cls.model_fields
+        following = cursor(rows[-1]) if len(rows) == limit else None
+        return cls.made({items: [item(row) for row in rows], next_cursor: following})
+
+
+@cache
+def _times(shape: type[Shape]) -> list[str]:
+    """The fields of a shape that are times."""
+    return [
+        name
+        for name, field in shape.model_fields.items()
+        if field.rebuild_annotation() in {Moment, Moment | None}
+    ]
 
 
 def encoded(answer: Shape | Sequence[Shape]) -> bytes:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Self
 
 from penstock.access.scopes import Scope
 from penstock.api.schemas.shape import Moment, Shape
-from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.access.scopes import Token
@@ -26,15 +25,7 @@ class TokenShown(Shape):
     @classmethod
     def of(cls, token: Token) -> Self:
         """The shape of a token."""
-        return cls(
-            id=token.id,
-            name=token.name,
-            scope=token.scope,
-            created_at=iso(token.created_at),
-            expires_at=iso_or_none(token.expires_at),
-            last_used_at=iso_or_none(token.last_used_at),
-            revoked_at=iso_or_none(token.revoked_at),
-        )
+        return cls(**cls.fields_of(token))
 
 
 class TokenMade(TokenShown):
@@ -45,4 +36,4 @@ class TokenMade(TokenShown):
     @classmethod
     def of_new(cls, token: Token, text: str) -> Self:
         """The shape of a new token."""
-        return cls(**TokenShown.of(token).model_dump(), token=text)
+        return cls(**vars(TokenShown.of(token)), token=text)

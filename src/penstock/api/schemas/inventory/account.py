@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from penstock.api.schemas.shape import Moment, Shape
-from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.inventory.queries import Found
@@ -29,11 +28,4 @@ class AccountShown(Shape):
     @classmethod
     def of(cls, row: Found) -> Self:
         """The shape of a row of `penstock.inventory.queries.accounts.list_accounts`."""
-        return cls(
-            id=row.id,
-            name=row.name,
-            user_id=row.user_id,
-            created_at=iso(row.created_at),
-            products=row.products or 0,
-            published_at=iso_or_none(row.published_at),
-        )
+        return cls(**cls.fields_of(row, products=row.products or 0))

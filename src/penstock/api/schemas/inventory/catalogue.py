@@ -18,7 +18,7 @@ class CatalogueItem(Shape):
     @classmethod
     def of(cls, row: Found) -> Self:
         """The shape of a row that has a column for each field."""
-        return cls.made({name: getattr(row, name) for name in cls.model_fields})
+        return cls.made(cls.fields_of(row))
 
 
 class GameShown(CatalogueItem):
@@ -58,8 +58,7 @@ class BlueprintShown(CatalogueItem):
     @classmethod
     def of(cls, row: Found) -> Self:
         """The shape of a row, which may be without `cardmarket_ids`."""
-        fields = {name: getattr(row, name) for name in cls.model_fields}
-        return cls.made(fields | {"cardmarket_ids": row.cardmarket_ids or []})
+        return cls.made(cls.fields_of(row, cardmarket_ids=row.cardmarket_ids or []))
 
 
 class UnmappedItem(CatalogueItem):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.inventory.tables import NORMALISED, STAGED
-from penstock.moment import iso, iso_or_none
+from penstock.moment import iso_or_none
 
 if TYPE_CHECKING:
     from penstock.inventory.queries import Found
@@ -101,17 +101,7 @@ class HistoryItem(Shape):
     @classmethod
     def of(cls, row: Found, task_id: str | None) -> Self:
         """The shape of a row of `list_history`, with the task of its run."""
-        return cls.made(
-            {
-                "id": row.id,
-                "account_id": row.account_id,
-                "product_id": row.product_id,
-                "kind": row.kind,
-                "changed_at": iso(row.changed_at),
-                "changes": row.changes,
-                "task_id": task_id,
-            }
-        )
+        return cls.made(cls.fields_of(row, task_id=task_id))
 
 
 def _exported(row: Found) -> dict[str, Any]:

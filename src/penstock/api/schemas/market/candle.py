@@ -11,22 +11,6 @@ from penstock.moment import iso
 if TYPE_CHECKING:
     from penstock.market.queries.candles import StoredCandle
 
-COLUMNS = (
-    "open_time",
-    "close_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_volume",
-    "trades",
-    "taker_base",
-    "taker_quote",
-    "closed",
-)
-_columns_of = attrgetter(*COLUMNS)
-
 
 class CandleShown(Shape):
     """A candle. Prices and volumes have the exchange's digits; `closed` is false while it changes.
@@ -55,3 +39,7 @@ class CandleShown(Shape):
         fields["open_time"] = iso(row.open_time)
         fields["close_time"] = iso(row.close_time)
         return cls.made(fields)
+
+
+COLUMNS = tuple(CandleShown.model_fields)
+_columns_of = attrgetter(*COLUMNS)

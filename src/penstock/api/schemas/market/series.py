@@ -8,7 +8,6 @@ from pydantic import Field
 
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.market.instrument import Status
-from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.market.queries.candles import PriceRow
@@ -34,16 +33,7 @@ class SeriesShown(Shape):
     @classmethod
     def of(cls, row: SeriesRow) -> Self:
         """The shape of a series."""
-        return cls(
-            id=row.id,
-            exchange=row.exchange,
-            symbol=row.symbol,
-            native_symbol=row.native_symbol,
-            timeframe=row.timeframe,
-            first=iso_or_none(row.first),
-            newest=iso_or_none(row.newest),
-            gaps=row.gaps,
-        )
+        return cls.made(cls.fields_of(row))
 
 
 class Price(Shape):
@@ -60,15 +50,7 @@ class Price(Shape):
     @classmethod
     def of(cls, row: PriceRow) -> Self:
         """The shape of a price."""
-        return cls(
-            symbol=row.symbol,
-            native_symbol=row.native_symbol,
-            exchange=row.exchange,
-            price=row.price,
-            timeframe=row.timeframe,
-            timestamp=iso(row.open_time),
-            closed=row.closed,
-        )
+        return cls.made(cls.fields_of(row, timestamp=row.open_time))
 
 
 class Symbol(Shape):
@@ -90,15 +72,4 @@ class Symbol(Shape):
     @classmethod
     def of(cls, row: SymbolRow) -> Self:
         """The shape of a symbol."""
-        known = row.instrument
-        return cls(
-            exchange=known.exchange,
-            market=known.market,
-            symbol=known.symbol,
-            native_symbol=known.native_symbol,
-            base=known.base,
-            quote=known.quote,
-            status=known.status,
-            seen_at=iso(row.seen_at),
-            gone_at=iso_or_none(row.gone_at),
-        )
+        return cls.made(cls.fields_of(row.instrument, seen_at=row.seen_at, gone_at=row.gone_at))
