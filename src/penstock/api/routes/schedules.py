@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
+from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.schedule import ScheduleShown
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page
 from penstock.store.write.schedules import schedules as listed
 
 router = APIRouter(prefix="/api/v1", tags=["data collector"])
@@ -23,20 +24,19 @@ class SchedulesQuery(Input):
     cursor: Cursor = 0
 
 
-class SchedulePage(Shape):
+class SchedulePage(Page):
     """A page of schedules."""
 
     items: list[ScheduleShown]
     next_cursor: int | None
 
 
-@router.get("/schedules", responses=documented(422, 503))
+@router.get("/schedules", response_model=SchedulePage, responses=documented(422, 503))
 async def list_schedules(
     state: CurrentState, query: Annotated[SchedulesQuery, Query()]
-) -> SchedulePage:
+) -> Response:
     """All schedules, with those that Penstock creates."""
     found = await state.app.database.read(
         lambda connection: listed(connection, after_id=query.cursor, limit=query.limit)
     )
-    following = found[-1].id if len(found) == query.limit else None
-    return SchedulePage(items=[ScheduleShown.of(row) for row in found], next_cursor=following)
+    return answer(SchedulePage.of(found, query.limit, ScheduleShown.of))

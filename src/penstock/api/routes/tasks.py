@@ -15,7 +15,7 @@ from penstock.api.routes.state import CurrentState, State
 from penstock.api.schemas.input import Input, Time
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page, Shape
 from penstock.api.schemas.task import STATUS, Status, Submitted, Task
 from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
@@ -194,7 +194,7 @@ class TasksQuery(Input):
     )
 
 
-class TaskPage(Shape):
+class TaskPage(Page):
     """Tasks, the newest first."""
 
     tasks: list[Task]
@@ -218,13 +218,10 @@ async def _page(app: App, page: TasksQuery, *, active_only: bool) -> Response:
         limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor
     )
     return await app.database.read(
-        lambda connection: _answer(app.runs.listed(connection, wanted), page.limit)
+        lambda connection: answer(
+            TaskPage.of(app.runs.listed(connection, wanted), page.limit, Task.of)
+        )
     )
-
-
-def _answer(found: Sequence[RunRow], limit: int) -> Response:
-    following = found[-1].id if len(found) == limit else None
-    return answer(TaskPage(tasks=[Task.of(run) for run in found], next_cursor=following))
 
 
 class TaskCounts(Shape):

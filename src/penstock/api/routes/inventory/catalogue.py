@@ -19,15 +19,13 @@ from penstock.api.schemas.inventory.catalogue import (
     UnmappedItem,
 )
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page, Shape
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError
 from penstock.inventory.catalogue.card_list import COLUMNS, NUMBERED, card_list
 from penstock.inventory.queries import catalogue as queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from penstock.inventory.queries import Found
 
 router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
@@ -67,21 +65,21 @@ class GamePage(Shape):
     next_cursor: None
 
 
-class ExpansionPage(Shape):
+class ExpansionPage(Page):
     """Expansions."""
 
     items: list[ExpansionShown]
     next_cursor: str | None
 
 
-class BlueprintPage(Shape):
+class BlueprintPage(Page):
     """Blueprints."""
 
     items: list[BlueprintShown]
     next_cursor: str | None
 
 
-class UnmappedPage(Shape):
+class UnmappedPage(Page):
     """Blueprints that products refer to and that match no row of the user's catalogue."""
 
     items: list[UnmappedItem]
@@ -108,19 +106,16 @@ async def list_expansions(
 ) -> Response:
     """The expansions of all games, or of one."""
     return await state.app.database.read(
-        lambda connection: _expansions(
-            queries.list_expansions(
-                connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
-            ),
-            query.limit,
+        lambda connection: answer(
+            ExpansionPage.of(
+                queries.list_expansions(
+                    connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
+                ),
+                query.limit,
+                ExpansionShown.of,
+                _id,
+            )
         )
-    )
-
-
-def _expansions(rows: Sequence[Found], limit: int) -> Response:
-    following = _following(rows, limit)
-    return answer(
-        ExpansionPage(items=[ExpansionShown.of(row) for row in rows], next_cursor=following)
     )
 
 
@@ -130,22 +125,19 @@ async def list_blueprints(
 ) -> Response:
     """The blueprints that are known: those of the expansions in which a seller has products."""
     return await state.app.database.read(
-        lambda connection: _blueprints(
-            queries.list_blueprints(
-                connection,
-                expansion_id=query.expansion,
-                after_id=int(query.cursor),
-                limit=query.limit,
-            ),
-            query.limit,
+        lambda connection: answer(
+            BlueprintPage.of(
+                queries.list_blueprints(
+                    connection,
+                    expansion_id=query.expansion,
+                    after_id=int(query.cursor),
+                    limit=query.limit,
+                ),
+                query.limit,
+                BlueprintShown.of,
+                _id,
+            )
         )
-    )
-
-
-def _blueprints(rows: Sequence[Found], limit: int) -> Response:
-    following = _following(rows, limit)
-    return answer(
-        BlueprintPage(items=[BlueprintShown.of(row) for row in rows], next_cursor=following)
     )
 
 
@@ -153,22 +145,24 @@ def _blueprints(rows: Sequence[Found], limit: int) -> Response:
 async def list_unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]) -> Response:
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
     return await state.app.database.read(
-        lambda connection: _unmapped(
-            queries.list_unmapped(
-                connection, account_id=query.account, after_id=int(query.cursor), limit=query.limit
-            ),
-            query.limit,
+        lambda connection: answer(
+            UnmappedPage.of(
+                queries.list_unmapped(
+                    connection,
+                    account_id=query.account,
+                    after_id=int(query.cursor),
+                    limit=query.limit,
+                ),
+                query.limit,
+                UnmappedItem.of,
+                lambda row: str(row.blueprint_id),
+            )
         )
     )
 
 
-def _unmapped(rows: Sequence[Found], limit: int) -> Response:
-    following = _following(rows, limit, key="blueprint_id")
-    return answer(UnmappedPage(items=[UnmappedItem.of(row) for row in rows], next_cursor=following))
-
-
-def _following(rows: Sequence[Found], limit: int, *, key: str = "id") -> str | None:
-    return str(getattr(rows[-1], key)) if len(rows) == limit else None
+def _id(row: Found) -> str:
+    return str(row.id)
 
 
 _TEXT = {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "integer"}, {"type": "null"}]}

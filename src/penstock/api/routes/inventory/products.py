@@ -16,7 +16,7 @@ from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page
 from penstock.inventory.queries import products as queries
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ProductsQuery(Input):
     limit: Limit = 100
 
 
-class ProductPage(Shape):
+class ProductPage(Page):
     """Products of all accounts, or of one."""
 
     items: list[ProductShown]
@@ -107,11 +107,14 @@ def _wanted(query: ProductsQuery) -> queries.ProductQuery:
 
 
 def _page(rows: Sequence[Found], wanted: queries.ProductQuery) -> Response:
-    following = (
-        cursor_of(queries.product_key(rows[-1], wanted.sort)) if len(rows) == wanted.limit else None
+    return answer(
+        ProductPage.of(
+            rows,
+            wanted.limit,
+            ProductShown.of,
+            lambda row: cursor_of(queries.product_key(row, wanted.sort)),
+        )
     )
-    items = [ProductShown.of(row) for row in rows]
-    return answer(ProductPage(items=items, next_cursor=following))
 
 
 class HistoryQuery(Input):
@@ -124,7 +127,7 @@ class HistoryQuery(Input):
     limit: Limit = 100
 
 
-class HistoryPage(Shape):
+class HistoryPage(Page):
     """What was changed of a product, when, and by which sync."""
 
     items: list[HistoryItem]
@@ -152,6 +155,11 @@ async def get_product_history(
         )
     )
     tasks = {run.id: run.task_id for run in runs}
-    following = str(found[-1].id) if len(found) == query.limit else None
-    items = [HistoryItem.of(row, tasks.get(row.run_id)) for row in found]
-    return answer(HistoryPage(items=items, next_cursor=following))
+    return answer(
+        HistoryPage.of(
+            found,
+            query.limit,
+            lambda row: HistoryItem.of(row, tasks.get(row.run_id)),
+            lambda row: str(row.id),
+        )
+    )

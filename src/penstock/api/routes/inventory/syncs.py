@@ -21,7 +21,7 @@ from penstock.api.schemas.input import Input, Limit
 from penstock.api.schemas.inventory.product import ChangeKind, DiffItem
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page
 from penstock.api.schemas.task import Submitted
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
@@ -29,10 +29,9 @@ from penstock.inventory.queries.syncs import list_diff, sync_row
 from penstock.inventory.sync.runs import SyncOrder, name_running_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from penstock.app import App
-    from penstock.inventory.queries import Found
     from penstock.inventory.queries.syncs import SyncRun
 
 router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
@@ -64,7 +63,7 @@ class DiffQuery(Input):
     limit: Limit = 100
 
 
-class DiffPage(Shape):
+class DiffPage(Page):
     """What a sync would change."""
 
     items: list[DiffItem]
@@ -121,9 +120,15 @@ async def get_sync_diff(
     """
     found, after = await _sync(state.app, task_id), _after(query.cursor)
     return await state.app.database.read(
-        lambda connection: _diff_page(
-            list_diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit),
-            query.limit,
+        lambda connection: answer(
+            DiffPage.of(
+                list_diff(
+                    connection, found.run.id, kind=query.kind, after=after, limit=query.limit
+                ),
+                query.limit,
+                DiffItem.of,
+                lambda row: f"{row.kind}:{row.product_id}",
+            )
         )
     )
 
@@ -222,8 +227,3 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
         message = "cursor: send the `next_cursor` of the page before"
         raise InvalidInputError(message, field="cursor")
     return kind, int(product_id)
-
-
-def _diff_page(rows: Sequence[Found], limit: int) -> Response:
-    following = f"{rows[-1].kind}:{rows[-1].product_id}" if len(rows) == limit else None
-    return answer(DiffPage(items=[DiffItem.of(row) for row in rows], next_cursor=following))

@@ -16,7 +16,7 @@ from penstock.api.schemas.market.candle import COLUMNS, CandleShown
 from penstock.api.schemas.market.series import Price, SeriesShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page, Shape
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries import candles as candle_queries
 from penstock.market.queries import series as series_queries
@@ -25,8 +25,7 @@ from penstock.market.queries.candles import CandleQuery
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.queries.candles import PriceRow, StoredCandle
-    from penstock.market.queries.series import SeriesRow
+    from penstock.market.queries.candles import StoredCandle
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
@@ -139,7 +138,7 @@ class SeriesQuery(Input):
     cursor: Cursor = 0
 
 
-class SeriesPage(Shape):
+class SeriesPage(Page):
     """A page of series."""
 
     series: list[SeriesShown]
@@ -150,22 +149,20 @@ class SeriesPage(Shape):
 async def list_series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
     """Every series that was ever collected."""
     return await state.app.database.read(
-        lambda connection: _series_page(
-            series_queries.list_series(
-                connection,
-                after_id=query.cursor,
-                limit=query.limit,
-                exchange=query.exchange,
-                symbol=query.symbol,
-            ),
-            query.limit,
+        lambda connection: answer(
+            SeriesPage.of(
+                series_queries.list_series(
+                    connection,
+                    after_id=query.cursor,
+                    limit=query.limit,
+                    exchange=query.exchange,
+                    symbol=query.symbol,
+                ),
+                query.limit,
+                SeriesShown.of,
+            )
         )
     )
-
-
-def _series_page(rows: Sequence[SeriesRow], limit: int) -> Response:
-    following = rows[-1].id if len(rows) == limit else None
-    return answer(SeriesPage(series=[SeriesShown.of(row) for row in rows], next_cursor=following))
 
 
 class Prices(Shape):
@@ -183,9 +180,12 @@ class Prices(Shape):
 async def get_latest_prices(state: CurrentState) -> Response:
     """The newest price of each symbol, from the store alone."""
     return await state.app.database.read(
-        lambda connection: _prices(candle_queries.newest_prices(connection, limit=_MOST_PRICES))
+        lambda connection: answer(
+            Prices(
+                prices=[
+                    Price.of(row)
+                    for row in candle_queries.newest_prices(connection, limit=_MOST_PRICES)
+                ]
+            )
+        )
     )
-
-
-def _prices(rows: Sequence[PriceRow]) -> Response:
-    return answer(Prices(prices=[Price.of(row) for row in rows]))

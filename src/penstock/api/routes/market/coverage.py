@@ -15,7 +15,7 @@ from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Time
 from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page
 from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import parse_timeframes
@@ -59,7 +59,7 @@ class CoverageQuery(Filter):
     cursor: Cursor = 0
 
 
-class CoveragePage(Shape):
+class CoveragePage(Page):
     """A page of series."""
 
     items: list[SeriesComplete]
@@ -80,9 +80,7 @@ async def get_coverage(state: CurrentState, query: Annotated[CoverageQuery, Quer
 
 def coverage_page(found: Sequence[SeriesCoverage], limit: int) -> Response:
     """The answer of GET /coverage; a page of fewer than `limit` ends the list."""
-    following = found[-1].id if len(found) == limit else None
-    items = [SeriesComplete.of(series) for series in found]
-    return answer(CoveragePage(items=items, next_cursor=following))
+    return answer(CoveragePage.of(found, limit, SeriesComplete.of))
 
 
 class GapsQuery(Filter):
@@ -109,7 +107,7 @@ class GapsQuery(Filter):
         return SpanState(self.reason)
 
 
-class GapPage(Shape):
+class GapPage(Page):
     """A page of gaps."""
 
     items: list[GapItem]
@@ -133,7 +131,6 @@ async def list_gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -
 
 def gap_page(found: Sequence[Gap], limit: int) -> Response:
     """The answer of GET /gaps; a page of fewer than `limit` ends the list."""
-    following = (
-        cursor_of((found[-1].series_id, found[-1].span.start)) if len(found) == limit else None
+    return answer(
+        GapPage.of(found, limit, GapItem.of, lambda gap: cursor_of((gap.series_id, gap.span.start)))
     )
-    return answer(GapPage(items=[GapItem.of(gap) for gap in found], next_cursor=following))

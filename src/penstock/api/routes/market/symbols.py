@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -13,15 +13,10 @@ from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.market.series import Symbol
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import Page
 from penstock.market.instrument import Status
 from penstock.market.queries import instruments
 from penstock.market.queries.instruments import SymbolFilter
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from penstock.market.queries.instruments import SymbolRow
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
 
@@ -36,7 +31,7 @@ class SymbolsQuery(Input):
     cursor: Cursor = 0
 
 
-class SymbolPage(Shape):
+class SymbolPage(Page):
     """A page of symbols."""
 
     items: list[Symbol]
@@ -48,13 +43,13 @@ async def list_symbols(state: CurrentState, query: Annotated[SymbolsQuery, Query
     """What the exchanges list, or have listed."""
     wanted = SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
     return await state.app.database.read(
-        lambda connection: _page(
-            instruments.list_symbols(connection, wanted, after_id=query.cursor, limit=query.limit),
-            query.limit,
+        lambda connection: answer(
+            SymbolPage.of(
+                instruments.list_symbols(
+                    connection, wanted, after_id=query.cursor, limit=query.limit
+                ),
+                query.limit,
+                Symbol.of,
+            )
         )
     )
-
-
-def _page(found: Sequence[SymbolRow], limit: int) -> Response:
-    following = found[-1].id if len(found) == limit else None
-    return answer(SymbolPage(items=[Symbol.of(row) for row in found], next_cursor=following))
