@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
 _UNREADABLE = InvalidInputError("body: it cannot be read as JSON in UTF-8", field="body")
+_UNEXPECTED = PenstockError("an unexpected error; the log of the service has it")
 
 
 class Problem(BaseModel):
@@ -42,10 +43,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(api: FastAPI) -> None:
     """Answer every error in this form."""
-    api.add_exception_handler(PenstockError, _penstock)
-    api.add_exception_handler(RequestValidationError, _validation)
-    api.add_exception_handler(HTTPException, _http)
-    api.add_exception_handler(Exception, _unexpected)
+    for kind in (PenstockError, RequestValidationError, HTTPException, Exception):
+        api.add_exception_handler(kind, _answer)
 
 
 def problem(
@@ -81,15 +80,23 @@ def answer_to(error: PenstockError) -> JSONResponse:
     return problem(error.http_status, error.code, str(error), headers=headers, **more)
 
 
-async def _penstock(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, PenstockError):
-        raise TypeError
-    return answer_to(error)
+async def _answer(_request: Request, error: Exception) -> JSONResponse:
+    match error:
+        case PenstockError():
+            return answer_to(error)
+        case RequestValidationError():
+            return _invalid(error)
+        # No route of ours answers it: it is FastAPI's status for a body that is not even text.
+        case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
+            return answer_to(_UNREADABLE)
+        case HTTPException(status_code=status):
+            code = HTTPStatus(status).name.lower()
+            return problem(status, code, error.detail, headers=dict(error.headers or {}))
+        case _:
+            return answer_to(_UNEXPECTED)
 
 
-async def _validation(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RequestValidationError):
-        raise TypeError
+def _invalid(error: RequestValidationError) -> JSONResponse:
     fault = error.errors()[0]
     if fault["type"] == "json_invalid":
         # Its place is a position in the text, which is no field.
@@ -102,24 +109,4 @@ async def _validation(_request: Request, error: Exception) -> JSONResponse:
         if untyped
         else fault["msg"]
     )
-    return problem(
-        InvalidInputError.http_status, InvalidInputError.code, f"{field}: {reason}", field=field
-    )
-
-
-async def _http(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, HTTPException):
-        raise TypeError
-    if error.status_code == HTTPStatus.BAD_REQUEST:
-        # No route of ours answers it: it is FastAPI's status for a body that is not even text.
-        return answer_to(_UNREADABLE)
-    code = HTTPStatus(error.status_code).name.lower()
-    return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
-
-
-async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        PenstockError.code,
-        "an unexpected error; the log of the service has it",
-    )
+    return answer_to(InvalidInputError(f"{field}: {reason}", field=field))
