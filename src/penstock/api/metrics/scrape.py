@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter as Tally
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -34,7 +35,6 @@ from penstock.store.write.budget import budgets_used
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from penstock.api.live.client import Traffic
     from penstock.api.live.hub import Hub
     from penstock.api.metrics.loop_lag import LoopLag
     from penstock.app import App
@@ -59,7 +59,7 @@ class Metrics:
         self._counted: dict[int, int] = {}
         # Of ended runs: False is of candles, True of products.
         self._written = {False: Counters(), True: Counters()}
-        self._shown: Tally[str] = Tally()
+        self._shown: Tally[Counter] = Tally()
         self._scraping = asyncio.Lock()
         # The time at which each counter was made is noise.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -68,126 +68,76 @@ class Metrics:
         self._make_health()
 
     def _make_runs(self) -> None:
-        registry = self.registry
-        self._active = Gauge(
-            "penstock_active_runs",
-            "Runs that are queued or running",
-            ["kind", "status"],
-            registry=registry,
+        gauge = partial(Gauge, registry=self.registry)
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, buckets=_DURATIONS_S, registry=self.registry)
+        self._active = gauge(
+            "penstock_active_runs", "Runs that are queued or running", ["kind", "status"]
         )
-        self._queue = Gauge(
-            "penstock_queue_length", "Runs that wait to be started", registry=registry
-        )
-        self._stuck = Gauge(
+        self._queue = gauge("penstock_queue_length", "Runs that wait to be started")
+        self._stuck = gauge(
             "penstock_stuck_runs",
             "Running runs without progress for longer than PENSTOCK_STUCK_AFTER_S",
-            registry=registry,
         )
-        self._runs = Counter("penstock_runs", "Ended runs", ["kind", "status"], registry=registry)
-        self._retries = Counter(
-            "penstock_run_retries",
-            "Starts of ended runs after the first",
-            ["kind"],
-            registry=registry,
+        self._runs = counter("penstock_runs", "Ended runs", ["kind", "status"])
+        self._retries = counter(
+            "penstock_run_retries", "Starts of ended runs after the first", ["kind"]
         )
-        self._duration = Histogram(
-            "penstock_run_duration_seconds",
-            "From start to end",
-            ["kind"],
-            buckets=_DURATIONS_S,
-            registry=registry,
-        )
-        self._wait = Histogram(
-            "penstock_run_wait_seconds",
-            "From submission to start",
-            ["kind"],
-            buckets=_DURATIONS_S,
-            registry=registry,
-        )
-        self._errors = Counter(
+        self._duration = histogram("penstock_run_duration_seconds", "From start to end", ["kind"])
+        self._wait = histogram("penstock_run_wait_seconds", "From submission to start", ["kind"])
+        self._errors = counter(
             "penstock_errors",
             "Failed runs, and failed series of other runs, by error code",
             ["kind", "code"],
-            registry=registry,
         )
-        self._candles = Counter(
-            "penstock_candles_written", "Candles inserted or updated", ["change"], registry=registry
+        self._candles = counter(
+            "penstock_candles_written", "Candles inserted or updated", ["change"]
         )
-        self._products = Counter(
-            "penstock_products_written",
-            "Products of inventories inserted or updated",
-            ["change"],
-            registry=registry,
+        self._products = counter(
+            "penstock_products_written", "Products of inventories inserted or updated", ["change"]
         )
-        self._rejected = Counter(
-            "penstock_candles_rejected", "Rows of an exchange that were refused", registry=registry
+        self._rejected = counter(
+            "penstock_candles_rejected", "Rows of an exchange that were refused"
         )
-        self._requests = Counter(
-            "penstock_source_requests", "Requests to exchanges", registry=registry
-        )
+        self._requests = counter("penstock_source_requests", "Requests to exchanges")
 
     def _make_health(self) -> None:
-        registry = self.registry
-        self._up = Gauge(
-            "penstock_database_up", "1 when the database answered this scrape", registry=registry
-        )
-        self._used = Gauge(
+        gauge = partial(Gauge, registry=self.registry)
+        counter = partial(Counter, registry=self.registry)
+        self._up = gauge("penstock_database_up", "1 when the database answered this scrape")
+        self._used = gauge(
             "penstock_provider_weight_used",
             "Request weight used in the running minute, all processes",
             ["provider"],
-            registry=registry,
         )
-        self._pause = Gauge(
+        self._pause = gauge(
             "penstock_provider_pause_seconds",
             "How long the provider asked us to wait",
             ["provider"],
-            registry=registry,
         )
-        self._gaps = Gauge(
-            "penstock_gaps",
-            "Ranges of series that are missing, by reason",
-            ["reason"],
-            registry=registry,
+        self._gaps = gauge(
+            "penstock_gaps", "Ranges of series that are missing, by reason", ["reason"]
         )
-        self._repeats = Gauge(
+        self._repeats = gauge(
             "penstock_gap_requests",
             "Repeated requests for gaps in the running minute",
             ["provider"],
-            registry=registry,
         )
-        self._repeats_share = Gauge(
-            "penstock_gap_requests_share",
-            "Their share of what the provider allows",
-            ["provider"],
-            registry=registry,
+        self._repeats_share = gauge(
+            "penstock_gap_requests_share", "Their share of what the provider allows", ["provider"]
         )
-        self._restated = Gauge(
-            "penstock_restatements",
-            "Closed candles that an exchange has changed",
-            registry=registry,
+        self._restated = gauge(
+            "penstock_restatements", "Closed candles that an exchange has changed"
         )
-        self._firing = Gauge(
-            "penstock_alerts_firing", "Alerts that fire", ["rule"], registry=registry
+        self._firing = gauge("penstock_alerts_firing", "Alerts that fire", ["rule"])
+        self._lag = gauge("penstock_event_loop_lag_seconds", "Of the last minute", ["statistic"])
+        self._clients = gauge("penstock_websocket_clients", "Open connections")
+        self._messages = counter("penstock_websocket_messages", "Messages sent")
+        self._resyncs = counter("penstock_websocket_resyncs", "Resyncs that clients were sent")
+        self._evictions = counter(
+            "penstock_websocket_evictions", "Clients cut off because they did not read"
         )
-        self._lag = Gauge(
-            "penstock_event_loop_lag_seconds",
-            "Of the last minute",
-            ["statistic"],
-            registry=registry,
-        )
-        self._clients = Gauge("penstock_websocket_clients", "Open connections", registry=registry)
-        self._messages = Counter("penstock_websocket_messages", "Messages sent", registry=registry)
-        self._resyncs = Counter(
-            "penstock_websocket_resyncs",
-            "Resyncs that clients were sent",
-            registry=registry,
-        )
-        self._evictions = Counter(
-            "penstock_websocket_evictions",
-            "Clients cut off because they did not read",
-            registry=registry,
-        )
-        ProcessCollector(registry=registry)
+        ProcessCollector(registry=self.registry)
 
     async def scrape(self) -> bytes:
         """The text of a scrape; without the database, what this process knows by itself."""
@@ -245,10 +195,10 @@ class Metrics:
 
     def _show_active(self, active: Iterable[ActiveRuns]) -> None:
         self._active.clear()
-        for one in active:
-            self._active.labels(one.kind, STATUS[one.state]).set(one.count)
-        self._queue.set(sum(one.count for one in active if one.state is RunState.QUEUED))
-        self._stuck.set(sum(one.stuck for one in active))
+        for runs in active:
+            self._active.labels(runs.kind, STATUS[runs.state]).set(runs.count)
+        self._queue.set(sum(runs.count for runs in active if runs.state is RunState.QUEUED))
+        self._stuck.set(sum(runs.stuck for runs in active))
 
     def _show_written(self, active: Iterable[ActiveRuns]) -> None:
         """Count ended runs and active ones.
@@ -256,46 +206,39 @@ class Metrics:
         One that ended between the two reads is in neither until the next scrape, so no counter
         may go down.
         """
-        candles, products = (
-            sum(
-                (one.counters for one in active if (one.kind == INVENTORY_SYNC) is of_products),
-                self._written[of_products],
-            )
-            for of_products in (False, True)
-        )
+        written = dict(self._written)
+        for runs in active:
+            written[runs.kind == INVENTORY_SYNC] += runs.counters
+        candles, products = written[False], written[True]
         for change in ("inserted", "updated"):
-            self._raise(f"candles {change}", self._candles.labels(change), getattr(candles, change))
-            self._raise(
-                f"products {change}", self._products.labels(change), getattr(products, change)
-            )
-        self._raise("rejected", self._rejected, candles.rejected)
-        self._raise("requests", self._requests, candles.requests + products.requests)
+            self._raise(self._candles.labels(change), getattr(candles, change))
+            self._raise(self._products.labels(change), getattr(products, change))
+        self._raise(self._rejected, candles.rejected)
+        self._raise(self._requests, candles.requests + products.requests)
 
     def _show_budgets(self, budgets: Iterable[BudgetUsed]) -> None:
-        for one in budgets:
-            self._used.labels(one.provider).set(one.used)
-            self._pause.labels(one.provider).set(one.pause_s)
-            self._repeats.labels(one.provider).set(one.repeats)
-            if (
-                allowed := self._app.of(MarketParts).sources.pages_per_minute(one.provider)
-            ) is not None:
-                self._repeats_share.labels(one.provider).set(one.repeats / allowed)
+        sources = self._app.of(MarketParts).sources
+        for budget in budgets:
+            provider = budget.provider
+            self._used.labels(provider).set(budget.used)
+            self._pause.labels(provider).set(budget.pause_s)
+            self._repeats.labels(provider).set(budget.repeats)
+            if (allowed := sources.pages_per_minute(provider)) is not None:
+                self._repeats_share.labels(provider).set(budget.repeats / allowed)
 
     def _show_process(self) -> None:
         p99_ms, worst_ms = self._lag_measured.worst_ms()
         self._lag.labels("p99").set(p99_ms / 1000)
         self._lag.labels("max").set(worst_ms / 1000)
         self._clients.set(len(self._hub.clients))
-        self._show_traffic(self._hub.traffic)
+        traffic = self._hub.traffic
+        self._raise(self._messages, traffic.sent)
+        self._raise(self._resyncs, traffic.resyncs)
+        self._raise(self._evictions, traffic.evictions)
 
-    def _show_traffic(self, traffic: Traffic) -> None:
-        self._raise("sent", self._messages, traffic.sent)
-        self._raise("resyncs", self._resyncs, traffic.resyncs)
-        self._raise("evictions", self._evictions, traffic.evictions)
-
-    def _raise(self, name: str, counter: Counter, total: int) -> None:
-        counter.inc(max(0, total - self._shown[name]))
-        self._shown[name] = max(total, self._shown[name])
+    def _raise(self, counter: Counter, total: int) -> None:
+        counter.inc(max(0, total - self._shown[counter]))
+        self._shown[counter] = max(total, self._shown[counter])
 
 
 def _error_codes(result: Mapping[str, object] | None) -> dict[str, int]:
