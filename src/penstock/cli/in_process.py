@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from penstock.api.application import ApiOptions, add_routes, create_api
-from penstock.api.direct import DirectRequest
+from penstock.api.direct import ask
 from penstock.cli.client import Response
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class InProcess:
 
     async def send(self, request: Request) -> Response:
         add_routes(self._api, request.path)
-        direct = DirectRequest(request.method, request.path, request.body, request.kind)
-        answer = await direct.sent(self._api)
-        return Response(answer.status, json.loads(answer.body) if answer.body else None)
+        status, body = await ask(
+            self._api, request.method, request.path, request.body, request.kind
+        )
+        return Response(status, json.loads(body) if body else None)
 
     async def stop(self) -> None:
         await self._here.stop()
