@@ -64,12 +64,7 @@ class KnownTokens:
         self._reading = asyncio.Lock()
         self._outage = Outage(_UNREADABLE, "tokens can be read again")
         self._used: set[int] = set()
-        self._connections: dict[object, tuple[Caller, Callable[[str], None]]] = {}
-
-    @property
-    def any_works(self) -> bool:
-        """Whether there is a token that works."""
-        return self._admin_token is not None or bool(self._working)
+        self._connections: set[tuple[Caller, Callable[[str], None]]] = set()
 
     @property
     def stale(self) -> bool:
@@ -122,12 +117,12 @@ class KnownTokens:
     @contextlib.contextmanager
     def connected(self, caller: Caller, evict: Callable[[str], None]) -> Iterator[None]:
         """A connection while the block runs; evicted as soon as its token stops working."""
-        connection = object()
-        self._connections[connection] = (caller, evict)
+        connection = (caller, evict)
+        self._connections.add(connection)
         try:
             yield
         finally:
-            del self._connections[connection]
+            self._connections.discard(connection)
 
     async def _look(self) -> None:
         """Look for a token that another process may have made; all who wait share one read."""
@@ -170,6 +165,6 @@ class KnownTokens:
             await self._tokens.used(used)
 
     def _end_connections(self) -> None:
-        for caller, evict in list(self._connections.values()):
+        for caller, evict in list(self._connections):
             if not self.works(caller):
                 evict("this token no longer works" if caller.digest else "a token is needed now")

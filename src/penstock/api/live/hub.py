@@ -17,7 +17,7 @@ import structlog
 from penstock.api.live.client import Subscriber, Traffic
 from penstock.api.live.messages import error_message, resync_message
 from penstock.errors import InvalidInputError, PenstockError, StoreUnavailableError
-from penstock.loop import Outage
+from penstock.loop import Outage, background
 from penstock.runs.events import EventsLost
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from penstock.store.session.database import Database
 
 AnyFeed: TypeAlias = "Feed[Any]"
+# What followers of a channel get first, returning ones or new ones: a thousand that come together
+# share it.
+States: TypeAlias = "dict[tuple[Channel, bool], list[str]]"
 
 _LOST = resync_message(
     "changes may have been missed while the database was unreachable; the present state follows"
@@ -92,31 +95,13 @@ class Pending:
     orders: list[Order] = field(default_factory=list)
 
 
-class States:
-    """What new followers of a channel get first; a thousand that come together share it."""
-
-    def __init__(self, feeds: Iterable[AnyFeed]) -> None:
-        self._feeds = {feed.kind: feed for feed in feeds}
-        self._made: dict[tuple[Channel, bool], list[str]] = {}
-
-    def of(self, channel: Channel, *, again: bool, followed: bool) -> list[str]:
-        """The messages; a channel that is not yet `followed` becomes so.
-
-        InvalidInputError for one that cannot be followed.
-        """
-        key = (channel, again)
-        if key not in self._made or not followed:
-            self._made[key] = self._feeds[type(channel)].state(channel, again=again)
-        return self._made[key]
-
-
 class Hub:
     """All clients of this process, and the feeds that they can follow."""
 
     def __init__(self, database: Database, feeds: Sequence[AnyFeed], options: HubOptions) -> None:
         self._database = database
         self._options = options
-        self._feeds = feeds
+        self._feeds = {feed.kind: feed for feed in feeds}
         self._followers: dict[Channel, set[Subscriber]] = {}
         self._pending = Pending()
         self._wake = asyncio.Event()
@@ -129,16 +114,12 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve clients while the block runs."""
-        tasks = [
-            asyncio.create_task(work, name="hub")
-            for work in (self._hear(), self._work(), self._sweep())
-        ]
-        try:
+        async with (
+            background(self._hear(), "hub"),
+            background(self._work(), "hub"),
+            background(self._sweep(), "hub"),
+        ):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
 
     @contextlib.contextmanager
     def joined(
@@ -187,10 +168,10 @@ class Hub:
         for event in events:
             if isinstance(event, EventsLost):
                 self._resync(_LOST)
-            for feed in self._feeds:
+            for kind, feed in self._feeds.items():
                 changed = feed.changed_by(event)
                 if changed is not None:
-                    self._pending.changed[feed.kind].add(changed)
+                    self._pending.changed[kind].add(changed)
         if self.clients:
             self._wake.set()
         else:
@@ -227,14 +208,14 @@ class Hub:
         self._wake.set()
 
     async def _pass(self, pending: Pending) -> None:
-        feeds = [feed for feed in self._feeds if self._asks(feed, pending)]
+        feeds = [feed for feed in self._feeds.values() if self._asks(feed, pending)]
         if feeds:
             await self._database.read(lambda connection: _read(feeds, connection))
             self._outage.ended()
             # All messages are made before the first is sent: an error sends none of them.
             for channels, message in [news for feed in feeds for news in feed.changes()]:
                 await self._tell(channels, message)
-        states = States(self._feeds)
+        states: States = {}
         for place, order in enumerate(pending.orders, start=1):
             self._carry_out(order, states)
             if place % _IN_A_TURN == 0:
@@ -267,13 +248,20 @@ class Hub:
                 self._leave(client, meant)
         for channel in list(order.asked):
             try:
-                state = states.of(channel, again=order.again, followed=channel in self._followers)
+                state = self._state(channel, states, again=order.again)
             except InvalidInputError as error:
                 client.state([error_message(error)])
                 continue
             client.channels.add(channel)
             self._followers.setdefault(channel, set()).add(client)
             client.state(state)
+
+    def _state(self, channel: Channel, states: States, *, again: bool) -> list[str]:
+        """What a new follower gets first; a channel that nobody follows yet is begun."""
+        key = (channel, again)
+        if key not in states or channel not in self._followers:
+            states[key] = self._feeds[type(channel)].state(channel, again=again)
+        return states[key]
 
     @staticmethod
     def _done_with(order: Order) -> None:
@@ -287,9 +275,7 @@ class Hub:
         if followers:
             return
         del self._followers[channel]
-        for feed in self._feeds:
-            if isinstance(channel, feed.kind):
-                feed.forget(channel)
+        self._feeds[type(channel)].forget(channel)
 
     async def _sweep(self) -> None:
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from penstock.loop import background
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
 _EVERY_S = 0.01
 _KEPT = 6_000
@@ -23,11 +22,9 @@ class LoopLag:
     def __init__(self) -> None:
         self._lags: deque[float] = deque(maxlen=_KEPT)
 
-    @contextlib.asynccontextmanager
-    async def measured(self) -> AsyncIterator[None]:
+    def measured(self) -> AbstractAsyncContextManager[None]:
         """Measure while the block runs."""
-        async with background(self._measure(), "loop lag"):
-            yield
+        return background(self._measure(), "loop lag")
 
     def all_ms(self) -> list[float]:
         """Each lag of the last minute, ms."""
