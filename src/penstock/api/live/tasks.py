@@ -34,14 +34,13 @@ class TaskFeed:
         self._runs = runs
         self._channels: set[TasksChannel] = set()
         self._sent: dict[int, str] = {}
-        # What to read: runs by number and by task, and which lists of them.
+        # What to read: runs by number and by task, and whether a list has ended ones too.
         self._changed: set[int] = set()
         self._task_ids: set[str] = set()
-        self._list_active = self._list_all = False
+        self._listed: set[bool] = set()
         self._seen: Sequence[RunRow] = ()
         self._tasks: dict[str, RunRow] = {}
-        self._active: Sequence[RunRow] = ()
-        self._all: Sequence[RunRow] = ()
+        self._lists: dict[bool, Sequence[RunRow]] = {}
 
     def changed_by(self, event: Event) -> int | None:
         """The number of a run."""
@@ -57,12 +56,13 @@ class TaskFeed:
         self._changed = {*changed} if self._channels else set()
         if not self._channels:
             self._sent.clear()
-        self._list_active = TasksChannel() in fresh
-        self._list_all = TasksChannel() in again
+        self._listed = {
+            ended for ended, asked in ((False, fresh), (True, again)) if TasksChannel() in asked
+        }
         self._task_ids = {
             str(channel.task_id) for channel in (*fresh, *again) if channel.task_id is not None
         }
-        return bool(self._changed or self._task_ids or self._list_active or self._list_all)
+        return bool(self._changed or self._task_ids or self._listed)
 
     def read(self, connection: Connection) -> None:
         """Read runs; what is not asked for costs no statement."""
@@ -70,10 +70,10 @@ class TaskFeed:
         self._seen = runs.named(connection, ids=ids) if ids else ()
         named = runs.named(connection, task_ids=task_ids) if task_ids else ()
         self._tasks = {run.task_id: run for run in named}
-        active = RunList(limit=_MOST_TASKS, active_only=True)
-        self._active = runs.listed(connection, active)[::-1] if self._list_active else ()
-        every = RunList(limit=_MOST_TASKS)
-        self._all = runs.listed(connection, every)[::-1] if self._list_all else ()
+        self._lists = {
+            ended: runs.listed(connection, RunList(limit=_MOST_TASKS, active_only=not ended))[::-1]
+            for ended in self._listed
+        }
 
     def changes(self) -> Iterator[News]:
         """The steps that were not sent yet."""
@@ -91,7 +91,7 @@ class TaskFeed:
         """Follow a task, or all; gives the active ones, to returning followers ended ones too."""
         if channel.task_id is None:
             self._channels.add(channel)
-            return [_message(run) for run in (self._all if again else self._active)]
+            return [_message(run) for run in self._lists.get(again, ())]
         run = self._tasks.get(str(channel.task_id))
         if run is None:
             text = f"task_id: there is no task {channel.task_id}"

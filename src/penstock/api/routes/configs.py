@@ -29,7 +29,6 @@ router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collec
 of_none = APIRouter(prefix="/api/v1/admin/data-collection", tags=["collection admin"])
 
 _MOST_SKIPPED = 1_000_000
-_ERRORS = documented(404, 409, 422, 502, 503)
 
 ConfigId = Annotated[int, Path(ge=1, lt=2**31)]
 
@@ -92,7 +91,7 @@ async def preview_config(state: CurrentState, config_id: ConfigId) -> Preview:
     return Preview.of(found.spec, found.next_run_at)
 
 
-@router.put("/{config_id}", responses=_ERRORS)
+@router.put("/{config_id}", responses=documented(404, 409, 422, 502, 503))
 async def change_config(
     state: CurrentState, config_id: ConfigId, changes: ConfigChange
 ) -> ConfigShown:

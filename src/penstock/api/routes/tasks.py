@@ -28,10 +28,7 @@ from penstock.store.write.runs.digest import digest_of
 from penstock.store.write.runs.submit import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from penstock.app import App
-    from penstock.runs.queries import ActiveRuns
     from penstock.runs.run import Submission
 
 router = APIRouter(prefix="/api/v1/data-collector", tags=["data collector"])
@@ -98,7 +95,11 @@ async def start_collection(
 ) -> Submitted:
     """Start a collection; 409 while a task holds one of its series."""
     order = order or Start()
-    submission = await _submission(state.app, order, idempotency_key)
+    submission = await state.app.of(MarketParts).runs.submission(
+        CollectOrder(**order.model_dump(exclude={"wait", "max_age"})),
+        wait=order.wait,
+        idempotency_key=idempotency_key,
+    )
     if order.max_age is not None and (found := await _found(state.app, submission, order.max_age)):
         response.status_code = HTTPStatus.OK
         return Submitted(
@@ -108,13 +109,6 @@ async def start_collection(
         )
     return await submit(
         state, submission, f"Data collection submitted: {len(submission.resources)} series"
-    )
-
-
-async def _submission(app: App, order: Start, idempotency_key: str | None) -> Submission:
-    wanted = CollectOrder(**order.model_dump(exclude={"wait", "max_age"}))
-    return await app.of(MarketParts).runs.submission(
-        wanted, wait=order.wait, idempotency_key=idempotency_key
     )
 
 
@@ -310,20 +304,18 @@ async def get_collector_status(state: CurrentState) -> CollectorStatus:
         collection_interval=settings.collection_interval,
         symbol_refresh_interval=settings.symbol_refresh_interval,
         data_collection_running=any(
-            one.kind in COLLECTING and one.state is RunState.RUNNING for one in view.active
+            runs.kind in COLLECTING and runs.state is RunState.RUNNING for runs in view.active
         ),
-        active_tasks_count=_count(view.active, (SCHEDULED_COLLECTION,)),
+        active_tasks_count=sum(
+            runs.count for runs in view.active if runs.kind == SCHEDULED_COLLECTION
+        ),
         scheduler_task_types=[SCHEDULED_COLLECTION],
     )
     return CollectorStatus(
         is_running=app.executor.running,
         symbols_count=len(view.symbols),
-        active_tasks=_count(view.active, None),
+        active_tasks=sum(runs.count for runs in view.active),
         collection_interval=settings.collection_interval,
         symbols=list(view.symbols),
         scheduler_status=scheduler,
     )
-
-
-def _count(active: Sequence[ActiveRuns], kinds: Sequence[str] | None) -> int:
-    return sum(one.count for one in active if kinds is None or one.kind in kinds)

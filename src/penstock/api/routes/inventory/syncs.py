@@ -133,19 +133,16 @@ async def get_sync_diff(
     )
 
 
-_ACCEPTED: dict[int | str, dict[str, Any]] = {
+_DECIDED = {
     202: {
         "model": Sync,
         "description": "It takes longer and goes on: `state` tells when it is done",
-    }
+    },
+    **documented(404, 409, 422, 503),
 }
 
 
-@router.post(
-    "/syncs/{task_id}/approve",
-    response_model=Sync,
-    responses=_ACCEPTED | documented(404, 409, 422, 503),
-)
+@router.post("/syncs/{task_id}/approve", response_model=Sync, responses=_DECIDED)
 async def approve_sync(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Publish exactly what the difference says.
 
@@ -154,11 +151,7 @@ async def approve_sync(state: CurrentState, task_id: uuid.UUID) -> Response:
     return await _decide(state, task_id, partial(_approve, state))
 
 
-@router.post(
-    "/syncs/{task_id}/reject",
-    response_model=Sync,
-    responses=_ACCEPTED | documented(404, 409, 422, 503),
-)
+@router.post("/syncs/{task_id}/reject", response_model=Sync, responses=_DECIDED)
 async def reject_sync(state: CurrentState, task_id: uuid.UUID) -> Response:
     """Drop the difference; the inventory stays as it is."""
     return await _decide(state, task_id, state.app.of(InventoryParts).store.reject)

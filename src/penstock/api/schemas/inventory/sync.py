@@ -10,7 +10,6 @@ from pydantic import Field
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.api.schemas.task import STATUS, Status, message_of
 from penstock.inventory.snapshot import SnapshotCounts, SnapshotState
-from penstock.moment import iso, iso_or_none
 from penstock.runs.run import RunState
 
 if TYPE_CHECKING:
@@ -86,29 +85,23 @@ class Sync(Shape):
         run, begun = sync.run, sync.begun or _NOT_BEGUN
         counts = SnapshotCounts.of(sync.begun) if sync.begun and begun.state else SnapshotCounts()
         return cls.made(
-            {
-                "task_id": run.task_id,
-                "account_id": sync.account_id,
-                "dry_run": sync.dry_run,
-                "status": STATUS[run.state],
-                "phase": begun.phase,
-                "progress": run.progress,
-                "message": message_of(run),
-                "bytes": begun.bytes,
-                "rows": begun.rows,
-                "rows_per_second": begun.rows_per_second,
-                "eta_seconds": begun.eta_seconds if run.state is RunState.RUNNING else None,
-                "counts": SyncCounts.made(counts.compared),
-                "held": begun.state == SnapshotState.HELD,
-                "state": begun.state and SnapshotState(begun.state),
-                "suspicions": begun.suspicions or {},
-                "unidentified": counts.unidentified,
-                "unmarked": counts.unmarked,
-                "unread": counts.unread,
-                "error": run.error,
-                "result": run.result,
-                "created_at": iso(run.created_at),
-                "started_at": iso_or_none(run.started_at),
-                "finished_at": iso_or_none(run.finished_at),
-            }
+            cls.fields_of(
+                run,
+                account_id=sync.account_id,
+                dry_run=sync.dry_run,
+                status=STATUS[run.state],
+                phase=begun.phase,
+                message=message_of(run),
+                bytes=begun.bytes,
+                rows=begun.rows,
+                rows_per_second=begun.rows_per_second,
+                eta_seconds=begun.eta_seconds if run.state is RunState.RUNNING else None,
+                counts=SyncCounts.made(counts.compared),
+                held=begun.state == SnapshotState.HELD,
+                state=begun.state and SnapshotState(begun.state),
+                suspicions=begun.suspicions or {},
+                unidentified=counts.unidentified,
+                unmarked=counts.unmarked,
+                unread=counts.unread,
+            )
         )
