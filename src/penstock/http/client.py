@@ -168,7 +168,7 @@ class HttpClient:
     async def _with_fallback(self, attempt: Callable[[], Awaitable[T]]) -> T:
         base_url = self._base_url
         try:
-            return await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
+            return await self._repeated(attempt, self._limits)
         except SourceRefusedError as error:
             if (
                 error.status is None
@@ -176,7 +176,7 @@ class HttpClient:
                 or not self._switched(base_url, error)
             ):
                 raise
-        return await self._repeated(attempt, self._limits.attempts, self._limits.backoff_s)
+        return await self._repeated(attempt, self._limits)
 
     def _switched(self, base_url: str, error: SourceRefusedError) -> bool:
         """Whether the client no longer uses `base_url`; the first refused request switches."""
@@ -219,18 +219,18 @@ class HttpClient:
             async def attempt() -> Download:
                 return await self._attempt(path, weight, lambda: self._begin(stack, path, limits))
 
-            yield await self._repeated(attempt, limits.attempts, limits.backoff_s)
+            yield await self._repeated(attempt, limits)
 
     async def _repeated(
-        self, attempt: Callable[[], Awaitable[T]], attempts: int, backoff_s: float
+        self, attempt: Callable[[], Awaitable[T]], limits: HttpLimits | DownloadLimits
     ) -> T:
-        for number in range(1, attempts + 1):
+        for number in range(1, limits.attempts + 1):
             try:
                 return await attempt()
             except RetryableError as error:
-                if number == attempts:
+                if number == limits.attempts:
                     raise
-                if (pause_s := self._before_retry(error, backoff_s * 2**number)) > 0:
+                if (pause_s := self._before_retry(error, limits.backoff_s * 2**number)) > 0:
                     await self._back_off(pause_s)
         raise AssertionError
 
