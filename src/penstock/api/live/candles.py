@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from penstock.api.live.channels import MarketDataChannel
 from penstock.api.live.messages import message, resync_message
 from penstock.api.schemas.market.candle import CandleShown
-from penstock.api.schemas.shape import Shape
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import find_instruments
 from penstock.market.queries.candles import newest_candles
@@ -27,29 +26,6 @@ if TYPE_CHECKING:
 
 # The most candles of a series that are sent after one change; followers read the others.
 _MOST_CANDLES = 10
-
-
-class MarketData(Shape):
-    """A candle that was stored."""
-
-    symbol: str
-    exchange: str
-    timeframe: str
-    candle: CandleShown
-    closed: bool
-
-    @classmethod
-    def of(cls, channel: MarketDataChannel, candle: StoredCandle) -> MarketData:
-        """The shape of a candle, under the name that the follower uses."""
-        return cls.made(
-            {
-                "symbol": channel.symbol,
-                "exchange": channel.exchange,
-                "timeframe": channel.timeframe,
-                "candle": CandleShown.of(candle),
-                "closed": bool(candle.closed),
-            }
-        )
 
 
 class CandleFeed:
@@ -125,7 +101,11 @@ class CandleFeed:
         self._sent[series_id] = candles[-1]
         new = candles[-1:]
         if sent is not None:
-            new = [one for one in candles if one.open_time >= sent.open_time and one != sent]
+            new = [
+                candle
+                for candle in candles
+                if candle.open_time >= sent.open_time and candle != sent
+            ]
         for channel in self._channels[series_id]:
             if sent is not None and _may_lack(candles, sent):
                 reason = (
@@ -187,4 +167,12 @@ def _may_lack(candles: Sequence[StoredCandle], sent: StoredCandle) -> bool:
 
 
 def _message(channel: MarketDataChannel, candle: StoredCandle) -> str:
-    return message("market_data", MarketData.of(channel, candle))
+    """A candle, under the name that the follower uses."""
+    content = {
+        "symbol": channel.symbol,
+        "exchange": channel.exchange,
+        "timeframe": channel.timeframe,
+        "candle": CandleShown.of(candle),
+        "closed": bool(candle.closed),
+    }
+    return message("market_data", content)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from penstock.api.live.channels import Channel
+from penstock.runs.events import RunChanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -17,6 +18,29 @@ C = TypeVar("C", bound=Channel)
 
 # A message, and the channels whose followers get it.
 News: TypeAlias = "tuple[Collection[Channel], str]"
+
+
+class RunFeed(Generic[C]):
+    """What the feeds of runs have in common: each step of a run is sent once."""
+
+    def __init__(self) -> None:
+        self._channels: set[C] = set()
+        self._sent: dict[int, str] = {}
+        self._changed: set[int] = set()
+
+    def changed_by(self, event: Event) -> int | None:
+        """The number of a run."""
+        return event.run_id if isinstance(event, RunChanged) else None
+
+    def _take(self, changed: Collection[int]) -> None:
+        """Read the runs that changed, unless nobody follows any."""
+        self._changed = {*changed} if self._channels else set()
+        if not self._channels:
+            self._sent.clear()
+
+    def forget(self, channel: C) -> None:
+        """Stop following a run, or all."""
+        self._channels.discard(channel)
 
 
 class Feed(Protocol[C]):

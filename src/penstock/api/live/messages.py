@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.api.schemas.shape import Shape, encoded
+from penstock.api.schemas.shape import encoded
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from penstock.api.schemas.shape import Shape
     from penstock.errors import PenstockError
 
 
-class _Resync(Shape):
-    """Messages were left out; the present state of all that the client follows comes next."""
-
-    reason: str
-
-
-class _Error(Shape):
-    """What cannot be done."""
-
-    code: str
-    field: str | None = None
-    detail: str
-
-
-def message(kind: str, shape: Shape) -> str:
+def message(kind: str, content: Shape | Mapping[str, object]) -> str:
     """A message without its end, which `numbered` adds: each client has numbers of its own."""
-    return f'{{"type":"{kind}",{encoded(shape)[1:-1].decode()}'
+    return f'{{"type":"{kind}",{encoded(content)[1:-1].decode()}'
 
 
 def numbered(message: str, number: int) -> str:
@@ -36,12 +25,11 @@ def numbered(message: str, number: int) -> str:
 
 
 def resync_message(reason: str) -> str:
-    """The message that others were left out."""
-    return message("resync", _Resync(reason=reason))
+    """The message that others were left out, and the present state comes next."""
+    return message("resync", {"reason": reason})
 
 
 def error_message(error: PenstockError) -> str:
     """The answer to what cannot be done."""
     field = {"field": error.field} if isinstance(error, InvalidInputError) else {}
-    shape = _Error.made({"code": error.code, **field, "detail": str(error)})
-    return message("error", shape)
+    return message("error", {"code": error.code, **field, "detail": str(error)})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.api.live.channels import InventoryChannel
+from penstock.api.live.feed import RunFeed
 from penstock.api.live.messages import message
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.errors import InvalidInputError
-from penstock.runs.events import RunChanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,30 +17,23 @@ if TYPE_CHECKING:
 
     from penstock.api.live.feed import News
     from penstock.inventory.queries.syncs import SyncQueries, SyncRun
-    from penstock.runs.events import Event
 
 _MOST_ACCOUNTS = 200
 
 
-class SyncFeed:
+class SyncFeed(RunFeed[InventoryChannel]):
     """Each step of a sync is sent once."""
 
     kind = InventoryChannel
 
     def __init__(self, syncs: SyncQueries) -> None:
+        super().__init__()
         self._syncs = syncs
-        self._channels: set[InventoryChannel] = set()
-        self._sent: dict[int, str] = {}
         # What to read: syncs by run, and the newest ones of accounts.
-        self._changed: set[int] = set()
         self._accounts: set[int] = set()
         self._every = False
         self._seen: Sequence[SyncRun] = ()
         self._newest: Mapping[int, SyncRun | None] = {}
-
-    def changed_by(self, event: Event) -> int | None:
-        """The number of a run, which may be that of a sync."""
-        return event.run_id if isinstance(event, RunChanged) else None
 
     def ask(
         self,
@@ -49,9 +42,7 @@ class SyncFeed:
         again: Collection[InventoryChannel],
     ) -> bool:
         """Read what changed, and the newest sync of each account that is asked for."""
-        self._changed = {*changed} if self._channels else set()
-        if not self._channels:
-            self._sent.clear()
+        self._take(changed)
         asked = {*fresh, *again}
         self._every = InventoryChannel() in asked
         self._accounts = {channel.account_id for channel in asked if channel.account_id is not None}
@@ -86,10 +77,6 @@ class SyncFeed:
         self._channels.add(channel)
         newest = self._newest.values() if account_id is None else [self._newest[account_id]]
         return [_message(sync) for sync in newest if sync is not None]
-
-    def forget(self, channel: InventoryChannel) -> None:
-        """Stop following an account, or all."""
-        self._channels.discard(channel)
 
 
 def _message(sync: SyncRun) -> str:

@@ -6,10 +6,10 @@ import uuid
 from typing import TYPE_CHECKING
 
 from penstock.api.live.channels import TasksChannel
+from penstock.api.live.feed import RunFeed
 from penstock.api.live.messages import message
 from penstock.api.schemas.task import Task
 from penstock.errors import InvalidInputError
-from penstock.runs.events import RunChanged
 from penstock.runs.queries import RunList
 from penstock.runs.run import ENDED
 
@@ -19,32 +19,25 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.api.live.feed import News
-    from penstock.runs.events import Event
     from penstock.runs.queries import RunQueries, RunRow
 
 _MOST_TASKS = 200
 
 
-class TaskFeed:
+class TaskFeed(RunFeed[TasksChannel]):
     """Each step of a task is sent once."""
 
     kind = TasksChannel
 
     def __init__(self, runs: RunQueries) -> None:
+        super().__init__()
         self._runs = runs
-        self._channels: set[TasksChannel] = set()
-        self._sent: dict[int, str] = {}
         # What to read: runs by number and by task, and whether a list has ended ones too.
-        self._changed: set[int] = set()
         self._task_ids: set[str] = set()
         self._listed: set[bool] = set()
         self._seen: Sequence[RunRow] = ()
         self._tasks: dict[str, RunRow] = {}
         self._lists: dict[bool, Sequence[RunRow]] = {}
-
-    def changed_by(self, event: Event) -> int | None:
-        """The number of a run."""
-        return event.run_id if isinstance(event, RunChanged) else None
 
     def ask(
         self,
@@ -53,9 +46,7 @@ class TaskFeed:
         again: Collection[TasksChannel],
     ) -> bool:
         """Read what changed and what is asked for; who asks again may have missed an end."""
-        self._changed = {*changed} if self._channels else set()
-        if not self._channels:
-            self._sent.clear()
+        self._take(changed)
         self._listed = {
             ended for ended, asked in ((False, fresh), (True, again)) if TasksChannel() in asked
         }
@@ -98,10 +89,6 @@ class TaskFeed:
             raise InvalidInputError(text, field="task_id")
         self._channels.add(channel)
         return [_message(run)]
-
-    def forget(self, channel: TasksChannel) -> None:
-        """Stop following a task, or all."""
-        self._channels.discard(channel)
 
 
 def _message(run: RunRow) -> str:

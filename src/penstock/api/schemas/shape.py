@@ -12,7 +12,7 @@ from pydantic import BaseModel, WithJsonSchema
 from penstock.moment import iso_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Row = TypeVar("Row")
 
@@ -84,6 +84,6 @@ def _times(shape: type[Shape]) -> list[str]:
     ]
 
 
-def encoded(answer: Shape | Sequence[Shape]) -> bytes:
+def encoded(answer: Shape | Sequence[Shape] | Mapping[str, object]) -> bytes:
     """The JSON. Not by pydantic's encoder, which cannot pass on what is JSON already."""
     return msgspec.json.encode(answer, enc_hook=_content)
