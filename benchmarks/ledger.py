@@ -14,7 +14,9 @@ from sqlalchemy import insert, text
 from benchmarks.places import KINDS
 from benchmarks.report import median_of
 from benchmarks.rows import make_keys, open_run
-from penstock.api.routes.market.coverage import coverage_page, gap_page
+from penstock.api.routes.answer import answer
+from penstock.api.routes.market.coverage import CoveragePage, gap_page
+from penstock.api.schemas.market.coverage import SeriesComplete
 from penstock.market.queries.coverage import series_coverage
 from penstock.market.queries.gaps import SeriesFilter, list_gaps
 from penstock.market.tables import coverage
@@ -110,16 +112,21 @@ def _spans(series_id: int, spans: int) -> Iterator[dict[str, Any]]:
 
 
 def _coverage(after: int) -> Callable[[Connection], Response]:
-    return lambda connection: coverage_page(
-        series_coverage(connection, SeriesFilter(), after_id=after, limit=_SERIES_PAGE),
-        _SERIES_PAGE,
+    return lambda connection: answer(
+        CoveragePage.of(
+            series_coverage(connection, SeriesFilter(), after_id=after, limit=_SERIES_PAGE),
+            _SERIES_PAGE,
+            SeriesComplete.of,
+        )
     )
 
 
 def _gaps(after: int) -> Callable[[Connection], Response]:
-    return lambda connection: gap_page(
-        list_gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE),
-        _GAPS_PAGE,
+    return lambda connection: answer(
+        gap_page(
+            list_gaps(connection, SeriesFilter(), reason=None, after=(after, 0), limit=_GAPS_PAGE),
+            _GAPS_PAGE,
+        )
     )
 
 

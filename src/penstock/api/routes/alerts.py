@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from penstock.alerts.book import AlertState
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.alert import AlertShown, RuleHealth, TargetKept, TargetShown
-from penstock.api.schemas.input import Input, Limit
+from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
@@ -19,7 +19,6 @@ from penstock.store.write.alerts import lists
 
 router = APIRouter(prefix="/api/v1/admin", tags=["alerts"])
 
-TargetId = Annotated[int, Path(ge=1, lt=2**31)]
 TargetName = Annotated[
     Name, Field(min_length=1, description="what it is called in the list and in the log")
 ]
@@ -126,30 +125,30 @@ async def list_alert_targets(state: CurrentState) -> list[TargetShown]:
 
 
 @router.post("/alerts/targets", status_code=201, responses=documented(409, 422, 503))
-async def add_alert_target(state: CurrentState, wanted: NewTarget) -> TargetKept:
+async def add_alert_target(state: CurrentState, target: NewTarget) -> TargetKept:
     """Send alerts there too; a private address is refused unless the settings allow it."""
-    kept = await state.app.alert_targets.add(wanted.name, wanted.url, wanted.signing_key)
+    kept = await state.app.alert_targets.add(target.name, target.url, target.signing_key)
     return TargetKept.of_change(kept)
 
 
 @router.put("/alerts/targets/{target_id}", responses=documented(404, 409, 422, 503))
 async def change_alert_target(
-    state: CurrentState, target_id: TargetId, wanted: TargetChange
+    state: CurrentState, target_id: Id, change: TargetChange
 ) -> TargetKept:
     """Change the fields that are given."""
     kept = await state.app.alert_targets.change(
-        target_id, name=wanted.name, url=wanted.url, enabled=wanted.enabled
+        target_id, name=change.name, url=change.url, enabled=change.enabled
     )
     return TargetKept.of_change(kept)
 
 
 @router.delete("/alerts/targets/{target_id}", status_code=204, responses=documented(404, 422, 503))
-async def remove_alert_target(state: CurrentState, target_id: TargetId) -> None:
+async def remove_alert_target(state: CurrentState, target_id: Id) -> None:
     """Send no more alerts there; messages that wait to be sent are dropped."""
     await state.app.alert_targets.remove(target_id)
 
 
 @router.post("/alerts/targets/{target_id}/test", responses=documented(404, 422, 503))
-async def test_alert_target(state: CurrentState, target_id: TargetId) -> TrialShown:
+async def test_alert_target(state: CurrentState, target_id: Id) -> TrialShown:
     """Send a trial message now, and answer what came back."""
     return TrialShown(**asdict(await state.app.alert_targets.try_out(target_id)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from penstock.api.routes.state import CurrentState, State
@@ -17,7 +17,7 @@ from penstock.api.schemas.config import (
     NewConfig,
     Preview,
 )
-from penstock.api.schemas.input import Input
+from penstock.api.schemas.input import Id, Input
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
@@ -29,8 +29,6 @@ router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collec
 of_none = APIRouter(prefix="/api/v1/admin/data-collection", tags=["collection admin"])
 
 _MOST_SKIPPED = 1_000_000
-
-ConfigId = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 class ConfigQuery(Input):
@@ -79,22 +77,20 @@ async def apply_configs(state: CurrentState, order: ApplyConfigs) -> AppliedConf
 
 
 @router.get("/{config_id}", responses=documented(404, 422, 503))
-async def get_config(state: CurrentState, config_id: ConfigId) -> ConfigShown:
+async def get_config(state: CurrentState, config_id: Id) -> ConfigShown:
     """One config."""
     return ConfigShown.of(await state.app.configs.store.get(config_id))
 
 
 @router.get("/{config_id}/preview", responses=documented(404, 422, 503))
-async def preview_config(state: CurrentState, config_id: ConfigId) -> Preview:
+async def preview_config(state: CurrentState, config_id: Id) -> Preview:
     """The next runs of a config; of a disabled one, as if it were enabled now."""
     found = await state.app.configs.store.get(config_id)
     return Preview.of(found.spec, found.next_run_at)
 
 
 @router.put("/{config_id}", responses=documented(404, 409, 422, 502, 503))
-async def change_config(
-    state: CurrentState, config_id: ConfigId, changes: ConfigChange
-) -> ConfigShown:
+async def change_config(state: CurrentState, config_id: Id, changes: ConfigChange) -> ConfigShown:
     """Change the fields that are given.
 
     When it then collects something else or at other times, its active run is cancelled.
@@ -105,26 +101,26 @@ async def change_config(
 
 
 @router.delete("/{config_id}", status_code=204, responses=documented(404, 422, 503))
-async def remove_config(state: CurrentState, config_id: ConfigId) -> None:
+async def remove_config(state: CurrentState, config_id: Id) -> None:
     """Delete a config and cancel its active run; collected rows and execution logs stay."""
     await state.app.configs.store.remove(config_id)
     await _announce(state)
 
 
 @router.post("/{config_id}/enable", responses=documented(404, 422, 503))
-async def enable_config(state: CurrentState, config_id: ConfigId) -> ConfigShown:
+async def enable_config(state: CurrentState, config_id: Id) -> ConfigShown:
     """Start automatic runs of a config."""
     return await _switched(state, config_id, enabled=True)
 
 
 @router.post("/{config_id}/disable", responses=documented(404, 422, 503))
-async def disable_config(state: CurrentState, config_id: ConfigId) -> ConfigShown:
+async def disable_config(state: CurrentState, config_id: Id) -> ConfigShown:
     """Stop automatic runs of a config; its queued run is cancelled, a running one continues."""
     return await _switched(state, config_id, enabled=False)
 
 
 @router.post("/{config_id}/trigger", status_code=202, responses=documented(404, 409, 422, 503))
-async def trigger_config(state: CurrentState, config_id: ConfigId) -> Submitted:
+async def trigger_config(state: CurrentState, config_id: Id) -> Submitted:
     """Collect now, even when it is disabled; 409 while a task works on one of its series."""
     wanted = state.app.configs.store.trigger(config_id)
     return await submit(state, wanted, f"Data collection of config {config_id} submitted")

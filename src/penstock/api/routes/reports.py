@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.execution_log import (
     Day,
@@ -51,19 +50,22 @@ class Days(Shape):
 @router.get("/top-symbols", response_model=list[SymbolNumbers], responses=documented(422, 503))
 async def report_top_symbols(state: CurrentState, query: Annotated[TopQuery, Query()]) -> Response:
     """The symbols with the most records."""
-    rows = await state.app.database.read(
-        lambda connection: logs.top_symbols(connection, days=query.days, limit=query.limit)
+    return await state.answer(
+        lambda connection: [
+            SymbolNumbers.of(row)
+            for row in logs.top_symbols(connection, days=query.days, limit=query.limit)
+        ]
     )
-    return answer([SymbolNumbers.of(row) for row in rows])
 
 
 @router.get("/by-exchange", response_model=list[ExchangeNumbers], responses=documented(422, 503))
 async def report_exchanges(state: CurrentState, query: Annotated[DaysQuery, Query()]) -> Response:
     """Each exchange in numbers."""
-    rows = await state.app.database.read(
-        lambda connection: logs.by_exchange(connection, days=query.days)
+    return await state.answer(
+        lambda connection: [
+            ExchangeNumbers.of(row) for row in logs.by_exchange(connection, days=query.days)
+        ]
     )
-    return answer([ExchangeNumbers.of(row) for row in rows])
 
 
 @router.get("/recent-failures", response_model=list[ExecutionLog], responses=documented(422, 503))
@@ -71,16 +73,21 @@ async def report_recent_failures(
     state: CurrentState, query: Annotated[FailuresQuery, Query()]
 ) -> Response:
     """What failed, the newest first."""
-    rows = await state.app.database.read(
-        lambda connection: logs.recent_failures(connection, hours=query.hours, limit=query.limit)
+    return await state.answer(
+        lambda connection: [
+            ExecutionLog.of(row)
+            for row in logs.recent_failures(connection, hours=query.hours, limit=query.limit)
+        ]
     )
-    return answer([ExecutionLog.of(row) for row in rows])
 
 
-@router.get("/records-per-day", responses=documented(422, 503))
-async def report_records_per_day(state: CurrentState, query: Annotated[DaysQuery, Query()]) -> Days:
+@router.get("/records-per-day", response_model=Days, responses=documented(422, 503))
+async def report_records_per_day(
+    state: CurrentState, query: Annotated[DaysQuery, Query()]
+) -> Response:
     """The records of each day, compared with the week before."""
-    rows = await state.app.database.read(
-        lambda connection: logs.records_per_day(connection, days=query.days)
+    return await state.answer(
+        lambda connection: Days(
+            days=[Day.of(row) for row in logs.records_per_day(connection, days=query.days)]
+        )
     )
-    return Days(days=[Day.of(row) for row in rows])

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.problem import documented
@@ -36,7 +35,10 @@ async def list_schedules(
     state: CurrentState, query: Annotated[SchedulesQuery, Query()]
 ) -> Response:
     """All schedules, with those that Penstock creates."""
-    found = await state.app.database.read(
-        lambda connection: listed(connection, after_id=query.cursor, limit=query.limit)
+    return await state.answer(
+        lambda connection: SchedulePage.of(
+            listed(connection, after_id=query.cursor, limit=query.limit),
+            query.limit,
+            ScheduleShown.of,
+        )
     )
-    return answer(SchedulePage.of(found, query.limit, ScheduleShown.of))

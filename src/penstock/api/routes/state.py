@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -13,9 +13,18 @@ from penstock.api.live.hub import Hub
 from penstock.api.live.overview import Overview
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
+from penstock.api.routes.answer import answer
 from penstock.api.routes.upload import Uploads
 from penstock.app import App
 from penstock.store.write.runs.ledger import SqlRunLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastapi import Response
+    from sqlalchemy import Connection
+
+    from penstock.api.schemas.shape import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,10 @@ class State:
     decision_s: float | None
     modules: set[str]
     deciding: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def answer(self, read: Callable[[Connection], Shape | Sequence[Shape]]) -> Response:
+        """The answer that is read from the database, made and encoded in the thread that reads."""
+        return await self.app.database.read(lambda connection: answer(read(connection)))
 
 
 def _state(request: Request) -> State:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState, State
-from penstock.api.schemas.input import Input, Time
+from penstock.api.schemas.input import Input, Time, Timeframes
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page, Shape
@@ -53,7 +53,7 @@ class Start(Input):
     symbols: list[Name] | None = Field(
         default=None, min_length=1, max_length=_MOST_SYMBOLS, description="BTC/USDT or BTCUSDT"
     )
-    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    timeframes: Timeframes | None = None
     exchange: Name = "binance"
     limit: int | None = Field(
         default=None,
@@ -198,22 +198,22 @@ class TaskPage(Page):
 @router.get("/tasks", response_model=TaskPage, responses=documented(422, 503))
 async def list_tasks(state: CurrentState, page: Annotated[TasksQuery, Query()]) -> Response:
     """The tasks that are active, or finished in the last 5 minutes."""
-    return await _page(state.app, page, active_only=False)
+    return await _page(state, page, active_only=False)
 
 
 @router.get("/tasks/active", response_model=TaskPage, responses=documented(422, 503))
 async def list_active_tasks(state: CurrentState, page: Annotated[TasksQuery, Query()]) -> Response:
     """The tasks that are queued or running."""
-    return await _page(state.app, page, active_only=True)
+    return await _page(state, page, active_only=True)
 
 
-async def _page(app: App, page: TasksQuery, *, active_only: bool) -> Response:
+async def _page(state: State, page: TasksQuery, *, active_only: bool) -> Response:
     wanted = RunList(
         limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor
     )
-    return await app.database.read(
-        lambda connection: answer(
-            TaskPage.of(app.runs.listed(connection, wanted), page.limit, Task.of)
+    return await state.answer(
+        lambda connection: TaskPage.of(
+            state.app.runs.listed(connection, wanted), page.limit, Task.of
         )
     )
 

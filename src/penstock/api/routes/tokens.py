@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import Field
 
 from penstock.access.scopes import Scope
 from penstock.api.routes.state import CurrentState
-from penstock.api.schemas.input import Input
+from penstock.api.schemas.input import Id, Input
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.token import TokenMade, TokenShown
@@ -17,8 +17,6 @@ from penstock.api.schemas.token import TokenMade, TokenShown
 router = APIRouter(prefix="/api/v1/admin/tokens", tags=["access"])
 
 _TEN_YEARS_S = 3_653 * 86_400
-
-TokenId = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 class NewToken(Input):
@@ -30,14 +28,12 @@ class NewToken(Input):
 
 
 @router.post("", status_code=201, responses=documented(409, 422, 503))
-async def create_token(state: CurrentState, wanted: NewToken) -> TokenMade:
+async def create_token(state: CurrentState, new: NewToken) -> TokenMade:
     """Create a token; its text is shown here and never again.
 
     Once there is a token, every request needs one.
     """
-    token, text = await state.app.tokens.create(
-        wanted.name, wanted.scope, expires_in_s=wanted.expires_in_s
-    )
+    token, text = await state.app.tokens.create(new.name, new.scope, expires_in_s=new.expires_in_s)
     await state.known.refresh()
     return TokenMade.of_new(token, text)
 
@@ -49,7 +45,7 @@ async def list_tokens(state: CurrentState) -> list[TokenShown]:
 
 
 @router.delete("/{token_id}", status_code=204, responses=documented(404, 422, 503))
-async def revoke_token(state: CurrentState, token_id: TokenId) -> None:
+async def revoke_token(state: CurrentState, token_id: Id) -> None:
     """Revoke a token: at once here, within seconds in other processes and on open WebSockets."""
     await state.app.tokens.revoke(token_id)
     await state.known.refresh()

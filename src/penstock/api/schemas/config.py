@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
-from penstock.api.schemas.input import Input
+from penstock.api.schemas.input import Input, not_null
 from penstock.api.schemas.name import Description, Name
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.collection.configs import LONGEST_INTERVAL_MINUTES
@@ -64,13 +63,7 @@ class ConfigChange(_Fields):
     symbol: Name | None = Field(None, min_length=1, description=_SYMBOL)
     exchange: Name | None = None
 
-    @field_validator("symbol", "exchange", "timeframes", "enabled")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        if value is None:
-            message = "a config needs a value here; leave the field out to keep the one it has"
-            raise PydanticCustomError("null", message)
-        return value
+    _not_null = field_validator("symbol", "exchange", "timeframes", "enabled")(not_null("a config"))
 
 
 class ConfigFile(Input):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import chain_schema, no_info_plain_validator_function
 
+from penstock.api.schemas.name import Name
 from penstock.moment import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _END = dt.datetime(9999, 12, 31, tzinfo=dt.UTC) - _EPOCH
@@ -22,6 +28,18 @@ class Input(BaseModel):
     """A body or the parameters of a query; fields that it does not have are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def not_null(what: str) -> Callable[[T], T]:
+    """What refuses null for a field that may be left out of a change."""
+
+    def checked(value: T) -> T:
+        if value is None:
+            message = f"{what} needs a value here; leave the field out to keep the one it has"
+            raise PydanticCustomError("null", message)
+        return value
+
+    return checked
 
 
 def _ms(at: dt.datetime) -> int:
@@ -42,6 +60,9 @@ Time = Annotated[
     ),
     PlainSerializer(iso, when_used="json"),
 ]
+# The number of a row.
+Id = Annotated[int, Field(ge=1, lt=2**31)]
+Timeframes = Annotated[list[Name], Field(min_length=1, max_length=16)]
 Limit = Annotated[int, Field(ge=1, le=1_000)]
 # The number of the last row of the page before.
 Cursor = Annotated[int, Field(ge=0, lt=2**31, description="`next_cursor` of the page before")]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from penstock.api.routes.state import CurrentState, State
-from penstock.api.schemas.input import Input
+from penstock.api.schemas.input import Id, Input, not_null
 from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/v1/inventory/accounts", tags=["inventory"])
 
-AccountId = Annotated[int, Path(ge=1, lt=2**31)]
 Token = Annotated[
     str,
     Field(
@@ -50,13 +48,7 @@ class AccountChange(Input):
     name: Name | None = Field(None, min_length=1, description=_NAME)
     token: Token | None = None
 
-    @field_validator("name", "token")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        if value is None:
-            message = "an account needs a value here; leave the field out to keep the one it has"
-            raise PydanticCustomError("null", message)
-        return value
+    _not_null = field_validator("name", "token")(not_null("an account"))
 
 
 class AccountPage(Shape):
@@ -81,14 +73,14 @@ async def add_account(state: CurrentState, new: NewAccount) -> AccountShown:
 
 
 @router.get("/{account_id}", responses=documented(404, 422, 503))
-async def get_account(state: CurrentState, account_id: AccountId) -> AccountShown:
+async def get_account(state: CurrentState, account_id: Id) -> AccountShown:
     """One account."""
     return AccountShown.of(await account_row(state, account_id))
 
 
 @router.put("/{account_id}", responses=documented(404, 409, 422, 503))
 async def change_account(
-    state: CurrentState, account_id: AccountId, changes: AccountChange
+    state: CurrentState, account_id: Id, changes: AccountChange
 ) -> AccountShown:
     """Give an account another name, or another token of the same seller."""
     await state.app.of(InventoryParts).accounts.change(
@@ -98,7 +90,7 @@ async def change_account(
 
 
 @router.delete("/{account_id}", status_code=204, responses=documented(404, 409, 422, 503))
-async def remove_account(state: CurrentState, account_id: AccountId) -> None:
+async def remove_account(state: CurrentState, account_id: Id) -> None:
     """Delete an account and all that is known of its products; 409 while a sync is active."""
     await state.app.of(InventoryParts).accounts.delete(account_id)
 

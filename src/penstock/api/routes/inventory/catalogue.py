@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
-from penstock.api.routes.inventory.products import Account, BigId
+from penstock.api.routes.inventory.products import BigId
 from penstock.api.routes.state import CurrentState
-from penstock.api.schemas.input import Input, Limit
+from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.inventory.catalogue import (
     BlueprintShown,
     ExpansionShown,
@@ -55,7 +54,7 @@ class BlueprintsQuery(_Paged):
 class UnmappedQuery(_Paged):
     """Of which account, by blueprint."""
 
-    account: Account | None = Field(None, description="the id of an account")
+    account: Id | None = Field(None, description="the id of an account")
 
 
 class GamePage(Shape):
@@ -96,8 +95,11 @@ class CatalogueKept(Shape):
 @router.get("/games", response_model=GamePage, responses=documented(503))
 async def list_games(state: CurrentState) -> Response:
     """The games that CardTrader deals in."""
-    found = await state.app.database.read(queries.list_games)
-    return answer(GamePage(items=[GameShown.of(row) for row in found], next_cursor=None))
+    return await state.answer(
+        lambda connection: GamePage(
+            items=[GameShown.of(row) for row in queries.list_games(connection)], next_cursor=None
+        )
+    )
 
 
 @router.get("/expansions", response_model=ExpansionPage, responses=documented(422, 503))
@@ -105,16 +107,14 @@ async def list_expansions(
     state: CurrentState, query: Annotated[ExpansionsQuery, Query()]
 ) -> Response:
     """The expansions of all games, or of one."""
-    return await state.app.database.read(
-        lambda connection: answer(
-            ExpansionPage.of(
-                queries.list_expansions(
-                    connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
-                ),
-                query.limit,
-                ExpansionShown.of,
-                _id,
-            )
+    return await state.answer(
+        lambda connection: ExpansionPage.of(
+            queries.list_expansions(
+                connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
+            ),
+            query.limit,
+            ExpansionShown.of,
+            _id,
         )
     )
 
@@ -124,19 +124,17 @@ async def list_blueprints(
     state: CurrentState, query: Annotated[BlueprintsQuery, Query()]
 ) -> Response:
     """The blueprints that are known: those of the expansions in which a seller has products."""
-    return await state.app.database.read(
-        lambda connection: answer(
-            BlueprintPage.of(
-                queries.list_blueprints(
-                    connection,
-                    expansion_id=query.expansion,
-                    after_id=int(query.cursor),
-                    limit=query.limit,
-                ),
-                query.limit,
-                BlueprintShown.of,
-                _id,
-            )
+    return await state.answer(
+        lambda connection: BlueprintPage.of(
+            queries.list_blueprints(
+                connection,
+                expansion_id=query.expansion,
+                after_id=int(query.cursor),
+                limit=query.limit,
+            ),
+            query.limit,
+            BlueprintShown.of,
+            _id,
         )
     )
 
@@ -144,19 +142,17 @@ async def list_blueprints(
 @router.get("/unmapped", response_model=UnmappedPage, responses=documented(422, 503))
 async def list_unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]) -> Response:
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
-    return await state.app.database.read(
-        lambda connection: answer(
-            UnmappedPage.of(
-                queries.list_unmapped(
-                    connection,
-                    account_id=query.account,
-                    after_id=int(query.cursor),
-                    limit=query.limit,
-                ),
-                query.limit,
-                UnmappedItem.of,
-                lambda row: str(row.blueprint_id),
-            )
+    return await state.answer(
+        lambda connection: UnmappedPage.of(
+            queries.list_unmapped(
+                connection,
+                account_id=query.account,
+                after_id=int(query.cursor),
+                limit=query.limit,
+            ),
+            query.limit,
+            UnmappedItem.of,
+            lambda row: str(row.blueprint_id),
         )
     )
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
-from penstock.api.schemas.input import Input, Limit
+from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -20,15 +20,13 @@ from penstock.api.schemas.shape import Page
 from penstock.inventory.queries import products as queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from penstock.inventory.queries import Found
 
 router = APIRouter(prefix="/api/v1/inventory/products", tags=["inventory"])
 
 ProductId = Annotated[int, Path(ge=1, lt=2**63)]
 BigId = Annotated[int, Field(ge=1, lt=2**63)]
-Account = Annotated[int, Field(ge=1, lt=2**31)]
 _Int64 = Annotated[int, msgspec.Meta(ge=0, lt=2**63 - 1)]
 _Int32 = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
@@ -45,7 +43,7 @@ def _true_false_or_any(value: object, check: Callable[[object], object]) -> obje
 class ProductsQuery(Input):
     """Which products, a page at a time."""
 
-    account: Account | None = Field(None, description="the id of an account")
+    account: Id | None = Field(None, description="the id of an account")
     q: Name | None = Field(None, description="a part of the name, in capitals or not")
     game: BigId | None = None
     expansion: BigId | None = None
@@ -88,8 +86,13 @@ class ProductPage(Page):
 async def list_products(state: CurrentState, query: Annotated[ProductsQuery, Query()]) -> Response:
     """The inventory as it was last published."""
     wanted = _wanted(query)
-    return await state.app.database.read(
-        lambda connection: _page(queries.list_products(connection, wanted), wanted)
+    return await state.answer(
+        lambda connection: ProductPage.of(
+            queries.list_products(connection, wanted),
+            wanted.limit,
+            ProductShown.of,
+            lambda row: cursor_of(queries.product_key(row, wanted.sort)),
+        )
     )
 
 
@@ -106,21 +109,10 @@ def _wanted(query: ProductsQuery) -> queries.ProductQuery:
     )
 
 
-def _page(rows: Sequence[Found], wanted: queries.ProductQuery) -> Response:
-    return answer(
-        ProductPage.of(
-            rows,
-            wanted.limit,
-            ProductShown.of,
-            lambda row: cursor_of(queries.product_key(row, wanted.sort)),
-        )
-    )
-
-
 class HistoryQuery(Input):
     """Which changes, the newest first."""
 
-    account: Account | None = Field(None, description="the id of an account")
+    account: Id | None = Field(None, description="the id of an account")
     cursor: str | None = Field(
         None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before"
     )

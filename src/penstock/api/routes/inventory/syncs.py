@@ -14,10 +14,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from penstock.api.routes.answer import answer
-from penstock.api.routes.inventory.accounts import AccountId, account_row
+from penstock.api.routes.inventory.accounts import account_row
 from penstock.api.routes.state import CurrentState, State
 from penstock.api.routes.tasks import IdempotencyKey, submit
-from penstock.api.schemas.input import Input, Limit
+from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.inventory.product import ChangeKind, DiffItem
 from penstock.api.schemas.inventory.sync import Sync
 from penstock.api.schemas.problem import documented
@@ -75,7 +75,7 @@ class DiffPage(Page):
 )
 async def start_sync(
     state: CurrentState,
-    account_id: AccountId,
+    account_id: Id,
     wish: SyncWish | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
@@ -93,7 +93,7 @@ async def start_sync(
 
 
 @router.get("/accounts/{account_id}/sync", response_model=Sync, responses=documented(404, 422, 503))
-async def get_newest_sync(state: CurrentState, account_id: AccountId) -> Response:
+async def get_newest_sync(state: CurrentState, account_id: Id) -> Response:
     """The newest sync of an account, whatever started it."""
     found = await state.app.database.read(
         lambda connection: state.app.of(InventoryParts).syncs.newest(connection, account_id)
@@ -119,16 +119,12 @@ async def get_sync_diff(
     It is kept until it is decided, or a newer sync of the account replaces it.
     """
     found, after = await _sync(state.app, task_id), _after(query.cursor)
-    return await state.app.database.read(
-        lambda connection: answer(
-            DiffPage.of(
-                list_diff(
-                    connection, found.run.id, kind=query.kind, after=after, limit=query.limit
-                ),
-                query.limit,
-                DiffItem.of,
-                lambda row: f"{row.kind}:{row.product_id}",
-            )
+    return await state.answer(
+        lambda connection: DiffPage.of(
+            list_diff(connection, found.run.id, kind=query.kind, after=after, limit=query.limit),
+            query.limit,
+            DiffItem.of,
+            lambda row: f"{row.kind}:{row.product_id}",
         )
     )
 

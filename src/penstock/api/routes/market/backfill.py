@@ -11,7 +11,7 @@ from pydantic import Field
 
 from penstock.api.routes.state import CurrentState
 from penstock.api.routes.tasks import IdempotencyKey, submit
-from penstock.api.schemas.input import Input, Time
+from penstock.api.schemas.input import Input, Time, Timeframes
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
@@ -33,7 +33,7 @@ class Backfill(Input):
     symbols: list[Name] | None = Field(
         default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT"
     )
-    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    timeframes: Timeframes | None = None
     exchange: Name = "binance"
     start: Time | None = Field(default=None, description="what opens at this time or later")
     end: Time | None = Field(default=None, description="only what opens before this time")

@@ -148,19 +148,17 @@ class SeriesPage(Page):
 @router.get("/series", response_model=SeriesPage, responses=documented(422, 503))
 async def list_series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
     """Every series that was ever collected."""
-    return await state.app.database.read(
-        lambda connection: answer(
-            SeriesPage.of(
-                series_queries.list_series(
-                    connection,
-                    after_id=query.cursor,
-                    limit=query.limit,
-                    exchange=query.exchange,
-                    symbol=query.symbol,
-                ),
-                query.limit,
-                SeriesShown.of,
-            )
+    return await state.answer(
+        lambda connection: SeriesPage.of(
+            series_queries.list_series(
+                connection,
+                after_id=query.cursor,
+                limit=query.limit,
+                exchange=query.exchange,
+                symbol=query.symbol,
+            ),
+            query.limit,
+            SeriesShown.of,
         )
     )
 
@@ -179,13 +177,11 @@ class Prices(Shape):
 )
 async def get_latest_prices(state: CurrentState) -> Response:
     """The newest price of each symbol, from the store alone."""
-    return await state.app.database.read(
-        lambda connection: answer(
-            Prices(
-                prices=[
-                    Price.of(row)
-                    for row in candle_queries.newest_prices(connection, limit=_MOST_PRICES)
-                ]
-            )
+    return await state.answer(
+        lambda connection: Prices(
+            prices=[
+                Price.of(row)
+                for row in candle_queries.newest_prices(connection, limit=_MOST_PRICES)
+            ]
         )
     )

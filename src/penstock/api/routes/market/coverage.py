@@ -8,7 +8,6 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
 from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Time
@@ -26,7 +25,6 @@ from penstock.market.queries.gaps import REASONS, SeriesFilter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from penstock.market.queries.coverage import SeriesCoverage
     from penstock.market.queries.gaps import Gap
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
@@ -70,17 +68,13 @@ class CoveragePage(Page):
 async def get_coverage(state: CurrentState, query: Annotated[CoverageQuery, Query()]) -> Response:
     """How complete each series is, and why what is missing is missing; from the ledger."""
     wanted = query.series()
-    return await state.app.database.read(
-        lambda connection: coverage_page(
+    return await state.answer(
+        lambda connection: CoveragePage.of(
             series_coverage(connection, wanted, after_id=query.cursor, limit=query.limit),
             query.limit,
+            SeriesComplete.of,
         )
     )
-
-
-def coverage_page(found: Sequence[SeriesCoverage], limit: int) -> Response:
-    """The answer of GET /coverage; a page of fewer than `limit` ends the list."""
-    return answer(CoveragePage.of(found, limit, SeriesComplete.of))
 
 
 class GapsQuery(Filter):
@@ -119,7 +113,7 @@ async def list_gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -
     """Every gap, by series and time."""
     wanted, reason = query.series(), query.of_reason()
     after = None if query.cursor is None else key_of(query.cursor, tuple[_SeriesId, _Time])
-    return await state.app.database.read(
+    return await state.answer(
         lambda connection: gap_page(
             gap_queries.list_gaps(
                 connection, wanted, reason=reason, after=after, limit=query.limit
@@ -129,8 +123,8 @@ async def list_gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -
     )
 
 
-def gap_page(found: Sequence[Gap], limit: int) -> Response:
-    """The answer of GET /gaps; a page of fewer than `limit` ends the list."""
-    return answer(
-        GapPage.of(found, limit, GapItem.of, lambda gap: cursor_of((gap.series_id, gap.span.start)))
+def gap_page(found: Sequence[Gap], limit: int) -> GapPage:
+    """The page of GET /gaps; one of fewer than `limit` ends the list."""
+    return GapPage.of(
+        found, limit, GapItem.of, lambda gap: cursor_of((gap.series_id, gap.span.start))
     )

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
 from penstock.api.routes.state import CurrentState
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.market.series import Symbol
@@ -42,14 +41,10 @@ class SymbolPage(Page):
 async def list_symbols(state: CurrentState, query: Annotated[SymbolsQuery, Query()]) -> Response:
     """What the exchanges list, or have listed."""
     wanted = SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
-    return await state.app.database.read(
-        lambda connection: answer(
-            SymbolPage.of(
-                instruments.list_symbols(
-                    connection, wanted, after_id=query.cursor, limit=query.limit
-                ),
-                query.limit,
-                Symbol.of,
-            )
+    return await state.answer(
+        lambda connection: SymbolPage.of(
+            instruments.list_symbols(connection, wanted, after_id=query.cursor, limit=query.limit),
+            query.limit,
+            Symbol.of,
         )
     )

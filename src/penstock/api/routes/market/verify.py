@@ -9,7 +9,7 @@ from pydantic import Field
 
 from penstock.api.routes.state import CurrentState
 from penstock.api.routes.tasks import IdempotencyKey, submit
-from penstock.api.schemas.input import Input, Time
+from penstock.api.schemas.input import Input, Time, Timeframes
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
@@ -25,7 +25,7 @@ class Verify(Input):
     symbols: list[Name] | None = Field(
         default=None, min_length=1, max_length=1_000, description="BTC/USDT or BTCUSDT"
     )
-    timeframes: list[Name] | None = Field(default=None, min_length=1, max_length=16)
+    timeframes: Timeframes | None = None
     exchange: Name | None = None
     start: Time | None = Field(default=None, description="only what opens at this time or later")
     end: Time | None = Field(default=None, description="only what opens before this time")
