@@ -67,7 +67,10 @@ class Seller:
         As after the command, what the products are is looked up too.
         """
         async with self.app() as app:
-            known = [one["id"] for one in await Inventories(app.database, app.settings).accounts()]
+            accounts = await app.database.read(
+                lambda connection: Inventories(connection, app.settings).accounts()
+            )
+            known = [account["id"] for account in accounts]
             account_id = (
                 known[0] if known else await app.of(InventoryParts).accounts.add("shop", TOKEN)
             )

@@ -318,12 +318,11 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
         with contextlib.suppress(asyncio.CancelledError):
             await deciding
         await writing
-        state = (await Inventories(app.database, app.settings).sync(task_id))["state"]
-    said = (
-        "cancelled: nothing is decided"
-        if state == "dry_run"
-        else f"cancelled too late: it is {state}"
-    )
+        state = await app.database.read(
+            lambda c: Inventories(c, app.settings).sync(task_id)["state"]
+        )
+    late = f"cancelled too late: it is {state}"
+    said = "cancelled: nothing is decided" if state == "dry_run" else late
     assert capsys.readouterr().err == f"{said}\n"
 
 

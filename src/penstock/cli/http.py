@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from penstock.cli.client import Response
 from penstock.errors import SourceUnavailableError
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import TracebackType
 
     from penstock.cli.client import Request
+    from penstock.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def service_at(url: str, settings: Settings) -> AsyncIterator[Service]:
+    """The service at an address. Requests carry the token of the settings."""
+    token = settings.token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        yield Service(url.rstrip("/"), session)
 
 
 class Service:
-    """The transport to a service. Requests carry the token of the settings."""
+    """The transport to a service."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        token = load_settings().token
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        self._session = aiohttp.ClientSession(headers=headers)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self._session = session
 
     async def send(self, request: Request) -> Response:
         timeout = aiohttp.ClientTimeout(total=request.timeout_s)
@@ -46,7 +40,7 @@ class Service:
         if request.body:
             sent |= {"data": request.body, "headers": {"Content-Type": request.kind}}
         try:
-            calling = self._open().request(request.method, self.url + request.path, **sent)
+            calling = self._session.request(request.method, self.url + request.path, **sent)
             async with calling as response:
                 return Response(response.status, await response.json(content_type=None))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -68,7 +62,7 @@ class Service:
 
     async def _connected(self) -> aiohttp.ClientWebSocketResponse:
         try:
-            return await self._open().ws_connect(self.url + "/api/v1/ws", heartbeat=20)
+            return await self._session.ws_connect(self.url + "/api/v1/ws", heartbeat=20)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._silent(error) from error
 
@@ -77,9 +71,3 @@ class Service:
         if isinstance(error, aiohttp.ClientConnectorError):
             why = "nothing listens there, or the host is unreachable"
         return SourceUnavailableError(f"the service at {self.url} does not answer: {why}")
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            message = "the service is called outside its `async with` block"
-            raise RuntimeError(message)
-        return self._session

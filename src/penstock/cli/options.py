@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,13 +22,30 @@ Timeframes = Annotated[
         "--timeframe",
         metavar="STEP",
         help="1m, 5m, 1h, 1d …; repeat it or use commas for several.",
-        show_default=False,
     ),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65_535,
+        metavar="PORT",
+        help="The port to listen on; 0 takes a free one.",
+        show_default="8000",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")]
+AnyJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonArray = Annotated[bool, typer.Option("--json", help="Print one JSON array.")]
+JsonArrayIso = Annotated[
+    bool, typer.Option("--json", help="Print one JSON array, times as ISO 8601.")
+]
+JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonSummary = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 Exchange = Annotated[str, typer.Option(metavar="NAME", help="The exchange.")]
 Exchanges = Annotated[
     str | None,
-    typer.Option("--exchange", metavar="NAME", help="Only this exchange.", show_default=False),
+    typer.Option("--exchange", metavar="NAME", help="Only this exchange."),
 ]
 
 OpensFrom = Annotated[
@@ -36,7 +53,6 @@ OpensFrom = Annotated[
     typer.Option(
         metavar="TIME",
         help="Only candles that open at or after this time (UTC).",
-        show_default=False,
     ),
 ]
 OpensBefore = Annotated[
@@ -44,9 +60,13 @@ OpensBefore = Annotated[
     typer.Option(
         metavar="TIME",
         help="Only candles that open before this time (UTC).",
-        show_default=False,
     ),
 ]
+
+
+def id_argument(text: str) -> Any:  # noqa: ANN401 - typer's type is private
+    """An argument for the id of a row."""
+    return typer.Argument(metavar="ID", min=1, max=2**31 - 1, help=text)
 
 
 def timeframes_of(given: Sequence[str] | None) -> list[str] | None:

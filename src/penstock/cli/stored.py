@@ -1,57 +1,60 @@
-"""What commands read of inventories, as JSON values; directly, also while a service runs."""
+"""What commands read of inventories, as JSON values."""
 
 from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.inventory.catalogue import UnmappedItem
 from penstock.api.schemas.inventory.product import DiffItem, HistoryItem, ProductShown
 from penstock.api.schemas.inventory.sync import Sync
+from penstock.cli.reading import read, read_pages
 from penstock.errors import NotFoundError
 from penstock.inventory.queries.accounts import list_accounts
 from penstock.inventory.queries.catalogue import list_unmapped
-from penstock.inventory.queries.products import list_history, list_products, product_rows
+from penstock.inventory.queries.products import (
+    ProductQuery,
+    list_history,
+    list_products,
+    product_rows,
+)
 from penstock.inventory.queries.syncs import SyncQueries, list_diff, undecided_run
-from penstock.opening import open_reader
 from penstock.runs.queries import RunQueries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
-    from penstock.inventory.queries.products import ProductQuery
+    from sqlalchemy import Connection
+
     from penstock.inventory.queries.syncs import SyncRun
     from penstock.settings import Settings
-    from penstock.store.session.database import Database
-
-_PAGE = 5_000
 
 Fields = dict[str, Any]
+T = TypeVar("T")
 
 
 class Inventories:
-    """The accounts of a database, their syncs and products."""
+    """The accounts of a database, their syncs and products, as a transaction sees them."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database = database
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
         self._runs = RunQueries(
             listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s
         )
         self._syncs = SyncQueries(self._runs)
 
-    async def accounts(self) -> list[Fields]:
+    def accounts(self) -> list[Fields]:
         """All accounts by name, each with its `newest_sync`."""
-        rows = await self._database.read(list_accounts)
         return [
-            AccountShown.of(row).values() | {"newest_sync": await self.newest_sync(row.id)}
-            for row in rows
+            AccountShown.of(row).values() | {"newest_sync": self._newest_sync(row.id)}
+            for row in list_accounts(self._connection)
         ]
 
-    async def account(self, given: str) -> Fields:
+    def account(self, given: str) -> Fields:
         """The account with a name or an id; NotFoundError lists the names."""
-        found = await self.accounts()
+        found = self.accounts()
         for field in ("name", "id"):
             for account in found:
                 if str(account[field]) == given:
@@ -62,114 +65,55 @@ class Inventories:
         )
         raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
 
-    async def run_id(self, task_id: str) -> int:
+    def run_id(self, task_id: str) -> int:
         """The id of a sync's run; NotFoundError when the task is not a sync."""
-        return (await self._sync(task_id)).run.id
+        return self._sync(task_id).run.id
 
-    async def sync(self, task_id: str) -> Fields:
+    def sync(self, task_id: str) -> Fields:
         """The sync of a task; NotFoundError when the task is not a sync."""
-        return Sync.of(await self._sync(task_id)).values()
+        return Sync.of(self._sync(task_id)).values()
 
-    async def newest_sync(self, account_id: int) -> Fields | None:
-        """The newest sync of an account; None before the first."""
-        return _shown(await self._newest(account_id))
-
-    async def undecided(self, given: str) -> Fields:
+    def undecided(self, given: str) -> Fields:
         """The sync of a task; of an account, the one that waits for a decision, else the newest."""
         if task_id := _task(given):
-            return await self.sync(task_id)
-        account = await self.account(given)
-        kept = await self._database.read(
-            lambda connection: undecided_run(connection, account["id"])
-        )
-        found = await self._newest(account["id"]) if kept is None else await self._of_run(kept)
-        if found is None:
+            return self.sync(task_id)
+        account = self.account(given)
+        kept = undecided_run(self._connection, account["id"])
+        if kept is not None:
+            return Sync.of(self._syncs.of_runs(self._connection, [kept])[0]).values()
+        if account["newest_sync"] is None:
             raise NotFoundError(
                 f"{account['name']} was never synced; begin with: penstock sync {account['id']}"
             )
-        return Sync.of(found).values()
+        newest: Fields = account["newest_sync"]
+        return newest
 
-    async def diff(self, task_id: str, *, kind: str | None, limit: int) -> list[Fields]:
-        """What the sync of a task would change; NotFoundError when it keeps nothing."""
-        run_id = await self.run_id(task_id)
-        found: list[Fields] = []
-        while page := await self._diff_page(
-            run_id, kind, found[-1] if found else None, min(_PAGE, limit - len(found))
-        ):
-            found += page
-            if len(found) == limit:
-                break
-        return found
+    def products(self, account: str | None, text: str | None, *, limit: int) -> list[Fields]:
+        """Published products by name, of one account or all; `text` is a part of the name."""
+        account_id = None if account is None else self.account(account)["id"]
+        query = ProductQuery(limit=limit, account=account_id, q=text, gone=False, sort="name_en")
+        return [ProductShown.of(row).values() for row in list_products(self._connection, query)]
 
-    async def products(self, query: ProductQuery) -> list[Fields]:
-        """A page of products."""
-        found = await self._database.read(lambda connection: list_products(connection, query))
-        return [ProductShown.of(row).values() for row in found]
-
-    async def product(self, product_id: int) -> list[Fields]:
+    def product(self, product_id: int) -> list[Fields]:
         """A product, in each account that has or had it."""
-        return await self._database.read(
-            lambda connection: [row._asdict() for row in product_rows(connection, product_id)]
-        )
+        return [row._asdict() for row in product_rows(self._connection, product_id)]
 
-    async def history(self, product_id: int, *, limit: int) -> list[Fields]:
+    def history(self, product_id: int, *, limit: int) -> list[Fields]:
         """The changes of a product, the newest first; NotFoundError for an unknown one."""
-        rows = await self._database.read(
-            lambda connection: list_history(connection, product_id, limit=limit)
-        )
-        runs = await self._database.read(
-            lambda connection: self._runs.named(connection, ids={row.run_id for row in rows})
-        )
+        rows = list_history(self._connection, product_id, limit=limit)
+        runs = self._runs.named(self._connection, ids={row.run_id for row in rows})
         tasks = {run.id: run.task_id for run in runs}
         return [HistoryItem.of(row, tasks.get(row.run_id)).values() for row in rows]
 
-    async def unmapped(self, account_id: int | None) -> list[Fields]:
-        """All unmapped blueprints, those with the most products first."""
-        found: list[Fields] = []
-        while page := await self._unmapped_page(
-            account_id, found[-1]["blueprint_id"] if found else 0
-        ):
-            found += page
-        return sorted(found, key=lambda one: (-one["products"], one["blueprint_id"]))
-
-    async def _sync(self, task_id: str) -> SyncRun:
-        found = await self._database.read(
-            lambda connection: self._syncs.of_task(connection, task_id)
-        )
+    def _sync(self, task_id: str) -> SyncRun:
+        found = self._syncs.of_task(self._connection, task_id)
         if found is None:
             raise NotFoundError(f"there is no sync {task_id}")
         return found
 
-    async def _newest(self, account_id: int) -> SyncRun | None:
-        return await self._database.read(
-            lambda connection: self._syncs.newest(connection, account_id)
-        )
-
-    async def _of_run(self, run_id: int) -> SyncRun:
-        return (
-            await self._database.read(lambda connection: self._syncs.of_runs(connection, [run_id]))
-        )[0]
-
-    async def _diff_page(
-        self, run_id: int, kind: str | None, last: Fields | None, limit: int
-    ) -> list[Fields]:
-        after = None if last is None else (last["kind"], last["product_id"])
-        rows = await self._database.read(
-            lambda connection: list_diff(connection, run_id, kind=kind, after=after, limit=limit)
-        )
-        return [DiffItem.of(row).values() for row in rows]
-
-    async def _unmapped_page(self, account_id: int | None, after_id: int) -> list[Fields]:
-        rows = await self._database.read(
-            lambda connection: list_unmapped(
-                connection, account_id=account_id, after_id=after_id, limit=_PAGE
-            )
-        )
-        return [UnmappedItem.of(row).values() for row in rows]
-
-
-def _shown(sync: SyncRun | None) -> Fields | None:
-    return None if sync is None else Sync.of(sync).values()
+    def _newest_sync(self, account_id: int) -> Fields | None:
+        newest = self._syncs.newest(self._connection, account_id)
+        return None if newest is None else Sync.of(newest).values()
 
 
 def _task(given: str) -> str | None:
@@ -179,8 +123,30 @@ def _task(given: str) -> str | None:
     return None
 
 
-@contextlib.asynccontextmanager
-async def opened_inventories(settings: Settings) -> AsyncIterator[Inventories]:
-    """Inventories to read from, while the block runs."""
-    async with open_reader(settings) as database:
-        yield Inventories(database, settings)
+def stored(settings: Settings, query: Callable[[Inventories], T]) -> T:
+    """The result of a query of the inventories."""
+    return read(settings, lambda connection: query(Inventories(connection, settings)))
+
+
+def stored_diff(settings: Settings, task_id: str, *, kind: str | None, limit: int) -> list[Fields]:
+    """What the sync of a task would change; NotFoundError when it keeps nothing."""
+
+    def page(connection: Connection, last: Fields | None, size: int) -> list[Fields]:
+        after = None if last is None else (last["kind"], last["product_id"])
+        run_id = Inventories(connection, settings).run_id(task_id)
+        rows = list_diff(connection, run_id, kind=kind, after=after, limit=size)
+        return [DiffItem.of(row).values() for row in rows]
+
+    return read_pages(settings, page, most=limit)
+
+
+def stored_unmapped(settings: Settings, account_id: int | None) -> list[Fields]:
+    """All unmapped blueprints, those with the most products first."""
+
+    def page(connection: Connection, last: Fields | None, size: int) -> list[Fields]:
+        after_id = last["blueprint_id"] if last else 0
+        rows = list_unmapped(connection, account_id=account_id, after_id=after_id, limit=size)
+        return [UnmappedItem.of(row).values() for row in rows]
+
+    found = read_pages(settings, page)
+    return sorted(found, key=lambda item: (-item["products"], item["blueprint_id"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +10,9 @@ import yaml
 
 from penstock.api.schemas.config import ApplyConfigs, ConfigFile
 from penstock.cli.commands.config import ADMIN, checked, what
-from penstock.cli.options import Database
-from penstock.cli.reached import Reached, reached
-from penstock.cli.shown.terminal import out
-from penstock.cli.signals import run
+from penstock.cli.options import Database, JsonObject
+from penstock.cli.reached import call
+from penstock.cli.shown.terminal import out, print_json
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 
@@ -43,7 +41,7 @@ def apply(
         typer.Option("--prune", help="Also remove the configs that the file does not name."),
     ] = False,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonObject = False,
 ) -> None:
     """Make the configs match a file.
 
@@ -55,18 +53,16 @@ def apply(
     """
     read = checked(ConfigFile, _read(file))
     order = ApplyConfigs(configs=read.configs, prune=prune, dry_run=dry_run)
-    done = run(_apply(reached(load_settings(database_url=database)), order))
+    done = call(
+        load_settings(database_url=database),
+        "POST",
+        f"{ADMIN}/apply",
+        order.model_dump(exclude_unset=True),
+    )
     if as_json:
-        typer.echo(json.dumps(done))
+        print_json(done)
     else:
         _show(done)
-
-
-async def _apply(side: Reached, order: ApplyConfigs) -> dict[str, Any]:
-    async with side as client:
-        sent = order.model_dump(exclude_unset=True)
-        done: dict[str, Any] = await client.call("POST", f"{ADMIN}/apply", sent)
-        return done
 
 
 def _read(file: Path) -> object:
@@ -90,13 +86,14 @@ def _read(file: Path) -> object:
 
 
 def _show(done: Mapping[str, Any]) -> None:
-    for one in done["added"]:
-        out.print(f"+ {what(one)}")
-    for one in done["changed"]:
-        changes = ", ".join(f"{name}: {old} → {new}" for name, (old, new) in one["changes"].items())
-        out.print(f"~ {one['symbol']} on {one['exchange']}, {changes}")
-    for one in done["removed"]:
-        out.print(f"- {one['symbol']} on {one['exchange']}")
+    for config in done["added"]:
+        out.print(f"+ {what(config)}")
+    for config in done["changed"]:
+        values = config["changes"].items()
+        changes = ", ".join(f"{name}: {old} → {new}" for name, (old, new) in values)
+        out.print(f"~ {config['symbol']} on {config['exchange']}, {changes}")
+    for config in done["removed"]:
+        out.print(f"- {config['symbol']} on {config['exchange']}")
     counts = {name: len(done[name]) for name in ("added", "changed", "removed")}
     counts["unchanged"] = done["unchanged"]
     summary = ", ".join(f"{count} {name}" for name, count in counts.items())

@@ -12,11 +12,20 @@ from penstock.api.schemas.config import ConfigChange, ConfigShown, NewConfig
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import cut_short, leave_with
 from penstock.cli.fresh import is_fresh, refuse_unknown, refuse_unlisted
-from penstock.cli.options import Database, Exchange, Timeframes, timeframes_of
-from penstock.cli.reached import Reached, reached
+from penstock.cli.options import (
+    AnyJson,
+    Database,
+    Exchange,
+    Exchanges,
+    Timeframes,
+    id_argument,
+    timeframes_of,
+)
+from penstock.cli.reached import call, reach
+from penstock.cli.reading import read
 from penstock.cli.shown.help import Commands
 from penstock.cli.shown.progress import shown_progress
-from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.cli.waited import waited
@@ -28,18 +37,19 @@ from penstock.inventory.sync.configs import find_account
 from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import parse_timeframes
 from penstock.market.runs.submission import COLLECTION
-from penstock.opening import open_reader
 from penstock.settings import load_settings
 from penstock.store.write.configs import configs as listed_configs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from penstock.cli.client import ApiClient
     from penstock.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
 
 ADMIN = "/api/v1/admin/data-collection"
+_CONFIGS = f"{ADMIN}/configs"
 
 config = Commands("""Choose what is collected automatically, and when.
 
@@ -50,29 +60,18 @@ Examples:
   penstock config edit 1 --every 15
   penstock config disable 1""")
 
-_PAGE = 1_000
+_MOST = 1_000
 
-Id = Annotated[
-    int,
-    typer.Argument(
-        metavar="ID",
-        min=1,
-        max=2**31 - 1,
-        help="The id, as `penstock config list` shows it.",
-    ),
-]
+Id = Annotated[int, id_argument("The id, as `penstock config list` shows it.")]
 Every = Annotated[
     int | None,
-    typer.Option(
-        "--every", metavar="MINUTES", help="Minutes between two runs.", show_default=False
-    ),
+    typer.Option("--every", metavar="MINUTES", help="Minutes between two runs."),
 ]
 Cron = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
         help="Instead of --every: minute hour day month weekday.",
-        show_default=False,
     ),
 ]
 Timezone = Annotated[
@@ -80,13 +79,9 @@ Timezone = Annotated[
     typer.Option(
         metavar="NAME",
         help="The time zone of --cron, such as Europe/Berlin.",
-        show_default=False,
     ),
 ]
-Description = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="A note for people.", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="A note for people.")]
 
 
 @config.command()
@@ -111,7 +106,7 @@ def add(
         bool, typer.Option("--dry-run", help="Show the next runs, and stop.")
     ] = False,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: AnyJson = False,
 ) -> None:
     """Collect a symbol or sync an inventory automatically, every N minutes or by cron."""
     fields = _given(
@@ -125,25 +120,30 @@ def add(
         NewConfig, {"symbol": symbol, "exchange": exchange, "enabled": not disabled} | fields
     )
     settings = load_settings(database_url=database)
-    side = reached(settings)
-    if dry_run:
-        _show_preview(run(_new(settings, side, new, "/preview")), as_json=as_json)
+    if is_fresh(settings):
+        run(_refuse_unknown(settings, new))
+    path, show = ("/preview", _show_preview) if dry_run else ("/configs", _show)
+    made = call(settings, "POST", ADMIN + path, new.given())
+    if as_json:
+        print_json(made)
     else:
-        _show(run(_new(settings, side, new, "/configs")), as_json=as_json)
+        show(made)
 
 
 @config.command(name="list")
 def list_(
-    exchange: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this exchange.", show_default=False)
-    ] = None,
+    exchange: Exchanges = None,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: AnyJson = False,
 ) -> None:
     """List the configs."""
-    found = run(_list(load_settings(database_url=database), exchange))
+    query = ConfigList(limit=_MOST, exchange=exchange)
+    rows = read(
+        load_settings(database_url=database), lambda connection: listed_configs(connection, query)
+    )
+    found = [ConfigShown.of(row).values() for row in rows]
     if as_json:
-        typer.echo(json.dumps(found))
+        print_json(found)
         return
     names = (
         "id",
@@ -156,16 +156,17 @@ def list_(
         "description",
     )
     table = fitting_table(*names, whole=("id", "symbol", "exchange", "on"))
-    for one in found:
-        shown = (
-            str(one["id"]),
-            one["symbol"],
-            one["exchange"],
-            ", ".join(one["timeframes"]),
-            when(one),
-            "yes" if one["enabled"] else "no",
+    for item in found:
+        table.add_row(
+            str(item["id"]),
+            item["symbol"],
+            item["exchange"],
+            ", ".join(item["timeframes"]),
+            when(item),
+            "yes" if item["enabled"] else "no",
+            shown_time(item["next_run_at"]),
+            one_line(item["description"] or ""),
         )
-        table.add_row(*shown, shown_time(one["next_run_at"]), one_line(one["description"] or ""))
     print_table(table)
 
 
@@ -178,7 +179,7 @@ def edit(
     timezone: Timezone = None,
     description: Description = None,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: AnyJson = False,
 ) -> None:
     """Change a config; a changed selection or schedule cancels its active run."""
     fields = _given(
@@ -196,13 +197,13 @@ def edit(
 
 
 @config.command()
-def enable(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
+def enable(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
     """Start automatic runs of a config."""
     _change(config_id, {"enabled": True}, database, as_json=as_json)
 
 
 @config.command()
-def disable(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
+def disable(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
     """Stop automatic runs of a config; an active run continues."""
     _change(config_id, {"enabled": False}, database, as_json=as_json)
 
@@ -210,38 +211,29 @@ def disable(config_id: Id, database: Database = None, as_json: AsJson = False) -
 @config.command()
 def remove(config_id: Id, database: Database = None) -> None:
     """Remove a config and cancel its active run; stored data stays."""
-    run(_call(reached(load_settings(database_url=database)), "DELETE", f"/configs/{config_id}"))
+    call(load_settings(database_url=database), "DELETE", f"{_CONFIGS}/{config_id}")
     out.print(f"config {config_id} is removed")
 
 
 @config.command()
-def trigger(config_id: Id, database: Database = None, as_json: AsJson = False) -> None:
+def trigger(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
     """Run a config now and wait for the result."""
-    run(_trigger(reached(load_settings(database_url=database)), config_id, as_json=as_json))
+    reach(
+        load_settings(database_url=database),
+        lambda client: _trigger(client, config_id, as_json=as_json),
+    )
 
 
 def _change(
     config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool
 ) -> None:
     changes = checked(ConfigChange, fields).given()
-    changing = _call(
-        reached(load_settings(database_url=database)), "PUT", f"/configs/{config_id}", changes
-    )
-    _show(run(changing), as_json=as_json)
-
-
-async def _call(
-    side: Reached, method: str, path: str, body: Mapping[str, object] | None = None
-) -> Any:  # noqa: ANN401 - JSON
-    async with side as client:
-        return await client.call(method, ADMIN + path, body)
-
-
-async def _new(settings: Settings, side: Reached, new: NewConfig, path: str) -> dict[str, Any]:
-    if is_fresh(settings):
-        await _refuse_unknown(settings, new)
-    made: dict[str, Any] = await _call(side, "POST", path, new.given())
-    return made
+    settings = load_settings(database_url=database)
+    changed = call(settings, "PUT", f"{_CONFIGS}/{config_id}", changes)
+    if as_json:
+        print_json(changed)
+    else:
+        _show(changed)
 
 
 async def _refuse_unknown(settings: Settings, new: NewConfig) -> None:
@@ -255,31 +247,20 @@ async def _refuse_unknown(settings: Settings, new: NewConfig) -> None:
         await refuse_unknown(settings, exchange)
 
 
-async def _list(settings: Settings, exchange: str | None) -> list[dict[str, Any]]:
-    query = ConfigList(limit=_PAGE, exchange=exchange)
-    async with open_reader(settings) as database:
-        return [
-            ConfigShown.of(one).values()
-            for one in await database.read(lambda connection: listed_configs(connection, query))
-        ]
-
-
-async def _trigger(side: Reached, config_id: int, *, as_json: bool) -> None:
-    path = f"{ADMIN}/configs/{config_id}"
+async def _trigger(client: ApiClient, config_id: int, *, as_json: bool) -> None:
+    path = f"{_CONFIGS}/{config_id}"
     order = (f"{path}/trigger", None)
-    async with side as client:
-        config = await client.call("GET", path)
-        if config["exchange"] == MARKETPLACE:
-            summary = (await synced(client, order))["result"]
-            typer.echo(json.dumps(summary) if as_json else one_line(str(summary["message"])))
-            return
-        with shown_progress() as advance:
-            ended = await waited(client, order, advance, cancelled=cut_short)
-        if ended["task_type"] != COLLECTION:
-            typer.echo(json.dumps(ended["result"]) if as_json else one_line(ended["message"]))
-            return
-        steps = len(config["timeframes"])
-        leave_with(ended, client.place, steps, as_json=as_json)
+    config = await client.call("GET", path)
+    if config["exchange"] == MARKETPLACE:
+        summary = (await synced(client, order))["result"]
+        typer.echo(json.dumps(summary) if as_json else one_line(str(summary["message"])))
+        return
+    with shown_progress() as advance:
+        ended = await waited(client, order, advance, cancelled=cut_short)
+    if ended["task_type"] == COLLECTION:
+        leave_with(ended, client.place, len(config["timeframes"]), as_json=as_json)
+    else:
+        typer.echo(json.dumps(ended["result"]) if as_json else one_line(ended["message"]))
 
 
 def checked(model: type[M], fields: object) -> M:
@@ -309,19 +290,13 @@ def what(fields: Mapping[str, Any]) -> str:
     return ", ".join([f"{fields['symbol']} on {fields['exchange']}", *timeframes, when(fields)])
 
 
-def _show(fields: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(fields))
-        return
+def _show(fields: Mapping[str, Any]) -> None:
     state = f"next run {fields['next_run_at']}" if fields["enabled"] else "disabled"
     out.print(f"config {fields['id']}: {what(fields)}, {state}")
     _warn(fields)
 
 
-def _show_preview(fields: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(fields))
-        return
+def _show_preview(fields: Mapping[str, Any]) -> None:
     for at in fields["next_runs"]:
         out.print(at)
     _warn(fields)

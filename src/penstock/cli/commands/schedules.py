@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from penstock.api.schemas.schedule import ScheduleShown
-from penstock.cli.options import Database
-from penstock.cli.shown.terminal import err, fitting_table, print_table, shown_time
-from penstock.cli.signals import run
-from penstock.opening import open_reader
+from penstock.cli.options import Database, JsonArrayIso
+from penstock.cli.reading import read_pages
+from penstock.cli.shown.terminal import err, fitting_table, print_json, print_table, shown_time
 from penstock.settings import load_settings
 from penstock.store.write.schedules import schedules as listed
 
 if TYPE_CHECKING:
-    from penstock.settings import Settings
+    from collections.abc import Sequence
 
-_PAGE = 1_000
+    from sqlalchemy import Connection
+
+    from penstock.store.write.schedules import ScheduleRow
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def schedules(
     database: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON array, times as ISO 8601.")
-    ] = False,
+    as_json: JsonArrayIso = False,
 ) -> None:
     """List everything that runs automatically.
 
@@ -37,9 +33,10 @@ def schedules(
       penstock schedules
       penstock schedules --json
     """
-    found = run(_all(load_settings(database_url=database)))
+    rows = read_pages(load_settings(database_url=database), _page)
+    found = [ScheduleShown.of(row).values() for row in rows]
     if as_json:
-        typer.echo(json.dumps(found))
+        print_json(found)
         return
     if not found:
         err.print("no schedules yet: the first start of penstock serve creates them")
@@ -47,26 +44,24 @@ def schedules(
     table = fitting_table(
         "name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does")
     )
-    for one in found:
-        following = shown_time(one["next_run_at"]) if one["enabled"] else "off"
+    for schedule in found:
         table.add_row(
-            one["name"], one["task_type"], _when(one), following, shown_time(one["last_run_at"])
+            schedule["name"],
+            schedule["task_type"],
+            _when(schedule),
+            shown_time(schedule["next_run_at"]) if schedule["enabled"] else "off",
+            shown_time(schedule["last_run_at"]),
         )
     print_table(table)
 
 
-async def _all(settings: Settings) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    async with open_reader(settings) as database:
-        last = 0
-        while rows := await database.read(partial(listed, after_id=last, limit=_PAGE)):
-            found += [ScheduleShown.of(row).values() for row in rows]
-            last = rows[-1].id
-    return found
+def _page(connection: Connection, last: ScheduleRow | None, size: int) -> Sequence[ScheduleRow]:
+    return listed(connection, after_id=last.id if last else 0, limit=size)
 
 
-def _when(one: dict[str, Any]) -> str:
-    if one["interval_seconds"] is None:
-        return f"{one['cron']} {one['timezone'] or ''}".strip()
-    size, unit = next((size, unit) for size, unit in _UNITS if one["interval_seconds"] % size == 0)
-    return f"every {one['interval_seconds'] // size} {unit}"
+def _when(schedule: dict[str, Any]) -> str:
+    seconds = schedule["interval_seconds"]
+    if seconds is None:
+        return f"{schedule['cron']} {schedule['timezone'] or ''}".strip()
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"every {seconds // size} {unit}"

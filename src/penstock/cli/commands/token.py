@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +9,10 @@ import typer
 
 from penstock.access.scopes import Scope
 from penstock.api.schemas.token import TokenShown
-from penstock.cli.options import Database
-from penstock.cli.reached import Reached, reached
+from penstock.cli.options import Database, JsonArray, id_argument
+from penstock.cli.reached import call
 from penstock.cli.shown.help import Commands
-from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 _UNIT_S = {"m": 60, "h": 3_600, "d": 86_400}
 _MOST_DAYS = 3_653
-_LARGEST_ID = 2**31 - 1
+_TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 _PATH = "/api/v1/admin/tokens"
 
 token = Commands("""Create, list and revoke access tokens.
@@ -56,9 +55,8 @@ def create(
 ) -> None:
     """Create a token and print it. It is shown only once."""
     name = checked_name(name)
-    expires_in_s = _seconds(expires)
-    side = reached(load_settings(database_url=database))
-    typer.echo(run(_create(side, name, scope, expires_in_s)))
+    fields = {"name": name, "scope": scope.value, "expires_in_s": _seconds(expires)}
+    typer.echo(call(load_settings(database_url=database), "POST", _PATH, fields)["token"])
     err.print(f"Token {name!r} with scope {scope.value}, shown only once.")
     err.print("From now on every request to the service needs a token.")
 
@@ -66,34 +64,29 @@ def create(
 @token.command("list")
 def list_(
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    as_json: JsonArray = False,
 ) -> None:
     """List the tokens, the newest first, with the expired and revoked ones."""
     found = run(_listed(load_settings(database_url=database)))
     if as_json:
-        typer.echo(json.dumps(found))
+        print_json(found)
         return
     table = fitting_table(
         "id", "name", "scope", "created", "expires", "last used", "revoked", whole=("id", "scope")
     )
-    for one in found:
-        times = (
-            shown_time(one[f"{what}_at"]) for what in ("created", "expires", "last_used", "revoked")
-        )
-        table.add_row(str(one["id"]), one_line(one["name"]), one["scope"], *times)
+    for item in found:
+        times = (shown_time(item[name]) for name in _TIMES)
+        table.add_row(str(item["id"]), one_line(item["name"]), item["scope"], *times)
     print_table(table)
 
 
 @token.command()
 def revoke(
-    token_id: Annotated[
-        int,
-        typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="As in `penstock token list`."),
-    ],
+    token_id: Annotated[int, id_argument("As in `penstock token list`.")],
     database: Database = None,
 ) -> None:
     """Revoke a token; every process refuses it within seconds."""
-    run(_revoke(reached(load_settings(database_url=database)), token_id))
+    call(load_settings(database_url=database), "DELETE", f"{_PATH}/{token_id}")
     out.print(f"token {token_id} is revoked")
 
 
@@ -111,18 +104,7 @@ def _seconds(expires: str | None) -> int | None:
     return seconds
 
 
-async def _create(side: Reached, name: str, scope: Scope, expires_in_s: int | None) -> str:
-    wanted = {"name": name, "scope": scope.value, "expires_in_s": expires_in_s}
-    async with side as client:
-        return str((await client.call("POST", _PATH, wanted))["token"])
-
-
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
     """Reads directly, also while a service owns the file."""
     async with open_reader(settings) as reader:
-        return [TokenShown.of(one).values() for one in await SqlTokens(reader).listed()]
-
-
-async def _revoke(side: Reached, token_id: int) -> None:
-    async with side as client:
-        await client.call("DELETE", f"{_PATH}/{token_id}")
+        return [TokenShown.of(item).values() for item in await SqlTokens(reader).listed()]

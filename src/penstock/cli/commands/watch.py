@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,9 +19,10 @@ from rich.progress import (
 from rich.text import Text
 
 from penstock.cli.client import COLLECTOR, ENDED, TASK, ApiClient
-from penstock.cli.http import Service
+from penstock.cli.http import Service, service_at
+from penstock.cli.options import JsonArray
 from penstock.cli.shown.progress import work_text
-from penstock.cli.shown.terminal import err, fitting_table, out, print_table, shown_time
+from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.opening import serving_url
@@ -56,7 +57,6 @@ def watch(
         typer.Argument(
             metavar="TASK",
             help="The task's id; without one, all tasks until Ctrl-C.",
-            show_default=False,
         ),
     ] = None,
     url: Url = None,
@@ -72,12 +72,12 @@ def watch(
       penstock watch
       penstock watch 0b5c2c1e-8f0c-4a6e-9d6b-0f5f3f3b1c55
     """
-    raise typer.Exit(run(_watch(service_url(url), task, as_json=as_json)))
+    raise typer.Exit(run(_watch(url, task, as_json=as_json)))
 
 
 def tasks(
     url: Url = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    as_json: JsonArray = False,
 ) -> None:
     """List the active tasks and those that ended recently.
 
@@ -85,11 +85,11 @@ def tasks(
       penstock tasks
       penstock tasks --json
     """
-    found = run(_tasks(service_url(url)))
+    found = run(_call(url, "GET", f"{COLLECTOR}/tasks"))["tasks"]
     if as_json:
-        typer.echo(json.dumps(found))
-        return
-    print_table(_table(found))
+        print_json(found)
+    else:
+        print_table(_table(found))
 
 
 def _table(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -123,29 +123,25 @@ def cancel(task: TaskArgument, url: Url = None) -> None:
     Examples:
       penstock cancel 0b5c2c1e-8f0c-4a6e-9d6b-0f5f3f3b1c55
     """
-    run(_cancel(service_url(url), task))
+    run(_call(url, "POST", f"{TASK}/{task}/cancel"))
     out.print(f"task {task} is being cancelled")
 
 
-def service_url(url: str | None) -> str:
-    """The address as given, else of the service that owns the SQLite file, else of the settings."""
+@contextlib.asynccontextmanager
+async def _service(url: str | None) -> AsyncIterator[Service]:
+    """The service at the given address, else the one that owns the SQLite file, else ours."""
     settings = load_settings()
-    return url or serving_url(settings) or settings.url
+    async with service_at(url or serving_url(settings) or settings.url, settings) as service:
+        yield service
 
 
-async def _tasks(url: str) -> list[dict[str, Any]]:
-    async with Service(url) as service:
-        answer = await ApiClient(service, load_settings()).call("GET", f"{COLLECTOR}/tasks")
-        return list(answer["tasks"])
+async def _call(url: str | None, method: str, path: str) -> Any:  # noqa: ANN401 - JSON
+    async with _service(url) as service:
+        return await ApiClient(service, load_settings()).call(method, path)
 
 
-async def _cancel(url: str, task_id: str) -> None:
-    async with Service(url) as service:
-        await ApiClient(service, load_settings()).call("POST", f"{TASK}/{task_id}/cancel")
-
-
-async def _watch(url: str, task_id: str | None, *, as_json: bool) -> int:
-    async with Service(url) as service:
+async def _watch(url: str | None, task_id: str | None, *, as_json: bool) -> int:
+    async with _service(url) as service:
         states = _followed(service, task_id)
         status = await (_print_json(states) if as_json else show_bars(states))
     return _EXIT.get(status, 0)
@@ -168,7 +164,7 @@ async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict
 async def _print_json(states: AsyncIterator[dict[str, Any]]) -> str:
     status = ""
     async for task in states:
-        typer.echo(json.dumps(task))
+        print_json(task)
         status = task["status"]
     return status
 

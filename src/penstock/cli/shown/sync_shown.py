@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from penstock.cli.shown.terminal import (
     err,
     fitting_table,
     out,
+    print_json,
     print_sentence,
     print_table,
     seconds_between,
@@ -73,7 +72,7 @@ def show_in_a_line(name: str, sync: Mapping[str, Any]) -> None:
 def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
     """Print the summary, as text or as one JSON object."""
     if as_json:
-        typer.echo(json.dumps(sync))
+        print_json(sync)
         return
     print_sentence(f"{name}: {verdict(sync)}")
     print_counts(sync["counts"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ _WIDER_THAN_ANY_TABLE = 1_000
 # No markup: text from a provider may hold brackets that rich would interpret.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    typer.echo(json.dumps(value))
 
 
 def print_table(table: Table) -> None:
@@ -96,6 +102,11 @@ def parse_time(text: str, *, field: str) -> int:
         message = f"{field}: {text[:40]!r} is not a valid time; write one like {examples}"
         raise InvalidInputError(message, field=field)
     return at_ms
+
+
+def time_or_none(text: str | None, *, field: str) -> int | None:
+    """The same for an option that may be left out."""
+    return None if text is None else parse_time(text, field=field)
 
 
 def shown_time(iso: str | None) -> str:

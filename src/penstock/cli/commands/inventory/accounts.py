@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,19 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.options import Database
-from penstock.cli.reached import Reached, reached
+from penstock.cli.options import AnyJson, Database, Yes
+from penstock.cli.reached import call
 from penstock.cli.shown.help import Commands
-from penstock.cli.shown.terminal import confirmed, err, fitting_table, out, print_table, shown_time
+from penstock.cli.shown.terminal import (
+    confirmed,
+    err,
+    fitting_table,
+    out,
+    print_json,
+    print_table,
+    shown_time,
+)
 from penstock.cli.shown.text import counted, one_line
-from penstock.cli.signals import run
-from penstock.cli.stored import opened_inventories
+from penstock.cli.stored import stored
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from penstock.settings import Settings
 
 ACCOUNTS = "/api/v1/inventory/accounts"
@@ -36,19 +40,17 @@ AccountName = Annotated[
         metavar="NAME", help="The account's name or id, as `penstock accounts` shows them."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TokenFile = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
         help="A file with the API token; - is the standard input.",
-        show_default=False,
     ),
 ]
 
 
 @accounts.callback(invoke_without_command=True)
-def _accounts(context: typer.Context, database: Database = None, as_json: AsJson = False) -> None:
+def _accounts(context: typer.Context, database: Database = None, as_json: AnyJson = False) -> None:
     """List, add, edit and remove CardTrader sellers.
 
     Without a command, the accounts are listed.
@@ -69,21 +71,22 @@ def _accounts(context: typer.Context, database: Database = None, as_json: AsJson
 
 
 @accounts.command("list")
-def list_(database: Database = None, as_json: AsJson = False) -> None:
+def list_(database: Database = None, as_json: AnyJson = False) -> None:
     """List the accounts, with the newest sync of each."""
-    found = run(_listed(load_settings(database_url=database)))
+    settings = load_settings(database_url=database)
+    found = stored(settings, lambda inventories: inventories.accounts())
     if as_json:
-        typer.echo(json.dumps(found))
+        print_json(found)
         return
     names = ("id", "name", "seller", "products", "last sync (UTC)", "state")
     table = fitting_table(*names, whole=("id", "seller", "products", "state"), right=("products",))
-    for one in found:
+    for account in found:
         table.add_row(
-            str(one["id"]),
-            one_line(one["name"]),
-            str(one["user_id"]),
-            f"{one['products']:,}",
-            *_last(one),
+            str(account["id"]),
+            one_line(account["name"]),
+            str(account["user_id"]),
+            f"{account['products']:,}",
+            *_last(account["newest_sync"]),
         )
     print_table(table)
     if not found:
@@ -97,7 +100,7 @@ def add(
     ],
     token_file: TokenFile = None,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: AnyJson = False,
 ) -> None:
     """Add a seller's account.
 
@@ -105,47 +108,48 @@ def add(
     encrypted.
     """
     settings = load_settings(database_url=database)
-    token = _token(settings, token_file)
-    made = run(_add(reached(settings), name, token))
+    fields = {"name": name, "token": _token(settings, token_file)}
+    made = call(settings, "POST", ACCOUNTS, fields, patient=True) | {"newest_sync": None}
     _show(made, f"sync it with: penstock sync {shlex.quote(made['name'])}", as_json=as_json)
 
 
 @accounts.command()
 def edit(
     account: AccountName,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NEW", help="A new name.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="A new name.")] = None,
     token_file: TokenFile = None,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: AnyJson = False,
 ) -> None:
     """Change an account's name, or its token for another one of the same seller."""
     if name is None and token_file is None:
         raise InvalidInputError(
             "edit: no change was given; use --name or --token-file", field="edit"
         )
-    token = None if token_file is None else _token_in(token_file)
+    changes = {} if name is None else {"name": name}
+    if token_file is not None:
+        changes["token"] = _token_in(token_file)
     settings = load_settings(database_url=database)
-    changing = _edit(settings, reached(settings), account, {"name": name, "token": token})
-    _show(run(changing), "changed", as_json=as_json)
+    found = stored(settings, lambda inventories: inventories.account(account))
+    changed = call(settings, "PUT", f"{ACCOUNTS}/{found['id']}", changes, patient=True)
+    _show(changed | {"newest_sync": found["newest_sync"]}, "changed", as_json=as_json)
 
 
 @accounts.command()
 def remove(
     account: AccountName,
-    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
+    yes: Yes = False,
     database: Database = None,
 ) -> None:
     """Delete an account with its products and their history. Nothing changes at CardTrader."""
     settings = load_settings(database_url=database)
-    found = run(_found(settings, account))
+    found = stored(settings, lambda inventories: inventories.account(account))
     products = counted(found["products"], "product")
     what = f"account {found['id']}, {one_line(found['name'])}, with {products} and their history"
     if not (yes or confirmed(f"Delete {what}?")):
         err.print("nothing was deleted")
         return
-    run(_remove(reached(settings), found["id"]))
+    call(settings, "DELETE", f"{ACCOUNTS}/{found['id']}", patient=True)
     out.print(f"deleted: {what}")
 
 
@@ -191,59 +195,18 @@ def _one_word(read: bytes, where: str) -> str:
     return words[0]
 
 
-async def _add(side: Reached, name: str, token: str) -> dict[str, Any]:
-    async with side as client:
-        made: dict[str, Any] = await client.call(
-            "POST", ACCOUNTS, {"name": name, "token": token}, patient=True
-        )
-    return made | {"newest_sync": None}
-
-
-async def _listed(settings: Settings) -> list[dict[str, Any]]:
-    async with opened_inventories(settings) as inventories:
-        return await inventories.accounts()
-
-
-async def _found(settings: Settings, account: str) -> dict[str, Any]:
-    async with opened_inventories(settings) as inventories:
-        return await inventories.account(account)
-
-
-async def _edit(
-    settings: Settings, side: Reached, account: str, given: Mapping[str, str | None]
-) -> dict[str, Any]:
-    found = await _found(settings, account)
-    changes = {field: value for field, value in given.items() if value is not None}
-    path = f"{ACCOUNTS}/{found['id']}"
-    async with side as client:
-        changed: dict[str, Any] = await client.call("PUT", path, changes, patient=True)
-    return changed | {"newest_sync": found["newest_sync"]}
-
-
-async def _remove(side: Reached, account_id: int) -> None:
-    async with side as client:
-        await client.call("DELETE", f"{ACCOUNTS}/{account_id}", patient=True)
-
-
 def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(account))
+        print_json(account)
     else:
         name = one_line(account["name"])
         out.print(f"account {account['id']}: {name}, seller {account['user_id']}, {what}")
 
 
-def _last(account: dict[str, Any]) -> tuple[str, str]:
-    newest = account["newest_sync"]
-    return (
-        ("", "never synced")
-        if newest is None
-        else (shown_time(newest["finished_at"] or newest["started_at"]), state_of(newest))
-    )
-
-
-def state_of(sync: dict[str, Any]) -> str:
-    """The state of a sync, in a word."""
+def _last(sync: dict[str, Any] | None) -> tuple[str, str]:
+    """The time and the state of the newest sync."""
+    if sync is None:
+        return "", "never synced"
     ended = sync["status"] == "completed" and sync["state"] is not None
     state: str = sync["state"] if ended else sync["status"]
-    return state.replace("_", " ")
+    return shown_time(sync["finished_at"] or sync["started_at"]), state.replace("_", " ")

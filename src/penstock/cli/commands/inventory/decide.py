@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.commands.inventory.sync import SYNCS
-from penstock.cli.options import Database
-from penstock.cli.reached import Reached, reached
+from penstock.cli.options import Database, JsonObject, Yes
+from penstock.cli.reached import reach
 from penstock.cli.shown.changes import changed_lines, described
 from penstock.cli.shown.sync_shown import print_counts
 from penstock.cli.shown.terminal import (
@@ -20,12 +19,12 @@ from penstock.cli.shown.terminal import (
     err,
     fitting_table,
     out,
+    print_json,
     print_sentence,
     print_table,
 )
 from penstock.cli.shown.text import counted, one_line
-from penstock.cli.signals import run
-from penstock.cli.stored import opened_inventories
+from penstock.cli.stored import stored, stored_diff
 from penstock.errors import RunUnavailableError
 from penstock.settings import load_settings
 
@@ -47,22 +46,19 @@ Undecided = Annotated[
     str,
     typer.Argument(metavar="NAME|TASK", help="The account's name or id, or the sync's task id."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def diff(
     sync: Undecided,
     kind: Annotated[
         str | None,
-        typer.Option(
-            metavar="KIND", help="Only new, changed, gone or returned products.", show_default=False
-        ),
+        typer.Option(metavar="KIND", help="Only new, changed, gone or returned products."),
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=_MOST, metavar="N", help="Maximum to show.")
     ] = 50,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: JsonObject = False,
 ) -> None:
     """Show what a held sync or a dry run would change.
 
@@ -70,9 +66,11 @@ def diff(
       penstock diff my-shop
       penstock diff my-shop --kind gone --limit 1000
     """
-    undecided, items = run(_diff(load_settings(database_url=database), sync, kind, limit))
+    settings = load_settings(database_url=database)
+    undecided = _undecided(settings, sync)
+    items = stored_diff(settings, undecided["task_id"], kind=kind, limit=limit)
     if as_json:
-        typer.echo(json.dumps({"sync": undecided, "items": items}))
+        print_json({"sync": undecided, "items": items})
         return
     _say_what_it_is(undecided)
     total = undecided["counts"][kind] if kind else sum(undecided["counts"][name] for name in _KINDS)
@@ -85,9 +83,9 @@ def diff(
 
 def approve(
     sync: Undecided,
-    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
+    yes: Yes = False,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: JsonObject = False,
 ) -> None:
     """Publish exactly what `penstock diff` shows.
 
@@ -99,31 +97,30 @@ def approve(
       penstock approve my-shop --yes
     """
     settings = load_settings(database_url=database)
-    found = run(_undecided(settings, sync))
+    found = _undecided(settings, sync)
     if not (yes or _may_publish(found)):
         err.print("nothing was published")
         return
-    decided = run(_decide(reached(settings), found, "approve"))
+    decided = _decide(settings, found, "approve")
     if as_json:
-        typer.echo(json.dumps(decided))
+        print_json(decided)
         return
     out.print(f"published what sync {decided['task_id']} found")
     print_counts(decided["counts"])
 
 
-def reject(sync: Undecided, database: Database = None, as_json: AsJson = False) -> None:
+def reject(sync: Undecided, database: Database = None, as_json: JsonObject = False) -> None:
     """Drop what `penstock diff` shows; publish nothing.
 
     Examples:
       penstock reject my-shop
     """
     settings = load_settings(database_url=database)
-    found = run(_undecided(settings, sync))
-    decided = run(_decide(reached(settings), found, "reject"))
+    decided = _decide(settings, _undecided(settings, sync), "reject")
     if as_json:
-        typer.echo(json.dumps(decided))
-        return
-    out.print(f"dropped what sync {decided['task_id']} found; nothing was published")
+        print_json(decided)
+    else:
+        out.print(f"dropped what sync {decided['task_id']} found; nothing was published")
 
 
 def _may_publish(sync: Mapping[str, Any]) -> bool:
@@ -134,22 +131,12 @@ def _may_publish(sync: Mapping[str, Any]) -> bool:
     return confirmed(f"Publish sync {sync['task_id']}, which removes {counted(gone, 'product')}?")
 
 
-async def _undecided(settings: Settings, given: str) -> dict[str, Any]:
-    async with opened_inventories(settings) as inventories:
-        return await inventories.undecided(given)
+def _undecided(settings: Settings, given: str) -> dict[str, Any]:
+    return stored(settings, lambda inventories: inventories.undecided(given))
 
 
-async def _diff(
-    settings: Settings, given: str, kind: str | None, limit: int
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    async with opened_inventories(settings) as inventories:
-        undecided = await inventories.undecided(given)
-        return undecided, await inventories.diff(undecided["task_id"], kind=kind, limit=limit)
-
-
-async def _decide(side: Reached, sync: Mapping[str, Any], how: str) -> dict[str, Any]:
-    async with side as client:
-        return await decided_on(client, sync["task_id"], how)
+def _decide(settings: Settings, sync: Mapping[str, Any], how: str) -> dict[str, Any]:
+    return reach(settings, lambda client: decided_on(client, sync["task_id"], how))
 
 
 async def decided_on(client: ApiClient, task_id: str, how: str) -> dict[str, Any]:
@@ -189,8 +176,9 @@ def _say_what_it_is(sync: Mapping[str, Any]) -> None:
 
 def _table(items: Sequence[Mapping[str, Any]]) -> Table:
     table = fitting_table("kind", "product", "name", "what", whole=("kind", "product"))
-    for one in items:
-        table.add_row(one["kind"], str(one["product_id"]), one_line(one["name_en"]), _what(one))
+    for item in items:
+        name = one_line(item["name_en"])
+        table.add_row(item["kind"], str(item["product_id"]), name, _what(item))
     return table
 
 

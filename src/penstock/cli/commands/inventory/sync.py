@@ -8,11 +8,10 @@ import typer
 
 from penstock.cli.commands.inventory.accounts import ACCOUNTS, AccountName
 from penstock.cli.exit_codes import HELD
-from penstock.cli.options import Database
-from penstock.cli.reached import Reached, reached
+from penstock.cli.options import Database, JsonSummary
+from penstock.cli.reached import reach
 from penstock.cli.shown.sync_shown import show_sync, sync_bar
-from penstock.cli.signals import run
-from penstock.cli.stored import opened_inventories
+from penstock.cli.stored import stored
 from penstock.cli.waited import waited
 from penstock.settings import load_settings
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from penstock.cli.client import ApiClient
     from penstock.cli.waited import Order
-    from penstock.settings import Settings
 
 SYNCS = "/api/v1/inventory/syncs"
 
@@ -33,9 +31,7 @@ def sync(
         typer.Option("--dry-run", help="Publish nothing; show the changes with `penstock diff`."),
     ] = False,
     database: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON object.")
-    ] = False,
+    as_json: JsonSummary = False,
 ) -> None:
     """Bring a seller's inventory in step with CardTrader.
 
@@ -47,20 +43,16 @@ def sync(
       penstock sync my-shop --dry-run
     """
     settings = load_settings(database_url=database)
-    if run(_sync(settings, reached(settings), account, dry_run=dry_run, as_json=as_json)):
+    found = stored(settings, lambda inventories: inventories.account(account))
+    order = (f"{ACCOUNTS}/{found['id']}/sync", {"dry_run": dry_run})
+    if reach(settings, lambda client: _sync(client, order, found["name"], as_json=as_json)):
         raise typer.Exit(HELD)
 
 
-async def _sync(
-    settings: Settings, side: Reached, account: str, *, dry_run: bool, as_json: bool
-) -> bool:
-    """Whether it is held."""
-    async with opened_inventories(settings) as inventories:
-        found = await inventories.account(account)
-    async with side as client:
-        order = (f"{ACCOUNTS}/{found['id']}/sync", {"dry_run": dry_run})
-        ended = await synced(client, order)
-        show_sync(found["name"], ended, as_json=as_json)
+async def _sync(client: ApiClient, order: Order, name: str, *, as_json: bool) -> bool:
+    """Whether it is held; shows it before new products are looked up."""
+    ended = await synced(client, order)
+    show_sync(name, ended, as_json=as_json)
     return bool(ended["held"])
 
 

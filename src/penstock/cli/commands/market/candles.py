@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,20 +9,20 @@ import typer
 from rich.table import Table
 
 from penstock.cli.options import Database, Exchange, OpensBefore, OpensFrom
-from penstock.cli.shown.terminal import err, out, parse_time, show_time, table_lines
-from penstock.cli.signals import run
+from penstock.cli.reading import read
+from penstock.cli.shown.terminal import err, out, print_json, show_time, table_lines, time_or_none
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries.candles import CandleQuery, read_candles
 from penstock.market.queries.gaps import SeriesFilter, list_gaps
-from penstock.opening import open_reader
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sqlalchemy import Connection
+
     from penstock.market.queries.candles import StoredCandle
     from penstock.market.queries.gaps import Gap
-    from penstock.settings import Settings
 
 _MOST_GAPS = 1_000
 
@@ -57,12 +56,14 @@ def candles(
         symbol=symbol,
         timeframe=step,
         limit=limit,
-        start=None if start is None else parse_time(start, field="start"),
-        end=None if end is None else parse_time(end, field="end"),
+        start=time_or_none(start, field="start"),
+        end=time_or_none(end, field="end"),
     )
-    rows, missing = run(_read(load_settings(database_url=database), query))
+    rows, missing = read(
+        load_settings(database_url=database), lambda connection: _read(connection, query)
+    )
     if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows]))
+        print_json([row._asdict() for row in rows])
     elif rows:
         for line in _lines(f"{symbol} {step}", rows, missing):
             out.print(line)
@@ -72,31 +73,19 @@ def candles(
             err.print(_gap(gap))
 
 
-async def _read(
-    settings: Settings, query: CandleQuery
+def _read(
+    connection: Connection, query: CandleQuery
 ) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
     """The candles, and the gaps between and around them."""
-    async with open_reader(settings) as database:
-        return await database.read(
-            lambda connection: (
-                rows := read_candles(connection, query),
-                list_gaps(
-                    connection, _shown(query, rows), reason=None, after=None, limit=_MOST_GAPS
-                ),
-            )
-        )
-
-
-def _shown(query: CandleQuery, rows: Sequence[StoredCandle]) -> SeriesFilter:
-    """The range that the rows cover."""
-    start = rows[0].open_time if len(rows) == query.limit else query.start
-    return SeriesFilter(
+    rows = read_candles(connection, query)
+    shown = SeriesFilter(
         exchange=query.exchange,
         symbol=query.symbol,
         timeframe=query.timeframe.value,
-        start=start,
+        start=rows[0].open_time if len(rows) == query.limit else query.start,
         end=query.end,
     )
+    return rows, list_gaps(connection, shown, reason=None, after=None, limit=_MOST_GAPS)
 
 
 def _gap(gap: Gap) -> str:
@@ -125,14 +114,9 @@ def _table(title: str, rows: Sequence[StoredCandle]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("")
     for row in rows:
-        numbers = (
-            _short(row.open),
-            _short(row.high),
-            _short(row.low),
-            _short(row.close),
-            _short(row.volume),
-        )
-        table.add_row(show_time(row.open_time), *numbers, "" if row.closed else "open")
+        numbers = (row.open, row.high, row.low, row.close, row.volume)
+        opened, state = show_time(row.open_time), "" if row.closed else "open"
+        table.add_row(opened, *map(_short, numbers), state)
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +10,17 @@ import typer
 from penstock.cli.client import COLLECTOR
 from penstock.cli.exit_codes import SOME_FAILED
 from penstock.cli.fresh import is_fresh, refuse_unlisted
-from penstock.cli.options import Database, Exchange, OpensBefore, timeframes_of
-from penstock.cli.reached import Reached, reached
+from penstock.cli.options import Database, Exchange, JsonSummary, OpensBefore, timeframes_of
+from penstock.cli.reached import reach
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import (
     err,
     out,
-    parse_time,
+    print_json,
     print_sentence,
     seconds_between,
     shown_time,
+    time_or_none,
 )
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.signals import run
@@ -35,12 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from penstock.cli.client import ApiClient
-    from penstock.settings import Settings
 
 # Fields of the summary that are those of the task's result.
 _FROM_RESULT = ("rejected", "misaligned", "failures", "gaps", "first_gaps")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 
 
 def collect(
@@ -73,7 +70,6 @@ def collect(
         typer.Option(
             metavar="TIME",
             help="Collect from this time on (UTC), such as 2025-01-31.",
-            show_default=False,
         ),
     ] = None,
     until: OpensBefore = None,
@@ -85,7 +81,7 @@ def collect(
         ),
     ] = False,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: JsonSummary = False,
 ) -> None:
     """Collect the candles that are missing, up to now.
 
@@ -100,13 +96,15 @@ def collect(
         timeframes=_timeframes(timeframes),
         exchange=exchange,
         limit=limit,
-        since=None if since is None else parse_time(since, field="since"),
-        until=None if until is None else parse_time(until, field="until"),
+        since=time_or_none(since, field="since"),
+        until=time_or_none(until, field="until"),
         recheck=recheck,
     )
     parse_timeframes(order.timeframes or ())
     settings = load_settings(database_url=database)
-    ended, place = run(_collect(settings, reached(settings), order))
+    if is_fresh(settings):
+        run(refuse_unlisted(settings, order.exchange, symbols))
+    ended, place = reach(settings, lambda client: _collect(client, order))
     leave_with(ended, place, len(set(order.timeframes or ())), as_json=as_json)
 
 
@@ -118,14 +116,9 @@ def _timeframes(given: Sequence[str]) -> list[str]:
     return names
 
 
-async def _collect(
-    settings: Settings, side: Reached, order: CollectOrder
-) -> tuple[dict[str, Any], str]:
+async def _collect(client: ApiClient, order: CollectOrder) -> tuple[dict[str, Any], str]:
     """The finished task, and where it wrote."""
-    if is_fresh(settings):
-        await refuse_unlisted(settings, order.exchange, order.symbols or ())
-    async with side as client:
-        return await collected(client, order), client.place
+    return await collected(client, order), client.place
 
 
 async def collected(client: ApiClient, order: CollectOrder) -> dict[str, Any]:
@@ -153,7 +146,7 @@ def show(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool)
     """Print the summary of a completed task, as text or as one JSON object."""
     summary = summary_of(task, place, timeframes)
     if as_json:
-        typer.echo(json.dumps(summary))
+        print_json(summary)
         return
     counts = task["counters"]
     symbols, steps = counted(summary["symbols"], "symbol"), counted(timeframes, "timeframe")

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penstock.api.schemas.market.coverage import CoverageSpan, GapItem
-from penstock.cli.options import Database, Exchanges
+from penstock.cli.options import Database, Exchanges, JsonArrayIso
+from penstock.cli.reading import read
 from penstock.cli.shown.terminal import (
     err,
     fitting_table,
-    parse_time,
+    print_json,
     print_sentence,
     print_table,
     show_time,
+    time_or_none,
 )
-from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries.coverage import all_series_coverage
 from penstock.market.queries.gaps import REASONS, SeriesFilter, list_gaps
 from penstock.moment import iso, iso_or_none
-from penstock.opening import open_reader
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from rich.table import Table
 
     from penstock.market.collect.coverage import Span
     from penstock.market.queries.coverage import SeriesCoverage
     from penstock.market.queries.gaps import Gap
     from penstock.settings import Settings
-
-T = TypeVar("T")
 
 _MOST_SERIES = 500
 # The spans of a page are shared by its series.
@@ -44,9 +43,7 @@ _MOST_GAPS = 100_000
 
 Symbol = Annotated[
     str | None,
-    typer.Argument(
-        metavar="SYMBOL", help="Only this symbol: BTC/USDT or BTCUSDT.", show_default=False
-    ),
+    typer.Argument(metavar="SYMBOL", help="Only this symbol: BTC/USDT or BTCUSDT."),
 ]
 Step = Annotated[
     str | None,
@@ -55,18 +52,16 @@ Step = Annotated[
         "--timeframe",
         metavar="STEP",
         help="Only this timeframe, such as 1h.",
-        show_default=False,
     ),
 ]
 Start = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only ranges after this time (UTC).", show_default=False),
+    typer.Option(metavar="TIME", help="Only ranges after this time (UTC)."),
 ]
 End = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only ranges before this time (UTC).", show_default=False),
+    typer.Option(metavar="TIME", help="Only ranges before this time (UTC)."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array, times as ISO 8601.")]
 
 
 def series(
@@ -74,7 +69,7 @@ def series(
     timeframe: Step = None,
     exchange: Exchanges = None,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: JsonArrayIso = False,
 ) -> None:
     """List the series, their range and completeness.
 
@@ -86,7 +81,7 @@ def series(
         load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES
     )
     if as_json:
-        typer.echo(json.dumps([_fields(one) for one in found]))
+        print_json([_fields(one) for one in found])
         return
     names = ("exchange", "symbol", "step", "from (UTC)", "to (UTC)", "complete")
     table = fitting_table(*names, whole=("symbol", "step", "complete"), right=("complete",))
@@ -104,7 +99,7 @@ def coverage(
     start: Start = None,
     end: End = None,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: JsonArrayIso = False,
 ) -> None:
     """Show the stored and missing ranges of a series.
 
@@ -119,18 +114,7 @@ def coverage(
         _SERIES_WITH_SPANS,
     )
     if as_json:
-        typer.echo(
-            json.dumps(
-                [
-                    _fields(one)
-                    | {
-                        "spans": [CoverageSpan.of(span).values() for span in one.spans],
-                        "more_spans": one.more,
-                    }
-                    for one in found
-                ]
-            )
-        )
+        print_json([_fields(one) | _spans(one) for one in found])
         return
     table = fitting_table(
         "series",
@@ -160,7 +144,7 @@ def gaps(
     exchange: Exchanges = None,
     reason: Annotated[
         str | None,
-        typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}.", show_default=False),
+        typer.Option(metavar="WORD", help=f"Only {', '.join(REASONS)}."),
     ] = None,
     start: Start = None,
     end: End = None,
@@ -168,7 +152,7 @@ def gaps(
         int, typer.Option(min=1, max=_MOST_GAPS, metavar="N", help="Maximum to show.")
     ] = 100,
     database: Database = None,
-    as_json: AsJson = False,
+    as_json: JsonArrayIso = False,
 ) -> None:
     """List what is missing, with the reason.
 
@@ -176,18 +160,18 @@ def gaps(
       penstock gaps
       penstock gaps BTC/USDT -t 1m --reason outage
     """
-    wanted, state = _filter(symbol, timeframe, exchange, start, end), _reason(reason)
-    settings = load_settings(database_url=database)
-    found = _read(
-        settings,
-        lambda connection: list_gaps(connection, wanted, reason=state, after=None, limit=limit + 1),
+    query, state = _filter(symbol, timeframe, exchange, start, end), _reason(reason)
+    found = read(
+        load_settings(database_url=database),
+        lambda connection: list_gaps(connection, query, reason=state, after=None, limit=limit + 1),
     )
+    shown = found[:limit]
     if as_json:
-        typer.echo(json.dumps([GapItem.of(gap).values() for gap in found[:limit]]))
+        print_json([GapItem.of(gap).values() for gap in shown])
         return
     names = ("series", "from (UTC)", "to (UTC)", "candles", "reason", "asked", "again (UTC)")
     table = fitting_table(*names, whole=("candles", "reason", "asked"), right=("candles", "asked"))
-    for gap in found[:limit]:
+    for gap in shown:
         span = gap.span
         table.add_row(
             _name(gap),
@@ -198,7 +182,7 @@ def gaps(
             *_asked(span),
         )
     _show(table, found, "gap")
-    for state_shown in dict.fromkeys(gap.span.state for gap in found[:limit]):
+    for state_shown in dict.fromkeys(gap.span.state for gap in shown):
         print_sentence(f"{state_shown.value}: {REASONS[state_shown]}", err)
     if len(found) > limit:
         more = f"--limit {min(10 * limit, _MOST_GAPS)} for more"
@@ -218,8 +202,8 @@ def _filter(
         exchange=exchange,
         symbol=symbol,
         timeframe=steps[0].value if steps else None,
-        start=None if start is None else parse_time(start, field="start"),
-        end=None if end is None else parse_time(end, field="end"),
+        start=time_or_none(start, field="start"),
+        end=time_or_none(end, field="end"),
     )
 
 
@@ -232,24 +216,16 @@ def _reason(word: str | None) -> SpanState | None:
     return SpanState(word)
 
 
-def _read(settings: Settings, query: Callable[[Any], T]) -> T:
-    async def read() -> T:
-        async with open_reader(settings) as database:
-            return await database.read(query)
-
-    return run(read())
-
-
-def _all_series(settings: Settings, wanted: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
-    return _read(
+def _all_series(settings: Settings, query: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
+    return read(
         settings,
-        lambda connection: all_series_coverage(connection, wanted, in_a_page=in_a_page),
+        lambda connection: all_series_coverage(connection, query, in_a_page=in_a_page),
     )
 
 
-def _show(table: object, found: Sequence[object], noun: str) -> None:
+def _show(table: Table, found: Sequence[object], noun: str) -> None:
     if found:
-        print_table(table)  # type: ignore[arg-type]
+        print_table(table)
     else:
         err.print(f"no {noun} found")
 
@@ -257,6 +233,11 @@ def _show(table: object, found: Sequence[object], noun: str) -> None:
 def _fields(one: SeriesCoverage) -> dict[str, object]:
     edges = {"from": iso_or_none(one.start), "to": iso_or_none(one.end), "complete": one.complete}
     return {"exchange": one.exchange, "symbol": one.symbol, "timeframe": one.timeframe, **edges}
+
+
+def _spans(one: SeriesCoverage) -> dict[str, object]:
+    spans = [CoverageSpan.of(span).values() for span in one.spans]
+    return {"spans": spans, "more_spans": one.more}
 
 
 def _time(at: int | None) -> str:

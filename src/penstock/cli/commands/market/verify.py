@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,11 +16,10 @@ from penstock.cli.options import (
     Timeframes,
     timeframes_of,
 )
-from penstock.cli.reached import Reached, reached
+from penstock.cli.reached import reach
 from penstock.cli.shown.progress import shown_progress
-from penstock.cli.shown.terminal import err, parse_time, print_sentence, show_time
+from penstock.cli.shown.terminal import err, print_json, print_sentence, shown_time, time_or_none
 from penstock.cli.shown.text import counted, one_line
-from penstock.cli.signals import run
 from penstock.cli.waited import waited
 from penstock.market.verify.finding import MEANINGS, FindingKind
 from penstock.market.verify.order import VerifyOrder
@@ -32,6 +30,8 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from penstock.cli.client import ApiClient
+
 
 _MOST_PLACES = 3
 # Findings of a comparison with the exchange.
@@ -41,9 +41,7 @@ _FOUND_BY_REST = {FindingKind.DIFFERENT.value, FindingKind.MISSING_HERE.value}
 def verify(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="SYMBOL", help="Only these symbols, such as BTC/USDT.", show_default=False
-        ),
+        typer.Argument(metavar="SYMBOL", help="Only these symbols, such as BTC/USDT."),
     ] = None,
     timeframes: Timeframes = None,
     exchange: Exchanges = None,
@@ -60,7 +58,6 @@ def verify(
             max=1_000_000,
             metavar="N",
             help="Compare N random pages.",
-            show_default=False,
         ),
     ] = None,
     seed: Annotated[
@@ -70,7 +67,6 @@ def verify(
             max=2**31 - 1,
             metavar="N",
             help="Compare the same pages as an earlier report.",
-            show_default=False,
         ),
     ] = None,
     repair: Annotated[
@@ -95,8 +91,8 @@ def verify(
         symbols=symbols or None,
         timeframes=timeframes_of(timeframes),
         exchange=exchange,
-        start=None if since is None else parse_time(since, field="since"),
-        end=None if until is None else parse_time(until, field="until"),
+        start=time_or_none(since, field="since"),
+        end=time_or_none(until, field="until"),
         sample=sample,
         seed=seed,
         against=against,
@@ -105,9 +101,9 @@ def verify(
     order.refuse_bad()
     settings = load_settings(database_url=database)
     refuse_missing(settings)
-    report = run(_verified(reached(settings), order))
+    report = reach(settings, lambda client: _verified(client, order))
     if as_json:
-        typer.echo(json.dumps(report))
+        print_json(report)
     else:
         show(report)
     if report["wrong"]:
@@ -116,14 +112,13 @@ def verify(
         raise typer.Exit(SOME_FAILED)
 
 
-async def _verified(side: Reached, order: VerifyOrder) -> dict[str, Any]:
+async def _verified(client: ApiClient, order: VerifyOrder) -> dict[str, Any]:
     edges = {"start": order.start, "end": order.end}
     given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}
     body = {name: value for name, value in given.items() if value is not None}
-    async with side as client:
-        with shown_progress("Verifying") as advance:
-            ended = await waited(client, ("/api/v1/verify", body), advance, cancelled=_cut_short)
-        return {"task_id": ended["task_id"], **ended["result"]}
+    with shown_progress("Verifying") as advance:
+        ended = await waited(client, ("/api/v1/verify", body), advance, cancelled=_cut_short)
+    return {"task_id": ended["task_id"], **ended["result"]}
 
 
 def _cut_short(_task: Mapping[str, Any]) -> str:
@@ -173,11 +168,11 @@ def _lines(series: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str
     if not series["wrong"]:
         return
     wrong = [finding for finding in series["findings"] if finding["standing"] == "wrong"]
-    edges = f"{_time(wrong[0]['start'])} to {_time(wrong[-1]['end'])}"
+    edges = f"{shown_time(wrong[0]['start'])} to {shown_time(wrong[-1]['end'])}"
     yield f"{name}, {edges}: {_counts(series['wrong'])}"
     for finding in wrong[:_MOST_PLACES]:
         detail = f": {finding['detail']}" if finding["detail"] else ""
-        yield f"  {_time(finding['start'])} {finding['kind']}{detail}"
+        yield f"  {shown_time(finding['start'])} {finding['kind']}{detail}"
     if not report["repair"]:
         rest = " --against rest" if _FOUND_BY_REST & set(series["wrong"]) else ""
         command = f"penstock verify {series['symbol']} -t {series['timeframe']}{rest} --repair"
@@ -186,7 +181,3 @@ def _lines(series: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-
-
-def _time(iso: str) -> str:
-    return show_time(parse_time(iso, field="time"))

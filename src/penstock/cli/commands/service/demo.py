@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,9 +11,10 @@ from penstock.app import open_app
 from penstock.cli.client import ApiClient
 from penstock.cli.commands.inventory.accounts import ACCOUNTS
 from penstock.cli.commands.inventory.sync import synced
-from penstock.cli.commands.market.collect import AsJson, collected, show, summary_of
+from penstock.cli.commands.market.collect import collected, show, summary_of
+from penstock.cli.options import JsonSummary, Port
 from penstock.cli.shown.sync_shown import show_in_a_line
-from penstock.cli.shown.terminal import err
+from penstock.cli.shown.terminal import err, print_json
 from penstock.cli.signals import run, until_signal
 from penstock.cli.stored import Inventories
 from penstock.domains.market import MarketParts
@@ -40,25 +40,15 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Exit after the summary instead of serving.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: JsonSummary = False,
     database: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
             help="Use this database instead of demo.db in the data folder.",
-            show_default=False,
         ),
     ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65_535,
-            metavar="PORT",
-            help="The port to listen on; 0 takes a free one.",
-            show_default="8000",
-        ),
-    ] = None,
+    port: Port = None,
 ) -> None:
     """Collect from the simulator, then serve what was found.
 
@@ -112,10 +102,12 @@ async def _collect(app: App, client: ApiClient) -> dict[str, Any]:
 async def _sync(app: App, client: ApiClient) -> dict[str, Any] | None:
     """The finished sync; None when the seller's token cannot be stored."""
     try:
-        found = await Inventories(app.database, app.settings).accounts()
-        known = {one["name"]: one["id"] for one in found}
-        account = {"name": _SELLER, "token": _SELLER}
-        account_id = known.get(_SELLER) or (await client.call("POST", ACCOUNTS, account))["id"]
+        found = await app.database.read(
+            lambda connection: Inventories(connection, app.settings).accounts()
+        )
+        known = {account["name"]: account["id"] for account in found}
+        seller = {"name": _SELLER, "token": _SELLER}
+        account_id = known.get(_SELLER) or (await client.call("POST", ACCOUNTS, seller))["id"]
         return await synced(client, (f"{ACCOUNTS}/{account_id}/sync", {}))
     except SecretKeyError as error:
         err.print(f"no inventory is synced: {error}")
@@ -127,7 +119,7 @@ def _show(
 ) -> None:
     if as_json:
         summary = summary_of(task, place, len(_TIMEFRAMES))
-        typer.echo(json.dumps(summary | {"inventory": synced}))
+        print_json(summary | {"inventory": synced})
         return
     show(task, place, len(_TIMEFRAMES), as_json=False)
     if synced is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from penstock.app import App, open_app
-from penstock.cli.options import Database
+from penstock.cli.options import Database, Port
 from penstock.cli.shown.terminal import err, show_time
 from penstock.cli.signals import run, until_signal
 from penstock.errors import InvalidInputError
@@ -23,16 +23,7 @@ def serve(
         str | None,
         typer.Option(metavar="ADDRESS", help="The address to listen on.", show_default="127.0.0.1"),
     ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65_535,
-            metavar="PORT",
-            help="The port to listen on; 0 takes a free one.",
-            show_default="8000",
-        ),
-    ] = None,
+    port: Port = None,
     database: Database = None,
     work: Annotated[
         bool,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.shown.terminal import err, parse_time
+from penstock.cli.shown.terminal import err, time_or_none
 from penstock.cli.signals import run, until_signal
 
 if TYPE_CHECKING:
@@ -43,14 +43,11 @@ def simulate(
         typer.Option(
             metavar="FAULT",
             help="NAME:key=value,… active from the start; repeatable.",
-            show_default=False,
         ),
     ] = None,
     replay: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Answer from recorded data in this folder.", show_default=False
-        ),
+        typer.Option(metavar="FOLDER", help="Answer from recorded data in this folder."),
     ] = None,
     replay_only: Annotated[
         bool, typer.Option("--replay-only", help="List only recorded symbols.")
@@ -80,7 +77,7 @@ def simulate(
     settings = SimulatorSettings(
         seed=seed,
         symbols=symbols,
-        now_ms=None if now is None else parse_time(now, field="now"),
+        now_ms=time_or_none(now, field="now"),
         speed=speed,
         limits=limits,
         faults=tuple(fault or ()),
