@@ -15,8 +15,8 @@ Each function has an asynchronous twin, `…_async`. Other settings come from th
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -166,18 +166,7 @@ def _wait(work: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(asyncio.run(work))
-        except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="penstock script")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    thread = ThreadPoolExecutor(1, thread_name_prefix="penstock script")
+    result = thread.submit(asyncio.run, work)
+    thread.shutdown(wait=False)
+    return result.result()
