@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.inventory.queries.accounts import list_accounts
-from penstock.inventory.queries.syncs import list_diff, newest_sync
+from penstock.inventory.queries.syncs import list_diff, sync_row
 from penstock.inventory.tables import STAGED
 from tests.examples import try_examples
 from tests.shop_builders import NEVER_SHRUNK, Shop, counted, expected, opened_shop, product_of
@@ -181,19 +181,12 @@ async def test_of_ids_that_came_twice_the_first_row_is_kept(database_url: str) -
         }
 
 
-async def test_the_reader_shows_the_newest_sync_of_an_account(database_url: str) -> None:
+async def test_the_reader_shows_a_sync_and_its_account(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
-        assert (
-            await shop.opened.database.read(
-                lambda connection: newest_sync(connection, shop.account.id)
-            )
-            is None
-        )
+        assert await shop.opened.database.read(lambda connection: sync_row(connection, 1)) is None
         await shop.sync([product_of(1)])
         kept = await shop.sync([product_of(1, quantity=1)], keep=True)
-        row = await shop.opened.database.read(
-            lambda connection: newest_sync(connection, shop.account.id)
-        )
+        row = await shop.opened.database.read(lambda connection: sync_row(connection, kept.run.id))
         assert row is not None
         assert (row.run_id, row.state, row.changed, row.unchanged) == (kept.run.id, "held", 1, 0)
         [account] = await shop.opened.database.read(list_accounts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, text
 
 from penstock.inventory.queries.products import list_history
-from penstock.inventory.queries.syncs import list_diff, newest_sync
+from penstock.inventory.queries.syncs import list_diff, sync_row
 from penstock.store.statements import inventory as sql
 from tests.shop_builders import NEVER_SHRUNK, opened_shop, product_of
 
@@ -116,7 +116,7 @@ _PAGES: dict[str, Callable[[Connection], object]] = {
     ),
     "history": lambda connection: list_history(connection, 900, account_id=_ACCOUNT, limit=50),
     "history of any account": lambda connection: list_history(connection, 900, limit=50),
-    "newest sync": lambda connection: newest_sync(connection, _ACCOUNT),
+    "sync of a run": lambda connection: sync_row(connection, 1),
 }
 
 

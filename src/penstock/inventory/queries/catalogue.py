@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, except_, func, select
+from sqlalchemy import except_, func, select
 
 from penstock.columns import read_clock
+from penstock.inventory.queries import equal
 from penstock.inventory.tables import (
     account,
     blueprint,
@@ -35,29 +36,25 @@ def list_expansions(
     connection: Connection, *, game_id: int | None = None, after_id: int = 0, limit: int
 ) -> Sequence[Row[Any]]:
     """Expansions after `after_id`, by id."""
-    wanted = (
-        select(expansion).where(expansion.c.id > after_id).order_by(expansion.c.id).limit(limit)
+    found = select(expansion).where(
+        expansion.c.id > after_id, *equal({expansion.c.game_id: game_id})
     )
-    return connection.execute(
-        wanted if game_id is None else wanted.where(expansion.c.game_id == game_id)
-    ).all()
+    return connection.execute(found.order_by(expansion.c.id).limit(limit)).all()
 
 
 def list_blueprints(
     connection: Connection, *, expansion_id: int | None = None, after_id: int = 0, limit: int
 ) -> Sequence[Row[Any]]:
     """Blueprints after `after_id`, by id, with the `sku` that they are mapped to."""
-    wanted = (
+    found = (
         select(blueprint, catalogue.c.sku)
         .outerjoin(mapping, mapping.c.blueprint_id == blueprint.c.id)
         .outerjoin(catalogue, catalogue.c.id == mapping.c.catalogue_id)
-        .where(blueprint.c.id > after_id)
+        .where(blueprint.c.id > after_id, *equal({blueprint.c.expansion_id: expansion_id}))
         .order_by(blueprint.c.id)
         .limit(limit)
     )
-    return connection.execute(
-        wanted if expansion_id is None else wanted.where(blueprint.c.expansion_id == expansion_id)
-    ).all()
+    return connection.execute(found).all()
 
 
 def list_unmapped(
@@ -67,7 +64,7 @@ def list_unmapped(
 
     Columns: blueprint_id, name, products (how many are not gone).
     """
-    wanted = (
+    found = (
         select(
             product.c.blueprint_id,
             func.min(product.c.name_en).label("name"),
@@ -75,19 +72,16 @@ def list_unmapped(
         )
         .outerjoin(mapping, mapping.c.blueprint_id == product.c.blueprint_id)
         .where(
-            and_(
-                mapping.c.blueprint_id.is_(None),
-                product.c.gone_at.is_(None),
-                product.c.blueprint_id > after_id,
-            )
+            mapping.c.blueprint_id.is_(None),
+            product.c.gone_at.is_(None),
+            product.c.blueprint_id > after_id,
+            *equal({product.c.account_id: account_id}),
         )
         .group_by(product.c.blueprint_id)
         .order_by(product.c.blueprint_id)
         .limit(limit)
     )
-    return connection.execute(
-        wanted if account_id is None else wanted.where(product.c.account_id == account_id)
-    ).all()
+    return connection.execute(found).all()
 
 
 def unknown_blueprints(connection: Connection, account_id: int, *, limit: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, literal, select, tuple_
 
 from penstock.errors import InvalidInputError, NotFoundError
+from penstock.inventory.queries import equal
 from penstock.inventory.tables import (
     account,
     blueprint,
@@ -121,15 +122,14 @@ def _after(
 
 
 def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
-    equal = {
-        product.c.account_id: query.account,
-        product.c.game_id: query.game,
-        product.c.condition: query.condition,
-        product.c.language: query.language,
-    }
-    found: list[ColumnElement[bool]] = [
-        column == value for column, value in equal.items() if value is not None
-    ]
+    found = equal(
+        {
+            product.c.account_id: query.account,
+            product.c.game_id: query.game,
+            product.c.condition: query.condition,
+            product.c.language: query.language,
+        }
+    )
     if query.expansion is not None:
         found.append(
             product.c.blueprint_id.in_(
@@ -181,10 +181,8 @@ def list_history(
         .where(product.c.account_id == account.c.id, product.c.product_id == product_id)
         .exists()
     )
-    known = select(account.c.id).where(there)
-    owners = list(
-        connection.scalars(known if account_id is None else known.where(account.c.id == account_id))
-    )
+    known = select(account.c.id).where(there, *equal({account.c.id: account_id}))
+    owners = connection.scalars(known).all()
     if not owners:
         message = f"product: there is no product {product_id}"
         raise NotFoundError(message)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, tuple_
 
 from penstock.errors import InvalidInputError, NotFoundError
+from penstock.inventory.queries import equal
 from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotState
 from penstock.inventory.tables import account, inventory_sync, product_diff, snapshot
 from penstock.runs.tables import run as runs
@@ -15,7 +16,7 @@ from penstock.runs.tables import run as runs
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
     from penstock.runs.queries import RunQueries, RunRow
 
@@ -101,25 +102,20 @@ def sync_row(connection: Connection, run_id: int) -> Row[Any] | None:
     return connection.execute(_syncs().where(inventory_sync.c.run_id == run_id)).one_or_none()
 
 
-def newest_sync(connection: Connection, account_id: int) -> Row[Any] | None:
-    """The same for the newest sync of an account that has begun."""
-    newest = (
-        _syncs()
-        .where(inventory_sync.c.account_id == account_id)
-        .order_by(inventory_sync.c.run_id.desc())
-    )
-    return connection.execute(newest.limit(1)).one_or_none()
-
-
 def undecided_run(connection: Connection, account_id: int) -> int | None:
     """The run that keeps a difference of this account, if any: held, or of a dry run.
 
     A newer one replaces it, so there is at most one.
     """
-    wanted = select(func.max(snapshot.c.run_id)).where(
-        snapshot.c.account_id == account_id, snapshot.c.state.in_(_PENDING)
-    )
-    found: int | None = connection.scalar(wanted)
+    return _newest_kept(connection, snapshot.c.run_id, snapshot.c.account_id == account_id)
+
+
+def _newest_kept(
+    connection: Connection, column: Column[int], condition: ColumnElement[bool]
+) -> int | None:
+    """The highest value of a column, of snapshots whose difference is kept."""
+    kept = select(func.max(column)).where(condition, snapshot.c.state.in_(_PENDING))
+    found: int | None = connection.scalar(kept)
     return found
 
 
@@ -151,19 +147,15 @@ def list_diff(
     if kind is not None and kind not in _KINDS:
         message = f"kind: {kind[:40]!r} is not known; use one of {', '.join(_KINDS)}"
         raise InvalidInputError(message, field="kind")
-    kept = connection.scalar(
-        select(func.max(snapshot.c.id)).where(
-            snapshot.c.run_id == run_id, snapshot.c.state.in_(_PENDING)
-        )
-    )
+    kept = _newest_kept(connection, snapshot.c.id, snapshot.c.run_id == run_id)
     if kept is None:
         message = (
             "this sync keeps no difference: it was published, decided, or replaced by a newer one"
         )
         raise NotFoundError(message)
-    wanted = select(product_diff).where(product_diff.c.snapshot_id == kept)
-    if kind is not None:
-        wanted = wanted.where(product_diff.c.kind == kind)
+    wanted = select(product_diff).where(
+        product_diff.c.snapshot_id == kept, *equal({product_diff.c.kind: kind})
+    )
     if after is not None:
         # Within one kind by the id alone: else SQLite would sort all that follows for each page.
         later = (
