@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from sqlalchemy import update
 
-from penstock.inventory.catalogue.rows import BlueprintRow, ExpansionRow, GameRow
+from penstock.inventory.catalogue.rows import BlueprintRow
+from penstock.inventory.source import Expansion, Game
 from penstock.inventory.tables import product
 from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.api.seller import INVENTORY, OTHER, PRODUCTS, Seller, seller
@@ -41,11 +42,11 @@ async def _know_blueprints(shop: Seller) -> list[int]:
     """
     used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
     catalogue, context = SqlBlueprints(), unfenced(shop.service.app.database)
-    await catalogue.put_games(context, [GameRow(id=1, name="Magic")])
+    await catalogue.put_games(context, [Game(id=1, name="Magic")])
     await catalogue.put_expansions(
         context,
         [
-            ExpansionRow(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}")
+            Expansion(id=number, game_id=1, code=f"e{number}", name=f"Expansion {number}")
             for number in (5, 6, 7)
         ],
     )

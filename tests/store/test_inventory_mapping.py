@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory.catalogue.rows import (
-    BlueprintRow,
-    CatalogueRow,
-    CategoryRow,
-    ExpansionRow,
-    GameRow,
-)
+from penstock.inventory.catalogue.rows import BlueprintRow, CatalogueRow
 from penstock.inventory.queries.catalogue import (
     list_blueprints,
     list_expansions,
@@ -27,6 +21,7 @@ from penstock.inventory.queries.products import (
     list_products,
     product_key,
 )
+from penstock.inventory.source import Category, Expansion, Game, Property
 from tests.shop_builders import Shop, opened_shop, product_of
 
 if TYPE_CHECKING:
@@ -114,14 +109,14 @@ async def test_what_is_put_again_replaces_what_was_there(database_url: str) -> N
     async with opened_shop(database_url) as shop:
         for name in ("Magic", "MTG"):
             await shop.blueprints.put_games(
-                shop.context, [GameRow(id=1, name=name, display_name="Magic: the Gathering")]
+                shop.context, [Game(id=1, name=name, display_name="Magic: the Gathering")]
             )
             await shop.blueprints.put_categories(
                 shop.context,
-                [CategoryRow(id=11, game_id=1, name=name, properties=[{"name": "condition"}])],
+                [Category(id=11, game_id=1, name=name, properties=(Property(name="condition"),))],
             )
             await shop.blueprints.put_expansions(
-                shop.context, [ExpansionRow(id=5, game_id=1, code="neo", name=name)]
+                shop.context, [Expansion(id=5, game_id=1, code="neo", name=name)]
             )
         [row] = await shop.opened.database.read(list_games)
         assert (row.id, row.name) == (1, "MTG")

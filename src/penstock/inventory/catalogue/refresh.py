@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from penstock.errors import ConflictError, FencedError, PenstockError, SourceError
-from penstock.inventory.catalogue.rows import BlueprintRow, CategoryRow, ExpansionRow, GameRow
+from penstock.inventory.catalogue.rows import BlueprintRow
 from penstock.inventory.forms import RowReader
 from penstock.inventory.queries.catalogue import known_expansions, unknown_blueprints
 from penstock.runs.context import Shown
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from penstock.collection.reader import Reader
-    from penstock.inventory.source import Blueprint, Expansion, InventorySource, SellerAccount
+    from penstock.inventory.source import (
+        Blueprint,
+        Category,
+        Expansion,
+        Game,
+        InventorySource,
+        SellerAccount,
+    )
     from penstock.inventory.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
 
@@ -43,13 +50,13 @@ _MOST_UNKNOWN = 100_000
 class BlueprintStore(Protocol):
     """Where CardTrader's catalogue goes; rows replace those with the same id."""
 
-    async def put_games(self, context: RunContext, games: Sequence[GameRow]) -> None:
+    async def put_games(self, context: RunContext, games: Sequence[Game]) -> None:
         """Put the games that CardTrader deals in."""
 
-    async def put_categories(self, context: RunContext, categories: Sequence[CategoryRow]) -> None:
+    async def put_categories(self, context: RunContext, categories: Sequence[Category]) -> None:
         """Put categories with the properties of their products."""
 
-    async def put_expansions(self, context: RunContext, expansions: Sequence[ExpansionRow]) -> None:
+    async def put_expansions(self, context: RunContext, expansions: Sequence[Expansion]) -> None:
         """Put expansions; blueprints put later get their codes as set codes."""
 
     async def put_blueprints(self, context: RunContext, blueprints: Sequence[BlueprintRow]) -> None:
@@ -89,20 +96,14 @@ class Submitter(Protocol):
         """Record a queued run; ConflictError names the run that holds its resources."""
 
 
+@dataclass(frozen=True, slots=True)
 class CatalogueRefreshes:
     """Submits refreshes, and does the work of their runs."""
 
-    def __init__(
-        self,
-        source: InventorySource,
-        store: InventoryStore,
-        blueprints: BlueprintStore,
-        reader: Reader,
-    ) -> None:
-        self._source = source
-        self._store = store
-        self._blueprints = blueprints
-        self._reader = reader
+    source: InventorySource
+    store: InventoryStore
+    blueprints: BlueprintStore
+    reader: Reader
 
     async def published(self, submitter: Submitter, account: StoredAccount) -> None:
         """Submit a refresh if products of an account have unknown blueprints.
@@ -110,7 +111,7 @@ class CatalogueRefreshes:
         A sync does not fail because of it.
         """
         try:
-            if await self._reader.read(
+            if await self.reader.read(
                 lambda connection: unknown_blueprints(connection, account.id, limit=1)
             ):
                 await submitter.submit(_submission(account))
@@ -127,13 +128,13 @@ class CatalogueRefreshes:
     async def refresh(self, context: RunContext) -> CatalogueRefreshed:
         """The work of a refresh."""
         run = context.run
-        account = await self._store.account(int(str(run.params["account_id"])))
-        unknown = await self._reader.read(
+        account = await self.store.account(int(str(run.params["account_id"])))
+        unknown = await self.reader.read(
             lambda connection: unknown_blueprints(connection, account.id, limit=_MOST_UNKNOWN)
         )
-        known = await self._reader.read(known_expansions)
-        async with self._source.account(account.token) as seller:
-            result = await _Refresh(context, seller, self._blueprints, set(unknown)).work(known)
+        known = await self.reader.read(known_expansions)
+        async with self.source.account(account.token) as seller:
+            result = await _Refresh(context, seller, self.blueprints, set(unknown)).work(known)
         run.notes[str(run.params.get("account", ""))] = LogNote(
             records=result.blueprints, metadata=dict(result.summary())
         )
@@ -191,15 +192,10 @@ class _Refresh:
 
     async def _put_lists(self) -> int:
         games = await self._seller.games()
-        await self._store.put_games(
-            self._context, [GameRow(**msgspec.structs.asdict(one)) for one in games]
-        )
-        categories = [msgspec.to_builtins(one) for one in await self._seller.categories()]
-        await self._store.put_categories(self._context, [CategoryRow(**one) for one in categories])
+        await self._store.put_games(self._context, games)
+        await self._store.put_categories(self._context, await self._seller.categories())
         expansions = await self._seller.expansions()
-        await self._store.put_expansions(
-            self._context, [ExpansionRow(**msgspec.structs.asdict(one)) for one in expansions]
-        )
+        await self._store.put_expansions(self._context, expansions)
         self._codes = {one.id: one.code for one in expansions}
         return len(games)
 

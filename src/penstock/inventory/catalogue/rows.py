@@ -1,4 +1,4 @@
-"""CardTrader's catalogue and the user's own one, as they are stored."""
+"""CardTrader's blueprints and the user's own catalogue, as they are stored."""
 
 from __future__ import annotations
 
@@ -7,35 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GameRow:
-    """A game, such as Magic; `name` is CardTrader's own, `display_name` for people."""
-
-    id: int
-    name: str
-    display_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CategoryRow:
-    """A category, such as single cards; `properties` are name, type and possible values of each."""
-
-    id: int
-    game_id: int
-    name: str
-    properties: Sequence[object] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpansionRow:
-    """An expansion, such as Neon Dynasty, code `neo`."""
-
-    id: int
-    game_id: int
-    code: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from sqlalchemy import Table, delete, func, insert, select, text
 
 from penstock.columns import DatabaseNow
@@ -27,9 +28,11 @@ from penstock.store.statements.upsert import upsert
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from msgspec import Struct
     from sqlalchemy import Connection
 
-    from penstock.inventory.catalogue.rows import BlueprintRow, CategoryRow, ExpansionRow, GameRow
+    from penstock.inventory.catalogue.rows import BlueprintRow
+    from penstock.inventory.source import Category, Expansion, Game
     from penstock.runs.context import RunContext, Writing
     from penstock.store.session.database import Database
 
@@ -59,24 +62,17 @@ class SqlCatalog:
 class SqlBlueprints:
     """The BlueprintStore of a database."""
 
-    async def put_games(self, context: RunContext, games: Sequence[GameRow]) -> None:
+    async def put_games(self, context: RunContext, games: Sequence[Game]) -> None:
         """Put games."""
-        await _put_all(context, game, [asdict(one) for one in games])
+        await _put_all(context, game, games)
 
-    async def put_categories(self, context: RunContext, categories: Sequence[CategoryRow]) -> None:
+    async def put_categories(self, context: RunContext, categories: Sequence[Category]) -> None:
         """Put categories."""
-        await _put_all(
-            context,
-            category,
-            [
-                asdict(one) | {"properties": one.properties and list(one.properties)}
-                for one in categories
-            ],
-        )
+        await _put_all(context, category, categories)
 
-    async def put_expansions(self, context: RunContext, expansions: Sequence[ExpansionRow]) -> None:
+    async def put_expansions(self, context: RunContext, expansions: Sequence[Expansion]) -> None:
         """Put expansions."""
-        await _put_all(context, expansion, [asdict(one) for one in expansions])
+        await _put_all(context, expansion, expansions)
 
     async def put_blueprints(self, context: RunContext, blueprints: Sequence[BlueprintRow]) -> None:
         """Put blueprints with their references."""
@@ -103,8 +99,10 @@ class SqlBlueprints:
         return await context.write(lambda writing: _map(writing.connection), hurried=False)
 
 
-async def _put_all(context: RunContext, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
+async def _put_all(context: RunContext, table: Table, sent: Sequence[Struct]) -> None:
+    """Put structs whose fields are the columns of the table."""
+    if sent:
+        rows = [to_builtins(struct) for struct in sent]
         await context.write(lambda writing: _put(writing.connection, table, rows))
 
 
