@@ -46,7 +46,7 @@ async def test_a_sync_is_a_config_on_the_command_line(seller: Penstock) -> None:
         await seller("config", "trigger", "1")
     ).out == f"Published: {PRODUCTS} new, 0 unchanged\n"
     again = (await seller("config", "trigger", "1", "--json")).json
-    assert again["message"] == f"Nothing changed, {PRODUCTS} products are as they were"
+    assert again["message"] == f"Nothing changed: {PRODUCTS} products up to date"
     refused = await seller("config", "add", "My shpo", "--exchange", "cardtrader")
     assert (refused.code, refused.complaint) == (
         2,

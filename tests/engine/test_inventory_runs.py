@@ -38,7 +38,7 @@ async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_ch
     first = await seller.synced()
     assert (first["counts"]["new"], first["held"]) == (PRODUCTS, False)
     await seller.check()
-    assert (await seller.synced())["message"] == "Nothing changed, 2,000 products are as they were"
+    assert (await seller.synced())["message"] == "Nothing changed: 2,000 products up to date"
     await seller.admin("POST", "versions", {"changed": 1, "gone": 1, "new": 1})
     assert (await seller.synced(dry_run=True))[
         "message"

@@ -60,7 +60,7 @@ async def test_however_an_export_arrives_it_is_published_at_once(shop: KeptShop,
     await shop.check(after)
     assert shop.left() == []
     again = await shop.sync()
-    assert again["result"]["message"] == f"Nothing changed, {len(after)} products are as they were"
+    assert again["result"]["message"] == f"Nothing changed: {len(after)} products up to date"
 
 
 def _cut(framing: str, *, packed: bool, framed: bool, at: int) -> list[Fault]:

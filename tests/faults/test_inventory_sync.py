@@ -120,7 +120,7 @@ async def test_a_sync_publishes_the_whole_export_and_a_second_one_finds_nothing_
     await shop.check()
     assert (result.counts.new, result.rows, result.held) == (PRODUCTS, PRODUCTS, False)
     again = await shop.sync()
-    assert again.summary()["message"] == "Nothing changed, 3,000 products are as they were"
+    assert again.summary()["message"] == "Nothing changed: 3,000 products up to date"
     await shop.advance(changed=1, gone=1, new=1)
     assert (await shop.sync()).message == "Published: 30 new, 30 changed, 30 gone, 2,940 unchanged"
     await shop.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.errors import InvalidInputError, SourceRefusedError, SourceUnavailableError
@@ -39,17 +40,17 @@ class AccountStore(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
 class SellerAccounts:
     """Adds, changes and deletes accounts; InvalidInputError names the field, and writes nothing."""
 
-    def __init__(self, source: InventorySource, store: AccountStore) -> None:
-        self._source = source
-        self._store = store
+    source: InventorySource
+    store: AccountStore
 
     async def add(self, name: str, token: str) -> int:
         """Add an account with a token that the marketplace accepts; gives its id."""
         name = checked_name(name)
-        return await self._store.add(name, token, await self._seller_of(token))
+        return await self.store.add(name, token, await self._seller_of(token))
 
     async def change(
         self, account_id: int, *, name: str | None = None, token: str | None = None
@@ -57,22 +58,22 @@ class SellerAccounts:
         """Change the name, or the token to another one of the same seller."""
         if name is not None:
             name = checked_name(name)
-        seller = await self._store.seller(account_id)
+        seller = await self.store.seller(account_id)
         if token is not None and await self._seller_of(token) != seller:
             message = (
                 "token: this one belongs to another seller;"
                 " add an account for that seller, or give a token of this one"
             )
             raise InvalidInputError(message, field="token")
-        await self._store.change(account_id, name=name, token=token)
+        await self.store.change(account_id, name=name, token=token)
 
     async def delete(self, account_id: int) -> None:
         """Delete an account and its products."""
-        await self._store.delete(account_id)
+        await self.store.delete(account_id)
 
     async def _seller_of(self, token: str) -> int:
         try:
-            async with asyncio.timeout(_DEADLINE_S), self._source.account(token) as account:
+            async with asyncio.timeout(_DEADLINE_S), self.source.account(token) as account:
                 return (await account.seller()).user_id
         except SourceRefusedError:
             # The marketplace's own message may repeat the token.

@@ -51,28 +51,33 @@ class SnapshotCounts:
     @property
     def compared(self) -> dict[str, int]:
         """The seven published counts; the others say what could not be compared."""
-        return {
-            name: count
-            for name, count in asdict(self).items()
-            if name not in {"unidentified", "unmarked"}
-        }
+        counts = asdict(self)
+        del counts["unidentified"], counts["unmarked"]
+        return counts
+
+    @property
+    def differences(self) -> dict[str, int]:
+        """The counts of products that differ from the published inventory."""
+        kinds = ("new", "changed", "gone", "returned")
+        return {kind: getattr(self, kind) for kind in kinds}
 
     @property
     def unread(self) -> str | None:
         """What unreadable rows mean for the inventory, in a sentence; None without any."""
         if not self.rejected:
             return None
-        rows = f"{_counted(self.rejected, 'row')} could not be read"
+        rows = f"{counted(self.rejected, 'row')} could not be read"
         if not self.unidentified:
             kept = "its product is" if self.rejected == 1 else "their products are"
             return f"{rows}: {kept} kept as before"
         missing = "none is missing"
         if self.unmarked:
-            missing = f"{_counted(self.unmarked, 'missing product')} kept as before"
+            missing = f"{counted(self.unmarked, 'missing product')} kept as before"
         return f"{rows}, {self.unidentified:,} without an id: nothing is marked as gone, {missing}"
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """`1 product`, `2,000 products`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 

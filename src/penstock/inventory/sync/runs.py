@@ -20,7 +20,7 @@ from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
 from penstock.inventory.pace import Phase, SyncPace
-from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotCounts
+from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotCounts, counted
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
@@ -107,10 +107,7 @@ class SyncResult:
     @property
     def written(self) -> int:
         """How many products changed in the inventory."""
-        counts = self.counts
-        if self.held or self.dry_run:
-            return 0
-        return counts.new + counts.changed + counts.gone + counts.returned
+        return 0 if self.held or self.dry_run else sum(self.counts.differences.values())
 
     @property
     def message(self) -> str:
@@ -119,11 +116,10 @@ class SyncResult:
         if self.suspicions:
             held = "Would be held" if self.dry_run else "Held"
             return f"{held}: {' '.join(self.suspicions.values())}"
-        kinds = ("new", "changed", "gone", "returned")
-        numbers = {kind: getattr(counts, kind) for kind in kinds}
-        named = ", ".join(f"{number:,} {kind}" for kind, number in numbers.items() if number)
+        numbers = counts.differences.items()
+        named = ", ".join(f"{number:,} {kind}" for kind, number in numbers if number)
         if not (named or counts.unread):
-            return f"Nothing changed, {counts.unchanged:,} products are as they were"
+            return f"Nothing changed: {counted(counts.unchanged, 'product')} up to date"
         done = "Would be published" if self.dry_run else "Published"
         published = f"{done}: {named or 'no changes'}, {counts.unchanged:,} unchanged"
         return f"{published}; {counts.unread}" if counts.unread else published
@@ -148,31 +144,24 @@ class SyncResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
 class InventoryRuns:
     """Makes submissions of orders, and does the work of their runs.
 
     `on_published` is called for each published account.
     """
 
-    def __init__(
-        self,
-        source: InventorySource,
-        store: InventoryStore,
-        spool: ExportSpool,
-        limits: SyncLimits,
-        on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None,
-    ) -> None:
-        self._source = source
-        self._store = store
-        self._spool = spool
-        self._limits = limits
-        self._on_published = on_published
+    source: InventorySource
+    store: InventoryStore
+    spool: ExportSpool
+    limits: SyncLimits
+    on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None
 
     async def sync(
         self, order: SyncOrder, *, priority: Priority = Priority.HIGH, wait: bool = False
     ) -> Submission:
         """The run of an order; NotFoundError when there is no such account."""
-        account = await self._store.account(order.account_id)
+        account = await self.store.account(order.account_id)
         return submission_of(
             account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait
         )
@@ -189,31 +178,30 @@ class InventoryRuns:
 
     async def _synced(self, context: RunContext) -> SyncResult:
         run = context.run
-        account = await self._store.account(int(str(run.params["account_id"])))
+        account = await self.store.account(int(str(run.params["account_id"])))
         note = run.notes[str(run.params.get("account", ""))] = LogNote(
             metadata={"dry_run": bool(run.params.get("dry_run"))}
         )
-        await asyncio.to_thread(self._spool.sweep)
+        await asyncio.to_thread(self.spool.sweep)
         try:
             result = await self._published(run)
             if result is None:
-                sync = _Sync(context, account, self._source, self._store, self._spool, self._limits)
-                result = await sync.work()
+                result = await _Sync(self, context, account).work()
         except (RetryableError, FencedError, asyncio.CancelledError):
             # The run may go on, here or elsewhere, and then needs the body; else it is swept later.
             raise
         except BaseException:
-            await asyncio.to_thread(self._spool.remove, run)
+            await asyncio.to_thread(self.spool.remove, run)
             raise
         note.records, note.metadata = result.written, result.logged()
-        await asyncio.to_thread(self._spool.remove, run)
-        if self._on_published is not None and not (result.held or result.dry_run):
-            await self._on_published(context, account)
+        await asyncio.to_thread(self.spool.remove, run)
+        if self.on_published is not None and not (result.held or result.dry_run):
+            await self.on_published(context, account)
         return result
 
     async def _published(self, run: Run) -> SyncResult | None:
         """The result of an earlier start that published and died; now nothing would differ."""
-        found = await self._store.published_by(run)
+        found = await self.store.published_by(run)
         if found is None:
             return None
         return SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
@@ -222,38 +210,27 @@ class InventoryRuns:
 class _Sync:
     """One start of one run."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        account: StoredAccount,
-        source: InventorySource,
-        store: InventoryStore,
-        spool: ExportSpool,
-        limits: SyncLimits,
-    ) -> None:
+    def __init__(self, runs: InventoryRuns, context: RunContext, account: StoredAccount) -> None:
+        self._runs = runs
         self._context = context
         self._run = context.run
         self._account = account
-        self._source = source
-        self._store = store
-        self._spool = spool
-        self._limits = limits
         self._dry_run = bool(context.run.params.get("dry_run"))
-        self._pace = SyncPace(lambda progress: store.progress(context, progress))
+        self._pace = SyncPace(lambda progress: runs.store.progress(context, progress))
 
     async def work(self) -> SyncResult:
         """Stage the export, compare it, and publish it unless it is suspicious; show progress."""
         result = await beside(self._worked(), self._pace.keep_showing())
         # What is published stays so, even if this cannot be said now.
         with contextlib.suppress(StoreUnavailableError):
-            await self._store.progress(self._context, self._pace.ended(result.message))
+            await self._runs.store.progress(self._context, self._pace.ended(result.message))
         return result
 
     async def _worked(self) -> SyncResult:
-        async with self._store.staging(self._context, self._account) as staging:
+        async with self._runs.store.staging(self._context, self._account) as staging:
             await self._fill(staging)
             self._pace.enter(Phase.CHECK)
-            comparison = await staging.compare(self._limits)
+            comparison = await staging.compare(self._runs.limits)
             counts = await self._decide(staging, comparison)
         return SyncResult(
             counts=counts,
@@ -271,7 +248,7 @@ class _Sync:
         return await staging.publish(comparison)
 
     async def _fill(self, staging: Staging) -> None:
-        kept = await asyncio.to_thread(self._spool.whole, self._run)
+        kept = await asyncio.to_thread(self._runs.spool.whole, self._run)
         if kept is None:
             await self._fill_from_export(staging)
         else:
@@ -279,7 +256,7 @@ class _Sync:
 
     async def _fill_from_export(self, staging: Staging) -> None:
         async with (
-            self._source.account(self._account.token) as seller,
+            self._runs.source.account(self._account.token) as seller,
             seller.export() as body,
             self._writer(gzip=body.gzip) as writer,
         ):
@@ -306,7 +283,7 @@ class _Sync:
                     on_staged=self._pace.staged,
                 )
         except SourceUnavailableError:
-            await asyncio.to_thread(self._spool.remove, self._run)
+            await asyncio.to_thread(self._runs.spool.remove, self._run)
             raise
 
     async def _to_its_end(self, blocks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -318,7 +295,7 @@ class _Sync:
     @contextlib.asynccontextmanager
     async def _writer(self, *, gzip: bool) -> AsyncIterator[SpoolWriter | None]:
         try:
-            writer = await asyncio.to_thread(self._spool.writer, self._run, gzip=gzip)
+            writer = await asyncio.to_thread(self._runs.spool.writer, self._run, gzip=gzip)
         except OSError as error:
             _log.warning("the export cannot be kept until its sync ends", error=str(error))
             yield None
