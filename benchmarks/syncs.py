@@ -27,7 +27,6 @@ from penstock.access.vault import new_key
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.app import open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.logs import log_to_stderr
 from penstock.process import prepare_to_serve, share_one_heap
@@ -200,9 +199,7 @@ async def _sync(app: App, account_id: int) -> _Synced:
         started, statements = time.perf_counter(), app.database.statements
         run = await _ended(
             app,
-            await app.ledger.submit(
-                await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id))
-            ),
+            await app.ledger.submit(await app.of(InventoryParts).runs.sync(account_id)),
         )
         seconds, statements = time.perf_counter() - started, app.database.statements - statements
     if run.state != "succeeded" or run.result["held"]:

@@ -15,7 +15,6 @@ from penstock.access.vault import new_key
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
 from penstock.inventory.queries.syncs import list_diff, sync_row
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import NORMALISED, STAGED, product
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
@@ -195,9 +194,7 @@ class KeptShop:
 
     async def submit(self, *, dry_run: bool = False) -> uuid.UUID:
         return await self.app.ledger.submit(
-            await self.app.of(InventoryParts).runs.sync(
-                SyncOrder(account_id=self.account_id, dry_run=dry_run)
-            )
+            await self.app.of(InventoryParts).runs.sync(self.account_id, dry_run=dry_run)
         )
 
     async def sync(self, *, dry_run: bool = False) -> dict[str, Any]:

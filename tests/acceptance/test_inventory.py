@@ -20,7 +20,6 @@ from penstock.cli.stored import Inventories
 from penstock.domains.inventory import InventoryParts
 from penstock.foreground import foreground
 from penstock.inventory.catalogue.rows import BlueprintRow
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.store.write.inventory.catalogue import SqlBlueprints
 from tests.acceptance.seller import PRODUCTS, TOKEN, a_seller
 from tests.acceptance.terminal import on_a_terminal
@@ -219,9 +218,7 @@ async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_na
     async with a_seller(penstock, postgres_database) as seller:
         await seller.synced()
         async with seller.app() as app, app.dispatch.present():
-            run = await app.ledger.start(
-                await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
-            )
+            run = await app.ledger.start(await app.of(InventoryParts).runs.sync(1))
             refused, undecided = await seller.penstock.all_of("sync shop", f"approve {run.task_id}")
     assert (refused.code, refused.complaint) == (
         5,

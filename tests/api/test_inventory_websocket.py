@@ -87,7 +87,6 @@ _ELSEWHERE = """
 import asyncio, sys
 from penstock.app import open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.settings import load_settings
 
 async def main(database, marketplace, folder):
@@ -95,7 +94,7 @@ async def main(database, marketplace, folder):
         database_url=database, cardtrader_url=marketplace, export_folder=folder
     )
     async with open_app(settings) as app, app.working():
-        sync = await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
+        sync = await app.of(InventoryParts).runs.sync(1)
         task_id = await app.ledger.submit(sync)
         print(task_id, flush=True)
         await asyncio.sleep(3600)

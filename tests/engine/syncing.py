@@ -13,7 +13,6 @@ from sqlalchemy import func, select, text
 from penstock.access.vault import new_key
 from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
@@ -49,9 +48,7 @@ class Seller:
     async def submit(self, *, dry_run: bool = False) -> str:
         return str(
             await self.app.ledger.submit(
-                await self.app.of(InventoryParts).runs.sync(
-                    SyncOrder(account_id=self.account_id, dry_run=dry_run)
-                )
+                await self.app.of(InventoryParts).runs.sync(self.account_id, dry_run=dry_run)
             )
         )
 

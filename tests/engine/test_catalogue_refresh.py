@@ -11,7 +11,6 @@ from penstock.domains.inventory import InventoryParts
 from penstock.foreground import foreground
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH
 from penstock.inventory.catalogue.rows import CatalogueRow
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.runs.run import Submission
 from tests.engine.syncing import Seller, seller_of
 
@@ -244,11 +243,7 @@ async def test_a_process_that_nobody_works_for_works_its_refresh_off(
         foreground(seller.app) as here,
     ):
         await here.outcome(
-            await here.submit(
-                await seller.app.of(InventoryParts).runs.sync(
-                    SyncOrder(account_id=seller.account_id)
-                )
-            )
+            await here.submit(await seller.app.of(InventoryParts).runs.sync(seller.account_id))
         )
         assert [
             one["state"]
@@ -272,11 +267,7 @@ async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_afte
             Submission(kind=CATALOGUE_REFRESH, params=account, resources=["catalogue:cardtrader"])
         )
         await here.outcome(
-            await here.submit(
-                await seller.app.of(InventoryParts).runs.sync(
-                    SyncOrder(account_id=seller.account_id)
-                )
-            )
+            await here.submit(await seller.app.of(InventoryParts).runs.sync(seller.account_id))
         )
         assert here.has_more
         await here.work_off()

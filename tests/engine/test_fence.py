@@ -16,7 +16,6 @@ from penstock.domains.market import MarketParts
 from penstock.errors import FencedError
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH
 from penstock.inventory.snapshot import INVENTORY_SYNC
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.market.runs.orders import BackfillOrder, CollectOrder
 from penstock.market.runs.submission import (
     AUDIT,
@@ -71,7 +70,7 @@ async def repair(app: App) -> Submission:
 
 async def catalogue(app: App) -> Submission:
     """Of an account whose products nothing is known of."""
-    await finished(app, await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1)))
+    await finished(app, await app.of(InventoryParts).runs.sync(1))
     return Submission(kind=CATALOGUE_REFRESH, params={"account_id": 1, "account": "shop"})
 
 
@@ -95,7 +94,7 @@ async def refresh_of_symbols(_app: App) -> Submission:
 
 
 async def sync(app: App) -> Submission:
-    return await app.of(InventoryParts).runs.sync(SyncOrder(account_id=1))
+    return await app.of(InventoryParts).runs.sync(1)
 
 
 KINDS: Mapping[str, Callable[[App], Awaitable[Submission]]] = {

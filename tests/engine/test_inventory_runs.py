@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import ConflictError
 from penstock.inventory.snapshot import INVENTORY_SYNC
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.inventory.tables import product
 from penstock.runs.context import RunContext
 from penstock.runs.runner import Cancelled, PutBack, Runner
@@ -63,9 +62,7 @@ async def test_a_shrunk_inventory_is_held_and_the_published_one_stays(seller: Se
 
 
 async def test_an_account_is_synced_by_one_run_at_a_time(seller: Seller) -> None:
-    submission = await seller.app.of(InventoryParts).runs.sync(
-        SyncOrder(account_id=seller.account_id)
-    )
+    submission = await seller.app.of(InventoryParts).runs.sync(seller.account_id)
     await seller.app.ledger.start(submission)
     with pytest.raises(ConflictError):
         await seller.app.ledger.submit(submission)
@@ -75,7 +72,7 @@ async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_pu
     seller: Seller,
 ) -> None:
     run = await seller.app.ledger.start(
-        await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+        await seller.app.of(InventoryParts).runs.sync(seller.account_id)
     )
     await seller.app.domains.kinds[INVENTORY_SYNC].work(RunContext(run, seller.app.ledger))
     await seller.app.ledger.requeue(run, error=None, delay_s=0)
@@ -97,7 +94,7 @@ async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
     seller: Seller, monkeypatch: pytest.MonkeyPatch, why: Cancelled | PutBack
 ) -> None:
     run = await seller.app.ledger.start(
-        await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+        await seller.app.of(InventoryParts).runs.sync(seller.account_id)
     )
     runner, publish = Runner(seller.app.ledger, FAST), SqlStaging.publish
 

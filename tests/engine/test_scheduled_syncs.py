@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.domains.inventory import InventoryParts
-from penstock.inventory.sync.runs import SyncOrder
 from tests.engine.syncing import PRODUCTS, Seller, seller_of
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ async def test_a_sync_that_goes_on_skips_the_turn_of_its_schedule(
     async with seller_of(database_url, tmp_path, work=False) as seller:
         config = await seller.app.configs.add(SYNC)
         await seller.app.ledger.start(
-            await seller.app.of(InventoryParts).runs.sync(SyncOrder(account_id=seller.account_id))
+            await seller.app.of(InventoryParts).runs.sync(seller.account_id)
         )
         await make_due(seller)
         ticked = await seller.app.schedules.tick(50)

@@ -19,7 +19,6 @@ from penstock.app import App, open_app
 from penstock.domains.inventory import InventoryParts
 from penstock.inventory.pace import SyncPace
 from penstock.inventory.snapshot import INVENTORY_SYNC
-from penstock.inventory.sync.runs import SyncOrder
 from penstock.logs import log_to_stderr
 from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
@@ -45,9 +44,7 @@ async def keep_in_step(
     async with open_app(settings) as app:
         say("open")
         if not await unfinished(app):
-            await app.ledger.submit(
-                await app.of(InventoryParts).runs.sync(SyncOrder(account_id=account_id))
-            )
+            await app.ledger.submit(await app.of(InventoryParts).runs.sync(account_id))
         async with app.working():
             while await unfinished(app):
                 await asyncio.sleep(_LOOK_S)

@@ -26,7 +26,7 @@ from penstock.errors import (
 from penstock.http.governor import LocalBudget
 from penstock.inventory.pace import Phase
 from penstock.inventory.snapshot import INVENTORY_SYNC
-from penstock.inventory.sync.runs import SyncOrder, SyncResult
+from penstock.inventory.sync.result import SyncResult
 from penstock.runs.context import RunContext
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running
@@ -374,11 +374,11 @@ async def test_a_slow_database_holds_up_the_download(
 
 
 async def test_an_order_is_a_run_that_holds_its_account(shop: Shop) -> None:
-    submission = await shop.runs().sync(SyncOrder(account_id=1, dry_run=True))
+    submission = await shop.runs().sync(1, dry_run=True)
     assert (submission.kind, list(submission.resources), submission.params["dry_run"]) == (
         INVENTORY_SYNC,
         ["account:1"],
         True,
     )
     with pytest.raises(NotFoundError):
-        await shop.runs().sync(SyncOrder(account_id=2))
+        await shop.runs().sync(2)

@@ -47,7 +47,7 @@ _SHOW_EVERY_S = 0.25
 
 
 class SyncPace:
-    """The state of one sync, shown at most four times a second."""
+    """The state of one sync, shown at most four times a second; `rows` are staged or refused."""
 
     def __init__(
         self,
@@ -57,16 +57,11 @@ class SyncPace:
         self._show = show
         self._clock = clock
         self._phase = Phase.EXPORT
-        self._began = self._rows_began = clock()
-        self._rows = 0
+        self._rows_began = clock()
+        self.rows = 0
         self._rate = 0.0
         self._body: ExportBody | None = None
         self._shown: SyncProgress | None = None
-
-    @property
-    def rows(self) -> int:
-        """Rows staged so far, also refused ones."""
-        return self._rows
 
     @property
     def bytes(self) -> int:
@@ -83,8 +78,8 @@ class SyncPace:
 
     def staged(self, rows: int) -> None:
         """Count staged rows."""
-        self._rows += rows
-        self._rate = self._rows / max(self._clock() - self._rows_began, 1e-3)
+        self.rows += rows
+        self._rate = self.rows / max(self._clock() - self._rows_began, 1e-3)
 
     def now(self) -> SyncProgress:
         """The progress to show."""
@@ -97,7 +92,7 @@ class SyncPace:
             percent=percent,
             message=self._message(),
             bytes=self.bytes,
-            rows=self._rows,
+            rows=self.rows,
             rows_per_second=round(self._rate, 1),
             eta_seconds=self._eta_s(share),
         )
@@ -133,10 +128,10 @@ class SyncPace:
             case Phase.EXPORT if self._body is None:
                 return "Waiting for the export"
             case Phase.EXPORT:
-                return f"Received {self.bytes / 1e6:.1f} MB, {self._rows:,} products"
+                return f"Received {self.bytes / 1e6:.1f} MB, {self.rows:,} products"
             case Phase.PARSE:
-                return f"Reading the export, {self._rows:,} products"
+                return f"Reading the export, {self.rows:,} products"
             case Phase.CHECK:
-                return f"Comparing {self._rows:,} products with those published"
+                return f"Comparing {self.rows:,} products with those published"
             case Phase.PUBLISH:
-                return f"Publishing {self._rows:,} products"
+                return f"Publishing {self.rows:,} products"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.inventory.pace import SyncProgress
     from penstock.inventory.product import Product, RejectedRow
     from penstock.inventory.snapshot import Comparison, SnapshotCounts, SyncLimits
+    from penstock.inventory.sync.result import SyncResult
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 
@@ -24,15 +25,6 @@ class StoredAccount:
     name: str
     token: str
     user_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """What a run has published: the rows of its export, and its bytes over the wire."""
-
-    counts: SnapshotCounts
-    rows: int
-    bytes: int
 
 
 class Staging(Protocol):
@@ -63,7 +55,7 @@ class InventoryStore(Protocol):
     async def account(self, account_id: int) -> StoredAccount:
         """The account; NotFoundError if there is none."""
 
-    async def published_by(self, run: Run) -> Published | None:
+    async def published_by(self, run: Run) -> SyncResult | None:
         """What an earlier start of the run has published, if anything."""
 
     def staging(

@@ -67,7 +67,8 @@ def _products(query: ProductQuery) -> Select[Any]:
     )
     if query.after is not None:
         keys = keys.where(_after(order, query, descending=descending))
-    page = keys.order_by(*_directed(order, descending=descending)).subquery()
+    directed = [column.desc() if descending else column.asc() for column in order]
+    page = keys.order_by(*directed).subquery()
     return (
         select(product, catalogue.c.sku, blueprint.c.expansion_id)
         .join(
@@ -79,7 +80,7 @@ def _products(query: ProductQuery) -> Select[Any]:
         .outerjoin(mapping, mapping.c.blueprint_id == product.c.blueprint_id)
         .outerjoin(catalogue, catalogue.c.id == mapping.c.catalogue_id)
         .outerjoin(blueprint, blueprint.c.id == product.c.blueprint_id)
-        .order_by(*_directed(order, descending=descending))
+        .order_by(*directed)
     )
 
 
@@ -102,14 +103,10 @@ def _order(query: ProductQuery) -> list[ColumnElement[Any]]:
         raise InvalidInputError(message, field="sort")
     columns = [product.c[name], product.c.account_id, product.c.product_id]
     return [
-        one
-        for one in columns[name == "product_id" :]
-        if query.account is None or one.name != "account_id"
+        column
+        for column in columns[name == "product_id" :]
+        if query.account is None or column.name != "account_id"
     ]
-
-
-def _directed(order: list[ColumnElement[Any]], *, descending: bool) -> list[ColumnElement[Any]]:
-    return [one.desc() if descending else one.asc() for one in order]
 
 
 def _after(
@@ -128,6 +125,7 @@ def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
             product.c.game_id: query.game,
             product.c.condition: query.condition,
             product.c.language: query.language,
+            product.c.foil: query.foil,
         }
     )
     if query.expansion is not None:
@@ -140,8 +138,6 @@ def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
         found.append(
             _lowered(product.c.name_en, query.q.lower()).contains(query.q.lower(), autoescape=True)
         )
-    if query.foil is not None:
-        found.append(product.c.foil.is_(query.foil))
     if query.mapped is not None:
         is_mapped = (
             select(mapping.c.blueprint_id)

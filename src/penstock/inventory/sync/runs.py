@@ -1,4 +1,4 @@
-"""The syncs of accounts: an order becomes a submission, a run becomes work."""
+"""The syncs of accounts: their submissions, and the work of their runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
 from penstock.inventory.pace import Phase, SyncPace
-from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotCounts, counted
+from penstock.inventory.snapshot import INVENTORY_SYNC
+from penstock.inventory.sync.result import SyncResult
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:
@@ -30,26 +31,16 @@ if TYPE_CHECKING:
         Awaitable,
         Callable,
         Iterator,
-        Mapping,
     )
     from pathlib import Path
 
     from penstock.inventory.export.spool import ExportSpool, SpoolWriter
-    from penstock.inventory.snapshot import Comparison, SyncLimits
+    from penstock.inventory.snapshot import Comparison, SnapshotCounts, SyncLimits
     from penstock.inventory.source import InventorySource
     from penstock.inventory.store import InventoryStore, Staging, StoredAccount
     from penstock.runs.context import RunContext
-    from penstock.runs.run import Run
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncOrder:
-    """The account to sync; `dry_run`: only say what would change."""
-
-    account_id: int
-    dry_run: bool = False
 
 
 def submission_of(
@@ -86,67 +77,9 @@ def name_running_sync() -> Iterator[None]:
         raise ConflictError(message, task_id=error.task_id) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncResult:
-    """What came of a sync.
-
-    If it is held for a decision, or after a dry run, the published inventory is unchanged.
-    """
-
-    counts: SnapshotCounts
-    rows: int
-    bytes: int
-    suspicions: Mapping[str, str]
-    dry_run: bool = False
-
-    @property
-    def held(self) -> bool:
-        """Whether a person has to decide."""
-        return bool(self.suspicions) and not self.dry_run
-
-    @property
-    def written(self) -> int:
-        """How many products changed in the inventory."""
-        return 0 if self.held or self.dry_run else sum(self.counts.differences.values())
-
-    @property
-    def message(self) -> str:
-        """The result in a sentence."""
-        counts = self.counts
-        if self.suspicions:
-            held = "Would be held" if self.dry_run else "Held"
-            return f"{held}: {' '.join(self.suspicions.values())}"
-        numbers = counts.differences.items()
-        named = ", ".join(f"{number:,} {kind}" for kind, number in numbers if number)
-        if not (named or counts.unread):
-            return f"Nothing changed: {counted(counts.unchanged, 'product')} up to date"
-        done = "Would be published" if self.dry_run else "Published"
-        published = f"{done}: {named or 'no changes'}, {counts.unchanged:,} unchanged"
-        return f"{published}; {counts.unread}" if counts.unread else published
-
-    def summary(self) -> Mapping[str, object]:
-        """The result of the run, as JSON values."""
-        return {
-            "message": self.message,
-            "suspicions": dict(self.suspicions),
-            "unread": self.counts.unread,
-            **self.logged(),
-        }
-
-    def logged(self) -> dict[str, object]:
-        """What the execution log keeps of it."""
-        return {
-            "counts": self.counts.compared,
-            "held": self.held,
-            "dry_run": self.dry_run,
-            "bytes": self.bytes,
-            "rows": self.rows,
-        }
-
-
 @dataclass(frozen=True, slots=True)
 class InventoryRuns:
-    """Makes submissions of orders, and does the work of their runs.
+    """Submits syncs, and does the work of their runs.
 
     `on_published` is called for each published account.
     """
@@ -158,13 +91,11 @@ class InventoryRuns:
     on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None
 
     async def sync(
-        self, order: SyncOrder, *, priority: Priority = Priority.HIGH, wait: bool = False
+        self, account_id: int, *, dry_run: bool = False, wait: bool = False
     ) -> Submission:
-        """The run of an order; NotFoundError when there is no such account."""
-        account = await self.store.account(order.account_id)
-        return submission_of(
-            account.id, account.name, dry_run=order.dry_run, priority=priority, wait=wait
-        )
+        """The run that syncs an account, or says what would change; NotFoundError without it."""
+        account = await self.store.account(account_id)
+        return submission_of(account.id, account.name, dry_run=dry_run, wait=wait)
 
     async def sync_account(self, context: RunContext) -> SyncResult:
         """The work of a sync."""
@@ -172,7 +103,7 @@ class InventoryRuns:
             return await self._synced(context)
         except asyncio.CancelledError:
             # What is committed cannot be cancelled: then the run ends as after a takeover.
-            if await self._published(context.run) is None:
+            if await self.store.published_by(context.run) is None:
                 raise
             return await self._synced(context)
 
@@ -184,7 +115,8 @@ class InventoryRuns:
         )
         await asyncio.to_thread(self.spool.sweep)
         try:
-            result = await self._published(run)
+            # After an earlier start that published and died nothing would differ.
+            result = await self.store.published_by(run)
             if result is None:
                 result = await _Sync(self, context, account).work()
         except (RetryableError, FencedError, asyncio.CancelledError):
@@ -198,13 +130,6 @@ class InventoryRuns:
         if self.on_published is not None and not (result.held or result.dry_run):
             await self.on_published(context, account)
         return result
-
-    async def _published(self, run: Run) -> SyncResult | None:
-        """The result of an earlier start that published and died; now nothing would differ."""
-        found = await self.store.published_by(run)
-        if found is None:
-            return None
-        return SyncResult(counts=found.counts, rows=found.rows, bytes=found.bytes, suspicions={})
 
 
 class _Sync:

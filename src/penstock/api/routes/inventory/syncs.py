@@ -26,7 +26,7 @@ from penstock.api.schemas.task import Submitted
 from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory.queries.syncs import list_diff, sync_row
-from penstock.inventory.sync.runs import SyncOrder, name_running_sync
+from penstock.inventory.sync.runs import name_running_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -82,7 +82,7 @@ async def start_sync(
     """Bring the inventory in step with the marketplace; 409 while a sync of it is active."""
     wish = wish or SyncWish()
     submission = await state.app.of(InventoryParts).runs.sync(
-        SyncOrder(account_id=account_id, dry_run=wish.dry_run), wait=wish.wait
+        account_id, dry_run=wish.dry_run, wait=wish.wait
     )
     with name_running_sync():
         return await submit(

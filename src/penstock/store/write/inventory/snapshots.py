@@ -16,7 +16,8 @@ from penstock.errors import NotFoundError, StoreUnavailableError
 from penstock.inventory.pace import Phase, SyncProgress
 from penstock.inventory.queries.syncs import sync_row
 from penstock.inventory.snapshot import Comparison, SnapshotCounts, SnapshotState, SyncLimits
-from penstock.inventory.store import Published, StoredAccount
+from penstock.inventory.store import StoredAccount
+from penstock.inventory.sync.result import SyncResult
 from penstock.inventory.tables import account as accounts
 from penstock.inventory.tables import inventory_sync, product_quarantine
 from penstock.runs.context import Shown
@@ -95,12 +96,12 @@ class SqlInventoryStore:
             id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id
         )
 
-    async def published_by(self, run: Run) -> Published | None:
+    async def published_by(self, run: Run) -> SyncResult | None:
         """What the run has published, if anything."""
         sync = await self._database.read(lambda connection: sync_row(connection, run.id))
         if sync is None or sync.state != SnapshotState.PUBLISHED:
             return None
-        return Published(counts=SnapshotCounts.of(sync), rows=sync.rows, bytes=sync.bytes)
+        return SyncResult(counts=SnapshotCounts.of(sync), rows=sync.rows, bytes=sync.bytes)
 
     @contextlib.asynccontextmanager
     async def staging(
