@@ -107,11 +107,6 @@ class ApiClient:
         request = Request(method="POST", path=path, body=file, kind=kind, timeout_s=_PATIENT_S)
         return _read(await self._transport.send(request))
 
-    async def task(self, task_id: str) -> dict[str, Any]:
-        """The present state of a task."""
-        task: dict[str, Any] = await self.call("GET", f"{TASK}/{task_id}")
-        return task
-
     async def states(self, path: str) -> AsyncIterator[dict[str, Any]]:
         """The states of a task or a sync until it ends.
 

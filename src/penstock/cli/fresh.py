@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.app import App, make_sender
+from penstock.cli.signals import run
 from penstock.domains.market import make_source
 from penstock.http.governor import LocalBudget
 from penstock.market.instrument import find_instruments
 from penstock.opening import database_file, open_database
+from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from penstock.settings import Settings
 
 
-def is_fresh(settings: Settings) -> bool:
-    """Whether the database is a SQLite file that does not exist yet."""
+def when_fresh(
+    database: str | None, check: Callable[[Settings], Coroutine[Any, Any, None]]
+) -> None:
+    """Run a check if the database is a SQLite file that does not exist yet."""
+    settings = load_settings(database_url=database)
     file = database_file(settings)
-    return file is not None and not file.exists()
+    if file is not None and not file.exists():
+        run(check(settings))
 
 
 async def refuse_unlisted(settings: Settings, exchange: str, symbols: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from penstock.cli.loading import loading
 from penstock.cli.shown.terminal import err
 from penstock.cli.signals import run
 from penstock.opening import serving_url
+from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 def call(
-    settings: Settings,
+    database: str | None,
     method: str,
     path: str,
     body: Mapping[str, object] | None = None,
@@ -30,11 +31,12 @@ def call(
     patient: bool = False,
 ) -> Any:  # noqa: ANN401 - JSON
     """The JSON of one call, as `ApiClient.call` gives it."""
-    return reach(settings, lambda client: client.call(method, path, body, patient=patient))
+    return reach(database, lambda client: client.call(method, path, body, patient=patient))
 
 
-def reach(settings: Settings, work: Callable[[ApiClient], Awaitable[T]]) -> T:
+def reach(database: str | None, work: Callable[[ApiClient], Awaitable[T]]) -> T:
     """The result of work with a client of who owns the database; this process may own it then."""
+    settings = load_settings(database_url=database)
     # Before the event loop starts: it imports most of the program, and Ctrl-C may end that.
     with loading():
         side = _side(settings)

@@ -1,36 +1,53 @@
-"""What commands read, directly from the database, also while a service owns it."""
+"""What commands read: files, and the database directly, also while a service owns it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from penstock.cli.signals import run
+from penstock.errors import InvalidInputError
 from penstock.opening import open_reader
+from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from sqlalchemy import Connection
-
-    from penstock.settings import Settings
 
 T = TypeVar("T")
+
+# Of a transaction; only the store and the queries know what it is.
+Connection: TypeAlias = Any
 
 _PAGE = 5_000
 
 
-def read(settings: Settings, query: Callable[[Connection], T]) -> T:
-    """The result of a query, from one transaction."""
+def read_file(file: Path, most_bytes: int) -> bytes:
+    """The content of the file that a command is given; InvalidInputError if it is too large."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(most_bytes + 1)
+    except OSError as error:
+        message = f"file: {file} cannot be read ({error.strerror})"
+        raise InvalidInputError(message, field="file") from None
+    if len(content) > most_bytes:
+        raise InvalidInputError(f"file: {file} is larger than {most_bytes:,} bytes", field="file")
+    return content
+
+
+def read(database: str | None, query: Callable[[Connection], T]) -> T:
+    """The result of a query, from one transaction of the database at a URL, or of the settings."""
+    settings = load_settings(database_url=database)
 
     async def result() -> T:
-        async with open_reader(settings) as database:
-            return await database.read(query)
+        async with open_reader(settings) as opened:
+            return await opened.read(query)
 
     return run(result())
 
 
 def read_pages(
-    settings: Settings,
+    database: str | None,
     page: Callable[[Connection, T | None, int], Sequence[T]],
     *,
     most: int | None = None,
@@ -39,6 +56,7 @@ def read_pages(
 
     `page` gives up to so many rows after the last one seen, which is None at first.
     """
+    settings = load_settings(database_url=database)
 
     async def rows() -> list[T]:
         found: list[T] = []
@@ -47,8 +65,8 @@ def read_pages(
             size = _PAGE if most is None else min(_PAGE, most - len(found))
             return page(connection, found[-1] if found else None, size)
 
-        async with open_reader(settings) as database:
-            while more := await database.read(following):
+        async with open_reader(settings) as opened:
+            while more := await opened.read(following):
                 found += more
                 if len(found) == most:
                     break

@@ -10,7 +10,7 @@ from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.inventory.catalogue import UnmappedItem
 from penstock.api.schemas.inventory.product import DiffItem, HistoryItem, ProductShown
 from penstock.api.schemas.inventory.sync import Sync
-from penstock.cli.reading import read, read_pages
+from penstock.cli.reading import Connection, read, read_pages
 from penstock.errors import NotFoundError
 from penstock.inventory.queries.accounts import list_accounts
 from penstock.inventory.queries.catalogue import list_unmapped
@@ -22,11 +22,10 @@ from penstock.inventory.queries.products import (
 )
 from penstock.inventory.queries.syncs import SyncQueries, list_diff, undecided_run
 from penstock.runs.queries import RunQueries
+from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from sqlalchemy import Connection
 
     from penstock.inventory.queries.syncs import SyncRun
     from penstock.settings import Settings
@@ -123,24 +122,27 @@ def _task(given: str) -> str | None:
     return None
 
 
-def stored(settings: Settings, query: Callable[[Inventories], T]) -> T:
+def stored(database: str | None, query: Callable[[Inventories], T]) -> T:
     """The result of a query of the inventories."""
-    return read(settings, lambda connection: query(Inventories(connection, settings)))
+    settings = load_settings(database_url=database)
+    return read(database, lambda connection: query(Inventories(connection, settings)))
 
 
-def stored_diff(settings: Settings, task_id: str, *, kind: str | None, limit: int) -> list[Fields]:
+def stored_diff(
+    database: str | None, task_id: str, *, kind: str | None, limit: int
+) -> list[Fields]:
     """What the sync of a task would change; NotFoundError when it keeps nothing."""
+    run_id = stored(database, lambda inventories: inventories.run_id(task_id))
 
     def page(connection: Connection, last: Fields | None, size: int) -> list[Fields]:
         after = None if last is None else (last["kind"], last["product_id"])
-        run_id = Inventories(connection, settings).run_id(task_id)
         rows = list_diff(connection, run_id, kind=kind, after=after, limit=size)
         return [DiffItem.of(row).values() for row in rows]
 
-    return read_pages(settings, page, most=limit)
+    return read_pages(database, page, most=limit)
 
 
-def stored_unmapped(settings: Settings, account_id: int | None) -> list[Fields]:
+def stored_unmapped(database: str | None, account_id: int | None) -> list[Fields]:
     """All unmapped blueprints, those with the most products first."""
 
     def page(connection: Connection, last: Fields | None, size: int) -> list[Fields]:
@@ -148,5 +150,5 @@ def stored_unmapped(settings: Settings, account_id: int | None) -> list[Fields]:
         rows = list_unmapped(connection, account_id=account_id, after_id=after_id, limit=size)
         return [UnmappedItem.of(row).values() for row in rows]
 
-    found = read_pages(settings, page)
+    found = read_pages(database, page)
     return sorted(found, key=lambda item: (-item["products"], item["blueprint_id"]))

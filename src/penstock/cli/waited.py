@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.client import TASK, failure_of
 from penstock.cli.shown.terminal import err
 from penstock.errors import PenstockError
+from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+    from _typeshed import DataclassInstance
 
     from penstock.cli.client import ApiClient
 
     Fields = Mapping[str, Any]
     # The path and the body of a POST request.
     Order = tuple[str, Mapping[str, object] | None]
+
+
+def body_of(order: DataclassInstance, *, times: Collection[str]) -> dict[str, Any]:
+    """The fields of an order as the API takes them: `times` as ISO 8601, those given alone."""
+    given = {name: value for name, value in asdict(order).items() if value is not None}
+    return given | {name: iso(given[name]) for name in times if name in given}
 
 
 async def waited(

@@ -7,17 +7,15 @@ from typing import Annotated
 import typer
 
 from penstock.api.schemas.alert import AlertShown, TargetShown
-from penstock.cli.fresh import is_fresh, refuse_address
+from penstock.cli.fresh import refuse_address, when_fresh
 from penstock.cli.options import Database, JsonArray, id_argument
 from penstock.cli.reached import call
 from penstock.cli.reading import read
 from penstock.cli.shown.help import Commands
-from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, show_time
+from penstock.cli.shown.terminal import err, out, print_json, print_rows, show_time
 from penstock.cli.shown.text import one_line
-from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
 from penstock.name import checked_name
-from penstock.settings import load_settings
 from penstock.store.write.alerts.lists import AlertList, list_alerts, list_targets
 
 _UNDELIVERED = 4
@@ -45,16 +43,17 @@ def alerts(database: Database = None, as_json: JsonArray = False) -> None:
       penstock alerts --json
     """
     found = read(
-        load_settings(database_url=database),
+        database,
         lambda connection: list_alerts(connection, AlertList(limit=_MOST)),
     )
     if as_json:
         print_json([AlertShown.of(item).values() for item in found])
         return
-    table = fitting_table("state", "since (UTC)", "what", whole=("state", "since (UTC)"))
-    for item in found:
-        table.add_row(item.state, show_time(item.since), one_line(item.message))
-    print_table(table)
+    print_rows(
+        ("state", "since (UTC)", "what"),
+        ((item.state, show_time(item.since), one_line(item.message)) for item in found),
+        whole=("state", "since (UTC)"),
+    )
 
 
 @targets.command()
@@ -80,11 +79,9 @@ def add(
     """Add a target and print the signing key of a webhook. The key is shown only once."""
     name = checked_name(name)
     _check_key(signing_key)
-    settings = load_settings(database_url=database)
-    if is_fresh(settings):
-        run(refuse_address(settings, url, signing_key))
+    when_fresh(database, lambda settings: refuse_address(settings, url, signing_key))
     target = {"name": name, "url": url, "signing_key": signing_key}
-    added = call(settings, "POST", _PATH, target)
+    added = call(database, "POST", _PATH, target)
     err.print(f"Added target {added['id']}, {one_line(name)}.")
     err.print(f"Test it with: penstock alert targets test {added['id']}")
     if added["signing_key"]:
@@ -95,35 +92,35 @@ def add(
 @targets.command("list")
 def list_(database: Database = None, as_json: JsonArray = False) -> None:
     """List the targets; the secret parts of their addresses are hidden."""
-    found = read(load_settings(database_url=database), list_targets)
+    found = read(database, list_targets)
     if as_json:
         print_json([TargetShown.of(target).values() for target in found])
         return
-    table = fitting_table(
-        "id", "name", "kind", "address", "enabled", whole=("id", "kind", "enabled")
-    )
-    for target in found:
-        table.add_row(
+    rows = (
+        (
             str(target.id),
             one_line(target.name),
             target.kind,
             one_line(target.shown),
             "yes" if target.enabled else "no",
         )
-    print_table(table)
+        for target in found
+    )
+    names = ("id", "name", "kind", "address", "enabled")
+    print_rows(names, rows, whole=("id", "kind", "enabled"))
 
 
 @targets.command()
 def remove(target_id: TargetId, database: Database = None) -> None:
     """Remove a target, with everything that waits to be sent to it."""
-    call(load_settings(database_url=database), "DELETE", f"{_PATH}/{target_id}")
+    call(database, "DELETE", f"{_PATH}/{target_id}")
     out.print(f"target {target_id} is removed")
 
 
 @targets.command("test")
 def try_out(target_id: TargetId, database: Database = None) -> None:
     """Send a test message and print the response; exits with 4 when it was not delivered."""
-    sent = call(load_settings(database_url=database), "POST", f"{_PATH}/{target_id}/test")
+    sent = call(database, "POST", f"{_PATH}/{target_id}/test")
     delivered = "delivered" if sent["delivered"] else "not delivered"
     out.print(f"{delivered}: {one_line(sent['detail'])}")
     if not sent["delivered"]:

@@ -12,9 +12,9 @@ from penstock.api.schemas.config import ApplyConfigs, ConfigFile
 from penstock.cli.commands.config import ADMIN, checked, what
 from penstock.cli.options import Database, JsonObject
 from penstock.cli.reached import call
+from penstock.cli.reading import read_file
 from penstock.cli.shown.terminal import out, print_json
 from penstock.errors import InvalidInputError
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ def apply(
     read = checked(ConfigFile, _read(file))
     order = ApplyConfigs(configs=read.configs, prune=prune, dry_run=dry_run)
     done = call(
-        load_settings(database_url=database),
+        database,
         "POST",
         f"{ADMIN}/apply",
         order.model_dump(exclude_unset=True),
@@ -66,15 +66,7 @@ def apply(
 
 
 def _read(file: Path) -> object:
-    try:
-        with file.open("rb") as opened_file:
-            text = opened_file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise InvalidInputError(
-            f"file: {file} cannot be read ({error.strerror})", field="file"
-        ) from None
-    if len(text) > _MOST_BYTES:
-        raise InvalidInputError(f"file: {file} is larger than {_MOST_BYTES:,} bytes", field="file")
+    text = read_file(file, _MOST_BYTES)
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from penstock.api.schemas.config import ConfigChange, ConfigShown, NewConfig
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import cut_short, leave_with
-from penstock.cli.fresh import is_fresh, refuse_unknown, refuse_unlisted
+from penstock.cli.fresh import refuse_unknown, refuse_unlisted, when_fresh
 from penstock.cli.options import (
     AnyJson,
     Database,
@@ -25,9 +25,8 @@ from penstock.cli.reached import call, reach
 from penstock.cli.reading import read
 from penstock.cli.shown.help import Commands
 from penstock.cli.shown.progress import shown_progress
-from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
+from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_time
 from penstock.cli.shown.text import one_line
-from penstock.cli.signals import run
 from penstock.cli.waited import waited
 from penstock.collection.configs import ConfigList
 from penstock.domains.market import exchanges
@@ -37,7 +36,6 @@ from penstock.inventory.sync.configs import find_account
 from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import parse_timeframes
 from penstock.market.runs.submission import COLLECTION
-from penstock.settings import load_settings
 from penstock.store.write.configs import configs as listed_configs
 
 if TYPE_CHECKING:
@@ -119,11 +117,9 @@ def add(
     new = checked(
         NewConfig, {"symbol": symbol, "exchange": exchange, "enabled": not disabled} | fields
     )
-    settings = load_settings(database_url=database)
-    if is_fresh(settings):
-        run(_refuse_unknown(settings, new))
+    when_fresh(database, lambda settings: _refuse_unknown(settings, new))
     path, show = ("/preview", _show_preview) if dry_run else ("/configs", _show)
-    made = call(settings, "POST", ADMIN + path, new.given())
+    made = call(database, "POST", ADMIN + path, new.given())
     if as_json:
         print_json(made)
     else:
@@ -138,10 +134,8 @@ def list_(
 ) -> None:
     """List the configs."""
     query = ConfigList(limit=_MOST, exchange=exchange)
-    rows = read(
-        load_settings(database_url=database), lambda connection: listed_configs(connection, query)
-    )
-    found = [ConfigShown.of(row).values() for row in rows]
+    kept = read(database, lambda connection: listed_configs(connection, query))
+    found = [ConfigShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)
         return
@@ -155,9 +149,8 @@ def list_(
         "next run (UTC)",
         "description",
     )
-    table = fitting_table(*names, whole=("id", "symbol", "exchange", "on"))
-    for item in found:
-        table.add_row(
+    rows = (
+        (
             str(item["id"]),
             item["symbol"],
             item["exchange"],
@@ -167,7 +160,9 @@ def list_(
             shown_time(item["next_run_at"]),
             one_line(item["description"] or ""),
         )
-    print_table(table)
+        for item in found
+    )
+    print_rows(names, rows, whole=("id", "symbol", "exchange", "on"))
 
 
 @config.command()
@@ -211,7 +206,7 @@ def disable(config_id: Id, database: Database = None, as_json: AnyJson = False) 
 @config.command()
 def remove(config_id: Id, database: Database = None) -> None:
     """Remove a config and cancel its active run; stored data stays."""
-    call(load_settings(database_url=database), "DELETE", f"{_CONFIGS}/{config_id}")
+    call(database, "DELETE", f"{_CONFIGS}/{config_id}")
     out.print(f"config {config_id} is removed")
 
 
@@ -219,7 +214,7 @@ def remove(config_id: Id, database: Database = None) -> None:
 def trigger(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
     """Run a config now and wait for the result."""
     reach(
-        load_settings(database_url=database),
+        database,
         lambda client: _trigger(client, config_id, as_json=as_json),
     )
 
@@ -228,8 +223,7 @@ def _change(
     config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool
 ) -> None:
     changes = checked(ConfigChange, fields).given()
-    settings = load_settings(database_url=database)
-    changed = call(settings, "PUT", f"{_CONFIGS}/{config_id}", changes)
+    changed = call(database, "PUT", f"{_CONFIGS}/{config_id}", changes)
     if as_json:
         print_json(changed)
     else:

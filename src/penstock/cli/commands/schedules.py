@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.api.schemas.schedule import ScheduleShown
 from penstock.cli.options import Database, JsonArrayIso
-from penstock.cli.reading import read_pages
-from penstock.cli.shown.terminal import err, fitting_table, print_json, print_table, shown_time
-from penstock.settings import load_settings
+from penstock.cli.reading import Connection, read_pages
+from penstock.cli.shown.terminal import err, print_json, print_rows, shown_time
 from penstock.store.write.schedules import schedules as listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from sqlalchemy import Connection
 
     from penstock.store.write.schedules import ScheduleRow
 
@@ -33,26 +30,26 @@ def schedules(
       penstock schedules
       penstock schedules --json
     """
-    rows = read_pages(load_settings(database_url=database), _page)
-    found = [ScheduleShown.of(row).values() for row in rows]
+    kept = read_pages(database, _page)
+    found = [ScheduleShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)
         return
     if not found:
         err.print("no schedules yet: the first start of penstock serve creates them")
         return
-    table = fitting_table(
-        "name", "does", "when", "next (UTC)", "last (UTC)", whole=("name", "does")
-    )
-    for schedule in found:
-        table.add_row(
+    rows = (
+        (
             schedule["name"],
             schedule["task_type"],
             _when(schedule),
             shown_time(schedule["next_run_at"]) if schedule["enabled"] else "off",
             shown_time(schedule["last_run_at"]),
         )
-    print_table(table)
+        for schedule in found
+    )
+    names = ("name", "does", "when", "next (UTC)", "last (UTC)")
+    print_rows(names, rows, whole=("name", "does"))
 
 
 def _page(connection: Connection, last: ScheduleRow | None, size: int) -> Sequence[ScheduleRow]:

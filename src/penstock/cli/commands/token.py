@@ -12,7 +12,7 @@ from penstock.api.schemas.token import TokenShown
 from penstock.cli.options import Database, JsonArray, id_argument
 from penstock.cli.reached import call
 from penstock.cli.shown.help import Commands
-from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
+from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _UNIT_S = {"m": 60, "h": 3_600, "d": 86_400}
 _MOST_DAYS = 3_653
-_TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 _PATH = "/api/v1/admin/tokens"
 
 token = Commands("""Create, list and revoke access tokens.
@@ -56,7 +55,7 @@ def create(
     """Create a token and print it. It is shown only once."""
     name = checked_name(name)
     fields = {"name": name, "scope": scope.value, "expires_in_s": _seconds(expires)}
-    typer.echo(call(load_settings(database_url=database), "POST", _PATH, fields)["token"])
+    typer.echo(call(database, "POST", _PATH, fields)["token"])
     err.print(f"Token {name!r} with scope {scope.value}, shown only once.")
     err.print("From now on every request to the service needs a token.")
 
@@ -71,13 +70,20 @@ def list_(
     if as_json:
         print_json(found)
         return
-    table = fitting_table(
-        "id", "name", "scope", "created", "expires", "last used", "revoked", whole=("id", "scope")
+    rows = (
+        (
+            str(item["id"]),
+            one_line(item["name"]),
+            item["scope"],
+            shown_time(item["created_at"]),
+            shown_time(item["expires_at"]),
+            shown_time(item["last_used_at"]),
+            shown_time(item["revoked_at"]),
+        )
+        for item in found
     )
-    for item in found:
-        times = (shown_time(item[name]) for name in _TIMES)
-        table.add_row(str(item["id"]), one_line(item["name"]), item["scope"], *times)
-    print_table(table)
+    names = ("id", "name", "scope", "created", "expires", "last used", "revoked")
+    print_rows(names, rows, whole=("id", "scope"))
 
 
 @token.command()
@@ -86,7 +92,7 @@ def revoke(
     database: Database = None,
 ) -> None:
     """Revoke a token; every process refuses it within seconds."""
-    call(load_settings(database_url=database), "DELETE", f"{_PATH}/{token_id}")
+    call(database, "DELETE", f"{_PATH}/{token_id}")
     out.print(f"token {token_id} is revoked")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from itertools import compress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +23,7 @@ from penstock.cli.client import COLLECTOR, ENDED, TASK, ApiClient
 from penstock.cli.http import Service, service_at
 from penstock.cli.options import JsonArray
 from penstock.cli.shown.progress import work_text
-from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
+from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.opening import serving_url
@@ -31,7 +32,6 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from rich.table import Table
 
 _FAILED = 3
 # From this width on, a terminal has room for all columns beside a message.
@@ -89,21 +89,16 @@ def tasks(
     if as_json:
         print_json(found)
     else:
-        print_table(_table(found))
+        _show(found)
 
 
-def _table(found: Sequence[Mapping[str, Any]]) -> Table:
+def _show(found: Sequence[Mapping[str, Any]]) -> None:
     """A narrow terminal has no column for type and end; times and messages wrap there."""
     roomy = not out.is_terminal or out.width >= _ROOMY
     names = ("task", "type", "status", "%", "started (UTC)", "ended (UTC)", "message")
-    hidden = set() if roomy else {"type", "ended (UTC)"}
-    table = fitting_table(
-        *(name for name in names if name not in hidden),
-        whole=("task", "type", "status", "%"),
-        right=("%",),
-    )
-    for task in found:
-        cells = (
+    shown = [roomy or name not in {"type", "ended (UTC)"} for name in names]
+    rows = (
+        (
             task["task_id"],
             task["task_type"],
             task["status"],
@@ -112,9 +107,14 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Table:
             shown_time(task["completed_at"]),
             one_line(task["error"] or task["message"]),
         )
-        shown = zip(names, cells, strict=True)
-        table.add_row(*(cell for name, cell in shown if name not in hidden))
-    return table
+        for task in found
+    )
+    print_rows(
+        compress(names, shown),
+        (compress(row, shown) for row in rows),
+        whole=("task", "type", "status", "%"),
+        right=("%",),
+    )
 
 
 def cancel(task: TaskArgument, url: Url = None) -> None:
@@ -149,12 +149,11 @@ async def _watch(url: str | None, task_id: str | None, *, as_json: bool) -> int:
 
 async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
     """Each state of a task until it ends; without a task, the states of all tasks for ever."""
-    if (
-        task_id is not None
-        and (task := await ApiClient(service, load_settings()).task(task_id))["status"] in ENDED
-    ):
-        yield task
-        return
+    if task_id is not None:
+        task = await ApiClient(service, load_settings()).call("GET", f"{TASK}/{task_id}")
+        if task["status"] in ENDED:
+            yield task
+            return
     async for state in service.updates(task_id):
         yield state
         if task_id is not None and state["status"] in ENDED:

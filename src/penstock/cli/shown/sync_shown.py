@@ -10,11 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from penstock.cli.shown.terminal import (
     err,
-    fitting_table,
     out,
     print_json,
+    print_rows,
     print_sentence,
-    print_table,
     seconds_between,
 )
 from penstock.cli.shown.text import counted, one_line
@@ -85,9 +84,7 @@ def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
 
 def print_counts(counts: Mapping[str, int]) -> None:
     """Print the counts that people look at, as a table."""
-    table = fitting_table(*COUNTS, whole=COUNTS, right=COUNTS)
-    table.add_row(*(f"{counts[name]:,}" for name in COUNTS))
-    print_table(table)
+    print_rows(COUNTS, [[f"{counts[name]:,}" for name in COUNTS]], whole=COUNTS, right=COUNTS)
 
 
 def verdict(sync: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 
 _WIDER_THAN_ANY_TABLE = 1_000
@@ -29,8 +29,27 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value))
 
 
-def print_table(table: Table) -> None:
-    """Print a table of `fitting_table`, wrapped to a terminal; elsewhere each row is one line."""
+def print_rows(
+    names: Iterable[str],
+    rows: Iterable[Iterable[str | None]],
+    *,
+    whole: Collection[str] = (),
+    right: Collection[str] = (),
+) -> None:
+    """Print a table, wrapped to a terminal; elsewhere each row is one line.
+
+    Columns named in `whole` never wrap; `right` ones are numbers.
+    """
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(
+            name,
+            no_wrap=name in whole,
+            overflow="fold",
+            justify="right" if name in right else "left",
+        )
+    for row in rows:
+        table.add_row(*row)
     if out.is_terminal:
         Console(highlight=False, markup=False, emoji=False).print(table)
         return
@@ -55,19 +74,6 @@ def table_lines(table: Table) -> list[str]:
 def print_sentence(text: str, console: Console = out) -> None:
     """Print text wrapped between words on a terminal, and as one line elsewhere."""
     console.print(text, soft_wrap=not console.is_terminal)
-
-
-def fitting_table(*names: str, whole: Collection[str] = (), right: Collection[str] = ()) -> Table:
-    """A table whose `whole` columns never wrap; `right` ones are numbers."""
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(
-            name,
-            no_wrap=name in whole,
-            overflow="fold",
-            justify="right" if name in right else "left",
-        )
-    return table
 
 
 def confirmed(question: str) -> bool:

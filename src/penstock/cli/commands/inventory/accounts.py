@@ -15,10 +15,9 @@ from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import (
     confirmed,
     err,
-    fitting_table,
     out,
     print_json,
-    print_table,
+    print_rows,
     shown_time,
 )
 from penstock.cli.shown.text import counted, one_line
@@ -73,22 +72,22 @@ def _accounts(context: typer.Context, database: Database = None, as_json: AnyJso
 @accounts.command("list")
 def list_(database: Database = None, as_json: AnyJson = False) -> None:
     """List the accounts, with the newest sync of each."""
-    settings = load_settings(database_url=database)
-    found = stored(settings, lambda inventories: inventories.accounts())
+    found = stored(database, lambda inventories: inventories.accounts())
     if as_json:
         print_json(found)
         return
     names = ("id", "name", "seller", "products", "last sync (UTC)", "state")
-    table = fitting_table(*names, whole=("id", "seller", "products", "state"), right=("products",))
-    for account in found:
-        table.add_row(
+    rows = (
+        (
             str(account["id"]),
             one_line(account["name"]),
             str(account["user_id"]),
             f"{account['products']:,}",
             *_last(account["newest_sync"]),
         )
-    print_table(table)
+        for account in found
+    )
+    print_rows(names, rows, whole=("id", "seller", "products", "state"), right=("products",))
     if not found:
         err.print("no accounts yet; add one with: penstock accounts add NAME")
 
@@ -109,7 +108,7 @@ def add(
     """
     settings = load_settings(database_url=database)
     fields = {"name": name, "token": _token(settings, token_file)}
-    made = call(settings, "POST", ACCOUNTS, fields, patient=True) | {"newest_sync": None}
+    made = call(database, "POST", ACCOUNTS, fields, patient=True) | {"newest_sync": None}
     _show(made, f"sync it with: penstock sync {shlex.quote(made['name'])}", as_json=as_json)
 
 
@@ -129,9 +128,8 @@ def edit(
     changes = {} if name is None else {"name": name}
     if token_file is not None:
         changes["token"] = _token_in(token_file)
-    settings = load_settings(database_url=database)
-    found = stored(settings, lambda inventories: inventories.account(account))
-    changed = call(settings, "PUT", f"{ACCOUNTS}/{found['id']}", changes, patient=True)
+    found = stored(database, lambda inventories: inventories.account(account))
+    changed = call(database, "PUT", f"{ACCOUNTS}/{found['id']}", changes, patient=True)
     _show(changed | {"newest_sync": found["newest_sync"]}, "changed", as_json=as_json)
 
 
@@ -142,14 +140,13 @@ def remove(
     database: Database = None,
 ) -> None:
     """Delete an account with its products and their history. Nothing changes at CardTrader."""
-    settings = load_settings(database_url=database)
-    found = stored(settings, lambda inventories: inventories.account(account))
+    found = stored(database, lambda inventories: inventories.account(account))
     products = counted(found["products"], "product")
     what = f"account {found['id']}, {one_line(found['name'])}, with {products} and their history"
     if not (yes or confirmed(f"Delete {what}?")):
         err.print("nothing was deleted")
         return
-    call(settings, "DELETE", f"{ACCOUNTS}/{found['id']}", patient=True)
+    call(database, "DELETE", f"{ACCOUNTS}/{found['id']}", patient=True)
     out.print(f"deleted: {what}")
 
 

@@ -10,13 +10,12 @@ import typer
 from penstock.cli.commands.inventory.products import Limit, SomeAccount
 from penstock.cli.options import Database, JsonArray, JsonObject
 from penstock.cli.reached import reach
+from penstock.cli.reading import read_file
 from penstock.cli.shown.help import Commands
-from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table
+from penstock.cli.shown.terminal import err, out, print_json, print_rows
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.stored import stored, stored_unmapped
-from penstock.errors import InvalidInputError
 from penstock.inventory.catalogue.card_list import MOST_BYTES
-from penstock.settings import load_settings
 
 catalog = Commands("""Upload your own list of cards.
 
@@ -38,10 +37,10 @@ def upload(
     Columns: sku (yours, required), name, scryfall_id, tcgplayer_id, cardmarket_id, set_code and
     collector_number.
     """
-    body = _read(file)
+    body = read_file(file, MOST_BYTES)
     kind = "application/json" if file.suffix.lower() == ".json" else "text/csv"
     uploaded = reach(
-        load_settings(database_url=database),
+        database,
         lambda client: client.upload("/api/v1/inventory/catalog", body, kind),
     )
     if as_json:
@@ -64,33 +63,19 @@ def unmapped(
     Examples:
       penstock unmapped my-shop
     """
-    settings = load_settings(database_url=database)
     account_id = None
     if account is not None:
-        account_id = stored(settings, lambda inventories: inventories.account(account))["id"]
-    found = stored_unmapped(settings, account_id)
+        account_id = stored(database, lambda inventories: inventories.account(account))["id"]
+    found = stored_unmapped(database, account_id)
     if as_json:
         print_json(found[:limit])
         return
-    table = fitting_table(
-        "blueprint", "name", "products", whole=("blueprint", "products"), right=("products",)
+    rows = (
+        (str(item["blueprint_id"]), one_line(item["name"]), f"{item['products']:,}")
+        for item in found[:limit]
     )
-    for item in found[:limit]:
-        table.add_row(str(item["blueprint_id"]), one_line(item["name"]), f"{item['products']:,}")
-    print_table(table)
+    names = ("blueprint", "name", "products")
+    print_rows(names, rows, whole=("blueprint", "products"), right=("products",))
     products = counted(sum(item["products"] for item in found), "product")
     total = f"{counted(len(found), 'blueprint')} with {products} not mapped"
     err.print(f"{total}; showing {limit:,}" if len(found) > limit else total)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            body = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InvalidInputError(
-            f"file: {file} cannot be read ({error.strerror})", field="file"
-        ) from None
-    if len(body) > MOST_BYTES:
-        raise InvalidInputError(f"file: {file} is larger than {MOST_BYTES:,} bytes", field="file")
-    return body

@@ -17,24 +17,19 @@ from penstock.cli.shown.sync_shown import print_counts
 from penstock.cli.shown.terminal import (
     confirmed,
     err,
-    fitting_table,
     out,
     print_json,
+    print_rows,
     print_sentence,
-    print_table,
 )
 from penstock.cli.shown.text import counted, one_line
 from penstock.cli.stored import stored, stored_diff
 from penstock.errors import RunUnavailableError
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.table import Table
+    from collections.abc import Mapping
 
     from penstock.cli.client import ApiClient
-    from penstock.settings import Settings
 
 _KINDS = ("changed", "gone", "new", "returned")
 _MOST = 1_000_000
@@ -66,9 +61,8 @@ def diff(
       penstock diff my-shop
       penstock diff my-shop --kind gone --limit 1000
     """
-    settings = load_settings(database_url=database)
-    undecided = _undecided(settings, sync)
-    items = stored_diff(settings, undecided["task_id"], kind=kind, limit=limit)
+    undecided = _undecided(database, sync)
+    items = stored_diff(database, undecided["task_id"], kind=kind, limit=limit)
     if as_json:
         print_json({"sync": undecided, "items": items})
         return
@@ -76,7 +70,11 @@ def diff(
     total = undecided["counts"][kind] if kind else sum(undecided["counts"][name] for name in _KINDS)
     if total:
         out.print()
-        print_table(_table(items))
+        rows = (
+            (item["kind"], str(item["product_id"]), one_line(item["name_en"]), _what(item))
+            for item in items
+        )
+        print_rows(("kind", "product", "name", "what"), rows, whole=("kind", "product"))
     if len(items) < total:
         err.print(f"Showing {len(items):,} of {total:,}; --limit {total} for all, --kind to filter")
 
@@ -96,12 +94,11 @@ def approve(
       penstock approve my-shop
       penstock approve my-shop --yes
     """
-    settings = load_settings(database_url=database)
-    found = _undecided(settings, sync)
+    found = _undecided(database, sync)
     if not (yes or _may_publish(found)):
         err.print("nothing was published")
         return
-    decided = _decide(settings, found, "approve")
+    decided = _decide(database, found, "approve")
     if as_json:
         print_json(decided)
         return
@@ -115,8 +112,7 @@ def reject(sync: Undecided, database: Database = None, as_json: JsonObject = Fal
     Examples:
       penstock reject my-shop
     """
-    settings = load_settings(database_url=database)
-    decided = _decide(settings, _undecided(settings, sync), "reject")
+    decided = _decide(database, _undecided(database, sync), "reject")
     if as_json:
         print_json(decided)
     else:
@@ -131,12 +127,12 @@ def _may_publish(sync: Mapping[str, Any]) -> bool:
     return confirmed(f"Publish sync {sync['task_id']}, which removes {counted(gone, 'product')}?")
 
 
-def _undecided(settings: Settings, given: str) -> dict[str, Any]:
-    return stored(settings, lambda inventories: inventories.undecided(given))
+def _undecided(database: str | None, given: str) -> dict[str, Any]:
+    return stored(database, lambda inventories: inventories.undecided(given))
 
 
-def _decide(settings: Settings, sync: Mapping[str, Any], how: str) -> dict[str, Any]:
-    return reach(settings, lambda client: decided_on(client, sync["task_id"], how))
+def _decide(database: str | None, sync: Mapping[str, Any], how: str) -> dict[str, Any]:
+    return reach(database, lambda client: decided_on(client, sync["task_id"], how))
 
 
 async def decided_on(client: ApiClient, task_id: str, how: str) -> dict[str, Any]:
@@ -172,14 +168,6 @@ def _say_what_it_is(sync: Mapping[str, Any]) -> None:
     for sentence in [*sync["suspicions"].values(), *([sync["unread"]] if sync["unread"] else [])]:
         print_sentence(f"! {one_line(sentence)}")
     print_counts(sync["counts"])
-
-
-def _table(items: Sequence[Mapping[str, Any]]) -> Table:
-    table = fitting_table("kind", "product", "name", "what", whole=("kind", "product"))
-    for item in items:
-        name = one_line(item["name_en"])
-        table.add_row(item["kind"], str(item["product_id"]), name, _what(item))
-    return table
 
 
 def _what(item: Mapping[str, Any]) -> str:

@@ -9,11 +9,10 @@ import typer
 from penstock.cli.options import Database, JsonArray
 from penstock.cli.shown.changes import changed_lines, described, graded
 from penstock.cli.shown.price import shown_price
-from penstock.cli.shown.terminal import err, fitting_table, out, print_json, print_table, shown_time
+from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_time
 from penstock.cli.shown.text import one_line
 from penstock.cli.stored import stored
 from penstock.errors import InvalidInputError
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,18 +42,15 @@ def products(
     if text is not None and not text.isprintable():
         raise InvalidInputError("q: contains control characters; use plain text", field="q")
     found = stored(
-        load_settings(database_url=database),
+        database,
         lambda inventories: inventories.products(account, text, limit=limit),
     )
     if as_json:
         print_json(found)
         return
     names = ("product", "name", "condition", "lang", "quantity", "price", "sku")
-    table = fitting_table(
-        *names, whole=("product", "lang", "quantity", "price"), right=("quantity", "price")
-    )
-    for item in found:
-        table.add_row(
+    rows = (
+        (
             str(item["product_id"]),
             one_line(item["name_en"]),
             _condition(item),
@@ -63,7 +59,10 @@ def products(
             shown_price(item["price_cents"], item["price_currency"]),
             item["sku"],
         )
-    print_table(table)
+        for item in found
+    )
+    whole = ("product", "lang", "quantity", "price")
+    print_rows(names, rows, whole=whole, right=("quantity", "price"))
     if not found:
         err.print("no published products match")
     elif len(found) == limit:
@@ -89,7 +88,7 @@ def history(
       penstock history 123456
     """
     known, changes = stored(
-        load_settings(database_url=database),
+        database,
         lambda inventories: (
             inventories.product(product),
             inventories.history(product, limit=limit),
@@ -100,10 +99,11 @@ def history(
         return
     for one in known:
         out.print(f"{one_line(one['name_en'])}: {'gone' if one['gone_at'] else described(one)}")
-    table = fitting_table("when (UTC)", "kind", "what", "sync", whole=("kind",))
-    for one, lines in zip(changes, _walked_back(known, changes), strict=True):
-        table.add_row(shown_time(one["changed_at"]), one["kind"], "\n".join(lines), one["task_id"])
-    print_table(table)
+    rows = (
+        (shown_time(change["changed_at"]), change["kind"], "\n".join(lines), change["task_id"])
+        for change, lines in zip(changes, _walked_back(known, changes), strict=True)
+    )
+    print_rows(("when (UTC)", "kind", "what", "sync"), rows, whole=("kind",))
 
 
 def _condition(product: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from penstock.cli.reached import reach
 from penstock.cli.shown.sync_shown import show_sync, sync_bar
 from penstock.cli.stored import stored
 from penstock.cli.waited import waited
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +41,9 @@ def sync(
       penstock sync my-shop
       penstock sync my-shop --dry-run
     """
-    settings = load_settings(database_url=database)
-    found = stored(settings, lambda inventories: inventories.account(account))
+    found = stored(database, lambda inventories: inventories.account(account))
     order = (f"{ACCOUNTS}/{found['id']}/sync", {"dry_run": dry_run})
-    if reach(settings, lambda client: _sync(client, order, found["name"], as_json=as_json)):
+    if reach(database, lambda client: _sync(client, order, found["name"], as_json=as_json)):
         raise typer.Exit(HELD)
 
 

@@ -9,17 +9,14 @@ import typer
 from rich.table import Table
 
 from penstock.cli.options import Database, Exchange, OpensBefore, OpensFrom
-from penstock.cli.reading import read
+from penstock.cli.reading import Connection, read
 from penstock.cli.shown.terminal import err, out, print_json, show_time, table_lines, time_or_none
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries.candles import CandleQuery, read_candles
 from penstock.market.queries.gaps import SeriesFilter, list_gaps
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from sqlalchemy import Connection
 
     from penstock.market.queries.candles import StoredCandle
     from penstock.market.queries.gaps import Gap
@@ -59,9 +56,7 @@ def candles(
         start=time_or_none(start, field="start"),
         end=time_or_none(end, field="end"),
     )
-    rows, missing = read(
-        load_settings(database_url=database), lambda connection: _read(connection, query)
-    )
+    rows, missing = read(database, lambda connection: _read(connection, query))
     if as_json:
         print_json([row._asdict() for row in rows])
     elif rows:

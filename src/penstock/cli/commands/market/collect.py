@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from penstock.cli.client import COLLECTOR
 from penstock.cli.exit_codes import SOME_FAILED
-from penstock.cli.fresh import is_fresh, refuse_unlisted
+from penstock.cli.fresh import refuse_unlisted, when_fresh
 from penstock.cli.options import Database, Exchange, JsonSummary, OpensBefore, timeframes_of
 from penstock.cli.reached import reach
 from penstock.cli.shown.progress import shown_progress
@@ -23,13 +22,10 @@ from penstock.cli.shown.terminal import (
     time_or_none,
 )
 from penstock.cli.shown.text import counted, one_line
-from penstock.cli.signals import run
-from penstock.cli.waited import waited
+from penstock.cli.waited import body_of, waited
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
 from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
-from penstock.moment import iso
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,10 +97,8 @@ def collect(
         recheck=recheck,
     )
     parse_timeframes(order.timeframes or ())
-    settings = load_settings(database_url=database)
-    if is_fresh(settings):
-        run(refuse_unlisted(settings, order.exchange, symbols))
-    ended, place = reach(settings, lambda client: _collect(client, order))
+    when_fresh(database, lambda settings: refuse_unlisted(settings, exchange, symbols))
+    ended, place = reach(database, lambda client: _collect(client, order))
     leave_with(ended, place, len(set(order.timeframes or ())), as_json=as_json)
 
 
@@ -123,9 +117,7 @@ async def _collect(client: ApiClient, order: CollectOrder) -> tuple[dict[str, An
 
 async def collected(client: ApiClient, order: CollectOrder) -> dict[str, Any]:
     """The completed task; a service queues it behind its active runs."""
-    edges = {name: getattr(order, name) for name in ("since", "until")}
-    given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}
-    body = {name: value for name, value in given.items() if value is not None} | {"wait": True}
+    body = body_of(order, times=("since", "until")) | {"wait": True}
     with shown_progress() as advance:
         return await waited(client, (f"{COLLECTOR}/start", body), advance, cancelled=cut_short)
 

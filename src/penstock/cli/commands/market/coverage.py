@@ -11,10 +11,9 @@ from penstock.cli.options import Database, Exchanges, JsonArrayIso
 from penstock.cli.reading import read
 from penstock.cli.shown.terminal import (
     err,
-    fitting_table,
     print_json,
+    print_rows,
     print_sentence,
-    print_table,
     show_time,
     time_or_none,
 )
@@ -24,17 +23,13 @@ from penstock.market.instrument import parse_timeframes
 from penstock.market.queries.coverage import all_series_coverage
 from penstock.market.queries.gaps import REASONS, SeriesFilter, list_gaps
 from penstock.moment import iso, iso_or_none
-from penstock.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from penstock.market.collect.coverage import Span
     from penstock.market.queries.coverage import SeriesCoverage
     from penstock.market.queries.gaps import Gap
-    from penstock.settings import Settings
 
 _MOST_SERIES = 500
 # The spans of a page are shared by its series.
@@ -77,19 +72,16 @@ def series(
       penstock series
       penstock series BTC/USDT --json
     """
-    found = _all_series(
-        load_settings(database_url=database), _filter(symbol, timeframe, exchange), _MOST_SERIES
-    )
+    found = _all_series(database, _filter(symbol, timeframe, exchange), _MOST_SERIES)
     if as_json:
         print_json([_fields(one) for one in found])
         return
     names = ("exchange", "symbol", "step", "from (UTC)", "to (UTC)", "complete")
-    table = fitting_table(*names, whole=("symbol", "step", "complete"), right=("complete",))
-    for one in found:
-        table.add_row(
-            one.exchange, one.symbol, one.timeframe, _time(one.start), _time(one.end), _percent(one)
-        )
-    _show(table, found, "series")
+    rows = [
+        (one.exchange, one.symbol, one.timeframe, _time(one.start), _time(one.end), _percent(one))
+        for one in found
+    ]
+    _show("series", names, rows, whole=("symbol", "step", "complete"), right=("complete",))
 
 
 def coverage(
@@ -109,29 +101,20 @@ def coverage(
       penstock coverage BTC/USDT -t 1h
     """
     found = _all_series(
-        load_settings(database_url=database),
+        database,
         _filter(symbol, timeframe, exchange, start, end),
         _SERIES_WITH_SPANS,
     )
     if as_json:
         print_json([_fields(one) | _spans(one) for one in found])
         return
-    table = fitting_table(
-        "series",
-        "from (UTC)",
-        "to (UTC)",
-        "state",
-        "asked",
-        "again (UTC)",
-        whole=("state", "asked"),
-        right=("asked",),
-    )
-    for one in found:
-        for span in one.spans:
-            table.add_row(
-                _name(one), _time(span.start), _time(span.end), span.state.value, *_asked(span)
-            )
-    _show(table, [span for one in found for span in one.spans], "range")
+    names = ("series", "from (UTC)", "to (UTC)", "state", "asked", "again (UTC)")
+    rows = [
+        (_name(one), _time(span.start), _time(span.end), span.state.value, *_asked(span))
+        for one in found
+        for span in one.spans
+    ]
+    _show("range", names, rows, whole=("state", "asked"), right=("asked",))
     for one in found:
         if one.more:
             before = iso(one.spans[0].start)
@@ -162,7 +145,7 @@ def gaps(
     """
     query, state = _filter(symbol, timeframe, exchange, start, end), _reason(reason)
     found = read(
-        load_settings(database_url=database),
+        database,
         lambda connection: list_gaps(connection, query, reason=state, after=None, limit=limit + 1),
     )
     shown = found[:limit]
@@ -170,18 +153,19 @@ def gaps(
         print_json([GapItem.of(gap).values() for gap in shown])
         return
     names = ("series", "from (UTC)", "to (UTC)", "candles", "reason", "asked", "again (UTC)")
-    table = fitting_table(*names, whole=("candles", "reason", "asked"), right=("candles", "asked"))
-    for gap in shown:
-        span = gap.span
-        table.add_row(
+    rows = [
+        (
             _name(gap),
-            _time(span.start),
-            _time(span.end),
+            _time(gap.span.start),
+            _time(gap.span.end),
             f"{gap.candles:,}",
-            span.state.value,
-            *_asked(span),
+            gap.span.state.value,
+            *_asked(gap.span),
         )
-    _show(table, found, "gap")
+        for gap in shown
+    ]
+    whole = ("candles", "reason", "asked")
+    _show("gap", names, rows, whole=whole, right=("candles", "asked"))
     for state_shown in dict.fromkeys(gap.span.state for gap in shown):
         print_sentence(f"{state_shown.value}: {REASONS[state_shown]}", err)
     if len(found) > limit:
@@ -216,16 +200,23 @@ def _reason(word: str | None) -> SpanState | None:
     return SpanState(word)
 
 
-def _all_series(settings: Settings, query: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
+def _all_series(database: str | None, query: SeriesFilter, in_a_page: int) -> list[SeriesCoverage]:
     return read(
-        settings,
+        database,
         lambda connection: all_series_coverage(connection, query, in_a_page=in_a_page),
     )
 
 
-def _show(table: Table, found: Sequence[object], noun: str) -> None:
-    if found:
-        print_table(table)
+def _show(
+    noun: str,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    whole: Sequence[str],
+    right: Sequence[str],
+) -> None:
+    if rows:
+        print_rows(names, rows, whole=whole, right=right)
     else:
         err.print(f"no {noun} found")
 

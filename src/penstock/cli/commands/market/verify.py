@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,10 +19,9 @@ from penstock.cli.reached import reach
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, print_json, print_sentence, shown_time, time_or_none
 from penstock.cli.shown.text import counted, one_line
-from penstock.cli.waited import waited
+from penstock.cli.waited import body_of, waited
 from penstock.market.verify.finding import MEANINGS, FindingKind
 from penstock.market.verify.order import VerifyOrder
-from penstock.moment import iso
 from penstock.opening import refuse_missing
 from penstock.settings import load_settings
 
@@ -101,7 +99,7 @@ def verify(
     order.refuse_bad()
     settings = load_settings(database_url=database)
     refuse_missing(settings)
-    report = reach(settings, lambda client: _verified(client, order))
+    report = reach(database, lambda client: _verified(client, order))
     if as_json:
         print_json(report)
     else:
@@ -113,9 +111,7 @@ def verify(
 
 
 async def _verified(client: ApiClient, order: VerifyOrder) -> dict[str, Any]:
-    edges = {"start": order.start, "end": order.end}
-    given = asdict(order) | {name: iso(at) for name, at in edges.items() if at is not None}
-    body = {name: value for name, value in given.items() if value is not None}
+    body = body_of(order, times=("start", "end"))
     with shown_progress("Verifying") as advance:
         ended = await waited(client, ("/api/v1/verify", body), advance, cancelled=_cut_short)
     return {"task_id": ended["task_id"], **ended["result"]}
