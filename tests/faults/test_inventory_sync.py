@@ -25,8 +25,8 @@ from penstock.errors import (
 )
 from penstock.http.governor import LocalBudget
 from penstock.inventory.pace import Phase
+from penstock.inventory.result import SyncResult
 from penstock.inventory.snapshot import INVENTORY_SYNC
-from penstock.inventory.sync.result import SyncResult
 from penstock.runs.context import RunContext
 from penstock.settings import load_settings
 from penstock.simulator.server import SimulatorSettings, running

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from penstock.inventory.pace import SyncProgress
     from penstock.inventory.product import Product, RejectedRow
+    from penstock.inventory.result import SyncResult
     from penstock.inventory.snapshot import Comparison, SnapshotCounts, SyncLimits
-    from penstock.inventory.sync.result import SyncResult
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
 

@@ -20,8 +20,8 @@ from penstock.inventory.export.lane import Lane, beside
 from penstock.inventory.export.pipeline import stage
 from penstock.inventory.export.spool import blocks_of
 from penstock.inventory.pace import Phase, SyncPace
+from penstock.inventory.result import SyncResult
 from penstock.inventory.snapshot import INVENTORY_SYNC
-from penstock.inventory.sync.result import SyncResult
 from penstock.runs.run import LogNote, Priority, Submission
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from penstock.columns import DatabaseNow
 from penstock.errors import NotFoundError, StoreUnavailableError
 from penstock.inventory.pace import Phase, SyncProgress
 from penstock.inventory.queries.syncs import sync_row
+from penstock.inventory.result import SyncResult
 from penstock.inventory.snapshot import Comparison, SnapshotCounts, SnapshotState, SyncLimits
 from penstock.inventory.store import StoredAccount
-from penstock.inventory.sync.result import SyncResult
 from penstock.inventory.tables import account as accounts
 from penstock.inventory.tables import inventory_sync, product_quarantine
 from penstock.runs.context import Shown
