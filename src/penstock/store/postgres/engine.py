@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -20,7 +19,7 @@ from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflic
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
@@ -48,20 +47,21 @@ class PostgresBackend:
             "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms}"
             f" -c idle_in_transaction_session_timeout={2 * timeout_ms}",
         }
-        self._create = partial(
-            create_engine, url, max_overflow=0, pool_timeout=timeout_s, connect_args=self.parameters
-        )
-        self.writer = self.reader = self._create(pool_size=pool_size)
-        event.listen(self.writer, "do_connect", _connect)
+        self._timeout_s = timeout_s
+        self.writer = self.reader = self.engine(pool_size)
         event.listen(self.writer, "connect", _set_up)
-        # In this order: the server may be silent when it is asked whether it is there.
-        hold.watch(self.writer)
+        # After `hold.watch`: the server may be silent when it is asked whether it is there.
         event.listen(self.writer, "checkout", self._checked)
-        self.statements.watch(self.writer)
 
-    def lone_engine(self) -> Engine:
-        """One connection beside the pool, for work that needs the same one again; dispose of it."""
-        engine = self._create(pool_size=1)
+    def engine(self, pool_size: int = 1) -> Engine:
+        """Connections of their own; whoever makes them disposes of them."""
+        engine = create_engine(
+            self._url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=self._timeout_s,
+            connect_args=self.parameters,
+        )
         event.listen(engine, "do_connect", _connect)
         hold.watch(engine)
         self.statements.watch(engine)
@@ -100,21 +100,23 @@ class PostgresBackend:
         for place, rows in enumerate(_rounds(flush.pages)):
             if place:
                 connection.exec_driver_sql("TRUNCATE candle_stage")
-            self._copy(connection, rows)
+            self.statements.add()
+            copy_rows(connection, _COPY, ["".join(rows).replace("\tNone", "\t\\N")])
             merged = _merge(connection, run_id, flush, rows=len(rows))
             total += merged.counters
             written.update(merged.written)
         return Flushed(total, written)
 
-    def _copy(self, connection: Connection, rows: Sequence[str]) -> None:
-        self.statements.add()
-        driver: Any = connection.connection.driver_connection
-        try:
-            with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-                copy.write("".join(rows).replace("\tNone", "\t\\N"))
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            # As SQLAlchemy says it where the driver is not used directly.
-            raise OperationalError(_COPY, None, error) from error
+
+def copy_rows(connection: Connection, statement: str, pieces: Iterable[str | bytes]) -> None:
+    """COPY all pieces by one statement; errors are those of SQLAlchemy."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for piece in pieces:
+                copy.write(piece)
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise OperationalError(statement, None, error) from error
 
 
 def _rounds(pages: Sequence[CandlePage]) -> Iterator[list[str]]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from penstock.errors import StoreUnavailableError
 from penstock.inventory.product import grade_of
 from penstock.inventory.tables import STAGED
-from penstock.store.postgres.engine import PostgresBackend
+from penstock.store.postgres.engine import PostgresBackend, copy_rows
 from penstock.store.statements.inventory import POSTGRES, create_stage
 from penstock.store.statements.products import Normaliser
 
@@ -42,7 +42,7 @@ class PostgresArea:
             raise TypeError
         self._database = database
         self._first = first
-        self._engine = database.backend.lone_engine()
+        self._engine = database.backend.engine()
         self._tails = Normaliser(lambda normalised: tail_of(*normalised))
 
     async def open(self) -> None:
@@ -109,15 +109,7 @@ class PostgresArea:
 
     def _copy(self, connection: Connection, table: str, pieces: Iterable[bytes]) -> None:
         self._database.backend.statements.add()
-        driver: Any = connection.connection.driver_connection
-        statement = f"COPY {table} FROM STDIN {COPY_OPTIONS}"
-        try:
-            with driver.cursor() as cursor, cursor.copy(statement) as copy:
-                for piece in pieces:
-                    copy.write(piece)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            # As SQLAlchemy says it where the driver is not used directly.
-            raise OperationalError(statement, None, error) from error
+        copy_rows(connection, f"COPY {table} FROM STDIN {COPY_OPTIONS}", pieces)
 
     async def _do(self, work: Callable[[Connection], T], *, hurried: bool) -> T:
         try:

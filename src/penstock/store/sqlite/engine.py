@@ -1,9 +1,4 @@
-"""SQLite: one file, and one writer connection, which alone checkpoints.
-
-Rows go in statements of 500. The driver releases the interpreter's lock around each step, and gets
-it back late beside a busy thread: row by row 30,000 candles took 8.6 s there, in statements of 500
-rows 0.4 s (docs/decisions/0003-bulk-writes.md).
-"""
+"""SQLite: one file, and one writer connection, which alone checkpoints."""
 
 from __future__ import annotations
 
@@ -20,6 +15,7 @@ from penstock.market.collect.page import Flushed
 from penstock.runs.events import RowsStored
 from penstock.runs.run import Counters
 from penstock.store.session.backend import Statements, announce, hold
+from penstock.store.sqlite.rows import insert_rows
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
     from penstock.market.collect.page import CandleFlush, CandlePage
     from penstock.runs.events import Events
 
-_ROWS_IN_A_STATEMENT = 500
 _WAL_PAGES = 4_000
 
 
@@ -87,17 +82,8 @@ class SqliteBackend:
         """Write the rows of a run, and announce the series."""
         tally = _tally(connection)
         updated_before = tally.updated
-        rows, written = _parameters(run_id, flush.pages), 0
-        grouped = [
-            tuple(rows[at : at + _GROUP]) for at in range(0, len(rows) // _GROUP * _GROUP, _GROUP)
-        ]
-        single = [
-            tuple(rows[at : at + len(COLUMNS)])
-            for at in range(len(grouped) * _GROUP, len(rows), len(COLUMNS))
-        ]
-        for statement, parameters in ((_UPSERT_MANY, grouped), (_UPSERT_ONE, single)):
-            if parameters:
-                written += connection.exec_driver_sql(statement, parameters).rowcount
+        rows = _parameters(run_id, flush.pages)
+        written = insert_rows(connection, _CANDLES, rows, len(COLUMNS), _ON_CONFLICT)
         updated = tally.updated - updated_before
         counters = Counters(
             inserted=written - updated,
@@ -192,11 +178,8 @@ FROM json_each(?) AS flushed CROSS JOIN candle
 WHERE candle.run_id = ?
 GROUP BY candle.series_id
 """
-_GROUP = _ROWS_IN_A_STATEMENT * len(COLUMNS)
-_ROW = f"({', '.join('?' * len(COLUMNS))})"
-_INSERT = f"INSERT INTO candle ({', '.join(COLUMNS)}) VALUES "
-_UPSERT_ONE = f"{_INSERT}{_ROW} {on_conflict(_differs)}"
-_UPSERT_MANY = f"{_INSERT}{', '.join([_ROW] * _ROWS_IN_A_STATEMENT)} {on_conflict(_differs)}"
+_CANDLES = f"candle ({', '.join(COLUMNS)})"
+_ON_CONFLICT = on_conflict(_differs)
 
 
 def _set_up_writer(connection: sqlite3.Connection, _record: object) -> None:

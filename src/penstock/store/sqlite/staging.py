@@ -11,11 +11,12 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.store.session.backend import hold
+from penstock.store.sqlite.rows import insert_rows
 from penstock.store.statements.inventory import DIFF_COLUMNS, SQLITE, create_stage
 from penstock.store.statements.products import Normaliser, staged_values
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ROWS_IN_A_STATEMENT = 500
 _ALL_COLUMNS = len(STAGED) + len(NORMALISED)
 _TIMEOUT_S = 10.0
 
@@ -41,11 +41,11 @@ class SqliteArea:
 
     words = SQLITE
 
-    def __init__(self, database: Database, run: Run, *, first: bool) -> None:
+    def __init__(self, database: Database, published: Path, run: Run, *, first: bool) -> None:
         self._database = database
+        self._published = published
         self._first = first
-        self._published = _file(database)
-        self._file = self._published.with_name(f"{self._published.name}.stage-{run.id}")
+        self._file = published.with_name(f"{published.name}.stage-{run.id}")
         self._engine = self._make_engine()
         self._normalised = Normaliser(lambda normalised: normalised)
 
@@ -82,7 +82,7 @@ class SqliteArea:
         await asyncio.to_thread(self._file.unlink, missing_ok=True)
         await self.stage(
             lambda connection: [
-                connection.execute(text(statement))
+                connection.exec_driver_sql(statement)
                 for statement in create_stage(SQLITE, first=self._first)
             ]
         )
@@ -100,10 +100,8 @@ class SqliteArea:
         """Run `work` on the area's own connection, with an index and without a deadline."""
 
         def compare(connection: Connection) -> T:
-            connection.execute(
-                text(
-                    "CREATE INDEX IF NOT EXISTS inventory_stage_id ON inventory_stage (product_id)"
-                )
+            connection.exec_driver_sql(
+                "CREATE INDEX IF NOT EXISTS inventory_stage_id ON inventory_stage (product_id)"
             )
             return work(connection)
 
@@ -127,7 +125,8 @@ class SqliteArea:
             flat += staged_values(one)
             if self._first:
                 flat += self._normalised.of(one.game_id, one.properties_hash)
-        _insert(connection, "inventory_stage", flat, _ALL_COLUMNS if self._first else len(STAGED))
+        width = _ALL_COLUMNS if self._first else len(STAGED)
+        insert_rows(connection, "inventory_stage", flat, width)
 
     def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
         """Note differing rows with their normalised properties."""
@@ -138,7 +137,7 @@ class SqliteArea:
                 row.kind,
                 *self._normalised.of(row.game_id, row.properties.encode()),
             )
-        _insert(connection, "inventory_diff", flat, len(DIFF_COLUMNS))
+        insert_rows(connection, "inventory_diff", flat, len(DIFF_COLUMNS))
 
 
 def discard_stages(database: Database) -> None:
@@ -148,26 +147,5 @@ def discard_stages(database: Database) -> None:
             left.unlink(missing_ok=True)
 
 
-def _file(database: Database) -> Path:
-    if database.file is None:
-        raise TypeError
-    return database.file
-
-
 def _uri(file: Path, mode: str) -> str:
     return f"file:{quote(str(file.absolute()))}?mode={mode}"
-
-
-def _insert(connection: Connection, table: str, flat: Sequence[object], width: int) -> None:
-    """Insert rows of `width` values, all in one flat list."""
-    row = f"({', '.join('?' * width)})"
-    group = _ROWS_IN_A_STATEMENT * width
-    whole = len(flat) // group * group
-    for rows, step, begin, end in (
-        (_ROWS_IN_A_STATEMENT, group, 0, whole),
-        (1, width, whole, len(flat)),
-    ):
-        if parameters := [tuple(flat[at : at + step]) for at in range(begin, end, step)]:
-            connection.exec_driver_sql(
-                f"INSERT INTO {table} VALUES {', '.join([row] * rows)}", parameters
-            )

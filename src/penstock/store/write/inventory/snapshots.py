@@ -115,8 +115,8 @@ class SqlInventoryStore:
             is None
         )
         area: Area = (
-            SqliteArea(self._database, run, first=first)
-            if self._database.file
+            SqliteArea(self._database, file, run, first=first)
+            if (file := self._database.file)
             else PostgresArea(self._database, first=first)
         )
         try:
