@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConflictError, StoreUnavailableError
 from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate, newest_version, refuse_newer, version
 from penstock.store.owner import owned, owner_url
-from penstock.store.session.database import Database, DatabaseOptions, server_version
+from penstock.store.session.database import Database, DatabaseOptions, file_of, server_version
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from penstock.settings import Settings
 
 
 def database_file(settings: Settings) -> Path | None:
     """The file of a SQLite database, None for PostgreSQL; InvalidInputError for another URL."""
-    url = parse_url(settings.database_url)
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+    return file_of(parse_url(settings.database_url))
 
 
 def masked_url(settings: Settings) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -84,25 +85,21 @@ class Database:
     @property
     def file(self) -> Path | None:
         """The file of a SQLite database, else None."""
-        return Path(str(self.url.database)) if self.url.get_backend_name() == "sqlite" else None
+        return file_of(self.url)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """The result of `query`."""
-        return await self._in_thread(self._readers, self.backend.reader, query, self._deadline_s)
+        return await self._in_thread(self._readers, self.backend.reader, query, hurried=True)
 
     async def write(self, change: Callable[[Connection], T], *, hurried: bool = True) -> T:
         """The result of `change` after its commit; unless `hurried`, it has no deadline."""
-        return await self._in_thread(
-            self._writers, self.backend.writer, change, self._deadline_s if hurried else None
-        )
+        return await self._in_thread(self._writers, self.backend.writer, change, hurried=hurried)
 
     async def apart(
         self, engine: Engine, work: Callable[[Connection], T], *, hurried: bool = True
     ) -> T:
         """The result of slow `work` after its commit, on a connection of its own."""
-        return await self._in_thread(
-            self._others, engine, work, self._deadline_s if hurried else None
-        )
+        return await self._in_thread(self._others, engine, work, hurried=hurried)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -138,15 +135,16 @@ class Database:
         threads: Executor,
         engine: Engine,
         work: Callable[[Connection], T],
-        deadline_s: float | None,
+        *,
+        hurried: bool,
     ) -> T:
         """A cancelled caller waits for its transaction, so that nothing is written afterwards."""
-        deadline = _Deadline(deadline_s)
+        deadline = _Deadline(self._deadline_s if hurried else math.inf)
         future = asyncio.get_running_loop().run_in_executor(
             threads, _transact, engine, work, deadline
         )
-        if deadline_s is not None:
-            self._watch(future, deadline, deadline_s)
+        if hurried:
+            self._watch(future, deadline, self._deadline_s)
         try:
             result, announced = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -175,7 +173,7 @@ class Database:
 class _Deadline:
     """The time that a transaction may take once its thread begins; `taken` are its connections."""
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._asked_at = time.monotonic()
         self._began_at: float | None = None
@@ -184,15 +182,15 @@ class _Deadline:
     def begin(self) -> None:
         """StoreUnavailableError if waiting for the thread took that long already."""
         self._began_at = time.monotonic()
-        if self._seconds is not None and self._began_at - self._asked_at > self._seconds:
+        if self._began_at - self._asked_at > self._seconds:
             busy = f"it was busy with other work for {self._seconds:g} s"
             message = f"the database cannot be used now: {busy}"
             raise StoreUnavailableError(message)
 
     def left_s(self) -> float:
         """The seconds left."""
-        if self._seconds is None or self._began_at is None:
-            return self._seconds or 0.0
+        if self._began_at is None:
+            return self._seconds
         return self._began_at + self._seconds - time.monotonic()
 
 
@@ -213,6 +211,11 @@ def _transact(
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         message = f"the database cannot be used now: {reason}"
         raise StoreUnavailableError(message) from error
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite database, else None."""
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
 def server_version(connection: Connection) -> str:
