@@ -8,23 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock.inventory.tables import NORMALISED, STAGED
+from sqlalchemy import BigInteger, Boolean
 
-_NUMBERS = {
-    "product_id",
-    "quantity",
-    "price_cents",
-    "blueprint_id",
-    "user_id",
-    "game_id",
-    "category_id",
-    "bundle_size",
-    "bundled_quantity",
-}
+from penstock.inventory.tables import NORMALISED, STAGED, product
+
 _VALUES = STAGED[1:]
 _COLUMNS = (*STAGED, *NORMALISED)
 DIFF_COLUMNS = ("product_id", "kind", *NORMALISED)
-_FLAGS = {"foil", "signed", "altered"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +30,6 @@ class Words:
     json_of: str
     as_json: str
     place: str
-    locked: str
 
 
 POSTGRES = Words(
@@ -50,7 +39,6 @@ POSTGRES = Words(
     json_of="coalesce(CAST(to_json({0}) AS text), 'null')",
     as_json="CAST({0} AS jsonb)",
     place="ctid",
-    locked="FOR UPDATE",
 )
 SQLITE = Words(
     boolean="integer",
@@ -59,7 +47,6 @@ SQLITE = Words(
     json_of="json_quote({0})",
     as_json="{0}",
     place="rowid",
-    locked="",
 )
 
 
@@ -69,11 +56,9 @@ def create_stage(words: Words, temporary: str = "", *, first: bool) -> list[str]
     The rows as they arrive, without a key; the ids of unreadable rows; which rows differ.
     Normalised properties are with the rows of a `first` import, later with those that differ.
     """
-    types = (
-        dict.fromkeys((*_COLUMNS, *DIFF_COLUMNS), "text")
-        | dict.fromkeys(_NUMBERS, "bigint")
-        | dict.fromkeys(_FLAGS, words.boolean)
-    )
+    kinds = {BigInteger: "bigint", Boolean: words.boolean}
+    types = {column.name: kinds.get(type(column.type), "text") for column in product.c}
+    types["kind"] = "text"
     tables = {
         "inventory_stage": _COLUMNS if first else STAGED,
         "inventory_unread": STAGED[:1],

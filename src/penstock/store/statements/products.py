@@ -74,8 +74,6 @@ def _reader(prefix: str) -> Callable[[Json], Any]:
         "condition": "condition",
         "language": f"{prefix}language",
         "plain_language": "language",
-    }
-    fields |= {
         "foil": f"{prefix}foil",
         "plain_foil": "foil",
         "signed": "signed",
