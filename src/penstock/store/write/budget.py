@@ -109,10 +109,10 @@ class SqlBudget:
         """Up to `wanted` of what is left of `limit`, without waiting."""
 
         def put(connection: Connection) -> int:
-            row, now = self._locked(connection)
-            used = _used(row, self._window(now))
+            row, _, window = self._locked(connection)
+            used = _used(row, window)
             taken = max(0, min(wanted, limit - used))
-            self._put(connection, used=used + taken, window_start=self._window(now))
+            self._put(connection, used=used + taken, window_start=window)
             return taken
 
         return await self._database.write(put)
@@ -121,12 +121,8 @@ class SqlBudget:
         """Raise the amount used to what the provider reports."""
 
         def put(connection: Connection) -> None:
-            row, now = self._locked(connection)
-            self._put(
-                connection,
-                used=max(used, _used(row, self._window(now))),
-                window_start=self._window(now),
-            )
+            row, _, window = self._locked(connection)
+            self._put(connection, used=max(used, _used(row, window)), window_start=window)
 
         await self._database.write(put)
 
@@ -134,26 +130,25 @@ class SqlBudget:
         """Let no request through for some seconds."""
 
         def put(connection: Connection) -> None:
-            row, now = self._locked(connection)
+            row, now, _ = self._locked(connection)
             self._put(connection, paused_until=max(row.paused_until, now + int(seconds * 1000)))
             announce(connection, ProviderPaused())
 
         await self._database.write(put)
 
     def _reserve(self, connection: Connection, least: int, limit: int) -> Grant:
-        row, now = self._locked(connection)
+        row, now, window = self._locked(connection)
         if row.paused_until > now:
             wait_s = (row.paused_until - now) / 1000
             return Grant(0, wait_s, wait_s)
-        window = self._window(now)
         used = _used(row, window)
         taken = portion(used, least, limit)
         if taken or row.window_start > window:
             self._put(connection, used=used + taken, window_start=window)
         return Grant(taken, (window + self.window_s * 1000 - now) / 1000)
 
-    def _locked(self, connection: Connection) -> tuple[Row[Any], int]:
-        """The provider's row, locked until the end of the transaction, and the time."""
+    def _locked(self, connection: Connection) -> tuple[Row[Any], int, int]:
+        """The provider's row, locked until the end of the transaction, the time and its window."""
         wanted = _ROWS.where(self._this).with_for_update()
         row = connection.execute(wanted).one_or_none()
         if row is None:
@@ -163,13 +158,11 @@ class SqlBudget:
                 )
             )
             row = connection.execute(wanted).one()
-        return row, row.now if self._clock is None else int(self._clock() * 1000)
+        now = row.now if self._clock is None else int(self._clock() * 1000)
+        return row, now, _start(now, self.window_s)
 
     def _put(self, connection: Connection, **values: int) -> None:
         connection.execute(budgets.update().where(self._this).values(**values))
-
-    def _window(self, now: int) -> int:
-        return _start(now, self.window_s)
 
     @property
     def _this(self) -> ColumnElement[bool]:
