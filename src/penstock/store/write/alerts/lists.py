@@ -82,6 +82,4 @@ def shown_targets() -> Select[Any]:
 
 def target_of(row: Row[Any]) -> TargetRow:
     """A target of a row of `shown_targets`."""
-    return TargetRow(
-        **{**row._asdict(), "kind": TargetKind(row.kind), "enabled": bool(row.enabled)}
-    )
+    return TargetRow(**{**row._asdict(), "kind": TargetKind(row.kind)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import or_, select, update
@@ -77,14 +78,13 @@ def submit_all(
     announce(connection, *(RunChanged(run_id) for run_id in ids.values()), QueueChanged())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """A run that was queued just now; `waits` for what it wants, or holds it."""
+    """A run that was queued just now; it `waits` for what it wants, or holds it."""
 
-    def __init__(self, row: Row[Any], submission: Submission, *, waits: bool) -> None:
-        self.id: int = row.id
-        self.task_id = uuid.UUID(row.task_id)
-        self.waits = waits
-        self.token = StartToken(run_id=row.id, start=1, priority=int(submission.priority))
+    task_id: uuid.UUID
+    token: StartToken
+    waits: bool
 
 
 def queue(connection: Connection, dispatch: Dispatch, submission: Submission) -> Queued | None:
@@ -103,7 +103,8 @@ def queue(connection: Connection, dispatch: Dispatch, submission: Submission) ->
             update(runs).where(runs.c.id == row.id).values(waiting=True, resources=wanted)
         )
     announce(connection, RunChanged(row.id), QueueChanged())
-    return Queued(row, submission, waits=waits)
+    token = StartToken(run_id=row.id, start=1, priority=submission.priority)
+    return Queued(task_id=uuid.UUID(row.task_id), token=token, waits=waits)
 
 
 def already_submitted(connection: Connection, submission: Submission) -> uuid.UUID:
