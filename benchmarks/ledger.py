@@ -14,7 +14,7 @@ from sqlalchemy import insert, text
 from benchmarks.places import KINDS
 from benchmarks.report import median_of
 from benchmarks.rows import make_keys, open_run
-from penstock.api.routes.answer import answer
+from penstock.api.schemas.answer import answer
 from penstock.api.routes.market.coverage import CoveragePage, gap_page
 from penstock.api.schemas.market.coverage import SeriesComplete
 from penstock.market.queries.coverage import series_coverage

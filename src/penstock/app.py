@@ -63,7 +63,7 @@ class App:
         self.domains = declared_domains(
             Parts(settings, database, self.vault, self.runs, self._budgets)
         )
-        self._uses: dict[type, Any] = {
+        self.uses: dict[type, Any] = {
             type(part): part for domain in self.domains.all for part in domain.uses
         }
         self.dispatch = make_dispatch(settings, database)
@@ -91,7 +91,7 @@ class App:
 
     def of(self, kind: type[T]) -> T:
         """What a domain declared for its routes and commands; LookupError for an unknown type."""
-        found: T = self._uses[kind]
+        found: T = self.uses[kind]
         return found
 
     def executor_of(self, ledger: RunLedger, *, attempts: int) -> Executor:

@@ -20,8 +20,9 @@ from penstock.api.live.syncs import SyncFeed
 from penstock.api.live.tasks import TaskFeed
 from penstock.api.metrics.loop_lag import LoopLag
 from penstock.api.metrics.scrape import Metrics
+from penstock.api.routes.decisions import Decisions
 from penstock.api.routes.index import EVERY, modules_of, router_of
-from penstock.api.routes.state import State
+from penstock.api.routes.parts import StoreReader, Tasks
 from penstock.api.routes.upload import Uploads
 from penstock.api.schemas import problem
 from penstock.domains.inventory import InventoryParts
@@ -76,18 +77,28 @@ def create_api(
         redirect_slashes=False,
         routes=router_of(*modules).routes,
     )
-    api.state.penstock = State(
-        app=app,
-        ledger=ledger,
-        decision_s=options.decision_s,
-        lag=lag,
-        hub=hub,
-        overview=overview,
-        metrics=Metrics(app, lag, hub),
-        known=known,
-        uploads=Uploads(),
-        modules={*modules},
+    api.state.modules = {*modules}
+    parts = (
+        app.alert_targets,
+        app.configs,
+        app.domains,
+        app.executor,
+        app.health,
+        app.runs,
+        app.scheduler,
+        app.settings,
+        app.tokens,
+        hub,
+        known,
+        lag,
+        overview,
+        Decisions(options.decision_s),
+        Metrics(app, lag, hub),
+        StoreReader(app.database),
+        Tasks(ledger, overview),
+        Uploads(),
     )
+    api.state.parts = {type(part): part for part in parts} | app.uses
     problem.install(api)
     api.openapi = described(api)  # type: ignore[method-assign] # the way that FastAPI documents
     return api
@@ -95,10 +106,9 @@ def create_api(
 
 def add_routes(api: FastAPI, path: str) -> None:
     """Add the routes that may answer a path to an API that was created without all routes."""
-    state: State = api.state.penstock
     for module in modules_of(path):
-        if module not in state.modules:
-            state.modules.add(module)
+        if module not in api.state.modules:
+            api.state.modules.add(module)
             api.include_router(router_of(module))
 
 

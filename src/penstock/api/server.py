@@ -13,9 +13,11 @@ import uvicorn
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import Guard
 from penstock.api.guard.hosts import Hosts, is_loopback
+from penstock.api.guard.known import KnownTokens
 from penstock.api.live.transport import SocketProtocol
 from penstock.errors import ConflictError, InvalidInputError
 from penstock.opening import open_database
+from penstock.settings import Settings
 from penstock.store.write.tokens import any_works
 
 if TYPE_CHECKING:
@@ -23,9 +25,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from penstock.api.routes.state import State
     from penstock.app import App
-    from penstock.settings import Settings
 
 _SHUTDOWN_S = 5
 _MESSAGE_BYTES = 65_536
@@ -40,12 +40,11 @@ class ServeOptions(ApiOptions):
 
 def guarded(api: FastAPI) -> Guard:
     """The API behind its guard, which also sees what no route answers."""
-    state: State = api.state.penstock
-    settings = state.app.settings
+    settings: Settings = api.state.parts[Settings]
     return Guard(
         api,
         Hosts(settings.host, settings.allowed_hosts),
-        state.known,
+        api.state.parts[KnownTokens],
         requests_per_minute=settings.requests_per_minute,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from penstock.store.session.database import Query, Transaction
 
 T = TypeVar("T")
-
-# Of a transaction; only the store and the queries know what it is.
-Connection: TypeAlias = Any
 
 _PAGE = 5_000
 
@@ -35,7 +33,7 @@ def read_file(file: Path, most_bytes: int) -> bytes:
     return content
 
 
-def read(database: str | None, query: Callable[[Connection], T]) -> T:
+def read(database: str | None, query: Query[T]) -> T:
     """The result of a query, from one transaction of the database at a URL, or of the settings."""
     settings = load_settings(database_url=database)
 
@@ -48,7 +46,7 @@ def read(database: str | None, query: Callable[[Connection], T]) -> T:
 
 def read_pages(
     database: str | None,
-    page: Callable[[Connection, T | None, int], Sequence[T]],
+    page: Callable[[Transaction, T | None, int], Sequence[T]],
     *,
     most: int | None = None,
 ) -> list[T]:
@@ -61,7 +59,7 @@ def read_pages(
     async def rows() -> list[T]:
         found: list[T] = []
 
-        def following(connection: Connection) -> Sequence[T]:
+        def following(connection: Transaction) -> Sequence[T]:
             size = _PAGE if most is None else min(_PAGE, most - len(found))
             return page(connection, found[-1] if found else None, size)
 

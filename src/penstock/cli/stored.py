@@ -10,7 +10,7 @@ from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.inventory.catalogue import UnmappedItem
 from penstock.api.schemas.inventory.product import DiffItem, HistoryItem, ProductShown
 from penstock.api.schemas.inventory.sync import Sync
-from penstock.cli.reading import Connection, read, read_pages
+from penstock.cli.reading import read, read_pages
 from penstock.errors import NotFoundError
 from penstock.inventory.queries.accounts import list_accounts
 from penstock.inventory.queries.catalogue import list_unmapped
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from penstock.inventory.queries.syncs import SyncRun
     from penstock.settings import Settings
+    from penstock.store.session.database import Transaction
 
 Fields = dict[str, Any]
 T = TypeVar("T")
@@ -37,7 +38,7 @@ T = TypeVar("T")
 class Inventories:
     """The accounts of a database, their syncs and products, as a transaction sees them."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Transaction, settings: Settings) -> None:
         self._connection = connection
         self._runs = RunQueries(
             listed_s=settings.task_cleanup_delay, stuck_after_s=settings.stuck_after_s
@@ -134,7 +135,7 @@ def stored_diff(
     """What the sync of a task would change; NotFoundError when it keeps nothing."""
     run_id = stored(database, lambda inventories: inventories.run_id(task_id))
 
-    def page(connection: Connection, last: Fields | None, size: int) -> list[Fields]:
+    def page(connection: Transaction, last: Fields | None, size: int) -> list[Fields]:
         after = None if last is None else (last["kind"], last["product_id"])
         rows = list_diff(connection, run_id, kind=kind, after=after, limit=size)
         return [DiffItem.of(row).values() for row in rows]
@@ -145,7 +146,7 @@ def stored_diff(
 def stored_unmapped(database: str | None, account_id: int | None) -> list[Fields]:
     """All unmapped blueprints, those with the most products first."""
 
-    def page(connection: Connection, last: Fields | None, size: int) -> list[Fields]:
+    def page(connection: Transaction, last: Fields | None, size: int) -> list[Fields]:
         after_id = last["blueprint_id"] if last else 0
         rows = list_unmapped(connection, account_id=account_id, after_id=after_id, limit=size)
         return [UnmappedItem.of(row).values() for row in rows]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from penstock.domains.parts import Parts
     from penstock.http.client import HttpLimits
     from penstock.http.governor import Budget
+    from penstock.inventory.catalogue.refresh import Submitter
+    from penstock.inventory.queries.syncs import SyncRun
     from penstock.inventory.source import InventorySource
     from penstock.inventory.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
@@ -49,6 +51,11 @@ class InventoryParts:
     catalogue: SqlCatalog
     configs: SyncConfigs
     syncs: SyncQueries
+
+    async def approve(self, sync: SyncRun, submitter: Submitter) -> None:
+        """Publish what a sync kept, and go on as after any other sync."""
+        await self.store.approve(sync.run.id)
+        await self.refreshes.published(submitter, await self.store.account(sync.account_id))
 
 
 def declare(parts: Parts) -> Domain:

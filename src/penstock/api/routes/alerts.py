@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from penstock.alerts.book import AlertState
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import HealthDep, StoreDep, TargetsDep
 from penstock.api.schemas.alert import AlertShown, RuleHealth, TargetKept, TargetShown
 from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.name import Name
@@ -51,15 +51,17 @@ class AlertPage(Shape):
 
 
 @router.get("/alerts", responses=documented(422, 503))
-async def list_alerts(state: CurrentState, page: Annotated[AlertQuery, Query()]) -> AlertPage:
+async def list_alerts(
+    store: StoreDep, health: HealthDep, page: Annotated[AlertQuery, Query()]
+) -> AlertPage:
     """The alerts that fire, and those that were resolved in the last week."""
     query = lists.AlertList(
         limit=page.limit,
         skip=page.skip,
         state=None if page.state is None else AlertState(page.state),
     )
-    names = state.app.health.rules.names
-    found, firing = await state.app.database.read(
+    names = health.rules.names
+    found, firing = await store.read(
         lambda connection: (
             lists.list_alerts(connection, query),
             lists.firing_counts(connection, names),
@@ -76,20 +78,19 @@ class Health(Shape):
 
 
 @router.get("/data-collection/health", responses=documented(503))
-async def get_collection_health(state: CurrentState) -> Health:
+async def get_collection_health(store: StoreDep, health: HealthDep) -> Health:
     """The numbers behind the alerts, as of now; the states are updated once a minute."""
-    app = state.app
-    names = app.health.rules.names
-    facts, firing, states = await app.database.read(
+    names = health.rules.names
+    facts, firing, states = await store.read(
         lambda connection: (
-            app.health.facts(connection),
+            health.facts(connection),
             lists.firing_counts(connection, names),
             lists.rule_states(connection, names),
         )
     )
     rules = [
         RuleHealth.of(measure, states[measure.rule], firing[measure.rule])
-        for measure in app.health.rules.measures(facts)
+        for measure in health.rules.measures(facts)
     ]
     return Health(healthy=not any(firing.values()), rules=rules)
 
@@ -118,37 +119,35 @@ class TrialShown(Shape):
 
 
 @router.get("/alerts/targets", responses=documented(503))
-async def list_alert_targets(state: CurrentState) -> list[TargetShown]:
+async def list_alert_targets(store: StoreDep) -> list[TargetShown]:
     """Where alerts are sent."""
-    found = await state.app.database.read(lists.list_targets)
+    found = await store.read(lists.list_targets)
     return [TargetShown.of(target) for target in found]
 
 
 @router.post("/alerts/targets", status_code=201, responses=documented(409, 422, 503))
-async def add_alert_target(state: CurrentState, target: NewTarget) -> TargetKept:
+async def add_alert_target(targets: TargetsDep, target: NewTarget) -> TargetKept:
     """Send alerts there too; a private address is refused unless the settings allow it."""
-    kept = await state.app.alert_targets.add(target.name, target.url, target.signing_key)
+    kept = await targets.add(target.name, target.url, target.signing_key)
     return TargetKept.of_change(kept)
 
 
 @router.put("/alerts/targets/{target_id}", responses=documented(404, 409, 422, 503))
 async def change_alert_target(
-    state: CurrentState, target_id: Id, change: TargetChange
+    targets: TargetsDep, target_id: Id, change: TargetChange
 ) -> TargetKept:
     """Change the fields that are given."""
-    kept = await state.app.alert_targets.change(
-        target_id, name=change.name, url=change.url, enabled=change.enabled
-    )
+    kept = await targets.change(target_id, name=change.name, url=change.url, enabled=change.enabled)
     return TargetKept.of_change(kept)
 
 
 @router.delete("/alerts/targets/{target_id}", status_code=204, responses=documented(404, 422, 503))
-async def remove_alert_target(state: CurrentState, target_id: Id) -> None:
+async def remove_alert_target(targets: TargetsDep, target_id: Id) -> None:
     """Send no more alerts there; messages that wait to be sent are dropped."""
-    await state.app.alert_targets.remove(target_id)
+    await targets.remove(target_id)
 
 
 @router.post("/alerts/targets/{target_id}/test", responses=documented(404, 422, 503))
-async def test_alert_target(state: CurrentState, target_id: Id) -> TrialShown:
+async def test_alert_target(targets: TargetsDep, target_id: Id) -> TrialShown:
     """Send a trial message now, and answer what came back."""
-    return TrialShown(**asdict(await state.app.alert_targets.try_out(target_id)))
+    return TrialShown(**asdict(await targets.try_out(target_id)))

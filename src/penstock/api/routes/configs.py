@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from penstock.api.routes.state import CurrentState, State
-from penstock.api.routes.tasks import submit
+from penstock.api.routes.parts import ConfigsDep, OverviewDep, SchedulerDep, StoreDep, TasksDep
 from penstock.api.schemas.config import (
     AppliedConfigs,
     ApplyConfigs,
@@ -21,7 +21,7 @@ from penstock.api.schemas.input import Id, Input
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
-from penstock.collection.configs import ConfigList
+from penstock.collection.configs import ConfigList, Configs
 from penstock.store.write.configs import configs as listed_configs
 
 router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collection admin"])
@@ -29,6 +29,21 @@ router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collec
 of_none = APIRouter(prefix="/api/v1/admin/data-collection", tags=["collection admin"])
 
 _MOST_SKIPPED = 1_000_000
+
+Announcement: TypeAlias = Callable[[], Awaitable[None]]
+
+
+async def _announcement(scheduler: SchedulerDep, overview: OverviewDep) -> Announcement:
+    """Tells the scheduler and the overview of changed configs."""
+
+    async def announce() -> None:
+        scheduler.changed()
+        await overview.caught_up()
+
+    return announce
+
+
+Announce = Annotated[Announcement, Depends(_announcement)]
 
 
 class ConfigQuery(Input):
@@ -42,96 +57,97 @@ class ConfigQuery(Input):
 
 @router.get("", responses=documented(422, 503))
 async def list_configs(
-    state: CurrentState, query: Annotated[ConfigQuery, Query()]
+    store: StoreDep, query: Annotated[ConfigQuery, Query()]
 ) -> list[ConfigShown]:
     """The configs, in order of their ids."""
     wanted = ConfigList(**query.model_dump())
-    found = await state.app.database.read(lambda connection: listed_configs(connection, wanted))
+    found = await store.read(lambda connection: listed_configs(connection, wanted))
     return [ConfigShown.of(config) for config in found]
 
 
 @router.post("", status_code=201, responses=documented(409, 422, 502, 503))
-async def add_config(state: CurrentState, new: NewConfig) -> ConfigShown:
+async def add_config(configs: ConfigsDep, announce: Announce, new: NewConfig) -> ConfigShown:
     """Add a config; it collects in its next turn, or now when it is triggered."""
-    added = await state.app.configs.add(new.given())
-    await _announce(state)
+    added = await configs.add(new.given())
+    await announce()
     return ConfigShown.of(added)
 
 
 @of_none.post("/preview", responses=documented(422, 502, 503))
-async def preview_new_config(state: CurrentState, new: NewConfig) -> Preview:
+async def preview_new_config(configs: ConfigsDep, new: NewConfig) -> Preview:
     """When a config that is not added yet would collect; nothing is changed."""
-    return Preview.of(await state.app.configs.spec_of(new.given()))
+    return Preview.of(await configs.spec_of(new.given()))
 
 
 @of_none.post("/apply", responses=documented(409, 422, 502, 503))
-async def apply_configs(state: CurrentState, order: ApplyConfigs) -> AppliedConfigs:
+async def apply_configs(
+    configs: ConfigsDep, announce: Announce, order: ApplyConfigs
+) -> AppliedConfigs:
     """Make the configs what is given: all of them or, when one is wrong, none.
 
     A second time it changes nothing.
     """
     given = [config.given() for config in order.configs]
-    applied = await state.app.configs.apply(given, prune=order.prune, dry_run=order.dry_run)
-    await _announce(state)
+    applied = await configs.apply(given, prune=order.prune, dry_run=order.dry_run)
+    await announce()
     return AppliedConfigs.of(applied, dry_run=order.dry_run)
 
 
 @router.get("/{config_id}", responses=documented(404, 422, 503))
-async def get_config(state: CurrentState, config_id: Id) -> ConfigShown:
+async def get_config(configs: ConfigsDep, config_id: Id) -> ConfigShown:
     """One config."""
-    return ConfigShown.of(await state.app.configs.store.get(config_id))
+    return ConfigShown.of(await configs.store.get(config_id))
 
 
 @router.get("/{config_id}/preview", responses=documented(404, 422, 503))
-async def preview_config(state: CurrentState, config_id: Id) -> Preview:
+async def preview_config(configs: ConfigsDep, config_id: Id) -> Preview:
     """The next runs of a config; of a disabled one, as if it were enabled now."""
-    found = await state.app.configs.store.get(config_id)
+    found = await configs.store.get(config_id)
     return Preview.of(found.spec, found.next_run_at)
 
 
 @router.put("/{config_id}", responses=documented(404, 409, 422, 502, 503))
-async def change_config(state: CurrentState, config_id: Id, changes: ConfigChange) -> ConfigShown:
+async def change_config(
+    configs: ConfigsDep, announce: Announce, config_id: Id, changes: ConfigChange
+) -> ConfigShown:
     """Change the fields that are given.
 
     When it then collects something else or at other times, its active run is cancelled.
     """
-    changed = await state.app.configs.change(config_id, changes.given())
-    await _announce(state)
+    changed = await configs.change(config_id, changes.given())
+    await announce()
     return ConfigShown.of(changed)
 
 
 @router.delete("/{config_id}", status_code=204, responses=documented(404, 422, 503))
-async def remove_config(state: CurrentState, config_id: Id) -> None:
+async def remove_config(configs: ConfigsDep, announce: Announce, config_id: Id) -> None:
     """Delete a config and cancel its active run; collected rows and execution logs stay."""
-    await state.app.configs.store.remove(config_id)
-    await _announce(state)
+    await configs.store.remove(config_id)
+    await announce()
 
 
 @router.post("/{config_id}/enable", responses=documented(404, 422, 503))
-async def enable_config(state: CurrentState, config_id: Id) -> ConfigShown:
+async def enable_config(configs: ConfigsDep, announce: Announce, config_id: Id) -> ConfigShown:
     """Start automatic runs of a config."""
-    return await _switched(state, config_id, enabled=True)
+    return await _switched(configs, announce, config_id, enabled=True)
 
 
 @router.post("/{config_id}/disable", responses=documented(404, 422, 503))
-async def disable_config(state: CurrentState, config_id: Id) -> ConfigShown:
+async def disable_config(configs: ConfigsDep, announce: Announce, config_id: Id) -> ConfigShown:
     """Stop automatic runs of a config; its queued run is cancelled, a running one continues."""
-    return await _switched(state, config_id, enabled=False)
+    return await _switched(configs, announce, config_id, enabled=False)
 
 
 @router.post("/{config_id}/trigger", status_code=202, responses=documented(404, 409, 422, 503))
-async def trigger_config(state: CurrentState, config_id: Id) -> Submitted:
+async def trigger_config(configs: ConfigsDep, tasks: TasksDep, config_id: Id) -> Submitted:
     """Collect now, even when it is disabled; 409 while a task works on one of its series."""
-    wanted = state.app.configs.store.trigger(config_id)
-    return await submit(state, wanted, f"Data collection of config {config_id} submitted")
+    wanted = configs.store.trigger(config_id)
+    return await tasks.submit(wanted, f"Data collection of config {config_id} submitted")
 
 
-async def _switched(state: State, config_id: int, *, enabled: bool) -> ConfigShown:
-    changed = await state.app.configs.store.change(config_id, {"enabled": enabled})
-    await _announce(state)
+async def _switched(
+    configs: Configs, announce: Announcement, config_id: int, *, enabled: bool
+) -> ConfigShown:
+    changed = await configs.store.change(config_id, {"enabled": enabled})
+    await announce()
     return ConfigShown.of(changed)
-
-
-async def _announce(state: State) -> None:
-    state.app.scheduler.changed()
-    await state.overview.caught_up()

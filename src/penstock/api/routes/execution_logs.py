@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import DomainsDep, StoreDep
+from penstock.api.schemas.answer import answer
 from penstock.api.schemas.execution_log import ExecutionLog, LogStatus, Stats
 from penstock.api.schemas.input import Input, Limit, Time
 from penstock.api.schemas.name import Name
@@ -62,16 +62,19 @@ _LINK = {
     responses={200: {"headers": _LINK}, **documented(422, 503)},
 )
 async def list_execution_logs(
-    request: Request, state: CurrentState, query: Annotated[LogQuery, Query()]
+    request: Request,
+    store: StoreDep,
+    domains: DomainsDep,
+    query: Annotated[LogQuery, Query()],
 ) -> Response:
     """The execution log, the newest first; the Link header names the next page.
 
     What is written meanwhile does not move the pages.
     """
-    app, wanted = state.app, _wanted(query)
-    return await app.database.read(
+    wanted = _wanted(query)
+    return await store.read(
         lambda connection: _page(
-            request, query, logs.log_rows(connection, wanted, app.domains.logged_name)
+            request, query, logs.log_rows(connection, wanted, domains.logged_name)
         )
     )
 
@@ -105,10 +108,10 @@ def _next(request: Request, last: LogRow) -> str:
     "/execution-logs/{log_id}", response_model=ExecutionLog, responses=documented(404, 422, 503)
 )
 async def get_execution_log(
-    state: CurrentState, log_id: Annotated[int, Path(ge=1, lt=2**63)]
+    store: StoreDep, log_id: Annotated[int, Path(ge=1, lt=2**63)]
 ) -> Response:
     """One row of the execution log."""
-    row = await state.app.database.read(lambda connection: logs.log_row(connection, log_id))
+    row = await store.read(lambda connection: logs.log_row(connection, log_id))
     if row is None:
         raise NotFoundError(f"there is no execution log {log_id}; those of the last days are kept")
     return answer(ExecutionLog.of(row))
@@ -122,9 +125,9 @@ class StatsQuery(Input):
 
 
 @router.get("/stats", responses=documented(422, 503))
-async def get_execution_stats(state: CurrentState, query: Annotated[StatsQuery, Query()]) -> Stats:
+async def get_execution_stats(store: StoreDep, query: Annotated[StatsQuery, Query()]) -> Stats:
     """The executions of the last hours in numbers."""
-    found = await state.app.database.read(
+    found = await store.read(
         lambda connection: logs.log_stats(connection, hours=query.hours, job_type=query.job_type)
     )
     return Stats.of(found)
@@ -145,9 +148,9 @@ class AdminStatus(Shape):
 
 
 @router.get("/status", response_model=AdminStatus, responses=documented(503))
-async def get_collection_status(state: CurrentState) -> Response:
+async def get_collection_status(store: StoreDep) -> Response:
     """Configs and executions at a glance."""
-    (enabled, disabled, active), recent, numbers = await state.app.database.read(
+    (enabled, disabled, active), recent, numbers = await store.read(
         lambda connection: (
             count_configs(connection),
             logs.log_rows(connection, logs.LogList(limit=_RECENT)),

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 
 from penstock.api.guard import CALLER_SCOPE
-from penstock.api.routes.state import CurrentState, State
+from penstock.api.routes.parts import ExecutorDep, LagDep, SchedulerDep, StoreDep
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.errors import StoreUnavailableError
 from penstock.moment import iso
+from penstock.store.migrate import version
+
+if TYPE_CHECKING:
+    from penstock.api.metrics.loop_lag import LoopLag
+    from penstock.runs.executor import Executor
+    from penstock.runs.scheduler import Scheduler
 
 router = APIRouter(tags=["service"])
 
@@ -45,27 +51,33 @@ async def check_liveness() -> Live:
 
 
 @router.get("/readyz", responses=documented(503))
-async def check_readiness(state: CurrentState, request: Request) -> Ready | Live:
+async def check_readiness(
+    request: Request,
+    store: StoreDep,
+    lag: LagDep,
+    executor: ExecutorDep,
+    scheduler: SchedulerDep,
+) -> Ready | Live:
     """Whether the database answers too, and what this process does.
 
     Without a token, only whether it answers.
     """
     if request.scope.get(CALLER_SCOPE) is not None:
-        return _ready(state, await state.app.schema_version())
+        schema = await store.read(version)
+        return _ready(schema, lag, executor, scheduler)
     try:
-        await state.app.schema_version()
+        await store.read(version)
     except StoreUnavailableError:
         message = "the service is not ready"
         raise StoreUnavailableError(message) from None
     return Live()
 
 
-def _ready(state: State, schema: str) -> Ready:
-    p99, worst = state.lag.worst_ms()
-    executor, scheduler = state.app.executor, state.app.scheduler
+def _ready(schema: str | None, lag: LoopLag, executor: Executor, scheduler: Scheduler) -> Ready:
+    p99, worst = lag.worst_ms()
     return Ready(
         database="ok",
-        schema_version=schema,
+        schema_version=schema or "none",
         loop_lag_p99_ms=round(p99, 1),
         loop_lag_max_ms=round(worst, 1),
         executor="running" if executor.running else "off",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import MetricsDep
 
 router = APIRouter(tags=["service"])
 
@@ -20,6 +20,6 @@ router = APIRouter(tags=["service"])
         }
     },
 )
-async def get_metrics(state: CurrentState) -> Response:
+async def get_metrics(metrics: MetricsDep) -> Response:
     """The service in numbers, for Prometheus."""
-    return Response(await state.metrics.scrape(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await metrics.scrape(), media_type=CONTENT_TYPE_LATEST)

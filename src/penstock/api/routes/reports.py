@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import StoreDep
 from penstock.api.schemas.execution_log import (
     Day,
     ExchangeNumbers,
@@ -48,9 +48,9 @@ class Days(Shape):
 
 
 @router.get("/top-symbols", response_model=list[SymbolNumbers], responses=documented(422, 503))
-async def report_top_symbols(state: CurrentState, query: Annotated[TopQuery, Query()]) -> Response:
+async def report_top_symbols(store: StoreDep, query: Annotated[TopQuery, Query()]) -> Response:
     """The symbols with the most records."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: [
             SymbolNumbers.of(row)
             for row in logs.top_symbols(connection, days=query.days, limit=query.limit)
@@ -59,9 +59,9 @@ async def report_top_symbols(state: CurrentState, query: Annotated[TopQuery, Que
 
 
 @router.get("/by-exchange", response_model=list[ExchangeNumbers], responses=documented(422, 503))
-async def report_exchanges(state: CurrentState, query: Annotated[DaysQuery, Query()]) -> Response:
+async def report_exchanges(store: StoreDep, query: Annotated[DaysQuery, Query()]) -> Response:
     """Each exchange in numbers."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: [
             ExchangeNumbers.of(row) for row in logs.by_exchange(connection, days=query.days)
         ]
@@ -70,10 +70,10 @@ async def report_exchanges(state: CurrentState, query: Annotated[DaysQuery, Quer
 
 @router.get("/recent-failures", response_model=list[ExecutionLog], responses=documented(422, 503))
 async def report_recent_failures(
-    state: CurrentState, query: Annotated[FailuresQuery, Query()]
+    store: StoreDep, query: Annotated[FailuresQuery, Query()]
 ) -> Response:
     """What failed, the newest first."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: [
             ExecutionLog.of(row)
             for row in logs.recent_failures(connection, hours=query.hours, limit=query.limit)
@@ -82,11 +82,9 @@ async def report_recent_failures(
 
 
 @router.get("/records-per-day", response_model=Days, responses=documented(422, 503))
-async def report_records_per_day(
-    state: CurrentState, query: Annotated[DaysQuery, Query()]
-) -> Response:
+async def report_records_per_day(store: StoreDep, query: Annotated[DaysQuery, Query()]) -> Response:
     """The records of each day, compared with the week before."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: Days(
             days=[Day.of(row) for row in logs.records_per_day(connection, days=query.days)]
         )

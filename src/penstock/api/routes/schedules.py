@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import StoreDep
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.schedule import ScheduleShown
@@ -31,11 +31,9 @@ class SchedulePage(Page):
 
 
 @router.get("/schedules", response_model=SchedulePage, responses=documented(422, 503))
-async def list_schedules(
-    state: CurrentState, query: Annotated[SchedulesQuery, Query()]
-) -> Response:
+async def list_schedules(store: StoreDep, query: Annotated[SchedulesQuery, Query()]) -> Response:
     """All schedules, with those that Penstock creates."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: SchedulePage.of(
             listed(connection, after_id=query.cursor, limit=query.limit),
             query.limit,

@@ -10,25 +10,32 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
-from penstock.api.routes.state import CurrentState, State
+from penstock.api.routes.parts import (
+    ExecutorDep,
+    MarketDep,
+    OverviewDep,
+    RunsDep,
+    SchedulerDep,
+    SettingsDep,
+    StoreDep,
+    StoreReader,
+    TasksDep,
+)
+from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Input, Time, Timeframes
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page, Shape
 from penstock.api.schemas.task import STATUS, Status, Submitted, Task
-from penstock.domains.market import MarketParts
 from penstock.errors import ConflictError, NotFoundError
 from penstock.market.queries.instruments import configured_symbols, trading_symbols
 from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
 from penstock.market.runs.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_refresh
-from penstock.runs.queries import RunList, RunRow
+from penstock.runs.queries import RunList, RunQueries, RunRow
 from penstock.runs.run import RunState
 from penstock.store.write.runs.digest import digest_of
-from penstock.store.write.runs.submit import Wanted
 
 if TYPE_CHECKING:
-    from penstock.app import App
     from penstock.runs.run import Submission
 
 router = APIRouter(prefix="/api/v1/data-collector", tags=["data collector"])
@@ -88,61 +95,63 @@ class Start(Input):
     },
 )
 async def start_collection(
-    state: CurrentState,
+    market: MarketDep,
+    tasks: TasksDep,
+    store: StoreDep,
+    runs: RunsDep,
     response: Response,
     order: Start | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
     """Start a collection; 409 while a task holds one of its series."""
     order = order or Start()
-    submission = await state.app.of(MarketParts).runs.submission(
+    submission = await market.runs.submission(
         CollectOrder(**order.model_dump(exclude={"wait", "max_age"})),
         wait=order.wait,
         idempotency_key=idempotency_key,
     )
-    if order.max_age is not None and (found := await _found(state.app, submission, order.max_age)):
+    if order.max_age is not None and (
+        found := await _found(store, runs, submission, order.max_age)
+    ):
         response.status_code = HTTPStatus.OK
         return Submitted(
             task_id=found.task_id,
             status="completed",
             message=f"Collected less than {order.max_age:g} s ago",
         )
-    return await submit(
-        state, submission, f"Data collection submitted: {len(submission.resources)} series"
+    return await tasks.submit(
+        submission, f"Data collection submitted: {len(submission.resources)} series"
     )
 
 
-async def _found(app: App, submission: Submission, max_age_s: float) -> RunRow | None:
+async def _found(
+    store: StoreReader, runs: RunQueries, submission: Submission, max_age_s: float
+) -> RunRow | None:
     digest = digest_of(submission)
-    return await app.database.read(
-        lambda connection: app.runs.newest_result(connection, digest, max_age_s=max_age_s)
+    return await store.read(
+        lambda connection: runs.newest_result(connection, digest, max_age_s=max_age_s)
     )
-
-
-async def submit(state: State, wanted: Wanted, message: str) -> Submitted:
-    """Queue a run; ConflictError when a task holds one of its resources."""
-    task_id = await state.ledger.submit(wanted)
-    await state.overview.caught_up()
-    return Submitted(task_id=str(task_id), status="submitted", message=message)
 
 
 @router.post("/refresh-symbols", status_code=202, responses=documented(409, 422, 503))
-async def refresh_symbols(state: CurrentState, idempotency_key: IdempotencyKey = None) -> Submitted:
+async def refresh_symbols(
+    market: MarketDep, tasks: TasksDep, idempotency_key: IdempotencyKey = None
+) -> Submitted:
     """Read again what the exchange lists."""
-    submission = symbol_refresh(state.app.of(MarketParts).runs.configured.exchange)
-    return await submit(
-        state, replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted"
+    submission = symbol_refresh(market.runs.configured.exchange)
+    return await tasks.submit(
+        replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted"
     )
 
 
 @router.get("/task/{task_id}", response_model=Task, responses=documented(404, 422, 503))
-async def get_task(state: CurrentState, task_id: uuid.UUID) -> Response:
+async def get_task(store: StoreDep, runs: RunsDep, task_id: uuid.UUID) -> Response:
     """A task, however long ago it ended."""
-    return answer(Task.of(await _run(state.app, task_id)))
+    return answer(Task.of(await _run(store, runs, task_id)))
 
 
-async def _run(app: App, task_id: uuid.UUID) -> RunRow:
-    run = await app.database.read(lambda connection: app.runs.one(connection, str(task_id)))
+async def _run(store: StoreReader, runs: RunQueries, task_id: uuid.UUID) -> RunRow:
+    run = await store.read(lambda connection: runs.one(connection, str(task_id)))
     if run is None:
         message = f"there is no task {task_id}"
         raise NotFoundError(message)
@@ -158,15 +167,16 @@ class TaskCancelled(Shape):
 
 
 @router.post("/task/{task_id}/cancel", responses=documented(404, 409, 422, 503))
-async def cancel_task(state: CurrentState, task_id: uuid.UUID) -> TaskCancelled:
+async def cancel_task(
+    tasks: TasksDep, store: StoreDep, runs: RunsDep, task_id: uuid.UUID
+) -> TaskCancelled:
     """Stop a queued task at once, a running one within a second; what it has written stays."""
     try:
-        was = await state.app.ledger.cancel(task_id)
+        was = await tasks.cancel(task_id)
     except ConflictError:
-        ended = await _run(state.app, task_id)
+        ended = await _run(store, runs, task_id)
         message = f"task {task_id} has already ended: {STATUS[ended.state]}"
         raise ConflictError(message, task_id=str(task_id)) from None
-    await state.overview.caught_up()
     if was is RunState.QUEUED:
         return TaskCancelled(task_id=str(task_id), status="cancelled", message="Task cancelled")
     return TaskCancelled(
@@ -196,25 +206,29 @@ class TaskPage(Page):
 
 
 @router.get("/tasks", response_model=TaskPage, responses=documented(422, 503))
-async def list_tasks(state: CurrentState, page: Annotated[TasksQuery, Query()]) -> Response:
+async def list_tasks(
+    store: StoreDep, runs: RunsDep, page: Annotated[TasksQuery, Query()]
+) -> Response:
     """The tasks that are active, or finished in the last 5 minutes."""
-    return await _page(state, page, active_only=False)
+    return await _page(store, runs, page, active_only=False)
 
 
 @router.get("/tasks/active", response_model=TaskPage, responses=documented(422, 503))
-async def list_active_tasks(state: CurrentState, page: Annotated[TasksQuery, Query()]) -> Response:
+async def list_active_tasks(
+    store: StoreDep, runs: RunsDep, page: Annotated[TasksQuery, Query()]
+) -> Response:
     """The tasks that are queued or running."""
-    return await _page(state, page, active_only=True)
+    return await _page(store, runs, page, active_only=True)
 
 
-async def _page(state: State, page: TasksQuery, *, active_only: bool) -> Response:
+async def _page(
+    store: StoreReader, runs: RunQueries, page: TasksQuery, *, active_only: bool
+) -> Response:
     wanted = RunList(
         limit=page.limit, kind=page.task_type, active_only=active_only, before_id=page.cursor
     )
-    return await state.answer(
-        lambda connection: TaskPage.of(
-            state.app.runs.listed(connection, wanted), page.limit, Task.of
-        )
+    return await store.answer(
+        lambda connection: TaskPage.of(runs.listed(connection, wanted), page.limit, Task.of)
     )
 
 
@@ -248,12 +262,12 @@ class TaskStatistics(Shape):
 
 
 @router.get("/tasks/stats", responses=documented(503))
-async def get_task_statistics(state: CurrentState) -> TaskStatistics:
+async def get_task_statistics(store: StoreDep, runs: RunsDep, market: MarketDep) -> TaskStatistics:
     """How many tasks there are, and what there is to collect."""
-    app, configured = state.app, state.app.of(MarketParts).runs.configured
-    counts, symbols, available = await app.database.read(
+    configured = market.runs.configured
+    counts, symbols, available = await store.read(
         lambda connection: (
-            app.runs.counts(connection),
+            runs.counts(connection),
             configured_symbols(connection, configured),
             trading_symbols(connection, configured.exchange, limit=_MOST_SYMBOLS),
         )
@@ -295,12 +309,13 @@ class CollectorStatus(Shape):
 
 
 @router.get("/status", responses=documented(503))
-async def get_collector_status(state: CurrentState) -> CollectorStatus:
+async def get_collector_status(
+    overview: OverviewDep, executor: ExecutorDep, scheduler: SchedulerDep, settings: SettingsDep
+) -> CollectorStatus:
     """What the collector does now."""
-    app, settings = state.app, state.app.settings
-    view = await state.overview.view()
-    scheduler = SchedulerStatus(
-        is_running=app.scheduler.running,
+    view = await overview.view()
+    status = SchedulerStatus(
+        is_running=scheduler.running,
         collection_interval=settings.collection_interval,
         symbol_refresh_interval=settings.symbol_refresh_interval,
         data_collection_running=any(
@@ -312,10 +327,10 @@ async def get_collector_status(state: CurrentState) -> CollectorStatus:
         scheduler_task_types=[SCHEDULED_COLLECTION],
     )
     return CollectorStatus(
-        is_running=app.executor.running,
+        is_running=executor.running,
         symbols_count=len(view.symbols),
         active_tasks=sum(runs.count for runs in view.active),
         collection_interval=settings.collection_interval,
         symbols=list(view.symbols),
-        scheduler_status=scheduler,
+        scheduler_status=status,
     )

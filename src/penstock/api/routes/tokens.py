@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from penstock.access.scopes import Scope
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import KnownDep, TokensDep
 from penstock.api.schemas.input import Id, Input
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
@@ -28,24 +28,24 @@ class NewToken(Input):
 
 
 @router.post("", status_code=201, responses=documented(409, 422, 503))
-async def create_token(state: CurrentState, new: NewToken) -> TokenMade:
+async def create_token(tokens: TokensDep, known: KnownDep, new: NewToken) -> TokenMade:
     """Create a token; its text is shown here and never again.
 
     Once there is a token, every request needs one.
     """
-    token, text = await state.app.tokens.create(new.name, new.scope, expires_in_s=new.expires_in_s)
-    await state.known.refresh()
+    token, text = await tokens.create(new.name, new.scope, expires_in_s=new.expires_in_s)
+    await known.refresh()
     return TokenMade.of_new(token, text)
 
 
 @router.get("", responses=documented(503))
-async def list_tokens(state: CurrentState) -> list[TokenShown]:
+async def list_tokens(tokens: TokensDep) -> list[TokenShown]:
     """The newest 1,000 tokens, also those that were revoked or have expired."""
-    return [TokenShown.of(token) for token in await state.app.tokens.listed()]
+    return [TokenShown.of(token) for token in await tokens.listed()]
 
 
 @router.delete("/{token_id}", status_code=204, responses=documented(404, 422, 503))
-async def revoke_token(state: CurrentState, token_id: Id) -> None:
+async def revoke_token(tokens: TokensDep, known: KnownDep, token_id: Id) -> None:
     """Revoke a token: at once here, within seconds in other processes and on open WebSockets."""
-    await state.app.tokens.revoke(token_id)
-    await state.known.refresh()
+    await tokens.revoke(token_id)
+    await known.refresh()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, WebSocket
 from penstock.api.live.channels import parse
 from penstock.api.live.evict import evictor
 from penstock.api.live.messages import error_message
+from penstock.api.routes.parts import HubDep
 from penstock.errors import InvalidInputError
 from penstock.loop import background
 
@@ -17,20 +18,18 @@ if TYPE_CHECKING:
 
     from penstock.api.live.client import Subscriber
     from penstock.api.live.hub import Hub
-    from penstock.api.routes.state import State
 
 router = APIRouter(prefix="/api/v1")
 
 
 @router.websocket("/ws")
-async def follow(websocket: WebSocket) -> None:
+async def follow(websocket: WebSocket, hub: HubDep) -> None:
     """Send a client what it subscribes to, until it or the service ends."""
-    state: State = websocket.app.state.penstock
     await websocket.accept()
-    with state.hub.joined(websocket.send_text, evictor(websocket.scope)) as client:
+    with hub.joined(websocket.send_text, evictor(websocket.scope)) as client:
         async with background(client.pump(), "client"):
             while (message := await websocket.receive())["type"] == "websocket.receive":
-                _take(state.hub, client, message)
+                _take(hub, client, message)
 
 
 def _take(hub: Hub, client: Subscriber, message: Message) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.api.schemas.schedule import ScheduleShown
 from penstock.cli.options import Database, JsonArrayIso
-from penstock.cli.reading import Connection, read_pages
+from penstock.cli.reading import read_pages
 from penstock.cli.shown.terminal import err, print_json, print_rows, shown_time
 from penstock.store.write.schedules import schedules as listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from penstock.store.session.database import Transaction
     from penstock.store.write.schedules import ScheduleRow
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -52,7 +53,7 @@ def schedules(
     print_rows(names, rows, whole=("name", "does"))
 
 
-def _page(connection: Connection, last: ScheduleRow | None, size: int) -> Sequence[ScheduleRow]:
+def _page(connection: Transaction, last: ScheduleRow | None, size: int) -> Sequence[ScheduleRow]:
     return listed(connection, after_id=last.id if last else 0, limit=size)
 
 

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy.exc import (
     DatabaseError,
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
     from penstock.runs.events import Event
     from penstock.store.session.backend import Backend
+
+    # For those who pass queries on, and need not know what a query is made of.
+    Transaction: TypeAlias = Connection
+    Query: TypeAlias = Callable[[Connection], "T"]
 
 T = TypeVar("T")
 
@@ -87,11 +91,11 @@ class Database:
         """The file of a SQLite database, else None."""
         return file_of(self.url)
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
+    async def read(self, query: Query[T]) -> T:
         """The result of `query`."""
         return await self._in_thread(self._readers, self.backend.reader, query, hurried=True)
 
-    async def write(self, change: Callable[[Connection], T], *, hurried: bool = True) -> T:
+    async def write(self, change: Query[T], *, hurried: bool = True) -> T:
         """The result of `change` after its commit; unless `hurried`, it has no deadline."""
         return await self._in_thread(self._writers, self.backend.writer, change, hurried=hurried)
 

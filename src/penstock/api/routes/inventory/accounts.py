@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter
 from pydantic import Field, field_validator
 
-from penstock.api.routes.state import CurrentState, State
+from penstock.api.routes.parts import InventoryDep, StoreDep, StoreReader
 from penstock.api.schemas.input import Id, Input, not_null
 from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.domains.inventory import InventoryParts
 from penstock.errors import NotFoundError
 from penstock.inventory.queries import accounts as queries
 from penstock.name import LONGEST_NAME
@@ -59,47 +58,43 @@ class AccountPage(Shape):
 
 
 @router.get("", responses=documented(503))
-async def list_accounts(state: CurrentState) -> AccountPage:
+async def list_accounts(store: StoreDep) -> AccountPage:
     """The accounts, by name."""
-    found = await state.app.database.read(queries.list_accounts)
+    found = await store.read(queries.list_accounts)
     return AccountPage(items=[AccountShown.of(row) for row in found], next_cursor=None)
 
 
 @router.post("", status_code=201, responses=documented(409, 422, 503))
-async def add_account(state: CurrentState, new: NewAccount) -> AccountShown:
+async def add_account(inventory: InventoryDep, store: StoreDep, new: NewAccount) -> AccountShown:
     """Add an account, once the marketplace has said whose token it is."""
-    account_id = await state.app.of(InventoryParts).accounts.add(new.name, new.token)
-    return AccountShown.of(await account_row(state, account_id))
+    account_id = await inventory.accounts.add(new.name, new.token)
+    return AccountShown.of(await account_row(store, account_id))
 
 
 @router.get("/{account_id}", responses=documented(404, 422, 503))
-async def get_account(state: CurrentState, account_id: Id) -> AccountShown:
+async def get_account(store: StoreDep, account_id: Id) -> AccountShown:
     """One account."""
-    return AccountShown.of(await account_row(state, account_id))
+    return AccountShown.of(await account_row(store, account_id))
 
 
 @router.put("/{account_id}", responses=documented(404, 409, 422, 503))
 async def change_account(
-    state: CurrentState, account_id: Id, changes: AccountChange
+    inventory: InventoryDep, store: StoreDep, account_id: Id, changes: AccountChange
 ) -> AccountShown:
     """Give an account another name, or another token of the same seller."""
-    await state.app.of(InventoryParts).accounts.change(
-        account_id, name=changes.name, token=changes.token
-    )
-    return AccountShown.of(await account_row(state, account_id))
+    await inventory.accounts.change(account_id, name=changes.name, token=changes.token)
+    return AccountShown.of(await account_row(store, account_id))
 
 
 @router.delete("/{account_id}", status_code=204, responses=documented(404, 409, 422, 503))
-async def remove_account(state: CurrentState, account_id: Id) -> None:
+async def remove_account(inventory: InventoryDep, account_id: Id) -> None:
     """Delete an account and all that is known of its products; 409 while a sync is active."""
-    await state.app.of(InventoryParts).accounts.delete(account_id)
+    await inventory.accounts.delete(account_id)
 
 
-async def account_row(state: State, account_id: int) -> Found:
+async def account_row(store: StoreReader, account_id: int) -> Found:
     """The row of an account; NotFoundError when there is none."""
-    found = await state.app.database.read(
-        lambda connection: queries.one_account(connection, account_id)
-    )
+    found = await store.read(lambda connection: queries.one_account(connection, account_id))
     if found is None:
         raise NotFoundError(
             f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from penstock.api.routes.inventory.products import BigId
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import InventoryDep, StoreDep, UploadsDep
 from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.inventory.catalogue import (
     BlueprintShown,
@@ -19,7 +19,6 @@ from penstock.api.schemas.inventory.catalogue import (
 )
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page, Shape
-from penstock.domains.inventory import InventoryParts
 from penstock.errors import InvalidInputError
 from penstock.inventory.catalogue.card_list import COLUMNS, NUMBERED, card_list
 from penstock.inventory.queries import catalogue as queries
@@ -93,9 +92,9 @@ class CatalogueKept(Shape):
 
 
 @router.get("/games", response_model=GamePage, responses=documented(503))
-async def list_games(state: CurrentState) -> Response:
+async def list_games(store: StoreDep) -> Response:
     """The games that CardTrader deals in."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: GamePage(
             items=[GameShown.of(row) for row in queries.list_games(connection)], next_cursor=None
         )
@@ -103,11 +102,9 @@ async def list_games(state: CurrentState) -> Response:
 
 
 @router.get("/expansions", response_model=ExpansionPage, responses=documented(422, 503))
-async def list_expansions(
-    state: CurrentState, query: Annotated[ExpansionsQuery, Query()]
-) -> Response:
+async def list_expansions(store: StoreDep, query: Annotated[ExpansionsQuery, Query()]) -> Response:
     """The expansions of all games, or of one."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: ExpansionPage.of(
             queries.list_expansions(
                 connection, game_id=query.game, after_id=int(query.cursor), limit=query.limit
@@ -120,11 +117,9 @@ async def list_expansions(
 
 
 @router.get("/blueprints", response_model=BlueprintPage, responses=documented(422, 503))
-async def list_blueprints(
-    state: CurrentState, query: Annotated[BlueprintsQuery, Query()]
-) -> Response:
+async def list_blueprints(store: StoreDep, query: Annotated[BlueprintsQuery, Query()]) -> Response:
     """The blueprints that are known: those of the expansions in which a seller has products."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: BlueprintPage.of(
             queries.list_blueprints(
                 connection,
@@ -140,9 +135,9 @@ async def list_blueprints(
 
 
 @router.get("/unmapped", response_model=UnmappedPage, responses=documented(422, 503))
-async def list_unmapped(state: CurrentState, query: Annotated[UnmappedQuery, Query()]) -> Response:
+async def list_unmapped(store: StoreDep, query: Annotated[UnmappedQuery, Query()]) -> Response:
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: UnmappedPage.of(
             queries.list_unmapped(
                 connection,
@@ -189,20 +184,20 @@ _BODY = {
 @router.post(
     "/catalog", responses=documented(409, 413, 422, 503), openapi_extra={"requestBody": _BODY}
 )
-async def upload_catalogue(request: Request, state: CurrentState) -> CatalogueKept:
+async def upload_catalogue(
+    request: Request, inventory: InventoryDep, uploads: UploadsDep
+) -> CatalogueKept:
     """Replace the user's own catalogue, and map all blueprints anew.
 
     They are mapped by Scryfall, TCGplayer or Cardmarket id, else by set code and collector number.
     """
     json = _is_json(request)
-    async with state.uploads.received(request) as file:
+    async with uploads.received(request) as file:
         # Read twice: what is wrong is found before the database is kept busy, and only a page of
         # rows is in memory.
         rows = await asyncio.to_thread(lambda: sum(1 for _ in card_list(file, json=json)))
         file.seek(0)
-        mapped = await state.app.of(InventoryParts).catalogue.put_catalogue(
-            card_list(file, json=json)
-        )
+        mapped = await inventory.catalogue.put_catalogue(card_list(file, json=json))
     return CatalogueKept(rows=rows, mapped=mapped)
 
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from penstock.api.routes.answer import answer
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import RunsDep, StoreDep
+from penstock.api.schemas.answer import answer
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
 from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
@@ -83,10 +83,10 @@ class ProductPage(Page):
 
 
 @router.get("", response_model=ProductPage, responses=documented(422, 503))
-async def list_products(state: CurrentState, query: Annotated[ProductsQuery, Query()]) -> Response:
+async def list_products(store: StoreDep, query: Annotated[ProductsQuery, Query()]) -> Response:
     """The inventory as it was last published."""
     wanted = _wanted(query)
-    return await state.answer(
+    return await store.answer(
         lambda connection: ProductPage.of(
             queries.list_products(connection, wanted),
             wanted.limit,
@@ -130,11 +130,14 @@ class HistoryPage(Page):
     "/{product_id}/history", response_model=HistoryPage, responses=documented(404, 422, 503)
 )
 async def get_product_history(
-    state: CurrentState, product_id: ProductId, query: Annotated[HistoryQuery, Query()]
+    store: StoreDep,
+    runs: RunsDep,
+    product_id: ProductId,
+    query: Annotated[HistoryQuery, Query()],
 ) -> Response:
     """What was changed of a product, the newest first."""
     before = None if query.cursor is None else int(query.cursor)
-    found, runs = await state.app.database.read(
+    found, syncs = await store.read(
         lambda connection: (
             rows := queries.list_history(
                 connection,
@@ -143,10 +146,10 @@ async def get_product_history(
                 before_id=before,
                 limit=query.limit,
             ),
-            state.app.runs.named(connection, ids={row.run_id for row in rows}),
+            runs.named(connection, ids={row.run_id for row in rows}),
         )
     )
-    tasks = {run.id: run.task_id for run in runs}
+    tasks = {run.id: run.task_id for run in syncs}
     return answer(
         HistoryPage.of(
             found,

@@ -9,14 +9,13 @@ from typing import Self
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from penstock.api.routes.state import CurrentState
-from penstock.api.routes.tasks import IdempotencyKey, submit
+from penstock.api.routes.parts import MarketDep, TasksDep
+from penstock.api.routes.tasks import IdempotencyKey
 from penstock.api.schemas.input import Input, Time, Timeframes
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.task import Submitted
-from penstock.domains.market import MarketParts
 from penstock.market.runs.estimate import Estimate
 from penstock.market.runs.orders import BackfillOrder
 
@@ -74,7 +73,8 @@ class BackfillEstimate(Shape):
     },
 )
 async def start_backfill(
-    state: CurrentState,
+    market: MarketDep,
+    tasks: TasksDep,
     response: Response,
     wanted: Backfill,
     idempotency_key: IdempotencyKey = None,
@@ -86,10 +86,8 @@ async def start_backfill(
     order = BackfillOrder(**wanted.model_dump(exclude={"dry_run", "wait"}))
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
-        return BackfillEstimate.of(await state.app.of(MarketParts).runs.estimate(order))
-    submission = await state.app.of(MarketParts).runs.submission(
+        return BackfillEstimate.of(await market.runs.estimate(order))
+    submission = await market.runs.submission(
         order, wait=wanted.wait, idempotency_key=idempotency_key
     )
-    return await submit(
-        state, submission, f"Backfill submitted: {len(submission.resources)} series"
-    )
+    return await tasks.submit(submission, f"Backfill submitted: {len(submission.resources)} series")

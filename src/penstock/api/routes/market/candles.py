@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.answer import answer
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import StoreDep
+from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Cursor, Input, Limit, Time
 from penstock.api.schemas.market.candle import COLUMNS, CandleShown
 from penstock.api.schemas.market.series import Price, SeriesShown
@@ -69,10 +69,10 @@ class Candles(Shape):
     response_model=Candles,
     responses={200: {"content": {"text/csv": {}}}, **documented(404, 422, 503)},
 )
-async def get_candles(state: CurrentState, query: Annotated[CandlesQuery, Query()]) -> Response:
+async def get_candles(store: StoreDep, query: Annotated[CandlesQuery, Query()]) -> Response:
     """Stored candles of one series, as JSON or CSV."""
     wanted = _wanted(query)
-    return await state.app.database.read(
+    return await store.read(
         lambda connection: _page(candle_queries.read_candles(connection, wanted), query, wanted)
     )
 
@@ -146,9 +146,9 @@ class SeriesPage(Page):
 
 
 @router.get("/series", response_model=SeriesPage, responses=documented(422, 503))
-async def list_series(state: CurrentState, query: Annotated[SeriesQuery, Query()]) -> Response:
+async def list_series(store: StoreDep, query: Annotated[SeriesQuery, Query()]) -> Response:
     """Every series that was ever collected."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: SeriesPage.of(
             series_queries.list_series(
                 connection,
@@ -175,9 +175,9 @@ class Prices(Shape):
     response_model=Prices,
     responses=documented(503),
 )
-async def get_latest_prices(state: CurrentState) -> Response:
+async def get_latest_prices(store: StoreDep) -> Response:
     """The newest price of each symbol, from the store alone."""
-    return await state.answer(
+    return await store.answer(
         lambda connection: Prices(
             prices=[
                 Price.of(row)

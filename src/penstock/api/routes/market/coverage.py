@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import StoreDep
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
 from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Time
 from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
@@ -65,10 +65,10 @@ class CoveragePage(Page):
 
 
 @router.get("/coverage", response_model=CoveragePage, responses=documented(422, 503))
-async def get_coverage(state: CurrentState, query: Annotated[CoverageQuery, Query()]) -> Response:
+async def get_coverage(store: StoreDep, query: Annotated[CoverageQuery, Query()]) -> Response:
     """How complete each series is, and why what is missing is missing; from the ledger."""
     wanted = query.series()
-    return await state.answer(
+    return await store.answer(
         lambda connection: CoveragePage.of(
             series_coverage(connection, wanted, after_id=query.cursor, limit=query.limit),
             query.limit,
@@ -109,11 +109,11 @@ class GapPage(Page):
 
 
 @router.get("/gaps", response_model=GapPage, responses=documented(422, 503))
-async def list_gaps(state: CurrentState, query: Annotated[GapsQuery, Query()]) -> Response:
+async def list_gaps(store: StoreDep, query: Annotated[GapsQuery, Query()]) -> Response:
     """Every gap, by series and time."""
     wanted, reason = query.series(), query.of_reason()
     after = None if query.cursor is None else key_of(query.cursor, tuple[_SeriesId, _Time])
-    return await state.answer(
+    return await store.answer(
         lambda connection: gap_page(
             gap_queries.list_gaps(
                 connection, wanted, reason=reason, after=after, limit=query.limit

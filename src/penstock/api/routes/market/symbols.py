@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from penstock.api.routes.state import CurrentState
+from penstock.api.routes.parts import StoreDep
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.market.series import Symbol
 from penstock.api.schemas.name import Name
@@ -38,10 +38,10 @@ class SymbolPage(Page):
 
 
 @router.get("/symbols", response_model=SymbolPage, responses=documented(422, 503))
-async def list_symbols(state: CurrentState, query: Annotated[SymbolsQuery, Query()]) -> Response:
+async def list_symbols(store: StoreDep, query: Annotated[SymbolsQuery, Query()]) -> Response:
     """What the exchanges list, or have listed."""
     wanted = SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
-    return await state.answer(
+    return await store.answer(
         lambda connection: SymbolPage.of(
             instruments.list_symbols(connection, wanted, after_id=query.cursor, limit=query.limit),
             query.limit,

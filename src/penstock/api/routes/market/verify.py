@@ -7,13 +7,12 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from penstock.api.routes.state import CurrentState
-from penstock.api.routes.tasks import IdempotencyKey, submit
+from penstock.api.routes.parts import MarketDep, TasksDep
+from penstock.api.routes.tasks import IdempotencyKey
 from penstock.api.schemas.input import Input, Time, Timeframes
 from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
-from penstock.domains.market import MarketParts
 from penstock.market.verify.order import VerifyOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
@@ -48,13 +47,16 @@ class Verify(Input):
 
 @router.post("/verify", status_code=202, responses=documented(404, 409, 422, 503))
 async def start_verification(
-    state: CurrentState, order: Verify | None = None, idempotency_key: IdempotencyKey = None
+    market: MarketDep,
+    tasks: TasksDep,
+    order: Verify | None = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
     """Check what is stored; the report is the `result` of the task.
 
     With `repair` it is refused with 409 while a task holds one of the series.
     """
-    submission = await state.app.of(MarketParts).verify.submission(
+    submission = await market.verify.submission(
         VerifyOrder(**(order or Verify()).model_dump()), idempotency_key=idempotency_key
     )
-    return await submit(state, submission, "Verification submitted")
+    return await tasks.submit(submission, "Verification submitted")

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from penstock.cli.options import Database, Exchange, OpensBefore, OpensFrom
-from penstock.cli.reading import Connection, read
+from penstock.cli.reading import read
 from penstock.cli.shown.terminal import err, out, print_json, show_time, table_lines, time_or_none
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries.candles import CandleQuery, read_candles
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from penstock.market.queries.candles import StoredCandle
     from penstock.market.queries.gaps import Gap
+    from penstock.store.session.database import Transaction
 
 _MOST_GAPS = 1_000
 
@@ -69,7 +70,7 @@ def candles(
 
 
 def _read(
-    connection: Connection, query: CandleQuery
+    connection: Transaction, query: CandleQuery
 ) -> tuple[Sequence[StoredCandle], Sequence[Gap]]:
     """The candles, and the gaps between and around them."""
     rows = read_candles(connection, query)
