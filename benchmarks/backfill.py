@@ -53,9 +53,9 @@ class _Done(TypedDict):
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """Rows per second, memory, and event-loop lag."""
     for kind in KINDS:
-        with exchange() as one, places.fresh(kind) as url:
+        with exchange() as simulator, places.fresh(kind) as url:
             size = {"symbols": sizes.backfill_symbols, "minutes": sizes.backfill_minutes}
-            task = {"database": url, "exchange": one.url, "now_ms": one.now_ms, **size}
+            task = {"database": url, "exchange": simulator.url, "now_ms": simulator.now_ms, **size}
             done = _in_a_process(task)  # type: ignore[arg-type]
         yield from _figures(kind, done)
 

@@ -65,7 +65,9 @@ async def listed(app: App, count: int) -> list[str]:
     """The first symbols quoted in USDT."""
     instruments = await (await app.of(MarketParts).sources.get("binance")).instruments()
     found = [
-        one.symbol for one in instruments if one.quote == "USDT" and one.status is Status.TRADING
+        listed.symbol
+        for listed in instruments
+        if listed.quote == "USDT" and listed.status is Status.TRADING
     ][:count]
     if len(found) < count:
         message = f"the simulator lists {len(found)} symbols, not {count}"
@@ -90,24 +92,24 @@ def _round(places: Places, kind: str, symbols: int) -> Iterator[tuple[str, _Cycl
 
     Except where the case says so, the exchange is new too and has generated no candle yet.
     """
-    with exchange() as one:
+    with exchange() as simulator:
         with places.fresh(kind) as url:
-            first, *more = asyncio.run(_cycles(url, one, symbols, more=_NEXT_CYCLES))
+            first, *more = asyncio.run(_cycles(url, simulator, symbols, more=_NEXT_CYCLES))
         yield "cold", first
         yield from (("next", cycle) for cycle in more)
         with places.fresh(kind) as url:
-            yield "cold, exchange warm", asyncio.run(_cycles(url, one, symbols, more=0))[0]
-    with exchange() as one, places.fresh(kind) as url:
-        one.delay(_LATENCY_MS)
+            yield "cold, exchange warm", asyncio.run(_cycles(url, simulator, symbols, more=0))[0]
+    with exchange() as simulator, places.fresh(kind) as url:
+        simulator.delay(_LATENCY_MS)
         yield (
             f"cold, {_LATENCY_MS} ms a request",
-            asyncio.run(_cycles(url, one, symbols, more=0))[0],
+            asyncio.run(_cycles(url, simulator, symbols, more=0))[0],
         )
 
 
-async def _cycles(url: str, one: Exchange, symbols: int, *, more: int) -> list[_Cycle]:
+async def _cycles(url: str, simulator: Exchange, symbols: int, *, more: int) -> list[_Cycle]:
     """A cycle into the empty database, then `more` cycles one minute apart."""
-    async with open_app(settings_for(url, one.url)) as app:
+    async with open_app(settings_for(url, simulator.url)) as app:
         order = CollectOrder(
             symbols=await listed(app, symbols), timeframes=TIMEFRAMES, limit=_CANDLES
         )
@@ -116,7 +118,7 @@ async def _cycles(url: str, one: Exchange, symbols: int, *, more: int) -> list[_
             message = f"the cold cycle wrote {cycles[0].written} candles only"
             raise RuntimeError(message)
         for _ in range(more):
-            await asyncio.to_thread(one.move_on, MINUTE_MS)
+            await asyncio.to_thread(simulator.move_on, MINUTE_MS)
             cycles.append(await _cycle(app, order))
         return cycles
 

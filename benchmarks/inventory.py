@@ -88,7 +88,7 @@ def exports_of(products: int) -> list[Pages]:
 
 def _pages(seller: SellerInventory, version: int) -> Pages:
     decode = msgspec.json.Decoder(Product).decode
-    rows = [decode(encoded(one)) for one in seller.products(version)]
+    rows = [decode(encoded(product)) for product in seller.products(version)]
     return [rows[first : first + _PAGE] for first in range(0, len(rows), _PAGE)]
 
 
@@ -158,8 +158,9 @@ def _tails(pages: Pages) -> list[list[str]]:
     tails = Normaliser(lambda normalised: tail_of(*normalised))
     return [
         [
-            tails.of(one.game_id, one.properties_hash) + tail_of(str(one.id), "1", "1", "1")
-            for one in page
+            tails.of(product.game_id, product.properties_hash)
+            + tail_of(str(product.id), "1", "1", "1")
+            for product in page
         ]
         for page in pages
     ]

@@ -61,8 +61,8 @@ async def _pages(
 ) -> tuple[list[float], list[float]]:
     async with places.migrated(kind) as database:
         ids = [
-            one.series_id
-            for one in (await open_run(database, make_keys(sizes.ledger_series))).targets
+            target.series_id
+            for target in (await open_run(database, make_keys(sizes.ledger_series))).targets
         ]
         for at in range(0, len(ids), _ROWS_AT_ONCE // spans):
             rows = [

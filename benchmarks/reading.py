@@ -108,7 +108,7 @@ async def _reads(places: Places, kind: str, sizes: Sizes) -> tuple[float, list[f
     async with places.migrated(kind) as database:
         keys = make_keys(sizes.stored_series)
         opened = await open_run(database, keys)
-        if {one.series_id for one in opened.targets} != set(range(1, len(keys) + 1)):
+        if {target.series_id for target in opened.targets} != set(range(1, len(keys) + 1)):
             message = "the series of an empty database are not numbered from 1"
             raise RuntimeError(message)
         started = time.perf_counter()

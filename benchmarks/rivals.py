@@ -196,11 +196,11 @@ def _rows(page: Sequence[Any]) -> list[Row]:
         dict(
             zip(
                 _COLUMNS,
-                [*staged_values(one), *normaliser.of(one.game_id, one.properties_hash)],
+                [*staged_values(product), *normaliser.of(product.game_id, product.properties_hash)],
                 strict=True,
             )
         )
-        for one in page
+        for product in page
     ]
 
 

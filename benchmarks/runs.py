@@ -86,8 +86,8 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
             yield asyncio.run(_starts(places, kind, _scaled(_STARTS, sizes)))
             yield asyncio.run(_through(places, kind, _scaled(_RUNS, sizes)))
             yield from asyncio.run(_schedules(places, kind, _scaled(_SCHEDULES, sizes)))
-            with exchange() as one:
-                yield asyncio.run(_cancels(places, kind, one, _scaled(_CANCELS, sizes)))
+            with exchange() as simulator:
+                yield asyncio.run(_cancels(places, kind, simulator, _scaled(_CANCELS, sizes)))
 
 
 def _scaled(count: int, sizes: Sizes) -> int:
@@ -240,11 +240,11 @@ async def _until_state(app: App, task_id: uuid.UUID, states: Sequence[str]) -> N
                 return
 
 
-async def _cancels(places: Places, kind: str, one: Exchange, count: int) -> Figure:
-    one.delay(_LATENCY_MS)
+async def _cancels(places: Places, kind: str, simulator: Exchange, count: int) -> Figure:
+    simulator.delay(_LATENCY_MS)
     samples = []
     with places.fresh(kind) as url:
-        async with open_app(settings_for(url, one.url)) as app, app.working():
+        async with open_app(settings_for(url, simulator.url)) as app, app.working():
             for _ in range(count):
                 task_id = await app.ledger.submit(
                     await app.of(MarketParts).runs.submission(await _order(app, 20))
@@ -258,5 +258,5 @@ async def _cancels(places: Places, kind: str, one: Exchange, count: int) -> Figu
                 if await _state(app, task_id) != "cancelled":
                     message = "the run ended before it could be cancelled"
                     raise RuntimeError(message)
-                await asyncio.to_thread(one.move_on, 3_600_000)
+                await asyncio.to_thread(simulator.move_on, 3_600_000)
     return worst_of("cancel of a running collection", kind, "s", samples, limit=_CANCEL_S)

@@ -59,8 +59,8 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         # The first request also imports, and builds the validators: it is shown separately.
         first, seen = _Seen(), _Seen()
         for place in range(1 + (_ROUNDS if sizes is FULL else 1)):
-            with exchange() as one, places.fresh(kind) as url:
-                asyncio.run(_round(url, one, sizes.cycle_symbols, seen if place else first))
+            with exchange() as simulator, places.fresh(kind) as url:
+                asyncio.run(_round(url, simulator, sizes.cycle_symbols, seen if place else first))
         yield worst_of(
             "loop lag of the first collection after a start, worst", kind, "ms", first.lags
         )
@@ -95,8 +95,8 @@ def _figures(kind: str, when: str, seen: _Seen) -> Iterator[Figure]:
     )
 
 
-async def _round(url: str, one: Exchange, symbols: int, seen: _Seen) -> None:
-    settings = settings_for(url, one.url).model_copy(update={"port": 0})
+async def _round(url: str, simulator: Exchange, symbols: int, seen: _Seen) -> None:
+    settings = settings_for(url, simulator.url).model_copy(update={"port": 0})
     with listening(settings) as door:
         async with (
             open_app(settings) as app,

@@ -80,9 +80,9 @@ class _Done(TypedDict):
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """Seconds, statements, memory and loop lag of the three kinds of sync."""
-    with exchange(sizes.products) as one:
+    with exchange(sizes.products) as simulator:
         for kind in KINDS:
-            done = [_round(places, kind, one) for _ in range(sizes.inventory_rounds)]
+            done = [_round(places, kind, simulator) for _ in range(sizes.inventory_rounds)]
             yield from _figures(kind, done, sizes)
 
 
@@ -99,10 +99,10 @@ def measure_many(places: Places, sizes: Sizes) -> Iterator[Figure]:
             )
 
 
-def _round(places: Places, kind: str, one: Exchange) -> _Done:
+def _round(places: Places, kind: str, simulator: Exchange) -> _Done:
     """All three kinds in a new process on a new database."""
     with places.fresh(kind) as url, tempfile.TemporaryDirectory(dir=places.folder) as folder:
-        task: _Task = {"database": url, "exchange": one.url, "folder": folder}
+        task: _Task = {"database": url, "exchange": simulator.url, "folder": folder}
         command = [sys.executable, "-m", "benchmarks.syncs"]
         done: _Done = json.loads(
             subprocess.run(
@@ -114,7 +114,7 @@ def _round(places: Places, kind: str, one: Exchange) -> _Done:
 
 def _figures(kind: str, done: Sequence[_Done], sizes: Sizes) -> Iterator[Figure]:
     for name in _NAMES:
-        syncs = [one["syncs"][name] for one in done]
+        syncs = [result["syncs"][name] for result in done]
         note = f"{sizes.products:,} products, {syncs[0]['statements']} statements"
         yield median_of(
             f"sync, {name}",
@@ -124,10 +124,10 @@ def _figures(kind: str, done: Sequence[_Done], sizes: Sizes) -> Iterator[Figure]
             limit=_LIMITS[kind][name],
             note=note,
         )
-    unchanged = [float(one["syncs"]["unchanged"]["written"]) for one in done]
+    unchanged = [float(result["syncs"]["unchanged"]["written"]) for result in done]
     yield worst_of("sync, unchanged, product rows written", kind, "", unchanged, limit=0)
     yield _memory(kind, "sync, peak memory", done)
-    lags = [lag for one in done for sync in one["syncs"].values() for lag in sync["lags_ms"]]
+    lags = [lag for result in done for sync in result["syncs"].values() for lag in sync["lags_ms"]]
     yield Figure(
         name="sync, loop lag p99",
         database=kind,
@@ -144,7 +144,9 @@ def _compared(
 ) -> Iterator[Figure]:
     note = f"{4 * sizes.products:,} products"
     for name in _NAMES:
-        few, many = ([one["syncs"][name]["seconds"] for one in done] for done in (fewer, more))
+        few, many = (
+            [result["syncs"][name]["seconds"] for result in done] for done in (fewer, more)
+        )
         yield median_of(f"sync of four times as many, {name}", kind, "s", many, note=note)
         pairs = [much / little for much, little in zip(many, few, strict=True)]
         ratio = f"four times as many ÷ {sizes.products:,}, {name}"
@@ -163,7 +165,7 @@ def _compared(
 def _memory(kind: str, name: str, done: Sequence[_Done]) -> Figure:
     note = f"the whole process; {done[0]['memory_before_mb']:.0f} MB before it began"
     return worst_of(
-        name, kind, "MB", [one["memory_mb"] for one in done], limit=_MOST_MEMORY_MB, note=note
+        name, kind, "MB", [result["memory_mb"] for result in done], limit=_MOST_MEMORY_MB, note=note
     )
 
 
@@ -174,7 +176,7 @@ async def _worked(task: _Task) -> _Done:
         export_folder=Path(task["folder"]) / "exports",
         secret_key=new_key(),
     )
-    one = Exchange(task["exchange"])
+    simulator = Exchange(task["exchange"])
     async with open_app(settings) as app, app.working():
         async with app.of(InventoryParts).source.account(SELLER) as asked:
             user_id = (await asked.seller()).user_id
@@ -183,8 +185,8 @@ async def _worked(task: _Task) -> _Done:
         before_mb, syncs = peak_memory_mb(), {}
         for name in _NAMES:
             if name == "1 % changed":
-                await asyncio.to_thread(one.change_products, 1)
-            await asyncio.to_thread(one.prepare_export)
+                await asyncio.to_thread(simulator.change_products, 1)
+            await asyncio.to_thread(simulator.prepare_export)
             syncs[name] = await _sync(app, account_id)
             # A separate run looks up the new products at the provider's pace; in practice the next
             # sync begins an hour later.

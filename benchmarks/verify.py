@@ -55,11 +55,13 @@ class _Done(TypedDict):
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     """Seconds and memory, on each database."""
     for kind in KINDS:
-        with exchange() as one, places.fresh(kind) as url:
-            asyncio.run(_fill(url, one.url, one.now_ms - sizes.verify_minutes * MINUTE_MS))
+        with exchange() as simulator, places.fresh(kind) as url:
+            asyncio.run(
+                _fill(url, simulator.url, simulator.now_ms - sizes.verify_minutes * MINUTE_MS)
+            )
             noise = samples_ms()
             done = _in_a_process(
-                {"database": url, "exchange": one.url, "rounds": sizes.verify_rounds}
+                {"database": url, "exchange": simulator.url, "rounds": sizes.verify_rounds}
             )
         yield from _figures(kind, done, percentile(noise, 99) / percentile(noise, 50))
 

@@ -74,8 +74,8 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
     )
     allow_many_files()
     for kind in KINDS:
-        with exchange() as one, places.fresh(kind) as url:
-            run = asyncio.run(_run(url, one.url, clients, mute))
+        with exchange() as simulator, places.fresh(kind) as url:
+            run = asyncio.run(_run(url, simulator.url, clients, mute))
         name = f"{clients:,} WebSocket clients, {mute} never read"
         note = f"{run.holes} holes in the numbers"
         delays = run.delays
@@ -131,13 +131,15 @@ async def _store_for_ever(app: App) -> None:
 
 
 def _store(connection: Connection, ids: Sequence[int]) -> None:
-    for one in ids:
+    for series_id in ids:
         newest = (
-            select(func.max(candle.c.open_time)).where(candle.c.series_id == one).scalar_subquery()
+            select(func.max(candle.c.open_time))
+            .where(candle.c.series_id == series_id)
+            .scalar_subquery()
         )
-        change = update(candle).where(candle.c.series_id == one, candle.c.open_time == newest)
+        change = update(candle).where(candle.c.series_id == series_id, candle.c.open_time == newest)
         connection.execute(change.values(close=str(time.time_ns() // 1_000)))
-    announce(connection, *(RowsStored("candle", one) for one in ids))
+    announce(connection, *(RowsStored("candle", series_id) for series_id in ids))
     if connection.dialect.name == "postgresql":
         connection.execute(
             text("SELECT pg_notify('penstock', :changed)"),

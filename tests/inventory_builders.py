@@ -82,7 +82,7 @@ class StagedRows:
         if self.store.fails is not None:
             raise self.store.fails
         was = self.store.published
-        unidentified = sum(one.product_id is None for one in self.rejected)
+        unidentified = sum(row.product_id is None for row in self.rejected)
         counts = SnapshotCounts(
             new=len(self.products.keys() - was.keys()),
             changed=sum(
@@ -93,7 +93,7 @@ class StagedRows:
             ),
             gone=0
             if unidentified
-            else len(was.keys() - self.products.keys() - {one.product_id for one in self.rejected}),
+            else len(was.keys() - self.products.keys() - {row.product_id for row in self.rejected}),
             rejected=len(self.rejected),
             unidentified=unidentified,
         )

@@ -61,8 +61,8 @@ def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
     async def filled(store: Opened) -> None:
         found = await store.store.open_series(unfenced(store.database), list(ledger))
         rows = [
-            _row(one.series_id, span)
-            for one, spans in zip(found, ledger.values(), strict=True)
+            _row(series.series_id, span)
+            for series, spans in zip(found, ledger.values(), strict=True)
             for span in spans
         ]
 
@@ -71,7 +71,7 @@ def fill(url: str, ledger: Mapping[SeriesKey, Sequence[Span]]) -> None:
             now = read_clock(connection)
             clocks = [
                 {"exchange": name, "ahead_ms": PRESENT - now, "looked_at": now}
-                for name in {one.instrument.exchange for one in ledger}
+                for name in {series.instrument.exchange for series in ledger}
             ]
             connection.execute(insert(exchange_clock), clocks)
 

@@ -127,9 +127,9 @@ class Opened:
     async def finish(self, run: Run) -> None:
         await self.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
 
-    async def target(self, one: SeriesKey | None = None) -> SeriesTarget:
-        one = one or key()
-        [target] = await self.store.open_series(unfenced(self.database), [one])
+    async def target(self, series: SeriesKey | None = None) -> SeriesTarget:
+        series = series or key()
+        [target] = await self.store.open_series(unfenced(self.database), [series])
         return target
 
     async def write(
@@ -169,8 +169,8 @@ class Opened:
             lambda connection: [dict(row) for row in connection.execute(query).mappings()]
         )
 
-    async def spans(self, one: SeriesKey | None = None) -> list[Span]:
-        return list((await self.target(one)).coverage)
+    async def spans(self, series: SeriesKey | None = None) -> list[Span]:
+        return list((await self.target(series)).coverage)
 
     async def run_row(self, run: Run) -> Mapping[str, Any]:
         [row] = await self.rows("SELECT * FROM run WHERE id = :id", id=run.id)

@@ -33,7 +33,7 @@ class Received:
     @property
     def messages(self) -> list[str]:
         """The state and message of each alert."""
-        return [f"{one['state']}: {one['message']}" for one in self.body["alerts"]]
+        return [f"{alert['state']}: {alert['message']}" for alert in self.body["alerts"]]
 
 
 @dataclass
@@ -47,9 +47,9 @@ class Receiver:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
-        one = Received(request.path, dict(request.headers), await request.read())
+        received = Received(request.path, dict(request.headers), await request.read())
         async with self.changed:
-            self.received.append(one)
+            self.received.append(received)
             self.changed.notify_all()
         if request.path == "/hang":
             await self.closing.wait()
@@ -62,7 +62,7 @@ class Receiver:
         """The requests to a path, as soon as there are `count`."""
 
         def found() -> list[Received]:
-            return [one for one in self.received if path in {None, one.path}]
+            return [request for request in self.received if path in {None, request.path}]
 
         return await self._until(lambda: len(found()) >= count, found)
 

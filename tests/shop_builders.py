@@ -80,13 +80,13 @@ def product_of(number: int = 1, /, **given: Any) -> Product:
 def expected(products: Sequence[Product]) -> Rows:
     """The columns that an export decides, by product id."""
     found = {}
-    for one in products:
-        values = list(msgspec.structs.astuple(one))
+    for offered in products:
+        values = list(msgspec.structs.astuple(offered))
         row = dict(zip(STAGED, values, strict=True))
-        row["properties"] = bytes(one.properties_hash).decode()
-        row["uploaded_images"] = bytes(one.uploaded_images).decode()
-        row["graded"] = shown_grade(one.graded)
-        found[one.id] = row
+        row["properties"] = bytes(offered.properties_hash).decode()
+        row["uploaded_images"] = bytes(offered.uploaded_images).decode()
+        row["graded"] = shown_grade(offered.graded)
+        found[offered.id] = row
     return found
 
 

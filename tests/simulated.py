@@ -1,4 +1,4 @@
-"""Collections from the simulator over real HTTP: `world(...)` gives application and exchange."""
+"""Collections from the simulator over HTTP: `open_world(...)` gives application and exchange."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ async def simulated(**settings: Any) -> AsyncIterator[Exchange]:
 
 
 @contextlib.asynccontextmanager
-async def world(
+async def open_world(
     database_url: str, *, simulator: dict[str, Any] | None = None, **settings: Any
 ) -> AsyncIterator[World]:
     async with (

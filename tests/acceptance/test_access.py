@@ -85,8 +85,10 @@ async def test_a_service_is_opened_to_others_by_tokens(
             200,
             401,
         ]
-        listed = {one["name"]: one for one in (await penstock("token", "list", "--json")).json}
-        assert {name: one["scope"] for name, one in listed.items()} == {
+        listed = {
+            token["name"]: token for token in (await penstock("token", "list", "--json")).json
+        }
+        assert {name: token["scope"] for name, token in listed.items()} == {
             name: name for name in ("admin", "read", "operate")
         }
         assert listed["admin"]["expires_at"] > listed["admin"]["created_at"]
@@ -127,7 +129,7 @@ async def test_the_admin_token_of_a_deployment_is_enough(
     assert secret not in ended.out + ended.err
 
 
-async def test_bad_input_of_a_token_command_is_named_and_makes_nothing(penstock: Penstock) -> None:
+async def test_a_token_command_names_bad_input_and_changes_nothing(penstock: Penstock) -> None:
     refused = {
         ("create", "--name", "", "--scope", "read"): "name: ",
         ("create", "--name", "x" * 51, "--scope", "read"): "name: ",
@@ -147,7 +149,7 @@ async def test_bad_input_of_a_token_command_is_named_and_makes_nothing(penstock:
     assert (unknown.code, unknown.complaint.startswith("there is no token 7")) == (2, True)
 
 
-async def test_the_doctor_tells_a_wrong_key_and_shows_no_secret(
+async def test_the_doctor_reports_a_wrong_key_and_shows_no_secret(
     penstock: Penstock, sqlite_database: str
 ) -> None:
     penstock = penstock.with_settings(database_url=sqlite_database)

@@ -76,7 +76,7 @@ def _executions(url: str, status: str, count: int) -> None:
 
 
 def _firing(listed: Any) -> set[str]:  # noqa: ANN401 - JSON
-    return {one["rule"] for one in listed if one["state"] == "firing"}
+    return {alert["rule"] for alert in listed if alert["state"] == "firing"}
 
 
 async def test_an_alert_fires_survives_a_restart_and_is_resolved(
@@ -109,7 +109,7 @@ async def test_an_alert_fires_survives_a_restart_and_is_resolved(
     assert ended.code == 0
 
 
-async def test_of_two_processes_that_look_one_sends_and_the_other_is_left_without_work(
+async def test_when_two_processes_evaluate_alerts_only_one_sends(
     penstock: Penstock, postgres_database: str, receiver: Receiver
 ) -> None:
     """No cool-down, so that a second look would be a second message."""
@@ -124,11 +124,11 @@ async def test_of_two_processes_that_look_one_sends_and_the_other_is_left_withou
     )
     assert (await penstock("alert", "targets", "add", "mine", receiver.url)).code == 0
     _executions(postgres_database, "failed", 20)
-    async with penstock.started("worker") as one, penstock.started("worker") as other:
-        await one.says("The worker takes runs")
+    async with penstock.started("worker") as first, penstock.started("worker") as other:
+        await first.says("The worker takes runs")
         await other.says("The worker takes runs")
         await receiver.until(1)
-        assert {(await worker.ended(signal.SIGTERM)).code for worker in (one, other)} == {0}
+        assert {(await worker.ended(signal.SIGTERM)).code for worker in (first, other)} == {0}
     assert len(receiver.received) == 1
 
 
@@ -147,16 +147,20 @@ async def test_targets_are_managed_beside_a_service_and_without_one(
         )
         assert (added.code, added.out) == (0, "a key of my own making\n"), added.err
         listed = await alerted("alert", "targets", "list", "--json")
-        [one] = listed.json
-        assert (one["name"], one["kind"], one["address"]) == (name, "webhook", f"{receiver.url}/…")
+        [target] = listed.json
+        assert (target["name"], target["kind"], target["address"]) == (
+            name,
+            "webhook",
+            f"{receiver.url}/…",
+        )
         assert "secret" not in listed.out
-        tried = await alerted("alert", "targets", "test", str(one["id"]))
+        tried = await alerted("alert", "targets", "test", str(target["id"]))
         assert (tried.code, tried.out) == (0, "delivered: it answered 200\n")
         receiver.answers.append(500)
-        tried = await alerted("alert", "targets", "test", str(one["id"]))
+        tried = await alerted("alert", "targets", "test", str(target["id"]))
         assert (tried.code, tried.out) == (4, "not delivered: it answered 500\n")
-        assert (await alerted("alert", "targets", "remove", str(one["id"]))).code == 0
-        gone = await alerted("alert", "targets", "remove", str(one["id"]))
+        assert (await alerted("alert", "targets", "remove", str(target["id"]))).code == 0
+        gone = await alerted("alert", "targets", "remove", str(target["id"]))
         assert (gone.code, gone.complaint.startswith("there is no alert target")) == (2, True)
 
     await walk("alone")

@@ -104,8 +104,8 @@ async def _both(penstock: Penstock, walk: Walk) -> None:
     async with beside.serving():
         here, there = await asyncio.gather(_walked(alone, walk), _walked(beside, walk))
     assert [(words, code) for words, code, *_ in here] == walk
-    for one, other in zip(here, there, strict=True):
-        assert one == other
+    for answer, other in zip(here, there, strict=True):
+        assert answer == other
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def impatient(penstock: Penstock) -> Penstock:
     return penstock.with_settings(run_attempts="1", alert_private_targets="true")
 
 
-async def test_what_changes_candles_configs_alerts_and_tokens(
+async def test_commands_for_candles_configs_alerts_and_tokens_act_the_same_both_ways(
     impatient: Penstock, exchange: str
 ) -> None:
     await put_faults(exchange, _ERROR)
@@ -127,7 +127,9 @@ async def seller(penstock: Penstock, sqlite_database: str) -> AsyncIterator[Sell
         yield seller
 
 
-async def test_what_changes_inventories(seller: Seller, tmp_path: Path) -> None:
+async def test_commands_for_inventories_act_the_same_both_ways(
+    seller: Seller, tmp_path: Path
+) -> None:
     (tmp_path / "cards.csv").write_text("sku,name\nA-1,Lightning Bolt\n", encoding="utf-8")
     (tmp_path / "broken.csv").write_text("name\nLightning Bolt\n", encoding="utf-8")
     await _both(seller.penstock.with_settings(cardtrader_token=TOKEN), _INVENTORY)

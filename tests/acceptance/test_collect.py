@@ -33,7 +33,7 @@ _FIELDS = {
 _MINUTE = 60_000
 
 
-async def test_collect_writes_what_is_missing_and_the_next_one_only_what_is_new(
+async def test_collect_writes_missing_candles_and_the_next_collect_only_new_ones(
     penstock: Penstock, exchange: str, database_url: str
 ) -> None:
     penstock = penstock.with_settings(database_url=database_url)
@@ -70,7 +70,7 @@ async def test_collect_writes_what_is_missing_and_the_next_one_only_what_is_new(
     assert later["candles_written"] == 2 * (6 + 2 + 1)
 
 
-async def test_since_reaches_back_and_limit_counts_for_an_empty_series_only(
+async def test_since_reaches_back_and_limit_applies_to_an_empty_series_only(
     penstock: Penstock,
 ) -> None:
     done = await penstock("collect", "BTCUSDT", "-t", "1h", "--limit", "3")
@@ -121,7 +121,7 @@ async def test_bad_input_is_refused_in_one_line_and_leaves_a_fresh_machine_as_it
     assert not penstock.data.exists()
 
 
-async def test_what_cannot_be_reached_now_is_said_in_one_line_with_its_exit_code(
+async def test_an_unreachable_database_or_exchange_is_reported_in_one_line_with_its_exit_code(
     penstock: Penstock,
 ) -> None:
     (penstock.folder / "file").write_text("not a folder")
@@ -180,7 +180,7 @@ async def test_a_provider_that_refuses_everything_makes_the_exit_code_three(
 @pytest.mark.parametrize(
     ("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
-async def test_a_signal_cancels_the_run_and_keeps_what_was_written(
+async def test_a_signal_cancels_the_run_and_keeps_what_it_wrote(
     penstock: Penstock, told: signal.Signals, code: int
 ) -> None:
     async with simulated("hang:path=/api/v3/klines,symbol=ETHUSDT") as url:

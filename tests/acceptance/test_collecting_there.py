@@ -38,7 +38,7 @@ async def test_a_terminal_sees_the_bar_of_the_service(penstock: Penstock, exchan
     assert f"by the service at {service.url}" in terminal.text
 
 
-async def test_the_options_and_exit_codes_are_those_of_a_collection_of_its_own(
+async def test_options_and_exit_codes_are_those_of_a_collection_in_this_process(
     penstock: Penstock, exchange: str
 ) -> None:
     async with penstock.serving():
@@ -99,7 +99,7 @@ async def test_ctrl_c_leaves_the_task_to_the_service_and_says_how_to_stop_it(
         assert (watched.code, watched.err.split()[:2]) == (0, [task["task_id"], "completed"])
 
 
-async def test_a_triggered_config_is_told_as_a_collection_with_the_series_that_failed(
+async def test_a_triggered_config_is_reported_like_a_collection_with_its_failed_series(
     penstock: Penstock, exchange: str
 ) -> None:
     async with penstock.serving():

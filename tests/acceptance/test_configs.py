@@ -150,7 +150,7 @@ _FAULTY = {
 }
 
 
-async def test_a_file_with_one_fault_changes_nothing(penstock: Penstock) -> None:
+async def test_a_file_with_one_error_changes_nothing(penstock: Penstock) -> None:
     await penstock("migrate")
     for fault, (text, complaint) in _FAULTY.items():
         file = penstock.folder / "configs.yaml"
@@ -160,7 +160,7 @@ async def test_a_file_with_one_fault_changes_nothing(penstock: Penstock) -> None
         assert (await penstock("config", "list", "--json")).json == [], fault
 
 
-async def test_bad_input_makes_no_database(penstock: Penstock) -> None:
+async def test_bad_input_creates_no_database(penstock: Penstock) -> None:
     refused = await penstock.all_of(
         "config add SOLUSTD --every 10",
         "config add SOLUSDT -t 7m",

@@ -63,9 +63,9 @@ def reader(tmp_path: Path, known: str) -> Penstock:
 async def exchange() -> AsyncIterator[Exchange]:
     """Hours with two holes."""
     table = [
-        one
-        for one in rows("2025-03-01T00:00", "2025-03-10T12:00", HOUR)
-        if not any(one[0] in hole for hole in _HOLES)
+        row
+        for row in rows("2025-03-01T00:00", "2025-03-10T12:00", HOUR)
+        if not any(row[0] in hole for hole in _HOLES)
     ]
     async with answering(Exchange(ms("2025-03-10T12:00:30"), {("BTCUSDT", "1h"): table})) as found:
         yield found
@@ -91,9 +91,9 @@ def joined(lines: list[str]) -> str:
     return " ".join(" ".join(lines).split())
 
 
-async def test_series_says_how_complete_each_is(reader: Penstock) -> None:
+async def test_series_shows_how_complete_each_series_is(reader: Penstock) -> None:
     found = (await reader("series", "--json")).json
-    assert [(one["symbol"], one["timeframe"], one["complete"]) for one in found] == [
+    assert [(line["symbol"], line["timeframe"], line["complete"]) for line in found] == [
         ("BTC/USDT", "1h", 70.0),
         (_LONG, "15m", 99.98),
         ("ETH/USDT", "1d", None),
@@ -114,12 +114,14 @@ async def test_series_says_how_complete_each_is(reader: Penstock) -> None:
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no series found\n")
 
 
-async def test_coverage_shows_each_range_and_that_there_are_older_ones(reader: Penstock) -> None:
-    [one] = (await reader("coverage", "BTCUSDT", "--json")).json
-    assert [found["state"] for found in one["spans"]] == [
+async def test_coverage_shows_the_newest_ranges_and_says_that_older_ones_exist(
+    reader: Penstock,
+) -> None:
+    [series] = (await reader("coverage", "BTCUSDT", "--json")).json
+    assert [found["state"] for found in series["spans"]] == [
         found.state.value for found in _KNOWN[key("BTC/USDT")]
     ]
-    assert one["more_spans"] is False
+    assert series["more_spans"] is False
     end: tuple[str, ...] = ()
     for shown in (500, 500, 300):
         many = await reader("coverage", "MANY/USDT", *end)
@@ -135,9 +137,9 @@ async def test_coverage_shows_each_range_and_that_there_are_older_ones(reader: P
     assert [line.split()[6] for line in cut.out.splitlines()[1:]] == ["unconfirmed"]
 
 
-async def test_gaps_are_listed_with_their_reason_and_what_that_means(reader: Penstock) -> None:
+async def test_gaps_are_listed_with_their_reason_and_its_meaning(reader: Penstock) -> None:
     found = (await reader("gaps", "BTCUSDT", "--json")).json
-    assert [(one["reason"], one["candles"]) for one in found] == [
+    assert [(line["reason"], line["candles"]) for line in found] == [
         ("not_listed", 20),
         ("outage", 10),
         ("unconfirmed", 27),
@@ -178,7 +180,7 @@ _REFUSED = {
 }
 
 
-async def test_what_cannot_be_shown_is_refused_in_one_line(reader: Penstock) -> None:
+async def test_an_invalid_view_is_refused_in_one_line(reader: Penstock) -> None:
     for command, refused in zip(_REFUSED, await reader.all_of(*_REFUSED), strict=True):
         assert refused.code == 2, command
         assert refused.complaint.startswith(_REFUSED[command])
@@ -196,7 +198,7 @@ async def test_what_cannot_be_shown_is_refused_in_one_line(reader: Penstock) -> 
         "gaps --limit 3",
     ],
 )
-async def test_views_fit_a_terminal_and_cut_nothing_that_matters(
+async def test_views_fit_a_terminal_and_cut_nothing_important(
     reader: Penstock, view: str, columns: int
 ) -> None:
     lines = await seen(reader, columns, *view.split())
@@ -230,7 +232,7 @@ async def test_schedules_fit_a_terminal_too(penstock: Penstock) -> None:
         ) as answer:
             assert answer.status == 201
         found = (await penstock("schedules", "--json")).json
-        assert [one["name"] for one in found] == [
+        assert [line["name"] for line in found] == [
             "refresh_symbols",
             "collect_data_all",
             "audit",
@@ -240,13 +242,13 @@ async def test_schedules_fit_a_terminal_too(penstock: Penstock) -> None:
         for columns in (80, 200):
             lines = await seen(penstock, columns, "schedules")
             shown = joined(lines)
-            assert all(f"{one['name']} {one['task_type']}" in shown for one in found)
+            assert all(f"{line['name']} {line['task_type']}" in shown for line in found)
             assert "every 5 min" in shown
             [off] = [line for line in lines if line.startswith("collect_data_1 ")]
             assert " off" in off
 
 
-async def test_collect_names_the_gaps_that_it_looked_at(penstock: Penstock) -> None:
+async def test_collect_names_the_gaps_that_it_requested(penstock: Penstock) -> None:
     done = await penstock(*_COLLECT, "--since", "2025-03-04")
     assert done.code == 0
     assert done.err.splitlines() == [
@@ -306,7 +308,7 @@ async def test_candles_have_a_line_for_each_gap_at_its_place(penstock: Penstock)
         )
 
 
-async def test_what_collect_says_of_gaps_is_wrapped_between_words(penstock: Penstock) -> None:
+async def test_the_gap_lines_of_collect_wrap_between_words(penstock: Penstock) -> None:
     async with on_a_terminal(penstock, *_COLLECT, "--since", "2025-03-04") as terminal:
         assert await terminal.ended() == 0
         lines = terminal.text.replace("\r\n", "\n").splitlines()[-4:]
@@ -325,13 +327,13 @@ async def test_until_bounds_a_collection_and_recheck_reads_it_again(
     ).json
     assert first["candles_written"] == 24
     stored = (await penstock("candles", "BTC/USDT", "-t", "1h", "--limit", "1000", "--json")).json
-    assert [one["open_time"] for one in stored] == list(
+    assert [candle["open_time"] for candle in stored] == list(
         range(ms("2025-03-02"), ms("2025-03-03"), HOUR)
     )
     at = ms("2025-03-02T05:00")
     exchange.table["BTCUSDT", "1h"] = [
-        row(at, HOUR, volume="777.00000000") if one[0] == at else one
-        for one in exchange.table["BTCUSDT", "1h"]
+        row(at, HOUR, volume="777.00000000") if known[0] == at else known
+        for known in exchange.table["BTCUSDT", "1h"]
     ]
     assert (
         await penstock(*_COLLECT, "--since", "2025-03-02", "--until", "2025-03-03", "--json")
@@ -371,7 +373,7 @@ _WRONG = {
 }
 
 
-async def test_ranges_that_are_none_are_refused_ahead_of_anything_else(
+async def test_invalid_ranges_are_refused_before_anything_else(
     penstock: Penstock, exchange: Exchange
 ) -> None:
     for command, refused in zip(_WRONG, await penstock.all_of(*_WRONG), strict=True):

@@ -17,11 +17,11 @@ _EXAMPLES = Path(__file__).parents[2] / "examples"
 _STOPS = {"name": "gate", "path": "/api/v3/klines", "after": 4}
 
 
-def test_every_example_is_run_here() -> None:
+def test_every_example_has_a_test_here() -> None:
     assert {path.name for path in _EXAMPLES.glob("*.py")} == {"drive_the_api.py"}
 
 
-async def test_the_api_is_driven_as_a_user_would(
+async def test_the_api_example_runs_against_a_service(
     penstock: Penstock, exchange: str, database_url: str
 ) -> None:
     penstock = penstock.with_settings(database_url=database_url, request_concurrency="1")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _COLLECT = ("collect", "BTC/USDT", "-t", "1h")
 
 
-async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(
+async def test_help_names_every_exit_code_and_a_missing_command_is_bad_input(
     penstock: Penstock,
 ) -> None:
     version, asked, nothing, collect = await penstock.all_of(
@@ -40,7 +40,7 @@ async def test_help_names_every_exit_code_and_asking_for_nothing_is_bad_input(
 @pytest.mark.parametrize(
     "loaded", ["penstock.cli.main", "penstock.cli.commands.market.collect", "penstock.app"]
 )
-async def test_ctrl_c_while_the_program_loads_ends_it_without_a_word(loaded: str) -> None:
+async def test_ctrl_c_while_the_program_loads_ends_it_silently(loaded: str) -> None:
     pressed = """
 import os, signal, sys
 
@@ -64,14 +64,14 @@ main()
     assert (process.returncode, complaint) == (-signal.SIGINT, b"")
 
 
-async def test_a_group_without_a_command_shows_its_help_and_complains_of_nothing(
+async def test_a_group_without_a_command_shows_its_help_and_no_error(
     penstock: Penstock,
 ) -> None:
     for ended in await penstock.all_of("catalog", "config", "token"):
         assert (ended.code, ended.err, "Usage: penstock " in ended.out) == (2, "", True)
 
 
-async def test_unknown_words_are_refused_in_one_line_that_says_where_help_is(
+async def test_an_unknown_word_is_refused_in_one_line_that_points_to_the_help(
     penstock: Penstock,
 ) -> None:
     refused = {
@@ -84,7 +84,7 @@ async def test_unknown_words_are_refused_in_one_line_that_says_where_help_is(
         assert ended.complaint.endswith(refused[command])
 
 
-async def test_short_help_is_the_long_one_and_shows_no_types_of_python(penstock: Penstock) -> None:
+async def test_short_help_equals_long_help_and_shows_no_python_types(penstock: Penstock) -> None:
     short, long, group = await penstock.all_of("collect -h", "collect --help", "config -h")
     assert short.out == long.out
     assert "Usage: penstock collect [OPTIONS] SYMBOL..." in short.out
@@ -102,7 +102,7 @@ async def test_a_shell_completes_commands_and_options(penstock: Penstock) -> Non
     assert {"--since", "--timeframe"} <= await completed("penstock collect --", 2)
 
 
-async def test_a_refused_value_is_named_by_its_option_not_by_the_field_of_the_api(
+async def test_a_refused_value_is_named_by_its_option_not_by_its_api_field(
     penstock: Penstock,
 ) -> None:
     refused = await penstock("config", "add", "BTC/USDT", "-t", "1h", "--every", "0")
@@ -114,7 +114,7 @@ async def test_a_refused_value_is_named_by_its_option_not_by_the_field_of_the_ap
     assert "interval_minutes" not in refused.complaint
 
 
-async def test_a_setting_that_is_wrong_is_named(penstock: Penstock) -> None:
+async def test_a_wrong_setting_is_named(penstock: Penstock) -> None:
     ended = await penstock.with_settings(port="high")("serve")
     assert ended.code == 2
     assert ended.complaint.startswith("PENSTOCK_PORT: Input should be")

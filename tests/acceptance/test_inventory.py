@@ -50,7 +50,7 @@ async def sellers_database(penstock: Penstock, database_url: str) -> AsyncIterat
         yield seller
 
 
-async def test_a_seller_adds_an_account_syncs_it_and_decides_on_what_is_held(
+async def test_a_seller_adds_an_account_syncs_it_and_decides_on_held_syncs(
     sellers_database: Seller,
 ) -> None:
     seller, penstock = sellers_database, sellers_database.penstock
@@ -111,7 +111,7 @@ async def test_on_a_terminal_approve_asks_before_it_removes_products(
     assert await seller.penstock.rows(_COUNTED) == [(left,)]
 
 
-async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
+async def test_a_running_service_does_the_same_work(seller: Seller) -> None:
     penstock = seller.penstock
     async with penstock.serving() as service:
         added = await penstock.with_settings(cardtrader_token=TOKEN)(
@@ -156,7 +156,7 @@ async def test_a_running_service_does_all_of_it(seller: Seller) -> None:
         )
 
 
-async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was_shown(
+async def test_a_dry_run_is_shown_product_by_product_and_approved_exactly_as_shown(
     seller: Seller,
 ) -> None:
     penstock = seller.penstock
@@ -168,7 +168,8 @@ async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was
         penstock("diff", "shop"), penstock("diff", "shop", "--json")
     )
     changed, new = (
-        [one for one in listed.json["items"] if one["kind"] == kind] for kind in ("changed", "new")
+        [account for account in listed.json["items"] if account["kind"] == kind]
+        for kind in ("changed", "new")
     )
     assert len(changed) == len(new) == PRODUCTS // 50
     old, price = changed[0]["changes"]["price_cents"]
@@ -183,13 +184,17 @@ async def test_a_dry_run_is_looked_at_product_by_product_and_published_as_it_was
         penstock("history", str(number), "--json"),
         penstock("products", "shop", "--json", "--limit", "1000"),
     )
-    assert [one["changes"]["price_cents"] for one in told.json] == [[old, price]]
+    assert [entry["changes"]["price_cents"] for entry in told.json] == [[old, price]]
     assert f"price {old // 100}.{old % 100:02} EUR → " in history.out
     assert len(found.json) == PRODUCTS + len(new)
-    assert [one["price_cents"] for one in found.json if one["product_id"] == number] == [price]
+    assert [
+        product["price_cents"] for product in found.json if product["product_id"] == number
+    ] == [price]
 
 
-async def test_what_cannot_be_is_said_in_one_sentence_and_makes_nothing(seller: Seller) -> None:
+async def test_a_missing_token_or_file_is_reported_in_one_sentence_and_creates_no_database(
+    seller: Seller,
+) -> None:
     token = seller.penstock.folder / "token"
     token.write_text("demo and more", encoding="utf-8")
     penstock = seller.penstock.with_settings(
@@ -212,7 +217,7 @@ async def test_what_cannot_be_is_said_in_one_sentence_and_makes_nothing(seller: 
     assert not (penstock.folder / "new.db").exists()
 
 
-async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_named(
+async def test_on_postgresql_a_conflict_names_the_sync_of_the_other_process(
     penstock: Penstock, postgres_database: str
 ) -> None:
     async with a_seller(penstock, postgres_database) as seller:
@@ -233,7 +238,7 @@ async def test_on_postgresql_the_sync_of_another_process_is_in_the_way_and_is_na
     )
 
 
-async def test_names_and_tokens_that_are_not_there_are_said(seller: Seller) -> None:
+async def test_missing_names_and_tokens_are_reported(seller: Seller) -> None:
     penstock = seller.penstock
     await seller.synced()
     sync, diff, remove = await penstock.all_of("sync nobody", "diff shop", "accounts remove shop")
@@ -258,7 +263,7 @@ async def test_names_and_tokens_that_are_not_there_are_said(seller: Seller) -> N
     ] == "store"
 
 
-async def test_nothing_changed_is_a_success_and_a_failed_sync_ends_with_the_code_of_its_reason(
+async def test_an_unchanged_sync_succeeds_and_a_failed_one_exits_with_the_code_of_its_reason(
     seller: Seller,
 ) -> None:
     await seller.synced()
@@ -324,7 +329,7 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-async def test_a_terminal_shows_bar_and_tables_that_are_never_wider_than_it(
+async def test_the_bar_and_tables_of_a_sync_are_never_wider_than_the_terminal(
     seller: Seller, columns: int
 ) -> None:
     penstock = replace(seller.penstock, columns=columns)
@@ -359,7 +364,7 @@ async def test_the_token_is_asked_for_on_a_terminal_and_not_shown(seller: Seller
     assert await seller.penstock.rows("SELECT name FROM account") == [("shop",)]
 
 
-async def test_a_list_of_cards_maps_blueprints_without_a_sync(seller: Seller) -> None:
+async def test_an_uploaded_card_list_maps_blueprints_without_a_sync(seller: Seller) -> None:
     await seller.synced()
     [(number, name)] = await seller.penstock.rows(
         "SELECT blueprint_id, name_en FROM product ORDER BY name_en, account_id, product_id LIMIT 1"
@@ -387,9 +392,11 @@ async def test_a_list_of_cards_maps_blueprints_without_a_sync(seller: Seller) ->
     products, unmapped = await seller.penstock.all_of(
         "products --json --limit 1", "unmapped shop --json --limit 1000"
     )
-    assert [(one["blueprint_id"], one["sku"]) for one in products.json] == [(number, "A-1")]
+    assert [(product["blueprint_id"], product["sku"]) for product in products.json] == [
+        (number, "A-1")
+    ]
     mapped = await seller.penstock.rows(
         f"SELECT count(*) FROM product WHERE blueprint_id = {number}"
     )
-    assert sum(one["products"] for one in unmapped.json) == PRODUCTS - mapped[0][0]
-    assert number not in {one["blueprint_id"] for one in unmapped.json}
+    assert sum(blueprint["products"] for blueprint in unmapped.json) == PRODUCTS - mapped[0][0]
+    assert number not in {blueprint["blueprint_id"] for blueprint in unmapped.json}

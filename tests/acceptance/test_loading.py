@@ -83,7 +83,7 @@ async def _ended(words: str, file: Path) -> _Ended:
     return _Ended(code, logs_as_told, set(loaded))
 
 
-async def test_help_loads_no_command_and_nothing_that_works(tmp_path: Path) -> None:
+async def test_help_loads_no_command_and_no_heavy_package(tmp_path: Path) -> None:
     ended = await _ended("--help", tmp_path / "none.db")
     assert ended.code == 0
     assert ended.loaded & _NOT_FOR_HELP == set()
@@ -94,7 +94,7 @@ async def test_help_loads_no_command_and_nothing_that_works(tmp_path: Path) -> N
     }
 
 
-async def test_a_command_loads_what_it_needs_and_nobody_logs_into_its_answer(
+async def test_a_command_loads_only_what_it_needs_and_its_output_has_no_log_lines(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "penstock.db"

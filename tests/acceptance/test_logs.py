@@ -79,7 +79,7 @@ async def test_the_start_line_names_the_database_and_the_next_run(
     assert re.search(r"next run: \w+ at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", line)
 
 
-async def test_at_debug_each_line_of_a_run_names_it_and_each_series_has_one(
+async def test_at_debug_each_line_of_a_run_names_the_run_and_each_series_has_a_line(
     penstock: Penstock,
 ) -> None:
     async with penstock.with_settings(log_level="debug").serving() as service:
@@ -118,7 +118,7 @@ async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(
         )
 
 
-async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_again(
+async def test_a_failing_provider_is_logged_once_and_its_recovery_once(
     penstock: Penstock, exchange: str
 ) -> None:
     async with penstock.with_settings(log_level="debug").serving() as service:
@@ -148,7 +148,7 @@ async def test_a_provider_that_fails_is_logged_once_and_once_when_it_answers_aga
     assert {line["level"] for line in failed} == {"debug"}
 
 
-async def test_a_provider_that_cannot_be_reached_is_logged_once(penstock: Penstock) -> None:
+async def test_an_unreachable_provider_is_logged_once(penstock: Penstock) -> None:
     async with penstock.serving() as service:
         await _collected(service, "BTCUSDT ETHUSDT")
         await service.command.ended(signal.SIGTERM)
@@ -160,7 +160,7 @@ async def test_a_provider_that_cannot_be_reached_is_logged_once(penstock: Pensto
     assert "Cannot connect to host 127.0.0.1:1" in line["error"]
 
 
-async def test_one_series_that_fails_among_others_is_no_failing_provider(
+async def test_one_failing_series_is_not_logged_as_a_failing_provider(
     penstock: Penstock, exchange: str
 ) -> None:
     async with penstock.with_settings(

@@ -50,7 +50,7 @@ async def shown(penstock: Penstock, how: str) -> AsyncIterator[Terminal]:
 
 @pytest.mark.parametrize("columns", [80, 200])
 @pytest.mark.parametrize("how", ["here", "there", "watched"])
-async def test_one_series_over_60_000_candles_is_many_steps_of_the_bar(
+async def test_one_series_of_60_000_candles_moves_the_bar_in_many_steps(
     penstock: Penstock, exchange: str, how: str, columns: int
 ) -> None:
     await put_faults(exchange, _TWENTY)
@@ -70,7 +70,7 @@ async def test_one_series_over_60_000_candles_is_many_steps_of_the_bar(
 
 
 @pytest.mark.parametrize("how", ["here", "there"])
-async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(
+async def test_a_provider_pause_is_counted_down_and_then_disappears(
     penstock: Penstock, exchange: str, how: str
 ) -> None:
     await put_faults(
@@ -87,7 +87,7 @@ async def test_a_pause_that_the_provider_wants_is_counted_down_and_then_gone(
     assert max(len(line) for line in terminal.lines if "━" in line) <= penstock.columns
 
 
-async def test_a_limit_that_is_used_up_is_counted_down(
+async def test_the_wait_for_a_used_up_limit_is_counted_down(
     penstock: Penstock, database_url: str
 ) -> None:
     """The limit is forty pages a minute, and more are asked for than two minutes allow."""

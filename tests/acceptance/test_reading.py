@@ -56,7 +56,7 @@ async def test_stored_candles_are_shown_as_a_table_or_as_json(
     assert empty.err == "no stored candles of BTC/USDT 1h in that range\n"
 
 
-async def test_what_was_never_collected_is_said_with_the_command_that_collects_it(
+async def test_an_uncollected_series_is_reported_with_the_command_that_collects_it(
     penstock: Penstock,
 ) -> None:
     await penstock("collect", "BTC/USDT", "-t", "1h", "--limit", "2")
@@ -70,7 +70,7 @@ async def test_what_was_never_collected_is_said_with_the_command_that_collects_i
     assert "did you mean BTC/USDT" in unknown.complaint
 
 
-async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(
+async def test_migrate_creates_the_schema_once_and_doctor_finds_no_problem(
     penstock: Penstock, empty_database_url: str
 ) -> None:
     penstock = penstock.with_settings(database_url=empty_database_url)
@@ -89,7 +89,7 @@ async def test_migrate_makes_the_schema_once_and_doctor_finds_everything_well(
     )
 
 
-async def test_doctor_names_everything_that_is_wrong(penstock: Penstock) -> None:
+async def test_doctor_names_every_problem(penstock: Penstock) -> None:
     broken = penstock.with_settings(
         binance_url="http://127.0.0.1:1",
         database_url="postgresql://user:hush-hush@127.0.0.1:1/name",

@@ -55,7 +55,7 @@ async def _check_whole(penstock: Penstock, task_id: str, candles: int) -> None:
     assert await penstock.rows("SELECT count(*) FROM restatement") == [(0,)]
 
 
-async def test_a_run_goes_on_after_kill_9_of_the_service(
+async def test_a_run_continues_after_kill_9_of_the_service(
     impatient: Penstock, exchange: str
 ) -> None:
     async with impatient.serving() as service:
@@ -77,7 +77,7 @@ async def test_a_run_goes_on_after_kill_9_of_the_service(
     await _check_whole(impatient, task_id, 3 * _LIMIT)
 
 
-async def test_the_next_command_goes_on_with_what_a_killed_one_left(
+async def test_the_next_command_continues_the_run_of_a_killed_one(
     impatient: Penstock, exchange: str
 ) -> None:
     command = ("collect", "BTC/USDT", "-t", "1m", "--limit", str(_LIMIT))
@@ -102,7 +102,7 @@ async def test_the_next_command_goes_on_with_what_a_killed_one_left(
     assert await penstock.rows("SELECT count(*) FROM run_claim") == [(0,)]
 
 
-async def test_a_service_told_to_end_queues_its_run_again_and_says_so_to_its_clients(
+async def test_a_stopped_service_requeues_its_run_and_tells_its_clients(
     impatient: Penstock, exchange: str
 ) -> None:
     async with impatient.serving() as service, service.session.ws_connect("/api/v1/ws") as socket:
@@ -156,10 +156,12 @@ async def test_on_sqlite_a_second_worker_and_a_service_without_one_are_refused(
     refused = await penstock.with_settings(database_url=sqlite_database).all_of(
         "worker", "serve --port 0 --no-worker"
     )
-    assert [(one.code, "PostgreSQL" in one.complaint) for one in refused] == [(2, True)] * 2
+    assert [(command.code, "PostgreSQL" in command.complaint) for command in refused] == [
+        (2, True)
+    ] * 2
 
 
-async def test_another_worker_takes_over_from_one_that_was_killed(
+async def test_another_worker_takes_over_from_a_killed_one(
     penstock: Penstock, exchange: str, postgres_database: str
 ) -> None:
     penstock = _impatient(penstock, postgres_database)
@@ -200,8 +202,8 @@ async def _who_works(workers: list[Command], task_id: str) -> tuple[Command, Com
     done, rest = await asyncio.wait(
         waiting, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE_S
     )
-    for one in rest:
-        one.cancel()
+    for task in rest:
+        task.cancel()
     await asyncio.wait(rest)
-    [works], [other] = [waiting[one] for one in done], [waiting[one] for one in rest]
+    [works], [other] = [waiting[task] for task in done], [waiting[task] for task in rest]
     return works, other

@@ -26,9 +26,9 @@ told = [result.counters.inserted, report.symbols, report.timeframes, dict(result
 print(json.dumps(told))
 print(json.dumps(collect(["BTC/USDT"], ["1h"], since=SINCE).result.counters.inserted))
 newest = candles("BTCUSDT", "1h", limit=3)
-print(json.dumps([[one.open_time, one.close, one.closed] for one in newest]))
+print(json.dumps([[row.open_time, row.close, row.closed] for row in newest]))
 first = candles("BTC/USDT", "1h", start=SINCE, end=SINCE + 7_200_000)
-print(json.dumps([one.open_time for one in first]))
+print(json.dumps([row.open_time for row in first]))
 """.replace("SINCE", str(NOON - 20 * _HOUR))
 
 # The loop of a notebook is running already.
@@ -51,15 +51,15 @@ async def cells():
 asyncio.run(cells())
 """
 
-# Each argument is one try; what it ends with is one line.
+# Evaluates each argument, and prints one line with the outcome.
 _TRIES = """
 import sys
 from penstock.errors import PenstockError
 from penstock.script import candles, collect
 
-for one in sys.argv[1:]:
+for call in sys.argv[1:]:
     try:
-        eval(one)
+        eval(call)
         print("nothing")
     except PenstockError as error:
         print(type(error).__name__, getattr(error, "field", "-"), error)
@@ -113,7 +113,7 @@ async def test_a_script_collects_and_reads(penstock: Penstock, database_url: str
     assert named == [NOON - 20 * _HOUR, NOON - 19 * _HOUR]
 
 
-async def test_a_notebook_may_use_both_ways_while_its_loop_runs(penstock: Penstock) -> None:
+async def test_a_notebook_can_call_both_forms_while_its_loop_runs(penstock: Penstock) -> None:
     ended = await penstock.python(_NOTEBOOK)
     assert (ended.code, ended.err) == (0, "")
     assert [json.loads(line) for line in ended.out.splitlines()] == [
@@ -123,7 +123,9 @@ async def test_a_notebook_may_use_both_ways_while_its_loop_runs(penstock: Pensto
     ]
 
 
-async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock: Penstock) -> None:
+async def test_each_kind_of_wrong_name_has_its_own_error_and_nothing_is_written(
+    penstock: Penstock,
+) -> None:
     tries = {
         'collect(["BTCUSTD"], ["1m"])': (
             "InvalidInputError symbols symbols: unknown symbol 'BTCUSTD'; did you mean BTC/USDT"
@@ -146,12 +148,12 @@ async def test_each_wrong_name_is_its_own_error_and_nothing_is_written(penstock:
     ended = await penstock.python(_TRIES, *tries)
     assert (ended.code, ended.err) == (0, "")
     assert "secret" not in ended.out
-    for line, (one, expected) in zip(ended.out.splitlines(), tries.items(), strict=True):
-        assert line.startswith(expected), one
+    for line, (call, expected) in zip(ended.out.splitlines(), tries.items(), strict=True):
+        assert line.startswith(expected), call
     assert await penstock.rows("SELECT count(*) FROM run") == [(1,)]
 
 
-async def test_what_another_process_has_is_a_conflict(
+async def test_a_series_of_another_process_is_a_conflict(
     penstock: Penstock, exchange: str, database_url: str
 ) -> None:
     penstock = penstock.with_settings(database_url=database_url)
@@ -172,7 +174,7 @@ async def test_what_another_process_has_is_a_conflict(
         await service.command.ended(signal.SIGTERM)
 
 
-async def test_what_is_not_there_now_is_an_error_that_may_pass(
+async def test_a_missing_database_and_an_unreachable_exchange_have_their_own_errors(
     penstock: Penstock, empty_database_url: str
 ) -> None:
     away = penstock.with_settings(database_url=empty_database_url, binance_url="http://127.0.0.1:1")
@@ -186,7 +188,7 @@ async def test_what_is_not_there_now_is_an_error_that_may_pass(
     assert "Cannot connect to host 127.0.0.1:1" in collecting
 
 
-async def test_a_cancelled_collection_is_recorded_as_that_and_its_pages_stay(
+async def test_a_cancelled_collection_is_recorded_as_cancelled_and_keeps_its_pages(
     penstock: Penstock, exchange: str
 ) -> None:
     await put_faults(exchange, _SILENT)

@@ -52,7 +52,7 @@ async def test_one_process_owns_a_file_and_others_read_beside_it(penstock: Penst
     assert _levels(ended.err) <= {"info"}
 
 
-async def test_ctrl_c_ends_a_service_in_order_while_a_connection_is_open(
+async def test_ctrl_c_ends_a_service_cleanly_while_a_connection_is_open(
     penstock: Penstock, database_url: str
 ) -> None:
     penstock = penstock.with_settings(database_url=database_url)
@@ -90,7 +90,7 @@ async def test_a_database_of_a_newer_penstock_is_left_alone(
         )
 
 
-async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_new(
+async def test_the_demo_collects_into_its_own_file_and_a_second_run_only_adds_new_candles(
     penstock: Penstock,
 ) -> None:
     penstock = penstock.with_settings(
@@ -118,7 +118,7 @@ async def test_the_demo_collects_into_a_file_of_its_own_and_then_only_what_is_ne
     assert json.loads(ended.out)["inventory"]["counts"]["unchanged"] == 3_000
 
 
-async def test_the_demo_says_before_it_collects_that_its_port_is_taken(
+async def test_the_demo_reports_a_taken_port_before_it_collects(
     penstock: Penstock, exchange: str
 ) -> None:
     refused = await penstock("demo", "--port", exchange.rpartition(":")[2])
@@ -128,7 +128,7 @@ async def test_the_demo_says_before_it_collects_that_its_port_is_taken(
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-async def test_the_simulator_says_where_it_answers_and_ends_when_told(
+async def test_the_simulator_prints_its_address_and_ends_on_a_signal(
     penstock: Penstock, told: signal.Signals
 ) -> None:
     async with penstock.started(

@@ -66,7 +66,7 @@ async def test_a_sync_is_triggered_in_the_service(seller: Penstock) -> None:
         assert (await serving.ended(signal.SIGTERM)).code == 0
 
 
-async def test_what_belongs_to_the_other_kind_is_refused_and_makes_no_database(
+async def test_a_marketplace_in_collect_and_an_unknown_account_are_refused_without_a_database(
     penstock: Penstock,
 ) -> None:
     collected = await penstock("collect", "BTC/USDT", "-t", "1m", "--exchange", "cardtrader")

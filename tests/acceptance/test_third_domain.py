@@ -246,7 +246,7 @@ async def logged(session: aiohttp.ClientSession, count: int) -> list[dict[str, A
     return list(rows)
 
 
-async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts_and_commands(
+async def test_it_runs_on_schedule_and_appears_in_tasks_logs_statistics_alerts_and_commands(
     database_url: str, package: Path, tmp_path: Path
 ) -> None:
     async with bank_open() as bank:
@@ -258,7 +258,7 @@ async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts
             }
             meant = await get(session, "/api/v1/admin/data-collection/execution-logs?symbol=usd")
             assert {row["symbol"] for row in meant} == {"USD"}, "as the domain spells it"
-            [task] = [one for one in await _tasks(session) if one["task_type"] == RATES]
+            [task] = [task for task in await _tasks(session) if task["task_type"] == RATES]
             ended = await until_ended(session, task["task_id"])
             shown = (ended["progress"], ended["message"], ended["result"])
             assert shown == (100, "Collected 2 of 2 days", {"days": 2})
@@ -266,9 +266,11 @@ async def test_it_runs_by_its_schedule_and_shows_in_tasks_logs_statistics_alerts
             statistics = await get(session, f"/api/v1/admin/data-collection/stats?job_type={RATES}")
             assert statistics["successful_executions"] == len(_CURRENCIES)
             health = await get(session, "/api/v1/admin/data-collection/health")
-            assert [one["value"] for one in health["rules"] if one["rule"] == "stale_rates"] == [3]
+            assert [rule["value"] for rule in health["rules"] if rule["rule"] == "stale_rates"] == [
+                3
+            ]
             listed = json.loads((await penstock("schedules", "--json"))[1])
-            assert "daily_rates" in {one["name"] for one in listed}
+            assert "daily_rates" in {config["name"] for config in listed}
 
 
 async def _tasks(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
@@ -276,7 +278,7 @@ async def _tasks(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
     return list(found["tasks"] if isinstance(found, dict) else found)
 
 
-async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any_other(
+async def test_its_configs_are_created_triggered_and_kept_from_overlapping_like_any_other(
     database_url: str, package: Path, tmp_path: Path
 ) -> None:
     async with bank_open(shut=True) as bank:
@@ -308,7 +310,7 @@ async def test_its_configs_are_made_triggered_and_kept_from_overlapping_like_any
                     assert (answer.status, (await answer.json())["field"]) == (422, field_name)
 
 
-async def test_the_command_line_adds_and_triggers_a_config_of_it_without_a_service(
+async def test_the_command_line_adds_and_triggers_its_config_without_a_service(
     sqlite_database: str, package: Path, tmp_path: Path
 ) -> None:
     async with bank_open() as bank:
@@ -333,7 +335,7 @@ def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("here")
-async def test_a_worker_of_it_that_was_fenced_off_changes_no_table(
+async def test_a_fenced_off_worker_of_the_domain_changes_no_table(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with bank_open() as bank:

@@ -182,7 +182,7 @@ def package(tmp_path: Path) -> Path:
     return installed(tmp_path, "penstock.sources", EXCHANGE, f"{__name__}:TinySource")
 
 
-async def test_it_is_collected_whole_and_nothing_that_it_does_not_say_is_invented(
+async def test_it_is_collected_completely_and_nothing_is_invented(
     database_url: str, package: Path, tmp_path: Path
 ) -> None:
     async with tiny_open() as tiny:
@@ -198,8 +198,8 @@ async def test_it_is_collected_whole_and_nothing_that_it_does_not_say_is_invente
         code, said = await penstock("coverage", "BTC/EUR", "--exchange", EXCHANGE, "--json")
         assert code == 0, said
         [series] = json.loads(said)
-        spans = [(one["state"], minutes(one)) for one in series["spans"]]
-        assert [one for one in spans if one[0] != "stored"] == [
+        spans = [(span["state"], minutes(span)) for span in series["spans"]]
+        assert [span for span in spans if span[0] != "stored"] == [
             ("not_collected", 62),
             ("no_trades", 1),
             ("no_trades", 2),

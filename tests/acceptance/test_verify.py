@@ -34,7 +34,9 @@ def with_database(penstock: Penstock) -> Penstock:
     return penstock.with_settings(database_url=f"sqlite:///{penstock.folder / 'penstock.db'}")
 
 
-async def test_whole_and_not_whole_here_and_there(penstock: Penstock) -> None:
+async def test_verify_reports_sound_and_damaged_data_here_and_through_a_service(
+    penstock: Penstock,
+) -> None:
     penstock = with_database(penstock)
     assert (await penstock(*_COLLECT)).code == 0
     whole = await penstock("verify")
@@ -76,7 +78,9 @@ async def test_whole_and_not_whole_here_and_there(penstock: Penstock) -> None:
     assert (compared["wrong"], compared["compared"], compared["candles"]) == (0, 58, 60)
 
 
-async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstock) -> None:
+async def test_bad_input_to_verify_is_refused_in_one_sentence_and_creates_no_database(
+    penstock: Penstock,
+) -> None:
     penstock = with_database(penstock)
     for words, code, said in (
         (
@@ -109,7 +113,7 @@ async def test_bad_input_is_one_sentence_and_makes_no_database(penstock: Penstoc
     assert not (penstock.folder / "penstock.db").exists()
 
 
-async def test_an_exchange_that_does_not_answer_is_said_and_ends_with_6(
+async def test_an_exchange_that_does_not_answer_is_reported_with_exit_code_6(
     penstock: Penstock, exchange: str
 ) -> None:
     penstock = with_database(penstock)

@@ -38,7 +38,7 @@ def penstock(penstock: Penstock) -> Penstock:
     )
 
 
-async def test_watch_follows_a_run_to_its_end_and_scripts_read_each_state_as_json(
+async def test_watch_follows_a_run_to_its_end_and_prints_each_state_as_json_for_scripts(
     penstock: Penstock, exchange: str, database_url: str
 ) -> None:
     penstock = penstock.with_settings(database_url=database_url)
@@ -91,7 +91,7 @@ async def test_watch_ends_with_three_when_the_task_did_not_complete(
         assert json.loads(ended.out.splitlines()[-1])["status"] == "cancelled"
 
 
-async def test_a_task_that_is_not_there_is_said_in_one_line(penstock: Penstock) -> None:
+async def test_a_missing_task_is_reported_in_one_line(penstock: Penstock) -> None:
     async with penstock.serving() as service:
         for command in (f"watch {_UNKNOWN}", f"watch {_UNKNOWN} --json", f"cancel {_UNKNOWN}"):
             ended = await penstock(*command.split(), "--url", service.url)
@@ -101,16 +101,16 @@ async def test_a_task_that_is_not_there_is_said_in_one_line(penstock: Penstock) 
         assert "task_id" in ended.complaint
 
 
-async def test_a_service_that_is_not_there_is_said_in_one_line(penstock: Penstock) -> None:
+async def test_a_missing_service_is_reported_in_one_line(penstock: Penstock) -> None:
     commands = ("watch", "watch --json", f"watch {_UNKNOWN}", "tasks", f"cancel {_UNKNOWN}")
     ended = await penstock.with_settings(port="1").all_of(*commands)
-    for command, one in zip(commands, ended, strict=True):
-        assert one.code == 4, command
-        assert one.complaint.startswith("the service at http://127.0.0.1:1 does not answer: ")
+    for command, result in zip(commands, ended, strict=True):
+        assert result.code == 4, command
+        assert result.complaint.startswith("the service at http://127.0.0.1:1 does not answer: ")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["told to end", "killed"])
-async def test_watch_says_in_one_line_that_the_service_has_ended(
+async def test_watch_reports_in_one_line_that_the_service_has_ended(
     penstock: Penstock, exchange: str, how: signal.Signals
 ) -> None:
     async with penstock.serving() as service:
@@ -127,7 +127,7 @@ async def test_watch_says_in_one_line_that_the_service_has_ended(
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(
+async def test_the_bar_of_a_watched_run_is_never_wider_than_the_terminal(
     penstock: Penstock, exchange: str, columns: int
 ) -> None:
     penstock = replace(penstock, columns=columns)
@@ -157,7 +157,7 @@ async def test_a_terminal_shows_a_bar_that_is_never_wider_than_it(
         assert max(len(line) for line in terminal.lines) <= columns
 
 
-async def test_what_a_provider_said_is_shown_as_it_is(
+async def test_a_message_of_a_provider_is_shown_unchanged(
     penstock: Penstock, exchange: str, sqlite_database: str
 ) -> None:
     penstock = replace(penstock.with_settings(database_url=sqlite_database), columns=200)

@@ -36,7 +36,7 @@ HOLE = range(ms("2025-03-05T06:00"), ms("2025-03-05T09:00"), HOUR)
 
 def holed(*holes: range) -> Exchange:
     """Hours up to the one that runs, without those in the holes."""
-    table = [one for one in rows(FIRST, NOW, HOUR) if not any(one[0] in hole for hole in holes)]
+    table = [row for row in rows(FIRST, NOW, HOUR) if not any(row[0] in hole for hole in holes)]
     return Exchange(
         ms(NOW), {("BTCUSDT", "1h"): table, ("BTCUSDT", "1d"): rows("2025-03-01T00:00", NOW, DAY)}
     )
@@ -67,7 +67,7 @@ async def dry_run(service: Collector, **body: object) -> dict[str, Any]:
 
 async def read(service: Collector, query: str) -> list[tuple[Any, ...]]:
     def found(connection: Connection) -> list[tuple[Any, ...]]:
-        return [tuple(one) for one in connection.execute(text(query))]
+        return [tuple(row) for row in connection.execute(text(query))]
 
     return await service.app.database.read(found)
 
@@ -87,4 +87,4 @@ async def opens(service: Collector) -> list[int]:
         "GET", "/api/v1/candles?symbol=BTCUSDT&timeframe=1h&limit=1000&start=2025-01-01"
     )
     assert status == 200, page
-    return [ms(one["open_time"].removesuffix("Z")) for one in page["candles"]]
+    return [ms(candle["open_time"].removesuffix("Z")) for candle in page["candles"]]

@@ -48,7 +48,7 @@ KNOWN = {
 def drawn(chosen: random.Random, number: int) -> tuple[SeriesKey, list[Span]]:
     """A series of random states, some of no state, up to some time before the present."""
     step = chosen.choice(STEPS)
-    one = key(f"D{number}/USDT", step, exchange="drawn")
+    series = key(f"D{number}/USDT", step, exchange="drawn")
     timeframe = Timeframe(step)
     states = [state.value for state in SpanState] + ["stored"] * 8
     cells = [
@@ -63,7 +63,7 @@ def drawn(chosen: random.Random, number: int) -> tuple[SeriesKey, list[Span]]:
         following = timeframe.shift(at, count)
         found += [] if state is None else [span(at, following, state)]
         at = following
-    return one, found
+    return series, found
 
 
 DRAWN = dict(drawn(random.Random(SEED + number), number) for number in range(60))

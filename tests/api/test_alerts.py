@@ -29,8 +29,8 @@ async def service(database_url: str) -> AsyncIterator[Collector]:
         alert_private_targets=True,
         alert_settle_s=0.0,
         alert_interval_s=0.001,
-    ) as one:
-        yield one
+    ) as service:
+        yield service
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ async def test_the_walk_of_a_target(service: Collector, receiver: Receiver) -> N
     made = await _add(service, receiver.url + "/secret/path")
     assert len(made["signing_key"]) > 30
     listed = await service.get(TARGETS)
-    assert [(one["name"], one["kind"], one["address"], one["enabled"]) for one in listed] == [
-        ("mine", "webhook", receiver.url + "/…", True)
-    ]
+    assert [
+        (target["name"], target["kind"], target["address"], target["enabled"]) for target in listed
+    ] == [("mine", "webhook", receiver.url + "/…", True)]
     assert "secret" not in json.dumps(listed)
     assert "signing_key" not in listed[0]
 
@@ -122,7 +122,7 @@ async def test_bad_targets_are_refused_by_the_name_of_the_field(
                 assert await service.get(TARGETS) == []
 
 
-async def test_private_addresses_names_that_are_taken_and_unknown_targets_are_refused(
+async def test_private_addresses_taken_names_and_unknown_targets_are_refused(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -148,10 +148,10 @@ async def test_health_shows_each_rule_with_its_threshold_and_state(service: Coll
     await _executions(service, "failed", 20)
     before = await service.get(HEALTH)
     assert before["healthy"]
-    assert {one["rule"] for one in before["rules"]} == set(service.app.health.rules.names)
+    assert {rule["rule"] for rule in before["rules"]} == set(service.app.health.rules.names)
     await _evaluate(service)
     health = await service.get(HEALTH)
-    rules = {one["rule"]: one for one in health["rules"]}
+    rules = {rule["rule"]: rule for rule in health["rules"]}
     assert not health["healthy"]
     rate = rules["success_rate"]
     assert (rate["value"], rate["threshold"], rate["ideal"], rate["state"], rate["firing"]) == (
@@ -180,14 +180,14 @@ async def test_alerts_are_listed_counted_and_shown_in_the_metrics(service: Colle
         page["firing"]["late_data"],
     ) == (1, 1, 0)
     everything = await service.get(ALERTS)
-    assert {one["rule"]: one["message"] for one in everything["alerts"]}["failed_rate"].startswith(
-        "100.0 % failed of 20 executions"
-    )
+    assert {alert["rule"]: alert["message"] for alert in everything["alerts"]}[
+        "failed_rate"
+    ].startswith("100.0 % failed of 20 executions")
     async with service.session.get("/metrics") as answer:
         assert 'penstock_alerts_firing{rule="failed_rate"} 1.0' in await answer.text()
 
 
-async def test_who_follows_the_alerts_is_told_what_fires_and_when_it_is_over(
+async def test_a_subscriber_to_alerts_receives_firing_and_resolved_alerts(
     service: Collector,
 ) -> None:
     await _executions(service, "failed", 20)
@@ -195,12 +195,12 @@ async def test_who_follows_the_alerts_is_told_what_fires_and_when_it_is_over(
     async with service.session.ws_connect("/api/v1/ws") as socket:
         await socket.send_json({"subscribe": [{"channel": "alert"}]})
         first = [await socket.receive_json(timeout=60) for _ in range(2)]
-        assert {(one["type"], one["rule"], one["state"]) for one in first} == {
+        assert {(message["type"], message["rule"], message["state"]) for message in first} == {
             ("alert", "success_rate", "firing"),
             ("alert", "failed_rate", "firing"),
         }
         await _executions(service, "success", 2_000)
         await _evaluate(service)
         then = [await socket.receive_json(timeout=60) for _ in range(2)]
-        assert [one["state"] for one in then] == ["resolved", "resolved"]
-        assert [one["seq"] for one in (*first, *then)] == [1, 2, 3, 4]
+        assert [message["state"] for message in then] == ["resolved", "resolved"]
+        assert [message["seq"] for message in (*first, *then)] == [1, 2, 3, 4]

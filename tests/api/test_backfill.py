@@ -24,7 +24,7 @@ from tests.api.collector import collector
 from tests.field.exchange import DAY, HOUR, MINUTE, Exchange, ms, row, rows
 
 
-async def test_a_backfill_asks_for_gaps_that_are_not_due(database_url: str) -> None:
+async def test_a_backfill_requests_gaps_that_are_not_due(database_url: str) -> None:
     async with serving(database_url, holed(HOLE)) as service:
         await service.collect("BTC/USDT", "1h", since=iso(FIRST))
         await service.collect("BTC/USDT", "1h")
@@ -46,7 +46,7 @@ async def test_a_backfill_asks_for_gaps_that_are_not_due(database_url: str) -> N
         assert await read(service, "SELECT reason, asked FROM gap") == [("unconfirmed", 2)]
 
 
-async def test_it_stores_what_came_since_and_asks_for_nothing_far_from_it(
+async def test_a_backfill_stores_late_candles_and_requests_nothing_far_from_them(
     sqlite_database: str,
 ) -> None:
     exchange = holed(HOLE)
@@ -62,7 +62,7 @@ async def test_it_stores_what_came_since_and_asks_for_nothing_far_from_it(
         assert min(asked) > HOLE.start - 10 * HOUR
 
 
-async def test_a_settled_outage_is_asked_for_by_recheck_only(sqlite_database: str) -> None:
+async def test_only_recheck_requests_a_settled_outage(sqlite_database: str) -> None:
     exchange = holed(HOLE)
     async with serving(sqlite_database, exchange) as service:
         await service.collect("BTC/USDT", "1h", since=iso(FIRST))
@@ -79,14 +79,16 @@ async def test_a_settled_outage_is_asked_for_by_recheck_only(sqlite_database: st
         ]["inserted"] == 3
 
 
-async def test_recheck_reads_again_what_is_stored_and_leaves_what_it_was(database_url: str) -> None:
+async def test_recheck_reads_stored_candles_again_and_keeps_their_old_values(
+    database_url: str,
+) -> None:
     exchange = holed()
     at = ms("2025-03-04T03:00")
     async with serving(database_url, exchange) as service:
         await service.collect("BTC/USDT", "1h", since=iso(FIRST))
         exchange.table["BTCUSDT", "1h"] = [
-            row(at, HOUR, volume="777.00000000") if one[0] == at else one
-            for one in exchange.table["BTCUSDT", "1h"]
+            row(at, HOUR, volume="777.00000000") if candle[0] == at else candle
+            for candle in exchange.table["BTCUSDT", "1h"]
         ]
         assert (await backfill(service))["counters"]["updated"] == 0
         beside = await backfill(service, recheck=True, start="2025-03-05", end="2025-03-06")
@@ -109,7 +111,7 @@ async def test_recheck_reads_again_what_is_stored_and_leaves_what_it_was(databas
         )
 
 
-async def test_recheck_reads_up_to_now_what_is_stored_behind_its_start(
+async def test_recheck_reads_stored_candles_again_from_its_start_up_to_now(
     sqlite_database: str,
 ) -> None:
     exchange = holed()
@@ -118,8 +120,8 @@ async def test_recheck_reads_up_to_now_what_is_stored_behind_its_start(
         await service.collect("BTC/USDT", "1h", since=iso(FIRST))
         known = exchange.table["BTCUSDT", "1h"]
         exchange.table["BTCUSDT", "1h"] = [
-            row(one[0], HOUR, volume="777.00000000") if one[0] in {at, older} else one
-            for one in known
+            row(candle[0], HOUR, volume="777.00000000") if candle[0] in {at, older} else candle
+            for candle in known
         ]
         assert (await backfill(service, recheck=True, start="2025-03-05"))["counters"][
             "updated"
@@ -127,7 +129,7 @@ async def test_recheck_reads_up_to_now_what_is_stored_behind_its_start(
         assert await read(service, "SELECT open_time FROM restatement") == [(at,)]
 
 
-async def test_start_and_end_bound_what_is_asked_for(sqlite_database: str) -> None:
+async def test_start_and_end_bound_the_requests(sqlite_database: str) -> None:
     async with serving(sqlite_database, holed()) as service:
         task = await backfill(service, start="2025-03-02T00:00:00Z", end="2025-03-03T00:00:00Z")
         assert task["status"] == "completed"
@@ -140,7 +142,9 @@ async def test_start_and_end_bound_what_is_asked_for(sqlite_database: str) -> No
         ) == [("not_collected", 1), ("stored", 1)]
 
 
-async def test_an_end_leaves_what_follows_to_the_next_collection(sqlite_database: str) -> None:
+async def test_a_backfill_leaves_candles_after_its_end_to_the_next_collection(
+    sqlite_database: str,
+) -> None:
     exchange = holed()
     async with serving(sqlite_database, exchange) as service:
         await service.collect("BTC/USDT", "1h", since=iso(FIRST))
@@ -152,14 +156,14 @@ async def test_an_end_leaves_what_follows_to_the_next_collection(sqlite_database
             service, recheck=True, start="2025-03-02T00:00:00Z", end="2025-03-03T00:00:00Z"
         )
         await service.collect("BTC/USDT", "1h")
-        assert await opens(service) == [one[0] for one in exchange.table["BTCUSDT", "1h"]]
+        assert await opens(service) == [candle[0] for candle in exchange.table["BTCUSDT", "1h"]]
         assert await read(service, "SELECT state, count(*) FROM coverage GROUP BY state") == [
             ("stored", 1)
         ]
 
 
 @pytest.mark.parametrize("path", [BACKFILL, "/start"])
-async def test_an_end_without_a_start_gives_the_newest_candles_ahead_of_it(
+async def test_an_end_without_a_start_collects_the_newest_candles_before_it(
     sqlite_database: str, path: str
 ) -> None:
     end = {"end" if path == BACKFILL else "until": "2025-03-06T00:30:00Z"}
@@ -191,7 +195,7 @@ async def test_newest_first_fetches_the_newest_piece_first(sqlite_database: str)
         assert {True, False} == set(newer)
 
 
-async def test_while_a_series_is_held_it_is_refused_or_waits(database_url: str) -> None:
+async def test_a_backfill_of_a_held_series_is_refused_or_waits(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         first = await service.start("BTCUSDT ETHUSDT", "1h")
         status, problem = await service.call("POST", BACKFILL, BTC)
@@ -208,7 +212,7 @@ async def test_while_a_series_is_held_it_is_refused_or_waits(database_url: str) 
         assert status == 200, "who only asks is in nobody's way"
 
 
-async def test_the_same_order_under_the_same_key_is_one_task(database_url: str) -> None:
+async def test_repeated_backfills_with_the_same_key_are_one_task(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         key = {"Idempotency-Key": "one"}
         first = await service.call("POST", BACKFILL, BTC | {"start": "2023-05-01"}, **key)
@@ -249,7 +253,7 @@ _WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("dry", [False, True])
-async def test_what_cannot_be_filled_is_refused_in_a_sentence_and_nothing_is_submitted(
+async def test_an_impossible_backfill_is_refused_in_a_sentence_and_nothing_is_submitted(
     sqlite_database: str, dry: bool, subtests: pytest.Subtests
 ) -> None:
     async with collector(sqlite_database, work=False) as service:

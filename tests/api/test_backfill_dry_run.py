@@ -73,7 +73,7 @@ async def _check_dry_run(
 
 
 @pytest.mark.parametrize("name", _DRY)
-async def test_a_dry_run_says_the_most_that_the_run_then_takes(
+async def test_a_dry_run_gives_an_upper_bound_of_the_cost_of_the_run(
     sqlite_database: str, name: str
 ) -> None:
     wanted, collected = _DRY[name]
@@ -86,7 +86,7 @@ async def test_a_dry_run_says_the_most_that_the_run_then_takes(
         await _check_dry_run(service, exchange, wanted)
 
 
-async def test_a_dry_run_counts_what_is_due_and_what_a_long_range_takes(database_url: str) -> None:
+async def test_a_dry_run_counts_due_gaps_and_the_cost_of_a_long_range(database_url: str) -> None:
     exchange = holed(*_HOLES)
     exchange.table["BTCUSDT", "1m"] = rows("2025-02-20T00:00", "2025-03-10T12:00")
     async with serving(database_url, exchange, binance_weight_per_minute=6_000) as service:
@@ -113,7 +113,7 @@ async def test_a_dry_run_counts_what_is_due_and_what_a_long_range_takes(database
         assert long["share"] == round(100 * long["requests"] / 3_000, 2) > 0
 
 
-async def test_a_dry_run_goes_by_what_is_known_however_old_that_is(sqlite_database: str) -> None:
+async def test_a_dry_run_uses_the_ledger_however_old_it_is(sqlite_database: str) -> None:
     exchange = holed()
     async with serving(sqlite_database, exchange) as service:
         for symbols in (["BTC/USDT"], None):

@@ -40,7 +40,7 @@ _WRONG_TOKENS: list[tuple[object, str]] = [
 ]
 
 
-async def test_a_token_that_is_asked_for_wrongly_is_not_made(
+async def test_a_bad_request_creates_no_token(
     service: Collector, subtests: pytest.Subtests
 ) -> None:
     for body, field in _WRONG_TOKENS:
@@ -51,7 +51,7 @@ async def test_a_token_that_is_asked_for_wrongly_is_not_made(
             assert await service.app.tokens.listed() == []
 
 
-async def test_a_token_that_there_cannot_be_is_not_revoked(
+async def test_a_token_id_that_cannot_exist_is_refused(
     service: Collector, subtests: pytest.Subtests
 ) -> None:
     for token_id in (0, -1, 2**31, 2**63, 2**70, "one", "1.5", "%00"):
@@ -60,7 +60,7 @@ async def test_a_token_that_there_cannot_be_is_not_revoked(
             assert (status, answer["field"]) == (422, "token_id")
 
 
-async def test_a_token_that_there_is_not_is_not_found(service: Collector) -> None:
+async def test_an_unknown_token_is_not_found(service: Collector) -> None:
     status, answer = await service.call("DELETE", f"{_TOKENS}/7")
     assert (status, answer["code"]) == (404, "not_found")
 
@@ -77,7 +77,7 @@ _WRONG_COLLECTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_collection_that_is_asked_for_wrongly_is_not_started(
+async def test_a_bad_request_starts_no_collection(
     service: Collector, subtests: pytest.Subtests
 ) -> None:
     for body, field in _WRONG_COLLECTIONS:
@@ -88,7 +88,7 @@ async def test_a_collection_that_is_asked_for_wrongly_is_not_started(
             assert (await service.call("GET", _TASKS))[1]["tasks"] == []
 
 
-async def test_a_list_that_is_asked_for_wrongly_names_the_field(
+async def test_a_bad_list_request_names_the_field(
     service: Collector, subtests: pytest.Subtests
 ) -> None:
     for name, value in (
@@ -103,7 +103,7 @@ async def test_a_list_that_is_asked_for_wrongly_names_the_field(
             assert (status, answer["field"]) == (422, name)
 
 
-async def test_a_body_that_is_no_json_is_told(
+async def test_a_body_that_is_not_json_is_refused(
     service: Collector, subtests: pytest.Subtests
 ) -> None:
     for body, path in itertools.product(
@@ -118,7 +118,7 @@ async def test_a_body_that_is_no_json_is_told(
             assert len(found["detail"]) < 300
 
 
-async def test_a_body_that_cannot_be_read_is_refused_as_that(
+async def test_an_unreadable_body_is_refused_as_unreadable(
     service: Collector, subtests: pytest.Subtests
 ) -> None:
     for text in (b'{"symbols": ["BTCUSDT"', b"\xff\xfe", b"{]", b"[" * 100_000):

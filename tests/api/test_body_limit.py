@@ -81,7 +81,7 @@ def _memory() -> int:
 @pytest.mark.parametrize(
     ("headers", "status"), [("", 401), (_WITH, 413)], ids=["stranger", "token"]
 )
-async def test_a_body_of_300_mb_is_refused_and_takes_no_memory(
+async def test_a_body_of_300_mb_is_refused_without_using_memory(
     service: Collector, headers: str, status: int, chunked: bool
 ) -> None:
     before = _memory()
@@ -94,7 +94,7 @@ async def test_a_body_of_300_mb_is_refused_and_takes_no_memory(
         assert alive.status == 200
 
 
-async def test_a_body_within_the_limit_gets_through_however_it_comes(service: Collector) -> None:
+async def test_a_body_within_the_limit_is_accepted_in_any_form(service: Collector) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield b'{"symbols": ["BTCUSDT"],'
         yield b'"timeframes": ["1m"]}'

@@ -24,7 +24,7 @@ async def test_a_triggered_config_collects_now_under_its_own_name(database_url: 
         assert task["counters"]["inserted"] == 200
 
 
-async def test_a_trigger_is_refused_while_a_task_is_at_one_of_its_series(database_url: str) -> None:
+async def test_a_trigger_is_refused_while_a_task_holds_one_of_its_series(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         await add(service)
         running = await service.start("SOLUSDT", "1h")
@@ -60,7 +60,7 @@ async def test_the_run_of_a_changed_or_deleted_config_is_cancelled_and_writes_no
         assert (await service.task(answer["task_id"]))["counters"]["inserted"] == 0
 
 
-async def test_a_change_of_words_alone_and_a_disabling_let_the_run_go_on(
+async def test_a_new_description_or_disabling_the_config_lets_its_run_continue(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database) as service:

@@ -64,16 +64,17 @@ async def test_a_config_is_added_listed_and_shown(database_url: str) -> None:
         )
         assert made["next_run_at"] > made["created_at"]
         await add(service, symbol="BTC/USDT", enabled=False)
-        assert [one["id"] for one in await service.get(CONFIGS)] == [1, 2]
-        assert [one["id"] for one in await service.get(f"{CONFIGS}?enabled=false")] == [2]
+        assert [config["id"] for config in await service.get(CONFIGS)] == [1, 2]
+        assert [config["id"] for config in await service.get(f"{CONFIGS}?enabled=false")] == [2]
         assert [
-            one["id"] for one in await service.get(f"{CONFIGS}?skip=1&limit=1&exchange=binance")
+            config["id"]
+            for config in await service.get(f"{CONFIGS}?skip=1&limit=1&exchange=binance")
         ] == [2]
         assert await service.get(f"{CONFIGS}?exchange=kraken") == []
         assert await service.get(f"{CONFIGS}/1") == made
 
 
-async def test_what_is_not_given_has_a_default(sqlite_database: str) -> None:
+async def test_a_missing_field_has_a_default(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         status, made = await service.call("POST", CONFIGS, {"symbol": "btcusdt"})
         assert status == 201
@@ -135,7 +136,7 @@ async def test_an_interval_becomes_a_cron_expression_and_back(sqlite_database: s
         )
 
 
-async def test_the_next_runs_are_told_before_and_after_a_config_is_there(
+async def test_the_next_runs_are_shown_before_and_after_a_config_is_added(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -214,7 +215,9 @@ async def test_a_wrong_list_is_refused_by_its_parameter(
                 assert problem["field"] == query.partition("=")[0]
 
 
-async def test_a_config_that_is_not_there(sqlite_database: str, subtests: pytest.Subtests) -> None:
+async def test_a_missing_config_is_not_found(
+    sqlite_database: str, subtests: pytest.Subtests
+) -> None:
     async with collector(sqlite_database, work=False) as service:
         for config_id, status in (
             ("7", 404),
@@ -247,14 +250,16 @@ async def test_a_symbol_has_one_config_on_an_exchange(database_url: str) -> None
         assert await service.get(CONFIGS) == before
 
 
-async def test_many_that_add_the_same_symbol_at_once_make_one(database_url: str) -> None:
+async def test_many_concurrent_requests_to_add_a_symbol_create_one_config(
+    database_url: str,
+) -> None:
     async with collector(database_url, work=False) as service:
         answers = await asyncio.gather(*(service.call("POST", CONFIGS, CONFIG) for _ in range(8)))
         assert sorted(status for status, _ in answers) == [201] + [409] * 7
         assert len(await service.get(CONFIGS)) == 1
 
 
-async def test_of_many_that_are_given_the_same_symbol_at_once_one_gets_it(
+async def test_of_many_configs_edited_to_the_same_symbol_at_once_only_one_gets_it(
     database_url: str,
 ) -> None:
     async with collector(database_url, work=False) as service:
@@ -263,14 +268,14 @@ async def test_of_many_that_are_given_the_same_symbol_at_once_one_gets_it(
         for wanted in ("SOLUSDT", "BNBUSDT", "DOGEUSDT"):
             answers = await asyncio.gather(
                 *(
-                    service.call("PUT", f"{CONFIGS}/{one}", {"symbol": wanted})
-                    for one in range(1, 5)
+                    service.call("PUT", f"{CONFIGS}/{config_id}", {"symbol": wanted})
+                    for config_id in range(1, 5)
                 )
             )
             assert sorted(status for status, _ in answers) == [200, 409, 409, 409], answers
 
 
-async def test_lists_that_are_applied_at_once_are_applied_one_after_the_other(
+async def test_concurrent_lists_are_applied_one_after_the_other(
     database_url: str,
 ) -> None:
     async with collector(database_url, work=False) as service:
@@ -281,7 +286,7 @@ async def test_lists_that_are_applied_at_once_are_applied_one_after_the_other(
                 for order in (symbols, symbols[::-1])
             ]
             answers = await asyncio.gather(
-                *(service.call("POST", APPLY, {"configs": one}) for one in lists * 3)
+                *(service.call("POST", APPLY, {"configs": configs}) for configs in lists * 3)
             )
             assert sorted((status, len(body.get("added", ()))) for status, body in answers) == [
                 (200, 0)
@@ -289,7 +294,7 @@ async def test_lists_that_are_applied_at_once_are_applied_one_after_the_other(
             await service.call("POST", APPLY, {"configs": [], "prune": True})
 
 
-async def test_what_may_not_be_meant_is_accepted_with_a_warning(sqlite_database: str) -> None:
+async def test_a_likely_mistake_is_accepted_with_a_warning(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         often = await add(service, interval_minutes=1)
         assert [warning.partition(":")[0] for warning in often["warnings"]] == ["interval_minutes"]
@@ -299,7 +304,7 @@ async def test_what_may_not_be_meant_is_accepted_with_a_warning(sqlite_database:
         assert [warning.partition(":")[0] for warning in cron["warnings"]] == ["cron"]
 
 
-async def test_a_list_is_applied_as_a_whole_once(database_url: str) -> None:
+async def test_a_list_is_applied_whole_and_a_second_time_changes_nothing(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         await add(service)
         await add(service, symbol="ETHUSDT")
@@ -314,11 +319,14 @@ async def test_a_list_is_applied_as_a_whole_once(database_url: str) -> None:
         assert (status, await service.get(CONFIGS)) == (200, before)
         status, done = await service.call("POST", APPLY, wanted | {"prune": True})
         assert done == told | {"dry_run": False}
-        assert [one["symbol"] for one in done["added"]] == ["BTC/USDT"]
+        assert [config["symbol"] for config in done["added"]] == ["BTC/USDT"]
         assert done["changed"] == [
             {"symbol": "SOL/USDT", "exchange": "binance", "changes": {"interval_minutes": [10, 20]}}
         ]
-        assert ([one["symbol"] for one in done["removed"]], done["unchanged"]) == (["ETH/USDT"], 0)
+        assert ([config["symbol"] for config in done["removed"]], done["unchanged"]) == (
+            ["ETH/USDT"],
+            0,
+        )
         _, again = await service.call("POST", APPLY, wanted | {"prune": True})
         assert again == {
             "added": [],

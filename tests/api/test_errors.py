@@ -81,7 +81,7 @@ async def test_a_wrong_field_of_a_series_query_is_named(
     assert (found["status"], found["code"], found["field"]) == (422, "invalid_input", field)
 
 
-async def test_the_nearest_valid_names_are_told(client: aiohttp.ClientSession) -> None:
+async def test_the_nearest_valid_names_are_suggested(client: aiohttp.ClientSession) -> None:
     assert (
         "did you mean BTC/USDT"
         in (await _problem(client, _CANDLES, params=_GOOD | {"symbol": "BTCUSTD"}))["detail"]
@@ -92,7 +92,7 @@ async def test_the_nearest_valid_names_are_told(client: aiohttp.ClientSession) -
     )
 
 
-async def test_what_is_not_there_is_not_found(client: aiohttp.ClientSession) -> None:
+async def test_an_unknown_path_or_object_is_not_found(client: aiohttp.ClientSession) -> None:
     found = await _problem(client, _CANDLES, params=_GOOD | {"timeframe": "1d"})
     assert (found["status"], found["code"]) == (404, "not_found")
     assert "BTC/USDT was never collected in 1d" in found["detail"]
@@ -130,14 +130,14 @@ async def test_a_request_meant_for_another_site_is_forbidden(
     [{"Host": "localhost"}, {"Host": "[::1]:8000"}, {"Origin": "http://127.0.0.1:3000"}],
     ids=str,
 )
-async def test_this_machine_may_ask_under_each_of_its_names(
+async def test_requests_under_each_name_of_this_machine_are_accepted(
     client: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
     async with client.get("/livez", headers=headers) as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
 
-async def test_while_the_database_is_away_the_answer_is_to_come_back_later(
+async def test_while_the_database_is_unavailable_requests_get_503(
     postgres_server: PostgresServer, postgres_database: str
 ) -> None:
     name = postgres_database.rpartition("/")[2]
@@ -174,7 +174,7 @@ async def _readiness(client: aiohttp.ClientSession) -> int:
         return answer.status
 
 
-async def test_the_service_answers_while_a_slow_read_goes_on(postgres_database: str) -> None:
+async def test_the_service_answers_during_a_slow_read(postgres_database: str) -> None:
     with (
         served(postgres_database) as url,
         psycopg.connect(postgres_database) as blocker,

@@ -68,20 +68,25 @@ async def test_a_collection_is_logged_for_each_of_its_symbols(database_url: str)
         rows = await service.get(LOGS)
         assert [row.keys() for row in rows] == [LOG, LOG]
         assert {row["symbol"] for row in rows} == {"BTC/USDT", "ETH/USDT"}
-        one = rows[0]
-        assert (one["status"], one["records_collected"], one["timeframe"], one["job_type"]) == (
+        logged = rows[0]
+        assert (
+            logged["status"],
+            logged["records_collected"],
+            logged["timeframe"],
+            logged["job_type"],
+        ) == (
             "success",
             300,
             None,
             "data_collection",
         )
-        assert one["metadata"] == {
+        assert logged["metadata"] == {
             "timeframes_collected": 3,
             "timeframes_failed": 0,
             "timeframes": ["1m", "5m", "1h"],
         }
-        assert one["started_at"] <= one["finished_at"]
-        assert await service.get(f"{LOGS}/{one['id']}") == one
+        assert logged["started_at"] <= logged["finished_at"]
+        assert await service.get(f"{LOGS}/{logged['id']}") == logged
         status = await service.get(f"{ADMIN}/status")
         assert (
             status["total_configs"],
@@ -91,7 +96,9 @@ async def test_a_collection_is_logged_for_each_of_its_symbols(database_url: str)
         assert status["stats"] == await service.get(f"{ADMIN}/stats")
 
 
-async def test_every_filter_alone_and_together(database_url: str) -> None:
+async def test_execution_logs_are_filtered_by_each_filter_alone_and_combined(
+    database_url: str,
+) -> None:
     async with collector(database_url, work=False) as service:
         await service.call("POST", f"{ADMIN}/preview", {"symbol": "ETHUSDT"})
         day_ago = int(time.time() * 1000) - 25 * HOUR_MS
@@ -118,7 +125,7 @@ async def test_every_filter_alone_and_together(database_url: str) -> None:
         assert await ids(service, "symbol=NOTHING") == []
 
 
-async def test_pages_by_cursor_hold_each_row_once_also_while_rows_are_added(
+async def test_cursor_pages_contain_each_row_once_while_rows_are_added(
     database_url: str,
 ) -> None:
     async with collector(database_url, work=False) as service:
@@ -161,12 +168,12 @@ async def test_a_wrong_parameter_is_refused_by_its_name(
                 assert (status, problem["field"]) == (422, field)
 
 
-async def test_a_row_that_is_not_there(sqlite_database: str) -> None:
+async def test_a_missing_execution_log_is_not_found(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         assert (await service.call("GET", f"{LOGS}/{2**63 - 1}"))[0] == 404
 
 
-async def test_reports_answer_what_users_ask(database_url: str) -> None:
+async def test_reports_answer_the_most_frequent_questions(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         failed = {"status": "failed", "records_collected": 0, "error_message": "away"}
         await fill(
@@ -207,7 +214,7 @@ async def test_reports_answer_what_users_ask(database_url: str) -> None:
         assert sum(day["records"] for day in days) == 119
 
 
-async def test_what_is_older_than_the_retention_is_deleted_by_its_run(database_url: str) -> None:
+async def test_the_retention_run_deletes_rows_older_than_the_retention(database_url: str) -> None:
     async with collector(database_url, execution_log_retention_days=2) as service:
         old = int(time.time() * 1000) - 3 * 24 * HOUR_MS
         await fill(service, [{"started_at": old}, {}, {"started_at": old}])

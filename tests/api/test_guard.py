@@ -65,7 +65,7 @@ async def _asked(service: Collector, method: str, path: str, headers: dict[str, 
         return refused.status
 
 
-async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(
+async def test_every_route_has_a_scope_and_refuses_lower_scopes(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -92,7 +92,7 @@ async def test_every_route_has_a_scope_and_is_closed_to_those_below_it(
                 assert status != 401
 
 
-async def test_what_a_token_may_do_is_what_its_method_says_but_for_secrets() -> None:
+async def test_the_method_decides_the_scope_except_for_routes_with_secrets() -> None:
     assert needed("GET", TASKS) is needed("HEAD", TASKS) is Scope.READ
     assert (
         needed("POST", REFRESH)
@@ -130,7 +130,7 @@ async def test_what_a_token_may_do_is_what_its_method_says_but_for_secrets() -> 
     assert needed("OPTIONS", "/livez") is needed("POST", "/readyz") is Scope.OPERATE
 
 
-async def test_this_machine_needs_no_token_until_one_was_made(database_url: str) -> None:
+async def test_this_machine_needs_no_token_until_one_is_created(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         assert await status_of(service) == 200
         assert (await service.call("GET", TOKENS)) == (200, [])
@@ -147,14 +147,14 @@ async def test_this_machine_needs_no_token_until_one_was_made(database_url: str)
         assert await status_of(service) == 401
 
 
-async def test_what_a_proxy_passes_on_is_not_of_this_machine(sqlite_database: str) -> None:
+async def test_a_request_through_a_proxy_does_not_count_as_local(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         for name in ("Forwarded", "X-Forwarded-For", "Via"):
             assert await status_of(service) == 200
             assert await status_of(service, headers={name: "127.0.0.1"}) == 401, name
 
 
-async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(
+async def test_a_token_works_at_once_where_it_was_created_and_is_shown_once(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -171,7 +171,7 @@ async def test_a_token_works_at_once_where_it_was_made_and_is_shown_once(
         assert await status_of(service, headers=header) == 401
 
 
-async def test_a_token_that_another_process_made_is_found_when_it_comes(database_url: str) -> None:
+async def test_a_token_created_by_another_process_is_found_on_first_use(database_url: str) -> None:
     async with collector(database_url, work=False) as service:
         await made_token(service, Scope.READ)
         await _until(service, 401)
@@ -179,7 +179,7 @@ async def test_a_token_that_another_process_made_is_found_when_it_comes(database
         await _until(service, 202, path=REFRESH, method="POST", headers=header)
 
 
-async def test_an_expired_token_works_no_longer(
+async def test_the_guard_refuses_an_expired_token(
     sqlite_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -192,7 +192,7 @@ async def test_an_expired_token_works_no_longer(
         assert await status_of(service, headers=header) == 401
 
 
-async def test_the_admin_token_of_a_deployment_closes_the_door_and_opens_it(
+async def test_the_admin_token_of_a_deployment_is_required_and_accepted(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
@@ -214,7 +214,7 @@ NO_TOKENS = (
 )
 
 
-async def test_what_is_no_token_is_told_how_to_come_back(
+async def test_a_malformed_token_is_refused_with_the_authentication_scheme(
     sqlite_database: str, subtests: pytest.Subtests
 ) -> None:
     async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
@@ -225,7 +225,7 @@ async def test_what_is_no_token_is_told_how_to_come_back(
                     assert (await answer.json())["code"] == "unauthorized"
 
 
-async def test_strangers_learn_whether_the_service_is_ready_and_no_more(
+async def test_callers_without_a_token_learn_only_whether_the_service_is_ready(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
@@ -250,7 +250,7 @@ async def _away(server: PostgresServer, database: str) -> AsyncIterator[None]:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
-async def test_while_the_database_is_away_known_tokens_read_and_nothing_else(
+async def test_while_the_database_is_unavailable_known_tokens_can_only_read(
     postgres_server: PostgresServer, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known, "_STALE_S", 0.0)
@@ -273,7 +273,7 @@ async def test_while_the_database_is_away_known_tokens_read_and_nothing_else(
         await _until(service, 202, path=REFRESH, method="POST", headers=bearer(ADMIN))
 
 
-async def test_use_is_noted_away_from_the_request(
+async def test_the_last_use_of_a_token_is_recorded_outside_the_request(
     sqlite_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(known, "_NOTE_USED_S", 0.0)
@@ -286,7 +286,7 @@ async def test_use_is_noted_away_from_the_request(
         assert token.last_used_at is not None
 
 
-async def test_a_service_that_others_reach_does_not_start_without_a_token(
+async def test_a_service_reachable_by_others_does_not_start_without_a_token(
     sqlite_database: str,
 ) -> None:
     settings = load_settings(sqlite_database=sqlite_database, host="0.0.0.0")  # noqa: S104
@@ -310,7 +310,7 @@ def _listening_on(settings: Settings, host: str) -> Settings:
     return settings.model_copy(update={"host": host})
 
 
-async def test_a_socket_takes_its_token_as_a_header_or_as_a_subprotocol(
+async def test_a_websocket_accepts_its_token_as_a_header_or_as_a_subprotocol(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:

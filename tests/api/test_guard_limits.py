@@ -20,7 +20,7 @@ def minute_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("minute_stands_still")
-async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str) -> None:
+async def test_a_client_that_asks_too_often_is_told_when_to_retry(sqlite_database: str) -> None:
     async with collector(
         sqlite_database, work=False, admin_token=ADMIN, requests_per_minute=5
     ) as service:
@@ -34,7 +34,7 @@ async def test_who_asks_too_often_is_told_when_to_come_back(sqlite_database: str
 
 
 @pytest.mark.usefixtures("minute_stands_still")
-async def test_who_tries_tokens_is_slowed_down_and_a_stored_one_is_not(
+async def test_guessing_tokens_is_slowed_down_and_using_a_valid_token_is_not(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:

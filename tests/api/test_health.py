@@ -15,7 +15,7 @@ from penstock.settings import load_settings
 from tests.api.service import served
 
 
-async def test_livez_and_readyz_tell_the_state(client: aiohttp.ClientSession) -> None:
+async def test_livez_and_readyz_report_the_state(client: aiohttp.ClientSession) -> None:
     async with client.get("/livez") as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ok"})
     async with client.get("/readyz") as answer:
@@ -32,7 +32,7 @@ async def test_livez_and_readyz_tell_the_state(client: aiohttp.ClientSession) ->
     )
 
 
-async def test_reading_a_file_goes_on_while_another_process_writes_to_it(
+async def test_a_service_reads_a_file_while_another_process_writes_to_it(
     sqlite_database: str,
 ) -> None:
     with (
@@ -53,7 +53,7 @@ def test_an_answer_does_not_wait_until_its_first_packet_is_acknowledged() -> Non
         assert door.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_port_belongs_to_one_service() -> None:
+def test_only_one_service_can_use_a_port() -> None:
     with listening(load_settings(port=0)) as door:
         port = int(door.url.rpartition(":")[2])
         with (

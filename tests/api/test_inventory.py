@@ -78,7 +78,7 @@ WRONG_ACCOUNTS: list[tuple[object, str]] = [
 ]
 
 
-async def test_an_account_that_is_asked_for_wrongly_is_not_added(
+async def test_a_bad_request_adds_no_account(
     sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
@@ -89,7 +89,7 @@ async def test_an_account_that_is_asked_for_wrongly_is_not_added(
                 assert len((await shop.get("/accounts"))["items"]) == 1
 
 
-async def test_a_second_account_of_a_name_and_a_token_of_another_seller_are_refused(
+async def test_a_taken_account_name_and_a_token_of_another_seller_are_refused(
     database_url: str, tmp_path: Path
 ) -> None:
     async with seller(database_url, tmp_path, work=False) as shop:
@@ -101,7 +101,7 @@ async def test_a_second_account_of_a_name_and_a_token_of_another_seller_are_refu
         assert (await shop.get(f"/accounts/{shop.account_id}"))["user_id"] == 1001
 
 
-async def test_an_account_that_there_cannot_be_names_the_field(
+async def test_an_account_id_that_cannot_exist_is_refused_naming_the_field(
     sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
@@ -184,9 +184,7 @@ async def test_a_sync_from_its_start_to_its_end(database_url: str, tmp_path: Pat
         assert (account["products"], account["published_at"] is None) == (PRODUCTS, False)
 
 
-async def test_a_sync_that_has_not_begun_is_answered_and_is_the_newest(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_a_queued_sync_is_shown_as_the_newest(database_url: str, tmp_path: Path) -> None:
     async with seller(database_url, tmp_path, work=False) as shop:
         status, problem = await shop.call("GET", f"/accounts/{shop.account_id}/sync")
         assert (status, problem["code"]) == (404, "not_found")
@@ -206,7 +204,7 @@ async def test_a_sync_that_has_not_begun_is_answered_and_is_the_newest(
         assert (await shop.get(f"/accounts/{shop.account_id}/sync"))["status"] == "cancelled"
 
 
-async def test_while_one_is_active_a_second_is_refused_or_waits(
+async def test_during_an_active_sync_a_second_one_is_refused_or_waits(
     database_url: str, tmp_path: Path
 ) -> None:
     async with seller(database_url, tmp_path) as shop:
@@ -231,7 +229,9 @@ async def test_while_one_is_active_a_second_is_refused_or_waits(
         assert (await shop.ended(second))["status"] == "completed"
 
 
-async def test_the_same_key_is_the_same_sync(database_url: str, tmp_path: Path) -> None:
+async def test_requests_with_the_same_key_give_the_same_sync(
+    database_url: str, tmp_path: Path
+) -> None:
     async with seller(database_url, tmp_path, work=False) as shop:
         path = f"/accounts/{shop.account_id}/sync"
         answers = await asyncio.gather(
@@ -245,7 +245,7 @@ async def test_the_same_key_is_the_same_sync(database_url: str, tmp_path: Path) 
         assert (status, problem["field"]) == (422, "Idempotency-Key")
 
 
-async def test_a_sync_that_fails_says_why_and_is_the_newest(
+async def test_a_failed_sync_gives_its_reason_and_is_the_newest(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with seller(sqlite_database, tmp_path) as shop:
@@ -260,7 +260,7 @@ async def test_a_sync_that_fails_says_why_and_is_the_newest(
         assert len((await shop.get("/products?limit=1000"))["items"]) == PRODUCTS
 
 
-async def test_what_is_no_sync_is_not_found(sqlite_database: str, tmp_path: Path) -> None:
+async def test_a_task_that_is_not_a_sync_is_not_found(sqlite_database: str, tmp_path: Path) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         _, refresh = await shop.service.call("POST", "/refresh-symbols")
         for task_id in (refresh["task_id"], str(uuid.UUID(int=7))):
@@ -281,7 +281,9 @@ async def test_what_is_no_sync_is_not_found(sqlite_database: str, tmp_path: Path
             assert (status, [problem["field"]]) == (422, list(body))
 
 
-async def test_the_metrics_tell_products_from_candles(sqlite_database: str, tmp_path: Path) -> None:
+async def test_the_metrics_count_products_and_candles_separately(
+    sqlite_database: str, tmp_path: Path
+) -> None:
     async with seller(sqlite_database, tmp_path) as shop:
         await shop.synced()
         async with shop.service.session.get("/metrics") as answer:

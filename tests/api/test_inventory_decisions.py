@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GONE = PRODUCTS * 33 // 100
 
 
-async def test_a_dry_run_tells_what_a_sync_would_change(database_url: str, tmp_path: Path) -> None:
+async def test_a_dry_run_shows_what_a_sync_would_change(database_url: str, tmp_path: Path) -> None:
     async with seller(database_url, tmp_path) as shop:
         await shop.synced()
         await shop.edit(changed=1, new=1, gone=1)
@@ -110,7 +110,7 @@ async def test_a_rejected_sync_leaves_the_inventory_as_it_was(
         assert (await shop.call("GET", f"/syncs/{held['task_id']}/diff"))[0] == 404
 
 
-async def test_what_a_newer_sync_has_replaced_cannot_be_approved(
+async def test_a_sync_replaced_by_a_newer_one_cannot_be_approved(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with seller(sqlite_database, tmp_path) as shop:
@@ -135,7 +135,7 @@ WRONG_DIFFERENCES = [
 ]
 
 
-async def test_a_difference_that_is_asked_for_wrongly_names_the_field(
+async def test_a_bad_request_for_a_difference_names_the_field(
     sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:

@@ -40,7 +40,9 @@ async def _know_blueprints(shop: Seller) -> list[int]:
 
     Expansion 5 has half of them.
     """
-    used = sorted({one["blueprint_id"] for one in await shop.pages("/products?limit=1000")})[::2]
+    used = sorted(
+        {product["blueprint_id"] for product in await shop.pages("/products?limit=1000")}
+    )[::2]
     catalogue, context = SqlBlueprints(), unfenced(shop.service.app.database)
     await catalogue.put_games(context, [Game(id=1, name="Magic")])
     await catalogue.put_expansions(
@@ -54,15 +56,15 @@ async def _know_blueprints(shop: Seller) -> list[int]:
         context,
         [
             BlueprintRow(
-                id=one,
+                id=blueprint_id,
                 game_id=1,
                 category_id=1,
                 expansion_id=5 + at % 2,
-                name=f"Card {one}",
-                scryfall_id=f"S-{one}",
-                tcgplayer_id=f"7{one}",
+                name=f"Card {blueprint_id}",
+                scryfall_id=f"S-{blueprint_id}",
+                tcgplayer_id=f"7{blueprint_id}",
             )
-            for at, one in enumerate(used)
+            for at, blueprint_id in enumerate(used)
         ],
     )
     return used
@@ -76,35 +78,41 @@ async def test_products_are_listed_with_every_filter(database_url: str, tmp_path
         await _upload(
             shop,
             json.dumps(
-                [{"sku": f"SKU-{one}", "scryfall_id": f"s-{one}"} for one in known[:3]]
+                [
+                    {"sku": f"SKU-{blueprint}", "scryfall_id": f"s-{blueprint}"}
+                    for blueprint in known[:3]
+                ]
             ).encode(),
             JSON,
         )
         every = await shop.pages("/products?limit=1000")
         assert len(every) == PRODUCTS
-        assert {one["sku"] for one in every} == {None, *(f"SKU-{one}" for one in known[:3])}
+        assert {product["sku"] for product in every} == {
+            None,
+            *(f"SKU-{blueprint}" for blueprint in known[:3]),
+        }
 
         async def same(query: str, wanted: list[dict[str, Any]]) -> None:
             assert wanted, query
             assert await shop.pages(f"/products?{query}&limit=97") == wanted, query
 
-        one = every[7]
+        product = every[7]
         await same(f"account={shop.account_id}", every)
         await same(
-            f"game={one['game_id']}",
-            [other for other in every if other["game_id"] == one["game_id"]],
+            f"game={product['game_id']}",
+            [other for other in every if other["game_id"] == product["game_id"]],
         )
         await same("expansion=5", [other for other in every if other["expansion_id"] == 5])
         await same(
-            f"condition={one['condition']}",
-            [other for other in every if other["condition"] == one["condition"]],
+            f"condition={product['condition']}",
+            [other for other in every if other["condition"] == product["condition"]],
         )
         await same("language=en", [other for other in every if other["language"] == "en"])
         await same("foil=true", [other for other in every if other["foil"]])
         await same("foil=false", [other for other in every if other["foil"] is False])
         await same("mapped=true", [other for other in every if other["sku"]])
         await same("mapped=false", [other for other in every if not other["sku"]])
-        part = one["name_en"][1:5]
+        part = product["name_en"][1:5]
         await same(
             f"q={part.upper()}",
             [other for other in every if part.lower() in other["name_en"].lower()],
@@ -116,7 +124,7 @@ async def test_products_are_listed_with_every_filter(database_url: str, tmp_path
         )
 
 
-async def test_products_are_sorted_and_no_page_leaves_one_out(
+async def test_products_are_sorted_and_no_page_skips_a_product(
     database_url: str, tmp_path: Path
 ) -> None:
     products = 150
@@ -128,15 +136,15 @@ async def test_products_are_sorted_and_no_page_leaves_one_out(
             up = await shop.pages(f"/products?{account}sort={column}&limit=23")
             down = await shop.pages(f"/products?{account}sort=-{column}&limit=23")
             assert up == down[::-1]
-            assert len(up) == len({one["product_id"] for one in up}) == products
+            assert len(up) == len({product["product_id"] for product in up}) == products
             if column != "name_en":  # its order is that of the database's language
-                values = [one[column] for one in up]
+                values = [product[column] for product in up]
                 assert values == sorted(values)
             if column in {"price_cents", "quantity"}:
                 assert len(set(values)) < products, "some are alike"
 
 
-async def test_what_is_gone_is_told_apart(database_url: str, tmp_path: Path) -> None:
+async def test_gone_products_are_listed_separately(database_url: str, tmp_path: Path) -> None:
     async with seller(database_url, tmp_path) as shop:
         await shop.synced()
         await shop.edit(gone=1)
@@ -146,17 +154,19 @@ async def test_what_is_gone_is_told_apart(database_url: str, tmp_path: Path) -> 
             for which in ("false", "true", "any")
         ]
         assert (len(there), len(gone), len(both)) == (PRODUCTS - 6, 6, PRODUCTS)
-        assert {one["gone_at"] for one in there} == {None}
-        assert all(one["gone_at"].endswith("Z") for one in gone)
+        assert {product["gone_at"] for product in there} == {None}
+        assert all(product["gone_at"].endswith("Z") for product in gone)
         assert there == await shop.pages("/products?limit=1000")
 
 
-async def test_the_history_of_a_product_says_what_which_sync_changed(
+async def test_the_history_of_a_product_shows_the_changes_of_each_sync(
     database_url: str, tmp_path: Path
 ) -> None:
     async with seller(database_url, tmp_path) as shop:
         first = await shop.synced()
-        before = {one["product_id"]: one for one in await shop.pages("/products?limit=1000")}
+        before = {
+            product["product_id"]: product for product in await shop.pages("/products?limit=1000")
+        }
         assert (await shop.get(f"/products/{min(before)}/history")) == {
             "items": [],
             "next_cursor": None,
@@ -165,26 +175,26 @@ async def test_the_history_of_a_product_says_what_which_sync_changed(
         for _ in range(2):
             await shop.edit(changed=100, fields=["price"])
             syncs.append((await shop.synced())["task_id"])
-        one = (await shop.pages("/products?limit=1000"))[3]
+        product = (await shop.pages("/products?limit=1000"))[3]
         history = await shop.pages(
-            f"/products/{one['product_id']}/history?account={shop.account_id}&limit=1"
+            f"/products/{product['product_id']}/history?account={shop.account_id}&limit=1"
         )
         assert [item["task_id"] for item in history] == syncs[::-1]
         assert first["task_id"] not in syncs
         assert {item["kind"] for item in history} == {"changed"}
         newest, oldest = (item["changes"]["price_cents"] for item in history)
         assert (newest[1], oldest[0]) == (
-            one["price_cents"],
-            before[one["product_id"]]["price_cents"],
+            product["price_cents"],
+            before[product["product_id"]]["price_cents"],
         )
         assert newest[0] == oldest[1]
-        for path in ("/products/7/history", f"/products/{one['product_id']}/history?account=9"):
+        for path in ("/products/7/history", f"/products/{product['product_id']}/history?account=9"):
             assert (await shop.call("GET", path))[0] == 404
         for path in ("/products/0/history", f"/products/{2**64}/history", "/products/x/history"):
             assert (await shop.call("GET", path))[1]["field"] == "product_id"
 
 
-async def test_the_catalogues_are_listed_and_what_is_not_mapped_is_counted(
+async def test_the_catalogues_are_listed_and_unmapped_products_are_counted(
     database_url: str, tmp_path: Path
 ) -> None:
     async with seller(database_url, tmp_path) as shop:
@@ -194,21 +204,27 @@ async def test_the_catalogues_are_listed_and_what_is_not_mapped_is_counted(
         assert (await shop.get("/games"))["items"] == [
             {"id": 1, "name": "Magic", "display_name": None}
         ]
-        assert [one["id"] for one in await shop.pages("/expansions?game=1&limit=1")] == [5, 6, 7]
+        assert [
+            expansion["id"] for expansion in await shop.pages("/expansions?game=1&limit=1")
+        ] == [5, 6, 7]
         assert await shop.pages("/expansions?game=2") == []
-        assert [one["id"] for one in await shop.pages("/blueprints?limit=3")] == known
-        assert [one["id"] for one in await shop.pages("/blueprints?expansion=6")] == known[1::2]
+        assert [blueprint["id"] for blueprint in await shop.pages("/blueprints?limit=3")] == known
+        assert [
+            blueprint["id"] for blueprint in await shop.pages("/blueprints?expansion=6")
+        ] == known[1::2]
         unmapped = await shop.pages(f"/unmapped?account={shop.account_id}&limit=50")
-        assert sum(one["products"] for one in unmapped) == PRODUCTS
-        body = "\ufeffsku;tcgplayer_id\r\n" + "".join(f"A{one};7{one}\r\n" for one in known)
+        assert sum(blueprint["products"] for blueprint in unmapped) == PRODUCTS
+        body = "\ufeffsku;tcgplayer_id\r\n" + "".join(
+            f"A{blueprint};7{blueprint}\r\n" for blueprint in known
+        )
         assert await _upload(shop, body.encode(), CSV) == (
             200,
             {"rows": len(known), "mapped": len(known)},
         )
         assert (await shop.pages("/blueprints"))[0]["sku"] == f"A{known[0]}"
         left = await shop.pages("/unmapped?limit=50")
-        assert {one["blueprint_id"] for one in left} == {
-            one["blueprint_id"] for one in unmapped
+        assert {product["blueprint_id"] for product in left} == {
+            blueprint["blueprint_id"] for blueprint in unmapped
         } - set(known)
         assert await _upload(shop, b"[]", JSON) == (200, {"rows": 0, "mapped": 0})
         assert await shop.pages("/unmapped?limit=50") == unmapped
@@ -241,7 +257,7 @@ WRONG_CATALOGUES = [
 ]
 
 
-async def test_a_catalogue_that_is_wrong_changes_nothing(
+async def test_an_invalid_catalogue_changes_nothing(
     sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
@@ -258,12 +274,12 @@ async def test_a_catalogue_that_is_wrong_changes_nothing(
                 assert [row.sku for row in rows] == ["A"]
 
 
-async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(
+async def test_a_catalogue_can_be_longer_than_other_bodies_but_not_unlimited(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
         rows = 40_000
-        body = b"sku,name\n" + b"".join(b"A%d,%s\n" % (one, b"x" * 50) for one in range(rows))
+        body = b"sku,name\n" + b"".join(b"A%d,%s\n" % (number, b"x" * 50) for number in range(rows))
         assert len(body) > 2_000_000
         async with shop.service.session.post(
             f"{INVENTORY}/catalog", data=io.BytesIO(body), headers=CSV
@@ -291,7 +307,7 @@ async def test_a_catalogue_may_be_longer_than_other_bodies_and_not_without_end(
             assert count == rows
 
 
-async def test_many_uploads_at_once_are_taken_in_turn_or_put_off(
+async def test_only_a_few_concurrent_uploads_are_accepted_and_others_must_retry(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
@@ -347,7 +363,7 @@ WRONG_LISTS = [
 ]
 
 
-async def test_a_list_that_is_asked_for_wrongly_names_the_field(
+async def test_a_bad_list_request_names_the_field(
     sqlite_database: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     async with seller(sqlite_database, tmp_path, work=False) as shop:
@@ -358,7 +374,9 @@ async def test_a_list_that_is_asked_for_wrongly_names_the_field(
                 assert problem["field"] == field
 
 
-async def test_what_was_sent_comes_out_as_it_came_in(database_url: str, tmp_path: Path) -> None:
+async def test_product_values_are_returned_exactly_as_they_were_sent(
+    database_url: str, tmp_path: Path
+) -> None:
     """A number that JSON can write and Python cannot hold makes no answer fail."""
     async with seller(database_url, tmp_path) as shop:
         await shop.synced()

@@ -56,7 +56,7 @@ async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(
     async with (
         seller(sqlite_database, tmp_path) as shop,
         socket(shop.service) as client,
-        socket(shop.service) as one,
+        socket(shop.service) as follower,
     ):
         await shop.synced()
         await shop.service.exchange.faults(HELD_UP)
@@ -72,15 +72,15 @@ async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(
             (shop.account_id, "completed"),
             (other["id"], "running"),
         ]
-        await one.subscribe(
+        await follower.subscribe(
             INVENTORY | {"account_id": never["id"]}, INVENTORY | {"account_id": other["id"]}
         )
-        assert (await one.next())["account_id"] == other["id"]
+        assert (await follower.next())["account_id"] == other["id"]
         again = await shop.start()
         await shop.service.call("POST", f"/task/{again}/cancel")
         await shop.service.call("POST", f"/task/{task_id}/cancel")
-        assert (await _until_ended(one, task_id))[-1]["status"] == "cancelled"
-        assert {message["account_id"] for message in one.told} == {other["id"]}
+        assert (await _until_ended(follower, task_id))[-1]["status"] == "cancelled"
+        assert {message["account_id"] for message in follower.told} == {other["id"]}
 
 
 _ELSEWHERE = """

@@ -49,7 +49,7 @@ async def _get(client: aiohttp.ClientSession, path: str, **query: object) -> Any
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTCUSDT", "btcusdt"])
-async def test_candles_come_in_order_with_the_symbol_as_it_was_asked_for(
+async def test_candles_are_in_order_and_have_the_symbol_as_requested(
     client: aiohttp.ClientSession, symbol: str
 ) -> None:
     page = await _get(client, "candles", symbol=symbol, timeframe="1m")
@@ -128,7 +128,7 @@ async def test_following_the_cursor_visits_every_candle_exactly_once(
     assert len(everything) == (20 if "end" in asked else 25)
 
 
-async def test_csv_says_the_same_as_json(client: aiohttp.ClientSession) -> None:
+async def test_csv_has_the_same_values_as_json(client: aiohttp.ClientSession) -> None:
     query = {"symbol": "BTCUSDT", "timeframe": "1h"}
     page = await _get(client, "candles", **query)
     async with client.get("/api/v1/candles", params={**query, "format": "csv"}) as answer:
@@ -145,18 +145,21 @@ async def test_csv_says_the_same_as_json(client: aiohttp.ClientSession) -> None:
     assert rows == shown
 
 
-async def test_series_say_what_is_stored_of_each_and_come_in_pages(
+async def test_series_show_what_is_stored_and_are_paged(
     client: aiohttp.ClientSession,
 ) -> None:
     whole = await _get(client, "series")
     assert whole["next_cursor"] is None
-    assert {(one["symbol"], one["native_symbol"], one["timeframe"]) for one in whole["series"]} == {
+    assert {
+        (series["symbol"], series["native_symbol"], series["timeframe"])
+        for series in whole["series"]
+    } == {
         (symbol, symbol.replace("/", ""), timeframe)
         for symbol in ("BTC/USDT", "ETH/USDT")
         for timeframe in ("1m", "1h")
     }
-    for one in whole["series"]:
-        assert one.keys() == {
+    for series in whole["series"]:
+        assert series.keys() == {
             "id",
             "exchange",
             "symbol",
@@ -166,9 +169,9 @@ async def test_series_say_what_is_stored_of_each_and_come_in_pages(
             "newest",
             "gaps",
         }
-        assert one["newest"] == _iso(NOON)
-        assert one["first"] == _iso(
-            NOON - 24 * (_MINUTE if one["timeframe"] == "1m" else 60 * _MINUTE)
+        assert series["newest"] == _iso(NOON)
+        assert series["first"] == _iso(
+            NOON - 24 * (_MINUTE if series["timeframe"] == "1m" else 60 * _MINUTE)
         )
 
     paged: list[dict[str, Any]] = []
@@ -181,7 +184,7 @@ async def test_series_say_what_is_stored_of_each_and_come_in_pages(
 
     for symbol in ("ETH/USDT", "ethusdt"):
         assert {
-            one["symbol"] for one in (await _get(client, "series", symbol=symbol))["series"]
+            series["symbol"] for series in (await _get(client, "series", symbol=symbol))["series"]
         } == {"ETH/USDT"}
     assert await _get(client, "series", exchange="another") == {"series": [], "next_cursor": None}
 
@@ -190,9 +193,9 @@ async def test_the_latest_price_is_the_close_of_the_newest_candle(
     client: aiohttp.ClientSession,
 ) -> None:
     prices = (await _get(client, "data-collector/latest-prices"))["prices"]
-    assert [one["symbol"] for one in prices] == ["BTC/USDT", "ETH/USDT"]
-    for one in prices:
-        assert one.keys() == {
+    assert [price["symbol"] for price in prices] == ["BTC/USDT", "ETH/USDT"]
+    for price in prices:
+        assert price.keys() == {
             "symbol",
             "native_symbol",
             "exchange",
@@ -202,11 +205,13 @@ async def test_the_latest_price_is_the_close_of_the_newest_candle(
             "closed",
         }
         newest = (
-            await _get(client, "candles", symbol=one["symbol"], timeframe=one["timeframe"], limit=1)
+            await _get(
+                client, "candles", symbol=price["symbol"], timeframe=price["timeframe"], limit=1
+            )
         )["candles"][0]
-        assert (one["price"], one["timestamp"], one["closed"]) == (
+        assert (price["price"], price["timestamp"], price["closed"]) == (
             newest["close"],
             newest["open_time"],
             newest["closed"],
         )
-        assert one["timestamp"] == _iso(NOON)
+        assert price["timestamp"] == _iso(NOON)

@@ -83,7 +83,7 @@ async def test_runs_and_candles_are_counted_by_kind(database_url: str) -> None:
         assert (await _values(service))["penstock_runs_total data_collection completed"] == 1
 
 
-async def test_a_run_under_way_is_counted_with_what_it_has_written(database_url: str) -> None:
+async def test_a_running_run_is_counted_with_the_rows_it_has_written(database_url: str) -> None:
     async with collector(database_url) as service:
         await service.exchange.faults(SILENT | {"symbol": "ETHUSDT"})
         task_id = await service.start("BTCUSDT ETHUSDT")
@@ -97,7 +97,7 @@ async def test_a_run_under_way_is_counted_with_what_it_has_written(database_url:
         assert (await _values(service))["penstock_candles_written_total inserted"] == 100
 
 
-async def test_the_service_tells_of_its_own_health(database_url: str) -> None:
+async def test_the_metrics_report_the_health_of_the_service(database_url: str) -> None:
     async with collector(database_url) as service, service.session.ws_connect("/api/v1/ws") as ws:
         await service.collect()
         await ws.send_str("what")
@@ -117,7 +117,7 @@ async def test_the_service_tells_of_its_own_health(database_url: str) -> None:
         assert values["process_resident_memory_bytes"] > 0
 
 
-async def test_a_provider_that_told_us_to_wait_is_seen(database_url: str) -> None:
+async def test_the_metrics_show_the_pause_of_a_provider(database_url: str) -> None:
     async with collector(database_url, run_attempts=1) as service:
         await service.exchange.faults(
             {"name": "rate_limit", "retry_after": 500, "path": "/api/v3/klines"}
@@ -159,7 +159,7 @@ async def test_gaps_and_restatements_of_the_ledger_are_counted(database_url: str
         assert (await _values(service))["penstock_gaps rejected"] == 0
 
 
-async def test_requests_for_gaps_are_told_under_the_name_of_their_provider(
+async def test_requests_for_gaps_are_counted_by_provider(
     database_url: str,
 ) -> None:
     async with collector(database_url, binance_weight_per_minute=6_000, run_attempts=1) as service:
@@ -187,14 +187,14 @@ async def test_requests_for_gaps_are_told_under_the_name_of_their_provider(
         assert not [name for name in values if "(again)" in name]
         assert 400 < values[f"penstock_provider_pause_seconds {url}"] <= 500
         paused = [
-            one
-            for one in (await service.get("/api/v1/admin/data-collection/health"))["rules"]
-            if one["rule"] == "provider_paused"
+            rule
+            for rule in (await service.get("/api/v1/admin/data-collection/health"))["rules"]
+            if rule["rule"] == "provider_paused"
         ]
-        assert [one["value"] for one in paused] == [1]
+        assert [line["value"] for line in paused] == [1]
 
 
-async def test_without_the_database_what_is_known_is_told(
+async def test_without_the_database_the_last_known_values_are_served(
     postgres_server: PostgresServer, postgres_database: str
 ) -> None:
     name = postgres_database.rpartition("/")[2]

@@ -137,7 +137,7 @@ def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [route for methods in document["paths"].values() for route in methods.values()]
 
 
-def test_the_document_says_what_it_describes(document: dict[str, Any]) -> None:
+def test_the_document_describes_the_service(document: dict[str, Any]) -> None:
     assert document["info"]["description"] == DESCRIPTION
     assert document["servers"] == [{"url": "/", "description": "this service"}]
     used = {tag for route in _operations(document) for tag in route["tags"]}
@@ -145,7 +145,7 @@ def test_the_document_says_what_it_describes(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("field", ["operationId", "summary"])
-def test_every_operation_has_a_name_of_its_own(document: dict[str, Any], field: str) -> None:
+def test_every_operation_has_a_unique_name(document: dict[str, Any], field: str) -> None:
     names = [route[field] for route in _operations(document)]
     assert len(set(names)) == len(names)
 
@@ -164,7 +164,7 @@ def test_every_schema_has_an_example(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", examples())
-def test_an_example_is_what_its_model_takes_or_gives(name: str) -> None:
+def test_each_example_is_valid_for_its_model(name: str) -> None:
     [model] = [found for found in _models(BaseModel) if found.__name__ == name]
     shown = examples()[name]
     read = model.model_validate(shown, extra="forbid")
@@ -195,7 +195,9 @@ def test_the_modules_of_a_path_have_its_route(document: dict[str, Any]) -> None:
         assert path in api.openapi()["paths"], path
 
 
-def test_every_route_says_what_the_guard_asks_for_and_answers(document: dict[str, Any]) -> None:
+def test_every_route_documents_the_scope_and_the_answers_of_the_guard(
+    document: dict[str, Any],
+) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for path, methods in document["paths"].items():
         for method, route in methods.items():
@@ -217,9 +219,7 @@ def test_every_route_says_what_the_guard_asks_for_and_answers(document: dict[str
 
 
 @pytest.mark.parametrize("path", _PATHS)
-def test_a_route_documents_what_it_answers_and_its_errors(
-    document: dict[str, Any], path: str
-) -> None:
+def test_a_route_documents_its_answers_and_errors(document: dict[str, Any], path: str) -> None:
     route = document["paths"][path]["get"]
     answers = route["responses"]
     expected = (
@@ -241,7 +241,7 @@ def test_a_route_documents_what_it_answers_and_its_errors(
 
 
 @pytest.mark.parametrize(("path", "status"), _ACTIONS.items())
-def test_an_action_documents_what_it_answers_and_its_errors(
+def test_an_action_documents_its_answers_and_errors(
     document: dict[str, Any], path: str, status: str
 ) -> None:
     route = document["paths"][path]["post"]
@@ -330,7 +330,7 @@ def _query(pairs: list[tuple[str, bytes]]) -> str:
 _GOOD = [("symbol", b"BTC/USDT"), ("timeframe", b"1m")]
 
 
-def test_no_query_string_makes_a_route_answer_what_it_does_not_document(
+def test_no_query_string_leads_to_an_undocumented_answer(
     connection: http.client.HTTPConnection, document: dict[str, Any], trials: Trials, say: Say
 ) -> None:
     count = trials.of(75, 1_000)

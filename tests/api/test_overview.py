@@ -41,7 +41,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_asks_gets_what_was_read_last_while_the_queue_is_read_anew() -> None:
+async def test_a_request_gets_the_last_read_state_during_the_next_read() -> None:
     database = Held()
     overview = overview_of(database)
     async with overview.running():
@@ -57,7 +57,7 @@ async def test_who_asks_gets_what_was_read_last_while_the_queue_is_read_anew() -
         assert (await overview.view()).symbols == ["2"]
 
 
-async def test_a_change_during_a_read_is_read_too_although_nobody_asks() -> None:
+async def test_a_change_during_a_read_leads_to_another_read() -> None:
     database = Held()
     overview = overview_of(database)
     async with overview.running():
@@ -72,9 +72,7 @@ async def test_a_change_during_a_read_is_read_too_although_nobody_asks() -> None
         assert database.begun == 2
 
 
-async def test_who_changed_something_is_answered_when_a_read_that_began_after_it_has_ended() -> (
-    None
-):
+async def test_a_client_that_made_a_change_waits_for_a_read_that_began_after_it() -> None:
     database = Held()
     overview = overview_of(database)
     async with overview.running():

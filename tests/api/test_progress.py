@@ -36,7 +36,7 @@ async def _at_least(service: Collector, task_id: str, candles: int) -> dict[str,
     )
 
 
-async def test_one_series_over_60_000_candles_tells_how_far_it_is(database_url: str) -> None:
+async def test_one_series_of_60_000_candles_reports_its_progress(database_url: str) -> None:
     async with (
         collector(database_url, request_concurrency=2) as service,
         service.session.ws_connect("/api/v1/ws") as socket,
@@ -80,7 +80,7 @@ def _left_s(task: dict[str, Any]) -> float:
     return dt.datetime.fromisoformat(task["waiting"]["until"]).timestamp() - time.time()
 
 
-async def test_a_limit_that_is_used_up_is_waited_for_and_said(database_url: str) -> None:
+async def test_the_task_shows_a_wait_for_a_used_up_limit(database_url: str) -> None:
     """Forty pages a minute are allowed and a hundred wanted: a whole minute is waited for."""
     async with collector(database_url, binance_weight_per_minute=100) as service:
         task_id = await service.start(limit=100_000)
@@ -92,7 +92,7 @@ async def test_a_limit_that_is_used_up_is_waited_for_and_said(database_url: str)
         assert (await service.ended(task_id))["waiting"] is None
 
 
-async def test_a_provider_that_told_us_to_wait_is_waited_for_and_said(database_url: str) -> None:
+async def test_the_task_shows_a_wait_for_a_provider_pause(database_url: str) -> None:
     async with (
         collector(database_url, request_longest_pause_s=30.0) as service,
         service.session.ws_connect("/api/v1/ws") as socket,
@@ -113,7 +113,7 @@ async def test_a_provider_that_told_us_to_wait_is_waited_for_and_said(database_u
     assert states[-1]["status"] == "completed"
 
 
-async def test_a_provider_that_does_not_answer_is_waited_for_and_said(sqlite_database: str) -> None:
+async def test_the_task_shows_a_wait_for_a_silent_provider(sqlite_database: str) -> None:
     async with collector(sqlite_database, request_attempts=20) as service:
         await service.exchange.faults({"name": "server_error", "path": _KLINES})
         task_id = await service.start()

@@ -63,7 +63,7 @@ async def test_a_task_from_its_start_to_its_end(database_url: str) -> None:
         )
         assert re.fullmatch(r"Collected data for (BTC|ETH)USDT (1m|5m|1h) \(5/6\)", task["message"])
         active = await service.get("/tasks/active")
-        assert [one["task_id"] for one in active["tasks"]] == [task_id]
+        assert [task["task_id"] for task in active["tasks"]] == [task_id]
         _check_task(active["tasks"][0], status="running")
 
         status, problem = await service.call(
@@ -89,7 +89,7 @@ async def test_a_task_from_its_start_to_its_end(database_url: str) -> None:
         again = await _start(service)
         _check_task(await service.ended(again), status="completed", progress=100, error=None)
         listed = (await service.get("/tasks?task_type=data_collection"))["tasks"]
-        assert [(one["task_id"], one["status"]) for one in listed] == [
+        assert [(task["task_id"], task["status"]) for task in listed] == [
             (again, "completed"),
             (task_id, "cancelled"),
         ]
@@ -130,7 +130,7 @@ async def test_statistics_and_status_have_the_published_fields(database_url: str
         )
 
 
-async def test_symbols_are_refreshed_and_prices_are_told(database_url: str) -> None:
+async def test_symbols_are_refreshed_and_prices_are_returned(database_url: str) -> None:
     async with collector(database_url) as service:
         status, answer = await service.call("POST", "/refresh-symbols")
         assert (status, answer["status"]) == (202, "submitted")
@@ -142,11 +142,11 @@ async def test_symbols_are_refreshed_and_prices_are_told(database_url: str) -> N
         )
         await service.ended(await _start(service))
         prices = (await service.get("/latest-prices"))["prices"]
-        assert {one["symbol"] for one in prices} == {"BTC/USDT", "ETH/USDT"}
-        assert all(isinstance(one["price"], str) for one in prices)
+        assert {price["symbol"] for price in prices} == {"BTC/USDT", "ETH/USDT"}
+        assert all(isinstance(price["price"], str) for price in prices)
 
 
-async def test_an_order_that_curl_sends_without_its_type_is_refused_by_name(
+async def test_a_curl_request_without_a_json_content_type_is_refused_with_the_reason(
     database_url: str,
 ) -> None:
     """`curl -d` says that it sends a form unless it is told otherwise."""
@@ -161,7 +161,7 @@ async def test_an_order_that_curl_sends_without_its_type_is_refused_by_name(
         assert (await service.get("/tasks"))["tasks"] == []
 
 
-async def test_an_order_may_reach_back_to_a_time(database_url: str) -> None:
+async def test_a_collection_can_reach_back_to_a_time(database_url: str) -> None:
     async with collector(database_url) as service:
         for since in ("2023-05-17T06:00:00Z", "2023-05-17T08:00:00+02:00"):
             task = await service.ended(await service.start("BTCUSDT", "1h", since=since))

@@ -30,14 +30,14 @@ async def service(database_url: str) -> AsyncIterator[Collector]:
         yield found
 
 
-async def test_the_schedules_of_its_own_are_listed_with_what_they_do_and_when(
+async def test_built_in_schedules_are_listed_with_their_purpose_and_times(
     service: Collector,
 ) -> None:
     page = await service.get(_SCHEDULES)
     assert page["next_cursor"] is None
-    assert [one["name"] for one in page["items"]] == _OWN
-    for one in page["items"]:
-        assert one.keys() == {
+    assert [schedule["name"] for schedule in page["items"]] == _OWN
+    for listed in page["items"]:
+        assert listed.keys() == {
             "name",
             "task_type",
             "enabled",
@@ -48,14 +48,22 @@ async def test_the_schedules_of_its_own_are_listed_with_what_they_do_and_when(
             "last_run_at",
             "params",
         }
-        assert (one["enabled"], one["cron"], one["timezone"], one["last_run_at"]) == (
+        assert (
+            listed["enabled"],
+            listed["cron"],
+            listed["timezone"],
+            listed["last_run_at"],
+        ) == (
             True,
             None,
             None,
             None,
         )
-        assert dt.datetime.fromisoformat(one["next_run_at"]).tzinfo == dt.UTC
-    assert {one["name"]: (one["task_type"], one["interval_seconds"]) for one in page["items"]} == {
+        assert dt.datetime.fromisoformat(listed["next_run_at"]).tzinfo == dt.UTC
+    assert {
+        schedule["name"]: (schedule["task_type"], schedule["interval_seconds"])
+        for schedule in page["items"]
+    } == {
         "refresh_symbols": ("symbol_refresh", 3_600),
         "collect_data_all": ("scheduled_data_collection", 300),
         "audit": ("audit", 86_400),
@@ -64,7 +72,9 @@ async def test_the_schedules_of_its_own_are_listed_with_what_they_do_and_when(
     assert page["items"][2]["params"] == {"exchange": "binance"}
 
 
-async def test_configs_have_theirs_and_one_that_is_off_has_no_next_time(service: Collector) -> None:
+async def test_configs_have_schedules_and_a_disabled_one_has_no_next_run(
+    service: Collector,
+) -> None:
     async def added(**config: object) -> str:
         status, body = await service.call("POST", _CONFIGS, {"timeframes": ["1m"]} | config)
         assert status == 201, body
@@ -73,7 +83,7 @@ async def test_configs_have_theirs_and_one_that_is_off_has_no_next_time(service:
     every = await added(symbol="BTC/USDT", interval_minutes=10)
     nightly = await added(symbol="ETH/USDT", cron="30 2 * * *", timezone="Europe/Vienna")
     off = await added(symbol="BNB/USDT", interval_minutes=10, enabled=False)
-    shown = {one["name"]: one for one in (await service.get(_SCHEDULES))["items"]}
+    shown = {schedule["name"]: schedule for schedule in (await service.get(_SCHEDULES))["items"]}
     assert list(shown) == [*_OWN, every, nightly, off]
     assert (shown[every]["interval_seconds"], shown[every]["cron"]) == (600, None)
     assert (
@@ -90,26 +100,30 @@ async def test_configs_have_theirs_and_one_that_is_off_has_no_next_time(service:
     ]
     assert shown[every]["params"]["symbol"] == "BTC/USDT"
 
-    configs = {one["job_id"]: one for one in await service.get(_CONFIGS)}
+    configs = {config["job_id"]: config for config in await service.get(_CONFIGS)}
     assert all(
         configs[name]["next_run_at"] == shown[name]["next_run_at"] for name in (every, nightly, off)
     )
     await service.call("POST", f"{_CONFIGS}/{configs[off]['id']}/enable")
     async with service.session.delete(f"{_CONFIGS}/{configs[every]['id']}") as answer:
         assert answer.status == 204
-    shown = {one["name"]: one for one in (await service.get(_SCHEDULES))["items"]}
+    shown = {schedule["name"]: schedule for schedule in (await service.get(_SCHEDULES))["items"]}
     assert list(shown) == [*_OWN, nightly, off]
     assert shown[off]["next_run_at"]
 
 
-async def test_a_schedule_says_when_it_has_run_last(service: Collector) -> None:
+async def test_a_schedule_shows_its_last_run(service: Collector) -> None:
     others = update(schedule).where(schedule.c.name != LOG_RETENTION).values(enabled=False)
     await service.app.database.write(lambda connection: connection.execute(others))
     due = update(schedule).values(next_run_at=1_000)
     await service.app.database.write(lambda connection: connection.execute(due))
-    [before] = [one for one in (await service.get(_SCHEDULES))["items"] if one["enabled"]]
+    [before] = [
+        schedule for schedule in (await service.get(_SCHEDULES))["items"] if schedule["enabled"]
+    ]
     await service.app.schedules.tick(50)
-    [after] = [one for one in (await service.get(_SCHEDULES))["items"] if one["enabled"]]
+    [after] = [
+        schedule for schedule in (await service.get(_SCHEDULES))["items"] if schedule["enabled"]
+    ]
     assert before["next_run_at"] == "1970-01-01T00:00:01Z"
     assert after["next_run_at"] > after["last_run_at"] > before["next_run_at"]
 
@@ -124,7 +138,7 @@ async def test_pages_neither_repeat_nor_lose_one(
             page = await service.get(f"{_SCHEDULES}?limit={limit}&cursor={cursor}")
             found += page["items"]
             cursor = page["next_cursor"]
-        assert [one["name"] for one in found] == _OWN
+        assert [schedule["name"] for schedule in found] == _OWN
     for wrong in (
         "limit=0",
         "limit=1001",

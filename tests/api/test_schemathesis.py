@@ -38,7 +38,7 @@ _TOKEN = ("--header", f"Authorization: Bearer {_ADMIN}")
 
 
 @pytest.mark.parametrize("options", [_LOCAL, _TOKEN], ids=["local", "token"])
-def test_schemathesis_finds_nothing_that_is_not_documented(
+def test_schemathesis_finds_no_undocumented_answer(
     sqlite_database: str, tmp_path: Path, options: tuple[str, str], trials: Trials, say: Say
 ) -> None:
     given: dict[str, Any] = {"requests_per_minute": 1_000_000} | (

@@ -55,7 +55,7 @@ def service(
 
 
 def _put(connection: Connection) -> None:
-    connection.execute(insert(instrument), [_row(*one) for one in _LISTED])
+    connection.execute(insert(instrument), [_row(*symbol) for symbol in _LISTED])
 
 
 def _row(base: str, quote: str, exchange: str, status: str) -> dict[str, Any]:
@@ -87,10 +87,10 @@ async def _symbols(client: aiohttp.ClientSession, **query: object) -> dict[str, 
 
 
 async def _named(client: aiohttp.ClientSession, **query: object) -> list[str]:
-    return [one["symbol"] for one in (await _symbols(client, **query))["items"]]
+    return [symbol["symbol"] for symbol in (await _symbols(client, **query))["items"]]
 
 
-async def test_a_symbol_is_shown_with_both_names_and_since_when_it_is_known(
+async def test_a_symbol_is_shown_with_both_names_and_when_it_became_known(
     client: aiohttp.ClientSession,
 ) -> None:
     [found] = (await _symbols(client, q="BTC/EUR"))["items"]
@@ -135,7 +135,7 @@ _BEGIN = {
 
 
 @pytest.mark.parametrize("begins", _BEGIN)
-async def test_q_finds_what_begins_so_in_any_case_and_takes_every_sign_as_itself(
+async def test_q_matches_prefixes_in_any_case_and_treats_every_character_literally(
     client: aiohttp.ClientSession, begins: str
 ) -> None:
     assert await _named(client, q=begins) == _BEGIN[begins]
@@ -155,7 +155,7 @@ async def test_pages_neither_repeat_nor_lose_one(client: aiohttp.ClientSession, 
     cursor: int | None = 0
     while cursor is not None:
         page = await _symbols(client, limit=limit, cursor=cursor)
-        found += [(one["exchange"], one["symbol"]) for one in page["items"]]
+        found += [(symbol["exchange"], symbol["symbol"]) for symbol in page["items"]]
         cursor = page["next_cursor"]
     assert found == [(exchange, f"{base}/{quote}") for base, quote, exchange, _ in _LISTED]
 
@@ -174,7 +174,7 @@ async def test_pages_neither_repeat_nor_lose_one(client: aiohttp.ClientSession, 
         ("sort", "q"),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_field(
+async def test_an_invalid_query_is_refused_in_a_sentence_that_names_the_field(
     client: aiohttp.ClientSession, field: str, value: str
 ) -> None:
     async with client.get("/api/v1/symbols", params={field: value}) as answer:
@@ -182,7 +182,7 @@ async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_fiel
     assert (answer.status, problem["code"], problem["field"]) == (422, "invalid_input", field)
 
 
-async def test_a_symbol_that_vanished_stays_with_the_time_since_when_it_is_gone(
+async def test_a_vanished_symbol_stays_listed_with_the_time_when_it_vanished(
     database_url: str,
 ) -> None:
     exchange = Exchange(
@@ -192,10 +192,13 @@ async def test_a_symbol_that_vanished_stays_with_the_time_since_when_it_is_gone(
 
         async def refreshed() -> dict[str, dict[str, Any]]:
             await service.ended((await service.call("POST", "/refresh-symbols"))[1]["task_id"])
-            return {one["symbol"]: one for one in (await service.get("/api/v1/symbols"))["items"]}
+            return {
+                symbol["symbol"]: symbol
+                for symbol in (await service.get("/api/v1/symbols"))["items"]
+            }
 
         first = await refreshed()
-        assert [one["gone_at"] for one in first.values()] == [None, None]
+        assert [symbol["gone_at"] for symbol in first.values()] == [None, None]
         del exchange.symbols["FTMUSDT"]
         gone = await refreshed()
         assert gone["BTC/USDT"]["gone_at"] is None

@@ -112,14 +112,14 @@ async def test_a_wrong_field_is_refused_by_its_name(
                 assert await service.get(CONFIGS) == []
 
 
-async def test_without_an_account_it_is_said_how_to_add_one(sqlite_database: str) -> None:
+async def test_without_an_account_the_answer_says_how_to_add_one(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         status, problem = await service.call("POST", CONFIGS, SYNC)
         assert (status, problem["field"]) == (422, "symbol")
         assert "penstock accounts add" in problem["detail"]
 
 
-async def test_a_collection_of_the_marketplace_is_refused_with_the_way_out(
+async def test_a_collection_from_the_marketplace_is_refused_with_the_right_call(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -132,7 +132,7 @@ async def test_a_collection_of_the_marketplace_is_refused_with_the_way_out(
         assert "penstock sync" in problem["detail"]
 
 
-async def test_a_config_that_changes_its_exchange_takes_the_timeframes_of_the_new_one(
+async def test_a_config_with_a_new_exchange_gets_the_timeframes_of_that_exchange(
     database_url: str, tmp_path: Path
 ) -> None:
     async with shop(database_url, tmp_path, work=True) as service:
@@ -228,7 +228,10 @@ async def test_syncs_and_candles_are_applied_from_one_list(
         assert (status, await service.get(CONFIGS)) == (200, [])
         _, done = await service.call("POST", f"{ADMIN}/apply", wanted)
         assert done == told | {"dry_run": False}
-        assert [one["symbol"] for one in await service.get(CONFIGS)] == ["My shop", "BTC/USDT"]
+        assert [config["symbol"] for config in await service.get(CONFIGS)] == [
+            "My shop",
+            "BTC/USDT",
+        ]
         _, again = await service.call("POST", f"{ADMIN}/apply", wanted)
         assert again["unchanged"] == 2
         wrong = {"configs": [{"symbol": "ETHUSDT"}, SYNC | {"symbol": "nobody"}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.api.collector import SILENT, collector
 
 
-async def test_an_ended_task_leaves_the_lists_and_is_still_answered(database_url: str) -> None:
+async def test_an_ended_task_leaves_the_lists_but_can_still_be_requested(database_url: str) -> None:
     async with collector(database_url, task_cleanup_delay=0.3) as service:
         task_id = await service.start()
         await service.ended(task_id)
@@ -74,7 +74,7 @@ async def test_statistics_count_by_status(database_url: str) -> None:
         assert {"BTC/USDT", "ETH/USDT"} < set(collected["available_symbols"])
 
 
-async def test_status_tells_what_the_collector_does(sqlite_database: str) -> None:
+async def test_status_shows_the_activity_of_the_collector(sqlite_database: str) -> None:
     async with collector(sqlite_database, symbols="BTC/USDT,ETHUSDT") as service:
         await service.exchange.faults(SILENT)
         idle = await service.get("/status")

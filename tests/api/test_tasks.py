@@ -71,7 +71,7 @@ async def test_a_collection_is_submitted_at_once_and_followed_to_its_end(databas
         assert task["counters"]["inserted"] == 400
 
 
-async def test_a_symbol_is_told_as_it_was_asked_for(sqlite_database: str) -> None:
+async def test_a_symbol_is_shown_as_it_was_requested(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service:
         for asked, told in (
             ("BTCUSDT", "BTCUSDT"),
@@ -82,7 +82,7 @@ async def test_a_symbol_is_told_as_it_was_asked_for(sqlite_database: str) -> Non
             assert task["message"] == f"Collected data for {told} 5m (1/1)"
 
 
-async def test_without_names_all_that_is_configured_is_collected(sqlite_database: str) -> None:
+async def test_without_names_all_configured_series_are_collected(sqlite_database: str) -> None:
     async with collector(
         sqlite_database, symbols="BTC/USDT,ETH/USDT", timeframes="1h,1d"
     ) as service:
@@ -92,7 +92,7 @@ async def test_without_names_all_that_is_configured_is_collected(sqlite_database
             assert (await service.ended(answer["task_id"]))["result"]["series"] == 4, body
 
 
-async def test_limit_counts_for_a_series_that_is_still_empty(sqlite_database: str) -> None:
+async def test_limit_applies_to_an_empty_series(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service:
         assert (await service.collect(limit=7))["counters"]["inserted"] == 7
 
@@ -119,7 +119,7 @@ WRONG_ORDERS: list[tuple[object, str]] = [
 ]
 
 
-async def test_a_wrong_order_is_refused_by_its_field(
+async def test_a_wrong_request_is_refused_naming_the_field(
     sqlite_database: str, subtests: pytest.Subtests
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -134,7 +134,7 @@ async def test_a_wrong_order_is_refused_by_its_field(
                 assert (await service.get("/tasks"))["tasks"] == []
 
 
-async def test_the_nearest_names_are_told(sqlite_database: str) -> None:
+async def test_the_nearest_names_are_suggested(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         _, problem = await service.call("POST", "/start", {"symbols": ["BTCUSTD"]})
         assert "did you mean BTC/USDT" in problem["detail"]
@@ -144,7 +144,7 @@ async def test_the_nearest_names_are_told(sqlite_database: str) -> None:
         assert "use one of 5m, 3m, 1m" in problem["detail"]
 
 
-async def test_a_task_that_is_not_there(sqlite_database: str) -> None:
+async def test_a_missing_task_is_not_found(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service:
         for method, path in (("GET", "/task/{}"), ("POST", "/task/{}/cancel")):
             status, problem = await service.call(method, path.format(UNKNOWN))
@@ -154,7 +154,7 @@ async def test_a_task_that_is_not_there(sqlite_database: str) -> None:
             assert (status, problem["field"]) == (422, "task_id"), path
 
 
-async def test_what_overlaps_is_refused_and_what_does_not_goes_side_by_side(
+async def test_overlapping_collections_are_refused_and_disjoint_ones_run_side_by_side(
     database_url: str,
 ) -> None:
     async with collector(database_url) as service:
@@ -177,7 +177,9 @@ async def test_what_overlaps_is_refused_and_what_does_not_goes_side_by_side(
         }
 
 
-async def test_twenty_at_once_are_one_run_and_nineteen_refusals(database_url: str) -> None:
+async def test_twenty_concurrent_requests_give_one_run_and_nineteen_refusals(
+    database_url: str,
+) -> None:
     async with collector(database_url) as service:
         await service.exchange.faults(SILENT)
         body = {"symbols": ["BTCUSDT", "ETHUSDT"], "timeframes": ["1m", "5m"]}
@@ -187,7 +189,7 @@ async def test_twenty_at_once_are_one_run_and_nineteen_refusals(database_url: st
         assert [task["task_id"] for task in (await service.get("/tasks"))["tasks"]] == [task_id]
 
 
-async def test_who_waits_is_queued_behind_the_holder(database_url: str) -> None:
+async def test_a_waiting_request_is_queued_behind_the_holder(database_url: str) -> None:
     async with collector(database_url) as service:
         await service.exchange.faults(SILENT)
         first = await service.start("BTCUSDT")
@@ -207,7 +209,7 @@ async def test_who_waits_is_queued_behind_the_holder(database_url: str) -> None:
         assert (await service.ended(second))["status"] == "completed"
 
 
-async def test_a_young_result_is_answered_in_place_of_a_new_run(database_url: str) -> None:
+async def test_a_recent_result_is_returned_instead_of_a_new_run(database_url: str) -> None:
     async with collector(database_url) as service:
         first = await service.start("BTCUSDT", "1m 5m", max_age=HOURS_S)
         await service.ended(first)
@@ -244,7 +246,7 @@ async def test_an_idempotency_key_makes_one_task_of_repeated_requests(database_u
         assert (status, problem["field"]) == (422, "Idempotency-Key")
 
 
-async def test_an_idempotent_request_stays_the_same_when_what_is_traded_most_has_changed(
+async def test_an_idempotent_request_stays_the_same_when_the_most_traded_symbols_change(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database) as service:
@@ -322,7 +324,7 @@ async def test_one_failing_series_is_listed_and_the_others_are_stored(sqlite_dat
         assert task["result"]["error_codes"] == {"source_unavailable": 1}
 
 
-async def test_a_task_fails_when_every_series_does_and_no_news_is_no_failure(
+async def test_a_task_fails_when_every_series_fails_but_not_when_nothing_is_new(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database, run_attempts=1) as service:

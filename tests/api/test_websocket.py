@@ -30,7 +30,7 @@ async def test_a_task_is_followed_step_by_step(database_url: str) -> None:
         } == await service.task(task_id)
 
 
-async def test_candles_come_after_they_were_stored_in_the_form_that_was_asked_for(
+async def test_stored_candles_are_sent_with_the_symbol_as_requested(
     database_url: str,
 ) -> None:
     async with (
@@ -65,7 +65,7 @@ async def test_candles_come_after_they_were_stored_in_the_form_that_was_asked_fo
         assert [message["closed"] for message in native.told[1:]] == [True, True, False]
 
 
-async def test_a_late_subscriber_gets_the_present_state_first(sqlite_database: str) -> None:
+async def test_a_late_subscriber_gets_the_current_state_first(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service, socket(service) as client:
         ended = await service.start("ETHUSDT")
         await service.ended(ended)
@@ -92,7 +92,7 @@ async def test_one_task_can_be_followed_alone(sqlite_database: str) -> None:
         assert {message["task_id"] for message in client.told} == {followed}
 
 
-async def test_a_series_can_be_followed_before_it_was_ever_collected(sqlite_database: str) -> None:
+async def test_a_series_can_be_followed_before_its_first_collection(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service, socket(service) as client:
         await client.subscribe(SERIES)
         await client.in_force()
@@ -101,7 +101,7 @@ async def test_a_series_can_be_followed_before_it_was_ever_collected(sqlite_data
         assert (message["symbol"], message["closed"]) == ("BTC/USDT", False)
 
 
-async def test_what_is_unsubscribed_by_any_of_its_names_comes_no_more(sqlite_database: str) -> None:
+async def test_unsubscribing_by_either_name_stops_the_messages(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service, socket(service) as client:
         await service.collect("BTCUSDT ETHUSDT")
         await client.subscribe(SERIES, SERIES | {"symbol": "ETHUSDT"})
@@ -116,7 +116,7 @@ async def test_what_is_unsubscribed_by_any_of_its_names_comes_no_more(sqlite_dat
         assert {message.get("symbol") for message in client.told} == {"ETHUSDT", None}
 
 
-async def test_what_is_stored_at_once_beyond_measure_is_not_skipped_silently(
+async def test_candles_skipped_after_a_very_large_write_are_announced(
     sqlite_database: str,
 ) -> None:
     async with collector(sqlite_database) as service, socket(service) as client:
@@ -189,7 +189,7 @@ async def test_a_bad_message_is_answered_and_the_socket_stays_open(
                     assert (await client.next())["type"] == "market_data"
 
 
-async def test_a_channel_without_anything_to_tell_is_accepted(sqlite_database: str) -> None:
+async def test_a_channel_without_messages_is_accepted(sqlite_database: str) -> None:
     async with collector(sqlite_database, work=False) as service, socket(service) as client:
         await client.subscribe({"channel": "alert"})
         await client.in_force()
@@ -207,7 +207,7 @@ async def test_messages_and_subscriptions_are_bounded(sqlite_database: str) -> N
             assert (await client.closed())[0] == 1009
 
 
-async def test_a_page_of_another_site_is_not_let_in(
+async def test_a_websocket_from_another_site_is_refused(
     sqlite_database: str, subtests: pytest.Subtests
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
@@ -224,7 +224,7 @@ async def test_a_page_of_another_site_is_not_let_in(
             await ws.send_json({"subscribe": [TASKS]})
 
 
-async def test_the_end_of_the_service_is_told(sqlite_database: str) -> None:
+async def test_clients_are_told_that_the_service_ends(sqlite_database: str) -> None:
     async with aiohttp.ClientSession() as session:
         async with collector(sqlite_database) as service:
             client = Socket(await session.ws_connect(service.url + WS))
@@ -251,7 +251,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_run_of_another_process_is_seen(postgres_database: str) -> None:
+async def test_a_run_of_another_process_is_shown(postgres_database: str) -> None:
     async with collector(postgres_database, work=False) as service, socket(service) as client:
         await client.subscribe(TASKS, SERIES)
         await client.in_force()

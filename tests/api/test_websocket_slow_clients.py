@@ -67,7 +67,7 @@ async def _store_until(service: Collector, counter: str) -> None:
     )
 
 
-async def test_a_client_that_falls_behind_is_told_and_gets_the_present_state(
+async def test_a_client_that_falls_behind_is_told_and_gets_the_current_state(
     sqlite_database: str,
 ) -> None:
     options = ServeOptions(ping_s=600, hub=HubOptions(queue=20, stuck_s=600, pause_s=0))
@@ -86,7 +86,7 @@ async def test_a_client_that_falls_behind_is_told_and_gets_the_present_state(
             assert [state[symbol]] == newest["candles"]
 
 
-async def test_a_client_that_does_not_take_its_messages_is_cut_off_and_the_others_go_on(
+async def test_a_client_that_does_not_read_is_disconnected_and_the_others_continue(
     sqlite_database: str,
 ) -> None:
     options = ServeOptions(ping_s=600, hub=HubOptions(queue=20, stuck_s=2, sweep_s=0.1, pause_s=0))
@@ -115,7 +115,7 @@ async def _read_on(client: Socket) -> None:
         await client.next()
 
 
-async def test_a_client_that_does_not_answer_a_ping_is_cut_off(sqlite_database: str) -> None:
+async def test_a_client_that_does_not_answer_a_ping_is_disconnected(sqlite_database: str) -> None:
     async with (
         collector(sqlite_database, work=False, options=ServeOptions(ping_s=2)) as service,
         service.session.ws_connect(WS, autoping=False) as deaf,
@@ -131,7 +131,7 @@ async def test_a_client_that_does_not_answer_a_ping_is_cut_off(sqlite_database: 
         reading.cancel()
 
 
-async def test_lost_events_are_told_with_the_state_that_they_led_to(sqlite_database: str) -> None:
+async def test_lost_events_are_announced_with_the_current_state(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service, socket(service) as client:
         await service.exchange.faults(SILENT)
         task_id = await service.start("BTCUSDT")

@@ -108,9 +108,11 @@ async def submit(order: Mapping[str, Any]) -> None:
     ledger = ledger_over(_database(order))
     say("ready")
     await asyncio.sleep(order["at"] - time.time())
-    one = Submission(kind="nothing", params={}, resources=order["resources"], wait=order["wait"])
+    submission = Submission(
+        kind="nothing", params={}, resources=order["resources"], wait=order["wait"]
+    )
     outcomes = await asyncio.gather(
-        *(ledger.submit(one) for _ in range(order["times"])), return_exceptions=True
+        *(ledger.submit(submission) for _ in range(order["times"])), return_exceptions=True
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, ConflictError)]
     others = [

@@ -61,7 +61,9 @@ class Collecting:
 
     async def symbols(self, count: int) -> list[str]:
         listed = await (await self.app.of(MarketParts).sources.get("binance")).instruments()
-        return [one.symbol for one in listed if one.status == "trading"][:count]
+        return [instrument.symbol for instrument in listed if instrument.status == "trading"][
+            :count
+        ]
 
     async def submit(
         self, symbols: Sequence[str], *, timeframes: Sequence[str] = TIMEFRAMES, wait: bool = False

@@ -63,7 +63,7 @@ class Actors:
                 (
                     pid
                     for pid, said in self.said.items()
-                    if any(wanted.items() <= one.items() for one in said)
+                    if any(wanted.items() <= message.items() for message in said)
                 ),
                 None,
             )

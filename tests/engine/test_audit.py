@@ -34,7 +34,8 @@ def changed(exchange: Exchange, symbol: str, *opens: int) -> None:
     """The exchange says something else of these hours."""
     known = exchange.table[symbol, "1h"]
     exchange.table[symbol, "1h"] = [
-        row(one[0], HOUR, volume="777.00000000") if one[0] in opens else one for one in known
+        row(candle[0], HOUR, volume="777.00000000") if candle[0] in opens else candle
+        for candle in known
     ]
 
 

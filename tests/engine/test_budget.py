@@ -66,7 +66,7 @@ async def test_several_governors_over_one_budget_stay_below_their_share_together
             return await spend(clock, governor, minutes=_MINUTES, seed=str(place))
 
         spent = await asyncio.gather(*(spent_by(place) for place in range(4)))
-    check_share([one for asked in spent for one in asked], say)
+    check_share([request for asked in spent for request in asked], say)
 
 
 async def test_two_processes_over_one_budget_stay_below_their_share_together(
@@ -112,7 +112,7 @@ async def test_a_pause_is_obeyed_by_all_and_after_a_restart_and_a_longer_one_sta
             )
             <= 500
         )
-        shown = {one.provider: one for one in await e.database.read(budgets_used)}
+        shown = {budget.provider: budget for budget in await e.database.read(budgets_used)}
         assert shown["an address"].pause_s > 490
         assert shown["another address"].used > 0
 
@@ -254,9 +254,11 @@ async def test_no_process_asks_before_retry_after_is_over(postgres_database: str
         await c.engine.until_all_ended()
         assert (await c.engine.states()).keys() == {"succeeded"}
         asked = await c.exchange.asked()
-    [told_at] = [one["at"] for one in asked if one["status"] == 429]
-    assert [one["at"] - told_at for one in asked if told_at < one["at"] < told_at + pause_s] == []
-    assert sum(one["at"] >= told_at + pause_s for one in asked) > n
+    [told_at] = [request["at"] for request in asked if request["status"] == 429]
+    assert [
+        request["at"] - told_at for request in asked if told_at < request["at"] < told_at + pause_s
+    ] == []
+    assert sum(request["at"] >= told_at + pause_s for request in asked) > n
     say(f"n={len(asked)} requests of 2 processes, 0 in the {pause_s} s after a 429")
 
 
@@ -269,5 +271,5 @@ async def test_a_ban_outlives_the_process_that_was_banned(database_url: str) -> 
             async with open_app(settings_for(database_url, exchange.url)) as app:
                 with pytest.raises(RetryableError):
                     await collect_into(app, order(["BTCUSDT"], ["1m"]))
-        assert [one["status"] for one in await exchange.asked("/api/v3/klines")] == [418]
+        assert [request["status"] for request in await exchange.asked("/api/v3/klines")] == [418]
         assert len(await exchange.asked("/api/v3/time")) == 1

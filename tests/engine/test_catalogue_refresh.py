@@ -34,14 +34,14 @@ CARDS = [
 async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
     async with seller_of(
         database_url, tmp_path, products=PRODUCTS, request_attempts=1, run_attempts=1
-    ) as one:
-        yield one
+    ) as seller:
+        yield seller
 
 
 async def asked(seller: Seller) -> int:
     """How many expansions were asked for their blueprints."""
     async with seller.session.get(f"{seller.url}/simulator/requests?limit=10000") as response:
-        return sum(one["path"] == BLUEPRINTS for one in (await response.json())["newest"])
+        return sum(request["path"] == BLUEPRINTS for request in (await response.json())["newest"])
 
 
 async def break_expansions(seller: Seller, *faults: dict[str, Any]) -> None:
@@ -190,9 +190,9 @@ async def test_an_expansion_that_fails_is_counted_and_only_that_one_is_asked_aga
     assert (
         len(
             [
-                one
-                for one in logs
-                if one["event"] == "the blueprints of an expansion cannot be looked up"
+                line
+                for line in logs
+                if line["event"] == "the blueprints of an expansion cannot be looked up"
             ]
         )
         == 1
@@ -246,11 +246,11 @@ async def test_a_process_that_nobody_works_for_works_its_refresh_off(
             await here.submit(await seller.app.of(InventoryParts).runs.sync(seller.account_id))
         )
         assert [
-            one["state"]
-            for one in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")
+            state["state"]
+            for state in await seller.rows("SELECT state FROM run WHERE kind = 'catalogue_refresh'")
         ] == ["queued"]
         await here.work_off()
-        assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [
+        assert [(result["state"], result["unknown"]) for result in await refreshes(seller)] == [
             ("succeeded", 0)
         ]
 
@@ -271,6 +271,6 @@ async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_afte
         )
         assert here.has_more
         await here.work_off()
-        assert [(one["state"], one["unknown"]) for one in await refreshes(seller)] == [
+        assert [(result["state"], result["unknown"]) for result in await refreshes(seller)] == [
             ("succeeded", 0)
         ]

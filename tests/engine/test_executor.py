@@ -272,7 +272,7 @@ async def test_two_workers_share_the_queue_and_each_run_starts_once(postgres_dat
 
     async with (
         engine(postgres_database) as e,
-        e.working({"work": work}) as one,
+        e.working({"work": work}) as first,
         e.working({"work": work}) as other,
     ):
         for number in range(n):
@@ -282,5 +282,5 @@ async def test_two_workers_share_the_queue_and_each_run_starts_once(postgres_dat
         assert len(begun) == n
         # A run has ended for others a moment before its worker is done with it.
         async with asyncio.timeout(PATIENCE_S):
-            while one.active or other.active:
+            while first.active or other.active:
                 await asyncio.sleep(0)

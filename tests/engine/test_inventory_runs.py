@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
-    async with seller_of(database_url, tmp_path) as one:
-        yield one
+    async with seller_of(database_url, tmp_path) as seller:
+        yield seller
 
 
 async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_changed(
@@ -119,7 +119,7 @@ async def test_a_run_counts_every_request_it_sent_also_those_that_failed(seller:
         assert response.status == 200, await response.text()
     await seller.synced()
     async with seller.session.get(f"{seller.url}/simulator/requests?limit=10000") as response:
-        asked = [one["path"] for one in (await response.json())["newest"]]
+        asked = [request["path"] for request in (await response.json())["newest"]]
     counted = {
         row["kind"]: row["requests"] for row in await seller.rows("SELECT kind, requests FROM run")
     }

@@ -30,7 +30,7 @@ async def test_20_simultaneous_submissions_of_4_processes_are_one_run_and_19_ref
     processes, times, rounds = 4, 5, trials.of(2, 5)
     async with engine(postgres_database) as e, actors() as other:
         for number in range(rounds):
-            resources = [f"{number}:{one}" for one in range(40)]
+            resources = [f"{number}:{place}" for place in range(40)]
             order = {
                 "resources": resources,
                 "wait": wait,
@@ -85,12 +85,15 @@ async def test_four_processes_that_tick_together_make_each_due_run_once(
             " GROUP BY job_name"
         )
         assert {row["job_name"]: row["n"] for row in rows} == {
-            one.name: rounds + 1 for one in every
+            schedule.name: rounds + 1 for schedule in every
         }
         assert all(row["n"] == row["different"] for row in rows)
-        submitted = sum(one["submitted"] for one in said)
+        submitted = sum(message["submitted"] for message in said)
         assert submitted == names * (rounds + 1)
-    ticks, by_process = sum(one["ticks"] for one in said), [one["submitted"] for one in said]
+    ticks, by_process = (
+        sum(message["ticks"] for message in said),
+        [message["submitted"] for message in said],
+    )
     say(f"n={ticks} ticks, {submitted} runs, by process {by_process}")
 
 

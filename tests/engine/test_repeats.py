@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.market.collect.repeats import SHARE
 from penstock.store.write.budget import SqlBudget, SqlRepeats, budgets_used
 from tests.engine.engines import engine
-from tests.simulated import MINUTE, NOW, World, world
+from tests.simulated import MINUTE, NOW, World, open_world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,36 +27,36 @@ async def test_two_processes_take_no_more_than_the_share_of_one_minute_together(
     now = _MINUTE_0
     async with engine(database_url) as first, engine(database_url, migrated=False) as second:
         both = [
-            SqlRepeats(one.database, "binance", per_minute=_PER_MINUTE, clock=lambda: now)
-            for one in (first, second)
+            SqlRepeats(process.database, "binance", per_minute=_PER_MINUTE, clock=lambda: now)
+            for process in (first, second)
         ]
         taken = await asyncio.gather(*(both[place % 2].take(7) for place in range(12)))
         assert sorted(taken) == [0, 0, 0, 0, 1, *[7] * 7]
         now += 59
-        assert [await one.take(1) for one in both] == [0, 0]
+        assert [await share.take(1) for share in both] == [0, 0]
         now += 1
         assert await both[0].take(30) == 30
         assert await both[1].take(30) == 20, "what is left of the new minute"
 
 
 async def test_a_provider_and_what_is_asked_again_of_it_are_shown_as_one(database_url: str) -> None:
-    async with engine(database_url) as one:
-        await SqlRepeats(one.database, "binance", per_minute=_PER_MINUTE).take(3)
-        assert await one.database.read(budgets_used) == [], (
+    async with engine(database_url) as e:
+        await SqlRepeats(e.database, "binance", per_minute=_PER_MINUTE).take(3)
+        assert await e.database.read(budgets_used) == [], (
             "there is no provider yet of which it could be told"
         )
-        await SqlBudget(one.database, "binance").pause(500)
-        [shown] = await one.database.read(budgets_used)
+        await SqlBudget(e.database, "binance").pause(500)
+        [shown] = await e.database.read(budgets_used)
         assert shown.provider == "binance"
         assert 490 < shown.pause_s <= 500
         assert shown.repeats in {0, 3}, "none when the minute is over meanwhile"
 
 
-async def _make_holes(one: World, minutes: Sequence[int], due: Sequence[int]) -> None:
+async def _make_holes(world: World, minutes: Sequence[int], due: Sequence[int]) -> None:
     """Write the ledger of holes found once, these minutes before now, and due for some minutes."""
 
     def at(ms: int) -> str:
-        return str(ms) if one.app.database.file else f"to_timestamp({ms} / 1000.0)"
+        return str(ms) if world.app.database.file else f"to_timestamp({ms} / 1000.0)"
 
     running = NOW - NOW % MINUTE
     rows, begin = [], running - max(minutes) * MINUTE - 10 * MINUTE
@@ -72,29 +72,29 @@ async def _make_holes(one: World, minutes: Sequence[int], due: Sequence[int]) ->
         "(series_id, start_time, end_time, state, run_id, asked, first_asked, last_asked, source,"
         " due_at)"
     )
-    await one.app.database.write(
+    await world.app.database.write(
         lambda connection: connection.exec_driver_sql("DELETE FROM coverage")
     )
     insert = f"INSERT INTO coverage {columns} VALUES {', '.join(rows)}"
-    await one.app.database.write(lambda connection: connection.exec_driver_sql(insert))
+    await world.app.database.write(lambda connection: connection.exec_driver_sql(insert))
 
 
 async def test_a_run_with_scattered_gaps_sends_a_request_for_each_of_the_oldest_due_ones(
     database_url: str,
 ) -> None:
     holes = 3 * _ALLOWED
-    async with world(database_url, binance_weight_per_minute=_WEIGHT) as one:
-        await one.collect("BTCUSDT", limit=5)
+    async with open_world(database_url, binance_weight_per_minute=_WEIGHT) as world:
+        await world.collect("BTCUSDT", limit=5)
         minutes = [(holes - place) * 1_000 for place in range(holes)]
         # Due in no order of time.
         due = [7 + 11 * place % holes for place in range(holes)]
-        await _make_holes(one, minutes, due)
-        await one.exchange.faults()
-        await one.collect("BTCUSDT")
-        left = {span.start for span in await one.spans() if span.state.value == "unconfirmed"}
+        await _make_holes(world, minutes, due)
+        await world.exchange.faults()
+        await world.collect("BTCUSDT")
+        left = {span.start for span in await world.spans() if span.state.value == "unconfirmed"}
         running = NOW - NOW % MINUTE
         oldest = sorted(range(holes), key=lambda place: -due[place])[:_ALLOWED]
         assert left == {
             running - minutes[place] * MINUTE for place in range(holes) if place not in oldest
         }
-        assert len(await one.exchange.asked()) == _ALLOWED + 1, "and one for the newest page"
+        assert len(await world.exchange.asked()) == _ALLOWED + 1, "and one for the newest page"

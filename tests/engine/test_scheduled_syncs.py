@@ -18,8 +18,8 @@ SYNC = {"exchange": "cardtrader", "symbol": "shop", "interval_minutes": 60}
 
 @pytest.fixture
 async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
-    async with seller_of(database_url, tmp_path) as one:
-        yield one
+    async with seller_of(database_url, tmp_path) as seller:
+        yield seller
 
 
 async def make_due(seller: Seller) -> None:

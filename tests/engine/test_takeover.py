@@ -199,10 +199,10 @@ def cut_all(url: str) -> None:
 def crash(url: str) -> None:
     """Kill a session the hard way: the server ends all others and recovers from its log."""
     with (
-        psycopg.connect(url, autocommit=True) as one,
+        psycopg.connect(url, autocommit=True) as connection,
         psycopg.connect(url, autocommit=True) as other,
     ):
-        os.kill(one.info.backend_pid, signal.SIGKILL)
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
         with contextlib.suppress(psycopg.Error):
             other.execute("SELECT pg_sleep(30)")
 
@@ -265,9 +265,11 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(
         )
         async with open_app(settings_for(sqlite_database, exchange.url)) as app:
             symbols = [
-                one.symbol
-                for one in await (await app.of(MarketParts).sources.get("binance")).instruments()
-                if one.status == "trading"
+                instrument.symbol
+                for instrument in await (
+                    await app.of(MarketParts).sources.get("binance")
+                ).instruments()
+                if instrument.status == "trading"
             ][:8]
             task_id = await app.ledger.submit(
                 await app.of(MarketParts).runs.submission(order(symbols))

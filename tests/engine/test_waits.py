@@ -159,8 +159,8 @@ async def waiting(url: str, *, page_limit: int = 10) -> AsyncIterator[Waiting]:
 
 @pytest.fixture
 async def under_way(database_url: str) -> AsyncIterator[Waiting]:
-    async with waiting(database_url) as one:
-        yield one
+    async with waiting(database_url) as collection:
+        yield collection
 
 
 def let_all_in(source: WaitingSource) -> None:
@@ -254,12 +254,12 @@ async def test_a_wait_ahead_of_the_first_request_is_told_too(under_way: Waiting)
 
 @pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
 async def test_the_watcher_ends_with_its_run(sqlite_database: str, fails: bool) -> None:
-    async with waiting(sqlite_database) as one:
-        one.source.fails_from = 1 if fails else None
-        let_all_in(one.source)
+    async with waiting(sqlite_database) as collection:
+        collection.source.fails_from = 1 if fails else None
+        let_all_in(collection.source)
         before = asyncio.all_tasks()
         with pytest.raises(RunUnavailableError) if fails else contextlib.nullcontext():
-            await one.begin()
+            await collection.begin()
         assert asyncio.all_tasks() == before
 
 
@@ -276,9 +276,9 @@ async def test_a_run_that_was_taken_over_ends_while_it_waits(under_way: Waiting)
 async def test_a_wait_that_cannot_be_written_ends_the_run_like_a_page_that_cannot(
     sqlite_database: str,
 ) -> None:
-    async with waiting(sqlite_database) as one:
-        one.store.error = StoreUnavailableError("away")
-        one.source.wait = _LIMIT
+    async with waiting(sqlite_database) as collection:
+        collection.store.error = StoreUnavailableError("away")
+        collection.source.wait = _LIMIT
         async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(StoreUnavailableError, match="away"):
-                await one.begin()
+                await collection.begin()

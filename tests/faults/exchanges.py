@@ -37,25 +37,28 @@ async def asking(database_url: str, exchange: Exchange, **settings: Any) -> Asyn
 
 
 @contextlib.asynccontextmanager
-async def world(database_url: str, *, seed: int = 1, **settings: Any) -> AsyncIterator[World]:
-    async with simulated(seed=seed) as exchange, asking(database_url, exchange, **settings) as one:
-        yield one
+async def open_world(database_url: str, *, seed: int = 1, **settings: Any) -> AsyncIterator[World]:
+    async with (
+        simulated(seed=seed) as exchange,
+        asking(database_url, exchange, **settings) as world,
+    ):
+        yield world
 
 
 def klines(name: str, **parameters: object) -> Fault:
     return {"name": name, "path": "klines"} | parameters
 
 
-async def collect(one: World) -> CollectReport:
-    return await one.collect("BTCUSDT", limit=20)
+async def collect(world: World) -> CollectReport:
+    return await world.collect("BTCUSDT", limit=20)
 
 
-async def assert_healed(one: World, *symbols: str) -> None:
+async def assert_healed(world: World, *symbols: str) -> None:
     """Without the fault the next run completes the series."""
-    await one.exchange.faults()
-    await one.collect(*(symbols or ["BTCUSDT"]))
+    await world.exchange.faults()
+    await world.collect(*(symbols or ["BTCUSDT"]))
     for symbol in symbols or ("BTCUSDT",):
-        assert await one.table(symbol) == await one.exchange.rows(symbol, "1m", START)
-        assert await one.spans(symbol) == [Span(START, RUNNING, STORED)]
-        await one.check_coverage(symbol)
-    assert await one.read("SELECT * FROM restatement") == []
+        assert await world.table(symbol) == await world.exchange.rows(symbol, "1m", START)
+        assert await world.spans(symbol) == [Span(START, RUNNING, STORED)]
+        await world.check_coverage(symbol)
+    assert await world.read("SELECT * FROM restatement") == []

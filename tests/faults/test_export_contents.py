@@ -47,7 +47,7 @@ async def test_a_bad_row_is_quarantined_with_its_text_and_without_an_id_keeps_al
     assert refused["detail"]
     readable = {number: row for number, row in after.items() if number != bad}
     await shop.check(
-        {number: one for number, one in (before | readable).items() if number not in gone}
+        {number: product for number, product in (before | readable).items() if number not in gone}
     )
 
 

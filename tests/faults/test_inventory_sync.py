@@ -223,10 +223,12 @@ async def test_the_progress_goes_through_all_phases_and_ends_with_what_came_of_i
     shown = shop.store.shown
     assert shown[-1].message == "Published: 3,000 new, 0 unchanged"
     assert (shown[-1].percent, shown[-1].rows, shown[-1].phase) == (100, PRODUCTS, Phase.PUBLISH)
-    assert [one.percent for one in shown] == sorted(one.percent for one in shown)
-    coming = [one for one in shown if one.phase is Phase.EXPORT and one.bytes]
+    assert [progress.percent for progress in shown] == sorted(
+        progress.percent for progress in shown
+    )
+    coming = [progress for progress in shown if progress.phase is Phase.EXPORT and progress.bytes]
     assert coming
-    assert all(one.eta_seconds is not None for one in coming)
+    assert all(progress.eta_seconds is not None for progress in coming)
 
 
 async def test_a_run_in_other_hands_ends_at_its_next_progress_and_publishes_nothing(

@@ -58,51 +58,53 @@ async def looking(database_url: str, exchange: Exchange) -> AsyncIterator[World]
         yield World(app, exchange)
 
 
-async def check_whole(one: World, killed: Ended) -> None:
+async def check_whole(world: World, killed: Ended) -> None:
     """What was reported is there, and what is there is whole: rows, counters and coverage agree."""
-    runs = await one.read("SELECT inserted + updated AS written FROM run ORDER BY id DESC LIMIT 1")
+    runs = await world.read(
+        "SELECT inserted + updated AS written FROM run ORDER BY id DESC LIMIT 1"
+    )
     assert sum(run["written"] for run in runs) >= reported(killed)
-    [total] = await one.read(
+    [total] = await world.read(
         "SELECT (SELECT coalesce(sum(inserted), 0) FROM run) AS counted,"
         " (SELECT count(*) FROM candle) AS stored"
     )
     assert total["counted"] == total["stored"]
     for symbol in _SYMBOLS:
-        await one.check_coverage(symbol)
+        await world.check_coverage(symbol)
 
 
-async def resumed(one: World) -> None:
+async def resumed(world: World) -> None:
     """A worker takes over what the killed process left, and completes it as the same task."""
-    left = await one.read("SELECT task_id FROM run WHERE state IN ('queued', 'running')")
-    await grown_old(one)
-    async with one.app.working(), asyncio.timeout(_PATIENCE_S):
-        while await one.read("SELECT * FROM run_claim"):
+    left = await world.read("SELECT task_id FROM run WHERE state IN ('queued', 'running')")
+    await grown_old(world)
+    async with world.app.working(), asyncio.timeout(_PATIENCE_S):
+        while await world.read("SELECT * FROM run_claim"):
             await asyncio.sleep(0.02)
     for run in left:
-        [ended] = await one.read(
+        [ended] = await world.read(
             "SELECT state, error, fence FROM run WHERE task_id = :task_id", task_id=run["task_id"]
         )
         assert (ended["state"], ended["error"], ended["fence"] >= 2) == ("succeeded", None, True)
 
 
-async def grown_old(one: World) -> None:
-    if one.app.database.file is None:
-        await one.app.database.write(lambda connection: connection.exec_driver_sql(GROWN_OLD))
+async def grown_old(world: World) -> None:
+    if world.app.database.file is None:
+        await world.app.database.write(lambda connection: connection.exec_driver_sql(GROWN_OLD))
 
 
-async def check_complete(one: World, undisturbed: dict[str, list[list[Any]]]) -> None:
+async def check_complete(world: World, undisturbed: dict[str, list[list[Any]]]) -> None:
     """The next run makes of it what a run that nobody disturbs gives."""
     since = since_of(_KILLS_A_ROUND)
-    await one.collect(*_SYMBOLS, since=since)
+    await world.collect(*_SYMBOLS, since=since)
     for symbol in _SYMBOLS:
-        assert await one.table(symbol) == undisturbed[symbol]
-        assert await one.spans(symbol) == [Span(since, _RUNNING, SpanState.STORED)]
-    runs = await one.read("SELECT state, error FROM run")
+        assert await world.table(symbol) == undisturbed[symbol]
+        assert await world.spans(symbol) == [Span(since, _RUNNING, SpanState.STORED)]
+    runs = await world.read("SELECT state, error FROM run")
     # With one process, the next one finishes what is left; else a new order may replace it.
-    replaced = set() if one.app.database.file else {("failed", "its worker died")}
+    replaced = set() if world.app.database.file else {("failed", "its worker died")}
     assert {(run["state"], run["error"]) for run in runs} <= {("succeeded", None)} | replaced
-    assert await one.read("SELECT * FROM run_claim") == []
-    assert await one.read("SELECT * FROM restatement") == []
+    assert await world.read("SELECT * FROM run_claim") == []
+    assert await world.read("SELECT * FROM restatement") == []
 
 
 @pytest.fixture(params=DATABASES)
@@ -147,13 +149,13 @@ async def test_kill_9_loses_nothing_reported_halves_nothing_and_the_next_run_com
                             killed := await processes.run(order, after_s=moments.draw())
                         )
                         moments.learn(killed)
-                    async with looking(url, exchange) as one:
-                        await check_whole(one, killed)
+                    async with looking(url, exchange) as world:
+                        await check_whole(world, killed)
                         # A worker continues every other killed run; the next process the rest.
-                        await (resumed(one) if kill % 2 else grown_old(one))
-                        await check_whole(one, killed)
-                async with looking(url, exchange) as one:
-                    await check_complete(one, undisturbed)
+                        await (resumed(world) if kill % 2 else grown_old(world))
+                        await check_whole(world, killed)
+                async with looking(url, exchange) as world:
+                    await check_complete(world, undisturbed)
     assert [reported(killed) > 0 for killed in at_moments] == [True, True, False, False]
     n, early = len(at_moments) + len(at_random), [killed for killed in at_random if killed.killed]
     after_a_flush = sum(reported(killed) > 0 for killed in early)

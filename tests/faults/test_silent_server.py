@@ -106,9 +106,9 @@ class BlackHole:
 
     def close(self) -> None:
         self._listener.close()
-        for one in self._sockets:
+        for connection in self._sockets:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -118,12 +118,12 @@ class BlackHole:
                 return
             server = socket.create_connection(("127.0.0.1", self._target))
             self._sockets += [client, server]
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+            for source, other in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, other), daemon=True).start()
 
-    def _pump(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError), one, other:
-            while data := one.recv(65_536):
+    def _pump(self, source: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError), source, other:
+            while data := source.recv(65_536):
                 if self._word is not None and self._word in data:
                     self._swallowing.set()
                 if self._swallowing.is_set():
@@ -225,9 +225,9 @@ async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_
         statements = store.database.statements
         clock.advance(_DEADLINE_S + 0.01)
         await until_done(*waiting)
-        assert {type(one.exception()) for one in waiting} == {StoreUnavailableError}
+        assert {type(task.exception()) for task in waiting} == {StoreUnavailableError}
         # Who has no thread when his own deadline is over gets none; those before him have theirs.
-        late = [one for one in waiting if "busy with other work" in str(one.exception())]
+        late = [task for task in waiting if "busy with other work" in str(task.exception())]
         assert len(late) > len(waiting) / 2
         assert store.database.statements == statements
         black_hole.speak()
@@ -348,8 +348,8 @@ async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_
         await until(following.begun.wait)
         clock.advance(0.2 * _DEADLINE_S)
         await turns()
-        for one in (following.let_go, heard):
-            one.set()
+        for event in (following.let_go, heard):
+            event.set()
         await until_done(*reading)
         await asyncio.gather(*reading)
 

@@ -22,7 +22,7 @@ from tests.faults.exchanges import (
     assert_healed,
     collect,
     klines,
-    world,
+    open_world,
 )
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import simulated
@@ -63,17 +63,19 @@ async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tri
     sqlite_database: str, fault: Fault
 ) -> None:
     async with simulated() as exchange:
-        async with asking(sqlite_database, exchange, request_deadline_s=deadline_for(fault)) as one:
+        async with asking(
+            sqlite_database, exchange, request_deadline_s=deadline_for(fault)
+        ) as world:
             await exchange.faults(fault)
             with pytest.raises(RunUnavailableError):
-                await collect(one)
+                await collect(world)
             # The HTTP library itself repeats a request once on a reused connection that is reset.
             assert len(await exchange.asked()) in ((2, 3, 4) if fault["name"] == "reset" else (2,))
-            assert await one.stored() == []
-            assert await one.spans() == [Span(START, RUNNING, FAILED)]
-            assert (await one.last_run())["state"] == "failed"
-        async with asking(sqlite_database, exchange) as one:
-            await assert_healed(one)
+            assert await world.stored() == []
+            assert await world.spans() == [Span(START, RUNNING, FAILED)]
+            assert (await world.last_run())["state"] == "failed"
+        async with asking(sqlite_database, exchange) as world:
+            await assert_healed(world)
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
@@ -81,36 +83,36 @@ async def test_an_answer_that_fails_once_is_of_no_consequence(
     sqlite_database: str, fault: Fault
 ) -> None:
     # A proper answer needs one attempt, but on a busy machine it too can miss a short deadline.
-    async with world(
+    async with open_world(
         sqlite_database, request_deadline_s=deadline_for(fault), request_attempts=20
-    ) as one:
-        await one.exchange.faults(fault | {"count": 1})
-        report = await collect(one)
-        assert len(await one.exchange.asked()) >= 2
+    ) as world:
+        await world.exchange.faults(fault | {"count": 1})
+        report = await collect(world)
+        assert len(await world.exchange.asked()) >= 2
         assert report.result.failures == {}
-        assert (await one.last_run())["state"] == "succeeded"
-        await assert_healed(one)
+        assert (await world.last_run())["state"] == "succeeded"
+        await assert_healed(world)
 
 
 async def test_a_provider_that_says_no_is_not_asked_again(sqlite_database: str) -> None:
-    async with world(sqlite_database) as one:
-        await one.exchange.faults(klines("html", status=403))
+    async with open_world(sqlite_database) as world:
+        await world.exchange.faults(klines("html", status=403))
         with pytest.raises(RunFailedError, match="HTTP 403"):
-            await collect(one)
-        assert len(await one.exchange.asked()) == 1
-        assert await one.spans() == [Span(START, RUNNING, FAILED)]
-        await assert_healed(one)
+            await collect(world)
+        assert len(await world.exchange.asked()) == 1
+        assert await world.spans() == [Span(START, RUNNING, FAILED)]
+        await assert_healed(world)
 
 
 async def test_a_huge_answer_is_not_taken_into_memory(sqlite_database: str) -> None:
-    async with world(sqlite_database, request_attempts=1, request_deadline_s=5) as one:
-        await collect(one)
+    async with open_world(sqlite_database, request_attempts=1, request_deadline_s=5) as world:
+        await collect(world)
         forget_peak()
         before = peak_bytes()
         # The simulator runs in this process too, and streams piece by piece.
-        await one.exchange.faults(klines("oversized", mib=400, gzip=True))
+        await world.exchange.faults(klines("oversized", mib=400, gzip=True))
         with pytest.raises(RunUnavailableError):
-            await one.collect("BTCUSDT")
+            await world.collect("BTCUSDT")
         assert peak_bytes() - before < 64 * 2**20
 
 
@@ -119,32 +121,32 @@ async def test_a_huge_answer_is_not_taken_into_memory(sqlite_database: str) -> N
 async def test_the_other_answers_of_the_exchange_may_fail_too(
     sqlite_database: str, path: str, runs: int
 ) -> None:
-    async with world(sqlite_database) as one:
+    async with open_world(sqlite_database) as world:
         for fault in (
             {"name": "server_error"},
             {"name": "html", "status": 200},
             {"name": "truncated", "variant": "json"},
         ):
-            await one.exchange.faults(fault | {"path": path})
+            await world.exchange.faults(fault | {"path": path})
             with pytest.raises(SourceUnavailableError):
-                await collect(one)
-        assert await one.stored() == []
-        assert [row["state"] for row in await one.read("SELECT state FROM run")] == [
+                await collect(world)
+        assert await world.stored() == []
+        assert [row["state"] for row in await world.read("SELECT state FROM run")] == [
             "failed"
         ] * runs
-        await one.exchange.faults()
-        await collect(one)
-        await assert_healed(one)
+        await world.exchange.faults()
+        await collect(world)
+        await assert_healed(world)
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "ban"])
 async def test_not_one_request_is_sent_before_the_providers_pause_is_over(
     sqlite_database: str, name: str
 ) -> None:
-    async with world(sqlite_database, request_concurrency=1) as one:
-        await one.exchange.faults(klines(name, retry_after=1, after=1, count=1))
-        report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
-        asked = await one.exchange.asked()
+    async with open_world(sqlite_database, request_concurrency=1) as world:
+        await world.exchange.faults(klines(name, retry_after=1, after=1, count=1))
+        report = await world.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
+        asked = await world.exchange.asked()
         assert [request["status"] for request in asked] == [
             200,
             429 if name == "rate_limit" else 418,
@@ -153,54 +155,54 @@ async def test_not_one_request_is_sent_before_the_providers_pause_is_over(
         ]
         assert asked[2]["at"] - asked[1]["at"] >= 1
         assert report.result.failures == {}
-        await assert_healed(one, "BTCUSDT", "ETHUSDT", "BNBUSDT")
+        await assert_healed(world, "BTCUSDT", "ETHUSDT", "BNBUSDT")
 
 
 async def test_a_pause_holds_for_all_requests_that_go_side_by_side(sqlite_database: str) -> None:
     symbols = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "XRPUSDT", "SOLUSDT")
-    async with world(sqlite_database, request_concurrency=3, request_attempts=4) as one:
-        await one.exchange.faults(klines("rate_limit", retry_after=1, after=2, count=1))
-        await one.collect(*symbols, limit=20)
-        asked = await one.exchange.asked()
+    async with open_world(sqlite_database, request_concurrency=3, request_attempts=4) as world:
+        await world.exchange.faults(klines("rate_limit", retry_after=1, after=2, count=1))
+        await world.collect(*symbols, limit=20)
+        asked = await world.exchange.asked()
         [told] = [request["at"] for request in asked if request["status"] == 429]
         # The other two of three were on their way when the answer came.
         assert sum(told < request["at"] < told + 1 for request in asked) <= 2
         assert sum(request["at"] >= told + 1 for request in asked) >= 1
-        await assert_healed(one, *symbols)
+        await assert_healed(world, *symbols)
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "ban"])
 async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(
     sqlite_database: str, name: str
 ) -> None:
-    async with world(sqlite_database, request_concurrency=1) as one:
-        await one.exchange.faults(klines(name, retry_after=120))
+    async with open_world(sqlite_database, request_concurrency=1) as world:
+        await world.exchange.faults(klines(name, retry_after=120))
         with pytest.raises(RunUnavailableError, match="HTTP 4"):
-            await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
-        assert len(await one.exchange.asked()) == 1
+            await world.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=20)
+        assert len(await world.exchange.asked()) == 1
         for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT"):
-            assert await one.spans(symbol) == [Span(START, RUNNING, FAILED)]
+            assert await world.spans(symbol) == [Span(START, RUNNING, FAILED)]
 
 
 async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attempt(
     sqlite_database: str,
 ) -> None:
-    async with world(sqlite_database, request_attempts=2) as one:
-        await one.exchange.faults(klines("rate_limit", retry_after=1))
+    async with open_world(sqlite_database, request_attempts=2) as world:
+        await world.exchange.faults(klines("rate_limit", retry_after=1))
         with pytest.raises(RunUnavailableError):
-            await collect(one)
-        first, second = await one.exchange.asked()
+            await collect(world)
+        first, second = await world.exchange.asked()
         assert second["at"] - first["at"] >= 1
 
 
 async def test_the_error_says_how_long_to_wait(sqlite_database: str) -> None:
-    async with world(sqlite_database) as one:
-        source = await one.app.of(MarketParts).sources.get("binance")
-        await one.exchange.faults({"name": "ban", "retry_after": 90})
+    async with open_world(sqlite_database) as world:
+        source = await world.app.of(MarketParts).sources.get("binance")
+        await world.exchange.faults({"name": "ban", "retry_after": 90})
         with pytest.raises(RateLimitedError) as told:
             await source.server_time()
         assert told.value.retry_after_s == 90
         with pytest.raises(RateLimitedError) as again:
             await source.instruments()
         assert 80 < again.value.retry_after_s <= 90
-        assert await one.exchange.asked("/api/v3/exchangeInfo") == []
+        assert await world.exchange.asked("/api/v3/exchangeInfo") == []

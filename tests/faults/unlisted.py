@@ -20,7 +20,7 @@ async def nothing_to_look_up(app: App, seller: Seller | None = None) -> None:
     For all products that there can be, which takes a second, or for those of a seller.
     """
     if seller is None:
-        wanted = {one.id for one in catalogue_of(SimulatorSettings().seed).blueprints}
+        wanted = {blueprint.id for blueprint in catalogue_of(SimulatorSettings().seed).blueprints}
     else:
         wanted = {row["blueprint_id"] for row in (await seller.rows()).values()}
     await SqlBlueprints().keep_unlisted(unfenced(app.database), wanted)

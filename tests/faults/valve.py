@@ -59,11 +59,11 @@ class Valve:
 @contextlib.asynccontextmanager
 async def valve(url: str) -> AsyncIterator[Valve]:
     """To the server at `url`."""
-    one = Valve(url)
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    passing = Valve(url)
+    server = await asyncio.start_server(passing.serve, "127.0.0.1", 0)
+    passing.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield one
+        yield passing
     finally:
-        one.open()
+        passing.open()
         server.close()

@@ -21,5 +21,5 @@ def penstock(tmp_path: Path) -> Penstock:
 
 @pytest.fixture
 async def exchange() -> AsyncIterator[SmallExchange]:
-    async with small_exchange(SmallExchange()) as one:
-        yield one
+    async with small_exchange(SmallExchange()) as exchange:
+        yield exchange

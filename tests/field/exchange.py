@@ -123,8 +123,8 @@ class Exchange:
             else min(self.clock, int(query["endTime"]))
         )
         limit = min(int(query.get("limit", 500)), self.most_rows)
-        low = 0 if start is None else bisect_left(known, start, key=lambda one: one[0])
-        high = bisect_left(known, end + 1, key=lambda one: one[0])
+        low = 0 if start is None else bisect_left(known, start, key=lambda row: row[0])
+        high = bisect_left(known, end + 1, key=lambda row: row[0])
         found = known[low:high]
         return found[:limit] if start is not None else found[-limit:]
 

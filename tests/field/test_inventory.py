@@ -92,7 +92,7 @@ async def test_a_product_with_a_grade_in_text_is_kept_with_it_and_sold_ones_are_
         (9_999, "PSA 9.5")
     ]
     shown = (await penstock("products", "shop", "-q", "Card 11", "--json")).json
-    assert [one["graded"] for one in shown] == ["PSA 9.5"]
+    assert [product["graded"] for product in shown] == ["PSA 9.5"]
     assert "graded PSA 9.5" in (await penstock("history", "11")).out
     market.products = without(market.products, *range(21, 31))
     held = await penstock("sync", "shop")
@@ -164,8 +164,8 @@ async def two(tmp_path: Path, sqlite_database: str) -> AsyncIterator[Shop]:
     """A shop with products of the blueprints 100 and 101, mapped by a list with plain ids."""
     products = [product(1, blueprint_id=100), product(2, blueprint_id=101)]
     async with a_shop(Penstock(tmp_path), sqlite_database, products) as shop:
-        one = blueprint(100, tcg_player_id=180_397, card_market_ids=[366_585])
-        shop.market.blueprints["8"] = [one, blueprint(101, tcg_player_id=180_398)]
+        first = blueprint(100, tcg_player_id=180_397, card_market_ids=[366_585])
+        shop.market.blueprints["8"] = [first, blueprint(101, tcg_player_id=180_398)]
         assert (await shop.penstock("sync", "shop")).code == 0
         assert (await shop.upload("sku,tcgplayer_id\nold 1,180397\nold 2,180398\n")).code == 0
         assert await shop.skus() == ["old 1", "old 2"]
@@ -238,10 +238,10 @@ async def test_blueprints_of_no_expansion_and_ids_in_text_are_looked_up_and_mapp
                     )  # the look-up is a run of its own, which this command does not follow
             async with service.session.get("/api/v1/inventory/blueprints?limit=3") as answer:
                 assert [
-                    one["expansion_id"] for one in json.loads(await answer.read())["items"]
+                    product["expansion_id"] for product in json.loads(await answer.read())["items"]
                 ] == [8, 8, None]
             async with service.session.get("/api/v1/inventory/products?mapped=true") as answer:
-                assert [one["sku"] for one in json.loads(await answer.read())["items"]] == [
+                assert [product["sku"] for product in json.loads(await answer.read())["items"]] == [
                     "A",
                     "B",
                     "C",

@@ -149,7 +149,7 @@ async def test_a_start_that_does_not_count(penstock: Penstock, kind: str) -> Non
 async def test_a_hole_filled_and_a_candle_corrected_days_later(penstock: Penstock) -> None:
     whole = rows("2020-11-30T00:00", "2020-12-02T00:00")
     hole = range(ms("2020-11-30T06:00"), ms("2020-11-30T07:00"))
-    table = {("ETHBTC", "1m"): [one for one in whole if one[0] not in hole]}
+    table = {("ETHBTC", "1m"): [candle for candle in whole if candle[0] not in hole]}
     async with answering(
         Exchange(ms("2020-12-02T00:00:30"), table, {"ETHBTC": ("ETH", "BTC")})
     ) as exchange:
@@ -159,7 +159,7 @@ async def test_a_hole_filled_and_a_candle_corrected_days_later(penstock: Penstoc
         assert await penstock.rows("SELECT reason, asked FROM gap") == [("unconfirmed", 1)]
         at = ms("2020-11-30T03:00")
         exchange.table["ETHBTC", "1m"] = [
-            one if one[0] != at else row(at, volume="777.00000000") for one in whole
+            candle if candle[0] != at else row(at, volume="777.00000000") for candle in whole
         ]
         assert (await penstock(*collect)).code == 0
         exchange.now += HOUR
@@ -200,8 +200,8 @@ async def test_a_clock_in_microseconds(penstock: Penstock) -> None:
 
 async def test_rows_in_microseconds(penstock: Penstock) -> None:
     micro = [
-        [one[0] * 1_000, *one[1:6], one[6] * 1_000, *one[7:]]
-        for one in rows("2025-03-10T10:00", "2025-03-10T12:00")
+        [row[0] * 1_000, *row[1:6], row[6] * 1_000, *row[7:]]
+        for row in rows("2025-03-10T10:00", "2025-03-10T12:00")
     ]
     async with answering(
         Exchange(ms("2025-03-10T12:00:10"), {}, lie=lambda _query, _answer: micro)

@@ -26,8 +26,8 @@ _ELSEWHERE = "http://binance.invalid"
 
 @pytest.fixture
 async def proxy(exchange: SmallExchange) -> AsyncIterator[Forwarding]:
-    async with forwarding(Forwarding(to=urlsplit(exchange.url).port or 0)) as one:
-        yield one
+    async with forwarding(Forwarding(to=urlsplit(exchange.url).port or 0)) as proxy:
+        yield proxy
 
 
 def user(folder: Path, address: str, **variables: str) -> Penstock:

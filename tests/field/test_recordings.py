@@ -154,7 +154,7 @@ async def test_candles_that_close_as_they_open_or_a_millisecond_late_are_stored(
             assert (
                 await penstock("collect", "BTC/USDT", "-t", "2h", "--since", "2017-09-06T14:00")
             ).code == 0
-            assert await opens(penstock) == [one[0] for one in sent]
+            assert await opens(penstock) == [row[0] for row in sent]
             assert await spans(penstock) == [
                 (ms("2017-09-06T14:00"), ms("2017-09-06T18:00"), "stored"),
                 (ms("2017-09-06T18:00"), ms("2017-09-06T22:00"), "unconfirmed"),
@@ -165,15 +165,15 @@ async def test_candles_that_close_as_they_open_or_a_millisecond_late_are_stored(
 
 async def test_only_the_place_of_a_refused_row_is_rejected(on_both: Penstock) -> None:
     sent = [
-        one
-        for one in rows("2017-09-06T00:00", "2017-09-07T00:00", 2 * HOUR)
-        if one[0] != ms("2017-09-06T18:00")
+        row
+        for row in rows("2017-09-06T00:00", "2017-09-07T00:00", 2 * HOUR)
+        if row[0] != ms("2017-09-06T18:00")
     ]
     sent[2] = row(ms("2017-09-06T04:00"), 2 * HOUR, volume="-1.0")
     async with answering(Exchange(ms("2017-09-07T00:30"), {("BTCUSDT", "2h"): sent})) as exchange:
         penstock = on_both.with_settings(binance_url=exchange.url)
         await penstock("collect", "BTC/USDT", "-t", "2h", "--since", "2017-09-06")
-        assert await opens(penstock) == [one[0] for number, one in enumerate(sent) if number != 2]
+        assert await opens(penstock) == [row[0] for number, row in enumerate(sent) if number != 2]
         assert await spans(penstock) == [
             (ms("2017-09-06T00:00"), ms("2017-09-06T04:00"), "stored"),
             (ms("2017-09-06T04:00"), ms("2017-09-06T06:00"), "rejected"),
@@ -200,14 +200,14 @@ async def test_a_candle_that_closes_after_the_next_one_opens_ends_a_page(
     penstock: Penstock, behind: int
 ) -> None:
     sent = odd_hours()
-    last = next(number for number, one in enumerate(sent) if one[6] == _WHOLE_CLOSE)
+    last = next(number for number, row in enumerate(sent) if row[6] == _WHOLE_CLOSE)
     assert sent[last + 1][0] == _GRID_AGAIN
     # A page has 1,000 rows, from the one before the start on.
     since = sent[last + behind - 999][0]
     async with answering(Exchange(ms("2018-04-01T00:30"), {("BTCUSDT", "1h"): sent})) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         assert (await penstock("collect", "BTC/USDT", "-t", "1h", "--since", str(since))).code == 0
-        assert await opens(penstock) == [one[0] for one in sent if one[0] >= since]
+        assert await opens(penstock) == [row[0] for row in sent if row[0] >= since]
         assert await spans(penstock) == [
             (since, ms("2018-02-08T01:00"), "stored"),
             (ms("2018-02-08T01:00"), _ODD, "unconfirmed"),
@@ -224,7 +224,7 @@ async def test_a_range_that_begins_inside_of_a_candle_off_the_grid(on_both: Pens
             await penstock("collect", "BTC/USDT", "-t", "1h", "--since", "2018-02-10T00:00")
         ).code == 0
         found = await opens(penstock)
-        assert found == [one[0] for one in sent if one[0] >= ms("2018-02-09T23:00")]
+        assert found == [row[0] for row in sent if row[0] >= ms("2018-02-09T23:00")]
         known = await spans(penstock)
         assert [state for *_, state in known] == ["stored"], known
 
@@ -276,7 +276,7 @@ async def test_the_view_for_reading_has_milliseconds_and_the_nearest_doubles(
     assert [at for at, *_ in seen] == [f"2018-02-09 {hour:02}:28:14.789" for hour in (9, 10, 11)]
     assert {tuple(values[:2]) for _, *values in seen} == {(0.76210812, 21432086.38893863)}
     assert [tuple(values[2:]) for _, *values in seen] == [
-        (float(one[1]), float(one[7])) for one in sent
+        (float(row[1]), float(row[7])) for row in sent
     ]
 
 

@@ -54,7 +54,7 @@ async def test_the_default_address_is_left_for_the_other_one_and_that_is_said_on
                 listed = await asyncio.gather(*(source.instruments() for _ in range(8)))
                 assert source.address == second.url
                 await source.server_time()
-        assert [len(one) for one in listed] == [1] * 8
+        assert [len(series) for series in listed] == [1] * 8
         assert [entry["to"] for entry in logs if entry["log_level"] == "warning"] == [second.url]
         assert 1 <= len(first.asked) <= 8
         assert len(second.asked) == 9

@@ -86,7 +86,7 @@ def _files(src: Sequence[Source]) -> Iterator[Figure]:
 
 
 def _functions(src: Sequence[Source]) -> Iterator[Figure]:
-    named = [(f"{one.name}.{node.name}", node) for one in src for node in one.functions]
+    named = [(f"{module.name}.{node.name}", node) for module in src for node in module.functions]
     lines = sorted((node.end_lineno or node.lineno) - node.lineno + 1 for _, node in named)
     yield Figure(name="lines of a function, median", value=_median(lines), wanted=9)
     p90 = lines[len(lines) * 9 // 10] if lines else 0
@@ -124,8 +124,14 @@ def _branches(node: ast.AST) -> int:
 def _is_typed(function: Function) -> bool:
     takes = function.args
     listed = [*takes.posonlyargs, *takes.args, *takes.kwonlyargs, takes.vararg, takes.kwarg]
-    given = [one for one in listed if one is not None and one.arg not in {"self", "cls"}]
-    return function.returns is not None and all(one.annotation is not None for one in given)
+    given = [
+        argument
+        for argument in listed
+        if argument is not None and argument.arg not in {"self", "cls"}
+    ]
+    return function.returns is not None and all(
+        argument.annotation is not None for argument in given
+    )
 
 
 def _cycles(src: Sequence[Source]) -> Iterator[Figure]:
@@ -193,7 +199,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
     """The identifiers and strings of the node itself, including import paths."""
     for _, value in ast.iter_fields(node):
         values = value if isinstance(value, list) else [value]
-        yield from (one for one in values if isinstance(one, str))
+        yield from (item for item in values if isinstance(item, str))
 
 
 def _in_words(text: str) -> str:

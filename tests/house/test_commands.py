@@ -55,13 +55,17 @@ def _has_options(function: FunctionType) -> bool:
 def _declared(module: ModuleType) -> Iterator[str]:
     """The names of a module's top-level commands and groups."""
     groups = {name: found for name, found in vars(module).items() if isinstance(found, typer.Typer)}
-    inner = {id(one.typer_instance) for group in groups.values() for one in group.registered_groups}
+    inner = {
+        id(subgroup.typer_instance)
+        for group in groups.values()
+        for subgroup in group.registered_groups
+    }
     yield from (name for name, group in groups.items() if id(group) not in inner)
     grouped = {
-        one.callback
+        command.callback
         for group in groups.values()
-        for one in (*group.registered_commands, group.registered_callback)
-        if one
+        for command in (*group.registered_commands, group.registered_callback)
+        if command
     }
     for name, found in vars(module).items():
         if (

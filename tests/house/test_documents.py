@@ -124,7 +124,12 @@ def _called_in_the_readme(routes: set[str]) -> Iterator[str]:
             starts = ["", *("/".join(parts[:count]) for count in range(len(parts), 1, -1))]
             whole = [start + path.removeprefix("…") for start in starts]
             before = next(
-                (one for one in whole if any(_covers(one, route) for route in routes)), path
+                (
+                    candidate
+                    for candidate in whole
+                    if any(_covers(candidate, route) for route in routes)
+                ),
+                path,
             )
             yield before
 

@@ -104,8 +104,8 @@ def test_a_password_is_needed(postgres_server: PostgresServer) -> None:
 
 
 def test_each_test_has_a_database_of_its_own(postgres_server: PostgresServer) -> None:
-    with postgres_server.database() as one, postgres_server.database() as other:
-        with psycopg.connect(one) as connection:
+    with postgres_server.database() as first, postgres_server.database() as other:
+        with psycopg.connect(first) as connection:
             connection.execute("CREATE TABLE mine (number integer)")
         with psycopg.connect(other) as connection:
             assert connection.execute("SELECT to_regclass('mine')").fetchone() == (None,)

@@ -80,7 +80,9 @@ async def test_requests_are_counted_by_path_and_the_newest_are_listed(simulator:
     _, seen = await simulator.get("/simulator/requests", limit=2)
     assert seen["total"] == 4
     assert seen["by_path"] == {"/api/v3/klines": 3, "/api/v3/time": 1}
-    assert [(one["path"], one["query"], one["status"]) for one in seen["newest"]] == [
+    assert [
+        (request["path"], request["query"], request["status"]) for request in seen["newest"]
+    ] == [
         ("/api/v3/klines", "symbol=NOSUCH&interval=1m", 400),
         ("/api/v3/time", "", 200),
     ]

@@ -70,7 +70,9 @@ async def test_a_hanging_request_is_noted_and_never_answered(simulator: Simulato
     with pytest.raises(TimeoutError):
         await raw(simulator, timeout_s=0.2)
     _, seen = await simulator.get("/simulator/requests")
-    assert [(one["status"], one["faults"]) for one in seen["newest"]] == [(None, ["hang"])]
+    assert [(request["status"], request["faults"]) for request in seen["newest"]] == [
+        (None, ["hang"])
+    ]
     assert (await raw(simulator))[0] == 200
 
 

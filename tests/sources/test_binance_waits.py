@@ -27,8 +27,8 @@ _KLINES = "/api/v3/klines"
 
 @pytest.fixture
 async def exchange() -> AsyncIterator[Exchange]:
-    async with simulated() as one:
-        yield one
+    async with simulated() as simulator:
+        yield simulator
 
 
 @contextlib.asynccontextmanager

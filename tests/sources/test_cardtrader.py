@@ -103,9 +103,9 @@ async def test_it_reads_the_account_and_the_catalogue(simulated: Simulated) -> N
     assert len(games) == 5
     assert {category.game_id for category in categories} == {games[0].id}
     assert any(
-        one.name == "condition" and "Near Mint" in one.possible_values
+        property_.name == "condition" and "Near Mint" in property_.possible_values
         for category in categories
-        for one in category.properties
+        for property_ in category.properties
     )
     assert 0 < len(stocked) <= len(expansions) == 104
     assert {blueprint.expansion_id for blueprint in blueprints} == {expansions[0].id}

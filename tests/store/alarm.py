@@ -107,7 +107,7 @@ class Alarm:
         )
 
     async def states(self) -> dict[str, str]:
-        return {f"{one.rule} {one.subject}": one.state.value for one in await self.alerts()}
+        return {f"{alert.rule} {alert.subject}": alert.state.value for alert in await self.alerts()}
 
     async def messages(self) -> list[dict[str, Any]]:
         return await self.engine.rows("SELECT * FROM alert_message ORDER BY id")

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def alarm(database_url: str) -> AsyncIterator[Alarm]:
-    async with engine(database_url) as one:
-        yield Alarm(one)
+    async with engine(database_url) as e:
+        yield Alarm(e)

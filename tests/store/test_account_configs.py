@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ConfiguredShop:
     """A shop whose account has a config."""
 
     shop: Shop
@@ -55,58 +55,65 @@ def sync_of(name: str) -> ConfigSpec:
 
 
 @contextlib.asynccontextmanager
-async def kept(url: str) -> AsyncIterator[Kept]:
+async def configured_shop(url: str) -> AsyncIterator[ConfiguredShop]:
     async with opened_shop(url) as shop:
         syncs = SyncConfigs(shop.opened.database)
         configs = SqlConfigs(
             shop.opened.database, dispatch_over(shop.opened.database), lambda _: syncs
         )
-        yield Kept(shop, configs, (await configs.add(sync_of(shop.account.name))).id)
+        yield ConfiguredShop(shop, configs, (await configs.add(sync_of(shop.account.name))).id)
 
 
 async def test_a_renamed_account_renames_its_config_and_the_run_goes_on(database_url: str) -> None:
-    async with kept(database_url) as one:
-        task_id = await one.shop.opened.ledger.submit(one.configs.trigger(one.config_id))
-        await one.shop.accounts.change(one.account_id, name="Another name")
-        assert await one.symbols() == ("Another name", "Another name")
-        await one.shop.accounts.change(one.account_id, token="another token")
-        assert await one.symbols() == ("Another name", "Another name")
+    async with configured_shop(database_url) as configured:
+        task_id = await configured.shop.opened.ledger.submit(
+            configured.configs.trigger(configured.config_id)
+        )
+        await configured.shop.accounts.change(configured.account_id, name="Another name")
+        assert await configured.symbols() == ("Another name", "Another name")
+        await configured.shop.accounts.change(configured.account_id, token="another token")
+        assert await configured.symbols() == ("Another name", "Another name")
         state = select(runs.c.state).where(runs.c.task_id == str(task_id))
         assert (
-            await one.shop.opened.database.read(lambda connection: connection.scalar(state))
+            await configured.shop.opened.database.read(lambda connection: connection.scalar(state))
             == "queued"
         )
 
 
 async def test_a_name_that_is_taken_changes_neither(database_url: str) -> None:
-    async with kept(database_url) as one:
-        await one.shop.accounts.add("taken", "token", 7)
-        await one.configs.add(sync_of("taken"))
+    async with configured_shop(database_url) as configured:
+        await configured.shop.accounts.add("taken", "token", 7)
+        await configured.configs.add(sync_of("taken"))
         with pytest.raises(ConflictError, match="'taken' already"):
-            await one.shop.accounts.change(one.account_id, name="taken")
-        assert await one.symbols() == (one.shop.account.name, one.shop.account.name)
+            await configured.shop.accounts.change(configured.account_id, name="taken")
+        assert await configured.symbols() == (
+            configured.shop.account.name,
+            configured.shop.account.name,
+        )
 
 
 async def test_an_account_that_a_config_names_is_not_deleted(database_url: str) -> None:
-    async with kept(database_url) as one:
-        with pytest.raises(ConflictError, match=f"config {one.config_id} syncs this account"):
-            await one.shop.accounts.delete(one.account_id)
-        await one.configs.remove(one.config_id)
-        await one.shop.accounts.delete(one.account_id)
+    async with configured_shop(database_url) as configured:
+        with pytest.raises(
+            ConflictError, match=f"config {configured.config_id} syncs this account"
+        ):
+            await configured.shop.accounts.delete(configured.account_id)
+        await configured.configs.remove(configured.config_id)
+        await configured.shop.accounts.delete(configured.account_id)
         with pytest.raises(ConflictError, match="deleted just now"):
-            await one.configs.add(sync_of(one.shop.account.name))
+            await configured.configs.add(sync_of(configured.shop.account.name))
 
 
 async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(
     postgres_database: str,
 ) -> None:
-    async with kept(postgres_database) as one:
+    async with configured_shop(postgres_database) as configured:
         for number in range(20):
             name = f"shop number {number}"
-            account_id = await one.shop.accounts.add(name, "token", 7)
+            account_id = await configured.shop.accounts.add(name, "token", 7)
             both = await asyncio.gather(
-                one.configs.add(sync_of(name)),
-                one.shop.accounts.delete(account_id),
+                configured.configs.add(sync_of(name)),
+                configured.shop.accounts.delete(account_id),
                 return_exceptions=True,
             )
             assert (
@@ -115,14 +122,14 @@ async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(
 
 
 async def test_of_a_renaming_and_a_change_at_once_neither_is_lost(postgres_database: str) -> None:
-    async with kept(postgres_database) as one:
+    async with configured_shop(postgres_database) as configured:
         for number in range(20):
             await asyncio.gather(
-                one.shop.accounts.change(one.account_id, name=f"name {number}"),
-                one.configs.change(one.config_id, {"interval_minutes": 10 + number}),
+                configured.shop.accounts.change(configured.account_id, name=f"name {number}"),
+                configured.configs.change(configured.config_id, {"interval_minutes": 10 + number}),
                 return_exceptions=True,
             )
-            assert await one.symbols() == (f"name {number}", f"name {number}")
+            assert await configured.symbols() == (f"name {number}", f"name {number}")
 
 
 async def test_what_ran_for_a_deleted_account_is_never_another_ones(database_url: str) -> None:

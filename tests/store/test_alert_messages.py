@@ -54,8 +54,8 @@ async def test_after_an_error_it_is_sent_again_as_the_same_message(
     async with alarm.sending():
         received = await receiver.until(3)
     assert (
-        len({one.body["id"] for one in received})
-        == len({one.headers["Penstock-Message-Id"] for one in received})
+        len({request.body["id"] for request in received})
+        == len({request.headers["Penstock-Message-Id"] for request in received})
         == 1
     )
 
@@ -154,7 +154,8 @@ async def test_of_many_targets_that_get_the_same_name_at_once_one_has_it(alarm: 
     ]
     for name in ("one", "two", "three"):
         answers = await asyncio.gather(
-            *(alarm.targets.change(one, name=name) for one in ids), return_exceptions=True
+            *(alarm.targets.change(target_id, name=name) for target_id in ids),
+            return_exceptions=True,
         )
         assert sum(isinstance(answer, ConflictError) for answer in answers) == len(ids) - 1, answers
 

@@ -94,7 +94,7 @@ async def test_a_series_is_late_when_its_interval_is_over_and_its_candle_is_not_
     await _series(alarm, closed_ago_ms=12 * MINUTE + 5_000)
     await _series(alarm, timeframe="1m", closed_ago_ms=5 * MINUTE)
     await alarm.evaluate()
-    assert [(one.subject, one.message) for one in await alarm.alerts()] == [
+    assert [(alert.subject, alert.message) for alert in await alarm.alerts()] == [
         ("binance BTC/USDT 1h", "BTC/USDT 1h is 12 minutes late")
     ]
 
@@ -106,7 +106,7 @@ async def test_what_does_not_trade_or_is_not_collected_by_itself_is_never_late(
     assert (await alarm.facts()).bad["late_data"] == []
     await _schedule(alarm)
     await _series(alarm, symbol="ETH/USDT", closed_ago_ms=DAY)
-    assert [one.subject for one in (await alarm.facts()).bad["late_data"]] == [
+    assert [subject.subject for subject in (await alarm.facts()).bad["late_data"]] == [
         "binance BTC/USDT 1h"
     ]
     await alarm.engine.change("UPDATE instrument SET status = 'halted'")
@@ -130,7 +130,7 @@ async def test_a_config_makes_its_series_late_by_its_own_interval(
     )
     await _series(alarm, symbol="ETH/USDT", closed_ago_ms=33 * MINUTE)
     await _series(alarm, symbol="ETH/USDT", timeframe="1m", closed_ago_ms=29 * MINUTE)
-    assert [one.subject for one in (await alarm.facts()).bad["late_data"]] == expected
+    assert [subject.subject for subject in (await alarm.facts()).bad["late_data"]] == expected
 
 
 async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alarm) -> None:

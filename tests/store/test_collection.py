@@ -13,7 +13,7 @@ from penstock.market.runs.orders import CollectOrder
 from penstock.market.timeframe import Timeframe
 from penstock.script import collect_into
 from penstock.store.write.candles import SqlCandleStore
-from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, world
+from tests.simulated import DAY, HOUR, MINUTE, NOW, World, ms, open_world
 
 if TYPE_CHECKING:
     from penstock.market.collect.page import CandleFlush, Flushed
@@ -25,25 +25,25 @@ RUNNING = NOW - NOW % MINUTE
 
 
 async def assert_complete(
-    one: World, symbol: str, timeframe: str, start: int, end: int | None = None
+    world: World, symbol: str, timeframe: str, start: int, end: int | None = None
 ) -> None:
     """From `start` on there is what the exchange has, row by row, and nothing else."""
-    assert await one.table(symbol, timeframe) == await one.exchange.rows(
+    assert await world.table(symbol, timeframe) == await world.exchange.rows(
         symbol, timeframe, start, end
     )
-    await one.check_coverage(symbol, timeframe)
+    await world.check_coverage(symbol, timeframe)
 
 
 async def test_a_first_collection_stores_the_newest_candles_row_by_row(database_url: str) -> None:
-    async with world(database_url) as one:
-        report = await one.collect("BTCUSDT", "ETH/USDT", timeframes="1m 1h 1d 1w 1M", limit=30)
+    async with open_world(database_url) as world:
+        report = await world.collect("BTCUSDT", "ETH/USDT", timeframes="1m 1h 1d 1w 1M", limit=30)
         for symbol in ("BTCUSDT", "ETHUSDT"):
             for timeframe in ("1m", "1h", "1d", "1w", "1M"):
                 step = Timeframe(timeframe)
-                await assert_complete(one, symbol, timeframe, step.shift(step.floor(NOW), -29))
-                rows = await one.stored(symbol, timeframe)
+                await assert_complete(world, symbol, timeframe, step.shift(step.floor(NOW), -29))
+                rows = await world.stored(symbol, timeframe)
                 assert [bool(row["closed"]) for row in rows] == [True] * 29 + [False]
-        run = await one.last_run()
+        run = await world.last_run()
         assert (run["state"], run["inserted"], run["updated"], run["rejected"]) == (
             "succeeded",
             300,
@@ -54,78 +54,78 @@ async def test_a_first_collection_stores_the_newest_candles_row_by_row(database_
 
 
 async def test_the_requests_of_a_run_are_all_counted(sqlite_database: str) -> None:
-    async with world(sqlite_database) as one:
-        await one.collect("BTCUSDT")
-        await one.exchange.faults()
-        report = await one.collect("BTCUSDT", "ETHUSDT", timeframes="1m 1h", since=NOW - 2 * DAY)
-        asked = len(await one.exchange.asked()) + len(await one.exchange.asked("/api/v3/time"))
+    async with open_world(sqlite_database) as world:
+        await world.collect("BTCUSDT")
+        await world.exchange.faults()
+        report = await world.collect("BTCUSDT", "ETHUSDT", timeframes="1m 1h", since=NOW - 2 * DAY)
+        asked = len(await world.exchange.asked()) + len(await world.exchange.asked("/api/v3/time"))
         assert report.result.counters.requests == asked
-        assert (await one.last_run())["requests"] == asked
+        assert (await world.last_run())["requests"] == asked
 
 
 async def test_collecting_again_at_the_same_moment_writes_nothing(database_url: str) -> None:
-    async with world(database_url) as one:
-        await one.collect("BTCUSDT", timeframes="1m 1h")
-        before = await one.stored()
-        report = await one.collect("BTCUSDT", timeframes="1m 1h")
+    async with open_world(database_url) as world:
+        await world.collect("BTCUSDT", timeframes="1m 1h")
+        before = await world.stored()
+        report = await world.collect("BTCUSDT", timeframes="1m 1h")
         assert report.result.counters.written == 0
-        assert await one.stored() == before
+        assert await world.stored() == before
 
 
 async def test_later_only_what_is_new_is_written_and_the_open_candle_is_completed(
     database_url: str,
 ) -> None:
-    async with world(database_url) as one:
-        await one.collect("BTCUSDT", limit=20)
-        await one.exchange.move_to(NOW + 5 * MINUTE)
-        report = await one.collect("BTCUSDT", limit=20)
+    async with open_world(database_url) as world:
+        await world.collect("BTCUSDT", limit=20)
+        await world.exchange.move_to(NOW + 5 * MINUTE)
+        report = await world.collect("BTCUSDT", limit=20)
         assert (report.result.counters.inserted, report.result.counters.updated) == (5, 1)
-        await assert_complete(one, "BTCUSDT", "1m", RUNNING - 19 * MINUTE)
-        assert [bool(row["closed"]) for row in await one.stored()] == [True] * 24 + [False]
-        assert await one.read("SELECT * FROM restatement") == []
+        await assert_complete(world, "BTCUSDT", "1m", RUNNING - 19 * MINUTE)
+        assert [bool(row["closed"]) for row in await world.stored()] == [True] * 24 + [False]
+        assert await world.read("SELECT * FROM restatement") == []
 
 
 async def test_a_candle_is_open_until_the_grace_is_over(database_url: str) -> None:
-    async with world(database_url, grace_s=10) as one:
-        await one.exchange.move_to(RUNNING + 2_000)
-        await one.collect("BTCUSDT", limit=3)
-        assert [bool(row["closed"]) for row in await one.stored()] == [True, False, False]
-        await one.exchange.move_to(RUNNING + 30_000)
-        await one.collect("BTCUSDT")
-        assert [bool(row["closed"]) for row in await one.stored()] == [True, True, False]
+    async with open_world(database_url, grace_s=10) as world:
+        await world.exchange.move_to(RUNNING + 2_000)
+        await world.collect("BTCUSDT", limit=3)
+        assert [bool(row["closed"]) for row in await world.stored()] == [True, False, False]
+        await world.exchange.move_to(RUNNING + 30_000)
+        await world.collect("BTCUSDT")
+        assert [bool(row["closed"]) for row in await world.stored()] == [True, True, False]
 
 
 async def test_limit_counts_for_an_empty_series_only(database_url: str) -> None:
-    async with world(database_url) as one:
-        await one.collect("BTCUSDT", limit=10)
-        await one.exchange.move_to(NOW + 60 * MINUTE)
-        await one.collect("BTCUSDT", "ETHUSDT", limit=3)
-        assert len(await one.stored("BTCUSDT")) == 70
-        assert len(await one.stored("ETHUSDT")) == 3
+    async with open_world(database_url) as world:
+        await world.collect("BTCUSDT", limit=10)
+        await world.exchange.move_to(NOW + 60 * MINUTE)
+        await world.collect("BTCUSDT", "ETHUSDT", limit=3)
+        assert len(await world.stored("BTCUSDT")) == 70
+        assert len(await world.stored("ETHUSDT")) == 3
 
 
 async def test_since_reaches_back_over_many_pages(database_url: str) -> None:
-    async with world(database_url) as one:
-        await one.collect("BTCUSDT", limit=5)
-        await one.collect("BTCUSDT", since=NOW - 8 * DAY)
-        await assert_complete(one, "BTCUSDT", "1m", RUNNING - 8 * DAY)
-        assert await one.spans() == [Span(RUNNING - 8 * DAY, RUNNING, STORED)]
+    async with open_world(database_url) as world:
+        await world.collect("BTCUSDT", limit=5)
+        await world.collect("BTCUSDT", since=NOW - 8 * DAY)
+        await assert_complete(world, "BTCUSDT", "1m", RUNNING - 8 * DAY)
+        assert await world.spans() == [Span(RUNNING - 8 * DAY, RUNNING, STORED)]
 
 
 async def test_since_before_the_listing_is_recorded_as_not_listed(database_url: str) -> None:
-    async with world(database_url) as one:
-        listed = await one.exchange.first("ETHUSDT", "1d")
+    async with open_world(database_url) as world:
+        listed = await world.exchange.first("ETHUSDT", "1d")
         since = ms("2017-01-01T00:00:00")
-        await one.collect("ETHUSDT", timeframes="1d", since=since)
-        await assert_complete(one, "ETHUSDT", "1d", 0)
-        assert await one.spans("ETHUSDT", "1d") == [
+        await world.collect("ETHUSDT", timeframes="1d", since=since)
+        await assert_complete(world, "ETHUSDT", "1d", 0)
+        assert await world.spans("ETHUSDT", "1d") == [
             Span(since, listed, SpanState.NOT_LISTED),
             Span(listed, NOW - NOW % DAY, STORED),
         ]
-        await one.exchange.faults()
-        await one.collect("ETHUSDT", timeframes="1d", since=since)
+        await world.exchange.faults()
+        await world.collect("ETHUSDT", timeframes="1d", since=since)
         # Two probes for the first candle, and the open one: nothing is paged through.
-        assert len(await one.exchange.asked()) <= 3
+        assert len(await world.exchange.asked()) <= 3
 
 
 async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(
@@ -134,23 +134,23 @@ async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(
     start, hole, back, now = (
         ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30")
     )
-    async with world(database_url, simulator={"now_ms": now}) as one:
-        await one.collect("BTCUSDT", timeframes="1m 1h", since=start)
+    async with open_world(database_url, simulator={"now_ms": now}) as world:
+        await world.collect("BTCUSDT", timeframes="1m 1h", since=start)
         for timeframe, step in (("1m", MINUTE), ("1h", HOUR)):
-            await assert_complete(one, "BTCUSDT", timeframe, start)
+            await assert_complete(world, "BTCUSDT", timeframe, start)
             expected = [
                 Span(start, hole, STORED),
                 Span(hole, back, UNCONFIRMED),
                 Span(back, now - now % step, STORED),
             ]
-            assert await one.spans("BTCUSDT", timeframe) == expected
-        gaps = await one.read(
+            assert await world.spans("BTCUSDT", timeframe) == expected
+        gaps = await world.read(
             "SELECT reason FROM gap WHERE symbol = 'BTC/USDT' AND timeframe = '1m'"
         )
         assert gaps == [{"reason": "unconfirmed"}]
-        await one.exchange.faults()
-        await one.collect("BTCUSDT", timeframes="1h")
-        assert len(await one.exchange.asked()) == 1
+        await world.exchange.faults()
+        await world.collect("BTCUSDT", timeframes="1h")
+        assert len(await world.exchange.asked()) == 1
 
 
 async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_then_left_alone(
@@ -159,35 +159,37 @@ async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_the
     start, hole, back, now = (
         ms(f"2020-06-28T{time}") for time in ("00:00:00", "02:00:00", "05:00:00", "08:00:30")
     )
-    async with world(database_url, simulator={"now_ms": now}) as one:
-        await one.collect("BTCUSDT", timeframes="1h", since=start)
+    async with open_world(database_url, simulator={"now_ms": now}) as world:
+        await world.collect("BTCUSDT", timeframes="1h", since=start)
         for after, reason in (
             (2 * MINUTE, "unconfirmed"),
             (2 * DAY, "outage"),
             (3 * DAY, "outage"),
         ):
-            await one.exchange.move_to(now + after)
-            await one.exchange.faults()
-            await one.collect("BTCUSDT", timeframes="1h")
-            [gap] = await one.read("SELECT reason, asked FROM gap")
+            await world.exchange.move_to(now + after)
+            await world.exchange.faults()
+            await world.collect("BTCUSDT", timeframes="1h")
+            [gap] = await world.read("SELECT reason, asked FROM gap")
             assert gap["reason"] == reason
         assert gap["asked"] == 3, "an outage is asked for again after a week"
-        assert (await one.spans("BTCUSDT", "1h"))[:2] == [
+        assert (await world.spans("BTCUSDT", "1h"))[:2] == [
             Span(start, hole, STORED),
             Span(hole, back, SpanState.OUTAGE),
         ]
-        await one.exchange.move_to(now + 8 * DAY)
-        await one.collect("BTCUSDT", timeframes="1h")
-        assert await one.read("SELECT reason, asked FROM gap") == [{"reason": "outage", "asked": 4}]
+        await world.exchange.move_to(now + 8 * DAY)
+        await world.collect("BTCUSDT", timeframes="1h")
+        assert await world.read("SELECT reason, asked FROM gap") == [
+            {"reason": "outage", "asked": 4}
+        ]
 
 
 async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(
     database_url: str,
 ) -> None:
     start, back, now = (ms(f"2020-06-28T{time}") for time in ("03:00:00", "05:00:00", "06:00:30"))
-    async with world(database_url, simulator={"now_ms": now}) as one:
-        await one.collect("BTCUSDT", since=start)
-        assert await one.spans() == [
+    async with open_world(database_url, simulator={"now_ms": now}) as world:
+        await world.collect("BTCUSDT", since=start)
+        assert await world.spans() == [
             Span(start, back, UNCONFIRMED),
             Span(back, now - now % MINUTE, STORED),
         ]
@@ -195,60 +197,62 @@ async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(
 
 async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database_url: str) -> None:
     since = RUNNING - 2 * DAY
-    async with world(database_url) as one:
-        await one.collect("BTCUSDT", since=since, limit=50)
+    async with open_world(database_url) as world:
+        await world.collect("BTCUSDT", since=since, limit=50)
         cut = RUNNING - 49 * MINUTE
-        assert await one.spans() == [
+        assert await world.spans() == [
             Span(since, cut, SpanState.NOT_COLLECTED),
             Span(cut, RUNNING, STORED),
         ]
-        await one.collect("BTCUSDT")
-        assert len(await one.stored()) == 50
-        await one.collect("BTCUSDT", since=since)
-        await assert_complete(one, "BTCUSDT", "1m", since)
-        assert await one.spans() == [Span(since, RUNNING, STORED)]
+        await world.collect("BTCUSDT")
+        assert len(await world.stored()) == 50
+        await world.collect("BTCUSDT", since=since)
+        await assert_complete(world, "BTCUSDT", "1m", since)
+        assert await world.spans() == [Span(since, RUNNING, STORED)]
 
 
 async def test_a_failing_symbol_leaves_a_gap_that_the_next_run_fills_and_does_not_stop_the_others(
     database_url: str,
 ) -> None:
-    async with world(database_url, request_attempts=1) as one:
-        await one.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"})
-        report = await one.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=30)
+    async with open_world(database_url, request_attempts=1) as world:
+        await world.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"})
+        report = await world.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=30)
         assert list(report.result.failures) == ["ETHUSDT 1m"], "by the name that was asked for"
         assert "HTTP 500" in report.result.failures["ETHUSDT 1m"]
-        assert (await one.last_run())["state"] == "succeeded"
-        assert [len(await one.stored(symbol)) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")] == [
+        assert (await world.last_run())["state"] == "succeeded"
+        assert [
+            len(await world.stored(symbol)) for symbol in ("BTCUSDT", "ETHUSDT", "BNBUSDT")
+        ] == [
             30,
             0,
             30,
         ]
-        assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, FAILED)]
-        await one.exchange.faults()
-        await one.collect("ETHUSDT")
-        await assert_complete(one, "ETHUSDT", "1m", RUNNING - 29 * MINUTE)
-        assert await one.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, STORED)]
+        assert await world.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, FAILED)]
+        await world.exchange.faults()
+        await world.collect("ETHUSDT")
+        await assert_complete(world, "ETHUSDT", "1m", RUNNING - 29 * MINUTE)
+        assert await world.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, STORED)]
 
 
 async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_part_as_failed(
     database_url: str,
 ) -> None:
     since = RUNNING - 5 * DAY
-    async with world(database_url, request_attempts=1, request_concurrency=1) as one:
+    async with open_world(database_url, request_attempts=1, request_concurrency=1) as world:
         # Two questions for the first candle, and two pages, whose last rows come twice.
-        await one.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
+        await world.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
         kept = "0 of 1 series finished; 1,998 candles kept; run again to continue; BTCUSDT 1m: "
         with pytest.raises(RunUnavailableError, match=kept):
-            await one.collect("BTCUSDT", since=since)
-        assert await one.spans() == [
+            await world.collect("BTCUSDT", since=since)
+        assert await world.spans() == [
             Span(since, since + 1_998 * MINUTE, STORED),
             Span(since + 1_998 * MINUTE, RUNNING, FAILED),
         ]
-        assert len(await one.stored()) == 1_998
-        assert (await one.last_run())["inserted"] == 1_998
-        await one.exchange.faults()
-        await one.collect("BTCUSDT")
-        await assert_complete(one, "BTCUSDT", "1m", since)
+        assert len(await world.stored()) == 1_998
+        assert (await world.last_run())["inserted"] == 1_998
+        await world.exchange.faults()
+        await world.collect("BTCUSDT")
+        await assert_complete(world, "BTCUSDT", "1m", since)
 
 
 @pytest.mark.parametrize(
@@ -261,14 +265,14 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
 async def test_when_every_series_fails_the_run_fails_as_the_errors_say(
     sqlite_database: str, fault: dict[str, object], kind: type[Exception]
 ) -> None:
-    async with world(sqlite_database, request_attempts=1) as one:
-        await one.exchange.faults(fault | {"path": "klines"})
+    async with open_world(sqlite_database, request_attempts=1) as world:
+        await world.exchange.faults(fault | {"path": "klines"})
         with pytest.raises(kind, match=r"0 of 2 series finished; BTCUSDT 1m: .*GET "):
-            await one.collect("BTCUSDT", "ETHUSDT")
-        run = await one.last_run()
+            await world.collect("BTCUSDT", "ETHUSDT")
+        run = await world.last_run()
         assert run["state"] == "failed"
         assert "0 of 2 series finished" in run["error"]
-        assert await one.read("SELECT * FROM run_claim") == []
+        assert await world.read("SELECT * FROM run_claim") == []
 
 
 @pytest.mark.parametrize(
@@ -282,45 +286,45 @@ async def test_when_every_series_fails_the_run_fails_as_the_errors_say(
 async def test_bad_input_is_refused_before_anything_is_written(
     sqlite_database: str, order: CollectOrder, words: str
 ) -> None:
-    async with world(sqlite_database) as one:
+    async with open_world(sqlite_database) as world:
         with pytest.raises(InvalidInputError, match=words):
-            await collect_into(one.app, order)
+            await collect_into(world.app, order)
         for table in ("instrument", "series", "run", "candle"):
-            assert await one.read(f"SELECT * FROM {table}") == []
+            assert await world.read(f"SELECT * FROM {table}") == []
 
 
 async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(
     database_url: str,
 ) -> None:
-    async with world(database_url, simulator={"symbols": 120}) as one:
-        source = await one.app.of(MarketParts).sources.get("binance")
+    async with open_world(database_url, simulator={"symbols": 120}) as world:
+        source = await world.app.of(MarketParts).sources.get("binance")
         [symbol, *_] = [
             item.native_symbol for item in await source.instruments() if item.status == "delisted"
         ]
-        first = await one.exchange.first(symbol, "1d")
-        await one.collect(symbol, timeframes="1d", since=first - 3 * DAY)
-        await assert_complete(one, symbol, "1d", 0)
-        end = (await one.stored(symbol, "1d"))[-1]["close_time"] + 1
+        first = await world.exchange.first(symbol, "1d")
+        await world.collect(symbol, timeframes="1d", since=first - 3 * DAY)
+        await assert_complete(world, symbol, "1d", 0)
+        end = (await world.stored(symbol, "1d"))[-1]["close_time"] + 1
         # Its last candle is final when a later look has seen the same.
-        await one.exchange.move_to(NOW + 2 * MINUTE)
-        await one.collect(symbol, timeframes="1d")
+        await world.exchange.move_to(NOW + 2 * MINUTE)
+        await world.collect(symbol, timeframes="1d")
         expected = [
             Span(first - 3 * DAY, first, SpanState.NOT_LISTED),
             Span(first, end, STORED),
             Span(end, NOW - NOW % DAY, SpanState.DELISTED),
         ]
-        assert await one.spans(symbol, "1d") == expected
-        assert all(row["closed"] for row in await one.stored(symbol, "1d"))
+        assert await world.spans(symbol, "1d") == expected
+        assert all(row["closed"] for row in await world.stored(symbol, "1d"))
 
 
 async def test_progress_follows_each_flush_and_ends_with_all_series_done(
     sqlite_database: str,
 ) -> None:
-    async with world(sqlite_database) as one:
-        seen = ShownStore(one.app.database)
-        one.app.of(MarketParts).runs._store = seen
-        report = await one.collect("BTCUSDT", "ETHUSDT", since=NOW - 12 * DAY)
-        [run] = await one.read("SELECT message, inserted FROM run")
+    async with open_world(sqlite_database) as world:
+        seen = ShownStore(world.app.database)
+        world.app.of(MarketParts).runs._store = seen
+        report = await world.collect("BTCUSDT", "ETHUSDT", since=NOW - 12 * DAY)
+        [run] = await world.read("SELECT message, inserted FROM run")
     done = [shown.work.done for shown in seen.shown if shown.work is not None]
     assert len(done) == len(seen.shown) >= 3
     assert (done, [shown.percent for shown in seen.shown]) == (

@@ -36,7 +36,7 @@ def series(row: dict[str, Any]) -> list[list[str]]:
     import json  # noqa: PLC0415 - SQLite gives JSON as text to plain SQL
 
     params = row["params"] if isinstance(row["params"], dict) else json.loads(row["params"])
-    return [one[:2] for one in params["series"]]
+    return [series_id[:2] for series_id in params["series"]]
 
 
 async def test_a_due_config_becomes_a_run_of_its_series_under_its_job_id(database_url: str) -> None:
@@ -141,7 +141,7 @@ async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
             ]
         )
         [run] = await tick(c)
-        assert [one for one in series(run) if one in left] == left
+        assert [series_id for series_id in series(run) if series_id in left] == left
         assert (["BTCUSDT", "1m"] in series(run)) is not enabled
 
 

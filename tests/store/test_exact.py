@@ -43,8 +43,8 @@ def rows(draw: st.DrawFn) -> list[Candle]:
     ends = [draw(times) for _ in opens]
     trades = [draw(st.integers(0, 2**63 - 1)) for _ in opens]
     return [
-        candle(at, close_time=end, trades=n, **one)
-        for at, end, n, one in zip(opens, ends, trades, values, strict=True)
+        candle(at, close_time=end, trades=n, **amounts)
+        for at, end, n, amounts in zip(opens, ends, trades, values, strict=True)
     ]
 
 

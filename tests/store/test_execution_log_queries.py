@@ -197,7 +197,7 @@ async def test_an_index_answers_each_filter_of_the_list_in_its_order_and_the_sta
     ]
     some_time = {"start": 1_600_000_000_000, "end": 4_000_000_000_000}
     async with filled(database_url, 20_000, every_ms=60_000) as store:
-        for query in [*queries, *(one | some_time for one in queries)]:
+        for query in [*queries, *(query | some_time for query in queries)]:
             wanted = LogList(limit=50, **query)
             plan = await store.database.read(
                 lambda connection, wanted=wanted: plan_of(connection, wanted)  # type: ignore[misc]

@@ -113,16 +113,16 @@ async def test_spans_of_one_series_are_not_those_of_another(database_url: str) -
     keys = [key(), key(timeframe=Timeframe.H1), key("ETHUSDT")]
     async with opened(database_url) as store:
         run = await store.run()
-        for place, one in enumerate(keys):
+        for place, series_key in enumerate(keys):
             await store.write(
-                run, coverage=covers(await store.target(one), Span(place, place + 1, FAILED))
+                run, coverage=covers(await store.target(series_key), Span(place, place + 1, FAILED))
             )
-        assert [await store.spans(one) for one in keys] == [
+        assert [await store.spans(key) for key in keys] == [
             [Span(place, place + 1, FAILED)] for place in range(3)
         ]
         opened_again = await store.store.open_series(unfenced(store.database), keys[::-1])
-        assert [one.series_id for one in opened_again] == [
-            (await store.target(one)).series_id for one in keys[::-1]
+        assert [series.series_id for series in opened_again] == [
+            (await store.target(key)).series_id for key in keys[::-1]
         ]
 
 

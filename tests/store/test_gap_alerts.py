@@ -91,8 +91,8 @@ def holes(symbol: str, timeframe: str, candles: int, first: str) -> BadSubject:
 
 @pytest.fixture
 async def ledger(database_url: str) -> AsyncIterator[Ledger]:
-    async with engine(database_url) as one:
-        yield Ledger(one)
+    async with engine(database_url) as e:
+        yield Ledger(e)
 
 
 @pytest.mark.parametrize("state", ["unconfirmed", "outage", "rejected"])
@@ -181,7 +181,7 @@ async def test_each_series_has_its_own_alert(ledger: Ledger) -> None:
         holes("ETH/USDT", "1m", 360, first),
     ]
     await ledger.evaluate()
-    assert [one.message for one in await ledger.alerts()][-1].startswith(
+    assert [alert.message for alert in await ledger.alerts()][-1].startswith(
         "ETH/USDT 1m: 360 candles missing in 2 gaps, the first at "
     )
 

@@ -23,7 +23,7 @@ _MANY = (6, 50)
 exports = st.lists(
     st.builds(product_of, st.integers(1, 10), quantity=st.integers(0, 3)),
     max_size=8,
-    unique_by=lambda one: one.id,
+    unique_by=lambda entry: entry.id,
 )
 
 

@@ -68,9 +68,9 @@ _days = st.lists(st.lists(_edit, max_size=10), min_size=1, max_size=5)
 _MANY = (5, 50)
 
 
-def edit(inventory: Sent, former: Sent, one: Edit) -> None:
+def edit(inventory: Sent, former: Sent, action: Edit) -> None:
     """Do one thing; `former` holds products that were removed, which come back as they were."""
-    match one:
+    match action:
         case ("list", number, _) if number not in inventory:
             inventory[number] = (
                 former.pop(number) if number in former else row(number, user_id=SELLER)
@@ -88,15 +88,15 @@ def edit(inventory: Sent, former: Sent, one: Edit) -> None:
 def read(body: bytes) -> tuple[list[Product], list[RejectedRow]]:
     reader = PackedReader(gzip=False)
     pages = [*reader.feed(body), *reader.end()]
-    return [one for page in pages for one in page.products], [
-        one for page in pages for one in page.rejected
+    return [product for page in pages for product in page.products], [
+        row for page in pages for row in page.rejected
     ]
 
 
 def columns(body: bytes) -> Sent:
     """What an export decides, by product id."""
     rows = map(row_of, msgspec.json.decode(body, type=list[dict[str, msgspec.Raw]]))
-    return {one["product_id"]: {name: one[name] for name in STAGED} for one in rows}
+    return {row["product_id"]: {name: row[name] for name in STAGED} for row in rows}
 
 
 async def synced(shop: Shop, body: bytes) -> Synced:
@@ -128,15 +128,15 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tel
         async with opened_shop(database_url) as shop:
             known = before = Sent()
             for number, edits in enumerate([[], *days]):
-                for one in edits:
-                    edit(inventory, former, one)
+                for day in edits:
+                    edit(inventory, former, day)
                 body = body_of(list(inventory.values()))
                 run = (await synced(shop, body)).run
                 after = columns(body)
                 assert differing(await shop.published(), after) == {}
                 noted = {
-                    (one["product_id"], one["kind"]): one["changes"]
-                    for one in await shop.history(run)
+                    (entry["product_id"], entry["kind"]): entry["changes"]
+                    for entry in await shop.history(run)
                 }
                 assert noted == (told(known, before, after) if number else {})
                 known, before = known | after, after
@@ -186,11 +186,11 @@ async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_
         .replace(b"PRICE", b"500", 1)
         .replace(b"PRICE", price.encode())
     )
-    assert [one.product_id for one in rejected] == [2]
+    assert [row.product_id for row in rejected] == [2]
     async with opened_shop(sqlite_database) as shop:
         await synced(shop, body_of(inventory))
-        one = await shop.sync(products, rejected=rejected)
-        assert counted(one.counts) == {"unchanged": 2, "rejected": 1}
+        sync = await shop.sync(products, rejected=rejected)
+        assert counted(sync.counts) == {"unchanged": 2, "rejected": 1}
         assert {
             number: shown["price_cents"] for number, shown in (await shop.published()).items()
         } == {1: 500, 2: 500, 3: 500}
@@ -249,7 +249,7 @@ async def _types(shop: Shop, *tables: str) -> Mapping[str, str]:
         rows: Sequence[dict[str, Any]] = await shop.opened.rows(
             f"PRAGMA table_info({table})" if shop.opened.database.file else query
         )
-        found |= {f"{table}.{one['name']}": str(one["type"]).lower() for one in rows}
+        found |= {f"{table}.{row['name']}": str(row["type"]).lower() for row in rows}
     return found
 
 

@@ -98,9 +98,9 @@ async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: st
             if "Nested Loop" not in line:
                 continue
             depth = line.index("Nested Loop")
-            children = [one for one in lines[at + 1 :] if one.startswith(" " * (depth + 2) + "->")][
-                :2
-            ]
+            children = [
+                line for line in lines[at + 1 :] if line.startswith(" " * (depth + 2) + "->")
+            ][:2]
             assert "Seq Scan" not in children[1], f"{name}\n{plan}"
 
 

@@ -66,7 +66,7 @@ offered = st.builds(
     ),
 )
 exports = st.lists(
-    st.lists(offered, max_size=8, unique_by=lambda one: one.id), min_size=2, max_size=5
+    st.lists(offered, max_size=8, unique_by=lambda product: product.id), min_size=2, max_size=5
 )
 _MANY = (8, 60)
 _KEPT_AS = str.maketrans(dict.fromkeys("\x1f\x1e\0", "\N{REPLACEMENT CHARACTER}"))

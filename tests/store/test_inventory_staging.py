@@ -44,9 +44,9 @@ async def test_another_worker_that_has_the_run_ends_every_step_that_writes(
 async def test_two_syncs_of_one_base_publish_once(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1)])
-        one, two = await shop.opened.run(), await shop.opened.run()
+        earlier, two = await shop.opened.run(), await shop.opened.run()
         async with (
-            shop.inventory.staging(shop.opened.context(one), shop.account) as first,
+            shop.inventory.staging(shop.opened.context(earlier), shop.account) as first,
             shop.inventory.staging(shop.opened.context(two), shop.account) as second,
         ):
             await first.add([product_of(1, quantity=1)])

@@ -68,10 +68,10 @@ async def test_a_few_missing_products_are_no_suspicion(
 ) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 31)])
-        one = await shop.sync(
+        sync = await shop.sync(
             [product_of(number) for number in range(1, left + 1)], keep=True, limits=SyncLimits()
         )
-        assert bool(one.comparison.suspicions) == suspicious
+        assert bool(sync.comparison.suspicions) == suspicious
 
 
 async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_missing_is_gone(
@@ -85,13 +85,13 @@ async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_mis
     )
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 6)])
-        one = await shop.sync(
+        sync = await shop.sync(
             [product_of(1), product_of(2, quantity=9)],
             rejected=[refused, refused],
             limits=SyncLimits(),
         )
-        assert counted(one.counts) == {"changed": 1, "unchanged": 1, "gone": 2, "rejected": 2}
-        assert one.comparison.suspicions == {}
+        assert counted(sync.counts) == {"changed": 1, "unchanged": 1, "gone": 2, "rejected": 2}
+        assert sync.comparison.suspicions == {}
         assert set(await shop.published()) == {1, 2, 3}
         assert (await shop.published())[3] == expected([product_of(3)])[3]
         [row] = await shop.opened.rows(
@@ -113,17 +113,17 @@ async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_s
     )
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(number) for number in range(1, 6)])
-        one = await shop.sync(
+        sync = await shop.sync(
             [product_of(1)], rejected=[unidentified, refused], limits=SyncLimits()
         )
-        assert counted(one.counts) == {
+        assert counted(sync.counts) == {
             "unchanged": 1,
             "rejected": 2,
             "unidentified": 1,
             "unmarked": 4,
         }
         assert (
-            one.counts.unread
+            sync.counts.unread
             == "2 rows could not be read, 1 without an id: nothing is marked as gone,"
             " 4 missing products kept as before"
         )

@@ -78,13 +78,13 @@ async def collected(store: Opened, flushes: Sequence[Sequence[Seen]]) -> list[di
     total = Counters()
     for flush in flushes:
         total += await store.write(
-            run, *[page(by_symbol[one.symbol], one.rows(), closed=one.closed) for one in flush]
+            run, *[page(by_symbol[seen.symbol], seen.rows(), closed=seen.closed) for seen in flush]
         )
     await store.finish(run)
     row = await store.run_row(run)
     assert total == Counters(row["inserted"], row["updated"], row["unchanged"])
     assert total.inserted + total.updated + total.unchanged == sum(
-        len(one.rows()) for flush in flushes for one in flush
+        len(seen.rows()) for flush in flushes for seen in flush
     )
     return await store.table()
 
@@ -92,11 +92,13 @@ async def collected(store: Opened, flushes: Sequence[Sequence[Seen]]) -> list[di
 def expected(history: Sequence[Seen]) -> dict[tuple[str, int], tuple[int, bool]]:
     """Trades and finality of each candle: closed wins, and among open ones more trades."""
     best: dict[tuple[str, int], tuple[int, bool]] = {}
-    for one in history:
-        for place, row in enumerate(one.rows()):
-            found = (row.trades or 0, place < one.closed)
-            known = best.get((one.symbol, row.open_time), found)
-            best[one.symbol, row.open_time] = max(known, found, key=lambda pair: (pair[1], pair[0]))
+    for seen in history:
+        for place, row in enumerate(seen.rows()):
+            found = (row.trades or 0, place < seen.closed)
+            known = best.get((seen.symbol, row.open_time), found)
+            best[seen.symbol, row.open_time] = max(
+                known, found, key=lambda pair: (pair[1], pair[0])
+            )
     return best
 
 
@@ -112,7 +114,7 @@ def test_any_order_and_any_grouping_of_the_same_pages_gives_the_same_table(
             if low < high
         ]
         async with opened(database_url) as store:
-            one_by_one = await collected(store, [[one] for one in history])
+            one_by_one = await collected(store, [[seen] for seen in history])
             assert await collected(store, groups) == one_by_one
             assert await collected(store, [history]) == one_by_one
             ids = {target.series_id: symbol for symbol, target in (await targets(store)).items()}
@@ -133,14 +135,14 @@ def test_the_same_pages_twice_write_nothing_the_second_time(
         async with opened(database_url) as store:
             await collected(store, [history])
             # Of open states only the newest is left, so the second time sends those of the table.
-            newest = {(one.symbol, one.first): one for one in history if one.trades is None}
+            newest = {(seen.symbol, seen.first): seen for seen in history if seen.trades is None}
             before = await physical(store)
             run = await store.run()
             by_symbol = await targets(store)
-            pages = [page(by_symbol[one.symbol], one.rows()) for one in newest.values()]
+            pages = [page(by_symbol[seen.symbol], seen.rows()) for seen in newest.values()]
             counters = await store.write(run, *pages)
             await store.finish(run)
-            assert (counters.inserted, counters.unchanged) == (0, sum(len(one) for one in pages))
+            assert (counters.inserted, counters.unchanged) == (0, sum(len(page) for page in pages))
             assert counters.updated == 0
             assert await physical(store) == before
 

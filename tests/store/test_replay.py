@@ -19,7 +19,7 @@ import pyarrow.feather
 import pytest
 
 from penstock.market.collect.coverage import SpanState
-from tests.simulated import MINUTE, World, ms, world
+from tests.simulated import MINUTE, World, ms, open_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -70,17 +70,17 @@ def numbers(rows: Sequence[Row]) -> list[list[Decimal]]:
     return [[Decimal(value) for value in row] for row in rows]
 
 
-async def collected(one: World, symbol: str, timeframe: str, rows: Sequence[Row]) -> list[Row]:
+async def collected(world: World, symbol: str, timeframe: str, rows: Sequence[Row]) -> list[Row]:
     """What is stored after a collection from the first recorded row on."""
-    await one.collect(symbol, timeframes=timeframe, since=rows[0][0])
-    await one.check_coverage(symbol, timeframe)
-    assert await one.refused() == []
-    return await one.table(symbol, timeframe)
+    await world.collect(symbol, timeframes=timeframe, since=rows[0][0])
+    await world.check_coverage(symbol, timeframe)
+    assert await world.refused() == []
+    return await world.table(symbol, timeframe)
 
 
-async def holes(one: World, symbol: str, timeframe: str) -> list[tuple[int, int]]:
+async def holes(world: World, symbol: str, timeframe: str) -> list[tuple[int, int]]:
     """The ranges without a row that have rows on both sides; one look makes no outage of them."""
-    spans = list(await one.spans(symbol, timeframe))
+    spans = list(await world.spans(symbol, timeframe))
     newest = max(span.start for span in spans if span.state is SpanState.STORED)
     return [
         (span.start, span.end)
@@ -101,19 +101,19 @@ async def replaying(database_url: str, folder: Path, files: Sequence[Path]) -> A
     """An exchange that answers from these archive files alone: all take a second to read."""
     for file in files:
         (folder / file.name).symlink_to(file)
-    async with world(
+    async with open_world(
         database_url,
         simulator={"replay": folder, "replay_only": True, "now_ms": ms("2025-03-01T00:00:30")},
-    ) as one:
-        yield one
+    ) as world:
+        yield world
 
 
 async def test_three_days_of_minutes_from_the_archive(database_url: str, tmp_path: Path) -> None:
     files = [_ARCHIVE / f"BTCUSDT-1m-2020-01-0{day}.zip" for day in (1, 2, 3)]
     rows = [row for file in files for row in zipped(file)]
     assert len(rows) == 3 * 1_440
-    async with replaying(database_url, tmp_path, files) as one:
-        stored = await collected(one, "BTCUSDT", "1m", rows)
+    async with replaying(database_url, tmp_path, files) as world:
+        stored = await collected(world, "BTCUSDT", "1m", rows)
     assert stored == rows
     assert missing(stored) == []
 
@@ -124,11 +124,11 @@ async def test_hours_across_the_change_from_milliseconds_to_microseconds(
     files = [_ARCHIVE / f"BTCUSDT-1h-{month}.csv" for month in ("2024-12", "2025-01")]
     rows = [row for file in files for row in csv_rows(file.read_text())]
     assert len(rows) == 744 + 744
-    async with replaying(database_url, tmp_path, files) as one:
-        stored = await collected(one, "BTCUSDT", "1h", rows)
+    async with replaying(database_url, tmp_path, files) as world:
+        stored = await collected(world, "BTCUSDT", "1h", rows)
         assert numbers(stored) == numbers(rows)
         assert missing(stored) == []
-        assert await holes(one, "BTCUSDT", "1h") == []
+        assert await holes(world, "BTCUSDT", "1h") == []
 
 
 async def test_minutes_without_a_trade_are_rows_like_others(
@@ -136,12 +136,12 @@ async def test_minutes_without_a_trade_are_rows_like_others(
 ) -> None:
     file = _ARCHIVE / "um_ALGOUSDT-1m-2024-02.csv.gz"
     rows = csv_rows(gzip.decompress(file.read_bytes()).decode())
-    async with replaying(sqlite_database, tmp_path, [file]) as one:
-        await one.exchange.move_to(rows[-1][6] + 30 * MINUTE)
-        stored = await collected(one, "ALGOUSDT", "1m", rows)
+    async with replaying(sqlite_database, tmp_path, [file]) as world:
+        await world.exchange.move_to(rows[-1][6] + 30 * MINUTE)
+        stored = await collected(world, "ALGOUSDT", "1m", rows)
         assert numbers(stored) == numbers(rows)
         assert (len(stored), sum(row[8] == 0 for row in stored)) == (41_760, 39)
-        assert await holes(one, "ALGOUSDT", "1m") == []
+        assert await holes(world, "ALGOUSDT", "1m") == []
 
 
 async def test_the_real_outage_of_2020_is_a_gap_with_its_reason_and_no_row_is_invented(
@@ -164,13 +164,13 @@ async def test_the_real_outage_of_2020_is_a_gap_with_its_reason_and_no_row_is_in
         if ms("2020-06-09T00:00:00") <= opened < ms("2020-07-05T00:00:00")
     ]
     assert len(around) >= 468
-    async with world(
+    async with open_world(
         database_url, simulator={"replay": _RECORDED.parent, "now_ms": around[-1][6] + 30 * MINUTE}
-    ) as one:
-        stored = await collected(one, "BTCUSDT", "1h", around)
+    ) as world:
+        stored = await collected(world, "BTCUSDT", "1h", around)
         assert numbers(stored) == numbers(around)
         assert [row for row in stored if hole[0] <= row[0] < hole[1]] == []
-        assert hole in await holes(one, "BTCUSDT", "1h")
+        assert hole in await holes(world, "BTCUSDT", "1h")
 
 
 @pytest.mark.parametrize(
@@ -183,21 +183,21 @@ async def test_every_hole_of_a_freqtrade_recording_is_a_gap(
     table = pyarrow.feather.read_table(_FREQTRADE / f"{name}.feather").to_pydict()
     opens = [int(moment.timestamp() * 1_000) for moment in table["date"]]
     assert len(opens) == count
-    async with world(
+    async with open_world(
         database_url,
         simulator={"replay": _FREQTRADE, "replay_only": True, "now_ms": max(opens) + 60 * MINUTE},
-    ) as one:
-        stored = await collected(one, symbol, timeframe, [[min(opens)]])
+    ) as world:
+        stored = await collected(world, symbol, timeframe, [[min(opens)]])
         assert [row[0] for row in stored] == opens
         for place, column in enumerate(("open", "high", "low", "close", "volume"), start=1):
             # The recording holds doubles; their shortest decimal is what was recorded.
             assert [Decimal(row[place]) for row in stored] == [
                 Decimal(repr(value)) for value in table[column]
             ], column
-        assert await holes(one, symbol, timeframe) == missing(stored)
+        assert await holes(world, symbol, timeframe) == missing(stored)
         if symbol == "XRPETH":
             lengths = Counter(
-                (end - start) // MINUTE for start, end in await holes(one, symbol, timeframe)
+                (end - start) // MINUTE for start, end in await holes(world, symbol, timeframe)
             )
             # The longest one has candles 9 minutes apart, so 8 are missing.
             assert (
@@ -223,11 +223,11 @@ async def test_volumes_of_twenty_digits_are_kept_to_the_last_one(
         for at, volume in zip(opens, digits, strict=True)
     ]
     (tmp_path / "SHIBUSDT-1m-2024-03-01.csv").write_text("\n".join(lines))
-    async with world(
+    async with open_world(
         database_url,
         simulator={"replay": tmp_path, "replay_only": True, "now_ms": start + 10 * MINUTE},
-    ) as one:
-        stored = await collected(one, "SHIBUSDT", "1m", [[start]])
+    ) as world:
+        stored = await collected(world, "SHIBUSDT", "1m", [[start]])
     assert [row[5] for row in stored] == digits
 
 
@@ -249,12 +249,12 @@ async def test_candles_off_the_grid_are_stored_under_their_own_time_and_reported
         for opened in opens
     ]
     (tmp_path / "BTCUSDT-1h-2018-02.csv").write_text("\n".join(lines))
-    async with world(
+    async with open_world(
         database_url,
         simulator={"replay": tmp_path, "replay_only": True, "now_ms": opens[-1] + 90 * MINUTE},
-    ) as one:
-        report = await one.collect("BTCUSDT", timeframes="1h", since=start)
-        assert [row[0] for row in await one.table("BTCUSDT", "1h")] == opens
+    ) as world:
+        report = await world.collect("BTCUSDT", timeframes="1h", since=start)
+        assert [row[0] for row in await world.table("BTCUSDT", "1h")] == opens
         assert report.result.misaligned == {"BTCUSDT 1h": 1}
-        assert await holes(one, "BTCUSDT", "1h") == [(opens[1] + 60 * MINUTE, opens[2])]
-        assert (await one.collect("BTCUSDT", timeframes="1h")).result.counters.written == 0
+        assert await holes(world, "BTCUSDT", "1h") == [(opens[1] + 60 * MINUTE, opens[2])]
+        assert (await world.collect("BTCUSDT", timeframes="1h")).result.counters.written == 0

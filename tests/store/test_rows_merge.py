@@ -79,7 +79,7 @@ async def test_a_row_is_added_changed_or_left_alone_by_its_key(database_url: str
             store, [row("USD", "1.09"), row("GBP"), row("JPY", note="x")]
         ) == Counters(1, 1, 1)
         assert await merged(store, [row("JPY")]) == Counters(updated=1)
-        assert {key[1]: one["note"] for key, one in (await held(store)).items()} == {
+        assert {key[1]: row["note"] for key, row in (await held(store)).items()} == {
             "USD": None,
             "GBP": None,
             "JPY": None,
@@ -117,7 +117,7 @@ async def test_whatever_is_merged_in_whatever_batches_the_table_has_the_last_row
             await store.change("DELETE FROM rate")
             for rows in batches:
                 await merged(store, rows)
-            last = {(one["day"], one["currency"]): one for rows in batches for one in rows}
+            last = {(row["day"], row["currency"]): row for rows in batches for row in rows}
             assert await held(store) == last
 
         for batches in _examples():

@@ -139,7 +139,13 @@ async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_
             await asked_in(store, source, days=days, wish=wish)
         assert (await ledger(store))[0] == (0, 60, "not_listed")
         assert (
-            len([one for one in source.asked if one.start is not None and one.start < hour(50)])
+            len(
+                [
+                    request
+                    for request in source.asked
+                    if request.start is not None and request.start < hour(50)
+                ]
+            )
             <= 6
         )
 
@@ -329,8 +335,8 @@ async def test_a_gap_between_single_rows_is_asked_for_by_other_words_each_time(
         for _ in range(5):
             await asked_in(store, source, days=0.3)
         first = [
-            (one.start, one.end)
-            for one in source.asked
-            if one.start is not None and one.start <= hour(1)
+            (request.start, request.end)
+            for request in source.asked
+            if request.start is not None and request.start <= hour(1)
         ]
         assert len(set(first)) == len(first) >= 2

@@ -41,7 +41,7 @@ def exchange_rows() -> list[Candle]:
 def fill(connection: Connection) -> None:
     """As the version before left it: a wrong gap before the listing, a wrong outage, a true one."""
     migrate_to(connection, BEFORE)
-    one = {
+    instrument_row = {
         "exchange": "binance",
         "market": "spot",
         "native_symbol": "BTCUSDT",
@@ -49,7 +49,9 @@ def fill(connection: Connection) -> None:
         "quote": "USDT",
         "symbol": "BTC/USDT",
     }
-    connection.execute(insert(instrument).values(id=1, **one, status="trading", seen_at=_NOW))
+    connection.execute(
+        insert(instrument).values(id=1, **instrument_row, status="trading", seen_at=_NOW)
+    )
     connection.execute(insert(series).values(id=1, instrument_id=1, timeframe="1h"))
     stored = [
         row
@@ -96,8 +98,8 @@ async def doubted(store: Opened) -> None:
         (_TRUE_OUTAGE.start, "unconfirmed"),
     ]
     evidence = [span.evidence for span in spans if span.state.value == "unconfirmed"]
-    assert [(one.asked, one.source) for one in evidence if one] == [(1, "binance")] * 3
-    due = [one.due - _NOW for one in evidence if one and one.due is not None]
+    assert [(row.asked, row.source) for row in evidence if row] == [(1, "binance")] * 3
+    due = [row.due - _NOW for row in evidence if row and row.due is not None]
     assert due == [0, DAY, 2 * DAY], "spread over three days"
 
 

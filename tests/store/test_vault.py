@@ -70,7 +70,7 @@ def test_processes_that_need_a_key_at_the_same_time_make_one(tmp_path: Path) -> 
         process.stdin.flush()
     sealed = [process.communicate()[0].strip() for process in processes]
     vault = Vault(_file(tmp_path))
-    assert [vault.open(one) for one in sealed] == ["hidden"] * 4
+    assert [vault.open(secret) for secret in sealed] == ["hidden"] * 4
     assert len(list(tmp_path.iterdir())) == 1
 
 

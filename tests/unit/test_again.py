@@ -48,11 +48,11 @@ def gap(
 def target(*gaps: Span, native: str = "BTCUSDT") -> SeriesTarget:
     spans: list[Span] = []
     at = ORIGIN
-    for one in sorted(gaps, key=lambda span: span.start):
-        if at < one.start:
-            spans.append(Span(at, one.start, SpanState.STORED))
-        spans.append(one)
-        at = one.end
+    for missing in sorted(gaps, key=lambda span: span.start):
+        if at < missing.start:
+            spans.append(Span(at, missing.start, SpanState.STORED))
+        spans.append(missing)
+        at = missing.end
     return SeriesTarget(
         key(native),
         1,
@@ -63,23 +63,23 @@ def target(*gaps: Span, native: str = "BTCUSDT") -> SeriesTarget:
 async def chosen(repeats: Some | AllRepeats, *targets: SeriesTarget) -> list[set[int]]:
     """The minutes of the gaps that are looked at, of each series."""
     await choose_due(targets, _NOW, page_limit=_PAGE, repeats=repeats)
-    return [{(start - ORIGIN) // MINUTE for start in one.due} for one in targets]
+    return [{(start - ORIGIN) // MINUTE for start in target.due} for target in targets]
 
 
 async def test_the_oldest_due_of_all_series_come_first() -> None:
     some = Some(3)
-    one = target(gap(1_000, due=10), gap(5_000, due=40), gap(9_000, due=20))
+    series = target(gap(1_000, due=10), gap(5_000, due=40), gap(9_000, due=20))
     other = target(gap(2_000, due=30), gap(8_000, due=5), native="ETHUSDT")
-    assert await chosen(some, one, other) == [{5_000, 9_000}, {2_000}]
+    assert await chosen(some, series, other) == [{5_000, 9_000}, {2_000}]
     assert some.wanted == [5], "it is asked once for all of them"
 
 
 async def test_holes_on_one_page_share_a_request() -> None:
     some = Some(2)
-    one = target(
+    series = target(
         gap(1_000, due=9), gap(1_300), gap(1_499), gap(1_600, due=5), gap(2_050), gap(9_000, due=1)
     )
-    assert await chosen(some, one) == [{1_000, 1_300, 1_499, 1_600, 2_050}]
+    assert await chosen(some, series) == [{1_000, 1_300, 1_499, 1_600, 2_050}]
     assert some.wanted == [3]
 
 
@@ -94,8 +94,8 @@ async def test_holes_of_different_series_share_none() -> None:
 
 async def test_those_on_the_newest_page_cost_nothing() -> None:
     some = Some(0)
-    one = target(gap(_STEPS - 500), gap(_STEPS - 20), gap(_STEPS - 501), gap(100))
-    assert await chosen(some, one) == [{_STEPS - 500, _STEPS - 20}]
+    series = target(gap(_STEPS - 500), gap(_STEPS - 20), gap(_STEPS - 501), gap(100))
+    assert await chosen(some, series) == [{_STEPS - 500, _STEPS - 20}]
     assert some.wanted == [2]
     only_new = Some(9)
     assert await chosen(only_new, target(gap(_STEPS - 20))) == [{_STEPS - 20}]
@@ -137,7 +137,7 @@ async def test_what_is_due_is_looked_at_again(state: SpanState) -> None:
 gaps = st.lists(
     st.tuples(st.integers(0, _STEPS - 600), st.integers(-50, 5_000)),
     max_size=40,
-    unique_by=lambda one: one[0],
+    unique_by=lambda drawn_gap: drawn_gap[0],
 )
 
 
@@ -145,9 +145,9 @@ gaps = st.lists(
 async def test_never_more_pages_than_allowed_and_none_that_is_due_later_than_one_left_out(
     drawn: list[tuple[int, int]], allowed: int
 ) -> None:
-    one = target(*(gap(2 * at, due=due) for at, due in drawn if 2 * at < _STEPS - 600))
+    series = target(*(gap(2 * at, due=due) for at, due in drawn if 2 * at < _STEPS - 600))
     due_of = {2 * at: due for at, due in drawn if 2 * at < _STEPS - 600 and due >= 0}
-    [found] = await chosen(Some(allowed), one)
+    [found] = await chosen(Some(allowed), series)
     assert found <= due_of.keys()
     pages: list[list[int]] = []
     for at in sorted(due_of):

@@ -72,13 +72,13 @@ def _names(*addresses: str) -> Callable[..., Any]:
         assert host == "hooks.example"
         return [
             (
-                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
                 socket.SOCK_STREAM,
                 6,
                 "",
-                (one, port),
+                (address, port),
             )
-            for one in addresses
+            for address in addresses
         ]
 
     return getaddrinfo

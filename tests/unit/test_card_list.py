@@ -74,8 +74,8 @@ def test_each_spelling_of_a_whole_number_is_the_same_id(written: str) -> None:
     assert read(f"sku,tcgplayer_id,cardmarket_id\nA,{written},{written}\n") == expected
     given = [f'"{written}"', *([written] if written[0] == "1" else [])]
     assert [
-        read(f'[{{"sku":"A","tcgplayer_id":{one},"cardmarket_id":{one}}}]', as_json=True)
-        for one in given
+        read(f'[{{"sku":"A","tcgplayer_id":{row},"cardmarket_id":{row}}}]', as_json=True)
+        for row in given
     ] == [expected] * len(given)
 
 

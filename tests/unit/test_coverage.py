@@ -270,9 +270,9 @@ def test_a_flush_of_a_series_with_many_gaps_looks_only_at_what_has_changed(
     coverage = Coverage(spans)
     compared: list[object] = []
 
-    def equal(one: Span, other: object) -> bool:
-        compared.append(one)
-        return isinstance(other, Span) and (one.start, one.end, one.state) == (
+    def equal(span: Span, other: object) -> bool:
+        compared.append(span)
+        return isinstance(other, Span) and (span.start, span.end, span.state) == (
             other.start,
             other.end,
             other.state,

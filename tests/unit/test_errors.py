@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def _below(kind: type[PenstockError]) -> Iterator[type[PenstockError]]:
-    for one in kind.__subclasses__():
-        yield one
-        yield from _below(one)
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _below(subclass)
 
 
 _NAMED = sorted(
-    {one for one in _below(PenstockError) if "code" in vars(one)}, key=lambda one: one.code
+    {kind for kind in _below(PenstockError) if "code" in vars(kind)}, key=lambda kind: kind.code
 )
 
 
 def test_no_two_errors_share_a_code() -> None:
-    assert len({one.code for one in _NAMED}) == len(_NAMED)
+    assert len({kind.code for kind in _NAMED}) == len(_NAMED)
 
 
 @pytest.mark.parametrize("kind", _NAMED, ids=lambda kind: kind.code)

@@ -184,11 +184,11 @@ def test_bytes_that_are_no_text_refuse_their_row_alone_wherever_they_matter(wher
     ]
     products, rejected = read(body_of([*rows, *SEVERAL_WINDOWS[5:]]).replace(b"BYTES", b"\xff\xfe"))
     assert ids(products) == [
-        one["id"]
-        for one in [*rows, *SEVERAL_WINDOWS[5:]]
-        if where == "unknown" or one["id"] != 1_000
+        sent["id"]
+        for sent in [*rows, *SEVERAL_WINDOWS[5:]]
+        if where == "unknown" or sent["id"] != 1_000
     ]
-    assert [one.product_id for one in rejected] == ([] if where == "unknown" else [1_000])
+    assert [row.product_id for row in rejected] == ([] if where == "unknown" else [1_000])
 
 
 def test_a_refused_row_says_its_id_and_what_is_wrong_with_it() -> None:

@@ -116,14 +116,16 @@ def test_a_threshold_beyond_the_ideal_is_where_it_is_good_again() -> None:
 
 def test_each_bad_subject_is_found_with_what_is_said_of_it() -> None:
     found = RULES.findings(facts(bad={"late": [BadSubject("x A/B 1m", "A/B 1m is late")]}))
-    one = found["late", "x A/B 1m"]
-    assert (one.level, one.message) == (Level.BAD, "A/B 1m is late")
+    measure = found["late", "x A/B 1m"]
+    assert (measure.level, measure.message) == (Level.BAD, "A/B 1m is late")
 
 
 def test_every_rule_has_its_measure() -> None:
     found = {
-        one.rule: one
-        for one in RULES.measures(facts(19, 1, 2.0, bad={"late": [BadSubject("x A/B 1m", "late")]}))
+        measure.rule: measure
+        for measure in RULES.measures(
+            facts(19, 1, 2.0, bad={"late": [BadSubject("x A/B 1m", "late")]})
+        )
     }
     assert set(found) == set(RULES.names) == {*Rate, "late"}
     assert found[Rate.SUCCESS_RATE].value == 95.0

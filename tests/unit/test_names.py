@@ -56,7 +56,7 @@ def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str
 @given(st.text(max_size=200))
 def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> None:
     if name.strip().upper() not in {
-        form for one in _KNOWN for form in (one.native_symbol, one.symbol)
+        form for instrument in _KNOWN for form in (instrument.native_symbol, instrument.symbol)
     }:
         with pytest.raises(InvalidInputError) as refused:
             find_instruments([name], _KNOWN)
@@ -102,7 +102,7 @@ def test_an_unknown_timeframe_is_refused_with_valid_ones(name: str, near: str) -
 
 def test_series_of_different_exchanges_symbols_and_timeframes_claim_different_resources() -> None:
     keys = [key(), key("ETHUSDT"), key(timeframe=Timeframe.MONTH)]
-    assert len({one.resource for one in keys}) == len(keys)
+    assert len({series.resource for series in keys}) == len(keys)
     assert str(key(timeframe=Timeframe.MONTH)) == "BTC/USDT 1M"
 
 

@@ -42,11 +42,11 @@ def test_the_candle_before_ends_where_this_one_begins(timeframe: Timeframe, at: 
 
 
 @given(timeframes, moments, st.integers(-200, 200), st.integers(-200, 200))
-def test_shifts_add_up(timeframe: Timeframe, at: int, one: int, other: int) -> None:
+def test_shifts_add_up(timeframe: Timeframe, at: int, first: int, other: int) -> None:
     opened = timeframe.floor(at)
     if timeframe.longest_ms * 400 < opened:
-        assert timeframe.shift(timeframe.shift(opened, one), other) == timeframe.shift(
-            opened, one + other
+        assert timeframe.shift(timeframe.shift(opened, first), other) == timeframe.shift(
+            opened, first + other
         )
 
 

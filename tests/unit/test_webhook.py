@@ -47,17 +47,18 @@ def target(url: str, kind: TargetKind = TargetKind.WEBHOOK) -> AlertTarget:
 
 async def test_a_message_is_signed_over_its_time_and_its_bytes(receiver: Receiver) -> None:
     assert await OPEN.send(target(receiver.url + "/hook?a=1"), BODY) == "it answered 200"
-    (one,) = receiver.received
+    (request,) = receiver.received
     stamp, signed = (
-        part.partition("=")[2] for part in one.headers["Penstock-Signature"].split(",")
+        part.partition("=")[2] for part in request.headers["Penstock-Signature"].split(",")
     )
     assert (
-        signed == hmac.new(KEY.encode(), f"{stamp}.".encode() + one.raw, hashlib.sha256).hexdigest()
+        signed
+        == hmac.new(KEY.encode(), f"{stamp}.".encode() + request.raw, hashlib.sha256).hexdigest()
     )
     assert abs(int(stamp) - time.time()) < 300
-    assert one.headers["Penstock-Message-Id"] == one.body["id"] == BODY["id"]
-    assert one.headers["Content-Type"] == "application/json"
-    assert one.body == json.loads(json.dumps(BODY))
+    assert request.headers["Penstock-Message-Id"] == request.body["id"] == BODY["id"]
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.body == json.loads(json.dumps(BODY))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ async def test_every_answer_but_a_success_is_a_failure_and_no_redirect_is_follow
     receiver.answers.append(status)
     with pytest.raises(UndeliveredError, match=error):
         await OPEN.send(target(receiver.url), BODY)
-    assert [one.path for one in receiver.received] == ["/"]
+    assert [request.path for request in receiver.received] == ["/"]
 
 
 async def test_a_target_that_does_not_answer_is_given_up_at_the_deadline(
@@ -122,15 +123,15 @@ async def test_the_name_is_looked_up_once_and_the_connection_goes_to_what_was_ch
 
 
 async def test_apprise_sends_too_and_says_when_it_could_not(receiver: Receiver) -> None:
-    one = target(receiver.url.replace("http://", "json://") + "/apprise", TargetKind.APPRISE)
-    await OPEN.send(one, BODY)
+    apprise = target(receiver.url.replace("http://", "json://") + "/apprise", TargetKind.APPRISE)
+    await OPEN.send(apprise, BODY)
     assert receiver.received[0].body["title"] == "Penstock: this is a test"
     receiver.answers.append(500)
     with pytest.raises(UndeliveredError, match="did not accept it"):
-        await OPEN.send(one, BODY)
+        await OPEN.send(apprise, BODY)
     receiver.answers.append(302)
     with pytest.raises(UndeliveredError, match="did not accept it"):
-        await OPEN.send(replace(one, url=one.url + "?redirect=yes"), BODY)
+        await OPEN.send(replace(apprise, url=apprise.url + "?redirect=yes"), BODY)
     assert "/moved" not in [received.path for received in receiver.received]
 
 

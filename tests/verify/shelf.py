@@ -165,14 +165,14 @@ async def stocked(
 ) -> AsyncIterator[Stocked]:
     """Minutes from ORIGIN and their sums, without those in `gap`; the exchange is 30 s further."""
     now = ORIGIN + count * MINUTE + MINUTE // 2
-    async with holding(url, dict(history(count, tuple(steps), gap)), now) as one:
-        yield one
+    async with holding(url, dict(history(count, tuple(steps), gap)), now) as stock:
+        yield stock
 
 
 @contextlib.asynccontextmanager
 async def holding(url: str, of: dict[Timeframe, list[Candle]], now: int) -> AsyncIterator[Stocked]:
     """A database that was collected at this time from an exchange with these rows."""
     async with opened(url, migrated=False) as store:
-        one = Stocked(store, Shelf([], now, page_limit=1_000, of=of))
-        await one.collect(*of)
-        yield one
+        stock = Stocked(store, Shelf([], now, page_limit=1_000, of=of))
+        await stock.collect(*of)
+        yield stock

@@ -30,26 +30,28 @@ def found(report: dict[str, Any]) -> list[tuple[str, str, int, int]]:
 
 
 async def test_what_was_collected_is_whole(database_url: str) -> None:
-    async with stocked(database_url) as one:
-        report = await one.verify()
+    async with stocked(database_url) as stock:
+        report = await stock.verify()
         assert found(report) == []
         assert (report["series"], report["wrong"], report["series_wrong"]) == (4, 0, 0)
-        assert report["candles"] == await one.store.value("SELECT count(*) FROM candle")
+        assert report["candles"] == await stock.store.value("SELECT count(*) FROM candle")
 
 
 async def test_a_report_names_where_the_first_candle_opens_and_the_last_ends(
     database_url: str,
 ) -> None:
-    async with stocked(database_url) as one:
-        for series in (await one.verify())["reports"]:
+    async with stocked(database_url) as stock:
+        for series in (await stock.verify())["reports"]:
             step = Timeframe(series["timeframe"])
-            opens = [row.open_time for row in one.shelf.of[step] if row.open_time <= one.shelf.now]
+            opens = [
+                row.open_time for row in stock.shelf.of[step] if row.open_time <= stock.shelf.now
+            ]
             assert (series["from"], series["to"]) == (iso(opens[0]), iso(step.shift(opens[-1], 1)))
 
 
 async def test_a_gap_that_the_ledger_knows_is_no_fault(database_url: str) -> None:
-    async with stocked(database_url, gap=range(700, 760)) as one:
-        assert found(await one.verify()) == []
+    async with stocked(database_url, gap=range(700, 760)) as stock:
+        assert found(await stock.verify()) == []
 
 
 def hours_off_the_grid() -> list[Candle]:
@@ -79,8 +81,8 @@ def triple_days() -> list[Candle]:
 async def test_candles_that_the_exchange_itself_put_off_the_grid_are_no_fault(
     database_url: str, step: Timeframe, rows: list[Candle]
 ) -> None:
-    async with holding(database_url, {step: rows}, rows[-1].open_time + MINUTE) as one:
-        report = await one.verify(against="rest")
+    async with holding(database_url, {step: rows}, rows[-1].open_time + MINUTE) as stock:
+        report = await stock.verify(against="rest")
         assert (found(report), report["failures"], report["candles"]) == ([], {}, len(rows))
         assert report["reports"][0]["off_grid"] == (40 if step is H1 else 0)
 
@@ -147,7 +149,7 @@ PLANTS["low above close"] = (
 )
 
 
-async def planted(one: Stocked, name: str) -> None:
+async def planted(stock: Stocked, name: str) -> None:
     step, statement, _ = PLANTS[name]
     times = {
         "at": PLACE,
@@ -156,11 +158,11 @@ async def planted(one: Stocked, name: str) -> None:
         "hour": ORIGIN + 600 * MINUTE,
     }
     used = {word: value for word, value in times.items() if f"@{word}" in statement}
-    await one.plant(statement, series=await one.series_id(step), **used)
+    await stock.plant(statement, series=await stock.series_id(step), **used)
 
 
 @pytest.mark.parametrize("name", PLANTS)
 async def test_a_planted_fault_is_found_at_its_place(database_url: str, name: str) -> None:
-    async with stocked(database_url) as one:
-        await planted(one, name)
-        assert found(await one.verify()) == PLANTS[name][2]
+    async with stocked(database_url) as stock:
+        await planted(stock, name)
+        assert found(await stock.verify()) == PLANTS[name][2]

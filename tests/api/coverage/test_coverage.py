@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 
-async def test_a_series_comes_with_its_spans_in_order_and_what_they_rest_on(
+async def test_a_series_is_shown_with_its_spans_in_order_and_their_evidence(
     client: aiohttp.ClientSession,
 ) -> None:
     assert ASKED.due == NOON + HOUR
@@ -49,7 +49,7 @@ async def test_a_series_comes_with_its_spans_in_order_and_what_they_rest_on(
     }
 
 
-async def test_a_gap_says_what_is_missing_why_and_what_that_rests_on(
+async def test_a_gap_shows_what_is_missing_the_reason_and_the_evidence(
     client: aiohttp.ClientSession,
 ) -> None:
     page = await get(
@@ -75,16 +75,16 @@ async def test_a_symbol_is_found_in_any_spelling(
 ) -> None:
     found = (await get(client, path, symbol=symbol))["items"]
     assert found == [
-        one for one in (await get(client, path))["items"] if one["symbol"] == "BTC/USDT"
+        item for item in (await get(client, path))["items"] if item["symbol"] == "BTC/USDT"
     ]
-    assert {(one["exchange"], one["timeframe"]) for one in found} >= {("binance", "1h")}
+    assert {(item["exchange"], item["timeframe"]) for item in found} >= {("binance", "1h")}
 
 
 async def test_filters_leave_only_what_they_name(client: aiohttp.ClientSession) -> None:
     async def named(path: str = "coverage", **query: object) -> set[tuple[str, str, str]]:
         return {
-            (one["exchange"], one["symbol"], one["timeframe"])
-            for one in (await get(client, path, limit=500, **query))["items"]
+            (item["exchange"], item["symbol"], item["timeframe"])
+            for item in (await get(client, path, limit=500, **query))["items"]
         }
 
     assert (
@@ -102,16 +102,21 @@ async def test_filters_leave_only_what_they_name(client: aiohttp.ClientSession) 
             assert await get(client, path, **nothing) == {"items": [], "next_cursor": None}
 
 
-async def test_start_and_end_cut_the_sums_and_leave_out_what_lies_outside(
+async def test_start_and_end_limit_the_sums_and_leave_out_spans_outside(
     client: aiohttp.ClientSession,
 ) -> None:
     cut = {"start": iso(NOON - 9 * HOUR), "end": iso(NOON - 2 * HOUR)}
     item = await one_series(client, symbol="BTC/USDT", **cut)
     # Of the seven hours one is an outage and one missing.
     assert (item["from"], item["to"], item["complete"]) == (cut["start"], cut["end"], 83.33)
-    assert [one["state"] for one in item["spans"]] == ["stored", "outage", "stored", "unconfirmed"]
+    assert [span["state"] for span in item["spans"]] == [
+        "stored",
+        "outage",
+        "stored",
+        "unconfirmed",
+    ]
     gaps = (await get(client, "gaps", symbol="BTC/USDT", **cut))["items"]
-    assert [one["reason"] for one in gaps] == ["outage", "unconfirmed"]
+    assert [item["reason"] for item in gaps] == ["outage", "unconfirmed"]
     ahead = await one_series(client, symbol="BTC/USDT", end=iso(NOON - 10 * HOUR))
     assert (ahead["complete"], ahead["from"], ahead["to"]) == (None, None, None)
     offset = await one_series(
@@ -121,13 +126,13 @@ async def test_start_and_end_cut_the_sums_and_leave_out_what_lies_outside(
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_complete_is_the_share_of_what_could_be_there(
+async def test_complete_is_the_stored_share_of_the_candles_that_could_exist(
     client: aiohttp.ClientSession, name: str
 ) -> None:
     assert (await one_series(client, symbol=f"{name}/USDT"))["complete"] == CASES[name][1]
 
 
-async def test_what_closed_since_the_ledger_was_written_is_missing_even_in_a_range_of_its_own(
+async def test_candles_that_closed_since_the_last_run_count_as_missing_even_in_a_separate_range(
     client: aiohttp.ClientSession,
 ) -> None:
     item = await one_series(client, symbol="SILENT/USDT", start=iso(NOON - HOUR))
@@ -144,16 +149,16 @@ async def test_what_closed_since_the_ledger_was_written_is_missing_even_in_a_ran
 
 
 @pytest.mark.parametrize("reason", REASONS)
-async def test_gaps_of_a_reason_say_it_in_a_sentence(
+async def test_each_gap_explains_its_reason_in_a_sentence(
     client: aiohttp.ClientSession, reason: str
 ) -> None:
     found = (await get(client, "gaps", reason=reason, limit=1_000))["items"]
     assert found
-    assert {(one["reason"], one["sentence"]) for one in found} == {
+    assert {(item["reason"], item["sentence"]) for item in found} == {
         (reason, REASONS[SpanState(reason)])
     }
-    assert all((one["evidence"] is None) == (reason == "not_collected") for one in found)
-    assert all(one["candles"] > 0 for one in found)
+    assert all((item["evidence"] is None) == (reason == "not_collected") for item in found)
+    assert all(item["candles"] > 0 for item in found)
 
 
 def _cursor(*key_: object) -> str:
@@ -196,7 +201,7 @@ _WRONG = [
 
 
 @pytest.mark.parametrize(("path", "field", "value"), _WRONG)
-async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_field(
+async def test_an_invalid_query_is_refused_in_a_sentence_that_names_the_field(
     client: aiohttp.ClientSession, path: str, field: str, value: str
 ) -> None:
     async with client.get(f"/api/v1/{path}", params={field: value}) as answer:
@@ -208,7 +213,7 @@ async def test_what_cannot_be_asked_is_refused_in_a_sentence_that_names_the_fiel
     assert len(problem["detail"]) < 300
 
 
-async def test_an_unknown_reason_or_timeframe_is_told_with_those_that_there_are(
+async def test_an_unknown_reason_or_timeframe_is_refused_with_the_valid_ones(
     client: aiohttp.ClientSession,
 ) -> None:
     async with client.get("/api/v1/gaps", params={"reason": "holiday"}) as answer:

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 79])
-async def test_pages_of_series_neither_repeat_nor_lose_one(
+async def test_pages_of_series_neither_repeat_nor_skip_a_series(
     client: aiohttp.ClientSession, limit: int
 ) -> None:
     def without_spans(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """How many are shown of each goes by how many series there are in the page."""
         return [
-            {name: value for name, value in one.items() if not name.endswith("spans")}
-            for one in items
+            {name: value for name, value in item.items() if not name.endswith("spans")}
+            for item in items
         ]
 
     whole = without_spans((await get(client, "coverage", limit=500))["items"])
     assert len(whole) == len(KNOWN) + len(COMPLETE) + len(DRAWN)
     if limit == 1:
-        whole = [one for one in whole if one["exchange"] == "drawn"]
+        whole = [item for item in whole if item["exchange"] == "drawn"]
         assert without_spans(await pages(client, "coverage", limit=1, exchange="drawn")) == whole
     else:
         assert without_spans(await pages(client, "coverage", limit=limit)) == whole
@@ -57,38 +57,40 @@ async def test_pages_of_series_neither_repeat_nor_lose_one(
     ],
     ids=["one by one", "of a reason", "a whole number of pages", "the most"],
 )
-async def test_pages_of_gaps_neither_repeat_nor_lose_one(
+async def test_pages_of_gaps_neither_repeat_nor_skip_a_gap(
     client: aiohttp.ClientSession, limit: int, query: dict[str, str]
 ) -> None:
     found = await pages(client, "gaps", limit=limit, **query)
     wanted = [
-        (one.instrument.symbol, iso(gap.start), gap.state.value)
-        for one, ledger in (KNOWN | COMPLETE | DRAWN).items()
+        (key.instrument.symbol, iso(gap.start), gap.state.value)
+        for key, ledger in (KNOWN | COMPLETE | DRAWN).items()
         for gap in ledger
         if gap.state not in HELD
-        and query.get("exchange", one.instrument.exchange) == one.instrument.exchange
+        and query.get("exchange", key.instrument.exchange) == key.instrument.exchange
         and query.get("reason", gap.state) == gap.state
-        and query.get("symbol", one.instrument.symbol) == one.instrument.symbol
+        and query.get("symbol", key.instrument.symbol) == key.instrument.symbol
     ]
-    assert Counter((one["symbol"], one["start"], one["reason"]) for one in found) == Counter(wanted)
+    assert Counter((item["symbol"], item["start"], item["reason"]) for item in found) == Counter(
+        wanted
+    )
     by_series = [
         list(group)
         for _, group in itertools.groupby(
-            found, lambda one: (one["exchange"], one["symbol"], one["timeframe"])
+            found, lambda gap: (gap["exchange"], gap["symbol"], gap["timeframe"])
         )
     ]
     assert len(by_series) == len(
-        {(one["exchange"], one["symbol"], one["timeframe"]) for one in found}
+        {(item["exchange"], item["symbol"], item["timeframe"]) for item in found}
     )
-    assert all(group == sorted(group, key=lambda one: str(one["start"])) for group in by_series)
+    assert all(group == sorted(group, key=lambda gap: str(gap["start"])) for group in by_series)
 
 
-async def test_the_newest_500_spans_are_shown_and_that_there_are_more(
+async def test_the_newest_500_spans_are_shown_with_a_note_that_there_are_more(
     client: aiohttp.ClientSession,
 ) -> None:
     item = await one_series(client, symbol="MANYUSDT")
     assert (len(item["spans"]), item["more_spans"]) == (500, True)
-    assert [one["start"] for one in item["spans"]] == [
+    assert [span["start"] for span in item["spans"]] == [
         iso(NOON - at * HOUR) for at in range(500, 0, -1)
     ]
     # Of all of it, not of what is shown.
@@ -97,7 +99,7 @@ async def test_the_newest_500_spans_are_shown_and_that_there_are_more(
     assert older["spans"][-1]["end"] == item["spans"][0]["start"]
     exactly = await one_series(client, symbol="MANYUSDT", start=iso(NOON - 500 * HOUR))
     assert (len(exactly["spans"]), exactly["more_spans"]) == (500, False)
-    [one, many] = (
+    [first, many] = (
         await get(
             client,
             "coverage",
@@ -107,11 +109,11 @@ async def test_the_newest_500_spans_are_shown_and_that_there_are_more(
             cursor=await _ahead_of(client, "MANY/USDT"),
         )
     )["items"]
-    assert (len(one["spans"]), one["more_spans"]) == (250, True)
+    assert (len(first["spans"]), first["more_spans"]) == (250, True)
     assert many["more_spans"] is False
 
 
-async def test_of_what_nobody_expects_there_may_be_older_spans_too(
+async def test_unexpected_ranges_can_have_older_spans_too(
     client: aiohttp.ClientSession,
 ) -> None:
     item = await one_series(client, symbol="NEVER/USDT")
@@ -130,14 +132,14 @@ async def _ahead_of(client: aiohttp.ClientSession, symbol: str) -> int:
         cursor = page["next_cursor"]
 
 
-async def test_complete_and_the_candles_of_gaps_are_what_counting_gives(
+async def test_complete_and_the_candles_of_gaps_match_a_count(
     client: aiohttp.ClientSession, trials: Trials, say: Say
 ) -> None:
     """The ledgers are drawn when the module is loaded, the ranges of the requests here."""
     chosen, asked = random.Random(trials.seed), 0
-    for one, ledger in DRAWN.items():
-        cells = _cells(one, ledger)
-        named = {"exchange": "drawn", "symbol": one.instrument.symbol}
+    for key, ledger in DRAWN.items():
+        cells = _cells(key, ledger)
+        named = {"exchange": "drawn", "symbol": key.instrument.symbol}
         counted = Counter(
             gap.state
             for gap in ledger
@@ -148,7 +150,7 @@ async def test_complete_and_the_candles_of_gaps_are_what_counting_gives(
         told: Counter[str] = Counter()
         for gap in gaps:
             told[gap["reason"]] += gap["candles"]
-        assert told == counted, one
+        assert told == counted, key
         for _ in range(trials.of(2, 20)):
             edges = sorted(
                 chosen.sample([at for at, _ in cells] + [PRESENT + 30 * DAY], min(2, len(cells)))
@@ -164,7 +166,7 @@ async def test_complete_and_the_candles_of_gaps_are_what_counting_gives(
                 )
             )["items"]
             assert item["complete"] == _counted(cells, **wanted), (
-                one,
+                key,
                 wanted,
                 f"seed={trials.seed}",
             )
@@ -172,15 +174,15 @@ async def test_complete_and_the_candles_of_gaps_are_what_counting_gives(
     say(f"n={asked} ranges of {len(DRAWN)} ledgers, seed={trials.seed}")
 
 
-def _cells(one: SeriesKey, ledger: Sequence[Span]) -> list[tuple[int, SpanState | None]]:
+def _cells(key: SeriesKey, ledger: Sequence[Span]) -> list[tuple[int, SpanState | None]]:
     """Each candle from the first span to the present, in its state."""
-    at = min((found.start for found in ledger), default=one.timeframe.floor(PRESENT))
+    at = min((found.start for found in ledger), default=key.timeframe.floor(PRESENT))
     cells: list[tuple[int, SpanState | None]] = []
-    while at < one.timeframe.floor(PRESENT):
+    while at < key.timeframe.floor(PRESENT):
         cells.append(
             (at, next((found.state for found in ledger if found.start <= at < found.end), None))
         )
-        at = one.timeframe.shift(at, 1)
+        at = key.timeframe.shift(at, 1)
     if ledger and ledger[-1].state is SpanState.DELISTED:
         cells = [
             (at, SpanState.DELISTED if at >= ledger[-1].start else state) for at, state in cells

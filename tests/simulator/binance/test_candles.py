@@ -215,7 +215,11 @@ def test_the_days_of_a_listing_take_turns_with_the_three_days_of_the_epoch() -> 
 
 def test_a_symbol_that_was_taken_off_keeps_its_candles_and_gets_no_new_ones() -> None:
     instruments = [series.instrument for series in SERIES.values()]
-    ended = {one.symbol: at for one in instruments if (at := one.ended_ms) and at < NOW_MS}
+    ended = {
+        instrument.symbol: at
+        for instrument in instruments
+        if (at := instrument.ended_ms) and at < NOW_MS
+    }
     assert len(ended) > 20
     for symbol, at in ended.items():
         newest = ask(symbol, "1m", limit=3)

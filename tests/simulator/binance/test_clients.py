@@ -35,7 +35,7 @@ async def test_ccxt_reads_markets_candles_and_tickers(simulator: Simulator) -> N
     assert len(read["markets"]) > 390
     market = read["markets"]["BTC/USDT"]
     assert (market["active"], market["spot"], market["precision"]["price"]) == (True, True, 0.01)
-    assert not all(one["active"] for one in read["markets"].values())
+    assert not all(market_info["active"] for market_info in read["markets"].values())
     assert read["newest"] == [
         [row[0], *map(float, row[1:6])] for row in await simulator.klines(limit=5)
     ]
@@ -75,7 +75,7 @@ async def test_python_binance_reads_symbols_candles_and_prices(simulator: Simula
     assert [row[0] for row in read["history"]] == [
         OPEN_MS - step * MINUTE for step in range(2500, 0, -1)
     ]
-    assert {one["symbol"] for one in read["prices"]} == {
-        one["symbol"] for one in read["info"]["symbols"]
+    assert {price["symbol"] for price in read["prices"]} == {
+        symbol["symbol"] for symbol in read["info"]["symbols"]
     }
     assert (read["refused"].status_code, read["refused"].code) == (400, -1121)

@@ -69,8 +69,8 @@ def test_a_recorded_exchange_info_tells_the_halves(recorded: Path) -> None:
         for info in json.loads(line[line.index("{") :])["symbols"]
     ]
     told = [(halves(info["symbol"]), (info["baseAsset"], info["quoteAsset"])) for info in infos]
-    assert [one for one in told if one[0] not in (None, one[1])] == []
-    assert sum(one[0] is None for one in told) <= 1
+    assert [pair for pair in told if pair[0] not in (None, pair[1])] == []
+    assert sum(pair[0] is None for pair in told) <= 1
 
 
 def test_an_unclear_symbol_is_refused_until_the_folder_says_what_it_is(tmp_path: Path) -> None:

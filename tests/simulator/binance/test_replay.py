@@ -34,7 +34,7 @@ def series(recorded: Path) -> dict[str, RecordedSeries]:
 
 
 def ask(
-    one: RecordedSeries,
+    series: RecordedSeries,
     interval: str,
     start: int | None = None,
     end: int | None = None,
@@ -43,14 +43,14 @@ def ask(
 ) -> list[list[Any]]:
     return list(
         json.loads(
-            one.page(Timeframe(interval), Window(start, end, limit), now, microseconds=False)
+            series.page(Timeframe(interval), Window(start, end, limit), now, microseconds=False)
         )
     )
 
 
-def everything(one: RecordedSeries, interval: str) -> list[list[Any]]:
+def everything(series: RecordedSeries, interval: str) -> list[list[Any]]:
     rows: list[list[Any]] = []
-    while page := ask(one, interval, start=rows[-1][0] + 1 if rows else 0):
+    while page := ask(series, interval, start=rows[-1][0] + 1 if rows else 0):
         rows += page
     return rows
 
@@ -142,7 +142,7 @@ async def test_the_clock_starts_after_the_recording_and_generated_symbols_stay_b
         async with session.get("/api/v3/time") as response:
             assert await response.json() == {"serverTime": 1_738_368_000_000}
         async with session.get("/api/v3/exchangeInfo") as response:
-            infos = {one["symbol"]: one for one in (await response.json())["symbols"]}
+            infos = {symbol["symbol"]: symbol for symbol in (await response.json())["symbols"]}
         async with session.get("/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=1") as response:
             assert (await response.json())[0][0] == 1_738_368_000_000 - HOUR
         async with session.get("/api/v3/klines?symbol=BTCUSDT&interval=15m") as response:
@@ -163,7 +163,8 @@ async def test_only_recorded_symbols_when_asked_for(tmp_path: Path) -> None:
     ):
         async with session.get("/api/v3/exchangeInfo") as response:
             assert [
-                (one["symbol"], one["baseAsset"]) for one in (await response.json())["symbols"]
+                (symbol["symbol"], symbol["baseAsset"])
+                for symbol in (await response.json())["symbols"]
             ] == [("ABCUSDT", "ABC")]
         async with session.get(
             "/api/v3/klines?symbol=ABCUSDT&interval=1m", headers={"X-MBX-TIME-UNIT": "MICROSECOND"}
@@ -179,15 +180,15 @@ def test_overlapping_files_are_merged_sorted_and_without_doubles(tmp_path: Path)
     write_archive(tmp_path, "ABCUSDT-1m-2024-01-01.csv.gz", first=0, rows=8)
     write_archive(tmp_path / "older", "ABCUSDT-1m-2023-12.zip", first=-5, rows=10)
     write_archive(tmp_path, "ABCUSDT-1mo-2024-01.csv", rows=1)
-    one = read_folder(tmp_path)["ABCUSDT"]
-    assert [row[0] for row in ask(one, "1m")] == [
+    series = read_folder(tmp_path)["ABCUSDT"]
+    assert [row[0] for row in ask(series, "1m")] == [
         1_704_067_200_000 + minute * 60_000 for minute in range(-5, 15)
     ]
-    assert len(ask(one, "1M")) == 1
+    assert len(ask(series, "1M")) == 1
 
 
 def test_a_row_appears_once_its_candle_has_closed(tmp_path: Path) -> None:
     write_archive(tmp_path, "ABCUSDT-1m-2024-01-01.csv", rows=10)
-    one = read_folder(tmp_path)["ABCUSDT"]
-    assert len(ask(one, "1m", now=1_704_067_200_000 + 3 * 60_000 - 1)) == 2
-    assert len(ask(one, "1m", now=1_704_067_200_000 + 3 * 60_000)) == 3
+    series = read_folder(tmp_path)["ABCUSDT"]
+    assert len(ask(series, "1m", now=1_704_067_200_000 + 3 * 60_000 - 1)) == 2
+    assert len(ask(series, "1m", now=1_704_067_200_000 + 3 * 60_000)) == 3

@@ -237,9 +237,11 @@ async def test_exchange_info_lists_every_symbol_with_its_tick_and_lot(simulator:
     assert {
         limit["limit"] for limit in info["rateLimits"] if limit["rateLimitType"] == "REQUEST_WEIGHT"
     } == {6000}
-    by_name = {one["symbol"]: one for one in info["symbols"]}
+    by_name = {symbol["symbol"]: symbol for symbol in info["symbols"]}
     assert len(by_name) > 390
-    ticks = {name: {one["filterType"]: one for one in by_name[name]["filters"]} for name in by_name}
+    ticks = {
+        name: {rule["filterType"]: rule for rule in by_name[name]["filters"]} for name in by_name
+    }
     for name in ("BTCUSDT", "SHIBUSDT", "ETHBTC"):
         for row in await simulator.klines(name, limit=50):
             assert all(
@@ -254,8 +256,8 @@ async def test_exchange_info_is_filtered_by_symbols_status_and_permissions(
 ) -> None:
     async def names(**values: object) -> set[str]:
         return {
-            one["symbol"]
-            for one in (await simulator.get("/api/v3/exchangeInfo", **values))[1]["symbols"]
+            symbol["symbol"]
+            for symbol in (await simulator.get("/api/v3/exchangeInfo", **values))[1]["symbols"]
         }
 
     assert await names(symbol="BTCUSDT") == {"BTCUSDT"}
@@ -299,7 +301,7 @@ async def test_tickers_of_all_symbols_come_in_the_order_of_exchange_info(
     simulator: Simulator,
 ) -> None:
     _, info = await simulator.get("/api/v3/exchangeInfo")
-    names = [one["symbol"] for one in info["symbols"]]
+    names = [symbol["symbol"] for symbol in info["symbols"]]
     tickers: list[dict[str, str]] = []
     for path, values in (("price", {}), ("24hr", {}), ("24hr", {"type": "MINI"})):
         _, tickers = await simulator.get(f"/api/v3/ticker/{path}", **values)
@@ -329,7 +331,7 @@ async def test_a_symbol_does_not_exist_before_it_is_listed() -> None:
         aiohttp.ClientSession(url) as session,
     ):
         async with session.get("/api/v3/exchangeInfo") as response:
-            names = {one["symbol"] for one in (await response.json())["symbols"]}
+            names = {symbol["symbol"] for symbol in (await response.json())["symbols"]}
         async with session.get("/api/v3/klines?symbol=SOLUSDT&interval=1d") as response:
             assert (await response.json())["code"] == -1121
     assert "BTCUSDT" in names

@@ -261,7 +261,7 @@ async def test_stock_sold_during_an_export_shows_in_its_second_half_and_in_the_n
     assert mixed[:200] == before[:200] != after[:200]
     assert (
         mixed[200:]
-        == [row for row in after if row["id"] in {one["id"] for one in before[200:]}]
+        == [row for row in after if row["id"] in {row["id"] for row in before[200:]}]
         != before[200:]
     )
     assert (

@@ -76,7 +76,8 @@ def test_two_processes_make_the_same_products() -> None:
 def test_a_small_catalogue_has_the_first_expansions_of_each_game_and_only_their_products() -> None:
     small = Catalogue(1, expansions=2)
     first = [
-        [one for one in CATALOGUE.expansions if one.game == game][:2] for game in CATALOGUE.games
+        [expansion for expansion in CATALOGUE.expansions if expansion.game == game][:2]
+        for game in CATALOGUE.games
     ]
     assert small.expansions == [expansion for of_game in first for expansion in of_game]
     known = {blueprint.id for blueprint in small.blueprints}
@@ -188,7 +189,7 @@ def test_properties_have_prefixed_keys_and_sealed_goods_have_none(
     sealed = {
         category["id"]
         for category in _categories()
-        if "condition" not in {one["name"] for one in category["properties"]}
+        if "condition" not in {property_["name"] for property_ in category["properties"]}
     }
     assert {row["category_id"] in sealed for row in rows if not row["properties_hash"]} == {True}
 
@@ -197,7 +198,7 @@ def test_one_product_in_sixteen_is_a_second_one_of_the_same_thing(
     rows: list[dict[str, Any]],
 ) -> None:
     pairs = pairwise((row["blueprint_id"], row["properties_hash"]) for row in rows)
-    assert sum(one == other for one, other in pairs) == pytest.approx(COUNT / 16, rel=0.2)
+    assert sum(pair == other for pair, other in pairs) == pytest.approx(COUNT / 16, rel=0.2)
 
 
 def _categories() -> list[dict[str, Any]]:
@@ -289,7 +290,9 @@ def test_the_difference_and_the_totals_are_those_of_the_rows(
             len(before.keys() - rows.keys()),
         )
         assert found.returned == len(arrived & ever)
-        assert found.changed == sum(rows[one] != before[one] for one in rows.keys() & before.keys())
+        assert found.changed == sum(
+            rows[product_id] != before[product_id] for product_id in rows.keys() & before.keys()
+        )
         ever |= rows.keys()
 
 

@@ -55,7 +55,7 @@ async def test_categories_have_properties_and_can_be_asked_for_by_game(market: M
     everything, pokemon = await market.get("categories"), await market.get("categories", game_id=5)
     assert [category for category in everything if category["game_id"] == 5] == pokemon
     assert await market.get("categories", game_id=77) == []
-    properties = {one["name"]: one for one in pokemon[0]["properties"]}
+    properties = {property_["name"]: property_ for property_ in pokemon[0]["properties"]}
     assert properties["condition"]["possible_values"][:2] == ["Near Mint", "Slightly Played"]
     assert "zh-TW" in properties["pokemon_language"]["possible_values"]
     assert properties["signed"] == {
@@ -68,20 +68,20 @@ async def test_categories_have_properties_and_can_be_asked_for_by_game(market: M
 async def test_expansions_are_all_and_their_export_those_with_products(market: Marketplace) -> None:
     everything = await market.get("expansions")
     assert (
-        len({one["id"] for one in everything})
-        == len({one["code"] for one in everything})
+        len({row["id"] for row in everything})
+        == len({row["code"] for row in everything})
         == len(everything)
         == 104
     )
     with_products = await market.get("expansions/export", token="other")
     products = await market.get("products/export", token="other")
     blueprints = {
-        one["id"]: one["expansion_id"]
+        blueprint["id"]: blueprint["expansion_id"]
         for expansion in with_products
-        for one in await _blueprints(market, expansion["id"])
+        for blueprint in await _blueprints(market, expansion["id"])
     }
     assert {blueprints[product["blueprint_id"]] for product in products} == {
-        one["id"] for one in with_products
+        row["id"] for row in with_products
     }
     assert await market.get("expansions/export", token="empty") == []
 
@@ -93,16 +93,18 @@ async def _blueprints(market: Marketplace, expansion_id: int) -> list[dict[str, 
 async def test_blueprints_have_the_ids_of_other_shops_and_possible_values(
     market: Marketplace,
 ) -> None:
-    blueprints = [one for expansion in (1, 8, 15) for one in await _blueprints(market, expansion)]
-    singles = [one for one in blueprints if one["editable_properties"]]
-    assert {frozenset(one["fixed_properties"]) for one in singles} == {
+    blueprints = [
+        blueprint for expansion in (1, 8, 15) for blueprint in await _blueprints(market, expansion)
+    ]
+    singles = [blueprint for blueprint in blueprints if blueprint["editable_properties"]]
+    assert {frozenset(category["fixed_properties"]) for category in singles} == {
         frozenset({"collector_number", "mtg_rarity", "cmc", "mtg_card_colors"})
     }
-    assert {type(one["scryfall_id"]) for one in singles} == {str, type(None)}
-    assert {type(one["tcg_player_id"]) for one in singles} == {int, type(None)}
-    assert {len(one["card_market_ids"]) for one in singles} == {0, 1, 2}
-    assert {one["version"] for one in blueprints} >= {None, "", "Showcase"}
-    assert any(not one["editable_properties"] for one in blueprints)
+    assert {type(category["scryfall_id"]) for category in singles} == {str, type(None)}
+    assert {type(category["tcg_player_id"]) for category in singles} == {int, type(None)}
+    assert {len(category["card_market_ids"]) for category in singles} == {0, 1, 2}
+    assert {blueprint["version"] for blueprint in blueprints} >= {None, "", "Showcase"}
+    assert any(not blueprint["editable_properties"] for blueprint in blueprints)
 
 
 async def test_blueprints_need_an_expansion_that_exists(market: Marketplace) -> None:
@@ -123,10 +125,10 @@ async def test_an_export_is_the_true_inventory_and_both_its_filters_choose_from_
     assert len(products) == 400
     wanted = products[17]["blueprint_id"]
     assert await market.get("products/export", blueprint_id=wanted) == [
-        one for one in products if one["blueprint_id"] == wanted
+        row for row in products if row["blueprint_id"] == wanted
     ]
     some = await market.get("products/export", expansion_id=wanted // 1000)
-    assert some == [one for one in products if one["blueprint_id"] // 1000 == wanted // 1000]
+    assert some == [row for row in products if row["blueprint_id"] // 1000 == wanted // 1000]
     assert await market.get("products/export", expansion_id=2) == []
     assert await market.get("products/export", token="empty") == []
 
@@ -135,12 +137,13 @@ async def test_products_speak_of_blueprints_and_values_that_the_catalogue_has(
     market: Marketplace,
 ) -> None:
     categories = {
-        one["id"]: {each["name"]: each["possible_values"] for each in one["properties"]}
-        for one in await market.get("categories")
+        category["id"]: {each["name"]: each["possible_values"] for each in category["properties"]}
+        for category in await market.get("categories")
     }
     for product in await market.get("products/export", token="other"):
         blueprints = {
-            one["id"]: one for one in await _blueprints(market, product["blueprint_id"] // 1000)
+            blueprint["id"]: blueprint
+            for blueprint in await _blueprints(market, product["blueprint_id"] // 1000)
         }
         blueprint = blueprints[product["blueprint_id"]]
         assert [product[name] for name in ("name_en", "game_id", "category_id")] == [
@@ -221,7 +224,7 @@ async def test_an_inventory_moves_on_and_says_what_each_version_holds(market: Ma
         {"from": 1, "to": 2, "new": 20, "changed": 40, "gone": 20, "returned": 0},
     )
     assert (len(new.keys() - old.keys()), len(old.keys() - new.keys())) == (20, 20)
-    assert sum(old[one] != new[one] for one in old.keys() & new.keys()) == 40
+    assert sum(old[product_id] != new[product_id] for product_id in old.keys() & new.keys()) == 40
     sums = {name: sum(row[name] for row in second) for name in ("quantity", "price_cents")}
     assert await market.admin("GET", "accounts/demo/versions/newest") == (
         200,
