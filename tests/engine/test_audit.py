@@ -70,7 +70,7 @@ async def due(service: Collector) -> str | None:
     return str((await service.get("/tasks?task_type=audit"))["tasks"][0]["task_id"])
 
 
-async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_was_is_kept(
+async def test_the_audit_stores_a_changed_value_of_the_last_48_hours_and_keeps_the_old_one(
     database_url: str,
 ) -> None:
     exchange = ten_days()
@@ -99,7 +99,7 @@ async def test_a_changed_value_of_the_last_48_hours_is_taken_over_and_what_it_wa
         assert (await audit(service) or {})["counters"]["updated"] == 0
 
 
-async def test_what_nobody_collects_any_more_is_not_read_again(sqlite_database: str) -> None:
+async def test_the_audit_skips_series_that_are_no_longer_collected(sqlite_database: str) -> None:
     exchange = ten_days()
     async with auditing(sqlite_database, exchange) as service:
         assert await audit(service) is None, "nothing was ever collected"
@@ -116,7 +116,7 @@ async def test_what_nobody_collects_any_more_is_not_read_again(sqlite_database: 
         assert {query["symbol"] for query in exchange.asked()} == {"BTCUSDT"}
 
 
-async def test_an_audit_waits_for_who_collects(sqlite_database: str) -> None:
+async def test_an_audit_waits_for_a_running_collection(sqlite_database: str) -> None:
     exchange = ten_days()
     async with auditing(sqlite_database, exchange) as service:
         await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
@@ -135,7 +135,7 @@ async def test_an_audit_waits_for_who_collects(sqlite_database: str) -> None:
         )
 
 
-async def test_what_is_not_listed_any_more_is_not_asked_for(sqlite_database: str) -> None:
+async def test_the_audit_skips_symbols_that_are_no_longer_listed(sqlite_database: str) -> None:
     exchange = ten_days()
     async with auditing(sqlite_database, exchange) as service:
         await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))

@@ -49,7 +49,7 @@ def check_share(spent: list[tuple[float, int]], say: Say) -> None:
     say(f"n={len(spent)} admissions in {len(sums)} minutes")
 
 
-async def test_several_governors_over_one_budget_stay_below_their_share_together(
+async def test_several_governors_with_one_budget_stay_below_the_share_together(
     database_url: str, tmp_path: Path, say: Say
 ) -> None:
     make_clock(tmp_path / "clock", askers=4, now=_NOW)
@@ -69,7 +69,7 @@ async def test_several_governors_over_one_budget_stay_below_their_share_together
     check_share([request for asked in spent for request in asked], say)
 
 
-async def test_two_processes_over_one_budget_stay_below_their_share_together(
+async def test_two_processes_with_one_budget_stay_below_the_share_together(
     postgres_database: str, tmp_path: Path, say: Say
 ) -> None:
     make_clock(tmp_path / "clock", askers=2, now=_NOW)
@@ -89,7 +89,7 @@ async def test_two_processes_over_one_budget_stay_below_their_share_together(
     check_share(spent, say)
 
 
-async def test_a_pause_is_obeyed_by_all_and_after_a_restart_and_a_longer_one_stays(
+async def test_all_processes_obey_a_pause_also_after_a_restart_and_the_longest_one_counts(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -117,7 +117,7 @@ async def test_a_pause_is_obeyed_by_all_and_after_a_restart_and_a_longer_one_sta
         assert shown["another address"].used > 0
 
 
-async def test_a_clock_that_is_set_back_costs_the_rest_of_its_minute_and_not_an_hour(
+async def test_a_clock_set_back_costs_the_rest_of_its_minute_and_not_an_hour(
     database_url: str,
 ) -> None:
     now = 3_600_000.0
@@ -175,7 +175,7 @@ class SlowBudget:
         return Governor(_LIMIT, self, clock=lambda: self.now, sleep=self.sleep)
 
 
-async def test_a_grant_of_one_minute_is_not_used_in_the_next_however_late_it_came() -> None:
+async def test_a_late_grant_of_one_minute_is_not_used_in_the_next() -> None:
     budget = SlowBudget()
     governor = budget.governor()
     budget.now, budget.answer_s = 59.8, 0.1
@@ -185,7 +185,7 @@ async def test_a_grant_of_one_minute_is_not_used_in_the_next_however_late_it_cam
     assert budget.asked == [59.8, 60.0]
 
 
-async def test_a_pause_holds_at_once_while_the_others_are_still_being_told() -> None:
+async def test_a_pause_holds_at_once_before_other_processes_know_of_it() -> None:
     budget = SlowBudget()
     governor = budget.governor()
     await governor.admit(1, longest_pause_s=1)
@@ -198,7 +198,7 @@ async def test_a_pause_holds_at_once_while_the_others_are_still_being_told() -> 
     await pausing
 
 
-async def test_a_pause_that_cannot_be_written_down_is_obeyed_all_the_same() -> None:
+async def test_a_pause_that_cannot_be_stored_is_obeyed_nevertheless() -> None:
     budget = SlowBudget()
     governor = budget.governor()
     budget.error = StoreUnavailableError("away")
@@ -207,7 +207,7 @@ async def test_a_pause_that_cannot_be_written_down_is_obeyed_all_the_same() -> N
     assert await governor.admit(1, longest_pause_s=1) == 30
 
 
-async def test_a_grant_that_was_asked_for_before_a_pause_is_void() -> None:
+async def test_a_grant_requested_before_a_pause_is_void() -> None:
     budget = SlowBudget()
     governor = budget.governor()
     asking = asyncio.create_task(governor.admit(1, longest_pause_s=1))
@@ -218,7 +218,7 @@ async def test_a_grant_that_was_asked_for_before_a_pause_is_void() -> None:
     assert await asking == 30
 
 
-async def test_the_providers_count_of_the_last_minute_is_not_held_against_the_new_one() -> None:
+async def test_the_providers_count_of_the_last_minute_does_not_reduce_the_new_minute() -> None:
     budget = SlowBudget()
     budget.observed = 0
     governor = budget.governor()
@@ -230,7 +230,9 @@ async def test_the_providers_count_of_the_last_minute_is_not_held_against_the_ne
     assert budget.observed == 79
 
 
-async def test_no_process_asks_before_retry_after_is_over(postgres_database: str, say: Say) -> None:
+async def test_no_process_sends_a_request_before_retry_after_is_over(
+    postgres_database: str, say: Say
+) -> None:
     pause_s, n = 2, 8
     async with collecting(postgres_database, request_concurrency=1) as c, actors() as workers:
         symbols = await c.symbols(n + 1)

@@ -87,7 +87,7 @@ async def published(seller: Seller) -> None:
     await seller.until_idle()
 
 
-async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(
+async def test_new_blueprints_are_looked_up_and_a_second_sync_requests_nothing(
     seller: Seller,
 ) -> None:
     await seller.synced()
@@ -138,7 +138,7 @@ async def test_what_was_synced_is_looked_up_and_the_second_sync_asks_nothing(
     assert await seller.rows(query) == [logged]
 
 
-async def test_the_catalogue_of_the_user_is_mapped_whether_it_comes_before_or_after(
+async def test_the_users_catalogue_is_mapped_when_uploaded_before_or_after_the_refresh(
     seller: Seller,
 ) -> None:
     assert await seller.app.of(InventoryParts).catalogue.put_catalogue(CARDS) == 0
@@ -159,7 +159,7 @@ async def test_the_catalogue_of_the_user_is_mapped_whether_it_comes_before_or_af
     assert await seller.app.of(InventoryParts).catalogue.put_catalogue([by_number]) == 1
 
 
-async def test_an_id_that_is_not_listed_is_asked_for_again_after_a_day_only(seller: Seller) -> None:
+async def test_an_unlisted_id_is_requested_again_only_after_a_day(seller: Seller) -> None:
     await seller.synced()
     await refer_to_a_strange_blueprint(seller)
     await published(seller)
@@ -178,7 +178,7 @@ async def test_an_id_that_is_not_listed_is_asked_for_again_after_a_day_only(sell
     assert len(await refreshes(seller)) == 3
 
 
-async def test_an_expansion_that_fails_is_counted_and_only_that_one_is_asked_again(
+async def test_a_failed_expansion_is_counted_and_only_that_one_is_requested_again(
     seller: Seller,
 ) -> None:
     await break_expansions(seller, DOWN | {"after": 5, "count": 1})
@@ -203,7 +203,7 @@ async def test_an_expansion_that_fails_is_counted_and_only_that_one_is_asked_aga
     assert (await refreshes(seller))[1]["unknown"] == 0
 
 
-async def test_a_provider_that_answers_no_expansion_fails_the_refresh_and_not_the_sync(
+async def test_when_every_expansion_fails_the_refresh_fails_but_not_the_sync(
     seller: Seller,
 ) -> None:
     await break_expansions(seller, DOWN)
@@ -216,7 +216,7 @@ async def test_a_provider_that_answers_no_expansion_fails_the_refresh_and_not_th
     assert (await refreshes(seller))[1]["unknown"] == 0
 
 
-async def test_a_refresh_that_goes_on_is_no_reason_for_a_sync_to_fail(seller: Seller) -> None:
+async def test_a_sync_succeeds_while_a_refresh_is_active(seller: Seller) -> None:
     other = Submission(
         kind="catalogue_refresh",
         params={"account_id": seller.account_id},
@@ -230,12 +230,12 @@ async def test_a_refresh_that_goes_on_is_no_reason_for_a_sync_to_fail(seller: Se
     assert len(await seller.rows("SELECT id FROM run WHERE kind = 'catalogue_refresh'")) == 1
 
 
-async def test_neither_a_held_sync_nor_a_dry_run_looks_anything_up(seller: Seller) -> None:
+async def test_a_held_sync_and_a_dry_run_look_nothing_up(seller: Seller) -> None:
     await seller.synced(dry_run=True)
     assert await refreshes(seller) == []
 
 
-async def test_a_process_that_nobody_works_for_works_its_refresh_off(
+async def test_a_process_without_workers_runs_its_own_refresh(
     database_url: str, tmp_path: Path
 ) -> None:
     async with (
@@ -255,7 +255,7 @@ async def test_a_process_that_nobody_works_for_works_its_refresh_off(
         ]
 
 
-async def test_a_refresh_that_another_process_has_left_queued_is_worked_off_after_the_next_sync(
+async def test_a_refresh_left_queued_by_another_process_runs_after_the_next_sync(
     database_url: str, tmp_path: Path
 ) -> None:
     async with (

@@ -65,7 +65,7 @@ async def test_a_late_finish_before_the_next_start_changes_nothing(database_url:
         assert again.fence == 2
 
 
-async def test_tokens_that_come_twice_or_late_start_a_run_once(postgres_database: str) -> None:
+async def test_doubled_and_late_tokens_start_a_run_once(postgres_database: str) -> None:
     begun: list[int] = []
 
     async def work(context: RunContext) -> Done:
@@ -101,7 +101,7 @@ async def test_a_rollback_leaves_neither_run_nor_claim_nor_job(database_url: str
         assert before is None or await e.rows(_JOBS) == before
 
 
-async def test_a_wake_up_that_gets_lost_delays_a_start_by_a_poll_at_most(
+async def test_a_lost_wake_up_delays_a_start_by_at_most_one_poll(
     database_url: str,
 ) -> None:
     """The queue forgets a notification that comes while it fetches, so some of these are missed."""
@@ -140,7 +140,7 @@ async def test_a_run_whose_end_cannot_be_recorded_is_started_again_while_its_wor
         assert (row["fence"], await e.claims()) == (2, {})
 
 
-async def test_a_job_that_its_worker_has_forgotten_is_deleted(postgres_database: str) -> None:
+async def test_a_job_forgotten_by_its_worker_is_deleted(postgres_database: str) -> None:
     """Its run has ended or moved on, and its worker lives."""
     async with engine(postgres_database, dead_after_s=0.2) as e:
         ended, queued = await e.submit("a"), await e.submit("b")
@@ -157,7 +157,7 @@ async def test_a_job_that_its_worker_has_forgotten_is_deleted(postgres_database:
         assert (await e.run_row(ended))["state"] == "succeeded"
 
 
-async def test_a_run_without_a_job_is_given_one_and_a_run_with_one_no_second(
+async def test_a_run_without_a_job_gets_one_and_a_run_with_a_job_gets_no_second(
     postgres_database: str,
 ) -> None:
     async with engine(postgres_database) as e:
@@ -176,7 +176,7 @@ async def test_a_run_without_a_job_is_given_one_and_a_run_with_one_no_second(
         assert {(await e.run_row(task))["state"] for task in (lost, kept, waiting)} == {"queued"}
 
 
-async def test_two_sweeps_at_once_pass_a_run_on_once(postgres_database: str) -> None:
+async def test_two_concurrent_sweeps_requeue_a_run_once(postgres_database: str) -> None:
     async with engine(postgres_database) as e:
         for number in range(20):
             await e.submit(f"r{number}")
@@ -185,7 +185,7 @@ async def test_two_sweeps_at_once_pass_a_run_on_once(postgres_database: str) -> 
         assert len(await e.rows(_JOBS)) == 20
 
 
-async def test_the_run_of_a_foreground_process_is_nobody_elses_until_that_is_killed(
+async def test_only_a_foreground_process_works_on_its_run_until_it_is_killed(
     postgres_database: str,
 ) -> None:
     settings = {"database_url": postgres_database, "heartbeat_s": 0.1}
@@ -205,7 +205,7 @@ async def test_the_run_of_a_foreground_process_is_nobody_elses_until_that_is_kil
         assert (row["fence"], await e.claims()) == (2, {})
 
 
-async def test_the_heart_of_a_worker_beats_while_it_works_also_after_its_connections_were_cut(
+async def test_a_working_worker_sends_heartbeats_also_after_its_connections_were_cut(
     postgres_database: str,
 ) -> None:
     held = Held()

@@ -75,7 +75,7 @@ async def test_every_step_of_a_run_is_announced(database_url: str) -> None:
         assert {changed, QueueChanged()} <= set(await until_heard(e, subscription))
 
 
-async def test_a_dead_run_that_is_passed_on_is_announced(database_url: str) -> None:
+async def test_a_requeued_dead_run_is_announced(database_url: str) -> None:
     async with engine(database_url) as e:
         dead = await e.submit("a")
         await e.take(1)
@@ -85,7 +85,7 @@ async def test_a_dead_run_that_is_passed_on_is_announced(database_url: str) -> N
             assert {RunChanged(run_id), QueueChanged()} <= set(await until_heard(e, subscription))
 
 
-async def test_nothing_is_announced_of_what_was_rolled_back(database_url: str) -> None:
+async def test_a_rolled_back_change_is_not_announced(database_url: str) -> None:
     async with engine(database_url) as e:
         await e.submit("c")
 
@@ -105,7 +105,7 @@ def plan_of(*resources: str) -> Submission:
     return Submission(kind="nothing", params={}, resources=resources)
 
 
-async def test_a_schedule_that_was_refused_in_the_middle_announces_nothing(
+async def test_a_schedule_refused_halfway_announces_nothing(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -121,7 +121,7 @@ async def test_a_schedule_that_was_refused_in_the_middle_announces_nothing(
             assert await until_heard(e, subscription) == []
 
 
-async def test_what_is_announced_can_be_read(database_url: str) -> None:
+async def test_an_announced_change_can_be_read(database_url: str) -> None:
     """Whoever hears of a run finds it: the announcement never comes before the commit."""
     async with engine(database_url) as e:
         found: list[bool] = []
@@ -164,7 +164,7 @@ async def test_another_process_hears_of_changes_on_postgresql(postgres_database:
         assert EventsLost() not in heard
 
 
-async def test_after_a_lost_connection_subscribers_are_told_that_they_may_have_missed_something(
+async def test_after_a_lost_connection_subscribers_are_told_to_read_everything_again(
     postgres_database: str,
 ) -> None:
     async with engine(postgres_database) as e, hearing(e) as subscription:
@@ -181,7 +181,7 @@ async def test_after_a_lost_connection_subscribers_are_told_that_they_may_have_m
         assert QueueChanged() in await until_heard(e, subscription)
 
 
-async def test_a_subscriber_that_is_behind_gets_each_event_once_and_in_order() -> None:
+async def test_a_slow_subscriber_gets_each_event_once_and_in_order() -> None:
     events = Events()
     with events.subscribed() as slow, events.subscribed() as other:
         for _ in range(1_000):
@@ -200,7 +200,7 @@ async def test_a_subscriber_that_is_behind_gets_each_event_once_and_in_order() -
         assert len(await anext(aiter(other))) == 4
 
 
-async def test_a_subscriber_that_is_hopelessly_behind_is_told_to_read_everything_again() -> None:
+async def test_a_subscriber_too_far_behind_is_told_to_read_everything_again() -> None:
     events = Events()
     with events.subscribed() as subscription:
         events.publish(*map(RunChanged, range(20_000)))

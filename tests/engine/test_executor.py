@@ -23,7 +23,7 @@ def messages(logs: Sequence[Mapping[str, Any]], *levels: str) -> list[str]:
     return [entry["event"] for entry in logs if entry["log_level"] in levels]
 
 
-async def test_the_executor_goes_on_when_runs_cannot_be_taken_and_says_so_once_each_way(
+async def test_the_executor_survives_failing_fetches_and_logs_the_outage_and_its_end_once(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -69,7 +69,7 @@ async def test_a_queued_run_is_cancelled_at_once_and_never_starts(database_url: 
         assert (await e.claims(), await e.take(5)) == ({}, [])
 
 
-async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_heartbeat(
+async def test_a_running_run_is_cancelled_long_before_its_next_heartbeat(
     database_url: str,
 ) -> None:
     held = Held()
@@ -84,7 +84,7 @@ async def test_a_running_run_hears_of_its_cancellation_long_before_the_next_hear
         assert (held.active, await e.claims()) == (0, {})
 
 
-async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_lost(
+async def test_a_cancellation_during_the_start_of_a_run_is_not_lost(
     database_url: str,
 ) -> None:
     held = Held()
@@ -106,7 +106,7 @@ async def test_a_cancellation_that_comes_while_the_run_is_being_started_is_not_l
             await e.until_state(task_id, "cancelled")
 
 
-async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_retry(
+async def test_a_cancellation_while_a_run_fails_is_not_lost_in_the_retry(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -124,7 +124,7 @@ async def test_a_cancellation_that_comes_while_the_run_fails_is_not_lost_in_the_
         assert await e.claims() == {}
 
 
-async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_again(
+async def test_a_dead_run_with_a_requested_cancellation_is_cancelled_and_not_restarted(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -137,7 +137,7 @@ async def test_a_dead_run_that_was_to_be_cancelled_is_cancelled_and_not_started_
         assert await e.claims() == {}
 
 
-async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_doing(
+async def test_when_the_executor_ends_every_run_is_put_back_with_its_claims(
     database_url: str,
 ) -> None:
     held, written = Held(), []
@@ -182,7 +182,7 @@ async def test_at_the_end_every_run_is_put_back_with_its_claims_whatever_it_is_d
         )
 
 
-async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too(
+async def test_runs_being_taken_when_the_executor_ends_are_put_back_too(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -204,7 +204,7 @@ async def test_runs_that_are_being_taken_when_the_executor_ends_are_put_back_too
         assert held.active == 0
 
 
-async def test_a_run_that_is_delivered_while_others_are_put_back_is_put_back_too(
+async def test_a_run_delivered_while_others_are_put_back_is_put_back_too(
     sqlite_database: str,
 ) -> None:
     async with engine(sqlite_database) as e:
@@ -226,7 +226,7 @@ async def test_a_run_that_is_delivered_while_others_are_put_back_is_put_back_too
 
 
 @pytest.mark.parametrize("ticks", range(6))
-async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the_same_moment(
+async def test_the_executor_ends_on_request_also_when_woken_at_the_same_moment(
     sqlite_database: str, ticks: int
 ) -> None:
     async with engine(sqlite_database) as e:
@@ -243,7 +243,7 @@ async def test_the_executor_ends_when_it_is_told_to_also_when_it_is_woken_at_the
         assert done
 
 
-async def test_on_sqlite_a_restart_goes_on_at_once_with_what_the_last_process_left(
+async def test_on_sqlite_a_restart_continues_the_runs_of_the_last_process_at_once(
     sqlite_database: str,
 ) -> None:
     async with engine(sqlite_database) as e:

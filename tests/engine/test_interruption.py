@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from penstock.runs.runner import Outcome
 
 
-async def test_a_run_that_was_taken_over_stops_working_and_leaves_the_record_alone(
+async def test_a_run_that_was_taken_over_stops_and_does_not_change_the_record(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -42,7 +42,7 @@ async def test_a_run_that_was_taken_over_stops_working_and_leaves_the_record_alo
         await e.ledger.finish(again, RunEnd(state=RunState.SUCCEEDED))
 
 
-async def test_a_run_that_is_ended_with_its_job_is_told_as_cancelled_and_no_more(
+async def test_a_run_ended_with_its_config_is_logged_once_as_cancelled_or_taken_over(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -74,7 +74,7 @@ async def test_a_run_that_is_ended_with_its_job_is_told_as_cancelled_and_no_more
         assert [entry["event"] for entry in logs if entry["event"] != "run started"] == told
 
 
-async def test_a_run_that_goes_beyond_its_deadline_fails(database_url: str) -> None:
+async def test_a_run_beyond_its_deadline_fails(database_url: str) -> None:
     async with engine(database_url) as e:
         run, held = await started(e), Held()
         with pytest.raises(Exception, match=r"the run did not end within 0.1 s"):
@@ -88,7 +88,7 @@ async def test_a_run_that_goes_beyond_its_deadline_fails(database_url: str) -> N
 
 
 @pytest.mark.parametrize("why", [Cancelled(), PutBack()])
-async def test_work_that_ends_at_the_moment_of_an_interruption_has_ended_by_itself(
+async def test_work_that_ends_during_an_interruption_keeps_its_own_outcome(
     database_url: str, why: Cancelled | PutBack
 ) -> None:
     async with engine(database_url) as e:
@@ -117,7 +117,7 @@ def interrupted_and_broken(
 
 
 @pytest.mark.parametrize(("why", "state"), [(Cancelled(), "cancelled"), (PutBack(), "queued")])
-async def test_an_interruption_stops_the_work_after_the_page_that_is_being_written(
+async def test_an_interruption_stops_the_work_after_the_current_page_is_written(
     database_url: str, why: Cancelled | PutBack, state: str
 ) -> None:
     async with engine(database_url) as e:
@@ -167,7 +167,7 @@ async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(
         assert (await e.run_row(first.task_id))["state"] == "succeeded"
 
 
-async def test_no_task_error_goes_unheard(database_url: str) -> None:
+async def test_every_task_error_is_logged(database_url: str) -> None:
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context))
     async with engine(database_url) as e:

@@ -31,7 +31,7 @@ async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
         yield seller
 
 
-async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_changed(
+async def test_a_sync_publishes_the_inventory_and_the_next_one_its_changes(
     seller: Seller,
 ) -> None:
     first = await seller.synced()
@@ -48,7 +48,9 @@ async def test_a_sync_publishes_what_the_seller_has_and_the_next_one_what_has_ch
     await seller.check()
 
 
-async def test_a_shrunk_inventory_is_held_and_the_published_one_stays(seller: Seller) -> None:
+async def test_a_shrunk_inventory_is_held_and_the_published_one_stays_unchanged(
+    seller: Seller,
+) -> None:
     await seller.synced()
     before = await seller.admin("GET", "versions/newest")
     await seller.admin("POST", "versions", {"gone": 30})
@@ -61,14 +63,14 @@ async def test_a_shrunk_inventory_is_held_and_the_published_one_stays(seller: Se
     )
 
 
-async def test_an_account_is_synced_by_one_run_at_a_time(seller: Seller) -> None:
+async def test_only_one_run_at_a_time_syncs_an_account(seller: Seller) -> None:
     submission = await seller.app.of(InventoryParts).runs.sync(seller.account_id)
     await seller.app.ledger.start(submission)
     with pytest.raises(ConflictError):
         await seller.app.ledger.submit(submission)
 
 
-async def test_a_run_whose_worker_died_after_publishing_ends_with_what_it_has_published(
+async def test_a_run_whose_worker_died_after_publishing_ends_with_its_published_result(
     seller: Seller,
 ) -> None:
     run = await seller.app.ledger.start(
@@ -113,7 +115,7 @@ async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
     assert await seller.rows("SELECT id FROM run WHERE kind = 'catalogue_refresh'")
 
 
-async def test_a_run_counts_every_request_it_sent_also_those_that_failed(seller: Seller) -> None:
+async def test_a_run_counts_every_request_also_failed_ones(seller: Seller) -> None:
     faults = [{"name": "server_error", "code": 502, "path": "/api/v2/products/export", "count": 1}]
     async with seller.session.put(f"{seller.url}/simulator/faults", json=faults) as response:
         assert response.status == 200, await response.text()

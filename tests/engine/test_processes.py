@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("wait", [False, True], ids=["refused", "queued"])
-async def test_20_simultaneous_submissions_of_4_processes_are_one_run_and_19_refusals_or_one_queue(
+async def test_20_simultaneous_submissions_of_4_processes_give_one_run_or_one_queue(
     postgres_database: str, wait: bool, trials: Trials, say: Say
 ) -> None:
     processes, times, rounds = 4, 5, trials.of(2, 5)
@@ -56,7 +56,7 @@ async def test_20_simultaneous_submissions_of_4_processes_are_one_run_and_19_ref
     say(f"n={rounds} rounds of {processes} × {times}")
 
 
-async def test_four_processes_that_tick_together_make_each_due_run_once(
+async def test_four_processes_that_tick_together_submit_each_due_run_once(
     postgres_database: str, trials: Trials, say: Say
 ) -> None:
     processes, rounds, names, hour = 4, trials.of(20, 250), 5, 3_600

@@ -21,7 +21,7 @@ _WEIGHT = 400
 _ALLOWED = int(_WEIGHT / 2 * SHARE)
 
 
-async def test_two_processes_take_no_more_than_the_share_of_one_minute_together(
+async def test_two_processes_together_use_at_most_the_share_of_one_minute(
     database_url: str,
 ) -> None:
     now = _MINUTE_0
@@ -39,7 +39,7 @@ async def test_two_processes_take_no_more_than_the_share_of_one_minute_together(
         assert await both[1].take(30) == 20, "what is left of the new minute"
 
 
-async def test_a_provider_and_what_is_asked_again_of_it_are_shown_as_one(database_url: str) -> None:
+async def test_a_provider_is_shown_once_with_its_repeated_requests(database_url: str) -> None:
     async with engine(database_url) as e:
         await SqlRepeats(e.database, "binance", per_minute=_PER_MINUTE).take(3)
         assert await e.database.read(budgets_used) == [], (

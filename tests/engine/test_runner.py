@@ -52,7 +52,7 @@ ENDINGS: list[tuple[BaseException, str]] = [
 ]
 
 
-async def test_whatever_the_work_raises_is_recorded_and_nothing_is_held_by_an_ended_run(
+async def test_any_error_of_the_work_is_recorded_and_an_ended_run_holds_no_claim(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -152,7 +152,7 @@ async def due_in_s(e: Engine) -> float:
     return float((await e.rows(statement))[0]["s"])
 
 
-async def test_a_provider_that_says_how_long_is_not_asked_before(database_url: str) -> None:
+async def test_a_retry_waits_as_long_as_the_provider_asks(database_url: str) -> None:
     async with engine(database_url) as e:
         run = await started(e)
         with pytest.raises(RateLimitedError):
@@ -162,7 +162,7 @@ async def test_a_provider_that_says_how_long_is_not_asked_before(database_url: s
         assert await due_in_s(e) > 495
 
 
-async def test_a_check_that_the_database_does_not_answer_does_not_end_the_run(
+async def test_a_check_without_an_answer_from_the_database_does_not_end_the_run(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -179,7 +179,9 @@ async def test_a_check_that_the_database_does_not_answer_does_not_end_the_run(
         assert (await e.run_row(run.task_id))["state"] == "succeeded"
 
 
-async def test_the_outcome_waits_for_a_database_that_is_away_for_a_while(database_url: str) -> None:
+async def test_the_outcome_waits_for_a_database_that_is_briefly_unavailable(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         for method, work, state in (
             ("finish", nothing, "succeeded"),
@@ -213,7 +215,9 @@ async def test_an_outcome_whose_acknowledgement_was_lost_stands(database_url: st
         assert (row["state"], row["attempt"]) == ("queued", 2), "one failure is one further attempt"
 
 
-async def test_the_error_of_the_work_is_not_hidden_by_one_of_the_record(database_url: str) -> None:
+async def test_an_error_of_the_record_does_not_hide_the_error_of_the_work(
+    database_url: str,
+) -> None:
     async with engine(database_url) as e:
         run = await started(e)
         ledger = FaultyLedger(e.ledger, {"finish": [RuntimeError("something else")]})
@@ -225,7 +229,7 @@ async def test_the_error_of_the_work_is_not_hidden_by_one_of_the_record(database
         ]
 
 
-async def test_a_run_that_kills_its_workers_is_given_up_in_the_end(database_url: str) -> None:
+async def test_a_run_that_keeps_killing_its_workers_fails_in_the_end(database_url: str) -> None:
     async with engine(database_url) as e:
         task_id = await e.submit("a")
         await e.take(1)

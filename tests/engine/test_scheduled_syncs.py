@@ -29,7 +29,7 @@ async def make_due(seller: Seller) -> None:
     await seller.app.database.write(lambda connection: connection.exec_driver_sql(move))
 
 
-async def test_a_due_config_syncs_its_account_behind_what_people_wait_for(seller: Seller) -> None:
+async def test_a_due_sync_config_runs_after_runs_that_users_wait_for(seller: Seller) -> None:
     config = await seller.app.configs.add(SYNC)
     assert (await seller.app.schedules.tick(50)).submitted == []
     await make_due(seller)
@@ -52,7 +52,7 @@ async def test_a_due_config_syncs_its_account_behind_what_people_wait_for(seller
     }
 
 
-async def test_a_schedule_goes_on_under_the_new_name_of_its_account(seller: Seller) -> None:
+async def test_a_schedule_continues_under_the_new_name_of_its_account(seller: Seller) -> None:
     config = await seller.app.configs.add(SYNC)
     rename = "UPDATE account SET name = 'by hand' WHERE name = 'shop'"
     await seller.app.database.write(lambda connection: connection.exec_driver_sql(rename))
@@ -63,7 +63,7 @@ async def test_a_schedule_goes_on_under_the_new_name_of_its_account(seller: Sell
     )
 
 
-async def test_a_sync_that_goes_on_skips_the_turn_of_its_schedule(
+async def test_a_due_schedule_skips_its_turn_while_a_sync_is_active(
     database_url: str, tmp_path: Path
 ) -> None:
     async with seller_of(database_url, tmp_path, work=False) as seller:
@@ -76,7 +76,7 @@ async def test_a_sync_that_goes_on_skips_the_turn_of_its_schedule(
         assert (ticked.submitted, ticked.skipped) == ([], [config.job_id])
 
 
-async def test_what_a_sync_logs_is_what_it_wrote(seller: Seller) -> None:
+async def test_the_execution_log_of_a_sync_counts_the_rows_it_wrote(seller: Seller) -> None:
     await seller.synced()
     await seller.admin("POST", "versions", {"changed": 1, "gone": 1, "new": 1})
     await seller.synced(dry_run=True)

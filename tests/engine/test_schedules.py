@@ -65,7 +65,7 @@ async def test_a_due_run_is_submitted_once_under_the_name_of_its_schedule(
         assert [row["job_name"] for row in await e.rows("SELECT job_name FROM run")] == ["one"]
 
 
-async def test_a_long_sleep_is_made_up_for_by_one_run_and_the_old_rhythm_stays(
+async def test_one_run_makes_up_for_a_long_sleep_and_the_rhythm_stays(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -80,7 +80,7 @@ async def test_a_long_sleep_is_made_up_for_by_one_run_and_the_old_rhythm_stays(
         assert 195 < ticked.next_in_s <= 200, "due at the same seconds of the hour as before"
 
 
-async def test_a_clock_that_is_set_back_by_an_hour_neither_storms_nor_silences(
+async def test_a_clock_set_back_by_an_hour_causes_neither_a_flood_of_runs_nor_a_pause(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -99,7 +99,7 @@ async def test_a_clock_that_is_set_back_by_an_hour_neither_storms_nor_silences(
         )
 
 
-async def test_a_clock_that_is_set_forward_by_an_hour_makes_one_run(database_url: str) -> None:
+async def test_a_clock_set_forward_by_an_hour_causes_one_run(database_url: str) -> None:
     async with engine(database_url) as e:
         kept = schedules(e)
         await kept.put([every(300)])
@@ -110,7 +110,7 @@ async def test_a_clock_that_is_set_forward_by_an_hour_makes_one_run(database_url
         assert await submitted(e) == 2
 
 
-async def test_schedules_survive_a_restart_and_a_changed_interval_is_taken_over(
+async def test_schedules_survive_a_restart_and_a_changed_interval_takes_effect(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -184,7 +184,7 @@ class Faulty:
         return Ticked(submitted=[], skipped=[], next_in_s=None)
 
 
-async def test_the_scheduler_never_dies_and_says_once_that_it_cannot_read() -> None:
+async def test_the_scheduler_survives_failing_reads_and_logs_them_once() -> None:
     faulty = Faulty(
         StoreUnavailableError("away"),
         StoreUnavailableError("away"),
@@ -234,7 +234,7 @@ class Counting:
         return await self.inner.tick(most)
 
 
-async def test_what_is_in_the_hands_of_another_process_is_not_asked_for_without_pause(
+async def test_a_schedule_locked_by_another_process_is_not_polled_without_pause(
     postgres_database: str,
 ) -> None:
     # The deadlines of the database are long here, since one transaction waits for the test.
@@ -263,7 +263,7 @@ async def test_what_is_in_the_hands_of_another_process_is_not_asked_for_without_
             await e.until(lambda: _counted(e, 1))
 
 
-async def test_many_loops_make_each_due_run_once(
+async def test_many_loops_submit_each_due_run_once(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     """4 loops and many ticks; due times move into the past at random, as after a sleep."""
@@ -291,7 +291,7 @@ async def _ticks(kept: SqlSchedules, count: int) -> int:
     return sum([len((await kept.tick(3)).submitted) for _ in range(count)])
 
 
-async def test_a_thousand_schedules_that_are_due_at_once_are_all_submitted(
+async def test_a_thousand_schedules_due_at_once_are_all_submitted(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:

@@ -53,7 +53,7 @@ async def test_a_resource_named_twice_is_no_conflict_with_itself(database_url: s
 @pytest.mark.parametrize(
     "ending", ["succeeds", "fails", "is cancelled", "dies", "is cancelled before it starts"]
 )
-async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(
+async def test_a_waiting_run_starts_when_its_holder_has_ended(
     database_url: str, ending: str
 ) -> None:
     held = Held()
@@ -93,7 +93,7 @@ async def test_a_waiting_run_starts_when_its_holder_is_out_of_the_way(
         assert await e.claims() == {}
 
 
-async def test_those_who_wait_for_one_series_come_one_after_the_other(database_url: str) -> None:
+async def test_runs_that_wait_for_one_series_start_one_after_the_other(database_url: str) -> None:
     at_once = most = 0
 
     async def work(_run: object) -> Held:
@@ -121,7 +121,7 @@ class _Done:
         return {}
 
 
-async def test_a_crowd_that_waits_for_one_series_does_not_keep_others_from_starting(
+async def test_many_runs_waiting_for_one_series_do_not_block_other_runs(
     database_url: str,
 ) -> None:
     held = Held()
@@ -138,7 +138,7 @@ async def test_a_crowd_that_waits_for_one_series_does_not_keep_others_from_start
         assert (await e.states())["queued"] == 70
 
 
-async def test_a_run_whose_turn_has_come_is_not_overtaken_by_a_later_submission(
+async def test_a_later_submission_does_not_overtake_a_run_whose_turn_has_come(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -152,7 +152,7 @@ async def test_a_run_whose_turn_has_come_is_not_overtaken_by_a_later_submission(
         assert (await e.run_row(behind))["state"] == "queued"
 
 
-async def test_a_free_series_is_not_kept_for_a_run_that_still_waits_for_another_one(
+async def test_a_free_series_is_not_reserved_for_a_run_that_waits_for_another_series(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -161,7 +161,7 @@ async def test_a_free_series_is_not_kept_for_a_run_that_still_waits_for_another_
         await e.submit(B)
 
 
-async def test_the_best_priority_comes_first_and_of_equal_ones_the_oldest(
+async def test_the_highest_priority_starts_first_and_among_equals_the_oldest(
     database_url: str,
 ) -> None:
     seed = 20
@@ -192,7 +192,7 @@ async def test_no_more_than_max_concurrent_runs_are_worked_on_at_once(database_u
         assert held.most == 3
 
 
-async def test_the_same_task_id_is_the_same_run_also_after_its_end(database_url: str) -> None:
+async def test_the_same_task_id_gives_the_same_run_also_after_its_end(database_url: str) -> None:
     task_id = uuid.uuid4()
     async with engine(database_url) as e:
         assert await e.submit(A, task_id=task_id) == task_id
@@ -203,7 +203,7 @@ async def test_the_same_task_id_is_the_same_run_also_after_its_end(database_url:
         assert await e.states() == {"succeeded": 1}
 
 
-async def test_the_same_idempotency_key_is_the_same_run_and_refuses_another_request(
+async def test_the_same_idempotency_key_gives_the_same_run_and_refuses_a_different_request(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -221,7 +221,7 @@ async def test_simultaneous_submissions_under_one_key_are_one_run(database_url: 
         assert await e.states() == {"queued": 1}
 
 
-async def test_a_dead_run_holds_what_it_wants_until_another_start_of_it_has_ended(
+async def test_a_dead_run_keeps_its_claims_until_its_next_start_has_ended(
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
@@ -249,7 +249,7 @@ async def test_cancelling_an_unknown_run_and_an_ended_one_is_refused(database_ur
             await e.ledger.cancel(task_id)
 
 
-async def test_random_submissions_never_share_a_series_and_all_come_to_an_end(
+async def test_random_submissions_never_share_a_series_and_all_end(
     database_url: str, say: Say
 ) -> None:
     seed, n = 7, 60

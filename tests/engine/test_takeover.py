@@ -120,7 +120,7 @@ async def grown_old(e: Engine, task_id: uuid.UUID) -> None:
     await e.ledger.sweep()
 
 
-async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_up(
+async def test_a_worker_stopped_for_too_long_writes_nothing_when_it_wakes_up(
     postgres_database: str, tmp_path: Path, say: Say
 ) -> None:
     n = 3
@@ -153,7 +153,7 @@ async def test_a_worker_that_was_stopped_too_long_writes_nothing_when_it_wakes_u
     say(f"n={n} stopped workers, {rows} rows, 0 stale commits")
 
 
-async def test_a_run_goes_on_when_all_connections_are_cut_and_when_the_server_crashes(
+async def test_a_run_continues_after_cut_connections_and_after_a_server_crash(
     postgres_database: str, tmp_path: Path, say: Say
 ) -> None:
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
@@ -231,7 +231,7 @@ async def reachable(e: Engine) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_taken_over(
+async def test_a_run_waiting_for_a_dead_process_starts_after_the_takeover(
     postgres_database: str,
 ) -> None:
     """Here the heartbeat grows old by itself."""
@@ -251,7 +251,7 @@ async def test_what_waits_for_a_run_whose_process_died_starts_when_that_was_take
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
-async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(
+async def test_on_sqlite_a_restart_continues_at_once_from_the_stored_candles(
     sqlite_database: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     async with simulated(symbols=40) as exchange, actors() as workers:
@@ -295,7 +295,7 @@ async def test_on_sqlite_a_restart_goes_on_at_once_with_what_is_stored(
             await check_against_an_undisturbed_one(e, exchange.url, symbols, tmp_path)
 
 
-async def test_a_worker_ends_soon_when_it_is_told_to_and_nothing_is_left_running(
+async def test_a_worker_ends_soon_on_request_and_leaves_nothing_running(
     postgres_database: str,
 ) -> None:
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
@@ -323,7 +323,7 @@ async def all_begun(e: Engine) -> bool:
     return (await e.states())["running"] == 5
 
 
-async def test_an_executor_of_this_process_survives_a_database_that_is_away(
+async def test_an_executor_in_this_process_survives_an_unavailable_database(
     postgres_database: str,
 ) -> None:
     async with engine(postgres_database, timeout_s=2.0) as e:

@@ -168,7 +168,7 @@ def let_all_in(source: WaitingSource) -> None:
         source.permits.release()
 
 
-async def test_a_wait_is_told_once_and_gone_when_it_is_over(under_way: Waiting) -> None:
+async def test_a_wait_is_shown_once_and_cleared_when_it_is_over(under_way: Waiting) -> None:
     source, store = under_way.source, under_way.store
     collecting = under_way.begin()
     await source.was_looked_at()
@@ -192,7 +192,7 @@ async def test_a_wait_is_told_once_and_gone_when_it_is_over(under_way: Waiting) 
     assert row == {"progress": 100, "message": "Collected data for BTC/USDT 1m (1/1)"}
 
 
-async def test_pages_that_are_written_meanwhile_do_not_hide_the_wait(under_way: Waiting) -> None:
+async def test_pages_written_during_a_wait_do_not_hide_it(under_way: Waiting) -> None:
     """Requests that were sent before the limit was used up are answered while others wait."""
     source, store = under_way.source, under_way.store
     collecting = under_way.begin()
@@ -215,7 +215,7 @@ async def test_pages_that_are_written_meanwhile_do_not_hide_the_wait(under_way: 
     assert work["waiting_for"] is None
 
 
-async def test_a_page_whose_write_began_ahead_of_the_wait_does_not_hide_it(
+async def test_a_page_whose_write_began_before_the_wait_does_not_hide_it(
     under_way: Waiting,
 ) -> None:
     """Its progress was taken when nothing was waited for, and reaches the record after the wait."""
@@ -239,7 +239,7 @@ async def test_a_page_whose_write_began_ahead_of_the_wait_does_not_hide_it(
     await collecting
 
 
-async def test_a_wait_ahead_of_the_first_request_is_told_too(under_way: Waiting) -> None:
+async def test_a_wait_before_the_first_request_is_shown_too(under_way: Waiting) -> None:
     """Another run has used the limit up, or the provider told us to wait before this one began."""
     source = under_way.source
     source.clock_permit.clear()
@@ -263,7 +263,7 @@ async def test_the_watcher_ends_with_its_run(sqlite_database: str, fails: bool) 
         assert asyncio.all_tasks() == before
 
 
-async def test_a_run_that_was_taken_over_ends_while_it_waits(under_way: Waiting) -> None:
+async def test_a_waiting_run_that_was_taken_over_ends(under_way: Waiting) -> None:
     collecting = under_way.begin()
     await under_way.source.was_looked_at()
     await under_way.store.opened.change("UPDATE run SET fence = fence + 1")
@@ -273,7 +273,7 @@ async def test_a_run_that_was_taken_over_ends_while_it_waits(under_way: Waiting)
             await collecting
 
 
-async def test_a_wait_that_cannot_be_written_ends_the_run_like_a_page_that_cannot(
+async def test_a_wait_that_cannot_be_stored_ends_the_run_as_a_page_does(
     sqlite_database: str,
 ) -> None:
     async with waiting(sqlite_database) as collection:

@@ -62,7 +62,7 @@ async def answer_to(body: str | bytes) -> PageAnswer:
         _GOOD.replace(f"[{ORIGIN},", f"[{'9' * 400},").replace('"2.0"', "null"),
     ],
 )
-async def test_a_row_that_is_none_is_refused_and_its_neighbours_are_not(row: str) -> None:
+async def test_a_malformed_row_is_refused_and_its_neighbours_are_accepted(row: str) -> None:
     answer = await answer_to(f"[{_GOOD},{row},{_GOOD.replace(str(ORIGIN), str(ORIGIN + MINUTE))}]")
     assert [candle.open_time for candle in answer.candles] == [ORIGIN, ORIGIN + MINUTE]
     [refused] = answer.rejected
@@ -71,7 +71,7 @@ async def test_a_row_that_is_none_is_refused_and_its_neighbours_are_not(row: str
 
 
 @pytest.mark.parametrize("opened", [f'"{ORIGIN}"', f"{ORIGIN}.0", f'"{ORIGIN}.0"'])
-async def test_a_time_in_text_or_with_a_point_is_that_time(opened: str) -> None:
+async def test_a_time_as_text_or_with_a_decimal_point_is_accepted(opened: str) -> None:
     row = _GOOD.replace(f"[{ORIGIN},", f"[{opened},")
     answer = await answer_to(f"[{row}]")
     assert ([candle.open_time for candle in answer.candles], answer.rejected) == ([ORIGIN], [])
@@ -83,7 +83,7 @@ async def test_a_time_in_text_or_with_a_point_is_that_time(opened: str) -> None:
     ("given", "volume"),
     [('"12.5"', 12.5), ("12.5", 12.5), ("12", 12.0), ("null", None), ('"NaN"', None), ("-1", None)],
 )
-async def test_one_volume_in_another_form_takes_none_of_the_others_away(
+async def test_one_unreadable_volume_does_not_remove_the_others(
     given: str, volume: float | None
 ) -> None:
     body = (
@@ -96,7 +96,7 @@ async def test_one_volume_in_another_form_takes_none_of_the_others_away(
 
 
 @pytest.mark.parametrize("number", ["1.10", "100", "1e5", "NaN", "Infinity"])
-async def test_a_number_that_is_not_quoted_is_taken_as_it_is_written_or_refused_and_never_rounded(
+async def test_an_unquoted_number_is_stored_as_written_or_refused_but_never_rounded(
     number: str,
 ) -> None:
     row = _GOOD.replace('"1.0"', number)
@@ -139,7 +139,7 @@ async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: 
         b'{"serverTime":1,"a":' + b"[" * 100_000,
     ],
 )
-async def test_a_clock_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
+async def test_an_implausible_clock_is_a_temporary_error(body: bytes) -> None:
     async with answering(body) as source:
         with pytest.raises(SourceUnavailableError):
             await source.server_time()
@@ -156,7 +156,7 @@ async def test_a_clock_that_makes_no_sense_is_an_error_that_can_be_retried(body:
     ],
 )
 @pytest.mark.parametrize("status", [429, 418])
-async def test_a_pause_without_a_readable_length_is_a_minute_and_not_none(
+async def test_a_pause_without_a_readable_length_lasts_a_minute(
     status: int, header: dict[str, str]
 ) -> None:
     async with answering(b"{}", status=status, headers=header) as source:
@@ -166,6 +166,6 @@ async def test_a_pause_without_a_readable_length_is_a_minute_and_not_none(
 
 
 @pytest.mark.parametrize("used", ["", "many", "-1", "1e9", "9" * 400, "9" * 5_000, "²"])
-async def test_a_senseless_count_of_used_weight_stops_nothing(used: str) -> None:
+async def test_an_implausible_count_of_used_weight_stops_nothing(used: str) -> None:
     async with answering(b'{"serverTime":5}', headers={"X-MBX-USED-WEIGHT-1M": used}) as source:
         assert await source.server_time() == 5

@@ -70,7 +70,7 @@ async def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_stored(
             await assert_healed(world, symbol)
 
 
-async def test_a_row_out_of_order_is_refused_and_what_it_displaced_is_fetched_again(
+async def test_a_row_out_of_order_is_refused_and_the_displaced_range_is_fetched_again(
     database_url: str,
 ) -> None:
     async with open_world(database_url) as world:
@@ -152,7 +152,7 @@ async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement
         ]
 
 
-async def test_many_faults_at_once_end_in_a_whole_series_when_they_are_over(
+async def test_a_series_is_complete_after_many_simultaneous_faults_end(
     database_url: str,
 ) -> None:
     since = RUNNING - 3_000 * MINUTE

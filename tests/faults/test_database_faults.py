@@ -55,7 +55,7 @@ async def locked(database: Path) -> AsyncIterator[None]:
     assert await locker.communicate() == (b"", b"")
 
 
-async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_and_works_later(
+async def test_a_file_locked_by_another_process_gives_an_error_in_time_and_works_later(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with opened(sqlite_database, timeout_s=1.0) as store:
@@ -69,9 +69,7 @@ async def test_a_file_locked_by_another_process_is_an_error_after_the_time_out_a
         await still_whole(store, 10)
 
 
-async def test_readers_of_a_locked_file_are_not_kept_waiting(
-    sqlite_database: str, tmp_path: Path
-) -> None:
+async def test_reads_of_a_locked_file_do_not_wait(sqlite_database: str, tmp_path: Path) -> None:
     async with opened(sqlite_database) as store:
         locker = sqlite3.connect(tmp_path / "penstock.db", isolation_level=None)
         try:
@@ -81,7 +79,7 @@ async def test_readers_of_a_locked_file_are_not_kept_waiting(
             locker.close()
 
 
-async def test_a_full_disk_is_an_error_and_writing_resumes_when_there_is_space_again(
+async def test_a_full_disk_gives_an_error_and_writing_resumes_with_free_space(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -125,7 +123,7 @@ def end_backends(url: str, how: str = "terminate") -> None:
 
 
 @pytest.mark.parametrize("how", ["terminate", "cancel"])
-async def test_a_copy_that_is_cut_is_an_error_that_can_be_retried_and_leaves_nothing(
+async def test_an_interrupted_copy_is_a_temporary_error_and_leaves_no_rows(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     write = psycopg.Copy.write
@@ -149,7 +147,7 @@ async def test_a_copy_that_is_cut_is_an_error_that_can_be_retried_and_leaves_not
         await still_whole(store, 5_005)
 
 
-async def test_a_connection_killed_between_the_rows_and_the_commit_leaves_nothing(
+async def test_a_connection_killed_before_the_commit_leaves_no_rows(
     postgres_database: str,
 ) -> None:
     async with opened(postgres_database) as store:
@@ -178,7 +176,7 @@ async def test_idle_connections_that_were_cut_are_replaced_without_an_error(
         ).inserted == 5
 
 
-async def test_a_lock_of_somebody_else_is_waited_for_no_longer_than_the_time_out(
+async def test_waiting_for_a_foreign_lock_ends_with_the_time_out(
     postgres_database: str,
 ) -> None:
     async with opened(postgres_database, timeout_s=1) as store:
@@ -200,7 +198,7 @@ async def stop(server: PostgresServer) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_stopped_server_is_an_error_and_not_a_wait() -> None:
+async def test_a_stopped_server_gives_an_error_without_waiting() -> None:
     with start_postgres() as server:
         async with opened(server.url, timeout_s=2) as store:
             run = await store.run()

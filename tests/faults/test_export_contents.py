@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
     ("kind", "reason"),
     [("malformed", "malformed"), ("missing_id", "malformed"), ("broken_json", "unreadable")],
 )
-async def test_a_bad_row_is_quarantined_with_its_text_and_without_an_id_keeps_all_from_being_gone(
+async def test_a_bad_row_is_quarantined_and_without_an_id_no_product_is_marked_as_gone(
     shop: KeptShop, kind: str, reason: str
 ) -> None:
     before, after = await edited(shop)
@@ -107,7 +107,7 @@ async def check_diff(shop: KeptShop, run: dict[str, Any], before: Rows, after: R
 
 
 @strange
-async def test_what_is_strange_is_held_readable_and_published_when_it_is_approved(
+async def test_a_suspicious_export_is_held_can_be_read_and_is_published_on_approval(
     shop: KeptShop, twist: Fault, reasons: set[str]
 ) -> None:
     run, before, after = await held(shop, twist, reasons)
@@ -127,7 +127,7 @@ some_strange = pytest.mark.parametrize(
 
 
 @some_strange
-async def test_what_is_rejected_changes_nothing(
+async def test_a_rejected_sync_changes_nothing(
     shop: KeptShop, twist: Fault, reasons: set[str]
 ) -> None:
     run, before, _ = await held(shop, twist, reasons)
@@ -139,7 +139,7 @@ async def test_what_is_rejected_changes_nothing(
 
 
 @some_strange
-async def test_a_newer_sync_takes_the_place_of_a_held_one(
+async def test_a_newer_sync_replaces_a_held_one(
     shop: KeptShop, twist: Fault, reasons: set[str]
 ) -> None:
     run, before, _ = await held(shop, twist, reasons)
@@ -155,7 +155,7 @@ async def test_a_newer_sync_takes_the_place_of_a_held_one(
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "another_seller"])
-async def test_a_strange_first_import_is_held_too(
+async def test_a_suspicious_first_import_is_held_too(
     database_url: str, tmp_path: Path, kind: str
 ) -> None:
     async with (
@@ -175,7 +175,7 @@ async def test_a_strange_first_import_is_held_too(
         await shop.check(await seller.rows())
 
 
-async def test_stock_sold_while_the_export_is_written_is_published_as_sent_and_corrected_next_time(
+async def test_stock_sold_during_an_export_is_published_as_sent_and_corrected_by_the_next_sync(
     database_url: str, tmp_path: Path
 ) -> None:
     async with (
@@ -198,9 +198,7 @@ async def test_stock_sold_while_the_export_is_written_is_published_as_sent_and_c
 
 
 @pytest.mark.parametrize("percent", [0.5, 20, 100])
-async def test_what_changed_between_two_exports_is_what_is_written(
-    shop: KeptShop, percent: float
-) -> None:
+async def test_only_changes_between_two_exports_are_written(shop: KeptShop, percent: float) -> None:
     before = await shop.published()
     version = await shop.seller.advance(changed=percent, returned=50)
     after = await shop.seller.rows(version)

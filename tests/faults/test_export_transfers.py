@@ -41,7 +41,9 @@ _ARRIVALS: dict[str, list[Fault]] = {
 
 
 @mostly_on_sqlite(_ARRIVALS, "late", "slowly")
-async def test_however_an_export_arrives_it_is_published_at_once(shop: KeptShop, case: str) -> None:
+async def test_an_export_is_published_at_once_in_whatever_form_it_arrives(
+    shop: KeptShop, case: str
+) -> None:
     _, after = await edited(shop)
     await shop.seller.faults(*_ARRIVALS[case])
     run = await shop.sync()
@@ -90,7 +92,7 @@ _PASSING: dict[str, list[Fault]] = {
 @mostly_on_sqlite(
     _PASSING, "503", "a cut, length", "a cut, chunked, packed, hidden", "a cut, close, packed"
 )
-async def test_what_passes_is_tried_again_and_then_the_whole_export_is_published(
+async def test_after_temporary_faults_the_whole_export_is_published(
     shop: KeptShop, case: str
 ) -> None:
     _, after = await edited(shop)
@@ -139,7 +141,7 @@ _LASTING: dict[str, tuple[list[Fault], type[PenstockError], str]] = {
 
 
 @mostly_on_sqlite(_LASTING, "HTML with 502", "a cut, length", "a cut, packed")
-async def test_what_does_not_pass_fails_the_sync_with_its_reason_and_what_was_published_stays(
+async def test_permanent_faults_fail_the_sync_with_their_reason_and_publish_nothing(
     shop: KeptShop, case: str
 ) -> None:
     faults, error, says = _LASTING[case]
@@ -162,9 +164,7 @@ _REFUSED: dict[str, Fault] = {
 
 
 @mostly_on_sqlite(_REFUSED, "401")
-async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(
-    shop: KeptShop, case: str
-) -> None:
+async def test_a_refused_token_ends_the_sync_at_once_with_a_hint(shop: KeptShop, case: str) -> None:
     before, _ = await edited(shop)
     await shop.seller.faults(_REFUSED[case])
     run = await shop.sync()
@@ -179,7 +179,7 @@ async def test_a_refused_token_ends_the_sync_at_once_and_says_what_to_do(
 
 
 @pytest.mark.parametrize("where", ["the first byte", "the middle"])
-async def test_silence_is_waited_for_as_long_as_is_set_and_then_tried_again(
+async def test_a_silent_export_is_retried_after_the_configured_time(
     sqlite_database: str, tmp_path: Path, where: str
 ) -> None:
     silent = (

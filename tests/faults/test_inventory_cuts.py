@@ -102,7 +102,7 @@ async def asking(cutter: Cutter) -> AsyncIterator[CardTraderAccount]:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-async def test_cuts_anywhere_on_the_wire_are_all_noticed(
+async def test_every_cut_on_the_wire_is_noticed(
     framing: str, trials: Trials, say: Say, monkeypatch: pytest.MonkeyPatch, *, packed: bool
 ) -> None:
     # CardTrader's limit is for CardTrader.

@@ -53,7 +53,7 @@ async def until_idle(shop: KeptShop) -> None:
     await shop.engine.until(idle)
 
 
-async def test_a_run_that_is_taken_over_is_published_by_its_new_worker_alone(
+async def test_only_the_new_worker_of_a_taken_over_run_publishes(
     postgres_database: str, tmp_path: Path
 ) -> None:
     key, folder = new_key(), tmp_path / "exports"

@@ -203,7 +203,7 @@ async def one_kill(
     return met
 
 
-async def test_kill_9_never_leaves_a_mixed_inventory_and_the_next_start_brings_the_sync_to_its_end(
+async def test_kill_9_never_leaves_a_mixed_inventory_and_the_next_start_finishes_the_sync(
     database_url: str, tmp_path: Path, trials: Trials, say: Say
 ) -> None:
     drawn = trials.of(*_RANDOM_KILLS)

@@ -178,7 +178,7 @@ async def test_cuts_under_each_framing_are_noticed_and_nothing_is_compared(
     ],
     ids=range(7),
 )
-async def test_an_answer_that_is_no_export_ends_the_sync_with_the_right_reason(
+async def test_an_answer_that_is_not_an_export_ends_the_sync_with_the_right_reason(
     shop: Shop, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     await shop.faults(fault, {"name": "gzip"})
@@ -197,7 +197,7 @@ async def test_a_bad_row_is_refused_and_all_others_are_published(shop: Shop, kin
     assert shop.store.last.rejected[0].raw.startswith("{")
 
 
-async def test_fields_that_nobody_knows_change_nothing(shop: Shop) -> None:
+async def test_unknown_fields_change_nothing(shop: Shop) -> None:
     await shop.faults({"name": "bad_products", "kind": "unknown_field"})
     await shop.sync()
     await shop.check()
@@ -215,7 +215,7 @@ async def test_a_dry_run_and_a_suspicious_export_are_kept_and_publish_nothing(sh
     await shop.check()
 
 
-async def test_the_progress_goes_through_all_phases_and_ends_with_what_came_of_it(
+async def test_the_progress_goes_through_all_phases_and_ends_with_the_outcome(
     shop: Shop,
 ) -> None:
     await shop.faults({"name": "throttle", "bytes_per_s": 2_000_000})
@@ -231,7 +231,7 @@ async def test_the_progress_goes_through_all_phases_and_ends_with_what_came_of_i
     assert all(progress.eta_seconds is not None for progress in coming)
 
 
-async def test_a_run_in_other_hands_ends_at_its_next_progress_and_publishes_nothing(
+async def test_a_taken_over_run_ends_at_its_next_progress_and_publishes_nothing(
     shop: Shop,
 ) -> None:
     await shop.faults({"name": "slow", "bytes": 1_000, "pause_ms": 1_000})
@@ -241,7 +241,7 @@ async def test_a_run_in_other_hands_ends_at_its_next_progress_and_publishes_noth
     assert shop.store.published == {}
 
 
-async def test_a_database_that_does_not_take_the_progress_does_not_end_the_sync(shop: Shop) -> None:
+async def test_a_failure_to_store_progress_does_not_end_the_sync(shop: Shop) -> None:
     await shop.faults({"name": "throttle", "bytes_per_s": 2_000_000})
     shop.store.refuses_progress = StoreUnavailableError("the database is busy")
     await shop.sync()
@@ -252,7 +252,7 @@ async def test_a_database_that_does_not_take_the_progress_does_not_end_the_sync(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-async def test_a_start_after_a_whole_export_uses_it_again_and_asks_for_none(
+async def test_a_restart_after_a_whole_export_uses_the_kept_export(
     shop: Shop, *, packed: bool
 ) -> None:
     await shop.faults({"name": "gzip", "probability": int(packed)})
@@ -267,9 +267,7 @@ async def test_a_start_after_a_whole_export_uses_it_again_and_asks_for_none(
     assert (result.rows, await shop.exports(), shop.files()) == (PRODUCTS, 1, [])
 
 
-async def test_another_run_or_another_machine_asks_for_an_export_of_its_own(
-    shop: Shop, tmp_path: Path
-) -> None:
+async def test_another_run_or_machine_requests_its_own_export(shop: Shop, tmp_path: Path) -> None:
     task_id = uuid.uuid4()
     shop.store.fails = StoreUnavailableError("the database is gone")
     with pytest.raises(StoreUnavailableError):
@@ -281,7 +279,7 @@ async def test_another_run_or_another_machine_asks_for_an_export_of_its_own(
 
 
 @pytest.mark.parametrize("damage", [b"", b"no gzip", None])
-async def test_a_kept_export_that_is_damaged_is_thrown_away_and_asked_for_again(
+async def test_a_damaged_kept_export_is_dropped_and_requested_again(
     shop: Shop, damage: bytes | None
 ) -> None:
     run = a_run()
@@ -298,7 +296,7 @@ async def test_a_kept_export_that_is_damaged_is_thrown_away_and_asked_for_again(
     await shop.check()
 
 
-async def test_what_an_ended_process_left_of_an_unfinished_export_is_not_used(shop: Shop) -> None:
+async def test_an_unfinished_export_of_an_ended_process_is_not_used(shop: Shop) -> None:
     run = a_run()
     shop.folder.mkdir()
     (shop.folder / f"{run.task_id}.1.part").write_bytes(b"half")
@@ -307,7 +305,7 @@ async def test_what_an_ended_process_left_of_an_unfinished_export_is_not_used(sh
     assert await shop.exports() == 1
 
 
-async def test_what_nobody_needs_any_more_is_swept_away_and_what_is_young_is_left_alone(
+async def test_unneeded_exports_are_removed_and_recent_ones_stay(
     shop: Shop,
 ) -> None:
     shop.folder.mkdir()
@@ -330,15 +328,13 @@ async def test_a_cancelled_sync_leaves_no_half_file(shop: Shop) -> None:
     assert shop.files() == []
 
 
-async def test_a_folder_that_takes_no_files_does_not_stop_a_sync(
-    shop: Shop, tmp_path: Path
-) -> None:
+async def test_an_unwritable_folder_does_not_stop_a_sync(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     await shop.sync(export_folder=tmp_path / "file" / "exports")
     await shop.check()
 
 
-async def test_a_sync_that_fails_for_good_keeps_nothing(shop: Shop) -> None:
+async def test_a_sync_that_fails_permanently_keeps_no_export(shop: Shop) -> None:
     shop.store.fails = NotFoundError("the account is gone")
     with pytest.raises(NotFoundError):
         await shop.sync()
@@ -348,7 +344,7 @@ async def test_a_sync_that_fails_for_good_keeps_nothing(shop: Shop) -> None:
 # ── How much of it is in memory ───────────────────────────────────────────────
 
 
-async def test_a_slow_database_holds_up_the_download(
+async def test_a_slow_database_slows_down_the_download(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = asyncio.Event()
@@ -375,7 +371,7 @@ async def test_a_slow_database_holds_up_the_download(
         await shop.check()
 
 
-async def test_an_order_is_a_run_that_holds_its_account(shop: Shop) -> None:
+async def test_a_submitted_sync_claims_its_account(shop: Shop) -> None:
     submission = await shop.runs().sync(1, dry_run=True)
     assert (submission.kind, list(submission.resources), submission.params["dry_run"]) == (
         INVENTORY_SYNC,

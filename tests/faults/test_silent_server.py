@@ -170,7 +170,7 @@ _NEW = {"while it is opened", "while it is set up"}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_server_that_falls_silent_is_an_error_in_time_and_works_again_when_it_speaks(
+async def test_a_silent_server_gives_an_error_in_time_and_works_again_when_it_answers(
     database_behind: str, black_hole: BlackHole, clock: Clock, moment: str
 ) -> None:
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
@@ -209,7 +209,7 @@ async def test_a_server_that_falls_silent_is_an_error_in_time_and_works_again_wh
         assert (await store.write(run, page(target, candles(ORIGIN + 5 * MINUTE, 5)))).inserted == 5
 
 
-async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_they_are(
+async def test_any_number_of_transactions_on_a_silent_server_fail_in_time(
     database_behind: str, black_hole: BlackHole, clock: Clock
 ) -> None:
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
@@ -234,7 +234,7 @@ async def test_all_who_wait_for_a_silent_server_hear_of_it_in_time_however_many_
         await store.ledger.is_to_stop(run)
 
 
-async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(
+async def test_a_transaction_cancelled_twice_leaves_nothing_hanging(
     database_behind: str, black_hole: BlackHole, clock: Clock
 ) -> None:
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
@@ -250,7 +250,7 @@ async def test_who_was_cancelled_twice_leaves_nothing_that_hangs(
         assert waiting.cancelled()
 
 
-async def test_a_query_without_an_end_is_ended(database_url: str, clock: Clock) -> None:
+async def test_an_endless_query_is_interrupted(database_url: str, clock: Clock) -> None:
     endless = (
         "WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 - 1 FROM endless)"
         " SELECT count(*) AS n FROM endless"
@@ -305,7 +305,7 @@ class Work:
         return self.let_go.wait(_PATIENCE_S)
 
 
-async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(
+async def test_work_that_waited_for_its_turn_gets_its_whole_time(
     sqlite_database: str, clock: Clock
 ) -> None:
     async with opened(sqlite_database, timeout_s=_TIMEOUT_S) as store:
@@ -321,7 +321,7 @@ async def test_work_that_only_had_to_wait_for_its_turn_gets_its_whole_time(
         await asyncio.gather(*writing)
 
 
-async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_connection(
+async def test_the_deadline_of_a_transaction_does_not_end_the_next_one_on_its_connection(
     postgres_database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection given back at the last moment belongs to somebody else already."""
@@ -354,7 +354,7 @@ async def test_the_deadline_of_one_transaction_does_not_end_the_next_one_on_its_
         await asyncio.gather(*reading)
 
 
-async def test_a_worker_goes_on_when_a_server_that_fell_silent_speaks_again(
+async def test_a_worker_continues_when_a_silent_server_answers_again(
     postgres_database: str, database_behind: str, black_hole: BlackHole
 ) -> None:
     """What was asked meanwhile is never answered, so its connections have to be cut."""

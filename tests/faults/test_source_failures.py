@@ -59,7 +59,7 @@ def deadline_for(fault: Fault) -> float:
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
-async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tried_later(
+async def test_a_failed_request_is_retried_and_then_the_error_is_temporary(
     sqlite_database: str, fault: Fault
 ) -> None:
     async with simulated() as exchange:
@@ -79,9 +79,7 @@ async def test_an_answer_that_is_none_is_tried_again_and_then_the_run_may_be_tri
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
-async def test_an_answer_that_fails_once_is_of_no_consequence(
-    sqlite_database: str, fault: Fault
-) -> None:
+async def test_a_single_failed_request_has_no_effect(sqlite_database: str, fault: Fault) -> None:
     # A proper answer needs one attempt, but on a busy machine it too can miss a short deadline.
     async with open_world(
         sqlite_database, request_deadline_s=deadline_for(fault), request_attempts=20
@@ -94,7 +92,7 @@ async def test_an_answer_that_fails_once_is_of_no_consequence(
         await assert_healed(world)
 
 
-async def test_a_provider_that_says_no_is_not_asked_again(sqlite_database: str) -> None:
+async def test_a_refused_request_is_not_repeated(sqlite_database: str) -> None:
     async with open_world(sqlite_database) as world:
         await world.exchange.faults(klines("html", status=403))
         with pytest.raises(RunFailedError, match="HTTP 403"):
@@ -104,7 +102,7 @@ async def test_a_provider_that_says_no_is_not_asked_again(sqlite_database: str) 
         await assert_healed(world)
 
 
-async def test_a_huge_answer_is_not_taken_into_memory(sqlite_database: str) -> None:
+async def test_a_huge_answer_is_not_read_into_memory(sqlite_database: str) -> None:
     async with open_world(sqlite_database, request_attempts=1, request_deadline_s=5) as world:
         await collect(world)
         forget_peak()
@@ -158,7 +156,7 @@ async def test_not_one_request_is_sent_before_the_providers_pause_is_over(
         await assert_healed(world, "BTCUSDT", "ETHUSDT", "BNBUSDT")
 
 
-async def test_a_pause_holds_for_all_requests_that_go_side_by_side(sqlite_database: str) -> None:
+async def test_a_pause_holds_for_all_concurrent_requests(sqlite_database: str) -> None:
     symbols = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "XRPUSDT", "SOLUSDT")
     async with open_world(sqlite_database, request_concurrency=3, request_attempts=4) as world:
         await world.exchange.faults(klines("rate_limit", retry_after=1, after=2, count=1))
@@ -172,7 +170,7 @@ async def test_a_pause_holds_for_all_requests_that_go_side_by_side(sqlite_databa
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "ban"])
-async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(
+async def test_too_long_a_pause_ends_the_run_and_no_request_follows(
     sqlite_database: str, name: str
 ) -> None:
     async with open_world(sqlite_database, request_concurrency=1) as world:
@@ -184,7 +182,7 @@ async def test_a_pause_that_is_too_long_ends_the_run_and_nothing_more_is_asked(
             assert await world.spans(symbol) == [Span(START, RUNNING, FAILED)]
 
 
-async def test_who_is_told_to_wait_again_and_again_gives_up_after_the_last_attempt(
+async def test_repeated_pauses_end_the_run_after_the_last_attempt(
     sqlite_database: str,
 ) -> None:
     async with open_world(sqlite_database, request_attempts=2) as world:

@@ -100,7 +100,7 @@ async def test_a_product_with_a_grade_in_text_is_kept_with_it_and_sold_ones_are_
     assert "10 of 39 published products are missing" in held.out
 
 
-async def test_another_grade_is_a_changed_product(forty: Shop) -> None:
+async def test_a_new_grade_counts_as_a_changed_product(forty: Shop) -> None:
     for grade in (9, 7, "7.5", 10):
         forty.market.products[10]["graded"] = grade
         synced = (await forty.penstock("sync", "shop", "--json")).json
@@ -113,7 +113,7 @@ async def test_another_grade_is_a_changed_product(forty: Shop) -> None:
     ) == [("false",)]
 
 
-async def test_a_row_that_cannot_be_read_is_there_as_long_as_its_id_can(forty: Shop) -> None:
+async def test_an_unreadable_row_with_a_readable_id_counts_as_present(forty: Shop) -> None:
     market, penstock = forty.market, forty.penstock
     market.products = without(market.products, 5)
     market.products[9] |= {"name_en": {"text": None}, "price_cents": 1}
@@ -130,7 +130,7 @@ async def test_a_row_that_cannot_be_read_is_there_as_long_as_its_id_can(forty: S
     assert (again.code, await forty.gone(), "nothing changed" in again.out) == (0, {5}, False)
 
 
-async def test_a_row_without_an_id_keeps_all_from_being_marked_as_gone_and_it_is_said_everywhere(
+async def test_with_a_row_without_an_id_no_product_is_marked_as_gone_and_every_view_says_so(
     forty: Shop,
 ) -> None:
     market, penstock = forty.market, forty.penstock
@@ -183,7 +183,7 @@ async def two(tmp_path: Path, sqlite_database: str) -> AsyncIterator[Shop]:
         ("sku,name,tcgplayer_id,cardmarket_id\nA,one, ,366585.0\n", ["A", None]),
     ],
 )
-async def test_ids_as_a_spreadsheet_writes_them_are_the_same_ids(
+async def test_ids_as_written_by_a_spreadsheet_are_the_same_ids(
     two: Shop, text: str, skus: list[str | None]
 ) -> None:
     uploaded = await two.upload(text)
@@ -205,7 +205,7 @@ async def test_floats_in_json_are_the_same_ids_too(two: Shop) -> None:
         ('[{"sku": "A", "tcgplayer_id": "180,397"}]', "cards.json", 1),
     ],
 )
-async def test_what_is_no_id_is_refused_by_row_and_column_and_the_former_mapping_stays(
+async def test_an_invalid_id_is_refused_by_row_and_column_and_the_old_mapping_stays(
     two: Shop, text: str, name: str, row: int
 ) -> None:
     refused = await two.upload(text, name)

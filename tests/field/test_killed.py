@@ -16,7 +16,7 @@ _COLLECT = ("collect", "ETHUSDT", "-t", "1m", "--limit", "10")
 _PATIENCE_S = 60
 
 
-async def test_after_kill_9_the_next_collection_says_what_holds_its_series_and_when_it_is_free(
+async def test_after_kill_9_the_next_collection_says_who_holds_its_series_and_until_when(
     tmp_path: Path, postgres_database: str
 ) -> None:
     async with simulated("hang:path=/api/v3/klines") as url:

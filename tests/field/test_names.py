@@ -19,7 +19,7 @@ def listing(**symbols: tuple[str, str]) -> Exchange:
     return Exchange(_NOW, {(native, "1h"): hours for native in symbols}, dict(symbols))
 
 
-async def test_a_name_with_small_letters_is_found_by_whatever_reads_it(penstock: Penstock) -> None:
+async def test_every_command_finds_a_name_with_small_letters(penstock: Penstock) -> None:
     async with answering(listing(kPEPEUSDT=("kPEPE", "USDT"))) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         assert (await penstock("collect", "kPEPE/USDT", "-t", "1h")).code == 0
@@ -41,7 +41,7 @@ async def test_a_name_with_small_letters_is_found_by_whatever_reads_it(penstock:
 
 
 @pytest.mark.parametrize("order", [("TONUSDT", "tonUSDT"), ("tonUSDT", "TONUSDT")])
-async def test_two_names_that_differ_in_case_only_are_told_apart(
+async def test_names_that_differ_only_in_case_are_different_symbols(
     penstock: Penstock, order: tuple[str, ...]
 ) -> None:
     async with answering(
@@ -57,7 +57,7 @@ async def test_two_names_that_differ_in_case_only_are_told_apart(
         )
 
 
-async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_more(
+async def test_a_symbol_that_is_no_longer_listed_is_marked_and_not_requested_again(
     penstock: Penstock,
 ) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:
@@ -84,7 +84,7 @@ async def test_a_pair_that_is_not_listed_any_more_is_marked_and_asked_for_no_mor
         assert gaps == [("delisted", ms("2025-03-10T09:00"))]
 
 
-async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(
+async def test_a_listed_symbol_without_a_row_in_the_range_appears_in_the_ledger(
     penstock: Penstock,
 ) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"))) as exchange:
@@ -95,7 +95,7 @@ async def test_a_listed_pair_without_a_row_in_the_range_stands_in_the_ledger(
         assert (start, end) == (_NOW - _NOW % HOUR - 47 * HOUR, _NOW - _NOW % HOUR)
 
 
-async def test_a_pair_refused_while_its_last_candle_runs_is_marked_later_and_then_asked_no_more(
+async def test_a_symbol_refused_during_its_last_candle_is_marked_later_and_then_not_requested(
     penstock: Penstock,
 ) -> None:
     async with answering(listing(BTCUSDT=("BTC", "USDT"), FTMUSDT=("FTM", "USDT"))) as exchange:

@@ -27,7 +27,7 @@ def on_console(penstock: Penstock, encoding: str) -> Penstock:
 
 
 @pytest.mark.parametrize("encoding", ["cp437", "ascii", "cp1252", "ascii:strict", "utf-8"])
-async def test_what_a_console_cannot_show_is_replaced_and_the_exit_code_tells_of_the_work(
+async def test_characters_a_console_cannot_show_are_escaped_and_the_exit_code_is_right(
     penstock: Penstock, encoding: str
 ) -> None:
     shown = on_console(penstock, encoding)
@@ -52,7 +52,7 @@ async def test_what_a_console_cannot_show_is_replaced_and_the_exit_code_tells_of
     assert ("ΨUSDT" if encoding == "utf-8" else r"\u03a8USDT") in refused.complaint
 
 
-async def test_a_log_on_a_narrow_console_goes_on(penstock: Penstock) -> None:
+async def test_logging_continues_on_a_console_with_a_narrow_encoding(penstock: Penstock) -> None:
     logged = on_console(penstock, "ascii:strict").with_settings(log_level="info")
     done = await logged("collect", "ΩMEGAUSDT", "-t", "1h", "--limit", "3", "--json")
     assert done.code == 0
@@ -73,7 +73,7 @@ async def test_a_log_on_a_narrow_console_goes_on(penstock: Penstock) -> None:
     ],
     ids=lambda words: words[0].encode("ascii", "replace").decode(),
 )
-async def test_an_argument_that_is_no_text_is_refused_in_one_sentence(
+async def test_an_argument_that_is_not_text_is_refused_in_one_sentence(
     penstock: Penstock, words: tuple[str, ...]
 ) -> None:
     refused = await penstock(*words)
@@ -89,7 +89,7 @@ async def test_an_argument_that_is_no_text_is_refused_in_one_sentence(
 @pytest.mark.parametrize(
     "name", ["DATABASE_URL", "SYMBOLS", "EXPORT_FOLDER", "PORT", "SECRET_KEY", "BINANCE_URL"]
 )
-async def test_a_setting_that_is_no_text_is_refused_in_one_sentence(
+async def test_a_setting_that_is_not_text_is_refused_in_one_sentence(
     penstock: Penstock, name: str
 ) -> None:
     refused = await penstock.with_settings(**{name: "x\udcff"})("collect", "BTCUSDT", "-t", "1m")

@@ -30,7 +30,9 @@ async def count(penstock: Penstock) -> int:
 
 
 @pytest.mark.parametrize("most_rows", [500, 999])
-async def test_fewer_rows_a_page_than_were_asked_for(penstock: Penstock, most_rows: int) -> None:
+async def test_pages_shorter_than_requested_leave_no_gap(
+    penstock: Penstock, most_rows: int
+) -> None:
     async with answering(long_history(most_rows=most_rows)) as exchange:
         penstock = penstock.with_settings(binance_url=exchange.url)
         for _ in range(3):
@@ -43,7 +45,7 @@ async def test_fewer_rows_a_page_than_were_asked_for(penstock: Penstock, most_ro
             ]
 
 
-async def test_fewer_rows_a_page_reach_the_running_candle_from_an_old_database(
+async def test_shorter_pages_reach_the_running_candle_from_an_old_database(
     penstock: Penstock,
 ) -> None:
     async with answering(long_history()) as exchange:
@@ -60,7 +62,9 @@ _PAGE_OF = ms("2025-02-05T00:00")
 
 
 @pytest.mark.parametrize("kept", [0, 300, "small"])
-async def test_one_bad_answer_in_a_long_history(penstock: Penstock, kept: int | str) -> None:
+async def test_one_bad_answer_in_a_long_history_leaves_no_gap(
+    penstock: Penstock, kept: int | str
+) -> None:
     lied: list[object] = []
 
     def once(query: Mapping[str, str], answer: list[Any]) -> list[Any]:
@@ -80,7 +84,9 @@ async def test_one_bad_answer_in_a_long_history(penstock: Penstock, kept: int | 
         assert await penstock.rows(_GAPS) == []
 
 
-async def test_a_server_some_seconds_behind_its_own_clock(penstock: Penstock) -> None:
+async def test_a_candle_from_a_server_some_seconds_behind_is_completed_later(
+    penstock: Penstock,
+) -> None:
     whole = rows("2025-03-10T11:00", "2025-03-10T12:00")
     true = row(ms("2025-03-10T11:59"), volume="5069.75517748", trades=113, close="77.00000000")
     stale = row(
@@ -106,7 +112,7 @@ async def test_a_server_some_seconds_behind_its_own_clock(penstock: Penstock) ->
         assert await penstock.rows("SELECT * FROM restatement") == []
 
 
-async def test_a_quiet_coin_is_final_at_last_and_not_asked_for_in_vain_for_ever(
+async def test_a_quiet_coin_becomes_final_and_is_not_requested_for_ever(
     penstock: Penstock,
 ) -> None:
     quiet = rows("2025-03-10T08:00", "2025-03-10T08:59")
@@ -132,7 +138,9 @@ _IGNORING = {
 
 
 @pytest.mark.parametrize("kind", _IGNORING)
-async def test_a_start_that_does_not_count(penstock: Penstock, kind: str) -> None:
+async def test_an_exchange_that_ignores_the_start_proves_nothing(
+    penstock: Penstock, kind: str
+) -> None:
     table = {("BTCUSDT", "1h"): rows("2024-01-01T00:00", "2025-03-10T12:00", HOUR)}
     options: Any = _IGNORING[kind]
     ignoring = Exchange(ms("2025-03-10T12:00:30"), table, **options)
@@ -146,7 +154,9 @@ async def test_a_start_that_does_not_count(penstock: Penstock, kind: str) -> Non
         assert await count(penstock) == 10_429
 
 
-async def test_a_hole_filled_and_a_candle_corrected_days_later(penstock: Penstock) -> None:
+async def test_a_filled_hole_and_a_corrected_candle_are_stored_days_later(
+    penstock: Penstock,
+) -> None:
     whole = rows("2020-11-30T00:00", "2020-12-02T00:00")
     hole = range(ms("2020-11-30T06:00"), ms("2020-11-30T07:00"))
     table = {("ETHBTC", "1m"): [candle for candle in whole if candle[0] not in hole]}
@@ -178,7 +188,7 @@ async def test_a_hole_filled_and_a_candle_corrected_days_later(penstock: Penstoc
         assert await penstock.rows("SELECT open_time, volume FROM restatement") == [(at, old)]
 
 
-async def test_a_clock_in_microseconds(penstock: Penstock) -> None:
+async def test_a_clock_in_microseconds_is_refused(penstock: Penstock) -> None:
     table = {
         ("BTCUSDT", step): rows("2025-03-10T10:00", "2025-03-10T12:00") for step in ("1m", "1M")
     }
@@ -198,7 +208,7 @@ async def test_a_clock_in_microseconds(penstock: Penstock) -> None:
         ) == [(0,)]
 
 
-async def test_rows_in_microseconds(penstock: Penstock) -> None:
+async def test_rows_in_microseconds_are_refused(penstock: Penstock) -> None:
     micro = [
         [row[0] * 1_000, *row[1:6], row[6] * 1_000, *row[7:]]
         for row in rows("2025-03-10T10:00", "2025-03-10T12:00")

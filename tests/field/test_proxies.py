@@ -37,7 +37,7 @@ def user(folder: Path, address: str, **variables: str) -> Penstock:
 
 
 @pytest.mark.parametrize("name", _SPELLINGS)
-async def test_a_proxy_that_is_named_is_used(tmp_path: Path, proxy: Forwarding, name: str) -> None:
+async def test_a_configured_proxy_is_used(tmp_path: Path, proxy: Forwarding, name: str) -> None:
     done = await user(tmp_path, _ELSEWHERE, **{name: proxy.url})(*COLLECT)
     assert (done.code, done.err) == (0, "")
     assert len(proxy.asked) >= 3
@@ -45,7 +45,7 @@ async def test_a_proxy_that_is_named_is_used(tmp_path: Path, proxy: Forwarding, 
 
 
 @pytest.mark.parametrize("name", _SPELLINGS)
-async def test_what_is_on_this_machine_is_never_asked_for_by_a_proxy(
+async def test_requests_to_this_machine_never_use_a_proxy(
     tmp_path: Path, exchange: SmallExchange, proxy: Forwarding, name: str
 ) -> None:
     local = exchange.url.replace("127.0.0.1", "localhost")
@@ -54,9 +54,7 @@ async def test_what_is_on_this_machine_is_never_asked_for_by_a_proxy(
     assert proxy.asked == []
 
 
-async def test_what_no_proxy_excepts_is_asked_for_directly(
-    tmp_path: Path, proxy: Forwarding
-) -> None:
+async def test_hosts_in_no_proxy_are_requested_directly(tmp_path: Path, proxy: Forwarding) -> None:
     refused = await user(tmp_path, _ELSEWHERE, HTTP_PROXY=proxy.url, NO_PROXY="binance.invalid")(
         *COLLECT
     )
@@ -65,7 +63,7 @@ async def test_what_no_proxy_excepts_is_asked_for_directly(
     assert proxy.asked == []
 
 
-async def test_a_proxy_gets_the_password_of_the_setting_and_nobody_else_does(
+async def test_only_the_proxy_gets_the_password_of_the_setting(
     tmp_path: Path, proxy: Forwarding
 ) -> None:
     proxy.password = "hush-hush"
@@ -89,7 +87,7 @@ async def test_a_proxy_gets_the_password_of_the_setting_and_nobody_else_does(
     assert proxy.password not in done.out + done.err + healthy.out + healthy.err
 
 
-async def test_a_proxy_that_cannot_be_reached_is_named_with_its_setting(tmp_path: Path) -> None:
+async def test_an_unreachable_proxy_is_named_with_its_setting(tmp_path: Path) -> None:
     for name in ("PENSTOCK_PROXY", "HTTP_PROXY"):
         refused = await user(tmp_path, _ELSEWHERE, **{name: "http://user:hush-hush@127.0.0.1:1"})(
             *COLLECT
@@ -127,7 +125,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_named(
         "http://us%3Aer:пароль@x:1",
     ],
 )
-async def test_what_is_no_http_proxy_is_refused_by_name_and_not_shown(
+async def test_a_proxy_that_is_not_http_is_refused_by_setting_without_its_value(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PENSTOCK_PROXY", proxy)
@@ -163,7 +161,7 @@ async def test_what_is_no_http_proxy_is_refused_by_name_and_not_shown(
         ("", "http://localhost.example", False),
     ],
 )
-def test_which_way_an_address_is_reached(
+def test_each_address_is_reached_by_the_right_proxy(
     excepted: str, address: str, direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", excepted)

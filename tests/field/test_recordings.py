@@ -75,7 +75,7 @@ _BEFORE_THE_FIRST = {
 
 
 @pytest.mark.parametrize("kind", _BEFORE_THE_FIRST)
-async def test_a_start_before_the_series_gives_what_a_start_at_its_listing_gives(
+async def test_a_start_before_the_listing_gives_the_same_as_a_start_at_the_listing(
     penstock: Penstock, kind: str
 ) -> None:
     timeframe, *words = _BEFORE_THE_FIRST[kind]
@@ -101,7 +101,7 @@ async def test_a_start_before_the_series_gives_what_a_start_at_its_listing_gives
     assert await refused(penstock) == []
 
 
-async def test_a_range_that_cannot_be_planned_is_not_wanted_by_later_runs(
+async def test_later_runs_do_not_want_a_range_that_could_not_be_planned(
     penstock: Penstock,
 ) -> None:
     table = {("BTCUSDT", "4h"): rows("2018-01-01T00:00", "2018-03-01T00:00", 4 * HOUR)}
@@ -144,7 +144,7 @@ def sent_in_2017() -> list[list[Any]]:
     ]
 
 
-async def test_candles_that_close_as_they_open_or_a_millisecond_late_are_stored(
+async def test_candles_that_close_at_their_open_or_a_millisecond_late_are_stored(
     on_both: Penstock,
 ) -> None:
     sent = sent_in_2017()
@@ -216,7 +216,7 @@ async def test_a_candle_that_closes_after_the_next_one_opens_ends_a_page(
     assert await refused(penstock) == []
 
 
-async def test_a_range_that_begins_inside_of_a_candle_off_the_grid(on_both: Penstock) -> None:
+async def test_a_range_can_begin_inside_a_candle_off_the_grid(on_both: Penstock) -> None:
     sent = odd_hours()
     async with answering(Exchange(ms("2018-04-01T00:30"), {("BTCUSDT", "1h"): sent})) as exchange:
         penstock = on_both.with_settings(binance_url=exchange.url)
@@ -238,7 +238,7 @@ async def test_a_range_that_begins_inside_of_a_candle_off_the_grid(on_both: Pens
         ("--limit", "10"),
     ],
 )
-async def test_three_days_are_counted_from_the_listing_day(
+async def test_three_day_candles_are_counted_from_the_listing_day(
     penstock: Penstock, words: tuple[str, str]
 ) -> None:
     for later in range(3):
@@ -280,7 +280,7 @@ async def test_the_view_for_reading_has_milliseconds_and_the_nearest_doubles(
     ]
 
 
-async def test_a_hole_longer_than_a_piece_of_a_run_is_an_outage_at_last_and_the_row_before_it_final(
+async def test_a_hole_longer_than_a_piece_becomes_an_outage_and_the_row_before_it_final(
     penstock: Penstock,
 ) -> None:
     # A run asks for 20,000 candles in one piece; yearly recordings have such holes between them.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("status", [451, 403])
-async def test_a_refused_place_is_told_the_way_out_and_asks_no_further(
+async def test_a_refused_region_gets_a_hint_and_no_further_requests_are_sent(
     tmp_path: Path, exchange: SmallExchange, status: int
 ) -> None:
     exchange.refuses = status
@@ -39,7 +39,7 @@ async def test_a_refused_place_is_told_the_way_out_and_asks_no_further(
 
 
 @pytest.mark.parametrize("status", [451, 403])
-async def test_the_default_address_is_left_for_the_other_one_and_that_is_said_once(
+async def test_the_default_address_is_replaced_by_the_public_one_and_logged_once(
     monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     async with (
@@ -69,7 +69,7 @@ async def test_the_default_address_is_left_for_the_other_one_and_that_is_said_on
                 await source.server_time()
 
 
-async def test_an_address_of_the_user_is_not_left(
+async def test_an_address_set_by_the_user_is_not_replaced(
     monkeypatch: pytest.MonkeyPatch, exchange: SmallExchange
 ) -> None:
     async with small_exchange(SmallExchange()) as second:
@@ -81,7 +81,7 @@ async def test_an_address_of_the_user_is_not_left(
         assert second.asked == []
 
 
-async def test_after_three_refusals_of_the_place_nothing_more_is_asked(
+async def test_after_three_refusals_of_the_region_no_request_is_sent(
     exchange: SmallExchange,
 ) -> None:
     exchange.refuses = 403
@@ -92,7 +92,7 @@ async def test_after_three_refusals_of_the_place_nothing_more_is_asked(
     assert len(exchange.asked) == 3
 
 
-async def test_refusals_with_answers_between_them_are_of_single_requests(
+async def test_refusals_with_answers_between_them_do_not_pause_requests(
     exchange: SmallExchange,
 ) -> None:
     async with asking(exchange.url) as source:

@@ -30,7 +30,7 @@ def _many(**given: object) -> SmallExchange:
     )
 
 
-async def test_a_large_list_comes_over_a_slow_line_with_the_default_settings(
+async def test_a_large_list_arrives_over_a_slow_line_with_the_default_settings(
     tmp_path: Path,
 ) -> None:
     async with small_exchange(_many(bytes_s=1_200_000)) as exchange:
@@ -43,9 +43,7 @@ async def test_a_large_list_comes_over_a_slow_line_with_the_default_settings(
     }
 
 
-async def test_a_server_that_neither_packs_nor_leaves_out_is_read_as_long_as_something_comes() -> (
-    None
-):
+async def test_an_uncompressed_full_list_is_read_as_long_as_data_arrives() -> None:
     """Scaled down: ten times as long as the deadline for silence."""
     exchange = SmallExchange(
         symbols=[f"A{number}USDT" for number in range(400)],
@@ -110,7 +108,7 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_refused_in_bounded_mem
 
 
 @pytest.mark.parametrize("damage", ["cut", "bytes", "members", "stray"])
-async def test_a_packed_body_is_whole_or_none(damage: str) -> None:
+async def test_a_compressed_body_is_accepted_only_when_complete(damage: str) -> None:
     body = b'{"symbols":[]}'
     packed = gzip.compress(body)
     sent = {

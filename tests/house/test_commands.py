@@ -78,7 +78,7 @@ def _declared(module: ModuleType) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("listed", _LISTED.values(), ids=_LISTED)
-def test_a_command_is_listed_with_its_own_words(listed: Listed) -> None:
+def test_a_command_is_listed_with_its_own_description(listed: Listed) -> None:
     command = loaded(listed)
     assert _first_paragraph(command.short_help or command.help or "") == listed.line
     assert not command.hidden
@@ -136,7 +136,7 @@ _EXAMPLES = [
 
 
 @pytest.mark.parametrize("example", _EXAMPLES)
-def test_an_example_of_the_help_is_a_command_line_that_is_accepted(example: str) -> None:
+def test_each_example_of_the_help_is_a_valid_command_line(example: str) -> None:
     words = [word for word in shlex.split(example) if not word.startswith("PENSTOCK_")]
     assert words.pop(0) == "penstock"
     command: Any = loaded(_LISTED[words.pop(0)])

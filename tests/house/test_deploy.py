@@ -77,7 +77,7 @@ def test_each_command_is_a_real_command_line(where: str) -> None:
     assert inner.make_context(words[0], words[1:], parent=context)
 
 
-def test_a_command_that_does_not_exist_is_found_out() -> None:
+def test_the_check_finds_a_command_that_does_not_exist() -> None:
     command: Any = typer.main.get_command(app)
     with pytest.raises(typer.TyperException):
         command.get_command(
@@ -85,7 +85,7 @@ def test_a_command_that_does_not_exist_is_found_out() -> None:
         ).make_context("serve", ["--no-such-option"])
 
 
-def test_the_release_migrates_and_what_runs_needs_postgresql() -> None:
+def test_the_release_migrates_and_the_processes_require_postgresql() -> None:
     procfile = _procfile()
     assert procfile["release"] == ["penstock", "migrate"]
     # Both refuse SQLite, whose file a restart would delete.
@@ -123,13 +123,13 @@ def test_the_platforms_description_names_processes_that_exist_and_its_own_fields
     assert all(name.startswith("PENSTOCK_") for name in described["env"])
 
 
-def test_what_platforms_install_is_the_lock_and_the_project() -> None:
+def test_platforms_install_the_lock_and_the_project() -> None:
     assert "-r requirements/deploy.txt" in _read("requirements.txt").splitlines()
     assert os.access(ROOT / "bin/post_compile", os.X_OK)
     assert _read(".python-version").strip() == "3.11"
 
 
-def test_the_image_is_built_of_files_that_exist_and_are_not_ignored() -> None:
+def test_the_image_copies_files_that_exist_and_are_not_ignored() -> None:
     sources = [
         word
         for copy in _only("COPY")
@@ -142,7 +142,7 @@ def test_the_image_is_built_of_files_that_exist_and_are_not_ignored() -> None:
     assert [source for source in sources if not (ROOT / source).exists()] == []
 
 
-def test_the_image_runs_as_nobody_special_from_locked_packages() -> None:
+def test_the_image_runs_locked_packages_as_an_unprivileged_user() -> None:
     assert _only("USER")[-1] == "10001:10001"
     assert any("--require-hashes -r /build/requirements/deploy.txt" in run for run in _only("RUN"))
     assert any("--no-deps --no-build-isolation /build" in run for run in _only("RUN"))
@@ -164,7 +164,7 @@ def test_a_container_cannot_change_itself_and_has_no_privileges(name: str) -> No
     )
 
 
-def test_no_secret_stands_in_the_compose_file_and_the_database_is_not_published() -> None:
+def test_the_compose_file_contains_no_secret_and_does_not_publish_the_database() -> None:
     services = _compose()["services"]
     assert "ports" not in services["database"]
     assert services["serve"]["ports"] == ["127.0.0.1:8000:8000"]
@@ -177,7 +177,7 @@ def test_no_secret_stands_in_the_compose_file_and_the_database_is_not_published(
         assert all("${" in value and ":?" in value for value in secret.values()), secret
 
 
-def test_two_workers_wait_for_the_migration_and_all_that_runs_is_watched() -> None:
+def test_two_workers_wait_for_the_migration_and_every_service_has_a_health_check() -> None:
     services = _compose()["services"]
     assert services["worker"]["deploy"]["replicas"] == 2
     for name in ("serve", "worker"):

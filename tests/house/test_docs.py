@@ -96,7 +96,7 @@ _STEPS = re.findall(
 )
 
 
-def test_each_step_of_a_value_through_the_code_is_in_the_file_that_is_named() -> None:
+def test_each_step_of_a_value_is_in_the_named_file() -> None:
     assert len(_STEPS) > 20
     for file, text in _STEPS:
         code = (ROOT / "src/penstock" / file).read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ def _read(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
 
 
-def test_every_setting_stands_in_the_settings_page_with_its_description_and_default() -> None:
+def test_the_settings_page_has_every_setting_with_its_description_and_default() -> None:
     rows = re.findall(
         r"^\| `PENSTOCK_(\w+)` \| (.*?) \| (.*?) \|$", _read("docs/settings.md"), flags=re.MULTILINE
     )
@@ -84,16 +84,14 @@ def _rules() -> set[str]:
     ],
     ids=["scopes", "alert rules", "findings", "faults", "channels"],
 )
-def test_a_table_names_all_there_is_and_nothing_else(
+def test_a_table_names_every_value_and_no_other(
     document: str, heading: str, there: set[str]
 ) -> None:
     assert _column(document, heading) == there
 
 
 @pytest.mark.parametrize(("field", "there"), [("phase", set(Phase)), ("state", set(SnapshotState))])
-def test_the_fields_of_a_sync_have_the_values_that_are_documented(
-    field: str, there: set[str]
-) -> None:
+def test_the_fields_of_a_sync_have_the_documented_values(field: str, there: set[str]) -> None:
     [text] = re.findall(rf"^\| `{field}` \|(.*)\|$", _read("docs/inventory.md"), flags=re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", text)) == there
 

@@ -113,12 +113,12 @@ def measured() -> list[Figure]:
     return figures(ROOT)
 
 
-def test_what_is_reached_is_held(measured: list[Figure]) -> None:
+def test_reached_targets_stay_reached(measured: list[Figure]) -> None:
     sys.stdout.write(table(measured, everything=True))
     assert _missed(measured) - NOT_YET == set()
 
 
-def test_what_is_reached_is_not_listed_as_missed(measured: list[Figure]) -> None:
+def test_a_reached_target_is_not_listed_as_missed(measured: list[Figure]) -> None:
     assert NOT_YET - _missed(measured) == set()
 
 
@@ -127,7 +127,7 @@ def _missed(measured: list[Figure]) -> set[str]:
 
 
 @pytest.mark.parametrize(("name", "files", "value"), CASES)
-def test_a_figure_is_measured(tmp_path: Path, name: str, files: Files, value: float) -> None:
+def test_each_figure_is_measured(tmp_path: Path, name: str, files: Files, value: float) -> None:
     package = tmp_path / "src/p"
     for path, text in {"__init__.py": "", **files}.items():
         (package / path).parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def test_a_figure_is_measured(tmp_path: Path, name: str, files: Files, value: fl
     assert found[name] == value
 
 
-def test_each_figure_has_a_case_and_all_are_met_where_there_is_nothing(tmp_path: Path) -> None:
+def test_each_figure_has_a_case_and_an_empty_tree_meets_all(tmp_path: Path) -> None:
     measured = figures(tmp_path)
     assert {figure.name for figure in measured} == {name for name, _, _ in CASES}
     assert _missed(measured) == set()

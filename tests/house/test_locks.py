@@ -59,7 +59,7 @@ def test_every_direct_dependency_is_locked_within_its_range(lock: str, wanted: l
 
 
 @pytest.mark.parametrize("lock", ["run.txt", "deploy.txt", "bench.txt"])
-def test_no_lock_holds_other_versions_than_those_that_are_tested(lock: str) -> None:
+def test_every_lock_has_the_tested_versions(lock: str) -> None:
     tested = _pins("dev.txt")
     assert {
         name: version
@@ -69,7 +69,7 @@ def test_no_lock_holds_other_versions_than_those_that_are_tested(lock: str) -> N
 
 
 @pytest.mark.parametrize("lock", ["run.txt", "deploy.txt"])
-def test_all_that_runs_is_tested(lock: str) -> None:
+def test_every_runtime_package_is_tested(lock: str) -> None:
     assert _pins(lock).keys() <= _pins("dev.txt").keys()
 
 
@@ -77,7 +77,7 @@ def test_tests_do_not_install_what_benchmarks_measure_against() -> None:
     assert "dlt" in _pins("bench.txt").keys() - _pins("dev.txt").keys()
 
 
-def test_what_is_deployed_is_what_runs_and_apprise() -> None:
+def test_the_deployed_packages_are_the_runtime_packages_and_apprise() -> None:
     assert _pins("run.txt").keys() < _pins("deploy.txt").keys()
     assert "apprise" in _pins("deploy.txt").keys() - _pins("run.txt").keys()
 

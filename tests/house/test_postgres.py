@@ -83,7 +83,7 @@ def durability(url: str) -> object:
         ).fetchone()
 
 
-def test_commits_survive_processes_and_those_of_a_durable_server_the_machine(
+def test_commits_survive_a_killed_process_and_on_a_durable_server_a_machine_crash(
     postgres_url: str,
 ) -> None:
     assert durability(postgres_url) == ("off", "on")
@@ -111,7 +111,7 @@ def test_each_test_has_a_database_of_its_own(postgres_server: PostgresServer) ->
             assert connection.execute("SELECT to_regclass('mine')").fetchone() == (None,)
 
 
-def test_a_database_goes_although_somebody_is_connected(postgres_server: PostgresServer) -> None:
+def test_a_database_is_dropped_despite_open_connections(postgres_server: PostgresServer) -> None:
     with postgres_server.database() as url:
         left_open = psycopg.connect(url)
     with pytest.raises(psycopg.OperationalError):
@@ -119,7 +119,7 @@ def test_a_database_goes_although_somebody_is_connected(postgres_server: Postgre
     left_open.close()
 
 
-def test_one_body_runs_over_both(database_url: str) -> None:
+def test_one_test_body_runs_on_both_databases(database_url: str) -> None:
     assert database_url.startswith(("sqlite:////", "postgresql://"))
 
 
@@ -131,7 +131,7 @@ def test_the_embedded_server_starts_and_leaves_nothing() -> None:
     assert not server.socket_folder.exists()
 
 
-def test_what_it_said_last_is_there_while_it_runs_and_no_error_afterwards() -> None:
+def test_the_end_of_the_log_can_be_read_while_it_runs_and_is_empty_afterwards() -> None:
     with start_postgres(durable=False) as server:
         assert "ready to accept connections" in server.log_end()
     assert server.log_end() == ""

@@ -32,7 +32,7 @@ def test_only_the_listed_files_are_too_large() -> None:
     )
 
 
-def test_no_exception_is_kept_that_nothing_needs() -> None:
+def test_every_listed_exception_is_needed() -> None:
     assert EXCEPTIONS.keys() - _too_large() == set()
     assert all(EXCEPTIONS.values()), "an exception has a reason"
 

@@ -52,7 +52,7 @@ async def test_latency_delays_and_then_answers_properly(simulator: Simulator) ->
     assert (await raw(simulator))[0] == 200
 
 
-async def test_what_is_behind_a_gate_comes_when_the_fault_is_switched_off(
+async def test_a_gated_body_continues_when_the_fault_is_switched_off(
     simulator: Simulator,
 ) -> None:
     whole = await raw(simulator)

@@ -55,7 +55,7 @@ async def until(source: BinanceSource, reason: WaitReason | None) -> Wait | None
     return wait
 
 
-async def test_a_retry_is_waited_for_until_it_is_sent(exchange: Exchange) -> None:
+async def test_a_wait_for_a_retry_is_shown_until_the_retry_is_sent(exchange: Exchange) -> None:
     await exchange.faults({"name": "server_error", "path": _KLINES, "count": 1})
     async with asking(exchange, backoff_s=0.2) as source:
         assert source.waiting() is None
@@ -67,7 +67,7 @@ async def test_a_retry_is_waited_for_until_it_is_sent(exchange: Exchange) -> Non
         assert source.waiting() is None
 
 
-async def test_while_another_request_is_under_way_nothing_is_waited_for(exchange: Exchange) -> None:
+async def test_no_wait_is_shown_while_another_request_is_in_flight(exchange: Exchange) -> None:
     await exchange.faults(
         {"name": "server_error", "path": _KLINES, "symbol": "BTCUSDT"},
         {"name": "hang", "path": _KLINES, "symbol": "ETHUSDT"},

@@ -120,7 +120,7 @@ async def test_arrays_are_read_in_a_wrapper_and_without_one(simulated: Simulated
             assert (await account.expansions(), await account.games()) == bare
 
 
-async def test_data_that_is_not_ready_is_asked_for_again(simulated: Simulated) -> None:
+async def test_data_that_is_not_ready_is_requested_again(simulated: Simulated) -> None:
     await simulated.faults({"name": "not_ready", "count": 2})
     async with simulated.account() as account:
         assert (await exported(account))[:1] == b"["
@@ -132,7 +132,7 @@ async def test_data_that_is_not_ready_is_asked_for_again(simulated: Simulated) -
 
 
 @pytest.mark.parametrize("code", [401, 403])
-async def test_a_token_that_is_refused_is_not_tried_again(simulated: Simulated, code: int) -> None:
+async def test_a_refused_token_is_not_tried_again(simulated: Simulated, code: int) -> None:
     await simulated.faults({"name": "unauthorized", "code": code})
     async with simulated.account() as account:
         with pytest.raises(SourceRefusedError, match=f"HTTP {code}"):
@@ -183,9 +183,7 @@ async def test_a_429_without_retry_after_is_a_pause_of_a_whole_window(simulated:
     assert await simulated.asked("/api/v2/products/export") == 0
 
 
-def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(
-    trials: Trials, say: Say
-) -> None:
+def test_no_window_of_10_seconds_has_more_than_160_requests(trials: Trials, say: Say) -> None:
     async def sending(loop: VirtualLoop, pauses: list[float]) -> list[float]:
         governor = Governor(
             _REQUESTS_IN_WINDOW,
@@ -217,7 +215,7 @@ def test_no_10_seconds_ever_see_more_than_160_requests_wherever_they_begin(
     say(f"seed {trials.seed}, n = {count} schedules of 200 requests or more")
 
 
-async def test_each_token_has_a_budget_of_its_own_whose_name_does_not_tell_it(
+async def test_each_token_has_its_own_budget_whose_name_does_not_reveal_the_token(
     simulated: Simulated,
 ) -> None:
     budgets: dict[str, LocalBudget] = {}
@@ -348,19 +346,19 @@ async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: 
                 await ask()
 
 
-async def test_an_encoding_that_was_not_asked_for_is_refused() -> None:
+async def test_an_encoding_that_was_not_requested_is_refused() -> None:
     async with answering(b"[]", headers={"Content-Encoding": "br"}) as account:
         with pytest.raises(SourceUnavailableError, match="br"):
             await exported(account)
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nend", "naïve", "x" * 9_000])
-def test_text_that_can_be_no_token_is_refused_before_anything_is_sent(token: str) -> None:
+def test_text_that_cannot_be_a_token_is_refused_before_any_request(token: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^token: "):
         CardTraderSource(InventorySourceConfig()).account(token)
 
 
-async def test_an_export_that_never_begins_falls_silent_or_takes_too_long_is_given_up(
+async def test_an_export_that_does_not_begin_stalls_or_takes_too_long_is_abandoned(
     simulated: Simulated,
 ) -> None:
     await simulated.faults({"name": "hang"})

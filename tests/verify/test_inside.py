@@ -29,7 +29,7 @@ def found(report: dict[str, Any]) -> list[tuple[str, str, int, int]]:
     ]
 
 
-async def test_what_was_collected_is_whole(database_url: str) -> None:
+async def test_collected_data_has_no_findings(database_url: str) -> None:
     async with stocked(database_url) as stock:
         report = await stock.verify()
         assert found(report) == []
@@ -49,7 +49,7 @@ async def test_a_report_names_where_the_first_candle_opens_and_the_last_ends(
             assert (series["from"], series["to"]) == (iso(opens[0]), iso(step.shift(opens[-1], 1)))
 
 
-async def test_a_gap_that_the_ledger_knows_is_no_fault(database_url: str) -> None:
+async def test_a_known_gap_is_not_a_finding(database_url: str) -> None:
     async with stocked(database_url, gap=range(700, 760)) as stock:
         assert found(await stock.verify()) == []
 
@@ -78,7 +78,7 @@ def triple_days() -> list[Candle]:
     [(H1, hours_off_the_grid()), (Timeframe.D3, triple_days())],
     ids=["hours", "3d"],
 )
-async def test_candles_that_the_exchange_itself_put_off_the_grid_are_no_fault(
+async def test_candles_placed_off_the_grid_by_the_exchange_are_not_a_finding(
     database_url: str, step: Timeframe, rows: list[Candle]
 ) -> None:
     async with holding(database_url, {step: rows}, rows[-1].open_time + MINUTE) as stock:

@@ -26,7 +26,7 @@ def standing(report: dict[str, Any], which: str) -> list[tuple[str, str, int]]:
     ]
 
 
-async def test_all_of_it_is_what_the_exchange_has(database_url: str) -> None:
+async def test_collected_data_matches_the_exchange(database_url: str) -> None:
     async with stocked(database_url) as stock:
         report = await stock.verify(against="rest")
         assert (report["wrong"], report["failures"]) == (0, {})
@@ -34,7 +34,7 @@ async def test_all_of_it_is_what_the_exchange_has(database_url: str) -> None:
         assert report["compared"] == closed
 
 
-async def test_a_value_that_differs_is_told_and_mended_with_a_restatement(
+async def test_a_different_value_is_reported_and_repaired_with_a_restatement(
     database_url: str,
 ) -> None:
     async with stocked(database_url) as stock:
@@ -54,7 +54,7 @@ async def test_a_value_that_differs_is_told_and_mended_with_a_restatement(
 
 
 @pytest.mark.parametrize("name", [name for name in PLANTS if name != "a row moved off the grid"])
-async def test_repair_mends_what_was_planted(database_url: str, name: str) -> None:
+async def test_repair_fixes_every_planted_fault(database_url: str, name: str) -> None:
     async with stocked(database_url) as stock:
         before = await stock.store.table()
         await planted(stock, name)
@@ -77,7 +77,7 @@ async def test_repair_deletes_no_row(database_url: str) -> None:
         assert standing(report, "wrong") == [("1m", "missing_there", PLACE + 17_000)]
 
 
-async def test_sums_that_the_exchange_itself_gives_are_no_fault(database_url: str) -> None:
+async def test_sums_that_are_odd_at_the_exchange_are_not_a_finding(database_url: str) -> None:
     async with stocked(database_url) as stock:
         stock.shelf.change(M5, PLACE, volume="77.5")
         await stock.collect(M5, recheck=True)
@@ -89,7 +89,7 @@ async def test_sums_that_the_exchange_itself_gives_are_no_fault(database_url: st
         )
 
 
-async def test_rows_that_one_side_does_not_have(database_url: str) -> None:
+async def test_rows_missing_on_either_side_are_reported(database_url: str) -> None:
     async with stocked(database_url) as stock:
         at, here = PLACE, PLACE + 30 * MINUTE
         stock.shelf.of[M1] = [row for row in stock.shelf.of[M1] if row.open_time != at]
@@ -103,7 +103,7 @@ async def test_rows_that_one_side_does_not_have(database_url: str) -> None:
         assert sorted(found(report)) == [("1m", "missing", here, 1), ("1m", "missing_there", at, 1)]
 
 
-async def test_a_row_that_nobody_had_asked_for_is_missing_here_and_stored_by_a_repair(
+async def test_a_row_that_was_never_requested_is_reported_and_stored_by_a_repair(
     database_url: str,
 ) -> None:
     gap = range(700, 760)
@@ -115,7 +115,7 @@ async def test_a_row_that_nobody_had_asked_for_is_missing_here_and_stored_by_a_r
         assert (mended["wrong"], mended["mended"]) == (0, 60)
 
 
-async def test_one_answer_without_a_row_does_not_say_that_it_is_missing_there(
+async def test_one_answer_without_a_row_does_not_report_it_as_missing_there(
     sqlite_database: str,
 ) -> None:
     async with stocked(sqlite_database) as stock:
@@ -133,7 +133,7 @@ async def test_one_answer_without_a_row_does_not_say_that_it_is_missing_there(
         assert asked[0] != asked[1]
 
 
-async def test_a_span_of_which_the_exchange_has_nothing_becomes_a_gap(database_url: str) -> None:
+async def test_a_span_without_candles_at_the_exchange_becomes_a_gap(database_url: str) -> None:
     async with stocked(database_url, gap=range(700, 760)) as stock:
         series = await stock.series_id()
         await stock.plant("DELETE FROM coverage WHERE series_id = :series", series=series)
@@ -153,7 +153,7 @@ async def test_a_span_of_which_the_exchange_has_nothing_becomes_a_gap(database_u
         ]
 
 
-async def test_a_sample_is_drawn_again_by_its_seed(sqlite_database: str) -> None:
+async def test_a_seed_selects_the_same_sample_again(sqlite_database: str) -> None:
     async with stocked(sqlite_database, count=4_000) as stock:
         stock.shelf.page_limit = 100
         asked = []
@@ -166,7 +166,7 @@ async def test_a_sample_is_drawn_again_by_its_seed(sqlite_database: str) -> None
         assert asked[0] == asked[1] != asked[2]
 
 
-async def test_an_exchange_that_does_not_answer_fails_what_it_was_asked_for_and_nothing_else(
+async def test_a_silent_exchange_fails_only_the_series_it_was_asked_for(
     sqlite_database: str,
 ) -> None:
     async with stocked(sqlite_database) as stock:
@@ -202,7 +202,7 @@ async def test_bad_input_is_refused_in_one_sentence_that_names_the_field(
         assert (refused.value.field, str(refused.value).startswith(f"{field}: ")) == (field, True)
 
 
-async def test_what_is_not_stored_cannot_be_verified(sqlite_database: str) -> None:
+async def test_a_series_that_is_not_stored_cannot_be_verified(sqlite_database: str) -> None:
     async with stocked(sqlite_database, steps=(Timeframe.D1,)) as stock:
         with pytest.raises(NotFoundError):
             await stock.verify(timeframes=["1m"])

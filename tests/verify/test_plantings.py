@@ -58,7 +58,7 @@ async def one_fault(store: Stocked, chosen: random.Random) -> tuple[str, Timefra
 
 
 @pytest.mark.faults
-async def test_every_planted_fault_is_found_and_mended(
+async def test_every_planted_fault_is_found_and_repaired(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     n, looked = trials.of(6, 60), 0

@@ -61,7 +61,7 @@ def write_feather(path: Path, columns: dict[str, list[Any]]) -> None:
 
 @pytest.mark.parametrize("header", ["", HEADER])
 @pytest.mark.parametrize("time", [int, float, lambda at: at * 1000, lambda at: f"{at}.00"])
-def test_times_as_programs_write_them_are_numbers(
+def test_times_in_the_usual_forms_are_numbers(
     tmp_path: Path, header: str, time: Callable[[int], object]
 ) -> None:
     (tmp_path / _CSV).write_text(header + csv_text(3, time=time))
@@ -168,7 +168,7 @@ def test_a_feather_file_with_holes_is_refused_by_name(tmp_path: Path, kind: str)
     assert reason in said
 
 
-def test_whatever_bytes_are_damaged_a_file_is_read_or_refused(
+def test_a_file_with_damaged_bytes_is_read_or_refused(
     tmp_path: Path, trials: Trials, say: Say
 ) -> None:
     write_feather(tmp_path / _FEATHER, frame())
@@ -217,7 +217,7 @@ def test_candles_of_contracts_are_left_out_and_named(tmp_path: Path, name: str) 
     assert said == [f"replay: left out as {why}: {name}"]
 
 
-def test_what_is_no_recording_is_left_out_and_named(tmp_path: Path) -> None:
+def test_files_that_are_not_recordings_are_left_out_and_named(tmp_path: Path) -> None:
     write_archive(tmp_path, _ZIP, rows=3)
     for name in (
         *(f"{letter}.md" for letter in "abcdef"),
@@ -239,7 +239,9 @@ def test_spot_and_futures_of_one_symbol_are_not_mixed(tmp_path: Path) -> None:
     assert "keep the two in folders of their own" in complaint(tmp_path)
 
 
-async def test_the_program_says_what_it_left_out_and_refuses_in_one_line(tmp_path: Path) -> None:
+async def test_the_program_names_skipped_files_and_refuses_broken_ones_in_one_line(
+    tmp_path: Path,
+) -> None:
     penstock = Penstock(tmp_path)
     folder = tmp_path / "recorded"
     write_archive(folder, _CSV, rows=3)

@@ -213,7 +213,7 @@ def test_the_days_of_a_listing_take_turns_with_the_three_days_of_the_epoch() -> 
     assert len({ask(symbol, "3d", limit=1)[0][0] % (3 * DAY) for symbol in SYMBOLS}) == 3
 
 
-def test_a_symbol_that_was_taken_off_keeps_its_candles_and_gets_no_new_ones() -> None:
+def test_a_delisted_symbol_keeps_its_candles_and_gets_no_new_ones() -> None:
     instruments = [series.instrument for series in SERIES.values()]
     ended = {
         instrument.symbol: at
@@ -304,7 +304,7 @@ def test_the_catalogue_has_as_many_symbols_as_asked_for_with_every_status() -> N
     assert SYMBOLS[:5] == ["BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT"]
 
 
-def test_no_price_comes_near_nothing_in_many_years() -> None:
+def test_no_price_approaches_zero_in_many_years() -> None:
     for symbol in ["SHIBUSDT", "PEPEUSDT", *SYMBOLS[::12]]:
         weeks = ask(symbol, "1w", now=NOW_MS + 6 * 365 * DAY)
         assert min(Decimal(row[3]) for row in weeks) * 12 > Decimal(weeks[0][1])

@@ -49,14 +49,14 @@ def test_a_symbol_ends_in_the_quote_that_leaves_an_asset(
     assert halves(symbol) == (base, quote)
 
 
-def test_what_could_be_two_pairs_or_none_is_not_guessed() -> None:
+def test_a_symbol_with_two_or_no_possible_splits_is_not_guessed() -> None:
     assert halves("SRMBIDR") is None
     assert halves("SRMBIDR", {"SRM"}) == ("SRM", "BIDR")
     assert halves("XYZWHO") is None
     assert halves("USDT") is None
 
 
-def test_a_recorded_exchange_info_tells_the_halves(recorded: Path) -> None:
+def test_a_recorded_exchange_info_gives_base_and_quote(recorded: Path) -> None:
     lines = (
         (recorded / "binance/rest/cryptofeed_BINANCE_exchangeInfo_2021-10-12.txt")
         .read_text()
@@ -73,7 +73,7 @@ def test_a_recorded_exchange_info_tells_the_halves(recorded: Path) -> None:
     assert sum(pair[0] is None for pair in told) <= 1
 
 
-def test_an_unclear_symbol_is_refused_until_the_folder_says_what_it_is(tmp_path: Path) -> None:
+def test_an_ambiguous_symbol_is_refused_until_the_folder_defines_it(tmp_path: Path) -> None:
     write_archive(tmp_path, "SRMBIDR-1m-2024-01-01.csv", rows=3)
     with pytest.raises(
         InvalidInputError, match=r"base and which the quote of SRMBIDR; put .* exchangeInfo\.json"
@@ -85,7 +85,7 @@ def test_an_unclear_symbol_is_refused_until_the_folder_says_what_it_is(tmp_path:
     assert listed(tmp_path) == {"SRMBIDR": ("SRM", "BIDR")}
 
 
-def test_a_file_of_freqtrade_says_what_its_symbol_is(tmp_path: Path) -> None:
+def test_the_name_of_a_freqtrade_file_gives_its_symbol(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     pytest.importorskip("pyarrow.feather").write_feather(
         pa.table(frame()), str(tmp_path / "SRM_BIDR-1m.feather")

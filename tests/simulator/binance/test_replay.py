@@ -55,7 +55,7 @@ def everything(series: RecordedSeries, interval: str) -> list[list[Any]]:
     return rows
 
 
-def test_each_recorded_question_gets_the_recorded_rows(
+def test_each_recorded_request_gets_the_recorded_rows(
     recorded: Path, series: dict[str, RecordedSeries]
 ) -> None:
     answers = json.loads(

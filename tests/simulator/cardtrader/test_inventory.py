@@ -309,7 +309,7 @@ def test_the_same_token_twice_is_refused() -> None:
         parse_accounts(("a:1", "a:2"), 10)
 
 
-def test_what_a_version_cannot_be_is_refused_and_changes_nothing() -> None:
+def test_an_impossible_version_is_refused_and_changes_nothing() -> None:
     with pytest.raises(InvalidInputError, match="more than 100"):
         Changes(changed=60, gone=30, sold=11)
     inventory = seller(9_000_000)

@@ -133,7 +133,7 @@ async def test_an_export_is_the_true_inventory_and_both_its_filters_choose_from_
     assert await market.get("products/export", token="empty") == []
 
 
-async def test_products_speak_of_blueprints_and_values_that_the_catalogue_has(
+async def test_products_refer_to_blueprints_and_values_of_the_catalogue(
     market: Marketplace,
 ) -> None:
     categories = {
@@ -154,7 +154,7 @@ async def test_products_speak_of_blueprints_and_values_that_the_catalogue_has(
             assert not possible.get(name) or value in possible[name]
 
 
-async def test_what_is_not_there_is_a_404_with_the_documented_body(market: Marketplace) -> None:
+async def test_an_unknown_path_is_a_404_with_the_documented_body(market: Marketplace) -> None:
     assert (await market.raw("products/exports"))[0] == 404
     async with market.session.post(
         "/api/v2/products/export", headers={"Authorization": "Bearer demo"}
@@ -261,7 +261,7 @@ async def test_a_body_can_be_prepared_beforehand(market: Marketplace) -> None:
     )
 
 
-async def test_many_ask_for_one_export_and_all_get_the_same(market: Marketplace) -> None:
+async def test_many_requests_for_one_export_all_get_the_same_body(market: Marketplace) -> None:
     bodies = await asyncio.gather(*(market.raw("products/export") for _ in range(20)))
     assert len({body for _, body, _ in bodies}) == 1
 
@@ -287,7 +287,7 @@ async def test_many_ask_for_one_export_and_all_get_the_same(market: Marketplace)
         ("PUT", "demo/export", {"zip": True}, 422, "unknown field `zip`"),
     ],
 )
-async def test_what_cannot_be_understood_is_one_sentence_and_changes_nothing(
+async def test_an_invalid_admin_request_gets_one_sentence_and_changes_nothing(
     market: Marketplace, method: str, path: str, body: object, status: int, part: str
 ) -> None:
     got, answer = await market.admin(method, f"accounts/{path}", body)
