@@ -64,7 +64,9 @@ async def configured_shop(url: str) -> AsyncIterator[ConfiguredShop]:
         yield ConfiguredShop(shop, configs, (await configs.add(sync_of(shop.account.name))).id)
 
 
-async def test_a_renamed_account_renames_its_config_and_the_run_goes_on(database_url: str) -> None:
+async def test_a_renamed_account_renames_its_config_and_its_run_continues(
+    database_url: str,
+) -> None:
     async with configured_shop(database_url) as configured:
         task_id = await configured.shop.opened.ledger.submit(
             configured.configs.trigger(configured.config_id)
@@ -80,7 +82,7 @@ async def test_a_renamed_account_renames_its_config_and_the_run_goes_on(database
         )
 
 
-async def test_a_name_that_is_taken_changes_neither(database_url: str) -> None:
+async def test_a_taken_name_changes_neither_account_nor_config(database_url: str) -> None:
     async with configured_shop(database_url) as configured:
         await configured.shop.accounts.add("taken", "token", 7)
         await configured.configs.add(sync_of("taken"))
@@ -92,7 +94,7 @@ async def test_a_name_that_is_taken_changes_neither(database_url: str) -> None:
         )
 
 
-async def test_an_account_that_a_config_names_is_not_deleted(database_url: str) -> None:
+async def test_an_account_with_a_config_cannot_be_deleted(database_url: str) -> None:
     async with configured_shop(database_url) as configured:
         with pytest.raises(
             ConflictError, match=f"config {configured.config_id} syncs this account"
@@ -104,7 +106,7 @@ async def test_an_account_that_a_config_names_is_not_deleted(database_url: str) 
             await configured.configs.add(sync_of(configured.shop.account.name))
 
 
-async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(
+async def test_a_concurrent_deletion_and_new_config_cannot_both_succeed(
     postgres_database: str,
 ) -> None:
     async with configured_shop(postgres_database) as configured:
@@ -121,7 +123,7 @@ async def test_of_a_deletion_and_a_new_config_at_once_one_is_refused(
             ), both
 
 
-async def test_of_a_renaming_and_a_change_at_once_neither_is_lost(postgres_database: str) -> None:
+async def test_a_concurrent_rename_and_config_change_are_both_kept(postgres_database: str) -> None:
     async with configured_shop(postgres_database) as configured:
         for number in range(20):
             await asyncio.gather(
@@ -132,7 +134,7 @@ async def test_of_a_renaming_and_a_change_at_once_neither_is_lost(postgres_datab
             assert await configured.symbols() == (f"name {number}", f"name {number}")
 
 
-async def test_what_ran_for_a_deleted_account_is_never_another_ones(database_url: str) -> None:
+async def test_runs_of_a_deleted_account_never_belong_to_another_account(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         submission = submission_of(shop.account.id, shop.account.name)
         run = await shop.opened.ledger.start(submission)
@@ -144,7 +146,7 @@ async def test_what_ran_for_a_deleted_account_is_never_another_ones(database_url
         assert (added != shop.account.id, newest) == (True, None)
 
 
-async def test_a_token_is_sealed_and_an_account_goes_with_all_that_is_known_of_it(
+async def test_a_token_is_sealed_and_an_account_is_deleted_with_all_its_data(
     database_url: str,
 ) -> None:
     async with opened_shop(database_url) as shop:

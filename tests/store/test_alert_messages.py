@@ -23,7 +23,7 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def test_an_alert_is_received_once_within_the_cool_down_and_once_when_it_is_over(
+async def test_an_alert_is_sent_once_within_the_cool_down_and_once_when_resolved(
     alarm: Alarm, receiver: Receiver
 ) -> None:
     await alarm.add_target(receiver.url + "/hook")
@@ -44,7 +44,7 @@ async def test_an_alert_is_received_once_within_the_cool_down_and_once_when_it_i
     assert len(await alarm.messages()) == len(receiver.received) == 2
 
 
-async def test_after_an_error_it_is_sent_again_as_the_same_message(
+async def test_a_failed_message_is_sent_again_with_the_same_id(
     alarm: Alarm, receiver: Receiver
 ) -> None:
     await alarm.add_target(receiver.url)
@@ -60,7 +60,7 @@ async def test_after_an_error_it_is_sent_again_as_the_same_message(
     )
 
 
-async def test_a_target_that_never_answers_well_is_given_up(
+async def test_a_message_to_a_failing_target_is_dropped_after_the_last_attempt(
     alarm: Alarm, receiver: Receiver
 ) -> None:
     await alarm.add_target(receiver.url)
@@ -79,7 +79,7 @@ async def _is_error(alarm: Alarm, error: str) -> bool:
     return bool(row["attempt"] == 8 and row["error"] == error)
 
 
-async def test_a_target_that_hangs_does_not_hold_up_the_others_and_gets_its_messages_in_order(
+async def test_a_hanging_target_delays_no_other_and_gets_its_messages_in_order(
     alarm: Alarm, receiver: Receiver
 ) -> None:
     await alarm.add_target(receiver.url + "/hang", "slow")
@@ -108,7 +108,7 @@ async def test_a_message_whose_sender_was_killed_is_sent_by_the_next_one(
         assert len(await receiver.until(1)) == 1
 
 
-async def test_of_many_who_look_at_once_one_writes_a_message_and_of_many_who_take_it_one_gets_it(
+async def test_of_many_concurrent_checks_one_writes_a_message_and_one_sender_takes_it(
     alarm: Alarm,
 ) -> None:
     await alarm.add_target("https://example.org")
@@ -122,7 +122,7 @@ async def test_of_many_who_look_at_once_one_writes_a_message_and_of_many_who_tak
     assert sum(map(len, taken)) == 1
 
 
-async def test_a_clock_that_is_set_back_does_not_silence_the_alerts(alarm: Alarm) -> None:
+async def test_a_clock_set_back_does_not_silence_alerts(alarm: Alarm) -> None:
     await alarm.evaluate()
     await alarm.engine.move("alert_look", "looked_at", 86_400)
     await alarm.executions("failed", 5)
@@ -133,7 +133,7 @@ async def test_a_clock_that_is_set_back_does_not_silence_the_alerts(alarm: Alarm
     assert counts["failed_rate"] == 1
 
 
-async def test_secrets_are_sealed_and_a_target_takes_its_messages_with_it(alarm: Alarm) -> None:
+async def test_secrets_are_sealed_and_a_target_is_deleted_with_its_messages(alarm: Alarm) -> None:
     target_id = await alarm.add_target("https://example.org/token")
     [row] = await alarm.engine.rows("SELECT url, signing_key FROM alert_target")
     assert (VAULT.open(row["url"]), VAULT.open(row["signing_key"])) == (
@@ -147,7 +147,7 @@ async def test_secrets_are_sealed_and_a_target_takes_its_messages_with_it(alarm:
     assert await alarm.messages() == []
 
 
-async def test_of_many_targets_that_get_the_same_name_at_once_one_has_it(alarm: Alarm) -> None:
+async def test_of_many_targets_given_the_same_name_at_once_one_gets_it(alarm: Alarm) -> None:
     ids = [
         await alarm.add_target(f"https://example.org/{number}", name=f"target {number}")
         for number in range(4)
@@ -160,7 +160,7 @@ async def test_of_many_targets_that_get_the_same_name_at_once_one_has_it(alarm: 
         assert sum(isinstance(answer, ConflictError) for answer in answers) == len(ids) - 1, answers
 
 
-async def test_what_is_old_is_forgotten(alarm: Alarm) -> None:
+async def test_old_alerts_and_messages_are_deleted(alarm: Alarm) -> None:
     await alarm.add_target("https://example.org")
     await alarm.executions("failed", 5)
     await alarm.evaluate()

@@ -8,7 +8,7 @@ from tests.days import within_a_day
 from tests.store.alarm import DAY, HOUR, MINUTE, Alarm
 
 
-async def test_executions_of_a_day_are_counted_and_cancelled_ones_left_out(alarm: Alarm) -> None:
+async def test_executions_of_a_day_are_counted_without_cancelled_ones(alarm: Alarm) -> None:
     await alarm.executions("success", 3, seconds=1)
     await alarm.executions("failed", 1, seconds=5)
     await alarm.executions("cancelled", 5)
@@ -18,7 +18,7 @@ async def test_executions_of_a_day_are_counted_and_cancelled_ones_left_out(alarm
     assert (found.succeeded, found.failed, found.average_duration_s) == (3, 1, 2.0)
 
 
-async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert(
+async def test_a_long_or_large_sync_causes_no_alert(
     alarm: Alarm,
 ) -> None:
     await alarm.executions("success", 8, seconds=1)
@@ -36,7 +36,7 @@ async def test_a_sync_that_takes_minutes_or_writes_a_whole_inventory_is_no_alert
     assert (facts.records_yesterday, facts.records_before) == (500, 0)
 
 
-async def test_records_are_those_of_the_two_last_whole_days(alarm: Alarm) -> None:
+async def test_records_are_counted_for_the_last_two_whole_days(alarm: Alarm) -> None:
     await within_a_day()
     today = await alarm.now() % DAY
     await alarm.executions("success", 1, ago_ms=today + HOUR, records=700)
@@ -87,7 +87,7 @@ async def _schedule(alarm: Alarm, name: str = "collect_data_all", interval_s: in
     )
 
 
-async def test_a_series_is_late_when_its_interval_is_over_and_its_candle_is_not_there(
+async def test_a_series_is_late_when_its_interval_has_passed_without_its_candle(
     alarm: Alarm,
 ) -> None:
     await _schedule(alarm)
@@ -99,7 +99,7 @@ async def test_a_series_is_late_when_its_interval_is_over_and_its_candle_is_not_
     ]
 
 
-async def test_what_does_not_trade_or_is_not_collected_by_itself_is_never_late(
+async def test_a_series_that_does_not_trade_or_is_not_collected_automatically_is_never_late(
     alarm: Alarm,
 ) -> None:
     await _series(alarm, closed_ago_ms=DAY)
@@ -116,7 +116,7 @@ async def test_what_does_not_trade_or_is_not_collected_by_itself_is_never_late(
 @pytest.mark.parametrize(
     ("enabled", "expected"), [("true", ["binance ETH/USDT 1h"]), ("false", [])]
 )
-async def test_a_config_makes_its_series_late_by_its_own_interval(
+async def test_a_series_of_a_config_is_late_by_the_interval_of_the_config(
     alarm: Alarm, enabled: str, expected: list[str]
 ) -> None:
     await _schedule(alarm, "collect_data_1", interval_s=1_800)
@@ -152,7 +152,7 @@ async def test_stuck_runs_and_paused_providers_fire_and_are_resolved(alarm: Alar
     assert set((await alarm.states()).values()) == {"resolved"}
 
 
-async def test_an_account_with_nothing_marked_as_gone_fires_until_each_exported_row_has_its_id(
+async def test_an_alert_fires_until_every_exported_row_of_an_account_has_an_id(
     alarm: Alarm,
 ) -> None:
     now = alarm.at(await alarm.now())

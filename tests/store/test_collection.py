@@ -63,7 +63,7 @@ async def test_the_requests_of_a_run_are_all_counted(sqlite_database: str) -> No
         assert (await world.last_run())["requests"] == asked
 
 
-async def test_collecting_again_at_the_same_moment_writes_nothing(database_url: str) -> None:
+async def test_a_second_collection_at_the_same_moment_writes_nothing(database_url: str) -> None:
     async with open_world(database_url) as world:
         await world.collect("BTCUSDT", timeframes="1m 1h")
         before = await world.stored()
@@ -72,7 +72,7 @@ async def test_collecting_again_at_the_same_moment_writes_nothing(database_url: 
         assert await world.stored() == before
 
 
-async def test_later_only_what_is_new_is_written_and_the_open_candle_is_completed(
+async def test_a_later_collection_writes_only_new_candles_and_completes_the_open_one(
     database_url: str,
 ) -> None:
     async with open_world(database_url) as world:
@@ -95,7 +95,7 @@ async def test_a_candle_is_open_until_the_grace_is_over(database_url: str) -> No
         assert [bool(row["closed"]) for row in await world.stored()] == [True, True, False]
 
 
-async def test_limit_counts_for_an_empty_series_only(database_url: str) -> None:
+async def test_limit_applies_to_an_empty_series_only(database_url: str) -> None:
     async with open_world(database_url) as world:
         await world.collect("BTCUSDT", limit=10)
         await world.exchange.move_to(NOW + 60 * MINUTE)
@@ -128,7 +128,7 @@ async def test_since_before_the_listing_is_recorded_as_not_listed(database_url: 
         assert len(await world.exchange.asked()) <= 3
 
 
-async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(
+async def test_an_outage_is_recorded_and_no_candle_is_invented(
     database_url: str,
 ) -> None:
     start, hole, back, now = (
@@ -153,7 +153,7 @@ async def test_an_outage_of_the_exchange_is_recorded_and_nothing_is_invented(
         assert len(await world.exchange.asked()) == 1
 
 
-async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_then_left_alone(
+async def test_three_agreeing_answers_over_a_day_make_a_gap_an_outage_which_is_then_settled(
     database_url: str,
 ) -> None:
     start, hole, back, now = (
@@ -183,7 +183,7 @@ async def test_a_gap_is_an_outage_when_three_answers_over_a_day_agree_and_is_the
         ]
 
 
-async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(
+async def test_a_series_that_begins_within_an_outage_is_not_marked_as_not_listed(
     database_url: str,
 ) -> None:
     start, back, now = (ms(f"2020-06-28T{time}") for time in ("03:00:00", "05:00:00", "06:00:30"))
@@ -195,7 +195,7 @@ async def test_a_series_that_begins_within_an_outage_is_not_taken_for_unlisted(
         ]
 
 
-async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database_url: str) -> None:
+async def test_a_range_cut_off_by_a_limit_is_recorded_and_filled_later(database_url: str) -> None:
     since = RUNNING - 2 * DAY
     async with open_world(database_url) as world:
         await world.collect("BTCUSDT", since=since, limit=50)
@@ -211,7 +211,7 @@ async def test_what_a_limit_cuts_off_since_is_recorded_and_filled_later(database
         assert await world.spans() == [Span(since, RUNNING, STORED)]
 
 
-async def test_a_failing_symbol_leaves_a_gap_that_the_next_run_fills_and_does_not_stop_the_others(
+async def test_a_failing_symbol_leaves_a_gap_for_the_next_run_and_does_not_stop_the_others(
     database_url: str,
 ) -> None:
     async with open_world(database_url, request_attempts=1) as world:
@@ -234,7 +234,7 @@ async def test_a_failing_symbol_leaves_a_gap_that_the_next_run_fills_and_does_no
         assert await world.spans("ETHUSDT") == [Span(RUNNING - 29 * MINUTE, RUNNING, STORED)]
 
 
-async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_part_as_failed(
+async def test_a_failure_within_a_long_range_marks_only_the_missing_part_as_failed(
     database_url: str,
 ) -> None:
     since = RUNNING - 5 * DAY
@@ -262,7 +262,7 @@ async def test_a_failure_in_the_middle_of_a_long_range_leaves_only_the_missing_p
         ({"name": "html", "status": 403}, RunFailedError),
     ],
 )
-async def test_when_every_series_fails_the_run_fails_as_the_errors_say(
+async def test_when_every_series_fails_the_run_fails_with_their_error(
     sqlite_database: str, fault: dict[str, object], kind: type[Exception]
 ) -> None:
     async with open_world(sqlite_database, request_attempts=1) as world:
@@ -293,7 +293,7 @@ async def test_bad_input_is_refused_before_anything_is_written(
             assert await world.read(f"SELECT * FROM {table}") == []
 
 
-async def test_a_delisted_symbol_is_collected_to_its_end_and_the_rest_has_its_reason(
+async def test_a_delisted_symbol_is_collected_to_its_end_and_then_marked_as_delisted(
     database_url: str,
 ) -> None:
     async with open_world(database_url, simulator={"symbols": 120}) as world:

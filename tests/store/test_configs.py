@@ -39,7 +39,7 @@ def series(row: dict[str, Any]) -> list[list[str]]:
     return [series_id[:2] for series_id in params["series"]]
 
 
-async def test_a_due_config_becomes_a_run_of_its_series_under_its_job_id(database_url: str) -> None:
+async def test_a_due_config_submits_a_run_of_its_series_under_its_job_id(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         assert await tick(c) == [], "its first turn comes after its interval"
@@ -54,7 +54,7 @@ async def test_a_due_config_becomes_a_run_of_its_series_under_its_job_id(databas
         assert await tick(c) == []
 
 
-async def test_a_due_config_leaves_out_what_is_busy(database_url: str) -> None:
+async def test_a_due_config_leaves_out_busy_series(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.submit(["BTC/USDT"], timeframes=["1h"])
@@ -76,14 +76,14 @@ async def test_a_disabled_and_a_deleted_config_are_not_due(database_url: str) ->
         assert await c.engine.rows("SELECT * FROM schedule") == []
 
 
-async def test_the_job_id_of_a_deleted_config_is_never_another_ones(database_url: str) -> None:
+async def test_the_job_id_of_a_deleted_config_is_never_reused(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
         await c.app.configs.store.remove(1)
         assert (await c.app.configs.add(CONFIG)).job_id == "collect_data_2"
 
 
-async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_run(
+async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_with_one_run(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:
@@ -99,7 +99,7 @@ async def test_a_cron_config_runs_at_its_time_and_makes_up_for_a_sleep_by_one_ru
         assert now.next_run_at in {made.next_run_at, *now.spec.next_runs()}
 
 
-async def test_a_clock_that_is_set_back_does_not_silence_a_cron_config(database_url: str) -> None:
+async def test_a_clock_set_back_does_not_silence_a_cron_config(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add({"symbol": "BTC/USDT", "cron": "0 0 1 1 *"})
         await due(c)
@@ -119,7 +119,7 @@ async def test_a_clock_that_is_set_back_does_not_silence_a_cron_config(database_
         (False, [["BTCUSDT", "1m"], ["BTCUSDT", "5m"]]),
     ],
 )
-async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
+async def test_the_default_schedule_leaves_out_series_of_enabled_configs(
     database_url: str, enabled: bool, left: Sequence[Sequence[str]]
 ) -> None:
     async with collecting(
@@ -145,7 +145,7 @@ async def test_the_default_schedule_leaves_out_what_an_enabled_config_collects(
         assert (["BTCUSDT", "1m"] in series(run)) is not enabled
 
 
-async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_its_old_run(
+async def test_a_worker_unaware_of_a_config_change_writes_nothing_for_the_old_run(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:
@@ -159,7 +159,7 @@ async def test_a_worker_that_has_not_heard_of_the_change_writes_nothing_under_it
         assert (await c.engine.run_row(task_id))["state"] == "cancelled"
 
 
-async def test_a_change_that_fails_leaves_config_schedule_and_run_as_they_were(
+async def test_a_failed_change_leaves_config_schedule_and_run_unchanged(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:

@@ -58,7 +58,7 @@ async def written(store: Opened, given_rows: Sequence[Candle]) -> list[dict[str,
     return await store.table()
 
 
-def test_any_amount_and_time_comes_back_as_it_was_sent_and_a_range_is_cut_exactly_as_asked(
+def test_every_amount_and_time_is_read_back_exactly_and_ranges_are_exact(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     async def check(sent: list[Candle], start: int, end: int) -> None:
@@ -80,7 +80,7 @@ def test_any_amount_and_time_comes_back_as_it_was_sent_and_a_range_is_cut_exactl
     try_examples(trials, say, _MANY, check, rows(), times, times)
 
 
-async def test_the_same_digits_are_kept_by_both_databases(database_url: str) -> None:
+async def test_both_databases_keep_the_same_digits(database_url: str) -> None:
     digits = [
         "12345678901234567890.123456789012345678",
         "0.000000000000000001",
@@ -98,7 +98,7 @@ async def test_the_same_digits_are_kept_by_both_databases(database_url: str) -> 
     assert [row["volume"] for row in found] == digits
 
 
-async def test_postgresql_keeps_numbers_as_numbers_that_can_be_summed_exactly(
+async def test_postgresql_stores_numbers_that_can_be_summed_exactly(
     postgres_database: str,
 ) -> None:
     values = [Decimal("0.1"), Decimal("12345678901234567890.123456789012345678"), Decimal("0.2")]
@@ -118,7 +118,7 @@ async def test_postgresql_keeps_numbers_as_numbers_that_can_be_summed_exactly(
     assert total == Decimal("12345678901234567890.423456789012345678")
 
 
-async def test_the_time_of_the_database_is_now(database_url: str) -> None:
+async def test_the_time_of_the_database_is_the_current_time(database_url: str) -> None:
     """A ledger that counts in another century or unit would fail no run, or every one."""
     async with opened(database_url) as store:
         run = await store.run()

@@ -27,7 +27,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-async def test_old_rows_are_deleted_a_batch_at_a_time_and_young_ones_stay(
+async def test_old_rows_are_deleted_in_batches_and_recent_ones_stay(
     database_url: str,
 ) -> None:
     async with filled(database_url, 30, every_ms=DAY_MS) as store:
@@ -64,7 +64,7 @@ WHERE job_type='data_collection' GROUP BY exchange
 DELETE_OLD = "DELETE FROM job_execution_logs WHERE started_at < NOW() - INTERVAL '30 days'"
 
 
-async def test_the_sql_of_users_runs_unchanged(postgres_database: str) -> None:
+async def test_sql_written_by_users_runs_unchanged(postgres_database: str) -> None:
     async with filled(postgres_database, 40 * 24, every_ms=HOUR_MS) as store:
         top = await store.rows(TOP_SYMBOLS)
         rows = [row for row in made(40 * 24, HOUR_MS) if row["number"] < 7 * 24]
@@ -97,7 +97,7 @@ async def test_the_sql_of_users_runs_unchanged(postgres_database: str) -> None:
         )
 
 
-async def test_statistics_count_what_they_say(database_url: str) -> None:
+async def test_statistics_count_executions_records_and_durations(database_url: str) -> None:
     async with filled(database_url, 100, every_ms=HOUR_MS) as store:
         found = await store.database.read(lambda connection: log_stats(connection, hours=24))
         day = [row for row in made(100, HOUR_MS) if row["number"] < 24]
@@ -123,7 +123,7 @@ async def test_statistics_count_what_they_say(database_url: str) -> None:
         ) == (0, None, None, None)
 
 
-async def test_each_day_is_set_against_the_one_a_week_before(database_url: str) -> None:
+async def test_each_day_is_compared_with_the_same_day_a_week_before(database_url: str) -> None:
     await within_a_day()
     async with opened(database_url) as store:
         noon = int(time.time() * 1000) // DAY_MS * DAY_MS + 1
@@ -179,7 +179,7 @@ async def filled(url: str, count: int, *, every_ms: int) -> AsyncIterator[Opened
         yield store
 
 
-async def test_an_index_answers_each_filter_of_the_list_in_its_order_and_the_statistics_by_time(
+async def test_an_index_serves_each_filter_of_the_list_and_the_statistics(
     database_url: str,
 ) -> None:
     now = int(time.time() * 1000)

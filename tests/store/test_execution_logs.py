@@ -67,7 +67,7 @@ async def test_a_run_logs_one_row_for_each_symbol(database_url: str) -> None:
             assert row["finished_at"] >= row["started_at"]
 
 
-async def test_records_are_the_rows_of_that_symbol_that_are_new_or_changed(
+async def test_records_count_new_and_changed_rows_of_the_symbol(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:
@@ -84,7 +84,7 @@ async def test_records_are_the_rows_of_that_symbol_that_are_new_or_changed(
         assert sum(row[1] for row in rows) == run["written"]
 
 
-async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(
+async def test_a_symbol_fails_when_all_its_series_fail_and_the_others_succeed(
     database_url: str,
 ) -> None:
     async with collecting(database_url, request_attempts=1, **CALM) as c:
@@ -97,7 +97,7 @@ async def test_a_symbol_of_which_all_fails_has_failed_and_the_others_have_not(
         assert (failed["metadata"]["timeframes_failed"], failed["records_collected"]) == (2, 0)
 
 
-async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: str) -> None:
+async def test_a_retry_continues_the_same_row_and_adds_to_its_counts(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"], timeframes=["1m"])
         [run] = await take(c.app.ledger, 1, task_id=task_id)
@@ -116,7 +116,7 @@ async def test_a_retry_goes_on_with_the_same_row_and_adds_to_it(database_url: st
 @pytest.mark.parametrize(
     "taken_over", [True, False], ids=["taken over", "ended by a change of its config"]
 )
-async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(
+async def test_rows_written_by_a_dead_worker_or_an_ended_run_stay_counted(
     database_url: str, taken_over: bool
 ) -> None:
     async with collecting(database_url, **CALM) as c:
@@ -136,7 +136,7 @@ async def test_what_a_dead_worker_or_an_ended_run_has_written_stays_counted(
         assert row["records_collected"] == written["count"] >= 120
 
 
-async def test_a_run_that_is_cancelled_while_it_is_queued_leaves_no_row(database_url: str) -> None:
+async def test_a_run_cancelled_in_the_queue_leaves_no_row(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.ledger.cancel(await c.submit(["BTC/USDT"]))
         assert await logged(c) == []
@@ -145,7 +145,7 @@ async def test_a_run_that_is_cancelled_while_it_is_queued_leaves_no_row(database
 @pytest.mark.parametrize(
     ("state", "status"), [(RunState.CANCELLED, "cancelled"), (RunState.FAILED, "failed")]
 )
-async def test_all_rows_of_a_run_tell_its_end(
+async def test_all_rows_of_a_run_record_its_end(
     database_url: str, state: RunState, status: str
 ) -> None:
     async with collecting(database_url, **CALM) as c:
@@ -157,7 +157,7 @@ async def test_all_rows_of_a_run_tell_its_end(
         }
 
 
-async def test_the_rows_of_a_dead_run_stay_open_when_it_is_passed_on_and_are_closed_when_given_up(
+async def test_the_rows_of_a_dead_run_stay_open_until_the_run_ends_or_fails_for_good(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:
@@ -176,7 +176,7 @@ async def test_the_rows_of_a_dead_run_stay_open_when_it_is_passed_on_and_are_clo
         )
 
 
-async def test_rows_that_a_user_has_deleted_are_not_missed(database_url: str) -> None:
+async def test_rows_deleted_by_a_user_cause_no_error(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         task_id = await c.submit(["BTC/USDT"])
         [run] = await take(c.app.ledger, 1, task_id=task_id)
@@ -200,7 +200,7 @@ async def test_a_symbol_refresh_logs_one_row_without_a_symbol(database_url: str)
         assert row["records_collected"] == 40
 
 
-async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_however_many_symbols(
+async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_of_a_run(
     database_url: str,
 ) -> None:
     async with collecting(database_url, **CALM) as c:

@@ -56,7 +56,7 @@ async def ready(store: Opened) -> tuple[SeriesTarget, Run]:
 
 
 @pytest.mark.parametrize("broken", ["row", "coverage", "quarantine"])
-async def test_a_flush_that_the_database_refuses_in_the_middle_leaves_nothing(
+async def test_a_flush_refused_halfway_by_the_database_leaves_no_rows(
     database_url: str, broken: str
 ) -> None:
     async with opened(database_url) as store:
@@ -88,7 +88,7 @@ async def test_a_flush_that_the_database_refuses_in_the_middle_leaves_nothing(
         assert (await store.write(run, page(target, candles(ORIGIN + 3 * MINUTE, 1)))).inserted == 1
 
 
-async def test_coverage_changes_are_replayed_onto_what_is_recorded(database_url: str) -> None:
+async def test_coverage_changes_are_applied_to_the_recorded_coverage(database_url: str) -> None:
     async with opened(database_url) as store:
         target, run = await ready(store)
         later = [
@@ -109,7 +109,7 @@ async def test_coverage_changes_are_replayed_onto_what_is_recorded(database_url:
         assert await store.spans() == [Span(ORIGIN, ORIGIN + 9 * MINUTE, STORED)]
 
 
-async def test_spans_of_one_series_are_not_those_of_another(database_url: str) -> None:
+async def test_each_series_has_its_own_spans(database_url: str) -> None:
     keys = [key(), key(timeframe=Timeframe.H1), key("ETHUSDT")]
     async with opened(database_url) as store:
         run = await store.run()
@@ -170,14 +170,14 @@ async def test_a_bad_row_with_any_time_can_be_kept(database_url: str, opened_at:
         assert await store.value("SELECT seen FROM quarantine") == 1
 
 
-async def test_a_flush_may_bring_nothing_but_its_requests(database_url: str) -> None:
+async def test_a_flush_can_consist_of_request_counts_only(database_url: str) -> None:
     async with opened(database_url) as store:
         run = await store.run()
         assert await store.write(run, page(await store.target(), []), requests=4) == Counters()
         assert (await store.run_row(run))["requests"] == 4
 
 
-async def test_market_data_answers_date_filters_as_users_write_them(database_url: str) -> None:
+async def test_market_data_supports_date_filters_as_users_write_them(database_url: str) -> None:
     at = int(dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp() * 1_000)
     async with opened(database_url) as store:
         run = await store.run()
@@ -199,7 +199,7 @@ async def test_market_data_answers_date_filters_as_users_write_them(database_url
     assert all(bool(row["closed"]) for row in rows)
 
 
-async def test_the_gap_ledger_shows_every_reason_but_not_what_is_stored(database_url: str) -> None:
+async def test_the_gap_view_shows_every_reason_but_no_stored_range(database_url: str) -> None:
     async with opened(database_url) as store:
         target, run = await store.target(), await store.run()
         spans = [

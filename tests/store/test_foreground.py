@@ -43,7 +43,7 @@ async def state_of(world: World, task_id: str) -> str:
     return str(row["state"])
 
 
-async def test_a_failure_that_may_pass_is_told_and_leaves_nothing_in_the_queue(
+async def test_a_temporary_failure_is_reported_and_leaves_nothing_in_the_queue(
     database_url: str,
 ) -> None:
     async with open_world(database_url, request_attempts=1) as world:
@@ -55,14 +55,14 @@ async def test_a_failure_that_may_pass_is_told_and_leaves_nothing_in_the_queue(
         assert (await world.collect("BTCUSDT", limit=5)).result.failures == {}
 
 
-async def test_a_worker_beside_it_does_not_take_its_run(postgres_database: str) -> None:
+async def test_another_worker_does_not_take_a_foreground_run(postgres_database: str) -> None:
     async with open_world(postgres_database) as world, world.app.working():
         for _ in range(20):
             await world.collect("BTCUSDT", limit=5)
         assert {row["fence"] for row in await world.read("SELECT fence FROM run")} == {1}
 
 
-async def test_on_postgresql_what_others_have_queued_is_left_to_their_workers(
+async def test_on_postgresql_a_foreground_leaves_queued_runs_to_the_workers(
     postgres_database: str,
 ) -> None:
     async with open_world(postgres_database) as world:
@@ -78,7 +78,9 @@ async def test_on_postgresql_what_others_have_queued_is_left_to_their_workers(
         assert await state_of(world, others) == "queued"
 
 
-async def test_what_is_left_at_its_end_is_cancelled_and_recorded_as_that(database_url: str) -> None:
+async def test_a_run_left_at_the_end_of_a_foreground_is_recorded_as_cancelled(
+    database_url: str,
+) -> None:
     async with open_world(database_url, request_deadline_s=60, request_idle_s=60) as world:
         await world.exchange.faults({"name": "hang", "path": "klines"})
         async with foreground(world.app) as here:
@@ -91,7 +93,9 @@ async def test_what_is_left_at_its_end_is_cancelled_and_recorded_as_that(databas
         assert await world.read("SELECT * FROM run_claim") == []
 
 
-async def test_a_run_that_somebody_else_cancels_says_so(database_url: str) -> None:
+async def test_a_run_cancelled_by_another_process_is_reported_as_cancelled(
+    database_url: str,
+) -> None:
     async with open_world(database_url, request_deadline_s=60, request_idle_s=60) as world:
         await world.exchange.faults({"name": "hang", "path": "klines"})
         collecting = asyncio.create_task(world.collect("BTCUSDT"))
@@ -104,7 +108,7 @@ async def test_a_run_that_somebody_else_cancels_says_so(database_url: str) -> No
         assert await states(world) == [("data_collection", "cancelled")]
 
 
-async def test_on_sqlite_what_a_dead_process_left_in_the_way_is_finished_first(
+async def test_on_sqlite_the_conflicting_run_of_a_dead_process_is_finished_first(
     sqlite_database: str,
 ) -> None:
     async with open_world(sqlite_database) as world:
@@ -120,7 +124,7 @@ async def test_on_sqlite_what_a_dead_process_left_in_the_way_is_finished_first(
         await world.check_coverage()
 
 
-async def test_on_sqlite_how_what_was_left_ends_is_no_answer_to_the_order(
+async def test_on_sqlite_the_outcome_of_a_left_run_is_not_the_outcome_of_the_new_one(
     sqlite_database: str,
 ) -> None:
     async with open_world(sqlite_database, request_attempts=1) as world:
@@ -139,7 +143,7 @@ async def test_on_sqlite_how_what_was_left_ends_is_no_answer_to_the_order(
         assert await world.read("SELECT * FROM run_claim") == []
 
 
-async def test_on_postgresql_what_another_process_does_is_in_the_way_and_is_named(
+async def test_on_postgresql_a_conflict_names_the_run_of_the_other_process(
     postgres_database: str,
 ) -> None:
     async with open_world(postgres_database) as world:

@@ -96,7 +96,7 @@ async def ledger(database_url: str) -> AsyncIterator[Ledger]:
 
 
 @pytest.mark.parametrize("state", ["unconfirmed", "outage", "rejected"])
-async def test_a_hole_that_three_answers_agree_on_fires_and_resolves_when_its_candles_came(
+async def test_a_hole_confirmed_by_three_answers_fires_and_resolves_when_its_candles_arrive(
     ledger: Ledger, state: str
 ) -> None:
     await ledger.span(60, 10)
@@ -121,7 +121,7 @@ async def test_a_hole_that_three_answers_agree_on_fires_and_resolves_when_its_ca
     )
 
 
-async def test_a_hole_that_has_become_old_is_good_again(ledger: Ledger) -> None:
+async def test_an_alert_resolves_when_its_hole_is_old(ledger: Ledger) -> None:
     await ledger.span(60, 47.5)
     await ledger.span(47.5, 46.5, "outage", asked=6)
     await ledger.span(46.5, 1)
@@ -146,7 +146,7 @@ async def test_a_hole_that_has_become_old_is_good_again(ledger: Ledger) -> None:
         ("delisted", 3, 10, True),
     ],
 )
-async def test_what_is_no_news_or_not_sure_does_not_fire(
+async def test_old_and_unconfirmed_holes_do_not_fire(
     ledger: Ledger, state: str, asked: int | None, start_ago: float, stored_behind: bool
 ) -> None:
     """Two answers, no candle behind, longer ago than 48 hours, and what is nobody's hole."""
@@ -157,7 +157,7 @@ async def test_what_is_no_news_or_not_sure_does_not_fire(
     assert await ledger.gaps() == []
 
 
-async def test_holes_of_several_kinds_beside_each_other_all_count(ledger: Ledger) -> None:
+async def test_adjacent_holes_of_different_states_all_count(ledger: Ledger) -> None:
     """In the ledger they are apart: a refused row, and an answer more; candles follow them all."""
     await ledger.span(60, 10)
     await ledger.span(10, 9, "unconfirmed", asked=3)
@@ -186,7 +186,7 @@ async def test_each_series_has_its_own_alert(ledger: Ledger) -> None:
     )
 
 
-async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_later(
+async def test_an_alert_for_changed_candles_fires_and_resolves_a_day_later(
     ledger: Ledger,
 ) -> None:
     other = await ledger.series("ETH/USDT", "1h")
@@ -212,7 +212,7 @@ async def test_candles_that_the_exchange_changes_fire_and_are_good_again_a_day_l
     )
 
 
-async def test_a_user_reads_them_with_penstock_alerts(
+async def test_penstock_alerts_lists_gap_and_restatement_alerts(
     ledger: Ledger, database_url: str, tmp_path: Path
 ) -> None:
     await ledger.span(60, 10)

@@ -45,7 +45,7 @@ async def diff(
         found += [(row.kind, row.product_id, row.quantity, row.changes) for row in rows]
 
 
-def test_what_was_kept_is_applied_exactly(database_url: str, trials: Trials, say: Say) -> None:
+def test_a_kept_difference_is_applied_exactly(database_url: str, trials: Trials, say: Say) -> None:
     async def check(before: list[Product], after: list[Product]) -> None:
         async with opened_shop(database_url) as shop:
             await shop.sync(before)
@@ -59,7 +59,7 @@ def test_what_was_kept_is_applied_exactly(database_url: str, trials: Trials, say
     try_examples(trials, say, _MANY, check, exports, exports)
 
 
-async def test_a_first_import_can_be_tried_and_then_applied(database_url: str) -> None:
+async def test_a_dry_run_of_a_first_import_can_be_approved(database_url: str) -> None:
     export = [product_of(number) for number in range(1, 6)]
     async with opened_shop(database_url) as shop:
         tried = await shop.sync(export, keep=False)
@@ -73,7 +73,7 @@ async def test_a_first_import_can_be_tried_and_then_applied(database_url: str) -
         assert await shop.history() == []
 
 
-async def test_an_import_approved_while_the_next_one_is_staged_is_what_that_is_compared_with(
+async def test_a_staged_sync_is_compared_with_a_snapshot_approved_meanwhile(
     database_url: str,
 ) -> None:
     async with opened_shop(database_url) as shop:
@@ -96,7 +96,7 @@ async def test_an_import_approved_while_the_next_one_is_staged_is_what_that_is_c
         ]
 
 
-async def test_the_difference_is_read_in_pages_with_what_was(database_url: str) -> None:
+async def test_the_difference_is_paged_and_contains_the_old_values(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1), product_of(2), product_of(3), product_of(4)])
         await shop.sync([product_of(1), product_of(2), product_of(3)])
@@ -119,7 +119,7 @@ async def test_the_difference_is_read_in_pages_with_what_was(database_url: str) 
         assert (row["inserted"], row["updated"], row["unchanged"]) == (1, 3, 1)
 
 
-async def test_nothing_is_applied_to_another_base(database_url: str) -> None:
+async def test_a_difference_is_not_applied_to_another_snapshot(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1)])
         kept = await shop.sync([product_of(2)], keep=True)
@@ -134,7 +134,9 @@ async def test_nothing_is_applied_to_another_base(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("newer", [None, True, False])
-async def test_a_newer_sync_replaces_what_was_kept(database_url: str, newer: bool | None) -> None:
+async def test_a_newer_sync_replaces_a_kept_difference(
+    database_url: str, newer: bool | None
+) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1)])
         kept = await shop.sync([product_of(2)], keep=True)
@@ -148,7 +150,7 @@ async def test_a_newer_sync_replaces_what_was_kept(database_url: str, newer: boo
         assert await shop.opened.value("SELECT count(*) AS n FROM product_diff") == 0
 
 
-async def test_what_is_rejected_is_dropped_for_good(database_url: str) -> None:
+async def test_a_rejected_difference_is_dropped_permanently(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1)])
         kept = await shop.sync([product_of(2)], keep=True)
@@ -162,7 +164,7 @@ async def test_what_is_rejected_is_dropped_for_good(database_url: str) -> None:
         assert set(await shop.published()) == {1}
 
 
-async def test_of_ids_that_came_twice_the_first_row_is_kept(database_url: str) -> None:
+async def test_the_first_row_of_a_repeated_id_is_kept(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         kept = await shop.sync(
             [

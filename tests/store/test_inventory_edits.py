@@ -120,7 +120,7 @@ def told(known: Sent, before: Sent, after: Sent) -> dict[tuple[int, str], dict[s
     return notes
 
 
-def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tells_old_and_new(
+def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_is_complete(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     async def check(days: list[list[Edit]]) -> None:
@@ -148,7 +148,7 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_tel
     try_examples(trials, say, _MANY, check, _days)
 
 
-async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(
+async def test_an_unchanged_sync_rewrites_no_row(
     postgres_database: str,
 ) -> None:
     """By the database's own numbers: a written row gets another place and transaction."""
@@ -176,7 +176,7 @@ async def test_a_sync_that_finds_nothing_new_leaves_every_row_where_it_was(
 @pytest.mark.parametrize(
     "price", ["1.5", "1e2", "100.0", '"100"', "-1", "null", "true", "9223372036854775808"]
 )
-async def test_a_price_that_is_no_whole_number_of_cents_is_refused_and_what_was_published_stays(
+async def test_a_price_that_is_not_whole_cents_is_refused_and_the_published_price_stays(
     sqlite_database: str, price: str
 ) -> None:
     inventory = [row(number, user_id=SELLER) for number in (1, 2, 3)]
@@ -253,7 +253,7 @@ async def _types(shop: Shop, *tables: str) -> Mapping[str, str]:
     return found
 
 
-async def test_a_row_that_is_refused_in_two_starts_of_a_run_is_one_rejected_row(
+async def test_a_row_refused_in_two_starts_of_a_run_counts_once(
     database_url: str,
 ) -> None:
     refused = RejectedRow(reason="malformed", detail="expected int", raw='{"id":3}', product_id=3)

@@ -72,7 +72,7 @@ async def test_a_blueprint_is_mapped_by_the_best_reference(database_url: str) ->
         }
 
 
-async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -> None:
+async def test_a_new_catalogue_is_mapped_without_an_export(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         first = await shop.sync(
             [product_of(number, blueprint_id=1 + number % 2) for number in range(1, 6)]
@@ -105,7 +105,7 @@ async def test_a_new_catalogue_maps_again_without_an_export(database_url: str) -
         assert len(await shop.published()) == 5
 
 
-async def test_what_is_put_again_replaces_what_was_there(database_url: str) -> None:
+async def test_new_catalogue_entries_replace_the_old_ones(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         for name in ("Magic", "MTG"):
             await shop.blueprints.put_games(

@@ -71,7 +71,7 @@ async def plans(url: str, words: sql.Words) -> dict[str, str]:
             )
 
 
-async def test_sqlite_looks_up_one_side_by_an_index(sqlite_database: str) -> None:
+async def test_sqlite_compares_by_an_index(sqlite_database: str) -> None:
     found = await plans(sqlite_database, sql.SQLITE)
     assert sorted(found) == _NAMES
     for name, plan in found.items():

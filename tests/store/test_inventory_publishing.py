@@ -83,7 +83,7 @@ def cleaned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     }
 
 
-def test_after_any_edits_the_table_equals_the_export_and_the_history_read_back_gives_former_ones(
+def test_after_any_edits_the_table_equals_the_export_and_the_history_restores_former_states(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     async def check(history: list[list[Product]], page: int) -> None:
@@ -166,7 +166,7 @@ async def _count_writes(shop: Shop) -> None:
     )
 
 
-async def test_new_changed_gone_and_returned_products_are_told_apart(database_url: str) -> None:
+async def test_new_changed_gone_and_returned_products_are_distinguished(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1), product_of(2), product_of(3)])
         second = await shop.sync(
@@ -211,7 +211,7 @@ _NOT_READ_YET = [
     [_NOT_READ_YET[:0], _NOT_READ_YET[:1], _NOT_READ_YET[:2], _NOT_READ_YET],
     ids=["first", "new", "changed", "returned"],
 )
-async def test_properties_are_read_whatever_the_game_calls_them(
+async def test_properties_are_read_with_any_prefix_of_a_game(
     database_url: str, before: list[list[Product]]
 ) -> None:
     """Sealed goods have none; a pair that is no JSON for a database costs only its own value."""
@@ -258,7 +258,7 @@ async def test_properties_are_read_whatever_the_game_calls_them(
     }
 
 
-async def test_more_differences_than_are_read_at_once_are_all_published_and_noted(
+async def test_differences_of_more_than_one_page_are_all_published_and_recorded(
     database_url: str,
 ) -> None:
     """The differences come in pages of 5,000 rows."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_another_worker_that_has_the_run_ends_every_step_that_writes(
+async def test_no_step_writes_after_another_worker_has_taken_the_run(
     database_url: str,
 ) -> None:
     async with opened_shop(database_url) as shop:
@@ -41,7 +41,7 @@ async def test_another_worker_that_has_the_run_ends_every_step_that_writes(
         assert await shop.opened.value("SELECT count(*) AS n FROM snapshot") == 0
 
 
-async def test_two_syncs_of_one_base_publish_once(database_url: str) -> None:
+async def test_only_one_of_two_syncs_from_the_same_snapshot_is_published(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1)])
         earlier, two = await shop.opened.run(), await shop.opened.run()
@@ -58,7 +58,7 @@ async def test_two_syncs_of_one_base_publish_once(database_url: str) -> None:
         assert (await shop.published())[1]["quantity"] == 1
 
 
-async def test_a_snapshot_that_fails_half_way_leaves_nothing(database_url: str) -> None:
+async def test_a_publication_that_fails_halfway_leaves_no_trace(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         await shop.sync([product_of(1), product_of(2)])
         run = await shop.opened.run()
@@ -73,7 +73,7 @@ async def test_a_snapshot_that_fails_half_way_leaves_nothing(database_url: str) 
         assert await shop.history() == []
 
 
-async def test_a_staging_area_of_a_process_that_died_is_no_beginning(
+async def test_the_staging_area_of_a_dead_process_is_not_reused(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     async with opened_shop(sqlite_database) as shop:
@@ -89,7 +89,7 @@ async def test_a_staging_area_of_a_process_that_died_is_no_beginning(
         assert sorted(path.name for path in tmp_path.glob("*stage*")) == []
 
 
-async def test_a_staging_area_that_was_lost_is_tried_again_not_published(
+async def test_a_lost_staging_area_is_a_temporary_error_and_publishes_nothing(
     postgres_database: str,
 ) -> None:
     async with opened_shop(postgres_database) as shop:

@@ -37,7 +37,7 @@ from tests.shop_builders import SELLER, counted, expected, opened_shop, product_
         ),
     ],
 )
-async def test_what_cannot_be_believed_is_said(
+async def test_a_suspicious_export_is_described(
     database_url: str, export: list[Product], reason: str, says: str
 ) -> None:
     async with opened_shop(database_url) as shop:
@@ -49,7 +49,7 @@ async def test_what_cannot_be_believed_is_said(
         assert await shop.published() == expected(published)
 
 
-async def test_an_export_of_which_nothing_can_be_read_is_no_first_import(database_url: str) -> None:
+async def test_an_export_without_a_readable_row_is_not_a_first_import(database_url: str) -> None:
     refused = [
         RejectedRow(reason="malformed", detail="expected int", raw=f'{{"id":{number}}}')
         for number in range(1, 3)
@@ -63,7 +63,7 @@ async def test_an_export_of_which_nothing_can_be_read_is_no_first_import(databas
 
 
 @pytest.mark.parametrize(("left", "suspicious"), [(27, False), (26, True)])
-async def test_a_few_missing_products_are_no_suspicion(
+async def test_a_few_missing_products_are_not_suspicious(
     database_url: str, left: int, suspicious: bool
 ) -> None:
     async with opened_shop(database_url) as shop:
@@ -74,7 +74,7 @@ async def test_a_few_missing_products_are_no_suspicion(
         assert bool(sync.comparison.suspicions) == suspicious
 
 
-async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_missing_is_gone(
+async def test_a_rejected_row_with_a_readable_id_counts_as_present_and_missing_ids_as_gone(
     database_url: str,
 ) -> None:
     refused = RejectedRow(
@@ -104,7 +104,7 @@ async def test_a_rejected_row_whose_id_can_be_read_is_there_and_what_else_is_mis
         }
 
 
-async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_says_so(
+async def test_with_an_unreadable_id_no_product_is_marked_as_gone_and_the_sync_says_so(
     database_url: str,
 ) -> None:
     unidentified = RejectedRow(reason="malformed", detail="expected int", raw='{"id":null}')
@@ -136,7 +136,7 @@ async def test_with_a_row_whose_id_cannot_be_read_nothing_is_gone_and_the_sync_s
         }
 
 
-async def test_a_product_that_is_gone_does_not_come_back_by_a_row_that_cannot_be_read(
+async def test_an_unreadable_row_does_not_return_a_gone_product(
     sqlite_database: str,
 ) -> None:
     refused = RejectedRow(

@@ -45,7 +45,7 @@ async def taken_over(store: Opened) -> Run:
 # ── Starting at once ──────────────────────────────────────────────────────────
 
 
-async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(
+async def test_other_workers_cannot_take_a_run_that_is_started_at_once(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -65,7 +65,7 @@ async def test_a_run_that_is_started_at_once_was_never_there_for_others_to_take(
         assert await store.value("SELECT count(*) AS n FROM run WHERE state = 'running'") == 30
 
 
-async def test_a_start_that_is_refused_leaves_nothing_and_names_the_task_in_the_way(
+async def test_a_refused_start_leaves_nothing_and_names_the_conflicting_task(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -79,7 +79,7 @@ async def test_a_start_that_is_refused_leaves_nothing_and_names_the_task_in_the_
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
 
 
-async def test_of_many_runs_that_start_at_once_on_one_series_exactly_one_does(
+async def test_of_many_runs_that_start_at_once_on_a_series_exactly_one_starts(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -89,7 +89,7 @@ async def test_of_many_runs_that_start_at_once_on_one_series_exactly_one_does(
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ConflictError"] * 7 + ["Run"]
 
 
-async def test_runs_that_name_the_same_series_in_another_order_conflict_and_do_not_block_each_other(
+async def test_runs_that_name_the_same_series_in_any_order_conflict_without_deadlock(
     database_url: str,
 ) -> None:
     resources = [f"series:binance:S{number}:1m" for number in range(300)]
@@ -104,7 +104,7 @@ async def test_runs_that_name_the_same_series_in_another_order_conflict_and_do_n
             await store.finish(winner)
 
 
-async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_be_tried_again(
+async def test_on_sqlite_runs_left_by_a_process_are_due_at_once_also_waiting_retries(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -121,7 +121,7 @@ async def test_on_sqlite_what_a_process_left_is_due_at_once_also_what_waited_to_
 # ── Who may write ─────────────────────────────────────────────────────────────
 
 
-async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(
+async def test_a_dead_run_is_taken_over_as_the_same_task_with_its_claims(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -151,7 +151,7 @@ async def test_a_dead_run_is_taken_over_as_the_same_task_with_all_that_it_holds(
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 0
 
 
-async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(
+async def test_the_former_worker_of_a_taken_over_run_writes_nothing(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -169,7 +169,7 @@ async def test_the_late_writer_of_a_run_that_was_taken_over_writes_nothing(
         assert (await store.run_row(dead))["requests"] == 0
 
 
-async def test_a_worker_that_lost_its_run_can_neither_go_on_with_it_nor_end_it(
+async def test_a_worker_that_lost_its_run_can_neither_continue_nor_end_it(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -238,7 +238,7 @@ async def test_counters_are_committed_with_the_rows_they_count(database_url: str
             )
 
 
-async def test_progress_is_committed_with_the_rows_that_made_it(database_url: str) -> None:
+async def test_progress_is_committed_with_the_rows_it_describes(database_url: str) -> None:
     async with opened(database_url) as store:
         target, run = await store.target(), await store.run()
         assert ((await store.run_row(run))["progress"], (await store.run_row(run))["message"]) == (
@@ -271,7 +271,7 @@ async def test_progress_is_committed_with_the_rows_that_made_it(database_url: st
         assert (await store.run_row(run))["progress"] == 40
 
 
-async def test_text_that_no_database_could_misread_is_kept_as_it_is(database_url: str) -> None:
+async def test_unusual_text_is_stored_unchanged(database_url: str) -> None:
     text = 'it\'s "broken"; DROP TABLE run; -- \u2603 %s :name \\'
     async with opened(database_url) as store:
         run = await store.ledger.start(

@@ -102,7 +102,7 @@ def expected(history: Sequence[Seen]) -> dict[tuple[str, int], tuple[int, bool]]
     return best
 
 
-def test_any_order_and_any_grouping_of_the_same_pages_gives_the_same_table(
+def test_any_order_and_grouping_of_the_same_pages_gives_the_same_table(
     database_url: str, trials: Trials, say: Say
 ) -> None:
     async def check(data: st.DataObject, history: list[Seen]) -> None:
@@ -214,7 +214,7 @@ async def test_an_open_candle_is_completed_and_leaves_no_restatement(database_ur
         ("high", "110.000000000000000001"),
     ],
 )
-async def test_a_closed_candle_that_changes_leaves_its_old_values_and_both_runs_behind(
+async def test_a_changed_closed_candle_leaves_a_restatement_with_old_values_and_both_runs(
     database_url: str, field: str, value: object
 ) -> None:
     async with opened(database_url) as store:
@@ -255,7 +255,7 @@ async def test_a_closed_candle_that_changes_leaves_its_old_values_and_both_runs_
 @pytest.mark.parametrize(
     ("old", "new"), [("1.0", "1.00"), ("100", "100.000000000000000000"), ("0", "0.0")]
 )
-async def test_the_same_number_written_otherwise_is_no_change(
+async def test_the_same_number_in_another_form_is_not_a_change(
     database_url: str, old: str, new: str
 ) -> None:
     async with opened(database_url) as store:
@@ -265,7 +265,7 @@ async def test_the_same_number_written_otherwise_is_no_change(
         assert (await stored(store))["volume"] == old
 
 
-async def test_a_candle_that_comes_twice_in_one_flush_is_stored_once_and_the_better_one_stays(
+async def test_a_candle_twice_in_one_flush_is_stored_once_in_its_better_form(
     database_url: str,
 ) -> None:
     async with opened(database_url) as store:
@@ -305,7 +305,7 @@ async def test_the_counters_of_a_flush_with_overlapping_pages_count_each_row_onc
     assert (row["inserted"], row["updated"], row["unchanged"], row["requests"]) == (7, 0, 5, 3)
 
 
-async def test_more_rows_than_one_statement_takes_are_all_written(database_url: str) -> None:
+async def test_rows_of_more_than_one_statement_are_all_written(database_url: str) -> None:
     async with opened(database_url) as store:
         run = await store.run()
         target = await store.target()

@@ -51,7 +51,7 @@ def test_a_second_process_is_refused_with_the_first_ones_number_and_address(tmp_
         pass
 
 
-def test_an_owner_that_has_not_said_yet_who_it_is_is_another_process(tmp_path: Path) -> None:
+def test_an_owner_that_has_not_written_its_name_yet_is_another_process(tmp_path: Path) -> None:
     database = tmp_path / "penstock.db"
     with owned(database, url="http://127.0.0.1:8000"):
         assert owner_url(database) == "http://127.0.0.1:8000"
@@ -97,7 +97,7 @@ def test_the_folder_is_made_when_it_is_missing(tmp_path: Path) -> None:
         assert (tmp_path / "new" / "folder").is_dir()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(StoreUnavailableError, match=r"file/penstock\.db cannot be used"),
@@ -106,7 +106,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_does_not_leak_to_programs_that_are_started_meanwhile(tmp_path: Path) -> None:
+def test_the_lock_is_not_inherited_by_started_programs(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
     with owned(tmp_path / "penstock.db"):
         child = subprocess.Popen(

@@ -131,7 +131,7 @@ async def test_hours_across_the_change_from_milliseconds_to_microseconds(
         assert await holes(world, "BTCUSDT", "1h") == []
 
 
-async def test_minutes_without_a_trade_are_rows_like_others(
+async def test_minutes_without_a_trade_are_stored_as_rows(
     sqlite_database: str, tmp_path: Path
 ) -> None:
     file = _ARCHIVE / "um_ALGOUSDT-1m-2024-02.csv.gz"
@@ -144,7 +144,7 @@ async def test_minutes_without_a_trade_are_rows_like_others(
         assert await holes(world, "ALGOUSDT", "1m") == []
 
 
-async def test_the_real_outage_of_2020_is_a_gap_with_its_reason_and_no_row_is_invented(
+async def test_the_real_outage_of_2020_is_a_gap_and_no_row_is_invented(
     database_url: str,
 ) -> None:
     answers = json.loads(_RECORDED.read_bytes())["/api/v3/klines"]["GET"]
@@ -231,7 +231,7 @@ async def test_volumes_of_twenty_digits_are_kept_to_the_last_one(
     assert [row[5] for row in stored] == digits
 
 
-async def test_candles_off_the_grid_are_stored_under_their_own_time_and_reported(
+async def test_candles_off_the_grid_are_stored_at_their_own_time_and_reported(
     database_url: str, tmp_path: Path
 ) -> None:
     start = ms("2018-02-09T00:00:00")

@@ -72,7 +72,7 @@ def row(currency: str = "USD", rate: str = "1.08", *, note: str | None = None) -
     return {"day": 0, "currency": currency, "rate": rate, "note": note}
 
 
-async def test_a_row_is_added_changed_or_left_alone_by_its_key(database_url: str) -> None:
+async def test_a_row_is_added_changed_or_kept_by_its_key(database_url: str) -> None:
     async with with_table(database_url) as store:
         assert await merged(store, [row("USD"), row("GBP")]) == Counters(inserted=2)
         assert await merged(
@@ -86,7 +86,7 @@ async def test_a_row_is_added_changed_or_left_alone_by_its_key(database_url: str
         }
 
 
-async def test_amounts_that_are_written_in_another_way_are_the_same(database_url: str) -> None:
+async def test_amounts_in_another_form_are_equal(database_url: str) -> None:
     async with with_table(database_url) as store:
         await merged(store, [row(rate="1.0800")])
         assert await merged(store, [row(rate="1.08")]) == Counters(unchanged=1)
@@ -108,7 +108,7 @@ async def test_any_number_of_rows_and_a_table_of_keys_alone_are_merged(database_
         assert await merged(store, [], _KEYS) == Counters()
 
 
-async def test_whatever_is_merged_in_whatever_batches_the_table_has_the_last_row_of_each_key(
+async def test_after_any_merges_the_table_has_the_last_row_of_each_key(
     database_url: str,
 ) -> None:
     async with with_table(database_url) as store:

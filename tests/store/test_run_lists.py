@@ -28,7 +28,7 @@ READS: dict[str, Callable[[Connection], object]] = {
 }
 
 
-async def test_a_list_of_runs_walks_only_through_those_in_it(database_url: str) -> None:
+async def test_a_list_of_runs_reads_only_the_runs_in_it(database_url: str) -> None:
     async with opened(database_url) as store:
         await store.database.write(
             lambda connection: connection.execute(insert(runs), ended(_RUNS))

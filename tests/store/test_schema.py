@@ -147,7 +147,7 @@ async def test_the_schema_built_fresh_equals_the_migrated_one_on_postgresql(
         assert_same(*await both_schemas(fresh_url, migrated_url))
 
 
-async def test_migrating_twice_is_migrating_once(empty_database_url: str) -> None:
+async def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
     async with opened(empty_database_url, migrated=False) as store:
         assert await store.database.read(version) is None
         assert await migrate(store.database) == (None, newest_version())
@@ -192,7 +192,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: 
         ) == ["series"]
 
 
-async def test_a_migration_keeps_what_a_product_is_and_says_its_grade_as_text(
+async def test_a_migration_keeps_products_and_stores_their_grade_as_text(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url, migrated=False) as store:
@@ -256,7 +256,7 @@ async def test_the_published_views_have_their_names_and_columns(database_url: st
     ]
 
 
-async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_refused_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "penstock.db").write_bytes(
         b"this is not a database, but something dear to its owner\n" * 100
     )
@@ -270,7 +270,7 @@ async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) ->
     assert (tmp_path / "penstock.db").read_bytes() == before
 
 
-async def test_a_migration_on_postgresql_may_take_its_time_but_not_wait_for_a_table_for_ever(
+async def test_a_migration_on_postgresql_can_take_long_but_does_not_wait_for_a_lock_for_ever(
     postgres_database: str,
 ) -> None:
     names = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")

@@ -67,7 +67,7 @@ async def asked_in(
     [Wish(since=hour(150), recheck=True), Wish(newest_ms=48 * HOUR)],
     ids=["recheck", "audit"],
 )
-async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(
+async def test_a_stored_range_up_to_now_is_read_again_on_request(
     sqlite_database: str, wish: Wish
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -78,7 +78,7 @@ async def test_a_range_within_what_is_stored_that_reaches_to_now_is_read_again(
         assert await store.rows("SELECT count(*) AS n FROM restatement") == [{"n": 1}]
 
 
-async def test_reading_a_part_again_keeps_no_later_run_from_what_came_since(
+async def test_after_a_partial_reread_later_runs_still_collect_new_candles(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -100,7 +100,7 @@ class _Ahead(ListedSource):
         return self.now + 20 * HOUR
 
 
-async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(
+async def test_after_a_clock_was_ahead_later_runs_still_send_requests(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -115,7 +115,7 @@ async def test_a_clock_that_was_ahead_once_keeps_no_later_run_from_asking(
 # ── Where a series begins ─────────────────────────────────────────────────────
 
 
-async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_week(
+async def test_a_not_listed_range_is_requested_again_after_a_week(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -128,7 +128,7 @@ async def test_what_was_said_to_lie_before_a_listing_is_looked_at_again_after_a_
 
 
 @pytest.mark.parametrize("wish", [Wish(), Wish(gaps=True)], ids=["by itself", "backfill"])
-async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_at_again(
+async def test_a_not_listed_range_stays_not_listed_after_another_request(
     sqlite_database: str, wish: Wish
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -150,7 +150,7 @@ async def test_what_lies_before_a_listing_is_still_not_listed_when_it_is_looked_
         )
 
 
-async def test_what_an_upgrade_doubts_before_a_listing_is_settled_and_not_asked_for_for_ever(
+async def test_a_range_before_the_listing_doubted_by_an_upgrade_is_settled_again(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -163,7 +163,7 @@ async def test_what_an_upgrade_doubts_before_a_listing_is_settled_and_not_asked_
         assert (await ledger(store))[0] == (0, 60, "not_listed")
 
 
-async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_candle(
+async def test_a_series_without_a_final_candle_continues_from_its_open_candle(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -178,7 +178,7 @@ async def test_a_series_of_which_nothing_is_final_yet_goes_on_from_its_open_cand
 # ── Where a series ends ───────────────────────────────────────────────────────
 
 
-async def test_candles_behind_the_end_that_one_answer_gave_are_found_when_it_is_looked_at_again(
+async def test_candles_after_a_wrong_end_are_found_by_the_next_request(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -216,7 +216,7 @@ async def gone(store: Opened, page_limit: int) -> _Unlisted:
 @pytest.mark.parametrize(
     "page_limit", [1_000, 3], ids=["while it is fetched", "while it is planned"]
 )
-async def test_a_refused_dropped_series_is_delisted_after_its_last_candle_and_hardly_asked_for(
+async def test_a_refused_vanished_series_is_delisted_after_its_last_candle_and_rarely_requested(
     sqlite_database: str, page_limit: int
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -243,7 +243,7 @@ async def test_a_refused_dropped_series_is_delisted_after_its_last_candle_and_ha
         ]
 
 
-async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_from_the_list(
+async def test_a_refusal_of_the_caller_says_nothing_about_a_vanished_symbol(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -257,7 +257,7 @@ async def test_a_refusal_of_whoever_asks_says_nothing_of_a_pair_that_is_gone_fro
 # ── What answers prove ────────────────────────────────────────────────────────
 
 
-async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(
+async def test_an_outage_at_the_start_of_a_series_becomes_an_outage_in_the_ledger(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -269,7 +269,7 @@ async def test_a_series_that_begins_within_an_outage_has_it_as_one_at_last(
         assert await ledger(store) == [(0, 5, "outage"), (5, 226, "stored")]
 
 
-async def test_an_exchange_that_keeps_no_old_candles_is_collected_on_and_what_is_stored_stays(
+async def test_collection_continues_on_an_exchange_without_old_candles_and_keeps_stored_ones(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -312,7 +312,7 @@ class _OneMore(ListedSource):
         )
 
 
-async def test_a_row_that_cannot_be_decoded_and_stands_elsewhere_makes_no_candle_final(
+async def test_an_undecodable_row_elsewhere_makes_no_candle_final(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:
@@ -323,7 +323,7 @@ async def test_a_row_that_cannot_be_decoded_and_stands_elsewhere_makes_no_candle
         ) == [{"n": 0}]
 
 
-async def test_a_gap_between_single_rows_is_asked_for_by_other_words_each_time(
+async def test_a_gap_between_single_rows_is_requested_in_a_different_way_each_time(
     sqlite_database: str,
 ) -> None:
     async with opened(sqlite_database) as store:

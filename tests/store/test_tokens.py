@@ -16,7 +16,7 @@ from tests.market_builders import opened
 _YEAR_S = 366 * 86_400
 
 
-async def test_a_token_works_from_its_making_to_its_revocation(database_url: str) -> None:
+async def test_a_token_works_from_its_creation_to_its_revocation(database_url: str) -> None:
     async with opened(database_url) as store:
         tokens = SqlTokens(store.database)
         assert await tokens.working() is None
@@ -56,7 +56,7 @@ async def test_an_expired_token_does_not_work(database_url: str) -> None:
         assert await tokens.working() == {}
 
 
-async def test_the_database_holds_nothing_that_opens_a_door(database_url: str) -> None:
+async def test_the_database_holds_no_usable_token(database_url: str) -> None:
     async with opened(database_url) as store:
         _, secret = await SqlTokens(store.database).create("bot", Scope.ADMIN, expires_in_s=None)
         rows = await store.database.read(
@@ -79,7 +79,7 @@ async def test_the_number_of_working_tokens_is_bounded(
         await tokens.create("three", Scope.READ, expires_in_s=None)
 
 
-async def test_use_is_noted(database_url: str) -> None:
+async def test_the_last_use_of_a_token_is_stored(database_url: str) -> None:
     async with opened(database_url) as store:
         tokens = SqlTokens(store.database)
         made, _ = await tokens.create("bot", Scope.READ, expires_in_s=None)

@@ -126,7 +126,7 @@ def settled(ledger: list[tuple[int, int, str]], now: int) -> list[tuple[int, int
     ]
 
 
-async def test_whatever_an_exchange_answers_for_a_while_ordinary_runs_end_in_the_truth(
+async def test_after_any_false_answers_ordinary_runs_end_with_the_true_data(
     sqlite_database: str, trials: Trials, say: Say
 ) -> None:
     n, told = trials.of(20, 200), 0
@@ -141,7 +141,7 @@ async def test_whatever_an_exchange_answers_for_a_while_ordinary_runs_end_in_the
     say(f"n = {n} histories, seed {trials.seed}, {told} lies")
 
 
-async def test_a_program_that_takes_one_empty_answer_for_an_outage_is_caught(
+async def test_this_check_fails_for_a_program_that_trusts_one_empty_answer(
     sqlite_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def believing(

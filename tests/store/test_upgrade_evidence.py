@@ -75,7 +75,7 @@ def fill(connection: Connection) -> None:
     connection.execute(insert(coverage), [span | {"series_id": 1, "run_id": 1} for span in spans])
 
 
-async def test_what_rested_on_one_answer_is_doubted_and_wrong_outages_heal_by_ordinary_runs(
+async def test_claims_based_on_one_answer_are_doubted_and_ordinary_runs_correct_wrong_outages(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url, migrated=False) as store:

@@ -97,7 +97,7 @@ def after(connection: Connection, seconds: int | None) -> str:
     return f"CAST((julianday('now') - 2440587.5) * 86400000 + {1000 * seconds} AS INTEGER)"
 
 
-async def test_runs_that_are_queued_waiting_retrying_and_running_go_on_after_the_upgrade(
+async def test_queued_waiting_retrying_and_running_runs_continue_after_the_upgrade(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url, migrated=False) as store:
@@ -127,7 +127,7 @@ async def test_runs_that_are_queued_waiting_retrying_and_running_go_on_after_the
         assert await e.claims() == {}
 
 
-async def test_the_upgrade_refuses_while_a_worker_of_the_version_before_is_at_work(
+async def test_the_upgrade_is_refused_while_a_worker_of_the_previous_version_is_active(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url, migrated=False) as store:

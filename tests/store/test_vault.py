@@ -42,14 +42,16 @@ def _file(folder: Path) -> KeyFile:
     return KeyFile(folder / "penstock.db.key", ours=True)
 
 
-def test_what_is_sealed_can_be_opened_and_not_read(tmp_path: Path) -> None:
+def test_a_sealed_secret_can_be_opened_but_not_read(tmp_path: Path) -> None:
     sealed = Vault(_file(tmp_path)).seal("https://hooks.example/päth")
     assert "hooks" not in sealed
     assert Vault(_file(tmp_path)).open(sealed) == "https://hooks.example/päth"
     assert Vault(_file(tmp_path)).seal("https://hooks.example/päth") != sealed
 
 
-def test_the_key_file_is_made_at_the_first_need_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_key_file_is_created_on_first_use_and_readable_only_by_its_owner(
+    tmp_path: Path,
+) -> None:
     keys = _file(tmp_path)
     assert keys.found() == []
     assert list(tmp_path.iterdir()) == []
@@ -58,7 +60,7 @@ def test_the_key_file_is_made_at_the_first_need_for_its_owner_only(tmp_path: Pat
     assert (made, made.stat().st_mode & 0o777) == (keys.file, 0o600)
 
 
-def test_processes_that_need_a_key_at_the_same_time_make_one(tmp_path: Path) -> None:
+def test_processes_that_need_a_key_at_the_same_time_create_one(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _SEAL, str(_file(tmp_path).file)]
     processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -74,7 +76,7 @@ def test_processes_that_need_a_key_at_the_same_time_make_one(tmp_path: Path) -> 
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_another_key_is_told_in_one_sentence() -> None:
+def test_a_wrong_key_is_reported_in_one_sentence() -> None:
     sealed = Vault(GivenKeys(new_key())).seal("hidden")
     for other in (new_key(), None):
         with pytest.raises(SecretKeyError, match="encrypted with another key; set that key"):
@@ -90,7 +92,7 @@ def test_another_key_is_told_in_one_sentence() -> None:
         pytest.param(new_key() + ",short", id="a good one and a short one"),
     ],
 )
-def test_what_is_no_key_is_refused_and_not_shown(wrong: str) -> None:
+def test_an_invalid_key_is_refused_and_not_shown(wrong: str) -> None:
     with pytest.raises(
         SecretKeyError, match="PENSTOCK_SECRET_KEY: a key is 32 random bytes"
     ) as refused:
@@ -98,13 +100,13 @@ def test_what_is_no_key_is_refused_and_not_shown(wrong: str) -> None:
     assert wrong not in str(refused.value)
 
 
-def test_without_a_key_postgresql_says_what_to_set_when_the_first_secret_comes() -> None:
+def test_on_postgresql_without_a_key_storing_a_secret_is_refused_with_a_hint() -> None:
     vault = Vault(vault_keys(load_settings(database_url="postgresql://me@db/name")))
     with pytest.raises(SecretKeyError, match="set PENSTOCK_SECRET_KEY, the same in all processes"):
         vault.seal("hidden")
 
 
-def test_a_key_may_come_from_a_file_that_is_only_read(tmp_path: Path) -> None:
+def test_a_key_can_come_from_a_read_only_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     vault = Vault(vault_keys(load_settings(secret_key_file=file)))
     with pytest.raises(SecretKeyError, match="does not exist; PENSTOCK_SECRET_KEY_FILE names it"):
@@ -114,7 +116,7 @@ def test_a_key_may_come_from_a_file_that_is_only_read(tmp_path: Path) -> None:
     assert vault.open(vault.seal("hidden")) == "hidden"
 
 
-def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_key_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "penstock.db.key").mkdir()
     with pytest.raises(
         SecretKeyError, match=r"the key file .*penstock\.db\.key cannot be read: Is a directory"
@@ -156,7 +158,7 @@ async def _secrets(database: Database, vault: Vault) -> list[tuple[str, str | No
 _STORED = [("https://one.example", "k1"), ("https://two.example", None)]
 
 
-async def test_a_rotation_makes_a_new_key_and_the_old_one_opens_nothing(
+async def test_a_rotation_creates_a_new_key_and_the_old_one_opens_nothing(
     database_url: str, tmp_path: Path
 ) -> None:
     async with opened(database_url) as store:
@@ -172,7 +174,7 @@ async def test_a_rotation_makes_a_new_key_and_the_old_one_opens_nothing(
         assert keys.file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_rotation_takes_the_first_of_the_given_keys(database_url: str) -> None:
+async def test_a_rotation_uses_the_first_of_the_given_keys(database_url: str) -> None:
     async with opened(database_url) as store:
         old, new = new_key(), new_key()
         await _store(store.database, Vault(GivenKeys(old)))
@@ -181,7 +183,7 @@ async def test_a_rotation_takes_the_first_of_the_given_keys(database_url: str) -
 
 
 @pytest.mark.parametrize("at", ["transaction", "last file"])
-async def test_a_rotation_that_is_interrupted_loses_nothing_and_can_be_run_again(
+async def test_an_interrupted_rotation_loses_nothing_and_can_be_repeated(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     async with opened(database_url) as store:
@@ -212,7 +214,7 @@ def _interrupted(at: str) -> tuple[object, str, object]:
     )
 
 
-async def test_the_doctor_tells_a_wrong_key(tmp_path: Path) -> None:
+async def test_the_doctor_reports_a_wrong_key(tmp_path: Path) -> None:
     # Nothing is there yet.
     url = f"sqlite:///{tmp_path / 'penstock.db'}"
     settings = load_settings(database_url=url)

@@ -17,7 +17,7 @@ from penstock.logs import mask_secrets
 from penstock.settings import load_settings
 
 
-def test_a_token_is_told_from_a_mistyped_one_by_its_form() -> None:
+def test_a_mistyped_token_is_recognised_by_its_form() -> None:
     token = new_token()
     assert token.startswith("pst_")
     assert is_token(token)
@@ -34,14 +34,14 @@ def test_a_token_is_told_from_a_mistyped_one_by_its_form() -> None:
         assert not is_token(wrong)
 
 
-def test_no_two_tokens_are_alike_and_a_digest_tells_nothing_of_them() -> None:
+def test_tokens_are_unique_and_a_digest_reveals_nothing() -> None:
     tokens = {new_token() for _ in range(1_000)}
     assert len({digest_of(token) for token in tokens}) == 1_000
     assert {len(token) for token in tokens} == {53}
     assert not [token for token in tokens if token[4:20] in digest_of(token)]
 
 
-def test_each_scope_holds_those_below_it() -> None:
+def test_each_scope_includes_the_lower_ones() -> None:
     held = {scope: {other for other in Scope if scope.covers(other)} for scope in Scope}
     assert held == {
         Scope.READ: {Scope.READ},
@@ -57,7 +57,7 @@ def test_a_token_works_until_it_expires_or_is_revoked() -> None:
     assert not Token(id=1, name="bot", scope=Scope.READ, created_at=0, revoked_at=5).works_at(4)
 
 
-def test_who_asks_too_often_waits_and_others_do_not() -> None:
+def test_only_callers_that_ask_too_often_have_to_wait() -> None:
     now = 1_000.0
     rates = Rates(60, clock=lambda: now)
     for _ in range(60):
@@ -69,7 +69,7 @@ def test_who_asks_too_often_waits_and_others_do_not() -> None:
     assert rates.wait_s("one") == 0
 
 
-def test_any_number_of_addresses_take_the_same_little_memory() -> None:
+def test_any_number_of_addresses_needs_bounded_memory() -> None:
     rates = Rates(60)
     for number in range(25_000):
         rates.count(str(number))
@@ -93,7 +93,9 @@ def _asked(host: str, origin: str | None = None) -> RequestHead:
         ("192.0.2.7:8000", None),
     ],
 )
-def test_a_service_is_asked_under_its_own_names(host: str, origin: str | None) -> None:
+def test_requests_under_the_own_names_of_a_service_are_accepted(
+    host: str, origin: str | None
+) -> None:
     Hosts("192.0.2.7", ["Penstock.example"]).check(_asked(host, origin))
 
 
@@ -108,14 +110,12 @@ def test_a_service_is_asked_under_its_own_names(host: str, origin: str | None) -
         ("127.0.0.1", "null"),
     ],
 )
-def test_a_request_that_was_meant_for_another_site_is_refused(
-    host: str, origin: str | None
-) -> None:
+def test_a_request_meant_for_another_site_is_refused(host: str, origin: str | None) -> None:
     with pytest.raises(ForbiddenHostError, match="PENSTOCK_ALLOWED_HOSTS"):
         Hosts("0.0.0.0", ["penstock.example"]).check(_asked(host, origin))  # noqa: S104 - as above
 
 
-def test_where_any_name_will_do_a_page_still_asks_only_the_service_it_came_from() -> None:
+def test_with_any_host_allowed_a_foreign_origin_is_still_refused() -> None:
     hosts = Hosts("0.0.0.0", ["*"])  # noqa: S104 - as above
     hosts.check(_asked("anything.example", "https://anything.example"))
     with pytest.raises(ForbiddenHostError):
@@ -157,7 +157,7 @@ except ValueError:
 """
 
 
-def test_what_is_written_to_the_log_has_gone_through_the_mask() -> None:
+def test_log_lines_pass_through_the_mask() -> None:
     ended = subprocess.run([sys.executable, "-c", _LOG], capture_output=True, text=True, check=True)
     assert (
         "ValueError: cannot reach postgresql://me:***@db/x" in json.loads(ended.stderr)["exception"]

@@ -66,7 +66,7 @@ async def chosen(repeats: Some | AllRepeats, *targets: SeriesTarget) -> list[set
     return [{(start - ORIGIN) // MINUTE for start in target.due} for target in targets]
 
 
-async def test_the_oldest_due_of_all_series_come_first() -> None:
+async def test_the_oldest_due_gaps_of_all_series_come_first() -> None:
     some = Some(3)
     series = target(gap(1_000, due=10), gap(5_000, due=40), gap(9_000, due=20))
     other = target(gap(2_000, due=30), gap(8_000, due=5), native="ETHUSDT")
@@ -83,7 +83,7 @@ async def test_holes_on_one_page_share_a_request() -> None:
     assert some.wanted == [3]
 
 
-async def test_holes_of_different_series_share_none() -> None:
+async def test_holes_of_different_series_share_no_request() -> None:
     some = Some(1)
     assert await chosen(some, target(gap(1_000)), target(gap(1_000, due=1), native="ETHUSDT")) == [
         set(),
@@ -92,7 +92,7 @@ async def test_holes_of_different_series_share_none() -> None:
     assert some.wanted == [2]
 
 
-async def test_those_on_the_newest_page_cost_nothing() -> None:
+async def test_gaps_on_the_newest_page_need_no_extra_request() -> None:
     some = Some(0)
     series = target(gap(_STEPS - 500), gap(_STEPS - 20), gap(_STEPS - 501), gap(100))
     assert await chosen(some, series) == [{_STEPS - 500, _STEPS - 20}]
@@ -121,7 +121,7 @@ async def test_those_on_the_newest_page_cost_nothing() -> None:
         "not yet, on the newest page",
     ],
 )
-async def test_what_is_not_due_is_left_alone(span: Span) -> None:
+async def test_a_gap_that_is_not_due_is_not_requested(span: Span) -> None:
     some = Some(9)
     assert await chosen(some, target(span)) == [set()]
     assert some.wanted == []
@@ -130,7 +130,7 @@ async def test_what_is_not_due_is_left_alone(span: Span) -> None:
 @pytest.mark.parametrize(
     "state", [UNCONFIRMED, SpanState.OUTAGE, SpanState.REJECTED, SpanState.NOT_LISTED]
 )
-async def test_what_is_due_is_looked_at_again(state: SpanState) -> None:
+async def test_a_due_gap_is_requested_again(state: SpanState) -> None:
     assert await chosen(AllRepeats(), target(gap(1_000, state=state))) == [{1_000}]
 
 
@@ -142,7 +142,7 @@ gaps = st.lists(
 
 
 @given(gaps, st.integers(0, 12))
-async def test_never_more_pages_than_allowed_and_none_that_is_due_later_than_one_left_out(
+async def test_at_most_the_allowed_pages_are_requested_the_longest_due_first(
     drawn: list[tuple[int, int]], allowed: int
 ) -> None:
     series = target(*(gap(2 * at, due=due) for at, due in drawn if 2 * at < _STEPS - 600))

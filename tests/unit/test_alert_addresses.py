@@ -98,7 +98,7 @@ async def test_a_name_is_refused_when_any_of_its_addresses_is_private(
         await Sender(deadline_s=30, allow_private=False).address("https://hooks.example/x")
 
 
-async def test_a_name_that_nobody_knows_is_no_reason_to_refuse_it() -> None:
+async def test_an_unresolvable_name_is_not_refused() -> None:
     with pytest.raises(UndeliveredError, match="is not known"):
         await resolve("nobody-knows.invalid", 80, allow_private=False)
     address = await Sender(deadline_s=30, allow_private=False).address(
@@ -120,7 +120,7 @@ async def test_a_name_that_nobody_knows_is_no_reason_to_refuse_it() -> None:
         "nothing://x",
     ],
 )
-async def test_what_is_no_address_is_refused(url: str) -> None:
+async def test_an_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^url: "):
         await Sender(deadline_s=30, allow_private=True).address(url)
 
@@ -135,18 +135,18 @@ async def test_what_is_no_address_is_refused(url: str) -> None:
         "mailto://user:pass@192.168.0.5",
     ],
 )
-async def test_apprise_is_no_way_around_it(url: str) -> None:
+async def test_an_apprise_url_cannot_bypass_the_check(url: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^url: "):
         await Sender(deadline_s=30, allow_private=False).address(url)
 
 
-async def test_a_token_in_the_place_of_a_host_is_neither_refused_nor_shown() -> None:
+async def test_a_token_in_place_of_a_host_is_accepted_and_not_shown() -> None:
     address = await Sender(deadline_s=30, allow_private=False).address(
         "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz"
     )
     assert (address.shown, address.signing_key) == ("discord://…", None)
 
 
-def test_of_an_address_no_secret_is_shown() -> None:
+def test_a_shown_address_contains_no_secret() -> None:
     url = "https://user:password@example.org:8443/path?token=secret"
     assert shown(url, kind_of(url)) == "https://example.org:8443/…"

@@ -37,39 +37,37 @@ def play(
 GOOD, BETWEEN, BAD = Level.GOOD, Level.BETWEEN, Level.BAD
 
 
-def test_it_is_told_once_when_it_fires_and_once_when_it_is_over() -> None:
+def test_an_alert_is_sent_once_when_it_fires_and_once_when_it_resolves() -> None:
     alert, told = play(GOOD, BAD, BAD, BAD, GOOD, GOOD, GOOD, GOOD)
     assert told == [(1, "firing"), (5, "resolved")]
     assert alert is not None
     assert (alert.state, alert.since, alert.message) == (AlertState.RESOLVED, 5 * MINUTE, "good")
 
 
-def test_what_moves_around_the_threshold_neither_fires_again_nor_is_resolved() -> None:
+def test_a_value_around_the_threshold_neither_fires_again_nor_resolves() -> None:
     assert play(BAD, BETWEEN, BAD, BETWEEN, BETWEEN, BETWEEN)[1] == [(0, "firing")]
     assert play(BAD, GOOD, BAD, GOOD, BAD, GOOD)[1] == [(0, "firing")]
     assert play(BETWEEN, BETWEEN) == (None, [])
 
 
-def test_it_is_told_again_when_the_cool_down_is_over() -> None:
+def test_a_firing_alert_is_sent_again_after_the_cool_down() -> None:
     assert [minute for minute, _ in play(*[BAD] * 130)[1]] == [0, 60, 120]
 
 
-def test_an_alert_that_fires_again_in_the_cool_down_is_sent_after_it_and_not_resolved_before() -> (
-    None
-):
+def test_an_alert_that_fires_again_during_the_cool_down_is_sent_after_it() -> None:
     assert play(BAD, GOOD, GOOD, GOOD, BAD, GOOD, GOOD, GOOD)[1] == [(0, "firing"), (2, "resolved")]
     again = play(BAD, GOOD, GOOD, *[BAD] * 60, GOOD, GOOD, GOOD)[1]
     assert again == [(0, "firing"), (2, "resolved"), (60, "firing"), (64, "resolved")]
 
 
-def test_without_anybody_to_tell_it_is_told_to_who_comes_later() -> None:
+def test_an_alert_without_targets_is_sent_to_a_target_added_later() -> None:
     alone = replace(POLICY, has_targets=False)
     alert, told = play(BAD, BAD, policy=alone)
     assert told == []
     assert play(BAD, before=alert, start=2)[1] == [(2, "firing")]
 
 
-def test_a_subject_that_is_not_found_any_more_is_good() -> None:
+def test_a_subject_that_disappeared_is_good() -> None:
     late = RuleFinding("late_data", "binance BTC/USDT 1h", BAD, "BTC/USDT 1h is 12 minutes late")
     step = advance(None, late, 0, POLICY)
     assert step is not None

@@ -47,7 +47,7 @@ def faults(*rows: Candle, timeframe: Timeframe = Timeframe.M1, end: int = _END) 
     amounts,
     st.integers(0, 2**63 - 1),
 )
-def test_a_good_row_is_never_refused_whatever_its_digits(
+def test_a_valid_row_is_never_refused_whatever_its_digits(
     ohlc: dict[str, str], volume: str, quote: str, taker: str, taker_quote: str, trades: int
 ) -> None:
     row = candle(
@@ -76,7 +76,7 @@ def test_a_row_is_accepted_exactly_when_its_prices_are_in_order_to_the_last_digi
     )
 
 
-def test_a_high_that_is_too_low_by_less_than_a_double_can_see_is_refused() -> None:
+def test_a_high_below_open_by_less_than_double_precision_is_refused() -> None:
     row = candle(low="1", open="12345678901234567.891", close="2", high="12345678901234567.890")
     assert faults(row) == ["high_below_low"]
 
@@ -108,16 +108,14 @@ def test_a_high_that_is_too_low_by_less_than_a_double_can_see_is_refused() -> No
         ("--1", "not_a_number"),
     ],
 )
-def test_a_value_that_is_no_amount_is_refused_with_its_name(
-    name: str, value: str, reason: str
-) -> None:
+def test_an_invalid_amount_is_refused_with_its_name(name: str, value: str, reason: str) -> None:
     _, [bad] = accept([candle(**{name: value})], Timeframe.M1, start=ORIGIN, end=_END)
     assert bad.reason == reason
     assert bad.detail.startswith(f"{name} is ")
 
 
 @given(st.sampled_from(_VALUES), st.text(max_size=50))
-def test_any_text_at_all_is_accepted_as_an_amount_or_refused_but_never_breaks(
+def test_any_text_is_accepted_as_an_amount_or_refused_without_an_exception(
     name: str, value: str
 ) -> None:
     good, bad = accept([candle(**{name: value})], Timeframe.M1, start=ORIGIN, end=_END)
@@ -133,7 +131,7 @@ def test_any_text_at_all_is_accepted_as_an_amount_or_refused_but_never_breaks(
         max_size=5,
     )
 )
-def test_a_row_is_judged_by_itself_whatever_stands_in_the_others_of_its_page(
+def test_a_row_is_judged_independently_of_the_other_rows_of_its_page(
     pages: list[dict[str, str]],
 ) -> None:
     rows = [candle(ORIGIN + place * MINUTE, **values) for place, values in enumerate(pages)]
@@ -172,7 +170,7 @@ def test_each_kind_of_bad_row_has_its_reason(given_fields: dict[str, Any], reaso
     assert found == reason
 
 
-def test_a_row_that_stands_twice_is_stored_once() -> None:
+def test_a_row_that_occurs_twice_is_stored_once() -> None:
     good, bad = accept(
         [candle(), candle(), candle(ORIGIN + MINUTE)], Timeframe.M1, start=ORIGIN, end=_END
     )
@@ -180,7 +178,7 @@ def test_a_row_that_stands_twice_is_stored_once() -> None:
     assert [row.reason for row in bad] == ["duplicate"]
 
 
-def test_a_row_that_comes_too_late_is_refused_and_those_behind_it_are_not() -> None:
+def test_a_row_out_of_order_is_refused_and_the_rows_after_it_are_accepted() -> None:
     late = candle(ORIGIN)
     good, bad = accept(
         [candle(ORIGIN + MINUTE), late, candle(ORIGIN + 2 * MINUTE)],
@@ -201,13 +199,13 @@ def test_a_refused_row_does_not_hide_the_good_ones_around_it() -> None:
     assert [row.reason for row in bad] == ["future"]
 
 
-def test_a_misaligned_candle_of_the_right_length_is_good() -> None:
+def test_a_misaligned_candle_of_the_right_length_is_accepted() -> None:
     opened = ORIGIN + 28 * MINUTE + 15_000
     row = candle(opened, close_time=Timeframe.H1.floor(opened) + Timeframe.H1.longest_ms - 1)
     assert faults(row, timeframe=Timeframe.H1) == []
 
 
-def test_a_month_may_have_any_length_up_to_31_days() -> None:
+def test_a_month_can_have_any_length_up_to_31_days() -> None:
     february = candle(1_706_745_600_000, close_time=1_709_251_200_000 - 1)
     assert accept([february], Timeframe.MONTH, start=february.open_time, end=2 * ORIGIN) == (
         [february],
@@ -215,7 +213,7 @@ def test_a_month_may_have_any_length_up_to_31_days() -> None:
     )
 
 
-def test_a_refused_row_keeps_what_was_sent() -> None:
+def test_a_refused_row_keeps_the_sent_text() -> None:
     bad = candle(volume="-1")
     _, [rejected] = accept([bad], Timeframe.M1, start=ORIGIN, end=_END)
     assert msgspec.json.decode(rejected.raw) == msgspec.to_builtins(bad)

@@ -48,7 +48,7 @@ def test_json_is_read_as_windows_saves_it(mark: str) -> None:
     assert read(mark + '[\r\n{"sku": "A-1"}\r\n]\r\n', as_json=True) == [CatalogueRow(sku="A-1")]
 
 
-def test_numbers_in_json_are_ids_too() -> None:
+def test_numbers_in_json_are_accepted_as_ids() -> None:
     [row] = read(
         '[{"sku": 7, "tcgplayer_id": 4711, "cardmarket_id": null, "name": "Bolt"}]', as_json=True
     )
@@ -79,7 +79,7 @@ def test_each_spelling_of_a_whole_number_is_the_same_id(written: str) -> None:
     ] == [expected] * len(given)
 
 
-def test_an_id_is_as_exact_as_it_is_written() -> None:
+def test_an_id_keeps_every_digit() -> None:
     most = 2**63 - 1
     for written in (f"{most}", f"{most}.0", f"{str(most)[0]}.{str(most)[1:]}E+18"):
         assert read(f'[{{"sku":"A","tcgplayer_id":{written}}}]', as_json=True)[
@@ -106,7 +106,7 @@ def test_an_id_is_as_exact_as_it_is_written() -> None:
         "\u0667",
     ],
 )
-def test_what_is_no_whole_number_is_no_id(written: str) -> None:
+def test_only_a_whole_number_is_an_id(written: str) -> None:
     for body, as_json in (
         (f"sku,tcgplayer_id\nA,7\nB,{written}\n", False),
         (json.dumps([{"sku": "A"}, {"sku": "B", "tcgplayer_id": written}]), True),
@@ -119,7 +119,7 @@ def test_what_is_no_whole_number_is_no_id(written: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ["true", "[7]", '{"a": 7}', "180397.5", "-1", "0.0"])
-def test_json_that_is_no_id_is_named_by_row_and_column(sent: str) -> None:
+def test_an_invalid_id_in_json_is_named_by_row_and_column(sent: str) -> None:
     with pytest.raises(InvalidInputError, match=r"row 1, cardmarket_id: .* is not an id"):
         read(f'[{{"sku":"A","cardmarket_id":{sent}}}]', as_json=True)
 
@@ -137,7 +137,7 @@ _ROWS: st.SearchStrategy[list[dict[str, str | None]]] = st.lists(
 
 
 @given(_ROWS)
-def test_what_is_written_is_read(rows: list[dict[str, str | None]]) -> None:
+def test_any_written_list_is_read_back(rows: list[dict[str, str | None]]) -> None:
     expected = [CatalogueRow(**row) for row in rows]  # type: ignore[arg-type]
     assert read(json.dumps(rows), as_json=True) == expected
     text = io.StringIO()
@@ -148,7 +148,7 @@ def test_what_is_written_is_read(rows: list[dict[str, str | None]]) -> None:
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_whatever_comes_is_read_or_refused(body: bytes, as_json: bool) -> None:
+def test_any_bytes_are_read_or_refused(body: bytes, as_json: bool) -> None:
     for start in (b"", b"sku,name\n", b'[{"sku":"'):
         with contextlib.suppress(InvalidInputError):
             read(start + body, as_json=as_json)

@@ -70,7 +70,7 @@ def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state
 
 
 @given(marks, instants, instants, repeated)
-def test_missing_names_exactly_the_instants_to_ask_for_as_joined_ranges(
+def test_missing_names_exactly_the_instants_to_request_as_joined_ranges(
     wanted: list[Mark], start: int, end: int, again: set[SpanState]
 ) -> None:
     coverage, model = marked(wanted)
@@ -86,7 +86,7 @@ def test_missing_names_exactly_the_instants_to_ask_for_as_joined_ranges(
 
 
 @given(marks, marks)
-def test_replaying_the_changes_onto_what_was_recorded_gives_the_present_spans(
+def test_applying_the_changes_to_the_recorded_spans_gives_the_current_spans(
     before: list[Mark], after: list[Mark]
 ) -> None:
     coverage, model = marked(before)
@@ -101,7 +101,7 @@ def test_replaying_the_changes_onto_what_was_recorded_gives_the_present_spans(
 
 
 @given(marks, marks)
-def test_changes_name_nothing_that_stayed_as_it_was(before: list[Mark], after: list[Mark]) -> None:
+def test_changes_contain_no_unchanged_span(before: list[Mark], after: list[Mark]) -> None:
     coverage, model = marked(before)
     recorded = set(coverage)
     coverage.recorded()
@@ -110,14 +110,14 @@ def test_changes_name_nothing_that_stayed_as_it_was(before: list[Mark], after: l
 
 
 @given(marks)
-def test_nothing_is_to_change_once_it_is_recorded(wanted: list[Mark]) -> None:
+def test_there_are_no_changes_after_they_are_recorded(wanted: list[Mark]) -> None:
     coverage, _ = marked(wanted)
     coverage.recorded()
     assert coverage.changes() == CoverageChange(deleted=(), put=())
 
 
 @given(marks)
-def test_coverage_read_back_from_its_spans_is_the_same_and_has_nothing_to_change(
+def test_coverage_read_back_from_its_spans_is_equal_and_has_no_changes(
     wanted: list[Mark],
 ) -> None:
     coverage, _ = marked(wanted)
@@ -127,9 +127,7 @@ def test_coverage_read_back_from_its_spans_is_the_same_and_has_nothing_to_change
 
 
 @given(marks, instants)
-def test_stored_before_and_known_from_agree_with_the_single_instants(
-    wanted: list[Mark], at: int
-) -> None:
+def test_stored_before_and_known_from_agree_with_the_model(wanted: list[Mark], at: int) -> None:
     coverage, model = marked(wanted)
     never_asked = {None, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED}
     newest = coverage.stored_before(at)
@@ -141,7 +139,7 @@ def test_stored_before_and_known_from_agree_with_the_single_instants(
     )
 
 
-def test_a_stored_range_stays_stored_whatever_an_answer_lacks() -> None:
+def test_a_stored_range_stays_stored_when_an_answer_lacks_it() -> None:
     coverage = Coverage([Span(0, 30, SpanState.STORED)])
     for state in set(SpanState) - HELD:
         coverage.mark(10, 40, state, Look(5, "rest"))
@@ -167,12 +165,12 @@ def between() -> Coverage:
     return Coverage([Span(0, 10, SpanState.STORED), Span(20, 30, SpanState.STORED)])
 
 
-def test_one_empty_answer_is_no_outage() -> None:
+def test_one_empty_answer_makes_no_outage() -> None:
     gap = looked(between(), 0)
     assert (gap.state, gap.evidence) == (SpanState.UNCONFIRMED, Evidence(1, 0, 0, "rest", MINUTE))
 
 
-def test_a_gap_is_asked_for_again_later_and_later_and_is_an_outage_after_a_day() -> None:
+def test_a_gap_is_requested_at_growing_intervals_and_is_an_outage_after_a_day() -> None:
     coverage, due = between(), [MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY]
     at = 0
     for expected in due:
@@ -185,9 +183,7 @@ def test_a_gap_is_asked_for_again_later_and_later_and_is_an_outage_after_a_day()
     assert (gap.state, gap.evidence) == (SpanState.OUTAGE, Evidence(6, 0, DAY, "rest", 7 * DAY))
 
 
-def test_an_outage_is_looked_at_after_a_week_and_a_month_and_then_only_when_somebody_wants_it() -> (
-    None
-):
+def test_an_outage_is_requested_after_a_week_and_a_month_and_then_only_on_demand() -> None:
     coverage = between()
     dues = [
         evidence.due
@@ -198,19 +194,19 @@ def test_an_outage_is_looked_at_after_a_week_and_a_month_and_then_only_when_some
     assert looked(coverage).state is SpanState.OUTAGE
 
 
-def test_many_answers_within_a_day_are_not_enough_for_an_outage_nor_are_two_over_a_week() -> None:
+def test_neither_many_answers_within_a_day_nor_two_over_a_week_make_an_outage() -> None:
     assert looked(between(), *range(0, DAY, HOUR)).state is SpanState.UNCONFIRMED
     assert looked(between(), 0, 7 * DAY).state is SpanState.UNCONFIRMED
 
 
-def test_a_gap_with_nothing_behind_it_is_never_an_outage() -> None:
+def test_a_gap_without_later_candles_is_never_an_outage() -> None:
     assert (
         looked(Coverage([Span(0, 10, SpanState.STORED)]), 0, DAY, 2 * DAY, 9 * DAY).state
         is SpanState.UNCONFIRMED
     )
 
 
-def test_neighbouring_gaps_are_one_with_the_weaker_evidence() -> None:
+def test_neighbouring_gaps_merge_to_the_weaker_evidence() -> None:
     coverage = Coverage()
     looked(coverage, 0, DAY, start=10, end=20)
     coverage.mark(20, 30, SpanState.UNCONFIRMED, Look(2 * DAY, "rest"))
@@ -219,7 +215,7 @@ def test_neighbouring_gaps_are_one_with_the_weaker_evidence() -> None:
     ]
 
 
-def test_of_gaps_that_are_one_the_last_look_is_that_at_the_newer() -> None:
+def test_merged_gaps_have_the_last_request_of_the_newer_one() -> None:
     coverage = Coverage()
     coverage.mark(10, 20, SpanState.UNCONFIRMED, Look(0, "rest"))
     coverage.mark(20, 30, SpanState.UNCONFIRMED, Look(HOUR, "rest"))
@@ -228,7 +224,7 @@ def test_of_gaps_that_are_one_the_last_look_is_that_at_the_newer() -> None:
     ]
 
 
-def test_what_is_refused_for_a_day_is_asked_for_twice_more_and_then_by_who_wants_it() -> None:
+def test_a_range_rejected_for_a_day_is_requested_twice_more_and_then_only_on_demand() -> None:
     coverage = Coverage()
     for at in (0, MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY):
         coverage.mark(10, 20, SpanState.REJECTED, Look(at, "rest"))
@@ -239,7 +235,7 @@ def test_what_is_refused_for_a_day_is_asked_for_twice_more_and_then_by_who_wants
     )
 
 
-def test_what_comes_later_takes_its_part_out_of_a_gap_and_leaves_the_rest_its_evidence() -> None:
+def test_late_candles_are_cut_out_of_a_gap_and_the_rest_keeps_its_evidence() -> None:
     coverage = between()
     looked(coverage, 0, MINUTE)
     coverage.mark(12, 15, SpanState.STORED, Look(HOUR, "rest"))
@@ -250,14 +246,14 @@ def test_what_comes_later_takes_its_part_out_of_a_gap_and_leaves_the_rest_its_ev
     ]
 
 
-def test_a_failure_says_nothing_of_a_gap_that_is_known() -> None:
+def test_a_failure_does_not_change_a_known_gap() -> None:
     coverage = between()
     known = looked(coverage, 0)
     coverage.mark(10, 25, SpanState.FAILED, Look(MINUTE, "rest"))
     assert [span for span in coverage if span.evidence] == [known]
 
 
-def test_a_flush_of_a_series_with_many_gaps_looks_only_at_what_has_changed(
+def test_a_flush_of_a_series_with_many_gaps_compares_only_changed_spans(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gap = Evidence(1, 0, 0, "rest", 0)

@@ -16,7 +16,7 @@ from penstock.store.connect import parse_url
         "postgresql+psycopg://me@host/name?sslmode=require",
     ],
 )
-def test_every_way_of_writing_a_postgresql_url_means_the_one_driver(text: str) -> None:
+def test_every_form_of_a_postgresql_url_uses_the_same_driver(text: str) -> None:
     assert parse_url(text).drivername == "postgresql+psycopg"
 
 
@@ -33,7 +33,7 @@ def test_every_way_of_writing_a_postgresql_url_means_the_one_driver(text: str) -
         "postgresql://host/x?no=1",
     ],
 )
-def test_what_is_no_database_url_is_refused_naming_the_field(text: str) -> None:
+def test_an_invalid_database_url_is_refused_naming_the_field(text: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^database: ") as refused:
         parse_url(text)
     assert refused.value.field == "database"

@@ -38,7 +38,7 @@ def test_a_code_names_its_error(kind: type[PenstockError]) -> None:
         assert error.task_id == "7"
 
 
-def test_an_unknown_code_is_an_error_that_nobody_expected() -> None:
+def test_an_unknown_code_is_an_unexpected_error() -> None:
     assert error_of("of a newer version", "why").exit_code == 1
 
 
@@ -51,7 +51,7 @@ def test_an_unknown_code_is_an_error_that_nobody_expected() -> None:
         ({"error": None, "result": None}, 3, "task 7 was cancelled"),
     ],
 )
-def test_a_task_that_has_not_completed_is_the_error_of_its_run(
+def test_an_uncompleted_task_raises_the_error_of_its_run(
     task: dict[str, object], exit_code: int, message: str
 ) -> None:
     error = failure_of({"task_id": "7", "status": "cancelled"} | task)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("size", [997, 65_536, 300_000, 10_000_000])
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_row_comes_out_once_and_as_it_was_sent_in_whatever_pieces_it_came(
+def test_every_row_is_decoded_once_and_unchanged_from_any_pieces(
     size: int, *, packed: bool
 ) -> None:
     body = body_of(SEVERAL_WINDOWS)
@@ -39,7 +39,7 @@ def test_every_row_comes_out_once_and_as_it_was_sent_in_whatever_pieces_it_came(
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_a_small_export_may_come_byte_by_byte(size: int) -> None:
+def test_a_small_export_can_arrive_byte_by_byte(size: int) -> None:
     assert ids(read(body_of([row(1), row(2)]), size)[0]) == [1, 2]
 
 
@@ -53,16 +53,16 @@ def test_an_empty_array_is_an_export_without_products(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("wrap", ["{}", " \n{}\r\n ", '{{"array":{}}}', ' {{ "array" :\n{} }}\n'])
-def test_the_array_may_stand_in_a_wrapper_and_between_blanks(wrap: str) -> None:
+def test_the_array_can_be_wrapped_and_surrounded_by_blanks(wrap: str) -> None:
     body = wrap.format(body_of(SEVERAL_WINDOWS).decode()).encode()
     assert len(read(body)[0]) == len(SEVERAL_WINDOWS)
 
 
-def test_an_export_written_with_indentation_is_read_too() -> None:
+def test_an_indented_export_is_read() -> None:
     assert len(read(json.dumps(SEVERAL_WINDOWS, indent=2).encode())[0]) == len(SEVERAL_WINDOWS)
 
 
-def test_boundaries_inside_of_nested_arrays_and_unknown_fields_are_none() -> None:
+def test_separators_inside_nested_arrays_and_unknown_fields_split_no_row() -> None:
     rows = large(
         600,
         hub_state={
@@ -87,7 +87,7 @@ values = st.recursive(
 )
 
 
-def test_whatever_else_a_row_holds_it_is_read(trials: Trials, say: Say) -> None:
+def test_a_row_with_any_further_values_is_read(trials: Trials, say: Say) -> None:
     count = trials.of(30, 300)
 
     @seed(trials.seed)
@@ -155,7 +155,7 @@ BAD = {
 
 @pytest.mark.parametrize("place", [0, 450, 899])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(
+def test_a_row_that_is_not_a_product_is_refused_with_its_text_and_no_other_is_lost(
     bad: str, place: int
 ) -> None:
     products, [refused] = read(
@@ -168,7 +168,7 @@ def test_a_row_that_is_no_product_is_refused_with_its_text_and_no_other_is_lost(
 
 
 @pytest.mark.parametrize("where", ["properties_hash", "uploaded_images", "name_en", "unknown"])
-def test_bytes_that_are_no_text_refuse_their_row_alone_wherever_they_matter(where: str) -> None:
+def test_invalid_utf8_in_a_used_field_refuses_only_that_row(where: str) -> None:
     rows = [
         *SEVERAL_WINDOWS[:5],
         row(
@@ -191,7 +191,7 @@ def test_bytes_that_are_no_text_refuse_their_row_alone_wherever_they_matter(wher
     assert [row.product_id for row in rejected] == ([] if where == "unknown" else [1_000])
 
 
-def test_a_refused_row_says_its_id_and_what_is_wrong_with_it() -> None:
+def test_a_refused_row_gives_its_id_and_the_reason() -> None:
     _, [refused] = read(body_of([row(1), row(5, price_cents="12,50")]))
     assert (refused.reason, refused.product_id) == ("malformed", 5)
     assert "price_cents" in refused.detail
@@ -201,7 +201,7 @@ ONE = body_of([row(7)]).decode()
 
 
 @pytest.mark.parametrize("written", ["7", '"7"', "7.0", '"7.0"', "7e0", '" 7 "', "0.7E+1"])
-def test_an_id_is_read_in_each_form_also_of_a_row_that_is_refused(written: str) -> None:
+def test_an_id_is_read_in_each_form_also_from_a_refused_row(written: str) -> None:
     given = f'"id":{written},'
     [product], _ = read(ONE.replace('"id":7,', given).encode())
     assert product.id == 7
@@ -229,12 +229,12 @@ def test_an_id_is_read_in_each_form_also_of_a_row_that_is_refused(written: str) 
         '"\\u0667"',
     ],
 )
-def test_what_means_no_id_is_none(written: str) -> None:
+def test_a_value_that_means_no_id_is_none(written: str) -> None:
     _, [refused] = read(ONE.replace('"id":7,', f'"id":{written},').encode())
     assert refused.product_id is None
 
 
-def test_ids_counts_and_text_are_read_in_other_forms_and_the_rest_of_the_row_as_ever() -> None:
+def test_ids_counts_and_text_in_other_forms_do_not_affect_the_rest_of_the_row() -> None:
     sent = {
         "blueprint_id": "39063",
         "user_id": 1001.0,
@@ -279,7 +279,7 @@ def test_a_zero_in_a_grade_refuses_its_row() -> None:
     assert (ids(products), refused.product_id) == ([2], 1)
 
 
-def test_escaped_characters_beyond_the_first_plane_are_whole_characters() -> None:
+def test_escaped_surrogate_pairs_become_whole_characters() -> None:
     body = json.dumps([row(1, description="🂡", properties_hash={"condition": "🂡"})]).encode()
     [product], rejected = read(body)
     assert (product.description, json.loads(bytes(product.properties_hash)), rejected) == (
@@ -307,6 +307,6 @@ def test_when_every_row_is_bad_all_are_refused_in_bounded_pages() -> None:
     assert (products, len(rejected)) == ([], 11_000)
 
 
-def test_the_three_states_of_a_text_are_kept_apart() -> None:
+def test_null_empty_and_present_text_are_distinguished() -> None:
     products, _ = read(body_of([row(1, tag=None), row(2, tag=""), row(3, tag="a")]))
     assert [product.tag for product in products] == [None, "", "a"]

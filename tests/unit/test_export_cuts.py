@@ -48,7 +48,7 @@ def test_random_cuts_are_all_noticed(
 
 
 @pytest.mark.parametrize("part", [1, 2, 5, 8, 20])
-def test_a_cut_in_a_large_export_is_noticed_in_the_last_window_too(part: int) -> None:
+def test_a_cut_in_the_last_window_of_a_large_export_is_noticed(part: int) -> None:
     body = body_of(SEVERAL_WINDOWS)
     for cut in (len(body) * part // 21, len(body) - part):
         with pytest.raises(SourceUnavailableError):
@@ -84,7 +84,7 @@ def test_a_body_that_is_no_whole_array_is_an_error_that_can_be_retried(body: byt
         read(body)
 
 
-def test_a_row_without_end_does_not_fill_the_memory() -> None:
+def test_an_endless_row_does_not_fill_the_memory() -> None:
     reader = PackedReader(gzip=False)
     fed = 0
     with contextlib.suppress(SourceUnavailableError):
@@ -93,7 +93,7 @@ def test_a_row_without_end_does_not_fill_the_memory() -> None:
     assert fed <= MOST_ROW_CHARS + 20_000
 
 
-def test_something_after_a_packed_body_is_noticed() -> None:
+def test_data_after_a_compressed_body_is_noticed() -> None:
     whole = gzip.compress(body_of([row(1)]))
     for rest in (b"x", b"\0" * 20, gzip.compress(b"[]")):
         with pytest.raises(SourceUnavailableError):
@@ -103,14 +103,14 @@ def test_something_after_a_packed_body_is_noticed() -> None:
     )
 
 
-def test_one_wrong_byte_in_a_packed_body_is_noticed() -> None:
+def test_one_wrong_byte_in_a_compressed_body_is_noticed() -> None:
     body = bytearray(gzip.compress(body_of(SEVERAL_WINDOWS[:50])))
     body[-6] ^= 1
     with pytest.raises(SourceUnavailableError):
         read(bytes(body), packed=True)
 
 
-def test_a_body_that_unpacks_to_far_too_much_is_refused_long_before_its_end() -> None:
+def test_a_body_that_unpacks_to_too_much_is_refused_long_before_its_end() -> None:
     reader = PackedReader(gzip=True)
     bomb = zlib.compress(b"[" + b" " * 60_000_000, 9, wbits=31)
     with pytest.raises(SourceUnavailableError, match="times its size"):

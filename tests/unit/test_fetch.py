@@ -91,7 +91,7 @@ async def test_every_row_of_a_piece_comes_exactly_once_in_order(
 
 
 @given(histories, page_limits)
-async def test_a_finished_piece_is_accounted_for_to_the_last_instant_and_stored_only_where_rows_are(
+async def test_a_finished_piece_is_fully_accounted_for_and_stored_only_where_rows_are(
     history: list[Candle], page_limit: int
 ) -> None:
     later = [row for row in history if row.open_time < _END] + candles(_END, 3)
@@ -110,7 +110,7 @@ async def test_a_finished_piece_is_accounted_for_to_the_last_instant_and_stored_
 
 
 @given(histories, st.integers(2, 6), st.integers(2, 12))
-async def test_a_server_that_sends_fewer_rows_than_it_is_asked_for_is_asked_for_the_rest(
+async def test_the_rest_of_a_short_page_is_requested(
     history: list[Candle], rows: int, limit: int
 ) -> None:
     later = [*history, candle(_END)]
@@ -124,7 +124,7 @@ async def test_a_server_that_sends_fewer_rows_than_it_is_asked_for_is_asked_for_
 
 
 @given(histories, page_limits)
-async def test_the_last_row_of_an_exchange_is_open_until_a_later_look_has_seen_the_same(
+async def test_the_last_row_of_an_exchange_is_open_until_a_later_read_gives_the_same(
     history: list[Candle], page_limit: int
 ) -> None:
     source = ListedSource(history, _LONG_AFTER, page_limit)
@@ -148,7 +148,7 @@ def replace_row(row: Candle, *, changed: bool) -> Candle:
     return candle(row.open_time, trades=(row.trades or 0) + changed)
 
 
-async def test_a_look_before_a_minute_is_over_is_no_later_one() -> None:
+async def test_a_read_within_a_minute_does_not_count_as_a_later_one() -> None:
     source = ListedSource(candles(ORIGIN, 3), _LONG_AFTER, page_limit=50)
     coverage = covered(await fetched(source, Piece(ORIGIN, None, first=False)))
     known = SeriesTarget(key(), 1, coverage, source.rows[-1])
@@ -159,7 +159,7 @@ async def test_a_look_before_a_minute_is_over_is_no_later_one() -> None:
 
 
 @given(histories.filter(bool))
-async def test_a_hole_ahead_of_the_first_row_is_not_listed_only_if_the_exchange_has_no_older_row(
+async def test_a_hole_before_the_first_row_is_not_listed_only_without_an_older_row(
     history: list[Candle],
 ) -> None:
     coverage = covered(
@@ -172,7 +172,7 @@ async def test_a_hole_ahead_of_the_first_row_is_not_listed_only_if_the_exchange_
 
 
 @given(histories, st.integers(ORIGIN, _END), page_limits)
-async def test_an_open_candle_is_given_on_as_open_and_is_not_covered(
+async def test_an_open_candle_is_passed_on_as_open_and_not_covered(
     history: list[Candle], now: int, page_limit: int
 ) -> None:
     pages = await fetched(ListedSource(history, now, page_limit), Piece(ORIGIN, None, first=False))
@@ -189,7 +189,7 @@ async def test_an_open_candle_is_given_on_as_open_and_is_not_covered(
 
 
 @given(histories, st.sets(st.integers(0, _STEPS - 1), max_size=4))
-async def test_only_the_place_of_a_refused_row_is_rejected_and_the_good_rows_are_all_there(
+async def test_only_the_place_of_a_refused_row_is_rejected_and_all_valid_rows_are_stored(
     history: list[Candle], bad: set[int]
 ) -> None:
     refused = {minute(step) for step in bad} & {row.open_time for row in history}
@@ -214,7 +214,7 @@ async def test_only_the_place_of_a_refused_row_is_rejected_and_the_good_rows_are
 
 
 @pytest.mark.parametrize("missing", [frozenset[int](), frozenset({5})])
-async def test_a_refused_row_beside_a_sound_one_of_the_same_time_leaves_that_one_stored(
+async def test_a_refused_row_leaves_a_valid_row_of_the_same_time_stored(
     missing: frozenset[int],
 ) -> None:
     rows = [candle(minute(step)) for step in range(9) if step not in missing]
@@ -228,7 +228,7 @@ async def test_a_refused_row_beside_a_sound_one_of_the_same_time_leaves_that_one
     assert stored(coverage) == {row.open_time for row in rows if row.open_time < minute(8)}
 
 
-async def test_a_page_without_one_good_row_is_an_error_and_not_an_endless_loop() -> None:
+async def test_a_page_without_a_valid_row_is_an_error_and_not_an_endless_loop() -> None:
     source = ListedSource([candle(minute(step), close="NaN") for step in range(9)], _LONG_AFTER)
     with pytest.raises(SourceUnavailableError, match="none of the 3 rows"):
         await fetched(source, Piece(ORIGIN, _END, first=False))
@@ -246,9 +246,7 @@ async def test_an_empty_answer_is_checked_from_the_other_side_before_anything_is
     ]
 
 
-async def test_an_empty_answer_that_is_contradicted_is_asked_for_once_more_and_marks_nothing() -> (
-    None
-):
+async def test_a_contradicted_empty_answer_is_requested_once_more_and_marks_nothing() -> None:
     source = ListedSource(candles(ORIGIN, 10), _LONG_AFTER, page_limit=50)
     source.spoil = lambda rows: (
         [] if source.asked[-1].start is not None and source.requests == 1 else rows
@@ -261,7 +259,7 @@ async def test_an_empty_answer_that_is_contradicted_is_asked_for_once_more_and_m
         await fetched(source, Piece(ORIGIN, _END, first=False))
 
 
-async def test_a_candle_that_was_there_before_has_to_be_in_the_answer() -> None:
+async def test_an_answer_must_contain_the_candle_that_it_continues_from() -> None:
     source = ListedSource(candles(ORIGIN, 10), minute(10) - 1, page_limit=50)
     source.spoil = lambda rows: rows[5:] if source.asked[-1].start is not None else rows
     known = SeriesTarget(key(), 1, Coverage([Span(ORIGIN, minute(5), STORED)]))
@@ -282,7 +280,7 @@ async def test_the_last_closed_candles_are_read_again_with_what_follows_them() -
 
 
 @pytest.mark.parametrize("kind", ["microseconds", "outside", "backwards", "too many"])
-async def test_an_answer_that_does_not_fit_its_question_is_asked_for_once_more_and_then_fails(
+async def test_an_answer_that_does_not_fit_is_requested_once_more_and_then_fails(
     kind: str,
 ) -> None:
     rows = candles(ORIGIN, 10)
@@ -309,7 +307,7 @@ def moved(opened: int) -> Candle:
 
 
 @pytest.mark.parametrize("opened", [ORIGIN * 1_000, 2**61, -(2**61), _END + 10_000 * MINUTE])
-async def test_the_senseless_time_of_a_malformed_row_marks_nothing_outside_of_the_piece(
+async def test_an_implausible_time_of_a_malformed_row_marks_nothing_outside_the_piece(
     opened: int,
 ) -> None:
     rows = [candle(ORIGIN), candle(minute(1)), candle(minute(2))]
@@ -346,7 +344,7 @@ async def test_a_candle_covers_its_range_and_the_next_page_starts_after_its_open
         assert states(covered(pages)) == [(ORIGIN + off, ORIGIN + 8 * hour, STORED)]
 
 
-async def test_a_candle_that_closes_as_it_opens_covers_its_step() -> None:
+async def test_a_candle_that_closes_at_its_open_covers_its_step() -> None:
     """Binance's two-hour candles of 2017-09-06; the exchange was out from 16:00 to 22:00."""
     step, opens = (
         7_200_000,

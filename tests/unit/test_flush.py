@@ -85,7 +85,7 @@ def test_all_pages_are_written_once_in_order_and_no_flush_is_larger_than_allowed
 
 
 @given(sizes_of_pages, st.integers(1, 5))
-def test_what_is_pending_is_bounded_also_when_many_put_at_once(
+def test_pending_rows_are_bounded_also_with_many_concurrent_puts(
     sizes: list[int], putters: int
 ) -> None:
     writer = Writer(takes_s=5.0)
@@ -109,7 +109,7 @@ def test_what_is_pending_is_bounded_also_when_many_put_at_once(
     assert sum(map(len, (page for flush in writer.flushes for page in flush))) == sum(sizes)
 
 
-def test_pages_wait_for_company_but_not_for_ever() -> None:
+def test_pages_wait_for_more_pages_but_not_for_ever() -> None:
     writer = Writer()
 
     async def main(loop: VirtualLoop) -> None:
@@ -139,7 +139,7 @@ def test_a_full_flush_does_not_wait_for_more() -> None:
 
 
 @given(st.lists(st.integers(1, 10), min_size=4, max_size=30), st.integers(1, 3))
-def test_after_a_failed_write_nothing_more_is_written_and_the_next_put_raises_its_error(
+def test_after_a_failed_write_the_next_put_raises_its_error_and_nothing_is_written(
     sizes: list[int], breaks_at: int
 ) -> None:
     writer = Writer(breaks_at=breaks_at)
@@ -163,7 +163,7 @@ def test_after_a_failed_write_nothing_more_is_written_and_the_next_put_raises_it
     assert [page for flush in writer.flushes for page in flush] == pages(sizes)[: breaks_at - 1]
 
 
-def test_a_failed_write_frees_those_who_wait_to_put() -> None:
+def test_a_failed_write_releases_waiting_puts() -> None:
     writer = Writer(takes_s=5.0, breaks_at=1)
     outcomes: list[BaseException | None] = []
 
@@ -192,7 +192,7 @@ def test_an_error_of_the_last_write_is_raised_at_the_end_of_the_block() -> None:
         virtual_time.run(main)
 
 
-def test_an_error_of_the_block_drops_what_was_not_written_and_is_the_one_that_is_raised() -> None:
+def test_an_error_of_the_block_drops_unwritten_pages_and_is_raised() -> None:
     writer = Writer()
 
     async def main(_: VirtualLoop) -> None:
@@ -227,6 +227,6 @@ def test_a_cancelled_block_ends_its_writer_too() -> None:
     assert writer.flushes == []
 
 
-async def test_it_is_of_no_use_outside_of_its_block() -> None:
+async def test_a_flusher_cannot_be_used_outside_its_block() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await Flusher[Page](Writer().write).put(Page(0, 1))

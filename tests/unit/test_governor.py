@@ -34,7 +34,7 @@ def by_minute(admitted: list[tuple[float, int]]) -> dict[float, int]:
 
 
 @given(weights, starts)
-def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_at_once(
+def test_no_minute_exceeds_80_percent_of_the_limit_with_any_number_of_requests(
     wanted: list[int], start: float
 ) -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
@@ -54,7 +54,7 @@ def test_no_minute_ever_sees_more_than_80_percent_of_the_limit_however_many_ask_
 
 
 @given(st.integers(0, _LIMIT), st.integers(1, 60), starts)
-def test_the_providers_own_count_takes_its_part_of_the_minute(
+def test_the_providers_own_count_reduces_the_current_minute(
     counted: int, weight: int, start: float
 ) -> None:
     async def main(loop: VirtualLoop) -> tuple[float, float]:
@@ -89,7 +89,7 @@ def test_nothing_is_admitted_before_the_longest_pause_is_over(
     assert all(at >= start + max(pauses) for at in virtual_time.run(main, start=start))
 
 
-def test_a_pause_that_begins_while_requests_wait_for_the_next_minute_is_obeyed_too() -> None:
+def test_requests_waiting_for_the_next_minute_obey_a_new_pause() -> None:
     async def main(loop: VirtualLoop) -> float:
         governor = governed(loop)
         await governor.admit(80, longest_pause_s=_ANY)
@@ -102,7 +102,7 @@ def test_a_pause_that_begins_while_requests_wait_for_the_next_minute_is_obeyed_t
     assert virtual_time.run(main) >= 230
 
 
-def test_a_request_heavier_than_the_share_gets_a_minute_of_its_own_and_is_not_stuck() -> None:
+def test_a_request_heavier_than_the_share_gets_its_own_minute() -> None:
     async def main(loop: VirtualLoop) -> list[float]:
         governor = governed(loop)
         times = []
@@ -135,7 +135,7 @@ def test_governors_that_share_a_budget_keep_the_limit_together(
     assert all(total <= 0.8 * _LIMIT for total in by_minute(admitted).values())
 
 
-def test_what_was_granted_before_another_process_was_told_to_wait_is_void() -> None:
+def test_a_grant_from_before_a_pause_of_another_process_is_void() -> None:
     async def main(loop: VirtualLoop) -> float:
         budget = LocalBudget(loop.time)
         mine, other = governed(loop, budget), governed(loop, budget)
@@ -148,7 +148,7 @@ def test_what_was_granted_before_another_process_was_told_to_wait_is_void() -> N
     assert virtual_time.run(main) == 30
 
 
-def test_a_pause_longer_than_wanted_is_told_and_not_waited_for() -> None:
+def test_too_long_a_pause_is_reported_without_waiting() -> None:
     async def main(loop: VirtualLoop) -> list[float]:
         governor = governed(loop)
         assert await governor.admit(1, longest_pause_s=0) == 0
@@ -163,7 +163,7 @@ def test_a_pause_longer_than_wanted_is_told_and_not_waited_for() -> None:
     assert virtual_time.run(main) == [5, 0, 2, 0]
 
 
-def test_a_count_of_the_minute_before_says_nothing_about_this_one() -> None:
+def test_a_count_of_the_previous_minute_does_not_affect_this_one() -> None:
     async def main(loop: VirtualLoop) -> float:
         governor = governed(loop)
         await governor.admit(1, longest_pause_s=_ANY)

@@ -58,7 +58,7 @@ def test_the_rates_are_bad_beyond_their_threshold_and_good_half_way_to_the_ideal
     assert level(Rate.FAILED_RATE, facts(succeeded, failed)) is expected
 
 
-def test_one_failure_of_two_is_not_judged() -> None:
+def test_one_failure_out_of_two_is_not_judged() -> None:
     assert level(Rate.SUCCESS_RATE, facts(1, 1)) is Level.GOOD
     assert level(Rate.SUCCESS_RATE, facts(4, 5)) is Level.GOOD
     assert level(Rate.SUCCESS_RATE, facts(5, 5)) is Level.BAD
@@ -73,7 +73,7 @@ def test_slow_executions_are_bad(average_s: float, expected: Level) -> None:
     assert level(Rate.AVERAGE_DURATION, facts(20, 0, average_s)) is expected
 
 
-def test_durations_are_judged_by_those_that_are_timed() -> None:
+def test_only_timed_executions_count_for_durations() -> None:
     few = HealthFacts(executions=Executions(succeeded=20, timed=9, average_duration_s=100.0))
     assert level(Rate.AVERAGE_DURATION, few) is Level.GOOD
     assert (
@@ -109,12 +109,12 @@ def test_a_day_with_far_fewer_records_than_the_one_before_is_bad(
     )
 
 
-def test_a_threshold_beyond_the_ideal_is_where_it_is_good_again() -> None:
+def test_a_threshold_beyond_the_ideal_is_also_the_recovery_point() -> None:
     assert level(Rate.SUCCESS_RATE, facts(99, 1), AlertLimits(success_rate=99)) is Level.GOOD
     assert level(Rate.SUCCESS_RATE, facts(98, 2), AlertLimits(success_rate=99)) is Level.BAD
 
 
-def test_each_bad_subject_is_found_with_what_is_said_of_it() -> None:
+def test_each_bad_subject_is_found_with_its_message() -> None:
     found = RULES.findings(facts(bad={"late": [BadSubject("x A/B 1m", "A/B 1m is late")]}))
     measure = found["late", "x A/B 1m"]
     assert (measure.level, measure.message) == (Level.BAD, "A/B 1m is late")
@@ -133,7 +133,7 @@ def test_every_rule_has_its_measure() -> None:
     assert found[Rate.RECORDS_FALL].value is None
 
 
-def test_what_is_good_again_is_told_by_its_rule_also_when_nobody_declares_it_any_more() -> None:
+def test_a_recovery_is_described_by_its_rule_even_when_the_rule_is_gone() -> None:
     assert RULES.recovered("late", "x A/B 1m") == "A/B 1m of x A/B 1m is good"
     assert RULES.recovered("forgotten", "x") == "forgotten is good again"
 
@@ -150,5 +150,5 @@ def test_what_is_good_again_is_told_by_its_rule_also_when_nobody_declares_it_any
         (200_000, "2 days"),
     ],
 )
-def test_durations_are_said_in_one_unit(seconds: float, words: str) -> None:
+def test_durations_are_shown_in_one_unit(seconds: float, words: str) -> None:
     assert duration(seconds) == words

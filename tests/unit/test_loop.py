@@ -36,7 +36,7 @@ def test_only_an_unexpected_error_is_logged_with_its_traceback() -> None:
     assert [bool(entry["exc_info"]) for entry in logs] == [False, True]
 
 
-async def test_a_wait_ends_with_the_event_or_with_its_time() -> None:
+async def test_a_wait_ends_with_the_event_or_the_time_out() -> None:
     event = asyncio.Event()
     async with asyncio.timeout(60):
         await event_or_time(event, 0.01)
@@ -44,7 +44,7 @@ async def test_a_wait_ends_with_the_event_or_with_its_time() -> None:
         await event_or_time(event, 3_600)
 
 
-async def test_a_cancellation_that_comes_with_the_event_is_not_lost() -> None:
+async def test_a_cancellation_together_with_the_event_is_not_lost() -> None:
     event = asyncio.Event()
     waiting = asyncio.create_task(event_or_time(event, 3_600))
     await asyncio.sleep(0)

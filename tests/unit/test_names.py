@@ -26,7 +26,7 @@ def test_a_symbol_is_found_by_its_native_and_its_unified_name_in_any_case(name: 
     assert find_instruments([name], _KNOWN) == [_KNOWN[0]]
 
 
-def test_a_symbol_named_twice_is_one() -> None:
+def test_a_symbol_named_twice_counts_once() -> None:
     assert find_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN) == [
         _KNOWN[1],
         _KNOWN[0],
@@ -54,7 +54,7 @@ def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str
 
 
 @given(st.text(max_size=200))
-def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> None:
+def test_any_text_is_found_or_refused_in_one_short_line(name: str) -> None:
     if name.strip().upper() not in {
         form for instrument in _KNOWN for form in (instrument.native_symbol, instrument.symbol)
     }:
@@ -64,7 +64,7 @@ def test_any_text_at_all_is_found_or_refused_in_one_short_line(name: str) -> Non
         assert len(str(refused.value)) < 500
 
 
-def test_a_base_asset_is_taken_for_its_usdt_symbol_before_names_that_look_alike() -> None:
+def test_a_base_asset_suggests_its_usdt_symbol_before_similar_names() -> None:
     known = [
         instrument("OPBTC", quote="BTC"),
         instrument("BTCUSDC", quote="USDC"),
@@ -74,14 +74,14 @@ def test_a_base_asset_is_taken_for_its_usdt_symbol_before_names_that_look_alike(
         find_instruments(["btc"], known)
 
 
-def test_nothing_known_is_said_without_a_guess() -> None:
+def test_without_known_symbols_the_error_suggests_none() -> None:
     with pytest.raises(
         InvalidInputError, match="unknown symbol 'BTCUSDT'; use one that the exchange lists"
     ):
         find_instruments(["BTCUSDT"], [])
 
 
-def test_timeframes_keep_their_order_and_come_once() -> None:
+def test_timeframes_keep_their_order_without_duplicates() -> None:
     assert parse_timeframes(["1M", "1m", "1d", "1m"]) == [
         Timeframe.MONTH,
         Timeframe.M1,
@@ -133,13 +133,13 @@ def test_a_database_address_is_understood_as_users_write_it(text: str, expected:
         "postgresql//x",
     ],
 )
-def test_any_other_address_is_refused_without_repeating_what_may_hold_a_password(text: str) -> None:
+def test_any_other_address_is_refused_without_showing_a_possible_password(text: str) -> None:
     with pytest.raises(InvalidInputError, match="database: the URL has to look like") as refused:
         parse_url(text)
     assert "secret" not in str(refused.value)
 
 
-def test_the_database_address_may_come_as_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_address_can_come_from_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PENSTOCK_DATABASE_URL", raising=False)
     monkeypatch.setenv("DATABASE_URL", "sqlite:///a.db")
     assert load_settings().database_url == "sqlite:///a.db"
@@ -180,7 +180,7 @@ def test_settings_do_not_change_once_they_are_read() -> None:
         load_settings().port = 1
 
 
-def test_every_error_says_what_the_command_line_and_the_api_end_with() -> None:
+def test_every_error_has_an_exit_code_and_an_http_status() -> None:
     errors = [PenstockError]
     for kind in errors:
         errors.extend(kind.__subclasses__())

@@ -79,16 +79,16 @@ async def test_an_empty_series_begins_with_the_hundred_newest_candles() -> None:
     assert ranges(await planned(exchange())) == [(minute(101), None)]
 
 
-async def test_limit_says_how_many_candles_an_empty_series_begins_with() -> None:
+async def test_an_empty_series_begins_with_limit_candles() -> None:
     assert ranges(await planned(exchange(), limit=5)) == [(minute(196), None)]
 
 
-async def test_limit_means_nothing_to_a_series_that_has_candles() -> None:
+async def test_limit_has_no_effect_on_a_series_with_candles() -> None:
     plan = await planned(exchange(), Span(minute(50), minute(60), STORED), limit=5)
     assert ranges(plan) == [(minute(60), None)]
 
 
-async def test_what_failed_and_what_is_due_is_asked_for_again_and_what_is_settled_is_not() -> None:
+async def test_failed_and_due_ranges_are_requested_again_and_settled_ones_are_not() -> None:
     source = replace(exchange(first=0, count=3_001), now=_NOW + 2_800 * MINUTE)
     spans = [
         Span(minute(0), minute(10), STORED),
@@ -112,7 +112,7 @@ async def test_what_failed_and_what_is_due_is_asked_for_again_and_what_is_settle
     ]
 
 
-async def test_gaps_that_lie_on_one_page_are_asked_for_by_one_request() -> None:
+async def test_gaps_on_one_page_are_covered_by_one_request() -> None:
     gaps = [Span(minute(start), minute(start + 1), UNCONFIRMED, _DUE) for start in (20, 50, 190)]
     stored = [
         Span(minute(0), minute(20), STORED),
@@ -124,7 +124,7 @@ async def test_gaps_that_lie_on_one_page_are_asked_for_by_one_request() -> None:
     ) == [(minute(20), None)]
 
 
-async def test_what_a_cap_left_out_is_asked_for_only_with_since() -> None:
+async def test_a_range_left_out_by_a_limit_is_requested_only_with_since() -> None:
     spans = [
         Span(minute(0), minute(150), SpanState.NOT_COLLECTED),
         Span(minute(150), minute(200), STORED),
@@ -137,7 +137,7 @@ async def test_what_a_cap_left_out_is_asked_for_only_with_since() -> None:
     ]
 
 
-async def test_since_with_a_limit_names_what_the_limit_leaves_out() -> None:
+async def test_since_with_a_limit_records_the_left_out_range() -> None:
     plan = await planned(exchange(), since=minute(0), limit=10)
     assert plan.known == [Span(minute(0), minute(191), SpanState.NOT_COLLECTED)]
     assert ranges(plan) == [(minute(191), None)]
@@ -149,7 +149,7 @@ async def test_since_before_the_listing_is_not_paged_through() -> None:
     assert ranges(plan) == [(minute(90), None)]
 
 
-async def test_nothing_before_time_0_is_asked_for() -> None:
+async def test_nothing_before_time_0_is_requested() -> None:
     source = ListedSource(candles(0, 10), _NOW, page_limit=1_000)
     for wished in (
         {"since": -5 * MINUTE},
@@ -162,7 +162,7 @@ async def test_nothing_before_time_0_is_asked_for() -> None:
     assert all(request.start is None or request.start >= 0 for request in source.asked)
 
 
-async def test_a_delisted_instrument_ends_where_its_last_candle_does() -> None:
+async def test_a_delisted_instrument_ends_with_its_last_candle() -> None:
     plan = await planned(exchange(count=50), since=minute(0), status=Status.DELISTED)
     assert plan.known == [Span(minute(50), _RUNNING, SpanState.DELISTED)]
     assert ranges(plan) == [(minute(0), minute(50))]
@@ -178,7 +178,7 @@ async def test_an_instrument_that_is_listed_again_is_collected_again() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.DELISTED, Status.HALTED])
-async def test_the_limit_counts_back_from_the_last_candle_of_what_does_not_trade(
+async def test_limit_counts_back_from_the_last_candle_of_a_delisted_instrument(
     status: Status,
 ) -> None:
     plan = await planned(exchange(count=50), limit=10, status=status)
@@ -192,7 +192,7 @@ async def test_a_series_whose_candles_have_ended_is_not_paged_through_up_to_now(
     assert len(source.asked) == 2, "the second one from the other side"
 
 
-async def test_a_range_that_is_known_to_lie_before_the_listing_is_not_looked_into_again() -> None:
+async def test_a_range_known_to_precede_the_listing_is_not_requested_again() -> None:
     source = exchange(first=90)
     known = (
         Span(minute(-5_000_000), minute(90), SpanState.NOT_LISTED, _SETTLED),
@@ -202,7 +202,7 @@ async def test_a_range_that_is_known_to_lie_before_the_listing_is_not_looked_int
     assert source.asked == []
 
 
-async def test_a_failure_in_planning_is_named_and_does_not_widen_what_is_wanted() -> None:
+async def test_a_failure_in_planning_is_recorded_and_does_not_widen_the_wanted_range() -> None:
     source = exchange()
     clock = ExchangeClock(source)
     await clock.sync()
@@ -254,7 +254,7 @@ def senseless(kind: str, row: Candle) -> Candle:
 
 @pytest.mark.parametrize("kind", ["microseconds", "future"])
 @pytest.mark.parametrize("status", [Status.TRADING, Status.DELISTED])
-async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_proves_nothing(
+async def test_an_implausible_time_of_the_first_or_last_candle_proves_nothing(
     kind: str, status: Status
 ) -> None:
     source = replace(exchange(), spoil=lambda rows: [senseless(kind, row) for row in rows])
@@ -267,7 +267,7 @@ async def test_a_senseless_time_in_the_question_for_the_first_or_last_candle_pro
     assert len(source.asked) == 2, "asked once more"
 
 
-async def test_a_first_candle_that_has_older_ones_before_it_is_not_the_first() -> None:
+async def test_a_candle_with_older_ones_before_it_is_not_the_first() -> None:
     source = replace(exchange(), spoil=lambda rows: rows[-1:])
     source.ignores_start = True
     with pytest.raises(
@@ -283,7 +283,7 @@ async def test_a_first_candle_that_has_older_ones_before_it_is_not_the_first() -
     st.none() | st.integers(0, 200),
     st.none() | st.integers(1, 50),
 )
-async def test_no_instant_from_the_wanted_beginning_on_is_left_without_a_piece_or_a_state(
+async def test_every_instant_from_the_wanted_start_has_a_piece_or_a_state(
     marks: list[tuple[int, int, SpanState]], since: int | None, limit: int | None
 ) -> None:
     coverage = Coverage()

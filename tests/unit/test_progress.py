@@ -89,7 +89,7 @@ class Collecting:
         return work.done, work.total
 
 
-def test_a_series_over_years_is_many_steps() -> None:
+def test_a_series_of_years_has_many_steps() -> None:
     run = Collecting()
     assert run.percent == 0
     run.plan(0, piece(0, 60_000))
@@ -100,7 +100,7 @@ def test_a_series_over_years_is_many_steps() -> None:
     assert seen == [100 * pages // 60 for pages in range(1, 61)]
 
 
-def test_what_is_known_without_a_question_is_no_progress() -> None:
+def test_a_range_known_without_a_request_is_not_progress() -> None:
     """The plan itself says what a limit leaves out, or what precedes the listing."""
     run = Collecting()
     run.plan(0, piece(1_000_000, 1_060_000))
@@ -110,14 +110,14 @@ def test_what_is_known_without_a_question_is_no_progress() -> None:
     assert (run.percent, run.counted) == (10, (6_000, 60_000))
 
 
-def test_a_hole_that_was_looked_at_is_done_like_a_candle() -> None:
+def test_a_requested_hole_counts_as_done_like_a_candle() -> None:
     run = Collecting()
     run.plan(0, piece(0, 100))
     run.page(0, (0, 20, STORED), (20, 50, UNCONFIRMED))
     assert (run.percent, run.counted) == (50, (50, 100))
 
 
-def test_the_candle_that_is_running_is_one_of_those_expected() -> None:
+def test_the_running_candle_is_one_of_the_expected_candles() -> None:
     run = Collecting(now=9)
     run.plan(0, piece(0, None))
     assert run.counted == (0, 10)
@@ -125,7 +125,7 @@ def test_the_candle_that_is_running_is_one_of_those_expected() -> None:
     assert (run.percent, run.counted) == (100, (10, 10))
 
 
-def test_candles_that_close_meanwhile_do_not_end_it_early() -> None:
+def test_candles_that_close_meanwhile_do_not_complete_the_progress_early() -> None:
     run = Collecting(now=9)
     run.plan(0, piece(0, 5), piece(5, None))
     run.page(0, (5, 14, STORED), unclosed=1, last=True)
@@ -134,7 +134,7 @@ def test_candles_that_close_meanwhile_do_not_end_it_early() -> None:
     assert (run.percent, run.counted) == (100, (10, 10))
 
 
-def test_plans_that_come_one_by_one_never_take_it_back() -> None:
+def test_successive_plans_never_reduce_the_progress() -> None:
     run = Collecting(series=4)
     run.plan(0, piece(0, 10))
     run.page(0, (0, 10, STORED), last=True)
@@ -152,7 +152,7 @@ def test_plans_that_come_one_by_one_never_take_it_back() -> None:
     assert run.percent == 100
 
 
-def test_series_without_anything_to_ask_are_counted_as_series() -> None:
+def test_series_without_requests_are_counted_as_series() -> None:
     run = Collecting(series=4)
     seen = []
     for number in range(4):
@@ -164,7 +164,7 @@ def test_series_without_anything_to_ask_are_counted_as_series() -> None:
     assert run.counted == (0, 0)
 
 
-def test_a_series_that_fails_is_done_with_what_it_lacks() -> None:
+def test_a_failed_series_counts_as_done_with_its_missing_candles() -> None:
     run = Collecting(series=2)
     run.plan(0, piece(0, 100))
     run.plan(1, piece(0, 100))
@@ -178,7 +178,7 @@ def test_a_run_without_series_has_no_progress() -> None:
     assert Collecting(series=0).percent == 0
 
 
-def test_work_says_how_fast_it_goes_and_how_long_it_takes_still() -> None:
+def test_work_shows_the_rate_and_the_time_left() -> None:
     run = Collecting(series=2)
     assert run.tally.work() == Work(unit="candles", done=0, total=0)
     run.plan(0, piece(0, 1_000))
@@ -198,7 +198,7 @@ def test_work_says_how_fast_it_goes_and_how_long_it_takes_still() -> None:
     )
 
 
-def test_work_says_what_it_waits_for_and_until_when() -> None:
+def test_work_shows_the_reason_and_the_end_of_a_wait() -> None:
     tally = Collecting().tally
     assert (tally.work().waiting_for, tally.work().waiting_until) == (None, None)
     limit = tally.work(Wait(1_800_000_000.25, WaitReason.LIMIT))
@@ -217,7 +217,7 @@ plans = st.lists(st.lists(st.integers(1, 40), max_size=4), min_size=1, max_size=
 
 
 @given(plans, st.randoms(use_true_random=False), st.integers(0, 30))
-def test_however_it_goes_it_never_goes_back_and_is_whole_at_the_end_and_not_before(
+def test_progress_never_decreases_and_reaches_100_percent_only_at_the_end(
     pieces: list[list[int]], draw: Random, closes: int
 ) -> None:
     """Plans, pages in any order, holes, failures, and candles that close meanwhile."""
@@ -276,7 +276,7 @@ def _page_next(
         (400_000, "111 h 6 min"),
     ],
 )
-def test_how_long_it_takes_is_said_in_the_units_that_matter(seconds: float, words: str) -> None:
+def test_the_time_left_is_shown_in_suitable_units(seconds: float, words: str) -> None:
     assert lasting(seconds) == words
 
 
@@ -299,7 +299,7 @@ def work(**given: Any) -> dict[str, Any]:
     } | given
 
 
-def test_a_task_is_said_on_one_line() -> None:
+def test_a_task_is_shown_on_one_line() -> None:
     assert (
         progress_text(task(work=work()), 0) == "42 %, 25,200 of 60,000 candles, 1,235/s, 29 s left"
     )

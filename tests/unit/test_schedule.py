@@ -41,7 +41,7 @@ def next_runs(cron: str, after: str, count: int = 3) -> list[str]:
     return shown(timing.following(timing.after(ms(after)), count))
 
 
-def test_a_time_that_the_clocks_leave_out_comes_once_when_they_have_gone_forward() -> None:
+def test_a_time_skipped_by_daylight_saving_occurs_once_after_the_change() -> None:
     assert next_runs("30 2 * * *", "2026-03-28T12:00Z") == [
         "03-29 01:00",
         "03-30 00:30",
@@ -54,7 +54,7 @@ def test_a_time_that_the_clocks_leave_out_comes_once_when_they_have_gone_forward
     ]
 
 
-def test_a_time_that_comes_twice_runs_once() -> None:
+def test_a_time_that_occurs_twice_runs_once() -> None:
     assert next_runs("30 2 * * *", "2026-10-24T12:00Z") == [
         "10-25 00:30",
         "10-26 01:30",
@@ -67,7 +67,7 @@ def test_a_time_that_comes_twice_runs_once() -> None:
     ], "asked between the two"
 
 
-def test_what_runs_every_half_hour_runs_through_both() -> None:
+def test_a_half_hourly_schedule_runs_through_both_changes() -> None:
     assert next_runs("*/30 * * * *", "2026-10-25T00:15Z", 4) == [
         "10-25 00:30",
         "10-25 01:00",
@@ -89,7 +89,7 @@ def test_what_runs_every_half_hour_runs_through_both() -> None:
     zone=_ZONES,
     at=_YEARS_2020_TO_2035,
 )
-def test_a_daily_time_comes_in_order_and_by_the_clocks_of_its_zone(
+def test_daily_times_are_in_order_and_follow_the_clock_of_their_zone(
     minute: int, hour: int, weekday: str, zone: str, at: int
 ) -> None:
     timing = cron_timing(f"{minute} {hour} * * {weekday}", zone)
@@ -158,7 +158,7 @@ def test_an_interval_keeps_its_rhythm_however_late_it_is(
         ("0 0 * * *", "Z" * 300, "timezone"),
     ],
 )
-def test_what_is_no_time_is_refused_by_its_field(cron: str, zone: str, field: str) -> None:
+def test_an_invalid_time_is_refused_naming_its_field(cron: str, zone: str, field: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{field}: ") as refused:
         cron_timing(cron, zone)
     assert refused.value.field == field

@@ -21,7 +21,7 @@ from penstock.cli.shown.sync_shown import COUNTS, verdict
         (2**53 + 1, "EUR", "90,071,992,547,409.93 EUR"),
     ],
 )
-def test_a_price_has_the_digits_of_its_currency_and_every_one_of_them(
+def test_a_price_has_all_digits_of_its_currency(
     minor_units: int, currency: str, shown: str
 ) -> None:
     assert shown_price(minor_units, currency) == shown
@@ -64,7 +64,7 @@ def test_a_price_has_the_digits_of_its_currency_and_every_one_of_them(
         ({}, []),
     ],
 )
-def test_changes_are_told_column_by_column(
+def test_changes_are_shown_column_by_column(
     changes: dict[str, list[object]], lines: list[str]
 ) -> None:
     assert changed_lines(changes, price_cents=249, price_currency="EUR") == lines

@@ -7,7 +7,7 @@ import asyncio
 from penstock.api.live.client import Subscriber, Traffic
 
 
-async def test_a_message_that_waits_is_counted_by_sweeps_and_the_next_one_anew() -> None:
+async def test_the_sweeps_of_a_waiting_message_are_counted_and_start_at_zero_for_the_next() -> None:
     taken: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
     client = Subscriber(taken.put, lambda _why: None, lambda _client: None, Traffic(), most=10)
     pumping = asyncio.create_task(client.pump())

@@ -7,7 +7,7 @@ import asyncio
 from penstock.http.turnstile import Turnstile
 
 
-async def test_of_many_that_are_ready_at_once_one_passes_in_each_turn_of_the_loop() -> None:
+async def test_of_many_ready_at_once_one_passes_in_each_turn_of_the_loop() -> None:
     turnstile = Turnstile()
     turns = 0
     passed: list[int] = []
@@ -28,7 +28,7 @@ async def test_of_many_that_are_ready_at_once_one_passes_in_each_turn_of_the_loo
     assert len(set(passed)) == 10
 
 
-async def test_who_is_cancelled_while_waiting_does_not_stop_the_others() -> None:
+async def test_a_cancelled_waiter_does_not_stop_the_others() -> None:
     turnstile = Turnstile()
     waiting = [asyncio.create_task(turnstile.passed()) for _ in range(3)]
     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from penstock.store.migrate import known_versions, newest_version
 
 
-def test_the_files_are_named_after_their_versions_in_their_order() -> None:
+def test_migration_files_are_named_by_their_versions_in_order() -> None:
     config = Config()
     config.set_main_option("script_location", "penstock.store:migrations")
     scripts = ScriptDirectory.from_config(config)

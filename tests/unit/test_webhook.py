@@ -65,7 +65,7 @@ async def test_a_message_is_signed_over_its_time_and_its_bytes(receiver: Receive
     ("status", "error"),
     [(500, "it answered 500"), (404, "it answered 404"), (302, "redirects are not followed")],
 )
-async def test_every_answer_but_a_success_is_a_failure_and_no_redirect_is_followed(
+async def test_every_answer_except_success_is_a_failure_and_no_redirect_is_followed(
     receiver: Receiver, status: int, error: str
 ) -> None:
     receiver.answers.append(status)
@@ -74,21 +74,21 @@ async def test_every_answer_but_a_success_is_a_failure_and_no_redirect_is_follow
     assert [request.path for request in receiver.received] == ["/"]
 
 
-async def test_a_target_that_does_not_answer_is_given_up_at_the_deadline(
+async def test_a_target_that_does_not_answer_fails_at_the_deadline(
     receiver: Receiver,
 ) -> None:
     with pytest.raises(UndeliveredError, match=r"no answer within 0\.3 s"):
         await Sender(deadline_s=0.3, allow_private=True).send(target(receiver.url + "/hang"), BODY)
 
 
-async def test_a_target_that_is_not_there_is_told_so() -> None:
+async def test_an_unreachable_target_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(UndeliveredError, match="cannot be reached"):
         await OPEN.send(target(f"http://127.0.0.1:{port}/"), BODY)
 
 
-async def test_what_was_allowed_when_it_was_added_is_checked_again_when_it_is_sent(
+async def test_an_address_is_checked_again_before_each_message(
     receiver: Receiver,
 ) -> None:
     with pytest.raises(InvalidInputError, match="private network"):
@@ -96,7 +96,7 @@ async def test_what_was_allowed_when_it_was_added_is_checked_again_when_it_is_se
     assert receiver.received == []
 
 
-async def test_the_name_is_looked_up_once_and_the_connection_goes_to_what_was_checked(
+async def test_the_name_is_resolved_once_and_the_connection_uses_the_checked_address(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -122,7 +122,7 @@ async def test_the_name_is_looked_up_once_and_the_connection_goes_to_what_was_ch
     assert receiver.received[0].headers["Host"] == f"hooks.example:{port}"
 
 
-async def test_apprise_sends_too_and_says_when_it_could_not(receiver: Receiver) -> None:
+async def test_apprise_sends_messages_and_reports_failures(receiver: Receiver) -> None:
     apprise = target(receiver.url.replace("http://", "json://") + "/apprise", TargetKind.APPRISE)
     await OPEN.send(apprise, BODY)
     assert receiver.received[0].body["title"] == "Penstock: this is a test"
@@ -141,7 +141,9 @@ def _without_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_without_apprise")
-async def test_without_apprise_an_address_for_it_is_refused_with_the_way_out() -> None:
+async def test_without_apprise_its_addresses_are_refused_with_the_command_that_installs_it() -> (
+    None
+):
     with pytest.raises(InvalidInputError) as refused:
         await OPEN.address("ntfy://topic")
     assert (
@@ -151,7 +153,7 @@ async def test_without_apprise_an_address_for_it_is_refused_with_the_way_out() -
 
 
 @pytest.mark.usefixtures("_without_apprise")
-async def test_without_apprise_a_target_from_before_says_so_and_webhooks_work(
+async def test_without_apprise_an_older_target_fails_with_a_hint_and_webhooks_work(
     receiver: Receiver,
 ) -> None:
     with pytest.raises(InvalidInputError, match="only webhooks work without Apprise"):
