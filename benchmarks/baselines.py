@@ -55,10 +55,10 @@ def row_by_row(session: Session, series_id: int, page: Sequence[Candle]) -> None
 def bulk_save(session: Session, series_id: int, page: Sequence[Candle]) -> None:
     """A SELECT … IN for each page, then bulk_save_objects of the new rows."""
     opens = [candle.open_time for candle in page]
-    wanted = select(candles.c.open_time).where(
+    query = select(candles.c.open_time).where(
         candles.c.series_id == series_id, candles.c.open_time.in_(opens)
     )
-    known = set(session.scalars(wanted))
+    known = set(session.scalars(query))
     new = [
         StoredCandle(**_values(series_id, candle, closed=place < len(page) - 1))
         for place, candle in enumerate(page)

@@ -134,10 +134,10 @@ def _merge_page(session: Session, page: Sequence[Any]) -> None:
         }
         for row in _rows(page)
     ]
-    wanted = select(products.c.product_id).where(
+    query = select(products.c.product_id).where(
         products.c.account_id == 1, products.c.product_id.in_([row["product_id"] for row in rows])
     )
-    known = set(session.scalars(wanted))
+    known = set(session.scalars(query))
     session.bulk_insert_mappings(
         StoredProduct, [row for row in rows if row["product_id"] not in known]
     )

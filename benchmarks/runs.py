@@ -227,8 +227,8 @@ async def _order(app: App, symbols: int) -> CollectOrder:
 
 
 async def _state(app: App, task_id: uuid.UUID) -> str:
-    wanted = select(run_table.c.state).where(run_table.c.task_id == str(task_id))
-    return str(await app.database.read(lambda connection: connection.execute(wanted).scalar_one()))
+    query = select(run_table.c.state).where(run_table.c.task_id == str(task_id))
+    return str(await app.database.read(lambda connection: connection.execute(query).scalar_one()))
 
 
 async def _until_state(app: App, task_id: uuid.UUID, states: Sequence[str]) -> None:

@@ -221,16 +221,16 @@ async def _until_idle(app: App) -> None:
 
 async def _ended(app: App, task_id: uuid.UUID) -> Row[Any]:
     """The run, once it has ended; looked at when something was heard of a run."""
-    wanted = select(runs).where(runs.c.task_id == str(task_id))
+    query = select(runs).where(runs.c.task_id == str(task_id))
     async with asyncio.timeout(_PATIENCE_S):
         with app.database.events.subscribed() as subscription:
-            row = await app.database.read(lambda connection: connection.execute(wanted).one())
+            row = await app.database.read(lambda connection: connection.execute(query).one())
             heard = aiter(subscription)
             while row.state in {"queued", "running"}:
                 # Who waits is also woken by transactions that changed nothing.
                 if {RunChanged(row.id), EventsLost()} & set(await anext(heard)):
                     row = await app.database.read(
-                        lambda connection: connection.execute(wanted).one()
+                        lambda connection: connection.execute(query).one()
                     )
     return row
 

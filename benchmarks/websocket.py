@@ -249,11 +249,11 @@ async def _read(session: aiohttp.ClientSession, heard: _Heard) -> None:
         await connection.send_json(_SUBSCRIBE)
         async for message in connection:
             now_us = time.time_ns() // 1_000
-            told = msgspec.json.decode(message.data)
-            heard.holes += told["seq"] != last + 1
-            last = told["seq"]
-            if told["type"] == "market_data" and last > _SYMBOLS:
-                heard.ms.append((now_us - int(told["candle"]["close"])) / 1_000)
+            update = msgspec.json.decode(message.data)
+            heard.holes += update["seq"] != last + 1
+            last = update["seq"]
+            if update["type"] == "market_data" and last > _SYMBOLS:
+                heard.ms.append((now_us - int(update["candle"]["close"])) / 1_000)
 
 
 if __name__ == "__main__":

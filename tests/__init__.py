@@ -1,1 +1,1 @@
-"""The tests: one folder for each kind of thing they hold in their hands."""
+"""The tests: one folder for each kind of test subject."""

@@ -150,7 +150,7 @@ def sqlite_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
 def database_url(
     request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
 ) -> Iterator[str]:
-    """A migrated database of each kind, one after the other."""
+    """A migrated database of each kind, in turn."""
     with databases.fresh(request.param, tmp_path) as url:
         yield url
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from penstock.runs.run import Run
     from penstock.store.session.database import Database
 
-# By the best token that is due, as procrastinate fetches it for a worker.
+# Takes the due token of highest priority, as procrastinate does for a worker.
 _FETCH = """
 SELECT id, args FROM procrastinate_fetch_job_v2(ARRAY['runs']::varchar[], :worker_id)
 WHERE id IS NOT NULL"""
@@ -41,7 +41,7 @@ RETURNING id, args"""
 def dispatch_over(
     database: Database, *, dead_after_s: float = 30.0, heartbeat_s: float = 10.0
 ) -> Dispatch:
-    """What delivers the runs of this database."""
+    """The dispatch for this kind of database."""
     if database.file is not None:
         return InProcessDispatch(database.events)
     options = QueueOptions(
@@ -55,7 +55,7 @@ def dispatch_over(
 
 
 def ledger_over(database: Database, *, dead_after_s: float = 30.0, **given: Any) -> SqlRunLedger:
-    """A ledger of this database, with a dispatch of its own."""
+    """A ledger of this database, with its own dispatch."""
     dispatch = dispatch_over(database, dead_after_s=dead_after_s)
     return SqlRunLedger(database, dispatch, dead_after_s=dead_after_s, **given)
 
@@ -63,7 +63,7 @@ def ledger_over(database: Database, *, dead_after_s: float = 30.0, **given: Any)
 async def take(
     ledger: SqlRunLedger, count: int = 1, *, task_id: uuid.UUID | None = None
 ) -> list[Run]:
-    """Begin runs as a worker does to which they are delivered; that worker does nothing more."""
+    """Begin runs as a worker does when they are delivered; that worker does nothing more."""
     database = ledger._database
     if database.file is not None and task_id is None:
         return await ledger.take(count)
@@ -87,7 +87,7 @@ async def take(
 
 
 async def bury(ledger: SqlRunLedger) -> None:
-    """As if all workers had died some time ago: what they left is passed on."""
+    """Requeue all runs, as if their workers had died some time ago."""
     database = ledger._database
     if database.file is not None:
         await ledger.put_back()

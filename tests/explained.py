@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def explained(connection: Connection, read: Callable[[], object], which: int) -> str:
-    """The plan of one of the statements that `read` sends, by its place."""
+    """The plan of the statement that `read` sends at this position."""
     sent: list[tuple[str, Any]] = []
 
     def note(

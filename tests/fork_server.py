@@ -83,7 +83,7 @@ def _accepted(listener: socket.socket) -> Order | None:
         if (pid := os.fork()) == 0:
             _become(order, files)
             return order
-        # Only a parent can wait for the process, and the client is none.
+        # Only a parent can wait for the process, and the client is not its parent.
         for file in files:
             os.close(file)
         with contextlib.suppress(BrokenPipeError):
@@ -94,7 +94,7 @@ def _accepted(listener: socket.socket) -> Order | None:
 
 
 def _become(order: Order, files: Sequence[int]) -> None:
-    """Take on the session, files, environment and folder of the order."""
+    """Switch to the session, files, environment and folder of the order."""
     if order["own_session"]:
         os.setsid()
     for number, file in enumerate(files):
@@ -103,7 +103,7 @@ def _become(order: Order, files: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
-    # As on a terminal, however the tests were started.
+    # As on a terminal, regardless of how the tests were started.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end

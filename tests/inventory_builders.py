@@ -148,7 +148,7 @@ class MemoryStore:
         yield self.last
 
     async def published_by(self, run: Run) -> None:
-        """It knows nothing of earlier starts."""
+        """None: this store knows no earlier starts."""
 
     async def progress(self, context: RunContext, progress: SyncProgress) -> None:  # noqa: ARG002
         if self.refuses_progress is not None:

@@ -50,7 +50,7 @@ def spans(edges: Sequence[int], *states: str | None, step: int = HOUR) -> list[S
 
 
 def span(start: int, end: int, state: str) -> Span:
-    """A span; a gap that was asked for has the evidence ASKED."""
+    """A span; a requested gap has the evidence ASKED."""
     asked = SpanState(state) not in {*HELD, SpanState.NOT_COLLECTED}
     return Span(start, end, SpanState(state), ASKED if asked else None)
 

@@ -86,7 +86,7 @@ def candles(first: int, count: int, *, step: int = MINUTE) -> list[Candle]:
 
 @dataclass(frozen=True)
 class Unfenced:
-    """Lets a test write without a run."""
+    """A ledger that lets a test write without a run."""
 
     database: Database
 

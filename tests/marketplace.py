@@ -1,4 +1,4 @@
-"""A CardTrader whose every row the test decides; the simulator generates its own."""
+"""A CardTrader whose rows the test defines; the simulator generates its own rows."""
 
 from __future__ import annotations
 

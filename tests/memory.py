@@ -9,7 +9,7 @@ _OWN = Path("/proc/self")
 
 
 def forget_peak() -> None:
-    """Reset the peak to the present memory."""
+    """Reset the peak to the current memory."""
     (_OWN / "clear_refs").write_text("5", encoding="ascii")
 
 

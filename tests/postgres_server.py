@@ -45,7 +45,7 @@ _LOG_LINES = 40
 # written (synchronous_commit).
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
-# Reads until this process is gone, also by kill -9, then stops the server and removes its folder.
+# Waits until this process is gone, also by kill -9; then stops the server and removes its folder.
 _WATCHDOG = """
 trap '' INT TERM HUP
 cat >/dev/null
@@ -123,7 +123,7 @@ def _make_folder(account: Account, best: str) -> Path:
 
 
 def _is_open(place: Path, account: Account) -> bool:
-    """Whether the server's user can enter; for a user other than ours, whether everybody can."""
+    """Whether the server's user can enter; for another user, whether everybody can."""
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return False
     return account.uid is None or all(
@@ -216,7 +216,7 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> bool:
-    """Wait for the server's own word: a connection would not show whose server answers."""
+    """Wait for the server's own file: a connection would not show which server answers."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -229,7 +229,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, port: int)
 
 
 def _stop(process: subprocess.Popen[bytes], watchdog: subprocess.Popen[bytes]) -> None:
-    """Shut down fast, then by force. The watchdog first: it would signal a pid no longer ours."""
+    """Shut down fast, then by force. Stop the watchdog first: it could signal a reused pid."""
     watchdog.kill()
     watchdog.communicate()
     for word in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):

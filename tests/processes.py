@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.fork_server import Order
 
 PIPE = subprocess.PIPE
-# The source of this checkout, whichever one is installed.
+# The source of this checkout, regardless of the installed version.
 SOURCE = Path(penstock.__file__).parents[1]
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,11 +92,11 @@ async def start(
     ours: list[int | None] = []
     with contextlib.ExitStack() as theirs:
         files = []
-        for number, wanted in enumerate((stdin, stdout, stderr)):
-            mine, its = _ends(number, wanted)
+        for number, requested in enumerate((stdin, stdout, stderr)):
+            mine, its = _ends(number, requested)
             ours.append(mine)
             files.append(its)
-            if its != wanted:
+            if its != requested:
                 theirs.callback(os.close, its)
         socket.send_fds(connection, [json.dumps(order).encode()], files)
     reader, writer = await asyncio.open_unix_connection(sock=connection)
@@ -111,14 +111,14 @@ async def start(
     return process
 
 
-def _ends(number: int, wanted: int) -> tuple[int | None, int]:
+def _ends(number: int, requested: int) -> tuple[int | None, int]:
     """Our end and the process's end of one of its files."""
-    if wanted == PIPE:
+    if requested == PIPE:
         read, write = os.pipe()
         return (write, read) if number == 0 else (read, write)
-    if wanted == subprocess.DEVNULL:
+    if requested == subprocess.DEVNULL:
         return None, os.open(os.devnull, os.O_RDWR)
-    return None, wanted
+    return None, requested
 
 
 async def _status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:

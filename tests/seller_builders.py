@@ -53,7 +53,7 @@ def row_of(sent: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
 
 
 def _property(properties: Mapping[str, Any], name: str) -> object:
-    """The value of a key, whatever prefix it has."""
+    """The value of a key with any prefix."""
     [value] = [
         value for key, value in properties.items() if key == name or key.endswith(f"_{name}")
     ] or [None]
@@ -63,12 +63,12 @@ def _property(properties: Mapping[str, Any], name: str) -> object:
 def published_rows(connection: Connection, account_id: int) -> Rows:
     """The products that are not gone, column by column."""
     columns = [product.c[name] for name in (*STAGED, *NORMALISED)]
-    wanted = select(*columns).where(product.c.account_id == account_id, product.c.gone_at.is_(None))
-    return {row["product_id"]: dict(row) for row in connection.execute(wanted).mappings()}
+    query = select(*columns).where(product.c.account_id == account_id, product.c.gone_at.is_(None))
+    return {row["product_id"]: dict(row) for row in connection.execute(query).mappings()}
 
 
 def differing(shown: Rows, true: Rows) -> dict[int, object]:
-    """A few of the differing rows, and their number."""
+    """A few of the different rows, and the total number."""
     wrong = [
         number for number in shown.keys() | true.keys() if shown.get(number) != true.get(number)
     ]
@@ -164,7 +164,7 @@ def shop_settings(database_url: str, seller: Seller, folder: Path, **given: Any)
 
 
 async def add_account(app: App, name: str = "shop") -> int:
-    """The seller's account."""
+    """Add the seller's account."""
     async with app.of(InventoryParts).source.account("demo") as asked:
         return await SqlAccounts(app.database, app.vault).add(
             name, "demo", (await asked.seller()).user_id
@@ -202,7 +202,7 @@ class KeptShop:
         return await self.ended(await self.submit(dry_run=dry_run))
 
     async def ended(self, task_id: uuid.UUID) -> dict[str, Any]:
-        """A run, when it has finished."""
+        """The run, once it has ended."""
         row = await self.engine.until_state(task_id, "succeeded", "failed", "cancelled")
         result = row["result"]
         return row | {"result": json.loads(result) if isinstance(result, str) else result}

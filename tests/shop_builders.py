@@ -156,7 +156,7 @@ class Shop:
         }
 
     async def products(self) -> Rows:
-        """All rows of the account, also the gone ones."""
+        """All rows of the account, including gone products."""
         rows = select(product).where(product.c.account_id == self.account.id)
         return {row["product_id"]: row for row in await self._rows(rows)}
 

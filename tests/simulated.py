@@ -31,8 +31,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-# Settings with which no run of a slow machine counts as dead, but one without a heartbeat for a
-# minute does.
+# With these settings no run counts as dead on a slow machine, except one without a heartbeat for a
+# minute.
 CALM: dict[str, Any] = {"heartbeat_s": 10.0, "dead_after_s": 30.0}
 
 # The order of a klines row without its last, unused field.
@@ -56,7 +56,7 @@ def ms(moment: str) -> int:
     return int(dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC).timestamp() * 1_000)
 
 
-# In the middle of a minute, an hour, a day and a week; the clock stands still until a test sets it.
+# Within a minute, an hour, a day and a week; the clock stands still until a test sets it.
 NOW = ms("2023-05-17T12:34:30")
 
 
@@ -149,16 +149,16 @@ class World:
 
     async def stored(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[dict[str, Any]]:
         """The candles of a series, in order."""
-        wanted = (
+        query = (
             select(candle_table)
             .join(series, series.c.id == candle_table.c.series_id)
             .join(instrument, instrument.c.id == series.c.instrument_id)
         )
-        wanted = wanted.where(
+        query = query.where(
             instrument.c.native_symbol == symbol, series.c.timeframe == timeframe
         ).order_by(candle_table.c.open_time)
         return await self.app.database.read(
-            lambda connection: [dict(row) for row in connection.execute(wanted).mappings()]
+            lambda connection: [dict(row) for row in connection.execute(query).mappings()]
         )
 
     async def table(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[list[Any]]:
@@ -166,17 +166,17 @@ class World:
         return [[row[name] for name in ROW] for row in await self.stored(symbol, timeframe)]
 
     async def spans(self, symbol: str = "BTCUSDT", timeframe: str = "1m") -> list[Span]:
-        wanted = select(coverage.c.start_time, coverage.c.end_time, coverage.c.state).join(
+        query = select(coverage.c.start_time, coverage.c.end_time, coverage.c.state).join(
             series, series.c.id == coverage.c.series_id
         )
-        wanted = wanted.join(instrument, instrument.c.id == series.c.instrument_id)
-        wanted = wanted.where(
+        query = query.join(instrument, instrument.c.id == series.c.instrument_id)
+        query = query.where(
             instrument.c.native_symbol == symbol, series.c.timeframe == timeframe
         ).order_by(coverage.c.start_time)
         return await self.app.database.read(
             lambda connection: [
                 Span(row.start_time, row.end_time, SpanState(row.state))
-                for row in connection.execute(wanted)
+                for row in connection.execute(query)
             ]
         )
 

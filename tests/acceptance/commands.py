@@ -1,4 +1,4 @@
-"""Runs `penstock` as a user does: in a process of its own, with its own environment."""
+"""Runs `penstock` as a user does: in a separate process with its own environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COLLECTOR = "/api/v1/data-collector"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -44,7 +44,7 @@ class Ended:
 
     @property
     def complaint(self) -> str:
-        """The one line that it said on stderr."""
+        """The only line on stderr."""
         assert self.out == ""
         [line] = self.err.splitlines()
         assert line.startswith("penstock: ")
@@ -52,7 +52,7 @@ class Ended:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever the command prints
-        """What it printed: one JSON value and nothing beside it."""
+        """The output, which is one JSON value and nothing else."""
         assert self.code == 0, self.err
         return json.loads(self.out)
 
@@ -67,7 +67,7 @@ class Penstock:
 
     @property
     def data(self) -> Path:
-        """Where it keeps its data unless it is told otherwise."""
+        """The default data folder."""
         return self.folder / "data" / "penstock"
 
     def with_settings(self, **settings: str) -> Penstock:
@@ -107,7 +107,7 @@ class Penstock:
             return await command.ended()
 
     def started(self, *words: str) -> contextlib.AbstractAsyncContextManager[Command]:
-        """A command that runs while the block does, and is killed at its end if it still runs."""
+        """A command that runs during the block; it is killed at the end if it still runs."""
         return self._started("penstock", *words)
 
     @contextlib.asynccontextmanager
@@ -126,7 +126,7 @@ class Penstock:
 
     @contextlib.asynccontextmanager
     async def serving(self, *words: str) -> AsyncIterator[Service]:
-        """A service whose own schedule starts later than any test ends."""
+        """A service whose default schedule starts after the end of any test."""
         async with self.with_settings(scheduler_delay_s="3600").started(
             "serve", "--port", "0", *words
         ) as command:
@@ -135,7 +135,7 @@ class Penstock:
                 yield Service(command, url, session)
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What is in the database, beside whoever works on it."""
+        """Rows of the database, read while other processes may use it."""
 
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in connection.execute(text(query))]
@@ -147,7 +147,7 @@ class Penstock:
 
     @property
     def secrets(self) -> list[str]:
-        """What no command may ever print."""
+        """Secrets that no command may print."""
         url = (
             self.environment.get("PENSTOCK_DATABASE_URL")
             or self.environment.get("DATABASE_URL")
@@ -165,7 +165,7 @@ class Command:
     encoding: str = "utf-8"
 
     async def says(self, text: str) -> str:
-        """The next line on stderr that has this text in it."""
+        """The next line on stderr that contains this text."""
         assert self.process.stderr is not None
         async with asyncio.timeout(_PATIENCE_S):
             async for line in self.process.stderr:
@@ -174,10 +174,10 @@ class Command:
         message = f"ended with {await self.process.wait()} before it said {text!r}"
         raise AssertionError(message)
 
-    async def ended(self, told: signal.Signals | None = None) -> Ended:
-        """Wait for its end, after this signal."""
-        if told is not None:
-            self.process.send_signal(told)
+    async def ended(self, stop_signal: signal.Signals | None = None) -> Ended:
+        """Send this signal, if any, and wait for the end."""
+        if stop_signal is not None:
+            self.process.send_signal(stop_signal)
         async with asyncio.timeout(_PATIENCE_S):
             out, err = (text.decode(self.encoding) for text in await self.process.communicate())
         assert "Traceback" not in err
@@ -190,20 +190,20 @@ class Command:
 
 @dataclass(frozen=True)
 class Service:
-    """A started service, as those see it who call its API."""
+    """A started service, as clients of its API see it."""
 
     command: Command
     url: str
     session: aiohttp.ClientSession
 
     async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """What a call of the data collector answers."""
+        """The answer of a call of the data collector."""
         async with self.session.request(method, _COLLECTOR + path, json=body) as answer:
             assert answer.ok, await answer.text()
             return await answer.json()
 
     async def start(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> str:
-        """Start a collection; gives its task."""
+        """Start a collection and return its task."""
         answer = await self.call(
             "POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more
         )
@@ -212,7 +212,7 @@ class Service:
     async def until(
         self, task_id: str, holds: Callable[[dict[str, Any]], object]
     ) -> dict[str, Any]:
-        """The task, as soon as it is as wished."""
+        """The task, as soon as it meets the condition."""
         async with asyncio.timeout(_PATIENCE_S):
             while not holds(task := await self.call("GET", f"/task/{task_id}")):
                 await asyncio.sleep(0.05)  # the user of an HTTP API has nothing else to wait for
@@ -226,7 +226,7 @@ class Service:
 
 
 async def put_faults(exchange: str, *faults: dict[str, Any]) -> None:
-    """Let the simulated exchange have these faults and no others."""
+    """Set exactly these faults at the simulated exchange."""
     async with (
         aiohttp.ClientSession() as session,
         session.put(f"{exchange}/simulator/faults", json=list(faults)) as answer,
@@ -235,7 +235,7 @@ async def put_faults(exchange: str, *faults: dict[str, Any]) -> None:
 
 
 def url_in(line: str) -> str:
-    """The address that a command says it answers at."""
+    """The address that a command prints."""
     return next(word.rstrip(";") for word in line.split() if word.startswith("http://"))
 
 

@@ -1,4 +1,4 @@
-"""The program with a package that brings an entry point, installed as pip would do it."""
+"""The program with a package that has an entry point, installed as pip does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PATIENCE_S = 60
 
 
 def installed(folder: Path, group: str, name: str, value: str) -> Path:
-    """As pip leaves a package that brings one entry point."""
+    """Install a package with one entry point, as pip does."""
     info = folder / "site" / "rates-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rates\nVersion: 1.0\n")
@@ -32,12 +32,12 @@ def installed(folder: Path, group: str, name: str, value: str) -> Path:
 
 @dataclass(frozen=True)
 class Commands:
-    """The program in processes of its own, with the package installed."""
+    """The program in separate processes, with the package installed."""
 
     environment: Mapping[str, str]
 
     async def __call__(self, *words: str) -> tuple[int, str]:
-        """How a command ended, and all that it said."""
+        """The exit code and the output of a command."""
         process = await self.start(*words)
         async with asyncio.timeout(_PATIENCE_S):
             said, _ = await process.communicate()

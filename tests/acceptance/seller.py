@@ -1,4 +1,4 @@
-"""A seller's account on a simulated CardTrader, with few products, so that no test waits long."""
+"""A seller's account on a simulated CardTrader, with few products to keep tests fast."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Seller:
     penstock: Penstock
 
     async def changes(self, **percent: float | list[str]) -> None:
-        """The next version of the inventory: so many products are `changed`, `gone`, `new`."""
+        """Create the next version of the inventory with these numbers of changes."""
         async with self.session.post(
             f"{self.url}/simulator/accounts/{TOKEN}/versions", json=percent
         ) as answer:
             assert answer.status == 200, await answer.text()
 
     async def faults(self, *faults: dict[str, Any]) -> None:
-        """The simulator has these faults and no others."""
+        """Set exactly these faults at the simulator."""
         await put_faults(self.url, *faults)
 
     @contextlib.asynccontextmanager
     async def app(self) -> AsyncIterator[App]:
-        """His application, in the process of the test."""
+        """The seller's application, in the process of the test."""
         given = {
             name.removeprefix("PENSTOCK_").lower(): value
             for name, value in self.penstock.environment.items()
@@ -62,9 +62,9 @@ class Seller:
             yield app
 
     async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
-        """What came of a sync of the account `shop`, which is made at need, in this process.
+        """The outcome of a sync of the account `shop`, in this process. Adds the account if needed.
 
-        As after the command, what the products are is looked up too.
+        Blueprints are looked up afterwards, as after the command.
         """
         async with self.app() as app:
             accounts = await app.database.read(
@@ -85,7 +85,7 @@ class Seller:
 
 @contextlib.asynccontextmanager
 async def a_seller(penstock: Penstock, database_url: str) -> AsyncIterator[Seller]:
-    """A seller of PRODUCTS products, and another one of five, with the token `other`."""
+    """A seller with PRODUCTS products, and another one with five and the token `other`."""
     settings = SimulatorSettings(
         symbols=2, accounts=(f"{TOKEN}:{PRODUCTS}", "other:5"), expansions=2, limits=False
     )

@@ -1,4 +1,4 @@
-"""A terminal of a user: what a command shows on it, and how wide that is."""
+"""A user's terminal: what a command shows on it, and how wide that is."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 60
 _ROWS = 24
-# Colours, and moves of the cursor.
+# Colours and cursor movements.
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """A command on a terminal of its own."""
+    """A command on its own terminal."""
 
     def __init__(self, process: Process, descriptor: int) -> None:
         self._process = process
@@ -38,7 +38,7 @@ class Terminal:
     def _read(self) -> None:
         try:
             part = os.read(self._descriptor, 65_536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports the closed other side in this way
             part = b""
         self._bytes += part
         self._changed.set()
@@ -48,16 +48,16 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that was shown until now, without colours and moves of the cursor."""
+        """Everything shown so far, without colours and cursor movements."""
         return _ESCAPES.sub("", self._bytes.decode(errors="replace"))
 
     @property
     def lines(self) -> list[str]:
-        """Each line as it was drawn, also those that were drawn over."""
+        """Each line as it was drawn, including overwritten ones."""
         return [line for line in re.split(r"[\r\n]+", self.text) if line.strip()]
 
     async def shows(self, pattern: str) -> str:
-        """What fits, as soon as it was shown."""
+        """The match of the pattern, as soon as it is shown."""
         async with asyncio.timeout(_PATIENCE_S):
             while (found := re.search(pattern, self.text)) is None:
                 assert not self._closed.is_set(), self.text
@@ -66,19 +66,19 @@ class Terminal:
         return found[0]
 
     def types(self, text: str) -> None:
-        """What a user types."""
+        """Type this text."""
         os.write(self._descriptor, text.encode())
 
     async def hides_what_is_typed(self) -> None:
-        """Wait until the terminal hides what is typed: what was typed before is discarded."""
+        """Wait until the terminal hides input: input typed before that is discarded."""
         async with asyncio.timeout(_PATIENCE_S):
             while termios.tcgetattr(self._descriptor)[3] & termios.ECHO:
                 await asyncio.sleep(0.02)
 
-    async def ended(self, told: signal.Signals | None = None) -> int:
-        """Its exit code, after this signal."""
-        if told is not None:
-            self._process.send_signal(told)
+    async def ended(self, stop_signal: signal.Signals | None = None) -> int:
+        """Send this signal, if any, and return the exit code."""
+        if stop_signal is not None:
+            self._process.send_signal(stop_signal)
         async with asyncio.timeout(_PATIENCE_S):
             await self._closed.wait()
             return await self._process.wait()
@@ -96,7 +96,7 @@ async def on_a_terminal(penstock: Penstock, *words: str) -> AsyncIterator[Termin
     """The command on a terminal `penstock.columns` wide; killed at the end if it still runs."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (_ROWS, penstock.columns))
-    # A terminal says itself how wide it is.
+    # The terminal itself reports its width.
     environment = {
         name: value for name, value in penstock.process_environment().items() if name != "COLUMNS"
     } | {"TERM": "xterm"}

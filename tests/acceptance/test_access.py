@@ -1,4 +1,4 @@
-"""A service that others can reach, as its operator meets it: refused, used, revoked, restarted."""
+"""A service that others can reach: refused, used, revoked and restarted by its operator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.acceptance.commands import url_in
 if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock
 
-_SERVE = ("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - what this is about
+_SERVE = ("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - the subject of this test
 _PATIENCE_S = 60
 _TASKS = "/api/v1/data-collector/tasks"
 _REFRESH = "/api/v1/data-collector/refresh-symbols"
@@ -72,7 +72,7 @@ async def test_a_service_is_opened_to_others_by_tokens(
         assert nobody.complaint.endswith("commands send the token of PENSTOCK_TOKEN")
         assert "needs a token with the scope operate" in reader.complaint
 
-        # On SQLite through the service, which owns the file; on PostgreSQL beside it.
+        # On SQLite through the service, which owns the file; on PostgreSQL directly.
         operate = await _token(owner, "operate")
         assert await _status(url, operate, "POST", _REFRESH) in {202, 409}
         assert (await serving.ended(signal.SIGTERM)).code == 0
@@ -161,13 +161,13 @@ async def test_the_doctor_reports_a_wrong_key_and_shows_no_secret(
         )
     file.close()
     key = new_key()
-    told = await penstock.with_settings(secret_key=key, admin_token="x" * 40)("doctor")
-    assert told.code == 1
+    report = await penstock.with_settings(secret_key=key, admin_token="x" * 40)("doctor")
+    assert report.code == 1
     assert (
         "secrets: PENSTOCK_SECRET_KEY: the secrets in this database were encrypted with another key"
-        in told.out
+        in report.out
     )
-    assert not [secret for secret in (key, "x" * 40) if secret in told.out + told.err]
+    assert not [secret for secret in (key, "x" * 40) if secret in report.out + report.err]
     rotated = await penstock.with_settings(secret_key=key)("rotate-key")
     assert rotated.code == 2
     assert "encrypted with another key" in rotated.complaint

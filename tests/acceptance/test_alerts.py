@@ -1,4 +1,4 @@
-"""Alerts with the program itself: targets, an alert that fires and resolves, a restart between."""
+"""Alerts of the program: targets, and an alert that fires, survives a restart and resolves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 def alerted(penstock: Penstock, database_url: str) -> Penstock:
-    """Evaluates as often as a test wants; nothing is late, for nothing is scheduled."""
+    """Evaluates alerts often; nothing is late, because nothing is scheduled."""
     often = {
         "alert_interval_s": "0.2",
         "alert_delay_s": "0",
@@ -61,7 +61,7 @@ def _connected(url: str) -> Iterator[Connection]:
 
 
 def _executions(url: str, status: str, count: int) -> None:
-    """What other runs would have logged."""
+    """Log executions as other runs would."""
     now = (
         "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
         if url.startswith("sqlite")
@@ -87,7 +87,7 @@ async def test_an_alert_fires_survives_a_restart_and_is_resolved(
     assert (added.code, len(added.out.strip()) > 30) == (0, True), added.err
     _executions(database_url, "failed", 20)
 
-    # Nobody answers well while the first service lives, and it is killed.
+    # Every delivery fails while the first service lives, and it is killed.
     receiver.answers += [500]
     async with alerted.started("serve", "--port", "0") as serving:
         await serving.says("Penstock serves at")
@@ -112,7 +112,7 @@ async def test_an_alert_fires_survives_a_restart_and_is_resolved(
 async def test_when_two_processes_evaluate_alerts_only_one_sends(
     penstock: Penstock, postgres_database: str, receiver: Receiver
 ) -> None:
-    """No cool-down, so that a second look would be a second message."""
+    """Without a cool-down, a second evaluation would send a second message."""
     once = {
         "alert_interval_s": "3600",
         "alert_cooldown_s": "0",

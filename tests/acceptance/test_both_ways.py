@@ -1,4 +1,4 @@
-"""Each changing command, in this process and by a service: the same exit codes and fields."""
+"""Each changing command, in its own process and through a service: same exit codes and fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CONFIGS = "configs:\n  - {symbol: BNB/USDT, timeframes: [1h], interval_minutes: 15}\n"
 _ERROR = {"name": "server_error", "path": "/api/v3/klines", "symbol": "ETHUSDT"}
-# A command and how it ends.
+# Each command with its exit code.
 Walk = list[tuple[str, int]]
 
 _MARKET: Walk = [
@@ -71,7 +71,7 @@ _INVENTORY: Walk = [
 
 
 async def _walked(penstock: Penstock, walk: Walk) -> list[tuple[str, int, object, str]]:
-    """What each command says, but for the numbers, names and times of its own."""
+    """The output of each command without its own numbers, names and times."""
     said = []
     for words, _ in walk:
         ended = await penstock(*words.split())
@@ -80,7 +80,7 @@ async def _walked(penstock: Penstock, walk: Walk) -> list[tuple[str, int, object
 
 
 def _shape(ended: Ended) -> object:
-    """The fields of a JSON object, with the types of their values; else the words of the text."""
+    """The fields of a JSON object with the types of their values; else the words of the text."""
     try:
         fields = json.loads(ended.out)
     except ValueError:
@@ -91,12 +91,12 @@ def _shape(ended: Ended) -> object:
 def _plain(text: str) -> str:
     place = r"sqlite:///\S+?\.db(, by the service at \S+)?"
     ours = rf"{place}|pst_\w+|[0-9a-f]{{8}}-[0-9a-f-]{{27}}|20\d\d-\d\d-\d\d[T ]\S+|[\d.,]+"
-    # The lookup of what a sync has published is another run of a service.
+    # In a service the lookup of published blueprints is a separate run.
     return re.sub(ours, "…", re.sub(r"looking up the .*\n", "", text))
 
 
 async def _both(penstock: Penstock, walk: Walk) -> None:
-    """Alone and beside a service, each with a database of its own."""
+    """Without and with a service, each on a separate database."""
     alone, beside = (
         penstock.with_settings(database_url=f"sqlite:///{penstock.folder}/{name}.db")
         for name in ("alone", "beside")

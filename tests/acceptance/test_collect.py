@@ -1,4 +1,4 @@
-"""`penstock collect`: what it writes, and what it says about it."""
+"""`penstock collect`: what it writes, and what it reports."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_collect_writes_missing_candles_and_the_next_collect_only_new_ones
     ):
         assert answer.status == 200
     later = (await penstock(*collect)).json
-    # Of each symbol: five new minutes and an open one, a new 5m and an open one, the open hour.
+    # For each symbol: five new 1m candles and an open one, a new 5m and an open one, the open 1h.
     assert later["candles_written"] == 2 * (6 + 2 + 1)
 
 
@@ -178,10 +178,12 @@ async def test_a_provider_that_refuses_everything_makes_the_exit_code_three(
 
 
 @pytest.mark.parametrize(
-    ("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("stop_signal", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
+    ids=["Ctrl-C", "SIGTERM"],
 )
 async def test_a_signal_cancels_the_run_and_keeps_what_it_wrote(
-    penstock: Penstock, told: signal.Signals, code: int
+    penstock: Penstock, stop_signal: signal.Signals, code: int
 ) -> None:
     async with simulated("hang:path=/api/v3/klines,symbol=ETHUSDT") as url:
         penstock = penstock.with_settings(
@@ -192,7 +194,7 @@ async def test_a_signal_cancels_the_run_and_keeps_what_it_wrote(
         ) as collecting:
             while _look(penstock, "SELECT count(*) FROM candle") != [(10,)]:
                 await asyncio.sleep(0.02)
-            ended = await collecting.ended(told)
+            ended = await collecting.ended(stop_signal)
     assert (ended.code, ended.out, ended.err) == (
         code,
         "",
@@ -202,7 +204,7 @@ async def test_a_signal_cancels_the_run_and_keeps_what_it_wrote(
 
 
 def _look(penstock: Penstock, query: str) -> list[tuple[object, ...]]:
-    """What is in the database; nothing as long as there is none."""
+    """The content of the database; nothing while there is none."""
     with (
         contextlib.suppress(sqlite3.OperationalError),
         contextlib.closing(

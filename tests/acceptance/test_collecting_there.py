@@ -1,4 +1,4 @@
-"""`penstock collect` while a service owns the SQLite file: the service does it, shown as usual."""
+"""`penstock collect` while a service owns the SQLite file: the service collects, as usual."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock
 
 _HOUR = 3_600_000
-# The second answer, and all after it, come when the faults are changed.
+# The second answer and all later ones arrive when the faults are changed.
 _STOPS = {"name": "gate", "path": "/api/v3/klines", "after": 1}
 
 
@@ -94,7 +94,7 @@ async def test_ctrl_c_leaves_the_task_to_the_service_and_says_how_to_stop_it(
         )
         assert task["status"] == "running"
         await put_faults(exchange)
-        # It finds the service that owns the database, wherever that listens.
+        # It finds the service that owns the database, on whatever address that listens.
         watched = await penstock("watch", task["task_id"])
         assert (watched.code, watched.err.split()[:2]) == (0, [task["task_id"], "completed"])
 
@@ -108,13 +108,13 @@ async def test_a_triggered_config_is_reported_like_a_collection_with_its_failed_
             exchange, {"name": "server_error", "path": "/api/v3/klines", "interval": "1h"}
         )
         there = await penstock("config", "trigger", "1")
-        told = await penstock("config", "trigger", "1", "--json")
+        triggered = await penstock("config", "trigger", "1", "--json")
     here = await penstock("config", "trigger", "1")
-    assert (there.code, told.code, here.code) == (6, 6, 6)
+    assert (there.code, triggered.code, here.code) == (6, 6, 6)
     assert there.out.startswith("1 symbol × 2 timeframes into ")
     assert "100 candles written (100 new, 0 updated)" in there.out
     for ended in (there, here):
         gap, failure = ended.err.splitlines()
         assert gap.startswith("ETH/USDT 1h: 99 candles missing from ")
         assert failure.startswith("ETH/USDT 1h: failed: ")
-    assert list(json.loads(told.out)["failures"]) == ["ETH/USDT 1h"]
+    assert list(json.loads(triggered.out)["failures"]) == ["ETH/USDT 1h"]

@@ -1,4 +1,4 @@
-"""The walk of docs/configs.md: by command, with and without a service, by HTTP, with a restart."""
+"""The examples of docs/configs.md: commands with and without a service, HTTP, and a restart."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ async def test_the_walk_with_http_survives_a_restart(penstock: Penstock, databas
 async def test_a_file_is_applied_as_a_whole_and_again_changes_nothing(penstock: Penstock) -> None:
     file = penstock.folder / "configs.yaml"
     file.write_text(FILE, encoding="utf-8")
-    told = await penstock("apply", "-f", str(file), "--dry-run")
-    assert told.out.splitlines()[-1] == "would be: 2 added, 0 changed, 0 removed, 0 unchanged"
+    preview = await penstock("apply", "-f", str(file), "--dry-run")
+    assert preview.out.splitlines()[-1] == "would be: 2 added, 0 changed, 0 removed, 0 unchanged"
     done = await penstock("apply", "-f", str(file))
     assert done.out.splitlines() == [
         "+ BTC/USDT on binance, 1m,1h, every 15 min",

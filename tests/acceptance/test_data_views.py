@@ -1,4 +1,4 @@
-"""What a user sees of the data: `series`, `coverage`, `gaps`, `schedules`, `candles`, `collect`."""
+"""Views of the data: `series`, `coverage`, `gaps`, `schedules`, `candles`, `collect`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _COLLECT = ("collect", "BTC/USDT", "-t", "1h")
 
 @pytest.fixture(scope="module")
 def known(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database with these ledgers; tests only read from it."""
+    """A database with these ledgers; tests only read it."""
     with databases.fresh("sqlite", tmp_path_factory.mktemp("known")) as url:
         fill(url, _KNOWN)
         yield url
@@ -77,7 +77,7 @@ def penstock(tmp_path: Path, exchange: Exchange) -> Penstock:
 
 
 async def seen(penstock: Penstock, columns: int, *words: str) -> list[str]:
-    """The lines that a command leaves on a terminal; none is wider than it."""
+    """The lines that a command leaves on a terminal; none is wider than the terminal."""
     async with on_a_terminal(replace(penstock, columns=columns), *words) as terminal:
         assert await terminal.ended() == 0, terminal.text
         lines = terminal.text.replace("\r\n", "\n").splitlines()
@@ -87,7 +87,7 @@ async def seen(penstock: Penstock, columns: int, *words: str) -> list[str]:
 
 
 def joined(lines: list[str]) -> str:
-    """As one text, so that it does not matter where a line was wrapped."""
+    """The lines as one text, independent of where they were wrapped."""
     return " ".join(" ".join(lines).split())
 
 
@@ -203,14 +203,14 @@ async def test_views_fit_a_terminal_and_cut_nothing_important(
 ) -> None:
     lines = await seen(reader, columns, *view.split())
     whole = await reader(*view.split())
-    # Each word is there in one piece, unless it is a symbol too long for the room.
+    # No word is split, except a symbol that is too long for its column.
     words = {word for word in (whole.out + whole.err).split() if not word.startswith(_LONG)}
     assert words <= set(joined(lines).split())
     if columns == 200:
         assert len(lines) == len((whole.out + whole.err).splitlines())
     else:
         assert len(lines) <= 2 * len(whole.out.splitlines()) + 2 * len(whole.err.splitlines())
-    # All times have one form: none is a date alone, or ends with its minutes.
+    # All times have the same form: none is a date alone or ends with the minutes.
     assert re.findall(r"\d{4}-\d\d-\d\d", whole.out) == [
         at[:10] for at in re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", whole.out)
     ]
@@ -263,13 +263,13 @@ async def test_collect_names_the_gaps_that_it_requested(penstock: Penstock) -> N
     ]
     again = (await penstock(*_COLLECT, "--json")).json
     assert (again["gaps"], again["first_gaps"]) == (0, [])
-    told = (
+    report = (
         await penstock(
             *_COLLECT, "--since", "2025-03-05", "--until", "2025-03-06", "--recheck", "--json"
         )
     ).json
-    assert told["gaps"] == 1
-    assert told["first_gaps"] == [
+    assert report["gaps"] == 1
+    assert report["first_gaps"] == [
         {
             "series": "BTC/USDT 1h",
             "start": "2025-03-05T06:00:00Z",

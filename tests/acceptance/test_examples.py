@@ -1,4 +1,4 @@
-"""The examples do what they say, against a service of their user."""
+"""The examples work as described, against a service of their user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
-# The four series of the first collection are answered; the second one waits until it is cancelled.
+# The four series of the first collection get answers; the second collection waits until cancelled.
 _STOPS = {"name": "gate", "path": "/api/v3/klines", "after": 4}
 
 

@@ -1,4 +1,4 @@
-"""What the program says about itself, and how it refuses words that it does not know."""
+"""The help of the program, and how it refuses unknown words."""
 
 from __future__ import annotations
 

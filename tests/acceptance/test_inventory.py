@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.acceptance.seller import Seller
 
 _EXPORT = "/api/v2/products/export"
-# So much of an export comes, the rest when the faults are changed.
+# This part of an export arrives; the rest arrives when the faults are changed.
 _STOPS = {"name": "gate", "path": _EXPORT, "at": 60_000}
 _COUNTED = "SELECT count(*) FROM product WHERE gone_at IS NULL"
 
@@ -45,7 +45,7 @@ async def seller(penstock: Penstock, sqlite_database: str) -> AsyncIterator[Sell
 
 @pytest.fixture
 async def sellers_database(penstock: Penstock, database_url: str) -> AsyncIterator[Seller]:
-    """The same with each of both databases."""
+    """The same on both databases."""
     async with a_seller(penstock, database_url) as seller:
         yield seller
 
@@ -179,12 +179,12 @@ async def test_a_dry_run_is_shown_product_by_product_and_approved_exactly_as_sho
     )
     assert (await penstock("approve", "shop")).code == 0
     number = changed[0]["product_id"]
-    history, told, found = await asyncio.gather(
+    history, entries, found = await asyncio.gather(
         penstock("history", str(number)),
         penstock("history", str(number), "--json"),
         penstock("products", "shop", "--json", "--limit", "1000"),
     )
-    assert [entry["changes"]["price_cents"] for entry in told.json] == [[old, price]]
+    assert [entry["changes"]["price_cents"] for entry in entries.json] == [[old, price]]
     assert f"price {old // 100}.{old % 100:02} EUR → " in history.out
     assert len(found.json) == PRODUCTS + len(new)
     assert [
@@ -304,7 +304,7 @@ async def test_ctrl_c_at_a_decision_says_whether_it_came_too_late(
     await seller.changes(changed=50)
     task_id = (await seller.synced(dry_run=True))["task_id"]
     async with seller.app() as app, foreground(app) as here:
-        # A decision that is being written is written to its end.
+        # A decision that is being written is completed.
         busy, may_end = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
         writing = asyncio.create_task(

@@ -1,4 +1,4 @@
-"""What a command loads: much of its cost, and not visible in its own code."""
+"""What a command imports: a large part of its cost, but not visible in its own code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class _Ended(NamedTuple):
 
 
 async def _ended(words: str, file: Path) -> _Ended:
-    """How a command ended; what it did not load, it did not load in any way."""
+    """The exit code of a command and the modules that it imported, directly or indirectly."""
     report = file.with_name("report.json")
     with report.open("wb") as opened:
         process = await asyncio.create_subprocess_exec(

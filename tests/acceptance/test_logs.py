@@ -108,7 +108,7 @@ async def test_at_debug_each_flush_says_how_many_rows_were_new_changed_or_equal(
         ended = await service.command.ended(signal.SIGTERM)
     flushes = [line for line in _lines(ended) if line["event"] == "flush written"]
     assert {line["level"] for line in flushes} == {"debug"}
-    # The second reads the open candle again, and the three before it.
+    # The second run reads the open candle and the three before it again.
     for task_id, counts in ((first, (20, 0, 0)), (again, (0, 0, 8))):
         ours = [line for line in flushes if line["run"] == task_id]
         assert {line["job"] for line in ours} == {"collect_data_manual"}
@@ -131,12 +131,12 @@ async def test_a_failing_provider_is_logged_once_and_its_recovery_once(
             await _collected(service, symbols)
         ended = await service.command.ended(signal.SIGTERM)
     lines = _lines(ended)
-    told = [
+    outages = [
         (line["level"], line["event"], line["provider"], line["path"])
         for line in lines
         if "provider" in line
     ]
-    assert told == [
+    assert outages == [
         ("warning", "the provider does not answer", exchange, "/api/v3/klines"),
         ("info", "the provider answers again", exchange, "/api/v3/klines"),
     ]

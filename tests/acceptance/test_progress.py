@@ -1,4 +1,4 @@
-"""The progress and the waits of a collection on a terminal: run here, by a service, watched."""
+"""Progress and waits of a collection on a terminal: in this process, by a service, watched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock
 
 _KLINES = "/api/v3/klines"
-# Twenty answers more, and those behind them when the faults are changed.
+# Twenty more answers arrive, and the later ones when the faults are changed.
 _TWENTY = {"name": "gate", "path": _KLINES, "after": 20}
 _LONG = ("collect", "BTC/USDT", "-t", "1m", "--limit", "60000")
 
@@ -90,7 +90,7 @@ async def test_a_provider_pause_is_counted_down_and_then_disappears(
 async def test_the_wait_for_a_used_up_limit_is_counted_down(
     penstock: Penstock, database_url: str
 ) -> None:
-    """The limit is forty pages a minute, and more are asked for than two minutes allow."""
+    """The limit is forty pages a minute, and the collection needs more than two minutes allow."""
     limited = penstock.with_settings(database_url=database_url, binance_weight_per_minute="100")
     async with on_a_terminal(limited, *_LONG[:-1], "200000") as terminal:
         seconds = int(

@@ -1,4 +1,4 @@
-"""The commands that look: `candles`, `doctor`, and `migrate`."""
+"""The commands `candles`, `doctor` and `migrate`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_stored_candles_are_shown_as_a_table_or_as_json(
     ]
     assert [row.split()[-1] == "open" for row in rows] == [False, False, True]
 
-    # Eight o'clock in an offset of one hour is seven o'clock UTC.
+    # 8:00 at an offset of one hour is 7:00 UTC.
     assert [candle["open_time"] for candle in asked.json] == [NOON - 7 * _HOUR, NOON - 6 * _HOUR]
     for candle in asked.json:
         assert candle.keys() == _COLUMNS

@@ -1,4 +1,4 @@
-"""A service killed, ended or taken over during a run: the same task completes, nothing twice."""
+"""A service is killed, stopped or taken over during a run: the same task completes once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.acceptance.commands import Command, Penstock, Service
 
 _SILENT = {"name": "hang", "path": "/api/v3/klines", "symbol": "ETHUSDT"}
-# Two pages of each of these are answered, then none.
+# Each of these gets two pages, then no answer.
 _STOPS = {"name": "hang", "path": "/api/v3/klines", "after": 6}
 _LIMIT = 5_000
 _PATIENCE_S = 60
@@ -44,12 +44,12 @@ async def _under_way(service: Service, task_id: str) -> dict[str, Any]:
 
 
 async def _check_whole(penstock: Penstock, task_id: str, candles: int) -> None:
-    """The task has completed, and every candle is there once."""
+    """Assert that the task has completed and every candle is stored once."""
     runs = await penstock.rows(
         "SELECT task_id, state, inserted, updated FROM run WHERE kind = 'data_collection'"
     )
     assert runs == [(task_id, "succeeded", candles, 0)]
-    # The key of a candle allows no second one, so their number says it.
+    # The key allows no duplicates, so the count is enough.
     assert await penstock.rows("SELECT count(*) FROM candle") == [(candles,)]
     assert await penstock.rows("SELECT count(*) FROM gap") == [(0,)]
     assert await penstock.rows("SELECT count(*) FROM restatement") == [(0,)]
@@ -87,12 +87,12 @@ async def test_the_next_command_continues_the_run_of_a_killed_one(
     async with penstock.started(*command) as collecting:
         async with asyncio.timeout(_PATIENCE_S):
             while not (await penstock.rows("SELECT sum(inserted) FROM run"))[0][0]:
-                await asyncio.sleep(0.05)  # another process writes, and says nothing of it
+                await asyncio.sleep(0.05)  # another process writes without any notification
         collecting.process.kill()
         assert await collecting.process.wait() == -signal.SIGKILL
     await put_faults(exchange)
     async with asyncio.timeout(_PATIENCE_S):
-        # On PostgreSQL the dead one holds the series until its last heartbeat is old.
+        # On PostgreSQL the dead process holds the series until its last heartbeat is old.
         while (ended := await penstock(*command)).code == 5:
             assert "if its process is dead, this is free in" in ended.complaint
     assert ended.code == 0, ended.err
@@ -133,7 +133,7 @@ async def _close_code(socket: aiohttp.ClientWebSocketResponse) -> int | None:
 
 
 async def test_a_queued_task_waits_for_the_next_start(impatient: Penstock, exchange: str) -> None:
-    """Also one that waits behind another."""
+    """This includes a task that waits behind another."""
     async with impatient.serving() as service:
         await put_faults(exchange, _SILENT)
         first = await service.start("ETHUSDT", limit=10)

@@ -1,4 +1,4 @@
-"""`penstock.script`: what a user's own Python gets, in a script and in a notebook."""
+"""`penstock.script` in a user's script and in a notebook."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from penstock.script import candles, collect
 
 report = collect(["BTC/USDT", "ethusdt"], ["1m", "1h"], limit=10)
 result = report.result
-told = [result.counters.inserted, report.symbols, report.timeframes, dict(result.failures)]
-print(json.dumps(told))
+summary = [result.counters.inserted, report.symbols, report.timeframes, dict(result.failures)]
+print(json.dumps(summary))
 print(json.dumps(collect(["BTC/USDT"], ["1h"], since=SINCE).result.counters.inserted))
 newest = candles("BTCUSDT", "1h", limit=3)
 print(json.dumps([[row.open_time, row.close, row.closed] for row in newest]))
@@ -31,7 +31,7 @@ first = candles("BTC/USDT", "1h", start=SINCE, end=SINCE + 7_200_000)
 print(json.dumps([row.open_time for row in first]))
 """.replace("SINCE", str(NOON - 20 * _HOUR))
 
-# The loop of a notebook is running already.
+# In a notebook the event loop is already running.
 _NOTEBOOK = """
 import asyncio, json
 from penstock.script import candles, candles_async, collect, collect_async
@@ -65,7 +65,7 @@ for call in sys.argv[1:]:
         print(type(error).__name__, getattr(error, "field", "-"), error)
 """
 
-# It sees itself when the pages that come are there.
+# The script itself sees when the pages are stored.
 _CANCEL = """
 import asyncio
 from penstock.errors import PenstockError
@@ -102,7 +102,7 @@ async def test_a_script_collects_and_reads(penstock: Penstock, database_url: str
     assert (ended.code, ended.err) == (0, "")
     first, since, newest, named = (json.loads(line) for line in ended.out.splitlines())
     assert first == [40, 2, 2, {}]
-    # Ten hours were there, the newest of them the one that is running.
+    # Ten hours were stored; the newest of them is still running.
     assert since == 11
     assert [(opened, closed) for opened, _, closed in newest] == [
         (NOON - 2 * _HOUR, True),

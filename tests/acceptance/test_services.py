@@ -1,4 +1,4 @@
-"""The commands that go on until they are told to end: `serve`, `demo`, `simulate`."""
+"""The commands that run until they are stopped: `serve`, `demo`, `simulate`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_ctrl_c_ends_a_service_cleanly_while_a_connection_is_open(
 
 
 def _levels(log: str) -> set[str]:
-    """The levels of the lines of a log, each of which is JSON when nobody looks at it."""
+    """The levels of log lines, which are JSON when the log is not a terminal."""
     return {json.loads(line)["level"] for line in log.splitlines()}
 
 
@@ -99,7 +99,7 @@ async def test_the_demo_collects_into_its_own_file_and_a_second_run_only_adds_ne
     first = (await penstock("demo", "--once", "--json")).json
     assert (first["symbols"], first["timeframes"], first["failures"]) == (50, 6, {})
     assert first["database"] == f"sqlite:///{penstock.data / 'demo.db'}"
-    # Its exchange has the real time: a candle that begins meanwhile is one more of its series.
+    # Its exchange uses real time: a candle that begins meanwhile adds to its series.
     demo_database = penstock.with_settings(database_url=first["database"])
     stored = [
         count
@@ -127,9 +127,9 @@ async def test_the_demo_reports_a_taken_port_before_it_collects(
     assert not penstock.data.exists()
 
 
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 async def test_the_simulator_prints_its_address_and_ends_on_a_signal(
-    penstock: Penstock, told: signal.Signals
+    penstock: Penstock, stop_signal: signal.Signals
 ) -> None:
     async with penstock.started(
         "simulate", "--port", "0", "--symbols", "5", "--now", "2026-01-15T12:00", "--speed", "0"
@@ -140,5 +140,5 @@ async def test_the_simulator_prints_its_address_and_ends_on_a_signal(
         settings = {f"PENSTOCK_{name}_URL={url}" for name in ("BINANCE", "CARDTRADER")}
         assert settings <= set(pointed.split())
         assert (await _get(f"{url}/api/v3/time"))["serverTime"] == 1_768_478_400_000
-        ended = await simulating.ended(told)
+        ended = await simulating.ended(stop_signal)
     assert (ended.code, ended.out, ended.err) == (0, "", "")

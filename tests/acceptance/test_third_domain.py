@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from penstock.runs.run import Run
     from penstock.runs.runner import Outcome
 
-# ── The domain: all that its package would hold
+# ── The domain: everything that its package would contain
 
 BANK = "ecb"
 RATES = "exchange_rates"
@@ -60,7 +60,7 @@ RATE = Table(
 
 
 class Quotes(msgspec.Struct):
-    """What the bank answers: the day, ms, and what a euro is in each currency."""
+    """The bank's answer: the day in ms, and the value of a euro in each currency."""
 
     day: int
     rates: dict[str, str]
@@ -68,7 +68,7 @@ class Quotes(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Collected:
-    """What a run did."""
+    """The outcome of a run."""
 
     days: int
 
@@ -77,7 +77,7 @@ class Collected:
 
 
 class Rates:
-    """What is collected, and what its configs can say."""
+    """The collection of rates, and the rules for its configs."""
 
     kind = RATES
     exchanges = (BANK,)
@@ -136,7 +136,7 @@ class Rates:
         return Submission(kind=RATES, params=params, resources=resources, priority=Priority.LOW)
 
     def hold(self, _connection: Connection, _symbol: str) -> None:
-        """Currencies stay what they are."""
+        """Nothing to hold: currencies do not change."""
 
 
 def _currency(name: str) -> str:
@@ -177,7 +177,7 @@ def declare(parts: Parts) -> Domain:
     )
 
 
-# ── What it gets
+# ── What Penstock provides for it
 
 _DOMAINS = "penstock.domains"
 _UNUSABLE = "'rates' of the package rates cannot be used: "
@@ -189,7 +189,7 @@ _PATIENCE_S = 60
 
 @dataclass
 class Bank:
-    """The bank's server: two days of rates; while it is `shut` an answer waits."""
+    """The bank's server with two days of rates; while it is `shut`, requests wait."""
 
     url: str = ""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -238,7 +238,7 @@ def settings_with(bank: Bank, database_url: str, **more: str) -> dict[str, str]:
 
 
 async def logged(session: aiohttp.ClientSession, count: int) -> list[dict[str, Any]]:
-    """The rows of the execution log, once there are so many that succeeded."""
+    """The rows of the execution log, once this many have succeeded."""
     path = f"/api/v1/admin/data-collection/execution-logs?job_type={RATES}&status=success"
     async with asyncio.timeout(_PATIENCE_S):
         while len(rows := (await get(session, path))) < count:
@@ -327,7 +327,7 @@ async def test_the_command_line_adds_and_triggers_its_config_without_a_service(
 
 @pytest.fixture
 def here(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The package is installed for this process too."""
+    """Install the package for this process too."""
     monkeypatch.syspath_prepend(package)
     plugins.provided.cache_clear()
     yield

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-# ── The source: all that its package would hold
+# ── The source: everything that its package would contain
 
 EXCHANGE = "tiny"
 _MINUTE = 60_000
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, array_like=True):
 
 
 class TinySource(HttpSource):
-    """A market source of one page size, over a server of the test."""
+    """A market source with a fixed page size, over a server of the test."""
 
     declaration = Declaration(
         name=EXCHANGE,
@@ -125,7 +125,7 @@ def _candle(row: Row) -> Candle:
     )
 
 
-# ── What it gets
+# ── What Penstock provides for it
 
 _NOW_S = 1_768_478_430
 _NOON = 1_768_478_400_000
@@ -133,7 +133,7 @@ _QUIET = {20, 21, 40}
 
 
 def opens(ago: int) -> int:
-    """When the candle opens that is so many minutes before the running one, seconds."""
+    """The open time, in seconds, of the candle this many minutes before the running one."""
     return _NOON // 1_000 - 60 * ago
 
 
@@ -192,7 +192,7 @@ async def test_it_is_collected_completely_and_nothing_is_invented(
             "collect", "BTC/EUR", "-t", "1m", "--exchange", EXCHANGE, *since, "--json"
         )
         assert code == 0, said
-        # The oldest one may be gone when it is asked for.
+        # The oldest candle may be gone when it is requested.
         there = _HISTORY - 1 - len(_QUIET)
         assert (json.loads(said)["candles_written"], json.loads(said)["failures"]) == (there, {})
         code, said = await penstock("coverage", "BTC/EUR", "--exchange", EXCHANGE, "--json")

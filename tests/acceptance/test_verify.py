@@ -1,4 +1,4 @@
-"""`penstock verify`, as a user runs it: here and through a service, for people and for scripts."""
+"""`penstock verify` in its own process and through a service, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLLECT = ("collect", "BTC/USDT", "ETH/USDT", "-t", "1h", "--limit", "30")
 
 
 async def plant(penstock: Penstock, statement: str) -> None:
-    """Change the database while nobody owns it."""
+    """Change the database while no process owns it."""
 
     def change() -> None:
         engine = create_engine(penstock.environment["PENSTOCK_DATABASE_URL"])
@@ -53,8 +53,8 @@ async def test_verify_reports_sound_and_damaged_data_here_and_through_a_service(
     ]
     assert max(map(len, wrong.out.splitlines())) <= 80
     assert wrong.err == "missing: the ledger says stored, but the candle is not there\n"
-    told = await penstock("verify", "BTCUSDT", "-t", "1h", "--json")
-    assert (told.code, json.loads(told.out)["wrong"]) == (9, 1)
+    as_json = await penstock("verify", "BTCUSDT", "-t", "1h", "--json")
+    assert (as_json.code, json.loads(as_json.out)["wrong"]) == (9, 1)
 
     async with penstock.serving() as service:
         there = await penstock("verify")

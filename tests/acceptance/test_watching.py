@@ -21,9 +21,9 @@ from tests.simulated import Exchange, World, settings_for
 if TYPE_CHECKING:
     from tests.acceptance.commands import Penstock, Service
 
-# The exchange does not answer for this symbol as long as it is asked with it.
+# The exchange never answers requests for this symbol.
 _SILENT = {"name": "hang", "path": "/api/v3/klines", "symbol": "ETHUSDT"}
-# The third answer, and all after it, come when the faults are changed.
+# The third answer and all later ones arrive when the faults are changed.
 _STOPS = {"name": "gate", "path": "/api/v3/klines", "after": 2}
 _BROKEN = {"name": "server_error", "path": "/api/v3/klines"}
 _EIGHT = "BTCUSDT ETHUSDT BNBUSDT SOLUSDT XRPUSDT ADAUSDT DOGEUSDT TRXUSDT"
@@ -32,7 +32,7 @@ _UNKNOWN = "00000000-0000-0000-0000-000000000007"
 
 @pytest.fixture
 def penstock(penstock: Penstock) -> Penstock:
-    """Its requests go one after the other, so that a run lasts as long as the exchange is slow."""
+    """Requests are sent one after the other, so a run lasts as long as the exchange is slow."""
     return penstock.with_settings(
         request_concurrency="1", request_deadline_s="600", request_idle_s="600", run_attempts="1"
     )
@@ -233,7 +233,7 @@ async def _check_table(penstock: Penstock, service: Service, task_id: str) -> No
 
 
 async def _check_coverage(database_url: str, exchange: str) -> None:
-    """Coverage names the candles that are there, and no others."""
+    """Assert that coverage names exactly the stored candles."""
     async with (
         aiohttp.ClientSession() as session,
         open_app(settings_for(database_url, exchange)) as app,

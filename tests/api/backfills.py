@@ -35,7 +35,7 @@ HOLE = range(ms("2025-03-05T06:00"), ms("2025-03-05T09:00"), HOUR)
 
 
 def holed(*holes: range) -> Exchange:
-    """Hours up to the one that runs, without those in the holes."""
+    """Hours up to the running one, without those in the holes."""
     table = [row for row in rows(FIRST, NOW, HOUR) if not any(row[0] in hole for hole in holes)]
     return Exchange(
         ms(NOW), {("BTCUSDT", "1h"): table, ("BTCUSDT", "1d"): rows("2025-03-01T00:00", NOW, DAY)}
@@ -52,7 +52,7 @@ async def serving(database_url: str, exchange: Exchange, **given: Any) -> AsyncI
 
 
 async def backfill(service: Collector, **body: object) -> dict[str, Any]:
-    """The task of a backfill that is not refused, once it has ended."""
+    """Submit a backfill and return its ended task."""
     status, answer = await service.call("POST", BACKFILL, BTC | body)
     assert status == 202, answer
     assert answer.keys() == {"task_id", "status", "message"}

@@ -1,6 +1,6 @@
 """A working service: the API on a real socket, its executor and a simulated exchange.
 
-All of it runs in the test's loop, over a database of the test.
+Everything runs in the test's event loop, over a database of the test.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v1/data-collector"
 ENDED = {"completed", "failed", "cancelled"}
-# Only what never comes is waited for as long.
+# Only an endless wait reaches this.
 PATIENCE_S = 60
-# The exchange takes requests for candles and never answers, so a run can be seen while it runs.
+# The exchange never answers requests for candles, so a run stays active.
 SILENT = {"name": "hang", "path": "/api/v3/klines"}
-# A client of a test answers pings only while it reads, and what it does in between may take long.
-# Decisions are answered with their end.
+# A test's client answers pings only while it reads, and pauses between reads can be long.
+# Decisions are answered when they are complete.
 UNASKED = ServeOptions(ping_s=600, decision_s=None)
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Collector:
         return body
 
     async def start(self, symbols: str = "BTCUSDT", timeframes: str = "1m", **more: object) -> str:
-        """Start a collection that is not refused; gives its task."""
+        """Start a collection and return its task; assert that it is not refused."""
         status, body = await self.call(
             "POST", "/start", {"symbols": symbols.split(), "timeframes": timeframes.split()} | more
         )
@@ -78,7 +78,7 @@ class Collector:
         )
 
     async def until(self, read: Callable[[], Awaitable[T]], holds: Callable[[T], object]) -> T:
-        """What is read, as soon as it is as wished."""
+        """The value that is read, as soon as it meets the condition."""
         pause_s = 0.01
         async with asyncio.timeout(PATIENCE_S):
             while not holds(found := await read()):
@@ -102,9 +102,9 @@ async def collector(
     simulator: dict[str, Any] | None = None,
     **given: Any,
 ) -> AsyncIterator[Collector]:
-    """A service; with `work` it works on what is queued."""
+    """A service; with `work` it works on queued runs."""
     async with simulated(**(simulator or {})) as exchange:
-        # Longer than any test: a silent exchange is to stay silent.
+        # Longer than any test, because a silent exchange has to stay silent.
         settings = settings_for(
             database_url,
             exchange.url,
@@ -116,7 +116,7 @@ async def collector(
             app = await stack.enter_async_context(open_app(settings))
             await stack.enter_async_context(app.working() if work else app.database.listening())
             await stack.enter_async_context(running(app, door, options or UNASKED))
-            # Sooner than the service: whoever sends while the other end closes gets no answer.
+            # Sooner than the service: a client sending to a closing connection gets no answer.
             connections = aiohttp.TCPConnector(keepalive_timeout=2)
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(door.url, connector=connections)

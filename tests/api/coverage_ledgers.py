@@ -1,4 +1,4 @@
-"""Ledgers of known, complete and drawn series, and requests for them."""
+"""Ledgers of known, complete and random series, and requests for them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ KNOWN = {
 
 
 def drawn(chosen: random.Random, number: int) -> tuple[SeriesKey, list[Span]]:
-    """A series of random states, some of no state, up to some time before the present."""
+    """A series of random states, with ranges without a state, up to a time before now."""
     step = chosen.choice(STEPS)
     series = key(f"D{number}/USDT", step, exchange="drawn")
     timeframe = Timeframe(step)
@@ -102,7 +102,7 @@ def shown_span(state: str, before: int, after: int) -> dict[str, Any]:
     }
 
 
-# What is in the ledger, from when on before noon, and how complete that is.
+# The states in the ledger, their start before noon, and how complete they are.
 CASES: dict[str, tuple[list[Span], float | None]] = {
     "WHOLE": (spans([30], "stored"), 100.0),
     "QUIET": (spans([30, 20, 10], "stored", "no_trades", "archived"), 100.0),

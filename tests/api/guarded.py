@@ -29,7 +29,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def made_token(service: Collector, scope: Scope, **more: Any) -> tuple[int, dict[str, str]]:
-    """A token that this service's API did not make: its id, and the header that carries it."""
+    """A token not created through this service's API: its id and its header."""
     token, secret = await service.app.tokens.create("test", scope, **{"expires_in_s": None} | more)
     return token.id, bearer(secret)
 

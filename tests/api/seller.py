@@ -1,4 +1,4 @@
-"""A service with a simulated seller behind it: what the tests of inventories ask over HTTP."""
+"""A service with a simulated seller, for tests of inventories over HTTP."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ INVENTORY = "/api/v1/inventory"
 TOKEN = "demo-token-4711"
 OTHER = "other-token-4712"
 PRODUCTS = 600
-# The export is asked for and never comes, so that a sync can be seen while it runs.
+# The export never arrives, so that a sync stays active.
 HELD_UP = {"name": "hang", "path": "/api/v2/products/export"}
-# Keeps CardTrader's catalogue away, whose refresh would go on beside what is asked.
+# Blocks CardTrader's catalogue; its refresh would run beside the tested requests.
 NO_CATALOGUE = {"name": "server_error", "path": "/api/v2/games"}
 
 
 @dataclass(frozen=True)
 class Seller:
-    """The service as a seller sees it; `account_id` is his account."""
+    """The service as a seller sees it; `account_id` is the seller's account."""
 
     service: Collector
     account_id: int
@@ -45,7 +45,7 @@ class Seller:
         return body
 
     async def start(self, **wish: object) -> str:
-        """Start a sync that is not refused; gives its task."""
+        """Start a sync and return its task; assert that it is not refused."""
         status, body = await self.call("POST", f"/accounts/{self.account_id}/sync", wish or None)
         assert status == 202, body
         return str(body["task_id"])
@@ -62,7 +62,7 @@ class Seller:
         return sync
 
     async def shrunk(self) -> dict[str, Any]:
-        """A sync that is held: a third of the inventory is gone."""
+        """A held sync: a third of the inventory is gone."""
         await self.synced()
         await self.edit(gone=33)
         held = await self.synced()
@@ -70,7 +70,7 @@ class Seller:
         return held
 
     async def edit(self, **changes: object) -> None:
-        """The next version of the seller's inventory."""
+        """Create the next version of the seller's inventory."""
         await self.admin("POST", "versions", changes)
 
     async def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
@@ -97,7 +97,7 @@ class Seller:
 async def seller(
     database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any
 ) -> AsyncIterator[Seller]:
-    """A service with one account, which was not synced yet."""
+    """A service with one account that has not been synced."""
     simulator = {"symbols": 2, "accounts": (f"{TOKEN}:{products}", f"{OTHER}:7")}
     settings: dict[str, Any] = {
         "export_folder": folder / "exports",

@@ -29,7 +29,7 @@ _PATIENCE_S = 60
 def served(
     database_url: str, order: CollectOrder | None = ORDER, *, timeout_s: float = 20, **given: object
 ) -> Iterator[str]:
-    """Collect `order`, then serve while the block runs, with `given` settings; the base URL."""
+    """Collect `order`, then serve during the block with `given` settings; the base URL."""
     ready: Future[str] = Future()
     stop: Future[None] = Future()
 

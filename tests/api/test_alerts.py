@@ -1,4 +1,4 @@
-"""Alerts through the API and the WebSocket: states, health, targets and the trial message."""
+"""Alerts through the API and the WebSocket: states, health, targets and the test message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST /backfill` asks for what is missing of a range, or for all of it once more."""
+"""`POST /backfill` requests the missing part of a range, or all of it again."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_start_and_end_bound_the_requests(sqlite_database: str) -> None:
         assert await opens(service) == list(range(ms("2025-03-02"), ms("2025-03-03"), HOUR))
         await backfill(service, start="2025-03-01T12:00:00Z", end="2025-03-02T00:00:00Z")
         assert await opens(service) == list(range(ms("2025-03-01T12:00"), ms("2025-03-03"), HOUR))
-        # What follows the end is in the ledger too.
+        # The range after the end is in the ledger too.
         assert await read(
             service, "SELECT state, count(*) FROM coverage GROUP BY state ORDER BY state"
         ) == [("not_collected", 1), ("stored", 1)]

@@ -1,4 +1,4 @@
-"""A dry run of a backfill says what it would take, and asks for nothing."""
+"""A dry run of a backfill estimates the cost and sends no request."""
 
 from __future__ import annotations
 
@@ -54,36 +54,36 @@ _HOLES = (
 
 
 async def _check_dry_run(
-    service: Collector, exchange: Exchange, wanted: dict[str, Any]
+    service: Collector, exchange: Exchange, request: dict[str, Any]
 ) -> dict[str, Any]:
-    """What it says is the most that the run then takes; it asks for nothing and leaves nothing."""
+    """Assert that the estimate bounds the run, and that the dry run requests and writes nothing."""
     exchange.requests.clear()
     before = await rows_of_tables(service)
-    told = await dry_run(service, **wanted)
-    assert told.keys() == {"gaps", "candles", "requests", "share", "seconds"}
+    estimate = await dry_run(service, **request)
+    assert estimate.keys() == {"gaps", "candles", "requests", "share", "seconds"}
     assert exchange.requests == []
     assert await rows_of_tables(service) == before
-    did = (await backfill(service, **wanted))["counters"]
-    assert told["candles"] >= did["inserted"] + did["updated"]
-    assert told["requests"] >= did["requests"]
-    # Nobody can use a bound that is far from it.
-    assert told["requests"] <= 3 * did["requests"] + 6
-    assert told["seconds"] >= 1
-    return told
+    did = (await backfill(service, **request))["counters"]
+    assert estimate["candles"] >= did["inserted"] + did["updated"]
+    assert estimate["requests"] >= did["requests"]
+    # A bound far above the cost would be useless.
+    assert estimate["requests"] <= 3 * did["requests"] + 6
+    assert estimate["seconds"] >= 1
+    return estimate
 
 
 @pytest.mark.parametrize("name", _DRY)
 async def test_a_dry_run_gives_an_upper_bound_of_the_cost_of_the_run(
     sqlite_database: str, name: str
 ) -> None:
-    wanted, collected = _DRY[name]
+    request, collected = _DRY[name]
     exchange = holed(*_HOLES)
     async with serving(sqlite_database, exchange) as service:
-        # Only a collection tells Penstock how late it is there.
+        # Only a collection shows Penstock the exchange's time.
         await service.collect("BTC/USDT", "1d")
         if collected:
             await service.collect("BTC/USDT", "1h", since="2025-03-02T00:00:00Z")
-        await _check_dry_run(service, exchange, wanted)
+        await _check_dry_run(service, exchange, request)
 
 
 async def test_a_dry_run_counts_due_gaps_and_the_cost_of_a_long_range(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A body of any length costs next to nothing, with a token and without one."""
+"""A body of any length costs almost nothing, with and without a token."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def _send(
     answered = asyncio.create_task(_answer(reader))
     most = 0
     async with asyncio.timeout(PATIENCE_S):
-        # The connection ends when not all of it gets through while it is thrown away.
+        # The connection ends if the service stops discarding before the whole body is sent.
         with contextlib.suppress(ConnectionError):
             for number in range(_SIZE // len(_PIECE)):
                 writer.write(
@@ -73,7 +73,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, dict[str, Any]]:
 
 
 def _memory() -> int:
-    """What this process, which is also the service, has in memory now."""
+    """The current memory of this process, which is also the service."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096
 
 

@@ -48,8 +48,8 @@ async def test_the_run_of_a_changed_or_deleted_config_is_cancelled_and_writes_no
         await add(service)
         _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
         await service.running(answer["task_id"])
-        async with service.session.request(method, CONFIGS + path, json=body) as told:
-            assert told.status == status
+        async with service.session.request(method, CONFIGS + path, json=body) as changed:
+            assert changed.status == status
         task = await service.task(answer["task_id"])
         assert (task["status"], task["error"].startswith("its config was")) == ("cancelled", True)
         await service.until(

@@ -1,4 +1,4 @@
-"""Configs over HTTP: made, changed, triggered and removed while the service runs."""
+"""Configs over HTTP: added, changed, triggered and removed while the service runs."""
 
 from __future__ import annotations
 
@@ -265,10 +265,10 @@ async def test_of_many_configs_edited_to_the_same_symbol_at_once_only_one_gets_i
     async with collector(database_url, work=False) as service:
         for symbol in ("BTC/USDT", "ETH/USDT", "XRP/USDT", "ADA/USDT"):
             await add(service, symbol=symbol)
-        for wanted in ("SOLUSDT", "BNBUSDT", "DOGEUSDT"):
+        for new_symbol in ("SOLUSDT", "BNBUSDT", "DOGEUSDT"):
             answers = await asyncio.gather(
                 *(
-                    service.call("PUT", f"{CONFIGS}/{config_id}", {"symbol": wanted})
+                    service.call("PUT", f"{CONFIGS}/{config_id}", {"symbol": new_symbol})
                     for config_id in range(1, 5)
                 )
             )
@@ -308,17 +308,17 @@ async def test_a_list_is_applied_whole_and_a_second_time_changes_nothing(databas
     async with collector(database_url, work=False) as service:
         await add(service)
         await add(service, symbol="ETHUSDT")
-        wanted = {
+        body = {
             "configs": [
                 CONFIG | {"interval_minutes": 20},
                 {"symbol": "BTCUSDT", "timeframes": ["1h"], "cron": "0 * * * *"},
             ]
         }
         before = await service.get(CONFIGS)
-        status, told = await service.call("POST", APPLY, wanted | {"dry_run": True, "prune": True})
+        status, preview = await service.call("POST", APPLY, body | {"dry_run": True, "prune": True})
         assert (status, await service.get(CONFIGS)) == (200, before)
-        status, done = await service.call("POST", APPLY, wanted | {"prune": True})
-        assert done == told | {"dry_run": False}
+        status, done = await service.call("POST", APPLY, body | {"prune": True})
+        assert done == preview | {"dry_run": False}
         assert [config["symbol"] for config in done["added"]] == ["BTC/USDT"]
         assert done["changed"] == [
             {"symbol": "SOL/USDT", "exchange": "binance", "changes": {"interval_minutes": [10, 20]}}
@@ -327,7 +327,7 @@ async def test_a_list_is_applied_whole_and_a_second_time_changes_nothing(databas
             ["ETH/USDT"],
             0,
         )
-        _, again = await service.call("POST", APPLY, wanted | {"prune": True})
+        _, again = await service.call("POST", APPLY, body | {"prune": True})
         assert again == {
             "added": [],
             "changed": [],

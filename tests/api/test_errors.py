@@ -1,4 +1,4 @@
-"""Every error answers `application/problem+json` with a stable code, and the service goes on."""
+"""Every error is `application/problem+json` with a stable code, and the service continues."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ HOUR_MS = 3_600_000
 
 
 async def fill(service: Collector, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows that succeeded a moment ago, but for what each says otherwise."""
+    """Store rows that succeeded a moment ago, except where they say otherwise."""
     now = int(time.time() * 1000) - 1_000
     usual = {
         "run_id": 1,

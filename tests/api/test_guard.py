@@ -1,4 +1,4 @@
-"""The guard: who gets in, with what, and what it costs to refuse the others."""
+"""The guard: which requests are accepted, and the cost of refusing others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another process has changed is seen sooner than the service would look."""
+    """Read tokens often, so that changes of another process are seen soon."""
     monkeypatch.setattr(known, "_AGAIN_S", 0.1)
     monkeypatch.setattr(known, "_LOOK_S", 0.1)
 
@@ -45,7 +45,7 @@ async def _until(service: Collector, status: int, **given: Any) -> None:
 
 
 def _routes(routes: Iterable[Any]) -> set[tuple[str, str]]:
-    """Method and path of every route, those of included routers too."""
+    """Method and path of every route, including those of included routers."""
     found = set()
     for route in routes:
         if (path := getattr(route, "path", None)) is not None:
@@ -136,12 +136,12 @@ async def test_this_machine_needs_no_token_until_one_is_created(database_url: st
         assert (await service.call("GET", TOKENS)) == (200, [])
         async with service.session.ws_connect(WS) as ws:
             token_id, header = await made_token(service, Scope.READ)
-            # Made by another process it is heard of within some seconds.
+            # A token created by another process is known within seconds.
             await _until(service, 401)
             async with asyncio.timeout(PATIENCE_S):
                 assert (await ws.receive())[:2] == (aiohttp.WSMsgType.CLOSE, 1008)
         assert await status_of(service, headers=header) == 200
-        # Taking the last one away opens nothing.
+        # Revoking the last token does not open the service.
         await service.app.tokens.revoke(token_id)
         await _until(service, 401, headers=header)
         assert await status_of(service) == 401

@@ -1,4 +1,4 @@
-"""The guard holds back who asks too often, and tells browsers to be careful."""
+"""The guard's rate limits, and its security headers for browsers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.api.guarded import ADMIN, TASKS, bearer, made_token, status_of
 
 @pytest.fixture
 def minute_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long the requests take here, they are asked within the same moment."""
+    """All requests happen at the same time, however long they take."""
     monkeypatch.setattr(guard, "Rates", partial(Rates, clock=lambda: 1_000.0))
 
 
@@ -29,7 +29,7 @@ async def test_a_client_that_asks_too_often_is_told_when_to_retry(sqlite_databas
         async with service.session.get("/livez") as answer:
             assert (answer.status, (await answer.json())["code"]) == (429, "too_many_requests")
             assert 1 <= int(answer.headers["Retry-After"]) <= 60
-        # Who brings a token is counted by it.
+        # A request with a token counts for the token.
         assert await status_of(service, headers=bearer(ADMIN)) == 200
 
 
@@ -45,7 +45,7 @@ async def test_guessing_tokens_is_slowed_down_and_using_a_valid_token_is_not(
             for number in range(35)
         ]
         assert statuses == [401] * 30 + [429] * 5
-        # The right guess must not be told from the wrong ones.
+        # The right guess must look like the wrong ones.
         assert await status_of(service, headers=bearer(ADMIN)) == 429
         assert await status_of(service, headers=header) == 200
 

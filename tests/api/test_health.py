@@ -23,7 +23,7 @@ async def test_livez_and_readyz_report_the_state(client: aiohttp.ClientSession) 
     assert (answer.status, ready["status"], ready["database"]) == (200, "ok", "ok")
     assert ready["schema_version"].isdecimal()
     assert 0 <= ready["loop_lag_p99_ms"] <= ready["loop_lag_max_ms"]
-    # This service only answers.
+    # This service does not work on runs.
     assert (ready["executor"], ready["active_runs"], ready["scheduler"], ready["last_tick"]) == (
         "off",
         0,

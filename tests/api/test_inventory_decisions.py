@@ -1,4 +1,4 @@
-"""What a dry run or a held sync would change, and what becomes of it, over HTTP."""
+"""Differences of dry runs and held syncs, and decisions on them, over HTTP."""
 
 from __future__ import annotations
 

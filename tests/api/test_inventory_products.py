@@ -92,9 +92,9 @@ async def test_products_are_listed_with_every_filter(database_url: str, tmp_path
             *(f"SKU-{blueprint}" for blueprint in known[:3]),
         }
 
-        async def same(query: str, wanted: list[dict[str, Any]]) -> None:
-            assert wanted, query
-            assert await shop.pages(f"/products?{query}&limit=97") == wanted, query
+        async def same(query: str, expected: list[dict[str, Any]]) -> None:
+            assert expected, query
+            assert await shop.pages(f"/products?{query}&limit=97") == expected, query
 
         product = every[7]
         await same(f"account={shop.account_id}", every)
@@ -137,7 +137,7 @@ async def test_products_are_sorted_and_no_page_skips_a_product(
             down = await shop.pages(f"/products?{account}sort=-{column}&limit=23")
             assert up == down[::-1]
             assert len(up) == len({product["product_id"] for product in up}) == products
-            if column != "name_en":  # its order is that of the database's language
+            if column != "name_en":  # its order is the database's collation
                 values = [product[column] for product in up]
                 assert values == sorted(values)
             if column in {"price_cents", "quantity"}:
@@ -291,7 +291,7 @@ async def test_a_catalogue_can_be_longer_than_other_bodies_but_not_unlimited(
                 yield b"y" * 1_048_576
 
         for data in (io.BytesIO(bytes(64 * 1_048_576 + 1)), endless()):
-            # It may be refused while it is being sent; this client then waits for no answer.
+            # It may be refused while it is sent; this client then does not wait for an answer.
             with contextlib.suppress(ConnectionError, aiohttp.ClientConnectionError):
                 async with shop.service.session.post(
                     f"{INVENTORY}/catalog", data=data, headers=CSV
@@ -320,7 +320,7 @@ async def test_only_a_few_concurrent_uploads_are_accepted_and_others_must_retry(
             yield b"A%d\n" % name
 
         async def upload(name: int) -> int:
-            # Nothing is sent before the service reads, and then it has counted the upload.
+            # The body is sent only when the service reads it; by then the upload is counted.
             async with shop.service.session.post(
                 f"{INVENTORY}/catalog", data=slow(name), headers=CSV, expect100=True
             ) as answer:
@@ -377,7 +377,7 @@ async def test_a_bad_list_request_names_the_field(
 async def test_product_values_are_returned_exactly_as_they_were_sent(
     database_url: str, tmp_path: Path
 ) -> None:
-    """A number that JSON can write and Python cannot hold makes no answer fail."""
+    """A number that JSON can contain and Python cannot hold breaks no answer."""
     async with seller(database_url, tmp_path) as shop:
         await shop.synced()
         odd = '{"mtg_rarity":"Common","x":1e999,"y":123456789012345678901234567890.50}'

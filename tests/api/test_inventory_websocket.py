@@ -67,8 +67,8 @@ async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(
             lambda: shop.get(f"/syncs/{task_id}"), lambda sync: sync["phase"] == "export"
         )
         await client.subscribe(INVENTORY)
-        told = [await client.next("inventory") for _ in range(2)]
-        assert [(message["account_id"], message["status"]) for message in told] == [
+        messages = [await client.next("inventory") for _ in range(2)]
+        assert [(message["account_id"], message["status"]) for message in messages] == [
             (shop.account_id, "completed"),
             (other["id"], "running"),
         ]
@@ -80,7 +80,7 @@ async def test_a_late_follower_first_gets_the_newest_sync_of_each_account(
         await shop.service.call("POST", f"/task/{again}/cancel")
         await shop.service.call("POST", f"/task/{task_id}/cancel")
         assert (await _until_ended(follower, task_id))[-1]["status"] == "cancelled"
-        assert {message["account_id"] for message in follower.told} == {other["id"]}
+        assert {message["account_id"] for message in follower.received} == {other["id"]}
 
 
 _ELSEWHERE = """

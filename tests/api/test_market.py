@@ -1,4 +1,4 @@
-"""The market data routes: their shapes, their pages, and that they give what is stored."""
+"""The market data routes: their fields, their pages, and the stored values."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_candles_are_in_order_and_have_the_symbol_as_requested(
     for candle in page["candles"]:
         assert tuple(sorted(candle)) == tuple(sorted(_CANDLE))
         assert all(_UTC.fullmatch(candle[name]) for name in ("open_time", "close_time"))
-        # The exchange writes eight digits behind the point, also when they are zeros.
+        # The exchange writes eight decimals, even if they are zeros.
         assert all(re.fullmatch(r"\d+\.\d{8}", candle[name]) for name in _NUMBERS)
         assert type(candle["trades"]) is int
 

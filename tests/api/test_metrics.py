@@ -1,4 +1,4 @@
-"""`/metrics` tells what went on, under documented names, and goes on without the database."""
+"""`/metrics` has documented names, and also works without the database."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def _text(service: Collector) -> str:
 
 
 async def _values(service: Collector) -> dict[str, float]:
-    """Every value by its name and the values of its labels, which stand in alphabetical order."""
+    """Every value by its name and its label values, in alphabetical order of the labels."""
     families = text_string_to_metric_families(await _text(service))
     return {
         " ".join([sample.name, *sample.labels.values()]): sample.value
@@ -168,7 +168,7 @@ async def test_requests_for_gaps_are_counted_by_provider(
         )
         await service.collect()
         url = service.exchange.url
-        # A minute that is not over before the test is.
+        # A minute that lasts longer than the test.
         ahead = (
             "window_start + 86400000"
             if service.app.database.file
@@ -220,5 +220,5 @@ async def test_every_name_is_documented(sqlite_database: str) -> None:
         )
     )
     async with collector(sqlite_database, work=False) as service:
-        told = re.findall(r"^# TYPE (penstock_\w+) ", await _text(service), flags=re.MULTILINE)
-        assert set(told) == documented
+        exposed = re.findall(r"^# TYPE (penstock_\w+) ", await _text(service), flags=re.MULTILINE)
+        assert set(exposed) == documented

@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth, and no query string makes the service fail."""
+"""The OpenAPI document is correct, and no query string makes the service fail."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _ACTIONS = {
 _ACTIONS |= {"/api/v1/verify": "202"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
 _CONFIG = f"{_ADMIN}/configs/{{config_id}}"
-# What acts on one config or token, or on what is in the body; the tests of each call them.
+# Routes that act on a config, a token or a body; their own tests call them.
 _ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {
     (f"{_CONFIG}/preview", "get"),
     (f"{_ADMIN}/execution-logs/{{log_id}}", "get"),
@@ -118,7 +118,7 @@ def document(connection: http.client.HTTPConnection) -> dict[str, Any]:
 
 
 def _get(connection: http.client.HTTPConnection, target: str) -> tuple[int, bytes]:
-    # A server closes a connection that was idle for seconds, as between examples on a slow machine.
+    # A server closes idle connections after seconds, which pass between examples on a slow machine.
     connection.close()
     connection.request("GET", target)
     answer = connection.getresponse()

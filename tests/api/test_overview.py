@@ -1,4 +1,4 @@
-"""`/status` never waits for the database, and every client sees its own changes."""
+"""`/status` never waits for the database, and each client sees its own changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """A database that answers when it is let, with the number of the read as the view."""
+    """A database that answers when the test allows it; its view is the number of the read."""
 
     def __init__(self) -> None:
         self.events = Events()
@@ -36,7 +36,7 @@ def overview_of(database: Held) -> Overview:
 
 
 async def turns() -> None:
-    """Enough turns of the loop for all that does not wait for the database."""
+    """Give the loop enough turns for everything that does not wait for the database."""
     for _ in range(20):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""How far a collection is, in candles, and what it waits for: in its task and on the WebSocket."""
+"""The progress of a collection in candles, and its waits: in its task and on the WebSocket."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _CANDLES = 60_000
 _KLINES = "/api/v3/klines"
-# Twenty answers more, and those behind them when the faults are changed.
+# Twenty more answers arrive, and the later ones when the faults are changed.
 _TWENTY = {"name": "gate", "path": _KLINES, "after": 20}
 
 
 async def _states(socket: aiohttp.ClientWebSocketResponse, task_id: str) -> list[dict[str, Any]]:
-    """What the WebSocket tells of a task until its end."""
+    """The states of a task on the WebSocket until its end."""
     states: list[dict[str, Any]] = []
     async with asyncio.timeout(PATIENCE_S):
         while not states or states[-1]["status"] not in ENDED:
@@ -64,8 +64,8 @@ async def test_one_series_of_60_000_candles_reports_its_progress(database_url: s
 
         states = await telling
         for name in ("done", "total"):
-            told = [state["work"][name] for state in states if state["work"]]
-            assert told == sorted(told)
+            values = [state["work"][name] for state in states if state["work"]]
+            assert values == sorted(values)
         percents = [state["progress"] for state in states]
         assert percents == sorted(percents)
         assert len({percent for percent in percents if 0 < percent < 100}) >= 3
@@ -81,7 +81,7 @@ def _left_s(task: dict[str, Any]) -> float:
 
 
 async def test_the_task_shows_a_wait_for_a_used_up_limit(database_url: str) -> None:
-    """Forty pages a minute are allowed and a hundred wanted: a whole minute is waited for."""
+    """A hundred pages at forty a minute: the run waits for a whole minute."""
     async with collector(database_url, binance_weight_per_minute=100) as service:
         task_id = await service.start(limit=100_000)
         task = await service.until(lambda: service.task(task_id), lambda task: task["waiting"])

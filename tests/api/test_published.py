@@ -149,7 +149,7 @@ async def test_symbols_are_refreshed_and_prices_are_returned(database_url: str) 
 async def test_a_curl_request_without_a_json_content_type_is_refused_with_the_reason(
     database_url: str,
 ) -> None:
-    """`curl -d` says that it sends a form unless it is told otherwise."""
+    """`curl -d` declares a form unless a content type is given."""
     async with collector(database_url, work=False) as service:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         async with service.session.post(

@@ -1,4 +1,4 @@
-"""`GET /schedules`: what runs by itself, also what Penstock makes by itself."""
+"""`GET /schedules`: everything that runs automatically, including the built-in schedules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OWN = ["refresh_symbols", "collect_data_all", "audit", LOG_RETENTION]
 
 @pytest.fixture
 async def service(database_url: str) -> AsyncIterator[Collector]:
-    """A service that makes its schedules, and submits nothing while the test runs."""
+    """A service that creates its schedules and submits nothing during the test."""
     async with (
         collector(database_url, work=False, scheduler_delay_s=36_000) as found,
         found.app.scheduling(),

@@ -27,12 +27,12 @@ _CHECKS = (
     "response_schema_conformance",
     "unsupported_method",
 )
-# What is drawn for each route.
+# The number of generated requests for each route.
 _EXAMPLES = (2, 12)
 _DEADLINE_S = 1_800
 
 
-# Without a token nothing is asked that would make one: from then on everything else is refused.
+# Without a token no request may create one: every later request would be refused.
 _LOCAL = ("--exclude-path", "/api/v1/admin/tokens")
 _TOKEN = ("--header", f"Authorization: Bearer {_ADMIN}")
 
@@ -44,7 +44,7 @@ def test_schemathesis_finds_no_undocumented_answer(
     given: dict[str, Any] = {"requests_per_minute": 1_000_000} | (
         {"admin_token": _ADMIN} if options is _TOKEN else {}
     )
-    # The coverage phase is most of the work, and the same for both.
+    # The coverage phase is most of the work and the same in both cases.
     phases = [
         "examples",
         "fuzzing",

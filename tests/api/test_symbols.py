@@ -1,4 +1,4 @@
-"""`GET /symbols`: what the exchanges list, or have listed."""
+"""`GET /symbols`: symbols that the exchanges list or have listed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.databases import Databases
 
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
-# Base, quote, exchange, and its status.
+# Base, quote, exchange and status.
 _LISTED = [
     ("BTC", "USDT", "binance", "trading"),
     ("BTC", "EUR", "binance", "halted"),
@@ -203,7 +203,7 @@ async def test_a_vanished_symbol_stays_listed_with_the_time_when_it_vanished(
         gone = await refreshed()
         assert gone["BTC/USDT"]["gone_at"] is None
         assert _UTC.fullmatch(gone["FTM/USDT"]["gone_at"])
-        # One list proves nothing.
+        # One list without the symbol proves nothing.
         assert gone["FTM/USDT"]["status"] == "trading"
         assert gone["FTM/USDT"]["seen_at"] == first["FTM/USDT"]["seen_at"]
         assert gone["BTC/USDT"]["seen_at"] >= first["BTC/USDT"]["seen_at"]

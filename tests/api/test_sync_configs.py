@@ -208,8 +208,8 @@ async def test_the_sync_of_a_config_that_is_changed_or_deleted_ends_cancelled(
         await add(service)
         _, answer = await service.call("POST", f"{CONFIGS}/1/trigger")
         await service.running(answer["task_id"])
-        async with service.session.request(method, f"{CONFIGS}/1", json=body) as told:
-            assert told.status == status
+        async with service.session.request(method, f"{CONFIGS}/1", json=body) as changed:
+            assert changed.status == status
         task = await service.task(answer["task_id"])
         assert (task["status"], task["error"].startswith("its config was")) == ("cancelled", True)
         await service.until(
@@ -221,18 +221,18 @@ async def test_syncs_and_candles_are_applied_from_one_list(
     database_url: str, tmp_path: Path
 ) -> None:
     async with shop(database_url, tmp_path) as service:
-        wanted = {
+        body = {
             "configs": [SYNC, {"symbol": "BTCUSDT", "timeframes": ["1h"], "interval_minutes": 10}]
         }
-        status, told = await service.call("POST", f"{ADMIN}/apply", wanted | {"dry_run": True})
+        status, preview = await service.call("POST", f"{ADMIN}/apply", body | {"dry_run": True})
         assert (status, await service.get(CONFIGS)) == (200, [])
-        _, done = await service.call("POST", f"{ADMIN}/apply", wanted)
-        assert done == told | {"dry_run": False}
+        _, done = await service.call("POST", f"{ADMIN}/apply", body)
+        assert done == preview | {"dry_run": False}
         assert [config["symbol"] for config in await service.get(CONFIGS)] == [
             "My shop",
             "BTC/USDT",
         ]
-        _, again = await service.call("POST", f"{ADMIN}/apply", wanted)
+        _, again = await service.call("POST", f"{ADMIN}/apply", body)
         assert again["unchanged"] == 2
         wrong = {"configs": [{"symbol": "ETHUSDT"}, SYNC | {"symbol": "nobody"}]}
         status, problem = await service.call("POST", f"{ADMIN}/apply", wrong)

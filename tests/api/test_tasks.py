@@ -73,13 +73,13 @@ async def test_a_collection_is_submitted_at_once_and_followed_to_its_end(databas
 
 async def test_a_symbol_is_shown_as_it_was_requested(sqlite_database: str) -> None:
     async with collector(sqlite_database) as service:
-        for asked, told in (
+        for asked, shown in (
             ("BTCUSDT", "BTCUSDT"),
             ("BTC/USDT", "BTC/USDT"),
             ("btcusdt", "BTCUSDT"),
         ):
             task = await service.collect(asked, "5m")
-            assert task["message"] == f"Collected data for {told} 5m (1/1)"
+            assert task["message"] == f"Collected data for {shown} 5m (1/1)"
 
 
 async def test_without_names_all_configured_series_are_collected(sqlite_database: str) -> None:
@@ -201,7 +201,7 @@ async def test_a_waiting_request_is_queued_behind_the_holder(database_url: str) 
             None,
             "Waiting to be started",
         )
-        # From here on the first one hangs for good; the second one finds an exchange that answers.
+        # From here on the first run hangs for ever; the second one gets answers.
         await service.until(service.exchange.asked, lambda asked: asked)
         await service.exchange.faults()
         await service.call("POST", f"/task/{first}/cancel")

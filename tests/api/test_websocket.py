@@ -1,4 +1,4 @@
-"""The WebSocket sends what is subscribed to, numbered, the present state first."""
+"""The WebSocket sends numbered messages of subscriptions, the current state first."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_stored_candles_are_sent_with_the_symbol_as_requested(
         ]
         for client in (unified, native):
             assert [(await client.next())["candle"] for _ in stored] == stored
-        assert [message["closed"] for message in native.told[1:]] == [True, True, False]
+        assert [message["closed"] for message in native.received[1:]] == [True, True, False]
 
 
 async def test_a_late_subscriber_gets_the_current_state_first(sqlite_database: str) -> None:
@@ -89,7 +89,7 @@ async def test_one_task_can_be_followed_alone(sqlite_database: str) -> None:
             await service.call("POST", f"/task/{task_id}/cancel")
             await service.ended(task_id)
         assert (await client.ended(followed))[-1]["status"] == "cancelled"
-        assert {message["task_id"] for message in client.told} == {followed}
+        assert {message["task_id"] for message in client.received} == {followed}
 
 
 async def test_a_series_can_be_followed_before_its_first_collection(sqlite_database: str) -> None:
@@ -107,13 +107,13 @@ async def test_unsubscribing_by_either_name_stops_the_messages(sqlite_database: 
         await client.subscribe(SERIES, SERIES | {"symbol": "ETHUSDT"})
         await client.ws.send_json({"unsubscribe": [SERIES | {"symbol": "BTCUSDT"}, TASKS]})
         await client.in_force()
-        client.told.clear()
+        client.received.clear()
         await service.exchange.move_to(NOW + MINUTE)
         await service.collect("BTCUSDT ETHUSDT")
         for _ in range(2):
             assert (await client.next())["symbol"] == "ETHUSDT"
         await client.in_force()
-        assert {message.get("symbol") for message in client.told} == {"ETHUSDT", None}
+        assert {message.get("symbol") for message in client.received} == {"ETHUSDT", None}
 
 
 async def test_candles_skipped_after_a_very_large_write_are_announced(
@@ -259,5 +259,5 @@ async def test_a_run_of_another_process_is_shown(postgres_database: str) -> None
         output, _ = await process.communicate()
         task_id = output.decode().split()[-1]
         assert (await client.ended(task_id))[-1]["status"] == "completed"
-        while not any(message["type"] == "market_data" for message in client.told):
+        while not any(message["type"] == "market_data" for message in client.received):
             await client.next()

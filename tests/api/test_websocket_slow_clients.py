@@ -29,7 +29,7 @@ EACH = [SERIES | {"symbol": symbol} for symbol in MANY]
 
 @contextlib.asynccontextmanager
 async def narrow_socket(service: Collector) -> AsyncIterator[Socket]:
-    """A client over a connection with a small buffer, soon full when the client does not read."""
+    """A client whose small socket buffer is soon full when it does not read."""
 
     def factory(address: tuple[Any, ...]) -> sockets.socket:
         made = sockets.socket(*address[:3])
@@ -45,7 +45,7 @@ async def narrow_socket(service: Collector) -> AsyncIterator[Socket]:
 
 
 async def _store(service: Collector, times: int) -> None:
-    """Change the newest candle of each series so many times."""
+    """Change the newest candle of each series this many times."""
     change = text("UPDATE candle SET trades = trades + 1 WHERE NOT closed")
     for _ in range(times):
         await service.app.database.write(lambda connection: connection.execute(change))
@@ -55,7 +55,7 @@ async def _store(service: Collector, times: int) -> None:
 
 
 async def _store_until(service: Collector, counter: str) -> None:
-    """The same until a counter of /metrics is one."""
+    """Do the same until a counter of /metrics is 1."""
 
     async def counted() -> str:
         await _store(service, 10)

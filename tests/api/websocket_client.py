@@ -28,17 +28,17 @@ TASKS = {"channel": "tasks"}
 
 @dataclass
 class Socket:
-    """A client. Whatever it is sent has the next number."""
+    """A client. Each message that it receives has the next number."""
 
     ws: aiohttp.ClientWebSocketResponse
     number: int = 0
-    told: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
 
     async def subscribe(self, *channels: dict[str, Any]) -> None:
         await self.ws.send_json({"subscribe": channels})
 
     async def next(self, kind: str | None = None) -> dict[str, Any]:
-        """The next message, or the next of a kind."""
+        """The next message, or the next one of a type."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 frame = await self.ws.receive()
@@ -46,17 +46,17 @@ class Socket:
                 message: dict[str, Any] = json.loads(frame.data)
                 self.number += 1
                 assert message["seq"] == self.number
-                self.told.append(message)
+                self.received.append(message)
                 if kind in {None, message["type"]}:
                     return message
 
     async def in_force(self) -> None:
-        """Wait until all subscriptions so far are in force; not each one is answered."""
+        """Wait until all subscriptions so far are active; not every one gets an answer."""
         await self.subscribe(TASKS | {"task_id": "00000000-0000-0000-0000-000000000007"})
         assert (await self.next("error"))["field"] == "task_id"
 
     async def ended(self, task_id: str) -> list[dict[str, Any]]:
-        """The states of a task from here to its end."""
+        """The states of a task from now to its end."""
         states: list[dict[str, Any]] = []
         while not states or states[-1]["status"] not in ENDED:
             message = await self.next("task")
@@ -65,7 +65,7 @@ class Socket:
         return states
 
     async def closed(self) -> tuple[int | None, str]:
-        """Code and reason of the end, after whatever still comes."""
+        """Close code and reason, after any remaining messages."""
         async with asyncio.timeout(PATIENCE_S):
             while (frame := await self.ws.receive()).type is WSMsgType.TEXT:
                 pass

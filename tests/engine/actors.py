@@ -1,7 +1,7 @@
-"""Other processes of tests: `python -m tests.engine.actors` forks one for each line of its input.
+"""Other processes of tests: `python -m tests.engine.actors` forks one per line of its input.
 
-Each reports what it does as lines of JSON. A fork takes some milliseconds, a start a second. All
-end with the input of the first.
+Each reports its steps as lines of JSON. A fork takes some milliseconds, a start a second. All
+end when the input of the first one ends.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def work(settings: Mapping[str, Any]) -> None:
 
 
 async def _hear_of_pauses(app: App) -> None:
-    """Report a pause once this process has handled it: its own subscription is older."""
+    """Report a pause once this process has handled it, since its own subscription is older."""
     with app.database.events.subscribed() as subscription:
         async for events in subscription:
             if ProviderPaused() in events:
@@ -90,7 +90,7 @@ def _telling(
 
 
 async def foreground(order: Mapping[str, Any]) -> None:
-    """Work on a run of its own that nothing ends."""
+    """Work on a foreground run that never ends."""
 
     async def endless(_context: RunContext) -> Outcome:
         await asyncio.Event().wait()
@@ -98,13 +98,13 @@ async def foreground(order: Mapping[str, Any]) -> None:
 
     async with open_app(load_settings(**order["settings"])) as app, in_foreground(app) as here:
         here._executor._kinds = {"nothing": _telling(endless)}
-        wanted = Submission(kind="nothing", params={}, resources=["mine"])
+        submission = Submission(kind="nothing", params={}, resources=["mine"])
         say("ready")
-        await here.outcome(await here.submit(wanted))
+        await here.outcome(await here.submit(submission))
 
 
 async def submit(order: Mapping[str, Any]) -> None:
-    """Submit the same thing several times at once, when the moment has come."""
+    """Submit the same run several times at once, at the given moment."""
     ledger = ledger_over(_database(order))
     say("ready")
     await asyncio.sleep(order["at"] - time.time())
@@ -129,7 +129,7 @@ async def submit(order: Mapping[str, Any]) -> None:
 
 
 async def tick(order: Mapping[str, Any]) -> None:
-    """Tick until no schedule is left, with rests so short that the processes meet."""
+    """Tick until no schedule is left, with pauses so short that the processes collide."""
 
     def plan(_connection: object, schedule: Schedule, _busy: object) -> Submission:
         return Submission(kind="nothing", params={}, resources=[schedule.name], wait=True)
@@ -144,13 +144,13 @@ async def tick(order: Mapping[str, Any]) -> None:
             break
         submitted += len(ticked.submitted)
         ticks += 1
-        # Four processes without rests can starve all others on two cores for half a minute.
+        # Four processes without pauses can starve all others on two cores for half a minute.
         await asyncio.sleep(_REST_S)
     say("ticked", submitted=submitted, ticks=ticks)
 
 
 async def spend(order: Mapping[str, Any]) -> None:
-    """Ask for weight by a shared clock; says when it was given which weight."""
+    """Request weight by a shared clock; report when which weight was granted."""
     clock = SharedClock(order["clock"], order["place"])
     governor = Governor(
         order["limit"],

@@ -39,12 +39,12 @@ _GIVEN = {
 
 
 async def hang(exchange: Exchange, after: int = 0) -> None:
-    """After so many answers no further candles come, however often they are asked for."""
+    """After this many answers no further candles arrive, however often they are requested."""
     await exchange.faults({"name": "hang", "path": "/api/v3/klines", "after": after})
 
 
 async def until_hanging(exchange: Exchange, count: int = 1) -> None:
-    """So many wait for candles that do not come."""
+    """Wait until this many requests wait for candles that never arrive."""
     async with asyncio.timeout(PATIENCE_S):
         while sum(asked["status"] is None for asked in await exchange.asked()) < count:
             await asyncio.sleep(0.01)
@@ -83,7 +83,7 @@ def given_of(database_url: str, exchange_url: str, **settings: Any) -> dict[str,
 
 @contextlib.asynccontextmanager
 async def collecting(database_url: str, **settings: Any) -> AsyncIterator[Collecting]:
-    """What hangs is waited for as long as a test has patience."""
+    """Hanging requests time out only after the patience of a test."""
     settings = {"request_deadline_s": 2 * PATIENCE_S, "request_idle_s": 2 * PATIENCE_S} | settings
     async with (
         simulated(symbols=40) as exchange,

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from penstock.runs.run import Run
     from penstock.runs.runner import Outcome
 
-# Far more than anything takes here on a busy machine; reached only by what would never come.
+# Far more than any step needs on a busy machine; only an endless wait reaches it.
 PATIENCE_S = 60.0
 _LOOK_S = 0.1
 FAST = RunnerOptions(heartbeat_s=0.1, attempts=3, retry_s=0.05, deadline_s=30.0)
 
 
 class Done:
-    """The outcome of a run that has nothing to say."""
+    """The outcome of a run without a result."""
 
     def summary(self) -> dict[str, object]:
         return {"note": "done"}
@@ -59,7 +59,7 @@ def raising(error: BaseException) -> Callable[[RunContext], Awaitable[Done]]:
 
 @dataclass
 class Held:
-    """Work that lasts until `let_go`; counts who began, who works, and how many at once."""
+    """Work that lasts until `let_go`; counts begun, active and concurrent runs."""
 
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     begun: list[Run] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Engine:
-    """What a test works with. Without a `kind` runs do nothing."""
+    """A database, its ledger and helpers. Without a `kind` runs do nothing."""
 
     database: Database
     ledger: SqlRunLedger
@@ -133,7 +133,7 @@ class Engine:
     async def until(
         self, condition: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S
     ) -> None:
-        """Look at each event, and now and then, until the condition holds."""
+        """Check the condition at each event, and regularly, until it holds."""
         with self.database.events.subscribed() as subscription:
             async with asyncio.timeout(patience_s):
                 while not await condition():
@@ -161,7 +161,7 @@ class Engine:
         await self.until(ended, patience_s)
 
     async def grow_old(self, task_id: uuid.UUID, by_s: float = 3600.0) -> None:
-        """As if its worker had died so long ago; on SQLite, as if this process had forgotten it."""
+        """Age its heartbeat by this much; on SQLite, as if this process had forgotten the run."""
         if self.database.file:
             await self.ledger.put_back()
             return
@@ -172,13 +172,13 @@ class Engine:
         await self.move("procrastinate_workers", "last_heartbeat", -by_s, f"id = ({worker})")
 
     async def make_due(self) -> None:
-        """As if the time of every retry had come."""
+        """Make every retry due."""
         await self.move("run", "next_try_at", -10_000)
         if not self.database.file:
             await self.move("procrastinate_jobs", "scheduled_at", -10_000)
 
     async def bury(self) -> None:
-        """As if all workers had died some time ago: what they left is passed on."""
+        """Requeue all runs, as if their workers had died some time ago."""
         await dispatches.bury(self.ledger)
 
     async def move(self, table: str, column: str, by_s: float, where: str = "1 = 1") -> None:
@@ -257,7 +257,7 @@ async def engine(
 
 
 async def started(e: Engine, *resources: str) -> Run:
-    """A run that this process has begun."""
+    """A run that this process has started."""
     task_id = await e.submit(*resources)
     [run] = await e.take(1, task_id=task_id)
     return run

@@ -1,4 +1,4 @@
-"""A run ledger whose calls can be made to fail, before or after they did their work."""
+"""A run ledger whose calls can fail, before or after their work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass
 class FaultyLedger:
-    """`errors`: what the next calls of a method raise; of `unheard`, only the answer is lost."""
+    """`errors` are raised by the next calls of a method; with `unheard` only the answer is lost."""
 
     inner: SqlRunLedger
     errors: dict[str, list[BaseException]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The other side of `tests.engine.actors`: starts them, hears what they say, and signals them."""
+"""The other side of `tests.engine.actors`: starts them, reads their reports, signals them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass
 class Actors:
-    """Processes of our own, by pid, and what each has said so far."""
+    """Processes of this test by pid, with their reports so far."""
 
     first: Process
     said: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
@@ -30,7 +30,7 @@ class Actors:
     known: set[int] = field(default_factory=set)
 
     async def start(self, role: str, **order: Any) -> int:
-        """The pid of a new one that is ready."""
+        """Start a process; return its pid when it is ready."""
         assert self.first.stdin is not None
         self.first.stdin.write((json.dumps({"role": role} | order) + "\n").encode())
         await self.first.stdin.drain()
@@ -47,10 +47,12 @@ class Actors:
         return found
 
     async def heard(self, pid: int, event: str, **facts: object) -> dict[str, Any]:
-        """What the process says of an event, when it does."""
-        wanted = {"event": event} | facts
+        """The report of the process about an event, as soon as it arrives."""
+        expected = {"event": event} | facts
         heard: dict[str, Any] = await self.until(
-            lambda: next((said for said in self.said[pid] if wanted.items() <= said.items()), None)
+            lambda: next(
+                (said for said in self.said[pid] if expected.items() <= said.items()), None
+            )
         )
         return heard
 
@@ -58,12 +60,12 @@ class Actors:
         """Which process works on this start of a run."""
 
         def found() -> int | None:
-            wanted = {"event": "begun", "task": str(task_id), "fence": fence}
+            expected = {"event": "begun", "task": str(task_id), "fence": fence}
             return next(
                 (
                     pid
                     for pid, said in self.said.items()
-                    if any(wanted.items() <= message.items() for message in said)
+                    if any(expected.items() <= message.items() for message in said)
                 ),
                 None,
             )
@@ -85,14 +87,14 @@ class Actors:
 
 @contextlib.asynccontextmanager
 async def actors() -> AsyncIterator[Actors]:
-    """None yet; whoever is left at the end is gone with it."""
+    """No processes yet; those left at the end are ended."""
     first = await start("-m", "tests.engine.actors", stdin=PIPE, stderr=2, own_session=True)
     all_of_them = Actors(first)
     hearing = asyncio.create_task(all_of_them.hear())
     try:
         yield all_of_them
     finally:
-        # Not by their pids: those of the dead may be somebody else's by now.
+        # Not by their pids, which the system may have reused.
         os.killpg(first.pid, signal.SIGKILL)
         assert first.stdin is not None
         first.stdin.close()

@@ -1,6 +1,6 @@
-"""A clock shared by askers in several processes, which moves only when all of them sleep.
+"""A clock shared by several processes, which moves only when all of them sleep.
 
-It is a file of numbers: the time, and for each asker until when it sleeps.
+It is a file of numbers: the time, and for each process the end of its sleep.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def _grained(seconds: float) -> float:
 
 
 def make_clock(path: Path, askers: int, now: float) -> None:
-    """A clock for so many, all of them awake."""
+    """A clock for this many processes, all of them awake."""
     path.write_bytes(_NUMBER.pack(now) * (1 + askers))
 
 
 class SharedClock:
-    """The clock as asker number `place` has it."""
+    """The clock of the process with number `place`."""
 
     def __init__(self, path: str | Path, place: int) -> None:
         self._file = Path(path).open("r+b")  # noqa: SIM115 - as long as the clock
@@ -49,7 +49,7 @@ class SharedClock:
         return self.seen
 
     async def sleep(self, seconds: float) -> None:
-        """Return once the clock is that far. If all sleep, it moves to the first to wake up."""
+        """Sleep this long. If all sleep, the clock moves to the first one that wakes up."""
         until = _grained(self._read(0) + seconds)
         self._write(self._place, until)
         while self._read(0) < until:
@@ -57,13 +57,13 @@ class SharedClock:
             await asyncio.sleep(_LOOK_S if self._read(0) < until else 0)
 
     def leave(self) -> None:
-        """Nobody waits for this asker any more, and it has no clock any more."""
+        """Leave the clock: the others no longer wait for this process."""
         self._write(self._place, float("inf"))
         self._numbers.close()
         self._file.close()
 
     def skip(self, seconds: float) -> None:
-        """Time goes on while others are awake: also between what they ask and the answer."""
+        """Move the time while others are awake, even between their request and its answer."""
         self._move(by_s=_grained(seconds))
 
     def _move(self, *, by_s: float = 0.0) -> None:
@@ -91,7 +91,7 @@ class SharedClock:
 async def spend(
     clock: SharedClock, governor: Governor, *, minutes: int, seed: str
 ) -> list[tuple[float, int]]:
-    """Ask for weight for some minutes; the times and weights granted, by the governor's clock."""
+    """Request weight for some minutes; the granted times and weights by the governor's clock."""
     chosen, until = random.Random(seed), clock() + 60 * minutes
     spent: list[tuple[float, int]] = []
     while clock() < until:

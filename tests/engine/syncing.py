@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PRODUCTS = 2_000
-# Of each game: the first sync of each seller looks all of them up.
+# Per game; the first sync of each seller looks all of them up.
 EXPANSIONS = 2
 PATIENT = {
     "request_deadline_s": PATIENCE_S,
@@ -53,7 +53,7 @@ class Seller:
         )
 
     async def synced(self, *, dry_run: bool = False) -> dict[str, Any]:
-        """What came of a sync."""
+        """The outcome of a sync."""
         task_id = await self.submit(dry_run=dry_run)
         await self.until_idle()
         [row] = await self.rows(
@@ -63,18 +63,18 @@ class Seller:
         return await self.result(task_id)
 
     async def result(self, task_id: str) -> dict[str, Any]:
-        """What a run gave."""
-        wanted = select(runs.c.result).where(runs.c.task_id == task_id)
+        """The result of a run."""
+        query = select(runs.c.result).where(runs.c.task_id == task_id)
         return dict(
-            await self.app.database.read(lambda connection: connection.execute(wanted).scalar_one())
+            await self.app.database.read(lambda connection: connection.execute(query).scalar_one())
         )
 
     async def until_idle(self) -> None:
-        """Until every run has ended, also those that others have submitted."""
+        """Wait until every run has ended, including runs submitted by other runs."""
         await self._until_none("state IN ('queued', 'running')")
 
     async def until_ended(self, task_id: str) -> None:
-        """Until this run has ended."""
+        """Wait until this run has ended."""
         await self._until_none(
             "state IN ('queued', 'running') AND task_id = :task_id", task_id=task_id
         )
@@ -98,7 +98,7 @@ class Seller:
             return await response.json()
 
     async def check(self) -> None:
-        """What is published is the newest version of the seller's inventory."""
+        """Assert that the newest version of the seller's inventory is published."""
         true = await self.admin("GET", "versions/newest")
         sums = [
             func.count(),
@@ -122,7 +122,7 @@ class Seller:
 async def seller_of(
     database_url: str, folder: Path, *, work: bool = True, products: int = PRODUCTS, **given: Any
 ) -> AsyncIterator[Seller]:
-    """The application with `given` settings; with `work` it works on what is queued."""
+    """The application with `given` settings; with `work` it works on queued runs."""
     async with contextlib.AsyncExitStack() as stack:
         simulator = SimulatorSettings(
             symbols=2, accounts=(f"demo:{products}",), expansions=EXPANSIONS, limits=False
@@ -138,7 +138,7 @@ async def seller_of(
             open_app(load_settings(**where, **PATIENT, secret_key=new_key(), **given))
         )
         if work:
-            # Vouches for runs that a test starts by itself: the sweep would pass them on.
+            # Vouches for runs that a test starts itself; otherwise the sweep would requeue them.
             await stack.enter_async_context(app.dispatch.present())
             await stack.enter_async_context(app.working())
         async with app.of(InventoryParts).source.account("demo") as asked:

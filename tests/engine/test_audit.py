@@ -31,7 +31,7 @@ def ten_days() -> Exchange:
 
 
 def changed(exchange: Exchange, symbol: str, *opens: int) -> None:
-    """The exchange says something else of these hours."""
+    """The exchange with other values in these hours."""
     known = exchange.table[symbol, "1h"]
     exchange.table[symbol, "1h"] = [
         row(candle[0], HOUR, volume="777.00000000") if candle[0] in opens else candle
@@ -41,7 +41,7 @@ def changed(exchange: Exchange, symbol: str, *opens: int) -> None:
 
 @contextlib.asynccontextmanager
 async def auditing(database_url: str, exchange: Exchange) -> AsyncIterator[Collector]:
-    """A service whose only active schedule is the audit, due when a test says so."""
+    """A service whose only active schedule is the audit, due when a test sets it."""
     async with (
         answering(exchange),
         collector(database_url, binance_url=exchange.url, scheduler_delay_s=36_000) as service,
@@ -54,13 +54,13 @@ async def auditing(database_url: str, exchange: Exchange) -> AsyncIterator[Colle
 
 
 async def audit(service: Collector) -> dict[str, Any] | None:
-    """The task of the audit once it has ended; None: there was nothing to do."""
+    """The ended task of the audit; None when there was nothing to do."""
     task_id = await due(service)
     return None if task_id is None else await service.ended(task_id)
 
 
 async def due(service: Collector) -> str | None:
-    # A due run has one name, however often it is looked for: each of a test is due at another time.
+    # A due time gives one run, however often it is checked: each call uses another time.
     now = update(schedule).where(schedule.c.name == "audit").values(next_run_at=next(_DUE))
     await service.app.database.write(lambda connection: connection.execute(now))
     ticked = await service.app.schedules.tick(50)
@@ -141,7 +141,7 @@ async def test_the_audit_skips_symbols_that_are_no_longer_listed(sqlite_database
         await service.collect("BTC/USDT ETH/USDT", "1h", since=iso(ms("2025-03-01T00:00")))
         del exchange.symbols["ETHUSDT"]
         await service.ended((await service.call("POST", "/refresh-symbols"))[1]["task_id"])
-        # The first collection is told that it is gone, and marks its end.
+        # The first collection learns that the symbol is gone, and marks its end.
         exchange.now += 3 * HOUR
         exchange.table["BTCUSDT", "1h"] += rows(
             exchange.table["BTCUSDT", "1h"][-1][0] + HOUR, exchange.now, HOUR

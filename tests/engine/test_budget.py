@@ -1,4 +1,4 @@
-"""The shared budget of a provider: at most 80 % a minute, and silence in a pause or restart."""
+"""The shared budget of a provider: at most 80 % a minute; pauses also survive a restart."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def in_minutes(spent: Iterable[tuple[float, int]]) -> dict[float, int]:
 
 
 def check_share(spent: list[tuple[float, int]], say: Say) -> None:
-    """Never more than the share, and nearly all of it: so much was asked for."""
+    """Assert that at most the share was granted, and nearly all of it."""
     sums = in_minutes(spent)
     assert max(sums.values()) <= _SHARE, sums
-    # An asker may keep a remainder that is too small for it. The last minute is not over yet.
+    # A process can keep a remainder too small for a request. The last minute is not over yet.
     assert all(sums[minute] >= _SHARE * 0.7 for minute in sorted(sums)[:-1]), sums
     say(f"n={len(spent)} admissions in {len(sums)} minutes")
 
@@ -93,10 +93,10 @@ async def test_all_processes_obey_a_pause_also_after_a_restart_and_the_longest_o
     database_url: str,
 ) -> None:
     async with engine(database_url) as e:
-        told, other = (Governor(_LIMIT, SqlBudget(e.database, "an address")) for _ in range(2))
-        await told.pause(500)
-        await told.pause(20)
-        for governor in (told, other):
+        first, other = (Governor(_LIMIT, SqlBudget(e.database, "an address")) for _ in range(2))
+        await first.pause(500)
+        await first.pause(20)
+        for governor in (first, other):
             assert 495 < await governor.admit(1, longest_pause_s=1) <= 500
         assert (
             await Governor(_LIMIT, SqlBudget(e.database, "another address")).admit(
@@ -139,7 +139,7 @@ async def test_a_clock_set_back_costs_the_rest_of_its_minute_and_not_an_hour(
 
 
 class SlowBudget:
-    """Grants what is asked; meanwhile the clock runs on, or a test lets something happen."""
+    """Grants every request; meanwhile the clock advances, or a test does something."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -237,7 +237,7 @@ async def test_no_process_sends_a_request_before_retry_after_is_over(
     async with collecting(postgres_database, request_concurrency=1) as c, actors() as workers:
         symbols = await c.symbols(n + 1)
         pids = [await workers.start("work", **c.given) for _ in range(2)]
-        # Until both may ask for a while without asking the database first.
+        # Until both have reserved enough to send requests without the database.
         async with asyncio.timeout(PATIENCE_S):
             while not all(
                 any(said["event"] == "begun" for said in workers.said[pid]) for pid in pids

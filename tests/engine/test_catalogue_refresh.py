@@ -1,4 +1,4 @@
-"""Catalogue refreshes: a run of its own looks up what a sync published, and maps it, once."""
+"""Catalogue refreshes: a separate run looks up published blueprints once and maps them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 BLUEPRINTS = "/api/v2/blueprints/export"
 DOWN = {"name": "server_error", "code": 502, "path": BLUEPRINTS}
 STRANGE = 999_999_999
-# So few that some expansions have none of them.
+# So few products that some expansions have none.
 PRODUCTS = 20
-# Blueprints of the first expansion, as a shop knows them that has another's numbers.
+# Blueprints of the first expansion, identified by the ids of another shop.
 CARDS = [
     CatalogueRow(sku=f"sku {number}", tcgplayer_id=str(100_000 + number))
     for number in range(1_005, 1_055)
@@ -39,7 +39,7 @@ async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
 
 
 async def asked(seller: Seller) -> int:
-    """How many expansions were asked for their blueprints."""
+    """The number of expansions whose blueprints were requested."""
     async with seller.session.get(f"{seller.url}/simulator/requests?limit=10000") as response:
         return sum(request["path"] == BLUEPRINTS for request in (await response.json())["newest"])
 
@@ -63,7 +63,7 @@ async def one_number(seller: Seller, query: str) -> int:
 
 
 async def refer_to_a_strange_blueprint(seller: Seller) -> None:
-    """As if the seller had a product of a blueprint that CardTrader does not list."""
+    """Give the seller a product of a blueprint that CardTrader does not list."""
     columns = [row["name"] for row in await seller.rows(_COLUMNS[seller.app.database.file is None])]
     given = {"product_id": "1", "blueprint_id": str(STRANGE)}
     values = ", ".join(given.get(name, name) for name in columns)
@@ -80,7 +80,7 @@ _COLUMNS = {
 
 
 async def published(seller: Seller) -> None:
-    """What the end of a sync does."""
+    """Submit a refresh as the end of a sync does."""
     await seller.app.of(InventoryParts).refreshes.published(
         seller.app.ledger, await seller.app.of(InventoryParts).store.account(seller.account_id)
     )

@@ -104,7 +104,7 @@ async def test_a_rollback_leaves_neither_run_nor_claim_nor_job(database_url: str
 async def test_a_lost_wake_up_delays_a_start_by_at_most_one_poll(
     database_url: str,
 ) -> None:
-    """The queue forgets a notification that comes while it fetches, so some of these are missed."""
+    """The queue forgets a notification that arrives during a fetch, so some are missed."""
     delays: list[float] = []
     submitted: dict[str, float] = {}
 
@@ -120,7 +120,7 @@ async def test_a_lost_wake_up_delays_a_start_by_at_most_one_poll(
                 await e.submit(kind="work", params={"n": f"{number}.{half}"})
             await asyncio.sleep(0.01 * number)
         await e.until_all_ended()
-    # Far above a poll only where the machine stands still.
+    # Far above a poll, in case the machine stalls.
     assert sorted(delays)[len(delays) // 2] < _SOON_S
     assert len(delays) == 2 * _LOST
 
@@ -141,7 +141,7 @@ async def test_a_run_whose_end_cannot_be_recorded_is_started_again_while_its_wor
 
 
 async def test_a_job_forgotten_by_its_worker_is_deleted(postgres_database: str) -> None:
-    """Its run has ended or moved on, and its worker lives."""
+    """The run of the job has ended or has a newer start, and its worker lives."""
     async with engine(postgres_database, dead_after_s=0.2) as e:
         ended, queued = await e.submit("a"), await e.submit("b")
         [run] = await e.take(task_id=ended)

@@ -1,4 +1,4 @@
-"""Events: after the commit only, once to a subscriber that is behind, from all processes."""
+"""Events: only after the commit, once to each slow subscriber, from all processes."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _pauses = itertools.count(1_000, 1_000)
 
 @contextlib.asynccontextmanager
 async def hearing(e: Engine) -> AsyncIterator[Subscription]:
-    """A subscription that has heard of all that was before."""
+    """A subscription that has received all earlier events."""
     with e.database.events.subscribed() as subscription:
         await until_heard(e, subscription)
         yield subscription
 
 
 async def until_heard(e: Engine, subscription: Subscription) -> list[Event]:
-    """All events of earlier commits: a last one, which comes after them, ends the wait."""
+    """All events of earlier commits: a last event, which follows them, ends the wait."""
     heard: list[Event] = []
-    # A pause is announced when it is longer than the one before.
+    # A pause is announced when it is longer than the previous one.
     await SqlBudget(e.database, "the last word").pause(next(_pauses))
     async with asyncio.timeout(PATIENCE_S):
         async for events in subscription:
@@ -122,18 +122,18 @@ async def test_a_schedule_refused_halfway_announces_nothing(
 
 
 async def test_an_announced_change_can_be_read(database_url: str) -> None:
-    """Whoever hears of a run finds it: the announcement never comes before the commit."""
+    """A subscriber can read an announced run: events never precede the commit."""
     async with engine(database_url) as e:
         found: list[bool] = []
 
         async def look() -> None:
             with e.database.events.subscribed() as subscription:
                 async for events in subscription:
-                    told = [event.run_id for event in events if isinstance(event, RunChanged)]
+                    announced = [event.run_id for event in events if isinstance(event, RunChanged)]
                     found.extend(
                         [
                             bool(await e.rows("SELECT id FROM run WHERE id = :id", id=run_id))
-                            for run_id in told
+                            for run_id in announced
                         ]
                     )
                     if len(found) >= 20:

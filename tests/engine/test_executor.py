@@ -1,4 +1,4 @@
-"""The executor: it never dies, hears of cancellations, and leaves nothing behind when it ends."""
+"""The executor survives errors, notices cancellations, and leaves nothing behind at its end."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_a_cancellation_during_the_start_of_a_run_is_not_lost(
                 async for events in subscription:
                     if any(isinstance(event, CancelAsked) for event in events):
                         break
-            # Whoever has listened for longer has had his turn.
+            # Earlier subscribers have handled the event by now.
             for _ in range(10):
                 await asyncio.sleep(0)
 
@@ -280,7 +280,7 @@ async def test_two_workers_share_the_queue_and_each_run_starts_once(postgres_dat
         await e.until_all_ended()
         assert sorted(begun) == sorted(set(begun))
         assert len(begun) == n
-        # A run has ended for others a moment before its worker is done with it.
+        # A run ends in the database a moment before its worker is done with it.
         async with asyncio.timeout(PATIENCE_S):
             while first.active or other.active:
                 await asyncio.sleep(0)

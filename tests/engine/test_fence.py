@@ -1,4 +1,4 @@
-"""A worker whose run is somebody else's by now changes no table, whatever kind of run it is."""
+"""A worker whose run was taken over changes no table, for every kind of run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from penstock.app import App
     from penstock.runs.run import Run
 
-# What a source has asked for counts against the provider's limit, whoever has the run.
+# Requests count against the provider's limit, whichever worker has the run.
 _NOT_THE_RUNS = {"provider_budget"}
 _ORDER: dict[str, Any] = {"symbols": ["BTC/USDT"], "timeframes": ["1h"]}
 _PAST = 1_700_006_400_000
@@ -61,7 +61,7 @@ async def backfill(app: App) -> Submission:
 
 
 async def repair(app: App) -> Submission:
-    """Of a series in which a candle has got lost."""
+    """A repair of a series with a lost candle."""
     await finished(app, await collection(app))
     lost = "DELETE FROM candle WHERE open_time = (SELECT min(open_time) FROM candle)"
     await app.database.write(lambda connection: connection.exec_driver_sql(lost))
@@ -69,13 +69,13 @@ async def repair(app: App) -> Submission:
 
 
 async def catalogue(app: App) -> Submission:
-    """Of an account whose products nothing is known of."""
+    """A catalogue refresh of an account with unknown blueprints."""
     await finished(app, await app.of(InventoryParts).runs.sync(1))
     return Submission(kind=CATALOGUE_REFRESH, params={"account_id": 1, "account": "shop"})
 
 
 async def retention(app: App) -> Submission:
-    """Of a row that is old."""
+    """A retention run with an old row."""
     old = "UPDATE job_execution_logs SET started_at = " + ("0" if app.database.file else "'epoch'")
     await finished(app, await collection(app))
     await app.database.write(lambda connection: connection.exec_driver_sql(old))
@@ -123,10 +123,10 @@ async def opened(database_url: str, folder: Path) -> AsyncIterator[App]:
 
 async def tables(app: App) -> Tables:
     def read(connection: Connection) -> Tables:
-        wanted = [table for table in metadata.sorted_tables if table.name not in _NOT_THE_RUNS]
+        tables = [table for table in metadata.sorted_tables if table.name not in _NOT_THE_RUNS]
         return {
             table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
-            for table in wanted
+            for table in tables
         }
 
     return await app.database.read(read)
@@ -143,7 +143,7 @@ async def work(app: App, run: Run) -> None:
 
 
 async def move_fence(app: App, run: Run, by: int) -> None:
-    """As another worker does that takes the run over."""
+    """Raise the fence, as another worker does that takes over the run."""
     moved = f"UPDATE run SET fence = fence + {by} WHERE id = {run.id}"
     await app.database.write(lambda connection: connection.exec_driver_sql(moved))
 

@@ -1,4 +1,4 @@
-"""A run that is interrupted, taken over or too late stops, and its record says why."""
+"""A run that is interrupted, taken over or too late stops, and its record has the reason."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ async def test_a_run_ended_with_its_config_is_logged_once_as_cancelled_or_taken_
                 await running
         row = await e.run_row(task_id)
         assert (row["state"], row["error"]) == ("cancelled", "its config was changed")
-        told = (
+        expected = (
             ["run cancelled"]
             if isinstance(ended.value, Cancelled)
             else ["run was taken over by another worker"]
         )
-        assert [entry["event"] for entry in logs if entry["event"] != "run started"] == told
+        assert [entry["event"] for entry in logs if entry["event"] != "run started"] == expected
 
 
 async def test_a_run_beyond_its_deadline_fails(database_url: str) -> None:
@@ -151,7 +151,7 @@ async def test_an_interruption_stops_the_work_after_the_current_page_is_written(
 async def test_one_worker_can_have_two_starts_of_a_run_and_the_later_one_counts(
     database_url: str,
 ) -> None:
-    """As after a laptop was asleep: the worker is given what it is still working on itself."""
+    """As after a laptop was asleep: a worker is given a run that it is still working on."""
     async with engine(database_url) as e:
         first, held, runner = await started(e), Held(), Runner(e.ledger, FAST)
         early = asyncio.create_task(runner.run(first, held))

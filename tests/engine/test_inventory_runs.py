@@ -111,7 +111,7 @@ async def test_a_sync_that_is_interrupted_after_publishing_has_succeeded(
     [row] = await seller.rows("SELECT state, inserted FROM run WHERE id = :id", id=run.id)
     assert row == {"state": "succeeded", "inserted": PRODUCTS}
     assert (await seller.result(str(run.task_id)))["counts"]["new"] == PRODUCTS
-    # And what comes after every publishing: the catalogue is looked up.
+    # After every publication the catalogue is looked up.
     assert await seller.rows("SELECT id FROM run WHERE kind = 'catalogue_refresh'")
 
 
@@ -126,6 +126,6 @@ async def test_a_run_counts_every_request_also_failed_ones(seller: Seller) -> No
         row["kind"]: row["requests"] for row in await seller.rows("SELECT kind, requests FROM run")
     }
     exports = asked.count("/api/v2/products/export")
-    # The fixture has asked once who the seller is.
+    # The fixture has requested the seller's identity once.
     assert counted == {"inventory_sync": exports, "catalogue_refresh": len(asked) - exports - 1}
     assert exports == 2

@@ -75,7 +75,7 @@ async def test_four_processes_that_tick_together_submit_each_due_run_once(
         pids = [await other.start("tick", database_url=postgres_database) for _ in range(processes)]
         for number in range(rounds):
             await e.until(lambda number=number: made(e, names * (number + 1)))  # type: ignore[misc]
-            # As after a sleep, to another second each time: the same due time is the same run.
+            # As after a sleep, but at another second each time: one due time gives one run.
             await e.move("schedule", "next_run_at", -10 * hour - 10)
         await e.until(lambda: made(e, names * (rounds + 1)))
         await e.change("DELETE FROM schedule")

@@ -53,7 +53,7 @@ async def test_a_provider_is_shown_once_with_its_repeated_requests(database_url:
 
 
 async def _make_holes(world: World, minutes: Sequence[int], due: Sequence[int]) -> None:
-    """Write the ledger of holes found once, these minutes before now, and due for some minutes."""
+    """Write holes found once, this many minutes before now, and due for some minutes."""
 
     def at(ms: int) -> str:
         return str(ms) if world.app.database.file else f"to_timestamp({ms} / 1000.0)"
@@ -86,7 +86,7 @@ async def test_a_run_with_scattered_gaps_sends_a_request_for_each_of_the_oldest_
     async with open_world(database_url, binance_weight_per_minute=_WEIGHT) as world:
         await world.collect("BTCUSDT", limit=5)
         minutes = [(holes - place) * 1_000 for place in range(holes)]
-        # Due in no order of time.
+        # Their due times are not in the order of the gaps.
         due = [7 + 11 * place % holes for place in range(holes)]
         await _make_holes(world, minutes, due)
         await world.exchange.faults()

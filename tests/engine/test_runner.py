@@ -1,4 +1,4 @@
-"""The run loop: however the work ends, the record says so; and nothing goes on after it."""
+"""The run loop: the record shows how the work ended, and nothing continues afterwards."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ async def seller(database_url: str, tmp_path: Path) -> AsyncIterator[Seller]:
 
 
 async def make_due(seller: Seller) -> None:
-    """As if the hour were over."""
+    """Make the schedule due."""
     ago = "3600001" if seller.app.database.file else "interval '3600001 milliseconds'"
     move = f"UPDATE schedule SET next_run_at = next_run_at - {ago}"
     await seller.app.database.write(lambda connection: connection.exec_driver_sql(move))

@@ -1,4 +1,4 @@
-"""Schedules: each due run exists once, whatever the clocks and the other processes do."""
+"""Schedules: each due run exists once, whatever clocks and other processes do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HOUR = 3_600
 def plan(
     _connection: Connection, schedule: Schedule, _busy: Callable[[Sequence[str]], set[str]]
 ) -> Submission | None:
-    """Nothing to claim unless the parameters say so; "broken" is a plan that fails."""
+    """A plan that claims what the parameters name; "broken" is a plan that fails."""
     if schedule.params.get("broken"):
         raise KeyError("exchange")
     resources = [str(schedule.params["resource"])] if "resource" in schedule.params else []
@@ -168,7 +168,7 @@ async def _counted(e: Engine, count: int) -> bool:
 
 
 class Faulty:
-    """Raises what it is given, then answers that nothing is due."""
+    """Raises the given errors, then reports that nothing is due."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -210,7 +210,7 @@ async def test_the_scheduler_ends_when_told_to_also_while_a_schedule_changes(
     scheduler = Scheduler(faulty, check_interval_s=600, first_after_s=0)
     running = asyncio.create_task(scheduler.run())
     await faulty.enough.wait()
-    # It sleeps by now.
+    # By now it sleeps.
     for _ in range(10):
         await asyncio.sleep(0)
     scheduler.changed()
@@ -224,7 +224,7 @@ async def test_the_scheduler_ends_when_told_to_also_while_a_schedule_changes(
 
 @dataclass
 class Counting:
-    """Counts the looks at schedules."""
+    """Counts the ticks."""
 
     inner: SqlSchedules
     ticks: int = 0
@@ -237,7 +237,7 @@ class Counting:
 async def test_a_schedule_locked_by_another_process_is_not_polled_without_pause(
     postgres_database: str,
 ) -> None:
-    # The deadlines of the database are long here, since one transaction waits for the test.
+    # The deadlines of the database are long here, because one transaction waits for the test.
     async with engine(postgres_database, timeout_s=PATIENCE_S) as e:
         kept = Counting(schedules(e))
         await kept.inner.put([every(300)])
@@ -256,7 +256,7 @@ async def test_a_schedule_locked_by_another_process_is_not_polled_without_pause(
         async with background(scheduler.run()):
             while kept.ticks < 4:
                 await asyncio.sleep(0.01)
-            # However slow it is: between two of them it sleeps.
+            # However slow the machine: the scheduler sleeps between two ticks.
             assert kept.ticks <= 1 + (loop.time() - began) / 0.2
             free.set()
             await holding
@@ -266,7 +266,7 @@ async def test_a_schedule_locked_by_another_process_is_not_polled_without_pause(
 async def test_many_loops_submit_each_due_run_once(
     database_url: str, trials: Trials, say: Say
 ) -> None:
-    """4 loops and many ticks; due times move into the past at random, as after a sleep."""
+    """Four loops and many ticks; due times move into the past at random, as after a sleep."""
     loops, rounds, ticks, names = 4, trials.of(3, 10), 25, 5
     chosen = random.Random(trials.seed)
     async with engine(database_url) as e:

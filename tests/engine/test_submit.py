@@ -1,4 +1,4 @@
-"""Submitting: who holds what, who waits for whom, and in which order what waits is taken."""
+"""Submission: claims, waiting runs, and the order in which waiting runs start."""
 
 from __future__ import annotations
 
@@ -166,14 +166,14 @@ async def test_the_highest_priority_starts_first_and_among_equals_the_oldest(
 ) -> None:
     seed = 20
     chosen = random.Random(seed)
-    wanted = [
+    choices = [
         (chosen.choice([Priority.HIGH, Priority.MEDIUM, Priority.LOW]), chosen.random() < 0.3)
         for _ in range(60)
     ]
     async with engine(database_url) as e:
         submitted = [
             (priority, place, await e.submit(f"r{place}", priority=priority, wait=wait))
-            for place, (priority, wait) in enumerate(wanted)
+            for place, (priority, wait) in enumerate(choices)
         ]
         taken = [run.task_id for _ in range(20) for run in await e.take(3)]
         assert taken == [task_id for _, _, task_id in sorted(submitted)], f"n=60 seed={seed}"

@@ -1,4 +1,4 @@
-"""Workers die, stop, wake up late, lose their database: every run completes, the table is right."""
+"""Workers die, stop, wake up late or lose their database: every run completes correctly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.simulated import Exchange
     from tests.trials import Trials
 
-# After how many answers of four a worker is killed.
+# The number of answers, out of four, after which a worker is killed.
 _AT = (0, 1, 2, 3)
 _RANDOM_KILLS = (0, 20)
 # So long that no slow worker counts as dead; a test that kills ages the heartbeat itself.
@@ -43,20 +43,20 @@ _PATIENT: dict[str, Any] = {"dead_after_s": 600.0}
 async def table_of(e: Engine) -> list[tuple[object, ...]]:
     """All candles, without the run that wrote them."""
     columns = [column for column in candle.c if column.name not in {"run_id", "series_id"}]
-    wanted = select(instrument.c.native_symbol, series.c.timeframe, *columns).join(
+    query = select(instrument.c.native_symbol, series.c.timeframe, *columns).join(
         series, series.c.id == candle.c.series_id
     )
-    wanted = wanted.join(instrument, instrument.c.id == series.c.instrument_id)
-    wanted = wanted.order_by(instrument.c.native_symbol, series.c.timeframe, candle.c.open_time)
+    query = query.join(instrument, instrument.c.id == series.c.instrument_id)
+    query = query.order_by(instrument.c.native_symbol, series.c.timeframe, candle.c.open_time)
     return await e.database.read(
-        lambda connection: [tuple(row) for row in connection.execute(wanted)]
+        lambda connection: [tuple(row) for row in connection.execute(query)]
     )
 
 
 async def check_against_an_undisturbed_one(
     e: Engine, exchange_url: str, symbols: list[str], folder: Path
 ) -> int:
-    """Same table, same coverage, counters that say what is there; gives the rows."""
+    """Assert the same table, coverage and counters as an undisturbed run; return the rows."""
     async with open_app(
         settings_for(f"sqlite:///{folder / 'undisturbed.db'}", exchange_url)
     ) as app:
@@ -115,7 +115,7 @@ async def test_the_runs_of_killed_workers_are_taken_over_and_complete(
 
 
 async def grown_old(e: Engine, task_id: uuid.UUID) -> None:
-    """As if the worker of a run had died long ago, and somebody looked."""
+    """Age the heartbeat of a run's worker, and sweep."""
     await e.grow_old(task_id)
     await e.ledger.sweep()
 
@@ -141,7 +141,7 @@ async def test_a_worker_stopped_for_too_long_writes_nothing_when_it_wakes_up(
             ended = await c.engine.until_state(task_id, "succeeded")
             workers.signal(sleeper, signal.SIGCONT)
             said = await workers.heard(sleeper, "stopped", task=str(task_id))
-            # Its next write is refused, or its heartbeat is and ends the work.
+            # Its next write is refused, or its next heartbeat, which ends the work.
             assert said["error"] in {"FencedError", "CancelledError"}
             assert await c.engine.run_row(task_id) == ended, (
                 "the late worker has changed nothing of the run"
@@ -163,7 +163,7 @@ async def test_a_run_continues_after_cut_connections_and_after_a_server_crash(
         task_id = await c.submit(symbols)
         await c.engine.until(lambda: progressed(c.engine, task_id))
         async with away(postgres_database):
-            # What comes now cannot be written, and who fetches hears of it with the next page.
+            # The next pages cannot be written, and the fetch notices with the page after them.
             hearing = asyncio.create_task(workers.heard(worker, "stopped", task=str(task_id)))
             while not (await asyncio.wait([hearing], timeout=0.1))[0]:
                 await let_through(c.exchange, 2)
@@ -171,7 +171,7 @@ async def test_a_run_continues_after_cut_connections_and_after_a_server_crash(
         await reachable(c.engine)
         for disturb in (cut_all, crash):
             before = (await c.engine.run_row(task_id))["inserted"]
-            # If it was begun again, it first asks once more for what it has.
+            # If the run was started again, it first requests again what it has.
             await let_through(c.exchange, before // CANDLES + 4)
             await c.engine.until(partial(progressed, c.engine, task_id, before))
             await asyncio.to_thread(disturb, postgres_database)
@@ -184,7 +184,7 @@ async def test_a_run_continues_after_cut_connections_and_after_a_server_crash(
 
 
 async def let_through(exchange: Exchange, answers: int) -> None:
-    """So many more; those after them wait until this is called again."""
+    """Let this many more answers through; later ones wait for the next call."""
     await exchange.faults({"name": "gate", "path": "/api/v3/klines", "after": answers})
 
 
@@ -197,7 +197,7 @@ def cut_all(url: str) -> None:
 
 
 def crash(url: str) -> None:
-    """Kill a session the hard way: the server ends all others and recovers from its log."""
+    """Kill a session with SIGKILL: the server ends all others and recovers from its log."""
     with (
         psycopg.connect(url, autocommit=True) as connection,
         psycopg.connect(url, autocommit=True) as other,
@@ -209,7 +209,7 @@ def crash(url: str) -> None:
 
 @contextlib.asynccontextmanager
 async def away(url: str) -> AsyncIterator[None]:
-    """Nobody is connected and nobody can connect while the block runs."""
+    """Cut all connections and refuse new ones during the block."""
     server, _, name = url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -234,7 +234,7 @@ async def reachable(e: Engine) -> None:
 async def test_a_run_waiting_for_a_dead_process_starts_after_the_takeover(
     postgres_database: str,
 ) -> None:
-    """Here the heartbeat grows old by itself."""
+    """Here the heartbeat really grows old."""
     async with collecting(postgres_database) as c, actors() as workers:
         symbols = await c.symbols(3)
         await hang(c.exchange)
@@ -255,7 +255,7 @@ async def test_on_sqlite_a_restart_continues_at_once_from_the_stored_candles(
     sqlite_database: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     async with simulated(symbols=40) as exchange, actors() as workers:
-        # "At once" is long before anybody would take it for dead.
+        # "At once" means long before the process would count as dead.
         given = given_of(
             sqlite_database,
             exchange.url,
@@ -285,7 +285,7 @@ async def test_on_sqlite_a_restart_continues_at_once_from_the_stored_candles(
                 assert (row["state"], bool(await e.claims())) == ("queued", True)
             stored = (await e.run_row(task_id))["inserted"]
             await exchange.faults()
-            # The file is free once the killed process is gone entirely, which takes a moment.
+            # The file is free once the killed process is completely gone, which takes a moment.
             async with asyncio.timeout(PATIENCE_S):
                 while workers.said[await workers.start("work", **given)][0]["event"] != "ready":
                     pass
@@ -300,7 +300,7 @@ async def test_a_worker_ends_soon_on_request_and_leaves_nothing_running(
 ) -> None:
     async with collecting(postgres_database, **_PATIENT) as c, actors() as workers:
         symbols = await c.symbols(6)
-        # "Soon" is without waiting for what hangs.
+        # "Soon" means without waiting for the hanging request.
         await hang(c.exchange, after=10)
         worker = await workers.start("work", **c.given)
         for symbol in symbols:

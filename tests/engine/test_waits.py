@@ -36,7 +36,7 @@ _OFTEN_S = 0.01
 
 @dataclass
 class WaitingSource(ListedSource):
-    """Waits as long as a test wants; each whole page needs a permit."""
+    """A source that waits as long as a test wants; each full page needs a permit."""
 
     wait: Wait | None = None
     permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -57,7 +57,7 @@ class WaitingSource(ListedSource):
         return await super().candles(request)
 
     async def was_looked_at(self) -> None:
-        """Twice from now on: the first look may have begun before."""
+        """Wait for two looks from now on: the first one may have begun earlier."""
         while not self.looked.locked():
             await self.looked.acquire()
         for _ in range(2):
@@ -66,11 +66,11 @@ class WaitingSource(ListedSource):
 
 @dataclass
 class WatchedStore:
-    """The store, and what it is told besides pages."""
+    """The store, with a record of everything it is told besides pages."""
 
     opened: Opened
     notes: list[tuple[str, str | None]] = field(default_factory=list)
-    told: list[Shown] = field(default_factory=list)
+    shown_parts: list[Shown] = field(default_factory=list)
     flushes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     flushing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,13 +88,13 @@ class WatchedStore:
         self.flushing.release()
         await self.ready.wait()
         flushed = await self.opened.store.flush(context, flush)
-        self.told.append(flush.shown)
+        self.shown_parts.append(flush.shown)
         self.flushes.release()
         return flushed
 
 
 class WatchedContext(RunContext):
-    """The context of a run, and what is shown by it besides pages."""
+    """The context of a run, with a record of everything it shows besides pages."""
 
     def __init__(self, run: Run, store: WatchedStore) -> None:
         super().__init__(run, store.opened.ledger)
@@ -107,7 +107,7 @@ class WatchedContext(RunContext):
         if self._store.error is not None:
             raise self._store.error
         await super().show(shown)
-        self._store.told.append(shown)
+        self._store.shown_parts.append(shown)
 
 
 @dataclass
@@ -119,9 +119,9 @@ class Waiting:
     run: Run
 
     @property
-    def told(self) -> Work:
-        """What was said last of how far it is."""
-        work = self.store.told[-1].work
+    def progress(self) -> Work:
+        """The progress shown last."""
+        work = self.store.shown_parts[-1].work
         assert work is not None
         return work
 
@@ -134,7 +134,7 @@ class Waiting:
         return asyncio.create_task(collection.collect([key()], wish))
 
     async def work(self) -> dict[str, Any] | None:
-        """What the record of the run says of its work."""
+        """The work in the record of the run."""
         work = await self.store.opened.value(
             "SELECT CAST(work AS TEXT) FROM run WHERE id = :id", id=self.run.id
         )
@@ -179,12 +179,12 @@ async def test_a_wait_is_shown_once_and_cleared_when_it_is_over(under_way: Waiti
     assert store.notes == [("Waiting for binance's limit (0/1)", "binance's limit")], (
         "it is written when it changes, not at each look"
     )
-    assert under_way.told.waiting_until == int(_UNTIL * 1000)
+    assert under_way.progress.waiting_until == int(_UNTIL * 1000)
     source.wait = _TOLD
     await under_way.until_waiting_for("binance to let requests in again")
     source.wait = None
     await under_way.until_waiting_for(None)
-    assert under_way.told.waiting_for is None
+    assert under_way.progress.waiting_for is None
     let_all_in(source)
     await collecting
     assert len(store.notes) == 3
@@ -206,7 +206,7 @@ async def test_pages_written_during_a_wait_do_not_hide_it(under_way: Waiting) ->
     work = await under_way.work()
     assert work is not None
     assert (work["done"] > 0, work["waiting_for"]) == (True, "binance's limit")
-    assert under_way.told.waiting_for == "binance's limit"
+    assert under_way.progress.waiting_for == "binance's limit"
     source.wait = None
     let_all_in(source)
     await collecting
@@ -218,7 +218,7 @@ async def test_pages_written_during_a_wait_do_not_hide_it(under_way: Waiting) ->
 async def test_a_page_whose_write_began_before_the_wait_does_not_hide_it(
     under_way: Waiting,
 ) -> None:
-    """Its progress was taken when nothing was waited for, and reaches the record after the wait."""
+    """Its progress is from before the wait and reaches the record after the wait began."""
     source, store = under_way.source, under_way.store
     collecting = under_way.begin()
     async with asyncio.timeout(PATIENCE_S):
@@ -240,7 +240,7 @@ async def test_a_page_whose_write_began_before_the_wait_does_not_hide_it(
 
 
 async def test_a_wait_before_the_first_request_is_shown_too(under_way: Waiting) -> None:
-    """Another run has used the limit up, or the provider told us to wait before this one began."""
+    """Another run used up the limit, or the provider asked for a pause before this run began."""
     source = under_way.source
     source.clock_permit.clear()
     source.wait = _TOLD

@@ -1,8 +1,8 @@
-"""Processes for the tests of kill -9: each collects, and prints what each flush has reported.
+"""Processes for the tests of kill -9: each collects, and prints the report of each flush.
 
 For each line of input, `DATABASE EXCHANGE SINCE SYMBOL,SYMBOL,… MOMENT`, this process forks one
 that has everything imported already, so that a kill costs milliseconds and no start of Python. It
-says `pid N`, and `halted` at the moment (see `halting`); this process says, after its end,
+prints `pid N`, and `halted` at the moment (see `halting`); after its end this process prints
 `ended STATUS`.
 """
 
@@ -46,7 +46,7 @@ async def collect(database_url: str, exchange_url: str, since: int, symbols: lis
 
 
 class Telling(SqlCandleStore):
-    """Says after each flush how much is written."""
+    """Reports after each flush how much is written."""
 
     written = 0
 
@@ -58,7 +58,7 @@ class Telling(SqlCandleStore):
 
 
 def say(words: str) -> None:
-    """One line in one write, out of this process before anything else happens."""
+    """Print a line in one write, so that it leaves this process at once."""
     os.write(1, f"{words}\n".encode())
 
 

@@ -1,4 +1,4 @@
-"""Logs without the variables of frames, which take longer than the tests, and a shop in step."""
+"""Logs without the variables of frames, which would be slow, and a shop that equals its export."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ async def kept(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(kept: KeptShop) -> AsyncIterator[KeptShop]:
-    """In step before the test, and after it by an undisturbed sync, unless it is already."""
+    """A shop that equals its export before the test, and again after an undisturbed sync."""
     yield kept
     await in_step(kept)

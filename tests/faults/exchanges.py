@@ -1,4 +1,4 @@
-"""Collections from a simulated exchange with faults, and the check that the next run heals them."""
+"""Collections from a simulated exchange with faults; the next run repairs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUNNING = NOW - NOW % MINUTE
 START = RUNNING - 19 * MINUTE
 STORED, FAILED, REJECTED = SpanState.STORED, SpanState.FAILED, SpanState.REJECTED
 Fault = dict[str, Any]
-# A deadline that only what never comes reaches.
+# A deadline that only an endless wait reaches.
 PATIENCE_S = 60.0
 
 
@@ -54,7 +54,7 @@ async def collect(world: World) -> CollectReport:
 
 
 async def assert_healed(world: World, *symbols: str) -> None:
-    """Without the fault the next run completes the series."""
+    """Assert that without the fault the next run completes the series."""
     await world.exchange.faults()
     await world.collect(*(symbols or ["BTCUSDT"]))
     for symbol in symbols or ("BTCUSDT",):

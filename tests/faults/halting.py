@@ -1,4 +1,4 @@
-"""For processes to be killed at a certain moment: they stop there and say `halted`.
+"""For processes to be killed at a certain moment: they stop there and print `halted`.
 
 A moment is a word that the script knows, or `before:2:candle`: just before the second commit of a
 transaction that inserted into `candle`; with `after`, just after it. `never` is none.
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def halt() -> None:
-    """The thread that comes here goes no further."""
+    """Stop the calling thread for ever."""
     os.write(1, b"halted\n")
     threading.Event().wait()
 
 
 def halt_at_commit(moment: str) -> None:
-    """Make this process halt there; nothing for a moment that is none of a commit."""
+    """Make this process halt at this commit; ignore moments that are not commits."""
     place, _, rest = moment.partition(":")
     if place not in {"before", "after"}:
         return

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from random import Random
 
 NEVER = "never"
-# PostgreSQL cannot know that a killed process is dead: its heartbeat only grows old. As if an hour
-# had gone by since.
+# PostgreSQL cannot know that a killed process is dead: its heartbeat only grows old. Age it by an
+# hour.
 GROWN_OLD = "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a process said once the database was open, whether it was killed early, and its life."""
+    """The output of a process since it opened the database, whether it was killed, its lifetime."""
 
     said: list[list[str]]
     killed: bool
@@ -33,7 +33,7 @@ class Ended:
 
 
 class Victims:
-    """Starts processes, one at a time, and kills them."""
+    """Starts and kills processes, one at a time."""
 
     def __init__(self, parent: Process) -> None:
         assert parent.stdin is not None
@@ -41,14 +41,14 @@ class Victims:
         self._orders, self._words = parent.stdin, parent.stdout
 
     async def run(self, order: str, *, at: str = NEVER, after_s: float | None = None) -> Ended:
-        """Start one, and kill it at a moment (see `halting`), or a while after it is ready."""
+        """Start a process; kill it at a moment (see `halting`), or a while after it is ready."""
         self._orders.write(f"{order} {at}\n".encode())
         [_, pid] = await self._line("pid")
         await self._line("open")
         began = time.monotonic()
         ending = asyncio.ensure_future(self._until_ended(int(pid)))
         await asyncio.wait([ending], timeout=after_s)
-        # It can have ended by itself just now, before its last words were read.
+        # It may have ended by itself just now, before its last lines were read.
         with contextlib.suppress(ProcessLookupError):
             if not ending.done():
                 os.kill(int(pid), signal.SIGKILL)
@@ -75,7 +75,7 @@ class Victims:
 
 @contextlib.asynccontextmanager
 async def victims(script: str, **environment: str) -> AsyncIterator[Victims]:
-    """Those of a script beside this one; whoever is left at the end is gone with it."""
+    """Processes of a script beside this one; those left at the end are ended."""
     path = str(Path(__file__).with_name(script))
     parent = await start(
         path, stdin=PIPE, stderr=2, environment=os.environ | environment, own_session=True
@@ -88,7 +88,7 @@ async def victims(script: str, **environment: str) -> AsyncIterator[Victims]:
 
 
 class Moments:
-    """Random moments to kill at; how long a process lives depends on the machine: learn it."""
+    """Random moments to kill at; adapts to the lifetime of a process on this machine."""
 
     def __init__(self, chance: Random, within_s: float) -> None:
         self._chance = chance
@@ -99,5 +99,5 @@ class Moments:
         return self._chance.uniform(0, self._within_s)
 
     def learn(self, ended: Ended) -> None:
-        """A process done before it was killed had too long; another one may need longer."""
+        """Shorten the time if a process ended before it was killed, else extend it."""
         self._within_s = 1.1 * self._within_s if ended.killed else ended.lived_s

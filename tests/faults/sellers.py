@@ -1,7 +1,7 @@
 """Syncs with a seller whose simulated CardTrader has faults.
 
-One application, seller and database serve all tests of a module; each test starts in step, and
-makes a version of its own.
+One application, seller and database serve all tests of a module; each test starts with a table
+that equals the export, and creates its own version.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Fault = dict[str, Any]
 
 @contextlib.contextmanager
 def short_pauses() -> Any:  # noqa: ANN401 - a context manager
-    """A 429 of CardTrader means a pause of 10 s, because it says nothing; so long no test waits."""
+    """Shorten the pause of 10 s after a 429 of CardTrader, which sends no Retry-After."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cardtrader, "_PAUSE_S", 0.2)
         yield
 
 
 def retry_soon(shop: KeptShop) -> None:
-    """No event tells that a retry is due."""
+    """Poll often, because no event announces that a retry is due."""
     shop.app.executor.options = replace(shop.app.executor.options, poll_s=0.1)
 
 
 def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.MarkDecorator:
-    """Cases on the wire: the database only has to leave a staging area early."""
+    """Cases of transfers: the database only has to leave a staging area early."""
     pairs = [("sqlite", case) for case in cases] + [
         ("postgresql", case) for case in also_on_postgresql
     ]
@@ -44,20 +44,20 @@ def mostly_on_sqlite(cases: Iterable[str], *also_on_postgresql: str) -> pytest.M
 
 
 async def in_step(shop: KeptShop) -> None:
-    """An undisturbed sync makes the table equal the export, whatever was before."""
+    """Make the table equal the export by an undisturbed sync."""
     await shop.seller.faults()
     if shop.left() == [] and differing(await shop.published(), await shop.seller.rows()) == {}:
         return
     run = await shop.sync()
     if run["result"]["held"]:
-        # Only what was approved before can make a good export strange.
+        # Only an earlier approval can make a good export suspicious.
         await shop.store.approve(run["id"])
     await shop.check(await shop.seller.rows())
     assert (run["state"], shop.left()) == ("succeeded", [])
 
 
 async def edited(shop: KeptShop) -> tuple[Rows, Rows]:
-    """What is published, and what the next version of the seller's inventory holds."""
+    """The published rows, and those of the next version of the seller's inventory."""
     before = await shop.published()
     await shop.seller.advance(changed=10, gone=2, new=3, returned=50, sold=2)
     after = await shop.seller.rows()

@@ -2,7 +2,7 @@
 
 For each line of input, `DATABASE MARKETPLACE FOLDER KEY ACCOUNT MOMENT`, this process forks one
 that has everything imported already, so that a kill costs milliseconds and no start of Python. It
-says `pid N`, and `halted` at the moment; this process says, after its end, `ended STATUS`. Moments
+prints `pid N`, and `halted` at the moment; at its end this process prints `ended STATUS`. Moments
 besides those of `halting`: `first-byte` of an export, and the start of each phase, by its name.
 """
 
@@ -34,7 +34,7 @@ _LOOK_S = 0.02
 async def keep_in_step(
     database_url: str, marketplace_url: str, folder: str, key: str, account_id: int
 ) -> None:
-    """Go on with what an earlier process has left; only when nothing is left a new sync begins."""
+    """Continue the run of an earlier process; start a new sync only if there is none."""
     settings = load_settings(
         database_url=database_url,
         cardtrader_url=marketplace_url,
@@ -51,7 +51,7 @@ async def keep_in_step(
 
 
 async def unfinished(app: App) -> int:
-    """How many syncs have not ended."""
+    """The number of unfinished syncs."""
     count = select(func.count()).where(
         runs.c.kind == INVENTORY_SYNC, runs.c.state.in_(["queued", "running"])
     )
@@ -59,12 +59,12 @@ async def unfinished(app: App) -> int:
 
 
 def say(words: str) -> None:
-    """One line in one write, out of this process before anything else happens."""
+    """Print a line in one write, so that it leaves this process at once."""
     os.write(1, f"{words}\n".encode())
 
 
 def tell_phases(moment: str) -> None:
-    """Say which phase is entered, and halt at the moment."""
+    """Print each phase that begins, and halt at the moment."""
     enter, watch = SyncPace.enter, SyncPace.watch
 
     def entered(self: SyncPace, phase: Phase) -> None:

@@ -1,4 +1,4 @@
-"""Answers that no simulator sends: a server says what a test wants, and the source reads it."""
+"""Answers that no simulator sends: a server sends what a test defines, the source reads it."""
 
 from __future__ import annotations
 
@@ -160,9 +160,9 @@ async def test_a_pause_without_a_readable_length_lasts_a_minute(
     status: int, header: dict[str, str]
 ) -> None:
     async with answering(b"{}", status=status, headers=header) as source:
-        with pytest.raises(RateLimitedError) as told:
+        with pytest.raises(RateLimitedError) as raised:
             await source.server_time()
-        assert told.value.retry_after_s == 60
+        assert raised.value.retry_after_s == 60
 
 
 @pytest.mark.parametrize("used", ["", "many", "-1", "1e9", "9" * 400, "9" * 5_000, "²"])

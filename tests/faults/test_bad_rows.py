@@ -1,4 +1,4 @@
-"""Answers with bad rows: what is refused, what is stored, and how the series heals."""
+"""Answers with bad rows: what is refused, what is stored, and how the series recovers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_a_row_out_of_order_is_refused_and_the_displaced_range_is_fetched_
         for symbol, row in ROWS.items():
             await world.exchange.faults(klines("bad_rows", kind="out_of_order", row=row))
             if row == -1:
-                # The newest row ahead of all others: then it is not one row that is out of order.
+                # The newest row before all others: then more than one row is out of order.
                 with pytest.raises(RunFailedError, match="19 of 20 rows are out of range"):
                     await world.collect(symbol, limit=20)
                 assert await world.stored(symbol) == []
@@ -115,7 +115,7 @@ async def test_the_same_bad_row_in_two_runs_is_kept_once(database_url: str) -> N
             await world.exchange.faults(klines("bad_rows", kind="negative", row=3))
             await collect(world)
             await world.exchange.faults()
-        # The second run asked for the refused range again, and for the open candle.
+        # The second run requested the refused range again, and the open candle.
         kept = await world.read("SELECT reason, seen, raw FROM quarantine ORDER BY id")
         assert kept[0]["reason"] == "negative"
         assert '"-1.00000000"' in kept[0]["raw"]
@@ -133,7 +133,7 @@ async def test_a_closed_candle_that_changes_at_the_exchange_leaves_a_restatement
     async with open_world(database_url) as world:
         await collect(world)
         before = await world.stored()
-        # Whoever reads the range again, such as a repair, sees other values in the closed row 3.
+        # A second read of the range, such as a repair, sees other values in the closed row 3.
         await world.exchange.faults(klines("changed", row=3))
         report = await collect_into(
             world.app,

@@ -1,4 +1,4 @@
-"""Databases locked, cut off, stopped or frozen: a clear error in time, and nothing half done."""
+"""Databases locked, cut off, stopped or full: a clear error in time, and nothing half written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BACKENDS = (
 
 
 async def still_whole(store: Opened, rows: int) -> None:
-    """So many candles, and the run's counter says the same."""
+    """Assert that this many candles are stored and counted by the run."""
     assert await store.value("SELECT count(*) AS n FROM candle") == rows
     assert await store.value("SELECT sum(inserted) AS n FROM run") == rows
 

@@ -1,4 +1,4 @@
-"""Exports with bad rows, strange ones, and those of a seller who sells meanwhile."""
+"""Exports with bad rows, suspicious exports, and exports of a seller who sells meanwhile."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ strange = pytest.mark.parametrize(("twist", "reasons"), _STRANGE.values(), ids=_
 async def held(
     shop: KeptShop, twist: Fault, reasons: set[str]
 ) -> tuple[dict[str, Any], Rows, Rows]:
-    """A sync that is held, what is published, and what the export held."""
+    """A held sync, the published rows, and the rows of the export."""
     before, _ = await edited(shop)
     await shop.seller.faults({"name": "bad_products"} | twist)
     run = await shop.sync()
@@ -86,22 +86,22 @@ async def held(
 
 
 async def check_diff(shop: KeptShop, run: dict[str, Any], before: Rows, after: Rows) -> None:
-    """What was kept leads from the one to the other."""
+    """Assert that the kept difference leads from the first rows to the second."""
     applied, counts = dict(before), dict.fromkeys(("new", "changed", "gone", "returned"), 0)
     for row in await shop.diff(run):
         counts[row.kind] += 1
-        told = {name: getattr(row, name) for name in next(iter(before.values()))}
+        values = {name: getattr(row, name) for name in next(iter(before.values()))}
         if row.kind == "gone":
-            assert applied.pop(row.product_id) == told
+            assert applied.pop(row.product_id) == values
             continue
         was = applied.get(row.product_id, {})
         assert (row.product_id in before) == (row.kind == "changed")
         assert all(
-            value == [was[name], told[name]]
+            value == [was[name], values[name]]
             for name, value in row.changes.items()
             if row.kind == "changed" and name in was
         )
-        applied[row.product_id] = told
+        applied[row.product_id] = values
     assert differing(applied, after) == {}
     assert counts == {name: run["result"]["counts"][name] for name in counts}
 
@@ -190,7 +190,7 @@ async def test_stock_sold_during_an_export_is_published_as_sent_and_corrected_by
         second_half = list(early)[PRODUCTS // 2 :]
         mixed = {number: row for number, row in early.items() if number not in second_half}
         assert differing(early, late) != {}
-        # What was sold out is missing; so few may be.
+        # Sold-out products are missing; this few may be.
         assert not run["result"]["held"], run["result"]
         await shop.check(mixed | {number: late[number] for number in second_half if number in late})
         await shop.sync()

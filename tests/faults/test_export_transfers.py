@@ -1,4 +1,4 @@
-"""However the transfer of an export goes wrong, one whole snapshot is published, or none."""
+"""Whatever fault a transfer has, one whole snapshot is published, or none."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ async def test_a_silent_export_is_retried_after_the_configured_time(
             )
             assert f"no data for {_SHORT_S:g} s ({setting})" in run["error"]
             assert await shop.published() == {}
-        # On a busy machine a proper answer can be late too: ask until it is there.
+        # On a busy machine a good answer can be late too: sync until it succeeds.
         async with (
             open_app(
                 shop_settings(

@@ -1,4 +1,4 @@
-"""A connection that ends at any byte of an export, in every framing: a part is never a whole."""
+"""A connection that ends at any byte of an export, in every framing, is always noticed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def on_the_wire(framing: str, *, packed: bool) -> tuple[bytes, int]:
 
 
 class Cutter:
-    """A server that sends so many bytes of an answer and closes."""
+    """A server that sends this many bytes of an answer and closes the connection."""
 
     def __init__(self) -> None:
         self.answer = b""
@@ -80,7 +80,7 @@ class Cutter:
 
 
 async def rows_read(account: CardTraderAccount) -> int:
-    """How many products an export gave that was taken for whole."""
+    """The number of products of an export that was accepted as complete."""
     rows = 0
     async with account.export() as body:
         reader = PackedReader(gzip=body.gzip)
@@ -105,7 +105,7 @@ async def asking(cutter: Cutter) -> AsyncIterator[CardTraderAccount]:
 async def test_every_cut_on_the_wire_is_noticed(
     framing: str, trials: Trials, say: Say, monkeypatch: pytest.MonkeyPatch, *, packed: bool
 ) -> None:
-    # CardTrader's limit is for CardTrader.
+    # Without CardTrader's limit, which this server does not have.
     monkeypatch.setattr(cardtrader, "_REQUESTS_IN_WINDOW", 10**9)
     whole, begin = on_the_wire(framing, packed=packed)
     chance = random.Random(f"{trials.seed} {framing} {packed}")
@@ -123,7 +123,7 @@ async def test_every_cut_on_the_wire_is_noticed(
                     f"seed {trials.seed}: {await rows_read(account)} products of an answer"
                     f" cut at {cut} of {len(whole)} bytes"
                 )
-        # Nothing but the cut was wrong with them.
+        # The cut was their only fault.
         cutter.answer = whole
         assert await rows_read(account) == _ROWS
     say(

@@ -1,4 +1,4 @@
-"""A slow worker that has lost its run publishes nothing, shows nothing, and leaves nothing."""
+"""A slow worker that has lost its run publishes, shows and leaves nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def seller_behind_a_valve() -> AsyncIterator[tuple[Seller, Valve]]:
 
 
 async def stalled(shop: KeptShop, between: Valve) -> uuid.UUID:
-    """A sync in the middle of whose export nothing comes."""
+    """A sync whose export stalls halfway."""
     await shop.seller.advance(changed=20, new=3)
     await shop.seller.faults()
     between.shut_after(_SHUT_AFTER)
@@ -71,11 +71,11 @@ async def test_only_the_new_worker_of_a_taken_over_run_publishes(
         await nothing_to_look_up(shop.app)
         await shop.sync()
         task_id = await stalled(shop, between)
-        # The stalled export is older than what the new worker gets.
+        # The stalled export is older than the new worker's export.
         await seller.advance(changed=20, gone=2)
 
         async def taken_over() -> bool:
-            # The slow worker goes on to give signs of life.
+            # The slow worker continues to send heartbeats.
             run = await shop.engine.run_row(task_id)
             if (run["state"], run["fence"]) == ("running", 1):
                 await shop.engine.grow_old(task_id)
@@ -125,7 +125,7 @@ async def test_a_worker_that_has_lost_its_run_ends_and_writes_nothing_more(
             await shop.check(before)
             assert shop.left() == []
             await shop.engine.grow_old(task_id)
-        # Nobody really has it, so whoever comes next goes on with it.
+        # No worker really has the run, so the next one continues it.
         async with (
             open_app(shop_settings(database_url, seller, folder, secret_key=key)) as app,
             app.working(),

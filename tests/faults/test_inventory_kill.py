@@ -1,4 +1,4 @@
-"""kill -9 of a syncing process: one version or the other is published, and the next start ends it.
+"""kill -9 of a syncing process: one whole version is published, and the next start finishes.
 
 First once in each phase and on both sides of the publishing commit; in the full form also at random
 moments, from a printed seed, with n: 0 mixed snapshots in n kills bound their rate at about 3/n.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tests.conftest import Say
     from tests.trials import Trials
 
-# When, whether the export is kept whole by then, and which version is published.
+# The moment, whether the export is completely kept by then, and the published version.
 _AT = (
     ("first-byte", False, "old"),
     ("parse", False, "old"),
@@ -52,19 +52,19 @@ _AT = (
 _RANDOM_KILLS = (0, 30)
 _PRODUCTS = 2_000
 _EDITS = {"changed": 30, "gone": 3, "new": 3, "returned": 50, "sold": 2}
-# What products are is looked up by other runs, which have no hurry.
+# Blueprints are looked up by other runs, which are not urgent.
 _SYNCS = "kind = 'inventory_sync'"
 _BEGUN, _DONE = "export", "done"
 
 
 def phase_of(ended: Ended) -> str:
-    """In which phase a process ended."""
+    """The phase in which a process ended."""
     return ended.said[-1][1] if ended.killed and ended.said else _BEGUN if ended.killed else _DONE
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a process has left behind, seen from outside of all processes that work on it."""
+    """What a process has left behind, seen by no working process."""
 
     database: Database
     account_id: int
@@ -82,7 +82,7 @@ class Left:
         return await self.database.read(query)
 
     async def unfinished(self) -> list[str]:
-        """The tasks that have not ended."""
+        """The unfinished tasks."""
         return [
             row["task_id"]
             for row in await self.rows(
@@ -91,18 +91,18 @@ class Left:
         ]
 
     async def kept_whole(self) -> bool:
-        """Whether the export of the sync that has not ended is all here."""
+        """Whether the export of the unfinished sync is completely kept."""
         return any(
             (self.folder / f"{task_id}.json.gz").exists() for task_id in await self.unfinished()
         )
 
     async def grown_old(self) -> None:
-        """On PostgreSQL a killed process counts as alive until its heartbeat is old."""
+        """Age the heartbeat: on PostgreSQL a killed process counts as alive until it is old."""
         if self.database.file is None:
             await self.database.write(lambda connection: connection.exec_driver_sql(GROWN_OLD))
 
     async def check_tidy(self) -> None:
-        """Everything ended well, and nothing lies about any more."""
+        """Assert that everything ended well and no files are left."""
         assert (
             await self.rows(
                 f"SELECT task_id, error FROM run WHERE {_SYNCS} AND state <> 'succeeded'"
@@ -149,7 +149,7 @@ class Met:
 
 
 class Tally:
-    """What the kills met."""
+    """The counts of what the kills met."""
 
     def __init__(self) -> None:
         self.phases = Counter[str]()
@@ -175,7 +175,7 @@ async def one_kill(
     go_on: Callable[[], Awaitable[Ended]],
     tally: Tally,
 ) -> Met:
-    """Kill one sync on its way, look at what is there, and let the next process go on."""
+    """Kill a sync, check what it left, and let the next process continue."""
     before = await left.published()
     await seller.advance(**_EDITS)
     after = await seller.rows()
@@ -190,7 +190,7 @@ async def one_kill(
     await seller.faults()
     await left.grown_old()
     await go_on()
-    # A run that had published and could not say so any more needs nothing.
+    # A run that had published, but could not record it, needs no export.
     assert await seller.exports() == (0 if met.kept or (goes_on and met.version == "new") else 1)
     tally.used_again += met.kept
     assert differing(await left.published(), after) == {}

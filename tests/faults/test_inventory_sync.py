@@ -46,7 +46,7 @@ _PATIENCE_S = 60.0
 
 @dataclass
 class Shop:
-    """A simulated seller, and what syncs it into memory."""
+    """A simulated seller, and syncs into memory."""
 
     url: str
     session: aiohttp.ClientSession
@@ -73,7 +73,7 @@ class Shop:
         return result
 
     async def faults(self, *faults: dict[str, Any]) -> None:
-        """These faults and no others; counting of requests starts anew."""
+        """Set exactly these faults, and reset the count of requests."""
         await self.admin("PUT", "faults", list(faults))
         await self.admin("DELETE", "requests")
 
@@ -92,7 +92,7 @@ class Shop:
             return await response.json()
 
     async def check(self) -> None:
-        """What is published is the newest version of the seller's inventory."""
+        """Assert that the newest version of the seller's inventory is published."""
         true = await self.admin("GET", "accounts/demo/versions/newest")
         published = self.store.published.values()
         assert len(published) == true["products"]
@@ -248,7 +248,7 @@ async def test_a_failure_to_store_progress_does_not_end_the_sync(shop: Shop) -> 
     await shop.check()
 
 
-# ── Going on after a crash ────────────────────────────────────────────────────
+# ── After a crash ─────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -341,7 +341,7 @@ async def test_a_sync_that_fails_permanently_keeps_no_export(shop: Shop) -> None
     assert shop.files() == []
 
 
-# ── How much of it is in memory ───────────────────────────────────────────────
+# ── Memory ────────────────────────────────────────────────────────────────────
 
 
 async def test_a_slow_database_slows_down_the_download(
@@ -360,7 +360,7 @@ async def test_a_slow_database_slows_down_the_download(
         shop = Shop(url, session, tmp_path)
         syncing = asyncio.create_task(shop.sync())
         received = [-1, 0]
-        # Until nothing more comes, for a second.
+        # Until nothing has arrived for a second.
         while received[-1] == 0 or len(set(received[-4:])) > 1:
             await asyncio.sleep(0.25)
             received.append(shop.store.shown[-1].bytes if shop.store.shown else 0)

@@ -1,4 +1,4 @@
-"""kill -9 of a collecting process: nothing reported as written is lost, and the rest goes on.
+"""kill -9 of a collecting process: nothing reported as written is lost, and the run continues.
 
 First at the riskiest moments, before and after commits; in the full form also at random ones, from
 a printed seed, with n: 0 losses in n kills bound their rate at about 3/n.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.databases import Databases
     from tests.trials import Trials
 
-# Each page is a flush, and there are six or more for each kill.
+# Each page is a flush, and each kill has six or more.
 _AT = ("after:5:candle", "before:4:candle", "before:1:candle", "after:1:candle")
 _RANDOM_ROUNDS = (0, 5)
 _KILLS_A_ROUND = len(_AT)
@@ -46,7 +46,7 @@ def order_of(database_url: str, exchange: Exchange, since: int) -> str:
 
 
 def reported(ended: Ended) -> int:
-    """How many rows a process has said are written."""
+    """The number of rows that a process has reported as written."""
     return int(ended.said[-1][1]) if ended.said else 0
 
 
@@ -59,7 +59,7 @@ async def looking(database_url: str, exchange: Exchange) -> AsyncIterator[World]
 
 
 async def check_whole(world: World, killed: Ended) -> None:
-    """What was reported is there, and what is there is whole: rows, counters and coverage agree."""
+    """Assert that reported rows are stored, and rows, counters and coverage agree."""
     runs = await world.read(
         "SELECT inserted + updated AS written FROM run ORDER BY id DESC LIMIT 1"
     )
@@ -74,7 +74,7 @@ async def check_whole(world: World, killed: Ended) -> None:
 
 
 async def resumed(world: World) -> None:
-    """A worker takes over what the killed process left, and completes it as the same task."""
+    """A worker takes over the run of the killed process and completes it as the same task."""
     left = await world.read("SELECT task_id FROM run WHERE state IN ('queued', 'running')")
     await grown_old(world)
     async with world.app.working(), asyncio.timeout(_PATIENCE_S):
@@ -93,14 +93,14 @@ async def grown_old(world: World) -> None:
 
 
 async def check_complete(world: World, undisturbed: dict[str, list[list[Any]]]) -> None:
-    """The next run makes of it what a run that nobody disturbs gives."""
+    """Assert that the next run gives the same result as an undisturbed run."""
     since = since_of(_KILLS_A_ROUND)
     await world.collect(*_SYMBOLS, since=since)
     for symbol in _SYMBOLS:
         assert await world.table(symbol) == undisturbed[symbol]
         assert await world.spans(symbol) == [Span(since, _RUNNING, SpanState.STORED)]
     runs = await world.read("SELECT state, error FROM run")
-    # With one process, the next one finishes what is left; else a new order may replace it.
+    # With one process, the next one finishes the run; otherwise a new order may replace it.
     replaced = set() if world.app.database.file else {("failed", "its worker died")}
     assert {(run["state"], run["error"]) for run in runs} <= {("succeeded", None)} | replaced
     assert await world.read("SELECT * FROM run_claim") == []
@@ -111,7 +111,7 @@ async def check_complete(world: World, undisturbed: dict[str, list[list[Any]]]) 
 def fresh(
     request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
 ) -> Callable[[contextlib.ExitStack, str], str]:
-    """Gives the URL of one more database."""
+    """Creates one more database and returns its URL."""
 
     def database(stack: contextlib.ExitStack, name: str) -> str:
         folder = tmp_path / name
@@ -126,7 +126,7 @@ async def test_kill_9_loses_nothing_reported_halves_nothing_and_the_next_run_com
 ) -> None:
     at_moments, at_random = list[Ended](), list[Ended]()
     with contextlib.ExitStack() as stack:
-        # Slow answers make the pages come one after the other, as from an exchange.
+        # Slow answers make pages arrive one after the other, as from an exchange.
         async with (
             simulated() as exchange,
             victims("collecting.py", PENSTOCK_REQUEST_CONCURRENCY="1") as processes,

@@ -1,7 +1,7 @@
-"""Databases that fall silent without closing anything: each transaction ends by its deadline.
+"""Databases that fall silent without closing connections: transactions end by their deadlines.
 
 The clock of the deadlines stands still until a test moves it. Only a connection being opened ends
-by a clock of its own, that of libpq.
+by its own clock, that of libpq.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 2.0
 _DEADLINE_S = 1.5 * _TIMEOUT_S
-# What libpq is told; it knows no less.
+# The time-out of libpq, which accepts no smaller one.
 _CONNECT_S = 2
-# Reached only by what would never come.
+# Only an endless wait reaches this.
 _PATIENCE_S = 60.0
 _LOOK_S = 0.02
 
@@ -48,7 +48,7 @@ class Clock:
 
 @pytest.fixture
 async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Stands still until it is advanced."""
+    """A clock that stands still until it is advanced."""
     stopped = Clock()
     monkeypatch.setattr(database_module, "time", SimpleNamespace(monotonic=lambda: stopped.now))
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: stopped.now)
@@ -61,7 +61,7 @@ async def until(condition: Callable[[float], bool]) -> None:
 
 
 async def until_done(*tasks: asyncio.Future[Any], clock: Clock | None = None) -> None:
-    """They end in real time, whatever the clock says; one that is given goes on meanwhile."""
+    """Wait in real time until these have ended; a given clock advances meanwhile."""
     done = threading.Event()
     asyncio.gather(*tasks, return_exceptions=True).add_done_callback(lambda _: done.set())
     if clock is None:
@@ -75,13 +75,13 @@ async def until_done(*tasks: asyncio.Future[Any], clock: Clock | None = None) ->
 
 
 async def turns() -> None:
-    """Let the loop do all it would do by now."""
+    """Let the loop do everything that is ready."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 class BlackHole:
-    """A proxy that at some moment swallows everything: connections stay open and silent."""
+    """A proxy that from some moment on swallows everything: connections stay open and silent."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -94,7 +94,7 @@ class BlackHole:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def swallow(self, word: str | None = None) -> None:
-        """Everything from now on, or beginning with what has this word in it."""
+        """Swallow everything from now on, or from the first message with this word on."""
         self._word = None if word is None else word.encode()
         if word is None:
             self._swallowing.set()
@@ -130,7 +130,7 @@ class BlackHole:
                     self.swallowed.set()
                 else:
                     other.sendall(data)
-            # The other thread waits for the other one.
+            # The other thread still waits for its own socket.
             other.shutdown(socket.SHUT_RDWR)
 
 
@@ -150,7 +150,7 @@ def database_behind(postgres_database: str, black_hole: BlackHole) -> str:
 
 @contextlib.asynccontextmanager
 async def cut_in_the_end(black_hole: BlackHole) -> AsyncIterator[None]:
-    """A thread that wrongly still waits for the server must not keep a failed test from ending."""
+    """Cut connections, so that a thread that still waits cannot keep a failed test from ending."""
     try:
         yield
     finally:
@@ -182,7 +182,7 @@ async def test_a_silent_server_gives_an_error_in_time_and_works_again_when_it_an
         event.listen(
             store.database.backend.writer,
             "do_connect",
-            lambda *told: given.append(told[3]["connect_timeout"]),
+            lambda *arguments: given.append(arguments[3]["connect_timeout"]),
             insert=True,
         )
         black_hole.swallow(MOMENTS[moment])
@@ -192,7 +192,7 @@ async def test_a_silent_server_gives_an_error_in_time_and_works_again_when_it_an
         await until(black_hole.swallowed.wait)
         clock.advance(_DEADLINE_S - 0.01)
         await turns()
-        # What is being opened may end already, by the clock of libpq.
+        # A connection being opened may already end, by the clock of libpq.
         assert moment == "while it is opened" or not writing.done()
         clock.advance(0.02)
         await until_done(writing)
@@ -226,7 +226,7 @@ async def test_any_number_of_transactions_on_a_silent_server_fail_in_time(
         clock.advance(_DEADLINE_S + 0.01)
         await until_done(*waiting)
         assert {type(task.exception()) for task in waiting} == {StoreUnavailableError}
-        # Who has no thread when his own deadline is over gets none; those before him have theirs.
+        # A transaction without a thread at its deadline gets none; earlier ones have theirs.
         late = [task for task in waiting if "busy with other work" in str(task.exception())]
         assert len(late) > len(waiting) / 2
         assert store.database.statements == statements
@@ -276,7 +276,7 @@ async def test_an_endless_query_is_interrupted(database_url: str, clock: Clock) 
         assert await store.value("SELECT 1 AS n") == 1
 
 
-# It begins with `held()`, and looks again and again whether it is interrupted.
+# It begins with `held()`, and checks repeatedly whether it is interrupted.
 _LONG = (
     "WITH RECURSIVE n(i) AS (SELECT held() UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
     " SELECT count(*) FROM n"
@@ -284,7 +284,7 @@ _LONG = (
 
 
 class Work:
-    """A transaction that lasts until let go; on SQLite in a statement, which can be interrupted."""
+    """A transaction that lasts until released; on SQLite in an interruptible statement."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -309,7 +309,7 @@ async def test_work_that_waited_for_its_turn_gets_its_whole_time(
     sqlite_database: str, clock: Clock
 ) -> None:
     async with opened(sqlite_database, timeout_s=_TIMEOUT_S) as store:
-        # Each one within the deadline, both together not.
+        # Each one takes less than the deadline, both together more.
         first, second = Work(), Work()
         writing = [asyncio.create_task(store.database.write(work)) for work in (first, second)]
         for work in (first, second):
@@ -324,7 +324,7 @@ async def test_work_that_waited_for_its_turn_gets_its_whole_time(
 async def test_the_deadline_of_a_transaction_does_not_end_the_next_one_on_its_connection(
     postgres_database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection given back at the last moment belongs to somebody else already."""
+    """A connection returned at the last moment may already belong to another transaction."""
     transact, late, following, heard = database_module._transact, Work(), Work(), threading.Event()
 
     def ending_late(
@@ -357,10 +357,10 @@ async def test_the_deadline_of_a_transaction_does_not_end_the_next_one_on_its_co
 async def test_a_worker_continues_when_a_silent_server_answers_again(
     postgres_database: str, database_behind: str, black_hole: BlackHole
 ) -> None:
-    """What was asked meanwhile is never answered, so its connections have to be cut."""
+    """Queries sent meanwhile are never answered, so their connections have to be cut."""
     async with (
         engine(postgres_database) as e,
-        # The next question is almost surely that for a job, and never a heartbeat.
+        # The next query is almost certainly the fetch of a job, and never a heartbeat.
         engine(database_behind, migrated=False, heartbeat_s=0.5, timeout_s=_TIMEOUT_S) as behind,
         cut_in_the_end(black_hole),
         behind.working(poll_s=0.02, sweep_s=600.0),

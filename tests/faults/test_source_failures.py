@@ -1,4 +1,4 @@
-"""Requests that an exchange fails or limits: how the run ends, and how it heals."""
+"""Requests that an exchange fails or limits: how the run ends, and how it recovers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.faults.exchanges import (
 from tests.memory import forget_peak, peak_bytes
 from tests.simulated import simulated
 
-# A deadline for tests of what never comes.
+# A deadline for tests of answers that never arrive.
 _SHORT_S = 1.0
 
 UNAVAILABLE = [
@@ -80,7 +80,7 @@ async def test_a_failed_request_is_retried_and_then_the_error_is_temporary(
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=named)
 async def test_a_single_failed_request_has_no_effect(sqlite_database: str, fault: Fault) -> None:
-    # A proper answer needs one attempt, but on a busy machine it too can miss a short deadline.
+    # A good answer needs one attempt, but on a busy machine it can miss a short deadline.
     async with open_world(
         sqlite_database, request_deadline_s=deadline_for(fault), request_attempts=20
     ) as world:
@@ -114,7 +114,7 @@ async def test_a_huge_answer_is_not_read_into_memory(sqlite_database: str) -> No
         assert peak_bytes() - before < 64 * 2**20
 
 
-# Without its list of symbols nothing is begun; without its clock a run is, and fails.
+# Without the list of symbols no run starts; without the clock a run starts and fails.
 @pytest.mark.parametrize(("path", "runs"), [("time", 3), ("exchangeInfo", 0)])
 async def test_the_other_answers_of_the_exchange_may_fail_too(
     sqlite_database: str, path: str, runs: int
@@ -162,10 +162,10 @@ async def test_a_pause_holds_for_all_concurrent_requests(sqlite_database: str) -
         await world.exchange.faults(klines("rate_limit", retry_after=1, after=2, count=1))
         await world.collect(*symbols, limit=20)
         asked = await world.exchange.asked()
-        [told] = [request["at"] for request in asked if request["status"] == 429]
-        # The other two of three were on their way when the answer came.
-        assert sum(told < request["at"] < told + 1 for request in asked) <= 2
-        assert sum(request["at"] >= told + 1 for request in asked) >= 1
+        [refused_at] = [request["at"] for request in asked if request["status"] == 429]
+        # The other two of three were already sent when the answer arrived.
+        assert sum(refused_at < request["at"] < refused_at + 1 for request in asked) <= 2
+        assert sum(request["at"] >= refused_at + 1 for request in asked) >= 1
         await assert_healed(world, *symbols)
 
 
@@ -197,9 +197,9 @@ async def test_the_error_says_how_long_to_wait(sqlite_database: str) -> None:
     async with open_world(sqlite_database) as world:
         source = await world.app.of(MarketParts).sources.get("binance")
         await world.exchange.faults({"name": "ban", "retry_after": 90})
-        with pytest.raises(RateLimitedError) as told:
+        with pytest.raises(RateLimitedError) as raised:
             await source.server_time()
-        assert told.value.retry_after_s == 90
+        assert raised.value.retry_after_s == 90
         with pytest.raises(RateLimitedError) as again:
             await source.instruments()
         assert 80 < again.value.retry_after_s <= 90

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 async def nothing_to_look_up(app: App, seller: Seller | None = None) -> None:
-    """As if CardTrader had listed nothing today: then no sync asks for blueprints again.
+    """Record all ids as unlisted today: then no sync requests blueprints again.
 
-    For all products that there can be, which takes a second, or for those of a seller.
+    For all possible products, which takes a second, or for those of a seller.
     """
     if seller is None:
-        wanted = {blueprint.id for blueprint in catalogue_of(SimulatorSettings().seed).blueprints}
+        ids = {blueprint.id for blueprint in catalogue_of(SimulatorSettings().seed).blueprints}
     else:
-        wanted = {row["blueprint_id"] for row in (await seller.rows()).values()}
-    await SqlBlueprints().keep_unlisted(unfenced(app.database), wanted)
+        ids = {row["blueprint_id"] for row in (await seller.rows()).values()}
+    await SqlBlueprints().keep_unlisted(unfenced(app.database), ids)

@@ -1,4 +1,4 @@
-"""A way to a server that a test can shut in the middle of an answer, and open again."""
+"""A proxy to a server that a test can close in the middle of an answer, and open again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = 16_384
 
 
 class Valve:
-    """Passes everything on, until a given number of bytes of one connection has passed."""
+    """Passes everything on, until one connection has sent a given number of bytes."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
@@ -23,12 +23,12 @@ class Valve:
         self.url = ""
 
     def shut_after(self, size: int) -> None:
-        """For the next connection that brings so much; all others go on."""
+        """Close for the next connection that sends this much; all others continue."""
         self._shut_after = size
         self._open.clear()
 
     def open(self) -> None:
-        """What was kept back comes now."""
+        """Open: the withheld bytes are sent now."""
         self._open.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +58,7 @@ class Valve:
 
 @contextlib.asynccontextmanager
 async def valve(url: str) -> AsyncIterator[Valve]:
-    """To the server at `url`."""
+    """A valve to the server at `url`."""
     passing = Valve(url)
     server = await asyncio.start_server(passing.serve, "127.0.0.1", 0)
     passing.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

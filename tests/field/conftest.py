@@ -1,4 +1,4 @@
-"""The program of a user whose Binance is U, and a small exchange."""
+"""The program of a user whose Binance address is U, and a small exchange."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Binance-shaped server on loopback that tests can make answer whatever the field reports."""
+"""A Binance-shaped server on loopback that can give the answers reported from the field."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def row(opened: int, step: int = MINUTE, **given: Any) -> Row:
 
 
 def rows(first: str | int, last: str | int, step: int = MINUTE) -> list[Row]:
-    """One for each step, the last one included."""
+    """A row for each step, including the last one."""
     begin, end = (ms(at) if isinstance(at, str) else at for at in (first, last))
     return [row(at, step) for at in range(begin, end + 1, step)]
 
 
 @dataclass
 class Exchange:
-    """`lie` may change an answer with candles; `asked` are the questions; `clock` moves time."""
+    """`lie` can change an answer with candles; `asked` are the requests; `clock` moves time."""
 
     now: int
     table: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
@@ -82,18 +82,18 @@ class Exchange:
     ignores_start: Callable[[Query], bool] = lambda _query: False
     ignores_end: bool = False
     requests: list[tuple[str, Query]] = field(default_factory=list)
-    # None is answered before it is set.
+    # No request is answered before it is set.
     answers: asyncio.Event | None = None
     started: float = field(default_factory=monotonic)
     url: str = ""
 
     @property
     def clock(self) -> int:
-        """It runs."""
+        """The running clock."""
         return self.now + int((monotonic() - self.started) * 1_000)
 
     def asked(self, path: str = "klines", symbol: str | None = None) -> list[Query]:
-        """The questions since the last time this was cleared."""
+        """The requests for candles since the last clearing."""
         return [
             query
             for asked, query in self.requests
@@ -110,7 +110,7 @@ class Exchange:
         return answer if isinstance(answer, web.Response) else web.json_response(answer)
 
     def answer(self, query: Query) -> list[Row]:
-        """By Binance's range rule: startTime ≤ open time ≤ endTime, oldest first with a start."""
+        """Rows with startTime ≤ open time ≤ endTime, oldest first if there is a start."""
         known = self.table.get((query["symbol"], query["interval"]), [])
         start = (
             None

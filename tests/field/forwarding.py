@@ -1,4 +1,4 @@
-"""A forwarding HTTP proxy on loopback, which counts, and may want a password or open no tunnel."""
+"""A forwarding HTTP proxy on loopback that counts, and can require a password or refuse tunnels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Forwarding:
-    """What came, as `GET http://…` or `CONNECT host:port`; all is sent on to the port `to`."""
+    """Requests as `GET http://…` or `CONNECT host:port`; all are forwarded to the port `to`."""
 
     to: int
     password: str = ""
@@ -65,9 +65,9 @@ class Forwarding:
             )
 
     def _is_let_in(self, lines: list[str]) -> bool:
-        wanted = "Basic " + base64.b64encode(f"user:{self.password}".encode()).decode()
+        credentials = "Basic " + base64.b64encode(f"user:{self.password}".encode()).decode()
         return any(
-            line.lower().startswith("proxy-authorization:") and line.endswith(wanted)
+            line.lower().startswith("proxy-authorization:") and line.endswith(credentials)
             for line in lines
         )
 

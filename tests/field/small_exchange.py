@@ -1,4 +1,4 @@
-"""A Binance-shaped server of a few symbols, whose list can be large, slow or packed."""
+"""A Binance-shaped server of a few symbols, whose list can be large, slow or compressed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.served import served
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-# The command for three of its candles.
+# The command that collects three of its candles.
 COLLECT = ("collect", "BTCUSDT", "-t", "1m", "--limit", "3")
 MINUTE = 60_000
-# 30 s after twelve; the clock stands still.
+# 30 s after noon; the clock stands still.
 NOW = 1_741_608_030_000
 _STEPS = {"1m": MINUTE, "1h": 60 * MINUTE}
 _PIECE = 16 * 1024
@@ -30,7 +30,7 @@ _PIECE = 16 * 1024
 
 @dataclass
 class SmallExchange:
-    """What it answers, and what it was asked.
+    """The answers of the exchange, and the requests it got.
 
     `names` are in each symbol's permission sets; `bytes_s` is the speed of the list; `refuses` is
     the status of every answer.
@@ -47,7 +47,7 @@ class SmallExchange:
     url: str = ""
 
     def asked_for(self, path: str) -> list[Mapping[str, str]]:
-        """The queries that came for the last part of a path."""
+        """The queries of requests with this last part of the path."""
         return [request.query for request in self.asked if request.path.endswith(path)]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -125,7 +125,7 @@ async def small_exchange(exchange: SmallExchange) -> AsyncIterator[SmallExchange
 
 @contextlib.asynccontextmanager
 async def asking(url: str, **limits: float) -> AsyncIterator[BinanceSource]:
-    """A source that asks a server once for each request."""
+    """A source that makes one attempt per request."""
     async with BinanceSource(
         SourceConfig(base_url=url, http=HttpLimits(attempts=1, **limits))  # type: ignore[arg-type]
     ) as source:

@@ -1,4 +1,4 @@
-"""Inventories as sellers met them: a spreadsheet's ids, a strange product, blueprints apart."""
+"""Inventory cases from the field: a spreadsheet's ids, odd products, separate blueprints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATIENCE_S = 60
 
 @dataclass(frozen=True)
 class Shop:
-    """A seller at a marketplace, and his program."""
+    """A seller at a marketplace, and the seller's program."""
 
     market: Marketplace
     penstock: Penstock
@@ -37,7 +37,7 @@ class Shop:
         return {number for (number,) in await self.penstock.rows(_GONE)}
 
     async def skus(self) -> list[str | None]:
-        """Of each product, by its id."""
+        """The SKU of each product by its id."""
         return [sku for _, sku in await self.penstock.rows(_SKUS)]
 
     async def upload(self, text: str, name: str = "cards.csv") -> Ended:
@@ -235,7 +235,7 @@ async def test_blueprints_of_no_expansion_and_ids_in_text_are_looked_up_and_mapp
                 while await shop.skus() != ["A", "B", "C"]:
                     await asyncio.sleep(
                         0.05
-                    )  # the look-up is a run of its own, which this command does not follow
+                    )  # the lookup is a separate run that this command does not follow
             async with service.session.get("/api/v1/inventory/blueprints?limit=3") as answer:
                 assert [
                     product["expansion_id"] for product in json.loads(await answer.read())["items"]

@@ -1,4 +1,4 @@
-"""A process that was killed holds its series for a while: who wants them is told for how long."""
+"""A killed process holds its series for a while: the conflict says for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names as exchanges write them: what is collected can be read, and what is delisted says so."""
+"""Names as exchanges write them: collected symbols can be read, delisted ones are marked."""
 
 from __future__ import annotations
 
@@ -109,15 +109,15 @@ async def test_a_symbol_refused_during_its_last_candle_is_marked_later_and_then_
             del exchange.symbols["FTMUSDT"]
             await service.ended((await service.call("POST", "/refresh-symbols"))["task_id"])
             for _ in range(3):
-                told = await collected()
+                task = await collected()
                 exchange.now += HOUR
-            assert told["result"]["failures"] == {
+            assert task["result"]["failures"] == {
                 "FTMUSDT 1h": "FTM/USDT is no longer listed at binance"
             }
             assert (await collected())["result"]["failures"] == {}
             assert exchange.asked(symbol="FTMUSDT") == []
             exchange.now += 8 * 24 * HOUR
-            # Looked at once more, as settled gaps are, and then not again.
+            # Requested once more, like settled gaps, and then not again.
             await collected()
             assert (await collected())["result"]["failures"] == {}
             assert len(exchange.asked(symbol="FTMUSDT")) <= 1

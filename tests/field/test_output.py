@@ -1,4 +1,4 @@
-"""Consoles that cannot show everything: the exit code tells of the work, without a traceback."""
+"""Consoles that cannot show every character: the right exit code, and no traceback."""
 
 from __future__ import annotations
 

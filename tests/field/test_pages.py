@@ -1,4 +1,4 @@
-"""What an exchange answers to questions for candles: one answer proves nothing."""
+"""Answers of exchanges to requests for candles: one answer proves nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GAPS = "SELECT reason FROM gap"
 
 
 def long_history(**given: Any) -> Exchange:
-    """54,001 minutes up to the one that runs."""
+    """54,001 minutes up to the running one."""
     table = {("BTCUSDT", "1m"): rows("2025-02-01T00:00", "2025-03-10T12:00")}
     return Exchange(ms("2025-03-10T12:00:30"), table, **given)
 

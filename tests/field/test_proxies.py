@@ -1,4 +1,4 @@
-"""Proxies: which is used for what, and what is said when it fails."""
+"""Proxies: which one is used for which request, and the error when it fails."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _WHOLE_CLOSE = _GRID_AGAIN + 999
 
 @pytest.fixture
 def on_both(tmp_path: Path, database_url: str) -> Penstock:
-    """The program with either database, for odd times and values; `penstock` has an SQLite file."""
+    """The program with either database, for odd times and values; `penstock` uses SQLite."""
     return Penstock(tmp_path).with_settings(database_url=database_url)
 
 
@@ -242,7 +242,7 @@ async def test_three_day_candles_are_counted_from_the_listing_day(
     penstock: Penstock, words: tuple[str, str]
 ) -> None:
     for later in range(3):
-        # Each day of the three could be the one that runs.
+        # Each of the three days could be the running one.
         now = ms("2018-03-01T12:00:30") + later * DAY
         async with running(SimulatorSettings(symbols=1, now_ms=now, speed=0)) as url:
             collected = await penstock.with_settings(binance_url=url)(
@@ -261,7 +261,7 @@ async def test_three_day_candles_are_counted_from_the_listing_day(
 async def test_the_view_for_reading_has_milliseconds_and_the_nearest_doubles(
     penstock: Penstock,
 ) -> None:
-    # The last bit of these is another in SQLite 3.40's own cast.
+    # SQLite 3.40's own cast gives another last bit for these.
     odd = {"low": "0.76210812", "volume": "21432086.38893863"}
     sent = [row(_ODD + number * HOUR, HOUR, **odd) for number in range(3)]
     async with answering(Exchange(_ODD + 2 * HOUR + 1, {("BTCUSDT", "1h"): sent})) as exchange:

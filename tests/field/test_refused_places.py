@@ -1,4 +1,4 @@
-"""Places from which a provider refuses all requests."""
+"""Regions from which a provider refuses all requests."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_the_default_address_is_replaced_by_the_public_one_and_logged_once
         assert [entry["to"] for entry in logs if entry["log_level"] == "warning"] == [second.url]
         assert 1 <= len(first.asked) <= 8
         assert len(second.asked) == 9
-        # All of it is counted in one budget: by Binance it is, too.
+        # All requests count in one budget, as they do at Binance.
         assert budget._used > 0
         second.refuses = status
         async with BinanceSource(SourceConfig()) as source:

@@ -1,4 +1,4 @@
-"""Slow lines, large lists and packed answers."""
+"""Slow lines, large lists and compressed answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _many(**given: object) -> SmallExchange:
-    """A list of 3,300 symbols more, with 258 names in the permission sets of each: some 15 MB."""
+    """A list of 3,300 more symbols, each with 258 names in its permission sets: about 15 MB."""
     return SmallExchange(
         symbols=("BTCUSDT", *(f"A{number:04}USDT" for number in range(3_300))),
         names=258,
@@ -36,7 +36,7 @@ async def test_a_large_list_arrives_over_a_slow_line_with_the_default_settings(
     async with small_exchange(_many(bytes_s=1_200_000)) as exchange:
         done = await Penstock(tmp_path, {"PENSTOCK_BINANCE_URL": exchange.url})(*COLLECT)
     assert (done.code, done.err) == (0, "")
-    # Packed and without what is not needed, once for the order and once for the run at the most.
+    # Compressed and reduced; at most once for the order and once for the run.
     assert exchange.sent < 200_000
     assert {query["showPermissionSets"] for query in exchange.asked_for("exchangeInfo")} == {
         "false"
@@ -133,7 +133,7 @@ async def test_a_compressed_body_is_accepted_only_when_complete(damage: str) -> 
 
 @contextlib.asynccontextmanager
 async def serving(answer: web.RequestHandler | object) -> AsyncIterator[str]:
-    """The URL of a server that answers everything so."""
+    """The URL of a server that gives this answer to every request."""
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)  # type: ignore[arg-type]
     async with served(app) as url:

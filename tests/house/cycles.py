@@ -48,7 +48,7 @@ def _asked_for(node: ast.AST, package: str) -> Iterator[Sequence[str]]:
 
 
 def _for_types(source: Source) -> set[ast.AST]:
-    """The nodes under `if TYPE_CHECKING`."""
+    """The nodes below `if TYPE_CHECKING`."""
     branches = (node for node in source.nodes if isinstance(node, ast.If))
     checked = (node for node in branches if ast.unparse(node.test).endswith("TYPE_CHECKING"))
     return {node for branch in checked for statement in branch.body for node in ast.walk(statement)}

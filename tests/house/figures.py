@@ -29,7 +29,7 @@ _COLUMNS = 100
 _MOST_COMPLEX = 10
 _SHOWN = 3
 _FOLDERS = ("src", "tests", "benchmarks", "examples")
-# These rooms serve any domain, so they name none.
+# These packages serve any domain, so they name none.
 _SERVING = {"access", "alerts", "app", "collection", "core", "engine", "http", "runs", "wiring"}
 # Without exchange, symbol and timeframe: the published tables of configs and executions have
 # columns of these names for every domain.
@@ -49,20 +49,20 @@ _FAKES = {"AsyncMock", "MagicMock", "Mock", "create_autospec"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure. `wanted` is its maximum, or minimum; `where` names what it counts."""
+    """One figure. `target` is its maximum, or minimum; `where` names what it counts."""
 
     name: str
     value: float
-    wanted: float | None = None
+    target: float | None = None
     at_least: bool = False
     where: Sequence[str] = ()
 
     @property
     def met(self) -> bool:
         """Whether it meets its target, if it has one."""
-        if self.wanted is None:
+        if self.target is None:
             return True
-        return self.value >= self.wanted if self.at_least else self.value <= self.wanted
+        return self.value >= self.target if self.at_least else self.value <= self.target
 
 
 def figures(root: Path) -> list[Figure]:
@@ -74,7 +74,7 @@ def figures(root: Path) -> list[Figure]:
 
 def _none_of(name: str, where: Sequence[str]) -> Figure:
     """A figure whose target is 0."""
-    return Figure(name=name, value=len(where), wanted=0, where=where)
+    return Figure(name=name, value=len(where), target=0, where=where)
 
 
 def _files(src: Sequence[Source]) -> Iterator[Figure]:
@@ -82,23 +82,23 @@ def _files(src: Sequence[Source]) -> Iterator[Figure]:
     yield Figure(name="lines of a file, median", value=_median(source.lines for source in src))
     largest = max(src, key=lambda source: source.lines, default=None)
     lines, where = (largest.lines, [largest.name]) if largest else (0, [])
-    yield Figure(name="lines of the largest file", value=lines, wanted=400, where=where)
+    yield Figure(name="lines of the largest file", value=lines, target=400, where=where)
 
 
 def _functions(src: Sequence[Source]) -> Iterator[Figure]:
     named = [(f"{module.name}.{node.name}", node) for module in src for node in module.functions]
     lines = sorted((node.end_lineno or node.lineno) - node.lineno + 1 for _, node in named)
-    yield Figure(name="lines of a function, median", value=_median(lines), wanted=9)
+    yield Figure(name="lines of a function, median", value=_median(lines), target=9)
     p90 = lines[len(lines) * 9 // 10] if lines else 0
     yield Figure(name="lines of a function, p90", value=p90)
     sizes = (sum(1 for _ in ast.walk(node)) for _, node in named)
-    yield Figure(name="AST nodes of a function, median", value=_median(sizes), wanted=45)
+    yield Figure(name="AST nodes of a function, median", value=_median(sizes), target=45)
     too_complex = [name for name, node in named if complexity(node) > _MOST_COMPLEX]
     yield _none_of("functions with a complexity over 10", too_complex)
     untyped = [name for name, node in named if not _is_typed(node)]
     typed = 100 * (1 - len(untyped) / len(named)) if named else 100
     name = "typed functions, %"
-    yield Figure(name=name, value=typed, wanted=100, at_least=True, where=untyped)
+    yield Figure(name=name, value=typed, target=100, at_least=True, where=untyped)
 
 
 def complexity(function: Function) -> int:
@@ -165,7 +165,7 @@ def _shape(src: Sequence[Source]) -> Iterator[Figure]:
     sizes = Counter(source.folder for source in src if not source.is_package)
     where = [folder for folder, _ in sizes.most_common(1)]
     most = max(sizes.values(), default=0)
-    yield Figure(name="modules of the largest folder", value=most, wanted=14, where=where)
+    yield Figure(name="modules of the largest folder", value=most, target=14, where=where)
     yield from _domains(src)
     uses = Counter(node.name for node in _all_nodes(src) if isinstance(node, ast.ClassDef))
     yield _none_of("class names used twice", [name for name, count in uses.items() if count > 1])
@@ -217,7 +217,7 @@ def _long_lines(root: Path) -> Figure:
     paths = (path for folder in _FOLDERS for path in (root / folder).rglob("*.py"))
     lines = (line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
     count = sum(len(line) > _COLUMNS for line in lines)
-    return Figure(name="lines over 100 columns", value=count, wanted=0)
+    return Figure(name="lines over 100 columns", value=count, target=0)
 
 
 def _all_nodes(sources: Iterable[Source]) -> Iterator[ast.AST]:
@@ -235,12 +235,12 @@ def table(measured: Sequence[Figure], *, everything: bool = False) -> str:
 
 def _row(figure: Figure, shown: int | None) -> str:
     sign = "≥" if figure.at_least else "≤"
-    wanted = "" if figure.wanted is None else f"{sign} {figure.wanted:g}"
+    target = "" if figure.target is None else f"{sign} {figure.target:g}"
     missed = "" if figure.met else "missed"
     where = figure.where[:shown]
     more = len(figure.where) - len(where)
     named = ", ".join(where) + (f" and {more} more" if more else "")
-    return f"{figure.name:<46} {round(figure.value, 2):>10,} {wanted:>7}  {missed:<7} {named}"
+    return f"{figure.name:<46} {round(figure.value, 2):>10,} {target:>7}  {missed:<7} {named}"
 
 
 def main() -> None:

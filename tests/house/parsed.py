@@ -33,7 +33,7 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The first folder or module below the top package."""
+        """The first package or module below the top package."""
         return self.name.split(".")[1] if "." in self.name else self.name
 
     @property

@@ -42,7 +42,7 @@ def _has_options(function: FunctionType) -> bool:
     try:
         kinds = get_type_hints(function, include_extras=True).values()
     except NameError:
-        # Only the type checker knows its types.
+        # Only the type checker knows the types here.
         return False
     return any(
         isinstance(mark, ParameterInfo)

@@ -33,7 +33,7 @@ def _compose() -> dict[str, Any]:
 
 
 def _services() -> dict[str, Any]:
-    """Our own services of the compose file."""
+    """The services of the compose file that run Penstock."""
     return {name: service for name, service in _compose()["services"].items() if "build" in service}
 
 

@@ -1,4 +1,4 @@
-"""Documents that match the code, and words that no file may contain."""
+"""Documents match the code, and some words occur in no file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORBIDDEN = re.compile(
 
 
 def _first_column(document: str) -> set[str]:
-    """The words in the first column of a document's tables, without their marks."""
+    """The words in the first column of a document's tables, without markup."""
     rows = re.findall(
         r"^\| *([^|]+?) *\|", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE
     )
@@ -104,5 +104,5 @@ def test_each_step_of_a_value_is_in_the_named_file() -> None:
         assert [name for name in names if not re.search(rf"\b{name}\b", code)] == [], file
 
 
-# Values that the steps speak of, where a step names no code.
+# Values in the steps that are not names in the code.
 _VALUES = {"BTCUSDT", "symbols"}

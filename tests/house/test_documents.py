@@ -56,7 +56,7 @@ def test_the_readme_names_every_command_and_no_other() -> None:
 
 
 def _column(document: str, heading: str) -> set[str]:
-    """The words in code marks of the first column of a document's tables with this heading."""
+    """The words in backticks of the first column of a document's tables with this heading."""
     tables = re.findall(
         rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", _read(document), flags=re.MULTILINE
     )
@@ -107,7 +107,7 @@ def _routes() -> set[str]:
 
 
 def _called_in_the_readme(routes: set[str]) -> Iterator[str]:
-    """The paths of its table.
+    """The paths in the table of the README.
 
     A path that begins with … continues the one before it; … at the end stands for all below.
     """

@@ -1,4 +1,4 @@
-"""The figures meet their targets, and each really measures something."""
+"""The figures meet their targets, and each measures what it says."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tangled(one):
 """
 _PLAIN = "def plain(one: int, *rest: int, two: int = 0, **more: int) -> None: ...\n"
 _METHOD = "class Some:\n    def plain(self) -> None: ...\n"
-# Two rooms that import each other, one of them within a function.
+# Two packages that import each other, one of them within a function.
 _CIRCLE = {
     "a/one.py": "def later() -> None:\n    from p.b import two\n",
     "b/two.py": "from ..a.one import later\n",
@@ -56,7 +56,7 @@ _SHAPERS = "def a_fields(): ...\ndef _json(): ...\n"
 _NO_SHAPERS = "def is_json(): ...\ndef fields_of(): ...\n"
 _TEST = "def test_it(monkeypatch, client): {}\n"
 
-# By figure: files of the package `p`, and the value. The other figures are those of an empty tree,
+# For each figure: files of the package `p`, and the value. Other figures are as in an empty tree,
 # unless they are of the same kind.
 CASES: list[tuple[str, Files, float]] = [
     ("files", {"a.py": "", "b/c.py": ""}, 3),

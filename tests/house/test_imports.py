@@ -1,6 +1,6 @@
-"""Where which names of sqlalchemy are used, which import-linter cannot see.
+"""Which packages use which names of sqlalchemy, which import-linter cannot see.
 
-The rooms below the store declare tables and queries; only `store` connects and writes.
+Packages below the store declare tables and queries; only `store` connects and writes.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def test_every_package_is_pinned_and_hashed(lock: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lock", "wanted"),
+    ("lock", "requirements"),
     [
         ("run.txt", [*RUN, *BUILD]),
         ("deploy.txt", [*RUN, *BUILD, *EXTRAS["push"]]),
@@ -48,9 +48,11 @@ def test_every_package_is_pinned_and_hashed(lock: str) -> None:
         ("dev.txt", [*RUN, *BUILD, *DEV]),
     ],
 )
-def test_every_direct_dependency_is_locked_within_its_range(lock: str, wanted: list[str]) -> None:
+def test_every_direct_dependency_is_locked_within_its_range(
+    lock: str, requirements: list[str]
+) -> None:
     pins = _pins(lock)
-    for requirement in map(Requirement, wanted):
+    for requirement in map(Requirement, requirements):
         pinned = pins.get(canonicalize_name(requirement.name))
         assert pinned is not None, f"{requirement.name} is not in {lock}: run `make lock`"
         assert requirement.specifier.contains(pinned), (

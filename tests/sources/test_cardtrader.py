@@ -174,9 +174,9 @@ async def test_a_page_instead_of_data_is_named_as_such(simulated: Simulated) -> 
 async def test_a_429_without_retry_after_is_a_pause_of_a_whole_window(simulated: Simulated) -> None:
     await simulated.faults({"name": "rate_limit", "count": 1})
     async with simulated.account() as account:
-        with pytest.raises(RateLimitedError) as told:
+        with pytest.raises(RateLimitedError) as raised:
             await account.seller()
-        assert told.value.retry_after_s == 10
+        assert raised.value.retry_after_s == 10
         with pytest.raises(RateLimitedError):
             await exported(account)
     assert await simulated.asked("/api/v2/info") == 1

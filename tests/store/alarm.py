@@ -67,7 +67,7 @@ class Alarm:
         return await self.engine.database.read(read_clock)
 
     def at(self, at_ms: int) -> str:
-        """A time in SQL of either database."""
+        """A time as SQL for either database."""
         return str(at_ms) if self.engine.database.file else f"to_timestamp({at_ms} / 1000.0)"
 
     async def executions(
@@ -114,7 +114,7 @@ class Alarm:
 
     @contextlib.asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Messages are sent while the block runs; looks are only those that the test makes."""
+        """Send messages during the block; only the test evaluates the rules."""
         sender = Sender(deadline_s=30, allow_private=True)
         async with background(Alerting(self.book, sender, first_after_s=3600, poll_s=0.02).run()):
             yield

@@ -1,4 +1,4 @@
-"""An exchange that lies for a while, and then is honest.
+"""An exchange that gives wrong answers for a while, and right ones afterwards.
 
 Its answers are short, stale, shifted, out of order, of another timeframe or cached.
 """
@@ -24,22 +24,22 @@ LIES = (
     *("short", "empty", "stale", "shifted", "repeated"),
     *("dropped", "doubled", "swapped", "shorter steps", "microseconds", "cut", "thinned"),
 )
-# What an exchange may answer with for an hour to the same question.
+# The answers that an exchange may repeat for an hour.
 _KEPT_MS = HOUR
-# Of so few rows nobody can tell of what timeframe they are.
+# Too few rows to recognise their timeframe.
 _MOST_UNKNOWN = 2
 
 
 @dataclass
 class LyingSource(ListedSource):
-    """Lies in a share of its answers until `honest_from`; `told` counts the lies by kind."""
+    """Gives a share of wrong answers until `honest_from`; `lies` counts them by kind."""
 
     chosen: random.Random = field(default_factory=random.Random)
     honest_from: int = 0
     share: float = 0.3
     last: PageAnswer = field(default_factory=lambda: PageAnswer([]))
-    told: dict[str, int] = field(default_factory=dict)
-    # Gives the first answer to a question for an hour.
+    lies: dict[str, int] = field(default_factory=dict)
+    # Repeats the first answer to a request for an hour.
     keeps: bool = False
     kept: dict[tuple[object, ...], tuple[int, PageAnswer]] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class LyingSource(ListedSource):
         question = (request.start, request.end, request.limit)
         at, kept = self.kept.get(question, (0, PageAnswer([])))
         if self.keeps and self.now < min(self.honest_from, at + _KEPT_MS):
-            self.told["kept"] = self.told.get("kept", 0) + 1
+            self.lies["kept"] = self.lies.get("kept", 0) + 1
             return kept
         answer = await self._told(request)
         self.kept[question] = self.now, answer
@@ -58,7 +58,7 @@ class LyingSource(ListedSource):
         if self.now < self.honest_from and self.chosen.random() < self.share:
             lie = self.chosen.choice(LIES)
             answer = await self._lie(lie, request, answer)
-            self.told[lie] = self.told.get(lie, 0) + 1
+            self.lies[lie] = self.lies.get(lie, 0) + 1
         self.last = answer
         return answer
 
@@ -100,7 +100,7 @@ class LyingSource(ListedSource):
         return changed[lie]
 
     async def _as_of(self, then: int, request: PageRequest) -> PageAnswer:
-        """As a replica answers that is behind: its newest candle is not whole yet."""
+        """The answer of a replica that is behind: its newest candle is incomplete."""
         now, self.now = self.now, then
         try:
             rows = list((await super().candles(request)).candles)
@@ -116,7 +116,7 @@ def unfinished(row: Candle) -> Candle:
 
 
 def parts(row: Candle, count: int) -> list[Candle]:
-    """As candles of a shorter timeframe have it."""
+    """The row as candles of a shorter timeframe."""
     step = HOUR // count
     return [
         candle(row.open_time + place * step, close_time=row.open_time + (place + 1) * step - 1)

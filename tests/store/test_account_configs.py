@@ -1,4 +1,4 @@
-"""Accounts, and the configs that name them: renamed together, none deleted under the other."""
+"""Accounts and the configs that name them: renamed together, never deleted separately."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class ConfiguredShop:
         return self.shop.account.id
 
     async def symbols(self) -> tuple[str, str]:
-        """The account's name as the config and as its schedule have it."""
+        """The account's name in the config and in its schedule."""
         config = await self.configs.get(self.config_id)
-        wanted = select(schedule.c.params).where(schedule.c.name == config.job_id)
+        query = select(schedule.c.params).where(schedule.c.name == config.job_id)
         params: Any = await self.shop.opened.database.read(
-            lambda connection: connection.scalar(wanted)
+            lambda connection: connection.scalar(query)
         )
         return config.spec.symbol, params["symbol"]
 

@@ -113,7 +113,7 @@ async def test_of_many_concurrent_checks_one_writes_a_message_and_one_sender_tak
 ) -> None:
     await alarm.add_target("https://example.org")
     await alarm.executions("failed", 5)
-    # Without a cool-down every look would write a message.
+    # Without a cool-down every evaluation would write a message.
     alarm.policy = replace(POLICY, cooldown_ms=0)
     books = [alarm.new_book(interval_s=3600.0) for _ in range(8)]
     await asyncio.gather(*(book.evaluate() for book in books))

@@ -1,4 +1,4 @@
-"""What the rules of alerts count, and what fires and resolves, on both databases."""
+"""What alert rules count, and when alerts fire and resolve, on both databases."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def _series(
     timeframe: str = "1h",
     closed_ago_ms: int,
 ) -> None:
-    """A series whose next candle, the first one that is missing, closed so long ago."""
+    """A series whose first missing candle closed this long ago."""
     native, now = symbol.replace("/", ""), await alarm.now()
     step = {"1h": HOUR, "1m": MINUTE}[timeframe]
     base, quote = symbol.split("/")

@@ -1,4 +1,4 @@
-"""Collecting from the simulator into both databases: all of it is stored, or has its reason."""
+"""Collections from the simulator into both databases: every range is stored or has a reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUNNING = NOW - NOW % MINUTE
 async def assert_complete(
     world: World, symbol: str, timeframe: str, start: int, end: int | None = None
 ) -> None:
-    """From `start` on there is what the exchange has, row by row, and nothing else."""
+    """Assert that from `start` on exactly the rows of the exchange are stored."""
     assert await world.table(symbol, timeframe) == await world.exchange.rows(
         symbol, timeframe, start, end
     )
@@ -124,7 +124,7 @@ async def test_since_before_the_listing_is_recorded_as_not_listed(database_url: 
         ]
         await world.exchange.faults()
         await world.collect("ETHUSDT", timeframes="1d", since=since)
-        # Two probes for the first candle, and the open one: nothing is paged through.
+        # Two probes for the first candle, and the open one: no paging through empty years.
         assert len(await world.exchange.asked()) <= 3
 
 
@@ -239,7 +239,7 @@ async def test_a_failure_within_a_long_range_marks_only_the_missing_part_as_fail
 ) -> None:
     since = RUNNING - 5 * DAY
     async with open_world(database_url, request_attempts=1, request_concurrency=1) as world:
-        # Two questions for the first candle, and two pages, whose last rows come twice.
+        # Two requests for the first candle, and two pages, whose last rows are read twice.
         await world.exchange.faults({"name": "server_error", "path": "klines", "after": 4})
         kept = "0 of 1 series finished; 1,998 candles kept; run again to continue; BTCUSDT 1m: "
         with pytest.raises(RunUnavailableError, match=kept):
@@ -305,7 +305,7 @@ async def test_a_delisted_symbol_is_collected_to_its_end_and_then_marked_as_deli
         await world.collect(symbol, timeframes="1d", since=first - 3 * DAY)
         await assert_complete(world, symbol, "1d", 0)
         end = (await world.stored(symbol, "1d"))[-1]["close_time"] + 1
-        # Its last candle is final when a later look has seen the same.
+        # Its last candle is final when a later read gives the same values.
         await world.exchange.move_to(NOW + 2 * MINUTE)
         await world.collect(symbol, timeframes="1d")
         expected = [
@@ -337,7 +337,7 @@ async def test_progress_follows_each_flush_and_ends_with_all_series_done(
 
 
 class ShownStore(SqlCandleStore):
-    """Keeps what each flush shows."""
+    """Records what each flush shows."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

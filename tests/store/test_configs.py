@@ -1,4 +1,4 @@
-"""What a config makes the scheduler do, and what it takes away from the default schedule."""
+"""The effect of a config on the scheduler and on the default schedule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def tick(c: Collecting) -> list[dict[str, Any]]:
 
 
 async def due(c: Collecting) -> None:
-    """Everything that is scheduled is due now, an hour late."""
+    """Make every schedule due, an hour late."""
     await c.engine.move("schedule", "next_run_at", -3_600)
 
 

@@ -1,4 +1,4 @@
-"""What is read back is what was written, to the last digit and millisecond."""
+"""Values are read back exactly as written, to the last digit and millisecond."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LAST_MS = 4_102_444_800_000
 _EXACT = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 
-# Up to 24 digits before the point and 18 behind it, with the trailing zeros that were sent.
+# Up to 24 digits before the point and 18 after it, with the trailing zeros that were sent.
 amounts = st.builds(
     lambda number, places: f"{Decimal(number).scaleb(-places):f}",
     st.integers(0, 10**24 - 1),
@@ -37,7 +37,7 @@ _MANY = (10, 100)
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[Candle]:
-    """Values of any digits at any ms from 1970 to 2100; the store does not judge their order."""
+    """Values of any digits at any ms from 1970 to 2100; the store does not check their order."""
     opens = sorted(draw(st.sets(times, min_size=1, max_size=12)))
     values: list[dict[str, Any]] = [{name: draw(amounts) for name in _EXACT} for _ in opens]
     ends = [draw(times) for _ in opens]
@@ -49,7 +49,7 @@ def rows(draw: st.DrawFn) -> list[Candle]:
 
 
 async def written(store: Opened, given_rows: Sequence[Candle]) -> list[dict[str, Any]]:
-    """What the table holds after these rows alone were written."""
+    """The content of a table into which only these rows were written."""
     await store.change("DELETE FROM candle")
     await store.change("DELETE FROM restatement")
     run = await store.run()
@@ -119,7 +119,7 @@ async def test_postgresql_stores_numbers_that_can_be_summed_exactly(
 
 
 async def test_the_time_of_the_database_is_the_current_time(database_url: str) -> None:
-    """A ledger that counts in another century or unit would fail no run, or every one."""
+    """With a time in another unit the ledger would take no run for dead, or every run."""
     async with opened(database_url) as store:
         run = await store.run()
         [started] = await store.database.read(

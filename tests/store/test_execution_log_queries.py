@@ -1,4 +1,4 @@
-"""What reads the execution log: the SQL of users, statistics, the list, retention."""
+"""Readers of the execution log: users' SQL, statistics, the list, retention."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_old_rows_are_deleted_in_batches_and_recent_ones_stay(
         assert await store.value("SELECT count(*) FROM job_execution_logs") == 11
 
 
-# As they stand in users' notebooks: word for word.
+# Copied from users' notebooks word for word.
 TOP_SYMBOLS = """
 SELECT symbol, COUNT(*) AS executions, SUM(records_collected) AS total_records,
   AVG(duration_seconds) AS avg_duration,
@@ -145,7 +145,7 @@ async def test_each_day_is_compared_with_the_same_day_a_week_before(database_url
 
 
 def made(count: int, every_ms: int) -> Iterator[dict[str, Any]]:
-    """Rows back into the past, the newest first and a little ago; every seventh has failed."""
+    """Rows going back from a moment ago, newest first; every seventh has failed."""
     now = int(time.time() * 1000) - 60_000
     for number in range(count):
         yield {
@@ -198,9 +198,9 @@ async def test_an_index_serves_each_filter_of_the_list_and_the_statistics(
     some_time = {"start": 1_600_000_000_000, "end": 4_000_000_000_000}
     async with filled(database_url, 20_000, every_ms=60_000) as store:
         for query in [*queries, *(query | some_time for query in queries)]:
-            wanted = LogList(limit=50, **query)
+            page = LogList(limit=50, **query)
             plan = await store.database.read(
-                lambda connection, wanted=wanted: plan_of(connection, wanted)  # type: ignore[misc]
+                lambda connection, page=page: plan_of(connection, page)  # type: ignore[misc]
             )
             assert "job_execution_logs_" in plan, f"{query}\n{plan}"
             for word in (

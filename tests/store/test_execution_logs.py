@@ -1,4 +1,4 @@
-"""What runs log."""
+"""The execution log that runs write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def logged(c: Collecting, where: str = "1 = 1") -> list[dict[str, Any]]:
 
 
 async def work(c: Collecting, *symbols: str, timeframes: tuple[str, ...] = ("1m", "1h")) -> None:
-    """Collect in this process; what fails is told by the log."""
+    """Collect in this process; failures appear in the log."""
     task_id = await c.submit(symbols, timeframes=timeframes)
     [run] = await take(c.app.ledger, 1, task_id=task_id)
     try:

@@ -1,4 +1,4 @@
-"""A flush is one transaction: rows, coverage, quarantine and counters, all of it or nothing."""
+"""A flush is one transaction: rows, coverage, quarantine and counters, all or nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def everything(store: Opened) -> dict[str, list[dict[str, Any]]]:
 
 
 async def ready(store: Opened) -> tuple[SeriesTarget, Run]:
-    """A series that holds something already, and a run that may write."""
+    """A series with stored candles, and a run that may write."""
     target, run = await store.target(), await store.run()
     await store.write(
         run,
@@ -62,7 +62,7 @@ async def test_a_flush_refused_halfway_by_the_database_leaves_no_rows(
     async with opened(database_url) as store:
         target, run = await ready(store)
         before = await everything(store)
-        # What the database itself refuses, after other rows of the flush were written.
+        # Values that the database refuses after it has written other rows of the flush.
         rows = [
             *candles(ORIGIN + MINUTE, 5),
             candle(

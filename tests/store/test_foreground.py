@@ -1,4 +1,4 @@
-"""Collecting without an executor, while somebody waits: `penstock collect`, `penstock.script`."""
+"""Collections while a user waits, without an executor: `penstock collect`, `penstock.script`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def states(world: World) -> list[tuple[str, str]]:
 async def leave(
     world: World, *symbols: str, since: int | None = None, waiting: bool = False
 ) -> str:
-    """A collection that a process which is gone was working on, or that waits for one."""
+    """Leave a collection of a dead process, running or waiting for another run."""
     submission = await world.app.of(MarketParts).runs.submission(
         CollectOrder(symbols=symbols, timeframes=["1m"], since=since), wait=waiting
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Ledger(Alarm):
-    """A database whose ledger a test writes; hours count back from the last whole one."""
+    """A database whose ledger a test writes; hours count back from the last whole hour."""
 
     ids: dict[str, int] = field(default_factory=dict)
     whole_hour: int = 0
@@ -149,7 +149,7 @@ async def test_an_alert_resolves_when_its_hole_is_old(ledger: Ledger) -> None:
 async def test_old_and_unconfirmed_holes_do_not_fire(
     ledger: Ledger, state: str, asked: int | None, start_ago: float, stored_behind: bool
 ) -> None:
-    """Two answers, no candle behind, longer ago than 48 hours, and what is nobody's hole."""
+    """Two answers only, no later candle, older than 48 hours, or a state that is not a hole."""
     await ledger.span(start_ago + 5, start_ago)
     await ledger.span(start_ago, start_ago - 1, state, asked=asked)
     if stored_behind:
@@ -158,7 +158,7 @@ async def test_old_and_unconfirmed_holes_do_not_fire(
 
 
 async def test_adjacent_holes_of_different_states_all_count(ledger: Ledger) -> None:
-    """In the ledger they are apart: a refused row, and an answer more; candles follow them all."""
+    """The ledger separates them: a refused row, a gap with one more answer; candles follow."""
     await ledger.span(60, 10)
     await ledger.span(10, 9, "unconfirmed", asked=3)
     await ledger.span(9, 8, "rejected", asked=4)

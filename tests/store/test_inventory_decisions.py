@@ -1,4 +1,4 @@
-"""A held or tried snapshot changes nothing, can be read, and is applied exactly or dropped."""
+"""A held snapshot or dry run changes nothing, can be read, and is applied exactly or dropped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ exports = st.lists(
 async def diff(
     shop: Shop, run_id: int, *, page: int = 2, kind: str | None = None
 ) -> list[tuple[str, int, int, dict[str, object]]]:
-    """All of it, read page by page."""
+    """The whole difference, read page by page."""
     found: list[tuple[str, int, int, dict[str, object]]] = []
     while True:
         after = (found[-1][0], found[-1][1]) if found else None

@@ -69,7 +69,7 @@ _MANY = (5, 50)
 
 
 def edit(inventory: Sent, former: Sent, action: Edit) -> None:
-    """Do one thing; `former` holds products that were removed, which come back as they were."""
+    """Apply one edit; `former` holds removed products, which return unchanged."""
     match action:
         case ("list", number, _) if number not in inventory:
             inventory[number] = (
@@ -94,7 +94,7 @@ def read(body: bytes) -> tuple[list[Product], list[RejectedRow]]:
 
 
 def columns(body: bytes) -> Sent:
-    """What an export decides, by product id."""
+    """The columns that an export decides, by product id."""
     rows = map(row_of, msgspec.json.decode(body, type=list[dict[str, msgspec.Raw]]))
     return {row["product_id"]: {name: row[name] for name in STAGED} for row in rows}
 
@@ -105,8 +105,10 @@ async def synced(shop: Shop, body: bytes) -> Synced:
     return await shop.sync(products, page=3)
 
 
-def told(known: Sent, before: Sent, after: Sent) -> dict[tuple[int, str], dict[str, list[Any]]]:
-    """The history between `before` and `after`; `known` are the last rows, also gone ones."""
+def expected_history(
+    known: Sent, before: Sent, after: Sent
+) -> dict[tuple[int, str], dict[str, list[Any]]]:
+    """The expected history from `before` to `after`; `known` has the last rows, also gone ones."""
     notes: dict[tuple[int, str], dict[str, list[Any]]] = {
         (number, "gone"): {} for number in before.keys() - after.keys()
     }
@@ -138,9 +140,9 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_is_
                     (entry["product_id"], entry["kind"]): entry["changes"]
                     for entry in await shop.history(run)
                 }
-                assert noted == (told(known, before, after) if number else {})
+                assert noted == (expected_history(known, before, after) if number else {})
                 known, before = known | after, after
-                # Once more, in another order.
+                # Again, in another order.
                 again = await synced(shop, body_of(list(reversed(inventory.values()))))
                 assert set(counted(again.counts)) <= {"unchanged"}
                 assert await shop.history(again.run) == []
@@ -151,7 +153,7 @@ def test_after_each_day_of_edits_the_table_equals_the_export_and_the_history_is_
 async def test_an_unchanged_sync_rewrites_no_row(
     postgres_database: str,
 ) -> None:
-    """By the database's own numbers: a written row gets another place and transaction."""
+    """Compared by the database's own numbers: a rewritten row has another place or transaction."""
     place = (
         "SELECT product_id, CAST(ctid AS text) AS place, CAST(xmin AS text) AS written"
         " FROM product ORDER BY product_id"
@@ -200,7 +202,7 @@ async def test_a_price_that_is_not_whole_cents_is_refused_and_the_published_pric
 
 
 async def test_no_money_is_a_float_anywhere(database_url: str) -> None:
-    """Not in the types of columns, not in the rows, not in history and kept differences."""
+    """Checks column types, rows, history and kept differences."""
     inventory = {
         number: row(number, user_id=SELLER, price_cents=2**62 + number) for number in (1, 2, 3)
     }
@@ -265,7 +267,7 @@ async def test_a_row_refused_in_two_starts_of_a_run_counts_once(
                 await staging.add([product])
                 await staging.refuse([refused])
                 if start == 1:
-                    # The body is cut behind this, say, and the run begins anew.
+                    # Here the body may be cut, and the run starts again.
                     continue
                 await staging.publish(await staging.compare(NEVER_SHRUNK))
         shown = await shop.opened.run_row(run)

@@ -1,4 +1,4 @@
-"""How the databases compare and publish: never by a walk through one side for each row."""
+"""How the databases compare and publish: never by scanning one side for each row."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: st
     for name, plan in found.items():
         lines = plan.splitlines()
         for at, line in enumerate(lines):
-            # The second child of a nested loop is what is done for each row.
+            # The second child of a nested loop is executed for each row.
             if "Nested Loop" not in line:
                 continue
             depth = line.index("Nested Loop")
@@ -121,7 +121,7 @@ _PAGES: dict[str, Callable[[Connection], object]] = {
 
 
 def explained(connection: Connection, read: Callable[[Connection], object], explain: str) -> str:
-    """The plans of what a reader sends."""
+    """The plans of the statements that a reader sends."""
     sent: list[tuple[str, Any]] = []
 
     def note(*given: object) -> None:
@@ -149,7 +149,7 @@ async def page_plans(url: str, explain: str) -> dict[str, str]:
         )
         assert (shop.account.id, kept.run.id) == (_ACCOUNT, _KEPT)
         if not shop.opened.database.file:
-            # As after a day; SQLite is never told to count.
+            # As after a day; SQLite is never analysed.
             await shop.opened.change("ANALYZE")
 
         def look(connection: Connection) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A published inventory equals the export; only differences are written and noted."""
+"""A published inventory equals the export; only differences are written and recorded."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _KEPT_AS = str.maketrans(dict.fromkeys("\x1f\x1e\0", "\N{REPLACEMENT CHARACTER}"
 
 
 def cleaned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Without the three signs that PostgreSQL is not given."""
+    """Without the three characters that PostgreSQL never gets."""
     return {
         number: {
             name: value.translate(_KEPT_AS) if isinstance(value, str) else value
@@ -111,7 +111,7 @@ def _undo(
     gone: dict[int, dict[str, Any]],
     changes: Sequence[dict[str, Any]],
 ) -> None:
-    """Take back what one run did."""
+    """Undo the changes of one run."""
     for change in changes:
         number = change["product_id"]
         if change["kind"] == "gone":
@@ -214,7 +214,7 @@ _NOT_READ_YET = [
 async def test_properties_are_read_with_any_prefix_of_a_game(
     database_url: str, before: list[list[Product]]
 ) -> None:
-    """Sealed goods have none; a pair that is no JSON for a database costs only its own value."""
+    """Sealed goods have none; a pair that a database cannot store loses only its own value."""
     async with opened_shop(database_url) as shop:
         for export in before:
             await shop.sync(export)

@@ -1,4 +1,4 @@
-"""How the inventory is read: a page in the usual order is found by the key, however deep."""
+"""How the inventory is read: the key finds any page in the usual order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _ROWS = 3_000
-# The usual order: of all accounts, of one, backwards, and behind a cursor.
+# The usual order: of all accounts, of one, in reverse, and after a cursor.
 _QUERIES = {
     "all": ProductQuery(limit=50, gone=False),
     "account": ProductQuery(limit=50, account=1, gone=False),

@@ -1,4 +1,4 @@
-"""A snapshot is published as a whole or not at all, by the worker that has the run."""
+"""A snapshot is published whole or not at all, by the worker that has the run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_publication_that_fails_halfway_leaves_no_trace(database_url: st
         async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
             await staging.add([product_of(1, quantity=1)])
             comparison = await staging.compare(NEVER_SHRUNK)
-            # The last thing that a publication writes.
+            # The last write of a publication.
             await shop.opened.change("ALTER TABLE snapshot RENAME COLUMN taken_at TO lost_at")
             with pytest.raises(Exception, match="taken_at"):
                 await staging.publish(comparison)

@@ -1,4 +1,4 @@
-"""Exports that cannot be believed, and rows that cannot be read."""
+"""Suspicious exports, and rows that cannot be read."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def test_with_an_unreadable_id_no_product_is_marked_as_gone_and_the_sync_s
             " 4 missing products kept as before"
         )
         assert len(await shop.published()) == 5
-        # What is missing is known again once all ids can be read.
+        # Missing products are known again once all ids can be read.
         assert counted((await shop.sync([product_of(1)], rejected=[refused])).counts) == {
             "unchanged": 1,
             "gone": 3,

@@ -36,7 +36,7 @@ async def aged(store: Opened, run: Run) -> None:
 
 
 async def taken_over(store: Opened) -> Run:
-    """The only run in the hands of another worker, because the first one counts as dead."""
+    """The only run, taken over by another worker, because the first one counts as dead."""
     await bury(store.ledger)
     [again] = await take(store.ledger, 1)
     return again
@@ -212,7 +212,7 @@ async def test_a_run_that_was_put_back_writes_nothing_until_it_is_started_again(
         assert (await store.write(again, page(target, [candle()]))).inserted == 1
 
 
-# ── What a flush says about its run ───────────────────────────────────────────
+# ── What a flush records of its run ───────────────────────────────────────────
 
 
 async def test_counters_are_committed_with_the_rows_they_count(database_url: str) -> None:

@@ -90,7 +90,7 @@ async def collected(store: Opened, flushes: Sequence[Sequence[Seen]]) -> list[di
 
 
 def expected(history: Sequence[Seen]) -> dict[tuple[str, int], tuple[int, bool]]:
-    """Trades and finality of each candle: closed wins, and among open ones more trades."""
+    """Trades and finality of each candle: closed wins, then the one with more trades."""
     best: dict[tuple[str, int], tuple[int, bool]] = {}
     for seen in history:
         for place, row in enumerate(seen.rows()):
@@ -134,7 +134,7 @@ def test_the_same_pages_twice_write_nothing_the_second_time(
     async def check(history: list[Seen]) -> None:
         async with opened(database_url) as store:
             await collected(store, [history])
-            # Of open states only the newest is left, so the second time sends those of the table.
+            # Of open states only the newest is kept, so the second time sends those of the table.
             newest = {(seen.symbol, seen.first): seen for seen in history if seen.trades is None}
             before = await physical(store)
             run = await store.run()
@@ -150,7 +150,7 @@ def test_the_same_pages_twice_write_nothing_the_second_time(
 
 
 async def physical(store: Opened) -> list[dict[str, Any]]:
-    """The rows with what betrays that one was written anew, even if with the same values."""
+    """The rows with their physical place, which changes when a row is rewritten."""
     version = (
         "xmin::text AS version"
         if store.database.url.get_backend_name() == "postgresql"

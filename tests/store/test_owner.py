@@ -1,4 +1,4 @@
-"""One process owns a SQLite file, by the operating system's lock: shown with real processes."""
+"""One process owns a SQLite file by the operating system's lock, tested with real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real recordings, replayed and collected: what is stored is what was recorded, to the digit."""
+"""Real recordings, replayed and collected: stored values equal recorded ones to the digit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Row = list[Any]
 
 
 def recorded(lines: Sequence[Sequence[str]]) -> list[Row]:
-    """Rows of an archive as the store keeps them: in ms whatever their unit, without a header."""
+    """Rows of an archive as the store keeps them: in ms, without a header."""
     return [_row(line) for line in lines if line[0].isdecimal()]
 
 
@@ -71,7 +71,7 @@ def numbers(rows: Sequence[Row]) -> list[list[Decimal]]:
 
 
 async def collected(world: World, symbol: str, timeframe: str, rows: Sequence[Row]) -> list[Row]:
-    """What is stored after a collection from the first recorded row on."""
+    """The stored rows after a collection from the first recorded row on."""
     await world.collect(symbol, timeframes=timeframe, since=rows[0][0])
     await world.check_coverage(symbol, timeframe)
     assert await world.refused() == []
@@ -79,7 +79,7 @@ async def collected(world: World, symbol: str, timeframe: str, rows: Sequence[Ro
 
 
 async def holes(world: World, symbol: str, timeframe: str) -> list[tuple[int, int]]:
-    """The ranges without a row that have rows on both sides; one look makes no outage of them."""
+    """The ranges without a row between rows; one answer makes no outage of them."""
     spans = list(await world.spans(symbol, timeframe))
     newest = max(span.start for span in spans if span.state is SpanState.STORED)
     return [
@@ -98,7 +98,7 @@ def missing(rows: Sequence[Row]) -> list[tuple[int, int]]:
 
 @contextlib.asynccontextmanager
 async def replaying(database_url: str, folder: Path, files: Sequence[Path]) -> AsyncIterator[World]:
-    """An exchange that answers from these archive files alone: all take a second to read."""
+    """An exchange that answers only from these archive files; all of them take a second to read."""
     for file in files:
         (folder / file.name).symlink_to(file)
     async with open_world(

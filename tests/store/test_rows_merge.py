@@ -1,4 +1,4 @@
-"""The merge of a declared table: new rows are added, different ones changed, and all counted."""
+"""The merge of a declared table: new rows are added, changed ones updated, all counted."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def with_table(url: str) -> AsyncIterator[Opened]:
 
 
 async def merged(store: Opened, rows: Sequence[Row], table: Table = _TABLE) -> Counters:
-    """What one run does; its record says the same."""
+    """The counters of a run; its record has the same."""
     context = await store.context_of_a_run()
     counters = await context.write(lambda writing: writing.merge(table, rows))
     row = await store.run_row(context.run)

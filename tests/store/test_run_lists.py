@@ -1,4 +1,4 @@
-"""Lists of runs among all the runs that there ever were."""
+"""Lists of runs in a table with many old runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_a_list_of_runs_reads_only_the_runs_in_it(database_url: str) -> No
             lambda connection: connection.execute(insert(runs), ended(_RUNS))
         )
         if store.database.file is None:
-            # As autovacuum does; nobody does it on SQLite.
+            # As autovacuum does; SQLite has no such process.
             await store.change("ANALYZE run")
         plans = await store.database.read(
             lambda connection: {
@@ -49,7 +49,7 @@ async def test_a_list_of_runs_reads_only_the_runs_in_it(database_url: str) -> No
 
 
 def ended(count: int) -> list[dict[str, Any]]:
-    """Runs that ended, a minute after the other, long ago."""
+    """Runs that ended long ago, one minute apart."""
     common = {
         "kind": "data_collection",
         "params": {},

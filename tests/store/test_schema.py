@@ -1,4 +1,4 @@
-"""The schema: built fresh it equals the migrated one, however often and by however many."""
+"""The schema: built fresh it equals the migrated one, also after repeated migrations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def main():
 asyncio.run(main())
 """
 
-# What reflection does not show, in the database's own words.
+# What reflection does not show, as the database describes it.
 _SQLITE_PROGRAM = (
     "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name"
 )
@@ -63,7 +63,7 @@ _POSTGRES_PROGRAM = """
 
 
 def described(connection: Connection) -> dict[str, Any]:
-    """Everything there is to know of a schema but the migrations' own table."""
+    """A full description of a schema, except the migrations' own table."""
     look = inspect(connection)
     tables = sorted(
         name

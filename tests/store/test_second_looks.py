@@ -1,4 +1,4 @@
-"""What one answer, clock or row says is checked again; what nobody can know is not asked for."""
+"""Claims of one answer, clock or row are checked again; unknowable ranges are not requested."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ async def asked_in(
     days: float = 0,
     wish: Wish | None = None,
 ) -> int:
-    """How many questions a run takes, so much later."""
+    """The number of requests of a run this much later."""
     source.now, before = source.now + int(days * DAY), source.requests
     await run_once(store, source, wish or Wish(), key)
     return source.requests - before
 
 
-# ── Reading again ─────────────────────────────────────────────────────────────
+# ── Second reads ──────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ async def test_candles_after_a_wrong_end_are_found_by_the_next_request(
 
 @dataclass
 class _Unlisted(ListedSource):
-    """Refuses the symbol, or every request."""
+    """An exchange that refuses the symbol, or every request."""
 
     blanket: bool = False
 
@@ -203,7 +203,7 @@ class _Unlisted(ListedSource):
 
 
 async def gone(store: Opened, page_limit: int) -> _Unlisted:
-    """The exchange of a pair with a hole that has just vanished from the list."""
+    """An exchange whose symbol with a hole has just vanished from the list."""
     source = ListedSource(
         [row for row in exchange().rows if not hour(40) <= row.open_time < hour(43)],
         _NOW,
@@ -232,7 +232,7 @@ async def test_a_refused_vanished_series_is_delisted_after_its_last_candle_and_r
             (191, 290, "delisted"),
         ]
         delisted = SeriesKey(replace(vanished.instrument, status=Status.DELISTED), Timeframe.H1)
-        # A little more than a day: a run takes time, and what is due in a day is due then.
+        # A little more than a day, so that gaps due in a day are due despite the time of a run.
         assert sum([await asked_in(store, source, delisted, days=1.0005) for _ in range(30)]) < 10
         assert await ledger(store) == [
             (0, 40, "stored"),
@@ -299,7 +299,7 @@ async def test_rows_of_a_shorter_timeframe_are_not_stored(sqlite_database: str) 
 
 
 class _OneMore(ListedSource):
-    """Ends each page with a row in microseconds, of which nothing else can be read."""
+    """Ends each page with an unreadable row whose time is in microseconds."""
 
     async def candles(self, request: PageRequest) -> PageAnswer:
         answer = await super().candles(request)

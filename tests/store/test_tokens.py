@@ -24,7 +24,7 @@ async def test_a_token_works_from_its_creation_to_its_revocation(database_url: s
         assert made.expires_at == pytest.approx(made.created_at + _YEAR_S * 1000, abs=5_000)
         assert await tokens.working() == {digest_of(secret): made}
         await tokens.revoke(made.id)
-        # Not None: where tokens were made, nobody gets in without one again.
+        # Not None: once a token was created, requests always need one.
         assert await tokens.working() == {}
         [listed] = await tokens.listed()
         assert listed.revoked_at is not None

@@ -1,4 +1,4 @@
-"""Whatever an exchange answers for a while, ordinary runs end in the truth, ledger included."""
+"""After any false answers, ordinary runs end with the true data and the true ledger."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from tests.trials import Trials
 
 DAY = 24 * HOUR
-# So many of the exchanges have something in between that keeps answers.
+# The share of exchanges behind a cache.
 _KEEPING = 0.3
 _KEY = SeriesKey(instrument(), Timeframe.H1)
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Thousands of runs: writing their log takes longer than they do."""
+    """Log nothing: for thousands of runs, logging would take longer than the runs."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield
@@ -48,7 +48,7 @@ def quiet() -> Iterator[None]:
 
 
 async def run_once(store: Opened, source: ListedSource, wish: Wish, key: SeriesKey = _KEY) -> bool:
-    """Whether it succeeded."""
+    """Whether the run succeeded."""
     run = await store.run()
     collection = Collection(source, store.store, store.context(run), CollectOptions(flush_s=0.0))
     succeeded = False
@@ -60,7 +60,7 @@ async def run_once(store: Opened, source: ListedSource, wish: Wish, key: SeriesK
 
 
 def truth(rows: Sequence[Candle], begin: int, now: int) -> list[tuple[int, int, str]]:
-    """The ledger as it has to be."""
+    """The expected ledger."""
     spans: list[tuple[int, int, str]] = []
 
     def put(start: int, end: int, state: str) -> None:
@@ -93,7 +93,7 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
     wish = Wish(since=begin)
     for _ in range(200):
         if await run_once(store, source, wish):
-            # Who has asked for a range asks again until it is not refused.
+            # A user repeats a request for a range until it succeeds.
             wish = Wish()
         if source.now >= start + 33 * DAY:
             break
@@ -102,7 +102,7 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
             if source.now < source.honest_from
             else 24 * HOUR
         )
-    # The last candle ahead of an outage that goes on is final when a later look has seen the same.
+    # The last candle before a continuing outage is final when a later read gives the same values.
     source.now += HOUR // 20
     await run_once(store, source, wish)
     seen = [row for row in rows if row.open_time <= source.now]
@@ -113,11 +113,11 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
     expected = set(truth(seen, begin, source.now))
     found = set(settled(ledger, source.now))
     assert sorted(found ^ expected) == []
-    return source.told
+    return source.lies
 
 
 def settled(ledger: list[tuple[int, int, str]], now: int) -> list[tuple[int, int, str]]:
-    """Without what cannot be known yet: a gap at the end, and outages of the last day."""
+    """Without the parts that cannot be known yet: a gap at the end, and outages of the last day."""
     if ledger and ledger[-1][2] == "unconfirmed":
         ledger = ledger[:-1]
     return [
@@ -129,16 +129,16 @@ def settled(ledger: list[tuple[int, int, str]], now: int) -> list[tuple[int, int
 async def test_after_any_false_answers_ordinary_runs_end_with_the_true_data(
     sqlite_database: str, trials: Trials, say: Say
 ) -> None:
-    n, told = trials.of(20, 200), 0
+    n, lies = trials.of(20, 200), 0
     async with opened(sqlite_database) as store:
         for number in range(n):
             try:
-                told += await lied_to(store, trials.seed + number)
+                lies += await lied_to(store, trials.seed + number)
             except AssertionError as error:
                 error.add_note(f"seed {trials.seed + number}")
                 raise
-    assert told > 10 * n
-    say(f"n = {n} histories, seed {trials.seed}, {told} lies")
+    assert lies > 10 * n
+    say(f"n = {n} histories, seed {trials.seed}, {lies} lies")
 
 
 async def test_this_check_fails_for_a_program_that_trusts_one_empty_answer(
@@ -170,7 +170,7 @@ async def all_lied_to(store: Opened, seeds: int) -> None:
 
 
 async def lied_to(store: Opened, seed: int) -> int:
-    """How many lies an exchange has told before it ended in the truth, in an empty database."""
+    """The number of wrong answers before the runs ended with the truth, from an empty database."""
     for table in ("coverage", "candle", "restatement", "quarantine"):
         await store.change(f"DELETE FROM {table}")
     return sum((await ends_in_the_truth(store, seed)).values())

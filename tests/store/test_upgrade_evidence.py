@@ -1,4 +1,4 @@
-"""A database from before evidence: its outages are doubted, and ordinary runs heal wrong ones."""
+"""A database from before evidence: its outages are doubted, and runs correct wrong ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEFORE = "0005"
 _KEY = SeriesKey(built_instrument(), Timeframe.H1)
 _LISTED = ORIGIN - 30 * HOUR
 _NOW = ORIGIN + 100 * HOUR
-# Nobody traded in these hours; all others that the old version lacks were there.
+# No trades happened in these hours; all other missing hours existed at the exchange.
 _TRUE_OUTAGE = range(ORIGIN + 70 * HOUR, ORIGIN + 73 * HOUR)
 _LOST = range(ORIGIN + 40 * HOUR, ORIGIN + 60 * HOUR)
 
@@ -39,7 +39,7 @@ def exchange_rows() -> list[Candle]:
 
 
 def fill(connection: Connection) -> None:
-    """As the version before left it: a wrong gap before the listing, a wrong outage, a true one."""
+    """The old version's state: a wrong gap before the listing, a wrong and a true outage."""
     migrate_to(connection, BEFORE)
     instrument_row = {
         "exchange": "binance",
@@ -82,8 +82,8 @@ async def test_claims_based_on_one_answer_are_doubted_and_ordinary_runs_correct_
         await store.database.write(fill)
         with capture_logs() as logs:
             assert await migrate(store.database) == (BEFORE, newest_version())
-        [told] = [line for line in logs if "penstock verify --against rest" in line["event"]]
-        assert told["gaps"] == 3
+        [warning] = [line for line in logs if "penstock verify --against rest" in line["event"]]
+        assert warning["gaps"] == 3
         await doubted(store)
         await healed(store)
 

@@ -1,4 +1,4 @@
-"""A database of the version before delivery by a queue: its runs go on after the upgrade."""
+"""A database from before delivery by a queue: its runs continue after the upgrade."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEFORE = "0008"
 
 @dataclass(frozen=True)
 class Left:
-    """A run as the version before has left it; its times are seconds from now."""
+    """A run as the old version left it; its times are seconds from now."""
 
     state: str
     fence: int = 0
@@ -134,7 +134,7 @@ async def test_the_upgrade_is_refused_while_a_worker_of_the_previous_version_is_
         left = {"running": Left("running", fence=1, resources="a", heartbeat_s=-5)}
         await store.database.write(lambda connection: fill(connection, left))
         if store.database.file:
-            # Its file has one owner, and that is the process that migrates.
+            # The only owner of the file is the process that migrates it.
             await migrate(store.database)
             return
         with pytest.raises(ConflictError, match=f"works on task {task_of('running')}; stop all"):

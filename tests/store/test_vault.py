@@ -1,4 +1,4 @@
-"""Secrets at rest: sealed, with a key that is somewhere else, which can be changed at any time."""
+"""Secrets at rest: sealed with a key that is stored elsewhere and can be changed at any time."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_an_unreadable_key_file_is_named(tmp_path: Path) -> None:
 
 
 def test_every_sealed_column_is_rotated() -> None:
-    """A new column of this kind must be named in `SEALED`, or a rotation loses its secrets."""
+    """A new sealed column must be listed in `SEALED`, or a rotation loses its secrets."""
     kinds = {"signing_key", "secret", "sealed"}
     found = {
         column for table in metadata.tables.values() for column in table.c if column.name in kinds
@@ -200,7 +200,7 @@ async def test_an_interrupted_rotation_loses_nothing_and_can_be_repeated(
 
 
 def _interrupted(at: str) -> tuple[object, str, object]:
-    """Interrupted when some secrets, or all, are sealed again, with the old key in the file."""
+    """Interrupt when some or all secrets are sealed again, with the old key still in the file."""
     whole: Callable[..., object] = Vault.seal if at == "transaction" else KeyFile.replace
     calls = iter(range(9))
 
@@ -215,7 +215,7 @@ def _interrupted(at: str) -> tuple[object, str, object]:
 
 
 async def test_the_doctor_reports_a_wrong_key(tmp_path: Path) -> None:
-    # Nothing is there yet.
+    # Nothing is stored yet.
     url = f"sqlite:///{tmp_path / 'penstock.db'}"
     settings = load_settings(database_url=url)
     assert await check_secrets(settings) == "none stored yet"

@@ -1,4 +1,4 @@
-"""Exports, and what is read of them."""
+"""Exports, and what is read from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Read = tuple[list["Product"], list["RejectedRow"]]
 NASTY = '},{"id":1},{ "},{" [ ] \\" \\\\ ☃ 🂡 ,"price_cents":'
-# The same without escapes, which take long to look through when there are many.
+# The same without escapes, which are slow to scan in large numbers.
 LONG = "},{ [ ] ☃ 🂡 ,: " * 50
 
 
@@ -39,7 +39,7 @@ def ids(products: Sequence[Product]) -> list[int]:
 
 
 def large(count: int, **fields: Any) -> list[dict[str, Any]]:
-    """Rows of some 1.3 KB, so that few of them fill several windows."""
+    """Rows of about 1.3 KB, so that few of them fill several windows."""
     return [
         row(number, description=f"{NASTY}{number}{LONG}{NASTY}", **fields)
         for number in range(1, count + 1)

@@ -1,4 +1,4 @@
-"""Which gaps a run asks for again: due ones, the oldest first, and those of the newest page."""
+"""Which gaps a run requests again: due ones, oldest first, and those on the newest page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ UNCONFIRMED = SpanState.UNCONFIRMED
 
 @dataclass
 class Some:
-    """So many requests, and no more; how many were asked for."""
+    """A budget of this many requests; `requests` are the numbers asked for."""
 
     left: int
-    wanted: list[int] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
 
     async def take(self, wanted: int) -> int:
-        self.wanted.append(wanted)
+        self.requests.append(wanted)
         taken = min(wanted, self.left)
         self.left -= taken
         return taken
@@ -37,7 +37,7 @@ class Some:
 def gap(
     at: int, *, due: int | None = 0, state: SpanState = UNCONFIRMED, asked: int = 2, length: int = 1
 ) -> Span:
-    """At this minute; `due` so many minutes before now."""
+    """A gap at this minute, due `due` minutes before now."""
     when = None if due is None else _NOW - due * MINUTE
     start = ORIGIN + at * MINUTE
     return Span(
@@ -61,7 +61,7 @@ def target(*gaps: Span, native: str = "BTCUSDT") -> SeriesTarget:
 
 
 async def chosen(repeats: Some | AllRepeats, *targets: SeriesTarget) -> list[set[int]]:
-    """The minutes of the gaps that are looked at, of each series."""
+    """The minutes of the gaps that are requested, for each series."""
     await choose_due(targets, _NOW, page_limit=_PAGE, repeats=repeats)
     return [{(start - ORIGIN) // MINUTE for start in target.due} for target in targets]
 
@@ -71,7 +71,7 @@ async def test_the_oldest_due_gaps_of_all_series_come_first() -> None:
     series = target(gap(1_000, due=10), gap(5_000, due=40), gap(9_000, due=20))
     other = target(gap(2_000, due=30), gap(8_000, due=5), native="ETHUSDT")
     assert await chosen(some, series, other) == [{5_000, 9_000}, {2_000}]
-    assert some.wanted == [5], "it is asked once for all of them"
+    assert some.requests == [5], "it is asked once for all of them"
 
 
 async def test_holes_on_one_page_share_a_request() -> None:
@@ -80,7 +80,7 @@ async def test_holes_on_one_page_share_a_request() -> None:
         gap(1_000, due=9), gap(1_300), gap(1_499), gap(1_600, due=5), gap(2_050), gap(9_000, due=1)
     )
     assert await chosen(some, series) == [{1_000, 1_300, 1_499, 1_600, 2_050}]
-    assert some.wanted == [3]
+    assert some.requests == [3]
 
 
 async def test_holes_of_different_series_share_no_request() -> None:
@@ -89,17 +89,17 @@ async def test_holes_of_different_series_share_no_request() -> None:
         set(),
         {1_000},
     ]
-    assert some.wanted == [2]
+    assert some.requests == [2]
 
 
 async def test_gaps_on_the_newest_page_need_no_extra_request() -> None:
     some = Some(0)
     series = target(gap(_STEPS - 500), gap(_STEPS - 20), gap(_STEPS - 501), gap(100))
     assert await chosen(some, series) == [{_STEPS - 500, _STEPS - 20}]
-    assert some.wanted == [2]
+    assert some.requests == [2]
     only_new = Some(9)
     assert await chosen(only_new, target(gap(_STEPS - 20))) == [{_STEPS - 20}]
-    assert only_new.wanted == [], "without a scattered gap nothing is taken"
+    assert only_new.requests == [], "without a scattered gap nothing is taken"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_gaps_on_the_newest_page_need_no_extra_request() -> None:
 async def test_a_gap_that_is_not_due_is_not_requested(span: Span) -> None:
     some = Some(9)
     assert await chosen(some, target(span)) == [set()]
-    assert some.wanted == []
+    assert some.requests == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where alerts may not be sent: to nothing that only this machine or its neighbours can reach."""
+"""Alerts are not sent to addresses that only this machine or its network can reach."""
 
 from __future__ import annotations
 

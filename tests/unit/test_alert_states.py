@@ -23,23 +23,23 @@ def finding(level: Level) -> RuleFinding:
 def play(
     *levels: Level, policy: Policy = POLICY, before: Alert | None = None, start: int = 0
 ) -> tuple[Alert | None, list[tuple[int, str]]]:
-    """One look a minute; gives the alert at the end, and what was told in which minute."""
-    told = []
+    """Evaluate once a minute; return the final alert, and the messages with their minutes."""
+    sent = []
     for minute, level in enumerate(levels, start=start):
         step = advance(before, finding(level), minute * MINUTE, policy)
         if step is not None:
             before = step.alert
             if step.send:
-                told.append((minute, step.alert.state.value))
-    return before, told
+                sent.append((minute, step.alert.state.value))
+    return before, sent
 
 
 GOOD, BETWEEN, BAD = Level.GOOD, Level.BETWEEN, Level.BAD
 
 
 def test_an_alert_is_sent_once_when_it_fires_and_once_when_it_resolves() -> None:
-    alert, told = play(GOOD, BAD, BAD, BAD, GOOD, GOOD, GOOD, GOOD)
-    assert told == [(1, "firing"), (5, "resolved")]
+    alert, sent = play(GOOD, BAD, BAD, BAD, GOOD, GOOD, GOOD, GOOD)
+    assert sent == [(1, "firing"), (5, "resolved")]
     assert alert is not None
     assert (alert.state, alert.since, alert.message) == (AlertState.RESOLVED, 5 * MINUTE, "good")
 
@@ -62,8 +62,8 @@ def test_an_alert_that_fires_again_during_the_cool_down_is_sent_after_it() -> No
 
 def test_an_alert_without_targets_is_sent_to_a_target_added_later() -> None:
     alone = replace(POLICY, has_targets=False)
-    alert, told = play(BAD, BAD, policy=alone)
-    assert told == []
+    alert, sent = play(BAD, BAD, policy=alone)
+    assert sent == []
     assert play(BAD, before=alert, start=2)[1] == [(2, "firing")]
 
 

@@ -1,4 +1,4 @@
-"""Which rows are accepted, checked by exact decimal arithmetic, and why the others are not."""
+"""Which rows are accepted, by exact decimal arithmetic, and why others are refused."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.market_builders import MINUTE, ORIGIN, candle
 _END = ORIGIN + 1_000 * MINUTE
 _VALUES = ("open", "high", "low", "close", "volume", "quote_volume", "taker_base", "taker_quote")
 
-# Digits that a market can send: up to 24 in all, 18 of them behind the point, with trailing zeros.
+# Digits that a market can send: up to 24, 18 of them after the point, with trailing zeros.
 amounts = st.builds(
     lambda number, places: f"{Decimal(number).scaleb(-places):f}",
     st.integers(0, 10**24 - 1),
     st.integers(0, 18),
 )
-# Twenty digits that differ in the last few: further than a double can see.
+# Twenty digits that differ in the last few, beyond the precision of a double.
 close_amounts = st.integers(0, 999).map(lambda last: f"12345678901234567.{last:03d}")
 
 
 @st.composite
 def prices(draw: st.DrawFn, source: st.SearchStrategy[str]) -> dict[str, str]:
-    """Four prices in the only order that a candle may have."""
+    """Four prices in the order that a candle requires."""
     low, first, second, high = sorted((draw(source) for _ in range(4)), key=Decimal)
     opened, closed = draw(st.permutations([first, second]))
     return {"low": low, "open": opened, "close": closed, "high": high}

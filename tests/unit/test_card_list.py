@@ -1,4 +1,4 @@
-"""The user's own catalogue: what can be read, and how what cannot is told."""
+"""The user's own catalogue: what can be read, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_usual_form_of_csv_is_read(delimiter: str, line_end: str, mark: st
     ]
     body = mark + line_end.join(delimiter.join(cells) for cells in table) + line_end
     if line_end == "\r":
-        # The first row must end where others see its end.
+        # The first row must end where other readers see its end.
         body = body.replace("\r", "\n", 1)
     assert read(body) == [
         CatalogueRow(sku="A-1", set_code="neo", collector_number="266"),
@@ -166,7 +166,7 @@ def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("body", "field", "told"),
+    ("body", "field", "message"),
     [
         ("sku,name\nA,b\n,c\n", "sku", "row 3, sku: it is missing"),
         ("sku,name\nA\n", "catalogue", "row 2: it has 1 cells, but the first row has 2"),
@@ -186,11 +186,11 @@ def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.Monkey
         ("sku\n" + "x" * 501, "sku", "row 2, sku: at most 500 characters"),
     ],
 )
-def test_a_wrong_row_is_named(body: str, field: str, told: str) -> None:
+def test_a_wrong_row_is_named(body: str, field: str, message: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         read(body)
     assert refused.value.field == field
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_file_stays_open_for_its_owner() -> None:

@@ -32,18 +32,18 @@ marks = st.lists(st.builds(Mark, instants, instants, st.sampled_from(SpanState))
 repeated = st.sets(st.sampled_from(SpanState))
 
 
-def apply(coverage: Coverage, model: Model, wanted: list[Mark]) -> None:
-    for mark in wanted:
+def apply(coverage: Coverage, model: Model, marks: list[Mark]) -> None:
+    for mark in marks:
         coverage.mark(mark.start, mark.end, mark.state)
         for instant in range(mark.start, mark.end):
-            # What is there is not taken away by an answer that does not have it.
+            # An answer without a candle does not remove a stored one.
             if mark.state in HELD or model[instant] not in HELD:
                 model[instant] = mark.state
 
 
-def marked(wanted: list[Mark]) -> tuple[Coverage, Model]:
+def marked(marks: list[Mark]) -> tuple[Coverage, Model]:
     coverage, model = Coverage(), Model([None] * _LAST)
-    apply(coverage, model, wanted)
+    apply(coverage, model, marks)
     return coverage, model
 
 
@@ -54,16 +54,16 @@ def state_at(coverage: Coverage, instant: int) -> SpanState | None:
 
 
 @given(marks)
-def test_every_instant_has_the_state_it_was_marked_with_last(wanted: list[Mark]) -> None:
-    coverage, model = marked(wanted)
+def test_every_instant_has_the_state_it_was_marked_with_last(marks: list[Mark]) -> None:
+    coverage, model = marked(marks)
     assert [state_at(coverage, instant) for instant in range(_LAST)] == model
 
 
 @given(marks)
 def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state_are_joined(
-    wanted: list[Mark],
+    marks: list[Mark],
 ) -> None:
-    spans = list(marked(wanted)[0])
+    spans = list(marked(marks)[0])
     assert all(span.start < span.end for span in spans)
     for left, right in pairwise(spans):
         assert left.end < right.start or (left.end == right.start and left.state is not right.state)
@@ -71,9 +71,9 @@ def test_spans_are_ordered_never_empty_never_overlap_and_neighbours_of_one_state
 
 @given(marks, instants, instants, repeated)
 def test_missing_names_exactly_the_instants_to_request_as_joined_ranges(
-    wanted: list[Mark], start: int, end: int, again: set[SpanState]
+    marks: list[Mark], start: int, end: int, again: set[SpanState]
 ) -> None:
-    coverage, model = marked(wanted)
+    coverage, model = marked(marks)
     ranges = coverage.missing(start, end, lambda span: span.state in again)
     asked = [instant for low, high in ranges for instant in range(low, high)]
     assert asked == [
@@ -110,25 +110,25 @@ def test_changes_contain_no_unchanged_span(before: list[Mark], after: list[Mark]
 
 
 @given(marks)
-def test_there_are_no_changes_after_they_are_recorded(wanted: list[Mark]) -> None:
-    coverage, _ = marked(wanted)
+def test_there_are_no_changes_after_they_are_recorded(marks: list[Mark]) -> None:
+    coverage, _ = marked(marks)
     coverage.recorded()
     assert coverage.changes() == CoverageChange(deleted=(), put=())
 
 
 @given(marks)
 def test_coverage_read_back_from_its_spans_is_equal_and_has_no_changes(
-    wanted: list[Mark],
+    marks: list[Mark],
 ) -> None:
-    coverage, _ = marked(wanted)
+    coverage, _ = marked(marks)
     again = Coverage(reversed(list(coverage)))
     assert list(again) == list(coverage)
     assert again.changes().put == ()
 
 
 @given(marks, instants)
-def test_stored_before_and_known_from_agree_with_the_model(wanted: list[Mark], at: int) -> None:
-    coverage, model = marked(wanted)
+def test_stored_before_and_known_from_agree_with_the_model(marks: list[Mark], at: int) -> None:
+    coverage, model = marked(marks)
     never_asked = {None, SpanState.NOT_COLLECTED, SpanState.NOT_LISTED}
     newest = coverage.stored_before(at)
     assert (newest is not None) == (SpanState.STORED in model[:at])
@@ -154,7 +154,7 @@ DAY = 24 * HOUR
 
 
 def looked(coverage: Coverage, *moments: int, start: int = 10, end: int = 20) -> Span:
-    """The gap after looks at these moments, each of which has found nothing."""
+    """The gap after empty answers at these moments."""
     for at in moments:
         coverage.mark(start, end, SpanState.UNCONFIRMED, Look(at, "rest"))
     [gap] = [span for span in coverage if span.start == start]

@@ -1,4 +1,4 @@
-"""Errors that come back from the API, or from the record of a run, are those that went in."""
+"""Errors restored from the API or from the record of a run equal the original ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding an export: every row comes out once, whatever it holds and however it arrives."""
+"""Decoding an export: every row is decoded once, whatever it contains and however it arrives."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_row_with_any_further_values_is_read(trials: Trials, say: Say) -> None
     def check(extras: list[object], size: int, window: int, ascii_only: bool) -> None:
         rows = [row(number, extra=extra, name_en=NASTY) for number, extra in enumerate(extras, 1)]
         body = json.dumps(rows, ensure_ascii=ascii_only, separators=(",", ":")).encode()
-        # Windows as small as a row, so that each boundary is looked for.
+        # Windows as small as a row, so that every boundary is searched for.
         with mock.patch.object(export, "WINDOW_BYTES", window):
             products, rejected = read(body, size)
         assert (ids(products), rejected) == (list(range(1, len(extras) + 1)), [])
@@ -107,7 +107,7 @@ def test_a_row_with_any_further_values_is_read(trials: Trials, say: Say) -> None
     say(f"seed {trials.seed}, n = {count} exports")
 
 
-# ── Rows that are no products ─────────────────────────────────────────────────
+# ── Rows that are not products ────────────────────────────────────────────────
 
 GOOD = body_of([row(1)])[1:-1].decode()
 BAD = {

@@ -1,4 +1,4 @@
-"""Exports that are cut, damaged, or none: nothing of it goes unnoticed."""
+"""Exports that are cut, damaged or not exports at all are always noticed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_random_cuts_are_all_noticed(
     trials: Trials, say: Say, *, packed: bool, wrapped: bool
 ) -> None:
     rows = large(60, hub={"shelf": [{"id": 1}, {"id": 2}]})
-    # A row whose window has to be read row by row, too.
+    # Also a row whose window has to be read row by row.
     rows[30]["price_cents"] = "1"
     plain = body_of(rows)
     plain = b'{"array":' + plain + b"}" if wrapped else plain

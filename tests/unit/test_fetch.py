@@ -1,4 +1,4 @@
-"""What answers prove, on any history of an exchange: each row once, every instant covered."""
+"""What answers prove, for any history of an exchange: each row once, every instant covered."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def states(coverage: Coverage) -> list[tuple[int, int, SpanState]]:
 
 
 def stored(coverage: Coverage) -> set[int]:
-    """The minutes that coverage calls stored."""
+    """The minutes that are stored by the coverage."""
     return {
         at
         for span in coverage

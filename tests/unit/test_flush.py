@@ -1,4 +1,4 @@
-"""The flusher: what is written together, in which order, and what a failed write leaves."""
+"""The flusher: which pages are written together, in which order, and after a failed write."""
 
 from __future__ import annotations
 

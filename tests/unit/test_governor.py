@@ -1,4 +1,4 @@
-"""The governor, under a clock that jumps: what it admits in a minute, and when it waits."""
+"""The governor under virtual time: what it admits in a minute, and when it waits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def by_minute(admitted: list[tuple[float, int]]) -> dict[float, int]:
 
 @given(weights, starts)
 def test_no_minute_exceeds_80_percent_of_the_limit_with_any_number_of_requests(
-    wanted: list[int], start: float
+    requested: list[int], start: float
 ) -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
         governor = governed(loop)
@@ -45,11 +45,11 @@ def test_no_minute_exceeds_80_percent_of_the_limit_with_any_number_of_requests(
             await governor.admit(weight, longest_pause_s=_ANY)
             admitted.append((loop.time(), weight))
 
-        await asyncio.gather(*map(ask, wanted))
+        await asyncio.gather(*map(ask, requested))
         return admitted
 
     admitted = virtual_time.run(main, start=start)
-    assert sorted(weight for _, weight in admitted) == sorted(wanted)
+    assert sorted(weight for _, weight in admitted) == sorted(requested)
     assert all(total <= 0.8 * _LIMIT for total in by_minute(admitted).values())
 
 
@@ -71,7 +71,7 @@ def test_the_providers_own_count_reduces_the_current_minute(
 
 @given(st.lists(st.floats(0, 600, allow_nan=False), min_size=1, max_size=4), weights, starts)
 def test_nothing_is_admitted_before_the_longest_pause_is_over(
-    pauses: list[float], wanted: list[int], start: float
+    pauses: list[float], requested: list[int], start: float
 ) -> None:
     async def main(loop: VirtualLoop) -> list[float]:
         governor = governed(loop)
@@ -83,7 +83,7 @@ def test_nothing_is_admitted_before_the_longest_pause_is_over(
             await governor.admit(weight, longest_pause_s=_ANY)
             admitted.append(loop.time())
 
-        await asyncio.gather(*map(ask, wanted))
+        await asyncio.gather(*map(ask, requested))
         return admitted
 
     assert all(at >= start + max(pauses) for at in virtual_time.run(main, start=start))
@@ -116,7 +116,7 @@ def test_a_request_heavier_than_the_share_gets_its_own_minute() -> None:
 
 @given(weights, starts, st.integers(2, 5))
 def test_governors_that_share_a_budget_keep_the_limit_together(
-    wanted: list[int], start: float, governors: int
+    requested: list[int], start: float, governors: int
 ) -> None:
     async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
         budget = LocalBudget(loop.time)
@@ -127,11 +127,11 @@ def test_governors_that_share_a_budget_keep_the_limit_together(
             await processes[place % governors].admit(weight, longest_pause_s=_ANY)
             admitted.append((loop.time(), weight))
 
-        await asyncio.gather(*(ask(place, weight) for place, weight in enumerate(wanted)))
+        await asyncio.gather(*(ask(place, weight) for place, weight in enumerate(requested)))
         return admitted
 
     admitted = virtual_time.run(main, start=start)
-    assert sorted(weight for _, weight in admitted) == sorted(wanted)
+    assert sorted(weight for _, weight in admitted) == sorted(requested)
     assert all(total <= 0.8 * _LIMIT for total in by_minute(admitted).values())
 
 
@@ -154,11 +154,11 @@ def test_too_long_a_pause_is_reported_without_waiting() -> None:
         assert await governor.admit(1, longest_pause_s=0) == 0
         await governor.pause(5)
         await governor.pause(2)
-        told = [await governor.admit(1, longest_pause_s=4.9), loop.time()]
+        outcomes = [await governor.admit(1, longest_pause_s=4.9), loop.time()]
         await asyncio.sleep(3)
-        told.append(await governor.admit(1, longest_pause_s=1.9))
+        outcomes.append(await governor.admit(1, longest_pause_s=1.9))
         await asyncio.sleep(3)
-        return [*told, await governor.admit(1, longest_pause_s=0)]
+        return [*outcomes, await governor.admit(1, longest_pause_s=0)]
 
     assert virtual_time.run(main) == [5, 0, 2, 0]
 

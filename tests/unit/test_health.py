@@ -1,4 +1,4 @@
-"""The rules: what they find in the facts, and in which words."""
+"""The alert rules: what they find in the facts, and their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users type: symbols, timeframes, addresses, settings; errors are one line with a way out."""
+"""User input: symbols, timeframes, addresses, settings; errors are one line with a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run asks for, given what is covered, what the user wants and what the exchange has."""
+"""What a run requests, given the coverage, the user's wish and the exchange's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a collection is, in candles, and how the commands show it."""
+"""The progress of a collection in candles, and how commands show it."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_series_of_years_has_many_steps() -> None:
 
 
 def test_a_range_known_without_a_request_is_not_progress() -> None:
-    """The plan itself says what a limit leaves out, or what precedes the listing."""
+    """The plan itself knows the range that a limit leaves out or that precedes the listing."""
     run = Collecting()
     run.plan(0, piece(1_000_000, 1_060_000))
     run.page(0, (0, 1_000_000, NOT_COLLECTED))
@@ -255,7 +255,7 @@ def _page_next(
 ) -> None:
     number, start, end = open_pieces.pop(draw.randrange(len(open_pieces)))
     until = draw.randint(start + 1, end)
-    # The newest piece brings what has closed since the plan, too.
+    # The newest piece also brings candles that closed since the plan.
     newest = until == end and run.targets[number].expected == end
     state = draw.choice([STORED, STORED, UNCONFIRMED, SpanState.FAILED])
     run.page(number, (start, until + (closes if newest else 0), state), last=until == end)

@@ -1,4 +1,4 @@
-"""When something runs: intervals keep their rhythm, cron keeps to the clock of its time zone."""
+"""Times of schedules: intervals keep their rhythm, cron follows the clock of its time zone."""
 
 from __future__ import annotations
 

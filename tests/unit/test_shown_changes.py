@@ -1,4 +1,4 @@
-"""How the command line writes money and what has changed of a product."""
+"""How the command line shows money and the changes of a product."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ async def test_the_sweeps_of_a_waiting_message_are_counted_and_start_at_zero_for
     assert [client.sweep(), client.sweep()] == [0, 0], "nothing is being sent"
     for number in range(3):
         client.put(f'{{"n":{number}')
-    # One is taken into the queue, the next waits for room in it.
+    # One message fits into the queue; the next one waits for space.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert [client.sweep() for _ in range(3)] == [1, 2, 3]

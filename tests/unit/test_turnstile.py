@@ -1,4 +1,4 @@
-"""The turnstile: what comes together is done in turns, with room for everything else between."""
+"""The turnstile: simultaneous work passes in turns, so that other work runs in between."""
 
 from __future__ import annotations
 

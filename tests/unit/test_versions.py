@@ -1,4 +1,4 @@
-"""The versions of the schema are known without alembic, which is slow to load, but must agree."""
+"""The known schema versions, read without slow alembic, agree with alembic's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exchange whose candles add up, from minutes, and a database collected from it."""
+"""An exchange whose longer candles are sums of its minutes, and a database collected from it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def minutes(count: int, *, first: int = ORIGIN, seed: int = 7) -> list[Candle]:
 
 
 def longer(rows: Sequence[Candle], step: Timeframe) -> list[Candle]:
-    """The candles of a longer step, made of minutes."""
+    """The candles of a longer step, summed from minutes."""
     made: dict[int, list[Candle]] = {}
     for row in rows:
         made.setdefault(step.floor(row.open_time), []).append(row)
@@ -81,7 +81,7 @@ def longer(rows: Sequence[Candle], step: Timeframe) -> list[Candle]:
 
 @dataclass
 class Shelf(ListedSource):
-    """Has rows for each step."""
+    """An exchange with rows for each step."""
 
     of: dict[Timeframe, list[Candle]] = field(default_factory=dict)
 
@@ -90,7 +90,7 @@ class Shelf(ListedSource):
         return await super().candles(request)
 
     def change(self, step: Timeframe, opens: int, **given: Any) -> None:
-        """Let the exchange have other values in a candle from now on."""
+        """Change values of a candle at the exchange."""
         self.of[step] = [
             replace_candle(row, **given) if row.open_time == opens else row for row in self.of[step]
         ]
@@ -102,7 +102,7 @@ def replace_candle(row: Candle, **given: Any) -> Candle:
 
 @dataclass(frozen=True)
 class Stocked:
-    """A database that holds what the shelf has."""
+    """A database with the candles of the shelf."""
 
     store: Opened
     shelf: Shelf
@@ -138,7 +138,7 @@ class Stocked:
         return dict(result.summary())
 
     async def plant(self, statement: str, **values: Any) -> None:
-        """Change what is stored behind the back of the program; times are written @name."""
+        """Change stored rows without the program; times are written as @name."""
         for name in [word for word in values if statement.count(f"@{word}")]:
             sqlite = self.store.database.file is not None
             statement = statement.replace(
@@ -153,7 +153,7 @@ class Stocked:
 
 @cache
 def history(count: int, steps: Sequence[Timeframe], gap: range) -> Mapping[Timeframe, list[Candle]]:
-    """Made once: it takes longer than what is tried with it."""
+    """The rows for each step, cached because they are slow to make."""
     rows = [row for place, row in enumerate(minutes(count)) if place not in gap]
     tail = minutes(3, first=ORIGIN + count * MINUTE, seed=8)
     return {step: longer([*rows, *tail], step) for step in steps}
@@ -163,7 +163,7 @@ def history(count: int, steps: Sequence[Timeframe], gap: range) -> Mapping[Timef
 async def stocked(
     url: str, *, count: int = 1_500, steps: Sequence[Timeframe] = STEPS, gap: range = range(0)
 ) -> AsyncIterator[Stocked]:
-    """Minutes from ORIGIN and their sums, without those in `gap`; the exchange is 30 s further."""
+    """Minutes from ORIGIN and their sums, without those in `gap`; the exchange is 30 s ahead."""
     now = ORIGIN + count * MINUTE + MINUTE // 2
     async with holding(url, dict(history(count, tuple(steps), gap)), now) as stock:
         yield stock

@@ -1,4 +1,4 @@
-"""What verify finds in what is stored, without asking anybody."""
+"""What verify finds in stored data without asking the exchange."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M1, M5, H1, D1 = Timeframe.M1, Timeframe.M5, Timeframe.H1, Timeframe.D1
 
 
 def found(report: dict[str, Any]) -> list[tuple[str, str, int, int]]:
-    """Step, kind, where and how many candles."""
+    """Step, kind, place and number of candles of each finding."""
     return [
         (series["timeframe"], finding["kind"], ms(finding["start"][:-1]), finding["candles"])
         for series in report["reports"]
@@ -68,7 +68,7 @@ def hours_off_the_grid() -> list[Candle]:
 
 
 def triple_days() -> list[Candle]:
-    """Their phase is that of the day of the listing."""
+    """Candles of three days, counted from the day of the listing."""
     step, first = Timeframe.D3.longest_ms, ORIGIN + 4 * D1.longest_ms
     return [candle(at, close_time=at + step - 1) for at in range(first, first + 40 * step, step)]
 

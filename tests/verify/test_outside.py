@@ -1,4 +1,4 @@
-"""What verify finds by asking the exchange, and what it mends."""
+"""What verify finds by asking the exchange, and what it repairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is changed in the stored data, verify finds it, and ordinary collecting mends it."""
+"""Verify finds any change of stored data, and an ordinary collection repairs it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COUNT = 1_500
 _ROW = "series_id = :series AND open_time = @at"
-# Each is found without the exchange, in the series of itself or in one that it has to add up with.
+# Each is found without the exchange, in its own series or in one that it must add up with.
 _ANYWHERE = {
     "delete": f"DELETE FROM candle WHERE {_ROW}",
     "open": f"UPDATE candle SET closed = (1 = 0) WHERE {_ROW}",
@@ -43,7 +43,7 @@ _NUMBERED = (Timeframe.M1, Timeframe.M5, Timeframe.H1)
 async def one_fault(store: Stocked, chosen: random.Random) -> tuple[str, Timeframe, int]:
     kind = chosen.choice([*_ANYWHERE, *_IN_A_WHOLE_SET])
     step = chosen.choice(STEPS if kind in _ANYWHERE and kind != "outside" else _NUMBERED)
-    # The last day is not whole, so what lies in it need not add up to anything.
+    # The last day is incomplete, so candles in it need not add up.
     last = (
         COUNT * MINUTE // step.longest_ms
         if kind in _ANYWHERE and kind != "outside"

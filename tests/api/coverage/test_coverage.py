@@ -1,4 +1,4 @@
-"""`GET /coverage` and `GET /gaps`: what the ledger says of the data, and how complete it is."""
+"""`GET /coverage` and `GET /gaps`: the ledger of the data, and how complete it is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_a_series_is_shown_with_its_spans_in_order_and_their_evidence(
                 "price": "last",
                 "from": "2026-01-15T02:00:00Z",
                 "to": "2026-01-15T12:00:00Z",
-                # Eight of nine: the outage could not be there, the unconfirmed one could.
+                # Eight of nine: an outage is not expected to be there, an unconfirmed range is.
                 "complete": 88.88,
                 "spans": [
                     shown_span("not_listed", 12, 10),
@@ -107,7 +107,7 @@ async def test_start_and_end_limit_the_sums_and_leave_out_spans_outside(
 ) -> None:
     cut = {"start": iso(NOON - 9 * HOUR), "end": iso(NOON - 2 * HOUR)}
     item = await one_series(client, symbol="BTC/USDT", **cut)
-    # Of the seven hours one is an outage and one missing.
+    # Of the seven hours one is an outage and one is missing.
     assert (item["from"], item["to"], item["complete"]) == (cut["start"], cut["end"], 83.33)
     assert [span["state"] for span in item["spans"]] == [
         "stored",

@@ -1,4 +1,4 @@
-"""Pages of `GET /coverage` and `GET /gaps`, and their sums over drawn ledgers."""
+"""Pages of `GET /coverage` and `GET /gaps`, and their sums over random ledgers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_pages_of_series_neither_repeat_nor_skip_a_series(
     client: aiohttp.ClientSession, limit: int
 ) -> None:
     def without_spans(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """How many are shown of each goes by how many series there are in the page."""
+        """Without spans: how many are shown depends on the number of series in the page."""
         return [
             {name: value for name, value in item.items() if not name.endswith("spans")}
             for item in items
@@ -61,7 +61,7 @@ async def test_pages_of_gaps_neither_repeat_nor_skip_a_gap(
     client: aiohttp.ClientSession, limit: int, query: dict[str, str]
 ) -> None:
     found = await pages(client, "gaps", limit=limit, **query)
-    wanted = [
+    expected = [
         (key.instrument.symbol, iso(gap.start), gap.state.value)
         for key, ledger in (KNOWN | COMPLETE | DRAWN).items()
         for gap in ledger
@@ -71,7 +71,7 @@ async def test_pages_of_gaps_neither_repeat_nor_skip_a_gap(
         and query.get("symbol", key.instrument.symbol) == key.instrument.symbol
     ]
     assert Counter((item["symbol"], item["start"], item["reason"]) for item in found) == Counter(
-        wanted
+        expected
     )
     by_series = [
         list(group)
@@ -93,7 +93,7 @@ async def test_the_newest_500_spans_are_shown_with_a_note_that_there_are_more(
     assert [span["start"] for span in item["spans"]] == [
         iso(NOON - at * HOUR) for at in range(500, 0, -1)
     ]
-    # Of all of it, not of what is shown.
+    # Of the whole series, not of the shown spans.
     assert (item["from"], item["complete"]) == (iso(NOON - (MANY - 1) * HOUR), 100.0)
     older = await one_series(client, symbol="MANYUSDT", end=item["spans"][0]["start"])
     assert older["spans"][-1]["end"] == item["spans"][0]["start"]
@@ -121,7 +121,7 @@ async def test_unexpected_ranges_can_have_older_spans_too(
 
 
 async def _ahead_of(client: aiohttp.ClientSession, symbol: str) -> int:
-    """The cursor of the page that begins with this series."""
+    """The cursor before the page that begins with this series."""
     cursor = 0
     while True:
         page = await get(
@@ -135,7 +135,7 @@ async def _ahead_of(client: aiohttp.ClientSession, symbol: str) -> int:
 async def test_complete_and_the_candles_of_gaps_match_a_count(
     client: aiohttp.ClientSession, trials: Trials, say: Say
 ) -> None:
-    """The ledgers are drawn when the module is loaded, the ranges of the requests here."""
+    """Ledgers are random since import; the ranges of the requests are random here."""
     chosen, asked = random.Random(trials.seed), 0
     for key, ledger in DRAWN.items():
         cells = _cells(key, ledger)
@@ -147,27 +147,27 @@ async def test_complete_and_the_candles_of_gaps_match_a_count(
             if gap.state not in HELD and gap.start <= at < gap.end
         )
         gaps = (await get(client, "gaps", limit=1_000, **named))["items"]
-        told: Counter[str] = Counter()
+        shown: Counter[str] = Counter()
         for gap in gaps:
-            told[gap["reason"]] += gap["candles"]
-        assert told == counted, key
+            shown[gap["reason"]] += gap["candles"]
+        assert shown == counted, key
         for _ in range(trials.of(2, 20)):
             edges = sorted(
                 chosen.sample([at for at, _ in cells] + [PRESENT + 30 * DAY], min(2, len(cells)))
             )
-            wanted = dict(
+            bounds = dict(
                 zip(
                     chosen.choice([("start", "end"), ("start",), ("end",), ()]), edges, strict=False
                 )
             )
             [item] = (
                 await get(
-                    client, "coverage", **named, **{name: iso(at) for name, at in wanted.items()}
+                    client, "coverage", **named, **{name: iso(at) for name, at in bounds.items()}
                 )
             )["items"]
-            assert item["complete"] == _counted(cells, **wanted), (
+            assert item["complete"] == _counted(cells, **bounds), (
                 key,
-                wanted,
+                bounds,
                 f"seed={trials.seed}",
             )
             asked += 1
@@ -175,7 +175,7 @@ async def test_complete_and_the_candles_of_gaps_match_a_count(
 
 
 def _cells(key: SeriesKey, ledger: Sequence[Span]) -> list[tuple[int, SpanState | None]]:
-    """Each candle from the first span to the present, in its state."""
+    """Each candle from the first span to now, with its state."""
     at = min((found.start for found in ledger), default=key.timeframe.floor(PRESENT))
     cells: list[tuple[int, SpanState | None]] = []
     while at < key.timeframe.floor(PRESENT):

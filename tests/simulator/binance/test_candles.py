@@ -75,7 +75,7 @@ def ask(
 
 
 def aggregate(rows: Rows) -> list[Any]:
-    """The five columns of prices and the sums, as exact decimals."""
+    """The prices and the summed columns, as exact decimals."""
     prices = [[Decimal(row[column]) for row in rows] for column in (1, 2, 3, 4)]
     sums = [sum(Decimal(row[column]) for row in rows) for column in (5, 7, 8, 9, 10)]
     return [prices[0][0], max(prices[1]), min(prices[2]), prices[3][-1], *sums]

@@ -65,7 +65,7 @@ async def test_a_client_over_the_limit_gets_429_with_retry_after_and_then_418(
     assert {200, 429, 418} == set(statuses)
     assert sorted(statuses, key=[200, 429, 418].index) == statuses
     refused, banned = (
-        next(body for status, body in seen if status == wanted) for wanted in (429, 418)
+        next(body for status, body in seen if status == expected) for expected in (429, 418)
     )
     assert refused["code"] == banned["code"] == -1003
     assert "current limit is 6000 request weight per 1 MINUTE" in refused["msg"]

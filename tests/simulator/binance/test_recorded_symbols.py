@@ -68,9 +68,9 @@ def test_a_recorded_exchange_info_gives_base_and_quote(recorded: Path) -> None:
         if "exchangeInfo -> " in line
         for info in json.loads(line[line.index("{") :])["symbols"]
     ]
-    told = [(halves(info["symbol"]), (info["baseAsset"], info["quoteAsset"])) for info in infos]
-    assert [pair for pair in told if pair[0] not in (None, pair[1])] == []
-    assert sum(pair[0] is None for pair in told) <= 1
+    pairs = [(halves(info["symbol"]), (info["baseAsset"], info["quoteAsset"])) for info in infos]
+    assert [pair for pair in pairs if pair[0] not in (None, pair[1])] == []
+    assert sum(pair[0] is None for pair in pairs) <= 1
 
 
 def test_an_ambiguous_symbol_is_refused_until_the_folder_defines_it(tmp_path: Path) -> None:

@@ -84,12 +84,12 @@ def test_an_archive_is_answered_text_for_text(
 ) -> None:
     with zipfile.ZipFile(recorded / "binance/archive/BTCUSDT-1m-2020-01-02.zip") as archive:
         lines = archive.read("BTCUSDT-1m-2020-01-02.csv").decode().splitlines()
-    wanted = list(csv.reader(lines))
+    sent = list(csv.reader(lines))
     rows = [
-        *ask(series["BTCUSDT"], "1m", int(wanted[0][0]), limit=1000),
-        *ask(series["BTCUSDT"], "1m", int(wanted[1000][0]), limit=440),
+        *ask(series["BTCUSDT"], "1m", int(sent[0][0]), limit=1000),
+        *ask(series["BTCUSDT"], "1m", int(sent[1000][0]), limit=440),
     ]
-    assert [[str(value) for value in row] for row in rows] == wanted
+    assert [[str(value) for value in row] for row in rows] == sent
 
 
 def test_the_change_to_microseconds_in_2025_leaves_no_seam(

@@ -1,4 +1,4 @@
-"""Each fault of CardTrader's answers does what its name says, also combined with others."""
+"""Each fault of CardTrader's answers does what its name says, also in combination."""
 
 from __future__ import annotations
 

@@ -123,12 +123,12 @@ async def test_an_export_is_the_true_inventory_and_both_its_filters_choose_from_
     products = await market.get("products/export")
     assert products == await market.true_products()
     assert len(products) == 400
-    wanted = products[17]["blueprint_id"]
-    assert await market.get("products/export", blueprint_id=wanted) == [
-        row for row in products if row["blueprint_id"] == wanted
+    blueprint_id = products[17]["blueprint_id"]
+    assert await market.get("products/export", blueprint_id=blueprint_id) == [
+        row for row in products if row["blueprint_id"] == blueprint_id
     ]
-    some = await market.get("products/export", expansion_id=wanted // 1000)
-    assert some == [row for row in products if row["blueprint_id"] // 1000 == wanted // 1000]
+    some = await market.get("products/export", expansion_id=blueprint_id // 1000)
+    assert some == [row for row in products if row["blueprint_id"] // 1000 == blueprint_id // 1000]
     assert await market.get("products/export", expansion_id=2) == []
     assert await market.get("products/export", token="empty") == []
 
@@ -239,8 +239,8 @@ async def test_products_of_a_version_can_be_asked_for_by_id_and_by_place(
     market: Marketplace,
 ) -> None:
     rows = await market.true_products()
-    wanted = f"{rows[3]['id']},{rows[200]['id']},5"
-    assert (await market.admin("GET", f"accounts/demo/versions/1/products?ids={wanted}"))[1][
+    ids = f"{rows[3]['id']},{rows[200]['id']},5"
+    assert (await market.admin("GET", f"accounts/demo/versions/1/products?ids={ids}"))[1][
         "products"
     ] == [rows[3], rows[200]]
     assert (await market.admin("GET", "accounts/demo/versions/1/products?skip=390&limit=5"))[1][
