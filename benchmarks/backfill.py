@@ -1,4 +1,4 @@
-"""A backfill of a million 1m candles, in a process of its own whose memory is measured.
+"""A backfill of a million 1m candles, in a separate process whose memory is measured.
 
 `python -m benchmarks.backfill` is that process: it reads its task as JSON from standard input and
 writes its result as JSON to standard output.

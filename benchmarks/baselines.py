@@ -1,7 +1,7 @@
-"""The two ways in which the first designs wrote candles with SQLAlchemy's ORM.
+"""Two baselines: how the first designs wrote candles with SQLAlchemy's ORM.
 
-Each commits pages of 100 rows. Like the merge, both get the exchange's strings and the merge's
-PRAGMAs; the first designs also built a Decimal of each value.
+Each commits pages of 100 rows. Both get the strings and the PRAGMAs that the merge gets; the first
+designs also built a Decimal of each value.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _CANDLES = 100
 _LATENCY_MS = 50
 _NEXT_CYCLES = 2
 _MOST_STATEMENTS = 20
-# The limit of each case, seconds around App.collect.
+# The limit of each case: seconds of App.collect.
 _LIMITS = {
     "cold": 3.0,
     "next": 1.5,

@@ -1,4 +1,4 @@
-"""The simulator in a process of its own, so that the measured process does not pay for it.
+"""The simulator in a separate process, so that it does not slow down the measured process.
 
 `python -m benchmarks.exchange MILLISECONDS PRODUCTS` prints its URL and runs until its standard
 input ends, at the latest with its parent.

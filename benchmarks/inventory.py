@@ -1,9 +1,9 @@
 """The database's part of an inventory sync, against raw COPY of the same rows.
 
-It is timed from decoded products to the published snapshot. Raw means: COPY of the export's columns
-into a staging table, and COPY of all columns into a table with the columns, values and indexes of
-`product`; both render their text page by page and do nothing else. Values from properties are
-prepared in advance.
+The time is from decoded products to the published snapshot. Raw means: COPY of the export's
+columns into a staging table, and COPY of all columns into a table with the columns, values and
+indexes of `product`; both render their text page by page and do nothing else. Values from
+properties are prepared in advance.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Kills: workers that end by kill -9 in the middle of a run, and how soon another one goes on.
+"""Kills: workers end by kill -9 in the middle of a run; how soon does another worker continue it?
 
-Each victim works on one run, which writes a row a step through its fence. When all of them are dead
-two more workers finish what they left. Every step is to be there once, and none of a fenced-off
-worker. With the settings that a user has; SQLite has one process, so this is PostgreSQL.
+Each victim works on one run, which writes a row per step through its fence. When all are dead, two
+more workers finish their runs. Every step must be stored once, and none by a fenced-off worker. The
+settings are the defaults. Only PostgreSQL is measured, because SQLite has one process.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ CREATE TABLE mark (
 
 
 class _Steps:
-    """The outcome of a run that has made all of its steps."""
+    """The outcome of a run that has completed all its steps."""
 
     def summary(self) -> dict[str, object]:
         return {}
 
 
 async def _steps(context: RunContext) -> _Steps:
-    """Go on behind the last step that is there."""
+    """Continue after the last stored step."""
     done = -1
     while done < _STEPS:
         done = await context.write(_step)
@@ -70,7 +70,7 @@ async def _steps(context: RunContext) -> _Steps:
 
 
 def _step(writing: Writing) -> int:
-    """The step that was made."""
+    """The last stored step."""
     made = text("""
         INSERT INTO mark (run_id, fence, step)
         SELECT :run_id, :fence, count(*) + 1 FROM mark WHERE run_id = :run_id RETURNING step""")
@@ -141,14 +141,14 @@ async def _until(database: Database, condition: str) -> None:
 
 
 async def _taken_over(database: Database, run_id: int, killed: float) -> float:
-    """Seconds until a run was begun again; one that had ended before was not to be."""
+    """Seconds until each run was started again; a run that had ended must not be."""
     begun = f"SELECT fence > 1 OR finished_at IS NOT NULL FROM run WHERE id = {run_id}"
     await _until(database, begun)
     return time.monotonic() - killed
 
 
 def _wrong(connection: Connection) -> Sequence[Any]:
-    """How many runs have not each of their steps once, and how many steps an old fence has made."""
+    """The number of runs without every step once, and of steps written under an old fence."""
     found = text(f"""
         SELECT (
             SELECT count(*) FROM run WHERE state <> 'succeeded' OR ARRAY(

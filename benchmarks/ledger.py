@@ -76,7 +76,7 @@ async def _pages(
                 )
             )
         await database.write(lambda connection: connection.execute(text("ANALYZE")))
-        # A service does not have the garbage of filling the tables.
+        # A service has no garbage from filling the tables.
         gc.collect()
         gc.freeze()
         chance = random.Random(7)

@@ -1,4 +1,4 @@
-"""Reading an execution log of a month and 1,000,000 rows: lists, statistics, reports."""
+"""Reads of an execution log with 1,000,000 rows of a month: lists, statistics, reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _VALUES = """n / 4, 'collect_data_' || (n % 20),
     '{{"timeframes": ["1m", "1h"]}}'"""
 _START_MS = "{first} + n / 4 * 4 * {step}"
 _SQLITE_VALUES = _VALUES.format(start=_START_MS)
-# To the driver a single % is a parameter.
+# The driver takes a single % for a parameter.
 _POSTGRES_VALUES = _VALUES.format(start=f"to_timestamp(({_START_MS}) / 1000.0)").replace("%", "%%")
 _INSERT = f"INSERT INTO job_execution_logs ({_COLUMNS}) "
 _FILL = {
@@ -116,7 +116,7 @@ def _reads() -> Mapping[tuple[str, float | None], Callable[[Connection], object]
     }
     return {
         **lists,
-        # Rows this deep are meant to be read by cursor.
+        # Rows this deep should be read by cursor.
         ("skipping 100,000", None): partial(logs.log_rows, query=LogList(limit=100, skip=100_000)),
         ("statistics of 24 h", _STATS_LIMIT_MS): lambda connection: logs.log_stats(
             connection, hours=24

@@ -1,7 +1,7 @@
-"""The merge against raw loads and against the first designs, with the same rows, in turn.
+"""The merge compared with raw loads and with the first designs, on the same rows, in turn.
 
-Each way is timed from parsed candles to the last commit, into empty tables. Ours includes coverage,
-the run's counters and the fence, and uses a thread as it does for users.
+Each way is timed from parsed candles to the last commit, into empty tables. The merge includes
+coverage, the run's counters and the fence, and uses a thread as in production.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Samples = defaultdict[str, list[float]]
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
-    """Seconds of each way, and our multiple of the raw one."""
+    """Seconds of each way, and the merge as a multiple of the raw load."""
     rows = make_rows(sizes.merge_rows)
     yield from _figures(SQLITE, asyncio.run(_on_sqlite(places, rows, sizes)), rows, sizes)
     yield from _figures(POSTGRESQL, asyncio.run(_on_postgres(places, rows, sizes)), rows, sizes)
@@ -116,7 +116,7 @@ def _execute(connection: Connection, statement: str) -> None:
 
 
 async def _ours(database: Database, rows: Rows, samples: Samples) -> None:
-    """The first merge writes everything, a second one of the same rows nothing."""
+    """The first merge writes all rows; a second one of the same rows writes none."""
     opened = await open_run(database, rows.keys)
     for way, written in (("ours", rows.count), ("ours, unchanged", 0)):
         flushes = opened.flushes(rows)
@@ -158,7 +158,7 @@ def _figures(kind: str, samples: Samples, rows: Rows, sizes: Sizes) -> Iterator[
 def _rates(
     kind: str, samples: Mapping[str, Sequence[float]], counts: Mapping[str, int]
 ) -> Iterator[Figure]:
-    """Rows per second of ours and of the first designs."""
+    """Rows per second of the merge and of the first designs."""
     ours = counts["ours"] / statistics.median(samples["ours"])
     for way, count in counts.items():
         rates = [count / seconds for seconds in samples[way]]

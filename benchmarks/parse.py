@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.sizes import Sizes
 
 _RATIO_LIMIT = 1.3
-# A run may use 256 MB; this is the part of reading the export.
+# A run may use 256 MB; this is the share for reading the export.
 _PEAK_MB_LIMIT = 128.0
 _EVERYWHERE = "none"
 

@@ -1,4 +1,4 @@
-"""Reading the newest 500 candles of one series out of 5,000,000 stored ones.
+"""Reads of the newest 500 candles of one series among 5,000,000 stored ones.
 
 The rows are stored as collections leave them: the history of each series together, as a backfill
 writes it, then the newest 500 of all series minute by minute, as cycles write them. PostgreSQL
@@ -50,7 +50,7 @@ _WHOLE = (
 )
 _FRACTION = "(s*7919 + n*104729) % 100000000"
 _SQLITE_NUMBERS = ", ".join(f"printf('%d.%08d', {whole}, {_FRACTION})" for whole in _WHOLE)
-# To the driver a single % is a parameter.
+# The driver takes a single % for a parameter.
 _POSTGRES_NUMBERS = ", ".join(f"{whole} + {_FRACTION} * 0.00000001" for whole in _WHOLE).replace(
     "%", "%%"
 )

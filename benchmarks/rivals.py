@@ -1,9 +1,9 @@
-"""An inventory sync in the database, the way of the first plan, and dlt's merge of the same rows.
+"""An inventory sync in the database compared with the first plan and with dlt's merge.
 
 The first plan looks up each page's ids with SELECT … IN, then uses bulk_insert_mappings and
 bulk_update_mappings: it compares nothing and misses products that are gone. dlt merges by upsert on
 PostgreSQL, loading CSV, and by delete and insert on SQLite, where it has no upsert. All are timed
-from decoded products to the last commit.
+on the same rows, from decoded products to the last commit.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Rows:
         return sum(map(len, self.candles))
 
     def first(self, rows: int) -> Rows:
-        """The first series with together `count` rows."""
+        """The first series with `count` rows together."""
         pages = -(-rows // ROWS_IN_A_PAGE)
         return Rows(self.keys[:pages], self.candles[:pages])
 

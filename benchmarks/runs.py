@@ -110,7 +110,7 @@ def _quiet() -> Iterator[None]:
 async def _working(
     database: Database, work: Callable[[RunContext], Any]
 ) -> AsyncIterator[SqlRunLedger]:
-    """A worker with the settings that a user has; every run is given to `work`."""
+    """A worker with the default settings; `work` gets every run."""
     dispatch = dispatch_over(database)
     ledger = SqlRunLedger(database, dispatch)
     executor = Executor(ledger, Runner(ledger, RunnerOptions()), {"noop": work}, ExecutorOptions())
@@ -124,7 +124,7 @@ async def _working(
 
 
 async def _until_ended(database: Database, count: int) -> None:
-    """Looks a few times a second, so that looking costs the worker little."""
+    """Check a few times a second, so that checking costs the worker little."""
     ended = select(run_table.c.id).where(run_table.c.state.in_(_ENDED))
     async with asyncio.timeout(_PATIENCE_S):
         while len(await database.read(lambda connection: connection.execute(ended).all())) < count:
@@ -157,7 +157,7 @@ async def _until_ended_soon(database: Database, work: _Noops, task_id: uuid.UUID
             async for _ in subscription:
                 if task_id in work.begun:
                     break
-    # Its end is written too, so that the next one finds nobody busy.
+    # Wait until its end is written, so that the next run finds an idle worker.
     await asyncio.sleep(0.02)
 
 

@@ -1,6 +1,6 @@
-"""A whole sync by a run of a real application: download, parse, stage, check, publish.
+"""A whole sync as a run of a real application: download, parse, stage, check, publish.
 
-`python -m benchmarks.syncs` is that application, a process of its own whose memory and event loop
+`python -m benchmarks.syncs` is that application, a separate process whose memory and event loop
 are measured: it reads its task as JSON from standard input and writes its result as JSON to
 standard output. The simulator writes the body of each export before the sync begins.
 """
@@ -195,7 +195,7 @@ async def _worked(task: _Task) -> _Done:
 
 
 async def _sync(app: App, account_id: int) -> _Synced:
-    """From the order to the end of its run."""
+    """Measure from the submission to the end of the run."""
     lag = LoopLag()
     async with lag.measured():
         started, statements = time.perf_counter(), app.database.statements
@@ -220,14 +220,14 @@ async def _until_idle(app: App) -> None:
 
 
 async def _ended(app: App, task_id: uuid.UUID) -> Row[Any]:
-    """The run, once it has ended; looked at when something was heard of a run."""
+    """The run, once it has ended; checked after each event about a run."""
     query = select(runs).where(runs.c.task_id == str(task_id))
     async with asyncio.timeout(_PATIENCE_S):
         with app.database.events.subscribed() as subscription:
             row = await app.database.read(lambda connection: connection.execute(query).one())
             heard = aiter(subscription)
             while row.state in {"queued", "running"}:
-                # Who waits is also woken by transactions that changed nothing.
+                # Transactions that change nothing also wake this wait.
                 if {RunChanged(row.id), EventsLost()} & set(await anext(heard)):
                     row = await app.database.read(
                         lambda connection: connection.execute(query).one()

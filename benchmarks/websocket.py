@@ -90,7 +90,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Figure]:
         )
         yield worst_of(f"{name}, until those are gone", kind, "s", run.gone, limit=_GONE_S)
         if kind == KINDS[0]:
-            # The second run reuses the memory by which the process has grown.
+            # The second run reuses memory that the process has already taken.
             yield worst_of(f"{name}, memory added", kind, "MB", [run.grown], limit=_MEMORY_MB)
 
 

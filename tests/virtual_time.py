@@ -19,7 +19,7 @@ class _Jump(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("everybody waits, and nobody for the time")
+            raise RuntimeError("all tasks wait, but none of them for a time")
         self.now += max(0.0, timeout)
         return super().select(0)
 

@@ -269,4 +269,4 @@ async def test_it_is_configured_and_limited_like_any_other(
             assert (await until_ended(session, task_id))["status"] == "completed"
             async with session.get("/metrics") as answer:
                 metrics = await answer.text()
-            assert f'provider="{tiny.url}"' in metrics, "its budget is one of its own"
+            assert f'provider="{tiny.url}"' in metrics, "the source has its own budget"

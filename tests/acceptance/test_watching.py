@@ -152,7 +152,7 @@ async def test_the_bar_of_a_watched_run_is_never_wider_than_the_terminal(
             assert await terminal.ended() == 3
         assert "failed  0 of " in terminal.text
         assert not [line for line in terminal.lines if "…" in line], (
-            "what is too long goes on in the next line"
+            "a line that is too long is wrapped"
         )
         assert max(len(line) for line in terminal.lines) <= columns
 

@@ -209,7 +209,7 @@ async def test_a_backfill_of_a_held_series_is_refused_or_waits(database_url: str
         assert (await service.task(waiting["task_id"]))["status"] == "pending"
         await service.call("POST", f"/task/{first}/cancel")
         status, _ = await service.call("POST", BACKFILL, BTC | {"dry_run": True})
-        assert status == 200, "who only asks is in nobody's way"
+        assert status == 200, "a dry run conflicts with no run"
 
 
 async def test_repeated_backfills_with_the_same_key_are_one_task(database_url: str) -> None:

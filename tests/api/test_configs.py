@@ -109,7 +109,7 @@ async def test_a_change_is_partial_and_an_empty_one_changes_nothing(database_url
             "x",
             "collect_data_1",
         )
-        assert moved["next_run_at"] == changed["next_run_at"], "when it collects was not changed"
+        assert moved["next_run_at"] == changed["next_run_at"], "the schedule was not changed"
         _, moved = await service.call("PUT", f"{CONFIGS}/1", {"description": None})
         assert moved["description"] is None
 

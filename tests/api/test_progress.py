@@ -107,7 +107,7 @@ async def test_the_task_shows_a_wait_for_a_provider_pause(database_url: str) -> 
     assert {wait["reason"] for wait in waits} == {"binance to let requests in again"}
     untils = [dt.datetime.fromisoformat(wait["until"]) for wait in waits]
     assert max(untils) - min(untils) < dt.timedelta(seconds=1), (
-        "it is one wait, whoever of the run waits"
+        "it is one wait, whichever request of the run waits"
     )
     assert states[-1]["waiting"] is None
     assert states[-1]["status"] == "completed"

@@ -132,7 +132,7 @@ async def test_a_clock_set_back_costs_the_rest_of_its_minute_and_not_an_hour(
                 pass
             now -= 3_600
             assert await budget.reserve(10, _SHARE) == Grant(0, _MINUTE), (
-                "the minute is not begun anew"
+                "the minute does not start again"
             )
             now += _MINUTE
             assert (await budget.reserve(10, _SHARE)).weight == 10

@@ -94,7 +94,7 @@ async def test_new_blueprints_are_looked_up_and_a_second_sync_requests_nothing(
     [refreshed] = await refreshes(seller)
     stocked = await one_number(seller, "SELECT count(DISTINCT blueprint_id / 1000) FROM product")
     assert stocked < await one_number(seller, "SELECT count(*) FROM expansion"), (
-        "of expansions without products nothing is asked"
+        "expansions without products are not requested"
     )
     assert (
         refreshed["state"],
@@ -210,7 +210,9 @@ async def test_when_every_expansion_fails_the_refresh_fails_but_not_the_sync(
     assert (await seller.synced())["message"].startswith("Published")
     [refreshed] = await refreshes(seller)
     assert refreshed["state"] == "failed"
-    assert await asked(seller) == 4, "nobody asks all seven expansions of a provider that is down"
+    assert await asked(seller) == 4, (
+        "not all seven expansions are requested while the provider is down"
+    )
     await break_expansions(seller)
     await seller.synced()
     assert (await refreshes(seller))[1]["unknown"] == 0

@@ -195,7 +195,7 @@ async def test_a_slow_subscriber_gets_each_event_once_and_in_order() -> None:
         ]
         events.publish(RunChanged(1))
         assert await anext(aiter(slow)) == [RunChanged(1)], (
-            "what comes after it was read comes again"
+            "an event after the read is delivered again"
         )
         assert len(await anext(aiter(other))) == 4
 

@@ -178,7 +178,7 @@ async def test_when_the_executor_ends_every_run_is_put_back_with_its_claims(
             await e.until_all_ended()
         assert await e.states() == {"succeeded": 6}
         assert {row["attempt"] for row in await e.rows("SELECT attempt FROM run")} == {1}, (
-            "being put back is no failure"
+            "a run that is put back has not failed"
         )
 
 

@@ -161,9 +161,7 @@ async def test_a_worker_that_was_fenced_off_changes_no_table(
         assert await tables(app) == before
         await move_fence(app, run, -1)
         await work(app, run)
-        assert await tables(app) != before, (
-            "the same run changes something while it is its worker's"
-        )
+        assert await tables(app) != before, "the same run changes tables while its worker owns it"
 
 
 async def test_there_is_a_case_for_every_kind_of_run(database_url: str, tmp_path: Path) -> None:

@@ -36,20 +36,18 @@ async def test_two_processes_together_use_at_most_the_share_of_one_minute(
         assert [await share.take(1) for share in both] == [0, 0]
         now += 1
         assert await both[0].take(30) == 30
-        assert await both[1].take(30) == 20, "what is left of the new minute"
+        assert await both[1].take(30) == 20, "the rest of the new minute"
 
 
 async def test_a_provider_is_shown_once_with_its_repeated_requests(database_url: str) -> None:
     async with engine(database_url) as e:
         await SqlRepeats(e.database, "binance", per_minute=_PER_MINUTE).take(3)
-        assert await e.database.read(budgets_used) == [], (
-            "there is no provider yet of which it could be told"
-        )
+        assert await e.database.read(budgets_used) == [], "no provider has been used yet"
         await SqlBudget(e.database, "binance").pause(500)
         [shown] = await e.database.read(budgets_used)
         assert shown.provider == "binance"
         assert 490 < shown.pause_s <= 500
-        assert shown.repeats in {0, 3}, "none when the minute is over meanwhile"
+        assert shown.repeats in {0, 3}, "no share when the minute ends meanwhile"
 
 
 async def _make_holes(world: World, minutes: Sequence[int], due: Sequence[int]) -> None:

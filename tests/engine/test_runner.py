@@ -212,7 +212,7 @@ async def test_an_outcome_whose_acknowledgement_was_lost_stands(database_url: st
         with pytest.raises(SourceUnavailableError):
             await Runner(ledger, FAST).run(run, raising(SourceUnavailableError("out")))
         row = await e.run_row(run.task_id)
-        assert (row["state"], row["attempt"]) == ("queued", 2), "one failure is one further attempt"
+        assert (row["state"], row["attempt"]) == ("queued", 2), "one failure gives one more attempt"
 
 
 async def test_an_error_of_the_record_does_not_hide_the_error_of_the_work(

@@ -118,7 +118,7 @@ async def test_schedules_survive_a_restart_and_a_changed_interval_takes_effect(
         await schedules(e).tick(50)
     async with engine(database_url, migrated=False) as e:
         await schedules(e).put([every(300)])
-        assert (await schedules(e).tick(50)).submitted == [], "a restart is no reason to run"
+        assert (await schedules(e).tick(50)).submitted == [], "a restart starts no run"
         await schedules(e).put([every(60)])
         assert (await schedules(e).tick(50)).submitted == ["one"]
         ticked = await schedules(e).tick(50)

@@ -68,7 +68,7 @@ async def test_a_waiting_run_starts_when_its_holder_has_ended(
         first = await e.submit(A, B, kind="first")
         second = await e.submit(B, C, wait=True)
         assert (await e.run_row(second))["waiting"]
-        assert set(await e.claims()) == {A, B}, "who waits holds nothing"
+        assert set(await e.claims()) == {A, B}, "a waiting run holds no claim"
         if ending == "is cancelled before it starts":
             await e.ledger.cancel(first)
         elif ending == "dies":

@@ -109,7 +109,7 @@ async def test_the_runs_of_killed_workers_are_taken_over_and_complete(
         rows = await check_against_an_undisturbed_one(
             c.engine, c.exchange.url, symbols[: min(n + 1, 20)], tmp_path
         )
-    assert again > len(_AT) - 1 + drawn / 3, "too few of the kills came in mid-run to show anything"
+    assert again > len(_AT) - 1 + drawn / 3, "too few kills happened during a run to show anything"
     kills = f"n={n} kills, {drawn} of them at random moments, {again} in mid-run"
     say(f"{kills}, seed={trials.seed}, {rows} rows")
 
@@ -144,7 +144,7 @@ async def test_a_worker_stopped_for_too_long_writes_nothing_when_it_wakes_up(
             # Its next write is refused, or its next heartbeat, which ends the work.
             assert said["error"] in {"FencedError", "CancelledError"}
             assert await c.engine.run_row(task_id) == ended, (
-                "the late worker has changed nothing of the run"
+                "the late worker has not changed the run"
             )
             for pid in (sleeper, other):
                 workers.signal(pid, signal.SIGTERM)
@@ -179,7 +179,7 @@ async def test_a_run_continues_after_cut_connections_and_after_a_server_crash(
         await c.exchange.faults()
         row = await c.engine.until_state(task_id, "succeeded")
         rows = await check_against_an_undisturbed_one(c.engine, c.exchange.url, symbols, tmp_path)
-    assert row["fence"] > 1, "the run was begun again"
+    assert row["fence"] > 1, "the run was started again"
     say(f"{rows} rows, {row['fence']} starts, attempt {row['attempt']}")
 
 

@@ -172,12 +172,12 @@ async def test_a_wait_is_shown_once_and_cleared_when_it_is_over(under_way: Waiti
     source, store = under_way.source, under_way.store
     collecting = under_way.begin()
     await source.was_looked_at()
-    assert store.notes == [], "nothing is waited for, nothing is written"
+    assert store.notes == [], "without a wait nothing is written"
     source.wait = _LIMIT
     await under_way.until_waiting_for("binance's limit")
     await source.was_looked_at()
     assert store.notes == [("Waiting for binance's limit (0/1)", "binance's limit")], (
-        "it is written when it changes, not at each look"
+        "a wait is written when it changes, not at each look"
     )
     assert under_way.progress.waiting_until == int(_UNTIL * 1000)
     source.wait = _TOLD

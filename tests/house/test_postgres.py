@@ -91,7 +91,7 @@ def test_commits_survive_a_killed_process_and_on_a_durable_server_a_machine_cras
         assert durability(server.url) == ("on", "on")
 
 
-def test_it_answers_on_its_socket_too(postgres_server: PostgresServer) -> None:
+def test_the_server_answers_on_its_socket_too(postgres_server: PostgresServer) -> None:
     with psycopg.connect(
         postgres_server.url, host=str(postgres_server.socket_folder), hostaddr=""
     ) as connection:
@@ -124,7 +124,7 @@ def test_one_test_body_runs_on_both_databases(database_url: str) -> None:
 
 
 def test_the_embedded_server_starts_and_leaves_nothing() -> None:
-    assert embedded_folders(), "the development dependencies bring one"
+    assert embedded_folders(), "the development dependencies include one"
     with start_postgres(EMBEDDED) as server, psycopg.connect(server.url) as connection:
         assert connection.info.server_version // 10_000 == server.version
         assert server.socket_folder.exists()
@@ -138,7 +138,7 @@ def test_the_end_of_the_log_can_be_read_while_it_runs_and_is_empty_afterwards() 
 
 
 @pytest.mark.usefixtures("postgres_server")
-def test_it_is_stopped_after_an_error() -> None:
+def test_the_server_is_stopped_after_an_error() -> None:
     with pytest.raises(KeyboardInterrupt), start_postgres() as server:
         raise KeyboardInterrupt
     assert not server.socket_folder.exists()

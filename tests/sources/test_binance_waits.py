@@ -84,4 +84,4 @@ async def test_no_wait_is_shown_while_another_request_is_in_flight(exchange: Exc
         assert (await until(source, WaitReason.NO_ANSWER)) is not None
         failing.cancel()
         await asyncio.wait([failing])
-        assert source.waiting() is None, "who was called off waits for nothing"
+        assert source.waiting() is None, "a cancelled request waits for nothing"

@@ -93,7 +93,7 @@ async def exported(account: CardTraderAccount) -> bytes:
         return b"".join([block async for block in body.blocks()])
 
 
-async def test_it_reads_the_account_and_the_catalogue(simulated: Simulated) -> None:
+async def test_the_source_reads_the_account_and_the_catalogue(simulated: Simulated) -> None:
     async with simulated.account() as account:
         assert (await account.seller()).user_id == 1001
         games = await account.games()

@@ -171,7 +171,7 @@ async def test_three_agreeing_answers_over_a_day_make_a_gap_an_outage_which_is_t
             await world.collect("BTCUSDT", timeframes="1h")
             [gap] = await world.read("SELECT reason, asked FROM gap")
             assert gap["reason"] == reason
-        assert gap["asked"] == 3, "an outage is asked for again after a week"
+        assert gap["asked"] == 3, "an outage is requested again after a week"
         assert (await world.spans("BTCUSDT", "1h"))[:2] == [
             Span(start, hole, STORED),
             Span(hole, back, SpanState.OUTAGE),
@@ -217,7 +217,7 @@ async def test_a_failing_symbol_leaves_a_gap_for_the_next_run_and_does_not_stop_
     async with open_world(database_url, request_attempts=1) as world:
         await world.exchange.faults({"name": "server_error", "symbol": "ETHUSDT"})
         report = await world.collect("BTCUSDT", "ETHUSDT", "BNBUSDT", limit=30)
-        assert list(report.result.failures) == ["ETHUSDT 1m"], "by the name that was asked for"
+        assert list(report.result.failures) == ["ETHUSDT 1m"], "under the requested name"
         assert "HTTP 500" in report.result.failures["ETHUSDT 1m"]
         assert (await world.last_run())["state"] == "succeeded"
         assert [

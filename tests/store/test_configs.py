@@ -42,7 +42,7 @@ def series(row: dict[str, Any]) -> list[list[str]]:
 async def test_a_due_config_submits_a_run_of_its_series_under_its_job_id(database_url: str) -> None:
     async with collecting(database_url, **CALM) as c:
         await c.app.configs.add(CONFIG)
-        assert await tick(c) == [], "its first turn comes after its interval"
+        assert await tick(c) == [], "the first run is due after the interval"
         await due(c)
         [run] = await tick(c)
         assert (run["kind"], run["job_name"], run["priority"]) == (
@@ -155,7 +155,7 @@ async def test_a_worker_unaware_of_a_config_change_writes_nothing_for_the_old_ru
         await c.app.configs.change(1, {"interval_minutes": 20})
         with pytest.raises(FencedError):
             await c.app.ledger.is_to_stop(run)
-        assert await c.engine.claims() == {}, "another run may have its series at once"
+        assert await c.engine.claims() == {}, "another run can claim the series at once"
         assert (await c.engine.run_row(task_id))["state"] == "cancelled"
 
 

@@ -79,7 +79,7 @@ async def test_records_count_new_and_changed_rows_of_the_symbol(
             for row in await logged(c, "run_id = 2")
         ]
         assert rows[1] == ("ETH/USDT", 60, "1m")
-        assert rows[0][1] < 5, "what was there already does not count"
+        assert rows[0][1] < 5, "rows stored before do not count"
         [run] = await c.engine.rows("SELECT inserted + updated AS written FROM run WHERE id = 2")
         assert sum(row[1] for row in rows) == run["written"]
 

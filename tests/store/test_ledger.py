@@ -114,7 +114,7 @@ async def test_on_sqlite_runs_left_by_a_process_are_due_at_once_also_waiting_ret
         assert await store.ledger.put_back() == 1
         again = {run.task_id: run for run in await take(store.ledger, 5)}
         assert again.keys() == {running.task_id, failed.task_id}
-        assert again[failed.task_id].attempt == 2, "the failure before still counts"
+        assert again[failed.task_id].attempt == 2, "the earlier failure still counts"
         assert await store.value("SELECT count(*) AS n FROM run_claim") == 2
 
 

@@ -71,7 +71,7 @@ async def test_the_oldest_due_gaps_of_all_series_come_first() -> None:
     series = target(gap(1_000, due=10), gap(5_000, due=40), gap(9_000, due=20))
     other = target(gap(2_000, due=30), gap(8_000, due=5), native="ETHUSDT")
     assert await chosen(some, series, other) == [{5_000, 9_000}, {2_000}]
-    assert some.requests == [5], "it is asked once for all of them"
+    assert some.requests == [5], "the budget is asked once for all gaps"
 
 
 async def test_holes_on_one_page_share_a_request() -> None:
@@ -99,7 +99,7 @@ async def test_gaps_on_the_newest_page_need_no_extra_request() -> None:
     assert some.requests == [2]
     only_new = Some(9)
     assert await chosen(only_new, target(gap(_STEPS - 20))) == [{_STEPS - 20}]
-    assert only_new.requests == [], "without a scattered gap nothing is taken"
+    assert only_new.requests == [], "without a scattered gap the budget is not used"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_at_most_the_allowed_pages_are_requested_the_longest_due_first(
         pages[-1].append(at)
     asked = [page for page in pages if page[0] in found]
     assert found == {at for page in asked for at in page}, (
-        "a page is asked for with all that is due on it"
+        "a requested page includes all its due gaps"
     )
     assert len(asked) == min(allowed, len(pages))
     oldest = [max(due_of[at] for at in page) for page in asked]

@@ -265,7 +265,7 @@ async def test_an_answer_must_contain_the_candle_that_it_continues_from() -> Non
     known = SeriesTarget(key(), 1, Coverage([Span(ORIGIN, minute(5), STORED)]))
     with pytest.raises(SourceMisfitError, match="a candle that it sent before is missing"):
         await fetched(source, Piece(minute(5), None, first=False), known)
-    assert len(source.asked) == 3, "twice, and whether it is there at all"
+    assert len(source.asked) == 3, "two requests, and one whether the candle exists at all"
 
 
 async def test_the_last_closed_candles_are_read_again_with_what_follows_them() -> None:

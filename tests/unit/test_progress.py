@@ -185,7 +185,7 @@ def test_work_shows_the_rate_and_the_time_left() -> None:
     run.clock = 10.0
     run.page(0, (0, 500, STORED))
     assert run.tally.work() == Work(unit="candles", done=500, total=1_000, per_second=50.0), (
-        "nobody knows how much the other series has"
+        "the size of the other series is unknown"
     )
     run.plan(1, piece(0, 1_000))
     assert run.tally.work() == Work(

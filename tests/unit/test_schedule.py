@@ -64,7 +64,7 @@ def test_a_time_that_occurs_twice_runs_once() -> None:
         "10-26 01:30",
         "10-27 01:30",
         "10-28 01:30",
-    ], "asked between the two"
+    ], "requested between the two"
 
 
 def test_a_half_hourly_schedule_runs_through_both_changes() -> None:
