@@ -168,8 +168,7 @@ async def test_a_dry_run_is_shown_product_by_product_and_approved_exactly_as_sho
         penstock("diff", "shop"), penstock("diff", "shop", "--json")
     )
     changed, new = (
-        [account for account in listed.json["items"] if account["kind"] == kind]
-        for kind in ("changed", "new")
+        [row for row in listed.json["items"] if row["kind"] == kind] for kind in ("changed", "new")
     )
     assert len(changed) == len(new) == PRODUCTS // 50
     old, price = changed[0]["changes"]["price_cents"]
@@ -187,14 +186,10 @@ async def test_a_dry_run_is_shown_product_by_product_and_approved_exactly_as_sho
     assert [entry["changes"]["price_cents"] for entry in entries.json] == [[old, price]]
     assert f"price {old // 100}.{old % 100:02} EUR → " in history.out
     assert len(found.json) == PRODUCTS + len(new)
-    assert [
-        product["price_cents"] for product in found.json if product["product_id"] == number
-    ] == [price]
+    assert [row["price_cents"] for row in found.json if row["product_id"] == number] == [price]
 
 
-async def test_a_missing_token_or_file_is_reported_in_one_sentence_and_creates_no_database(
-    seller: Seller,
-) -> None:
+async def test_a_missing_token_or_file_is_reported_and_creates_no_database(seller: Seller) -> None:
     token = seller.penstock.folder / "token"
     token.write_text("demo and more", encoding="utf-8")
     penstock = seller.penstock.with_settings(
@@ -392,9 +387,7 @@ async def test_an_uploaded_card_list_maps_blueprints_without_a_sync(seller: Sell
     products, unmapped = await seller.penstock.all_of(
         "products --json --limit 1", "unmapped shop --json --limit 1000"
     )
-    assert [(product["blueprint_id"], product["sku"]) for product in products.json] == [
-        (number, "A-1")
-    ]
+    assert [(row["blueprint_id"], row["sku"]) for row in products.json] == [(number, "A-1")]
     mapped = await seller.penstock.rows(
         f"SELECT count(*) FROM product WHERE blueprint_id = {number}"
     )

@@ -266,11 +266,10 @@ async def test_it_runs_on_schedule_and_appears_in_tasks_logs_statistics_alerts_a
             statistics = await get(session, f"/api/v1/admin/data-collection/stats?job_type={RATES}")
             assert statistics["successful_executions"] == len(_CURRENCIES)
             health = await get(session, "/api/v1/admin/data-collection/health")
-            assert [rule["value"] for rule in health["rules"] if rule["rule"] == "stale_rates"] == [
-                3
-            ]
+            [rule] = [rule for rule in health["rules"] if rule["rule"] == "stale_rates"]
+            assert rule["value"] == 3
             listed = json.loads((await penstock("schedules", "--json"))[1])
-            assert "daily_rates" in {config["name"] for config in listed}
+            assert "daily_rates" in {schedule["name"] for schedule in listed}
 
 
 async def _tasks(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
