@@ -14,8 +14,8 @@ from sqlalchemy import insert, text
 from benchmarks.places import KINDS
 from benchmarks.report import median_of
 from benchmarks.rows import make_keys, open_run
-from penstock.api.schemas.answer import answer
 from penstock.api.routes.market.coverage import CoveragePage, gap_page
+from penstock.api.schemas.answer import answer
 from penstock.api.schemas.market.coverage import SeriesComplete
 from penstock.market.queries.coverage import series_coverage
 from penstock.market.queries.gaps import SeriesFilter, list_gaps
