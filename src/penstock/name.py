@@ -14,8 +14,9 @@ def checked_name(name: str) -> str:
     """
     name = name.strip()
     if not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
-        message = f"name: give 1 to {LONGEST_NAME} characters, without control characters"
-        raise InvalidInputError(message, field="name")
+        raise InvalidInputError(
+            f"name: give 1 to {LONGEST_NAME} characters, without control characters", field="name"
+        )
     return name
 
 

@@ -39,11 +39,10 @@ async def owned_database(settings: Settings, *, serving: str | None) -> AsyncIte
 def refuse_missing(settings: Settings) -> None:
     """Raise StoreUnavailableError when there is no database: reading must not create one."""
     if (file := database_file(settings)) and not file.exists():
-        message = (
+        raise StoreUnavailableError(
             f"there is no database at {file} yet; "
             "`penstock collect` and `penstock accounts add` create one"
         )
-        raise StoreUnavailableError(message)
 
 
 @contextlib.asynccontextmanager
@@ -58,11 +57,10 @@ async def open_reader(settings: Settings) -> AsyncIterator[Database]:
         refuse_newer(found)
         if found != newest_version():
             present = f"schema version {found}" if found else "no Penstock tables yet"
-            message = (
+            raise ConflictError(
                 f"the database has {present}, this Penstock needs schema version "
                 f"{newest_version()}; run `penstock migrate`"
             )
-            raise ConflictError(message)
         yield database
 
 

@@ -56,11 +56,10 @@ def parse_keys(text: str, *, where: str) -> list[str]:
     try:
         _cipher(keys)
     except ValueError:
-        message = (
+        raise SecretKeyError(
             f"{where}: a key is 32 random bytes in URL-safe base64; "
             "make one with: openssl rand -base64 32 | tr '+/' '-_'"
-        )
-        raise SecretKeyError(message) from None
+        ) from None
     return keys
 
 
@@ -69,8 +68,7 @@ def _cipher(keys: Sequence[str]) -> MultiFernet:
 
 
 def _wrong_key() -> NoReturn:
-    message = (
+    raise SecretKeyError(
         "PENSTOCK_SECRET_KEY: the secrets in this database were encrypted with another key; "
         "set that key, or enter the secrets again"
     )
-    raise SecretKeyError(message)

@@ -57,12 +57,12 @@ async def refuse_open_door(settings: Settings) -> None:
         and settings.admin_token is None
         and not await _any_token_works(settings)
     ):
-        message = (
+        raise InvalidInputError(
             f"host: {host} can be reached from other machines, and there is no token that works; "
             "create one with `penstock token create --name me --scope admin`, "
-            "or set PENSTOCK_ADMIN_TOKEN"
+            "or set PENSTOCK_ADMIN_TOKEN",
+            field="host",
         )
-        raise InvalidInputError(message, field="host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,10 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (")[0]
-        message = (
+        raise ConflictError(
             f"port: {host}:{port} cannot be listened on ({reason}); "
             "end what uses it or choose another with --port"
-        )
-        raise ConflictError(message) from error
+        ) from error
     return bound
 
 

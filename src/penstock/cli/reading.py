@@ -26,8 +26,9 @@ def read_file(file: Path, most_bytes: int) -> bytes:
         with file.open("rb") as opened:
             content = opened.read(most_bytes + 1)
     except OSError as error:
-        message = f"file: {file} cannot be read ({error.strerror})"
-        raise InvalidInputError(message, field="file") from None
+        raise InvalidInputError(
+            f"file: {file} cannot be read ({error.strerror})", field="file"
+        ) from None
     if len(content) > most_bytes:
         raise InvalidInputError(f"file: {file} is larger than {most_bytes:,} bytes", field="file")
     return content

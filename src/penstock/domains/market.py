@@ -64,16 +64,16 @@ def exchanges() -> list[str]:
 def source_class(exchange: str) -> SourceClass:
     """The source class of an exchange; InvalidInputError when no package has a usable one."""
     if exchange in provided(MARKETPLACES):
-        message = (
+        raise InvalidInputError(
             f"exchange: {exchange} is a marketplace and has no candles; "
-            "`penstock sync NAME` syncs an account of it"
+            "`penstock sync NAME` syncs an account of it",
+            field="exchange",
         )
-        raise InvalidInputError(message, field="exchange")
     if exchange not in provided(SOURCES):
-        message = (
-            f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}"
+        raise InvalidInputError(
+            f"exchange: unknown exchange {exchange[:40]!r}; use one of {', '.join(exchanges())}",
+            field="exchange",
         )
-        raise InvalidInputError(message, field="exchange")
     found: Any = loaded(SOURCES, exchange)
     declared = getattr(found, "declaration", None)
     if not callable(found) or not isinstance(declared, Declaration):

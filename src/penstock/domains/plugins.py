@@ -22,8 +22,9 @@ def provided(group: str) -> Mapping[str, EntryPoint]:
     for point in entry_points(group=group):
         if point.name in found and point.value != found[point.name].value:
             packages = f"{_package(found[point.name])} and {_package(point)}"
-            message = f"{group}: {packages} both provide {point.name!r}; remove one of them"
-            raise InvalidInputError(message, field=group)
+            raise InvalidInputError(
+                f"{group}: {packages} both provide {point.name!r}; remove one of them", field=group
+            )
         found[point.name] = point
     return found
 

@@ -254,8 +254,10 @@ class HttpClient:
         if pause_s := await self._governor.admit(
             weight, longest_pause_s=self._limits.longest_pause_s
         ):
-            message = f"{self._base_url} asked us to wait; try again in {pause_s:.0f} s"
-            raise RateLimitedError(message, retry_after_s=pause_s)
+            raise RateLimitedError(
+                f"{self._base_url} asked us to wait; try again in {pause_s:.0f} s",
+                retry_after_s=pause_s,
+            )
         request_sent()
         self._in_flight += 1
         try:
@@ -318,8 +320,7 @@ class HttpClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            message = "the HTTP client is used outside its `async with` block"
-            raise RuntimeError(message)
+            raise RuntimeError("the HTTP client is used outside its `async with` block")
         return self._session
 
     async def _read(self, response: aiohttp.ClientResponse, received: Callable[[], None]) -> bytes:
@@ -328,10 +329,9 @@ class HttpClient:
             body += piece
             if len(body) > self._limits.body_bytes:
                 response.close()
-                message = (
+                raise SourceUnavailableError(
                     f"GET {response.url}: the answer is larger than {self._limits.body_bytes} bytes"
                 )
-                raise SourceUnavailableError(message)
         return bytes(body)
 
     async def _error(self, response: aiohttp.ClientResponse, body: bytes) -> Exception:

@@ -44,7 +44,7 @@ async def deadlines(*, idle_s: float, total_s: float) -> AsyncGenerator[Callable
         if not timer.expired():
             raise
         if timer.when() == until:
-            message = f"the answer was incomplete after {total_s:g} s (PENSTOCK_REQUEST_DEADLINE_S)"
-        else:
-            message = f"no data for {idle_s:g} s (PENSTOCK_REQUEST_IDLE_S)"
-        raise TooSlowError(message) from error
+            raise TooSlowError(
+                f"the answer was incomplete after {total_s:g} s (PENSTOCK_REQUEST_DEADLINE_S)"
+            ) from error
+        raise TooSlowError(f"no data for {idle_s:g} s (PENSTOCK_REQUEST_IDLE_S)") from error

@@ -25,8 +25,9 @@ def is_packed(response: aiohttp.ClientResponse) -> bool:
     """Whether the body is gzip; SourceUnavailableError for an encoding that was not requested."""
     encoding = response.headers.get("Content-Encoding", "").lower()
     if encoding not in _ENCODINGS:
-        message = f"GET {response.url}: the encoding {encoding[:20]} was not requested"
-        raise SourceUnavailableError(message)
+        raise SourceUnavailableError(
+            f"GET {response.url}: the encoding {encoding[:20]} was not requested"
+        )
     return _ENCODINGS[encoding]
 
 

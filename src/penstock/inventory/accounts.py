@@ -60,11 +60,11 @@ class SellerAccounts:
             name = checked_name(name)
         seller = await self.store.seller(account_id)
         if token is not None and await self._seller_of(token) != seller:
-            message = (
+            raise InvalidInputError(
                 "token: this one belongs to another seller;"
-                " add an account for that seller, or give a token of this one"
+                " add an account for that seller, or give a token of this one",
+                field="token",
             )
-            raise InvalidInputError(message, field="token")
         await self.store.change(account_id, name=name, token=token)
 
     async def delete(self, account_id: int) -> None:
@@ -77,14 +77,13 @@ class SellerAccounts:
                 return (await account.seller()).user_id
         except SourceRefusedError:
             # The marketplace's own message may repeat the token.
-            message = (
+            raise InvalidInputError(
                 "token: the marketplace refuses it;"
-                " copy the whole token from your CardTrader settings"
-            )
-            raise InvalidInputError(message, field="token") from None
+                " copy the whole token from your CardTrader settings",
+                field="token",
+            ) from None
         except TimeoutError as error:
-            message = (
+            raise SourceUnavailableError(
                 f"the marketplace did not answer within {_DEADLINE_S:g} s whose token this is;"
                 " try again"
-            )
-            raise SourceUnavailableError(message) from error
+            ) from error

@@ -88,8 +88,10 @@ def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[
         if name not in valid:
             same = [other for other in valid if other.lower() == name.lower()]
             near = same or difflib.get_close_matches(name, valid, n=3, cutoff=0.3) or valid
-            message = f"{field}: unknown timeframe {name[:40]!r}; use one of {', '.join(near)}"
-            raise InvalidInputError(message, field=field)
+            raise InvalidInputError(
+                f"{field}: unknown timeframe {name[:40]!r}; use one of {', '.join(near)}",
+                field=field,
+            )
     return [Timeframe(name) for name in dict.fromkeys(names)]
 
 
@@ -128,8 +130,9 @@ class Directory:
             raise InvalidInputError(f"{field}: {self._unknown(asked)}", field=field)
         if len(spelled) > 1:
             could = " or ".join(sorted(spelled))
-            message = f"{field}: {asked[:40]!r} could mean {could}; write the exact name"
-            raise InvalidInputError(message, field=field)
+            raise InvalidInputError(
+                f"{field}: {asked[:40]!r} could mean {could}; write the exact name", field=field
+            )
         [(written, instrument)] = spelled.items()
         return instrument, written
 

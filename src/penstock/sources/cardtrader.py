@@ -60,11 +60,11 @@ class CardTraderSource:
 
     def account(self, token: str) -> CardTraderAccount:
         if not _TOKEN.fullmatch(token):
-            message = (
+            raise InvalidInputError(
                 "token: not a CardTrader token; "
-                "copy the whole token from your CardTrader settings, without spaces"
+                "copy the whole token from your CardTrader settings, without spaces",
+                field="token",
             )
-            raise InvalidInputError(message, field="token")
         return CardTraderAccount(self._config, token)
 
 
@@ -192,5 +192,4 @@ def _documented(path: str, body: bytes) -> Iterator[None]:
         is_html = body.lstrip()[:1] == b"<"
         what = "an HTML page" if is_html else f"not what CardTrader documents ({error})"
         excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
-        message = f"GET {path}: the answer is {what}: {excerpt}"
-        raise SourceUnavailableError(message) from error
+        raise SourceUnavailableError(f"GET {path}: the answer is {what}: {excerpt}") from error

@@ -29,11 +29,10 @@ class GivenKeys:
         """The keys of the setting; SecretKeyError without any."""
         if keys := self.found():
             return keys
-        message = (
+        raise SecretKeyError(
             "secrets are stored encrypted, and there is no key: set PENSTOCK_SECRET_KEY,"
             " the same in all processes, to the output of: openssl rand -base64 32 | tr '+/' '-_'"
         )
-        raise SecretKeyError(message)
 
 
 class KeyFile:
@@ -54,8 +53,7 @@ class KeyFile:
             return []
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it holds no key"
-            message = f"the key file {self.file} cannot be read: {why}"
-            raise SecretKeyError(message) from None
+            raise SecretKeyError(f"the key file {self.file} cannot be read: {why}") from None
         return parse_keys(text, where=str(self.file))
 
     def needed(self) -> Sequence[str]:
@@ -63,11 +61,10 @@ class KeyFile:
         if keys := self.found():
             return keys
         if not self.ours:
-            message = (
+            raise SecretKeyError(
                 f"secrets are stored encrypted, and the key file {self.file} does not exist;"
                 " PENSTOCK_SECRET_KEY_FILE names it"
             )
-            raise SecretKeyError(message)
         with self._written([new_key()]) as new, contextlib.suppress(FileExistsError):
             # A link never replaces a file: of two processes, both then use the first one's key.
             os.link(new, self.file)
@@ -93,8 +90,9 @@ class KeyFile:
         except FileExistsError:
             raise
         except OSError as error:
-            message = f"the key file {self.file} cannot be written: {error.strerror}"
-            raise SecretKeyError(message) from error
+            raise SecretKeyError(
+                f"the key file {self.file} cannot be written: {error.strerror}"
+            ) from error
         finally:
             new.unlink(missing_ok=True)
 

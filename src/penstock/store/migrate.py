@@ -64,11 +64,10 @@ def known_versions() -> list[str]:
 def refuse_newer(found: str | None) -> None:
     """ConflictError if the version in the database is not known."""
     if found is not None and found not in known_versions():
-        message = (
+        raise ConflictError(
             f"the database has schema version {found}, which this Penstock does not know;"
             " install the version that made it, or a newer one"
         )
-        raise ConflictError(message)
 
 
 def _run_migrations(connection: Connection) -> None:

@@ -37,8 +37,9 @@ def owned(database: Path, *, url: str | None = None) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        message = f"the database file {database} cannot be used: {error.strerror}"
-        raise StoreUnavailableError(message) from error
+        raise StoreUnavailableError(
+            f"the database file {database} cannot be used: {error.strerror}"
+        ) from error
     try:
         _take(descriptor, database)
         os.ftruncate(descriptor, 0)
@@ -77,8 +78,7 @@ def _take(descriptor: int, database: Path) -> None:
         owner = _owner(descriptor)
         who = ", which serves at ".join(str(known) for known in (owner.pid, owner.url) if known)
         whose = f"another process ({who})" if who else "another process"
-        message = (
+        raise ConflictError(
             f"{database} is in use by {whose}; stop that process first,"
             " or use PostgreSQL, which several processes can share"
-        )
-        raise ConflictError(message) from None
+        ) from None

@@ -84,11 +84,10 @@ class Guard:
             _hold_back(self._wrong, head.address, "wrong tokens in a minute")
         if found is None:
             self._wrong.count(head.address)
-            message = (
+            raise AccessError(
                 "this token is wrong, has expired or was revoked; "
                 "`penstock token list` shows those that work"
             )
-            raise AccessError(message)
         return found
 
     async def _answer(
@@ -116,19 +115,20 @@ class Guard:
 
 def _allow(caller: Caller, scope: Scope) -> None:
     if caller.scope is None:
-        message = (
+        raise AccessError(
             "a token is needed: send `Authorization: Bearer …`; `penstock token create` makes one"
         )
-        raise AccessError(message)
     if not caller.scope.covers(scope):
-        message = f"this needs a token with the scope {scope}; the one sent has {caller.scope}"
-        raise ForbiddenError(message)
+        raise ForbiddenError(
+            f"this needs a token with the scope {scope}; the one sent has {caller.scope}"
+        )
 
 
 def _hold_back(rates: Rates, who: str, what: str) -> None:
     if (wait_s := rates.wait_s(who)) > 0:
-        message = f"too many {what}; come back in {wait_s:.0f} s"
-        raise TooManyRequestsError(message, retry_after_s=wait_s)
+        raise TooManyRequestsError(
+            f"too many {what}; come back in {wait_s:.0f} s", retry_after_s=wait_s
+        )
 
 
 async def _refuse(error: PenstockError, head: RequestHead, receive: Receive, send: Send) -> None:

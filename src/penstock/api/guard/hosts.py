@@ -36,11 +36,10 @@ class Hosts:
         # Where any name will do, a page may still ask only the service that it came from.
         ours = {*hosts} if _ANY in self._names else self._names
         if len(hosts) != 1 or not ours.issuperset(hosts) or not ours.issuperset(origins):
-            message = (
+            raise ForbiddenHostError(
                 "the Host or Origin header names another site; use http://127.0.0.1 or "
                 "http://localhost, or add it to PENSTOCK_ALLOWED_HOSTS"
             )
-            raise ForbiddenHostError(message)
 
 
 def is_loopback(address: str) -> bool:

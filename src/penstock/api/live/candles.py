@@ -139,11 +139,11 @@ class CandleFeed:
         if listed:
             find_instruments([channel.symbol], listed)
         elif channel.exchange != self._exchange:
-            message = (
+            raise InvalidInputError(
                 f"exchange: nothing is known of {channel.exchange[:40]!r}; "
-                "collect something from it first"
+                "collect something from it first",
+                field="exchange",
             )
-            raise InvalidInputError(message, field="exchange")
 
     def _follow(self, channel: MarketDataChannel, series_id: int) -> None:
         self._pending.discard(channel)

@@ -46,8 +46,7 @@ class MarketDataChannel(Channel, frozen=True, tag="market_data"):
         for field in ("symbol", "exchange"):
             # PostgreSQL has no NUL in a text, and no name has any of the others.
             if not getattr(self, field).isprintable():
-                message = f"{field}: a name has no control characters"
-                raise InvalidInputError(message, field=field)
+                raise InvalidInputError(f"{field}: a name has no control characters", field=field)
         return msgspec.structs.replace(self, symbol=self.symbol.strip())
 
     def means(self, other: Channel) -> bool:

@@ -68,8 +68,7 @@ async def check_readiness(
     try:
         await store.read(version)
     except StoreUnavailableError:
-        message = "the service is not ready"
-        raise StoreUnavailableError(message) from None
+        raise StoreUnavailableError("the service is not ready") from None
     return Live()
 
 

@@ -153,8 +153,7 @@ async def get_task(store: StoreDep, runs: RunsDep, task_id: uuid.UUID) -> Respon
 async def _run(store: StoreReader, runs: RunQueries, task_id: uuid.UUID) -> RunRow:
     run = await store.read(lambda connection: runs.one(connection, str(task_id)))
     if run is None:
-        message = f"there is no task {task_id}"
-        raise NotFoundError(message)
+        raise NotFoundError(f"there is no task {task_id}")
     return run
 
 

@@ -41,8 +41,10 @@ class Uploads:
         TooManyRequestsError when there are enough already.
         """
         if self._count >= _AT_ONCE:
-            message = f"{_AT_ONCE} files are being uploaded already; come back in {_RETRY_S:g} s"
-            raise TooManyRequestsError(message, retry_after_s=_RETRY_S)
+            raise TooManyRequestsError(
+                f"{_AT_ONCE} files are being uploaded already; come back in {_RETRY_S:g} s",
+                retry_after_s=_RETRY_S,
+            )
         self._count += 1
         try:
             with tempfile.TemporaryFile() as file:
@@ -65,10 +67,10 @@ async def _receive(request: Request, file: BinaryIO) -> None:
                     waiting = bytearray()
             await asyncio.to_thread(file.write, waiting)
     except TimeoutError:
-        message = f"body: it was not complete within {_DEADLINE_S:g} s; send it faster, or less"
-        raise TooLargeError(message) from None
+        raise TooLargeError(
+            f"body: it was not complete within {_DEADLINE_S:g} s; send it faster, or less"
+        ) from None
     except ClientDisconnect:
         # It is not answered: the client is gone, or the guard says that the body is too large.
-        message = "body: it was not complete"
-        raise TooLargeError(message) from None
+        raise TooLargeError("body: it was not complete") from None
     file.seek(0)

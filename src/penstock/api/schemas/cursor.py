@@ -36,8 +36,8 @@ def key_of(cursor: str, kind: type[T]) -> T:
 
 
 def _wrong() -> NoReturn:
-    message = (
+    raise InvalidInputError(
         "cursor: it is not of this list; send the `next_cursor` of the page before, "
-        "with the same sort"
-    )
-    raise InvalidInputError(message, field="cursor") from None
+        "with the same sort",
+        field="cursor",
+    ) from None

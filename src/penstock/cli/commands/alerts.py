@@ -130,5 +130,6 @@ def try_out(target_id: TargetId, database: Database = None) -> None:
 def _check_key(signing_key: str | None) -> None:
     if signing_key is not None and not _LEAST_KEY <= len(signing_key) <= _MOST_KEY:
         length = f"{_LEAST_KEY} to {_MOST_KEY} characters"
-        message = f"signing-key: must have {length}; leave it out to get a new one"
-        raise InvalidInputError(message, field="signing-key")
+        raise InvalidInputError(
+            f"signing-key: must have {length}; leave it out to get a new one", field="signing-key"
+        )

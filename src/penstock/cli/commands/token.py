@@ -102,11 +102,11 @@ def _seconds(expires: str | None) -> int | None:
     found = re.fullmatch(r"([0-9]{1,9})([mhd])", expires)
     seconds = int(found[1]) * _UNIT_S[found[2]] if found else 0
     if not 0 < seconds <= _MOST_DAYS * _UNIT_S["d"]:
-        message = (
+        raise InvalidInputError(
             f"expires: {expires[:40]!r} is not a valid duration of up to {_MOST_DAYS} days; "
-            "write one like 90d, 12h or 30m"
+            "write one like 90d, 12h or 30m",
+            field="expires",
         )
-        raise InvalidInputError(message, field="expires")
     return seconds
 
 

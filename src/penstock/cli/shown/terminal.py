@@ -105,8 +105,9 @@ def parse_time(text: str, *, field: str) -> int:
         at_ms = -1
     if at_ms < 0:
         examples = "2025-01-31, 2025-01-31T08:00 or 1738310400000 (ms)"
-        message = f"{field}: {text[:40]!r} is not a valid time; write one like {examples}"
-        raise InvalidInputError(message, field=field)
+        raise InvalidInputError(
+            f"{field}: {text[:40]!r} is not a valid time; write one like {examples}", field=field
+        )
     return at_ms
 
 

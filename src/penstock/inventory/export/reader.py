@@ -96,8 +96,9 @@ class ExportReader:
         """Only the end of the wrapper may follow the array, and must, at the end of the body."""
         rest, proper = bytes(self._buffer.strip()), b"}" if self._wrapped else b""
         if rest != proper and (rest or last):
-            message = f"the export does not end with its array, but with {rest[:_SHOWN_BYTES]!r}"
-            raise SourceUnavailableError(message)
+            raise SourceUnavailableError(
+                f"the export does not end with its array, but with {rest[:_SHOWN_BYTES]!r}"
+            )
         self._buffer = bytearray(rest)
 
     def _window(self) -> bool:

@@ -113,8 +113,9 @@ def _broken(found: WindowRows, text: str, at: int) -> tuple[int, re.Match[str]]:
             found.rejected.append(RejectedRow("unreadable", "it is not JSON", _shown(_bytes(row))))
             found.take(text[comma.end() : end])
             return end, following
-    message = f"the export was cut, or is not an export: no product follows {text[at : at + 60]!r}"
-    raise SourceUnavailableError(message)
+    raise SourceUnavailableError(
+        f"the export was cut, or is not an export: no product follows {text[at : at + 60]!r}"
+    )
 
 
 def _is_product(text: str) -> bool:

@@ -46,13 +46,11 @@ class Unpacker:
         try:
             piece = self._member.decompress(block, PIECE_BYTES)
         except zlib.error as error:
-            message = f"the export is damaged: {error}"
-            raise SourceUnavailableError(message) from error
+            raise SourceUnavailableError(f"the export is damaged: {error}") from error
         self._unpacked += len(piece)
         if self._unpacked > max(_ALWAYS_ALLOWED, self._packed * _MOST_RATIO):
-            message = (
+            raise SourceUnavailableError(
                 f"the export unpacks to more than {_MOST_RATIO} times its size,"
                 " which no inventory does"
             )
-            raise SourceUnavailableError(message)
         return piece, self._member.unused_data if self._member.eof else self._member.unconsumed_tail

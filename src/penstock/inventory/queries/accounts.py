@@ -70,5 +70,4 @@ def lock_account(connection: Connection, name: str) -> None:
     """
     locked = select(account.c.id).where(account.c.name == name).with_for_update(read=True)
     if connection.scalar(locked) is None:
-        message = f"account {name[:80]!r} was renamed or deleted just now; try again"
-        raise ConflictError(message)
+        raise ConflictError(f"account {name[:80]!r} was renamed or deleted just now; try again")

@@ -96,11 +96,11 @@ def _order(query: ProductQuery) -> list[ColumnElement[Any]]:
     """
     name = query.sort.removeprefix("-")
     if name not in SORTS:
-        message = (
+        raise InvalidInputError(
             f"sort: {query.sort[:40]!r} is not known; use one of {', '.join(SORTS)},"
-            " with a minus in front for descending"
+            " with a minus in front for descending",
+            field="sort",
         )
-        raise InvalidInputError(message, field="sort")
     columns = [product.c[name], product.c.account_id, product.c.product_id]
     return [
         column
@@ -180,8 +180,7 @@ def list_history(
     known = select(account.c.id).where(there, *equal({account.c.id: account_id}))
     owners = connection.scalars(known).all()
     if not owners:
-        message = f"product: there is no product {product_id}"
-        raise NotFoundError(message)
+        raise NotFoundError(f"product: there is no product {product_id}")
     wanted = select(product_history).where(
         product_history.c.account_id.in_(owners), product_history.c.product_id == product_id
     )

@@ -145,14 +145,14 @@ def list_diff(
     kind.
     """
     if kind is not None and kind not in _KINDS:
-        message = f"kind: {kind[:40]!r} is not known; use one of {', '.join(_KINDS)}"
-        raise InvalidInputError(message, field="kind")
+        raise InvalidInputError(
+            f"kind: {kind[:40]!r} is not known; use one of {', '.join(_KINDS)}", field="kind"
+        )
     kept = _newest_kept(connection, snapshot.c.id, snapshot.c.run_id == run_id)
     if kept is None:
-        message = (
+        raise NotFoundError(
             "this sync keeps no difference: it was published, decided, or replaced by a newer one"
         )
-        raise NotFoundError(message)
     wanted = select(product_diff).where(
         product_diff.c.snapshot_id == kept, *equal({product_diff.c.kind: kind})
     )

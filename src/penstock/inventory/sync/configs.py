@@ -45,8 +45,10 @@ class SyncConfigs:
     def config_timeframes(self, given: Sequence[str] | None) -> tuple[str, ...]:
         """None: an inventory has no timeframes."""
         if given:
-            message = "timeframes: an inventory has none, it is synced whole; leave them out"
-            raise InvalidInputError(message, field="timeframes")
+            raise InvalidInputError(
+                "timeframes: an inventory has none, it is synced whole; leave them out",
+                field="timeframes",
+            )
         return ()
 
     def hold(self, connection: Connection, symbol: str) -> None:

@@ -70,11 +70,11 @@ def name_running_sync() -> Iterator[None]:
     except ConflictError as error:
         if error.task_id is None:
             raise
-        message = (
+        raise ConflictError(
             f"Inventory sync already running: task {error.task_id} is syncing this account;"
-            " wait for it, or cancel it"
-        )
-        raise ConflictError(message, task_id=error.task_id) from None
+            " wait for it, or cancel it",
+            task_id=error.task_id,
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,10 @@ class Asker:
             and await self._forgot(request, known_before)
         ):
             return reading
-        message = (
+        raise SourceMisfitError(
             f"{request.series}: {self.declared.name} did not answer the question:"
             f" {fault}. Nothing was stored or marked."
         )
-        raise SourceMisfitError(message)
 
     async def _forgot(self, request: PageRequest, known_before: int) -> bool:
         """Whether another question shows too that a candle is gone: some keep no old ones."""

@@ -33,8 +33,9 @@ class ExchangeClock:
         sent = await self._source.server_time()
         if fault := self._fault(sent):
             name = self._source.declaration.name
-            message = f"the clock of {name} is wrong: {fault}; nothing is collected by it"
-            raise SourceMisfitError(message)
+            raise SourceMisfitError(
+                f"the clock of {name} is wrong: {fault}; nothing is collected by it"
+            )
         self._offset_ms = sent - time.monotonic() * 1000
 
     def now(self) -> int:

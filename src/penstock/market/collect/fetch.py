@@ -178,8 +178,9 @@ class PieceFetcher:
         """What an answer gives to store, and what it proves."""
         if more and not reading.good:
             count, reason = len(reading.bad), reading.bad[0].reason
-            message = f"none of the {count} rows from {iso(place.at)} on was valid: {reason}"
-            raise SourceUnavailableError(message)
+            raise SourceUnavailableError(
+                f"none of the {count} rows from {iso(place.at)} on was valid: {reason}"
+            )
         timeframe = target.timeframe
         end = _NO_END if piece.end is None else piece.end
         last = reading.opens[-1] if more else end

@@ -101,6 +101,5 @@ class Flusher(Generic[P]):
 
     def _running(self) -> asyncio.Task[None]:
         if self._task is None:
-            message = "the flusher is used outside of its `async with` block"
-            raise RuntimeError(message)
+            raise RuntimeError("the flusher is used outside of its `async with` block")
         return self._task

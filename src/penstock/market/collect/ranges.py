@@ -49,11 +49,14 @@ def check_range(first: int | None, last: int | None, *, names: tuple[str, str]) 
     """
     begins, ends = names
     if first is not None and first > time.time() * 1000:
-        message = f"{begins}: {iso(first)} is in the future; give a past time"
-        raise InvalidInputError(message, field=begins)
+        raise InvalidInputError(
+            f"{begins}: {iso(first)} is in the future; give a past time", field=begins
+        )
     if first is not None and last is not None and last <= first:
-        message = f"{ends}: {iso(last)} is not after {begins}, {iso(first)}; give a later time"
-        raise InvalidInputError(message, field=ends)
+        raise InvalidInputError(
+            f"{ends}: {iso(last)} is not after {begins}, {iso(first)}; give a later time",
+            field=ends,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,24 +50,25 @@ class VerifyOrder:
     def refuse_bad(self) -> None:
         """InvalidInputError for what cannot be verified, whatever is stored."""
         if self.against == "archive":
-            message = (
+            raise InvalidInputError(
                 "against: comparing with the exchange's archive is not available yet;"
-                " use rest, which asks its API"
+                " use rest, which asks its API",
+                field="against",
             )
-            raise InvalidInputError(message, field="against")
         if self.against not in {"none", "rest"}:
-            message = (
+            raise InvalidInputError(
                 f"against: {self.against[:40]!r} is not known; use rest to compare with the"
-                " exchange's API, or none"
+                " exchange's API, or none",
+                field="against",
             )
-            raise InvalidInputError(message, field="against")
         if self.sample is not None and not self.compares:
-            message = (
+            raise InvalidInputError(
                 "sample: only a comparison with the exchange can be sampled;"
-                " add against rest, or leave the sample out"
+                " add against rest, or leave the sample out",
+                field="sample",
             )
-            raise InvalidInputError(message, field="sample")
         if self.start is not None and self.end is not None and self.end <= self.start:
-            message = "end: it is not after the start; give a later time"
-            raise InvalidInputError(message, field="end")
+            raise InvalidInputError(
+                "end: it is not after the start; give a later time", field="end"
+            )
         parse_timeframes(self.timeframes or (), field="timeframes")

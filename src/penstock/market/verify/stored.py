@@ -153,11 +153,10 @@ def find_stored(
     if symbols:
         found = _named(connection, exchange, symbols, found)
     if not found:
-        message = (
+        raise NotFoundError(
             "nothing of that is stored; `penstock series` lists what is,"
             " `penstock collect` collects more"
         )
-        raise NotFoundError(message)
     order = list(Timeframe)
     return sorted(
         found,
@@ -178,8 +177,9 @@ def _named(
     for name in symbols:
         named, _ = directory.find(name, field="symbols")
         if named.symbol not in stored_symbols:
-            message = f"{name} is not stored in these timeframes; `penstock series` lists what is"
-            raise NotFoundError(message)
+            raise NotFoundError(
+                f"{name} is not stored in these timeframes; `penstock series` lists what is"
+            )
         wanted.add(named.symbol)
     return [stored for stored in found if stored.key.instrument.symbol in wanted]
 

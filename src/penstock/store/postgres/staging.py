@@ -116,8 +116,9 @@ class PostgresArea:
             return await self._database.apart(self._engine, work, hurried=hurried)
         except (ProgrammingError, psycopg.errors.UndefinedTable) as error:
             if isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
-                message = "the staging area was lost with its connection to the database"
-                raise StoreUnavailableError(message) from error
+                raise StoreUnavailableError(
+                    "the staging area was lost with its connection to the database"
+                ) from error
             raise
 
 

@@ -188,8 +188,7 @@ class _Deadline:
         self._began_at = time.monotonic()
         if self._began_at - self._asked_at > self._seconds:
             busy = f"it was busy with other work for {self._seconds:g} s"
-            message = f"the database cannot be used now: {busy}"
-            raise StoreUnavailableError(message)
+            raise StoreUnavailableError(f"the database cannot be used now: {busy}")
 
     def left_s(self) -> float:
         """The seconds left."""
@@ -213,8 +212,7 @@ def _transact(
         raise
     except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        message = f"the database cannot be used now: {reason}"
-        raise StoreUnavailableError(message) from error
+        raise StoreUnavailableError(f"the database cannot be used now: {reason}") from error
 
 
 def file_of(url: URL) -> Path | None:

@@ -103,8 +103,9 @@ def _create(
 ) -> Token:
     valid = select(func.count()).select_from(api_token).where(*_WORKS)
     if connection.execute(valid).scalar_one() >= MOST_TOKENS:
-        message = f"there are {MOST_TOKENS:,} valid tokens already; revoke some that are not used"
-        raise ConflictError(message)
+        raise ConflictError(
+            f"there are {MOST_TOKENS:,} valid tokens already; revoke some that are not used"
+        )
     expires_at = None if expires_in_s is None else DatabaseNow(ago_ms=-1000 * expires_in_s)
     row = {
         "name": name,
@@ -120,8 +121,7 @@ def _revoke(connection: Connection, token_id: int) -> None:
     first_time = func.coalesce(api_token.c.revoked_at, DatabaseNow())
     revoke = update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)
     if not connection.execute(revoke).rowcount:
-        message = f"there is no token {token_id}; `penstock token list` shows them"
-        raise NotFoundError(message)
+        raise NotFoundError(f"there is no token {token_id}; `penstock token list` shows them")
 
 
 def _token(row: Row[Any]) -> Token:

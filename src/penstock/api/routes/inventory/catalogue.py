@@ -204,9 +204,9 @@ async def upload_catalogue(
 def _is_json(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _KINDS:
-        message = (
+        raise InvalidInputError(
             "Content-Type: send the catalogue itself as the body, with the header "
-            "Content-Type: text/csv or application/json"
+            "Content-Type: text/csv or application/json",
+            field="Content-Type",
         )
-        raise InvalidInputError(message, field="Content-Type")
     return _KINDS[kind]

@@ -63,8 +63,7 @@ async def _sync(store: StoreDep, inventory: InventoryDep, task_id: uuid.UUID) ->
     """The sync that a path names."""
     found = await store.read(lambda connection: inventory.syncs.of_task(connection, str(task_id)))
     if found is None:
-        message = f"there is no sync {task_id}"
-        raise NotFoundError(message)
+        raise NotFoundError(f"there is no sync {task_id}")
     return found
 
 
@@ -175,6 +174,5 @@ def _after(cursor: str | None) -> tuple[str, int] | None:
         return None
     kind, _, product_id = cursor.partition(":")
     if int(product_id) > _MOST_64:
-        message = "cursor: send the `next_cursor` of the page before"
-        raise InvalidInputError(message, field="cursor")
+        raise InvalidInputError("cursor: send the `next_cursor` of the page before", field="cursor")
     return kind, int(product_id)

@@ -96,8 +96,10 @@ class GapsQuery(Filter):
             return None
         reasons = [reason.value for reason in REASONS]
         if self.reason not in reasons:
-            message = f"reason: {self.reason!r} is not a reason; use one of {', '.join(reasons)}"
-            raise InvalidInputError(message, field="reason")
+            raise InvalidInputError(
+                f"reason: {self.reason!r} is not a reason; use one of {', '.join(reasons)}",
+                field="reason",
+            )
         return SpanState(self.reason)
 
 

@@ -158,8 +158,9 @@ def _token(settings: Settings, file: str | None) -> str:
         return settings.cardtrader_token.get_secret_value()
     if sys.stdin.isatty():
         return _asked()
-    message = "token: no token; set PENSTOCK_CARDTRADER_TOKEN or use --token-file FILE"
-    raise InvalidInputError(message, field="token")
+    raise InvalidInputError(
+        "token: no token; set PENSTOCK_CARDTRADER_TOKEN or use --token-file FILE", field="token"
+    )
 
 
 def _token_in(file: str) -> str:

@@ -105,8 +105,9 @@ def collect(
 def _timeframes(given: Sequence[str]) -> list[str]:
     names = timeframes_of(given)
     if names is None:
-        message = "timeframe: none was given; name one or more, such as -t 1m,1h"
-        raise InvalidInputError(message, field="timeframe")
+        raise InvalidInputError(
+            "timeframe: none was given; name one or more, such as -t 1m,1h", field="timeframe"
+        )
     return names
 
 

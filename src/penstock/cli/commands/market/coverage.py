@@ -195,8 +195,9 @@ def _reason(word: str | None) -> SpanState | None:
     if word is None:
         return None
     if word not in {one.value for one in REASONS}:
-        message = f"reason: {word[:40]!r} is unknown; use one of {', '.join(REASONS)}"
-        raise InvalidInputError(message, field="reason")
+        raise InvalidInputError(
+            f"reason: {word[:40]!r} is unknown; use one of {', '.join(REASONS)}", field="reason"
+        )
     return SpanState(word)
 
 

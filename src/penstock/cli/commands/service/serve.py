@@ -41,8 +41,10 @@ def serve(
     log_to_stderr(settings.log_level or "info")
     if not work and database_file(settings):
         way_out = "leave it out, or use PostgreSQL with `penstock worker`"
-        message = f"no-worker: on SQLite no other process can work on the runs; {way_out}"
-        raise InvalidInputError(message, field="no-worker")
+        raise InvalidInputError(
+            f"no-worker: on SQLite no other process can work on the runs; {way_out}",
+            field="no-worker",
+        )
     run(_serve(settings, work=work))
 
 

@@ -27,8 +27,10 @@ def worker(database: Database = None) -> None:
 
 async def _work(settings: Settings) -> None:
     if database_file(settings) is not None:
-        message = "database: workers need PostgreSQL; on SQLite `penstock serve` works alone"
-        raise InvalidInputError(message, field="database")
+        raise InvalidInputError(
+            "database: workers need PostgreSQL; on SQLite `penstock serve` works alone",
+            field="database",
+        )
     async with open_app(settings) as app, app.working(), app.scheduling():
         err.print("The worker takes runs (press Ctrl-C to stop)")
         await until_signal()

@@ -37,8 +37,10 @@ class SqlTargets:
 
         def add(connection: Connection) -> TargetRow:
             if (connection.scalar(select(func.count()).select_from(targets)) or 0) >= _MOST_TARGETS:
-                message = f"name: there are {_MOST_TARGETS} targets already; remove one first"
-                raise InvalidInputError(message, field="name")
+                raise InvalidInputError(
+                    f"name: there are {_MOST_TARGETS} targets already; remove one first",
+                    field="name",
+                )
             values = self._sealed(address) | {"name": name, "created_at": DatabaseNow()}
             made = connection.execute(
                 insert_or_ignore(connection, targets).values(**values).returning(targets.c.id)

@@ -101,11 +101,10 @@ def _unique(connection: Connection, name: str) -> Iterator[None]:
         with attempt(connection):
             yield
     except IntegrityError as error:
-        message = (
+        raise ConflictError(
             f"name: there is an account {name[:80]!r} already;"
             " choose another name, or change that account"
-        )
-        raise ConflictError(message) from error
+        ) from error
 
 
 def _delete(connection: Connection, account_id: int) -> None:
@@ -115,14 +114,12 @@ def _delete(connection: Connection, account_id: int) -> None:
     if name is None:
         raise _unknown(account_id)
     if (config := connection.execute(_configs(name)).one_or_none()) is not None:
-        message = (
+        raise ConflictError(
             f"config {config.id} syncs this account;"
             f" remove it first: penstock config remove {config.id}"
         )
-        raise ConflictError(message)
     if busy(connection, [account_resource(account_id)]):
-        message = "a sync of this account is queued or running; cancel it first"
-        raise ConflictError(message)
+        raise ConflictError("a sync of this account is queued or running; cancel it first")
     kept = select(snapshot.c.id).where(snapshot.c.account_id == account_id)
     connection.execute(delete(product_diff).where(product_diff.c.snapshot_id.in_(kept)))
     for table in (product_history, product, inventory_sync):

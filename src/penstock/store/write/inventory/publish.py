@@ -145,18 +145,16 @@ def _lock(connection: Connection, account_id: int) -> None:
     """Make others that publish or keep for this account wait; NotFoundError if it was deleted."""
     locked = select(account.c.id).where(account.c.id == account_id).with_for_update()
     if connection.scalar(locked) is None:
-        message = f"account {account_id} no longer exists"
-        raise NotFoundError(message)
+        raise NotFoundError(f"account {account_id} no longer exists")
 
 
 def _require_base(connection: Connection, account_id: int, base: int | None) -> None:
     _lock(connection, account_id)
     newest = base_of(connection, account_id)
     if (newest and newest.id) != base:
-        message = (
+        raise ConflictError(
             "the published inventory has changed since this was compared with it; start a new sync"
         )
-        raise ConflictError(message)
 
 
 def _pending(connection: Connection, run_id: int) -> Row[Any]:
@@ -168,10 +166,9 @@ def _pending(connection: Connection, run_id: int) -> Row[Any]:
         select(func.max(snapshot.c.account_id)).where(snapshot.c.run_id == run_id)
     )
     if account_id is None:
-        message = (
+        raise NotFoundError(
             "this sync keeps nothing that could be decided; `penstock accounts` says how it is"
         )
-        raise NotFoundError(message)
     _lock(connection, account_id)
     found = connection.execute(newest).one()
     if found.state not in _PENDING:

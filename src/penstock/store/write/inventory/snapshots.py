@@ -90,8 +90,9 @@ class SqlInventoryStore:
         wanted = select(accounts).where(accounts.c.id == account_id)
         row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
         if row is None:
-            message = f"account: there is no account {account_id}; `penstock accounts` lists them"
-            raise NotFoundError(message)
+            raise NotFoundError(
+                f"account: there is no account {account_id}; `penstock accounts` lists them"
+            )
         return StoredAccount(
             id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id
         )
@@ -255,8 +256,7 @@ class SqlStaging:
     def _compared(self, comparison: Comparison) -> publishing.Taken:
         taken = self._taken
         if taken is None or (comparison.counts, comparison.base) != (taken.counts, taken.base):
-            message = "a comparison is published by the staging area that made it"
-            raise RuntimeError(message)
+            raise RuntimeError("a comparison is published by the staging area that made it")
         return taken
 
     def _compare(self, connection: Connection, limits: SyncLimits) -> publishing.Taken:
@@ -308,8 +308,9 @@ class SqlStaging:
         """What is staged, with one row of each id."""
         seen, staged = self._seen, connection.execute(text(sql.STAGED_COUNT)).one()
         if staged.rows != seen.rows:
-            message = "the staging area was lost with its connection to the database"
-            raise StoreUnavailableError(message)
+            raise StoreUnavailableError(
+                "the staging area was lost with its connection to the database"
+            )
         twice = connection.execute(text(sql.TWICE)).all() if staged.ids < staged.rows else []
         if twice:
             connection.execute(text(sql.drop_twice(self._area.words)))

@@ -101,12 +101,10 @@ def cancel(connection: Connection, dispatch: Dispatch, task_id: uuid.UUID) -> Ru
         .with_for_update()
     ).one_or_none()
     if row is None:
-        message = f"there is no task {task_id}"
-        raise NotFoundError(message)
+        raise NotFoundError(f"there is no task {task_id}")
     state = RunState(row.state)
     if state in ENDED:
-        message = f"task {task_id} has already ended: {state}"
-        raise ConflictError(message)
+        raise ConflictError(f"task {task_id} has already ended: {state}")
     if state is RunState.QUEUED:
         end_runs(connection, [row.id], RunState.CANCELLED)
     else:

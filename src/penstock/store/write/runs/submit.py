@@ -118,11 +118,14 @@ def already_submitted(connection: Connection, submission: Submission) -> uuid.UU
         .order_by(runs.c.id)
     ).first()
     if found is None:
-        message = "the same run was submitted before and has just been deleted, try again"
-        raise ConflictError(message)
+        raise ConflictError(
+            "the same run was submitted before and has just been deleted, try again"
+        )
     if found.request_digest != request_digest_of(submission):
-        message = "Idempotency-Key: this key was used for another request; use a new one"
-        raise InvalidInputError(message, field="Idempotency-Key")
+        raise InvalidInputError(
+            "Idempotency-Key: this key was used for another request; use a new one",
+            field="Idempotency-Key",
+        )
     return uuid.UUID(found.task_id)
 
 
