@@ -76,13 +76,10 @@ class SqlConfigs:
         return submission
 
     async def apply(self, specs: Sequence[ConfigSpec], *, prune: bool, dry_run: bool) -> Applied:
-        if dry_run:
-            return await self._database.read(
-                lambda connection: self._apply(connection, specs, prune=prune, dry_run=True)
-            )
-        return await self._write(
-            lambda connection: self._apply(connection, specs, prune=prune, dry_run=False)
-        )
+        def apply(connection: Connection) -> Applied:
+            return self._apply(connection, specs, prune=prune, dry_run=dry_run)
+
+        return await (self._database.read(apply) if dry_run else self._write(apply))
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """One change after the other: each sees the configs that the one before has left."""
@@ -99,7 +96,7 @@ class SqlConfigs:
     def _add(self, connection: Connection, wanted: ConfigSpec) -> Config:
         self._rules_of(wanted.exchange).hold(connection, wanted.symbol)
         _refuse_second(connection, wanted)
-        row = _columns(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
+        row = asdict(wanted) | {"created_at": DatabaseNow(), "updated_at": DatabaseNow()}
         # The name holds the id, which only the row itself gives.
         put = (
             insert(collection_config)
@@ -113,12 +110,8 @@ class SqlConfigs:
             .where(collection_config.c.id == config_id)
             .values(job_id=job_id)
         )
-        put_schedule(
-            connection,
-            self._schedule(job_id, wanted),
-            enabled=wanted.enabled,
-            next_run_at=wanted.timing.after(read_clock(connection)),
-        )
+        next_run_at = wanted.timing.after(read_clock(connection))
+        self._put_schedule(connection, job_id, wanted, next_run_at)
         return _get(connection, config_id)
 
     def _change(self, connection: Connection, now: Config, then: ConfigSpec) -> None:
@@ -128,17 +121,12 @@ class SqlConfigs:
             return
         self._rules_of(then.exchange).hold(connection, then.symbol)
         _refuse_second(connection, then, but=now.id)
-        row = _columns(then) | {"updated_at": DatabaseNow()}
+        row = asdict(then) | {"updated_at": DatabaseNow()}
         connection.execute(
             update(collection_config).where(collection_config.c.id == now.id).values(row)
         )
         next_run_at = then.timing.after(read_clock(connection)) if differs & _TIMING else None
-        put_schedule(
-            connection,
-            self._schedule(now.job_id, then),
-            enabled=then.enabled,
-            next_run_at=next_run_at,
-        )
+        self._put_schedule(connection, now.job_id, then, next_run_at)
         if differs & set(COLLECTED):
             self._end_job(connection, now.job_id, "its config was changed")
         elif not then.enabled:
@@ -188,16 +176,12 @@ class SqlConfigs:
     ) -> None:
         end_job(connection, self._dispatch, job_id, states=states, why=why)
 
-    def _schedule(self, job_id: str, wanted: ConfigSpec) -> Schedule:
-        timing, kind = wanted.timing, self._rules_of(wanted.exchange).kind
-        return Schedule(
-            name=job_id,
-            kind=kind,
-            params=_params(wanted),
-            interval_s=timing.interval_s,
-            cron=timing.cron,
-            timezone=timing.timezone,
-        )
+    def _put_schedule(
+        self, connection: Connection, job_id: str, wanted: ConfigSpec, next_run_at: int | None
+    ) -> None:
+        kind = self._rules_of(wanted.exchange).kind
+        new = Schedule(name=job_id, kind=kind, params=_params(wanted), **asdict(wanted.timing))
+        put_schedule(connection, new, enabled=wanted.enabled, next_run_at=next_run_at)
 
 
 def configs(connection: Connection, query: ConfigList) -> list[Config]:
@@ -270,10 +254,6 @@ def _refuse_second(connection: Connection, wanted: ConfigSpec, *, but: int = 0) 
         raise ConflictError(
             f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one"
         )
-
-
-def _columns(wanted: ConfigSpec) -> dict[str, Any]:
-    return asdict(wanted) | {"timeframes": list(wanted.timeframes)}
 
 
 def _params(wanted: ConfigSpec) -> dict[str, object]:
