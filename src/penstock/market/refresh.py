@@ -39,10 +39,8 @@ class InstrumentStore(Protocol):
         One list proves nothing: a symbol missing from two lists an hour apart is delisted.
         """
 
-    async def put_instruments(
-        self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None
-    ) -> None:
-        """Record what an exchange lists, with the known 24 h quote volumes by native symbol."""
+    async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
+        """Record what an exchange lists."""
 
 
 async def refresh_symbols(

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
 _MOST_CHARS = 4_000
-
-
-def row_digest(reason: str, raw: str) -> str:
-    """The digest by which a refused row is found again."""
-    refused = f"{reason}\n{raw}".encode("utf-8", "replace")
-    return hashlib.blake2b(refused, digest_size=16).hexdigest()
 
 
 def storable_text(text: str | None) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import astuple, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
@@ -17,13 +17,13 @@ from penstock.market.queries.series import per_series
 from penstock.market.queries.spans import SPAN_COLUMNS, span_of
 from penstock.market.tables import candle, coverage, exchange_clock, instrument, quarantine, series
 from penstock.runs.run import Counters
-from penstock.store.statements.storable import row_digest
 from penstock.store.statements.upsert import upsert
+from penstock.store.write.quarantine import put_refused, refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from penstock.market.collect.coverage import CoverageChange, Span
     from penstock.market.collect.page import CandleFlush, CandlePage, Flushed
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 # An instrument, a timeframe and a price kind.
 SeriesRef: TypeAlias = tuple[int, str, str]
 
-_RAW_CHARS = 2_000
 _HOUR_MS = 3_600_000
 _BIGINT = 2**63
 
@@ -45,14 +44,10 @@ class SqlCandleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put_instruments(
-        self, instruments: Sequence[Instrument], volumes: Mapping[str, float] | None = None
-    ) -> None:
+    async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
         """Record what an exchange lists; symbols that it no longer lists keep their status."""
         if instruments:
-            await self._database.write(
-                lambda connection: _put_instruments(connection, instruments, volumes)
-            )
+            await self._database.write(lambda connection: _put_instruments(connection, instruments))
 
     async def put_list(
         self, context: RunContext, instruments: Sequence[Instrument], volumes: Mapping[str, float]
@@ -102,6 +97,7 @@ def _put_instruments(
     instruments: Sequence[Instrument],
     volumes: Mapping[str, float] | None = None,
 ) -> None:
+    """Without `volumes`, known ones stay."""
     rows = [
         {
             "exchange": one.exchange,
@@ -111,19 +107,13 @@ def _put_instruments(
             "quote": one.quote,
             "symbol": one.symbol,
             "status": one.status,
+            "quote_volume_24h": (volumes or {}).get(one.native_symbol),
         }
-        | ({} if volumes is None else {"quote_volume_24h": volumes.get(one.native_symbol)})
         for one in instruments
     ]
-    change = (
-        "base",
-        "quote",
-        "symbol",
-        "status",
-        "seen_at",
-        "gone_at",
-        *(() if volumes is None else ("quote_volume_24h",)),
-    )
+    change = ["base", "quote", "symbol", "status", "seen_at", "gone_at"]
+    if volumes is not None:
+        change.append("quote_volume_24h")
     put = upsert(connection, instrument, key=("exchange", "market", "native_symbol"), change=change)
     connection.execute(put.values(seen_at=DatabaseNow(), gone_at=None), rows)
 
@@ -133,20 +123,13 @@ def _put_list(
 ) -> Sequence[str]:
     _put_instruments(connection, instruments, volumes)
     listed = {_instrument_key(one) for one in instruments}
-    known = select(
-        instrument.c.id,
-        instrument.c.exchange,
-        instrument.c.market,
-        instrument.c.native_symbol,
-        instrument.c.symbol,
-    )
-    known = known.where(
+    known: Select[Any] = select(instrument).where(
         instrument.c.exchange == instruments[0].exchange, instrument.c.status != Status.DELISTED
     )
     missing = {
         row.id: row.symbol
         for row in connection.execute(known)
-        if (row.exchange, row.market, row.native_symbol) not in listed
+        if _instrument_key(row) not in listed
     }
     these = instrument.c.id.in_(missing)
     long_gone = instrument.c.gone_at <= DatabaseNow(ago_ms=_HOUR_MS)
@@ -193,8 +176,8 @@ def _open_series(connection: Connection, keys: Sequence[SeriesKey]) -> list[Seri
             series.c.id, series.c.instrument_id, series.c.timeframe, series.c.price_kind
         )
         rows = [
-            dict(zip(("instrument_id", "timeframe", "price_kind"), ref, strict=True))
-            for ref in missing
+            {"instrument_id": instrument_id, "timeframe": timeframe, "price_kind": kind}
+            for instrument_id, timeframe, kind in missing
         ]
         series_ids |= {
             (row.instrument_id, row.timeframe, row.price_kind): row.id
@@ -274,7 +257,7 @@ def _among(timeframes: Collection[str], kinds: Collection[str]) -> ColumnElement
     )
 
 
-def _instrument_key(one: Instrument) -> tuple[str, str, str]:
+def _instrument_key(one: Instrument | Row[Any]) -> tuple[str, str, str]:
     return one.exchange, one.market, one.native_symbol
 
 
@@ -311,27 +294,16 @@ _EVIDENCE = ("asked", "first_asked", "last_asked", "source", "due_at")
 
 
 def _evidence(span: Span) -> dict[str, object]:
-    known = span.evidence
-    if known is None:
+    if span.evidence is None:
         return dict.fromkeys(_EVIDENCE)
-    return dict(
-        zip(
-            _EVIDENCE,
-            (known.asked, known.first_asked, known.last_asked, known.source, known.due),
-            strict=True,
-        )
-    )
+    return dict(zip(_EVIDENCE, astuple(span.evidence), strict=True))
 
 
 def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]) -> None:
-    """Store refused rows; one that is refused again is only counted."""
     rows = [
-        {
+        refused(row)
+        | {
             "series_id": page.target.series_id,
-            "digest": row_digest(row.reason, row.raw),
-            "reason": row.reason,
-            "detail": row.detail[:_RAW_CHARS],
-            "raw": row.raw[:_RAW_CHARS],
             "open_time": row.open_time
             if row.open_time is not None and abs(row.open_time) < _BIGINT
             else None,
@@ -340,12 +312,4 @@ def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]
         for page in pages
         for row in page.rejected
     ]
-    if rows:
-        put = upsert(
-            connection,
-            quarantine,
-            key=("series_id", "digest"),
-            change=("run_id", "seen_at"),
-            seen=quarantine.c.seen + 1,
-        )
-        connection.execute(put.values(seen_at=DatabaseNow()), rows)
+    put_refused(connection, quarantine, "series_id", rows)

@@ -71,7 +71,7 @@ class SqlAccounts:
             config = None if name is None else _config_of(connection, account_id)
             with _unique(connection, str(name)):
                 if given and not connection.execute(change).rowcount:
-                    raise _unknown(account_id)
+                    raise unknown_account(account_id)
             if config is not None:
                 _rename(connection, config, str(name))
 
@@ -82,7 +82,7 @@ class SqlAccounts:
         wanted = select(account.c.user_id).where(account.c.id == account_id)
         found: int | None = await self._database.read(lambda connection: connection.scalar(wanted))
         if found is None:
-            raise _unknown(account_id)
+            raise unknown_account(account_id)
         return found
 
     async def delete(self, account_id: int) -> None:
@@ -108,11 +108,9 @@ def _unique(connection: Connection, name: str) -> Iterator[None]:
 
 
 def _delete(connection: Connection, account_id: int) -> None:
-    name = connection.scalar(
-        select(account.c.name).where(account.c.id == account_id).with_for_update()
-    )
+    name = _locked_name(connection, account_id)
     if name is None:
-        raise _unknown(account_id)
+        raise unknown_account(account_id)
     if (config := connection.execute(_configs(name)).one_or_none()) is not None:
         raise ConflictError(
             f"config {config.id} syncs this account;"
@@ -130,10 +128,13 @@ def _delete(connection: Connection, account_id: int) -> None:
 def _config_of(connection: Connection, account_id: int) -> Row[Any] | None:
     """The config that syncs the account, both locked; configs first, as when a config changes."""
     only_writer(connection, collection_config)
-    name = connection.scalar(
-        select(account.c.name).where(account.c.id == account_id).with_for_update()
-    )
+    name = _locked_name(connection, account_id)
     return connection.execute(_configs(name)).one_or_none()
+
+
+def _locked_name(connection: Connection, account_id: int) -> str | None:
+    wanted = select(account.c.name).where(account.c.id == account_id)
+    return connection.scalar(wanted.with_for_update())
 
 
 def _configs(name: object) -> Select[Any]:
@@ -160,7 +161,8 @@ def _rename(connection: Connection, config: Row[Any], name: str) -> None:
     )
 
 
-def _unknown(account_id: int) -> NotFoundError:
+def unknown_account(account_id: int) -> NotFoundError:
+    """The error for the id of no account."""
     return NotFoundError(
         f"account: there is no account {account_id}; `penstock accounts` lists them"
     )

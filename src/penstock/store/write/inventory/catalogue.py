@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 from sqlalchemy import Table, delete, func, insert, select, text
@@ -28,7 +28,6 @@ from penstock.store.statements.upsert import upsert
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from msgspec import Struct
     from sqlalchemy import Connection
 
     from penstock.inventory.catalogue.rows import BlueprintRow
@@ -99,25 +98,21 @@ class SqlBlueprints:
         return await context.write(lambda writing: _map(writing.connection), hurried=False)
 
 
-async def _put_all(context: RunContext, table: Table, sent: Sequence[Struct]) -> None:
-    """Put structs whose fields are the columns of the table."""
-    if sent:
-        rows = [to_builtins(struct) for struct in sent]
+async def _put_all(context: RunContext, table: Table, rows: Sequence[object]) -> None:
+    if rows:
         await context.write(lambda writing: _put(writing.connection, table, rows))
 
 
-def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def _put(connection: Connection, table: Table, rows: Collection[object]) -> None:
+    """Put structs or dataclasses whose fields are the columns of the table."""
     change = [column.name for column in table.c if column.name != "id"]
-    connection.execute(upsert(connection, table, key=("id",), change=change), rows)
+    put = upsert(connection, table, key=("id",), change=change)
+    connection.execute(put, [to_builtins(row) for row in rows])
 
 
 def _put_blueprints(connection: Connection, blueprints: Sequence[BlueprintRow]) -> None:
     by_id = {one.id: one for one in blueprints}
-    _put(
-        connection,
-        blueprint,
-        [asdict(one) | {"cardmarket_ids": list(one.cardmarket_ids)} for one in by_id.values()],
-    )
+    _put(connection, blueprint, by_id.values())
     connection.execute(
         delete(blueprint_reference).where(blueprint_reference.c.blueprint_id.in_(by_id))
     )

@@ -14,11 +14,12 @@ from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
 from penstock.inventory.snapshot import SnapshotCounts, SnapshotState
 from penstock.inventory.tables import account, product_diff, snapshot
+from penstock.runs.run import Counters
 from penstock.runs.tables import run as runs
 from penstock.store.statements import inventory as sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -49,13 +50,11 @@ def base_of(connection: Connection, account_id: int) -> Row[Any] | None:
 def publish(connection: Connection, words: sql.Words, taken: Taken) -> None:
     """Write what differs, with its history; ConflictError if another snapshot was published."""
     _require_base(connection, taken.account_id, taken.base)
-    first = taken.base is None
-    rows = sql.ALL_NEW if first else sql.DIFFERENT
     parameters = {"account": taken.account_id, "run": taken.run_id}
-    if first:
-        connection.execute(text(sql.write_rows(rows, empty=True)), parameters)
+    if taken.base is None:
+        connection.execute(text(sql.write_rows(sql.ALL_NEW, empty=True)), parameters)
     else:
-        _apply(connection, words, (rows, sql.STAGED_GONE), parameters, taken.counts)
+        _apply(connection, words, (sql.DIFFERENT, sql.STAGED_GONE), parameters, taken.counts)
     _replace_pending(connection, taken.account_id)
     connection.execute(_insert(taken, SnapshotState.PUBLISHED).values(published_at=DatabaseNow()))
 
@@ -85,29 +84,22 @@ def approve(connection: Connection, words: sql.Words, run_id: int) -> SnapshotCo
         connection.execute(text(sql.write_rows(sql.KEPT, empty=True)), parameters)
     else:
         _apply(connection, words, (sql.KEPT, sql.KEPT_GONE), parameters, counts)
-    connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
-    published = update(snapshot).where(snapshot.c.id == kept.id)
-    connection.execute(published.values(state=SnapshotState.PUBLISHED, published_at=DatabaseNow()))
-    written = {
-        "inserted": counts.new,
-        "updated": counts.changed + counts.gone + counts.returned,
-        "unchanged": counts.unchanged,
-    }
-    connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id)
-        .values({name: runs.c[name] + value for name, value in written.items()})
-    )
+    _decide(connection, [kept.id], state=SnapshotState.PUBLISHED, published_at=DatabaseNow())
+    counted = {name: runs.c[name] + count for name, count in asdict(written(counts)).items()}
+    connection.execute(update(runs).where(runs.c.id == run_id).values(counted))
     return counts
+
+
+def written(counts: SnapshotCounts) -> Counters:
+    """What publishing does, in products; the run has counted refused rows before."""
+    updated = counts.changed + counts.gone + counts.returned
+    return Counters(inserted=counts.new, updated=updated, unchanged=counts.unchanged)
 
 
 def reject(connection: Connection, run_id: int) -> None:
     """Drop what was kept; ConflictError if it was replaced or decided already."""
     kept = _pending(connection, run_id)
-    connection.execute(delete(product_diff).where(product_diff.c.snapshot_id == kept.id))
-    connection.execute(
-        update(snapshot).where(snapshot.c.id == kept.id).values(state=SnapshotState.REJECTED)
-    )
+    _decide(connection, [kept.id], state=SnapshotState.REJECTED)
 
 
 def _apply(
@@ -191,7 +183,10 @@ def _replace_pending(connection: Connection, account_id: int) -> None:
         snapshot.c.account_id == account_id, snapshot.c.state.in_(_PENDING)
     )
     if ids := list(connection.scalars(pending)):
-        connection.execute(delete(product_diff).where(product_diff.c.snapshot_id.in_(ids)))
-        connection.execute(
-            update(snapshot).where(snapshot.c.id.in_(ids)).values(state=SnapshotState.SUPERSEDED)
-        )
+        _decide(connection, ids, state=SnapshotState.SUPERSEDED)
+
+
+def _decide(connection: Connection, snapshot_ids: Sequence[int], **values: object) -> None:
+    """Drop what was kept of snapshots, and note what has become of them."""
+    connection.execute(delete(product_diff).where(product_diff.c.snapshot_id.in_(snapshot_ids)))
+    connection.execute(update(snapshot).where(snapshot.c.id.in_(snapshot_ids)).values(**values))

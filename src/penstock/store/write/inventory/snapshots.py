@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import select, text
 
-from penstock.columns import DatabaseNow
-from penstock.errors import NotFoundError, StoreUnavailableError
+from penstock.errors import StoreUnavailableError
 from penstock.inventory.pace import Phase, SyncProgress
 from penstock.inventory.queries.syncs import sync_row
 from penstock.inventory.result import SyncResult
@@ -28,10 +27,11 @@ from penstock.store.postgres.staging import PostgresArea, give_time
 from penstock.store.session.backend import announce
 from penstock.store.sqlite.staging import SqliteArea
 from penstock.store.statements import inventory as sql
-from penstock.store.statements.storable import row_digest, storable
 from penstock.store.statements.upsert import upsert
 from penstock.store.write.inventory import publish as publishing
+from penstock.store.write.inventory.accounts import unknown_account
 from penstock.store.write.inventory.check import SnapshotFacts, suspicions
+from penstock.store.write.quarantine import put_refused, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -48,7 +48,6 @@ T = TypeVar("T")
 
 _CURRENCY, _USER = attrgetter("price_currency"), attrgetter("user_id")
 _DIFFERENT_ROWS = 5_000
-_RAW_CHARS = 2_000
 
 
 class Area(Protocol):
@@ -90,9 +89,7 @@ class SqlInventoryStore:
         wanted = select(accounts).where(accounts.c.id == account_id)
         row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
         if row is None:
-            raise NotFoundError(
-                f"account: there is no account {account_id}; `penstock accounts` lists them"
-            )
+            raise unknown_account(account_id)
         return StoredAccount(
             id=row.id, name=row.name, token=self._vault.open(row.token), user_id=row.user_id
         )
@@ -226,21 +223,14 @@ class SqlStaging:
     async def publish(self, comparison: Comparison) -> SnapshotCounts:
         """Publish the snapshot under the run's fence."""
         taken = self._compared(comparison)
-        counts = taken.counts
-        updated = counts.changed + counts.gone + counts.returned
-        done = Counters(
-            inserted=counts.new,
-            updated=updated,
-            unchanged=counts.unchanged,
-            rejected=counts.rejected,
-        )
 
         def publish(writing: Writing) -> None:
             publishing.publish(writing.connection, self._area.words, taken)
-            writing.count(done)
+            rejected = Counters(rejected=taken.counts.rejected)
+            writing.count(publishing.written(taken.counts) + rejected)
 
         await self._context.write(publish, within=self._area.publish)
-        return counts
+        return taken.counts
 
     async def keep(self, comparison: Comparison, *, held: bool) -> None:
         """Keep the difference under the run's fence."""
@@ -325,26 +315,7 @@ class SqlStaging:
 
 
 def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> None:
-    """Count a row that is refused again; the run counts at its end, since it may start anew."""
-    connection = writing.connection
-    values = [_refused(row) | {"account_id": account_id, "run_id": writing.run.id} for row in rows]
-    if values:
-        change = ("run_id", "seen_at")
-        put = upsert(
-            connection,
-            product_quarantine,
-            key=("account_id", "digest"),
-            change=change,
-            seen=product_quarantine.c.seen + 1,
-        )
-        connection.execute(put.values(seen_at=DatabaseNow()), values)
-
-
-def _refused(row: RejectedRow) -> dict[str, Any]:
-    return {
-        "digest": row_digest(row.reason, row.raw),
-        "reason": row.reason,
-        "detail": storable(row.detail[:_RAW_CHARS]),
-        "raw": storable(row.raw[:_RAW_CHARS]),
-        "product_id": row.product_id,
-    }
+    """The run counts them at its end, since it may start anew."""
+    owned = {"account_id": account_id, "run_id": writing.run.id}
+    values = [refused(row) | owned | {"product_id": row.product_id} for row in rows]
+    put_refused(writing.connection, product_quarantine, "account_id", values)
