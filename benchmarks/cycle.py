@@ -18,6 +18,7 @@ from penstock.market.collect.result import CollectResult
 from penstock.market.instrument import Status
 from penstock.market.runs.orders import CollectOrder
 from penstock.settings import load_settings
+from tests.statements import statements_sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,9 +128,10 @@ async def _cycle(app: App, order: CollectOrder) -> _Cycle:
     started = time.perf_counter()
     submission = await app.of(MarketParts).runs.submission(order)
     async with foreground(app) as here:
-        ordered, statements = time.perf_counter(), app.database.statements
-        result = await here.outcome(await here.submit(submission))
-    ended, statements = time.perf_counter(), app.database.statements - statements
+        ordered = time.perf_counter()
+        with statements_sent() as sent:
+            result = await here.outcome(await here.submit(submission))
+    ended = time.perf_counter()
     if not isinstance(result, CollectResult):
         raise TypeError
     if result.failures or result.rejected:
@@ -139,7 +141,7 @@ async def _cycle(app: App, order: CollectOrder) -> _Cycle:
     return _Cycle(
         ended - started,
         ended - ordered,
-        statements,
+        len(sent),
         counters.written,
         counters.written + counters.unchanged,
     )

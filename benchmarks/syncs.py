@@ -34,6 +34,7 @@ from penstock.runs.events import EventsLost, RunChanged
 from penstock.runs.tables import run as runs
 from penstock.settings import load_settings
 from penstock.store.write.inventory.accounts import SqlAccounts
+from tests.statements import statements_sent
 
 if TYPE_CHECKING:
     import uuid
@@ -198,18 +199,17 @@ async def _sync(app: App, account_id: int) -> _Synced:
     """Measure from the submission to the end of the run."""
     lag = LoopLag()
     async with lag.measured():
-        started, statements = time.perf_counter(), app.database.statements
-        run = await _ended(
-            app,
-            await app.ledger.submit(await app.of(InventoryParts).runs.sync(account_id)),
-        )
-        seconds, statements = time.perf_counter() - started, app.database.statements - statements
+        started = time.perf_counter()
+        with statements_sent() as sent:
+            order = await app.of(InventoryParts).runs.sync(account_id)
+            run = await _ended(app, await app.ledger.submit(order))
+        seconds = time.perf_counter() - started
     if run.state != "succeeded" or run.result["held"]:
         message = f"the sync did not succeed: {run.error} {run.result}"
         raise RuntimeError(message)
     written = select(func.count()).select_from(product).where(product.c.changed_run == run.id)
     count = await app.database.read(lambda connection: connection.execute(written).scalar_one())
-    return {"seconds": seconds, "statements": statements, "written": count, "lags_ms": lag.all_ms()}
+    return {"seconds": seconds, "statements": len(sent), "written": count, "lags_ms": lag.all_ms()}
 
 
 async def _until_idle(app: App) -> None:

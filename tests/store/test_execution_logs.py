@@ -14,6 +14,7 @@ from penstock.runs.run import LogNote, RunEnd, RunState
 from tests.dispatches import take
 from tests.engine.collecting import Collecting, collecting
 from tests.simulated import CALM
+from tests.statements import statements_sent
 
 KLINES = "/api/v3/klines"
 
@@ -208,10 +209,10 @@ async def test_logging_takes_one_statement_at_the_start_and_one_at_the_end_of_a_
         for entries_of in (lambda _run: (), c.app.domains.log_entries):
             object.__setattr__(c.app.ledger._logs, "entries_of", entries_of)
             task_id = await c.submit(await c.symbols(30))
-            before = c.app.database.statements
-            [run] = await take(c.app.ledger, 1, task_id=task_id)
-            await c.app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
-            spent.append(c.app.database.statements - before)
+            with statements_sent() as sent:
+                [run] = await take(c.app.ledger, 1, task_id=task_id)
+                await c.app.ledger.finish(run, RunEnd(state=RunState.SUCCEEDED))
+            spent.append(len(sent))
         assert spent[1] - spent[0] == 2
         assert len(await logged(c)) == 30
 

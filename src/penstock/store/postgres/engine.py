@@ -14,7 +14,7 @@ from penstock.loop import cut_socket
 from penstock.market.collect.page import Flushed
 from penstock.runs.run import Counters
 from penstock.store.postgres.listen import listen, stored_message
-from penstock.store.session.backend import Statements, hold
+from penstock.store.session.backend import hold
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class PostgresBackend:
 
     def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
         self._url = url
-        self.statements = Statements()
         timeout_ms = int(timeout_s * 1000)
         self.parameters: dict[str, Any] = {
             "connect_timeout": max(2, int(timeout_s)),
@@ -64,7 +63,6 @@ class PostgresBackend:
         )
         event.listen(engine, "do_connect", _connect)
         hold.watch(engine)
-        self.statements.watch(engine)
         return engine
 
     async def listen(self, events: Events, ready: asyncio.Event) -> None:
@@ -100,7 +98,6 @@ class PostgresBackend:
         for place, rows in enumerate(_rounds(flush.pages)):
             if place:
                 connection.exec_driver_sql("TRUNCATE candle_stage")
-            self.statements.add()
             copy_rows(connection, _COPY, ["".join(rows).replace("\tNone", "\t\\N")])
             merged = _merge(connection, run_id, flush, rows=len(rows))
             total += merged.counters

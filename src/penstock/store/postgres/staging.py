@@ -108,7 +108,6 @@ class PostgresArea:
         return f"{row.product_id}\x1f{row.kind}{tail}\x1e"
 
     def _copy(self, connection: Connection, table: str, pieces: Iterable[bytes]) -> None:
-        self._database.backend.statements.add()
         copy_rows(connection, f"COPY {table} FROM STDIN {COPY_OPTIONS}", pieces)
 
     async def _do(self, work: Callable[[Connection], T], *, hurried: bool) -> T:

@@ -13,47 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine, Table
-    from sqlalchemy.engine.interfaces import ExecutionContext
 
     from penstock.market.collect.page import CandleFlush, Flushed
     from penstock.runs.events import Event, Events
-
-
-# Execution options of statements that are not counted.
-UNCOUNTED: dict[str, Any] = {"uncounted": True}
-
-
-class Statements:
-    """Counts the statements sent.
-
-    Not BEGIN, COMMIT, heartbeats (which carry UNCOUNTED) and the set-up of connections.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._lock = threading.Lock()
-
-    def watch(self, engine: Engine) -> None:
-        """Count the statements of this engine."""
-
-        @event.listens_for(engine, "before_cursor_execute")
-        def sent(
-            _connection: object,
-            _cursor: object,
-            statement: str,
-            _parameters: object,
-            context: ExecutionContext | None,
-            _many: bool,  # noqa: FBT001 - SQLAlchemy's signature
-        ) -> None:
-            if not statement.startswith("BEGIN") and not (
-                context and context.execution_options.get("uncounted")
-            ):
-                self.add()
-
-    def add(self) -> None:
-        """Count one more."""
-        with self._lock:
-            self.count += 1
 
 
 class TransactionHold(threading.local):
@@ -115,7 +77,6 @@ class Backend(Protocol):
 
     writer: Engine
     reader: Engine
-    statements: Statements
     # The driver's connection parameters.
     parameters: dict[str, Any]
 

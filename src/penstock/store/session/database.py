@@ -82,11 +82,6 @@ class Database:
         self._others = ThreadPoolExecutor(options.threads, thread_name_prefix="store apart")
 
     @property
-    def statements(self) -> int:
-        """Statements sent so far."""
-        return self.backend.statements.count
-
-    @property
     def file(self) -> Path | None:
         """The file of a SQLite database, else None."""
         return file_of(self.url)

@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 from penstock.market.collect.page import Flushed
 from penstock.runs.events import RowsStored
 from penstock.runs.run import Counters
-from penstock.store.session.backend import Statements, announce, hold
+from penstock.store.session.backend import announce, hold
 from penstock.store.sqlite.rows import insert_rows
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
@@ -36,7 +36,6 @@ class SqliteBackend:
     """The connections to one file; one process at a time may write (penstock.store.owner)."""
 
     def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
-        self.statements = Statements()
         # Transactions are begun by us: the driver's own way begins them late and deferred, and a
         # deferred one cannot wait for a lock.
         self.parameters: dict[str, Any] = {
@@ -63,7 +62,6 @@ class SqliteBackend:
             pool_timeout=timeout_s,
             connect_args=self.parameters,
         )
-        self.statements.watch(engine)
         hold.watch(engine)
         return engine
 

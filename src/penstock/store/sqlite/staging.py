@@ -54,7 +54,6 @@ class SqliteArea:
             "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=1, max_overflow=0
         )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-        self._database.backend.statements.watch(engine)
         hold.watch(engine)
         return engine
 

@@ -10,7 +10,6 @@ from penstock.access.scopes import Scope, Token, digest_of, new_token
 from penstock.access.tables import api_token
 from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, NotFoundError
-from penstock.store.session.backend import UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,21 +74,16 @@ class SqlTokens:
             .where(api_token.c.id.in_(list(token_ids)))
             .values(last_used_at=DatabaseNow())
         )
-        await self._database.write(
-            lambda connection: connection.execute(noted, execution_options=UNCOUNTED)
-        )
+        await self._database.write(lambda connection: connection.execute(noted))
 
 
 def working(connection: Connection) -> dict[str, Token] | None:
     """The valid tokens by digest; None if none was ever made."""
     rows = connection.execute(
-        select(api_token.c.digest, *_COLUMNS).where(*_WORKS).limit(MOST_TOKENS),
-        execution_options=UNCOUNTED,
+        select(api_token.c.digest, *_COLUMNS).where(*_WORKS).limit(MOST_TOKENS)
     ).all()
-    if not rows:
-        any_token = select(api_token.c.id).limit(1)
-        if connection.execute(any_token, execution_options=UNCOUNTED).first() is None:
-            return None
+    if not rows and connection.scalar(select(api_token.c.id).limit(1)) is None:
+        return None
     return {row.digest: _token(row) for row in rows}
 
 

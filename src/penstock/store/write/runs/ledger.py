@@ -12,7 +12,7 @@ from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
-from penstock.store.session.backend import UNCOUNTED, announce
+from penstock.store.session.backend import announce
 from penstock.store.write.runs.claims import promote, promote_all
 from penstock.store.write.runs.end import cancel, end_runs, finish, requeue
 from penstock.store.write.runs.execution_logs import ExecutionLogs
@@ -147,9 +147,7 @@ class SqlRunLedger:
 
     async def is_to_stop(self, run: Run) -> bool:
         asked: bool | None = await self._database.read(
-            lambda connection: connection.scalar(
-                select(runs.c.cancel_asked).where(ours(run)), execution_options=UNCOUNTED
-            )
+            lambda connection: connection.scalar(select(runs.c.cancel_asked).where(ours(run)))
         )
         if asked is None:
             raise taken_over(run)
