@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, BigInteger, Integer, MetaData, String, Text, select, true
+from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, String, Text, select, true
 from sqlalchemy.dialects.postgresql import JSONB, NUMERIC, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
@@ -30,6 +30,11 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def counter(name: str) -> Column[int]:
+    """A column that counts from 0."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
 
 
 class _ToMs(expression.ColumnElement[int]):

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from penstock.columns import BigId, FlagOrText, Json, Timestamp, metadata
+from penstock.columns import BigId, FlagOrText, Json, Timestamp, counter, metadata
 
 # The columns of an export, in the order of `penstock.inventory.product.Product`.
 STAGED = (
@@ -196,8 +196,8 @@ snapshot = Table(
     Column("unmapped", BigInteger, nullable=False),
     Column("taken_at", Timestamp, nullable=False),
     Column("published_at", Timestamp),
-    Column("unidentified", BigInteger, nullable=False, server_default="0"),
-    Column("unmarked", BigInteger, nullable=False, server_default="0"),
+    counter("unidentified"),
+    counter("unmarked"),
     Index("snapshot_account", "account_id", "state", "id"),
 )
 
@@ -237,8 +237,8 @@ inventory_sync = Table(
     Column("run_id", BigInteger, primary_key=True, autoincrement=False),
     Column("account_id", Integer, nullable=False),
     Column("phase", Text, nullable=False),
-    Column("bytes", BigInteger, nullable=False, server_default="0"),
-    Column("rows", BigInteger, nullable=False, server_default="0"),
+    counter("bytes"),
+    counter("rows"),
     Column("rows_per_second", Float, nullable=False, server_default="0"),
     Column("eta_seconds", Float),
     Index("inventory_sync_account", "account_id", "run_id"),

@@ -16,7 +16,7 @@ from sqlalchemy import (
     true,
 )
 
-from penstock.columns import BigId, Json, Timestamp, metadata
+from penstock.columns import BigId, Json, Timestamp, counter, metadata
 
 run = Table(
     "run",
@@ -29,11 +29,11 @@ run = Table(
     Column("result", Json),
     Column("error", Text),
     Column("fence", Integer, nullable=False),
-    Column("inserted", BigInteger, nullable=False, server_default="0"),
-    Column("updated", BigInteger, nullable=False, server_default="0"),
-    Column("unchanged", BigInteger, nullable=False, server_default="0"),
-    Column("rejected", BigInteger, nullable=False, server_default="0"),
-    Column("requests", BigInteger, nullable=False, server_default="0"),
+    counter("inserted"),
+    counter("updated"),
+    counter("unchanged"),
+    counter("rejected"),
+    counter("requests"),
     Column("created_at", Timestamp, nullable=False),
     Column("started_at", Timestamp),
     Column("finished_at", Timestamp),
@@ -105,7 +105,7 @@ execution_log = Table(
     Column("finished_at", Timestamp),
     Column("duration_seconds", Float),
     Column("status", Text, nullable=False),
-    Column("records_collected", BigInteger, nullable=False, server_default="0"),
+    counter("records_collected"),
     Column("error_message", Text),
     Column("metadata", Json),
     Index("job_execution_logs_started", "started_at", "id"),
