@@ -18,7 +18,7 @@ from penstock.store.session.backend import announce
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, Row, Select
 
     from penstock.runs.dispatch import Dispatch
     from penstock.store.session.database import Database
@@ -98,6 +98,11 @@ def whose_turn(connection: Connection, resources: Sequence[str]) -> str | None:
     return next((row.task_id for row in free if not set(resources).isdisjoint(row.resources)), None)
 
 
+def next_start(row: Row[Any], *, due_at: int | None = None) -> StartToken:
+    """The token of the next start of a run."""
+    return StartToken(run_id=row.id, start=row.fence + 1, priority=row.priority, due_at=due_at)
+
+
 async def promote_all(database: Database, dispatch: Dispatch) -> None:
     """Let runs that wait for nobody any more claim what they want, one by one."""
     while await database.write(lambda connection: promote(connection, dispatch)):
@@ -120,7 +125,6 @@ def promote(connection: Connection, dispatch: Dispatch) -> bool:
     connection.execute(
         update(runs).where(runs.c.id == row.id).values(waiting=False, resources=null())
     )
-    token = StartToken(run_id=row.id, start=row.fence + 1, priority=row.priority)
-    dispatch.put(connection, [token])
+    dispatch.put(connection, [next_start(row)])
     announce(connection, RunChanged(row.id), QueueChanged())
     return True

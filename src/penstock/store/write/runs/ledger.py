@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import or_, select, update
 
 from penstock.errors import ConflictError
-from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
 from penstock.store.session.backend import announce
-from penstock.store.write.runs.claims import promote, promote_all
+from penstock.store.write.runs.claims import next_start, promote, promote_all
 from penstock.store.write.runs.end import cancel, end_runs, finish, requeue
 from penstock.store.write.runs.execution_logs import ExecutionLogs
 from penstock.store.write.runs.fence import ours, record, taken_over
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from penstock.runs.context import Transaction, Writing
-    from penstock.runs.dispatch import Dispatch
+    from penstock.runs.dispatch import Dispatch, StartToken
     from penstock.runs.run import LogEntry, Run, RunEnd
     from penstock.store.session.database import Database
     from penstock.store.write.runs.submit import Wanted
@@ -111,7 +110,7 @@ class SqlRunLedger:
         """
 
         def adopt(connection: Connection) -> Run | None:
-            queued = (
+            queued: Select[Any] = (
                 select(runs.c.id, runs.c.fence, runs.c.priority)
                 .where(runs.c.task_id == str(task_id), runs.c.state == RunState.QUEUED)
                 .where(~runs.c.waiting)
@@ -122,8 +121,7 @@ class SqlRunLedger:
             row = connection.execute(queued).one_or_none()
             if row is None:
                 return None
-            token = StartToken(run_id=row.id, start=row.fence + 1, priority=row.priority)
-            return self._adopt(connection, token)
+            return self._adopt(connection, next_start(row))
 
         await self._promote_all()
         return await self._database.write(adopt)

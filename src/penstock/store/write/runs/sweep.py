@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import update
 
-from penstock.runs.dispatch import StartToken
 from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import RunState
 from penstock.runs.tables import run as runs
@@ -23,6 +22,7 @@ from penstock.store.postgres.jobs import (
     lock_sweep,
 )
 from penstock.store.session.backend import announce
+from penstock.store.write.runs.claims import next_start
 from penstock.store.write.runs.end import end_hopeless
 
 if TYPE_CHECKING:
@@ -45,18 +45,8 @@ def sweep(connection: Connection, dispatch: Dispatch, dead_after_s: float) -> bo
     if passed_on := end_hopeless(connection, lost):
         ids = [row.id for row in passed_on]
         connection.execute(update(runs).where(runs.c.id.in_(ids)).values(state=RunState.QUEUED))
-        dispatch.put(
-            connection,
-            [
-                StartToken(
-                    run_id=row.id,
-                    start=row.fence + 1,
-                    priority=row.priority,
-                    due_at=row.due_at,
-                )
-                for row in passed_on
-            ],
-        )
+        tokens = [next_start(row, due_at=row.due_at) for row in passed_on]
+        dispatch.put(connection, tokens)
         announce(connection, *map(RunChanged, ids), QueueChanged())
         _log.info("runs passed on", runs=len(ids))
     delete_void_jobs(connection, dead_after_s)
