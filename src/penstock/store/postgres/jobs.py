@@ -35,23 +35,20 @@ _LIVE = f"""
         AND CAST(job.args ->> 'run_id' AS bigint) = run.id AND {_NEXT}
     )"""
 
+_IDS = bindparam("ids", type_=ARRAY(BigInteger()))
 _STALLED = text(f"SELECT job.id FROM procrastinate_jobs AS job WHERE {_DEAD} ORDER BY job.id")
-_DELETE = text("DELETE FROM procrastinate_jobs WHERE id = ANY(:ids)").bindparams(
-    bindparam("ids", type_=ARRAY(BigInteger()))
-)
+_DELETE = text("DELETE FROM procrastinate_jobs WHERE id = ANY(:ids)").bindparams(_IDS)
 _LOST = text(f"""
 SELECT run.id FROM run
 WHERE run.state IN ('queued', 'running') AND NOT run.waiting AND NOT {_LIVE}
 ORDER BY run.id LIMIT :most""")
-_LOCKED = text("SELECT id FROM run WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(
-    bindparam("ids", type_=ARRAY(BigInteger()))
-)
+_LOCKED = text("SELECT id FROM run WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(_IDS)
 _STILL_LOST = text(f"""
 SELECT run.id, run.fence, run.cancel_asked, run.priority,
     CAST(extract(epoch FROM run.next_try_at) * 1000 AS bigint) AS due_at
 FROM run
 WHERE run.id = ANY(:ids) AND run.state IN ('queued', 'running') AND NOT run.waiting AND NOT {_LIVE}
-ORDER BY run.id""").bindparams(bindparam("ids", type_=ARRAY(BigInteger())))
+ORDER BY run.id""").bindparams(_IDS)
 # A worker deletes the job of a run that has ended; this is for those that got forgotten.
 _VOID = text(f"""
 DELETE FROM procrastinate_jobs AS job

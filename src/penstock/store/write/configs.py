@@ -144,22 +144,25 @@ class SqlConfigs:
             )
         }
         added = [one for one in wanted if one.key not in present]
-        known = [(present[one.key], one) for one in wanted if one.key in present]
-        changed = [(now, then) for now, then in known if difference(now.spec, then)]
+        known = [
+            (present[one.key], one, difference(present[one.key].spec, one))
+            for one in wanted
+            if one.key in present
+        ]
         keys = {one.key for one in wanted}
         removed = [one for one in present.values() if prune and one.spec.key not in keys]
         if not dry_run:
             for config in removed:
                 self._remove(connection, config)
-            for now, then in changed:
+            for now, then, _ in known:
                 self._change(connection, now, then)
             for one in added:
                 self._add(connection, one)
         return Applied(
             added=added,
-            changed=[(then, difference(now.spec, then)) for now, then in changed],
+            changed=[(then, differs) for _, then, differs in known if differs],
             removed=[one.spec for one in removed],
-            unchanged=[then for now, then in known if not difference(now.spec, then)],
+            unchanged=[then for _, then, differs in known if not differs],
         )
 
     def _remove(self, connection: Connection, config: Config) -> None:

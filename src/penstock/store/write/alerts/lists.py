@@ -13,7 +13,11 @@ from penstock.alerts.tables import alert, alert_target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
+
+
+# The columns of a target that are not secret.
+SHOWN = [alert_target.c[name] for name in ("id", "name", "kind", "shown", "enabled", "created_at")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +73,10 @@ def alert_of(row: Row[Any]) -> Alert:
 
 def list_targets(connection: Connection) -> list[TargetRow]:
     """All targets, by id."""
-    return [
-        target_of(row) for row in connection.execute(shown_targets().order_by(alert_target.c.id))
-    ]
-
-
-def shown_targets() -> Select[Any]:
-    """The columns of a target that are not secret."""
-    names = ("id", "name", "kind", "shown", "enabled", "created_at")
-    return select(*[alert_target.c[name] for name in names])
+    listed = select(*SHOWN).order_by(alert_target.c.id)
+    return [target_of(row) for row in connection.execute(listed)]
 
 
 def target_of(row: Row[Any]) -> TargetRow:
-    """A target of a row of `shown_targets`."""
+    """A target of a row with the columns SHOWN."""
     return TargetRow(**{**row._asdict(), "kind": TargetKind(row.kind)})

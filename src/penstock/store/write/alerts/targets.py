@@ -12,7 +12,7 @@ from penstock.columns import DatabaseNow
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.store.session.backend import only_writer
 from penstock.store.statements.upsert import insert_or_ignore
-from penstock.store.write.alerts.lists import shown_targets, target_of
+from penstock.store.write.alerts.lists import SHOWN, target_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -42,12 +42,11 @@ class SqlTargets:
                     field="name",
                 )
             values = self._sealed(address) | {"name": name, "created_at": DatabaseNow()}
-            made = connection.execute(
-                insert_or_ignore(connection, targets).values(**values).returning(targets.c.id)
-            ).scalar()
+            put = insert_or_ignore(connection, targets).values(**values).returning(*SHOWN)
+            made = connection.execute(put).one_or_none()
             if made is None:
                 raise _taken(name)
-            return _one(connection, made)
+            return target_of(made)
 
         return await self._database.write(add)
 
@@ -118,7 +117,7 @@ def opened(row: Row[Any], vault: Vault) -> AlertTarget:
 
 
 def _one(connection: Connection, target_id: int) -> TargetRow:
-    row = connection.execute(shown_targets().where(targets.c.id == target_id)).one_or_none()
+    row = connection.execute(select(*SHOWN).where(targets.c.id == target_id)).one_or_none()
     if row is None:
         raise _missing(target_id)
     return target_of(row)
