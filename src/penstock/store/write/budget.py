@@ -41,17 +41,17 @@ class BudgetUsed:
 
 def budgets_used(connection: Connection) -> list[BudgetUsed]:
     """The budgets of all providers."""
-    rows = {row.provider: row for row in connection.execute(_ROWS)}
-    used = {provider: _used(row, _start(row.now, WINDOW_S)) for provider, row in rows.items()}
+    rows = connection.execute(_ROWS).all()
+    used = {row.provider: _used(row, _start(row.now, WINDOW_S)) for row in rows}
     return [
         BudgetUsed(
-            provider,
-            used[provider],
+            row.provider,
+            used[row.provider],
             max(0.0, row.paused_until - row.now) / 1000,
-            used.get(_repeats_name(provider), 0),
+            used.get(_repeats_name(row.provider), 0),
         )
-        for provider, row in rows.items()
-        if not provider.endswith(_REPEATS)
+        for row in rows
+        if not row.provider.endswith(_REPEATS)
     ]
 
 

@@ -21,9 +21,9 @@ from penstock.store.statements.upsert import upsert
 from penstock.store.write.quarantine import put_refused, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import Connection, Row, Select
 
     from penstock.market.collect.coverage import CoverageChange, Span
     from penstock.market.collect.page import CandleFlush, CandlePage, Flushed
@@ -207,24 +207,32 @@ def _newest_open(connection: Connection, series_ids: Sequence[int]) -> dict[int,
     return {series_id: Candle(*values) for series_id, *values in connection.execute(wanted).all()}
 
 
+_SERIES_COLUMNS = (
+    instrument.c.id,
+    instrument.c.exchange,
+    instrument.c.market,
+    instrument.c.native_symbol,
+    series.c.id.label("series_id"),
+    series.c.timeframe,
+    series.c.price_kind,
+)
+
+
 def _known_series(
     connection: Connection, keys: Sequence[SeriesKey]
 ) -> tuple[dict[tuple[str, str, str], int], dict[SeriesRef, int], defaultdict[int, list[Span]]]:
     """Ids of instruments and series, and the spans of each series, in one statement."""
-    timeframes = {key.timeframe.value for key in keys}
-    kinds = {key.price_kind.value for key in keys}
-    symbols = {key.instrument.native_symbol for key in keys}
+    of_instrument = and_(
+        series.c.instrument_id == instrument.c.id,
+        series.c.timeframe.in_({key.timeframe.value for key in keys}),
+        series.c.price_kind.in_({key.price_kind.value for key in keys}),
+    )
     found = (
-        select(
-            instrument.c.id, instrument.c.exchange, instrument.c.market, instrument.c.native_symbol
-        )
-        .add_columns(
-            series.c.id.label("series_id"), series.c.timeframe, series.c.price_kind, *SPAN_COLUMNS
-        )
-        .outerjoin_from(instrument, series, _among(timeframes, kinds))
+        select(*_SERIES_COLUMNS, *SPAN_COLUMNS)
+        .outerjoin_from(instrument, series, of_instrument)
         .outerjoin(coverage, coverage.c.series_id == series.c.id)
         .where(
-            instrument.c.native_symbol.in_(symbols),
+            instrument.c.native_symbol.in_({key.instrument.native_symbol for key in keys}),
             instrument.c.exchange.in_({key.instrument.exchange for key in keys}),
         )
     )
@@ -247,14 +255,6 @@ def _known_series(
         if span[0] is not None:
             spans[series_id].append(span_of(span))
     return instrument_ids, series_ids, spans
-
-
-def _among(timeframes: Collection[str], kinds: Collection[str]) -> ColumnElement[bool]:
-    return and_(
-        series.c.instrument_id == instrument.c.id,
-        series.c.timeframe.in_(timeframes),
-        series.c.price_kind.in_(kinds),
-    )
 
 
 def _instrument_key(one: Instrument | Row[Any]) -> tuple[str, str, str]:

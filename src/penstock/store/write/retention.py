@@ -29,9 +29,7 @@ def delete_old(connection: Connection, *, older_than_ms: int, most: int) -> int:
         execution_log.c.started_at < read_clock(connection) - older_than_ms
     )
     oldest = old.order_by(execution_log.c.started_at).limit(most)
-    return connection.execute(
-        delete(execution_log).where(execution_log.c.id.in_(oldest.scalar_subquery()))
-    ).rowcount
+    return connection.execute(delete(execution_log).where(execution_log.c.id.in_(oldest))).rowcount
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,12 @@ async def rotate_key(database: Database, keys: Keys) -> int:
     A key file of our own gets a new key for that, and loses the old ones. If interrupted, it can
     run again: the file holds both keys until the transaction is committed.
     """
+    vault = Vault(keys)
 
     async def seal_again() -> int:
         return await database.write(
-            lambda connection: _seal_again(connection, Vault(keys)), hurried=False
+            lambda connection: sum(_column(connection, column, vault) for column in SEALED),
+            hurried=False,
         )
 
     if not isinstance(keys, KeyFile) or not keys.ours:
@@ -50,10 +52,6 @@ def secrets_opened(connection: Connection, vault: Vault) -> int:
         for (one,) in connection.execute(select(column).where(column.is_not(None)))
     ]
     return len([vault.open(one) for one in sealed])
-
-
-def _seal_again(connection: Connection, vault: Vault) -> int:
-    return sum(_column(connection, column, vault) for column in SEALED)
 
 
 def _column(connection: Connection, column: Column[str], vault: Vault) -> int:

@@ -45,12 +45,10 @@ def _merge(connection: Connection, table: Table, rows: Rows) -> Counters:
         row for key, row in wanted.items() if key in present and _differs(table, present[key], row)
     ]
     if new:
-        connection.execute(insert_or_ignore(connection, table), [dict(row) for row in new])
+        connection.execute(insert_or_ignore(connection, table), new)
     if changed:
         change = [name for name in changed[0] if name not in keys]
-        connection.execute(
-            upsert(connection, table, key=keys, change=change), [dict(row) for row in changed]
-        )
+        connection.execute(upsert(connection, table, key=keys, change=change), changed)
     return Counters(
         inserted=len(new), updated=len(changed), unchanged=len(wanted) - len(new) - len(changed)
     )
