@@ -54,11 +54,11 @@ def _checked(url: URL) -> URL:
 
 
 def _bad_url(why: str) -> InvalidInputError:
-    message = (
+    return InvalidInputError(
         "database: the URL has to look like sqlite:////path/to/file.db"
-        f" or postgresql://user@host/name{why}"
+        f" or postgresql://user@host/name{why}",
+        field="database",
     )
-    return InvalidInputError(message, field="database")
 
 
 def _backend(url: URL, options: DatabaseOptions) -> Backend:

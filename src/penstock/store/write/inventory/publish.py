@@ -164,8 +164,7 @@ def _pending(connection: Connection, run_id: int) -> Row[Any]:
     _lock(connection, account_id)
     found = connection.execute(newest).one()
     if found.state not in _PENDING:
-        message = _DECIDED[SnapshotState(found.state)]
-        raise ConflictError(message)
+        raise ConflictError(_DECIDED[SnapshotState(found.state)])
     return found
 
 
