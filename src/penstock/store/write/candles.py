@@ -301,7 +301,7 @@ def _evidence(span: Span) -> dict[str, object]:
 
 def _quarantine(connection: Connection, run_id: int, pages: Sequence[CandlePage]) -> None:
     rows = [
-        refused(row)
+        refused(row.reason, row.detail, row.raw)
         | {
             "series_id": page.target.series_id,
             "open_time": row.open_time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from penstock.columns import DatabaseNow
 from penstock.store.statements.storable import storable
@@ -17,30 +17,14 @@ if TYPE_CHECKING:
 _RAW_CHARS = 2_000
 
 
-class Refused(Protocol):
-    """A row of a source that is not stored, and why."""
-
-    @property
-    def reason(self) -> str:
-        """The kind of fault."""
-
-    @property
-    def detail(self) -> str:
-        """The fault in words."""
-
-    @property
-    def raw(self) -> str:
-        """The text of the row."""
-
-
-def refused(row: Refused) -> dict[str, Any]:
+def refused(reason: str, detail: str, raw: str) -> dict[str, Any]:
     """The columns that all quarantines have; by its digest a row is found again."""
-    text = f"{row.reason}\n{row.raw}".encode("utf-8", "replace")
+    text = f"{reason}\n{raw}".encode("utf-8", "replace")
     return {
         "digest": hashlib.blake2b(text, digest_size=16).hexdigest(),
-        "reason": row.reason,
-        "detail": storable(row.detail[:_RAW_CHARS]),
-        "raw": storable(row.raw[:_RAW_CHARS]),
+        "reason": reason,
+        "detail": storable(detail[:_RAW_CHARS]),
+        "raw": storable(raw[:_RAW_CHARS]),
     }
 
 

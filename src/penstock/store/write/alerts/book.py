@@ -152,7 +152,9 @@ class SqlAlertBook:
             _changed(before.get((step.alert.rule, step.alert.subject)), step.alert)
             for step in steps
         ):
-            _announce(connection)
+            announce(connection, AlertsChanged())
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))
         return [step.alert for step in steps if step.send]
 
     def _take(self, connection: Connection) -> list[AlertMessage]:
@@ -243,9 +245,3 @@ def _forget_old(connection: Connection, now: int) -> None:
 def _changed(before: Alert | None, after: Alert) -> bool:
     """Whether followers of the alerts see a change."""
     return before is None or (before.state, before.message) != (after.state, after.message)
-
-
-def _announce(connection: Connection) -> None:
-    announce(connection, AlertsChanged())
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))

@@ -317,5 +317,8 @@ class SqlStaging:
 def _refuse(writing: Writing, account_id: int, rows: Sequence[RejectedRow]) -> None:
     """The run counts them at its end, since it may start anew."""
     owned = {"account_id": account_id, "run_id": writing.run.id}
-    values = [refused(row) | owned | {"product_id": row.product_id} for row in rows]
+    values = [
+        refused(row.reason, row.detail, row.raw) | owned | {"product_id": row.product_id}
+        for row in rows
+    ]
     put_refused(writing.connection, product_quarantine, "account_id", values)
