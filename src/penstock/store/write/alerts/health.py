@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, func, select
 
 from penstock.alerts.rules import BadSubject, Executions, HealthFacts, Rules, SubjectRule, duration
 from penstock.columns import read_clock
@@ -57,7 +57,7 @@ class HealthQueries:
             func.count(),
             func.count().filter(success),
             func.count().filter(ours),
-            func.avg(case((ours, log.duration_seconds))),
+            func.avg(log.duration_seconds).filter(ours),
         )
         total, succeeded, timed, average = connection.execute(select(*counts).where(*ended)).one()
         return Executions(
@@ -68,18 +68,16 @@ class HealthQueries:
         """Records of yesterday and of the day before, UTC."""
         today = now // _DAY_MS * _DAY_MS
         log = execution_log.c
-        of_yesterday = func.sum(
-            case((log.started_at >= today - _DAY_MS, log.records_collected), else_=0)
-        )
-        both = func.sum(log.records_collected)
-        days = (
+        is_yesterday = log.started_at >= today - _DAY_MS
+        both_days = (
             log.started_at >= today - 2 * _DAY_MS,
             log.started_at < today,
             log.job_type.in_(self._judged),
         )
-        counted = select(func.coalesce(of_yesterday, 0), func.coalesce(both, 0)).where(*days)
-        yesterday, total = connection.execute(counted).one()
-        return int(yesterday), int(total - yesterday)
+        records = func.sum(log.records_collected)
+        counted = select(records.filter(is_yesterday), records.filter(~is_yesterday))
+        yesterday, before = connection.execute(counted.where(*both_days)).one()
+        return int(yesterday or 0), int(before or 0)
 
 
 def _own_rules(limits: AlertLimits) -> list[SubjectRule]:
