@@ -66,7 +66,7 @@ def _backend(url: URL, options: DatabaseOptions) -> Backend:
     if url.get_backend_name() == "sqlite":
         from penstock.store.sqlite.engine import SqliteBackend  # noqa: PLC0415 - see above
 
-        return SqliteBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
+        return SqliteBackend(url, options)
     from penstock.store.postgres.engine import PostgresBackend  # noqa: PLC0415 - see above
 
-    return PostgresBackend(url, pool_size=options.pool_size, timeout_s=options.timeout_s)
+    return PostgresBackend(url, options)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.market.candle import Candle
     from penstock.market.collect.page import CandleFlush, CandlePage
     from penstock.runs.events import Events
+    from penstock.store.session.database import DatabaseOptions
 
 # Any number that no other program is likely to lock in the same database.
 _MIGRATION_LOCK = 5_019_477_306_114
@@ -36,18 +37,18 @@ _MIGRATION_LOCK = 5_019_477_306_114
 class PostgresBackend:
     """The connections to one database; any number of processes may write."""
 
-    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+    def __init__(self, url: URL, options: DatabaseOptions) -> None:
         self._url = url
-        timeout_ms = int(timeout_s * 1000)
+        timeout_ms = int(options.timeout_s * 1000)
         self.parameters: dict[str, Any] = {
-            "connect_timeout": max(2, int(timeout_s)),
+            "connect_timeout": max(2, int(options.timeout_s)),
             "tcp_user_timeout": timeout_ms,
             "application_name": "penstock",
             "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms}"
             f" -c idle_in_transaction_session_timeout={2 * timeout_ms}",
         }
-        self._timeout_s = timeout_s
-        self.writer = self.reader = self.engine(pool_size)
+        self._timeout_s = options.timeout_s
+        self.writer = self.reader = self.engine(options.pool_size)
         event.listen(self.writer, "connect", _set_up)
         # After `hold.watch`: the server may be silent when it is asked whether it is there.
         event.listen(self.writer, "checkout", self._checked)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from penstock.market.collect.page import CandleFlush, CandlePage
     from penstock.runs.events import Events
+    from penstock.store.session.database import DatabaseOptions
 
 _WAL_PAGES = 4_000
 
@@ -35,16 +36,16 @@ _WAL_PAGES = 4_000
 class SqliteBackend:
     """The connections to one file; one process at a time may write (penstock.store.owner)."""
 
-    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+    def __init__(self, url: URL, options: DatabaseOptions) -> None:
         # Transactions are begun by us: the driver's own way begins them late and deferred, and a
         # deferred one cannot wait for a lock.
         self.parameters: dict[str, Any] = {
             "isolation_level": None,
-            "timeout": timeout_s,
+            "timeout": options.timeout_s,
             "check_same_thread": False,
         }
-        self.writer = self._engine(url, pool_size=1, timeout_s=timeout_s)
-        self.reader = self._engine(url, pool_size=pool_size, timeout_s=timeout_s)
+        self.writer = self._engine(url, options, pool_size=1)
+        self.reader = self._engine(url, options, pool_size=options.pool_size)
         event.listen(self.writer, "connect", _set_up_writer)
         event.listen(self.reader, "connect", _set_up_reader)
         event.listen(
@@ -53,13 +54,13 @@ class SqliteBackend:
         event.listen(self.writer, "checkin", _detach)
         event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
-    def _engine(self, url: URL, *, pool_size: int, timeout_s: float) -> Engine:
+    def _engine(self, url: URL, options: DatabaseOptions, *, pool_size: int) -> Engine:
         engine = create_engine(
             url,
             poolclass=QueuePool,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=timeout_s,
+            pool_timeout=options.timeout_s,
             connect_args=self.parameters,
         )
         hold.watch(engine)
