@@ -225,8 +225,7 @@ def put_schedule(
 
     `next_run_at` None leaves its next time as it is.
     """
-    row = {"kind": wanted.kind, "params": dict(wanted.params), "enabled": enabled}
-    row |= {"interval_s": wanted.interval_s, "cron": wanted.cron, "timezone": wanted.timezone}
+    row = _columns(wanted) | {"enabled": enabled}
     row |= {} if next_run_at is None else {"next_run_at": next_run_at}
     if not connection.execute(
         update(schedule).where(schedule.c.name == wanted.name).values(row)
@@ -234,12 +233,23 @@ def put_schedule(
         connection.execute(insert(schedule).values(name=wanted.name, **row))
 
 
+def _columns(wanted: Schedule) -> dict[str, Any]:
+    return {
+        "kind": wanted.kind,
+        "params": dict(wanted.params),
+        "interval_s": wanted.interval_s,
+        "cron": wanted.cron,
+        "timezone": wanted.timezone,
+    }
+
+
 def _put(connection: Connection, wanted: Sequence[Schedule]) -> None:
     for new in wanted:
-        row = {"kind": new.kind, "interval_s": new.interval_s, "params": dict(new.params)}
         made = connection.execute(
             insert_or_ignore(connection, schedule).values(
-                name=new.name, next_run_at=DatabaseNow(ago_ms=-1000 * new.first_after_s), **row
+                name=new.name,
+                next_run_at=DatabaseNow(ago_ms=-1000 * new.first_after_s),
+                **_columns(new),
             )
         )
         if not made.rowcount:
