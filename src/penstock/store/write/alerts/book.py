@@ -171,15 +171,11 @@ class SqlAlertBook:
         )
         rows = connection.execute(due).all()
         if rows:
-            claimed = {
-                "next_try_at": DatabaseNow(ago_ms=-self._claim_ms),
-                "attempt": alert_message.c.attempt + 1,
-            }
-            connection.execute(
-                update(alert_message)
-                .where(alert_message.c.id.in_([row.message_id for row in rows]))
-                .values(**claimed)
+            claim = update(alert_message).where(
+                alert_message.c.id.in_([row.message_id for row in rows])
             )
+            until = DatabaseNow(ago_ms=-self._claim_ms)
+            connection.execute(claim.values(next_try_at=until, attempt=alert_message.c.attempt + 1))
         return [one for row in rows if (one := self._outgoing(connection, row))]
 
     def _outgoing(self, connection: Connection, row: Row[Any]) -> AlertMessage | None:
@@ -195,12 +191,11 @@ class SqlAlertBook:
 
     def _put_off(self, connection: Connection, message_id: int, attempt: int, error: str) -> None:
         wait_s = min(_LONGEST_BACKOFF_S, self._backoff_s * 2 ** (attempt - 1))
-        values = {
-            "next_try_at": DatabaseNow(ago_ms=-int(wait_s * 1000)),
-            "error": error[:_MOST_CHARS],
-        }
+        later = DatabaseNow(ago_ms=-int(wait_s * 1000))
         connection.execute(
-            update(alert_message).where(alert_message.c.id == message_id).values(**values)
+            update(alert_message)
+            .where(alert_message.c.id == message_id)
+            .values(next_try_at=later, error=error[:_MOST_CHARS])
         )
 
 

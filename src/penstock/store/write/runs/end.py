@@ -145,11 +145,11 @@ def end_runs(
     ended = sorted(ids)
     if not ended:
         return
-    values: dict[str, Any] = {"waiting": False, "next_try_at": None, "finished_at": DatabaseNow()}
     connection.execute(
         update(runs)
         .where(runs.c.id.in_(ended))
-        .values(state=state, error=error, fence=runs.c.fence + 1, **values)
+        .values(state=state, error=error, fence=runs.c.fence + 1, waiting=False)
+        .values(next_try_at=None, finished_at=DatabaseNow())
     )
     give_up(connection, ended)
     close_rows(connection, ended, state, error=error)
