@@ -16,14 +16,19 @@ def upsert(
     connection: Connection,
     table: Table,
     *,
-    key: Sequence[str],
     change: Sequence[str],
+    key: Sequence[str] = (),
     **computed: ColumnElement[Any],
 ) -> Insert:
-    """Insert, or if the `key` exists, set `change` to the new values and `computed` as given."""
+    """Insert, or if the key exists, set `change` to the new values and `computed` as given.
+
+    The key is the primary one unless another is named.
+    """
     insert_into = _insert(connection, table)
     changed = {name: insert_into.excluded[name] for name in change} | computed
-    put: Insert = insert_into.on_conflict_do_update(index_elements=list(key), set_=changed)
+    put: Insert = insert_into.on_conflict_do_update(
+        index_elements=key or table.primary_key, set_=changed
+    )
     return put
 
 

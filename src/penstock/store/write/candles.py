@@ -143,7 +143,7 @@ def _put_list(
 
 
 def _note_clock(connection: Connection, exchange: str, now: int) -> None:
-    put = upsert(connection, exchange_clock, key=("exchange",), change=("ahead_ms", "looked_at"))
+    put = upsert(connection, exchange_clock, change=("ahead_ms", "looked_at"))
     connection.execute(
         put.values(exchange=exchange, ahead_ms=now - in_ms(DatabaseNow()), looked_at=DatabaseNow())
     )
@@ -285,9 +285,7 @@ def _cover(
     ]
     if rows:
         change = ("end_time", "state", "run_id", *_EVIDENCE)
-        connection.execute(
-            upsert(connection, coverage, key=("series_id", "start_time"), change=change), rows
-        )
+        connection.execute(upsert(connection, coverage, change=change), rows)
 
 
 _EVIDENCE = ("asked", "first_asked", "last_asked", "source", "due_at")

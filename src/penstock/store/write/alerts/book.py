@@ -144,7 +144,6 @@ class SqlAlertBook:
             put = upsert(
                 connection,
                 alert,
-                key=("rule", "subject"),
                 change=("state", "message", "since", "seen_at", "notified_at"),
             )
             connection.execute(put, [asdict(step.alert) for step in steps])

@@ -85,9 +85,7 @@ class SqlBlueprints:
         rows = [{"id": one} for one in sorted(blueprint_ids)]
 
         def keep(writing: Writing) -> None:
-            asked = upsert(
-                writing.connection, unlisted_blueprint, key=("id",), change=("asked_at",)
-            )
+            asked = upsert(writing.connection, unlisted_blueprint, change=("asked_at",))
             writing.connection.execute(asked.values(asked_at=DatabaseNow()), rows)
 
         if rows:
@@ -106,7 +104,7 @@ async def _put_all(context: RunContext, table: Table, rows: Sequence[object]) ->
 def _put(connection: Connection, table: Table, rows: Collection[object]) -> None:
     """Put structs or dataclasses whose fields are the columns of the table."""
     change = [column.name for column in table.c if column.name != "id"]
-    put = upsert(connection, table, key=("id",), change=change)
+    put = upsert(connection, table, change=change)
     connection.execute(put, [to_builtins(row) for row in rows])
 
 

@@ -156,7 +156,7 @@ def _note_decision(connection: Connection, run_id: int, message: str) -> None:
 
 
 def _show(connection: Connection, run: Run, account_id: int) -> None:
-    put = upsert(connection, inventory_sync, key=("run_id",), change=("phase",))
+    put = upsert(connection, inventory_sync, change=("phase",))
     connection.execute(put, {"run_id": run.id, "account_id": account_id, "phase": Phase.EXPORT})
 
 

@@ -48,7 +48,7 @@ def _merge(connection: Connection, table: Table, rows: Rows) -> Counters:
         connection.execute(insert_or_ignore(connection, table), new)
     if changed:
         change = [name for name in changed[0] if name not in keys]
-        connection.execute(upsert(connection, table, key=keys, change=change), changed)
+        connection.execute(upsert(connection, table, change=change), changed)
     return Counters(
         inserted=len(new), updated=len(changed), unchanged=len(wanted) - len(new) - len(changed)
     )
