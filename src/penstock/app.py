@@ -159,8 +159,9 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
         if database.file:
             await asyncio.to_thread(discard_stages, database)
             await app.ledger.put_back()
-        # Whoever only submits has no worker that does this again and again.
-        await app.ledger.sweep()
+        else:
+            # Whoever only submits has no worker that does this again and again.
+            await app.ledger.sweep()
         async with contextlib.AsyncExitStack() as stack:
             for domain in app.domains.all:
                 if domain.lifetime is not None:

@@ -117,7 +117,8 @@ async def test_the_runs_of_killed_workers_are_taken_over_and_complete(
 async def grown_old(e: Engine, task_id: uuid.UUID) -> None:
     """Age the heartbeat of a run's worker, and sweep."""
     await e.grow_old(task_id)
-    await e.ledger.sweep()
+    if not e.database.file:
+        await e.ledger.sweep()
 
 
 async def test_a_worker_stopped_for_too_long_writes_nothing_when_it_wakes_up(

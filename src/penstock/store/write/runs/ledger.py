@@ -201,9 +201,6 @@ class SqlRunLedger:
         return await self._database.write(put_back)
 
     async def sweep(self) -> None:
-        if self._database.file is not None:
-            return
-
         def swept(connection: Connection) -> bool:
             return sweep(connection, self._dispatch, self._dead_after_s)
 
