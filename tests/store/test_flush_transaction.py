@@ -22,6 +22,7 @@ from tests.market_builders import (
     page,
     unfenced,
 )
+from tests.statements import statements_sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,18 @@ async def ready(store: Opened) -> tuple[SeriesTarget, Run]:
         requests=1,
     )
     return target, run
+
+
+async def test_a_flush_of_any_number_of_candles_takes_as_many_statements(database_url: str) -> None:
+    async with opened(database_url) as store:
+        target, run = await ready(store)
+        spent = []
+        for rows in (candles(ORIGIN + 3 * MINUTE, 1), candles(ORIGIN + 4 * MINUTE, 500)):
+            with statements_sent() as sent:
+                await store.write(run, page(target, rows))
+            spent.append([statement.split()[0] for statement in sent])
+        merge = ["INSERT"] if store.database.file else ["COPY", "WITH"]
+        assert spent == 2 * [[*merge, "UPDATE", "UPDATE"]]
 
 
 @pytest.mark.parametrize("broken", ["row", "coverage", "quarantine"])
