@@ -41,6 +41,20 @@ async def test_the_executor_survives_failing_fetches_and_logs_the_outage_and_its
         assert messages(logs, "info").count("runs can be taken again") == 1
 
 
+async def test_a_mistake_in_delivery_is_logged_as_what_it_is_with_its_traceback(
+    postgres_database: str,
+) -> None:
+    async with engine(postgres_database) as e:
+        with capture_logs() as logs:
+            async with e.working(max_concurrent="five"), asyncio.timeout(PATIENCE_S):
+                while not logs:
+                    await asyncio.sleep(0.01)
+        [entry] = logs
+        assert entry["event"] == "no runs can be taken"
+        assert isinstance(entry["exc_info"], TypeError)
+        assert "database" not in entry["error"]
+
+
 async def test_a_retryable_failure_is_tried_again_until_it_succeeds(database_url: str) -> None:
     attempts: list[int] = []
 

@@ -19,7 +19,7 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
-from penstock.engine.queue import as_store_errors, opened_queue, store_error
+from penstock.engine.queue import as_store_errors, opened_queue
 from penstock.loop import background
 from penstock.runs.dispatch import Silence
 from penstock.runs.runner import Cancelled, PutBack
@@ -114,9 +114,10 @@ class DistributedDispatch:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await _work(self._options, executor)
+                with as_store_errors():
+                    await _work(self._options, executor)
             except Exception as error:  # noqa: BLE001 - nobody would start the worker again
-                executor.log_failure("fetch", store_error(error))
+                executor.log_failure("fetch", error)
             if asyncio.get_running_loop().time() - began > _AGAIN_S[1]:
                 again_s = _AGAIN_S[0]
             await asyncio.sleep(again_s)

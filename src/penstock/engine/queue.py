@@ -11,6 +11,7 @@ from weakref import WeakSet
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.manager import JobManager
+from procrastinate.psycopg_connector import wrap_exceptions
 
 from penstock.errors import StoreUnavailableError
 from penstock.loop import cut_socket
@@ -182,10 +183,10 @@ async def opened_queue(
     app = App(connector=connector)
     jobs = app.job_manager = QueueJobs(app, options, connections, executor)
     try:
-        try:
-            await app.open_async()
-        except Exception as error:
-            raise store_error(error) from error
+        with as_store_errors():
+            # Opening alone raises errors of the driver itself.
+            async with wrap_exceptions():
+                await app.open_async()
         yield jobs
     finally:
         with contextlib.suppress(ConnectorException, TimeoutError):
@@ -195,6 +196,7 @@ async def opened_queue(
 
 @contextlib.contextmanager
 def as_store_errors() -> Iterator[None]:
+    """Raise errors of the database as StoreUnavailableError; others are mistakes of ours."""
     try:
         yield
     except ConnectorException as error:
