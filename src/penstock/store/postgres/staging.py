@@ -46,6 +46,7 @@ class PostgresArea:
         self._tails = Normaliser(lambda normalised: tail_of(*normalised))
 
     async def open(self) -> None:
+        """Make it, empty."""
         await self.stage(
             lambda connection: [
                 connection.execute(text(statement))
@@ -54,13 +55,16 @@ class PostgresArea:
         )
 
     async def close(self) -> None:
-        # The tables go with the connection.
+        """Remove it: the tables go with the connection."""
         await asyncio.to_thread(self._engine.dispose)
 
     async def stage(self, work: Callable[[Connection], T]) -> T:
+        """The result of quick `work` on the area's connection, which also reads the rest."""
         return await self._do(work, hurried=True)
 
     async def compare(self, work: Callable[[Connection], T]) -> T:
+        """The same with more time, when all rows are staged."""
+
         def compare(connection: Connection) -> T:
             give_time(connection)
             # Right after a first import nothing is known of `product`, and the planner would take
@@ -73,6 +77,8 @@ class PostgresArea:
         return await self._do(compare, hurried=False)
 
     async def publish(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work` in a transaction that writes published tables; no deadline."""
+
         def publish(connection: Connection) -> T:
             give_time(connection)
             # What differs is joined with what was staged; a sample says how many there are.
@@ -83,6 +89,7 @@ class PostgresArea:
         return await self._do(publish, hurried=False)
 
     def put(self, connection: Connection, products: Sequence[Product]) -> None:
+        """Stage products."""
         self._copy(
             connection,
             "inventory_stage",
@@ -90,6 +97,7 @@ class PostgresArea:
         )
 
     def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
+        """Note differing rows, with their normalised properties."""
         self._copy(
             connection,
             "inventory_diff",

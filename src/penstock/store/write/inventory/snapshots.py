@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from heapq import nsmallest
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import select, text
 
@@ -34,9 +34,9 @@ from penstock.store.write.inventory.check import SnapshotFacts, suspicions
 from penstock.store.write.quarantine import put_refused, refused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from penstock.access.vault import Vault
     from penstock.inventory.product import Product, RejectedRow
@@ -44,37 +44,11 @@ if TYPE_CHECKING:
     from penstock.runs.run import Run
     from penstock.store.session.database import Database
 
-T = TypeVar("T")
+# Where rows are staged; each database has its own way.
+Area: TypeAlias = PostgresArea | SqliteArea
 
 _CURRENCY, _USER = attrgetter("price_currency"), attrgetter("user_id")
 _DIFFERENT_ROWS = 5_000
-
-
-class Area(Protocol):
-    """Where rows are staged; each database has its own way."""
-
-    words: sql.Words
-
-    async def open(self) -> None:
-        """Make it, empty."""
-
-    async def close(self) -> None:
-        """Remove it."""
-
-    async def stage(self, work: Callable[[Connection], T]) -> T:
-        """The result of quick `work` on the area's connection, which also reads the rest."""
-
-    async def compare(self, work: Callable[[Connection], T]) -> T:
-        """The same with more time, when all rows are staged."""
-
-    async def publish(self, work: Callable[[Connection], T]) -> T:
-        """The result of `work` in a transaction that writes published tables; no deadline."""
-
-    def put(self, connection: Connection, products: Sequence[Product]) -> None:
-        """Stage products."""
-
-    def put_different(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
-        """Note differing rows, with their normalised properties."""
 
 
 class SqlInventoryStore:
