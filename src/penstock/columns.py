@@ -19,8 +19,9 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, Connection, Dialect
+    from sqlalchemy import ColumnElement, Connection, Dialect, ForeignKey
     from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
@@ -32,9 +33,16 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
+def required(
+    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], *rules: ForeignKey, **options: Any
+) -> Column[Any]:
+    """A column that is never NULL."""
+    return Column(name, kind, *rules, nullable=False, **options)
+
+
 def counter(name: str) -> Column[int]:
     """A column that counts from 0."""
-    return Column(name, BigInteger, nullable=False, server_default="0")
+    return required(name, BigInteger, server_default="0")
 
 
 class _ToMs(expression.ColumnElement[int]):

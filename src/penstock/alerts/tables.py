@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, true
 
-from penstock.columns import BigId, Json, Timestamp, metadata
+from penstock.columns import BigId, Json, Timestamp, metadata, required
 
 # `url` (of a webhook or of Apprise, possibly with a password) and `signing_key` are encrypted;
 # `shown` is the part of the address without secrets.
@@ -12,13 +12,13 @@ alert_target = Table(
     "alert_target",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),
-    Column("shown", Text, nullable=False),
-    Column("url", Text, nullable=False),
+    required("name", Text, unique=True),
+    required("kind", Text),
+    required("shown", Text),
+    required("url", Text),
     Column("signing_key", Text),
-    Column("enabled", Boolean, nullable=False, server_default=true()),
-    Column("created_at", Timestamp, nullable=False),
+    required("enabled", Boolean, server_default=true()),
+    required("created_at", Timestamp),
 )
 
 # The state of each rule for each subject for which it ever fired.
@@ -27,10 +27,10 @@ alert = Table(
     metadata,
     Column("rule", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
-    Column("state", Text, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("since", Timestamp, nullable=False),
-    Column("seen_at", Timestamp, nullable=False),
+    required("state", Text),
+    required("message", Text),
+    required("since", Timestamp),
+    required("seen_at", Timestamp),
     Column("notified_at", Timestamp),
 )
 
@@ -40,7 +40,7 @@ alert_look = Table(
     "alert_look",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("looked_at", Timestamp, nullable=False),
+    required("looked_at", Timestamp),
 )
 
 # Messages, written in the transaction that changes the state.
@@ -48,17 +48,11 @@ alert_message = Table(
     "alert_message",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column(
-        "target_id",
-        Integer,
-        ForeignKey("alert_target.id", ondelete="CASCADE"),
-        nullable=False,
-        index=True,
-    ),
-    Column("body", Json, nullable=False),
-    Column("attempt", Integer, nullable=False, server_default="0"),
-    Column("created_at", Timestamp, nullable=False),
-    Column("next_try_at", Timestamp, nullable=False),
+    required("target_id", Integer, ForeignKey("alert_target.id", ondelete="CASCADE"), index=True),
+    required("body", Json),
+    required("attempt", Integer, server_default="0"),
+    required("created_at", Timestamp),
+    required("next_try_at", Timestamp),
     Column("sent_at", Timestamp),
     Column("error", Text),
     Index("alert_message_due", "sent_at", "next_try_at"),

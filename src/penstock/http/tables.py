@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Integer, Table, Text
 
-from penstock.columns import Timestamp, metadata
+from penstock.columns import Timestamp, metadata, required
 
 # What all processes have used of a provider's limit in the current window, and its pause.
 provider_budget = Table(
     "provider_budget",
     metadata,
     Column("provider", Text, primary_key=True),
-    Column("window_start", Timestamp, nullable=False),
-    Column("used", Integer, nullable=False),
-    Column("paused_until", Timestamp, nullable=False),
+    required("window_start", Timestamp),
+    required("used", Integer),
+    required("paused_until", Timestamp),
 )

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from penstock.columns import BigId, FlagOrText, Json, Timestamp, counter, metadata
+from penstock.columns import BigId, FlagOrText, Json, Timestamp, counter, metadata, required
 
 # The columns of an export, in the order of `penstock.inventory.product.Product`.
 STAGED = (
@@ -50,23 +50,23 @@ NORMALISED = ("condition", "language", "foil", "signed", "altered")
 def _exported() -> list[Column[Any]]:
     """The columns of STAGED without the key, and of NORMALISED; JSON is text as it was sent."""
     return [
-        Column("name_en", Text, nullable=False),
-        Column("quantity", BigInteger, nullable=False),
-        Column("price_cents", BigInteger, nullable=False),
-        Column("price_currency", Text, nullable=False),
-        Column("blueprint_id", BigInteger, nullable=False),
-        Column("user_id", BigInteger, nullable=False),
-        Column("game_id", BigInteger, nullable=False),
-        Column("category_id", BigInteger, nullable=False),
-        Column("properties", Text, nullable=False),
-        Column("bundle_size", BigInteger, nullable=False),
+        required("name_en", Text),
+        required("quantity", BigInteger),
+        required("price_cents", BigInteger),
+        required("price_currency", Text),
+        required("blueprint_id", BigInteger),
+        required("user_id", BigInteger),
+        required("game_id", BigInteger),
+        required("category_id", BigInteger),
+        required("properties", Text),
+        required("bundle_size", BigInteger),
         Column("bundled_quantity", BigInteger),
         Column("description", Text),
         Column("user_data_field", Text),
         Column("tag", Text),
         # A grade as it was sent, such as "PSA 9.5"; "true" or "false" where no more is said.
         Column("graded", FlagOrText),
-        Column("uploaded_images", Text, nullable=False),
+        required("uploaded_images", Text),
         Column("condition", Text),
         Column("language", Text),
         Column("foil", Boolean),
@@ -80,10 +80,10 @@ account = Table(
     "account",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("token", Text, nullable=False),
-    Column("user_id", BigInteger, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
+    required("name", Text, unique=True),
+    required("token", Text),
+    required("user_id", BigInteger),
+    required("created_at", Timestamp),
     # An account's number is never another one's: its runs and their execution logs outlive it.
     sqlite_autoincrement=True,
 )
@@ -93,7 +93,7 @@ game = Table(
     "game",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False),
+    required("name", Text),
     Column("display_name", Text),
 )
 
@@ -101,8 +101,8 @@ category = Table(
     "category",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("game_id", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),
+    required("game_id", BigInteger),
+    required("name", Text),
     Column("properties", Json),
 )
 
@@ -110,9 +110,9 @@ expansion = Table(
     "expansion",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("game_id", BigInteger, nullable=False),
-    Column("code", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    required("game_id", BigInteger),
+    required("code", Text),
+    required("name", Text),
 )
 
 # A blueprint may belong to no expansion.
@@ -120,10 +120,10 @@ blueprint = Table(
     "blueprint",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("game_id", BigInteger, nullable=False),
-    Column("category_id", BigInteger, nullable=False),
+    required("game_id", BigInteger),
+    required("category_id", BigInteger),
     Column("expansion_id", BigInteger, index=True),
-    Column("name", Text, nullable=False),
+    required("name", Text),
     Column("version", Text),
     Column("image_url", Text),
     Column("scryfall_id", Text),
@@ -138,7 +138,7 @@ unlisted_blueprint = Table(
     "unlisted_blueprint",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("asked_at", Timestamp, nullable=False),
+    required("asked_at", Timestamp),
 )
 
 # No foreign keys: PostgreSQL would check them row by row. With a rowid on SQLite, which writes such
@@ -150,12 +150,10 @@ product = Table(
     Column("product_id", BigInteger, primary_key=True),
     *_exported(),
     # Digits, compared as bytes: by a language's rules, filling the index takes twice as long.
-    Column(
-        "external_stock_id", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False
-    ),
+    required("external_stock_id", Text().with_variant(Text(collation="C"), "postgresql")),
     Column("gone_at", Timestamp),
-    Column("first_seen_run", BigInteger, nullable=False),
-    Column("changed_run", BigInteger, nullable=False),
+    required("first_seen_run", BigInteger),
+    required("changed_run", BigInteger),
     Index("product_stock", "user_id", "blueprint_id", "external_stock_id"),
 )
 
@@ -164,12 +162,12 @@ product_history = Table(
     "product_history",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("account_id", Integer, nullable=False),
-    Column("product_id", BigInteger, nullable=False),
-    Column("run_id", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("changed_at", Timestamp, nullable=False),
-    Column("changes", Json, nullable=False),
+    required("account_id", Integer),
+    required("product_id", BigInteger),
+    required("run_id", BigInteger),
+    required("kind", Text),
+    required("changed_at", Timestamp),
+    required("changes", Json),
     Index("product_history_product", "account_id", "product_id", "id"),
     Index("product_history_run", "run_id", "id"),
 )
@@ -180,21 +178,21 @@ snapshot = Table(
     "snapshot",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("account_id", Integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
-    Column("run_id", BigInteger, nullable=False, index=True),
+    required("account_id", Integer, ForeignKey("account.id", ondelete="CASCADE")),
+    required("run_id", BigInteger, index=True),
     Column("base_id", BigInteger),
-    Column("state", Text, nullable=False),
-    Column("suspicions", Json, nullable=False),
-    Column("currencies", Json, nullable=False),
-    Column("products", BigInteger, nullable=False),
-    Column("new", BigInteger, nullable=False),
-    Column("changed", BigInteger, nullable=False),
-    Column("unchanged", BigInteger, nullable=False),
-    Column("gone", BigInteger, nullable=False),
-    Column("returned", BigInteger, nullable=False),
-    Column("rejected", BigInteger, nullable=False),
-    Column("unmapped", BigInteger, nullable=False),
-    Column("taken_at", Timestamp, nullable=False),
+    required("state", Text),
+    required("suspicions", Json),
+    required("currencies", Json),
+    required("products", BigInteger),
+    required("new", BigInteger),
+    required("changed", BigInteger),
+    required("unchanged", BigInteger),
+    required("gone", BigInteger),
+    required("returned", BigInteger),
+    required("rejected", BigInteger),
+    required("unmapped", BigInteger),
+    required("taken_at", Timestamp),
     Column("published_at", Timestamp),
     counter("unidentified"),
     counter("unmarked"),
@@ -210,7 +208,7 @@ product_diff = Table(
     Column("kind", Text, primary_key=True),
     Column("product_id", BigInteger, primary_key=True),
     *_exported(),
-    Column("changes", Json, nullable=False),
+    required("changes", Json),
     sqlite_with_rowid=False,
 )
 
@@ -218,15 +216,15 @@ product_quarantine = Table(
     "product_quarantine",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("account_id", Integer, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("raw", Text, nullable=False),
+    required("account_id", Integer, ForeignKey("account.id", ondelete="CASCADE")),
+    required("digest", Text),
+    required("reason", Text),
+    required("detail", Text),
+    required("raw", Text),
     Column("product_id", BigInteger),
-    Column("run_id", BigInteger, nullable=False),
-    Column("seen", Integer, nullable=False, server_default="1"),
-    Column("seen_at", Timestamp, nullable=False),
+    required("run_id", BigInteger),
+    required("seen", Integer, server_default="1"),
+    required("seen_at", Timestamp),
     UniqueConstraint("account_id", "digest"),
 )
 
@@ -235,11 +233,11 @@ inventory_sync = Table(
     "inventory_sync",
     metadata,
     Column("run_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("account_id", Integer, nullable=False),
-    Column("phase", Text, nullable=False),
+    required("account_id", Integer),
+    required("phase", Text),
     counter("bytes"),
     counter("rows"),
-    Column("rows_per_second", Float, nullable=False, server_default="0"),
+    required("rows_per_second", Float, server_default="0"),
     Column("eta_seconds", Float),
     Index("inventory_sync_account", "account_id", "run_id"),
 )
@@ -249,7 +247,7 @@ catalogue = Table(
     "catalogue",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("sku", Text, nullable=False),
+    required("sku", Text),
     Column("name", Text),
     Column("scryfall_id", Text),
     Column("tcgplayer_id", Text),
@@ -281,6 +279,6 @@ mapping = Table(
     "mapping",
     metadata,
     Column("blueprint_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("catalogue_id", Integer, nullable=False, index=True),
-    Column("kind", SmallInteger, nullable=False),
+    required("catalogue_id", Integer, index=True),
+    required("kind", SmallInteger),
 )

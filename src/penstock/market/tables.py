@@ -18,20 +18,20 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from penstock.columns import BigId, Exact, Timestamp, metadata
+from penstock.columns import BigId, Exact, Timestamp, metadata, required
 
 instrument = Table(
     "instrument",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("exchange", Text, nullable=False),
-    Column("market", Text, nullable=False),
-    Column("native_symbol", Text, nullable=False),
-    Column("base", Text, nullable=False),
-    Column("quote", Text, nullable=False),
-    Column("symbol", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("seen_at", Timestamp, nullable=False),
+    required("exchange", Text),
+    required("market", Text),
+    required("native_symbol", Text),
+    required("base", Text),
+    required("quote", Text),
+    required("symbol", Text),
+    required("status", Text),
+    required("seen_at", Timestamp),
     Column("quote_volume_24h", Float),
     # Since when the exchange's list lacks it.
     Column("gone_at", Timestamp),
@@ -43,10 +43,10 @@ series = Table(
     "series",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("instrument_id", Integer, ForeignKey("instrument.id"), nullable=False),
-    Column("timeframe", Text, nullable=False),
+    required("instrument_id", Integer, ForeignKey("instrument.id")),
+    required("timeframe", Text),
     # What the candles are of: last (trades), mark, index or premium.
-    Column("price_kind", Text, nullable=False, server_default="last"),
+    required("price_kind", Text, server_default="last"),
     UniqueConstraint("instrument_id", "price_kind", "timeframe"),
 )
 
@@ -54,17 +54,17 @@ series = Table(
 def _candle_values() -> list[Column[Any]]:
     """The columns of one candle besides its key, and the run that wrote it."""
     return [
-        Column("close_time", Timestamp, nullable=False),
-        Column("open", Exact, nullable=False),
-        Column("high", Exact, nullable=False),
-        Column("low", Exact, nullable=False),
-        Column("close", Exact, nullable=False),
+        required("close_time", Timestamp),
+        required("open", Exact),
+        required("high", Exact),
+        required("low", Exact),
+        required("close", Exact),
         Column("volume", Exact),
         Column("quote_volume", Exact),
         Column("taker_base", Exact),
         Column("taker_quote", Exact),
         Column("trades", BigInteger),
-        Column("run_id", BigInteger, nullable=False),
+        required("run_id", BigInteger),
     ]
 
 
@@ -76,7 +76,7 @@ candle = Table(
     Column("series_id", Integer, primary_key=True),
     Column("open_time", Timestamp, primary_key=True),
     *_candle_values(),
-    Column("closed", Boolean, nullable=False),
+    required("closed", Boolean),
     sqlite_with_rowid=False,
 )
 
@@ -86,9 +86,9 @@ funding_rate = Table(
     metadata,
     Column("instrument_id", Integer, ForeignKey("instrument.id"), primary_key=True),
     Column("time", Timestamp, primary_key=True),
-    Column("rate", Exact, nullable=False),
+    required("rate", Exact),
     Column("mark_price", Exact),
-    Column("run_id", BigInteger, nullable=False),
+    required("run_id", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -97,9 +97,9 @@ open_interest = Table(
     metadata,
     Column("instrument_id", Integer, ForeignKey("instrument.id"), primary_key=True),
     Column("time", Timestamp, primary_key=True),
-    Column("amount", Exact, nullable=False),
+    required("amount", Exact),
     Column("value", Exact),
-    Column("run_id", BigInteger, nullable=False),
+    required("run_id", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -108,8 +108,8 @@ exchange_clock = Table(
     "exchange_clock",
     metadata,
     Column("exchange", Text, primary_key=True),
-    Column("ahead_ms", BigInteger, nullable=False),
-    Column("looked_at", Timestamp, nullable=False),
+    required("ahead_ms", BigInteger),
+    required("looked_at", Timestamp),
 )
 
 coverage = Table(
@@ -117,9 +117,9 @@ coverage = Table(
     metadata,
     Column("series_id", Integer, ForeignKey("series.id"), primary_key=True),
     Column("start_time", Timestamp, primary_key=True),
-    Column("end_time", Timestamp, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("run_id", BigInteger, nullable=False),
+    required("end_time", Timestamp),
+    required("state", Text),
+    required("run_id", BigInteger),
     # The evidence of a gap (penstock.market.collect.evidence); stored spans have none.
     Column("asked", Integer),
     Column("first_asked", Timestamp),
@@ -136,15 +136,15 @@ quarantine = Table(
     "quarantine",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("series_id", Integer, ForeignKey("series.id"), nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("raw", Text, nullable=False),
+    required("series_id", Integer, ForeignKey("series.id")),
+    required("digest", Text),
+    required("reason", Text),
+    required("detail", Text),
+    required("raw", Text),
     Column("open_time", BigInteger),
-    Column("run_id", BigInteger, nullable=False),
-    Column("seen", Integer, nullable=False, server_default="1"),
-    Column("seen_at", Timestamp, nullable=False),
+    required("run_id", BigInteger),
+    required("seen", Integer, server_default="1"),
+    required("seen_at", Timestamp),
     UniqueConstraint("series_id", "digest"),
 )
 
@@ -153,12 +153,12 @@ restatement = Table(
     "restatement",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("series_id", Integer, nullable=False),
-    Column("open_time", Timestamp, nullable=False),
+    required("series_id", Integer),
+    required("open_time", Timestamp),
     *_candle_values(),
-    Column("reason", Text, nullable=False),
-    Column("restated_by", BigInteger, nullable=False),
-    Column("restated_at", Timestamp, nullable=False),
+    required("reason", Text),
+    required("restated_by", BigInteger),
+    required("restated_at", Timestamp),
     Index("restatement_candle", "series_id", "open_time"),
     Index("restatement_at", "restated_at"),
 )
