@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Row
 
     from penstock.inventory.product import Product
     from penstock.runs.run import Run
@@ -46,16 +46,12 @@ class SqliteArea:
         self._published = published
         self._first = first
         self._file = published.with_name(f"{published.name}.stage-{run.id}")
-        self._engine = self._make_engine()
-        self._normalised = Normaliser(lambda normalised: normalised)
-
-    def _make_engine(self) -> Engine:
-        engine = create_engine(
+        self._engine = create_engine(
             "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=1, max_overflow=0
         )
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-        hold.watch(engine)
-        return engine
+        event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        hold.watch(self._engine)
+        self._normalised = Normaliser(lambda normalised: normalised)
 
     def _connect(self) -> sqlite3.Connection:
         """The connection begins no transaction itself, as in penstock.store.sqlite.engine."""

@@ -101,9 +101,19 @@ class SqlBudget:
 
     async def reserve(self, least: int, limit: int) -> Grant:
         """Take from the limit, or say how long to wait."""
-        return await self._database.write(
-            lambda connection: self._reserve(connection, least, limit)
-        )
+
+        def put(connection: Connection) -> Grant:
+            row, now, window = self._locked(connection)
+            if row.paused_until > now:
+                wait_s = (row.paused_until - now) / 1000
+                return Grant(0, wait_s, wait_s)
+            used = _used(row, window)
+            taken = portion(used, least, limit)
+            if taken or row.window_start > window:
+                self._put(connection, used=used + taken, window_start=window)
+            return Grant(taken, (window + self.window_s * 1000 - now) / 1000)
+
+        return await self._database.write(put)
 
     async def take(self, wanted: int, limit: int) -> int:
         """Up to `wanted` of what is left of `limit`, without waiting."""
@@ -135,17 +145,6 @@ class SqlBudget:
             announce(connection, ProviderPaused())
 
         await self._database.write(put)
-
-    def _reserve(self, connection: Connection, least: int, limit: int) -> Grant:
-        row, now, window = self._locked(connection)
-        if row.paused_until > now:
-            wait_s = (row.paused_until - now) / 1000
-            return Grant(0, wait_s, wait_s)
-        used = _used(row, window)
-        taken = portion(used, least, limit)
-        if taken or row.window_start > window:
-            self._put(connection, used=used + taken, window_start=window)
-        return Grant(taken, (window + self.window_s * 1000 - now) / 1000)
 
     def _locked(self, connection: Connection) -> tuple[Row[Any], int, int]:
         """The provider's row, locked until the end of the transaction, the time and its window."""

@@ -48,9 +48,25 @@ class SqlTokens:
     ) -> tuple[Token, str]:
         """A new token and its text, which is never shown again; ConflictError at the limit."""
         text = new_token()
-        return await self._database.write(
-            lambda connection: _create(connection, text, name, scope, expires_in_s)
-        ), text
+        expires_at = None if expires_in_s is None else DatabaseNow(ago_ms=-1000 * expires_in_s)
+        row = {
+            "name": name,
+            "digest": digest_of(text),
+            "scope": scope.value,
+            "created_at": DatabaseNow(),
+            "expires_at": expires_at,
+        }
+
+        def create(connection: Connection) -> Token:
+            valid = select(func.count()).select_from(api_token).where(*_WORKS)
+            if connection.execute(valid).scalar_one() >= MOST_TOKENS:
+                raise ConflictError(
+                    f"there are {MOST_TOKENS:,} valid tokens already; revoke some that are not used"
+                )
+            made = insert(api_token).values(row).returning(*_COLUMNS)
+            return _token(connection.execute(made).one())
+
+        return await self._database.write(create), text
 
     async def listed(self) -> list[Token]:
         """The newest tokens, also those that no longer work."""
@@ -61,7 +77,11 @@ class SqlTokens:
 
     async def revoke(self, token_id: int) -> None:
         """Revoke a token; NotFoundError for an unknown one."""
-        await self._database.write(lambda connection: _revoke(connection, token_id))
+        first_time = func.coalesce(api_token.c.revoked_at, DatabaseNow())
+        revoke = update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)
+        found = await self._database.write(lambda connection: connection.execute(revoke).rowcount)
+        if not found:
+            raise NotFoundError(f"there is no token {token_id}; `penstock token list` shows them")
 
     async def working(self) -> Mapping[str, Token] | None:
         """The valid tokens by digest; None if none was ever made, unlike an empty result."""
@@ -90,32 +110,6 @@ def working(connection: Connection) -> dict[str, Token] | None:
 def any_works(connection: Connection) -> bool:
     """Whether a token is valid, also if there is no table of them yet."""
     return inspect(connection).has_table(api_token.name) and bool(working(connection))
-
-
-def _create(
-    connection: Connection, text: str, name: str, scope: Scope, expires_in_s: int | None
-) -> Token:
-    valid = select(func.count()).select_from(api_token).where(*_WORKS)
-    if connection.execute(valid).scalar_one() >= MOST_TOKENS:
-        raise ConflictError(
-            f"there are {MOST_TOKENS:,} valid tokens already; revoke some that are not used"
-        )
-    expires_at = None if expires_in_s is None else DatabaseNow(ago_ms=-1000 * expires_in_s)
-    row = {
-        "name": name,
-        "digest": digest_of(text),
-        "scope": scope.value,
-        "created_at": DatabaseNow(),
-        "expires_at": expires_at,
-    }
-    return _token(connection.execute(insert(api_token).values(row).returning(*_COLUMNS)).one())
-
-
-def _revoke(connection: Connection, token_id: int) -> None:
-    first_time = func.coalesce(api_token.c.revoked_at, DatabaseNow())
-    revoke = update(api_token).where(api_token.c.id == token_id).values(revoked_at=first_time)
-    if not connection.execute(revoke).rowcount:
-        raise NotFoundError(f"there is no token {token_id}; `penstock token list` shows them")
 
 
 def _token(row: Row[Any]) -> Token:

@@ -22,8 +22,6 @@ from penstock.store.write.alerts.lists import alert_of
 from penstock.store.write.alerts.targets import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from sqlalchemy import Connection, Row
 
     from penstock.access.vault import Vault
@@ -109,9 +107,15 @@ class SqlAlertBook:
         now = read_clock(connection)
         if not self._claim_look(connection, now):
             return
-        told = self._advance(connection, self._health.rules.findings(facts), now)
-        if told:
-            _write_messages(connection, told, now)
+        target_ids = connection.scalars(select(targets.c.id).where(targets.c.enabled)).all()
+        policy = replace(self._policy, has_targets=bool(target_ids))
+        if due := _advance(connection, self._health.rules.findings(facts), now, policy):
+            body = message_body(due, now)
+            rows = [
+                {"target_id": target_id, "body": body, "created_at": now, "next_try_at": now}
+                for target_id in target_ids
+            ]
+            connection.execute(alert_message.insert(), rows)
         _forget_old(connection, now)
 
     def _claim_look(self, connection: Connection, now: int) -> bool:
@@ -124,37 +128,6 @@ class SqlAlertBook:
         return (
             connection.execute(update(alert_look).where(late).values(looked_at=now)).rowcount == 1
         )
-
-    def _advance(
-        self, connection: Connection, found: dict[tuple[str, str], RuleFinding], now: int
-    ) -> list[Alert]:
-        """Write the present states; gives the alerts to send."""
-        before = {
-            (one.rule, one.subject): one for one in map(alert_of, connection.execute(select(alert)))
-        }
-        policy = self._policy
-        if not _has_targets(connection):
-            policy = replace(policy, has_targets=False)
-        steps = [
-            step
-            for key in [*found, *(before.keys() - found.keys())]
-            if (step := advance(before.get(key), found.get(key), now, policy))
-        ]
-        if steps:
-            put = upsert(
-                connection,
-                alert,
-                change=("state", "message", "since", "seen_at", "notified_at"),
-            )
-            connection.execute(put, [asdict(step.alert) for step in steps])
-        if any(
-            _changed(before.get((step.alert.rule, step.alert.subject)), step.alert)
-            for step in steps
-        ):
-            announce(connection, AlertsChanged())
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))
-        return [step.alert for step in steps if step.send]
 
     def _take(self, connection: Connection) -> list[AlertMessage]:
         due = (
@@ -213,18 +186,29 @@ def _anything_due(connection: Connection) -> bool:
     return connection.scalar(select(alert_message.c.id).where(_DUE).limit(1)) is not None
 
 
-def _has_targets(connection: Connection) -> bool:
-    return connection.scalar(select(targets.c.id).where(targets.c.enabled).limit(1)) is not None
-
-
-def _write_messages(connection: Connection, told: Sequence[Alert], now: int) -> None:
-    target_ids: Iterable[int] = connection.scalars(select(targets.c.id).where(targets.c.enabled))
-    rows = [
-        {"target_id": one, "body": message_body(told, now), "created_at": now, "next_try_at": now}
-        for one in target_ids
+def _advance(
+    connection: Connection, found: dict[tuple[str, str], RuleFinding], now: int, policy: Policy
+) -> list[Alert]:
+    """Write the present states; gives the alerts to send."""
+    before = {
+        (one.rule, one.subject): one for one in map(alert_of, connection.execute(select(alert)))
+    }
+    steps = [
+        step
+        for key in [*found, *(before.keys() - found.keys())]
+        if (step := advance(before.get(key), found.get(key), now, policy))
     ]
-    if rows:
-        connection.execute(alert_message.insert(), rows)
+    if steps:
+        change = ("state", "message", "since", "seen_at", "notified_at")
+        put = upsert(connection, alert, change=change)
+        connection.execute(put, [asdict(step.alert) for step in steps])
+    if any(
+        _changed(before.get((step.alert.rule, step.alert.subject)), step.alert) for step in steps
+    ):
+        announce(connection, AlertsChanged())
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_notify('penstock', 'alerts')"))
+    return [step.alert for step in steps if step.send]
 
 
 def _forget_old(connection: Connection, now: int) -> None:
