@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import and_, bindparam, desc, func, literal, or_, select
+from sqlalchemy import and_, bindparam, desc, func, or_, select
 
-from penstock.columns import Timestamp
 from penstock.errors import NotFoundError
 from penstock.market.instrument import Directory
 from penstock.market.queries.instruments import instruments
 from penstock.market.queries.series import (
     SERIES_NAMES,
+    newest_from,
     open_time,
     select_series,
 )
@@ -142,16 +142,7 @@ def newest_candles(
 ) -> dict[int, list[StoredCandle]]:
     """The newest `most` candles of each series, in ascending order."""
     older = candle.alias()
-    edge = (
-        select(older.c.open_time)
-        .where(older.c.series_id == series.c.id)
-        .order_by(desc(older.c.open_time))
-        .offset(most - 1)
-        .limit(1)
-    )
-    since = candle.c.open_time >= func.coalesce(
-        edge.correlate(series).scalar_subquery(), literal(0, Timestamp())
-    )
+    since = candle.c.open_time >= newest_from(older.c.open_time, older, most)
     columns = [column for column in candle.c if column.name != "run_id"]
     newest = (
         select(*columns)

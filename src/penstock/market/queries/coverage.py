@@ -6,12 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import case, desc, func, literal, select
+from sqlalchemy import case, func, literal, select
 
 from penstock.columns import Timestamp, among, in_ms
 from penstock.market.collect.coverage import HELD, SpanState
 from penstock.market.queries.instruments import exchange_now
-from penstock.market.queries.series import per_series
+from penstock.market.queries.series import newest_from, of_series, per_series
 from penstock.market.queries.spans import SPAN_COLUMNS, span_of
 from penstock.market.tables import coverage, instrument, series
 from penstock.market.timeframe import Timeframe
@@ -102,15 +102,7 @@ def _newest_spans(
 ) -> defaultdict[int, list[Span]]:
     """The newest `most` spans of each series, in order of time."""
     older = coverage.alias()
-    edge = (
-        select(older.c.start_time)
-        .where(older.c.series_id == series.c.id, wanted.overlaps(older))
-        .order_by(desc(older.c.start_time))
-        .offset(most - 1)
-        .limit(1)
-        .correlate(series)
-    )
-    edges = per_series(ids, func.coalesce(edge.scalar_subquery(), literal(0, Timestamp())))
+    edges = per_series(ids, newest_from(older.c.start_time, older, most, wanted.overlaps(older)))
     newest = (
         select(coverage.c.series_id, *SPAN_COLUMNS)
         .join(edges, edges.c.id == coverage.c.series_id)
@@ -191,13 +183,8 @@ def _totals(
 def _after_the_first(ids: Sequence[int], wanted: SeriesFilter) -> Select[Any]:
     """What is not expected of each series after its first expected span."""
     spans = coverage.alias()
-    first = (
-        select(spans.c.start_time)
-        .where(spans.c.series_id == series.c.id, spans.c.state.not_in(NOT_EXPECTED))
-        .order_by(spans.c.start_time)
-        .limit(1)
-        .correlate(series)
-    )
+    expected = of_series(spans, spans.c.start_time, spans.c.state.not_in(NOT_EXPECTED))
+    first = expected.order_by(spans.c.start_time).limit(1)
     firsts = per_series(ids, first.scalar_subquery())
     sums = _sums(wanted, coverage.c.series_id).join(firsts, firsts.c.id == coverage.c.series_id)
     return sums.where(coverage.c.start_time > firsts.c.value, coverage.c.state.in_(NOT_EXPECTED))

@@ -63,9 +63,9 @@ class SeriesFilter:
         """Whether a span overlaps the wanted range."""
         limits = []
         if self.start is not None:
-            limits.append(spans.c.end_time > literal(self.start, Timestamp()))
+            limits.append(spans.c.end_time > self.start)
         if self.end is not None:
-            limits.append(spans.c.start_time < literal(self.end, Timestamp()))
+            limits.append(spans.c.start_time < self.end)
         return and_(true(), *limits)
 
 
@@ -146,8 +146,8 @@ def known_spans(
             instrument.c.native_symbol,
             series.c.timeframe,
             *SPAN_COLUMNS,
+            rows=coverage,
         )
-        .join(coverage, coverage.c.series_id == series.c.id)
         .where(instrument.c.native_symbol.in_({key.instrument.native_symbol for key in keys}))
         .where(series.c.timeframe.in_({key.timeframe.value for key in keys}))
     )

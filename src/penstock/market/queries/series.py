@@ -18,7 +18,16 @@ from penstock.market.tables import candle, coverage, instrument, series
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from sqlalchemy import CTE, Column, ColumnElement, Connection, Function, ScalarSelect, Select
+    from sqlalchemy import (
+        CTE,
+        Column,
+        ColumnElement,
+        Connection,
+        FromClause,
+        Function,
+        ScalarSelect,
+        Select,
+    )
 
 # By what a series is known to users.
 SERIES_NAMES = (
@@ -57,21 +66,35 @@ class SeriesName(Protocol):
 N = TypeVar("N", bound=SeriesName)
 
 
-def select_series(*columns: ColumnElement[Any]) -> Select[Any]:
-    """A statement that reads columns of series and their instruments."""
+def select_series(*columns: ColumnElement[Any], rows: FromClause | None = None) -> Select[Any]:
+    """A statement that reads columns of series and their instruments, and of their `rows`."""
     on = instrument.c.id == series.c.instrument_id
-    return select(*columns).select_from(series).join(instrument, on)
+    found = select(*columns).select_from(series).join(instrument, on)
+    return found if rows is None else found.join(rows, rows.c.series_id == series.c.id)
+
+
+def of_series(
+    rows: FromClause, value: ColumnElement[Any], *conditions: ColumnElement[bool]
+) -> Select[Any]:
+    """A subquery of a statement over series: a value of the rows of each."""
+    own = rows.c.series_id == series.c.id
+    return select(value).where(own, *conditions).correlate(series)
+
+
+def newest_from(
+    time: ColumnElement[int], rows: FromClause, most: int, *conditions: ColumnElement[bool]
+) -> ColumnElement[int]:
+    """The time from which a series has `most` rows; 0 if it has fewer."""
+    newest = of_series(rows, time, *conditions).order_by(time.desc())
+    edge = newest.offset(most - 1).limit(1).scalar_subquery()
+    return func.coalesce(edge, literal(0, Timestamp()))
 
 
 def list_series(
     connection: Connection, *, after_id: int, limit: int, exchange: str | None, symbol: str | None
 ) -> list[SeriesRow]:
     """Series after `after_id`, by id; `symbol` is unified or native."""
-    gaps = (
-        select(func.count())
-        .where(coverage.c.series_id == series.c.id, coverage.c.state != SpanState.STORED)
-        .scalar_subquery()
-    )
+    gaps = of_series(coverage, func.count(), coverage.c.state != SpanState.STORED)
     edges = open_time(func.min).label("first"), open_time(func.max).label("newest")
     listed = select_series(series.c.id, *SERIES_NAMES, *edges, gaps.label("gaps")).where(
         series.c.id > after_id, if_given(instrument.c.exchange, exchange)
@@ -84,8 +107,7 @@ def list_series(
 
 def open_time(which: Callable[[Column[int]], Function[int]]) -> ScalarSelect[int]:
     """The first or the newest open time of a series, by `func.min` or `func.max`."""
-    stored = select(which(candle.c.open_time)).where(candle.c.series_id == series.c.id)
-    return stored.scalar_subquery()
+    return of_series(candle, which(candle.c.open_time)).scalar_subquery()
 
 
 def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
@@ -122,13 +144,13 @@ def recently_collected(
     connection: Connection, exchange: str, within_ms: int
 ) -> list[tuple[Instrument, str]]:
     """The instruments and timeframes stored up to less than `within_ms` ago, unless delisted."""
-    newest = select(func.max(coverage.c.end_time)).where(
-        coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED
+    newest = of_series(
+        coverage, func.max(coverage.c.end_time), coverage.c.state == SpanState.STORED
     )
-    since = literal(exchange_now(connection, exchange) - within_ms, Timestamp())
+    since = exchange_now(connection, exchange) - within_ms
     recent = select_series(*instrument.c, series.c.timeframe).where(
         instrument.c.exchange == exchange,
-        newest.correlate(series).scalar_subquery() > since,
+        newest.scalar_subquery() > since,
         or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED),
     )
     rows = connection.execute(recent.order_by(instrument.c.symbol, series.c.id))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import exists, func, select
 
 from penstock.alerts.rules import BadSubject, SubjectRule, counted, duration
 from penstock.collection.tables import collection_config
-from penstock.columns import Timestamp
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
 from penstock.market.queries.instruments import configured_symbols
@@ -85,8 +84,7 @@ def late_series(
         return []
     columns = *_NAME, instrument.c.native_symbol
     edges = (
-        select_series(*columns, func.max(coverage.c.end_time))
-        .join(coverage, coverage.c.series_id == series.c.id)
+        select_series(*columns, func.max(coverage.c.end_time), rows=coverage)
         .where(instrument.c.status == Status.TRADING, coverage.c.state == SpanState.STORED)
         .group_by(*columns)
         .order_by(*_NAME)
@@ -116,10 +114,9 @@ def new_gaps(connection: Connection, now: int) -> list[BadSubject]:
     )
     exchange, symbol, _ = _NAME
     holes = (
-        select_series(*_NAME, coverage.c.start_time, coverage.c.end_time)
-        .join(coverage, coverage.c.series_id == series.c.id)
+        select_series(*_NAME, coverage.c.start_time, coverage.c.end_time, rows=coverage)
         .where(
-            coverage.c.end_time > literal(now - _RECENT_MS, Timestamp()),
+            coverage.c.end_time > now - _RECENT_MS,
             coverage.c.state.in_(_HOLES),
             coverage.c.asked >= _CONFIRMED_BY,
             candles_after,
@@ -144,9 +141,8 @@ def _holes(name: Name, spans: Sequence[tuple[int, int]]) -> str:
 def restated_series(connection: Connection, now: int) -> list[BadSubject]:
     """Series with closed candles that changed in the last 24 hours."""
     changed = (
-        select_series(*_NAME, func.count(func.distinct(restatement.c.open_time)))
-        .join(restatement, restatement.c.series_id == series.c.id)
-        .where(restatement.c.restated_at > literal(now - _DAY_MS, Timestamp()))
+        select_series(*_NAME, func.count(func.distinct(restatement.c.open_time)), rows=restatement)
+        .where(restatement.c.restated_at > now - _DAY_MS)
         .group_by(*_NAME)
         .order_by(*_NAME)
     )

@@ -68,11 +68,4 @@ class VerifyRuns:
         return result
 
     async def _find(self, order: VerifyOrder) -> list[Stored]:
-        return await self._parts.reader.read(
-            lambda connection: find_stored(
-                connection,
-                exchange=order.exchange,
-                symbols=order.symbols,
-                timeframes=order.timeframes,
-            )
-        )
+        return await self._parts.reader.read(lambda connection: find_stored(connection, order))

@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 
-from penstock.columns import Timestamp, in_ms
+from penstock.columns import if_given, in_ms
 from penstock.errors import NotFoundError
 from penstock.market.candle import Candle
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Directory, SeriesKey
 from penstock.market.queries.instruments import instrument_of, instruments
-from penstock.market.queries.series import select_series
+from penstock.market.queries.series import of_series, select_series
 from penstock.market.tables import candle, coverage, instrument, series
 from penstock.market.timeframe import Timeframe
 from penstock.market.timeline import joined
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Column, Connection, Row, Select
+
+    from penstock.market.verify.order import VerifyOrder
 
 # Rows of a series that one statement reads.
 ROWS = 10_000
@@ -119,51 +121,42 @@ class Checks(Protocol):
         """The closed candles in `start ≤ t < end` that may not add up."""
 
 
-def find_stored(
-    connection: Connection,
-    *,
-    exchange: str | None,
-    symbols: Sequence[str] | None,
-    timeframes: Sequence[str] | None,
-) -> list[Stored]:
-    """The stored series by symbol and timeframe.
+def find_stored(connection: Connection, order: VerifyOrder) -> list[Stored]:
+    """The stored series of an order by symbol and timeframe.
 
     InvalidInputError for an unknown symbol, NotFoundError when nothing of it is stored.
     """
     span_length = in_ms(coverage.c.end_time) - in_ms(coverage.c.start_time)
-    length = (
-        select(func.coalesce(func.sum(span_length), 0))
-        .where(coverage.c.series_id == series.c.id, coverage.c.state == SpanState.STORED)
-        .correlate(series)
-        .scalar_subquery()
+    length = of_series(
+        coverage,
+        func.coalesce(func.sum(span_length), 0),
+        coverage.c.state == SpanState.STORED,
     )
     statement = select_series(
         *instrument.c, series.c.id.label("series_id"), series.c.timeframe, length.label("length")
-    )
-    if exchange is not None:
-        statement = statement.where(instrument.c.exchange == exchange)
-    if timeframes:
-        statement = statement.where(series.c.timeframe.in_(timeframes))
+    ).where(if_given(instrument.c.exchange, order.exchange))
+    if order.timeframes:
+        statement = statement.where(series.c.timeframe.in_(order.timeframes))
     found = [
         Stored(
             row.series_id, SeriesKey(instrument_of(row), Timeframe(row.timeframe)), int(row.length)
         )
         for row in connection.execute(statement)
     ]
-    if symbols:
-        found = _named(connection, exchange, symbols, found)
+    if order.symbols:
+        found = _named(connection, order.exchange, order.symbols, found)
     if not found:
         raise NotFoundError(
             "nothing of that is stored; `penstock series` lists what is,"
             " `penstock collect` collects more"
         )
-    order = list(Timeframe)
+    steps = list(Timeframe)
     return sorted(
         found,
         key=lambda stored: (
             stored.key.instrument.exchange,
             stored.key.instrument.symbol,
-            order.index(stored.timeframe),
+            steps.index(stored.timeframe),
         ),
     )
 
@@ -260,8 +253,8 @@ def _select(
         select(*columns)
         .where(
             candle.c.series_id == stored.id,
-            opened >= literal(start, Timestamp()),
-            opened < literal(end, Timestamp()),
+            opened >= start,
+            opened < end,
         )
         .order_by(opened.desc() if newest_first else opened)
     )
@@ -273,8 +266,8 @@ def _select_spans(stored: Stored, start: int, end: int) -> Select[Any]:
         select(coverage.c.start_time, coverage.c.end_time)
         .where(
             coverage.c.series_id == stored.id,
-            coverage.c.end_time > literal(start, Timestamp()),
-            coverage.c.start_time < literal(end, Timestamp()),
+            coverage.c.end_time > start,
+            coverage.c.start_time < end,
         )
         .order_by(coverage.c.start_time)
     )
