@@ -102,9 +102,7 @@ class Comparer:
     def _report_unstored(report: SeriesReport, theirs: Iterable[Candle]) -> None:
         """Report what only the exchange has, where the ledger is not known to be wrong already."""
         step = report.stored.timeframe
-        known = [
-            finding for finding in report.wrong_findings if finding.kind is FindingKind.MISSING
-        ]
+        known = report.wrong_findings(FindingKind.MISSING)
         for row in theirs:
             if not any(finding.start <= row.open_time < finding.end for finding in known):
                 end = step.shift(row.open_time, 1)

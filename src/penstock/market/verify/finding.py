@@ -45,7 +45,7 @@ class Standing(StrEnum):
     MENDED = "mended"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class VerifyFinding:
     """A fault in `count` candles in `start ≤ t < end`; `there` is what the exchange has."""
 
@@ -55,3 +55,4 @@ class VerifyFinding:
     detail: str = ""
     count: int = 1
     there: Candle | None = None
+    standing: Standing = Standing.WRONG

@@ -39,11 +39,10 @@ class Range:
 
 def doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
     """Where something was found, in the series itself and in the finer ones of a wrong sum."""
-    findings = {report.stored.id: list(report.wrong_findings) for report in reports}
+    findings = {report.stored.id: report.wrong_findings() for report in reports}
     for report in reports:
-        sums = [found for found in report.wrong_findings if found.kind is FindingKind.SUMS]
         for finer in report.finer:
-            findings[finer.stored.id] += sums
+            findings[finer.stored.id] += report.wrong_findings(FindingKind.SUMS)
     for report in reports:
         for start, end in joined_ranges(findings[report.stored.id], report.stored, limit):
             yield from _pieces(Range(report, start, end), limit)

@@ -10,7 +10,7 @@ from penstock.market.verify.finding import FindingKind, Standing, VerifyFinding
 from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from penstock.errors import PenstockError
     from penstock.market.verify.order import VerifyOrder
@@ -41,38 +41,40 @@ class SeriesReport:
     counts: dict[Standing, Counter[FindingKind]] = field(
         default_factory=lambda: {standing: Counter() for standing in Standing}
     )
-    findings: list[tuple[VerifyFinding, Standing]] = field(default_factory=list)
+    findings: list[VerifyFinding] = field(default_factory=list)
 
     def add(self, findings: Iterable[VerifyFinding]) -> None:
         """Add findings."""
         for finding in findings:
             self.counts[Standing.WRONG][finding.kind] += finding.count
             if len(self.findings) < MOST_KEPT:
-                self.findings.append((finding, Standing.WRONG))
+                self.findings.append(finding)
 
-    def settle(self, place: int, standing: Standing) -> None:
-        """Set what became of the wrong finding at a place of the list."""
-        finding, _ = self.findings[place]
-        self.counts[Standing.WRONG][finding.kind] -= finding.count
+    def settle(self, finding: VerifyFinding, standing: Standing) -> None:
+        """Set what became of a wrong finding."""
+        self.counts[finding.standing][finding.kind] -= finding.count
         self.counts[standing][finding.kind] += finding.count
-        self.findings[place] = finding, standing
+        finding.standing = standing
 
     @property
     def wrong(self) -> int:
         """How many candles are wrong."""
         return self.counts[Standing.WRONG].total()
 
-    @property
-    def wrong_findings(self) -> Iterator[VerifyFinding]:
-        """The findings that are still wrong."""
-        return (finding for finding, standing in self.findings if standing is Standing.WRONG)
+    def wrong_findings(self, *kinds: FindingKind) -> list[VerifyFinding]:
+        """The findings that are still wrong, of some kinds or of all."""
+        return [
+            finding
+            for finding in self.findings
+            if finding.standing is Standing.WRONG and (not kinds or finding.kind in kinds)
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         instrument = self.stored.key.instrument
         start, end = (None, None) if self.edges is None else map(iso, self.edges)
         shown = sorted(
-            self.findings, key=lambda found: (found[1] is not Standing.WRONG, found[0].start)
+            self.findings, key=lambda found: (found.standing is not Standing.WRONG, found.start)
         )[:MOST_SHOWN]
         return {
             "exchange": instrument.exchange,
@@ -89,7 +91,7 @@ class SeriesReport:
                 }
                 for standing in Standing
             },
-            "findings": [_finding_fields(finding, standing) for finding, standing in shown],
+            "findings": [_finding_fields(finding) for finding in shown],
             "error": None if self.error is None else str(self.error),
         }
 
@@ -127,12 +129,12 @@ class VerifyResult:
         }
 
 
-def _finding_fields(finding: VerifyFinding, standing: Standing) -> dict[str, Any]:
+def _finding_fields(finding: VerifyFinding) -> dict[str, Any]:
     return {
         "kind": finding.kind.value,
         "start": iso(finding.start),
         "end": iso(finding.end),
         "candles": finding.count,
-        "standing": standing.value,
+        "standing": finding.standing.value,
         "detail": finding.detail,
     }

@@ -67,26 +67,23 @@ class Walk(SeriesWalk):
 
     did = "Checked"
     # The ledger is compared up to here, and the rows reach so far.
-    _compared: int | None = None
+    _compared = 0
     _previous: Place | None = None
 
     def part(self, connection: Connection) -> list[VerifyFinding]:
         """What is wrong in the next part."""
         self._checks.snapshot(connection)
-        if self._compared is None:
+        if self.report.edges is None:
             self._begin(connection)
         if self.done:
             return []
-        start = self._at
         end, spans, facts = self._next(connection)
         findings = (
-            []
-            if self._is_whole(facts, start, end, spans)
-            else list(self._compare(connection, start, end, spans))
+            [] if self._is_whole(facts, end, spans) else list(self._compare(connection, end, spans))
         )
         self.report.candles += facts.rows
         if facts.doubtful:
-            findings += self._impossible(connection, start, end)
+            findings += self._impossible(connection, end)
         self._go_on(connection, end)
         return joined(findings)
 
@@ -110,36 +107,31 @@ class Walk(SeriesWalk):
         step = self._stored.timeframe
         first = after(connection, self._stored, self._at, self._end, 0)
         end = self._end if first is None else min(step.shift(step.floor(first), ROWS), self._end)
-        return self._until(connection, end)
+        while True:
+            spans = stored_spans(connection, self._stored, self._at, end, ROWS + 1)
+            if len(spans) > ROWS:
+                end = min(end, spans.pop()[0])
+            counted = spans[:_MOST_SPANS]
+            facts = self._checks.facts(connection, self._stored, self._at, end, counted)
+            many = facts.rows > ROWS
+            beyond = after(connection, self._stored, self._at, end, ROWS) if many else None
+            if beyond is None:
+                return end, spans, facts
+            end = beyond
 
-    def _until(
-        self, connection: Connection, end: int
-    ) -> tuple[int, list[tuple[int, int]], RowCounts]:
-        spans = stored_spans(connection, self._stored, self._at, end, ROWS + 1)
-        if len(spans) > ROWS:
-            end = min(end, spans.pop()[0])
-        counted = spans[:_MOST_SPANS]
-        facts = self._checks.facts(connection, self._stored, self._at, end, counted)
-        if facts.rows > ROWS and (cut := after(connection, self._stored, self._at, end, ROWS)):
-            return self._until(connection, cut)
-        return end, spans, facts
-
-    def _is_whole(
-        self, facts: RowCounts, start: int, end: int, spans: Sequence[tuple[int, int]]
-    ) -> bool:
+    def _is_whole(self, facts: RowCounts, end: int, spans: Sequence[tuple[int, int]]) -> bool:
         """Whether the rows are exactly what the ledger says: as many on the grid as possible."""
         step = self._stored.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
             return False
-        expected = sum(step.candles_within(*part) for part in within(spans, start, end))
+        expected = sum(step.candles_within(*part) for part in within(spans, self._at, end))
         return facts.inside == facts.closed_inside == facts.closed == expected
 
     def _compare(
-        self, connection: Connection, start: int, end: int, spans: Sequence[tuple[int, int]]
+        self, connection: Connection, end: int, spans: Sequence[tuple[int, int]]
     ) -> Iterator[VerifyFinding]:
-        step, previous = self._stored.timeframe, self._previous
-        compared = start if self._compared is None else self._compared
-        for place in places(connection, self._stored, start, end):
+        step, compared, previous = self._stored.timeframe, self._compared, self._previous
+        for place in places(connection, self._stored, self._at, end):
             yield from self._holes(compared, place.opened, spans)
             on_grid = not step.off_grid([place.opened])
             self.report.off_grid += not on_grid
@@ -168,9 +160,9 @@ class Walk(SeriesWalk):
                     FindingKind.MISSING, low, high, count=max(1, step.candles_within(low, high))
                 )
 
-    def _impossible(self, connection: Connection, start: int, end: int) -> Iterator[VerifyFinding]:
+    def _impossible(self, connection: Connection, end: int) -> Iterator[VerifyFinding]:
         """The rows that would be refused today."""
-        step = self._stored.timeframe
+        step, start = self._stored.timeframe, self._at
         while found := self._checks.doubtful(connection, self._stored, start, end):
             _, bad = accept(found, step, start=start, end=end)
             for row in bad:

@@ -51,9 +51,7 @@ _SHOWN_EVERY_S = 0.25
 _WALKS_AT_ONCE = 2
 # If the exchange has the same values, these faults are its own.
 _EXCHANGE_FAULTS = frozenset({FindingKind.SUMS, FindingKind.OFF_GRID})
-_DIFFERENCES = frozenset(
-    {FindingKind.DIFFERENT, FindingKind.MISSING_HERE, FindingKind.MISSING_THERE}
-)
+_DIFFERENCES = FindingKind.DIFFERENT, FindingKind.MISSING_HERE, FindingKind.MISSING_THERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +151,7 @@ class Verification:
     async def _repair(self, source: MarketSource, look: Look, report: SeriesReport) -> None:
         """Collect the ranges that are wrong again, by the rules of any collection."""
         await self._forget(report, look)
-        findings, store = list(report.wrong_findings), self._parts.store
+        findings, store = report.wrong_findings(), self._parts.store
         shown = self._shown(f"Mended {report.stored.key}")
         for start, end in joined_ranges(findings, report.stored, source.declaration.page_limit):
             collection = Collection(source, store, self._context, self._parts.options, shown=shown)
@@ -175,9 +173,7 @@ class Verification:
 
     async def _forget(self, report: SeriesReport, look: Look) -> None:
         """Take missing rows back from the ledger: what the exchange answers now has to count."""
-        missing = [
-            finding for finding in report.wrong_findings if finding.kind is FindingKind.MISSING
-        ]
+        missing = report.wrong_findings(FindingKind.MISSING)
         if not missing:
             return
         key = report.stored.key
@@ -192,14 +188,14 @@ class Verification:
     async def _settle(self, reports: Sequence[SeriesReport]) -> None:
         """Check the findings again: which are mended, and which the exchange has itself."""
         for report in reports:
-            for place, (finding, _) in enumerate(report.findings):
+            for finding in report.findings:
                 parts = report.finer if finding.kind is FindingKind.SUMS else ()
                 if not await self._is_still_wrong(report, finding):
-                    report.settle(place, Standing.MENDED)
+                    report.settle(finding, Standing.MENDED)
                 elif finding.kind in _EXCHANGE_FAULTS and all(
                     _agrees(concerned, finding) for concerned in (report, *parts)
                 ):
-                    report.settle(place, Standing.TOLD)
+                    report.settle(finding, Standing.TOLD)
 
     async def _is_still_wrong(self, report: SeriesReport, finding: VerifyFinding) -> bool:
         if finding.there is not None:
@@ -244,6 +240,6 @@ class _Progress:
 def _agrees(report: SeriesReport, finding: VerifyFinding) -> bool:
     """Whether the exchange answered for the range, with what is stored."""
     return report.error is None and not any(
-        found.kind in _DIFFERENCES and found.start < finding.end and found.end > finding.start
-        for found in report.wrong_findings
+        found.start < finding.end and found.end > finding.start
+        for found in report.wrong_findings(*_DIFFERENCES)
     )
