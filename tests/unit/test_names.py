@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import InvalidInputError, PenstockError
-from penstock.market.instrument import find_instruments, parse_timeframes
+from penstock.market.instrument import name_instruments, parse_timeframes
 from penstock.market.timeframe import Timeframe
 from penstock.settings import load_settings
 from penstock.store.connect import parse_url
@@ -23,14 +23,12 @@ _KNOWN = [
 
 @pytest.mark.parametrize("name", ["BTCUSDT", "BTC/USDT", "btcusdt", " btc/usdt ", "Btc/Usdt"])
 def test_a_symbol_is_found_by_its_native_and_its_unified_name_in_any_case(name: str) -> None:
-    assert find_instruments([name], _KNOWN) == [_KNOWN[0]]
+    assert list(name_instruments([name], _KNOWN)) == [_KNOWN[0]]
 
 
 def test_a_symbol_named_twice_counts_once() -> None:
-    assert find_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN) == [
-        _KNOWN[1],
-        _KNOWN[0],
-    ]
+    named = name_instruments(["ETHUSDT", "BTC/USDT", "ETH/USDT", "btcusdt"], _KNOWN)
+    assert list(named) == [_KNOWN[1], _KNOWN[0]]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +42,7 @@ def test_a_symbol_named_twice_counts_once() -> None:
 )
 def test_an_unknown_symbol_is_refused_with_the_nearest_ones(name: str, near: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        find_instruments(["ETHUSDT", name], _KNOWN)
+        name_instruments(["ETHUSDT", name], _KNOWN)
     assert near in str(refused.value)
     assert (refused.value.field, refused.value.exit_code, refused.value.http_status) == (
         "symbol",
@@ -59,7 +57,7 @@ def test_any_text_is_found_or_refused_in_one_short_line(name: str) -> None:
         form for instrument in _KNOWN for form in (instrument.native_symbol, instrument.symbol)
     }:
         with pytest.raises(InvalidInputError) as refused:
-            find_instruments([name], _KNOWN)
+            name_instruments([name], _KNOWN)
         assert "\n" not in str(refused.value)
         assert len(str(refused.value)) < 500
 
@@ -71,14 +69,14 @@ def test_a_base_asset_suggests_its_usdt_symbol_before_similar_names() -> None:
         instrument("BTCUSDT"),
     ]
     with pytest.raises(InvalidInputError, match="did you mean BTC/USDT, BTC/USDC, OP/BTC"):
-        find_instruments(["btc"], known)
+        name_instruments(["btc"], known)
 
 
 def test_without_known_symbols_the_error_suggests_none() -> None:
     with pytest.raises(
         InvalidInputError, match="unknown symbol 'BTCUSDT'; use one that the exchange lists"
     ):
-        find_instruments(["BTCUSDT"], [])
+        name_instruments(["BTCUSDT"], [])
 
 
 def test_timeframes_keep_their_order_without_duplicates() -> None:

@@ -8,7 +8,7 @@ from penstock.app import App, make_sender
 from penstock.cli.signals import run
 from penstock.domains.market import make_source
 from penstock.http.governor import LocalBudget
-from penstock.market.instrument import find_instruments
+from penstock.market.instrument import name_instruments
 from penstock.opening import database_file, open_database
 from penstock.settings import load_settings
 
@@ -31,7 +31,7 @@ def when_fresh(
 async def refuse_unlisted(settings: Settings, exchange: str, symbols: Sequence[str]) -> None:
     """InvalidInputError for symbols that the exchange does not list, or an unknown exchange."""
     async with make_source(exchange, settings, LocalBudget()) as source:
-        find_instruments(symbols, await source.instruments())
+        name_instruments(symbols, await source.instruments())
 
 
 async def refuse_unknown(settings: Settings, exchange: str) -> None:

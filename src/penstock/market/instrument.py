@@ -156,17 +156,13 @@ class Directory:
         return sorted(found, key=lambda symbol: found[symbol].quote != _USUAL_QUOTE)
 
 
-def find_instruments(
-    names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol"
-) -> list[Instrument]:
-    """The named instruments, each once; InvalidInputError as in `Directory.find`."""
-    return list(name_instruments(names, known, field=field))
-
-
 def name_instruments(
     names: Sequence[str], known: Iterable[Instrument], *, field: str = "symbol"
 ) -> dict[Instrument, str]:
-    """The named instruments, each with the first name that it was asked for."""
+    """The named instruments, each with the first name that it was asked for.
+
+    InvalidInputError as in `Directory.find`.
+    """
     directory = Directory(known)
     found: dict[Instrument, str] = {}
     for name in names:

@@ -8,7 +8,7 @@ from penstock.api.live.channels import MarketDataChannel
 from penstock.api.live.messages import message, resync_message
 from penstock.api.schemas.market.candle import CandleShown
 from penstock.errors import InvalidInputError
-from penstock.market.instrument import find_instruments
+from penstock.market.instrument import name_instruments
 from penstock.market.queries.candles import newest_candles
 from penstock.market.queries.instruments import instruments
 from penstock.market.queries.series import find_series
@@ -137,7 +137,7 @@ class CandleFeed:
     def _refuse_unknown(self, channel: MarketDataChannel, listed: Sequence[Instrument]) -> None:
         """Refuse a name that can never be collected; accept one that is not collected yet."""
         if listed:
-            find_instruments([channel.symbol], listed)
+            name_instruments([channel.symbol], listed)
         elif channel.exchange != self._exchange:
             raise InvalidInputError(
                 f"exchange: nothing is known of {channel.exchange[:40]!r}; "

@@ -11,9 +11,10 @@ from sqlalchemy import func, literal, or_, select
 from penstock.collection.tables import collection_config
 from penstock.columns import Timestamp, among, if_given
 from penstock.market.collect.coverage import SpanState
-from penstock.market.instrument import Instrument, Status, folded
+from penstock.market.instrument import SeriesKey, Status, folded
 from penstock.market.queries.instruments import exchange_now, has_name, instrument_of
 from penstock.market.tables import candle, coverage, instrument, series
+from penstock.market.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -140,10 +141,8 @@ def per_series(ids: Collection[int], value: ColumnElement[Any]) -> CTE:
     return found.cte("per_series").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
-def recently_collected(
-    connection: Connection, exchange: str, within_ms: int
-) -> list[tuple[Instrument, str]]:
-    """The instruments and timeframes stored up to less than `within_ms` ago, unless delisted."""
+def recently_collected(connection: Connection, exchange: str, within_ms: int) -> list[SeriesKey]:
+    """The series stored up to less than `within_ms` ago, unless delisted."""
     newest = of_series(
         coverage, func.max(coverage.c.end_time), coverage.c.state == SpanState.STORED
     )
@@ -154,7 +153,7 @@ def recently_collected(
         or_(instrument.c.gone_at.is_(None), instrument.c.status != Status.DELISTED),
     )
     rows = connection.execute(recent.order_by(instrument.c.symbol, series.c.id))
-    return [(instrument_of(row), row.timeframe) for row in rows]
+    return [SeriesKey(instrument_of(row), Timeframe(row.timeframe)) for row in rows]
 
 
 def configured_series(connection: Connection, exchange: str) -> set[tuple[str, str]]:

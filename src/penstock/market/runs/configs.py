@@ -107,13 +107,7 @@ class MarketConfigs:
         found = recently_collected(connection, exchange, _AUDITED_MS)
         if not found:
             return None
-        series = [
-            [instrument.native_symbol, timeframe, instrument.symbol]
-            for instrument, timeframe in found
-        ]
-        audit = series_run(
-            AUDIT, exchange, dict.fromkeys(instrument for instrument, _ in found), series
-        )
+        audit = series_run(AUDIT, exchange, found)
         params = {**audit.params, "newest_ms": _AUDITED_MS}
         return replace(audit, params=params, priority=Priority.LOW, wait=True)
 

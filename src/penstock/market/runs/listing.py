@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.errors import InvalidInputError, RetryableError
-from penstock.market.instrument import find_instruments, name_instruments
+from penstock.market.instrument import name_instruments
 from penstock.market.queries.instruments import instruments, instruments_seen
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Listing:
             if complete:
                 return known
             raise
-        find_instruments(names, listed, field=field)
+        name_instruments(names, listed, field=field)
         await self._store.put_instruments(listed)
         return listed
 
@@ -85,7 +85,7 @@ def stored_instruments(
 
 def _has_all(names: Sequence[str], known: Sequence[Instrument]) -> bool:
     try:
-        find_instruments(names, known)
+        name_instruments(names, known)
     except InvalidInputError:
         return False
     return True

@@ -11,7 +11,7 @@ from penstock.market.timeframe import Timeframe
 from penstock.runs.run import Priority, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
 COLLECTION = "data_collection"
@@ -21,9 +21,6 @@ BACKFILL = "backfill"
 AUDIT = "audit"
 # The kinds that collect candles.
 COLLECTING = (COLLECTION, SCHEDULED_COLLECTION, BACKFILL, AUDIT)
-
-# A series in the parameters of a run: native symbol, timeframe, and the name that it was asked for.
-SeriesParams = list[str]
 
 
 def collection_of(
@@ -39,27 +36,30 @@ def collection_of(
     `named` gives each instrument with the name that it was asked for.
     """
     series = [
-        [instrument.native_symbol, str(step), asked]
+        SeriesKey(instrument, Timeframe(step), asked)
         for instrument, asked in named.items()
         for step in timeframes
         if (instrument.symbol, step) not in without
     ]
-    return series_run(kind, exchange, named, series)
+    return series_run(kind, exchange, series)
 
 
-def series_run(
-    kind: str, exchange: str, instruments: Collection[Instrument], series: list[SeriesParams]
-) -> Submission:
+def series_run(kind: str, exchange: str, series: Sequence[SeriesKey]) -> Submission:
     """A run of these series; it carries the instruments, so that its worker needs no lookup."""
     params = {
         "exchange": exchange,
-        "series": series,
-        "instruments": [asdict(instrument) for instrument in instruments],
+        # Native symbol, timeframe, and the name that the series was asked for.
+        "series": [
+            [key.instrument.native_symbol, key.timeframe.value, key.asked or key.instrument.symbol]
+            for key in series
+        ],
+        "instruments": [
+            asdict(listed) for listed in dict.fromkeys(key.instrument for key in series)
+        ],
         "limit": None,
         "since": None,
     }
-    resources = [f"series:{exchange}:{native}:{timeframe}" for native, timeframe, _ in series]
-    return Submission(kind=kind, params=params, resources=resources)
+    return Submission(kind=kind, params=params, resources=[key.resource for key in series])
 
 
 def symbol_refresh(exchange: str) -> Submission:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from penstock.market.collect.page import CandlePage
     from penstock.market.verify.ranges import Range
     from penstock.market.verify.report import SeriesReport
-    from penstock.market.verify.stored import Stored
 
 _WHOLE = ("close_time", "trades")
 # A missing row is asked for again by a different request: from so many steps earlier.
@@ -41,27 +40,31 @@ _BACK = 7
 class Comparer:
     """Compares ranges, several at the same time."""
 
-    def __init__(self, asker: Asker, reader: Reader, options: CollectOptions) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        reader: Reader,
+        options: CollectOptions,
+        tick: Callable[[int], Awaitable[None]],
+    ) -> None:
         self._asker = asker
+        self._tick = tick
         self._fetcher = PieceFetcher(asker, grace_ms=options.grace_ms)
         self._reader = reader
         self._page_limit = asker.declared.page_limit
         self._concurrency = options.concurrency
 
-    async def compare(
-        self, ranges: Sequence[Range], tick: Callable[[int], Awaitable[None]]
-    ) -> None:
+    async def compare(self, ranges: Sequence[Range]) -> None:
         """Add the differences to the reports; an exchange that does not answer fails the series."""
+        await for_each(ranges, self._compare, at_once=self._concurrency)
 
-        async def compare(part: Range) -> None:
-            try:
-                await self._compare(part, tick)
-            except SourceError as error:
-                part.report.error = error
+    async def _compare(self, part: Range) -> None:
+        try:
+            await self._compare_pages(part)
+        except SourceError as error:
+            part.report.error = error
 
-        await for_each(ranges, compare, at_once=self._concurrency)
-
-    async def _compare(self, part: Range, tick: Callable[[int], Awaitable[None]]) -> None:
+    async def _compare_pages(self, part: Range) -> None:
         stored = part.report.stored
         # With empty coverage: what is stored must not influence the questions.
         target = SeriesTarget(stored.key, stored.id, Coverage())
@@ -69,7 +72,7 @@ class Comparer:
         async for page in self._fetcher.pages(target, Piece(part.start, part.end, first=False)):
             end = max((span.end for span in page.spans), default=at)
             await self._page(part.report, page, at, end)
-            await tick(len(page.candles))
+            await self._tick(len(page.candles))
             at = max(at, end)
 
     async def _page(self, report: SeriesReport, page: CandlePage, start: int, end: int) -> None:
@@ -101,12 +104,10 @@ class Comparer:
     @staticmethod
     def _report_unstored(report: SeriesReport, theirs: Iterable[Candle]) -> None:
         """Report what only the exchange has, where the ledger is not known to be wrong already."""
-        step = report.stored.timeframe
         known = report.wrong_findings(FindingKind.MISSING)
         for row in theirs:
             if not any(finding.start <= row.open_time < finding.end for finding in known):
-                end = step.shift(row.open_time, 1)
-                report.add([VerifyFinding(FindingKind.MISSING_HERE, row.open_time, end, there=row)])
+                _report(report, FindingKind.MISSING_HERE, row, there=row)
 
     async def _check_missing(self, report: SeriesReport, missing: Sequence[Candle]) -> None:
         """Report the rows that a second request does not show either: one answer proves nothing."""
@@ -123,29 +124,36 @@ class Comparer:
                 if (there := shown.get(row.open_time)) is not None:
                     _compare_row(report, row, there)
                 elif row.open_time not in reading.opens:
-                    end_of_row = step.shift(row.open_time, 1)
-                    report.add(
-                        [VerifyFinding(FindingKind.MISSING_THERE, row.open_time, end_of_row)]
-                    )
+                    _report(report, FindingKind.MISSING_THERE, row)
             at += len(asked)
 
 
 def _compare_row(report: SeriesReport, row: Candle, there: Candle) -> None:
     report.compared += 1
-    report.add(different(report.stored, row, there))
+    if detail := difference(row, there):
+        _report(report, FindingKind.DIFFERENT, row, detail, there=there)
 
 
-def different(stored: Stored, held: Candle, there: Candle) -> list[VerifyFinding]:
-    """What differs of a candle, as one finding; `1.0` and `1.00` are the same."""
+def _report(
+    report: SeriesReport,
+    kind: FindingKind,
+    row: Candle,
+    detail: str = "",
+    *,
+    there: Candle | None = None,
+) -> None:
+    """Add a finding in one candle."""
+    end = report.stored.timeframe.shift(row.open_time, 1)
+    report.add([VerifyFinding(kind, row.open_time, end, detail, there=there)])
+
+
+def difference(held: Candle, there: Candle) -> str:
+    """What differs of a candle, in words; `1.0` and `1.00` are the same."""
     unlike = [name for name in _WHOLE if getattr(held, name) != getattr(there, name)]
     unlike += [name for name in TEXTS if _differs(getattr(held, name), getattr(there, name))]
-    if not unlike:
-        return []
-    detail = "; ".join(
+    return "; ".join(
         f"{name} {getattr(held, name)}, exchange {getattr(there, name)}" for name in unlike
     )
-    end = stored.timeframe.shift(held.open_time, 1)
-    return [VerifyFinding(FindingKind.DIFFERENT, held.open_time, end, detail, there=there)]
 
 
 def _differs(held: str | None, there: str | None) -> bool:

@@ -150,13 +150,12 @@ def find_stored(connection: Connection, order: VerifyOrder) -> list[Stored]:
             "nothing of that is stored; `penstock series` lists what is,"
             " `penstock collect` collects more"
         )
-    steps = list(Timeframe)
     return sorted(
         found,
         key=lambda stored: (
             stored.key.instrument.exchange,
             stored.key.instrument.symbol,
-            steps.index(stored.timeframe),
+            stored.timeframe.longest_ms,
         ),
     )
 

@@ -17,7 +17,7 @@ from penstock.market.collect.clock import ExchangeClock
 from penstock.market.collect.collection import Collection
 from penstock.market.collect.page import CandleFlush, CandlePage
 from penstock.market.collect.ranges import Wish
-from penstock.market.verify.compare import Comparer, different
+from penstock.market.verify.compare import Comparer, difference
 from penstock.market.verify.finding import FindingKind, Standing
 from penstock.market.verify.parallel import for_each
 from penstock.market.verify.ranges import (
@@ -133,9 +133,8 @@ class Verification:
             wanted = await self._wanted(reports)
             pages = drawn(wanted, limit, sample=self._order.sample, seed=self._order.seed)
             ranges = united(ranges, pages)
-        await Comparer(asker, self._reader, self._parts.options).compare(
-            ranges, lambda candles: self._progress.add(candles, "Compared with the exchange")
-        )
+        tick = partial(self._progress.add, message="Compared with the exchange")
+        await Comparer(asker, self._reader, self._parts.options, tick).compare(ranges)
 
     async def _wanted(self, reports: Sequence[SeriesReport]) -> list[Range]:
         """The checked ranges that somebody has asked for: nothing else has to be stored."""
@@ -203,7 +202,7 @@ class Verification:
             held = await self._reader.read(
                 partial(rows, stored=report.stored, start=at, end=at + 1)
             )
-            return not held or bool(different(report.stored, held[0][0], finding.there))
+            return not held or bool(difference(held[0][0], finding.there))
         if finding.kind is FindingKind.MISSING_THERE:
             return True
         again = SeriesReport(report.stored, report.finer)
