@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import msgspec
+
+from penstock.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from penstock.http.client import HttpClient
     from penstock.http.governor import Wait
 
+T = TypeVar("T")
+
+_EXCERPT_BYTES = 120
+
 
 class HttpSource:
-    """A source with one client, which is open while the source is."""
+    """A source with one client, which is open while the source is.
+
+    `documented_by` is who says what the answers look like.
+    """
+
+    documented_by = "the provider"
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -30,3 +45,27 @@ class HttpSource:
     def waiting(self) -> Wait | None:
         """What keeps it from sending requests now, if anything."""
         return self._http.waiting
+
+    async def _get(
+        self,
+        path: str,
+        decode: Callable[[bytes], T],
+        params: Mapping[str, str] | None = None,
+        *,
+        weight: int = 1,
+    ) -> T:
+        """A decoded answer; SourceUnavailableError when it is not what is documented."""
+
+        def documented(body: bytes) -> T:
+            try:
+                return decode(body)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                is_html = body.lstrip()[:1] == b"<"
+                said = f"not what {self.documented_by} documents ({error})"
+                what = "an HTML page" if is_html else said
+                excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
+                raise SourceUnavailableError(
+                    f"GET {path}: the answer is {what}: {excerpt}"
+                ) from error
+
+        return await self._http.get(path, params or {}, weight=weight, decode=documented)

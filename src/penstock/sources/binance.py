@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from penstock.errors import SourceRefusedError, SourceUnavailableError
+from penstock.errors import SourceRefusedError
 from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
 from penstock.http.source import HttpSource
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from penstock.market.source import SourceConfig
 
-T = TypeVar("T")
-
 _URL = "https://api.binance.com"
 # Market data only, also for regions that the first address refuses.
 _PUBLIC_DATA_URL = "https://data-api.binance.vision"
@@ -37,13 +36,9 @@ _WEIGHT_PER_MINUTE = 6_000
 _MS_INCLUSIVE = 1
 _MS_BOUND = 2**62
 _RAW_CHARS = 2_000
-_EXCERPT_BYTES = 120
-_WEIGHT = {
-    "/api/v3/time": 1,
-    "/api/v3/exchangeInfo": 20,
-    "/api/v3/klines": 2,
-    "/api/v3/ticker/24hr": 80,
-}
+_PAGE_WEIGHT = 2
+_LISTING_WEIGHT = 20
+_VOLUMES_WEIGHT = 80
 _VOLUME = re.compile(r"[0-9]{1,24}(\.[0-9]{1,18})?")
 _STATUS = {"TRADING": Status.TRADING, "BREAK": Status.DELISTED}
 
@@ -72,25 +67,26 @@ class _Opened(msgspec.Struct, array_like=True):
     open_time: int
 
 
-_decode_time = msgspec.json.Decoder(_Time, strict=False)
-_decode_info = msgspec.json.Decoder(_ExchangeInfo)
-_decode_tickers = msgspec.json.Decoder(list[_Ticker])
-_decode_candles = msgspec.json.Decoder(list[Candle])
+_time = msgspec.json.Decoder(_Time, strict=False).decode
+_exchange_info = msgspec.json.Decoder(_ExchangeInfo).decode
+_tickers = msgspec.json.Decoder(list[_Ticker]).decode
+_rows = msgspec.json.Decoder(list[Candle]).decode
 
 
 class BinanceSource(HttpSource):
     """The spot exchange, a MarketSource."""
 
+    documented_by = "Binance"
     declaration = Declaration(
         name="binance",
         page_limit=1_000,
-        limit=Limit(amount=_WEIGHT_PER_MINUTE, page=_WEIGHT["/api/v3/klines"], currency="weight"),
+        limit=Limit(amount=_WEIGHT_PER_MINUTE, page=_PAGE_WEIGHT, currency="weight"),
         hosts=("binance.com", "binance.vision"),
     )
 
     def __init__(self, config: SourceConfig) -> None:
         weight = config.limit_per_window or _WEIGHT_PER_MINUTE
-        self.pages_per_minute = weight // _WEIGHT["/api/v3/klines"]
+        self.pages_per_minute = weight // _PAGE_WEIGHT
         # Real exchanges use https; a simulator without it may replay another day.
         self.real_time = (config.base_url or _URL).startswith("https:")
         habits = HttpHabits(
@@ -105,7 +101,7 @@ class BinanceSource(HttpSource):
 
     async def server_time(self) -> int:
         """The exchange's clock, ms."""
-        return (await self._get("/api/v3/time", _decode_time)).serverTime
+        return (await self._get("/api/v3/time", _time)).serverTime
 
     async def instruments(self) -> Sequence[Instrument]:
         """Everything listed; Binance marks a delisted symbol as BREAK."""
@@ -123,18 +119,18 @@ class BinanceSource(HttpSource):
 
     async def _listing(self) -> _ExchangeInfo:
         """The symbols without their permission sets, which make up nine tenths of the list."""
-        path = "/api/v3/exchangeInfo"
+        ask = partial(self._get, "/api/v3/exchangeInfo", _exchange_info, weight=_LISTING_WEIGHT)
         try:
-            return await self._get(path, _decode_info, {"showPermissionSets": "false"})
+            return await ask({"showPermissionSets": "false"})
         except SourceRefusedError as error:
             # Binance.US may not know the parameter: -1104.
             if error.status != _BAD_REQUEST:
                 raise
-        return await self._get(path, _decode_info)
+        return await ask()
 
     async def volumes(self) -> Mapping[str, float]:
         """The quote volume of the last 24 hours by native symbol."""
-        tickers = await self._get("/api/v3/ticker/24hr", _decode_tickers)
+        tickers = await self._get("/api/v3/ticker/24hr", _tickers, weight=_VOLUMES_WEIGHT)
         return {
             ticker.symbol: float(ticker.quoteVolume)
             for ticker in tickers
@@ -152,19 +148,7 @@ class BinanceSource(HttpSource):
             params["startTime"] = str(request.start)
         if request.end is not None:
             params["endTime"] = str(request.end - _MS_INCLUSIVE)
-        path = "/api/v3/klines"
-        return await self._http.get(path, params, weight=_WEIGHT[path], decode=_candles)
-
-    async def _get(
-        self, path: str, decoder: msgspec.json.Decoder[T], params: Mapping[str, str] | None = None
-    ) -> T:
-        def decode(body: bytes) -> T:
-            try:
-                return decoder.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise _unreadable(path, body, error) from error
-
-        return await self._http.get(path, params or {}, weight=_WEIGHT[path], decode=decode)
+        return await self._get("/api/v3/klines", _candles, params, weight=_PAGE_WEIGHT)
 
 
 def _advice(url: str) -> Mapping[int, str]:
@@ -185,7 +169,7 @@ def _is_volume(given: str | float) -> bool:
 
 def _candles(body: bytes) -> PageAnswer:
     try:
-        return PageAnswer(_decode_candles.decode(body))
+        return PageAnswer(_rows(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _row_by_row(body)
 
@@ -195,12 +179,9 @@ def _row_by_row(body: bytes) -> PageAnswer:
 
     The standard library's parser also reads the bare NaN and Infinity that some servers send.
     """
-    try:
-        rows: Any = json.loads(body, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable("/api/v3/klines", body, error) from error
+    rows: Any = json.loads(body, parse_float=str, parse_constant=str)
     if not isinstance(rows, list):
-        raise _unreadable("/api/v3/klines", body, TypeError("not an array of rows"))
+        raise msgspec.ValidationError("not an array of rows")
     candles: list[Candle] = []
     rejected: list[Rejected] = []
     for row in rows:
@@ -230,10 +211,3 @@ def _opened(row: object) -> int | None:
     except msgspec.ValidationError:
         return None
     return opened if abs(opened) < _MS_BOUND else None
-
-
-def _unreadable(path: str, body: bytes, error: Exception) -> SourceUnavailableError:
-    excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
-    return SourceUnavailableError(
-        f"GET {path}: the answer is not what Binance documents ({error}): {excerpt}"
-    )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 import structlog
 
-from penstock.errors import InvalidInputError, SourceUnavailableError
+from penstock.errors import InvalidInputError
 from penstock.http.client import HttpClient, HttpHabits
 from penstock.http.governor import Governor
 from penstock.http.source import HttpSource
@@ -23,7 +23,7 @@ from penstock.inventory.forms import RowReader
 from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from penstock.http.download import Download
@@ -49,7 +49,6 @@ _ADVICE = {
     ),
 }
 _TOKEN = re.compile(r"[!-~]{1,8192}")
-_EXCERPT_BYTES = 120
 
 
 class CardTraderSource:
@@ -71,6 +70,8 @@ class CardTraderSource:
 class CardTraderAccount(HttpSource):
     """A seller's account, a SellerAccount."""
 
+    documented_by = "CardTrader"
+
     def __init__(self, config: InventorySourceConfig, token: str) -> None:
         url = config.base_url or _URL
         # Others can read the stored budget, so its name must not contain the token.
@@ -88,11 +89,7 @@ class CardTraderAccount(HttpSource):
         self._export = config.export
 
     async def seller(self) -> Seller:
-        def decode(body: bytes) -> Seller:
-            with _documented("/info", body):
-                return _seller.read(body)
-
-        return await self._http.get("/info", {}, weight=1, decode=decode)
+        return await self._get("/info", _seller.read)
 
     async def games(self) -> Sequence[Game]:
         return await self._list("/games", _games)
@@ -115,9 +112,7 @@ class CardTraderAccount(HttpSource):
     async def _list(
         self, path: str, rows: _Rows[T], params: Mapping[str, str] | None = None
     ) -> Sequence[T]:
-        return await self._http.get(
-            path, params or {}, weight=1, decode=lambda body: rows.decode(path, body)
-        )
+        return await self._get(path, partial(rows.decode, path), params)
 
 
 class _Rows(Generic[T]):
@@ -133,13 +128,12 @@ class _Rows(Generic[T]):
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
     def decode(self, path: str, body: bytes) -> Sequence[T]:
-        """The rows; SourceUnavailableError when the body is not an array."""
-        with _documented(path, body):
-            array = _bare(body)
-            try:
-                return self._rows.decode(array)
-            except msgspec.ValidationError:
-                return self._row_by_row(path, self._raw.decode(array))
+        """The rows; msgspec.DecodeError when the body is not an array."""
+        array = _bare(body)
+        try:
+            return self._rows.decode(array)
+        except msgspec.ValidationError:
+            return self._row_by_row(path, self._raw.decode(array))
 
     def _row_by_row(self, path: str, raws: Sequence[msgspec.Raw]) -> Sequence[T]:
         rows: list[T] = []
@@ -181,15 +175,3 @@ def _bare(body: bytes) -> bytes | msgspec.Raw:
 def _is_not_ready(status: int, body: bytes) -> bool:
     """Whether CardTrader is still preparing the export."""
     return status == _NOT_FOUND and b"not ready" in body
-
-
-@contextmanager
-def _documented(path: str, body: bytes) -> Iterator[None]:
-    """Decode a body; SourceUnavailableError when it is not what CardTrader documents."""
-    try:
-        yield
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        is_html = body.lstrip()[:1] == b"<"
-        what = "an HTML page" if is_html else f"not what CardTrader documents ({error})"
-        excerpt = body[:_EXCERPT_BYTES].decode("utf-8", "replace")
-        raise SourceUnavailableError(f"GET {path}: the answer is {what}: {excerpt}") from error
