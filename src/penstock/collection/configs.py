@@ -113,10 +113,10 @@ class Applied:
     `changed` has the fields that differ by name, each with its old and new value.
     """
 
-    added: Sequence[ConfigSpec] = ()
-    changed: Sequence[tuple[ConfigSpec, Mapping[str, tuple[object, object]]]] = ()
-    removed: Sequence[ConfigSpec] = ()
-    unchanged: Sequence[ConfigSpec] = ()
+    added: Sequence[ConfigSpec]
+    changed: Sequence[tuple[ConfigSpec, Mapping[str, tuple[object, object]]]]
+    removed: Sequence[ConfigSpec]
+    unchanged: Sequence[ConfigSpec]
 
 
 class ConfigStore(Protocol):

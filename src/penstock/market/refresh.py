@@ -21,9 +21,9 @@ class SymbolsRefreshed:
 
     listed: int
     trading: int
-    gone: Sequence[str] = ()
+    gone: Sequence[str]
 
-    def summary(self) -> Mapping[str, object]:
+    def summary(self) -> dict[str, object]:
         """The result of the run, as JSON values."""
         return {"symbols": self.listed, "trading": self.trading, "gone": list(self.gone)}
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+# The last ms of the year 9999, which every database can store.
+END_OF_TIME = 253_402_300_799_999
+
 _start, _end = itemgetter(0), itemgetter(1)
 
 

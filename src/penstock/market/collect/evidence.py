@@ -9,6 +9,10 @@ Times are ms by the provider's clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -47,14 +51,16 @@ class Evidence:
         """After one more answer that agrees; one by a clock that was ahead counts for nothing."""
         if self.last_asked > at + _MINUTE:
             return Evidence.first(at, source)
-        later = (self.first_asked + after for after in _UNCONFIRMED_AGAIN)
-        due = next((due for due in later if due > at), at + _DAY)
+        due = self._due(_UNCONFIRMED_AGAIN, at) or at + _DAY
         return Evidence(self.asked + 1, self.first_asked, max(at, self.last_asked), source, due)
 
     def settled(self) -> Evidence:
         """As the evidence of something settled, which is asked for only twice more."""
-        later = (self.first_asked + after for after in _SETTLED_AGAIN)
-        return replace(self, due=next((due for due in later if due > self.last_asked), None))
+        return replace(self, due=self._due(_SETTLED_AGAIN, self.last_asked))
+
+    def _due(self, steps: Sequence[int], at: int) -> int | None:
+        """The first time after `at` that is one of these steps after the first answer."""
+        return next((due for step in steps if (due := self.first_asked + step) > at), None)
 
     @property
     def lasting(self) -> int:

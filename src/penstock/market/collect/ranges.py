@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import Span, SpanState
@@ -15,13 +14,12 @@ from penstock.market.timeline import earliest
 from penstock.moment import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.source import Declaration
 
 DEFAULT_LIMIT = 100
-
-# The exchange's time, ms since the epoch.
-Now: TypeAlias = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +59,9 @@ def check_range(first: int | None, last: int | None, *, names: tuple[str, str]) 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """The ranges that a wish means for series of one source."""
+    """The ranges that a wish means for series of one source; `now` is the exchange's time."""
 
-    now: Now
+    now: Callable[[], int]
     wish: Wish
     declared: Declaration
 
@@ -77,7 +75,8 @@ class Ranges:
         """
         if self._is_refused(target):
             return [], []
-        begin, known = self._wanted(target, ending)
+        since = None if self.wish.since is None else max(0, target.timeframe.floor(self.wish.since))
+        begin = self._begin(target, since, ending)
         horizon = self.horizon(target, ended)
         older = [
             (span.start, min(span.end, begin))
@@ -87,15 +86,18 @@ class Ranges:
         ranges = target.coverage.missing(begin, horizon, lambda span: self._again(target, span))
         ranges = older + self._with_tail(target, ranges, horizon)
         asked = list(joined_on_pages(ranges, target.timeframe, self.declared.page_limit))
-        return self._in_reach(target, asked, known)
+        in_reach, left_out = self._in_reach(target, asked)
+        if target.known_from is None and since is not None and since < begin:
+            left_out.append(Span(since, begin, SpanState.NOT_COLLECTED))
+        return in_reach, left_out
 
     def _in_reach(
-        self, target: SeriesTarget, ranges: list[tuple[int, int]], known: list[Span]
+        self, target: SeriesTarget, ranges: list[tuple[int, int]]
     ) -> tuple[list[tuple[int, int]], list[Span]]:
         """The ranges, without what the exchange no longer has: never collected, or lost."""
         history = self.declared.history
         if history is None:
-            return ranges, known
+            return ranges, []
         timeframe = target.timeframe
         # One step less: the oldest candle may be gone when the question arrives.
         oldest = max(0, timeframe.shift(timeframe.floor(self.now()), 2 - history))
@@ -105,7 +107,7 @@ class Ranges:
                 collected = target.coverage.stored_before(start + 1)
                 state = SpanState.FAILED if collected else SpanState.NOT_COLLECTED
                 lost.append(Span(start, min(end, oldest), state))
-        return [(max(start, oldest), end) for start, end in ranges if end > oldest], known + lost
+        return [(max(start, oldest), end) for start, end in ranges if end > oldest], lost
 
     def _is_refused(self, target: SeriesTarget) -> bool:
         """Whether to skip a series that the exchange dropped and will likely refuse.
@@ -164,22 +166,16 @@ class Ranges:
             case _:
                 return span.state in LOOKED_AT_AGAIN and span.start in target.due
 
-    def _wanted(self, target: SeriesTarget, ending: int | None) -> tuple[int, list[Span]]:
-        """Where the wanted range begins; of an empty series, also what the limit leaves out."""
-        wish, timeframe = self.wish, target.timeframe
-        since = None if wish.since is None else max(0, timeframe.floor(wish.since))
-        if wish.recheck and since is not None:
-            return since, []
-        if (known_from := target.known_from) is not None:
-            if wish.newest_ms is not None:
-                return max(known_from, timeframe.floor(self.now() - wish.newest_ms)), []
-            return (known_from if since is None else min(since, known_from)), []
-        if since is not None and wish.limit is None:
-            return since, []
-        begin = self.newest(target, ending)
-        if since is None or since >= begin:
-            return begin if since is None else since, []
-        return begin, [Span(since, begin, SpanState.NOT_COLLECTED)]
+    def _begin(self, target: SeriesTarget, since: int | None, ending: int | None) -> int:
+        """Where the wanted range begins."""
+        wish, known_from = self.wish, target.known_from
+        if since is not None and (wish.recheck or (known_from is None and wish.limit is None)):
+            return since
+        if known_from is None:
+            return max(since or 0, self.newest(target, ending))
+        if wish.newest_ms is not None:
+            return max(known_from, target.timeframe.floor(self.now() - wish.newest_ms))
+        return known_from if since is None else min(since, known_from)
 
     def _with_tail(
         self, target: SeriesTarget, ranges: list[tuple[int, int]], horizon: int

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from penstock.market.collect.coverage import SpanState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from penstock.market.collect.coverage import Span
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.timeframe import Timeframe
-
-T = TypeVar("T")
 
 # Asked for again when they are due; a failed range is asked for again by each run.
 LOOKED_AT_AGAIN = frozenset(
@@ -44,15 +42,11 @@ class AllRepeats:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Gaps of a series that one page shows."""
+    """Gaps of a series that one page shows, by their starts; `due` is when the first is due."""
 
+    due: int
     target: SeriesTarget
-    gaps: list[Span]
-
-    @property
-    def due(self) -> int:
-        """When the first of the gaps is due."""
-        return min((span.evidence.due or 0) if span.evidence else 0 for span in self.gaps)
+    gaps: set[int]
 
 
 async def choose_due(
@@ -64,15 +58,20 @@ async def choose_due(
     """
     requests: list[_Request] = []
     for target in targets:
-        step, due = target.timeframe, due_gaps(target, now)
+        step = target.timeframe
+        due = {
+            (span.start, span.end): (span.evidence.due or 0) if span.evidence else 0
+            for span in due_gaps(target, now)
+        }
         newest_page = step.shift(step.floor(now), -(page_limit // 2))
-        target.due = {span.start for span in due if span.start >= newest_page}
-        scattered = [span for span in due if span.start < newest_page]
-        pages = on_pages(scattered, attrgetter("start", "end"), step, page_limit)
-        requests += [_Request(target, page) for page in pages]
+        target.due = {start for start, _ in due if start >= newest_page}
+        scattered = [gap for gap in due if gap[0] < newest_page]
+        for page in _on_pages(scattered, step, page_limit):
+            first_due = min(due[gap] for gap in page)
+            requests.append(_Request(first_due, target, {start for start, _ in page}))
     requests.sort(key=attrgetter("due"))
     for request in requests[: await repeats.take(len(requests)) if requests else 0]:
-        request.target.due |= {span.start for span in request.gaps}
+        request.target.due |= request.gaps
 
 
 def due_gaps(target: SeriesTarget, now: int) -> list[Span]:
@@ -80,19 +79,16 @@ def due_gaps(target: SeriesTarget, now: int) -> list[Span]:
     return [span for span in target.coverage if span.state in LOOKED_AT_AGAIN and span.is_due(now)]
 
 
-def on_pages(
-    found: Iterable[T], edges: Callable[[T], tuple[int, int]], timeframe: Timeframe, page_limit: int
-) -> Iterator[list[T]]:
-    """Groups of things that one request shows: they end within half a page of the first's start.
-
-    The things are in order, and have `edges`.
-    """
-    page: list[T] = []
-    for item in found:
-        if page and edges(item)[1] > timeframe.shift(edges(page[0])[0], page_limit // 2):
+def _on_pages(
+    ranges: Iterable[tuple[int, int]], timeframe: Timeframe, page_limit: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Groups of the ordered ranges that one request shows: within half a page of the first."""
+    page: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if page and end > timeframe.shift(page[0][0], page_limit // 2):
             yield page
             page = []
-        page.append(item)
+        page.append((start, end))
     if page:
         yield page
 
@@ -101,5 +97,5 @@ def joined_on_pages(
     ranges: Iterable[tuple[int, int]], timeframe: Timeframe, page_limit: int
 ) -> Iterator[tuple[int, int]]:
     """The ordered ranges, with those that one request shows as one."""
-    for page in on_pages(ranges, lambda edges: edges, timeframe, page_limit):
+    for page in _on_pages(ranges, timeframe, page_limit):
         yield page[0][0], max(end for _, end in page)

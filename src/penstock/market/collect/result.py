@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import RetryableError, RunFailedError, RunUnavailableError
@@ -33,12 +33,12 @@ class CollectResult:
 
     counters: Counters
     series: int
-    failures: Mapping[str, str] = field(default_factory=dict)
-    error_codes: Mapping[str, int] = field(default_factory=dict)
-    rejected: Mapping[str, int] = field(default_factory=dict)
-    misaligned: Mapping[str, int] = field(default_factory=dict)
-    gaps: int = 0
-    first_gaps: Sequence[Mapping[str, Any]] = ()
+    failures: Mapping[str, str]
+    error_codes: Mapping[str, int]
+    rejected: Mapping[str, int]
+    misaligned: Mapping[str, int]
+    gaps: int
+    first_gaps: Sequence[Mapping[str, Any]]
 
     def summary(self) -> dict[str, object]:
         """The result of the run, as JSON values."""

@@ -17,6 +17,7 @@ from penstock.market.queries.series import (
     select_series,
 )
 from penstock.market.tables import candle, instrument, series
+from penstock.market.timeline import END_OF_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -83,8 +84,8 @@ def read_candles(connection: Connection, query: CandleQuery) -> Sequence[StoredC
         "exchange": query.exchange,
         "name": query.symbol.strip(),
         "timeframe": query.timeframe.value,
-        "start": 0 if query.start is None else query.start,
-        "end": _END_OF_TIME if query.end is None else query.end,
+        "start": query.start or 0,
+        "end": END_OF_TIME if query.end is None else query.end,
         "limit": query.limit,
     }
     statement = _OLDEST_FIRST if query.oldest_first else _NEWEST_FIRST
@@ -114,7 +115,6 @@ def _written_name(connection: Connection, query: CandleQuery) -> str:
 
 
 # Built once: composing a statement takes longer than reading the rows of a page.
-_END_OF_TIME = 253_402_300_799_999
 _SERIES_ID = (
     select_series(series.c.id)
     .where(
@@ -163,8 +163,13 @@ def newest_prices(connection: Connection, *, limit: int) -> list[PriceRow]:
     ).subquery()
     *names, _ = SERIES_NAMES
     prices = (
-        select(*names, newest.c.timeframe, candle.c.close.label("price"))
-        .add_columns(candle.c.open_time, candle.c.closed)
+        select(
+            *names,
+            newest.c.timeframe,
+            candle.c.close.label("price"),
+            candle.c.open_time,
+            candle.c.closed,
+        )
         .select_from(newest)
         .join(instrument, instrument.c.id == newest.c.instrument_id)
         .join(candle, and_(candle.c.series_id == newest.c.id, candle.c.open_time == newest.c.at))

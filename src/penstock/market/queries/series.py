@@ -116,19 +116,17 @@ def find_series(connection: Connection, names: Collection[N]) -> dict[N, int]:
     named = select_series(series.c.id, *SERIES_NAMES).where(
         has_name(connection, {name.symbol for name in names})
     )
-    ids: dict[tuple[str, str, str], int] = {}
-    spelled: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+    spelled: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
     for row in connection.execute(named):
         for written in (row.native_symbol, row.symbol):
-            ids[row.exchange, written, row.timeframe] = row.id
-            spelled[row.exchange, folded(written), row.timeframe].add(row.id)
+            spelled[row.exchange, folded(written), row.timeframe][written] = row.id
     found = {}
     for name in names:
-        # As it is written; else in another case, if that can mean one series only.
         same = spelled[name.exchange, folded(name.symbol), name.timeframe]
-        exact = ids.get((name.exchange, name.symbol, name.timeframe))
-        if exact or len(same) == 1:
-            found[name] = exact or next(iter(same))
+        # As it is written; else in another case, if that can mean one series only.
+        meant = {same[name.symbol]} if name.symbol in same else set(same.values())
+        if len(meant) == 1:
+            found[name] = meant.pop()
     return found
 
 

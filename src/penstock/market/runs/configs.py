@@ -137,4 +137,4 @@ class MarketConfigs:
         if unknown and unknown != self._unknown:
             _log.warning("configured symbols are unknown and not collected", symbols=unknown)
         self._unknown = unknown
-        return name_instruments([name for name in asked if directory.knows(name)], known)
+        return name_instruments([name for name in asked if name not in unknown], known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select
@@ -47,7 +48,7 @@ def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
             name="late_data",
             counted="series with late data",
             recovered="{name} is up to date again",
-            find=lambda connection, now: late_series(connection, configured, schedule_name, now),
+            find=partial(late_series, configured, schedule_name),
         ),
         SubjectRule(
             name="new_gaps",
@@ -70,7 +71,7 @@ def _bad(name: Name, reason: str) -> BadSubject:
 
 
 def late_series(
-    connection: Connection, configured: Configured, default: str, now: int
+    configured: Configured, default: str, connection: Connection, now: int
 ) -> list[BadSubject]:
     """Scheduled series that trade, with a newest closed candle older than their interval allows.
 

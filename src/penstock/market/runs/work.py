@@ -142,5 +142,5 @@ class MarketRuns:
         """The work of a symbol refresh."""
         source = await self._sources.get(str(context.run.params["exchange"]))
         found = await refresh_symbols(context, source, self._store)
-        context.run.notes[""] = LogNote(records=found.listed, metadata=dict(found.summary()))
+        context.run.notes[""] = LogNote(records=found.listed, metadata=found.summary())
         return found

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
+from penstock.market.timeline import END_OF_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-END_OF_TIME = 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,10 +126,9 @@ def find_stored(connection: Connection, order: VerifyOrder) -> list[Stored]:
 
     InvalidInputError for an unknown symbol, NotFoundError when nothing of it is stored.
     """
-    span_length = in_ms(coverage.c.end_time) - in_ms(coverage.c.start_time)
     length = of_series(
         coverage,
-        func.coalesce(func.sum(span_length), 0),
+        func.coalesce(in_ms(func.sum(coverage.c.end_time - coverage.c.start_time)), 0),
         coverage.c.state == SpanState.STORED,
     )
     statement = select_series(
@@ -183,9 +182,9 @@ def edges(connection: Connection, stored: Stored) -> tuple[int, int] | None:
         connection.scalar(select(which(candle.c.open_time)).where(candle.c.series_id == stored.id))
         for which in (func.min, func.max)
     )
-    of_series = coverage.c.series_id == stored.id, coverage.c.state == SpanState.STORED
+    of_stored = coverage.c.series_id == stored.id, coverage.c.state == SpanState.STORED
     span = func.min(coverage.c.start_time), func.max(coverage.c.end_time)
-    low, high = connection.execute(select(*span).where(*of_series)).one()
+    low, high = connection.execute(select(*span).where(*of_stored)).one()
     found = [] if low is None else [(low, high)]
     if first is not None:
         found.append((first, stored.timeframe.shift(last, 1)))
