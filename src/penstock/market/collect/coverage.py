@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from penstock.market.collect.evidence import Evidence
-from penstock.market.timeline import joined
+from penstock.market.timeline import TimeRange, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -181,7 +181,7 @@ class Coverage:
 
     def missing(
         self, start: int, end: int, again: Callable[[Span], bool] = lambda _: False
-    ) -> list[tuple[int, int]]:
+    ) -> list[TimeRange]:
         """The parts of the range without a span, or with a span to ask for `again`; joined."""
         return joined(
             (low, high)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.coverage import Coverage, CoverageChange, Look, Span
     from penstock.market.instrument import SeriesKey
     from penstock.market.timeframe import Timeframe
+    from penstock.market.timeline import TimeRange
     from penstock.runs.context import RunContext, Shown
     from penstock.runs.run import Counters
 
@@ -39,7 +40,7 @@ class SeriesTarget:
     newest_open: Candle | None = None
     due: set[int] = field(default_factory=set)
     pieces_left: int = 1
-    asked: Sequence[tuple[int, int]] = ()
+    asked: Sequence[TimeRange] = ()
     expected: int = 0
     looked_at: int = 0
     candles: int = 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.collect.ranges import Wish
     from penstock.market.timeframe import Timeframe
+    from penstock.market.timeline import TimeRange
 
 T = TypeVar("T")
 
@@ -163,7 +164,7 @@ class Planner:
             yield Piece(low, high, first and low == start)
 
 
-def cut(start: int, end: int, timeframe: Timeframe, page_limit: int) -> Iterator[tuple[int, int]]:
+def cut(start: int, end: int, timeframe: Timeframe, page_limit: int) -> Iterator[TimeRange]:
     """The pieces of a range."""
     while start < end:
         stop = min(end, _after_a_piece(start, timeframe, page_limit))

@@ -10,7 +10,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.collect.coverage import Span, SpanState
 from penstock.market.collect.repeats import LOOKED_AT_AGAIN, joined_on_pages
 from penstock.market.instrument import Status
-from penstock.market.timeline import earliest
+from penstock.market.timeline import TimeRange, earliest
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Ranges:
 
     def missing(
         self, target: SeriesTarget, *, ending: int | None = None, ended: int | None = None
-    ) -> tuple[list[tuple[int, int]], list[Span]]:
+    ) -> tuple[list[TimeRange], list[Span]]:
         """The missing ranges to ask for, and the spans that are left out.
 
         `ending` is the end of the newest candle of an empty series, if known. Nothing is asked for
@@ -92,8 +92,8 @@ class Ranges:
         return in_reach, left_out
 
     def _in_reach(
-        self, target: SeriesTarget, ranges: list[tuple[int, int]]
-    ) -> tuple[list[tuple[int, int]], list[Span]]:
+        self, target: SeriesTarget, ranges: list[TimeRange]
+    ) -> tuple[list[TimeRange], list[Span]]:
         """The ranges, without what the exchange no longer has: never collected, or lost."""
         history = self.declared.history
         if history is None:
@@ -178,8 +178,8 @@ class Ranges:
         return known_from if since is None else min(since, known_from)
 
     def _with_tail(
-        self, target: SeriesTarget, ranges: list[tuple[int, int]], horizon: int
-    ) -> list[tuple[int, int]]:
+        self, target: SeriesTarget, ranges: list[TimeRange], horizon: int
+    ) -> list[TimeRange]:
         """The ranges, the last one from the last stored candle on.
 
         One page then holds both, and shows what came since in a range that was empty so far.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.market.collect.coverage import Span
     from penstock.market.collect.page import SeriesTarget
     from penstock.market.timeframe import Timeframe
+    from penstock.market.timeline import TimeRange
 
 # Asked for again when they are due; a failed range is asked for again by each run.
 LOOKED_AT_AGAIN = frozenset(
@@ -80,10 +81,10 @@ def due_gaps(target: SeriesTarget, now: int) -> list[Span]:
 
 
 def _on_pages(
-    ranges: Iterable[tuple[int, int]], timeframe: Timeframe, page_limit: int
-) -> Iterator[list[tuple[int, int]]]:
+    ranges: Iterable[TimeRange], timeframe: Timeframe, page_limit: int
+) -> Iterator[list[TimeRange]]:
     """Groups of the ordered ranges that one request shows: within half a page of the first."""
-    page: list[tuple[int, int]] = []
+    page: list[TimeRange] = []
     for start, end in ranges:
         if page and end > timeframe.shift(page[0][0], page_limit // 2):
             yield page
@@ -94,8 +95,8 @@ def _on_pages(
 
 
 def joined_on_pages(
-    ranges: Iterable[tuple[int, int]], timeframe: Timeframe, page_limit: int
-) -> Iterator[tuple[int, int]]:
+    ranges: Iterable[TimeRange], timeframe: Timeframe, page_limit: int
+) -> Iterator[TimeRange]:
     """The ordered ranges, with those that one request shows as one."""
     for page in _on_pages(ranges, timeframe, page_limit):
         yield page[0][0], max(end for _, end in page)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.market.configured import Configured
+    from penstock.market.timeline import TimeRange
 
 _DAY_MS = 86_400_000
 # How long a collection that begins in time may take until its candle is stored.
@@ -124,13 +125,13 @@ def new_gaps(connection: Connection, now: int) -> list[BadSubject]:
         )
         .order_by(exchange, symbol, series.c.id, coverage.c.start_time)
     )
-    spans: defaultdict[Name, list[tuple[int, int]]] = defaultdict(list)
+    spans: defaultdict[Name, list[TimeRange]] = defaultdict(list)
     for *name, start, end in connection.execute(holes):
         spans[tuple(name)].append((start, end))
     return [_bad(name, _holes(name, of_series)) for name, of_series in spans.items()]
 
 
-def _holes(name: Name, spans: Sequence[tuple[int, int]]) -> str:
+def _holes(name: Name, spans: Sequence[TimeRange]) -> str:
     _, symbol, timeframe = name
     missing = sum(Timeframe(timeframe).candles_within(start, end) for start, end in spans)
     return (

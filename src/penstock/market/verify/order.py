@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
-from penstock.market.timeline import END_OF_TIME
+from penstock.market.timeline import END_OF_TIME, TimeRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class VerifyOrder:
     repair: bool = False
 
     @property
-    def edges(self) -> tuple[int, int]:
+    def edges(self) -> TimeRange:
         """What is verified opens in `start ≤ t < end`."""
         return self.start or 0, END_OF_TIME if self.end is None else self.end
 

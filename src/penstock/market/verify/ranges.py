@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from penstock.market.timeframe import Timeframe
+    from penstock.market.timeline import TimeRange
     from penstock.market.verify.finding import VerifyFinding
     from penstock.market.verify.report import SeriesReport
     from penstock.market.verify.stored import Stored
@@ -50,7 +51,7 @@ def doubted(reports: Sequence[SeriesReport], limit: int) -> Iterator[Range]:
 
 def joined_ranges(
     findings: Iterable[VerifyFinding], stored: Stored, limit: int
-) -> Iterator[tuple[int, int]]:
+) -> Iterator[TimeRange]:
     """The ranges of findings; those on one page are joined, as one request shows them."""
     step = stored.timeframe
     places = sorted(

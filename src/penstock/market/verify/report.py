@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from penstock.errors import PenstockError
+    from penstock.market.timeline import TimeRange
     from penstock.market.verify.order import VerifyOrder
     from penstock.market.verify.stored import Stored
 
@@ -34,7 +35,7 @@ class SeriesReport:
     stored: Stored
     finer: Sequence[SeriesReport] = ()
     candles: int = 0
-    edges: tuple[int, int] | None = None
+    edges: TimeRange | None = None
     off_grid: int = 0
     compared: int = 0
     error: PenstockError | None = None

@@ -20,7 +20,7 @@ from penstock.market.queries.instruments import instrument_of, instruments
 from penstock.market.queries.series import of_series, select_series
 from penstock.market.tables import candle, coverage, instrument, series
 from penstock.market.timeframe import Timeframe
-from penstock.market.timeline import joined
+from penstock.market.timeline import TimeRange, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,7 +108,7 @@ class Checks(Protocol):
         one: Stored,
         start: int,
         end: int,
-        spans: Sequence[tuple[int, int]],
+        spans: Sequence[TimeRange],
     ) -> RowCounts:
         """Count the rows in `start ≤ t < end`; `spans` are stored ones."""
 
@@ -175,7 +175,7 @@ def _named(
     return [stored for stored in found if stored.key.instrument.symbol in wanted]
 
 
-def edges(connection: Connection, stored: Stored) -> tuple[int, int] | None:
+def edges(connection: Connection, stored: Stored) -> TimeRange | None:
     """Where the first row or stored span of a series starts and the last ends; None without any."""
     # One at a time: each is the end of an index.
     first, last = (
@@ -200,15 +200,13 @@ def after(connection: Connection, stored: Stored, start: int, end: int, count: i
 
 def stored_spans(
     connection: Connection, stored: Stored, start: int, end: int, limit: int
-) -> list[tuple[int, int]]:
+) -> list[TimeRange]:
     """The first `limit` stored spans that overlap the range, in order."""
     found = _select_spans(stored, start, end).where(coverage.c.state == SpanState.STORED)
     return [(low, high) for low, high in connection.execute(found.limit(limit))]
 
 
-def wanted_ranges(
-    connection: Connection, stored: Stored, start: int, end: int
-) -> list[tuple[int, int]]:
+def wanted_ranges(connection: Connection, stored: Stored, start: int, end: int) -> list[TimeRange]:
     """The parts of the range that somebody asked for and that could have data; joined."""
     found = _select_spans(stored, start, end).where(coverage.c.state.not_in(_NOT_WANTED))
     ranges = connection.execute(found)

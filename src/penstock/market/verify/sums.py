@@ -14,7 +14,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from penstock.market.timeframe import Timeframe
-from penstock.market.timeline import joined
+from penstock.market.timeline import TimeRange, joined
 from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import ROWS, after, rows
 from penstock.market.verify.walk import SeriesWalk
@@ -102,7 +102,7 @@ class SumsWalk(SeriesWalk):
             ranges = self._ranges([opened for unequal in found for opened in unequal.bare])
         return sorted(opens)
 
-    def _ranges(self, opens: Sequence[int]) -> list[tuple[int, int]]:
+    def _ranges(self, opens: Sequence[int]) -> list[TimeRange]:
         """The ranges of these candles, neighbours joined; as one when they are many."""
         step = self._stored.timeframe.longest_ms
         ranges = joined((opened, opened + step) for opened in opens)

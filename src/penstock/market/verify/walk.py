@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.market.candle import accept
 from penstock.market.timeframe import Timeframe
-from penstock.market.timeline import within
+from penstock.market.timeline import TimeRange, within
 from penstock.market.verify.finding import FindingKind, VerifyFinding
 from penstock.market.verify.stored import (
     ROWS,
@@ -102,7 +102,7 @@ class Walk(SeriesWalk):
         self._previous = before(connection, self._stored, at)
         self._compared = at if self._previous is None else max(at, self._previous.end)
 
-    def _next(self, connection: Connection) -> tuple[int, list[tuple[int, int]], RowCounts]:
+    def _next(self, connection: Connection) -> tuple[int, list[TimeRange], RowCounts]:
         """The next part: ROWS steps from its first row, but at most ROWS rows and ROWS spans."""
         step = self._stored.timeframe
         first = after(connection, self._stored, self._at, self._end, 0)
@@ -119,7 +119,7 @@ class Walk(SeriesWalk):
                 return end, spans, facts
             end = beyond
 
-    def _is_whole(self, facts: RowCounts, end: int, spans: Sequence[tuple[int, int]]) -> bool:
+    def _is_whole(self, facts: RowCounts, end: int, spans: Sequence[TimeRange]) -> bool:
         """Whether the rows are exactly what the ledger says: as many on the grid as possible."""
         step = self._stored.timeframe
         if step not in _COUNTED or len(spans) > _MOST_SPANS or facts.off_grid:
@@ -128,7 +128,7 @@ class Walk(SeriesWalk):
         return facts.inside == facts.closed_inside == facts.closed == expected
 
     def _compare(
-        self, connection: Connection, end: int, spans: Sequence[tuple[int, int]]
+        self, connection: Connection, end: int, spans: Sequence[TimeRange]
     ) -> Iterator[VerifyFinding]:
         step, compared, previous = self._stored.timeframe, self._compared, self._previous
         for place in places(connection, self._stored, self._at, end):
@@ -149,9 +149,7 @@ class Walk(SeriesWalk):
             compared, previous = max(compared, place.end), place
         yield from self._holes(compared, end, spans)
 
-    def _holes(
-        self, start: int, end: int, spans: Sequence[tuple[int, int]]
-    ) -> Iterator[VerifyFinding]:
+    def _holes(self, start: int, end: int, spans: Sequence[TimeRange]) -> Iterator[VerifyFinding]:
         """The stored spans between two rows in which a candle could open."""
         step = self._stored.timeframe
         for low, high in within(spans, start, end):
