@@ -112,8 +112,8 @@ def _zones() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """Submit a run of this kind every `interval_s`, or as a cron expression says.
+class Schedule(Timing):
+    """Submit a run of this kind at these times.
 
     The first one comes `first_after_s` after the schedule was made.
     `name` is its job name.
@@ -122,15 +122,7 @@ class Schedule:
     name: str
     kind: str
     params: Mapping[str, object]
-    interval_s: int | None = None
-    cron: str | None = None
-    timezone: str | None = None
     first_after_s: int = 0
-
-    @property
-    def timing(self) -> Timing:
-        """When it runs."""
-        return Timing(interval_s=self.interval_s, cron=self.cron, timezone=self.timezone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

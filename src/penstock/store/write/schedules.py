@@ -86,7 +86,7 @@ class SqlSchedules:
                 {
                     "key": row.id,
                     "due": due,
-                    "next": _schedule(row).timing.after(now, rhythm=due),
+                    "next": _schedule(row).after(now, rhythm=due),
                     "done": outcome is True,
                 }
             )
