@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from penstock.alerts.rules import SubjectRule
-    from penstock.runs.context import RunContext
     from penstock.runs.run import LogEntry, Run, Submission
-    from penstock.runs.runner import Outcome
+    from penstock.runs.runner import RunWork
     from penstock.runs.schedule import Schedule
 
-Work: TypeAlias = "Callable[[RunContext], Awaitable[Outcome]]"
 Busy: TypeAlias = Callable[[Sequence[str]], set[str]]
 Plan: TypeAlias = "Callable[[Connection, Schedule, Busy], Submission | None]"
 
@@ -43,7 +41,7 @@ class RunKind:
     """
 
     name: str
-    work: Work
+    work: RunWork
     log: Callable[[Run], Sequence[LogEntry]] = _logs_nothing
     plan: Plan | None = None
     judged: bool = False

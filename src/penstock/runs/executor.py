@@ -13,12 +13,12 @@ from penstock.loop import Outage
 from penstock.runs.runner import PutBack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from penstock.runs.context import RunContext
     from penstock.runs.ledger import RunLedger
     from penstock.runs.run import Run
-    from penstock.runs.runner import Hold, Interruption, Outcome, Runner
+    from penstock.runs.runner import Hold, Interruption, Outcome, Runner, RunWork
 
 # What does not end when it is told to is cancelled, and given so long to say so in the record.
 _LAST_WORD_S = 1.0
@@ -44,7 +44,7 @@ class Executor:
         self,
         ledger: RunLedger,
         runner: Runner,
-        kinds: Mapping[str, Callable[[RunContext], Awaitable[Outcome]]],
+        kinds: Mapping[str, RunWork],
         options: ExecutorOptions,
     ) -> None:
         self._ledger = ledger

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import structlog
 
@@ -36,7 +36,7 @@ class Outcome(Protocol):
         """The outcome as the run record keeps it, JSON values only."""
 
 
-T = TypeVar("T", bound=Outcome)
+RunWork: TypeAlias = "Callable[[RunContext], Awaitable[Outcome]]"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -84,11 +84,10 @@ Interruption: TypeAlias = Cancelled | PutBack
 
 
 @dataclass(frozen=True, slots=True)
-class Ending(Generic[T]):
+class Ending:
     """How a start of a run ended: by an outcome or by an error, and whether its record says so."""
 
-    outcome: T | None
-    error: BaseException | None
+    by: Outcome | BaseException
     recorded: bool
 
 
@@ -135,17 +134,14 @@ class Runner:
             if run_id in {None, hold.run_id}:
                 hold.interrupt(why)
 
-    async def run(self, run: Run, work: Callable[[RunContext], Awaitable[T]]) -> T:
+    async def run(self, run: Run, work: RunWork) -> Outcome:
         """What the work gave, after its outcome was recorded; raises what ended it."""
         ending = await self.settle(run, work, self.hold(run.id))
-        if ending.error is not None:
-            raise ending.error
-        # Without an error there is an outcome, of whatever type the work gives.
-        return ending.outcome  # type: ignore[return-value]
+        if isinstance(ending.by, BaseException):
+            raise ending.by
+        return ending.by
 
-    async def settle(
-        self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
-    ) -> Ending[T]:
+    async def settle(self, run: Run, work: RunWork, hold: Hold) -> Ending:
         """How the work ended, after that was recorded.
 
         Whatever ends the work by an error, also one nobody expected, fails the run.
@@ -163,10 +159,10 @@ class Runner:
             await self._settle(run, error, log)
             raise
         except BaseException as error:  # noqa: BLE001 - it is handed on in the ending
-            return Ending(None, error, await self._settle(run, error, log))
+            return Ending(error, await self._settle(run, error, log))
         seconds = round(asyncio.get_running_loop().time() - started, 3)
         log.info("run succeeded", seconds=seconds, result=_figures(summary))
-        return Ending(outcome, None, recorded=True)
+        return Ending(outcome, recorded=True)
 
     async def _settle(
         self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger
@@ -237,9 +233,7 @@ class Runner:
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - nobody must be unable to guess it
         return least + self._options.retry_s * doubled * jitter
 
-    async def _while_held(
-        self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
-    ) -> T:
+    async def _while_held(self, run: Run, work: RunWork, hold: Hold) -> Outcome:
         """The work's result, unless it is interrupted, taken over or over its deadline first."""
         try:
             hold.check()
@@ -251,9 +245,7 @@ class Runner:
         finally:
             self.release(hold)
 
-    async def _until_ended(
-        self, run: Run, work: Callable[[RunContext], Awaitable[T]], hold: Hold
-    ) -> T:
+    async def _until_ended(self, run: Run, work: RunWork, hold: Hold) -> Outcome:
         working = asyncio.ensure_future(_counted(RunContext(run, self._ledger), work))
         checking = asyncio.create_task(self._check(run), name=f"check of run {run.id}")
         ending: list[asyncio.Future[Any]] = [working, checking, hold.interrupted]
@@ -287,7 +279,7 @@ class Runner:
                     raise Cancelled
 
 
-async def _counted(context: RunContext, work: Callable[[RunContext], Awaitable[T]]) -> T:
+async def _counted(context: RunContext, work: RunWork) -> Outcome:
     count_requests(context.run.requests)
     return await work(context)
 
