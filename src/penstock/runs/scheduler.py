@@ -8,6 +8,7 @@ schedule for longer than its interval.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -38,7 +39,7 @@ class Scheduler:
         self._outage = Outage("schedules cannot be read", "schedules can be read again")
         self._failed: dict[str, str] = {}
         self.running = False
-        self.last_tick_s: float | None = None
+        self.last_tick: int | None = None
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -58,7 +59,7 @@ class Scheduler:
 
     async def _tick(self) -> float:
         """Seconds until the next look."""
-        self.last_tick_s = asyncio.get_running_loop().time()
+        self.last_tick = int(time.time() * 1000)
         delay_s = min(_AGAIN_S, self._check_interval_s)
         with self._outage.logged():
             ticked = await self._schedules.tick(_AT_ONCE)

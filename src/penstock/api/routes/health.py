@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -14,13 +12,8 @@ from penstock.api.routes.parts import ExecutorDep, LagDep, SchedulerDep, StoreDe
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.errors import StoreUnavailableError
-from penstock.moment import iso
+from penstock.moment import iso_or_none
 from penstock.store.migrate import version
-
-if TYPE_CHECKING:
-    from penstock.api.metrics.loop_lag import LoopLag
-    from penstock.runs.executor import Executor
-    from penstock.runs.scheduler import Scheduler
 
 router = APIRouter(tags=["service"])
 
@@ -62,17 +55,15 @@ async def check_readiness(
 
     Without a token, only whether it answers.
     """
-    if request.scope.get(CALLER_SCOPE) is not None:
-        schema = await store.read(version)
-        return _ready(schema, lag, executor, scheduler)
+    stranger = request.scope.get(CALLER_SCOPE) is None
     try:
-        await store.read(version)
+        schema = await store.read(version)
     except StoreUnavailableError:
-        raise StoreUnavailableError("the service is not ready") from None
-    return Live()
-
-
-def _ready(schema: str | None, lag: LoopLag, executor: Executor, scheduler: Scheduler) -> Ready:
+        if stranger:
+            raise StoreUnavailableError("the service is not ready") from None
+        raise
+    if stranger:
+        return Live()
     p99, worst = lag.worst_ms()
     return Ready(
         database="ok",
@@ -82,11 +73,5 @@ def _ready(schema: str | None, lag: LoopLag, executor: Executor, scheduler: Sche
         executor="running" if executor.running else "off",
         active_runs=executor.active,
         scheduler="running" if scheduler.running else "off",
-        last_tick=None if scheduler.last_tick_s is None else _at(scheduler.last_tick_s),
+        last_tick=iso_or_none(scheduler.last_tick),
     )
-
-
-def _at(loop_time_s: float) -> str:
-    """The time of day of a time of the event loop's clock."""
-    ago_s = asyncio.get_running_loop().time() - loop_time_s
-    return iso(int((time.time() - ago_s) * 1000))
