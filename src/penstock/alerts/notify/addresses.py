@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from dataclasses import dataclass
+
+from aiohttp.abc import ResolveResult
 
 from penstock.errors import InvalidInputError, UndeliveredError
 
@@ -23,15 +24,7 @@ _LOCAL_TRANSLATOR = ipaddress.IPv6Network("64:ff9b:1::/48")
 _METADATA = ipaddress.IPv4Address("168.63.129.16")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedAddress:
-    """A checked address, as the resolver gave it."""
-
-    family: int
-    address: str
-
-
-async def resolve(host: str, port: int, *, allow_private: bool) -> list[CheckedAddress]:
+async def resolve(host: str, port: int, *, allow_private: bool) -> list[ResolveResult]:
     """The addresses of a host, in the resolver's order.
 
     Connect to one of these, not to the name, which may change its meaning a moment later.
@@ -44,21 +37,25 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[CheckedA
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "not a valid name"
         raise UndeliveredError(f"url: the host {host!r} is not known ({reason})") from None
-    endpoints = [CheckedAddress(family, str(address[0])) for family, _, _, _, address in found]
-    if not allow_private:
-        for endpoint in endpoints:
-            refuse_private(host, endpoint.address)
-    return endpoints
-
-
-def refuse_private(host: str, address: str) -> None:
-    """Raise InvalidInputError for an address that is not public."""
-    if not is_public(ipaddress.ip_address(address)):
+    endpoints = [
+        ResolveResult(
+            hostname=host,
+            host=str(address[0]),
+            port=port,
+            family=family,
+            proto=0,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for family, _, _, _, address in found
+    ]
+    addresses = [ipaddress.ip_address(endpoint["host"]) for endpoint in endpoints]
+    if not (allow_private or all(map(is_public, addresses))):
         raise InvalidInputError(
             f"url: {host!r} is an address of a private network or of this machine; "
             "allow those with PENSTOCK_ALERT_PRIVATE_TARGETS=true",
             field="url",
         )
+    return endpoints
 
 
 def is_public(address: IpAddress) -> bool:

@@ -19,10 +19,9 @@ from penstock.alerts.notify.addresses import resolve
 from penstock.errors import InvalidInputError, UndeliveredError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from penstock.alerts.book import AlertTarget
-    from penstock.alerts.notify.addresses import CheckedAddress
 
 SIGNATURE = "Penstock-Signature"
 MESSAGE_ID = "Penstock-Message-Id"
@@ -118,26 +117,16 @@ def _headers(target: AlertTarget, body: Mapping[str, object], data: bytes) -> di
 class _Checked(AbstractResolver):
     """Resolves every name to the checked addresses."""
 
-    def __init__(self, endpoints: Sequence[CheckedAddress]) -> None:
+    def __init__(self, endpoints: list[ResolveResult]) -> None:
         self._endpoints = endpoints
 
     async def resolve(
         self,
-        host: str,
-        port: int = 0,
+        host: str,  # noqa: ARG002 - aiohttp's signature
+        port: int = 0,  # noqa: ARG002 - aiohttp's signature
         family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
     ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=endpoint.address,
-                port=port,
-                family=endpoint.family,
-                proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for endpoint in self._endpoints
-        ]
+        return self._endpoints
 
     async def close(self) -> None:
         """Nothing to close."""
