@@ -55,7 +55,7 @@ class Metrics:
         self._lag_measured = lag
         self._hub = hub
         self._since = time.monotonic()
-        self._ended_at: int | None = None
+        self._ended_at = 0
         self._counted: dict[int, int] = {}
         # Of ended runs: False is of candles, True of products.
         self._written = {False: Counters(), True: Counters()}
@@ -64,10 +64,9 @@ class Metrics:
         # The time at which each counter was made is noise.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._make_runs()
-        self._make_health()
+        self._make_metrics()
 
-    def _make_runs(self) -> None:
+    def _make_metrics(self) -> None:
         gauge = partial(Gauge, registry=self.registry)
         counter = partial(Counter, registry=self.registry)
         histogram = partial(Histogram, buckets=_DURATIONS_S, registry=self.registry)
@@ -100,10 +99,6 @@ class Metrics:
             "penstock_candles_rejected", "Rows of an exchange that were refused"
         )
         self._requests = counter("penstock_source_requests", "Requests to exchanges")
-
-    def _make_health(self) -> None:
-        gauge = partial(Gauge, registry=self.registry)
-        counter = partial(Counter, registry=self.registry)
         self._up = gauge("penstock_database_up", "1 when the database answered this scrape")
         self._used = gauge(
             "penstock_provider_weight_used",
@@ -151,7 +146,7 @@ class Metrics:
 
     async def _show_database(self) -> None:
         ago_s = time.monotonic() - self._since
-        begin = None if self._ended_at is None else self._ended_at - _OVERLAP_MS
+        begin = self._ended_at - _OVERLAP_MS if self._ended_at else None
         runs, rules = self._app.runs, self._app.health.rules.names
         ended, active, budgets, firing, gaps, restated = await self._app.database.read(
             lambda connection: (
@@ -179,7 +174,7 @@ class Metrics:
     def _count(self, run: RunRow) -> None:
         ended_at = run.finished_at or 0
         self._counted[run.id] = ended_at
-        if self._ended_at is None or ended_at > self._ended_at:
+        if ended_at > self._ended_at:
             self._ended_at = ended_at
             self._counted = {
                 known: at for known, at in self._counted.items() if at >= ended_at - _OVERLAP_MS
