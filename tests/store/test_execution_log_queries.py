@@ -138,7 +138,7 @@ async def test_each_day_is_compared_with_the_same_day_a_week_before(database_url
             )
         )
         days = await store.database.read(lambda connection: records_per_day(connection, days=2))
-        assert [(row.records, row.executions, row.change) for row in days] == [
+        assert [(row.records, row.executions, row.change_percent) for row in days] == [
             (0, 0, None),
             (60, 1, -25.0),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import desc, func, literal, select, tuple_
 
@@ -11,27 +11,13 @@ from penstock.columns import Timestamp, if_given, in_ms, read_clock
 from penstock.runs.tables import execution_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
 
-class LogRow(Protocol):
-    """A row of the execution log as it is read."""
-
-    id: int
-    job_name: str
-    job_type: str
-    symbol: str | None
-    exchange: str | None
-    timeframe: str | None
-    started_at: int
-    finished_at: int | None
-    duration_seconds: float | None
-    status: str
-    records_collected: int
-    error_message: str | None
-    metadata: Mapping[str, Any] | None
+# A row of the execution log with its columns, but `run_id`.
+LogRow: TypeAlias = "Row[Any]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +70,7 @@ def log_rows(
     connection: Connection,
     query: LogList,
     meant: Callable[[Connection, str], str | None] = lambda _connection, _name: None,
-) -> list[LogRow]:
+) -> Sequence[LogRow]:
     """The rows of a list; `meant` gives what a name that the log does not have stands for."""
     log = execution_log.c
     listed = (
@@ -98,12 +84,7 @@ def log_rows(
     )
     if query.symbol is not None:
         listed = listed.where(log.symbol == _logged(connection, query.symbol, meant))
-    return _read(connection, _in_time(listed, query))
-
-
-def _read(connection: Connection, statement: Select[Any]) -> list[LogRow]:
-    rows: Sequence[Any] = connection.execute(statement).all()
-    return list(rows)
+    return connection.execute(_in_time(listed, query)).all()
 
 
 def _in_time(listed: Select[Any], query: LogList) -> Select[Any]:
@@ -133,8 +114,7 @@ def _logged(
 
 def log_row(connection: Connection, row_id: int) -> LogRow | None:
     """One row."""
-    found = _read(connection, _ROWS.where(execution_log.c.id == row_id))
-    return found[0] if found else None
+    return connection.execute(_ROWS.where(execution_log.c.id == row_id)).first()
 
 
 def _in_state(status: str) -> ColumnElement[int]:
@@ -230,20 +210,20 @@ def _group_rows(connection: Connection, groups: Select[Any]) -> list[GroupRow]:
     ]
 
 
-def recent_failures(connection: Connection, *, hours: int, limit: int) -> list[LogRow]:
+def recent_failures(connection: Connection, *, hours: int, limit: int) -> Sequence[LogRow]:
     """The rows that failed, the newest first."""
     failed = _ROWS.where(execution_log.c.status == "failed", _since(connection, hours))
-    return _read(connection, failed.limit(limit))
+    return connection.execute(failed.limit(limit)).all()
 
 
 @dataclass(frozen=True, slots=True)
 class DayRow:
-    """A day in UTC; `change` is in percent against the same day of the week before, or None."""
+    """A day in UTC; `change_percent` compares it with the same day a week before, if it can."""
 
     day: int
     executions: int
     records: int
-    change: float | None
+    change_percent: float | None
 
 
 def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:

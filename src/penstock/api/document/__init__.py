@@ -58,7 +58,8 @@ def described(api: FastAPI) -> Callable[[], dict[str, Any]]:
             document["tags"] = [{"name": name, "description": TAGS[name]} for name in TAGS]
             schemas = document["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema()
-            _show_examples(schemas)
+            for name, example in examples().items():
+                schemas[name]["examples"] = [example]
             used = set[str]()
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
@@ -75,11 +76,6 @@ def examples() -> dict[str, Any]:
     text = resources.files(__name__).joinpath("examples.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
-
-
-def _show_examples(schemas: dict[str, Any]) -> None:
-    for name, shown in examples().items():
-        schemas[name]["examples"] = [shown]
 
 
 def _finish(operation: dict[str, Any], method: str, path: str) -> None:

@@ -11,8 +11,7 @@ from pydantic import Field
 from penstock.alerts.book import AlertState
 from penstock.api.routes.parts import HealthDep, StoreDep, TargetsDep
 from penstock.api.schemas.alert import AlertShown, RuleHealth, TargetKept, TargetShown
-from penstock.api.schemas.input import Id, Input, Limit
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Id, Input, Limit, Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.store.write.alerts import lists

@@ -17,8 +17,7 @@ from penstock.api.schemas.config import (
     NewConfig,
     Preview,
 )
-from penstock.api.schemas.input import Id, Input
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Id, Input, Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
 from penstock.collection.configs import ConfigList, Configs

@@ -10,11 +10,9 @@ from pydantic import Field
 from penstock.api.routes.parts import DomainsDep, StoreDep
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.execution_log import ExecutionLog, LogStatus, Stats
-from penstock.api.schemas.input import Input, Limit, Time
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Input, Limit, Name, Time
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.errors import NotFoundError
 from penstock.runs import execution_logs as logs
 from penstock.store.write.configs import count_configs
 
@@ -111,9 +109,10 @@ async def get_execution_log(
     store: StoreDep, log_id: Annotated[int, Path(ge=1, lt=2**63)]
 ) -> Response:
     """One row of the execution log."""
-    row = await store.read(lambda connection: logs.log_row(connection, log_id))
-    if row is None:
-        raise NotFoundError(f"there is no execution log {log_id}; those of the last days are kept")
+    row = await store.one(
+        lambda connection: logs.log_row(connection, log_id),
+        f"there is no execution log {log_id}; those of the last days are kept",
+    )
     return answer(ExecutionLog.of(row))
 
 

@@ -21,6 +21,7 @@ from penstock.collection.configs import Configs
 from penstock.collection.domain import Domains
 from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
+from penstock.errors import NotFoundError
 from penstock.runs.executor import Executor
 from penstock.runs.queries import RunQueries
 from penstock.runs.scheduler import Scheduler
@@ -52,6 +53,13 @@ class StoreReader:
     async def read(self, query: Query[T]) -> T:
         """The result of a query."""
         return await self._database.read(query)
+
+    async def one(self, query: Query[T | None], missing: str) -> T:
+        """The result of a query; NotFoundError, with this message, when there is none."""
+        found = await self.read(query)
+        if found is None:
+            raise NotFoundError(missing)
+        return found
 
     async def answer(self, query: Query[Shape | Sequence[Shape]]) -> Response:
         """The answer that a query gives, made and encoded in the thread that reads."""

@@ -22,12 +22,11 @@ from penstock.api.routes.parts import (
     TasksDep,
 )
 from penstock.api.schemas.answer import answer
-from penstock.api.schemas.input import Input, Time, Timeframes
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Input, Name, Time, Timeframes
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page, Shape
 from penstock.api.schemas.task import STATUS, Status, Submitted, Task
-from penstock.errors import ConflictError, NotFoundError
+from penstock.errors import ConflictError
 from penstock.market.queries.instruments import configured_symbols, trading_symbols
 from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
 from penstock.market.runs.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_refresh
@@ -151,10 +150,9 @@ async def get_task(store: StoreDep, runs: RunsDep, task_id: uuid.UUID) -> Respon
 
 
 async def _run(store: StoreReader, runs: RunQueries, task_id: uuid.UUID) -> RunRow:
-    run = await store.read(lambda connection: runs.one(connection, str(task_id)))
-    if run is None:
-        raise NotFoundError(f"there is no task {task_id}")
-    return run
+    return await store.one(
+        lambda connection: runs.one(connection, str(task_id)), f"there is no task {task_id}"
+    )
 
 
 class TaskCancelled(Shape):

@@ -9,8 +9,7 @@ from pydantic import Field
 
 from penstock.access.scopes import Scope
 from penstock.api.routes.parts import KnownDep, TokensDep
-from penstock.api.schemas.input import Id, Input
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Id, Input, Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.token import TokenMade, TokenShown
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
 
-from penstock.api.schemas.input import Input, not_null
-from penstock.api.schemas.name import Description, Name
+from penstock.api.schemas.input import Description, Input, Name, not_null
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.collection.configs import LONGEST_INTERVAL_MINUTES
 from penstock.inventory.source import MARKETPLACE
@@ -110,17 +110,7 @@ class ConfigShown(ConfigValues):
     @classmethod
     def of(cls, config: Config) -> Self:
         """The shape of a config."""
-        return cls(
-            **cls.fields_of(
-                config.spec,
-                id=config.id,
-                job_id=config.job_id,
-                created_at=config.created_at,
-                updated_at=config.updated_at,
-                next_run_at=config.next_run_at,
-                warnings=config.spec.warnings(),
-            )
-        )
+        return cls(**cls.fields_of(config, **asdict(config.spec), warnings=config.spec.warnings()))
 
 
 class Preview(Shape):

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from penstock.api.schemas.shape import Moment, Shape
+from penstock.api.schemas.shape import Moment, RowShape, Shape
 from penstock.moment import iso
 
 if TYPE_CHECKING:
-    from penstock.runs.execution_logs import DayRow, GroupRow, LogRow, LogStats
+    from penstock.runs.execution_logs import DayRow, GroupRow, LogStats
 
 LogStatus = Literal["running", "success", "failed", "cancelled"]
 
 
-class ExecutionLog(Shape):
+class ExecutionLog(RowShape):
     """A run of a job for one symbol; without `timeframe` it was for several of them."""
 
     id: int
@@ -31,11 +31,6 @@ class ExecutionLog(Shape):
     records_collected: int = Field(description="rows that were new or changed")
     error_message: str | None
     metadata: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, row: LogRow) -> Self:
-        """The shape of a row."""
-        return cls.made(cls.fields_of(row))
 
 
 class Stats(Shape):
@@ -102,4 +97,4 @@ class Day(Shape):
     @classmethod
     def of(cls, row: DayRow) -> Self:
         """The shape of a day."""
-        return cls(**cls.fields_of(row, date=iso(row.day)[:10], change_percent=row.change))
+        return cls(**cls.fields_of(row, date=iso(row.day)[:10]))

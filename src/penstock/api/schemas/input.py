@@ -1,15 +1,24 @@
-"""What the API takes: bodies and queries, and the kinds of their fields that several have."""
+"""What the API takes: bodies and queries, and the kinds of their fields that several have.
+
+Text comes without the characters that no database keeps.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    PlainSerializer,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import chain_schema, no_info_plain_validator_function
 
-from penstock.api.schemas.name import Name
 from penstock.moment import iso
 
 if TYPE_CHECKING:
@@ -40,6 +49,27 @@ def not_null(what: str) -> Callable[[T], T]:
         return value
 
     return checked
+
+
+def _no_control_characters(name: str) -> str:
+    # PostgreSQL has no NUL in a text, and no symbol has any of the others.
+    if not name.isprintable():
+        message = "a name has no control characters"
+        raise PydanticCustomError("control_character", message)
+    return name
+
+
+def _no_control_characters_but_line_ends(text: str) -> str:
+    if not text.translate({ord(sign): " " for sign in "\n\r\t"}).isprintable():
+        message = "this text has no control characters but tabs and line ends"
+        raise PydanticCustomError("control_character", message)
+    return text
+
+
+Name = Annotated[str, Field(max_length=50), AfterValidator(_no_control_characters)]
+Description = Annotated[
+    str, Field(max_length=1_000), AfterValidator(_no_control_characters_but_line_ends)
+]
 
 
 def _ms(at: dt.datetime) -> int:

@@ -57,6 +57,15 @@ class Shape(BaseModel):
         return values
 
 
+class RowShape(Shape):
+    """A row with an attribute for each field."""
+
+    @classmethod
+    def of(cls, row: object) -> Self:
+        """The shape of a row."""
+        return cls.made(cls.fields_of(row))
+
+
 class Page(Shape):
     """A page of a list: its fields are the items and `next_cursor`, which is null at the end."""
 

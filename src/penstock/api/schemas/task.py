@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from penstock.api.schemas.shape import Moment, Shape
-from penstock.moment import iso, iso_or_none
+from penstock.api.schemas.shape import Moment, RowShape, Shape
+from penstock.moment import iso
 from penstock.runs.run import RunState
 
 if TYPE_CHECKING:
     from penstock.runs.queries import RunRow
-    from penstock.runs.run import Counters
 
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 
@@ -34,7 +33,7 @@ _MESSAGES: dict[RunState, str] = {
 }
 
 
-class TaskCounters(Shape):
+class TaskCounters(RowShape):
     """What a task did so far, in rows and requests."""
 
     inserted: int
@@ -42,19 +41,6 @@ class TaskCounters(Shape):
     unchanged: int
     rejected: int
     requests: int
-
-    @classmethod
-    def of(cls, counters: Counters) -> Self:
-        """The shape of a run's counters."""
-        return cls.made(
-            {
-                "inserted": counters.inserted,
-                "updated": counters.updated,
-                "unchanged": counters.unchanged,
-                "rejected": counters.rejected,
-                "requests": counters.requests,
-            }
-        )
 
 
 class TaskWork(Shape):
@@ -123,25 +109,16 @@ class Task(Shape):
     def of(cls, run: RunRow) -> Self:
         """The task that a run is."""
         return cls.made(
-            {
-                "task_id": run.task_id,
-                "task_type": run.kind,
-                "status": STATUS[run.state],
-                "progress": run.progress,
-                "message": message_of(run),
-                "created_at": iso(run.created_at),
-                "started_at": iso_or_none(run.started_at),
-                "completed_at": iso_or_none(run.finished_at),
-                "error": run.error,
-                "result": run.result,
-                "attempt": run.attempt,
-                "next_try_at": iso_or_none(run.next_try_at),
-                "job_name": run.job_name,
-                "stuck": run.stuck,
-                "counters": TaskCounters.of(run.counters),
-                "work": TaskWork.of(run),
-                "waiting": Waiting.of(run),
-            }
+            cls.fields_of(
+                run,
+                task_type=run.kind,
+                status=STATUS[run.state],
+                message=message_of(run),
+                completed_at=run.finished_at,
+                counters=TaskCounters.of(run.counters),
+                work=TaskWork.of(run),
+                waiting=Waiting.of(run),
+            )
         )
 
 

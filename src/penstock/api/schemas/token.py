@@ -36,4 +36,4 @@ class TokenMade(TokenShown):
     @classmethod
     def of_new(cls, token: Token, text: str) -> Self:
         """The shape of a new token."""
-        return cls(**vars(TokenShown.of(token)), token=text)
+        return cls(**cls.fields_of(token, token=text))

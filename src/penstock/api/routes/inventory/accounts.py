@@ -8,12 +8,10 @@ from fastapi import APIRouter
 from pydantic import Field, field_validator
 
 from penstock.api.routes.parts import InventoryDep, StoreDep, StoreReader
-from penstock.api.schemas.input import Id, Input, not_null
+from penstock.api.schemas.input import Id, Input, Name, not_null
 from penstock.api.schemas.inventory.account import AccountShown
-from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
-from penstock.errors import NotFoundError
 from penstock.inventory.queries import accounts as queries
 from penstock.name import LONGEST_NAME
 
@@ -94,9 +92,7 @@ async def remove_account(inventory: InventoryDep, account_id: Id) -> None:
 
 async def account_row(store: StoreReader, account_id: int) -> Found:
     """The row of an account; NotFoundError when there is none."""
-    found = await store.read(lambda connection: queries.one_account(connection, account_id))
-    if found is None:
-        raise NotFoundError(
-            f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them"
-        )
-    return found
+    return await store.one(
+        lambda connection: queries.one_account(connection, account_id),
+        f"account: there is no account {account_id}; GET /api/v1/inventory/accounts lists them",
+    )

@@ -12,9 +12,8 @@ from pydantic_core import PydanticCustomError
 from penstock.api.routes.parts import RunsDep, StoreDep
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
-from penstock.api.schemas.input import Id, Input, Limit
+from penstock.api.schemas.input import Id, Input, Limit, Name
 from penstock.api.schemas.inventory.product import HistoryItem, ProductShown
-from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page
 from penstock.inventory.queries import products as queries

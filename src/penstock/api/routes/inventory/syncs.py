@@ -61,10 +61,10 @@ class DiffPage(Page):
 
 async def _sync(store: StoreDep, inventory: InventoryDep, task_id: uuid.UUID) -> SyncRun:
     """The sync that a path names."""
-    found = await store.read(lambda connection: inventory.syncs.of_task(connection, str(task_id)))
-    if found is None:
-        raise NotFoundError(f"there is no sync {task_id}")
-    return found
+    return await store.one(
+        lambda connection: inventory.syncs.of_task(connection, str(task_id)),
+        f"there is no sync {task_id}",
+    )
 
 
 @router.post(

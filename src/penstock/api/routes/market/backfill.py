@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Self
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
 from penstock.api.routes.parts import MarketDep, TasksDep
 from penstock.api.routes.tasks import IdempotencyKey
-from penstock.api.schemas.input import Input, Time, Timeframes
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Input, Name, Time, Timeframes
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Shape
 from penstock.api.schemas.task import Submitted
-from penstock.market.runs.estimate import Estimate
 from penstock.market.runs.orders import BackfillOrder
 
 router = APIRouter(prefix="/api/v1", tags=["market data"])
@@ -58,11 +55,6 @@ class BackfillEstimate(Shape):
     )
     seconds: int = Field(description="how long that many requests take at the allowed rate")
 
-    @classmethod
-    def of(cls, estimate: Estimate) -> Self:
-        """The shape of an estimate."""
-        return cls(**asdict(estimate))
-
 
 @router.post(
     "/backfill",
@@ -86,7 +78,7 @@ async def start_backfill(
     order = BackfillOrder(**wanted.model_dump(exclude={"dry_run", "wait"}))
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
-        return BackfillEstimate.of(await market.runs.estimate(order))
+        return BackfillEstimate(**asdict(await market.runs.estimate(order)))
     submission = await market.runs.submission(
         order, wait=wanted.wait, idempotency_key=idempotency_key
     )

@@ -11,10 +11,9 @@ from pydantic import Field
 
 from penstock.api.routes.parts import StoreDep
 from penstock.api.schemas.answer import answer
-from penstock.api.schemas.input import Cursor, Input, Limit, Time
+from penstock.api.schemas.input import Cursor, Input, Limit, Name, Time
 from penstock.api.schemas.market.candle import COLUMNS, CandleShown
 from penstock.api.schemas.market.series import Price, SeriesShown
-from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page, Shape
 from penstock.market.instrument import parse_timeframes
@@ -85,14 +84,8 @@ def _page(rows: Sequence[StoredCandle], query: CandlesQuery, wanted: CandleQuery
             media_type="text/csv",
             headers={"X-Next-Cursor": following} if following else None,
         )
-    page = Candles(
-        exchange=query.exchange,
-        symbol=query.symbol,
-        timeframe=query.timeframe,
-        candles=[CandleShown.of(row) for row in rows],
-        next_cursor=following,
-    )
-    return answer(page)
+    candles = [CandleShown.of(row) for row in rows]
+    return answer(Candles.made(Candles.fields_of(query, candles=candles, next_cursor=following)))
 
 
 def _wanted(query: CandlesQuery) -> CandleQuery:

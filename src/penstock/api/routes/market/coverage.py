@@ -10,9 +10,8 @@ from pydantic import Field
 
 from penstock.api.routes.parts import StoreDep
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
-from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Time
+from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Name, Time
 from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
-from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page
 from penstock.errors import InvalidInputError

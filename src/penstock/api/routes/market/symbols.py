@@ -8,9 +8,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from penstock.api.routes.parts import StoreDep
-from penstock.api.schemas.input import Cursor, Input, Limit
+from penstock.api.schemas.input import Cursor, Input, Limit, Name
 from penstock.api.schemas.market.series import Symbol
-from penstock.api.schemas.name import Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Page
 from penstock.market.instrument import Status

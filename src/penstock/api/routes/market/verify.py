@@ -9,8 +9,7 @@ from pydantic import Field
 
 from penstock.api.routes.parts import MarketDep, TasksDep
 from penstock.api.routes.tasks import IdempotencyKey
-from penstock.api.schemas.input import Input, Time, Timeframes
-from penstock.api.schemas.name import Name
+from penstock.api.schemas.input import Input, Name, Time, Timeframes
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
 from penstock.market.verify.order import VerifyOrder

@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from penstock.api.schemas.shape import Shape
+from penstock.api.schemas.shape import RowShape, Shape
 
 if TYPE_CHECKING:
     from penstock.inventory.queries import Found
 
 
-class CatalogueItem(Shape):
-    """A row of the catalogue: its columns are the fields of the shape."""
-
-    @classmethod
-    def of(cls, row: Found) -> Self:
-        """The shape of a row that has a column for each field."""
-        return cls.made(cls.fields_of(row))
-
-
-class GameShown(CatalogueItem):
+class GameShown(RowShape):
     """A game."""
 
     id: int
@@ -29,7 +20,7 @@ class GameShown(CatalogueItem):
     display_name: str | None
 
 
-class ExpansionShown(CatalogueItem):
+class ExpansionShown(RowShape):
     """An expansion of a game."""
 
     id: int
@@ -38,7 +29,7 @@ class ExpansionShown(CatalogueItem):
     name: str
 
 
-class BlueprintShown(CatalogueItem):
+class BlueprintShown(Shape):
     """What products are copies of, and the row of the user's own catalogue it is mapped to."""
 
     id: int
@@ -61,7 +52,7 @@ class BlueprintShown(CatalogueItem):
         return cls.made(cls.fields_of(row, cardmarket_ids=row.cardmarket_ids or []))
 
 
-class UnmappedItem(CatalogueItem):
+class UnmappedItem(RowShape):
     """A blueprint that is not mapped: how many products have it, and the name of one of them."""
 
     blueprint_id: int

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from penstock.api.schemas.shape import Moment, Shape
+from penstock.api.schemas.shape import Moment, RowShape, Shape
 from penstock.market.instrument import Status
 
 if TYPE_CHECKING:
     from penstock.market.queries.candles import PriceRow
     from penstock.market.queries.instruments import SymbolRow
-    from penstock.market.queries.series import SeriesRow
 
 
-class SeriesShown(Shape):
+class SeriesShown(RowShape):
     """A series and what is stored of it.
 
     `first` and `newest` are open times; `gaps` counts known ranges that are missing.
@@ -29,11 +28,6 @@ class SeriesShown(Shape):
     first: Moment | None
     newest: Moment | None
     gaps: int
-
-    @classmethod
-    def of(cls, row: SeriesRow) -> Self:
-        """The shape of a series."""
-        return cls.made(cls.fields_of(row))
 
 
 class Price(Shape):
