@@ -23,7 +23,7 @@ from penstock.runs.executor import Executor, ExecutorOptions
 from penstock.runs.queries import RunQueries
 from penstock.runs.runner import Runner, RunnerOptions
 from penstock.runs.scheduler import Scheduler
-from penstock.store.migrate import make_tables, migrate, version
+from penstock.store.migrate import make_tables, migrate
 from penstock.store.sqlite.staging import discard_stages
 from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
 from penstock.store.write.alerts.health import HealthQueries
@@ -109,10 +109,6 @@ class App:
         )
         works = {name: kind.work for name, kind in self.domains.kinds.items()}
         return Executor(ledger, Runner(ledger, options), works, limits)
-
-    async def schema_version(self) -> str:
-        """The schema version that the database has now."""
-        return await self.database.read(version) or "none"
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
