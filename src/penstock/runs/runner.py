@@ -172,7 +172,7 @@ class Runner:
         When it cannot be written the run is passed on to another start.
         """
         try:
-            return await self._record_end(run, error, log)
+            await self._record_end(run, error, log)
         except FencedError:
             # Who ends a run for a change of its config has recorded that, before asking for it.
             if not isinstance(error, Cancelled):
@@ -180,11 +180,13 @@ class Runner:
         except Exception as unrecorded:
             # The error of the work must not be hidden by one of the record.
             log.exception("the end of the run could not be recorded", error=str(unrecorded))
+        else:
+            return True
         return False
 
     async def _record_end(
         self, run: Run, error: BaseException, log: structlog.stdlib.BoundLogger
-    ) -> bool:
+    ) -> None:
         text = str(error)[:_MOST_CHARS] or type(error).__name__
         match error:
             case FencedError():
@@ -208,7 +210,6 @@ class Runner:
                 code = error.code if isinstance(error, PenstockError) else PenstockError.code
                 end = RunEnd(state=RunState.FAILED, error=text, result={"error_codes": {code: 1}})
                 await self._finish(run, end)
-        return True
 
     async def _finish(self, run: Run, end: RunEnd) -> None:
         await self._record(lambda: self._ledger.finish(run, end))
