@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from penstock.domains.market import MarketParts
 from penstock.errors import PenstockError
+from penstock.loop import background
 from penstock.market.queries.instruments import configured_symbols
 from penstock.runs.events import EventsLost, QueueChanged, RunChanged
 
@@ -54,13 +55,13 @@ class Overview:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow changes while the block runs."""
-        hearing = asyncio.create_task(self._hear(), name="overview")
         try:
-            yield
+            async with background(self._hear(), "overview"):
+                yield
         finally:
-            hearing.cancel()
             self._outdated = False
-            await asyncio.wait([hearing, *([self._reading] if self._reading else [])])
+            if self._reading is not None:
+                await asyncio.wait([self._reading])
 
     async def view(self) -> View:
         """What was read last; StoreUnavailableError when it cannot be read for long."""

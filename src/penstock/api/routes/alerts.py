@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import Field
 
-from penstock.alerts.book import AlertState
-from penstock.api.routes.parts import HealthDep, StoreDep, TargetsDep
+from penstock.api.routes.parts import FromQuery, HealthDep, StoreDep, TargetsDep
 from penstock.api.schemas.alert import AlertShown, RuleHealth, TargetKept, TargetShown
 from penstock.api.schemas.input import Id, Input, Limit, Name
 from penstock.api.schemas.problem import documented
@@ -50,15 +49,9 @@ class AlertPage(Shape):
 
 
 @router.get("/alerts", responses=documented(422, 503))
-async def list_alerts(
-    store: StoreDep, health: HealthDep, page: Annotated[AlertQuery, Query()]
-) -> AlertPage:
+async def list_alerts(store: StoreDep, health: HealthDep, page: FromQuery[AlertQuery]) -> AlertPage:
     """The alerts that fire, and those that were resolved in the last week."""
-    query = lists.AlertList(
-        limit=page.limit,
-        skip=page.skip,
-        state=None if page.state is None else AlertState(page.state),
-    )
+    query = lists.AlertList(**page.model_dump())
     names = health.rules.names
     found, firing = await store.read(
         lambda connection: (

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from penstock.api.routes.parts import ConfigsDep, OverviewDep, SchedulerDep, StoreDep, TasksDep
+from penstock.api.routes.parts import (
+    ConfigsDep,
+    FromQuery,
+    OverviewDep,
+    SchedulerDep,
+    StoreDep,
+    TasksDep,
+)
 from penstock.api.schemas.config import (
     AppliedConfigs,
     ApplyConfigs,
@@ -55,9 +62,7 @@ class ConfigQuery(Input):
 
 
 @router.get("", responses=documented(422, 503))
-async def list_configs(
-    store: StoreDep, query: Annotated[ConfigQuery, Query()]
-) -> list[ConfigShown]:
+async def list_configs(store: StoreDep, query: FromQuery[ConfigQuery]) -> list[ConfigShown]:
     """The configs, in order of their ids."""
     wanted = ConfigList(**query.model_dump())
     found = await store.read(lambda connection: listed_configs(connection, wanted))

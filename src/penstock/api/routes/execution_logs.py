@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from penstock.api.routes.parts import DomainsDep, StoreDep
+from penstock.api.routes.parts import DomainsDep, FromQuery, StoreDep
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.execution_log import ExecutionLog, LogStatus, Stats
 from penstock.api.schemas.input import Input, Limit, Name, Time
@@ -63,7 +63,7 @@ async def list_execution_logs(
     request: Request,
     store: StoreDep,
     domains: DomainsDep,
-    query: Annotated[LogQuery, Query()],
+    query: FromQuery[LogQuery],
 ) -> Response:
     """The execution log, the newest first; the Link header names the next page.
 
@@ -124,7 +124,7 @@ class StatsQuery(Input):
 
 
 @router.get("/stats", responses=documented(422, 503))
-async def get_execution_stats(store: StoreDep, query: Annotated[StatsQuery, Query()]) -> Stats:
+async def get_execution_stats(store: StoreDep, query: FromQuery[StatsQuery]) -> Stats:
     """The executions of the last hours in numbers."""
     found = await store.read(
         lambda connection: logs.log_stats(connection, hours=query.hours, job_type=query.job_type)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
 from penstock.alerts.targets import AlertTargets
@@ -24,6 +25,7 @@ from penstock.domains.market import MarketParts
 from penstock.errors import NotFoundError
 from penstock.runs.executor import Executor
 from penstock.runs.queries import RunQueries
+from penstock.runs.run import Submission
 from penstock.runs.scheduler import Scheduler
 from penstock.settings import Settings
 from penstock.store.write.alerts.health import HealthQueries
@@ -38,10 +40,15 @@ if TYPE_CHECKING:
 
     from penstock.api.schemas.shape import Shape
     from penstock.runs.run import RunState
-    from penstock.store.session.database import Database, Query
+    from penstock.store.session.database import Database
+    from penstock.store.session.database import Query as DatabaseQuery
     from penstock.store.write.runs.submit import Wanted
 
 T = TypeVar("T")
+
+
+# The parameters of a query, as a model.
+FromQuery = Annotated[T, Query()]
 
 
 class StoreReader:
@@ -50,18 +57,18 @@ class StoreReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, query: Query[T]) -> T:
+    async def read(self, query: DatabaseQuery[T]) -> T:
         """The result of a query."""
         return await self._database.read(query)
 
-    async def one(self, query: Query[T | None], missing: str) -> T:
+    async def one(self, query: DatabaseQuery[T | None], missing: str) -> T:
         """The result of a query; NotFoundError, with this message, when there is none."""
         found = await self.read(query)
         if found is None:
             raise NotFoundError(missing)
         return found
 
-    async def answer(self, query: Query[Shape | Sequence[Shape]]) -> Response:
+    async def answer(self, query: DatabaseQuery[Shape | Sequence[Shape]]) -> Response:
         """The answer that a query gives, made and encoded in the thread that reads."""
         return await self._database.read(lambda connection: answer(query(connection)))
 
@@ -73,8 +80,12 @@ class Tasks:
         self.ledger = ledger
         self._overview = overview
 
-    async def submit(self, wanted: Wanted, message: str) -> Submitted:
+    async def submit(
+        self, wanted: Wanted, message: str, idempotency_key: str | None = None
+    ) -> Submitted:
         """Queue a run; ConflictError when a task holds one of its resources."""
+        if isinstance(wanted, Submission):
+            wanted = replace(wanted, idempotency_key=idempotency_key)
         task_id = await self.ledger.submit(wanted)
         await self._overview.caught_up()
         return Submitted(task_id=str(task_id), status="submitted", message=message)

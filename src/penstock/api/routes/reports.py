@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
-from penstock.api.routes.parts import StoreDep
+from penstock.api.routes.parts import FromQuery, StoreDep
 from penstock.api.schemas.execution_log import (
     Day,
     ExchangeNumbers,
@@ -48,7 +46,7 @@ class Days(Shape):
 
 
 @router.get("/top-symbols", response_model=list[SymbolNumbers], responses=documented(422, 503))
-async def report_top_symbols(store: StoreDep, query: Annotated[TopQuery, Query()]) -> Response:
+async def report_top_symbols(store: StoreDep, query: FromQuery[TopQuery]) -> Response:
     """The symbols with the most records."""
     return await store.answer(
         lambda connection: [
@@ -59,7 +57,7 @@ async def report_top_symbols(store: StoreDep, query: Annotated[TopQuery, Query()
 
 
 @router.get("/by-exchange", response_model=list[ExchangeNumbers], responses=documented(422, 503))
-async def report_exchanges(store: StoreDep, query: Annotated[DaysQuery, Query()]) -> Response:
+async def report_exchanges(store: StoreDep, query: FromQuery[DaysQuery]) -> Response:
     """Each exchange in numbers."""
     return await store.answer(
         lambda connection: [
@@ -69,9 +67,7 @@ async def report_exchanges(store: StoreDep, query: Annotated[DaysQuery, Query()]
 
 
 @router.get("/recent-failures", response_model=list[ExecutionLog], responses=documented(422, 503))
-async def report_recent_failures(
-    store: StoreDep, query: Annotated[FailuresQuery, Query()]
-) -> Response:
+async def report_recent_failures(store: StoreDep, query: FromQuery[FailuresQuery]) -> Response:
     """What failed, the newest first."""
     return await store.answer(
         lambda connection: [
@@ -82,7 +78,7 @@ async def report_recent_failures(
 
 
 @router.get("/records-per-day", response_model=Days, responses=documented(422, 503))
-async def report_records_per_day(store: StoreDep, query: Annotated[DaysQuery, Query()]) -> Response:
+async def report_records_per_day(store: StoreDep, query: FromQuery[DaysQuery]) -> Response:
     """The records of each day, compared with the week before."""
     return await store.answer(
         lambda connection: Days(

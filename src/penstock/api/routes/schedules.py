@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Query, Response
-
-from penstock.api.routes.parts import StoreDep
+from penstock.api.routes.parts import FromQuery, StoreDep
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.schedule import ScheduleShown
@@ -31,7 +29,7 @@ class SchedulePage(Page):
 
 
 @router.get("/schedules", response_model=SchedulePage, responses=documented(422, 503))
-async def list_schedules(store: StoreDep, query: Annotated[SchedulesQuery, Query()]) -> Response:
+async def list_schedules(store: StoreDep, query: FromQuery[SchedulesQuery]) -> Response:
     """All schedules, with those that Penstock creates."""
     return await store.answer(
         lambda connection: SchedulePage.of(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Response
 from pydantic import Field
 
 from penstock.api.routes.parts import (
     ExecutorDep,
+    FromQuery,
     MarketDep,
     OverviewDep,
     RunsDep,
@@ -107,7 +107,6 @@ async def start_collection(
     submission = await market.runs.submission(
         CollectOrder(**order.model_dump(exclude={"wait", "max_age"})),
         wait=order.wait,
-        idempotency_key=idempotency_key,
     )
     if order.max_age is not None and (
         found := await _found(store, runs, submission, order.max_age)
@@ -119,7 +118,9 @@ async def start_collection(
             message=f"Collected less than {order.max_age:g} s ago",
         )
     return await tasks.submit(
-        submission, f"Data collection submitted: {len(submission.resources)} series"
+        submission,
+        f"Data collection submitted: {len(submission.resources)} series",
+        idempotency_key,
     )
 
 
@@ -138,9 +139,7 @@ async def refresh_symbols(
 ) -> Submitted:
     """Read again what the exchange lists."""
     submission = symbol_refresh(market.runs.configured.exchange)
-    return await tasks.submit(
-        replace(submission, idempotency_key=idempotency_key), "Symbol refresh submitted"
-    )
+    return await tasks.submit(submission, "Symbol refresh submitted", idempotency_key)
 
 
 @router.get("/task/{task_id}", response_model=Task, responses=documented(404, 422, 503))
@@ -203,16 +202,14 @@ class TaskPage(Page):
 
 
 @router.get("/tasks", response_model=TaskPage, responses=documented(422, 503))
-async def list_tasks(
-    store: StoreDep, runs: RunsDep, page: Annotated[TasksQuery, Query()]
-) -> Response:
+async def list_tasks(store: StoreDep, runs: RunsDep, page: FromQuery[TasksQuery]) -> Response:
     """The tasks that are active, or finished in the last 5 minutes."""
     return await _page(store, runs, page, active_only=False)
 
 
 @router.get("/tasks/active", response_model=TaskPage, responses=documented(422, 503))
 async def list_active_tasks(
-    store: StoreDep, runs: RunsDep, page: Annotated[TasksQuery, Query()]
+    store: StoreDep, runs: RunsDep, page: FromQuery[TasksQuery]
 ) -> Response:
     """The tasks that are queued or running."""
     return await _page(store, runs, page, active_only=True)

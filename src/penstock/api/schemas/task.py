@@ -56,10 +56,7 @@ class TaskWork(Shape):
     def of(cls, run: RunRow) -> Self | None:
         """The work of a run; None for one that does not count its work."""
         work = run.work
-        return None if work is None else cls.made({name: work[name] for name in _WORK})
-
-
-_WORK = tuple(TaskWork.model_fields)
+        return None if work is None else cls.made({name: work[name] for name in cls.model_fields})
 
 
 class Waiting(Shape):

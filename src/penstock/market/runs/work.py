@@ -68,7 +68,6 @@ class MarketRuns:
         order: CollectOrder | BackfillOrder,
         *,
         wait: bool = False,
-        idempotency_key: str | None = None,
     ) -> Submission:
         """The run of an order; InvalidInputError for names that the exchange does not list."""
         timeframes, names = await self._ordered(order)
@@ -81,7 +80,6 @@ class MarketRuns:
             asked=asdict(order),
             job_name=order.job_name,
             wait=wait,
-            idempotency_key=idempotency_key,
         )
 
     async def estimate(self, order: BackfillOrder) -> Estimate:

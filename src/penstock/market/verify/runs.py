@@ -29,9 +29,7 @@ class VerifyRuns:
     def __init__(self, parts: VerifyParts) -> None:
         self._parts = parts
 
-    async def submission(
-        self, order: VerifyOrder, *, idempotency_key: str | None = None
-    ) -> Submission:
+    async def submission(self, order: VerifyOrder) -> Submission:
         """The run of an order; InvalidInputError for unknown names, NotFoundError without data."""
         order.refuse_bad()
         found = await self._find(order)
@@ -46,7 +44,6 @@ class VerifyRuns:
             # A run that only reads is in nobody's way.
             resources=[stored.key.resource for stored in found] if order.repair else (),
             job_name=VERIFY,
-            idempotency_key=idempotency_key,
             asked=asdict(order),
         )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from penstock.api.routes.inventory.products import BigId
-from penstock.api.routes.parts import InventoryDep, StoreDep, UploadsDep
+from penstock.api.routes.parts import FromQuery, InventoryDep, StoreDep, UploadsDep
 from penstock.api.schemas.input import Id, Input, Limit
 from penstock.api.schemas.inventory.catalogue import (
     BlueprintShown,
@@ -102,7 +102,7 @@ async def list_games(store: StoreDep) -> Response:
 
 
 @router.get("/expansions", response_model=ExpansionPage, responses=documented(422, 503))
-async def list_expansions(store: StoreDep, query: Annotated[ExpansionsQuery, Query()]) -> Response:
+async def list_expansions(store: StoreDep, query: FromQuery[ExpansionsQuery]) -> Response:
     """The expansions of all games, or of one."""
     return await store.answer(
         lambda connection: ExpansionPage.of(
@@ -117,7 +117,7 @@ async def list_expansions(store: StoreDep, query: Annotated[ExpansionsQuery, Que
 
 
 @router.get("/blueprints", response_model=BlueprintPage, responses=documented(422, 503))
-async def list_blueprints(store: StoreDep, query: Annotated[BlueprintsQuery, Query()]) -> Response:
+async def list_blueprints(store: StoreDep, query: FromQuery[BlueprintsQuery]) -> Response:
     """The blueprints that are known: those of the expansions in which a seller has products."""
     return await store.answer(
         lambda connection: BlueprintPage.of(
@@ -135,7 +135,7 @@ async def list_blueprints(store: StoreDep, query: Annotated[BlueprintsQuery, Que
 
 
 @router.get("/unmapped", response_model=UnmappedPage, responses=documented(422, 503))
-async def list_unmapped(store: StoreDep, query: Annotated[UnmappedQuery, Query()]) -> Response:
+async def list_unmapped(store: StoreDep, query: FromQuery[UnmappedQuery]) -> Response:
     """What is in the inventory and not mapped to the user's own catalogue, with counts."""
     return await store.answer(
         lambda connection: UnmappedPage.of(

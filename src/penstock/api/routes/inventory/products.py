@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from penstock.api.routes.parts import RunsDep, StoreDep
+from penstock.api.routes.parts import FromQuery, RunsDep, StoreDep
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
 from penstock.api.schemas.input import Id, Input, Limit, Name
@@ -82,7 +82,7 @@ class ProductPage(Page):
 
 
 @router.get("", response_model=ProductPage, responses=documented(422, 503))
-async def list_products(store: StoreDep, query: Annotated[ProductsQuery, Query()]) -> Response:
+async def list_products(store: StoreDep, query: FromQuery[ProductsQuery]) -> Response:
     """The inventory as it was last published."""
     wanted = _wanted(query)
     return await store.answer(
@@ -132,7 +132,7 @@ async def get_product_history(
     store: StoreDep,
     runs: RunsDep,
     product_id: ProductId,
-    query: Annotated[HistoryQuery, Query()],
+    query: FromQuery[HistoryQuery],
 ) -> Response:
     """What was changed of a product, the newest first."""
     before = None if query.cursor is None else int(query.cursor)

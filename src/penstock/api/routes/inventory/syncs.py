@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from penstock.api.routes.inventory.accounts import account_row
-from penstock.api.routes.parts import DecisionsDep, InventoryDep, StoreDep, StoreReader, TasksDep
+from penstock.api.routes.parts import (
+    DecisionsDep,
+    FromQuery,
+    InventoryDep,
+    StoreDep,
+    StoreReader,
+    TasksDep,
+)
 from penstock.api.routes.tasks import IdempotencyKey
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Id, Input, Limit
@@ -82,8 +88,9 @@ async def start_sync(
     submission = await inventory.runs.sync(account_id, dry_run=wish.dry_run, wait=wish.wait)
     with name_running_sync():
         return await tasks.submit(
-            replace(submission, idempotency_key=idempotency_key),
+            submission,
             "Dry run submitted" if wish.dry_run else "Inventory sync submitted",
+            idempotency_key,
         )
 
 
@@ -107,7 +114,7 @@ async def get_sync(sync: Annotated[SyncRun, Depends(_sync)]) -> Response:
 async def get_sync_diff(
     sync: Annotated[SyncRun, Depends(_sync)],
     store: StoreDep,
-    query: Annotated[DiffQuery, Query()],
+    query: FromQuery[DiffQuery],
 ) -> Response:
     """What a dry run or a held sync would change.
 

@@ -79,7 +79,7 @@ async def start_backfill(
     if wanted.dry_run:
         response.status_code = HTTPStatus.OK
         return BackfillEstimate(**asdict(await market.runs.estimate(order)))
-    submission = await market.runs.submission(
-        order, wait=wanted.wait, idempotency_key=idempotency_key
+    submission = await market.runs.submission(order, wait=wanted.wait)
+    return await tasks.submit(
+        submission, f"Backfill submitted: {len(submission.resources)} series", idempotency_key
     )
-    return await tasks.submit(submission, f"Backfill submitted: {len(submission.resources)} series")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
-from penstock.api.routes.parts import StoreDep
+from penstock.api.routes.parts import FromQuery, StoreDep
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Cursor, Input, Limit, Name, Time
 from penstock.api.schemas.market.candle import COLUMNS, CandleShown
@@ -68,7 +68,7 @@ class Candles(Shape):
     response_model=Candles,
     responses={200: {"content": {"text/csv": {}}}, **documented(404, 422, 503)},
 )
-async def get_candles(store: StoreDep, query: Annotated[CandlesQuery, Query()]) -> Response:
+async def get_candles(store: StoreDep, query: FromQuery[CandlesQuery]) -> Response:
     """Stored candles of one series, as JSON or CSV."""
     wanted = _wanted(query)
     return await store.read(
@@ -139,7 +139,7 @@ class SeriesPage(Page):
 
 
 @router.get("/series", response_model=SeriesPage, responses=documented(422, 503))
-async def list_series(store: StoreDep, query: Annotated[SeriesQuery, Query()]) -> Response:
+async def list_series(store: StoreDep, query: FromQuery[SeriesQuery]) -> Response:
     """Every series that was ever collected."""
     return await store.answer(
         lambda connection: SeriesPage.of(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
-from penstock.api.routes.parts import StoreDep
+from penstock.api.routes.parts import FromQuery, StoreDep
 from penstock.api.schemas.cursor import LONGEST, cursor_of, key_of
 from penstock.api.schemas.input import LATEST, Cursor, Input, Limit, Name, Time
 from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
@@ -64,7 +64,7 @@ class CoveragePage(Page):
 
 
 @router.get("/coverage", response_model=CoveragePage, responses=documented(422, 503))
-async def get_coverage(store: StoreDep, query: Annotated[CoverageQuery, Query()]) -> Response:
+async def get_coverage(store: StoreDep, query: FromQuery[CoverageQuery]) -> Response:
     """How complete each series is, and why what is missing is missing; from the ledger."""
     wanted = query.series()
     return await store.answer(
@@ -110,7 +110,7 @@ class GapPage(Page):
 
 
 @router.get("/gaps", response_model=GapPage, responses=documented(422, 503))
-async def list_gaps(store: StoreDep, query: Annotated[GapsQuery, Query()]) -> Response:
+async def list_gaps(store: StoreDep, query: FromQuery[GapsQuery]) -> Response:
     """Every gap, by series and time."""
     wanted, reason = query.series(), query.of_reason()
     after = None if query.cursor is None else key_of(query.cursor, tuple[_SeriesId, _Time])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
-from penstock.api.routes.parts import StoreDep
+from penstock.api.routes.parts import FromQuery, StoreDep
 from penstock.api.schemas.input import Cursor, Input, Limit, Name
 from penstock.api.schemas.market.series import Symbol
 from penstock.api.schemas.problem import documented
@@ -37,7 +35,7 @@ class SymbolPage(Page):
 
 
 @router.get("/symbols", response_model=SymbolPage, responses=documented(422, 503))
-async def list_symbols(store: StoreDep, query: Annotated[SymbolsQuery, Query()]) -> Response:
+async def list_symbols(store: StoreDep, query: FromQuery[SymbolsQuery]) -> Response:
     """What the exchanges list, or have listed."""
     wanted = SymbolFilter(exchange=query.exchange, begins=query.q, status=query.status)
     return await store.answer(

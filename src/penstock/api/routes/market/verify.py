@@ -55,7 +55,5 @@ async def start_verification(
 
     With `repair` it is refused with 409 while a task holds one of the series.
     """
-    submission = await market.verify.submission(
-        VerifyOrder(**(order or Verify()).model_dump()), idempotency_key=idempotency_key
-    )
-    return await tasks.submit(submission, "Verification submitted")
+    submission = await market.verify.submission(VerifyOrder(**(order or Verify()).model_dump()))
+    return await tasks.submit(submission, "Verification submitted", idempotency_key)
