@@ -61,27 +61,22 @@ class _Numbers(Shape):
         description="percent of all executions, running ones included"
     )
 
+    @classmethod
+    def of(cls, row: GroupRow) -> Self:
+        """The shape of the rows of a symbol or an exchange."""
+        return cls.made(cls.fields_of(row, symbol=row.name, exchange=row.name))
+
 
 class SymbolNumbers(_Numbers):
     """A symbol in numbers."""
 
     symbol: str
 
-    @classmethod
-    def of(cls, row: GroupRow) -> Self:
-        """The shape of the rows of a symbol."""
-        return cls.made(cls.fields_of(row, symbol=row.name))
-
 
 class ExchangeNumbers(_Numbers):
     """An exchange in numbers."""
 
     exchange: str
-
-    @classmethod
-    def of(cls, row: GroupRow) -> Self:
-        """The shape of the rows of an exchange."""
-        return cls.made(cls.fields_of(row, exchange=row.name))
 
 
 class Day(Shape):
