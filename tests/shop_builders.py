@@ -14,6 +14,7 @@ from sqlalchemy import select
 from penstock.access.vault import Vault
 from penstock.inventory.product import Product
 from penstock.inventory.snapshot import Comparison, SnapshotCounts, SyncLimits
+from penstock.inventory.sync.runs import submission_of
 from penstock.inventory.tables import STAGED, product, product_history
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.write.inventory.accounts import SqlAccounts
@@ -118,17 +119,22 @@ class Shop:
     blueprints: SqlBlueprints
     account: StoredAccount
 
+    async def begun(self) -> Run:
+        """A started run that syncs the account."""
+        return await self.opened.ledger.start(submission_of(self.account.id, self.account.name))
+
     async def sync(
         self,
         products: Sequence[Product],
         *,
+        run: Run | None = None,
         rejected: Sequence[RejectedRow] = (),
         keep: bool | None = None,
         limits: SyncLimits = NEVER_SHRUNK,
         page: int = 1_000,
     ) -> Synced:
         """Stage and publish; `keep` keeps the diff instead: held (True) or of a dry run (False)."""
-        run = await self.opened.run()
+        run = run or await self.opened.run()
         async with self.inventory.staging(self.opened.context(run), self.account) as staging:
             for first in range(0, len(products), page):
                 await staging.add(products[first : first + page])

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.inventory.queries.accounts import list_accounts
-from penstock.inventory.queries.syncs import list_diff, sync_row
+from penstock.inventory.queries.syncs import SyncQueries, list_diff, sync_row
 from penstock.inventory.tables import STAGED
+from penstock.runs.queries import RunQueries
 from tests.examples import try_examples
 from tests.shop_builders import NEVER_SHRUNK, Shop, counted, expected, opened_shop, product_of
 
 if TYPE_CHECKING:
     from penstock.inventory.product import Product
+    from penstock.inventory.queries.syncs import SyncRun
     from tests.conftest import Say
     from tests.trials import Trials
 
@@ -181,6 +183,29 @@ async def test_the_first_row_of_a_repeated_id_is_kept(database_url: str) -> None
             1: 1,
             2: 4,
         }
+
+
+async def test_the_newest_sync_of_an_account_is_none_before_the_first(database_url: str) -> None:
+    syncs = SyncQueries(RunQueries(listed_s=300, stuck_after_s=1_800))
+    async with opened_shop(database_url) as shop:
+
+        async def newest() -> SyncRun | None:
+            return await shop.opened.database.read(
+                lambda connection: syncs.newest(connection, shop.account.id)
+            )
+
+        assert await newest() is None
+        await shop.sync([product_of(1)], run=await shop.begun())
+        run = await shop.begun()
+        submitted = await newest()
+        assert submitted is not None
+        assert (submitted.run.id, submitted.account_id) == (run.id, shop.account.id)
+        assert submitted.begun is None
+        await shop.sync([product_of(1, quantity=1)], run=run, keep=True)
+        held = await newest()
+        assert held is not None
+        assert held.begun is not None
+        assert (held.run.id, held.begun.state, held.begun.changed) == (run.id, "held", 1)
 
 
 async def test_the_reader_shows_a_sync_and_its_account(database_url: str) -> None:

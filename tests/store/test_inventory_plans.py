@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, text
 
 from penstock.inventory.queries.products import list_history
-from penstock.inventory.queries.syncs import list_diff, sync_row
+from penstock.inventory.queries.syncs import SyncQueries, list_diff, sync_row
+from penstock.runs.queries import RunQueries
 from penstock.store.statements import inventory as sql
 from tests.shop_builders import NEVER_SHRUNK, opened_shop, product_of
 
@@ -107,6 +108,7 @@ async def test_postgresql_never_scans_a_table_for_each_row(postgres_database: st
 # ── Reading ───────────────────────────────────────────────────────────────────
 
 _ACCOUNT, _KEPT = 1, 2
+_SYNCS = SyncQueries(RunQueries(listed_s=300, stuck_after_s=1_800))
 _PAGES: dict[str, Callable[[Connection], object]] = {
     "diff": lambda connection: list_diff(connection, _KEPT, limit=50),
     "diff, later": lambda connection: list_diff(connection, _KEPT, after=("gone", 50), limit=50),
@@ -116,6 +118,7 @@ _PAGES: dict[str, Callable[[Connection], object]] = {
     ),
     "history": lambda connection: list_history(connection, 900, account_id=_ACCOUNT, limit=50),
     "history of any account": lambda connection: list_history(connection, 900, limit=50),
+    "newest sync": lambda connection: _SYNCS.newest(connection, _ACCOUNT),
     "sync of a run": lambda connection: sync_row(connection, 1),
 }
 
@@ -161,6 +164,9 @@ async def page_plans(url: str, explain: str) -> dict[str, str]:
 async def test_sqlite_reads_no_more_than_a_page_and_sorts_nothing(sqlite_database: str) -> None:
     for name, plan in (await page_plans(sqlite_database, "EXPLAIN QUERY PLAN")).items():
         assert not re.search(r"SCAN product|TEMP B-TREE", plan), f"{name}\n{plan}"
+        if name == "newest sync":
+            assert "inventory_sync_account" in plan, plan
+            assert "SCAN" not in plan, plan
 
 
 async def test_postgresql_reads_pages_of_differences_by_their_key(postgres_database: str) -> None:
