@@ -67,15 +67,21 @@ async def test_a_scheduled_cycle_is_one_line(penstock: Penstock) -> None:
     assert not [line for line in _lines(ended) if "series" in line]
 
 
+@pytest.mark.parametrize("command", ["serve", "demo", "worker"])
 async def test_the_start_line_names_the_database_and_the_next_run(
-    penstock: Penstock, sqlite_database: str
+    penstock: Penstock, request: pytest.FixtureRequest, command: str
 ) -> None:
-    async with penstock.with_settings(scheduler_delay_s="3600").started(
-        "serve", "--port", "0"
-    ) as command:
-        line = await command.says("Penstock serves at")
-        await command.ended(signal.SIGTERM)
-    assert sqlite_database in line
+    arguments = ["worker"] if command == "worker" else [command, "--port", "0"]
+    database = "postgres_database" if command == "worker" else "sqlite_database"
+    url: str = request.getfixturevalue(database)
+    started = penstock.with_settings(database_url=url, scheduler_delay_s="3600").started(
+        *arguments, "--database", url
+    )
+    async with started as process:
+        line = await process.says("press Ctrl-C to stop")
+        await process.ended(signal.SIGTERM)
+    shown = re.sub(r"(://[^/:@]+):[^@]*@", r"\1:***@", url)
+    assert f"; database: {shown}; " in line
     assert re.search(r"next run: \w+ at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", line)
 
 

@@ -12,10 +12,11 @@ from penstock.cli.client import ApiClient
 from penstock.cli.commands.inventory.accounts import ACCOUNTS
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import collected, show, summary_of
+from penstock.cli.commands.service.serve import until_stopped
 from penstock.cli.options import JsonSummary, Port
 from penstock.cli.shown.sync_shown import show_in_a_line
 from penstock.cli.shown.terminal import err, print_json
-from penstock.cli.signals import run, until_signal
+from penstock.cli.signals import run
 from penstock.cli.stored import Inventories
 from penstock.domains.market import MarketParts
 from penstock.errors import SecretKeyError
@@ -87,8 +88,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                     _show(task, place, await _sync(app, client), as_json=as_json)
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
-                        err.print(f"Penstock serves at {door.url} (press Ctrl-C to stop)")
-                        await until_signal()
+                        await until_stopped(app, f"Penstock serves at {door.url}")
 
 
 async def _collect(app: App, client: ApiClient) -> dict[str, Any]:

@@ -48,16 +48,6 @@ def serve(
     run(_serve(settings, work=work))
 
 
-async def _state(app: App) -> str:
-    """The database and the next scheduled run, for the start line."""
-    database, due = f"database: {masked_url(app.settings)}", await app.database.read(next_due)
-    if due is None:
-        return f"{database}; nothing is scheduled"
-    name, at_ms = due
-    at_ms = max(at_ms, int((time.time() + app.settings.scheduler_delay_s) * 1000))
-    return f"{database}; next run: {name} at {show_time(at_ms)} UTC"
-
-
 async def _serve(settings: Settings, *, work: bool) -> None:
     # Importing the web framework takes longer than most commands do.
     from penstock.api.server import listening, refuse_open_door, running  # noqa: PLC0415 - slow
@@ -70,6 +60,16 @@ async def _serve(settings: Settings, *, work: bool) -> None:
             app.scheduling(),
             running(app, door),
         ):
-            state = await _state(app)
-            err.print(f"Penstock serves at {door.url} (press Ctrl-C to stop); {state}")
-            await until_signal()
+            await until_stopped(app, f"Penstock serves at {door.url}")
+
+
+async def until_stopped(app: App, started: str) -> None:
+    """Print the start line, with the database and the next scheduled run; wait for the signal."""
+    next_run = "nothing is scheduled"
+    if (due := await app.database.read(next_due)) is not None:
+        name, at_ms = due
+        at_ms = max(at_ms, int((time.time() + app.settings.scheduler_delay_s) * 1000))
+        next_run = f"next run: {name} at {show_time(at_ms)} UTC"
+    state = f"database: {masked_url(app.settings)}; {next_run}"
+    err.print(f"{started} (press Ctrl-C to stop); {state}")
+    await until_signal()

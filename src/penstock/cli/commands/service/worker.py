@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from penstock.app import open_app
+from penstock.cli.commands.service.serve import until_stopped
 from penstock.cli.options import Database
-from penstock.cli.shown.terminal import err
-from penstock.cli.signals import run, until_signal
+from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
 from penstock.logs import log_to_stderr
 from penstock.opening import database_file
@@ -32,5 +32,4 @@ async def _work(settings: Settings) -> None:
             field="database",
         )
     async with open_app(settings) as app, app.working(), app.scheduling():
-        err.print("The worker takes runs (press Ctrl-C to stop)")
-        await until_signal()
+        await until_stopped(app, "The worker takes runs")
