@@ -9,14 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sqlalchemy import Column, ColumnElement, Row
+    from sqlalchemy import Row
 
 # A row of one of the queries, with the columns that its docstring names.
 Found: TypeAlias = "Row[Any]"
-
-
-def equal(values: Mapping[Column[Any], object]) -> list[ColumnElement[bool]]:
-    """The conditions that columns have these values; None stands for any."""
-    return [column == value for column, value in values.items() if value is not None]

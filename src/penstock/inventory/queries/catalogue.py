@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import except_, func, select
 
-from penstock.columns import read_clock
-from penstock.inventory.queries import equal
+from penstock.columns import if_given, read_clock
 from penstock.inventory.tables import (
     account,
     blueprint,
@@ -37,7 +36,7 @@ def list_expansions(
 ) -> Sequence[Row[Any]]:
     """Expansions after `after_id`, by id."""
     found = select(expansion).where(
-        expansion.c.id > after_id, *equal({expansion.c.game_id: game_id})
+        expansion.c.id > after_id, if_given(expansion.c.game_id, game_id)
     )
     return connection.execute(found.order_by(expansion.c.id).limit(limit)).all()
 
@@ -50,7 +49,7 @@ def list_blueprints(
         select(blueprint, catalogue.c.sku)
         .outerjoin(mapping, mapping.c.blueprint_id == blueprint.c.id)
         .outerjoin(catalogue, catalogue.c.id == mapping.c.catalogue_id)
-        .where(blueprint.c.id > after_id, *equal({blueprint.c.expansion_id: expansion_id}))
+        .where(blueprint.c.id > after_id, if_given(blueprint.c.expansion_id, expansion_id))
         .order_by(blueprint.c.id)
         .limit(limit)
     )
@@ -75,7 +74,7 @@ def list_unmapped(
             mapping.c.blueprint_id.is_(None),
             product.c.gone_at.is_(None),
             product.c.blueprint_id > after_id,
-            *equal({product.c.account_id: account_id}),
+            if_given(product.c.account_id, account_id),
         )
         .group_by(product.c.blueprint_id)
         .order_by(product.c.blueprint_id)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, literal, select, tuple_
 
+from penstock.columns import if_given
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory.queries import equal
 from penstock.inventory.tables import (
     account,
     blueprint,
@@ -119,15 +119,13 @@ def _after(
 
 
 def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
-    found = equal(
-        {
-            product.c.account_id: query.account,
-            product.c.game_id: query.game,
-            product.c.condition: query.condition,
-            product.c.language: query.language,
-            product.c.foil: query.foil,
-        }
-    )
+    found = [
+        if_given(product.c.account_id, query.account),
+        if_given(product.c.game_id, query.game),
+        if_given(product.c.condition, query.condition),
+        if_given(product.c.language, query.language),
+        if_given(product.c.foil, query.foil),
+    ]
     if query.expansion is not None:
         found.append(
             product.c.blueprint_id.in_(
@@ -177,7 +175,7 @@ def list_history(
         .where(product.c.account_id == account.c.id, product.c.product_id == product_id)
         .exists()
     )
-    known = select(account.c.id).where(there, *equal({account.c.id: account_id}))
+    known = select(account.c.id).where(there, if_given(account.c.id, account_id))
     owners = connection.scalars(known).all()
     if not owners:
         raise NotFoundError(f"product: there is no product {product_id}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, tuple_
 
+from penstock.columns import if_given
 from penstock.errors import InvalidInputError, NotFoundError
-from penstock.inventory.queries import equal
 from penstock.inventory.snapshot import INVENTORY_SYNC, SnapshotState
 from penstock.inventory.tables import account, inventory_sync, product_diff, snapshot
 from penstock.runs.tables import run as runs
@@ -16,14 +16,12 @@ from penstock.runs.tables import run as runs
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
+    from sqlalchemy import Column, ColumnElement, Connection, Row
 
     from penstock.runs.queries import RunQueries, RunRow
 
 _PENDING = (SnapshotState.HELD, SnapshotState.DRY_RUN)
 _KINDS = ("changed", "gone", "new", "returned")
-
-_other = snapshot.alias("other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +97,12 @@ def sync_row(connection: Connection, run_id: int) -> Row[Any] | None:
 
     None if the sync has not begun.
     """
-    return connection.execute(_syncs().where(inventory_sync.c.run_id == run_id)).one_or_none()
+    newest = select(func.max(snapshot.c.id)).where(snapshot.c.run_id == run_id)
+    counted = [column for column in snapshot.c if column.name not in {"id", "account_id", "run_id"}]
+    found = select(inventory_sync, snapshot.c.id.label("snapshot_id"), *counted).outerjoin(
+        snapshot, snapshot.c.id == newest.scalar_subquery()
+    )
+    return connection.execute(found.where(inventory_sync.c.run_id == run_id)).one_or_none()
 
 
 def undecided_run(connection: Connection, account_id: int) -> int | None:
@@ -117,18 +120,6 @@ def _newest_kept(
     kept = select(func.max(column)).where(condition, snapshot.c.state.in_(_PENDING))
     found: int | None = connection.scalar(kept)
     return found
-
-
-def _syncs() -> Select[Any]:
-    newest = (
-        select(func.max(_other.c.id))
-        .where(_other.c.run_id == inventory_sync.c.run_id)
-        .scalar_subquery()
-    )
-    counted = [column for column in snapshot.c if column.name not in {"id", "account_id", "run_id"}]
-    return select(inventory_sync, snapshot.c.id.label("snapshot_id"), *counted).outerjoin_from(
-        inventory_sync, snapshot, snapshot.c.id == newest
-    )
 
 
 def list_diff(
@@ -154,7 +145,7 @@ def list_diff(
             "this sync keeps no difference: it was published, decided, or replaced by a newer one"
         )
     wanted = select(product_diff).where(
-        product_diff.c.snapshot_id == kept, *equal({product_diff.c.kind: kind})
+        product_diff.c.snapshot_id == kept, if_given(product_diff.c.kind, kind)
     )
     if after is not None:
         # Within one kind by the id alone: else SQLite would sort all that follows for each page.
