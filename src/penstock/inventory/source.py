@@ -6,8 +6,9 @@ CardTrader's.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -18,8 +19,6 @@ from penstock.inventory.product import Id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
 
 # The marketplace: the exchange of inventory configs and of their rows in the execution log.
@@ -123,23 +122,12 @@ class InventorySourceConfig:
     budget: Callable[[str, int], Budget] = lambda _name, window_s: LocalBudget(window_s=window_s)
 
 
-class SellerAccount(Protocol):
-    """A seller's account at the provider.
+class SellerAccount(AbstractAsyncContextManager["SellerAccount"], Protocol):
+    """A seller's account at the provider, with its connections open in a block.
 
     All methods raise RetryableError or SourceRefusedError of `penstock.errors`, after their own
     retries.
     """
-
-    async def __aenter__(self) -> Self:
-        """Open connections."""
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close connections."""
 
     async def seller(self) -> Seller:
         """The owner of the token; SourceRefusedError if the token is not valid."""

@@ -92,7 +92,7 @@ async def stage(
     to_read: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
     to_keep: Pipe[bytes] = Pipe(_BLOCKS_WAITING)
     pages: Pipe[ExportPage] = Pipe(_PAGES_WAITING)
-    async with Lane("parse") as parsing, Lane("spool") as spooling:
+    with Lane("parse") as parsing, Lane("spool") as spooling:
         workers = [
             _read(to_read, pages, PackedReader(gzip=gzip), parsing),
             _stage(pages, staging, on_staged),

@@ -199,7 +199,7 @@ class _Sync:
         _log.info("the export of an earlier start is used again")
         self._pace.enter(Phase.PARSE)
         try:
-            async with Lane("spool") as lane:
+            with Lane("spool") as lane:
                 await stage(
                     lane.each(blocks_of(kept)),
                     staging,
