@@ -57,18 +57,22 @@ class SyncConfigs:
 
     def of_config(self, connection: Connection, params: Mapping[str, object]) -> Submission:
         """The sync of a config."""
-        known = account_ids(connection)
-        name = find_account(str(params["symbol"]), known)
-        return submission_of(known[name], name)
+        return _submission(connection, params, Priority.HIGH)
 
     def scheduled(
         self, connection: Connection, schedule: Schedule, busy: Busy
     ) -> Submission | None:
         """The sync of a due schedule; None while another one of the account is `busy`."""
-        known = account_ids(connection)
-        name = find_account(str(schedule.params["symbol"]), known)
-        submission = submission_of(known[name], name, priority=Priority.LOW)
+        submission = _submission(connection, schedule.params, Priority.LOW)
         return None if busy(submission.resources) else submission
+
+
+def _submission(
+    connection: Connection, params: Mapping[str, object], priority: Priority
+) -> Submission:
+    known = account_ids(connection)
+    name = find_account(str(params["symbol"]), known)
+    return submission_of(known[name], name, priority=priority)
 
 
 def find_account(asked: str, known: Mapping[str, int]) -> str:
