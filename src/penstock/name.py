@@ -1,4 +1,4 @@
-"""Checks of users' names and words."""
+"""Users' names and words: checks of them, and counts in words."""
 
 from __future__ import annotations
 
@@ -31,3 +31,8 @@ def not_utf8(word: str) -> str | None:
         byte = ord(word[error.start]) & 0xFF
         return f"is not UTF-8: it holds the byte 0x{byte:02x}; write it in UTF-8"
     return None
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 symbol`, `2,000 symbols`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -21,6 +21,7 @@ from penstock.opening import masked_url
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from penstock.cli.shown.text import Fields
     from penstock.settings import Settings
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -71,19 +72,14 @@ class ApiClient:
     """Calls the API and raises its errors as the exceptions they were there."""
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
-        self._transport = transport
+        self.transport = transport
         self._settings = settings
-
-    @property
-    def url(self) -> str | None:
-        """The service's address; None when this process does the work."""
-        return self._transport.url
 
     @property
     def place(self) -> str:
         """The database, and the service that writes to it, in words."""
-        database = masked_url(self._settings)
-        return database if self.url is None else f"{database}, by the service at {self.url}"
+        database, url = masked_url(self._settings), self.transport.url
+        return database if url is None else f"{database}, by the service at {url}"
 
     async def call(
         self,
@@ -100,14 +96,14 @@ class ApiClient:
         sent = b"" if body is None else json.dumps(body).encode()
         timeout_s = _PATIENT_S if patient else _TIMEOUT_S
         request = Request(method=method, path=path, body=sent, timeout_s=timeout_s)
-        return _read(await self._transport.send(request))
+        return _read(await self.transport.send(request))
 
     async def upload(self, path: str, file: bytes, kind: str) -> Any:  # noqa: ANN401 - JSON
         """The JSON of the response to a file; `kind` is the file's media type."""
         request = Request(method="POST", path=path, body=file, kind=kind, timeout_s=_PATIENT_S)
-        return _read(await self._transport.send(request))
+        return _read(await self.transport.send(request))
 
-    async def states(self, path: str) -> AsyncIterator[dict[str, Any]]:
+    async def states(self, path: str) -> AsyncIterator[Fields]:
         """The states of a task or a sync until it ends.
 
         A database that is away is waited for, up to 60 s.
@@ -127,10 +123,6 @@ class ApiClient:
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, 1.5 * pause_s)
 
-    async def stop(self) -> None:
-        """Cancel the tasks of this process; a service continues its own."""
-        await self._transport.stop()
-
 
 def _read(answer: Response) -> Any:  # noqa: ANN401 - JSON
     if answer.status < HTTPStatus.BAD_REQUEST:
@@ -139,7 +131,7 @@ def _read(answer: Response) -> Any:  # noqa: ANN401 - JSON
     raise _refusal(answer.status, problem)
 
 
-def _refusal(status: int, problem: Mapping[str, Any]) -> PenstockError:
+def _refusal(status: int, problem: Fields) -> PenstockError:
     detail = str(problem.get("detail", problem))
     if status == HTTPStatus.UNAUTHORIZED:
         detail += "; commands send the token of PENSTOCK_TOKEN"
@@ -147,7 +139,7 @@ def _refusal(status: int, problem: Mapping[str, Any]) -> PenstockError:
     return error_of(code, detail, field=field, task_id=problem.get("task_id"))
 
 
-def failure_of(task: Mapping[str, Any]) -> PenstockError:
+def failure_of(task: Fields) -> PenstockError:
     """The error of a task or sync that did not complete."""
     codes = (task["result"] or {}).get("error_codes") or {RunFailedError.code: 1}
     message = task["error"] or f"task {task['task_id']} was {task['status']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -12,9 +12,10 @@ from penstock.cli.client import Response
 from penstock.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from penstock.cli.client import Request
+    from penstock.cli.shown.text import Fields
     from penstock.settings import Settings
 
 
@@ -36,23 +37,23 @@ class Service:
 
     async def send(self, request: Request) -> Response:
         timeout = aiohttp.ClientTimeout(total=request.timeout_s)
-        sent: dict[str, Any] = {"timeout": timeout}
+        sent: Fields = {"timeout": timeout}
         if request.body:
             sent |= {"data": request.body, "headers": {"Content-Type": request.kind}}
-        try:
-            calling = self._session.request(request.method, self.url + request.path, **sent)
+        calling = self._session.request(request.method, self.url + request.path, **sent)
+        with self._reached():
             async with calling as response:
                 return Response(response.status, await response.json(content_type=None))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise self._silent(error) from error
 
     async def stop(self) -> None:
         """Nothing to do: the service continues its tasks."""
 
-    async def updates(self, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
+    async def updates(self, task_id: str | None) -> AsyncIterator[Fields]:
         """The present state and each change, of one task or of all."""
         subscription = {"channel": "tasks"} | ({} if task_id is None else {"task_id": task_id})
-        async with await self._connected() as socket:
+        with self._reached():
+            connected = await self._session.ws_connect(self.url + "/api/v1/ws", heartbeat=20)
+        async with connected as socket:
             await socket.send_json({"subscribe": [subscription]})
             async for message in socket:
                 state = json.loads(message.data)
@@ -60,14 +61,15 @@ class Service:
                     yield state
         raise SourceUnavailableError(f"the service at {self.url} has ended")
 
-    async def _connected(self) -> aiohttp.ClientWebSocketResponse:
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """SourceUnavailableError if the service does not answer in the block."""
         try:
-            return await self._session.ws_connect(self.url + "/api/v1/ws", heartbeat=20)
+            yield
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise self._silent(error) from error
-
-    def _silent(self, error: Exception) -> SourceUnavailableError:
-        why = str(error)
-        if isinstance(error, aiohttp.ClientConnectorError):
-            why = "nothing listens there, or the host is unreachable"
-        return SourceUnavailableError(f"the service at {self.url} does not answer: {why}")
+            why = str(error)
+            if isinstance(error, aiohttp.ClientConnectorError):
+                why = "nothing listens there, or the host is unreachable"
+            raise SourceUnavailableError(
+                f"the service at {self.url} does not answer: {why}"
+            ) from error

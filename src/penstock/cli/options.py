@@ -15,15 +15,14 @@ Database = Annotated[
         show_default="PENSTOCK_DATABASE_URL, or a file in the data folder",
     ),
 ]
-Timeframes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-t",
-        "--timeframe",
-        metavar="STEP",
-        help="1m, 5m, 1h, 1d …; repeat it or use commas for several.",
-    ),
-]
+_TIMEFRAMES = typer.Option(
+    "-t",
+    "--timeframe",
+    metavar="STEP",
+    help="1m, 5m, 1h, 1d …; repeat it or use commas for several.",
+)
+NeededTimeframes = Annotated[list[str], _TIMEFRAMES]
+Timeframes = Annotated[list[str] | None, _TIMEFRAMES]
 Port = Annotated[
     int | None,
     typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from penstock.api.schemas.inventory.account import AccountShown
 from penstock.api.schemas.inventory.catalogue import UnmappedItem
@@ -27,11 +27,11 @@ from penstock.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from penstock.cli.shown.text import Fields
     from penstock.inventory.queries.syncs import SyncRun
     from penstock.settings import Settings
     from penstock.store.session.database import Transaction
 
-Fields = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -65,6 +65,10 @@ class Inventories:
         )
         raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
 
+    def account_id(self, given: str | None) -> int | None:
+        """The id of an account as in `account`; None for none."""
+        return None if given is None else self.account(given)["id"]
+
     def run_id(self, task_id: str) -> int:
         """The id of a sync's run; NotFoundError when the task is not a sync."""
         return self._sync(task_id).run.id
@@ -90,7 +94,7 @@ class Inventories:
 
     def products(self, account: str | None, text: str | None, *, limit: int) -> list[Fields]:
         """Published products by name, of one account or all; `text` is a part of the name."""
-        account_id = None if account is None else self.account(account)["id"]
+        account_id = self.account_id(account)
         query = ProductQuery(limit=limit, account=account_id, q=text, gone=False, sort="name_en")
         return [ProductShown.of(row).values() for row in list_products(self._connection, query)]
 
@@ -143,8 +147,9 @@ def stored_diff(
     return read_pages(database, page, most=limit)
 
 
-def stored_unmapped(database: str | None, account_id: int | None) -> list[Fields]:
-    """All unmapped blueprints, those with the most products first."""
+def stored_unmapped(database: str | None, account: str | None) -> list[Fields]:
+    """All unmapped blueprints, of one account or all; those with the most products first."""
+    account_id = stored(database, lambda inventories: inventories.account_id(account))
 
     def page(connection: Transaction, last: Fields | None, size: int) -> list[Fields]:
         after_id = last["blueprint_id"] if last else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.cli.client import TASK, failure_of
 from penstock.cli.shown.terminal import err
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
 
-    Fields = Mapping[str, Any]
     # The path and the body of a POST request.
     Order = tuple[str, Mapping[str, object] | None]
 
 
-def body_of(order: DataclassInstance, *, times: Collection[str]) -> dict[str, Any]:
+def body_of(order: DataclassInstance, *, times: Collection[str]) -> Fields:
     """The fields of an order as the API takes them: `times` as ISO 8601, those given alone."""
     given = {name: value for name, value in asdict(order).items() if value is not None}
     return given | {name: iso(given[name]) for name in times if name in given}
@@ -37,7 +37,7 @@ async def waited(
     *,
     cancelled: Callable[[Fields], str],
     at: str = TASK,
-) -> dict[str, Any]:
+) -> Fields:
     """The completed task of an order; raises the task's error when it did not complete.
 
     `at` is the path of its states. An interruption cancels a task of this process, and
@@ -50,8 +50,8 @@ async def waited(
         async for state in client.states(f"{at}/{task_id}"):
             advance(state)
     except asyncio.CancelledError:
-        if client.url is None:
-            await client.stop()
+        if client.transport.url is None:
+            await client.transport.stop()
             err.print(cancelled(await _left(client, at, task_id)))
         elif task_id is not None:
             say = f"see penstock watch {task_id}, or penstock cancel {task_id}"

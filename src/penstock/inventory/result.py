@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from penstock.inventory.snapshot import SnapshotCounts, counted
+from penstock.name import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from penstock.inventory.snapshot import SnapshotCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

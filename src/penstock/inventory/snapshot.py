@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from penstock.name import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -74,11 +76,6 @@ class SnapshotCounts:
         if self.unmarked:
             missing = f"{counted(self.unmarked, 'missing product')} kept as before"
         return f"{rows}, {self.unidentified:,} without an id: nothing is marked as gone, {missing}"
-
-
-def counted(number: int, what: str) -> str:
-    """`1 product`, `2,000 products`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

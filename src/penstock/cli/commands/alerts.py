@@ -51,7 +51,7 @@ def alerts(database: Database = None, as_json: JsonArray = False) -> None:
         return
     print_rows(
         ("state", "since (UTC)", "what"),
-        ((item.state, show_time(item.since), one_line(item.message)) for item in found),
+        ((item.state, show_time(item.since), item.message) for item in found),
         whole=("state", "since (UTC)"),
     )
 
@@ -96,16 +96,7 @@ def list_(database: Database = None, as_json: JsonArray = False) -> None:
     if as_json:
         print_json([TargetShown.of(target).values() for target in found])
         return
-    rows = (
-        (
-            str(target.id),
-            one_line(target.name),
-            target.kind,
-            one_line(target.shown),
-            "yes" if target.enabled else "no",
-        )
-        for target in found
-    )
+    rows = ((target.id, target.name, target.kind, target.shown, target.enabled) for target in found)
     names = ("id", "name", "kind", "address", "enabled")
     print_rows(names, rows, whole=("id", "kind", "enabled"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -17,7 +17,7 @@ from penstock.cli.shown.terminal import out, print_json
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from penstock.cli.shown.text import Fields
 
 
 _MOST_BYTES = 1_000_000
@@ -77,7 +77,7 @@ def _read(file: Path) -> object:
         ) from None
 
 
-def _show(done: Mapping[str, Any]) -> None:
+def _show(done: Fields) -> None:
     for config in done["added"]:
         out.print(f"+ {what(config)}")
     for config in done["changed"]:

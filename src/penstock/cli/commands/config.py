@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
     from penstock.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
@@ -151,14 +152,14 @@ def list_(
     )
     rows = (
         (
-            str(item["id"]),
+            item["id"],
             item["symbol"],
             item["exchange"],
             ", ".join(item["timeframes"]),
             when(item),
-            "yes" if item["enabled"] else "no",
+            item["enabled"],
             shown_time(item["next_run_at"]),
-            one_line(item["description"] or ""),
+            item["description"],
         )
         for item in found
     )
@@ -246,12 +247,11 @@ async def _trigger(client: ApiClient, config_id: int, *, as_json: bool) -> None:
     order = (f"{path}/trigger", None)
     config = await client.call("GET", path)
     if config["exchange"] == MARKETPLACE:
-        summary = (await synced(client, order))["result"]
-        typer.echo(json.dumps(summary) if as_json else one_line(str(summary["message"])))
-        return
-    with shown_progress() as advance:
-        ended = await waited(client, order, advance, cancelled=cut_short)
-    if ended["task_type"] == COLLECTION:
+        ended = await synced(client, order)
+    else:
+        with shown_progress() as advance:
+            ended = await waited(client, order, advance, cancelled=cut_short)
+    if ended.get("task_type") == COLLECTION:
         leave_with(ended, client.place, len(config["timeframes"]), as_json=as_json)
     else:
         typer.echo(json.dumps(ended["result"]) if as_json else one_line(ended["message"]))
@@ -271,31 +271,31 @@ def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def when(fields: Mapping[str, Any]) -> str:
+def when(fields: Fields) -> str:
     """When a config runs, in words."""
     if fields["cron"] is not None:
         return f"{fields['cron']} ({fields['timezone']})"
     return f"every {fields['interval_minutes']} min"
 
 
-def what(fields: Mapping[str, Any]) -> str:
+def what(fields: Fields) -> str:
     """What a config collects and when, in words."""
     timeframes = [",".join(fields["timeframes"])] if fields["timeframes"] else []
     return ", ".join([f"{fields['symbol']} on {fields['exchange']}", *timeframes, when(fields)])
 
 
-def _show(fields: Mapping[str, Any]) -> None:
+def _show(fields: Fields) -> None:
     state = f"next run {fields['next_run_at']}" if fields["enabled"] else "disabled"
     out.print(f"config {fields['id']}: {what(fields)}, {state}")
     _warn(fields)
 
 
-def _show_preview(fields: Mapping[str, Any]) -> None:
+def _show_preview(fields: Fields) -> None:
     for at in fields["next_runs"]:
         out.print(at)
     _warn(fields)
 
 
-def _warn(fields: Mapping[str, Any]) -> None:
+def _warn(fields: Fields) -> None:
     for warning in fields["warnings"]:
         err.print(f"warning: {warning}")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.api.schemas.schedule import ScheduleShown
 from penstock.cli.options import Database, JsonArrayIso
-from penstock.cli.reading import read_pages
+from penstock.cli.reading import read
 from penstock.cli.shown.terminal import err, print_json, print_rows, shown_time
 from penstock.store.write.schedules import schedules as listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from penstock.cli.shown.text import Fields
 
-    from penstock.store.session.database import Transaction
-    from penstock.store.write.schedules import ScheduleRow
-
+_MOST = 100_000
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -31,7 +29,7 @@ def schedules(
       penstock schedules
       penstock schedules --json
     """
-    kept = read_pages(database, _page)
+    kept = read(database, lambda connection: listed(connection, limit=_MOST))
     found = [ScheduleShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)
@@ -53,11 +51,7 @@ def schedules(
     print_rows(names, rows, whole=("name", "does"))
 
 
-def _page(connection: Transaction, last: ScheduleRow | None, size: int) -> Sequence[ScheduleRow]:
-    return listed(connection, after_id=last.id if last else 0, limit=size)
-
-
-def _when(schedule: dict[str, Any]) -> str:
+def _when(schedule: Fields) -> str:
     seconds = schedule["interval_seconds"]
     if seconds is None:
         return f"{schedule['cron']} {schedule['timezone'] or ''}".strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from penstock.cli.options import Database, JsonArray, id_argument
 from penstock.cli.reached import call
 from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_time
-from penstock.cli.shown.text import one_line
 from penstock.cli.signals import run
 from penstock.errors import InvalidInputError
 from penstock.name import checked_name
@@ -22,6 +21,7 @@ from penstock.settings import load_settings
 from penstock.store.write.tokens import SqlTokens
 
 if TYPE_CHECKING:
+    from penstock.cli.shown.text import Fields
     from penstock.settings import Settings
 
 _UNIT_S = {"m": 60, "h": 3_600, "d": 86_400}
@@ -72,8 +72,8 @@ def list_(
         return
     rows = (
         (
-            str(item["id"]),
-            one_line(item["name"]),
+            item["id"],
+            item["name"],
             item["scope"],
             shown_time(item["created_at"]),
             shown_time(item["expires_at"]),
@@ -110,7 +110,7 @@ def _seconds(expires: str | None) -> int | None:
     return seconds
 
 
-async def _listed(settings: Settings) -> list[dict[str, Any]]:
+async def _listed(settings: Settings) -> list[Fields]:
     """Reads directly, also while a service owns the file."""
     async with open_reader(settings) as reader:
         return [TokenShown.of(item).values() for item in await SqlTokens(reader).listed()]

@@ -30,7 +30,9 @@ from penstock.opening import serving_url
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    from penstock.cli.shown.text import Fields
 
 
 _FAILED = 3
@@ -92,7 +94,7 @@ def tasks(
         _show(found)
 
 
-def _show(found: Sequence[Mapping[str, Any]]) -> None:
+def _show(found: Sequence[Fields]) -> None:
     """A narrow terminal has no column for type and end; times and messages wrap there."""
     roomy = not out.is_terminal or out.width >= _ROOMY
     names = ("task", "type", "status", "%", "started (UTC)", "ended (UTC)", "message")
@@ -102,10 +104,10 @@ def _show(found: Sequence[Mapping[str, Any]]) -> None:
             task["task_id"],
             task["task_type"],
             task["status"],
-            str(task["progress"]),
+            task["progress"],
             shown_time(task["started_at"]),
             shown_time(task["completed_at"]),
-            one_line(task["error"] or task["message"]),
+            task["error"] or task["message"],
         )
         for task in found
     )
@@ -147,7 +149,7 @@ async def _watch(url: str | None, task_id: str | None, *, as_json: bool) -> int:
     return _EXIT.get(status, 0)
 
 
-async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict[str, Any]]:
+async def _followed(service: Service, task_id: str | None) -> AsyncIterator[Fields]:
     """Each state of a task until it ends; without a task, the states of all tasks for ever."""
     if task_id is not None:
         task = await ApiClient(service, load_settings()).call("GET", f"{TASK}/{task_id}")
@@ -160,7 +162,7 @@ async def _followed(service: Service, task_id: str | None) -> AsyncIterator[dict
             return
 
 
-async def _print_json(states: AsyncIterator[dict[str, Any]]) -> str:
+async def _print_json(states: AsyncIterator[Fields]) -> str:
     status = ""
     async for task in states:
         print_json(task)
@@ -168,7 +170,7 @@ async def _print_json(states: AsyncIterator[dict[str, Any]]) -> str:
     return status
 
 
-async def show_bars(states: AsyncIterator[dict[str, Any]]) -> str:
+async def show_bars(states: AsyncIterator[Fields]) -> str:
     """Show a bar for each task on a terminal, or a line for each ended one.
 
     Returns the last status.
@@ -207,5 +209,5 @@ class _TaskText(ProgressColumn):
         return Text(text or f"{state['status']}  {_message(state)}", overflow="fold")
 
 
-def _message(task: Mapping[str, Any]) -> str:
+def _message(task: Fields) -> str:
     return one_line(task["error"] or task["message"] or "")

@@ -11,6 +11,8 @@ from penstock.cli.shown.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from penstock.cli.shown.text import Fields
+
 _LONGEST_TEXT = 60
 _NAMES = {
     "name_en": "name",
@@ -43,7 +45,7 @@ def changed_lines(
     return [f"price {before} → {shown_price(price_cents, price_currency)}", *lines]
 
 
-def described(product: Mapping[str, Any]) -> str:
+def described(product: Fields) -> str:
     """A product in words, such as `4 × 1.99 EUR, Near Mint, en, foil`."""
     price = shown_price(product["price_cents"], product["price_currency"])
     flags = [name for name in ("foil", "signed", "altered") if product[name]]
@@ -51,7 +53,7 @@ def described(product: Mapping[str, Any]) -> str:
     return ", ".join([f"{product['quantity']:,} × {price}", *words, *graded(product), *flags])
 
 
-def graded(product: Mapping[str, Any]) -> list[str]:
+def graded(product: Fields) -> list[str]:
     """`graded`, with the grade if it has one; empty for a product that is not graded."""
     grade = product["graded"]
     return [f"graded {one_line(grade)}" if isinstance(grade, str) else "graded"] if grade else []

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
@@ -15,14 +15,16 @@ from penstock.cli.shown.terminal import err
 from penstock.cli.shown.text import lasting, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+    from penstock.cli.shown.text import Fields
 
 _BAR_CHARS, _NARROW_BAR_CHARS = 30, 8
 _ROOMY = 100
 _LINE_EVERY_S = 30.0
 
 
-def progress_text(task: Mapping[str, Any], now: float) -> str:
+def progress_text(task: Fields, now: float) -> str:
     """A task of the API in one line: percent, count, rate and time left, or what it waits for.
 
     `now` is in s since the epoch.
@@ -31,7 +33,7 @@ def progress_text(task: Mapping[str, Any], now: float) -> str:
     return f"{task['progress']} %, {text}" if text else f"{task['progress']} %"
 
 
-def work_text(task: Mapping[str, Any], now: float) -> str:
+def work_text(task: Fields, now: float) -> str:
     """The same without the percent; empty for a task that neither counts nor waits."""
     if (waiting := task["waiting"]) is not None:
         left = dt.datetime.fromisoformat(waiting["until"]).timestamp() - now
@@ -48,7 +50,7 @@ def work_text(task: Mapping[str, Any], now: float) -> str:
 
 
 @contextlib.contextmanager
-def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Fields], None]]:
     """Gives a function to call with each state of a task, as the API sends it.
 
     It reads the fields `progress`, `message`, `work` and `waiting`.
@@ -58,14 +60,14 @@ def shown_progress(doing: str = "Collecting") -> Iterator[Callable[[Mapping[str,
 
 
 @contextlib.contextmanager
-def _bar(doing: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def _bar(doing: str) -> Iterator[Callable[[Fields], None]]:
     bar_chars = _BAR_CHARS if err.width >= _ROOMY else _NARROW_BAR_CHARS
     with Progress(
         BarColumn(bar_width=bar_chars), _ProgressText(doing), console=err, transient=True
     ) as bar:
         shown = bar.add_task("", total=None, state=None)
 
-        def advance(task: Mapping[str, Any]) -> None:
+        def advance(task: Fields) -> None:
             bar.update(shown, total=100, completed=task["progress"], state=task)
 
         yield advance
@@ -84,8 +86,8 @@ class _ProgressText(ProgressColumn):
 
 
 @contextlib.contextmanager
-def _lines() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    newest: list[Mapping[str, Any]] = []
+def _lines() -> Iterator[Callable[[Fields], None]]:
+    newest: list[Fields] = []
 
     async def tell() -> None:
         while True:
@@ -93,7 +95,7 @@ def _lines() -> Iterator[Callable[[Mapping[str, Any]], None]]:
             if newest:
                 err.print(progress_text(newest[-1], time.time()))
 
-    def advance(task: Mapping[str, Any]) -> None:
+    def advance(task: Fields) -> None:
         newest[:] = [task]
 
     telling = asyncio.get_running_loop().create_task(tell())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -16,12 +16,15 @@ from penstock.cli.shown.terminal import (
     print_sentence,
     seconds_between,
 )
-from penstock.cli.shown.text import counted, one_line
+from penstock.cli.shown.text import one_line
+from penstock.name import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    Advance = Callable[[Mapping[str, Any]], None]
+    from penstock.cli.shown.text import Fields
+
+    Advance = Callable[[Fields], None]
 
 # The width of everything beside the bar.
 _TEXT_CHARS = 70
@@ -53,7 +56,7 @@ def sync_bar() -> Iterator[Advance]:
         )
 
 
-def _pace(sync: Mapping[str, Any]) -> str:
+def _pace(sync: Fields) -> str:
     """Bytes, rows, rate and time left, wide enough for a large inventory."""
     if not sync["bytes"]:
         return one_line(sync["message"])
@@ -62,13 +65,13 @@ def _pace(sync: Mapping[str, Any]) -> str:
     return f"{sync['bytes'] / 1e6:5.1f} MB  {sync['rows']:>7,} rows  {pace:>13}  {left:>8}"
 
 
-def show_in_a_line(name: str, sync: Mapping[str, Any]) -> None:
+def show_in_a_line(name: str, sync: Fields) -> None:
     """Print a sync in one line."""
     seconds = seconds_between(sync["started_at"], sync["finished_at"])
     print_sentence(f"inventory of {name}: {sync['message']}, {seconds:.2f} s")
 
 
-def show_sync(name: str, sync: Mapping[str, Any], *, as_json: bool) -> None:
+def show_sync(name: str, sync: Fields, *, as_json: bool) -> None:
     """Print the summary, as text or as one JSON object."""
     if as_json:
         print_json(sync)
@@ -87,12 +90,12 @@ def print_counts(counts: Mapping[str, int]) -> None:
     print_rows(COUNTS, [[f"{counts[name]:,}" for name in COUNTS]], whole=COUNTS, right=COUNTS)
 
 
-def verdict(sync: Mapping[str, Any]) -> str:
+def verdict(sync: Fields) -> str:
     """The outcome in a sentence, with the rows that could not be read."""
     return f"{_outcome(sync)}; {sync['unread']}" if sync["unread"] else _outcome(sync)
 
 
-def _outcome(sync: Mapping[str, Any]) -> str:
+def _outcome(sync: Fields) -> str:
     if sync["held"]:
         return f"held, nothing was changed: {'; '.join(sync['suspicions'].values())}"
     if sync["dry_run"] and (_differs(sync) or sync["suspicions"]):
@@ -105,11 +108,11 @@ def _outcome(sync: Mapping[str, Any]) -> str:
     return unchanged if sync["unread"] else f"nothing changed, {unchanged}"
 
 
-def _differs(sync: Mapping[str, Any]) -> bool:
+def _differs(sync: Fields) -> bool:
     return any(sync["counts"][name] for name in COUNTS[:4])
 
 
-def _say_what_next(name: str, sync: Mapping[str, Any]) -> None:
+def _say_what_next(name: str, sync: Fields) -> None:
     if sync["held"] or (sync["dry_run"] and _differs(sync)):
         print_sentence(f"See what would change with: penstock diff {name}")
         print_sentence(f"Then publish it with: penstock approve {name}")

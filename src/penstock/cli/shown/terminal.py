@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from penstock.cli.shown.text import one_line
 from penstock.errors import InvalidInputError
+from penstock.moment import iso_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
 _WIDER_THAN_ANY_TABLE = 1_000
 
 # No markup: text from a provider may hold brackets that rich would interpret.
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+_console = functools.partial(Console, highlight=False, markup=False, emoji=False)
+out = _console(soft_wrap=True)
+err = _console(stderr=True, soft_wrap=True)
 
 
 def print_json(value: object) -> None:
@@ -31,14 +35,14 @@ def print_json(value: object) -> None:
 
 def print_rows(
     names: Iterable[str],
-    rows: Iterable[Iterable[str | None]],
+    rows: Iterable[Iterable[object]],
     *,
     whole: Collection[str] = (),
     right: Collection[str] = (),
 ) -> None:
     """Print a table, wrapped to a terminal; elsewhere each row is one line.
 
-    Columns named in `whole` never wrap; `right` ones are numbers.
+    Columns named in `whole` never wrap; `right` ones are numbers. The lines of a list are kept.
     """
     table = Table(box=None, pad_edge=False)
     for name in names:
@@ -49,23 +53,29 @@ def print_rows(
             justify="right" if name in right else "left",
         )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_cell, row))
     if out.is_terminal:
-        Console(highlight=False, markup=False, emoji=False).print(table)
+        _console().print(table)
         return
     for line in table_lines(table):
         out.print(line)
 
 
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return "\n".join(value)
+        case _:
+            return one_line(str(value))
+
+
 def table_lines(table: Table) -> list[str]:
     """The lines of a table whose cells have one line each, at full width."""
-    wide = Console(
-        highlight=False,
-        markup=False,
-        emoji=False,
-        width=_WIDER_THAN_ANY_TABLE,
-        force_terminal=False,
-    )
+    wide = _console(width=_WIDER_THAN_ANY_TABLE, force_terminal=False)
     with wide.capture() as captured:
         wide.print(table)
     return [line.rstrip() for line in captured.get().splitlines()]
@@ -121,6 +131,6 @@ def shown_time(iso: str | None) -> str:
     return (iso or "")[: len("2026-01-31T12:00:00")].replace("T", " ")
 
 
-def show_time(at_ms: int) -> str:
-    """A time as ISO 8601, UTC, in seconds."""
-    return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+def show_time(at_ms: int | None) -> str:
+    """The same for ms since the epoch."""
+    return shown_time(iso_or_none(at_ms))

@@ -1,17 +1,20 @@
-"""Words as the commands print them."""
+"""Words and objects as the commands print them."""
 
 from __future__ import annotations
 
 import io
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.errors import InvalidInputError
 from penstock.name import not_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    # An object of the API, as JSON gives it.
+    Fields = dict[str, Any]
 
 _MINUTE_S, _HOUR_S = 60, 3_600
 
@@ -46,8 +49,3 @@ def lasting(seconds: float) -> str:
     if whole < _HOUR_S:
         return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
     return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 symbol`, `2,000 symbols`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

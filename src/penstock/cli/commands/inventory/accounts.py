@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,12 +20,14 @@ from penstock.cli.shown.terminal import (
     print_rows,
     shown_time,
 )
-from penstock.cli.shown.text import counted, one_line
+from penstock.cli.shown.text import one_line
 from penstock.cli.stored import stored
 from penstock.errors import InvalidInputError
+from penstock.name import counted
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
+    from penstock.cli.shown.text import Fields
     from penstock.settings import Settings
 
 ACCOUNTS = "/api/v1/inventory/accounts"
@@ -79,9 +81,9 @@ def list_(database: Database = None, as_json: AnyJson = False) -> None:
     names = ("id", "name", "seller", "products", "last sync (UTC)", "state")
     rows = (
         (
-            str(account["id"]),
-            one_line(account["name"]),
-            str(account["user_id"]),
+            account["id"],
+            account["name"],
+            account["user_id"],
             f"{account['products']:,}",
             *_last(account["newest_sync"]),
         )
@@ -193,7 +195,7 @@ def _one_word(read: bytes, where: str) -> str:
     return words[0]
 
 
-def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:
+def _show(account: Fields, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(account)
     else:
@@ -201,7 +203,7 @@ def _show(account: dict[str, Any], what: str, *, as_json: bool) -> None:
         out.print(f"account {account['id']}: {name}, seller {account['user_id']}, {what}")
 
 
-def _last(sync: dict[str, Any] | None) -> tuple[str, str]:
+def _last(sync: Fields | None) -> tuple[str, str]:
     """The time and the state of the newest sync."""
     if sync is None:
         return "", "never synced"

@@ -13,9 +13,9 @@ from penstock.cli.reached import reach
 from penstock.cli.reading import read_file
 from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import err, out, print_json, print_rows
-from penstock.cli.shown.text import counted, one_line
-from penstock.cli.stored import stored, stored_unmapped
+from penstock.cli.stored import stored_unmapped
 from penstock.inventory.catalogue.card_list import MOST_BYTES
+from penstock.name import counted
 
 catalog = Commands("""Upload your own list of cards.
 
@@ -63,17 +63,11 @@ def unmapped(
     Examples:
       penstock unmapped my-shop
     """
-    account_id = None
-    if account is not None:
-        account_id = stored(database, lambda inventories: inventories.account(account))["id"]
-    found = stored_unmapped(database, account_id)
+    found = stored_unmapped(database, account)
     if as_json:
         print_json(found[:limit])
         return
-    rows = (
-        (str(item["blueprint_id"]), one_line(item["name"]), f"{item['products']:,}")
-        for item in found[:limit]
-    )
+    rows = ((item["blueprint_id"], item["name"], f"{item['products']:,}") for item in found[:limit])
     names = ("blueprint", "name", "products")
     print_rows(names, rows, whole=("blueprint", "products"), right=("products",))
     products = counted(sum(item["products"] for item in found), "product")

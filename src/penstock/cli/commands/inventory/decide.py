@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,14 +22,14 @@ from penstock.cli.shown.terminal import (
     print_rows,
     print_sentence,
 )
-from penstock.cli.shown.text import counted, one_line
+from penstock.cli.shown.text import one_line
 from penstock.cli.stored import stored, stored_diff
 from penstock.errors import RunUnavailableError
+from penstock.name import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
 
 _KINDS = ("changed", "gone", "new", "returned")
 _MOST = 1_000_000
@@ -70,10 +70,7 @@ def diff(
     total = undecided["counts"][kind] if kind else sum(undecided["counts"][name] for name in _KINDS)
     if total:
         out.print()
-        rows = (
-            (item["kind"], str(item["product_id"]), one_line(item["name_en"]), _what(item))
-            for item in items
-        )
+        rows = ((item["kind"], item["product_id"], item["name_en"], _what(item)) for item in items)
         print_rows(("kind", "product", "name", "what"), rows, whole=("kind", "product"))
     if len(items) < total:
         err.print(f"Showing {len(items):,} of {total:,}; --limit {total} for all, --kind to filter")
@@ -119,7 +116,7 @@ def reject(sync: Undecided, database: Database = None, as_json: JsonObject = Fal
         out.print(f"dropped what sync {decided['task_id']} found; nothing was published")
 
 
-def _may_publish(sync: Mapping[str, Any]) -> bool:
+def _may_publish(sync: Fields) -> bool:
     """Asks on a terminal, where products would be removed; a script has decided already."""
     gone = sync["counts"]["gone"]
     if not gone or not sys.stdin.isatty():
@@ -127,22 +124,22 @@ def _may_publish(sync: Mapping[str, Any]) -> bool:
     return confirmed(f"Publish sync {sync['task_id']}, which removes {counted(gone, 'product')}?")
 
 
-def _undecided(database: str | None, given: str) -> dict[str, Any]:
+def _undecided(database: str | None, given: str) -> Fields:
     return stored(database, lambda inventories: inventories.undecided(given))
 
 
-def _decide(database: str | None, sync: Mapping[str, Any], how: str) -> dict[str, Any]:
+def _decide(database: str | None, sync: Fields, how: str) -> Fields:
     return reach(database, lambda client: decided_on(client, sync["task_id"], how))
 
 
-async def decided_on(client: ApiClient, task_id: str, how: str) -> dict[str, Any]:
+async def decided_on(client: ApiClient, task_id: str, how: str) -> Fields:
     """The decided sync. An interruption prints what became of it."""
     path = f"{SYNCS}/{task_id}"
     try:
         await client.call("POST", f"{path}/{how}", patient=True)
         return await _in_time(client, path)
     except asyncio.CancelledError:
-        if client.url is not None:
+        if client.transport.url is not None:
             err.print("the service continues if it has begun; see penstock accounts")
         else:
             state = (await client.call("GET", path))["state"]
@@ -151,7 +148,7 @@ async def decided_on(client: ApiClient, task_id: str, how: str) -> dict[str, Any
         raise
 
 
-async def _in_time(client: ApiClient, path: str) -> dict[str, Any]:
+async def _in_time(client: ApiClient, path: str) -> Fields:
     """The sync as decided; a service accepts a large one within seconds and takes longer."""
     give_up = time.monotonic() + _DECISION_S
     while (sync := await client.call("GET", path))["state"] in _UNDECIDED:
@@ -159,19 +156,19 @@ async def _in_time(client: ApiClient, path: str) -> dict[str, Any]:
             late = f"the service has not decided within {_DECISION_S:g} s"
             raise RunUnavailableError(f"{late}; see its log and `penstock accounts`")
         await asyncio.sleep(_LOOK_AGAIN_S)
-    decided: dict[str, Any] = sync
+    decided: Fields = sync
     return decided
 
 
-def _say_what_it_is(sync: Mapping[str, Any]) -> None:
+def _say_what_it_is(sync: Fields) -> None:
     out.print(f"{'Dry run' if sync['dry_run'] else 'Held sync'} {sync['task_id']} would change:")
     for sentence in [*sync["suspicions"].values(), *([sync["unread"]] if sync["unread"] else [])]:
         print_sentence(f"! {one_line(sentence)}")
     print_counts(sync["counts"])
 
 
-def _what(item: Mapping[str, Any]) -> str:
+def _what(item: Fields) -> list[str]:
     lines = changed_lines(
         item["changes"], price_cents=item["price_cents"], price_currency=item["price_currency"]
     )
-    return "\n".join(lines) if item["kind"] == "changed" else "\n".join([described(item), *lines])
+    return lines if item["kind"] == "changed" else [described(item), *lines]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,9 @@ from penstock.cli.stored import stored
 from penstock.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from penstock.cli.shown.text import Fields
 
 _MOST = 100_000
 
@@ -51,11 +53,11 @@ def products(
     names = ("product", "name", "condition", "lang", "quantity", "price", "sku")
     rows = (
         (
-            str(item["product_id"]),
-            one_line(item["name_en"]),
+            item["product_id"],
+            item["name_en"],
             _condition(item),
             item["language"],
-            str(item["quantity"]),
+            item["quantity"],
             shown_price(item["price_cents"], item["price_currency"]),
             item["sku"],
         )
@@ -100,22 +102,20 @@ def history(
     for one in known:
         out.print(f"{one_line(one['name_en'])}: {'gone' if one['gone_at'] else described(one)}")
     rows = (
-        (shown_time(change["changed_at"]), change["kind"], "\n".join(lines), change["task_id"])
+        (shown_time(change["changed_at"]), change["kind"], lines, change["task_id"])
         for change, lines in zip(changes, _walked_back(known, changes), strict=True)
     )
     print_rows(("when (UTC)", "kind", "what", "sync"), rows, whole=("kind",))
 
 
-def _condition(product: Mapping[str, Any]) -> str:
+def _condition(product: Fields) -> str:
     condition = one_line(product["condition"]) if product["condition"] else ""
     return ", ".join(
         word for word in (condition, *graded(product), "foil" if product["foil"] else "") if word
     )
 
 
-def _walked_back(
-    known: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]
-) -> Iterator[list[str]]:
+def _walked_back(known: Sequence[Fields], changes: Sequence[Fields]) -> Iterator[list[str]]:
     """The lines of each change, the newest first.
 
     A price change names no currency: it is the present one, back to a change of currency.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +15,8 @@ from penstock.cli.stored import stored
 from penstock.cli.waited import waited
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
     from penstock.cli.waited import Order
 
 SYNCS = "/api/v1/inventory/syncs"
@@ -54,13 +53,13 @@ async def _sync(client: ApiClient, order: Order, name: str, *, as_json: bool) ->
     return bool(ended["held"])
 
 
-async def synced(client: ApiClient, order: Order) -> dict[str, Any]:
+async def synced(client: ApiClient, order: Order) -> Fields:
     """The completed sync of an order."""
     with sync_bar() as advance:
         return await waited(client, order, advance, cancelled=_cut_short, at=SYNCS)
 
 
-def _cut_short(sync: Mapping[str, Any]) -> str:
+def _cut_short(sync: Fields) -> str:
     if sync.get("state") == "published":
         return "cancelled too late: it is published"
     return "cancelled: nothing was published"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penstock.cli.client import COLLECTOR
 from penstock.cli.exit_codes import SOME_FAILED
 from penstock.cli.fresh import refuse_unlisted, when_fresh
-from penstock.cli.options import Database, Exchange, JsonSummary, OpensBefore, timeframes_of
+from penstock.cli.options import (
+    Database,
+    Exchange,
+    JsonSummary,
+    NeededTimeframes,
+    OpensBefore,
+    timeframes_of,
+)
 from penstock.cli.reached import reach
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import (
@@ -21,16 +28,18 @@ from penstock.cli.shown.terminal import (
     shown_time,
     time_or_none,
 )
-from penstock.cli.shown.text import counted, one_line
+from penstock.cli.shown.text import one_line
 from penstock.cli.waited import body_of, waited
 from penstock.errors import InvalidInputError
 from penstock.market.instrument import parse_timeframes
 from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
+from penstock.name import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
 
 # Fields of the summary that are those of the task's result.
 _FROM_RESULT = ("rejected", "misaligned", "failures", "gaps", "first_gaps")
@@ -41,15 +50,7 @@ def collect(
         list[str],
         typer.Argument(metavar="SYMBOL", help="One or more, such as BTC/USDT or BTCUSDT."),
     ],
-    timeframes: Annotated[
-        list[str],
-        typer.Option(
-            "-t",
-            "--timeframe",
-            metavar="STEP",
-            help="1m, 5m, 1h, 1d …; repeat it or use commas for several.",
-        ),
-    ],
+    timeframes: NeededTimeframes,
     exchange: Exchange = "binance",
     limit: Annotated[
         int | None,
@@ -111,31 +112,31 @@ def _timeframes(given: Sequence[str]) -> list[str]:
     return names
 
 
-async def _collect(client: ApiClient, order: CollectOrder) -> tuple[dict[str, Any], str]:
+async def _collect(client: ApiClient, order: CollectOrder) -> tuple[Fields, str]:
     """The finished task, and where it wrote."""
     return await collected(client, order), client.place
 
 
-async def collected(client: ApiClient, order: CollectOrder) -> dict[str, Any]:
+async def collected(client: ApiClient, order: CollectOrder) -> Fields:
     """The completed task; a service queues it behind its active runs."""
     body = body_of(order, times=("since", "until")) | {"wait": True}
     with shown_progress() as advance:
         return await waited(client, (f"{COLLECTOR}/start", body), advance, cancelled=cut_short)
 
 
-def cut_short(_task: Mapping[str, Any]) -> str:
+def cut_short(_task: Fields) -> str:
     """What to say of a cancelled collection."""
     return "cancelled: written candles stay, the next collection continues from there"
 
 
-def leave_with(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool) -> None:
+def leave_with(task: Fields, place: str, timeframes: int, *, as_json: bool) -> None:
     """Show the summary; exit with 6 when some series failed."""
     show(task, place, timeframes, as_json=as_json)
     if task["result"]["failures"]:
         raise typer.Exit(SOME_FAILED)
 
 
-def show(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool) -> None:
+def show(task: Fields, place: str, timeframes: int, *, as_json: bool) -> None:
     """Print the summary of a completed task, as text or as one JSON object."""
     summary = summary_of(task, place, timeframes)
     if as_json:
@@ -152,7 +153,7 @@ def show(task: Mapping[str, Any], place: str, timeframes: int, *, as_json: bool)
     _show_what_is_wrong(task["result"])
 
 
-def _show_what_is_wrong(result: Mapping[str, Any]) -> None:
+def _show_what_is_wrong(result: Fields) -> None:
     for series, rows in result["rejected"].items():
         err.print(f"{series}: {counted(rows, 'row')} rejected, see the table quarantine")
     for series, rows in result["misaligned"].items():
@@ -166,14 +167,14 @@ def _show_what_is_wrong(result: Mapping[str, Any]) -> None:
         print_sentence(one_line(f"{series}: failed: {reason}"), err)
 
 
-def gap_line(gap: Mapping[str, Any]) -> str:
+def gap_line(gap: Fields) -> str:
     """A gap of a result, in words."""
     start, end = (shown_time(gap[name]) for name in ("start", "end"))
     missing = f"{counted(gap['candles'], 'candle')} missing from {start} to {end}"
     return f"{gap['series']}: {missing}: {gap['reason']}"
 
 
-def summary_of(task: Mapping[str, Any], place: str, timeframes: int) -> dict[str, Any]:
+def summary_of(task: Fields, place: str, timeframes: int) -> Fields:
     """The summary, with the field names that scripts read."""
     result, counts = task["result"], task["counters"]
     seconds = seconds_between(task["started_at"], task["completed_at"])

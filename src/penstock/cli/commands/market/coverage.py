@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.api.schemas.market.coverage import CoverageSpan, GapItem
+from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
 from penstock.cli.options import Database, Exchanges, JsonArrayIso
 from penstock.cli.reading import read
 from penstock.cli.shown.terminal import (
@@ -22,7 +22,7 @@ from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import parse_timeframes
 from penstock.market.queries.coverage import all_series_coverage
 from penstock.market.queries.gaps import REASONS, SeriesFilter, list_gaps
-from penstock.moment import iso, iso_or_none
+from penstock.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,11 +74,18 @@ def series(
     """
     found = _all_series(database, _filter(symbol, timeframe, exchange), _MOST_SERIES)
     if as_json:
-        print_json([_fields(one) for one in found])
+        print_json([_fields(one, "spans", "more_spans") for one in found])
         return
     names = ("exchange", "symbol", "step", "from (UTC)", "to (UTC)", "complete")
     rows = [
-        (one.exchange, one.symbol, one.timeframe, _time(one.start), _time(one.end), _percent(one))
+        (
+            one.exchange,
+            one.symbol,
+            one.timeframe,
+            show_time(one.start),
+            show_time(one.end),
+            _percent(one),
+        )
         for one in found
     ]
     _show("series", names, rows, whole=("symbol", "step", "complete"), right=("complete",))
@@ -106,11 +113,11 @@ def coverage(
         _SERIES_WITH_SPANS,
     )
     if as_json:
-        print_json([_fields(one) | _spans(one) for one in found])
+        print_json([_fields(one) for one in found])
         return
     names = ("series", "from (UTC)", "to (UTC)", "state", "asked", "again (UTC)")
     rows = [
-        (_name(one), _time(span.start), _time(span.end), span.state.value, *_asked(span))
+        (_name(one), show_time(span.start), show_time(span.end), span.state.value, *_asked(span))
         for one in found
         for span in one.spans
     ]
@@ -156,8 +163,8 @@ def gaps(
     rows = [
         (
             _name(gap),
-            _time(gap.span.start),
-            _time(gap.span.end),
+            show_time(gap.span.start),
+            show_time(gap.span.end),
             f"{gap.candles:,}",
             gap.span.state.value,
             *_asked(gap.span),
@@ -222,18 +229,9 @@ def _show(
         err.print(f"no {noun} found")
 
 
-def _fields(one: SeriesCoverage) -> dict[str, object]:
-    edges = {"from": iso_or_none(one.start), "to": iso_or_none(one.end), "complete": one.complete}
-    return {"exchange": one.exchange, "symbol": one.symbol, "timeframe": one.timeframe, **edges}
-
-
-def _spans(one: SeriesCoverage) -> dict[str, object]:
-    spans = [CoverageSpan.of(span).values() for span in one.spans]
-    return {"spans": spans, "more_spans": one.more}
-
-
-def _time(at: int | None) -> str:
-    return "" if at is None else show_time(at)
+def _fields(one: SeriesCoverage, *left_out: str) -> dict[str, object]:
+    shown = SeriesComplete.of(one).values()
+    return {name: value for name, value in shown.items() if name not in {"price", *left_out}}
 
 
 def _percent(one: SeriesCoverage) -> str:
@@ -247,4 +245,4 @@ def _name(one: SeriesCoverage | Gap) -> str:
 def _asked(span: Span) -> tuple[str, str]:
     """How often it was asked for, and when it is asked for again."""
     known = span.evidence
-    return ("", "") if known is None else (str(known.asked), _time(known.due))
+    return ("", "") if known is None else (str(known.asked), show_time(known.due))

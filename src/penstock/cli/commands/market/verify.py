@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,10 +18,11 @@ from penstock.cli.options import (
 from penstock.cli.reached import reach
 from penstock.cli.shown.progress import shown_progress
 from penstock.cli.shown.terminal import err, print_json, print_sentence, shown_time, time_or_none
-from penstock.cli.shown.text import counted, one_line
+from penstock.cli.shown.text import one_line
 from penstock.cli.waited import body_of, waited
 from penstock.market.verify.finding import MEANINGS, FindingKind
 from penstock.market.verify.order import VerifyOrder
+from penstock.name import counted
 from penstock.opening import refuse_missing
 from penstock.settings import load_settings
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
 
 
 _MOST_PLACES = 3
@@ -110,18 +112,18 @@ def verify(
         raise typer.Exit(SOME_FAILED)
 
 
-async def _verified(client: ApiClient, order: VerifyOrder) -> dict[str, Any]:
+async def _verified(client: ApiClient, order: VerifyOrder) -> Fields:
     body = body_of(order, times=("start", "end"))
     with shown_progress("Verifying") as advance:
         ended = await waited(client, ("/api/v1/verify", body), advance, cancelled=_cut_short)
     return {"task_id": ended["task_id"], **ended["result"]}
 
 
-def _cut_short(_task: Mapping[str, Any]) -> str:
+def _cut_short(_task: Fields) -> str:
     return "cancelled: no report; repaired candles stay"
 
 
-def show(report: Mapping[str, Any]) -> None:
+def show(report: Fields) -> None:
     """Print the headline, then a few lines for each series that is not whole."""
     candles = counted(report["candles"], "candle")
     print_sentence(f"{candles} of {report['series']:,} series: {_verdict(report)}")
@@ -140,13 +142,13 @@ def show(report: Mapping[str, Any]) -> None:
         err.print(f"{kind}: {MEANINGS[FindingKind(kind)]}")
 
 
-def _sample(report: Mapping[str, Any]) -> str:
+def _sample(report: Fields) -> str:
     if report["sample"] is None:
         return ""
     return f", a sample of {counted(report['sample'], 'page')} with seed {report['seed']}"
 
 
-def _verdict(report: Mapping[str, Any]) -> str:
+def _verdict(report: Fields) -> str:
     mended = f", {counted(report['mended'], 'candle')} mended" if report["mended"] else ""
     if not report["wrong"]:
         return f"whole{mended}"
@@ -154,7 +156,7 @@ def _verdict(report: Mapping[str, Any]) -> str:
     return f"NOT whole, {wrong}{mended}"
 
 
-def _lines(series: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str]:
+def _lines(series: Fields, report: Fields) -> Iterator[str]:
     name = f"{series['symbol']} {series['timeframe']}"
     if series["told"]:
         yield f"{name}: {_counts(series['told'])}, as the exchange itself says"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,7 @@ from penstock.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:
     from penstock.app import App
+    from penstock.cli.shown.text import Fields
 
 _SYMBOLS = 50
 _TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
@@ -91,7 +92,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                         await until_stopped(app, f"Penstock serves at {door.url}")
 
 
-async def _collect(app: App, client: ApiClient) -> dict[str, Any]:
+async def _collect(app: App, client: ApiClient) -> Fields:
     listed = await (await app.of(MarketParts).sources.get("binance")).instruments()
     trading = (one for one in listed if one.quote == "USDT" and one.status is Status.TRADING)
     symbols = [one.symbol for one in trading][:_SYMBOLS]
@@ -99,7 +100,7 @@ async def _collect(app: App, client: ApiClient) -> dict[str, Any]:
     return await collected(client, order)
 
 
-async def _sync(app: App, client: ApiClient) -> dict[str, Any] | None:
+async def _sync(app: App, client: ApiClient) -> Fields | None:
     """The finished sync; None when the seller's token cannot be stored."""
     try:
         found = await app.database.read(
@@ -114,9 +115,7 @@ async def _sync(app: App, client: ApiClient) -> dict[str, Any] | None:
         return None
 
 
-def _show(
-    task: dict[str, Any], place: str, synced: dict[str, Any] | None, *, as_json: bool
-) -> None:
+def _show(task: Fields, place: str, synced: Fields | None, *, as_json: bool) -> None:
     if as_json:
         summary = summary_of(task, place, len(_TIMEFRAMES))
         print_json(summary | {"inventory": synced})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from penstock.cli.options import Database
 from penstock.cli.shown.terminal import out
-from penstock.cli.shown.text import counted
 from penstock.cli.signals import run
 from penstock.keys import rotate_secret_key
+from penstock.name import counted
 from penstock.settings import load_settings
 
 
