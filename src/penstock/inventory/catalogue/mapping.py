@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from penstock.inventory.catalogue.rows import CatalogueRow
 
-    from penstock.inventory.catalogue.rows import BlueprintRow, CatalogueRow
+if TYPE_CHECKING:
+    from penstock.inventory.catalogue.rows import BlueprintRow
 
 
 class ReferenceKind(IntEnum):
@@ -20,24 +20,14 @@ class ReferenceKind(IntEnum):
     COLLECTOR_NUMBER = 4
 
 
-def blueprint_references(one: BlueprintRow) -> dict[tuple[ReferenceKind, str], None]:
-    """The references of a blueprint, each once."""
-    return _references(one, one.cardmarket_ids)
-
-
-def catalogue_references(one: CatalogueRow) -> dict[tuple[ReferenceKind, str], None]:
-    """The references of a row of the catalogue, each once."""
-    return _references(one, [one.cardmarket_id])
-
-
-def _references(
-    one: BlueprintRow | CatalogueRow, cardmarket_ids: Sequence[str | None]
-) -> dict[tuple[ReferenceKind, str], None]:
+def references_of(row: BlueprintRow | CatalogueRow) -> dict[tuple[ReferenceKind, str], None]:
+    """The references of a blueprint, or of a row of the catalogue, each once."""
+    cardmarket = [row.cardmarket_id] if isinstance(row, CatalogueRow) else row.cardmarket_ids
     found = [
-        (ReferenceKind.SCRYFALL, one.scryfall_id),
-        (ReferenceKind.TCGPLAYER, one.tcgplayer_id),
-        *((ReferenceKind.CARDMARKET, number) for number in cardmarket_ids),
-        (ReferenceKind.COLLECTOR_NUMBER, _printed(one.set_code, one.collector_number)),
+        (ReferenceKind.SCRYFALL, row.scryfall_id),
+        (ReferenceKind.TCGPLAYER, row.tcgplayer_id),
+        *((ReferenceKind.CARDMARKET, number) for number in cardmarket),
+        (ReferenceKind.COLLECTOR_NUMBER, _printed(row.set_code, row.collector_number)),
     ]
     # Case and surrounding spaces make no difference.
     known = ((kind, (value or "").strip().lower()) for kind, value in found)

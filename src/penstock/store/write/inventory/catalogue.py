@@ -10,7 +10,7 @@ from msgspec import to_builtins
 from sqlalchemy import Table, delete, func, insert, select, text
 
 from penstock.columns import DatabaseNow
-from penstock.inventory.catalogue.mapping import blueprint_references, catalogue_references
+from penstock.inventory.catalogue.mapping import references_of
 from penstock.inventory.catalogue.rows import CatalogueRow
 from penstock.inventory.tables import (
     blueprint,
@@ -117,7 +117,7 @@ def _put_blueprints(connection: Connection, blueprints: Sequence[BlueprintRow]) 
     references = [
         {"blueprint_id": one.id, "kind": int(kind), "value": value}
         for one in by_id.values()
-        for kind, value in blueprint_references(one)
+        for kind, value in references_of(one)
     ]
     if references:
         connection.execute(insert(blueprint_reference), references)
@@ -138,7 +138,7 @@ def _put_catalogue(connection: Connection, rows: Iterable[CatalogueRow]) -> None
         references = [
             {"catalogue_id": number, "kind": int(kind), "value": value}
             for number, one in page
-            for kind, value in catalogue_references(one)
+            for kind, value in references_of(one)
         ]
         if references:
             connection.execute(insert(catalogue_reference), references)
