@@ -13,7 +13,9 @@ from penstock.inventory.tables import account, snapshot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Select
+
+    from penstock.inventory.queries import Found
 
 # Accounts that one evaluation of the alerts names.
 _MOST_NAMED = 1_000
@@ -21,7 +23,7 @@ _MOST_NAMED = 1_000
 _published = snapshot.alias("published")
 
 
-def list_accounts(connection: Connection) -> Sequence[Row[Any]]:
+def list_accounts(connection: Connection) -> Sequence[Found]:
     """All accounts by name, with the newest published snapshot; never the token.
 
     Columns: id, name, user_id, created_at, products, published_at.
@@ -29,12 +31,12 @@ def list_accounts(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(_accounts().order_by(account.c.name)).all()
 
 
-def one_account(connection: Connection, account_id: int) -> Row[Any] | None:
+def one_account(connection: Connection, account_id: int) -> Found | None:
     """A row as in `list_accounts`."""
     return connection.execute(_accounts().where(account.c.id == account_id)).one_or_none()
 
 
-def accounts_without_marking(connection: Connection) -> Sequence[Row[Any]]:
+def accounts_without_marking(connection: Connection) -> Sequence[Found]:
     """Accounts whose newest published snapshot had rows without an id, so that none is marked gone.
 
     Columns: name, unidentified, unmarked.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import except_, func, select
 
@@ -21,19 +21,21 @@ from penstock.inventory.tables import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
+
+    from penstock.inventory.queries import Found
 
 _DAY_MS = 86_400_000
 
 
-def list_games(connection: Connection) -> Sequence[Row[Any]]:
+def list_games(connection: Connection) -> Sequence[Found]:
     """All games."""
     return connection.execute(select(game).order_by(game.c.id)).all()
 
 
 def list_expansions(
     connection: Connection, *, game_id: int | None = None, after_id: int = 0, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Found]:
     """Expansions after `after_id`, by id."""
     found = select(expansion).where(
         expansion.c.id > after_id, if_given(expansion.c.game_id, game_id)
@@ -43,7 +45,7 @@ def list_expansions(
 
 def list_blueprints(
     connection: Connection, *, expansion_id: int | None = None, after_id: int = 0, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Found]:
     """Blueprints after `after_id`, by id, with the `sku` that they are mapped to."""
     found = (
         select(blueprint, catalogue.c.sku)
@@ -58,7 +60,7 @@ def list_blueprints(
 
 def list_unmapped(
     connection: Connection, *, account_id: int | None = None, after_id: int = 0, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Found]:
     """Unmapped blueprints with products, by id.
 
     Columns: blueprint_id, name, products (how many are not gone).

@@ -21,7 +21,9 @@ from penstock.inventory.tables import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Select
+
+    from penstock.inventory.queries import Found
 
 SORTS = ("product_id", "name_en", "price_cents", "quantity")
 
@@ -48,7 +50,7 @@ class ProductQuery:
     after: tuple[object, int, int] | None = None
 
 
-def list_products(connection: Connection, query: ProductQuery) -> Sequence[Row[Any]]:
+def list_products(connection: Connection, query: ProductQuery) -> Sequence[Found]:
     """Rows of `product` with `sku` (None: not mapped) and `expansion_id`.
 
     InvalidInputError for an unknown sort.
@@ -84,7 +86,7 @@ def _products(query: ProductQuery) -> Select[Any]:
     )
 
 
-def product_key(row: Row[Any], sort: str) -> tuple[object, int, int]:
+def product_key(row: Found, sort: str) -> tuple[object, int, int]:
     """The cursor of the page after this row."""
     return getattr(row, sort.removeprefix("-")), row.account_id, row.product_id
 
@@ -167,7 +169,7 @@ def list_history(
     account_id: int | None = None,
     before_id: int | None = None,
     limit: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Found]:
     """The changes of a product, the newest first; NotFoundError if it never existed."""
     # By account, since the index begins with it.
     there = (
@@ -187,7 +189,7 @@ def list_history(
     return connection.execute(wanted.order_by(product_history.c.id.desc()).limit(limit)).all()
 
 
-def product_rows(connection: Connection, product_id: int) -> Sequence[Row[Any]]:
+def product_rows(connection: Connection, product_id: int) -> Sequence[Found]:
     """Rows of `product`, one for each account that has or had it."""
     # By account, as above.
     of_accounts = select(product).join(account, account.c.id == product.c.account_id)

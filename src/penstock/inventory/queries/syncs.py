@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, tuple_
 
@@ -16,8 +16,9 @@ from penstock.runs.tables import run as runs
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row
+    from sqlalchemy import Column, ColumnElement, Connection
 
+    from penstock.inventory.queries import Found
     from penstock.runs.queries import RunQueries, RunRow
 
 _PENDING = (SnapshotState.HELD, SnapshotState.DRY_RUN)
@@ -31,7 +32,7 @@ class SyncRun:
     run: RunRow
     account_id: int
     dry_run: bool
-    begun: Row[Any] | None
+    begun: Found | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class SyncQueries:
         ]
 
 
-def sync_row(connection: Connection, run_id: int) -> Row[Any] | None:
+def sync_row(connection: Connection, run_id: int) -> Found | None:
     """The progress of a sync, with the counts and state of its snapshot once there is one.
 
     None if the sync has not begun.
@@ -129,7 +130,7 @@ def list_diff(
     kind: str | None = None,
     after: tuple[str, int] | None = None,
     limit: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Found]:
     """The kept difference of a run after `after` (kind, product id), in that order.
 
     NotFoundError if it kept none, or that was decided or replaced; InvalidInputError for an unknown
