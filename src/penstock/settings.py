@@ -266,24 +266,22 @@ class Settings(BaseSettings):
     @field_validator("admin_token")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not (
-            value.get_secret_value().isascii()
-            and len(value.get_secret_value()) >= _ADMIN_TOKEN_CHARS
-        ):
-            problem, message = (
-                "admin_token",
+        text = value.get_secret_value() if value is not None else None
+        if text is not None and not (text.isascii() and len(text) >= _ADMIN_TOKEN_CHARS):
+            problem = "admin_token"
+            raise PydanticCustomError(
+                problem,
                 "it needs at least 32 ASCII characters; make one with `openssl rand -hex 32`",
             )
-            raise PydanticCustomError(problem, message)
         return value
 
     @field_validator("proxy")
     @classmethod
     def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and value.get_secret_value():
+        if address := value and value.get_secret_value():
             from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - slow
 
-            parse_proxy(value.get_secret_value(), SETTING)
+            parse_proxy(address, SETTING)
         return value
 
     @field_validator("binance_url", "cardtrader_url")

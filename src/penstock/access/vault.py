@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Protocol
+import contextlib
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -34,13 +35,13 @@ class Vault:
 
     def open(self, sealed: str) -> str:
         """The decrypted text; SecretKeyError for an unknown key or a changed text."""
-        keys = self._keys.found()
-        if not keys:
-            _wrong_key()
-        try:
-            return _cipher(keys).decrypt(sealed).decode()
-        except InvalidToken:
-            _wrong_key()
+        if keys := self._keys.found():
+            with contextlib.suppress(InvalidToken):
+                return _cipher(keys).decrypt(sealed).decode()
+        raise SecretKeyError(
+            "PENSTOCK_SECRET_KEY: the secrets in this database were encrypted with another key; "
+            "set that key, or enter the secrets again"
+        )
 
 
 def new_key() -> str:
@@ -65,10 +66,3 @@ def parse_keys(text: str, *, where: str) -> list[str]:
 
 def _cipher(keys: Sequence[str]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
-
-
-def _wrong_key() -> NoReturn:
-    raise SecretKeyError(
-        "PENSTOCK_SECRET_KEY: the secrets in this database were encrypted with another key; "
-        "set that key, or enter the secrets again"
-    )

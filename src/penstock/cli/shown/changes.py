@@ -21,7 +21,6 @@ _NAMES = {
     "category_id": "category",
     "user_id": "seller",
 }
-_OBJECTS = frozenset({"properties"})
 _MONEY = frozenset({"price_cents", "price_currency"})
 
 
@@ -39,9 +38,9 @@ def changed_lines(
     ]
     if _MONEY.isdisjoint(changes):
         return lines
-    before = shown_price(
-        _old(changes, "price_cents", price_cents), _old(changes, "price_currency", price_currency)
-    )
+    cents, *_ = changes.get("price_cents", [price_cents])
+    currency, *_ = changes.get("price_currency", [price_currency])
+    before = shown_price(cents, currency)
     return [f"price {before} → {shown_price(price_cents, price_currency)}", *lines]
 
 
@@ -59,17 +58,9 @@ def graded(product: Fields) -> list[str]:
     return [f"graded {one_line(grade)}" if isinstance(grade, str) else "graded"] if grade else []
 
 
-def _old(
-    changes: Mapping[str, Sequence[Any]],
-    name: str,
-    new: object,
-) -> Any:  # noqa: ANN401 - a value of any column
-    return changes[name][0] if name in changes else new
-
-
 def _lines(name: str, old: object, new: object) -> Iterator[str]:
     if (
-        name in _OBJECTS
+        name == "properties"
         and isinstance(was := _object(old), dict)
         and isinstance(now := _object(new), dict)
     ):
