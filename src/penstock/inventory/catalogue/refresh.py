@@ -204,34 +204,25 @@ class _Refresh:
         if self._errors:
             # An expansion that did not answer may have what the others lack.
             return
-        asked = 0
-        while self._unknown and asked < len(expansions):
-            some = expansions[asked : asked + _AT_ONCE]
+        for first in range(0, len(expansions), _AT_ONCE):
+            if not self._unknown:
+                break
+            some = expansions[first : first + _AT_ONCE]
             answers = await asyncio.gather(*(self._answer(one) for one in some))
-            failed = await self._take(answers)
-            asked += len(some)
+            await self._put(answers)
             self._asked += len(some)
             await self._show()
-            if failed == _AT_ONCE:
+            if answers.count(None) == _AT_ONCE:
                 break
 
     async def _look_up_without_expansion(self) -> None:
         if self._unknown and not self._errors:
-            await self._take([await self._answer(None)])
+            await self._put([await self._answer(None)])
 
-    async def _take(self, answers: Sequence[Sequence[Blueprint] | SourceError]) -> int:
-        """Put the answers; gives how many failed."""
-        failed = [answer for answer in answers if isinstance(answer, SourceError)]
-        self._errors += failed
-        self._answered += len(answers) - len(failed)
-        await self._put(
-            [one for answer in answers if not isinstance(answer, SourceError) for one in answer]
-        )
-        return len(failed)
-
-    async def _answer(self, expansion: Expansion | None) -> Sequence[Blueprint] | SourceError:
+    async def _answer(self, expansion: Expansion | None) -> Sequence[Blueprint] | None:
+        """The blueprints of an expansion; None if it does not answer, and its error is kept."""
         try:
-            return await self._seller.blueprints(None if expansion is None else expansion.id)
+            found = await self._seller.blueprints(None if expansion is None else expansion.id)
         except SourceError as error:
             code = "none" if expansion is None else expansion.code
             _log.warning(
@@ -239,11 +230,16 @@ class _Refresh:
                 expansion=code,
                 error=str(error),
             )
-            return error
+            self._errors.append(error)
+            return None
+        self._answered += 1
+        return found
 
-    async def _put(self, found: Iterable[Blueprint]) -> None:
+    async def _put(self, answers: Iterable[Sequence[Blueprint] | None]) -> None:
         blueprints = [
-            blueprint_of(one, self._codes.get(one.expansion_id or 0) or None) for one in found
+            blueprint_of(one, self._codes.get(one.expansion_id or 0) or None)
+            for found in answers
+            for one in found or ()
         ]
         await self._store.put_blueprints(self._context, blueprints)
         self._blueprints += len(blueprints)
