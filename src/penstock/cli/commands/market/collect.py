@@ -131,39 +131,38 @@ def cut_short(_task: Fields) -> str:
 
 def leave_with(task: Fields, place: str, timeframes: int, *, as_json: bool) -> None:
     """Show the summary; exit with 6 when some series failed."""
-    show(task, place, timeframes, as_json=as_json)
-    if task["result"]["failures"]:
-        raise typer.Exit(SOME_FAILED)
-
-
-def show(task: Fields, place: str, timeframes: int, *, as_json: bool) -> None:
-    """Print the summary of a completed task, as text or as one JSON object."""
     summary = summary_of(task, place, timeframes)
     if as_json:
         print_json(summary)
-        return
-    counts = task["counters"]
-    symbols, steps = counted(summary["symbols"], "symbol"), counted(timeframes, "timeframe")
-    out.print(f"{symbols} × {steps} into {place}")
+    else:
+        show(task, summary)
+    if summary["failures"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+def show(task: Fields, summary: Fields) -> None:
+    """Print the summary of a completed task as text."""
+    counts, steps = task["counters"], counted(summary["timeframes"], "timeframe")
+    out.print(f"{counted(summary['symbols'], 'symbol')} × {steps} into {summary['database']}")
     written = f"({counts['inserted']:,} new, {counts['updated']:,} updated)"
     candles = counted(summary["candles_written"], "candle")
     out.print(f"{candles} written {written}, {counts['unchanged']:,} unchanged")
     rate = f"{summary['seconds']:.2f} s, {summary['rows_per_second']:,} rows/s"
     out.print(f"{counted(counts['requests'], 'request')}, {rate}")
-    _show_what_is_wrong(task["result"])
+    _show_what_is_wrong(summary)
 
 
-def _show_what_is_wrong(result: Fields) -> None:
-    for series, rows in result["rejected"].items():
+def _show_what_is_wrong(summary: Fields) -> None:
+    for series, rows in summary["rejected"].items():
         err.print(f"{series}: {counted(rows, 'row')} rejected, see the table quarantine")
-    for series, rows in result["misaligned"].items():
+    for series, rows in summary["misaligned"].items():
         off = f"{counted(rows, 'candle')} not aligned with the timeframe"
         err.print(f"{series}: {off}, stored as the exchange sent them")
-    for gap in result["first_gaps"]:
+    for gap in summary["first_gaps"]:
         print_sentence(gap_line(gap), err)
-    if (left := result["gaps"] - len(result["first_gaps"])) > 0:
+    if (left := summary["gaps"] - len(summary["first_gaps"])) > 0:
         print_sentence(f"{counted(left, 'more gap')}; see penstock gaps", err)
-    for series, reason in result["failures"].items():
+    for series, reason in summary["failures"].items():
         print_sentence(one_line(f"{series}: failed: {reason}"), err)
 
 

@@ -85,8 +85,8 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                 async with foreground(app) as here:
                     client = ApiClient(InProcess(app, here), settings)
                     task = await _collect(app, client)
-                    place = client.place
-                    _show(task, place, await _sync(app, client), as_json=as_json)
+                    summary = summary_of(task, client.place, len(_TIMEFRAMES))
+                    _show(task, summary, await _sync(app, client), as_json=as_json)
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
                         await until_stopped(app, f"Penstock serves at {door.url}")
@@ -115,11 +115,10 @@ async def _sync(app: App, client: ApiClient) -> Fields | None:
         return None
 
 
-def _show(task: Fields, place: str, synced: Fields | None, *, as_json: bool) -> None:
+def _show(task: Fields, summary: Fields, synced: Fields | None, *, as_json: bool) -> None:
     if as_json:
-        summary = summary_of(task, place, len(_TIMEFRAMES))
         print_json(summary | {"inventory": synced})
         return
-    show(task, place, len(_TIMEFRAMES), as_json=False)
+    show(task, summary)
     if synced is not None:
         show_in_a_line(_SELLER, synced)
