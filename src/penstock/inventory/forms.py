@@ -22,6 +22,9 @@ T = TypeVar("T")
 # For `extra` of a type's msgspec.Meta: a field of it is read in no other form.
 AS_SENT = {"as_sent": True}
 
+# What a decoder of msgspec raises for bytes that it cannot read.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 # Exponents of at most three digits: no number here has more, and longer ones take long to compute.
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
 _LONGEST = 64
@@ -82,7 +85,7 @@ class RowReader(Generic[T]):
         )
 
     def read(self, raw: bytes | msgspec.Raw) -> T:
-        """The row; msgspec.DecodeError, UnicodeDecodeError or RecursionError for what is none."""
+        """The row; one of UNREADABLE for what is none."""
         try:
             return self._decode(raw)
         except msgspec.ValidationError:
@@ -106,7 +109,7 @@ class RowReader(Generic[T]):
         try:
             if judge := self._judges.get(name):
                 judge(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return False
         return True
 

@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.errors import InvalidInputError
 from penstock.inventory.catalogue.rows import CatalogueRow
-from penstock.inventory.forms import as_written, whole_number
+from penstock.inventory.forms import UNREADABLE, as_written, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -125,7 +125,6 @@ class _JsonRow(msgspec.Struct, forbid_unknown_fields=True):
 
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _json_row = msgspec.json.Decoder(_JsonRow)
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | None]]]:
@@ -134,14 +133,14 @@ def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | 
         raise _wrong(f"it is longer than {MOST_BYTES:,} bytes")
     try:
         rows = _raws.decode(body.removeprefix(BOM_UTF8))
-    except _NOT_JSON as error:
+    except UNREADABLE as error:
         example = '[{"sku": "A-1", "scryfall_id": "…"}]'
         raise _wrong(f"send an array of objects, such as {example} ({error})") from None
     for number, raw in enumerate(rows, start=1):
         try:
             row = msgspec.structs.asdict(_json_row.decode(raw))
             yield number, row | {name: _as_sent(bytes(row[name])) for name in NUMBERED}
-        except _NOT_JSON as error:
+        except UNREADABLE as error:
             raise _wrong(_of_row(number, str(error))) from None
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.errors import SourceUnavailableError
 from penstock.inventory.export.rows import fault_of, read_rows
+from penstock.inventory.forms import UNREADABLE
 from penstock.inventory.product import Product
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class ExportReader:
                     return False
             except msgspec.ValidationError:
                 return False
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 # This was no boundary, or a row is broken: reading row by row tells.
                 continue
             del self._buffer[: end + 2]
@@ -135,7 +136,7 @@ class ExportReader:
         try:
             if not (text.endswith(b"]") and self._took(len(text) - 1)):
                 return False
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return False
         del self._buffer[: len(text)]
         self._ended = True

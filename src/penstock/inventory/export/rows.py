@@ -6,10 +6,8 @@ import json
 import re
 from dataclasses import dataclass, field
 
-import msgspec
-
 from penstock.errors import SourceUnavailableError
-from penstock.inventory.forms import RowReader, whole_number
+from penstock.inventory.forms import UNREADABLE, RowReader, whole_number
 from penstock.inventory.product import MOST_64, Product, RejectedRow
 
 RAW_CHARS = 2_000
@@ -45,7 +43,7 @@ class WindowRows:
             if (fault := fault_of(product)) is None:
                 self.products.append(product)
                 return
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             fault = str(error)
         self.rejected.append(RejectedRow("malformed", fault, _shown(row), _id_of(text)))
 
@@ -121,7 +119,7 @@ def _broken(found: WindowRows, text: str, at: int) -> tuple[int, re.Match[str]]:
 def _is_product(text: str) -> bool:
     try:
         _read(_bytes(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
