@@ -47,6 +47,9 @@ Exchanges = Annotated[
     typer.Option("--exchange", metavar="NAME", help="Only this exchange."),
 ]
 
+MOST_SHOWN = 100_000
+Limit = Annotated[int, typer.Option(min=1, max=MOST_SHOWN, metavar="N", help="Maximum to show.")]
+
 OpensFrom = Annotated[
     str | None,
     typer.Option(

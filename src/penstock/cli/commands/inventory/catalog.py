@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli.commands.inventory.products import Limit, SomeAccount
-from penstock.cli.options import Database, JsonArray, JsonObject
+from penstock.cli.commands.inventory.products import SomeAccount
+from penstock.cli.options import Database, JsonArray, JsonObject, Limit
 from penstock.cli.reached import reach
 from penstock.cli.reading import read_file
 from penstock.cli.shown.help import Commands

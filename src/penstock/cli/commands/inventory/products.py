@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.options import Database, JsonArray
+from penstock.cli.options import Database, JsonArray, Limit
 from penstock.cli.shown.changes import changed_lines, described, graded
 from penstock.cli.shown.price import shown_price
 from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_time
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from penstock.cli.shown.text import Fields
 
-_MOST = 100_000
-
-Limit = Annotated[int, typer.Option(min=1, max=_MOST, metavar="N", help="Maximum to show.")]
 SomeAccount = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this account.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.api.schemas.market.coverage import GapItem, SeriesComplete
-from penstock.cli.options import Database, Exchanges, JsonArrayIso
+from penstock.cli.options import MOST_SHOWN, Database, Exchanges, JsonArrayIso, Limit
 from penstock.cli.reading import read
 from penstock.cli.shown.terminal import (
     err,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _MOST_SERIES = 500
 # The spans of a page are shared by its series.
 _SERIES_WITH_SPANS = 10
-_MOST_GAPS = 100_000
 
 Symbol = Annotated[
     str | None,
@@ -138,9 +137,7 @@ def gaps(
     ] = None,
     start: Start = None,
     end: End = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=_MOST_GAPS, metavar="N", help="Maximum to show.")
-    ] = 100,
+    limit: Limit = 100,
     database: Database = None,
     as_json: JsonArrayIso = False,
 ) -> None:
@@ -176,8 +173,8 @@ def gaps(
     for state_shown in dict.fromkeys(gap.span.state for gap in shown):
         print_sentence(f"{state_shown.value}: {REASONS[state_shown]}", err)
     if len(found) > limit:
-        more = f"--limit {min(10 * limit, _MOST_GAPS)} for more"
-        how = more if limit < _MOST_GAPS else "--start, --end and --reason for others"
+        more = f"--limit {min(10 * limit, MOST_SHOWN)} for more"
+        how = more if limit < MOST_SHOWN else "--start, --end and --reason for others"
         print_sentence(f"Showing {limit:,}; {how}", err)
 
 
