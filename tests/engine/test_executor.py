@@ -87,15 +87,14 @@ async def test_a_running_run_is_cancelled_long_before_its_next_heartbeat(
     database_url: str,
 ) -> None:
     held = Held()
-    async with (
-        engine(database_url) as e,
-        e.working({"held": held}, heartbeat_s=600.0, poll_s=600.0),
-    ):
+    async with engine(database_url) as e:
+        # Before the worker: it would see a run that comes before it listens at its next poll.
         task_id = await e.submit("a", kind="held")
-        await held.until_begun()
-        assert await e.ledger.cancel(task_id) == "running"
-        await e.until_state(task_id, "cancelled")
-        assert (held.active, await e.claims()) == (0, {})
+        async with e.working({"held": held}, heartbeat_s=600.0, poll_s=600.0):
+            await held.until_begun()
+            assert await e.ledger.cancel(task_id) == "running"
+            await e.until_state(task_id, "cancelled")
+            assert (held.active, await e.claims()) == (0, {})
 
 
 async def test_a_cancellation_during_the_start_of_a_run_is_not_lost(
