@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -40,6 +50,11 @@ class ProviderSettings(BaseSettings):
     weight_per_minute: int | None = None
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
+# Of what a process has at once, or of attempts.
+Count = Annotated[int, Field(ge=1, le=100)]
+
+
 class Settings(BaseSettings):
     """The settings of one process, constant while it runs."""
 
@@ -53,10 +68,8 @@ class Settings(BaseSettings):
         default_factory=_default_database,
         description="sqlite:////path/to/file.db or postgresql://user:password@host/name",
     )
-    database_pool_size: int = Field(
-        5, ge=1, le=100, description="maximum database connections of a process"
-    )
-    database_threads: int = Field(5, ge=1, le=100, description="threads for reading and writing")
+    database_pool_size: Count = Field(5, description="maximum database connections of a process")
+    database_threads: Count = Field(5, description="threads for reading and writing")
     database_timeout_s: float = Field(
         10.0, gt=0, le=600, description="longest wait for a statement, a lock or a connection"
     )
@@ -78,7 +91,7 @@ class Settings(BaseSettings):
         le=3_600,
         description="how long CardTrader may take to begin an export",
     )
-    export_attempts: int = Field(8, ge=1, le=100, description="maximum attempts to begin an export")
+    export_attempts: Count = Field(8, description="maximum attempts to begin an export")
     export_idle_s: float = Field(
         60.0, gt=0, le=3_600, description="longest silence in the middle of an export"
     )
@@ -89,13 +102,13 @@ class Settings(BaseSettings):
         default_factory=lambda: data_folder() / "exports",
         description="folder for exports, kept as received until the sync ends",
     )
-    shrink_percent: float = Field(
+    shrink_percent: Percent = Field(
         10.0,
-        ge=0,
-        le=100,
         description="a sync is held when more than this percentage of products is missing",
     )
-    shrink_rows: int = Field(3, ge=0, description="number of products that may always be missing")
+    shrink_rows: NonNegativeInt = Field(
+        3, description="number of products that may always be missing"
+    )
     proxy: SecretStr | None = Field(
         None,
         description="HTTP proxy for all providers; default: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
@@ -109,51 +122,47 @@ class Settings(BaseSettings):
     request_attempts: int = Field(
         4, ge=1, le=20, description="attempts for one request, including the first"
     )
-    request_concurrency: int = Field(
-        10, ge=1, le=100, description="concurrent requests to one provider"
-    )
-    request_longest_pause_s: float = Field(
+    request_concurrency: Count = Field(10, description="concurrent requests to one provider")
+    request_longest_pause_s: NonNegativeFloat = Field(
         60.0,
-        ge=0,
         description="longest Retry-After that a run waits for; a longer one ends it",
     )
     grace_s: float = Field(
         3.0, ge=0, le=60, description="seconds after its close before a candle can be final"
     )
-    heartbeat_s: float = Field(10.0, gt=0, description="seconds between heartbeats of a run")
-    dead_after_s: float = Field(
-        30.0, gt=0, description="age of the heartbeat from which a run counts as dead"
+    heartbeat_s: PositiveFloat = Field(10.0, description="seconds between heartbeats of a run")
+    dead_after_s: PositiveFloat = Field(
+        30.0, description="age of the heartbeat from which a run counts as dead"
     )
-    max_concurrent_tasks: int = Field(5, ge=1, le=100, description="concurrent runs of a worker")
-    run_attempts: int = Field(
+    max_concurrent_tasks: Count = Field(5, description="concurrent runs of a worker")
+    run_attempts: Count = Field(
         3,
-        ge=1,
-        le=100,
         description="starts of a run that fails for transient reasons, including the first",
     )
-    run_retry_s: float = Field(
-        5.0, gt=0, description="wait before the second start of a run, doubled each time"
+    run_retry_s: PositiveFloat = Field(
+        5.0, description="wait before the second start of a run, doubled each time"
     )
-    run_deadline_s: float = Field(
-        21_600.0, gt=0, description="longest duration of one start of a run"
+    run_deadline_s: PositiveFloat = Field(
+        21_600.0, description="longest duration of one start of a run"
     )
-    stuck_after_s: float = Field(
-        1_800.0, gt=0, description="a run without progress for this long is flagged as stuck"
+    stuck_after_s: PositiveFloat = Field(
+        1_800.0, description="a run without progress for this long is flagged as stuck"
     )
-    collection_interval: int = Field(
+    collection_interval: PositiveInt = Field(
         300,
-        ge=1,
         description="seconds between two runs of the default schedule",
     )
-    symbol_refresh_interval: int = Field(
-        3_600, ge=1, description="seconds between symbol refreshes"
+    symbol_refresh_interval: PositiveInt = Field(
+        3_600, description="seconds between symbol refreshes"
     )
-    check_interval: float = Field(60.0, gt=0, description="longest sleep of the scheduler, seconds")
-    scheduler_delay_s: float = Field(
-        60.0, ge=0, description="delay of the scheduler's first look after the start"
+    check_interval: PositiveFloat = Field(
+        60.0, description="longest sleep of the scheduler, seconds"
     )
-    task_cleanup_delay: float = Field(
-        300.0, ge=0, description="how long a finished task stays in the task lists, seconds"
+    scheduler_delay_s: NonNegativeFloat = Field(
+        60.0, description="delay of the scheduler's first look after the start"
+    )
+    task_cleanup_delay: NonNegativeFloat = Field(
+        300.0, description="how long a finished task stays in the task lists, seconds"
     )
     execution_log_retention_days: int = Field(
         30, ge=1, le=36_500, description="how long the execution log keeps its rows, days"
@@ -166,19 +175,18 @@ class Settings(BaseSettings):
         ("1m", "5m", "15m", "1h", "4h", "1d"),
         description="timeframes of the default schedule, comma-separated",
     )
-    alert_interval_s: float = Field(
-        60.0, gt=0, description="seconds between two evaluations of the alert rules"
+    alert_interval_s: PositiveFloat = Field(
+        60.0, description="seconds between two evaluations of the alert rules"
     )
-    alert_delay_s: float = Field(
+    alert_delay_s: NonNegativeFloat = Field(
         180.0,
-        ge=0,
         description="delay of a process's first evaluation after its start",
     )
-    alert_cooldown_s: float = Field(
-        3_600.0, ge=0, description="shortest time before the same alert is sent again"
+    alert_cooldown_s: NonNegativeFloat = Field(
+        3_600.0, description="shortest time before the same alert is sent again"
     )
-    alert_settle_s: float = Field(
-        120.0, ge=0, description="how long a rule must be good again before its alert is resolved"
+    alert_settle_s: NonNegativeFloat = Field(
+        120.0, description="how long a rule must be good again before its alert is resolved"
     )
     alert_deadline_s: float = Field(
         10.0, gt=0, le=300, description="longest time to send one alert message"
@@ -187,33 +195,28 @@ class Settings(BaseSettings):
         default=False,
         description="allow alerts to private addresses and to this machine",
     )
-    alert_min_executions: int = Field(
+    alert_min_executions: PositiveInt = Field(
         10,
-        ge=1,
         description="executions in 24 hours needed to judge rates and durations",
     )
-    alert_success_rate: float = Field(
+    alert_success_rate: Percent = Field(
         90.0,
-        ge=0,
-        le=100,
         description="alert below this percentage of successful executions in 24 hours",
     )
-    alert_failed_rate: float = Field(
+    alert_failed_rate: Percent = Field(
         10.0,
-        ge=0,
-        le=100,
         description="alert above this percentage of failed executions in 24 hours",
     )
-    alert_average_duration_s: float = Field(
-        10.0, gt=0, description="alert above this average duration of a collection in 24 hours"
+    alert_average_duration_s: PositiveFloat = Field(
+        10.0, description="alert above this average duration of a collection in 24 hours"
     )
-    alert_records_fall: float = Field(
+    alert_records_fall: Percent = Field(
         20.0,
-        ge=0,
-        le=100,
         description="alert when a day's records fall by more than this percentage",
     )
-    alert_pause_s: float = Field(60.0, ge=0, description="alert when a provider's pause is longer")
+    alert_pause_s: NonNegativeFloat = Field(
+        60.0, description="alert when a provider's pause is longer"
+    )
     log_level: Literal["debug", "info", "warning"] | None = Field(
         None, description="lowest level of log lines: debug, info or warning"
     )
@@ -225,9 +228,8 @@ class Settings(BaseSettings):
         (),
         description="further host names of the service, comma-separated; * for any",
     )
-    requests_per_minute: int = Field(
+    requests_per_minute: PositiveInt = Field(
         6_000,
-        ge=1,
         description="requests per minute of a token, or of an address without one",
     )
     admin_token: SecretStr | None = Field(

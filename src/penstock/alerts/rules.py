@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from penstock.name import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -265,8 +267,3 @@ def duration(seconds: float) -> str:
         if whole >= 2 * length or (unit == "minute" and whole >= length):
             return counted(whole // length, unit)
     return counted(whole, "second")
-
-
-def counted(number: int, unit: str) -> str:
-    """`1 hour`, `2 hours`."""
-    return f"{number} {unit}{'' if number == 1 else 's'}"

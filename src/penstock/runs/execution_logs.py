@@ -230,7 +230,7 @@ def records_per_day(connection: Connection, *, days: int) -> list[DayRow]:
     """The last `days` days up to today, each against the one a week before it."""
     day = in_ms(execution_log.c.started_at) // _DAY_MS
     today = read_clock(connection) // _DAY_MS
-    begin = literal((today - days - _WEEK + 1) * _DAY_MS, Timestamp())
+    begin = (today - days - _WEEK + 1) * _DAY_MS
     counted = select(
         day.label("day"), func.count(), func.sum(execution_log.c.records_collected)
     ).where(execution_log.c.started_at >= begin)

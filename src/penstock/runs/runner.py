@@ -38,7 +38,7 @@ class Outcome(Protocol):
 
 RunWork: TypeAlias = "Callable[[RunContext], Awaitable[Outcome]]"
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from penstock.loop import Outage, event_or_time
 if TYPE_CHECKING:
     from penstock.runs.schedule import Schedules, Ticked
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 # Due schedules that are claimed in one transaction.
 _AT_ONCE = 50

@@ -54,7 +54,7 @@ _FAILED = PenstockError("an unexpected error; the log of the service has it. Sub
 _IN_A_TURN = 64
 _RETRY_S = 1.0
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 
 class Decisions:

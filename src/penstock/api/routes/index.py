@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _PACKAGE = "penstock.api.routes"
 # By the beginning of their paths; a test compares them with the routes that the modules have.
 MODULES: Mapping[str, Sequence[str]] = {
-    "/livez": ("health",),
-    "/readyz": ("health",),
-    "/metrics": ("metrics",),
+    "/livez": ("service",),
+    "/readyz": ("service",),
+    "/metrics": ("service",),
     "/api/v1/candles": ("market.candles",),
     "/api/v1/series": ("market.candles",),
     "/api/v1/coverage": ("market.coverage",),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from penstock.inventory.store import InventoryStore, StoredAccount
     from penstock.runs.context import RunContext
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 CATALOGUE_REFRESH = "catalogue_refresh"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from penstock.inventory.export.spool import SpoolWriter
     from penstock.inventory.store import Staging
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 # Blocks are of 256 KiB, pages of 5,000 rows.
 _BLOCKS_WAITING = 4

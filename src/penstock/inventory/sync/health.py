@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.alerts.rules import BadSubject, SubjectRule, counted
+from penstock.alerts.rules import BadSubject, SubjectRule
 from penstock.inventory.queries.accounts import accounts_without_marking
+from penstock.name import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from penstock.inventory.store import InventoryStore, Staging, StoredAccount
     from penstock.runs.context import RunContext
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 
 def submission_of(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from penstock.market.source import MarketSource
     from penstock.runs.context import RunContext
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

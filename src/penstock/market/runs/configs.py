@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from penstock.runs.run import Submission
     from penstock.runs.schedule import Schedule
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 # An audit reads the candles of this time again.
 _AUDITED_MS = 48 * 3_600_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select
 
-from penstock.alerts.rules import BadSubject, SubjectRule, counted, duration
+from penstock.alerts.rules import BadSubject, SubjectRule, duration
 from penstock.collection.tables import collection_config
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
@@ -17,6 +17,7 @@ from penstock.market.queries.series import select_series
 from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
 from penstock.moment import iso
+from penstock.name import counted
 from penstock.runs.queries import enabled_intervals
 
 if TYPE_CHECKING:

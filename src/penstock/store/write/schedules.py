@@ -201,13 +201,11 @@ _MOVE = (
 def _due(connection: Connection, now: int, most: int) -> Sequence[Row[Any]]:
     """Schedules that are due, and those that a clock which was set back has moved out of reach."""
     ahead = in_ms(schedule.c.next_run_at) - cast(schedule.c.interval_s, BigInteger) * 1000
-    out_of_reach = ahead > literal(now + _CLOCK_STEP_MS, BigInteger)
+    future = literal(now + _CLOCK_STEP_MS, BigInteger)
+    out_of_reach = ahead > future
     # Times of a cron expression lie at no fixed distance; one that was due in the future shows that
     # the clock was set back too.
-    was_ahead = and_(
-        schedule.c.cron.is_not(None),
-        in_ms(schedule.c.last_due_at) > literal(now + _CLOCK_STEP_MS, BigInteger),
-    )
+    was_ahead = and_(schedule.c.cron.is_not(None), in_ms(schedule.c.last_due_at) > future)
     due = (
         select(schedule)
         .where(schedule.c.enabled, or_(schedule.c.next_run_at <= now, out_of_reach, was_ahead))

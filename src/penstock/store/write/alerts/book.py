@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, literal, or_, select, text, update
+from sqlalchemy import and_, delete, func, or_, select, text, update
 
 from penstock.alerts.book import AlertMessage, AlertState, advance, message_body
 from penstock.alerts.tables import alert, alert_look, alert_message
 from penstock.alerts.tables import alert_target as targets
-from penstock.columns import DatabaseNow, Timestamp, read_clock
+from penstock.columns import DatabaseNow, read_clock
 from penstock.errors import PenstockError
 from penstock.runs.events import AlertsChanged
 from penstock.store.session.backend import announce
@@ -213,7 +213,7 @@ def _advance(
 
 def _forget_old(connection: Connection, now: int) -> None:
     """Delete resolved alerts, and messages that were sent or given up, after a week."""
-    old = literal(now - _KEPT_MS, Timestamp())
+    old = now - _KEPT_MS
     connection.execute(
         delete(alert).where(alert.c.state == AlertState.RESOLVED, alert.c.since < old)
     )

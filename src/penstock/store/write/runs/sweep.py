@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from penstock.runs.dispatch import Dispatch
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_log = structlog.stdlib.get_logger()
 
 # Runs that one transaction passes on.
 _AT_ONCE = 500

@@ -1,14 +1,15 @@
-"""`/livez` and `/readyz`."""
+"""The service itself: `/livez`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
 from penstock.api.guard import CALLER_SCOPE
-from penstock.api.routes.parts import ExecutorDep, LagDep, SchedulerDep, StoreDep
+from penstock.api.routes.parts import ExecutorDep, LagDep, MetricsDep, SchedulerDep, StoreDep
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.errors import StoreUnavailableError
@@ -75,3 +76,18 @@ async def check_readiness(
         scheduler="running" if scheduler.running else "off",
         last_tick=iso_or_none(scheduler.last_tick),
     )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "description": "Prometheus' text format",
+        }
+    },
+)
+async def get_metrics(metrics: MetricsDep) -> Response:
+    """The service in numbers, for Prometheus."""
+    return Response(await metrics.scrape(), media_type=CONTENT_TYPE_LATEST)
