@@ -216,21 +216,21 @@ async def test_any_number_of_transactions_on_a_silent_server_fail_in_time(
     async with opened(database_behind, timeout_s=_TIMEOUT_S) as store, cut_in_the_end(black_hole):
         run = await store.run()
         black_hole.swallow()
-        waiting = [
-            asyncio.ensure_future(
-                store.value("SELECT 1 AS n") if number % 2 else store.ledger.is_to_stop(run)
-            )
-            for number in range(60)
-        ]
-        await until(black_hole.swallowed.wait)
         with statements_sent() as sent:
+            waiting = [
+                asyncio.ensure_future(
+                    store.value("SELECT 1 AS n") if number % 2 else store.ledger.is_to_stop(run)
+                )
+                for number in range(60)
+            ]
+            await until(black_hole.swallowed.wait)
             clock.advance(_DEADLINE_S + 0.01)
             await until_done(*waiting)
-        assert sent == []
         assert {type(task.exception()) for task in waiting} == {StoreUnavailableError}
-        # A transaction without a thread at its deadline gets none; earlier ones have theirs.
+        # A transaction without a thread at its deadline gets none, and sends nothing.
         late = [task for task in waiting if "busy with other work" in str(task.exception())]
         assert len(late) > len(waiting) / 2
+        assert len(sent) <= len(waiting) - len(late)
         black_hole.speak()
         await store.ledger.is_to_stop(run)
 

@@ -171,8 +171,9 @@ async def cancel_task(
         was = await tasks.cancel(task_id)
     except ConflictError:
         ended = await _run(store, runs, task_id)
-        message = f"task {task_id} has already ended: {STATUS[ended.state]}"
-        raise ConflictError(message, task_id=str(task_id)) from None
+        raise ConflictError(
+            f"task {task_id} has already ended: {STATUS[ended.state]}", task_id=str(task_id)
+        ) from None
     if was is RunState.QUEUED:
         return TaskCancelled(task_id=str(task_id), status="cancelled", message="Task cancelled")
     return TaskCancelled(
