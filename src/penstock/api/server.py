@@ -6,12 +6,14 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import Guard
+from penstock.api.guard.connections import HttpConnection, Room
 from penstock.api.guard.hosts import Hosts, is_loopback
 from penstock.api.guard.known import KnownTokens
 from penstock.api.live.transport import SocketProtocol
@@ -97,6 +99,7 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_S,
         lifespan="on",
+        http=partial(HttpConnection, Room.of_files()),  # type: ignore[arg-type] # called only
         ws=SocketProtocol,
         ws_max_size=_MESSAGE_BYTES,
         ws_ping_interval=options.ping_s,

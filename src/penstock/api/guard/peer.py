@@ -1,0 +1,73 @@
+"""The user of the process at the other end of a connection within this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+# proc_net_tcp(5). The sockets of IPv6 are also those of IPv6 that reach an address of IPv4.
+_TABLE = Path("/proc/net/tcp")
+_TABLE_6 = Path("/proc/net/tcp6")
+_MAPPED = "::ffff:"
+_WORD = 4
+
+
+class End(NamedTuple):
+    """An end of a connection."""
+
+    address: str
+    port: int
+
+
+class Peer:
+    """The process at the other end of a connection, which is looked up once."""
+
+    def __init__(self, client: End, server: End) -> None:
+        self._client = client
+        self._server = server
+        self._looking: asyncio.Task[int | None] | None = None
+
+    async def user(self) -> int | None:
+        """The id of its user; None when it cannot be told."""
+        if self._looking is None:
+            lookup = asyncio.to_thread(user_of, self._client, self._server)
+            self._looking = asyncio.create_task(lookup, name="peer")
+        return await asyncio.shield(self._looking)
+
+
+def can_be_told() -> bool:
+    """Whether this system tells whose a connection is."""
+    return _TABLE.exists()
+
+
+def user_of(client: End, server: End) -> int | None:
+    """The id of the user whose process holds the client's end; None when it cannot be told."""
+    if ":" in client.address:
+        return _listed(_TABLE_6, client, server)
+    mapped = (End(_MAPPED + end.address, end.port) for end in (client, server))
+    user = _listed(_TABLE, client, server)
+    return _listed(_TABLE_6, *mapped) if user is None else user
+
+
+def _listed(table: Path, client: End, server: End) -> int | None:
+    try:
+        text = table.read_text("ascii")
+    except OSError:
+        return None
+    _, _, row = text.partition(f" {_in_hex(client)} {_in_hex(server)} ")
+    if not row:
+        return None
+    _state, _queues, _timer, _retransmits, user, _timeout, inode, *_ = row.split(maxsplit=7)
+    # A socket that no process holds any more is listed as one of user 0.
+    return None if inode == "0" else int(user)
+
+
+def _in_hex(end: End) -> str:
+    """As the tables have it: words in the byte order of the machine."""
+    packed = ipaddress.ip_address(end.address).packed
+    words = (packed[at : at + _WORD] for at in range(0, len(packed), _WORD))
+    address = "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+    return f"{address}:{end.port:04X}"
