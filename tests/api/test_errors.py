@@ -114,8 +114,11 @@ async def test_another_method_is_not_allowed(client: aiohttp.ClientSession, meth
         {"Host": "127.0.0.1.evil.example:80"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:3000"},
+        {"Host": "127.0.0.1:8000", "Origin": "http://localhost:8000"},
+        {"Origin": "http://127.0.0.1"},
     ],
-    ids=lambda headers: next(iter(headers.values())),
+    ids=lambda headers: next(reversed(headers.values())),
 )
 async def test_a_request_meant_for_another_site_is_forbidden(
     client: aiohttp.ClientSession, headers: dict[str, str]
@@ -127,7 +130,11 @@ async def test_a_request_meant_for_another_site_is_forbidden(
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "localhost"}, {"Host": "[::1]:8000"}, {"Origin": "http://127.0.0.1:3000"}],
+    [
+        {"Host": "localhost"},
+        {"Host": "[::1]:8000"},
+        {"Host": "LOCALHOST:8000", "Origin": "http://localhost:8000"},
+    ],
     ids=str,
 )
 async def test_requests_under_each_name_of_this_machine_are_accepted(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import re
+import sys
 import time
+from asyncio.subprocess import PIPE
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import psycopg
@@ -145,6 +149,47 @@ async def test_this_machine_needs_no_token_until_one_is_created(database_url: st
         await service.app.tokens.revoke(token_id)
         await _until(service, 401, headers=header)
         assert await status_of(service) == 401
+
+
+async def test_other_users_of_this_machine_need_a_token(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = os.geteuid()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.geteuid", lambda: ours + 1)
+        made = collector(sqlite_database, work=False)
+        service = await made.__aenter__()
+    try:
+        assert await status_of(service) == await status_of(service, REFRESH, "POST") == 401
+        assert await status_of(service, "/livez") == 200
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await service.session.ws_connect(WS)
+    finally:
+        await made.__aexit__(None, None, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+async def test_a_process_of_another_user_is_let_in_only_with_a_token(sqlite_database: str) -> None:
+    asking = (
+        "import os, socket, sys\nos.setuid(int(sys.argv[1]))\n"
+        "with socket.socket() as made:\n"
+        "    made.connect(('127.0.0.1', int(sys.argv[2])))\n"
+        "    made.send(b'GET /api/v1/series HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n')\n"
+        "    print(made.recv(12).decode()[9:])\n"
+    )
+    async with collector(sqlite_database, work=False) as service:
+        for user, status in ((0, b"200\n"), (65_534, b"401\n")):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-c",
+                asking,
+                str(user),
+                str(urlsplit(service.url).port),
+                stdout=PIPE,
+            )
+            out, _ = await process.communicate()
+            assert out == status
 
 
 async def test_a_request_through_a_proxy_does_not_count_as_local(sqlite_database: str) -> None:

@@ -88,7 +88,7 @@ def _asked(host: str, origin: str | None = None) -> RequestHead:
     [
         ("127.0.0.1:8000", None),
         ("[::1]:8000", None),
-        ("LOCALHOST", "http://localhost:3000"),
+        ("LOCALHOST:8000", "http://localhost:8000"),
         ("penstock.example:443", "https://penstock.example"),
         ("192.0.2.7:8000", None),
     ],
@@ -108,6 +108,8 @@ def test_requests_under_the_own_names_of_a_service_are_accepted(
         ("0.0.0.0:8000", None),
         ("127.0.0.1", "https://evil.example"),
         ("127.0.0.1", "null"),
+        ("127.0.0.1:8000", "http://127.0.0.1:3000"),
+        ("localhost:8000", "http://localhost"),
     ],
 )
 def test_a_request_meant_for_another_site_is_refused(host: str, origin: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -125,5 +126,5 @@ def _feeds(app: App) -> list[AnyFeed]:
 def _known_tokens(app: App) -> KnownTokens:
     secret = app.settings.admin_token
     admin_token = secret.get_secret_value() if secret else None
-    local = is_loopback(app.settings.host)
-    return KnownTokens(app.tokens, admin_token=admin_token, local=local)
+    user = os.geteuid() if is_loopback(app.settings.host) else None
+    return KnownTokens(app.tokens, admin_token=admin_token, user=user)

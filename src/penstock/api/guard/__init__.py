@@ -79,7 +79,7 @@ class Guard:
         Wrong tokens slow down a client, also for the right one of the settings; stored tokens
         cannot be guessed.
         """
-        found = await self._known.caller(head.credential, head.address, forwarded=head.forwarded)
+        found = await self._known.caller(head)
         if found is None or found is DEPLOYED:
             _hold_back(self._wrong, head.address, "wrong tokens in a minute")
         if found is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from penstock.api.guard.peer import End, Peer
+from penstock.api.guard.peer import PEER, End, Peer
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-# Where a request finds it in its scope's state.
-PEER = "penstock.peer"
 
 # What is left for the database, providers, exports and logs.
 _OTHER_FILES = 256

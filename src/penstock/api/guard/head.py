@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from http import HTTPMethod
 from typing import TYPE_CHECKING
 
+from penstock.api.guard.peer import PEER
+
 if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
+
+    from penstock.api.guard.peer import Peer
 
 # What a browser sends in place of the header that its scripts cannot set.
 _SUBPROTOCOL = "penstock.bearer."
@@ -40,6 +44,12 @@ class RequestHead:
         """The client's; behind a proxy on this machine, the one that the proxy names."""
         client = self.scope.get("client")
         return str(client[0]) if client else ""
+
+    @property
+    def peer(self) -> Peer | None:
+        """The process that sent it; None where the server does not tell."""
+        peer: Peer | None = self.scope.get("state", {}).get(PEER)
+        return peer
 
     @property
     def forwarded(self) -> bool:

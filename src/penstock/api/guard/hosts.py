@@ -23,23 +23,26 @@ class Hosts:
     """The names of the service: this machine's own, its address, those that the settings allow."""
 
     def __init__(self, listening_on: str, allowed: Iterable[str]) -> None:
-        names = {_in_brackets(name.lower()) for name in (listening_on, *allowed)}
-        self._names = LOOPBACK | names - _ANY_ADDRESS
+        # Pages of other sites may ask when they were named: those of a proxy, or of a front end.
+        self._pages = {_in_brackets(name.lower()) for name in allowed}
+        self._names = LOOPBACK | self._pages | {_in_brackets(listening_on.lower())} - _ANY_ADDRESS
 
     def check(self, head: RequestHead) -> None:
         """ForbiddenHostError when the Host or an Origin is another site's.
 
         WebSockets need this too: browsers open them without asking first.
         """
-        hosts = [_without_port(name) for name in head.values(b"host")]
-        origins = [_without_port(origin.partition("://")[2]) for origin in head.values(b"origin")]
-        # Where any name will do, a page may still ask only the service that it came from.
-        ours = {*hosts} if _ANY in self._names else self._names
-        if len(hosts) != 1 or not ours.issuperset(hosts) or not ours.issuperset(origins):
+        hosts = [name.lower() for name in head.values(b"host")]
+        origins = [name.lower().partition("://")[2] for name in head.values(b"origin")]
+        ours = len(hosts) == 1 and not self._names.isdisjoint({_ANY, _without_port(hosts[0])})
+        if not ours or not all(self._is_page_of(origin, hosts[0]) for origin in origins):
             raise ForbiddenHostError(
                 "the Host or Origin header names another site; use http://127.0.0.1 or "
                 "http://localhost, or add it to PENSTOCK_ALLOWED_HOSTS"
             )
+
+    def _is_page_of(self, origin: str, host: str) -> bool:
+        return origin == host or _without_port(origin) in self._pages
 
 
 def is_loopback(address: str) -> bool:
@@ -49,7 +52,7 @@ def is_loopback(address: str) -> bool:
 
 def _without_port(name: str) -> str:
     host, colon, port = name.rpartition(":")
-    return (host if colon and port.isdecimal() else name).lower()
+    return host if colon and port.isdecimal() else name
 
 
 def _in_brackets(host: str) -> str:

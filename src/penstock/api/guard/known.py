@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hmac
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from penstock.access.scopes import Token
+    from penstock.api.guard.head import RequestHead
     from penstock.store.write.tokens import SqlTokens
 
 _AGAIN_S = 2.0
@@ -30,7 +32,6 @@ _LOOK_S = 0.5
 _NOTE_USED_S = 60.0
 
 _UNREADABLE = "tokens cannot be read; until they can, known ones are only good for reading"
-_LOCAL = frozenset({"127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +53,19 @@ DEPLOYED = Caller("PENSTOCK_ADMIN_TOKEN", Scope.ADMIN)
 class KnownTokens:
     """Tells callers by their tokens. `admin_token` is that of the settings.
 
-    `local` lets this machine in as long as no token was ever made.
+    As long as no token was ever made, `user` lets in processes of this user, on this machine.
     """
 
-    def __init__(self, tokens: SqlTokens, *, admin_token: str | None, local: bool) -> None:
+    def __init__(self, tokens: SqlTokens, *, admin_token: str | None, user: int | None) -> None:
         self._tokens = tokens
         self._admin_token = admin_token
-        self._local = local and admin_token is None
+        self._user = user if admin_token is None else None
         self._working: Mapping[str, Token] | None = {}
         self._read_at = -_STALE_S
         self._reading = asyncio.Lock()
         self._outage = Outage(_UNREADABLE, "tokens can be read again")
         self._used: set[int] = set()
+        self._lookups = ThreadPoolExecutor(1, "peers")
         self._connections: set[tuple[Caller, Callable[[str], None]]] = set()
 
     @property
@@ -79,6 +81,7 @@ class KnownTokens:
             async with background(self._keep(), "tokens"):
                 yield
         finally:
+            self._lookups.shutdown(wait=False, cancel_futures=True)
             with contextlib.suppress(StoreUnavailableError):
                 await self._note_used()
 
@@ -96,14 +99,11 @@ class KnownTokens:
             self._read_at = began_at
         self._end_connections()
 
-    async def caller(
-        self, credential: str | None, address: str, *, forwarded: bool
-    ) -> Caller | None:
-        """Who sends this token from this address, or through a proxy there; None: wrong token."""
+    async def caller(self, head: RequestHead) -> Caller | None:
+        """Who sent a request; None: with a wrong token."""
+        credential = head.credential
         if credential is None:
-            return Caller(
-                address, Scope.ADMIN if self._is_open_to(address) and not forwarded else None
-            )
+            return await self._without_token(head)
         if is_token(credential) and digest_of(credential) not in (self._working or ()):
             await self._look()
         return self._stored(digest_of(credential)) or self._deployed(credential)
@@ -112,7 +112,7 @@ class KnownTokens:
         """Whether a caller who was let in before would be let in now."""
         if caller.digest is not None:
             return self._stored(caller.digest) is not None
-        return caller is DEPLOYED or self._is_open_to(caller.who)
+        return caller is DEPLOYED or self._is_open
 
     @contextlib.contextmanager
     def connected(self, caller: Caller, evict: Callable[[str], None]) -> Iterator[None]:
@@ -146,8 +146,17 @@ class KnownTokens:
             else None
         )
 
-    def _is_open_to(self, address: str) -> bool:
-        return self._local and self._working is None and address in _LOCAL
+    @property
+    def _is_open(self) -> bool:
+        return self._user is not None and self._working is None
+
+    async def _without_token(self, head: RequestHead) -> Caller:
+        """A proxy of this user may pass on what anybody sends."""
+        if self._is_open and not head.forwarded and head.peer is not None:
+            user = await head.peer.user(self._lookups)
+            if user is not None and user == self._user:
+                return Caller(f"user {user}", Scope.ADMIN)
+        return Caller(head.address)
 
     async def _keep(self) -> None:
         noted_at = time.monotonic()

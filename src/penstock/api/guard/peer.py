@@ -6,7 +6,13 @@ import asyncio
 import ipaddress
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+# Where a request finds it in its scope's state.
+PEER = "penstock.peer"
 
 # proc_net_tcp(5). The sockets of IPv6 are also those of IPv6 that reach an address of IPv4.
 _TABLE = Path("/proc/net/tcp")
@@ -26,16 +32,15 @@ class Peer:
     """The process at the other end of a connection, which is looked up once."""
 
     def __init__(self, client: End, server: End) -> None:
-        self._client = client
-        self._server = server
-        self._looking: asyncio.Task[int | None] | None = None
+        self._ends = client, server
+        self._lookup: asyncio.Future[int | None] | None = None
 
-    async def user(self) -> int | None:
+    async def user(self, lookups: Executor) -> int | None:
         """The id of its user; None when it cannot be told."""
-        if self._looking is None:
-            lookup = asyncio.to_thread(user_of, self._client, self._server)
-            self._looking = asyncio.create_task(lookup, name="peer")
-        return await asyncio.shield(self._looking)
+        if self._lookup is None:
+            loop = asyncio.get_running_loop()
+            self._lookup = loop.run_in_executor(lookups, user_of, *self._ends)
+        return await asyncio.shield(self._lookup)
 
 
 def can_be_told() -> bool:
