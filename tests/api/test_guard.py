@@ -20,10 +20,12 @@ import pytest
 
 from penstock.access.scopes import Scope, new_token
 from penstock.api.application import ApiOptions, create_api
-from penstock.api.guard import known
+from penstock.api.guard import known, peer
 from penstock.api.guard.scopes import OPEN, needed
 from penstock.api.server import refuse_open_door
 from penstock.app import open_app
+from penstock.cli.client import Request
+from penstock.cli.http import Service
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 from tests.api.collector import PATIENCE_S, collector
@@ -31,6 +33,7 @@ from tests.api.guarded import ADMIN, REFRESH, TASKS, TOKENS, WS, bearer, made_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
 
     from penstock.settings import Settings
     from tests.api.collector import Collector
@@ -190,6 +193,24 @@ async def test_a_process_of_another_user_is_let_in_only_with_a_token(sqlite_data
             )
             out, _ = await process.communicate()
             assert out == status
+
+
+async def test_where_users_cannot_be_told_a_file_lets_this_users_commands_in(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(peer, "_TABLE", tmp_path / "missing")
+    monkeypatch.setattr(peer, "_TABLE_6", tmp_path / "missing")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with collector(sqlite_database, work=False) as service:
+        (file,) = (tmp_path / "penstock").iterdir()
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert await status_of(service) == 401
+        async with Service(service.url) as commands:
+            listed = Request(method="GET", path=TOKENS)
+            assert (await commands.send(listed)).status == 200
+            await made_token(service, Scope.READ)
+            await service.until(lambda: commands.send(listed), lambda answer: answer.status == 401)
+    assert not file.exists()
 
 
 async def test_a_request_through_a_proxy_does_not_count_as_local(sqlite_database: str) -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from penstock import __version__
 from penstock.api.document import DESCRIPTION, described
 from penstock.api.guard.hosts import is_loopback
-from penstock.api.guard.known import KnownTokens
+from penstock.api.guard.known import KnownTokens, Own
 from penstock.api.live.alerts import AlertFeed
 from penstock.api.live.candles import CandleFeed
 from penstock.api.live.hub import Hub, HubOptions
@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
-    """`decision_s`: how long the client of a decision on a sync waits; None: to its end."""
+    """`decision_s`: how long the client of a decision on a sync waits; None: to its end.
+
+    `own_token` is what processes of our user may send instead of a token that was created.
+    """
 
     hub: HubOptions = field(default_factory=HubOptions)
     decision_s: float | None = 5.0
+    own_token: str | None = None
 
 
 def create_api(
@@ -55,7 +59,7 @@ def create_api(
     lag = LoopLag()
     hub = Hub(app.database, _feeds(app), options.hub)
     overview = Overview(app)
-    known = _known_tokens(app)
+    known = _known_tokens(app, options.own_token)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -123,8 +127,8 @@ def _feeds(app: App) -> list[AnyFeed]:
     ]
 
 
-def _known_tokens(app: App) -> KnownTokens:
+def _known_tokens(app: App, own_token: str | None) -> KnownTokens:
     secret = app.settings.admin_token
     admin_token = secret.get_secret_value() if secret else None
-    user = os.geteuid() if is_loopback(app.settings.host) else None
-    return KnownTokens(app.tokens, admin_token=admin_token, user=user)
+    own = Own(os.geteuid(), own_token) if is_loopback(app.settings.host) else None
+    return KnownTokens(app.tokens, admin_token=admin_token, own=own)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 
+from penstock.access.own_token import remove_token, write_token
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import Guard
 from penstock.api.guard.connections import HttpConnection, Room
 from penstock.api.guard.hosts import Hosts, is_loopback
 from penstock.api.guard.known import KnownTokens
+from penstock.api.guard.peer import can_be_told
 from penstock.api.live.transport import SocketProtocol
 from penstock.errors import ConflictError, InvalidInputError
 from penstock.opening import open_database
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from penstock.app import App
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _SHUTDOWN_S = 5
 _MESSAGE_BYTES = 65_536
@@ -69,10 +74,14 @@ async def refuse_open_door(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where the service can be reached, already bound: no other process gets the port."""
+    """Where the service can be reached, already bound: no other process gets the port.
+
+    `own_token` is that of our user's processes, where they cannot be told otherwise.
+    """
 
     socket: socket.socket
     url: str
+    own_token: str | None
 
 
 @contextmanager
@@ -82,7 +91,31 @@ def listening(settings: Settings) -> Iterator[Door]:
     ConflictError when the address cannot be listened on.
     """
     with _bound(settings.host.strip("[]"), settings.port) as bound:
-        yield Door(bound, settings.model_copy(update={"port": bound.getsockname()[1]}).url)
+        url = settings.model_copy(update={"port": bound.getsockname()[1]}).url
+        with _own_token(settings, url) as own_token:
+            yield Door(bound, url, own_token)
+
+
+@contextmanager
+def _own_token(settings: Settings, url: str) -> Iterator[str | None]:
+    """The token of our user's processes; None where they need none, or all need another."""
+    if can_be_told() or settings.admin_token is not None or not is_loopback(settings.host):
+        yield None
+        return
+    try:
+        token = write_token(url)
+    except (OSError, RuntimeError) as error:
+        _log.warning(
+            "the file for this user's commands cannot be written; "
+            "create a token with `penstock token create`",
+            error=str(error),
+        )
+        yield None
+        return
+    try:
+        yield token
+    finally:
+        remove_token(url)
 
 
 @asynccontextmanager
@@ -91,7 +124,7 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
 
     At its end, answers under way have some seconds to finish; WebSockets are closed with 1012.
     """
-    options = options or ServeOptions()
+    options = replace(options or ServeOptions(), own_token=door.own_token)
     config = uvicorn.Config(
         guarded(create_api(app, app.ledger, options)),
         log_config=None,

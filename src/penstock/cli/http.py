@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from penstock.access.own_token import read_token
 from penstock.cli.client import Response
 from penstock.errors import SourceUnavailableError
 

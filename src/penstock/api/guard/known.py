@@ -50,16 +50,24 @@ class Caller:
 DEPLOYED = Caller("PENSTOCK_ADMIN_TOKEN", Scope.ADMIN)
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """How processes of our user are known: by the user, or by a token that only they can read."""
+
+    user: int
+    token: str | None = None
+
+
 class KnownTokens:
     """Tells callers by their tokens. `admin_token` is that of the settings.
 
-    As long as no token was ever made, `user` lets in processes of this user, on this machine.
+    As long as no token was ever made, `own` lets in processes of our user on this machine.
     """
 
-    def __init__(self, tokens: SqlTokens, *, admin_token: str | None, user: int | None) -> None:
+    def __init__(self, tokens: SqlTokens, *, admin_token: str | None, own: Own | None) -> None:
         self._tokens = tokens
         self._admin_token = admin_token
-        self._user = user if admin_token is None else None
+        self._own = own if admin_token is None else None
         self._working: Mapping[str, Token] | None = {}
         self._read_at = -_STALE_S
         self._reading = asyncio.Lock()
@@ -104,6 +112,8 @@ class KnownTokens:
         credential = head.credential
         if credential is None:
             return await self._without_token(head)
+        if (caller := self._own_token(credential)) is not None:
+            return caller
         if is_token(credential) and digest_of(credential) not in (self._working or ()):
             await self._look()
         return self._stored(digest_of(credential)) or self._deployed(credential)
@@ -148,15 +158,25 @@ class KnownTokens:
 
     @property
     def _is_open(self) -> bool:
-        return self._user is not None and self._working is None
+        return self._own is not None and self._working is None
 
     async def _without_token(self, head: RequestHead) -> Caller:
-        """A proxy of this user may pass on what anybody sends."""
-        if self._is_open and not head.forwarded and head.peer is not None:
+        """Who sent it; a stranger when a proxy passed it on."""
+        own = self._own
+        if own is not None and self._is_open and head.peer is not None and not head.forwarded:
             user = await head.peer.user(self._lookups)
-            if user is not None and user == self._user:
+            if user == own.user:
                 return Caller(f"user {user}", Scope.ADMIN)
         return Caller(head.address)
+
+    def _own_token(self, credential: str) -> Caller | None:
+        if self._own is None or self._own.token is None or not self._is_open:
+            return None
+        return (
+            Caller(f"user {self._own.user}", Scope.ADMIN)
+            if hmac.compare_digest(credential.encode(), self._own.token.encode())
+            else None
+        )
 
     async def _keep(self) -> None:
         noted_at = time.monotonic()
