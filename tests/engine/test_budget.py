@@ -275,3 +275,16 @@ async def test_a_ban_outlives_the_process_that_was_banned(database_url: str) -> 
                     await collect_into(app, order(["BTCUSDT"], ["1m"]))
         assert [request["status"] for request in await exchange.asked("/api/v3/klines")] == [418]
         assert len(await exchange.asked("/api/v3/time")) == 1
+
+
+async def test_a_stored_pause_that_no_provider_can_mean_holds_nothing_back(
+    database_url: str,
+) -> None:
+    async with engine(database_url) as e:
+        budget = SqlBudget(e.database, "an address", clock=lambda: _NOW)
+        await budget.pause(100 * 365 * 86_400)
+        assert (await budget.reserve(1, _LIMIT)).weight > 0
+        (used,) = await e.database.read(budgets_used)
+        assert used.pause_s == 0
+        await budget.pause(90)
+        assert (await budget.reserve(1, _LIMIT)).paused_s == 90

@@ -153,6 +153,10 @@ async def test_an_implausible_clock_is_a_temporary_error(body: bytes) -> None:
         {"Retry-After": "-5"},
         {"Retry-After": "1.5"},
         {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"},
+        {"Retry-After": "1795878660000"},
+        {"Retry-After": "9" * 25},
+        {"Retry-After": "9" * 5_000},
+        {"Retry-After": str(4 * 86_400 + 1)},
     ],
 )
 @pytest.mark.parametrize("status", [429, 418])

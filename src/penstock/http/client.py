@@ -20,7 +20,7 @@ from penstock.errors import (
 )
 from penstock.http.deadlines import deadlines
 from penstock.http.download import Download, DownloadLimits, first_byte
-from penstock.http.governor import Wait, WaitReason
+from penstock.http.governor import LONGEST_PAUSE_S, Wait, WaitReason
 from penstock.http.proxy import proxy_for
 from penstock.http.refusals import Refusals
 from penstock.http.tally import request_sent
@@ -44,6 +44,7 @@ _REDIRECTS = range(300, 400)
 _REQUEST_TIMEOUT = 408
 _PROXY_WANTS_PASSWORD = 407
 _RATE_LIMITED = (429, 418)
+_MAX_PAUSE_DIGITS = 6
 _MAX_WEIGHT_DIGITS = 11
 _LONGEST_BACKOFF_S = 30.0
 
@@ -379,4 +380,6 @@ class HttpClient:
 
 
 def _retry_after_s(header: str, default_s: float) -> float:
-    return float(header) if header.isdecimal() else default_s
+    """The seconds of a Retry-After; the default for one that nobody can mean, such as a time."""
+    readable = header.isdecimal() and len(header) <= _MAX_PAUSE_DIGITS
+    return float(header) if readable and int(header) <= LONGEST_PAUSE_S else default_s

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 WINDOW_S = 60
 # A process reserves an eighth of what is left at once: many can share a window, and few ask often.
 _PORTIONS = 8
+# The longest that a provider is believed: Binance bans for up to three days.
+LONGEST_PAUSE_S = 4 * 86_400
 # Our share of a provider's limit; the rest is for other programs at the same address.
 SHARE = 0.8
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, select
 
 from penstock.columns import DatabaseNow, in_ms
-from penstock.http.governor import WINDOW_S, Grant, portion
+from penstock.http.governor import LONGEST_PAUSE_S, WINDOW_S, Grant, portion
 from penstock.http.tables import provider_budget as budgets
 from penstock.runs.events import ProviderPaused
 from penstock.store.session.backend import announce
@@ -47,7 +47,7 @@ def budgets_used(connection: Connection) -> list[BudgetUsed]:
         BudgetUsed(
             row.provider,
             used[row.provider],
-            max(0.0, row.paused_until - row.now) / 1000,
+            _pause_s(row, row.now),
             used.get(_repeats_name(row.provider), 0),
         )
         for row in rows
@@ -104,8 +104,7 @@ class SqlBudget:
 
         def put(connection: Connection) -> Grant:
             row, now, window = self._locked(connection)
-            if row.paused_until > now:
-                wait_s = (row.paused_until - now) / 1000
+            if (wait_s := _pause_s(row, now)) > 0:
                 return Grant(0, wait_s, wait_s)
             used = _used(row, window)
             taken = portion(used, least, limit)
@@ -141,7 +140,7 @@ class SqlBudget:
 
         def put(connection: Connection) -> None:
             row, now, _ = self._locked(connection)
-            self._put(connection, paused_until=max(row.paused_until, now + int(seconds * 1000)))
+            self._put(connection, paused_until=now + int(1000 * max(seconds, _pause_s(row, now))))
             announce(connection, ProviderPaused())
 
         await self._database.write(put)
@@ -169,6 +168,12 @@ class SqlBudget:
 
 
 _ROWS = select(budgets, in_ms(DatabaseNow()).label("now"))
+
+
+def _pause_s(row: Row[Any], now: int) -> float:
+    """How long the provider still wants us to wait; a stored pause may be older than the bound."""
+    left_s: float = (row.paused_until - now) / 1000
+    return left_s if 0 < left_s <= LONGEST_PAUSE_S else 0.0
 
 
 def _start(now: int, window_s: int) -> int:
