@@ -25,7 +25,7 @@ from penstock.api.guard.scopes import OPEN, needed
 from penstock.api.server import refuse_open_door
 from penstock.app import open_app
 from penstock.cli.client import Request
-from penstock.cli.http import Service
+from penstock.cli.http import service_at
 from penstock.errors import InvalidInputError
 from penstock.settings import load_settings
 from tests.api.collector import PATIENCE_S, collector
@@ -205,7 +205,7 @@ async def test_where_users_cannot_be_told_a_file_lets_this_users_commands_in(
         (file,) = (tmp_path / "penstock").iterdir()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert await status_of(service) == 401
-        async with Service(service.url) as commands:
+        async with service_at(service.url, service.app.settings) as commands:
             listed = Request(method="GET", path=TOKENS)
             assert (await commands.send(listed)).status == 200
             await made_token(service, Scope.READ)

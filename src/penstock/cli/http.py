@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def service_at(url: str, settings: Settings) -> AsyncIterator[Service]:
-    """The service at an address. Requests carry the token of the settings."""
-    token = settings.token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    """The service at an address.
+
+    Requests carry the token of the settings, else the one that a service of our user wrote for us.
+    """
+    given = settings.token
+    token = read_token(url) if given is None else given.get_secret_value()
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
         yield Service(url.rstrip("/"), session)
 

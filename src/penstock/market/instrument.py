@@ -81,13 +81,16 @@ class SeriesKey:
         return f"{self.asked or self.instrument.symbol} {self.timeframe}"
 
 
+_TIMEFRAMES = [timeframe.value for timeframe in Timeframe]
+
+
 def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[Timeframe]:
     """The named timeframes, each once; InvalidInputError names the field and the nearest ones."""
-    valid = [timeframe.value for timeframe in Timeframe]
     for name in names:
-        if name not in valid:
-            same = [other for other in valid if other.lower() == name.lower()]
-            near = same or difflib.get_close_matches(name, valid, n=3, cutoff=0.3) or valid
+        if name not in _TIMEFRAMES:
+            same = [other for other in _TIMEFRAMES if other.lower() == name.lower()]
+            close = difflib.get_close_matches(name, _TIMEFRAMES, n=3, cutoff=0.3)
+            near = same or close or _TIMEFRAMES
             raise InvalidInputError(
                 f"{field}: unknown timeframe {name[:40]!r}; use one of {', '.join(near)}",
                 field=field,

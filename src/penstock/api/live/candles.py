@@ -8,7 +8,7 @@ from penstock.api.live.channels import MarketDataChannel
 from penstock.api.live.messages import message, resync_message
 from penstock.api.schemas.market.candle import CandleShown
 from penstock.errors import InvalidInputError
-from penstock.market.instrument import name_instruments
+from penstock.market.instrument import Directory
 from penstock.market.queries.candles import newest_candles
 from penstock.market.queries.instruments import instruments
 from penstock.market.queries.series import find_series
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from penstock.api.live.feed import News
-    from penstock.market.instrument import Instrument
     from penstock.market.queries.candles import StoredCandle
     from penstock.runs.events import Event
 
@@ -46,11 +45,10 @@ class CandleFeed:
         self._new: set[MarketDataChannel] = set()
         self._names: set[MarketDataChannel] = set()
         self._series: set[int] = set()
-        # What was read: series by name, their newest candles, and what the exchanges of new names
-        # that were not found list.
+        # What was read: series by name, their newest candles, and why names are refused.
         self._found: Mapping[MarketDataChannel, int] = {}
         self._candles: Mapping[int, list[StoredCandle]] = {}
-        self._listed: Mapping[str, list[Instrument]] = {}
+        self._refused: dict[MarketDataChannel, InvalidInputError] = {}
 
     def changed_by(self, event: Event) -> int | None:
         """The number of a series whose candles were stored."""
@@ -82,9 +80,8 @@ class CandleFeed:
         found = find_series(connection, self._names) if self._names else {}
         series = {*self._series, *found.values()}
         candles = newest_candles(connection, series, _MOST_CANDLES) if series else {}
-        exchanges = {channel.exchange for channel in self._new if channel not in found}
-        self._listed = {exchange: instruments(connection, exchange) for exchange in exchanges}
         self._found, self._candles = found, candles
+        self._refuse_unknown(connection, self._new - found.keys())
 
     def changes(self) -> Iterator[News]:
         """The candles that no follower has yet."""
@@ -124,7 +121,8 @@ class CandleFeed:
         """Follow a series; gives its newest candle."""
         series_id = self._ids.get(channel, self._found.get(channel))
         if series_id is None:
-            self._refuse_unknown(channel, self._listed.get(channel.exchange, ()))
+            if channel in self._refused:
+                raise self._refused[channel]
             self._pending.add(channel)
             return []
         self._follow(channel, series_id)
@@ -134,14 +132,33 @@ class CandleFeed:
         self._sent[series_id] = candles[-1]
         return [_message(channel, candles[-1])]
 
-    def _refuse_unknown(self, channel: MarketDataChannel, listed: Sequence[Instrument]) -> None:
-        """Refuse a name that can never be collected; accept one that is not collected yet."""
-        if listed:
-            name_instruments([channel.symbol], listed)
-        elif channel.exchange != self._exchange:
+    def _refuse_unknown(self, connection: Connection, names: set[MarketDataChannel]) -> None:
+        """Refuse names that can never be collected, and not those that are not collected yet.
+
+        The nearest names are not looked for: hundreds of unknown ones would take seconds.
+        """
+        self._refused = {}
+        listed = {name: instruments(connection, name) for name in {channel.exchange for channel in names}}
+        known = {exchange: Directory(found) for exchange, found in listed.items() if found}
+        for channel in names:
+            try:
+                self._check(channel, known)
+            except InvalidInputError as error:
+                self._refused[channel] = error
+
+    def _check(self, channel: MarketDataChannel, known: Mapping[str, Directory]) -> None:
+        exchange, symbol = channel.exchange, channel.symbol
+        if exchange in known:
+            if not known[exchange].knows(symbol):
+                raise InvalidInputError(
+                    f"symbol: unknown symbol {symbol!r}; "
+                    f"GET /api/v1/symbols?exchange={exchange} lists those that exist",
+                    field="symbol",
+                )
+            known[exchange].find(symbol)
+        elif exchange != self._exchange:
             raise InvalidInputError(
-                f"exchange: nothing is known of {channel.exchange[:40]!r}; "
-                "collect something from it first",
+                f"exchange: nothing is known of {exchange[:40]!r}; collect something from it first",
                 field="exchange",
             )
 

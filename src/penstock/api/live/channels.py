@@ -11,6 +11,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.instrument import folded, parse_timeframes
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from typing import Self
 
 _AT_ONCE = 500
@@ -25,9 +26,10 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
         """The channel as it is kept; InvalidInputError for one that cannot exist."""
         return self
 
-    def means(self, other: Channel) -> bool:
-        """Whether both are the same channel, even under different names."""
-        return self == other
+    @property
+    def meaning(self) -> Hashable:
+        """The same for channels that are one under different names."""
+        return self
 
 
 class MarketDataChannel(Channel, frozen=True, tag="market_data"):
@@ -49,13 +51,10 @@ class MarketDataChannel(Channel, frozen=True, tag="market_data"):
                 raise InvalidInputError(f"{field}: a name has no control characters", field=field)
         return msgspec.structs.replace(self, symbol=self.symbol.strip())
 
-    def means(self, other: Channel) -> bool:
-        """Whether both name the same series."""
-        return isinstance(other, MarketDataChannel) and _series(self) == _series(other)
-
-
-def _series(channel: MarketDataChannel) -> tuple[str, str, str]:
-    return channel.exchange, channel.timeframe, folded(channel.symbol).replace("/", "")
+    @property
+    def meaning(self) -> Hashable:
+        """The series, however its name is written."""
+        return self.exchange, self.timeframe, folded(self.symbol).replace("/", "")
 
 
 class TasksChannel(Channel, frozen=True, tag="tasks"):

@@ -55,6 +55,11 @@ class Subscriber:
     _sending: bool = False
     _sweeps: int = 0
 
+    @property
+    def queued(self) -> int:
+        """How many messages wait to be sent."""
+        return len(self._queue)
+
     def put(self, message: str) -> None:
         """Queue a message; a client that is behind gets a resync instead, then the state."""
         if self._behind:
@@ -68,7 +73,8 @@ class Subscriber:
     def state(self, messages: Iterable[str]) -> None:
         """Queue the state.
 
-        It is bounded by what can be subscribed to and never dropped, or it would be asked again.
+        It is never dropped, or it would be asked again. No message of a client is taken while the
+        queue is full, so it grows by no more than what was taken before.
         """
         self._queue.extend(messages)
         self._filled.set()

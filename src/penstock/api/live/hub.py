@@ -61,12 +61,13 @@ _log = structlog.stdlib.get_logger()
 class HubOptions:
     """`queue`: messages that wait for one client; `pause_s`: between two looks at the database.
 
+    `channels` that a client follows; `waiting`: channels of its orders that are not carried out.
     `stuck_s`: how long one message may wait, counted by sweeps that see it, one every `sweep_s`.
     """
 
     queue: int = 1_000
     channels: int = 500
-    orders: int = 20
+    waiting: int = 1_000
     stuck_s: float = 5.0
     sweep_s: float = 1.0
     pause_s: float = 0.05
@@ -80,6 +81,11 @@ class Order:
     subscribe: Sequence[Channel] = ()
     unsubscribe: Sequence[Channel] = ()
     again: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many channels it names."""
+        return len(self.subscribe) + len(self.unsubscribe)
 
     @property
     def asked(self) -> Collection[Channel]:
@@ -105,6 +111,7 @@ class Hub:
         self._followers: dict[Channel, set[Subscriber]] = {}
         self._pending = Pending()
         self._wake = asyncio.Event()
+        self._turns = 0
         self._outage = Outage(
             "changes cannot be sent to clients", "changes are sent to clients again"
         )
@@ -137,11 +144,12 @@ class Hub:
 
     def order(self, client: Subscriber, message: ClientMessage) -> None:
         """Do what a client asks for, soon; InvalidInputError when it is too much."""
-        if client.waiting >= self._options.orders:
-            text = (
-                f"message: {client.waiting} messages of this client are still being worked on; "
-                "wait for their answers"
-            )
+        order = Order(client, message.subscribe, message.unsubscribe)
+        if (
+            client.waiting + order.size > self._options.waiting
+            or client.queued > self._options.queue
+        ):
+            text = "message: earlier messages of this client are still being answered; read first"
             raise InvalidInputError(text, field="message")
         if len(client.channels.union(message.subscribe)) > self._options.channels:
             text = (
@@ -149,8 +157,8 @@ class Hub:
                 "open another connection"
             )
             raise InvalidInputError(text, field="subscribe")
-        client.waiting += 1
-        self._add(Order(client, message.subscribe, message.unsubscribe))
+        client.waiting += order.size
+        self._add(order)
 
     def _restate(self, client: Subscriber) -> None:
         self._add(Order(client, again=True))
@@ -216,10 +224,8 @@ class Hub:
             for channels, message in [news for feed in feeds for news in feed.changes()]:
                 await self._tell(channels, message)
         states: States = {}
-        for place, order in enumerate(pending.orders, start=1):
-            self._carry_out(order, states)
-            if place % _IN_A_TURN == 0:
-                await asyncio.sleep(0)
+        for order in pending.orders:
+            await self._carry_out(order, states)
 
     @staticmethod
     def _asks(feed: AnyFeed, pending: Pending) -> bool:
@@ -233,20 +239,20 @@ class Hub:
         followers: set[Subscriber] = set().union(
             *(self._followers.get(channel, ()) for channel in channels)
         )
-        for place, client in enumerate(followers, start=1):
+        for client in followers:
             client.put(message)
-            if place % _IN_A_TURN == 0:
-                await asyncio.sleep(0)
+            await self._turn()
 
-    def _carry_out(self, order: Order, states: States) -> None:
+    async def _carry_out(self, order: Order, states: States) -> None:
         client = order.client
-        if client not in self.clients:
-            return
         self._done_with(order)
-        for channel in order.unsubscribe:
-            for meant in [known for known in client.channels if channel.means(known)]:
-                self._leave(client, meant)
+        ended = {channel.meaning for channel in order.unsubscribe}
+        for channel in [known for known in client.channels if known.meaning in ended]:
+            self._leave(client, channel)
         for channel in list(order.asked):
+            await self._turn()
+            if client not in self.clients:
+                return
             try:
                 state = self._state(channel, states, again=order.again)
             except InvalidInputError as error:
@@ -263,10 +269,15 @@ class Hub:
             states[key] = self._feeds[type(channel)].state(channel, again=again)
         return states[key]
 
+    async def _turn(self) -> None:
+        """Let others have their turn now and then."""
+        self._turns += 1
+        if self._turns % _IN_A_TURN == 0:
+            await asyncio.sleep(0)
+
     @staticmethod
     def _done_with(order: Order) -> None:
-        if not order.again:
-            order.client.waiting -= 1
+        order.client.waiting -= order.size
 
     def _leave(self, client: Subscriber, channel: Channel) -> None:
         client.channels.discard(channel)
