@@ -128,6 +128,19 @@ async def test_a_body_that_does_not_come_ends_the_connection(client: _Client) ->
     await slow.ended()
 
 
+async def test_a_body_with_two_lengths_is_refused_and_ends_the_connection(client: _Client) -> None:
+    smuggler = await client.connect()
+    smuggler.writer.write(
+        b"POST /api/v1/data-collector/start HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await smuggler.reader.read()
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_answer_that_is_not_read_ends_the_connection(client: _Client) -> None:
     asking = (

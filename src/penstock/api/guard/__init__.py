@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.access.scopes import Scope
-from penstock.api.guard.body import CountedBody, closing, is_small, too_large
+from penstock.api.guard.body import CountedBody, check_length, closing, is_small, too_large
 from penstock.api.guard.head import RequestHead
 from penstock.api.guard.headers import with_headers
 from penstock.api.guard.known import DEPLOYED
@@ -53,6 +53,7 @@ class Guard:
         send = with_headers(head, send)
         try:
             self._hosts.check(head)
+            check_length(head)
             caller = await self._admitted(head)
         except PenstockError as refusal:
             await _refuse(refusal, head, receive, send)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from penstock.errors import TooLargeError
+from penstock.errors import InvalidInputError, TooLargeError
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
@@ -29,6 +29,14 @@ def most_bytes(head: RequestHead) -> int:
 def too_large(head: RequestHead) -> TooLargeError:
     """The error for a body that is too long."""
     return TooLargeError(f"body: it is longer than {most_bytes(head):,} bytes; send less at a time")
+
+
+def check_length(head: RequestHead) -> None:
+    """InvalidInputError for a body that has two lengths: a proxy may have taken the other one."""
+    if head.values(b"transfer-encoding") and head.values(b"content-length"):
+        raise InvalidInputError(
+            "Content-Length: send it or Transfer-Encoding, not both", field="Content-Length"
+        )
 
 
 def is_small(head: RequestHead) -> bool:
