@@ -49,9 +49,9 @@ def log_to_stderr(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     ended: list[Processor] = [structlog.processors.format_exc_info, mask_secrets, rendering]
-    throttle = Throttle()
+    limit = LineLimit()
     structlog.configure(
-        processors=[*begun, throttle, *ended],
+        processors=[*begun, limit, *ended],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
@@ -59,7 +59,7 @@ def log_to_stderr(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(throttle.lets_through)
+    handler.addFilter(limit.lets_through)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=begun,
@@ -71,7 +71,7 @@ def log_to_stderr(level: str) -> None:
     root.setLevel(logging.WARNING)
 
 
-class Throttle:
+class LineLimit:
     """Leaves out warnings and errors of which there were too many in this minute.
 
     What others send must not fill the disk with log lines. The next line of the kind says how many

@@ -88,7 +88,7 @@ async def test_silent_connections_beyond_the_bound_make_room_for_those_that_ask(
     silent = [await client.connect() for _ in range(10 * _WAITING)]
     assert await status_of(service, headers=bearer(ADMIN)) == 200
     assert await status_of(service) == 401
-    still_open = [one for one in silent if one.is_open]
+    still_open = [connection for connection in silent if connection.is_open]
     assert 0 < len(still_open) <= _WAITING
     assert still_open == silent[-len(still_open) :]
 

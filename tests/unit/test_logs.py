@@ -9,7 +9,7 @@ import sys
 import structlog
 
 from penstock.access.scopes import new_token
-from penstock.logs import Throttle, mask_secrets
+from penstock.logs import LineLimit, mask_secrets
 
 
 class _Clock:
@@ -19,7 +19,7 @@ class _Clock:
         return self.now
 
 
-def _lines(throttle: Throttle, event: str, level: str, times: int) -> list[dict[str, object]]:
+def _lines(throttle: LineLimit, event: str, level: str, times: int) -> list[dict[str, object]]:
     found = []
     for _ in range(times):
         try:
@@ -31,7 +31,7 @@ def _lines(throttle: Throttle, event: str, level: str, times: int) -> list[dict[
 
 def test_a_warning_is_written_so_often_in_a_minute_and_then_counted() -> None:
     clock = _Clock()
-    throttle = Throttle(clock)
+    throttle = LineLimit(clock)
     assert len(_lines(throttle, "connection dropped", "warning", 1_000)) == 60
     assert len(_lines(throttle, "another", "error", 10)) == 10
     clock.now = 60.0
@@ -41,13 +41,13 @@ def test_a_warning_is_written_so_often_in_a_minute_and_then_counted() -> None:
 
 
 def test_many_kinds_of_warnings_share_a_bound() -> None:
-    throttle = Throttle(_Clock())
+    throttle = LineLimit(_Clock())
     written = [_lines(throttle, f"kind {number}", "warning", 1) for number in range(5_000)]
     assert sum(map(len, written)) == 600
 
 
 def test_lines_about_work_are_all_written() -> None:
-    assert len(_lines(Throttle(_Clock()), "run completed", "info", 5_000)) == 5_000
+    assert len(_lines(LineLimit(_Clock()), "run completed", "info", 5_000)) == 5_000
 
 
 def test_a_field_is_cut() -> None:

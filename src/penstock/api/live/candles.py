@@ -138,7 +138,9 @@ class CandleFeed:
         The nearest names are not looked for: hundreds of unknown ones would take seconds.
         """
         self._refused = {}
-        listed = {name: instruments(connection, name) for name in {channel.exchange for channel in names}}
+        listed = {
+            name: instruments(connection, name) for name in {channel.exchange for channel in names}
+        }
         known = {exchange: Directory(found) for exchange, found in listed.items() if found}
         for channel in names:
             try:
