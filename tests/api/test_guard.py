@@ -18,6 +18,7 @@ import aiohttp
 import psycopg
 import pytest
 
+from penstock.access.own_token import read_token, write_token
 from penstock.access.scopes import Scope, new_token
 from penstock.api.application import ApiOptions, create_api
 from penstock.api.guard import known, peer
@@ -193,6 +194,16 @@ async def test_a_process_of_another_user_is_let_in_only_with_a_token(sqlite_data
             )
             out, _ = await process.communicate()
             assert out == status
+
+
+def test_a_token_for_this_users_commands_is_sent_to_no_other_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    token = write_token("http://127.0.0.1:8000")
+    assert read_token("http://localhost:8000") == read_token("http://[::1]:8000") == token
+    for url in ("http://penstock.example:8000", "http://127.0.0.1:8001", "http://127.0.0.1.x:8000"):
+        assert read_token(url) is None
 
 
 async def test_where_users_cannot_be_told_a_file_lets_this_users_commands_in(

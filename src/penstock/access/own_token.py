@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from penstock.access.scopes import new_token
 
+_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _ONLY_OURS = 0o600
 _FOLDER_ONLY_OURS = 0o700
 
@@ -35,7 +36,9 @@ def remove_token(url: str) -> None:
 
 
 def read_token(url: str) -> str | None:
-    """The token of the service at `url`; None without a file that we can read."""
+    """The token of the service at `url` on this machine; None without a file that we can read."""
+    if urlsplit(url).hostname not in _THIS_MACHINE:
+        return None
     with contextlib.suppress(OSError, RuntimeError):
         return _file(url).read_text("ascii")
     return None
