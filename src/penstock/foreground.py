@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Foreground(SqlRunLedger):
-    """The ledger of an application, for a process that works on what it submits.
+    """The ledger of an application, for a process that works on its own submissions.
 
     A run begins in the transaction that submits it, so no other worker can take it. It has one
     attempt: whoever waits hears of a failure at once. What runs submit in turn is queued, for
@@ -77,7 +77,7 @@ class Foreground(SqlRunLedger):
         return bool(self._further)
 
     async def work_off(self) -> None:
-        """Work on what the runs of this process have submitted. How it ends is nobody's answer."""
+        """Work on what the runs of this process have submitted; nothing waits for the outcome."""
         while self._further:
             run = await self.adopt(self._further.popleft())
             if run is not None:
@@ -105,7 +105,7 @@ class Foreground(SqlRunLedger):
             await self._work_off(left[0])
 
     async def _left_in_the_way(self, error: ConflictError) -> list[Run]:
-        """A run that a process which is gone has left, begun here to get it out of the way.
+        """The run that a dead process left in the way, begun here; empty without one.
 
         On SQLite nobody else works, so whatever is queued was left.
         """
@@ -123,14 +123,14 @@ class Foreground(SqlRunLedger):
 
 
 def _recorded(working: asyncio.Task[Outcome]) -> None:
-    """The record of a run says how it ended; whoever reads it there does not await the task."""
+    """The record of a run says how it ended, so nothing awaits the task."""
     if not working.cancelled():
         working.exception()
 
 
 @contextlib.asynccontextmanager
 async def foreground(app: App) -> AsyncIterator[Foreground]:
-    """A foreground while the block runs; what it works on at its end is cancelled."""
+    """A foreground while the block runs; runs that are unfinished at its end are cancelled."""
     async with app.dispatch.present():
         here = Foreground(app)
         try:

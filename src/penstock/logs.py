@@ -72,7 +72,7 @@ def log_to_stderr(level: str) -> None:
 
 
 class LineLimit:
-    """Leaves out warnings and errors of which there were too many in this minute.
+    """Drops warnings and errors that repeat too often within a minute.
 
     What others send must not fill the disk with log lines. The next line of the kind says how many
     were left out.

@@ -38,7 +38,7 @@ async def event_or_time(event: asyncio.Event, seconds: float) -> None:
 
 
 def cut_socket(descriptor: int) -> None:
-    """Shut a socket down at our end, so that whoever waits for it goes on; OSError if closed."""
+    """Shut a socket down at our end, which wakes what waits for it; OSError if closed."""
     with socket.socket(fileno=os.dup(descriptor)) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)
 

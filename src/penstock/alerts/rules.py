@@ -37,7 +37,7 @@ class Rate(StrEnum):
 
 
 class Level(StrEnum):
-    """At BETWEEN a firing alert goes on, and none begins."""
+    """At BETWEEN a firing alert keeps firing, and no new one starts."""
 
     GOOD = "good"
     BETWEEN = "between"

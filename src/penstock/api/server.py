@@ -185,7 +185,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 async def _any_token_works(settings: Settings) -> bool:
-    """Whether there is a token; creates nothing: a missing or older database has none."""
+    """Whether a valid token exists; a missing or older database has none, and stays as it is."""
     async with open_database(settings) as database:
         if database.file and not database.file.exists():
             return False

@@ -88,7 +88,7 @@ class Unloaded(Command):
         self.listed = listed
 
     def make_context(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - typer's
-        """The context of the loaded command, which typer goes on with."""
+        """The context of the loaded command, in which typer continues."""
         with loading():
             command = loaded(self.listed)
             _silence_log()

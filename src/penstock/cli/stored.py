@@ -66,7 +66,7 @@ class Inventories:
         raise NotFoundError(f"account: there is no account {given[:50]!r}; there are {names}")
 
     def account_id(self, given: str | None) -> int | None:
-        """The id of an account as in `account`; None for none."""
+        """The id of an account as in `account`; None without one."""
         return None if given is None else self.account(given)["id"]
 
     def run_id(self, task_id: str) -> int:

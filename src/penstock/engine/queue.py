@@ -107,7 +107,7 @@ class QueueJobs(JobManager):
         self._known.discard(job_id)
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Beat; one that fails is no reason to stop, because the next one comes soon enough."""
+        """Send a heartbeat; a failed one is ignored, because the next follows soon."""
         with contextlib.suppress(ConnectorException):
             await self._in_time(super().update_heartbeat(worker_id))
 
@@ -126,7 +126,7 @@ class QueueJobs(JobManager):
             await asyncio.sleep(1.0)
 
     async def _in_time(self, question: Coroutine[Any, Any, T]) -> T:
-        """The answer to a question; if none comes, all connections are cut at our end."""
+        """The answer to a question; without one in time, all connections are cut at our end."""
         asking = asyncio.ensure_future(question)
         try:
             # The pool and the server have deadlines of their own, and better messages.
@@ -137,7 +137,7 @@ class QueueJobs(JobManager):
             asking.cancel()
 
     def _cut(self) -> None:
-        """End whatever waits for an answer, without asking the server."""
+        """End everything that waits for an answer, without asking the server."""
         for connection in list(self._connections):
             if not connection.closed:
                 with contextlib.suppress(OSError):

@@ -380,6 +380,6 @@ class HttpClient:
 
 
 def _retry_after_s(header: str, default_s: float) -> float:
-    """The seconds of a Retry-After; the default for one that nobody can mean, such as a time."""
+    """The seconds of a Retry-After; the default for a senseless one, such as a time."""
     readable = header.isdecimal() and len(header) <= _MAX_PAUSE_DIGITS
     return float(header) if readable and int(header) <= LONGEST_PAUSE_S else default_s

@@ -20,7 +20,7 @@ _EXCERPT_BYTES = 120
 
 
 class HttpSource:
-    """A source with one client, which is open while the source is.
+    """A source with one client; both are open at the same time.
 
     `documented_by` is who says what the answers look like.
     """

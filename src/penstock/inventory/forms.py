@@ -85,7 +85,7 @@ class RowReader(Generic[T]):
         )
 
     def read(self, raw: bytes | msgspec.Raw) -> T:
-        """The row; one of UNREADABLE for what is none."""
+        """The row; one of UNREADABLE for anything else."""
         try:
             return self._decode(raw)
         except msgspec.ValidationError:

@@ -28,7 +28,7 @@ class StoredAccount:
 
 
 class Staging(Protocol):
-    """The staged rows of one sync; nobody else sees them."""
+    """The staged rows of one sync, invisible to all others."""
 
     async def add(self, products: Sequence[Product]) -> None:
         """Stage products."""

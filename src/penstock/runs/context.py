@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How far a run is: 0 to 100, in a sentence, and in units of its own."""
+    """The progress of a run: 0 to 100, as a sentence, and in its own units."""
 
     percent: int
     message: str
@@ -61,7 +61,7 @@ class Writing(ABC):
 
 
 class Transaction(Protocol):
-    """A way to run a change on a connection in one transaction of its own."""
+    """Runs a change on a connection in a separate transaction."""
 
     async def __call__(self, change: Callable[[Connection], T], /) -> T:
         """What the change gives, after its commit."""

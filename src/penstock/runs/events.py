@@ -42,7 +42,7 @@ class RowsStored:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPaused:
-    """A provider told one process to wait: what was granted before is void in all processes."""
+    """A provider told one process to wait, which voids earlier grants in all processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Events:
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, *events: Event) -> None:
-        """Tell all subscribers; call it on the event loop. Nothing wakes nobody."""
+        """Tell all subscribers; call it on the event loop. Without events it wakes none."""
         if events:
             for subscription in self._subscriptions:
                 subscription.add(events)

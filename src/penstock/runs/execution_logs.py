@@ -71,7 +71,7 @@ def log_rows(
     query: LogList,
     meant: Callable[[Connection, str], str | None] = lambda _connection, _name: None,
 ) -> Sequence[LogRow]:
-    """The rows of a list; `meant` gives what a name that the log does not have stands for."""
+    """The rows of a list; `meant` translates a name that the log does not have."""
     log = execution_log.c
     listed = (
         _ROWS.limit(query.limit)

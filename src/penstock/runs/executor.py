@@ -87,7 +87,7 @@ class Executor:
         return [self._spawn(run.id, partial(self._execute_alone, run)) for run in taken]
 
     async def put_back_unrecorded(self) -> None:
-        """Queue again the runs whose end could not be recorded, where nobody else would do that."""
+        """Queue again the runs whose end could not be recorded, if no other process would."""
         if self._unrecorded:
             with self._step("put back"):
                 await self._ledger.put_back(self._unrecorded)
@@ -103,7 +103,7 @@ class Executor:
         self._runner.interrupt(run_id, why)
 
     async def put_back(self) -> None:
-        """Stop all runs and queue them again, and so whatever is still delivered."""
+        """Stop all runs and queue them again, including those still being delivered."""
         self._ending = True
         self._runner.interrupt(None, PutBack())
         for patience_s in (self.options.shutdown_s, _LAST_WORD_S):
@@ -125,14 +125,14 @@ class Executor:
         self._failing.add(step)
 
     def log_recovery(self, step: str) -> None:
-        """Say that delivery goes on, once all of its steps that failed do."""
+        """Log that delivery works again, once all of its failed steps do."""
         self._failing.discard(step)
         if not self._failing:
             self._outage.ended()
 
     @contextlib.contextmanager
     def _step(self, step: str) -> Iterator[None]:
-        """A step of delivery; its failure is logged, and delivery goes on."""
+        """A step of delivery; a failure is logged, and delivery continues."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the next time makes up for it

@@ -26,7 +26,7 @@ class RunLedger(RunWriter, Protocol):
         """Start the best queued runs that are due, up to `count`; where no engine delivers them."""
 
     async def is_to_stop(self, run: Run) -> bool:
-        """Whether somebody asked for the cancellation of a running run."""
+        """Whether a running run is to be cancelled."""
 
     async def finish(self, run: Run, end: RunEnd) -> None:
         """Record the end and free what the run held."""
@@ -44,7 +44,7 @@ class RunLedger(RunWriter, Protocol):
         """
 
     async def put_back(self, forgotten: Sequence[Run]) -> int:
-        """Queue runs again that nobody works on any more, if nobody has; gives how many."""
+        """Queue abandoned runs again, unless another process has; gives how many."""
 
     async def sweep(self) -> None:
         """Pass on what dead workers have left, where several processes can have workers."""

@@ -62,7 +62,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How far a run is in a unit of its own: `done` of `total`, the rate, the seconds left.
+    """The progress of a run in its own unit: `done` of `total`, the rate, the seconds left.
 
     `waiting_for` and `waiting_until` (ms) are there while it waits for something outside.
     """
@@ -112,7 +112,7 @@ class LogEntry:
 
 @dataclass(slots=True)
 class LogNote:
-    """What a run says in such a row besides how it ended.
+    """What a run adds to its rows in the log, besides how it ended.
 
     `records`: rows written by this start that were not counted when they were written. `failed`:
     this part did although the run did not.

@@ -119,7 +119,7 @@ class Runner:
         self._holds: set[Hold] = set()
 
     def hold(self, run_id: int) -> Hold:
-        """Take a run into our hands, where it can be interrupted, also before it has begun."""
+        """Register a run, so that it can be interrupted even before it has begun."""
         hold = Hold(run_id)
         self._holds.add(hold)
         return hold

@@ -33,7 +33,7 @@ class RunFeed(Generic[C]):
         return event.run_id if isinstance(event, RunChanged) else None
 
     def _take(self, changed: Collection[int]) -> None:
-        """Read the runs that changed, unless nobody follows any."""
+        """Read the runs that changed, if they have followers."""
         self._changed = {*changed} if self._channels else set()
         if not self._channels:
             self._sent.clear()

@@ -263,7 +263,7 @@ class Hub:
             client.state(state)
 
     def _state(self, channel: Channel, states: States, *, again: bool) -> list[str]:
-        """What a new follower gets first; a channel that nobody follows yet is begun."""
+        """The first messages for a new follower; starts a channel that had no followers."""
         key = (channel, again)
         if key not in states or channel not in self._followers:
             states[key] = self._feeds[type(channel)].state(channel, again=again)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def message(kind: str, content: Shape | Mapping[str, object]) -> str:
-    """A message without its end, which `numbered` adds: each client has numbers of its own."""
+    """A message without its end; `numbered` adds that, since each client has its own numbers."""
     return f'{{"type":"{kind}",{encoded(content)[1:-1].decode()}'
 
 
@@ -25,7 +25,7 @@ def numbered(message: str, number: int) -> str:
 
 
 def resync_message(reason: str) -> str:
-    """The message that others were left out, and the present state comes next."""
+    """The message that some were left out and that the present state follows."""
     return message("resync", {"reason": reason})
 
 

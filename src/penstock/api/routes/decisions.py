@@ -21,7 +21,10 @@ class Decisions:
         self._running: set[asyncio.Task[None]] = set()
 
     async def carry_out(self, decision: Coroutine[Any, Any, None]) -> bool:
-        """Whether it is done; else it goes on. A decision of a client that leaves is cancelled."""
+        """Whether it finished in time; otherwise it continues.
+
+        If the client leaves before, it is cancelled.
+        """
         deciding = asyncio.create_task(decision, name="decision")
         self._running.add(deciding)
         deciding.add_done_callback(self._running.discard)

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v1")
 
 @router.websocket("/ws")
 async def follow(websocket: WebSocket, hub: HubDep) -> None:
-    """Send a client what it subscribes to, until it or the service ends."""
+    """Send a client what it subscribes to, until the client or the service closes."""
     await websocket.accept()
     with hub.joined(websocket.send_text, evictor(websocket.scope)) as client:
         async with background(client.pump(), "client"):

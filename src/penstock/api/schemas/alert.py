@@ -49,7 +49,7 @@ class RuleHealth(Shape):
 
     @classmethod
     def of(cls, measure: Measure, state: AlertState, firing: int) -> Self:
-        """The shape of a rule as it stands."""
+        """The shape of a rule's present state."""
         value = None if measure.value is None else round(measure.value, 2)
         return cls(**cls.fields_of(measure, value=value, state=state, firing=firing))
 

@@ -80,7 +80,7 @@ def _object(text: object) -> object:
 
 
 def _word(value: object) -> str:
-    """A value for people; text is quoted, so that none and empty differ."""
+    """A value for people; text is quoted, so that a missing and an empty one differ."""
     match value:
         case None:
             return "none"

@@ -66,7 +66,7 @@ class BlueprintStore(Protocol):
         """Note that CardTrader does not list these blueprints."""
 
     async def map(self, context: RunContext) -> int:
-        """Map all blueprints anew; gives how many are mapped."""
+        """Map all blueprints again; gives how many are mapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

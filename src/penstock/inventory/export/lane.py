@@ -14,7 +14,7 @@ P = ParamSpec("P")
 
 
 class Lane:
-    """A thread of its own while the block runs."""
+    """A separate thread while the block runs."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)

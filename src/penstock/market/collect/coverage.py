@@ -174,7 +174,7 @@ class Coverage:
                 self._settle(low, older=older)
 
     def forget(self, start: int, end: int) -> None:
-        """Take back what was wrongly recorded of a range, as if nobody had asked for it."""
+        """Remove what was wrongly recorded of a range, as if it had never been requested."""
         low, high = self._touching(start, end)
         kept = [span.outside(start, end) for span in self._spans[low:high]]
         self._replace(low, high, [*chain.from_iterable(kept)])
@@ -227,7 +227,7 @@ class Coverage:
         return parts
 
     def _put(self, start: int, end: int, state: SpanState, evidence: Evidence | None) -> None:
-        """Give the whole range this state, whatever it was before."""
+        """Give the whole range this state, regardless of earlier ones."""
         low, high = self._touching(start, end)
         present: list[Span] = []
         for span in self._spans[low:high]:

@@ -195,7 +195,7 @@ class Ranges:
 
     @staticmethod
     def _is_wanted(target: SeriesTarget, start: int, end: int) -> bool:
-        """Whether no part of a range is there that nobody wanted."""
+        """Whether the whole range is known to be wanted, without any part that was left out."""
         wanted = target.coverage.missing(
             start, end, lambda span: span.state is not SpanState.NOT_COLLECTED
         )

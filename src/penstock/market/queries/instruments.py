@@ -73,7 +73,7 @@ def instruments_seen(
 
 
 def unified_symbol(connection: Connection, name: str) -> str | None:
-    """The one unified symbol that a native name, or a name in another case, stands for."""
+    """The one unified symbol of a native name, or of a name in another case."""
     known = instruments(connection, None, names=[name])
     exact = next(
         (match.symbol for match in known if name in {match.symbol, match.native_symbol}), None

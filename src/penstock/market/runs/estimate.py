@@ -1,4 +1,4 @@
-"""What a backfill would take, told before it starts."""
+"""The cost of a backfill, estimated before it starts."""
 
 from __future__ import annotations
 

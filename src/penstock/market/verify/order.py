@@ -47,7 +47,7 @@ class VerifyOrder:
         return self.compares or self.repair
 
     def refuse_bad(self) -> None:
-        """InvalidInputError for what cannot be verified, whatever is stored."""
+        """InvalidInputError for an order that can never be verified."""
         if self.against == "archive":
             raise InvalidInputError(
                 "against: comparing with the exchange's archive is not available yet;"

@@ -207,7 +207,7 @@ def stored_spans(
 
 
 def wanted_ranges(connection: Connection, stored: Stored, start: int, end: int) -> list[TimeRange]:
-    """The parts of the range that somebody asked for and that could have data; joined."""
+    """The requested parts of the range that could have data; joined."""
     found = _select_spans(stored, start, end).where(coverage.c.state.not_in(_NOT_WANTED))
     ranges = connection.execute(found)
     return joined((max(low, start), min(high, end)) for low, high in ranges)

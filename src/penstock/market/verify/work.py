@@ -137,7 +137,7 @@ class Verification:
         await Comparer(asker, self._reader, self._parts.options, tick).compare(ranges)
 
     async def _wanted(self, reports: Sequence[SeriesReport]) -> list[Range]:
-        """The checked ranges that somebody has asked for: nothing else has to be stored."""
+        """The checked ranges that were requested: nothing else has to be stored."""
         found: list[Range] = []
         for report in reports:
             if report.edges is not None:

@@ -54,7 +54,7 @@ class PostgresBackend:
         event.listen(self.writer, "checkout", self._checked)
 
     def engine(self, pool_size: int = 1) -> Engine:
-        """Connections of their own; whoever makes them disposes of them."""
+        """A separate engine; its creator disposes of it."""
         engine = create_engine(
             self._url,
             pool_size=pool_size,

@@ -84,7 +84,7 @@ class Backend(Protocol):
         """Publish what other processes announce, until cancelled; set `ready` once listening."""
 
     def abandon(self, driver: Any) -> None:  # noqa: ANN401 - the driver's own connection
-        """Make whatever the connection waits for fail, from another thread."""
+        """Make the connection's current wait fail, from another thread."""
 
     def migration_lock(self, connection: Connection) -> None:
         """Keep other processes from migrating until the transaction ends."""

@@ -97,7 +97,7 @@ class Database:
     async def apart(
         self, engine: Engine, work: Callable[[Connection], T], *, hurried: bool = True
     ) -> T:
-        """The result of slow `work` after its commit, on a connection of its own."""
+        """The result of slow `work` after its commit, on a separate connection."""
         return await self._in_thread(self._others, engine, work, hurried=hurried)
 
     @contextlib.asynccontextmanager
@@ -155,7 +155,7 @@ class Database:
         return result
 
     def _watch(self, future: asyncio.Future[Any], deadline: _Deadline, after_s: float) -> None:
-        """After the deadline, end what the thread waits for, and whatever it waits for next."""
+        """After the deadline, end the thread's current wait and every later one."""
 
         def look() -> None:
             if future.done():

@@ -56,7 +56,7 @@ def budgets_used(connection: Connection) -> list[BudgetUsed]:
 
 
 class SqlRepeats:
-    """The Repeats of a provider: `per_minute` for all processes, kept as a budget of its own."""
+    """The Repeats of a provider: `per_minute` for all processes, kept as a separate budget."""
 
     def __init__(
         self,

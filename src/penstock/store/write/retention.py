@@ -45,7 +45,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class LogRetention:
-    """The work of a retention run: a batch per transaction, so that nobody waits for long."""
+    """The work of a retention run: one batch per transaction, so that others wait briefly."""
 
     days: int
 

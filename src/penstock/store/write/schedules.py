@@ -101,7 +101,7 @@ class SqlSchedules:
     def _submit_all(
         self, connection: Connection, due_rows: Sequence[tuple[Row[Any], int]]
     ) -> list[bool | str]:
-        """All at once, and one by one only when one of them stands in the way."""
+        """Submit all at once; one by one only when one of them is refused."""
         try:
             with attempt(connection):
                 planned = [self._planned(connection, row, due) for row, due in due_rows]

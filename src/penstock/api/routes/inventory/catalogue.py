@@ -187,7 +187,7 @@ _BODY = {
 async def upload_catalogue(
     request: Request, inventory: InventoryDep, uploads: UploadsDep
 ) -> CatalogueKept:
-    """Replace the user's own catalogue, and map all blueprints anew.
+    """Replace the user's own catalogue, and map all blueprints again.
 
     They are mapped by Scryfall, TCGplayer or Cardmarket id, else by set code and collector number.
     """

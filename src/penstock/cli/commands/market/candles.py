@@ -89,7 +89,7 @@ def _gap(gap: Gap) -> str:
 
 
 def _lines(title: str, rows: Sequence[StoredCandle], missing: Sequence[Gap]) -> Iterator[str]:
-    """The table, with a line of its own for each gap, where it belongs.
+    """The table, with a separate line for each gap, in its place.
 
     A column for the gaps would make the table wider than most terminals.
     """

@@ -46,7 +46,7 @@ class SqlCatalog:
         self._database = database
 
     async def put_catalogue(self, rows: Iterable[CatalogueRow]) -> int:
-        """Replace the user's catalogue and map all blueprints anew; gives how many are mapped.
+        """Replace the user's catalogue and map all blueprints again; gives how many are mapped.
 
         The rows are taken a page at a time, in a thread; one that raises changes nothing.
         """
@@ -92,7 +92,7 @@ class SqlBlueprints:
             await context.write(keep, hurried=False)
 
     async def map(self, context: RunContext) -> int:
-        """Map all blueprints anew."""
+        """Map all blueprints again."""
         return await context.write(lambda writing: _map(writing.connection), hurried=False)
 
 

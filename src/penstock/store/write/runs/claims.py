@@ -72,7 +72,7 @@ def give_up(connection: Connection, run_ids: Collection[int]) -> None:
 
 @cache
 def _waiting_and_free(dialect: str) -> Select[Any]:
-    """Runs that wait, and for nobody any more, the best one first."""
+    """Waiting runs whose resources are free, the best one first."""
     elements = func.jsonb_array_elements_text if dialect == "postgresql" else func.json_each
     wanted = elements(runs.c.resources).table_valued("value")
     held = (
@@ -104,13 +104,13 @@ def next_start(row: Row[Any], *, due_at: int | None = None) -> StartToken:
 
 
 async def promote_all(database: Database, dispatch: Dispatch) -> None:
-    """Let runs that wait for nobody any more claim what they want, one by one."""
+    """Let waiting runs whose resources are free claim them, one by one."""
     while await database.write(lambda connection: promote(connection, dispatch)):
         pass
 
 
 def promote(connection: Connection, dispatch: Dispatch) -> bool:
-    """Let the best run that waits for nobody claim what it wants; gives whether there was one.
+    """Let the best waiting run whose resources are free claim them; gives whether there was one.
 
     One in a transaction: several would claim in an order of their own, and wait for each other.
     """

@@ -18,7 +18,7 @@ def digest_of(submission: Submission) -> str:
 
 
 def request_digest_of(submission: Submission) -> str:
-    """The same for the same request, whatever has become of it by the day."""
+    """Equal for equal requests, even if the day changes what they mean."""
     asked = submission.params if submission.asked is None else submission.asked
     return _digest(submission.kind, asked)
 

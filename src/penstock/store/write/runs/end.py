@@ -1,4 +1,4 @@
-"""Ending: how a run ends, by its worker, by a person or by nobody; and how it is queued again."""
+"""How a run ends, by its worker, by a user or after a crash, and how it is queued again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def requeue(
     delay_s: float,
     logs: ExecutionLogs,
 ) -> bool:
-    """Put back, unless somebody has asked for its end meanwhile.
+    """Queue again, unless the run is to be cancelled.
 
     Gives whether it has ended and a run waits for that.
     """
@@ -141,7 +141,7 @@ def end_job(
 def end_runs(
     connection: Connection, ids: Iterable[int], state: RunState, *, error: str | None = None
 ) -> None:
-    """End runs that nobody works on, and free what they held; their rows are locked already."""
+    """End runs without a worker, and free what they held; their rows are locked already."""
     ended = sorted(ids)
     if not ended:
         return

@@ -119,7 +119,7 @@ def count_records(connection: Connection, run: Run, written: Mapping[str, int]) 
 def close_rows(
     connection: Connection, run_ids: Sequence[int], state: RunState, *, error: str | None
 ) -> None:
-    """The same for runs that nobody works on, who has noted nothing."""
+    """The same for runs without a worker, which have no notes."""
     now = DatabaseNow()
     open_rows = update(execution_log).where(
         execution_log.c.run_id.in_(run_ids), execution_log.c.status == _RUNNING

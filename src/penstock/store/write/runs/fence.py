@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def ours(run: Run, state: RunState = RunState.RUNNING) -> ColumnElement[bool]:
-    """The row of the run, while nobody has started it again."""
+    """The row of the run, as long as this start is the newest."""
     return and_(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.state == state)
 
 

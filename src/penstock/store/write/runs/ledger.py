@@ -174,7 +174,7 @@ class SqlRunLedger:
         return state
 
     async def put_back(self, forgotten: Sequence[Run] | None = None) -> int:
-        """Queue running runs again that nobody works on, if nobody has; gives how many.
+        """Queue running runs without a worker again, unless another process has; gives how many.
 
         None: all of them, at the start of the only process that can have run them. Retries are then
         due at once.

@@ -38,7 +38,7 @@ _BEGUN = (
 def begin(
     connection: Connection, run_id: int, start: int, job_id: int | None, logs: ExecutionLogs
 ) -> Run | None:
-    """Make this start of a queued run; None when somebody has made it, or the run has ended."""
+    """Make this start of a queued run; None when it was made before, or the run has ended."""
     begun = _begin(
         connection,
         [runs.c.id == run_id, runs.c.state == RunState.QUEUED, runs.c.fence == start - 1],

@@ -80,7 +80,7 @@ def submit_all(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """A run that was queued just now; it `waits` for what it wants, or holds it."""
+    """A run that was just queued; it `waits` for its resources, or holds them."""
 
     task_id: uuid.UUID
     token: StartToken

@@ -103,7 +103,7 @@ def sweep(connection: Connection, dispatch: Dispatch, dead_after_s: float) -> bo
 
 
 def _lock_lost(connection: Connection) -> Sequence[Row[Any]]:
-    """Active runs that no job stands for, locked, the oldest first."""
+    """Active runs without a job, locked, the oldest first."""
     ids = list(connection.scalars(_LOST, {"most": _AT_ONCE}))
     if not ids:
         return []
