@@ -133,11 +133,35 @@ async def test_an_invalid_address_is_refused(url: str) -> None:
         "ntfy://10.0.0.1/topic",
         "syslog://",
         "mailto://user:pass@192.168.0.5",
+        "mailto://user:pass@example.org?smtp=127.0.0.1",
+        "mailtos://user:pass@example.org?SMTP=127.0.0.1:25",
+        "mailto://user:pass@example.org?pgppub=/etc/passwd",
+        "fcm://project/token?mode=oauth2&keyfile=/etc/passwd",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?template=http://127.0.0.1/x",
+        "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz?template=/etc/passwd",
+        "workflows://host/workflow/signature?template=http://127.0.0.1/x",
+        "vapid://user@example.org?subfile=/etc/passwd",
+        "nostr://key?relay=127.0.0.1",
+        "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz?what=ever",
     ],
 )
 async def test_an_apprise_url_cannot_bypass_the_check(url: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^url: "):
         await Sender(deadline_s=30, allow_private=False).address(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz?avatar=no&footer=yes&tts=no",
+        "ntfy://my-topic?priority=high&tags=warning",
+        "tgram://123456789:abcdefg_hijklmnop/12315544/?silent=yes&format=html",
+        "mailto://user:pass@gmail.com?to=me@example.org&name=Penstock",
+        "jsons://1.1.1.1/path?+X-Token=abc&:field=value",
+    ],
+)
+async def test_an_apprise_url_may_say_what_a_message_looks_like(url: str) -> None:
+    assert (await Sender(deadline_s=30, allow_private=False).address(url)).url == url
 
 
 async def test_a_token_in_place_of_a_host_is_accepted_and_not_shown() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import re
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from penstock.alerts.book import plain_text
 from penstock.alerts.notify.addresses import resolve
@@ -24,6 +26,26 @@ _MAX_THREADS = 8
 _LOCAL_SCHEMES = frozenset(
     {"dbus", "glib", "gnome", "gntp", "kde", "macosx", "qt", "rsyslog", "syslog", "windows"}
 )
+# Parameters that only say what a message looks like, where in the service it goes, and who sends
+# it. Others name files and hosts (`keyfile`, `template`, `pgppub`, `relay` …), and new ones may.
+_LISTED = """
+access accesstoken ack action actions alert alias api-version apikey app app_id archive avatar
+avatar_url badge batch bcc blocks bot_id bot_token botname broadcast call category cc channel
+channels class click client_id collapse color component content contents country critical cto
+delay delete detect device duration email emojis entity event expire fields flags flash footer
+footer_logo format from group header href icon icon_type icon_url id image image_url inline
+integration integrationkey key label labels lang language level link method mode msgtype name
+nsfw oauth_id oauth_secret option overflow password ping platform policy prefix preview priority
+profile project qos region reply reply_to retain route routing_key rto savesent secret sender
+sensitive service severity sid silent sound source spoiler status sticky subject subtitle tags
+team tenant thread threadkey timestamp to token topic ttl tts type tz unicode urgency urgent
+url_title user v validity ver verify version visibility volume
+"""
+_PARAMETERS = frozenset(_LISTED.split())
+# An SMTP server, checked like the host.
+_SERVER = "smtp"
+# Headers and fields of the message to a webhook, whose host is checked.
+_FREE_NAMES = "+-:"
 
 
 class AppriseSender:
@@ -50,6 +72,8 @@ class AppriseSender:
 
     async def _service(self, url: str) -> Any:  # noqa: ANN401 - Apprise has no types
         _refuse_without_apprise()
+        if not self._allow_private:
+            await self._check_parameters(url)
         service = await self._in_thread(lambda: _instantiate(url))
         if service is None:
             raise InvalidInputError(
@@ -72,16 +96,26 @@ class AppriseSender:
                 "allow it with PENSTOCK_ALERT_PRIVATE_TARGETS=true",
                 field="url",
             )
-        host = getattr(service, "host", None)
-        if not host:
-            return
+        if host := getattr(service, "host", None):
+            await self._refuse_private_host(str(host), int(getattr(service, "port", None) or 0))
+
+    async def _check_parameters(self, url: str) -> None:
+        """InvalidInputError for a parameter that may name a file, or a host of this network."""
+        for pair in re.split("[&;]", urlsplit(url).query):
+            name, _, value = (unquote(part).strip() for part in pair.partition("="))
+            if name.lower() == _SERVER:
+                await self._refuse_private_host(value.partition(":")[0], 0)
+            elif name and name.lower() not in _PARAMETERS and name[:1] not in _FREE_NAMES:
+                raise InvalidInputError(
+                    f"url: the parameter {name[:40]!r} may name a file or a host; leave it out, "
+                    "or allow it with PENSTOCK_ALERT_PRIVATE_TARGETS=true",
+                    field="url",
+                )
+
+    async def _refuse_private_host(self, host: str, port: int) -> None:
         try:
             async with asyncio.timeout(self._deadline_s):
-                await resolve(
-                    str(host).strip("[]"),
-                    int(getattr(service, "port", None) or 0),
-                    allow_private=False,
-                )
+                await resolve(host.strip("[]"), port, allow_private=False)
         except (TimeoutError, UndeliveredError):
             return
 

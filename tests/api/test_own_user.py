@@ -1,0 +1,93 @@
+"""An open service lets in processes of the user that runs it, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from penstock.access.own_token import read_token, write_token
+from penstock.access.scopes import Scope
+from penstock.api.guard import peer
+from penstock.cli.client import Request
+from penstock.cli.http import service_at
+from tests.api.collector import collector
+from tests.api.guarded import REFRESH, TOKENS, WS, made_token, status_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_other_users_of_this_machine_need_a_token(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = os.geteuid()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.geteuid", lambda: ours + 1)
+        made = collector(sqlite_database, work=False)
+        service = await made.__aenter__()
+    try:
+        assert await status_of(service) == await status_of(service, REFRESH, "POST") == 401
+        assert await status_of(service, "/livez") == 200
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await service.session.ws_connect(WS)
+    finally:
+        await made.__aexit__(None, None, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+async def test_a_process_of_another_user_is_let_in_only_with_a_token(sqlite_database: str) -> None:
+    asking = (
+        "import os, socket, sys\nos.setuid(int(sys.argv[1]))\n"
+        "with socket.socket() as made:\n"
+        "    made.connect(('127.0.0.1', int(sys.argv[2])))\n"
+        "    made.send(b'GET /api/v1/series HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n')\n"
+        "    print(made.recv(12).decode()[9:])\n"
+    )
+    async with collector(sqlite_database, work=False) as service:
+        for user, status in ((0, b"200\n"), (65_534, b"401\n")):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-c",
+                asking,
+                str(user),
+                str(urlsplit(service.url).port),
+                stdout=PIPE,
+            )
+            out, _ = await process.communicate()
+            assert out == status
+
+
+def test_a_token_for_this_users_commands_is_sent_to_no_other_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    token = write_token("http://127.0.0.1:8000")
+    assert read_token("http://localhost:8000") == read_token("http://[::1]:8000") == token
+    for url in ("http://penstock.example:8000", "http://127.0.0.1:8001", "http://127.0.0.1.x:8000"):
+        assert read_token(url) is None
+
+
+async def test_where_users_cannot_be_told_a_file_lets_this_users_commands_in(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(peer, "_TABLE", tmp_path / "missing")
+    monkeypatch.setattr(peer, "_TABLE_6", tmp_path / "missing")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with collector(sqlite_database, work=False) as service:
+        (file,) = (tmp_path / "penstock").iterdir()
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert await status_of(service) == 401
+        async with service_at(service.url, service.app.settings) as commands:
+            listed = Request(method="GET", path=TOKENS)
+            assert (await commands.send(listed)).status == 200
+            await made_token(service, Scope.READ)
+            await service.until(lambda: commands.send(listed), lambda answer: answer.status == 401)
+    assert not file.exists()
