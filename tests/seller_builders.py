@@ -47,9 +47,16 @@ def row_of(sent: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     for column in STAGED:
         raw = bytes(sent[_NAMES.get(column, column)])
         row[column] = raw.decode() if column in _AS_SENT else msgspec.json.decode(raw)
-    row["graded"] = None if row["graded"] is None else bool(row["graded"])
+    row["graded"] = _grade(row["graded"])
     properties = msgspec.json.decode(row["properties"])
     return row | {name: _property(properties, name) for name in NORMALISED}
+
+
+def _grade(sent: object) -> object:
+    """A flag, which may be sent as a number, or the grade as text."""
+    if sent is None:
+        return None
+    return bool(sent) if sent in (True, False) else str(sent)
 
 
 def _property(properties: Mapping[str, Any], name: str) -> object:
