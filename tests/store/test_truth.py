@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DAY = 24 * HOUR
 # The share of exchanges behind a cache.
 _KEEPING = 0.3
+_GRACE = 3_000
 _KEY = SeriesKey(instrument(), Timeframe.H1)
 
 
@@ -68,7 +69,7 @@ def truth(rows: Sequence[Candle], begin: int, now: int) -> list[tuple[int, int, 
             joined = spans and spans[-1][1:] == (start, state)
             spans.append((spans.pop()[0] if joined else start, end, state))
 
-    closed = [row for row in rows if row.close_time < now - 3_000 and row.open_time >= begin]
+    closed = [row for row in rows if row.close_time < now - _GRACE and row.open_time >= begin]
     at, hole = begin, "not_listed"
     for row in closed:
         put(at, row.open_time, hole)
@@ -102,11 +103,13 @@ async def ends_in_the_truth(store: Opened, seed: int) -> dict[str, int]:
             if source.now < source.honest_from
             else 24 * HOUR
         )
-    # The last candle before a continuing outage is final when a later read gives the same values.
-    # It may have closed just before the first of two reads.
-    for _ in range(2):
-        source.now += HOUR // 20
+    # The last candle before a continuing outage is final when a later read gives the same values,
+    # so one that has just closed is read again.
+    pause, fresh = HOUR // 20, True
+    while fresh:
+        source.now += pause
         await run_once(store, source, wish)
+        fresh = any(0 <= source.now - row.close_time <= pause + _GRACE for row in rows)
     seen = [row for row in rows if row.open_time <= source.now]
     kept = {row["open_time"]: (row["trades"], row["close"]) for row in await store.table()}
     true = {row.open_time: (row.trades, row.close) for row in seen}
