@@ -9,7 +9,7 @@ from pydantic import Field
 from penstock.api.schemas.shape import Moment, Shape
 from penstock.market.collect.coverage import SpanState
 from penstock.market.queries.gaps import REASONS
-from penstock.moment import iso_or_none
+from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from penstock.market.collect.coverage import Span
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from penstock.market.queries.gaps import Gap
 
 _PRICE = "last"
+
+# Pages have a thousand of these, so their fields are written out: `fields_of` takes twice as long.
 
 
 class EvidenceShown(Shape):
@@ -34,7 +36,18 @@ class EvidenceShown(Shape):
     @classmethod
     def of(cls, span: Span) -> Self | None:
         """The evidence of a span; None where there is none."""
-        return None if span.evidence is None else cls.made(cls.fields_of(span.evidence))
+        known = span.evidence
+        if known is None:
+            return None
+        return cls.made(
+            {
+                "asked": known.asked,
+                "first_asked": iso(known.first_asked),
+                "last_asked": iso(known.last_asked),
+                "source": known.source,
+                "due": iso_or_none(known.due),
+            }
+        )
 
 
 class CoverageSpan(Shape):
@@ -48,7 +61,14 @@ class CoverageSpan(Shape):
     @classmethod
     def of(cls, span: Span) -> Self:
         """The shape of a span."""
-        return cls.made(cls.fields_of(span, evidence=EvidenceShown.of(span)))
+        return cls.made(
+            {
+                "start": iso(span.start),
+                "end": iso(span.end),
+                "state": span.state,
+                "evidence": EvidenceShown.of(span),
+            }
+        )
 
 
 class SeriesComplete(Shape):
@@ -104,14 +124,18 @@ class GapItem(Shape):
     @classmethod
     def of(cls, gap: Gap) -> Self:
         """The shape of a gap."""
+        span = gap.span
         return cls.made(
-            cls.fields_of(
-                gap,
-                price=_PRICE,
-                start=gap.span.start,
-                end=gap.span.end,
-                reason=gap.span.state,
-                sentence=REASONS[gap.span.state],
-                evidence=EvidenceShown.of(gap.span),
-            )
+            {
+                "exchange": gap.exchange,
+                "symbol": gap.symbol,
+                "timeframe": gap.timeframe,
+                "price": _PRICE,
+                "start": iso(span.start),
+                "end": iso(span.end),
+                "candles": gap.candles,
+                "reason": span.state,
+                "sentence": REASONS[span.state],
+                "evidence": EvidenceShown.of(span),
+            }
         )
