@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from penstock.api.schemas.shape import Moment, RowShape, Shape
-from penstock.moment import iso
+from penstock.api.schemas.shape import Moment, Shape
+from penstock.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
-    from penstock.runs.execution_logs import DayRow, GroupRow, LogStats
+    from penstock.runs.execution_logs import DayRow, GroupRow, LogRow, LogStats
 
 LogStatus = Literal["running", "success", "failed", "cancelled"]
 
 
-class ExecutionLog(RowShape):
+class ExecutionLog(Shape):
     """A run of a job for one symbol; without `timeframe` it was for several of them."""
 
     id: int
@@ -31,6 +31,27 @@ class ExecutionLog(RowShape):
     records_collected: int = Field(description="rows that were new or changed")
     error_message: str | None
     metadata: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, row: LogRow) -> Self:
+        """The shape of a row, written out: `fields_of` takes twice as long, for a thousand rows."""
+        return cls.made(
+            {
+                "id": row.id,
+                "job_name": row.job_name,
+                "job_type": row.job_type,
+                "symbol": row.symbol,
+                "exchange": row.exchange,
+                "timeframe": row.timeframe,
+                "started_at": iso(row.started_at),
+                "finished_at": iso_or_none(row.finished_at),
+                "duration_seconds": row.duration_seconds,
+                "status": row.status,
+                "records_collected": row.records_collected,
+                "error_message": row.error_message,
+                "metadata": row.metadata,
+            }
+        )
 
 
 class Stats(Shape):
