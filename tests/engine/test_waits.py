@@ -142,9 +142,12 @@ class Waiting:
         return found
 
     async def until_waiting_for(self, reason: str | None) -> None:
+        """Until the record says it, and the collection knows that it was written."""
         async with asyncio.timeout(PATIENCE_S):
             while (work := await self.work()) is None or work["waiting_for"] != reason:
                 await asyncio.sleep(_OFTEN_S)
+            while not self.store.shown_parts or self.progress.waiting_for != reason:
+                await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
