@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from asyncio.subprocess import PIPE
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from penstock.access.scopes import Scope
 from penstock.api.guard import peer
 from penstock.cli.client import Request
 from penstock.cli.http import service_at
-from tests.api.collector import collector
+from tests.api.collector import PATIENCE_S, collector
 from tests.api.guarded import REFRESH, TOKENS, WS, made_token, status_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,26 @@ async def test_a_process_of_another_user_is_let_in_only_with_a_token(sqlite_data
             )
             out, _ = await process.communicate()
             assert out == status
+
+
+async def test_the_first_token_shuts_out_who_is_being_looked_up(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, made = threading.Event(), threading.Event()
+
+    def user_of(*_: peer.End) -> int:
+        asked.set()
+        assert made.wait(PATIENCE_S)
+        return os.geteuid()
+
+    async with collector(sqlite_database, work=False) as service:
+        monkeypatch.setattr(peer, "user_of", user_of)
+        asking = asyncio.create_task(status_of(service, REFRESH, "POST"))
+        assert await asyncio.to_thread(asked.wait, PATIENCE_S)
+        _, header = await made_token(service, Scope.READ)
+        assert await status_of(service, headers=header) == 200
+        made.set()
+        assert await asking == 401
 
 
 def test_a_token_for_this_users_commands_is_sent_to_no_other_machine(

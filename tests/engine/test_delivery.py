@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from penstock.engine.queue import QueueOptions, opened_queue
 from penstock.errors import ConflictError, FencedError, StoreUnavailableError
 from penstock.runs.dispatch import StartToken
 from penstock.runs.run import RunEnd, RunState
@@ -259,3 +261,13 @@ async def test_the_executor_within_a_process_refuses_postgresql(
         here = dispatch_over(file.database)
         with pytest.raises(RuntimeError, match="PostgreSQL"):
             await e.database.write(lambda connection: here.put(connection, []))
+
+
+async def test_a_queue_that_does_not_answer_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/penstock"
+        options = QueueOptions(conninfo=address, parameters={}, timeout_s=0.2)
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailableError, match=r"no connection within 0\.2 s"):
+                async with opened_queue(options):
+                    pass

@@ -184,14 +184,23 @@ async def opened_queue(
     jobs = app.job_manager = QueueJobs(app, options, connections, executor)
     try:
         with as_store_errors():
-            # Opening alone raises errors of the driver itself.
-            async with wrap_exceptions():
+            # Opening alone raises errors of the driver itself, and its pool waits 30 s.
+            async with wrap_exceptions(), _opening(options.timeout_s):
                 await app.open_async()
         yield jobs
     finally:
         with contextlib.suppress(ConnectorException, TimeoutError):
             async with asyncio.timeout(_LAST_WORD_S):
                 await app.close_async()
+
+
+@contextlib.asynccontextmanager
+async def _opening(timeout_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise ConnectorException(f"no connection within {timeout_s:g} s") from None
 
 
 @contextlib.contextmanager

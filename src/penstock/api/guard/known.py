@@ -165,7 +165,8 @@ class KnownTokens:
         own = self._own
         if own is not None and self._is_open and head.peer is not None and not head.forwarded:
             user = await head.peer.user(self._lookups)
-            if user == own.user:
+            # The first token may have been made meanwhile.
+            if user == own.user and self._is_open:
                 return Caller(f"user {user}", Scope.ADMIN)
         return Caller(head.address)
 

@@ -65,6 +65,10 @@ class SqlSchedules:
         """
         await self._database.write(lambda connection: _put(connection, wanted))
 
+    async def next_due(self) -> tuple[str, int] | None:
+        """The name of the next enabled schedule and its due time (ms)."""
+        return await self._database.read(_next_due)
+
     async def tick(self, most: int) -> Ticked:
         return await self._database.write(lambda connection: self._tick(connection, most))
 
@@ -151,8 +155,7 @@ class ScheduleRow:
     last_run_at: int | None
 
 
-def next_due(connection: Connection) -> tuple[str, int] | None:
-    """The name of the next enabled schedule and its due time (ms)."""
+def _next_due(connection: Connection) -> tuple[str, int] | None:
     row = connection.execute(
         select(schedule.c.name, schedule.c.next_run_at)
         .where(schedule.c.enabled)

@@ -17,7 +17,6 @@ from penstock.cli.options import JsonSummary, Port
 from penstock.cli.shown.sync_shown import show_in_a_line
 from penstock.cli.shown.terminal import err, print_json
 from penstock.cli.signals import run
-from penstock.cli.stored import Inventories
 from penstock.domains.market import MarketParts
 from penstock.errors import SecretKeyError
 from penstock.foreground import foreground
@@ -86,7 +85,7 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                     client = ApiClient(InProcess(app, here), settings)
                     task = await _collect(app, client)
                     summary = summary_of(task, client.place, len(_TIMEFRAMES))
-                    _show(task, summary, await _sync(app, client), as_json=as_json)
+                    _show(task, summary, await _sync(client), as_json=as_json)
                 if door:
                     async with app.working(), app.scheduling(), running(app, door):
                         await until_stopped(app, f"Penstock serves at {door.url}")
@@ -100,12 +99,10 @@ async def _collect(app: App, client: ApiClient) -> Fields:
     return await collected(client, order)
 
 
-async def _sync(app: App, client: ApiClient) -> Fields | None:
+async def _sync(client: ApiClient) -> Fields | None:
     """The finished sync; None when the seller's token cannot be stored."""
     try:
-        found = await app.database.read(
-            lambda connection: Inventories(connection, app.settings).accounts()
-        )
+        found = (await client.call("GET", ACCOUNTS))["items"]
         known = {account["name"]: account["id"] for account in found}
         seller = {"name": _SELLER, "token": _SELLER}
         account_id = known.get(_SELLER) or (await client.call("POST", ACCOUNTS, seller))["id"]

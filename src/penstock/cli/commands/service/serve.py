@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Annotated
 
@@ -15,7 +16,6 @@ from penstock.errors import InvalidInputError
 from penstock.logs import log_to_stderr
 from penstock.opening import database_file, masked_url
 from penstock.settings import Settings, load_settings
-from penstock.store.write.schedules import next_due
 
 
 def serve(
@@ -56,7 +56,7 @@ async def _serve(settings: Settings, *, work: bool) -> None:
     with listening(settings) as door:
         async with (
             open_app(settings, serving=door.url) as app,
-            app.working() if work else app.database.listening(),
+            app.working() if work else contextlib.nullcontext(),
             app.scheduling(),
             running(app, door),
         ):
@@ -66,7 +66,7 @@ async def _serve(settings: Settings, *, work: bool) -> None:
 async def until_stopped(app: App, started: str) -> None:
     """Print the start line, with the database and the next scheduled run; wait for the signal."""
     next_run = "nothing is scheduled"
-    if (due := await app.database.read(next_due)) is not None:
+    if (due := await app.schedules.next_due()) is not None:
         name, at_ms = due
         at_ms = max(at_ms, int((time.time() + app.settings.scheduler_delay_s) * 1000))
         next_run = f"next run: {name} at {show_time(at_ms)} UTC"
