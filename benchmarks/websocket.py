@@ -34,6 +34,7 @@ from penstock.market.tables import candle, series
 from penstock.process import allow_many_files, prepare_to_serve
 from penstock.runs.events import RowsStored
 from penstock.script import collect_into
+from penstock.store.postgres.listen import stored_message
 from penstock.store.session.backend import announce
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _store(connection: Connection, ids: Sequence[int]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(
             text("SELECT pg_notify('penstock', :changed)"),
-            {"changed": f"candles {' '.join(map(str, ids))}"},
+            {"changed": stored_message("candle", ids)},
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import threading
 from asyncio.subprocess import PIPE
@@ -43,7 +44,12 @@ async def test_other_users_of_this_machine_need_a_token(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
-async def test_a_process_of_another_user_is_let_in_only_with_a_token(sqlite_database: str) -> None:
+@pytest.mark.parametrize("way", ["_asked", "_read"])
+async def test_a_process_of_another_user_is_let_in_only_with_a_token(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    other = {"_asked": "_read", "_read": "_asked"}[way]
+    monkeypatch.setattr(peer, other, lambda *_: None)
     asking = (
         "import os, socket, sys\nos.setuid(int(sys.argv[1]))\n"
         "with socket.socket() as made:\n"
@@ -86,6 +92,25 @@ async def test_the_first_token_shuts_out_who_is_being_looked_up(
         assert await asking == 401
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_both_ways_tell_whose_a_connection_is_until_it_is_closed(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with (
+        socket.create_server((address, 0), family=family) as server,
+        socket.create_connection((address, server.getsockname()[1])) as client,
+    ):
+        ends = peer.End(*client.getsockname()[:2]), peer.End(*client.getpeername()[:2])
+        listening = ends[1], ends[0]
+        for way in (peer._asked, peer._read):
+            assert way(*ends) == os.geteuid()
+            assert way(*listening) is None
+        client.shutdown(socket.SHUT_WR)
+        assert peer._asked(*ends) == peer._read(*ends) == os.geteuid()
+        client.close()
+        assert peer._asked(*ends) is peer._read(*ends) is None
+
+
 def test_a_token_for_this_users_commands_is_sent_to_no_other_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -99,8 +124,7 @@ def test_a_token_for_this_users_commands_is_sent_to_no_other_machine(
 async def test_where_users_cannot_be_told_a_file_lets_this_users_commands_in(
     sqlite_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(peer, "_TABLE", tmp_path / "missing")
-    monkeypatch.setattr(peer, "_TABLE_6", tmp_path / "missing")
+    monkeypatch.setattr(peer, "user_of", lambda *_: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with collector(sqlite_database, work=False) as service:
         (file,) = (tmp_path / "penstock").iterdir()
