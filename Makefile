@@ -15,7 +15,7 @@ INSTALL_LOCK = $(PIP) install --require-hashes -r
 INSTALL_PROJECT = $(PIP) install --no-deps --no-build-isolation -e .
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 
-.PHONY: help demo test faults bench lint format lock clean
+.PHONY: help demo test faults bench lint format lock sbom audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,17 @@ lock: $(VENV)/dev.stamp ## Resolve the dependencies anew and write the locks (UP
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements/dev.txt --group bench pyproject.toml requirements/build.in -o requirements/bench.txt
 	@$(COMPILE) --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/run.txt
 	@$(COMPILE) --constraint requirements/dev.txt --extra push pyproject.toml requirements/build.in -o requirements/deploy.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements/dev.txt --group audit -o requirements/audit.txt
+	@$(MAKE) --no-print-directory sbom
+
+sbom: $(VENV)/audit.stamp ## List what a deployment installs, with licences: requirements/sbom.cdx.json, docs/licences.md
+	@$(BIN)/uv venv --quiet --clear build/sbom
+	@$(BIN)/uv pip install --quiet --python build/sbom --require-hashes -r requirements/deploy.txt
+	@$(BIN)/cyclonedx-py environment build/sbom --pyproject pyproject.toml --output-reproducible -o requirements/sbom.cdx.json
+	@$(BIN)/python -m tests.house.licences
+
+audit: $(VENV)/audit.stamp ## Compare the locks with the published advisories (needs the internet)
+	@$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes $(foreach lock,deploy dev bench audit,-r requirements/$(lock).txt) $(ARGS)
 
 clean: ## Remove the virtual environment and everything that tools leave
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
@@ -79,6 +90,11 @@ $(VENV)/bench.stamp: requirements/bench.txt pyproject.toml $(VENV)/made.stamp
 	@$(INSTALL_LOCK) requirements/bench.txt
 	@$(INSTALL_PROJECT)
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/audit.stamp: requirements/audit.txt $(VENV)/dev.stamp
+	@echo "Installing what looks at the dependencies"
+	@$(INSTALL_LOCK) requirements/audit.txt
+	@touch $@
 
 # The development lock holds the same versions and more, so it does for both.
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/made.stamp

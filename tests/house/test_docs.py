@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 import penstock.store.schema  # noqa: F401 - declares all tables
 from penstock.columns import metadata
 from tests.house.sources import ROOT, modules, name_of, own_files
-from tests.house.test_locks import BENCH, DEV, RUN
+from tests.house.test_locks import AUDIT, BENCH, DEV, RUN
 
 # In pieces, or this file would break the rule. Only absolute paths count.
 FORBIDDEN = re.compile(
@@ -35,7 +35,7 @@ def _first_column(document: str) -> set[str]:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    direct = {Requirement(requirement).name for requirement in [*RUN, *DEV, *BENCH]}
+    direct = {Requirement(requirement).name for requirement in [*RUN, *DEV, *BENCH, *AUDIT]}
     assert direct - _first_column("docs/decisions/0001-dependencies.md") == set()
 
 
