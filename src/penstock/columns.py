@@ -7,9 +7,22 @@ the exchange sent.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, String, Text, select, true
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import JSONB, NUMERIC, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import expression
@@ -100,6 +113,31 @@ def if_given(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
     return true() if value is None else column == value
 
 
+class _Contains(expression.FunctionElement[bool]):
+    """A column, and what it contains as a pattern for SQLite and for PostgreSQL."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether the column contains the text, in any case.
+
+    The letters are compared by Python's rule: SQLite, and PostgreSQL under the locale C, know only
+    the cases of ASCII.
+    """
+    sets = [_any_case(letter) for letter in text]
+    glob = "".join(one if len(one) > 1 or one not in "*?[" else f"[{one}]" for one in sets)
+    regex = "".join(one if len(one) > 1 else re.escape(one) for one in sets)
+    return _Contains(column, literal(f"*{glob}*"), literal(regex))
+
+
+def _any_case(letter: str) -> str:
+    """The letter, or a set of its cases if it has several."""
+    cases = {one for one in (letter, letter.lower(), letter.upper()) if len(one) == 1}
+    return f"[{''.join(sorted(cases))}]" if len(cases) > 1 else letter
+
+
 class FlagOrText(TypeDecorator[bool | str]):
     """Text; `true` and `false` are booleans in Python."""
 
@@ -176,3 +214,15 @@ def _now(element: DatabaseNow, _compiler: SQLCompiler, **_context: Any) -> str:
 @compiles(DatabaseNow, "postgresql")
 def _now_postgresql(element: DatabaseNow, _compiler: SQLCompiler, **_context: Any) -> str:
     return f"clock_timestamp() - interval '{element.ago_ms:d} milliseconds'"
+
+
+@compiles(_Contains)
+def _glob(element: _Contains, compiler: SQLCompiler, **context: Any) -> str:
+    column, glob, _ = element.clauses
+    return f"{compiler.process(column, **context)} GLOB {compiler.process(glob, **context)}"
+
+
+@compiles(_Contains, "postgresql")
+def _regex(element: _Contains, compiler: SQLCompiler, **context: Any) -> str:
+    column, _, regex = element.clauses
+    return f"{compiler.process(column, **context)} ~ {compiler.process(regex, **context)}"

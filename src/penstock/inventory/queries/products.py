@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal, select, tuple_
+from sqlalchemy import and_, literal, select, tuple_
 
-from penstock.columns import if_given
+from penstock.columns import contains, if_given
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory.tables import (
     account,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from penstock.inventory.queries import Found
 
 SORTS = ("product_id", "name_en", "price_cents", "quantity")
+_LONGEST_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class ProductQuery:
 def list_products(connection: Connection, query: ProductQuery) -> Sequence[Found]:
     """Rows of `product` with `sku` (None: not mapped) and `expansion_id`.
 
-    InvalidInputError for an unknown sort.
+    InvalidInputError for an unknown sort, and for a `q` that is too long.
     """
     return connection.execute(_products(query)).all()
 
@@ -135,9 +136,9 @@ def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
             )
         )
     if query.q:
-        found.append(
-            _lowered(product.c.name_en, query.q.lower()).contains(query.q.lower(), autoescape=True)
-        )
+        if len(query.q) > _LONGEST_TEXT:
+            raise InvalidInputError(f"q: at most {_LONGEST_TEXT} characters", field="q")
+        found.append(contains(product.c.name_en, query.q))
     if query.mapped is not None:
         is_mapped = (
             select(mapping.c.blueprint_id)
@@ -148,18 +149,6 @@ def _filters(query: ProductQuery) -> list[ColumnElement[bool]]:
     if query.gone is not None:
         found.append(product.c.gone_at.is_not(None) if query.gone else product.c.gone_at.is_(None))
     return found
-
-
-def _lowered(name: ColumnElement[str], wanted: str) -> ColumnElement[str]:
-    """The name in lower case, also for the letters of `wanted` that are not ASCII.
-
-    SQLite, and PostgreSQL under the locale C, lower only ASCII letters.
-    """
-    lowered: ColumnElement[str] = func.lower(name)
-    for letter in sorted(set(wanted)):
-        if not letter.isascii() and letter.upper() != letter:
-            lowered = func.replace(lowered, letter.upper(), letter)
-    return lowered
 
 
 def list_history(
