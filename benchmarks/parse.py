@@ -19,7 +19,8 @@ import msgspec
 from benchmarks.memory import peak_memory_mb
 from benchmarks.report import Figure, median_of, worst_of
 from penstock.inventory.export.pipeline import PackedReader
-from penstock.inventory.export.reader import PAGE_ROWS, WINDOW_BYTES
+from penstock.inventory.export.reader import WINDOW_BYTES
+from penstock.inventory.export.rows import PAGE_ROWS
 from penstock.inventory.product import Product
 from penstock.simulator.cardtrader.catalogue import catalogue_of
 from penstock.simulator.cardtrader.export import Export, Press

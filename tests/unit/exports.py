@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.inventory.export.pipeline import PackedReader
-from penstock.inventory.export.reader import PAGE_ROWS, WINDOW_BYTES
+from penstock.inventory.export.reader import WINDOW_BYTES
+from penstock.inventory.export.rows import PAGE_ROWS
 from tests.inventory_builders import body_of, row
 
 if TYPE_CHECKING:

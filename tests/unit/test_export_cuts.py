@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.errors import SourceUnavailableError
+from penstock.errors import SourceMisfitError, SourceUnavailableError
+from penstock.http import elements
+from penstock.inventory.export import reader
+from penstock.inventory.export import rows as export_rows
 from penstock.inventory.export.pipeline import PackedReader
-from penstock.inventory.export.rows import MOST_ROW_CHARS
+from penstock.inventory.export.rows import MOST_ROW_BYTES
 from tests.inventory_builders import body_of, row
 from tests.unit.exports import SEVERAL_WINDOWS, large, read
 
@@ -85,12 +88,12 @@ def test_a_body_that_is_no_whole_array_is_an_error_that_can_be_retried(body: byt
 
 
 def test_an_endless_row_does_not_fill_the_memory() -> None:
-    reader = PackedReader(gzip=False)
+    packed = PackedReader(gzip=False)
     fed = 0
     with contextlib.suppress(SourceUnavailableError):
-        for fed in range(0, 10 * MOST_ROW_CHARS, 10_000):
-            list(reader.feed(b"a" * 10_000 if fed else b'[{"id":1,"name_en":"'))
-    assert fed <= MOST_ROW_CHARS + 20_000
+        for fed in range(0, 10 * MOST_ROW_BYTES, 10_000):
+            list(packed.feed(b"a" * 10_000 if fed else b'[{"id":1,"name_en":"'))
+    assert fed <= MOST_ROW_BYTES + 20_000
 
 
 def test_data_after_a_compressed_body_is_noticed() -> None:
@@ -111,7 +114,85 @@ def test_one_wrong_byte_in_a_compressed_body_is_noticed() -> None:
 
 
 def test_a_body_that_unpacks_to_too_much_is_refused_long_before_its_end() -> None:
-    reader = PackedReader(gzip=True)
+    packed = PackedReader(gzip=True)
     bomb = zlib.compress(b"[" + b" " * 60_000_000, 9, wbits=31)
     with pytest.raises(SourceUnavailableError, match="times its size"):
-        list(reader.feed(bomb))
+        list(packed.feed(bomb))
+
+
+_PRODUCT = body_of([row(1)])[1:-1]
+# Each begins as a row might, in a way that another search or another parser could try again and
+# again. With a product behind each of them the export goes on.
+HOSTILE = {
+    "braces": b",{",
+    "names": b',{"',
+    "open members": b',{"a":',
+    "open lists": b'{"a":[1,',
+    "open lists in objects": b',{"a":[{"b":"' + b"c" * 50 + b'","d":[1,',
+    "small objects": b',{"":0} ',
+    "small rows": b"0,",
+    "brackets": b"[",
+    "quotes": b'"',
+    "backslashes": b"\\",
+    "escapes in a text": b'{"name_en":"' + b'\\"' * 500,
+    "blanks": b", \n ",
+    "a text as a row": b'"},{",',
+}
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["to its end", "with products"])
+@pytest.mark.parametrize("pattern", HOSTILE.values(), ids=HOSTILE.keys())
+def test_reading_takes_work_in_proportion_to_the_length(
+    pattern: bytes, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
+) -> None:
+    work = 0
+    walk = elements.walk
+
+    def counted(text: bytes, at: int) -> tuple[int, bool]:
+        nonlocal work
+        end, whole = walk(text, at)
+        # To begin costs as much as reading about a hundred bytes.
+        work += 100 + end - at
+        return end, whole
+
+    monkeypatch.setattr(export_rows, "walk", counted)
+    for module in (export_rows, reader):
+        monkeypatch.setattr(module, "MOST_ROW_BYTES", 100_000)
+    for size in (100_000, 400_000):
+        work = 0
+        part = pattern * (size // 100 // len(pattern) if goes_on else size // len(pattern))
+        body = b"[" + (part + b"," + _PRODUCT) * (100 if goes_on else 1) + b"]"
+        with contextlib.suppress(SourceUnavailableError, SourceMisfitError):
+            read(body)
+        assert work <= 150 * (len(body) + 100_000)
+
+
+def test_too_many_unreadable_rows_are_no_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_rows, "MOST_REJECTED", 100)
+    assert len(read(body_of([{}] * 100))[1]) == 100
+    with pytest.raises(SourceMisfitError, match="more than 100 rows that cannot be read"):
+        read(body_of([{}] * 101))
+
+
+def test_unreadable_rows_come_in_pages_however_many_are_in_a_window() -> None:
+    packed = PackedReader(gzip=False)
+    pages = [*packed.feed(b"[" + b"0," * 100_000), *packed.feed(b"0]"), *packed.end()]
+    assert [len(page.rejected) for page in pages] == [*[5_000] * 20, 1]
+
+
+def test_a_stopped_reader_takes_no_further_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = PackedReader(gzip=False)
+    taken = 0
+    take = export_rows.WindowRows.take
+
+    def stopped_at_the_third(rows: export_rows.WindowRows, text: bytes) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 3:
+            packed.stop()
+        take(rows, text)
+
+    monkeypatch.setattr(export_rows.WindowRows, "take", stopped_at_the_third)
+    with pytest.raises(SourceUnavailableError):
+        list(packed.feed(b"[" + b"{}," * 100_000))
+    assert taken == 3

@@ -19,7 +19,8 @@ from penstock.inventory.sync.configs import SyncConfigs
 from penstock.inventory.sync.runs import InventoryRuns
 from penstock.runs.run import LogEntry
 from penstock.store.write.inventory.accounts import SqlAccounts
-from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
+from penstock.store.write.inventory.card_list import SqlCatalog
+from penstock.store.write.inventory.catalogue import SqlBlueprints
 from penstock.store.write.inventory.snapshots import SqlInventoryStore
 
 if TYPE_CHECKING:
@@ -119,7 +120,14 @@ def make_inventory_runs(
     on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None,
 ) -> InventoryRuns:
     limits = SyncLimits(shrink_percent=settings.shrink_percent, shrink_rows=settings.shrink_rows)
-    return InventoryRuns(source, store, ExportSpool(settings.export_folder), limits, on_published)
+    return InventoryRuns(
+        source,
+        store,
+        ExportSpool(settings.export_folder),
+        limits,
+        on_published,
+        settings.export_megabytes * 1_000_000,
+    )
 
 
 def _of_sync(run: Run) -> Sequence[LogEntry]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from penstock.errors import SourceMisfitError
 from penstock.inventory.export.lane import Lane, Pipe, together
 from penstock.inventory.export.reader import ExportPage, ExportReader
 from penstock.inventory.export.unpack import Unpacker
@@ -23,21 +24,32 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger()
 
+_MEGABYTE = 1_000_000
+# Thirteen times the export of 250,000 products.
+MOST_BYTES = 2_000 * _MEGABYTE
+
 # Blocks are of 256 KiB, pages of 5,000 rows.
 _BLOCKS_WAITING = 4
 _PAGES_WAITING = 2
 
 
 class PackedReader:
-    """Reads an export, plain or gzipped."""
+    """Reads an export, plain or gzipped, of up to `most_bytes` unpacked."""
 
-    def __init__(self, *, gzip: bool) -> None:
+    def __init__(self, *, gzip: bool, most_bytes: int = MOST_BYTES) -> None:
         self._reader = ExportReader()
         self._unpacker = Unpacker() if gzip else None
+        self._most_bytes = self._left = most_bytes
 
     def feed(self, block: bytes) -> Iterator[ExportPage]:
-        """The pages that are complete with this block."""
+        """The pages that are complete with this block; SourceMisfitError if there are too many."""
         for piece in self._unpacker.feed(block) if self._unpacker else (block,):
+            self._left -= len(piece)
+            if self._left < 0:
+                raise SourceMisfitError(
+                    f"the export is larger than {self._most_bytes // _MEGABYTE:,} MB"
+                    " (PENSTOCK_EXPORT_MEGABYTES)"
+                )
             yield from self._reader.feed(piece)
 
     def end(self) -> Iterator[ExportPage]:
@@ -45,6 +57,10 @@ class PackedReader:
         if self._unpacker:
             self._unpacker.end()
         yield from self._reader.end()
+
+    def stop(self) -> None:
+        """Read no further row; called from another thread than the reader's."""
+        self._reader.stop()
 
 
 class Keeper:
@@ -82,6 +98,7 @@ async def stage(
     staging: Staging,
     *,
     gzip: bool,
+    most_bytes: int,
     writer: SpoolWriter | None,
     on_staged: Callable[[int], None],
 ) -> None:
@@ -94,7 +111,7 @@ async def stage(
     pages: Pipe[ExportPage] = Pipe(_PAGES_WAITING)
     with Lane("parse") as parsing, Lane("spool") as spooling:
         workers = [
-            _read(to_read, pages, PackedReader(gzip=gzip), parsing),
+            _read(to_read, pages, PackedReader(gzip=gzip, most_bytes=most_bytes), parsing),
             _stage(pages, staging, on_staged),
         ]
         if writer is None:
@@ -117,11 +134,15 @@ async def _receive(blocks: AsyncGenerator[bytes], pipes: Sequence[Pipe[bytes]]) 
 async def _read(
     blocks: Pipe[bytes], pages: Pipe[ExportPage], reader: PackedReader, lane: Lane
 ) -> None:
-    async for block in blocks.items():
-        async for page in lane.each(reader.feed(block)):
+    try:
+        async for block in blocks.items():
+            async for page in lane.each(reader.feed(block)):
+                await pages.put(page)
+        async for page in lane.each(reader.end()):
             await pages.put(page)
-    async for page in lane.each(reader.end()):
-        await pages.put(page)
+    finally:
+        # A cancelled run leaves its thread in the middle of a block.
+        reader.stop()
     await pages.end()
 
 

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.errors import SourceUnavailableError
-from penstock.inventory.export.rows import fault_of, read_rows
+from penstock.inventory.export.rows import (
+    MOST_ROW_BYTES,
+    PAGE_ROWS,
+    WindowReader,
+    fault_of,
+)
 from penstock.inventory.forms import UNREADABLE
 from penstock.inventory.product import Product
 
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
 
     from penstock.inventory.product import RejectedRow
 
-PAGE_ROWS = 5_000
 WINDOW_BYTES = 256 * 1024
 _BOUNDARY = b'},{"'
 # Enough for text that contains boundaries; after that, rows are read one by one.
@@ -58,6 +62,9 @@ class ExportReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._begun = self._wrapped = self._ended = False
+        # How much there must be before it is read: more, after reading it was in vain.
+        self._enough = WINDOW_BYTES
+        self._windows = WindowReader()
         self._products: list[Product] = []
         self._rejected: list[RejectedRow] = []
 
@@ -67,7 +74,7 @@ class ExportReader:
         if not self._begun:
             self._open(last=False)
         while (
-            self._begun and not self._ended and len(self._buffer) >= WINDOW_BYTES and self._window()
+            self._begun and not self._ended and len(self._buffer) >= self._enough and self._window()
         ):
             yield from self._full_pages()
         if self._ended:
@@ -77,12 +84,19 @@ class ExportReader:
         """The remaining pages; the array must be closed, with nothing after it."""
         if not self._begun:
             self._open(last=True)
-        if not self._ended and not self._last_window():
+        if not self._ended:
+            self._last_window()
+        while not self._ended:
             self._one_by_one(last=True)
+            yield from self._full_pages()
         self._check_end(last=True)
         yield from self._full_pages()
         if self._products or self._rejected:
             yield self._page()
+
+    def stop(self) -> None:
+        """Read no further row; called from another thread than the reader's."""
+        self._windows.stop()
 
     def _open(self, *, last: bool) -> None:
         """Find where the array begins, and drop what precedes it."""
@@ -107,7 +121,9 @@ class ExportReader:
         before = len(self._buffer)
         if not self._quickly():
             self._one_by_one(last=False)
-        return len(self._buffer) < before
+        in_vain = len(self._buffer) == before
+        self._enough = min(before + WINDOW_BYTES, MOST_ROW_BYTES) if in_vain else WINDOW_BYTES
+        return not in_vain
 
     def _quickly(self) -> bool:
         """Take all rows up to the last boundary; False if they must be read one by one."""
@@ -128,19 +144,18 @@ class ExportReader:
             return True
         return False
 
-    def _last_window(self) -> bool:
-        """Take the rest with its closing brackets; False if it does not decode."""
+    def _last_window(self) -> None:
+        """Take the rest with its closing brackets, if it decodes."""
         text = self._buffer.rstrip()
         if self._wrapped:
             text = text.removesuffix(b"}").rstrip()
         try:
             if not (text.endswith(b"]") and self._took(len(text) - 1)):
-                return False
+                return
         except UNREADABLE:
-            return False
+            return
         del self._buffer[: len(text)]
         self._ended = True
-        return True
 
     def _took(self, size: int) -> bool:
         """Take this much of the buffer if it is storable rows; raises what the decoder raises."""
@@ -153,7 +168,7 @@ class ExportReader:
         return True
 
     def _one_by_one(self, *, last: bool) -> None:
-        rows = read_rows(bytes(self._buffer), last=last)
+        rows = self._windows.read(bytes(self._buffer), last=last)
         self._products += rows.products
         self._rejected += rows.rejected
         self._buffer, self._ended = bytearray(rows.rest), rows.ended

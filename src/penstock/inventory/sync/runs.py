@@ -17,7 +17,7 @@ from penstock.errors import (
     StoreUnavailableError,
 )
 from penstock.inventory.export.lane import Lane, beside
-from penstock.inventory.export.pipeline import stage
+from penstock.inventory.export.pipeline import MOST_BYTES, stage
 from penstock.inventory.export.spool import blocks_of
 from penstock.inventory.pace import Phase, SyncPace
 from penstock.inventory.result import SyncResult
@@ -81,7 +81,7 @@ def name_running_sync() -> Iterator[None]:
 class InventoryRuns:
     """Submits syncs, and does the work of their runs.
 
-    `on_published` is called for each published account.
+    `on_published` is called for each published account. `export_bytes` is the most of an export.
     """
 
     source: InventorySource
@@ -89,6 +89,7 @@ class InventoryRuns:
     spool: ExportSpool
     limits: SyncLimits
     on_published: Callable[[RunContext, StoredAccount], Awaitable[None]] | None = None
+    export_bytes: int = MOST_BYTES
 
     async def sync(
         self, account_id: int, *, dry_run: bool = False, wait: bool = False
@@ -190,6 +191,7 @@ class _Sync:
                 self._to_its_end(body.blocks()),
                 staging,
                 gzip=body.gzip,
+                most_bytes=self._runs.export_bytes,
                 writer=writer,
                 on_staged=self._pace.staged,
             )
@@ -204,6 +206,7 @@ class _Sync:
                     lane.each(blocks_of(kept)),
                     staging,
                     gzip=True,
+                    most_bytes=self._runs.export_bytes,
                     writer=None,
                     on_staged=self._pace.staged,
                 )
