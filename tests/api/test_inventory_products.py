@@ -226,7 +226,7 @@ async def test_the_catalogues_are_listed_and_unmapped_products_are_counted(
         assert {product["blueprint_id"] for product in left} == {
             blueprint["blueprint_id"] for blueprint in unmapped
         } - set(known)
-        assert await _upload(shop, b"[]", JSON) == (200, {"rows": 0, "mapped": 0})
+        assert await _upload(shop, b"sku\nB\n", CSV) == (200, {"rows": 1, "mapped": 0})
         assert await shop.pages("/unmapped?limit=50") == unmapped
 
 
@@ -246,6 +246,10 @@ WRONG_CATALOGUES = [
     (b'[{"sku": "A", "price": 1}]', JSON, "catalogue", "unknown field `price`"),
     (b'{"sku": "A"}', JSON, "catalogue", "send an array of objects"),
     (b"[[[[", JSON, "catalogue", "send an array of objects"),
+    (b"[]", JSON, "catalogue", "it has no rows; send at least one"),
+    (b"sku\n\n", CSV, "catalogue", "it has no rows; send at least one"),
+    (b"[" + b"0," * 100_000, JSON, "catalogue", "row 1: Expected `object`"),
+    (b"sku\n" + b"," * 100_000, CSV, "catalogue", "row 2: it is longer than 65,536 characters"),
     (b'[{"sku": "\\ud800"}]', JSON, "catalogue", ""),
     (b'[{"sku": "\\u0000"}]', JSON, "sku", "row 1, sku: "),
     (

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -132,6 +133,7 @@ _ROWS: st.SearchStrategy[list[dict[str, str | None]]] = st.lists(
         sku=_TEXT,
         **{name: st.one_of(st.none(), _ID if name in NUMBERED else _TEXT) for name in COLUMNS[1:]},
     ),
+    min_size=1,
     max_size=8,
 )
 
@@ -154,15 +156,77 @@ def test_any_bytes_are_read_or_refused(body: bytes, as_json: bool) -> None:
             read(start + body, as_json=as_json)
 
 
-def test_too_many_rows_and_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_rows_are_refused_also_blank_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "MOST_ROWS", 2)
     assert len(read("sku\nA\nB\n")) == 2
-    for body, as_json in (("sku\nA\nB\nC\n", False), (json.dumps([{"sku": "A"}] * 3), True)):
+    for body, as_json in (
+        ("sku\nA\nB\nC\n", False),
+        ("sku\nA\n\n\nB\n", False),
+        (json.dumps([{"sku": "A"}] * 3), True),
+    ):
         with pytest.raises(InvalidInputError, match="more than 2 rows"):
             read(body, as_json=as_json)
-    monkeypatch.setattr(lists, "MOST_BYTES", 10)
-    with pytest.raises(InvalidInputError, match="longer than 10 bytes"):
-        read('[{"sku": "A"}]', as_json=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "as_json"), [("sku,name\n", False), ("sku\n\n \n", False), (" [ ] ", True)]
+)
+def test_a_list_without_rows_is_refused(body: str, *, as_json: bool) -> None:
+    with pytest.raises(InvalidInputError, match="it has no rows; send at least one"):
+        read(body, as_json=as_json)
+
+
+class Counting(io.BytesIO):
+    """A file that counts the bytes read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size)
+        self.taken += len(piece)
+        return piece
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        piece = super().read1(size)
+        self.taken += len(piece)
+        return piece
+
+
+_MILLIONS = 4 * 1024 * 1024
+# What grows with the file: rows, cells, lines, texts, brackets, blanks.
+BOMBS: dict[str, tuple[bytes, bool]] = {
+    "numbers": (b"[" + b"0," * (_MILLIONS // 2), True),
+    "rows": (b"[" + b"[]," * (_MILLIONS // 3), True),
+    "brackets": (b"[" * _MILLIONS, True),
+    "objects": (b"[" + b'{"sku":' * (_MILLIONS // 7), True),
+    "a text": (b'[{"sku":"' + b"a" * _MILLIONS + b'"}]', True),
+    "a number": (b'[{"sku":' + b"7" * _MILLIONS + b"}]", True),
+    "blanks in a row": (b'[{"sku":' + b" " * _MILLIONS + b'"A"}]', True),
+    "cells": (b"sku,name\n" + b"," * _MILLIONS, False),
+    "names": (b"," * _MILLIONS, False),
+    "a line": (b"sku\n" + b"a" * _MILLIONS, False),
+    "a cell of many lines": (b'sku\n"' + b"a\n" * (_MILLIONS // 2), False),
+    "a row of many lines": (b"sku\n" + b'"\n",' * (_MILLIONS // 4), False),
+    "quotes": (b"sku\n" + b'"' * _MILLIONS, False),
+    "NUL": (b"sku\n" + b"\0" * _MILLIONS, False),
+}
+
+
+@pytest.mark.parametrize(("body", "as_json"), BOMBS.values(), ids=BOMBS.keys())
+def test_a_file_that_is_no_list_is_refused_at_its_beginning_and_little_is_kept(
+    body: bytes, *, as_json: bool
+) -> None:
+    file = Counting(body)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInputError) as refused:
+            list(card_list(file, json=as_json))
+        kept = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(str(refused.value)) < 300
+    assert file.taken <= 400_000
+    assert kept < 3_000_000
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The user's own catalogue as it is uploaded: a CSV file or a JSON array, read row by row.
 
-Errors name the row and the column.
+Errors name the row and the column. No more than a row is in memory, whatever the file contains.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import csv
 import io
 from codecs import BOM_UTF8
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from penstock.errors import InvalidInputError
+from penstock.http.elements import elements
 from penstock.inventory.catalogue.rows import CatalogueRow
 from penstock.inventory.forms import UNREADABLE, as_written, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 MOST_ROWS = 500_000
 MOST_BYTES = 64 * 1024 * 1024
@@ -27,7 +29,8 @@ COLUMNS = tuple(one.name for one in fields(CatalogueRow))
 _KNOWN = ", ".join(COLUMNS)
 _DELIMITERS = ",;\t"
 _LONGEST = 500
-_LONGEST_LINE = 65_536
+# Of a row in the file: its texts escaped, and more.
+_LONGEST_ROW = 65_536
 _SHOWN = 40
 # Ids of other shops, which spreadsheets write in their own ways.
 NUMBERED = ("tcgplayer_id", "cardmarket_id")
@@ -35,16 +38,22 @@ _MOST_ID = 2**63 - 1
 
 
 def card_list(file: BinaryIO, *, json: bool) -> Iterator[CatalogueRow]:
-    """The rows in order; InvalidInputError for the first bad one, and for more than 500,000.
+    """The rows in order; InvalidInputError for the first bad one, for none, and for over 500,000.
 
     CSV is UTF-8 with column names in the first row, separated by commas, semicolons or tabs. Row
     numbers are those of a spreadsheet: in CSV the names are row 1, in JSON the first object is.
+    Blank rows count as rows and give none.
     """
+    empty = True
     with contextlib.closing(_json_rows(file) if json else _csv_rows(file)) as rows:
         for count, (number, row) in enumerate(rows, start=1):
             if count > MOST_ROWS:
-                raise _wrong(f"it has more than {MOST_ROWS:,} rows")
-            yield _row(number, row)
+                raise _wrong(f"it has more than {MOST_ROWS:,} rows; send fewer")
+            if row:
+                empty = False
+                yield _row(number, row)
+    if empty:
+        raise _wrong("it has no rows; send at least one, or keep the catalogue as it is")
 
 
 def _row(number: int, given: Mapping[str, str | int | None]) -> CatalogueRow:
@@ -75,22 +84,49 @@ def _id(number: int, name: str, text: str) -> str:
 
 def _csv_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | None]]]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    number = 0
+    lines = _Lines(text)
     try:
-        first = text.readline(_LONGEST_LINE)
+        first = next(lines, "")
         delimiter = max(_DELIMITERS, key=first.count)
         names = _names(next(csv.reader([first], delimiter=delimiter, strict=True), []))
-        number = 1
-        for number, cells in enumerate(csv.reader(text, delimiter=delimiter, strict=True), start=2):
-            if any(cell.strip() for cell in cells):
-                yield number, _cells(number, names, cells)
+        lines.begin_row()
+        for cells in csv.reader(lines, delimiter=delimiter, strict=True):
+            yield lines.row, _cells(lines.row, names, cells)
+            lines.begin_row()
     except UnicodeDecodeError:
-        raise _wrong(f"after row {number}: this is not UTF-8; save the file as UTF-8") from None
+        what = "this is not UTF-8; save the file as UTF-8"
+        raise _wrong(f"after row {lines.row - 1}: {what}") from None
     except csv.Error as error:
-        raise _wrong(f"after row {number}: {error}") from None
+        raise _wrong(f"after row {lines.row - 1}: {error}") from None
     finally:
         # Closing the wrapper would close the file, which belongs to the caller.
         text.detach()
+
+
+class _Lines:
+    """The lines of a file; InvalidInputError for a row that is too long, which may have several."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._left = _LONGEST_ROW
+        self.row = 1
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        self._left -= len(line)
+        if self._left < 0:
+            raise _wrong(f"row {self.row}: it is longer than {_LONGEST_ROW:,} characters")
+        return line
+
+    def begin_row(self) -> None:
+        """Say that the next line begins a row."""
+        self._left = _LONGEST_ROW
+        self.row += 1
 
 
 def _names(cells: Sequence[str]) -> list[str]:
@@ -106,6 +142,9 @@ def _names(cells: Sequence[str]) -> list[str]:
 
 
 def _cells(number: int, names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
+    """The cells by column; empty for a blank row."""
+    if not any(cell.strip() for cell in cells):
+        return {}
     if len(cells) != len(names):
         raise _wrong(f"row {number}: it has {len(cells)} cells, but the first row has {len(names)}")
     return dict(zip(names, cells, strict=True))
@@ -123,25 +162,29 @@ class _JsonRow(msgspec.Struct, forbid_unknown_fields=True):
     collector_number: str | int | None = None
 
 
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _json_row = msgspec.json.Decoder(_JsonRow)
+_EXAMPLE = '[{"sku": "A-1", "scryfall_id": "…"}]'
 
 
 def _json_rows(file: BinaryIO) -> Generator[tuple[int, Mapping[str, str | int | None]]]:
-    body = file.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
-        raise _wrong(f"it is longer than {MOST_BYTES:,} bytes")
     try:
-        rows = _raws.decode(body.removeprefix(BOM_UTF8))
+        for number, raw in enumerate(elements(_pieces(file), most_bytes=_LONGEST_ROW), start=1):
+            yield number, _json_cells(number, raw)
+    except ValueError as error:
+        raise _wrong(f"send an array of objects, such as {_EXAMPLE} ({error})") from None
+
+
+def _pieces(file: BinaryIO) -> Iterable[bytes]:
+    yield file.read(_LONGEST_ROW).removeprefix(BOM_UTF8)
+    yield from iter(partial(file.read, _LONGEST_ROW), b"")
+
+
+def _json_cells(number: int, raw: bytes) -> Mapping[str, str | int | None]:
+    try:
+        row = msgspec.structs.asdict(_json_row.decode(raw))
+        return row | {name: _as_sent(bytes(row[name])) for name in NUMBERED}
     except UNREADABLE as error:
-        example = '[{"sku": "A-1", "scryfall_id": "…"}]'
-        raise _wrong(f"send an array of objects, such as {example} ({error})") from None
-    for number, raw in enumerate(rows, start=1):
-        try:
-            row = msgspec.structs.asdict(_json_row.decode(raw))
-            yield number, row | {name: _as_sent(bytes(row[name])) for name in NUMBERED}
-        except UNREADABLE as error:
-            raise _wrong(_of_row(number, str(error))) from None
+        raise _wrong(_of_row(number, str(error))) from None
 
 
 def _as_sent(raw: bytes) -> str | None:
