@@ -12,6 +12,7 @@ from penstock.errors import RateLimitedError, SourceUnavailableError
 from penstock.http.client import HttpLimits
 from penstock.market.source import PageAnswer, PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
+from tests.api.steps import steps_on_the_loop
 from tests.market_builders import MINUTE, ORIGIN, key
 from tests.served import served
 
@@ -173,3 +174,55 @@ async def test_a_pause_without_a_readable_length_lasts_a_minute(
 async def test_an_implausible_count_of_used_weight_stops_nothing(used: str) -> None:
     async with answering(b'{"serverTime":5}', headers={"X-MBX-USED-WEIGHT-1M": used}) as source:
         assert await source.server_time() == 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'[[{ORIGIN},"{"9" * 31_000_000}"]]'.encode(),
+        b"[" + b"[1]," * 1_000_000 + b"[1]]",
+        b"[" * 31_000_000,
+    ],
+    ids=["one row", "many rows", "brackets"],
+)
+async def test_a_page_of_megabytes_is_refused_before_it_is_decoded(body: bytes) -> None:
+    async with answering(body) as source:
+        for ask in (
+            source.server_time,
+            lambda: source.candles(PageRequest(series=key(), start=ORIGIN, limit=1_000)),
+        ):
+            with pytest.raises(SourceUnavailableError, match="is larger than 2097152 bytes"):
+                await ask()
+
+
+async def test_of_a_page_with_too_many_bad_rows_no_more_are_read_than_tell_it() -> None:
+    answer = await answer_to("[" + "[null]," * 200_000 + "[null]]")
+    assert answer.rows == 1_001
+
+
+_SYMBOL = '{"symbol":"%d","status":"TRADING","baseAsset":"%d","quoteAsset":"USDT"}'
+
+
+async def test_a_list_is_decoded_off_the_loop_up_to_a_number_of_rows() -> None:
+    def listing(count: int) -> bytes:
+        rows = ",".join(_SYMBOL % (number, number) for number in range(count))
+        return f'{{"timezone":"UTC","symbols":[{rows}]}}'.encode()
+
+    async with answering(listing(50_000)) as source:
+        with steps_on_the_loop() as steps:
+            assert len(await source.instruments()) == 50_000
+    assert steps.most <= 2_000, steps
+    async with answering(listing(50_001)) as source:
+        with pytest.raises(SourceUnavailableError, match="more than 50,000 rows"):
+            await source.instruments()
+    long = listing(1).replace(b"TRADING", b"a" * 70_000)
+    async with answering(long) as source:
+        with pytest.raises(SourceUnavailableError, match="longer than 65,536 bytes"):
+            await source.instruments()
+
+
+async def test_volumes_are_decoded_off_the_loop_up_to_a_number_of_rows() -> None:
+    rows = ",".join(f'{{"symbol":"{number}","quoteVolume":"1.5"}}' for number in range(50_001))
+    async with answering(f"[{rows}]".encode()) as source:
+        with pytest.raises(SourceUnavailableError, match="more than 50,000 rows"):
+            await source.volumes()

@@ -26,6 +26,8 @@ from penstock.inventory.source import InventorySourceConfig
 from penstock.simulator.server import SimulatorSettings, running
 from penstock.sources.cardtrader import _REQUESTS_IN_WINDOW, _WINDOW_S, CardTraderSource
 from tests import virtual_time
+from tests.api.steps import steps_on_the_loop
+from tests.memory import forget_peak, peak_bytes
 from tests.served import served
 
 if TYPE_CHECKING:
@@ -376,3 +378,23 @@ async def test_an_export_that_does_not_begin_stalls_or_takes_too_long_is_abandon
     async with simulated.account(export=DownloadLimits(total_s=0.5)) as account:
         with pytest.raises(SourceUnavailableError, match="took longer"):
             await exported(account)
+
+
+@pytest.mark.parametrize("wrap", ["[%s]", '{"array":[%s]}'])
+async def test_a_list_is_decoded_off_the_loop_up_to_a_number_of_rows(wrap: str) -> None:
+    rows = [f'{{"id":{number},"game_id":1}}' for number in range(1, 50_002)]
+    async with answering((wrap % ",".join(rows[:-1])).encode()) as account:
+        with steps_on_the_loop() as steps:
+            assert len(await account.expansions()) == 50_000
+    assert steps.most <= 2_000, steps
+    async with answering((wrap % ",".join(rows)).encode()) as account:
+        for ask in (account.expansions, account.games, account.categories):
+            with pytest.raises(SourceUnavailableError, match="more than 50,000 rows"):
+                await ask()
+    async with answering(b"[" + b"0," * 15_000_000 + b"0]") as account:
+        forget_peak()
+        before = peak_bytes()
+        with pytest.raises(SourceUnavailableError, match="more than 50,000 rows"):
+            await account.expansions()
+        # Twice the body, and a little.
+        assert peak_bytes() - before < 80_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from penstock.http.client import Turnstile
+from penstock.http.decoding import Turnstile
 
 
 async def test_of_many_ready_at_once_one_passes_in_each_turn_of_the_loop() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiohttp
@@ -19,6 +20,7 @@ from penstock.errors import (
     SourceUnavailableError,
 )
 from penstock.http.deadlines import deadlines
+from penstock.http.decoding import PAGE_BYTES, Decoding
 from penstock.http.download import Download, DownloadLimits, first_byte
 from penstock.http.governor import LONGEST_PAUSE_S, Wait, WaitReason
 from penstock.http.proxy import proxy_for
@@ -55,8 +57,8 @@ class HttpLimits:
 
     `idle_s` limits each silence, connecting included; `deadline_s` limits one attempt up to the
     last byte. `attempts` includes the first. The client waits for a provider's pause of up to
-    `longest_pause_s`; a longer one ends the request with RateLimitedError. `body_bytes` counts
-    decompressed bytes. `proxy` overrides the environment; see `proxy_for`.
+    `longest_pause_s`; a longer one ends the request with RateLimitedError. `proxy` overrides the
+    environment; see `proxy_for`.
     """
 
     idle_s: float = 10.0
@@ -64,7 +66,6 @@ class HttpLimits:
     attempts: int = 4
     backoff_s: float = 0.25
     longest_pause_s: float = 60.0
-    body_bytes: int = 32 * 1024 * 1024
     connections: int = 10
     proxy: str = field(default="", repr=False)
 
@@ -89,17 +90,6 @@ class HttpHabits:
     fallback_url: str = ""
 
 
-class Turnstile:
-    """Lets one task through per turn: ten answers at once do not hold the event loop together."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-
-    async def passed(self) -> None:
-        async with self._lock:
-            await asyncio.sleep(0)
-
-
 class HttpClient:
     """Sends requests to one provider, all through its governor."""
 
@@ -114,7 +104,7 @@ class HttpClient:
         self._habits = habits
         self._refusals = Refusals(habits.pause_s)
         self._session: aiohttp.ClientSession | None = None
-        self._turnstile = Turnstile()
+        self._decoding = Decoding()
         self._answered = Counter[str]()
         self._silent: dict[str, Outage] = {}
         self._in_flight = 0
@@ -135,6 +125,7 @@ class HttpClient:
         return self
 
     async def __aexit__(self, *_ended: object) -> None:
+        self._decoding.close()
         if self._session is not None:
             await self._session.close()
 
@@ -151,9 +142,15 @@ class HttpClient:
         return self._governor.waiting
 
     async def get(
-        self, path: str, params: Mapping[str, str], *, weight: int, decode: Callable[[bytes], T]
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        weight: int,
+        decode: Callable[[bytes], T],
+        most_bytes: int = PAGE_BYTES,
     ) -> T:
-        """The decoded body of a 200 answer.
+        """The decoded body of a 200 answer, up to `most_bytes` long when decompressed.
 
         `decode` raises SourceUnavailableError for a body that is not what was promised; that is
         retried like a timeout. Raises RateLimitedError, SourceUnavailableError (after the last
@@ -161,9 +158,8 @@ class HttpClient:
         """
 
         async def attempt() -> T:
-            body = await self._attempt(path, weight, lambda: self._exchange(path, params))
-            await self._turnstile.passed()
-            return decode(body)
+            exchange = partial(self._exchange, path, params, most_bytes)
+            return await self._decoding.decoded(decode, await self._attempt(path, weight, exchange))
 
         answered = self._answered[path]
         try:
@@ -291,7 +287,7 @@ class HttpClient:
     def _via_proxy(self) -> str:
         return f" via {self._proxy}" if self._proxy else ""
 
-    async def _exchange(self, path: str, params: Mapping[str, str]) -> bytes:
+    async def _exchange(self, path: str, params: Mapping[str, str], most_bytes: int) -> bytes:
         asked_at = self._governor.now()
         async with (
             deadlines(idle_s=self._limits.idle_s, total_s=self._limits.deadline_s) as received,
@@ -302,7 +298,7 @@ class HttpClient:
             used = response.headers.get(self._habits.weight_header, "")
             if used.isdecimal() and len(used) <= _MAX_WEIGHT_DIGITS:
                 await self._governor.observe(int(used), asked_at=asked_at)
-            body = await self._read(response, received)
+            body = await self._read(response, received, most_bytes)
             if response.status != _OK:
                 raise await self._error(response, body)
             return body
@@ -334,14 +330,16 @@ class HttpClient:
             raise RuntimeError("the HTTP client is used outside its `async with` block")
         return self._session
 
-    async def _read(self, response: aiohttp.ClientResponse, received: Callable[[], None]) -> bytes:
+    async def _read(
+        self, response: aiohttp.ClientResponse, received: Callable[[], None], most_bytes: int
+    ) -> bytes:
         body = bytearray()
         async for piece in pieces(response, received):
             body += piece
-            if len(body) > self._limits.body_bytes:
+            if len(body) > most_bytes:
                 response.close()
                 raise SourceUnavailableError(
-                    f"GET {response.url}: the answer is larger than {self._limits.body_bytes} bytes"
+                    f"GET {response.url}: the answer is larger than {most_bytes} bytes"
                 )
         return bytes(body)
 

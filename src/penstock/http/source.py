@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import msgspec
 
 from penstock.errors import SourceUnavailableError
+from penstock.http.decoding import PAGE_BYTES
+from penstock.http.elements import elements, slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from penstock.http.client import HttpClient
     from penstock.http.governor import Wait
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _EXCERPT_BYTES = 120
+_MOST_ROWS = 50_000
+_MOST_ROW_BYTES = 65_536
 
 
 class HttpSource:
@@ -53,8 +57,12 @@ class HttpSource:
         params: Mapping[str, str] | None = None,
         *,
         weight: int = 1,
+        most_bytes: int = PAGE_BYTES,
     ) -> T:
-        """A decoded answer; SourceUnavailableError when it is not what is documented."""
+        """A decoded answer; SourceUnavailableError when it is not what is documented, or longer.
+
+        One that may be longer than a page is decoded row by row, by `rows_of`.
+        """
 
         def documented(body: bytes) -> T:
             try:
@@ -68,4 +76,18 @@ class HttpSource:
                     f"GET {path}: the answer is {what}: {excerpt}"
                 ) from error
 
-        return await self._http.get(path, params or {}, weight=weight, decode=documented)
+        return await self._http.get(
+            path, params or {}, weight=weight, decode=documented, most_bytes=most_bytes
+        )
+
+
+def rows_of(array: bytes | msgspec.Raw) -> Iterator[bytes]:
+    """The rows of a JSON array as they were sent.
+
+    ValueError for more than 50,000 of them, and for one of more than 64 KiB.
+    """
+    rows = elements(slices(array), most_bytes=_MOST_ROW_BYTES)
+    for number, row in enumerate(rows, start=1):
+        if number > _MOST_ROWS:
+            raise ValueError(f"it has more than {_MOST_ROWS:,} rows")
+        yield row

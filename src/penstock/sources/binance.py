@@ -10,14 +10,16 @@ import json
 import math
 import re
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from penstock.errors import SourceRefusedError
 from penstock.http.client import HttpClient, HttpHabits
+from penstock.http.decoding import LIST_BYTES
 from penstock.http.governor import Governor
-from penstock.http.source import HttpSource
+from penstock.http.source import HttpSource, rows_of
 from penstock.market.candle import Candle, Rejected
 from penstock.market.instrument import Instrument, Status
 from penstock.market.source import Declaration, Limit, PageAnswer, PageRequest
@@ -60,7 +62,7 @@ class _Ticker(msgspec.Struct):
 
 
 class _ExchangeInfo(msgspec.Struct):
-    symbols: list[_Symbol]
+    symbols: msgspec.Raw
 
 
 class _Opened(msgspec.Struct, array_like=True):
@@ -69,7 +71,8 @@ class _Opened(msgspec.Struct, array_like=True):
 
 _time = msgspec.json.Decoder(_Time, strict=False).decode
 _exchange_info = msgspec.json.Decoder(_ExchangeInfo).decode
-_tickers = msgspec.json.Decoder(list[_Ticker]).decode
+_symbol = msgspec.json.Decoder(_Symbol).decode
+_ticker = msgspec.json.Decoder(_Ticker).decode
 _rows = msgspec.json.Decoder(list[Candle]).decode
 
 
@@ -104,22 +107,17 @@ class BinanceSource(HttpSource):
         return (await self._get("/api/v3/time", _time)).serverTime
 
     async def instruments(self) -> Sequence[Instrument]:
-        """Everything listed; Binance marks a delisted symbol as BREAK."""
-        info = await self._listing()
-        return [
-            Instrument(
-                exchange=self.declaration.name,
-                native_symbol=symbol.symbol,
-                base=symbol.baseAsset,
-                quote=symbol.quoteAsset,
-                status=_STATUS.get(symbol.status, Status.HALTED),
-            )
-            for symbol in info.symbols
-        ]
+        """Everything listed; Binance marks a delisted symbol as BREAK.
 
-    async def _listing(self) -> _ExchangeInfo:
-        """The symbols without their permission sets, which make up nine tenths of the list."""
-        ask = partial(self._get, "/api/v3/exchangeInfo", _exchange_info, weight=_LISTING_WEIGHT)
+        Without the permission sets of the symbols, which make up nine tenths of the list.
+        """
+        ask = partial(
+            self._get,
+            "/api/v3/exchangeInfo",
+            _listed,
+            weight=_LISTING_WEIGHT,
+            most_bytes=LIST_BYTES,
+        )
         try:
             return await ask({"showPermissionSets": "false"})
         except SourceRefusedError as error:
@@ -130,12 +128,9 @@ class BinanceSource(HttpSource):
 
     async def volumes(self) -> Mapping[str, float]:
         """The quote volume of the last 24 hours by native symbol."""
-        tickers = await self._get("/api/v3/ticker/24hr", _tickers, weight=_VOLUMES_WEIGHT)
-        return {
-            ticker.symbol: float(ticker.quoteVolume)
-            for ticker in tickers
-            if ticker.quoteVolume is not None and _is_volume(ticker.quoteVolume)
-        }
+        return await self._get(
+            "/api/v3/ticker/24hr", _volumes, weight=_VOLUMES_WEIGHT, most_bytes=LIST_BYTES
+        )
 
     async def candles(self, request: PageRequest) -> PageAnswer:
         """One page; Binance's range includes both ends and means open times."""
@@ -148,7 +143,8 @@ class BinanceSource(HttpSource):
             params["startTime"] = str(request.start)
         if request.end is not None:
             params["endTime"] = str(request.end - _MS_INCLUSIVE)
-        return await self._get("/api/v3/klines", _candles, params, weight=_PAGE_WEIGHT)
+        decode = partial(_candles, limit=request.limit)
+        return await self._get("/api/v3/klines", decode, params, weight=_PAGE_WEIGHT)
 
 
 def _advice(url: str) -> Mapping[int, str]:
@@ -163,28 +159,48 @@ def _advice(url: str) -> Mapping[int, str]:
     }
 
 
+def _listed(body: bytes) -> list[Instrument]:
+    return [
+        Instrument(
+            exchange=BinanceSource.declaration.name,
+            native_symbol=symbol.symbol,
+            base=symbol.baseAsset,
+            quote=symbol.quoteAsset,
+            status=_STATUS.get(symbol.status, Status.HALTED),
+        )
+        for symbol in map(_symbol, rows_of(_exchange_info(body).symbols))
+    ]
+
+
+def _volumes(body: bytes) -> dict[str, float]:
+    return {
+        ticker.symbol: float(ticker.quoteVolume)
+        for ticker in map(_ticker, rows_of(body))
+        if ticker.quoteVolume is not None and _is_volume(ticker.quoteVolume)
+    }
+
+
 def _is_volume(given: str | float) -> bool:
     return _VOLUME.fullmatch(given) is not None if isinstance(given, str) else 0 <= given < math.inf
 
 
-def _candles(body: bytes) -> PageAnswer:
+def _candles(body: bytes, limit: int) -> PageAnswer:
     try:
         return PageAnswer(_rows(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _row_by_row(body)
+        return _row_by_row(body, limit)
 
 
-def _row_by_row(body: bytes) -> PageAnswer:
+def _row_by_row(body: bytes, limit: int) -> PageAnswer:
     """The slow path for a damaged answer: reject the rows that cannot be decoded, keep the rest.
 
     The standard library's parser also reads the bare NaN and Infinity that some servers send.
     """
-    rows: Any = json.loads(body, parse_float=str, parse_constant=str)
-    if not isinstance(rows, list):
-        raise msgspec.ValidationError("not an array of rows")
     candles: list[Candle] = []
     rejected: list[Rejected] = []
-    for row in rows:
+    # One more than was asked for tells that the answer does not fit.
+    for raw in islice(rows_of(body), limit + 1):
+        row: Any = json.loads(raw, parse_float=str, parse_constant=str)
         try:
             candles.append(_candle(row))
         except (msgspec.ValidationError, OverflowError) as error:

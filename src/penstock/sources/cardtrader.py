@@ -17,8 +17,9 @@ import structlog
 
 from penstock.errors import InvalidInputError
 from penstock.http.client import HttpClient, HttpHabits
+from penstock.http.decoding import LIST_BYTES
 from penstock.http.governor import Governor
-from penstock.http.source import HttpSource
+from penstock.http.source import HttpSource, rows_of
 from penstock.inventory.forms import RowReader
 from penstock.inventory.source import Blueprint, Category, Expansion, Game, Seller
 
@@ -112,7 +113,7 @@ class CardTraderAccount(HttpSource):
     async def _list(
         self, path: str, rows: _Rows[T], params: Mapping[str, str] | None = None
     ) -> Sequence[T]:
-        return await self._get(path, partial(rows.decode, path), params)
+        return await self._get(path, partial(rows.decode, path), params, most_bytes=LIST_BYTES)
 
 
 class _Rows(Generic[T]):
@@ -123,31 +124,22 @@ class _Rows(Generic[T]):
 
     def __init__(self, row: type[T]) -> None:
         self._row = RowReader(row, forgiving=True)
-        rows: type[list[T]] = list[row]  # type: ignore[valid-type]
-        self._rows = msgspec.json.Decoder(rows)
-        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
     def decode(self, path: str, body: bytes) -> Sequence[T]:
-        """The rows; msgspec.DecodeError when the body is not an array."""
-        array = _bare(body)
-        try:
-            return self._rows.decode(array)
-        except msgspec.ValidationError:
-            return self._row_by_row(path, self._raw.decode(array))
-
-    def _row_by_row(self, path: str, raws: Sequence[msgspec.Raw]) -> Sequence[T]:
+        """The rows; ValueError or msgspec.DecodeError when the body is not an array."""
         rows: list[T] = []
+        left_out = 0
         first: msgspec.ValidationError | None = None
-        for raw in raws:
+        for raw in rows_of(_bare(body)):
             try:
                 rows.append(self._row.read(raw))
             except msgspec.ValidationError as error:
-                first = first or error
+                left_out, first = left_out + 1, first or error
         if first is not None:
             _log.warning(
                 "malformed rows of the catalogue are left out",
                 path=path,
-                rows=len(raws) - len(rows),
+                rows=left_out,
                 first=str(first),
             )
         return rows

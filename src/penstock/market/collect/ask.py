@@ -115,6 +115,10 @@ class Asker:
         # Taken before the request: what is closed by then is closed in the answer too.
         at = self.now()
         answer = await self._answer(request)
+        if answer.rows > request.limit:
+            # However many they are, none of them is looked at.
+            most = f"at most {request.limit} were asked for"
+            return Reading(at, 0, (), None, ()), f"it sent {answer.rows} rows, where {most}"
         start, end = request.start or 0, await self._end(request, answer)
         good, bad = accept(
             answer.candles,
@@ -158,8 +162,6 @@ def _misfit(
     request: PageRequest, answer: PageAnswer, reading: Reading, known_before: int | None
 ) -> str:
     """What is wrong with the answer as a whole; empty if nothing is."""
-    if answer.rows > request.limit:
-        return f"it sent {answer.rows} rows, where at most {request.limit} were asked for"
     misplaced = [row for row in reading.bad if row.reason in MISPLACED]
     if 2 * len(misplaced) > answer.rows:
         return (
