@@ -168,6 +168,28 @@ async def test_the_same_bad_row_is_kept_once_and_counted(database_url: str) -> N
     ]
 
 
+async def test_of_each_series_the_newest_bad_rows_are_kept(database_url: str) -> None:
+    def bad(first: int, count: int) -> list[Rejected]:
+        return [
+            Rejected("malformed", "no row", str(number), number)
+            for number in range(first, first + count)
+        ]
+
+    async with opened(database_url) as store:
+        target, other = await store.target(), await store.target(key("ETHUSDT"))
+        run = await store.run()
+        await store.write(run, page(other, [], rejected=bad(1, 10)))
+        await store.write(run, page(target, [], rejected=bad(1, 1_500)))
+        await store.write(run, page(target, [], rejected=bad(2_001, 400)))
+        kept: dict[int, list[int]] = {target.series_id: [], other.series_id: []}
+        for row in await store.rows("SELECT series_id, open_time FROM quarantine ORDER BY id"):
+            kept[row["series_id"]].append(row["open_time"])
+    assert kept == {
+        target.series_id: [*range(401, 1_001), *range(2_001, 2_401)],
+        other.series_id: [*range(1, 11)],
+    }
+
+
 @pytest.mark.parametrize("opened_at", [2**63, -(2**63) - 1, 10**30, ORIGIN * 1_000_000])
 async def test_a_bad_row_with_any_time_can_be_kept(database_url: str, opened_at: int) -> None:
     async with opened(database_url) as store:

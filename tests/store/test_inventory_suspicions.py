@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from penstock.inventory.product import Product, RejectedRow
 from penstock.inventory.snapshot import SyncLimits
+from penstock.store.write.quarantine import MOST_KEPT
 from tests.shop_builders import SELLER, counted, expected, opened_shop, product_of
+
+if TYPE_CHECKING:
+    from tests.shop_builders import Shop
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,36 @@ async def test_a_rejected_row_with_a_readable_id_counts_as_present_and_missing_i
             "unchanged": 2,
             "gone": 1,
         }
+
+
+async def test_of_any_number_of_bad_rows_a_bounded_number_is_kept(database_url: str) -> None:
+    def bad(first: int, count: int) -> list[RejectedRow]:
+        return [
+            RejectedRow("malformed", "x" * 9_000, f"{number} {'☃' * 9_000}", number)
+            for number in range(first, first + count)
+        ]
+
+    async with opened_shop(database_url) as shop:
+        run = await shop.begun()
+        async with shop.inventory.staging(shop.opened.context(run), shop.account) as staging:
+            # In several pages, and the run then fails.
+            for first in (1, 701, 1_401, 2_101):
+                await staging.refuse(bad(first, 700))
+        kept = await _kept(shop)
+        assert [row["product_id"] for row in kept] == list(range(1, MOST_KEPT + 1))
+        assert max(len(row["raw"]) + len(row["detail"]) for row in kept) <= 2_500
+        synced = await shop.sync([product_of(1)], rejected=bad(5_001, 300))
+        assert synced.counts.rejected == 300
+        assert [row["product_id"] for row in await _kept(shop)] == [
+            *range(301, MOST_KEPT + 1),
+            *range(5_001, 5_301),
+        ]
+
+
+async def _kept(shop: Shop) -> list[dict[str, Any]]:
+    return await shop.opened.rows(
+        "SELECT product_id, raw, detail FROM product_quarantine ORDER BY id"
+    )
 
 
 async def test_with_an_unreadable_id_no_product_is_marked_as_gone_and_the_sync_says_so(

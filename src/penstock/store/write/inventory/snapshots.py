@@ -31,7 +31,7 @@ from penstock.store.statements.upsert import upsert
 from penstock.store.write.inventory import publish as publishing
 from penstock.store.write.inventory.accounts import unknown_account
 from penstock.store.write.inventory.check import SnapshotFacts, suspicions
-from penstock.store.write.quarantine import put_refused, refused
+from penstock.store.write.quarantine import MOST_KEPT, put_refused, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -179,8 +179,9 @@ class SqlStaging:
         self._seen.add(products)
 
     async def refuse(self, rows: Sequence[RejectedRow]) -> None:
-        """Put rows into quarantine, and note the ids that are there."""
-        await self._context.write(lambda writing: _refuse(writing, self._account.id, rows))
+        """Put the first rows of a run into quarantine, and note the ids of all that are there."""
+        if kept := rows[: max(0, MOST_KEPT - self._seen.rejected)]:
+            await self._context.write(lambda writing: _refuse(writing, self._account.id, kept))
         there = [{"product_id": one.product_id} for one in rows if one.product_id is not None]
         if there:
             await self._area.stage(lambda connection: connection.execute(text(sql.UNREAD), there))
