@@ -18,7 +18,8 @@ from penstock.inventory.sync.runs import submission_of
 from penstock.inventory.tables import STAGED, product, product_history
 from penstock.runs.run import RunEnd, RunState
 from penstock.store.write.inventory.accounts import SqlAccounts
-from penstock.store.write.inventory.catalogue import SqlBlueprints, SqlCatalog
+from penstock.store.write.inventory.card_list import SqlCatalog
+from penstock.store.write.inventory.catalogue import SqlBlueprints
 from penstock.store.write.inventory.snapshots import SqlInventoryStore
 from tests.market_builders import Opened, opened, unfenced
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event, select
 
 from penstock.errors import InvalidInputError, NotFoundError
 from penstock.inventory.catalogue.rows import BlueprintRow, CatalogueRow
@@ -22,12 +25,14 @@ from penstock.inventory.queries.products import (
     product_key,
 )
 from penstock.inventory.source import Category, Expansion, Game, Property
+from penstock.inventory.tables import catalogue
+from penstock.store.write.inventory import card_list
 from tests.shop_builders import Shop, opened_shop, product_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
 
 def blueprint_of(number: int, **given: Any) -> BlueprintRow:
@@ -41,6 +46,40 @@ async def mapped(shop: Shop) -> dict[int, str]:
         lambda connection: list_blueprints(connection, limit=100)
     )
     return {row.id: row.sku for row in rows if row.sku}
+
+
+async def skus(shop: Shop) -> set[str]:
+    """Of all rows of the catalogue, also of those that are not in force."""
+    return set(
+        await shop.opened.database.read(
+            lambda connection: connection.scalars(select(catalogue.c.sku)).all()
+        )
+    )
+
+
+class Writes:
+    """The numbers of rows that the transactions of a SQLite database change, from now on."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.changes: list[int] = []
+        self._before = 0
+        event.listen(shop.opened.database.backend.writer, "begin", self._begin)
+        event.listen(shop.opened.database.backend.writer, "commit", self._commit)
+
+    @property
+    def most(self) -> int:
+        return max(self.changes)
+
+    def _begin(self, connection: Connection) -> None:
+        self._before = self._total(connection)
+
+    def _commit(self, connection: Connection) -> None:
+        self.changes.append(self._total(connection) - self._before)
+
+    def _total(self, connection: Connection) -> int:
+        driver: Any = connection.connection.driver_connection
+        total: int = driver.total_changes
+        return total
 
 
 async def test_a_blueprint_is_mapped_by_the_best_reference(database_url: str) -> None:
@@ -72,6 +111,87 @@ async def test_a_blueprint_is_mapped_by_the_best_reference(database_url: str) ->
         }
 
 
+def cards(name: str, count: int) -> list[CatalogueRow]:
+    """Rows whose TCGplayer ids are their numbers."""
+    return [
+        CatalogueRow(sku=f"{name}{number}", tcgplayer_id=str(number))
+        for number in range(1, count + 1)
+    ]
+
+
+async def test_others_write_and_read_the_old_catalogue_while_a_new_one_is_written(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_list, "_PAGE_ROWS", 10)
+    async with opened_shop(database_url) as shop:
+        await shop.blueprints.put_blueprints(
+            shop.context, [blueprint_of(number, tcgplayer_id=str(number)) for number in (1, 95)]
+        )
+        assert await shop.catalog.put_catalogue(cards("old", 100)) == 2
+        seen: list[dict[int, str]] = []
+        written, ended = threading.Event(), asyncio.Event()
+
+        async def write_beside() -> None:
+            while not ended.is_set():
+                await shop.blueprints.map(shop.context)
+                seen.append(await mapped(shop))
+                written.set()
+
+        def rows() -> Iterator[CatalogueRow]:
+            yield from cards("new", 50)
+            # On SQLite this is in a page's transaction, for which the others wait.
+            assert shop.opened.database.file or written.wait(60)
+            yield from cards("new", 100)[50:]
+
+        beside = asyncio.create_task(write_beside())
+        assert await shop.catalog.put_catalogue(rows()) == 2
+        ended.set()
+        await beside
+        old, new = {1: "old1", 95: "old95"}, {1: "new1", 95: "new95"}
+        assert await mapped(shop) == new
+        assert old in seen
+        assert [one for one in seen if one not in (old, new)] == []
+        # Nothing of the old one is left.
+        assert await skus(shop) == {f"new{number}" for number in range(1, 101)}
+
+
+async def test_an_upload_that_ends_early_changes_nothing_and_the_next_one_replaces_its_rows(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_list, "_PAGE_ROWS", 10)
+
+    def broken() -> Iterator[CatalogueRow]:
+        yield from cards("broken", 35)
+        raise ZeroDivisionError
+
+    async with opened_shop(database_url) as shop:
+        await shop.blueprints.put_blueprints(
+            shop.context, [blueprint_of(number, tcgplayer_id=str(number)) for number in (1, 2, 7)]
+        )
+        for name, count in (("a", 25), ("b", 5), ("c", 40)):
+            with pytest.raises(ZeroDivisionError):
+                await shop.catalog.put_catalogue(broken())
+            before = await mapped(shop)
+            assert await shop.blueprints.map(shop.context) == len(before)
+            assert await mapped(shop) == before
+            assert await shop.catalog.put_catalogue(cards(name, count)) == (3 if count > 7 else 2)
+            assert await skus(shop) == {f"{name}{number}" for number in range(1, count + 1)}
+            assert set((await mapped(shop)).values()) <= await skus(shop)
+
+
+async def test_no_transaction_of_an_upload_writes_more_than_a_page_on_sqlite(
+    sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_list, "_PAGE_ROWS", 10)
+    async with opened_shop(sqlite_database) as shop:
+        for name in ("old", "new"):
+            writes = Writes(shop)
+            await shop.catalog.put_catalogue(cards(name, 100))
+            # A page has a row and a reference for each card; publishing replaces a mark.
+            assert writes.most <= 22
+            assert len(writes.changes) >= 10
+
+
 async def test_a_new_catalogue_is_mapped_without_an_export(database_url: str) -> None:
     async with opened_shop(database_url) as shop:
         first = await shop.sync(
@@ -101,7 +221,7 @@ async def test_a_new_catalogue_is_mapped_without_an_export(database_url: str) ->
         )
         assert await shop.blueprints.map(shop.context) == 1
         assert await mapped(shop) == {1: "B"}
-        assert await shop.catalog.put_catalogue([]) == 0
+        assert await shop.catalog.put_catalogue([CatalogueRow(sku="C")]) == 0
         assert len(await shop.published()) == 5
 
 
@@ -176,6 +296,63 @@ async def test_products_are_listed_in_pages_by_any_sort_and_filter(database_url:
         assert await pages(shop, account=10**6) == []
         with pytest.raises(InvalidInputError, match="sort"):
             await pages(shop, sort="token")
+
+
+_NAMES = [
+    "Æther Vial",
+    "ÀÉÎÕÜ ÇÑ Šž Łódź Ćelik",
+    "Ἀχιλλεύς ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ",
+    "АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ",
+    "稲妻 [Foil] 100% *new?* a_b ^c-d] {2} (x|y) \\\\ end.",
+    "Straße",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("æTHER", [0]),
+        ("àéîõü çñ šž łÓDŹ ćELIK", [1]),
+        ("αβγδεζηθικλμνξοπρστυφχψω", [2]),
+        ("абвгдежзийклмнопрстуфхцчшщъыьэюя", [3]),
+        ("ЯЮ", []),
+        ("ъы", [3]),
+        ("稲妻 [fOIL] 100% *NEW?* A_B ^C-D] {2} (X|Y) \\\\ END.", [4]),
+        ("%", [4]),
+        ("_", [4]),
+        ("*", [4]),
+        ("?", [4]),
+        ("[", [4]),
+        ("]", [4]),
+        ("^", [4]),
+        (".", [4]),
+        ("\\", [4]),
+        ("(x|y)", [4]),
+        ("{2}", [4]),
+        ("a.b", []),
+        ("a*b", []),
+        ("[a-z]", []),
+        ("STRAßE", [5]),
+        (" ", [0, 1, 2, 4]),
+    ],
+)
+async def test_a_part_of_a_name_is_found_in_any_case_and_alphabet(
+    database_url: str, text: str, found: list[int]
+) -> None:
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(at, name_en=name) for at, name in enumerate(_NAMES, start=1)])
+        assert [row.product_id - 1 for row in await pages(shop, q=text)] == found
+
+
+async def test_a_text_of_any_letters_can_be_searched_for_up_to_a_length(database_url: str) -> None:
+    letters = "".join(map(chr, range(0xC0, 0x400)))
+    async with opened_shop(database_url) as shop:
+        await shop.sync([product_of(1, name_en=f"<{letters}>"), product_of(2)])
+        for text in (letters[:500], letters[300:800], letters[:500].upper()[:500]):
+            assert len(await pages(shop, q=text)) <= 1
+        assert [row.product_id for row in await pages(shop, q=letters[:500])] == [1]
+        with pytest.raises(InvalidInputError, match="q: at most 500 characters"):
+            await pages(shop, q=letters[:501])
 
 
 async def test_the_history_of_a_product_is_read_newest_first(database_url: str) -> None:

@@ -242,7 +242,8 @@ inventory_sync = Table(
     Index("inventory_sync_account", "account_id", "run_id"),
 )
 
-# The user's own list of what he sells, as it was last uploaded.
+# The user's own list of what he sells, as it was last uploaded. While it is replaced, old and new
+# rows are in it: those that `mapping` refers to are in force.
 catalogue = Table(
     "catalogue",
     metadata,
@@ -257,6 +258,7 @@ catalogue = Table(
 )
 
 # The references of blueprints and of the catalogue; `kind` is a ReferenceKind, the best one first.
+# Of the catalogue, penstock.store.write.inventory.card_list adds to it.
 blueprint_reference = Table(
     "blueprint_reference",
     metadata,
