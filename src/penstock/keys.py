@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from penstock.access.vault import Vault
-from penstock.opening import database_file, open_reader, owned_database
+from penstock.opening import database_file, is_fresh, open_reader, owned_database
 from penstock.store.keys import GivenKeys, KeyFile
 from penstock.store.migrate import migrate
 from penstock.store.write.rotation import rotate_key, secrets_opened
@@ -33,7 +33,7 @@ async def check_secrets(settings: Settings) -> str:
     """The state of the stored secrets in words; SecretKeyError when they cannot be decrypted."""
     keys = vault_keys(settings)
     found = await asyncio.to_thread(keys.found)
-    if (file := database_file(settings)) and not file.exists():
+    if is_fresh(settings):
         return "none stored yet"
     async with open_reader(settings) as database:
         count = await database.read(lambda connection: secrets_opened(connection, Vault(keys)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from penstock.access.private import open_to_others
 from penstock.errors import ConflictError, StoreUnavailableError
 from penstock.store.connect import connect, parse_url
 from penstock.store.migrate import migrate, newest_version, refuse_newer, version
-from penstock.store.owner import owned, owner_url
+from penstock.store.owner import files_of, owned, owner_url, real_file
 from penstock.store.session.database import Database, DatabaseOptions, file_of, server_version
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.settings import Settings
+    from penstock.store.session.database import Transaction
 
 
 def database_file(settings: Settings) -> Path | None:
@@ -31,16 +33,26 @@ def masked_url(settings: Settings) -> str:
 
 @contextlib.asynccontextmanager
 async def owned_database(settings: Settings, *, serving: str | None) -> AsyncIterator[Database]:
-    async with open_database(settings) as database:
-        with owned(database.file, url=serving) if database.file else contextlib.nullcontext():
+    file = database_file(settings)
+    with owned(file, url=serving) if file else contextlib.nullcontext():
+        async with open_database(settings) as database:
             yield database
+
+
+def is_fresh(settings: Settings) -> bool:
+    """Whether the database is a SQLite file that does not exist yet.
+
+    StoreUnavailableError when something that cannot be used is in its place.
+    """
+    file = database_file(settings)
+    return file is not None and not real_file(file).exists()
 
 
 def refuse_missing(settings: Settings) -> None:
     """Raise StoreUnavailableError when there is no database: reading must not create one."""
-    if (file := database_file(settings)) and not file.exists():
+    if is_fresh(settings):
         raise StoreUnavailableError(
-            f"there is no database at {file} yet; "
+            f"there is no database at {database_file(settings)} yet; "
             "`penstock collect` and `penstock accounts add` create one"
         )
 
@@ -71,6 +83,8 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         threads=settings.database_threads,
         timeout_s=settings.database_timeout_s,
     )
+    if file := database_file(settings):
+        real_file(file)
     database = connect(parse_url(settings.database_url), options)
     try:
         yield database
@@ -86,13 +100,26 @@ def serving_url(settings: Settings) -> str | None:
 
 async def check_database(settings: Settings) -> str:
     """The state of the database in words; raises if it cannot be used."""
-    async with open_database(settings) as database:
-        if database.file and not database.file.exists():
-            return "none yet, the first collection creates it"
+    if is_fresh(settings):
+        return "none yet, the first collection creates it"
+
+    def state(connection: Transaction) -> list[str]:
+        schema = f"{server_version(connection)} answers, schema {version(connection)}"
+        examined = backend.examined(connection, within_s=settings.database_timeout_s)
+        return [schema, examined] if examined else [schema]
+
     async with open_reader(settings) as database:
-        return await database.read(
-            lambda connection: f"{server_version(connection)} answers, schema {version(connection)}"
-        )
+        backend = database.backend
+        found = await database.read(state)
+    return "; ".join([*found, *_rights(database)])
+
+
+def _rights(database: Database) -> list[str]:
+    wide = open_to_others(files_of(database.file)) if database.file else []
+    names = " ".join(map(str, wide))
+    return (
+        [f"other users may read or write it, to keep them out: chmod 600 {names}"] if wide else []
+    )
 
 
 async def migrate_database(settings: Settings) -> tuple[str | None, str]:

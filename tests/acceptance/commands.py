@@ -180,7 +180,7 @@ class Command:
             self.process.send_signal(stop_signal)
         async with asyncio.timeout(_PATIENCE_S):
             out, err = (text.decode(self.encoding) for text in await self.process.communicate())
-        assert "Traceback" not in err
+        assert "Traceback" not in err, err
         assert "Warning" not in err
         assert "\x1b" not in out + err
         assert not [secret for secret in self.secrets if secret in out + err]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.acceptance.commands import Ended, Penstock, Service
 
 _PATIENCE_S = 60
+_CYCLES = 5
 _BROKEN = {"name": "server_error", "path": "/api/v3/klines"}
 
 
@@ -195,3 +196,19 @@ async def test_on_a_terminal_the_log_is_readable(penstock: Penstock) -> None:
         await terminal.shows(f"run succeeded .*job=collect_data_manual .*run={task_id}")
         assert await terminal.ended(signal.SIGTERM) == 0
     assert not [line for line in terminal.lines if line.startswith("{")]
+
+
+async def test_the_log_of_the_demo_grows_by_a_line_a_run(penstock: Penstock) -> None:
+    """The ordinary demo has a run in five minutes; this one has one a second."""
+    busy = penstock.with_settings(
+        log_level="info", scheduler_delay_s="0", collection_interval="1", check_interval="0.2"
+    )
+    async with busy.started("demo", "--port", "0") as command:
+        await command.says("press Ctrl-C to stop")
+        for _ in range(_CYCLES):
+            await command.says("run succeeded")
+        ended = await command.ended(signal.SIGTERM)
+    lines = _lines(ended)
+    assert {line["event"] for line in lines} <= {"run succeeded", "run put back"}
+    assert len(lines) <= _CYCLES
+    assert all(len(line) <= 1_000 for line in ended.err.splitlines())

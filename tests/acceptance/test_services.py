@@ -6,12 +6,16 @@ import contextlib
 import json
 import signal
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
+from penstock.cli.client import COLLECTOR
 from tests.acceptance.commands import Penstock, url_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def _get(url: str) -> Any:  # noqa: ANN401 - whatever the service answers
@@ -142,3 +146,25 @@ async def test_the_simulator_prints_its_address_and_ends_on_a_signal(
         assert (await _get(f"{url}/api/v3/time"))["serverTime"] == 1_768_478_400_000
         ended = await simulating.ended(stop_signal)
     assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+async def test_a_service_whose_database_is_removed_is_not_ready_until_it_is_back(
+    penstock: Penstock, sqlite_database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "penstock.db"
+    async with penstock.with_settings(database_url=sqlite_database).serving() as service:
+        task_id = await service.start(limit=5)
+        assert (await service.ended(task_id))["status"] == "completed"
+        file.rename(tmp_path / "away.db")
+        for method, path in (("GET", "/readyz"), ("POST", f"{COLLECTOR}/refresh-symbols")):
+            async with service.session.request(method, path) as answer:
+                problem = await answer.json()
+            assert (answer.status, problem["code"]) == (503, "database_unavailable")
+            assert f"{file} was removed or replaced" in problem["detail"]
+        (tmp_path / "away.db").rename(file)
+        assert (await _get(f"{service.url}/readyz"))["database"] == "ok"
+        ended = await service.command.ended(signal.SIGTERM)
+    assert ended.code == 0
+    named = [line for line in ended.err.splitlines() if "was removed or replaced" in line]
+    # Each part of the service that needs the database says it once.
+    assert len(named) == len({json.loads(line)["event"] for line in named}) <= 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sqlite3
@@ -14,24 +13,14 @@ import pytest
 from sqlalchemy import event
 
 from penstock.errors import StoreUnavailableError
+from tests.faults.locking import locked
 from tests.market_builders import MINUTE, ORIGIN, Opened, candles, opened, page
 from tests.postgres_server import start_postgres
-from tests.processes import PIPE, start
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.postgres_server import PostgresServer
-
-_LOCKER = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-sys.stdin.read()
-connection.execute("ROLLBACK")
-"""
 
 _BACKENDS = (
     "SELECT pid FROM pg_stat_activity"
@@ -43,16 +32,6 @@ async def still_whole(store: Opened, rows: int) -> None:
     """Assert that this many candles are stored and counted by the run."""
     assert await store.value("SELECT count(*) AS n FROM candle") == rows
     assert await store.value("SELECT sum(inserted) AS n FROM run") == rows
-
-
-@contextlib.asynccontextmanager
-async def locked(database: Path) -> AsyncIterator[None]:
-    """Another process holds the file's lock for writing."""
-    locker = await start("-c", _LOCKER, str(database), stdin=PIPE)
-    assert locker.stdout is not None
-    assert await locker.stdout.readline() == b"locked\n"
-    yield
-    assert await locker.communicate() == (b"", b"")
 
 
 async def test_a_file_locked_by_another_process_gives_an_error_in_time_and_works_later(

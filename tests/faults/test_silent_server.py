@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,11 +22,11 @@ from tests.market_builders import MINUTE, ORIGIN, candles, opened, page
 from tests.statements import statements_sent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy import Connection, Engine
 
-    from tests.postgres_server import PostgresServer
+    from tests.faults.black_hole import BlackHole
 
 _TIMEOUT_S = 2.0
 _DEADLINE_S = 1.5 * _TIMEOUT_S
@@ -79,74 +78,6 @@ async def turns() -> None:
     """Let the loop do everything that is ready."""
     for _ in range(5):
         await asyncio.sleep(0)
-
-
-class BlackHole:
-    """A proxy that from some moment on swallows everything: connections stay open and silent."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._swallowing = threading.Event()
-        self.swallowed = threading.Event()
-        self._word: bytes | None = None
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def swallow(self, word: str | None = None) -> None:
-        """Swallow everything from now on, or from the first message with this word on."""
-        self._word = None if word is None else word.encode()
-        if word is None:
-            self._swallowing.set()
-
-    def speak(self) -> None:
-        self._word = None
-        self._swallowing.clear()
-        self.swallowed.clear()
-
-    def close(self) -> None:
-        self._listener.close()
-        for connection in self._sockets:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, server]
-            for source, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, other), daemon=True).start()
-
-    def _pump(self, source: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError), source, other:
-            while data := source.recv(65_536):
-                if self._word is not None and self._word in data:
-                    self._swallowing.set()
-                if self._swallowing.is_set():
-                    self.swallowed.set()
-                else:
-                    other.sendall(data)
-            # The other thread still waits for its own socket.
-            other.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.fixture
-def black_hole(postgres_server: PostgresServer) -> Iterator[BlackHole]:
-    proxy = BlackHole(int(postgres_server.url.rpartition(":")[2].partition("/")[0]))
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def database_behind(postgres_database: str, black_hole: BlackHole) -> str:
-    """The URL of a fresh database behind the proxy."""
-    port = postgres_database.rpartition(":")[2].partition("/")[0]
-    return postgres_database.replace(f":{port}/", f":{black_hole.port}/")
 
 
 @contextlib.asynccontextmanager
@@ -315,11 +246,30 @@ async def test_work_that_waited_for_its_turn_gets_its_whole_time(
         writing = [asyncio.create_task(store.database.write(work)) for work in (first, second)]
         for work in (first, second):
             await until(work.begun.wait)
-            clock.advance(0.8 * _DEADLINE_S)
+            clock.advance(0.6 * _DEADLINE_S)
             await turns()
             work.let_go.set()
         await until_done(*writing)
         await asyncio.gather(*writing)
+
+
+async def test_what_was_waited_for_a_turn_is_not_waited_again_for_a_lock(
+    sqlite_database: str, clock: Clock
+) -> None:
+    async with opened(sqlite_database, timeout_s=_TIMEOUT_S) as store:
+        first, left_ms = Work(), []
+
+        def second(connection: Connection) -> None:
+            left_ms.append(connection.exec_driver_sql("PRAGMA busy_timeout").scalar())
+
+        writing = [asyncio.create_task(store.database.write(work)) for work in (first, second)]
+        await until(first.begun.wait)
+        clock.advance(0.75 * _TIMEOUT_S)
+        await turns()
+        first.let_go.set()
+        await until_done(*writing)
+        await store.database.write(second)
+        assert left_ms == [500, 2_000]
 
 
 async def test_the_deadline_of_a_transaction_does_not_end_the_next_one_on_its_connection(

@@ -8,9 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from penstock.errors import StoreUnavailableError
 from penstock.http.client import HttpLimits
-from penstock.http.governor import Wait, WaitReason
+from penstock.http.governor import Grant, LocalBudget, Wait, WaitReason
 from penstock.market.source import PageRequest, SourceConfig
 from penstock.sources.binance import BinanceSource
 from tests.market_builders import key
@@ -85,3 +87,25 @@ async def test_no_wait_is_shown_while_another_request_is_in_flight(exchange: Exc
         failing.cancel()
         await asyncio.wait([failing])
         assert source.waiting() is None, "a cancelled request waits for nothing"
+
+
+class LockedBudget(LocalBudget):
+    """A budget in a database that is locked."""
+
+    asked = 0
+
+    async def reserve(self, least: int, limit: int) -> Grant:  # noqa: ARG002 - the port's form
+        self.asked += 1
+        raise StoreUnavailableError("the database is locked")
+
+
+async def test_a_database_that_cannot_count_requests_is_asked_once_and_no_fault_of_the_provider(
+    exchange: Exchange,
+) -> None:
+    budget = LockedBudget()
+    config = SourceConfig(base_url=exchange.url, http=HttpLimits(backoff_s=0.0), budget=budget)
+    with capture_logs() as logs:
+        async with BinanceSource(config) as source:
+            with pytest.raises(StoreUnavailableError):
+                await source.instruments()
+    assert (budget.asked, logs) == (1, [])

@@ -11,21 +11,20 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from penstock.access.private import ONLY_OURS, make_folder
 from penstock.access.scopes import new_token
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
-_ONLY_OURS = 0o600
-_FOLDER_ONLY_OURS = 0o700
 
 
 def write_token(url: str) -> str:
     """A new token, in the file of the service at `url`; OSError when it cannot be written."""
     file = _file(url)
-    file.parent.mkdir(_FOLDER_ONLY_OURS, parents=True, exist_ok=True)
+    make_folder(file.parent)
     # What a service that was killed has left; nobody else can have written it.
     file.unlink(missing_ok=True)
     token = new_token()
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _ONLY_OURS), "w") as out:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ONLY_OURS), "w") as out:
         out.write(token)
     return token
 

@@ -21,7 +21,7 @@ from penstock.api.guard.known import KnownTokens
 from penstock.api.guard.peer import can_be_told
 from penstock.api.live.transport import SocketProtocol
 from penstock.errors import ConflictError, InvalidInputError
-from penstock.opening import open_database
+from penstock.opening import is_fresh, open_database
 from penstock.settings import Settings
 from penstock.store.write.tokens import any_works
 
@@ -186,7 +186,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 async def _any_token_works(settings: Settings) -> bool:
     """Whether a valid token exists; a missing or older database has none, and stays as it is."""
+    if is_fresh(settings):
+        return False
     async with open_database(settings) as database:
-        if database.file and not database.file.exists():
-            return False
         return await database.read(any_works)

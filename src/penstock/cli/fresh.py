@@ -9,7 +9,7 @@ from penstock.cli.signals import run
 from penstock.domains.market import make_source
 from penstock.http.governor import LocalBudget
 from penstock.market.instrument import name_instruments
-from penstock.opening import database_file, open_database
+from penstock.opening import is_fresh, open_database
 from penstock.settings import load_settings
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ def when_fresh(
 ) -> None:
     """Run a check if the database is a SQLite file that does not exist yet."""
     settings = load_settings(database_url=database)
-    file = database_file(settings)
-    if file is not None and not file.exists():
+    if is_fresh(settings):
         run(check(settings))
 
 

@@ -46,6 +46,8 @@ _REDIRECTS = range(300, 400)
 _REQUEST_TIMEOUT = 408
 _PROXY_WANTS_PASSWORD = 407
 _RATE_LIMITED = (429, 418)
+# What a request may be sent again for: not for a database that cannot count it.
+_OF_PROVIDER = (RateLimitedError, SourceUnavailableError)
 _MAX_PAUSE_DIGITS = 6
 _MAX_WEIGHT_DIGITS = 11
 _LONGEST_BACKOFF_S = 30.0
@@ -164,7 +166,7 @@ class HttpClient:
         answered = self._answered[path]
         try:
             answer = await self._with_fallback(attempt)
-        except RetryableError as error:
+        except _OF_PROVIDER as error:
             # An answer to another request meanwhile shows that the provider works.
             if self._answered[path] == answered:
                 self._log_silence(path, error)
@@ -234,7 +236,7 @@ class HttpClient:
         for number in range(1, limits.attempts + 1):
             try:
                 return await attempt()
-            except RetryableError as error:
+            except _OF_PROVIDER as error:
                 if number == limits.attempts:
                     raise
                 if (pause_s := self._before_retry(error, limits.backoff_s * 2**number)) > 0:

@@ -7,6 +7,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from penstock.access.private import ONLY_OURS
 from penstock.access.vault import new_key, parse_keys
 from penstock.errors import SecretKeyError
 
@@ -80,7 +81,8 @@ class KeyFile:
         """A synced file of another name with the keys: a lost key would lose the secrets."""
         new = self.file.with_name(f"{self.file.name}.{secrets.token_hex(8)}")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(new, how, ONLY_OURS)
             with os.fdopen(descriptor, "w", encoding="ascii") as opened:
                 opened.write("".join(f"{key}\n" for key in keys))
                 opened.flush()

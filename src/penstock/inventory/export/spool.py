@@ -13,6 +13,7 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
+from penstock.access.private import ONLY_OURS, make_folder
 from penstock.http.download import BLOCK_BYTES
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class ExportSpool:
 
     def writer(self, run: Run, *, gzip: bool) -> SpoolWriter:
         """A writer for a body; `gzip`: it is compressed already. OSError without room for it."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._folder)
         # A name for each start: an earlier worker of the same run may still be writing.
         return SpoolWriter(
             self._folder / f"{run.task_id}.{run.fence}{_PART}", self._path(run), gzip=gzip
@@ -73,7 +74,9 @@ class SpoolWriter:
         self._part = part
         self._path = path
         # The seller's prices and notes are nobody else's business.
-        self._file = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        self._file = os.fdopen(
+            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, ONLY_OURS), "wb"
+        )
         self._packer = None if gzip else zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
 
     def write(self, block: bytes) -> None:

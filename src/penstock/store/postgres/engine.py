@@ -86,6 +86,15 @@ class PostgresBackend:
         except psycopg.Error as error:
             raise DisconnectionError from error
 
+    def examined(
+        self,
+        connection: Connection,  # noqa: ARG002 - the port's form
+        *,
+        within_s: float,  # noqa: ARG002 - the port's form
+    ) -> str:
+        """Nothing: the server watches over its own files."""
+        return ""
+
     def migration_lock(self, connection: Connection) -> None:
         # A migration takes as long as the tables are large, and so does waiting for another one.
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):

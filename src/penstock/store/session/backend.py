@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +23,8 @@ class TransactionHold(threading.local):
     """The connections that this thread uses, where a thread that waits for it can abandon them."""
 
     taken: list[Any] | None = None
+    # How long a lock may be waited for, seconds.
+    patience_s = math.inf
 
     def add(self, driver: object) -> None:
         """Note a connection that is about to be used."""
@@ -85,6 +88,12 @@ class Backend(Protocol):
 
     def abandon(self, driver: Any) -> None:  # noqa: ANN401 - the driver's own connection
         """Make the connection's current wait fail, from another thread."""
+
+    def examined(self, connection: Connection, *, within_s: float) -> str:
+        """What a look at all stored data finds, in words; empty where none is made.
+
+        StoreUnavailableError when data is damaged.
+        """
 
     def migration_lock(self, connection: Connection) -> None:
         """Keep other processes from migrating until the transaction ends."""

@@ -69,6 +69,7 @@ class Database:
         self.url = url
         self.backend = backend
         self.events = Events()
+        self._timeout_s = options.timeout_s
         # Longer than the time-outs of single statements, which have the better messages.
         self._deadline_s = 1.5 * options.timeout_s
         self._hearing = 0
@@ -138,7 +139,11 @@ class Database:
         hurried: bool,
     ) -> T:
         """A cancelled caller waits for its transaction, so that nothing is written afterwards."""
-        deadline = _Deadline(self._deadline_s if hurried else math.inf)
+        deadline = (
+            _Deadline(self._timeout_s, self._deadline_s)
+            if hurried
+            else _Deadline(math.inf, math.inf)
+        )
         future = asyncio.get_running_loop().run_in_executor(
             threads, _transact, engine, work, deadline
         )
@@ -170,20 +175,26 @@ class Database:
 
 
 class _Deadline:
-    """The time that a transaction may take once its thread begins; `taken` are its connections."""
+    """How long a transaction may wait, and work once its thread begins.
 
-    def __init__(self, seconds: float) -> None:
+    `taken` are its connections.
+    """
+
+    def __init__(self, wait_s: float, seconds: float) -> None:
+        self._wait_s = wait_s
         self._seconds = seconds
         self._asked_at = time.monotonic()
         self._began_at: float | None = None
         self.taken: list[Any] = []
 
-    def begin(self) -> None:
-        """StoreUnavailableError if waiting for the thread took that long already."""
+    def begin(self) -> float:
+        """How much longer it may wait; StoreUnavailableError if its thread came too late."""
         self._began_at = time.monotonic()
-        if self._began_at - self._asked_at > self._seconds:
-            busy = f"it was busy with other work for {self._seconds:g} s"
+        left_s = self._asked_at + self._wait_s - self._began_at
+        if left_s < 0:
+            busy = f"it was busy with other work for {self._wait_s:g} s"
             raise StoreUnavailableError(f"the database cannot be used now: {busy}")
+        return left_s
 
     def left_s(self) -> float:
         """The seconds left."""
@@ -196,7 +207,7 @@ def _transact(
     engine: Engine, work: Callable[[Connection], T], deadline: _Deadline
 ) -> tuple[T, list[Event]]:
     """The result of the work and what it announced, once committed."""
-    deadline.begin()
+    hold.patience_s = deadline.begin()
     hold.taken = deadline.taken
     try:
         with engine.begin() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,8 @@ from penstock.market.collect.page import Flushed
 from penstock.runs.events import RowsStored
 from penstock.runs.run import Counters
 from penstock.store.session.backend import announce, hold
+from penstock.store.sqlite.failures import examined, unusable
+from penstock.store.sqlite.presence import Presence
 from penstock.store.sqlite.rows import insert_rows
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
@@ -23,9 +26,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
+    from penstock.errors import StoreUnavailableError
     from penstock.market.collect.page import CandleFlush, CandlePage
     from penstock.runs.events import Events
     from penstock.store.session.database import DatabaseOptions
@@ -44,13 +48,15 @@ class SqliteBackend:
             "timeout": options.timeout_s,
             "check_same_thread": False,
         }
+        self._timeout_s = options.timeout_s
+        self._file = Path(str(url.database))
+        self._presence = Presence(self._file)
         self.writer = self._engine(url, options, pool_size=1)
         self.reader = self._engine(url, options, pool_size=options.pool_size)
         event.listen(self.writer, "connect", _set_up_writer)
         event.listen(self.reader, "connect", _set_up_reader)
-        event.listen(
-            self.writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE")
-        )
+        event.listen(self.writer, "begin", self._begin_writing)
+        event.listen(self.writer, "commit", self._presence.check)
         event.listen(self.writer, "checkin", _detach)
         event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
@@ -64,7 +70,22 @@ class SqliteBackend:
             connect_args=self.parameters,
         )
         hold.watch(engine)
+        # A missing file is not made again.
+        event.listen(engine, "do_connect", self._presence.check)
+        event.listen(engine, "begin", self._presence.check)
+        event.listen(engine, "handle_error", self._explain)
         return engine
+
+    def _explain(self, failure: ExceptionContext) -> StoreUnavailableError | None:
+        return unusable(self._file, failure.original_exception)
+
+    def _begin_writing(self, connection: Connection) -> None:
+        """Wait for the lock no longer than is left of the time that the caller may wait."""
+        driver: Any = connection.connection.driver_connection
+        patience_ms = int(1000 * min(self._timeout_s, hold.patience_s))
+        driver.execute(f"PRAGMA busy_timeout = {patience_ms}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        self._presence.note()
 
     async def listen(self, _events: Events, ready: asyncio.Event) -> None:
         """Nothing to do: no other process writes."""
@@ -73,6 +94,9 @@ class SqliteBackend:
     def abandon(self, driver: sqlite3.Connection) -> None:
         """Interrupt the running statement."""
         driver.interrupt()
+
+    def examined(self, connection: Connection, *, within_s: float) -> str:
+        return examined(connection, self._file, within_s=within_s)
 
     def migration_lock(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has locked the file."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from penstock.access.private import ONLY_OURS
 from penstock.inventory.tables import NORMALISED, STAGED
 from penstock.store.session.backend import hold
 from penstock.store.sqlite.rows import insert_rows
@@ -74,13 +75,17 @@ class SqliteArea:
 
     async def open(self) -> None:
         """Make it, empty: a file that a dead process left is removed."""
-        await asyncio.to_thread(self._file.unlink, missing_ok=True)
+        await asyncio.to_thread(self._make)
         await self.stage(
             lambda connection: [
                 connection.exec_driver_sql(statement)
                 for statement in create_stage(SQLITE, first=self._first)
             ]
         )
+
+    def _make(self) -> None:
+        self._file.unlink(missing_ok=True)
+        self._file.touch(ONLY_OURS)
 
     async def close(self) -> None:
         """Remove it."""
