@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-_SHUTDOWN_S = 5
+# With the runs' patience it fits into the 10 s of an end (penstock.cli.signals).
+_SHUTDOWN_S = 3
+# Then connections are dropped, so that nobody who does not read is left at the end.
+_ANSWERS_S = 2.5
 _MESSAGE_BYTES = 65_536
 
 
@@ -160,6 +163,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answers.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(_ANSWERS_S, self._drop_connections)
+        await super().shutdown(sockets)
+
+    def _drop_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

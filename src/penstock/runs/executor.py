@@ -33,7 +33,7 @@ class ExecutorOptions:
 
     max_concurrent: int = 5
     poll_s: float = 1.0
-    shutdown_s: float = 8.0
+    shutdown_s: float = 4.0
     sweep_s: float = 5.0
 
 

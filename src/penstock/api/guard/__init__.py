@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from penstock.access.scopes import Scope
@@ -59,7 +61,9 @@ class Guard:
             await _refuse(refusal, head, receive, send)
             return
         scope[CALLER_SCOPE] = caller.scope
-        await (self._follow if head.is_socket else self._answer)(head, caller, receive, send)
+        # Only the end of the service cancels a request, and its connection is dropped by then.
+        with contextlib.suppress(asyncio.CancelledError):
+            await (self._follow if head.is_socket else self._answer)(head, caller, receive, send)
 
     async def _admitted(self, head: RequestHead) -> Caller:
         caller = await self._caller(head)
