@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WRITING = ("collect BTC/USDT -t 1m --limit 5", "serve --port 0", "migrate", "rotate-key")
 _READING = ("candles BTC/USDT -t 1m", "series")
 _COMMANDS = (*_WRITING, *_READING, "doctor")
-_RIGHTS = "let this user write it, and make files in its folder"
+_RIGHTS = "SQLite makes files beside it, so this user has to be able to write to its folder too"
 
 
 def _folder(file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 import sys
 import threading
 from asyncio.subprocess import PIPE
@@ -114,8 +115,15 @@ def test_both_ways_tell_whose_a_connection_is_until_it_is_closed(address: str) -
 def test_a_token_for_this_users_commands_is_sent_to_no_other_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    token = write_token("http://127.0.0.1:8000")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "new" / "state"))
+    before = os.umask(0)
+    try:
+        token = write_token("http://127.0.0.1:8000")
+    finally:
+        os.umask(before)
+    made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    folders = dict.fromkeys(("new", "state", "penstock"), 0o700)
+    assert made == {**folders, "8000.token": 0o600}
     assert read_token("http://localhost:8000") == read_token("http://[::1]:8000") == token
     for url in ("http://penstock.example:8000", "http://127.0.0.1:8001", "http://127.0.0.1.x:8000"):
         assert read_token(url) is None

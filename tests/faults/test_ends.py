@@ -52,10 +52,12 @@ class Ends:
     def __init__(self, say: Say) -> None:
         self._say = say
 
-    async def __call__(self, command: Command) -> tuple[int, str]:
+    async def __call__(
+        self, command: Command, stop: signal.Signals = signal.SIGTERM
+    ) -> tuple[int, str]:
         """The exit code and standard error."""
         began = time.monotonic()
-        ended = await command.ended(signal.SIGTERM)
+        ended = await command.ended(stop)
         took_s = time.monotonic() - began
         self._say(f"ended with {ended.code} after {took_s:.1f} s")
         assert took_s < _PROMISE_S
@@ -126,13 +128,13 @@ async def test_a_process_whose_postgresql_falls_silent_ends_in_time(
     assert code in {0, 128 + signal.SIGTERM}
 
 
-async def test_a_service_in_the_middle_of_an_export_puts_its_sync_back(
-    tmp_path: Path, sqlite_database: str, ends: Ends
-) -> None:
+@contextlib.asynccontextmanager
+async def _seller(folder: Path, database_url: str) -> AsyncIterator[Penstock]:
+    """A seller whose export stops in the middle."""
     settings = SimulatorSettings(symbols=2, accounts=("demo:2000",), expansions=2, limits=False)
     async with running(settings) as url:
-        penstock = Penstock(tmp_path).with_settings(
-            database_url=sqlite_database,
+        penstock = Penstock(folder).with_settings(
+            database_url=database_url,
             binance_url=url,
             cardtrader_url=url,
             cardtrader_token="demo",
@@ -140,21 +142,44 @@ async def test_a_service_in_the_middle_of_an_export_puts_its_sync_back(
         )
         assert (await penstock("accounts", "add", "shop")).code == 0
         await put_faults(url, {"name": "gate", "path": EXPORT, "at": 200_000})
+        yield penstock
+
+
+async def _staging(penstock: Penstock) -> None:
+    """Wait for the first rows of an export."""
+    begun = "SELECT 1 FROM run WHERE kind = 'inventory_sync' AND work IS NOT NULL"
+    async with asyncio.timeout(_PATIENCE_S):
+        while not await penstock.rows(begun):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_service_in_the_middle_of_an_export_puts_its_sync_back(
+    tmp_path: Path, sqlite_database: str, ends: Ends
+) -> None:
+    async with _seller(tmp_path, sqlite_database) as penstock:
         async with penstock.serving() as service:
             async with service.session.post("/api/v1/inventory/accounts/1/sync") as answer:
                 assert answer.status == 202
-            async with asyncio.timeout(_PATIENCE_S):
-                while not await penstock.rows(
-                    "SELECT 1 FROM run WHERE kind = 'inventory_sync' AND work IS NOT NULL"
-                ):
-                    await asyncio.sleep(0.05)
+            await _staging(penstock)
             code, err = await ends(service.command)
         assert (code, _CUT in err) == (0, False)
-        assert await penstock.rows("SELECT state FROM run WHERE kind = 'inventory_sync'") == [
-            ("queued",)
-        ]
+        syncs = "SELECT state FROM run WHERE kind = 'inventory_sync'"
+        assert await penstock.rows(syncs) == [("queued",)]
         assert await penstock.rows("SELECT count(*) FROM product") == [(0,)]
         assert not list(tmp_path.glob("penstock.db.stage-*"))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_a_command_in_the_middle_of_an_export_ends_in_time(
+    tmp_path: Path, sqlite_database: str, ends: Ends, stop: signal.Signals
+) -> None:
+    async with _seller(tmp_path, sqlite_database) as penstock:
+        async with penstock.started("sync", "shop") as command:
+            await _staging(penstock)
+            code, err = await ends(command, stop)
+        assert (code, _CUT in err) == (128 + stop, False)
+        assert await penstock.rows("SELECT state FROM run") == [("cancelled",)]
+        assert await penstock.rows("SELECT count(*) FROM product") == [(0,)]
 
 
 async def test_a_service_with_sockets_and_slow_readers_ends_in_time(

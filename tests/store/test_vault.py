@@ -124,6 +124,15 @@ def test_an_unreadable_key_file_is_named(tmp_path: Path) -> None:
         _file(tmp_path).found()
 
 
+def test_a_broken_link_in_place_of_the_key_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "penstock.db.key").symlink_to(tmp_path / "away")
+    with pytest.raises(
+        SecretKeyError, match=r"penstock\.db\.key is a link to a file that does not exist; remove"
+    ):
+        Vault(_file(tmp_path)).seal("hidden")
+    assert [path.name for path in tmp_path.iterdir()] == ["penstock.db.key"]
+
+
 def test_every_sealed_column_is_rotated() -> None:
     """A new sealed column must be listed in `SEALED`, or a rotation loses its secrets."""
     kinds = {"signing_key", "secret", "sealed"}

@@ -69,7 +69,11 @@ class KeyFile:
         with self._written([new_key()]) as new, contextlib.suppress(FileExistsError):
             # A link never replaces a file: of two processes, both then use the first one's key.
             os.link(new, self.file)
-        return self.found()
+        if keys := self.found():
+            return keys
+        raise SecretKeyError(
+            f"the key file {self.file} is a link to a file that does not exist; remove the link"
+        )
 
     def replace(self, keys: Sequence[str]) -> None:
         """Replace the keys by these, atomically."""

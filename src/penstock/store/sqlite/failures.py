@@ -17,7 +17,7 @@ _DAMAGED = (
     "stop all processes that use it and restore a backup,"
     " or save what can be read: sqlite3 {file} .recover | sqlite3 {file}.saved"
 )
-_NO_RIGHTS = "let this user write it, and make files in its folder"
+_NO_RIGHTS = "SQLite makes files beside it, so this user has to be able to write to its folder too"
 _ADVICE = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: "name a file that Penstock made",
