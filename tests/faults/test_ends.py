@@ -215,9 +215,12 @@ async def computes():
     while True:
         pass
 
-async def is_in_one_long_call():
+async def ends_by_one_long_call():
     begin()
-    sum(range(10**15))
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        sum(range(10**15))
 
 async def writes_to_nobody():
     begin()
@@ -249,7 +252,7 @@ except typer.Exit as ended:
     ("work", "code"),
     [
         ("computes", 128 + signal.SIGTERM),
-        ("is_in_one_long_call", -signal.SIGALRM),
+        ("ends_by_one_long_call", -signal.SIGALRM),
         ("writes_to_nobody", 128 + signal.SIGTERM),
         ("leaves_a_thread_behind", 0),
         ("waits_for_a_thread", 128 + signal.SIGTERM),

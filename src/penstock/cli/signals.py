@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SIGNAL_CODES = 128
-_IN_ORDER_S, _BY_FORCE_S = 8.5, 9.5
+_IN_ORDER_S, _BY_FORCE_S = 8.5, 9.2
 # For threads that are left over; nothing waits for what they do.
 _THREADS_S = 1.0
 _CUT = b"penstock: something still waits (for the database, perhaps); it is cut and rolled back\n"
@@ -75,6 +75,7 @@ def _handled_once(end: Callable[[int], None], *, code_of: Callable[[int], int]) 
     """Call `end` on a signal; `code_of` gives the exit code of an end in order.
 
     These are handlers of the process, not of the loop, which may be in the middle of something.
+    Only one call of C has to return first.
     """
     loop = asyncio.get_running_loop()
 
