@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PAGE_ROWS = 5_000
+_PAGE_ROWS = 2_000
 # The kinds of references of the second half of the catalogue are those of the first one and this.
 _KINDS = 10
 # Not the kind of a reference: `catalogue_id` of this row is the half that is in force.
@@ -32,7 +32,7 @@ _COLUMNS = tuple(one.name for one in fields(CatalogueRow))
 
 
 def pages(rows: Iterable[T]) -> Iterator[Sequence[T]]:
-    """The rows in pages of 5,000, each taken when it is asked for."""
+    """The rows in pages of 2,000, each taken when it is asked for."""
     left = iter(rows)
     while page := list(islice(left, _PAGE_ROWS)):
         yield page
@@ -160,15 +160,14 @@ def map_blueprints(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(mapping)).scalar_one()
 
 
-# The best kind of reference wins; of several rows with the same reference, the first.
+# The best kind of reference wins; of several rows with the same reference, the first. Both are in
+# one number: a window function takes twice as long.
 _MAP = """
 INSERT INTO mapping (blueprint_id, catalogue_id, kind)
-SELECT blueprint_id, catalogue_id, kind FROM (
-    SELECT b.blueprint_id, c.catalogue_id, b.kind, row_number() OVER (
-        PARTITION BY b.blueprint_id ORDER BY b.kind, c.catalogue_id
-    ) AS nth
-    FROM blueprint_reference b
-    JOIN catalogue_reference c ON c.kind = b.kind + :kinds AND c.value = b.value
+SELECT blueprint_id, best & 4294967295, best >> 32 FROM (
+    SELECT b.blueprint_id, min((CAST(b.kind AS bigint) << 32) + c.catalogue_id) AS best
+    FROM blueprint_reference b CROSS JOIN catalogue_reference c
+    WHERE c.kind = b.kind + :kinds AND c.value = b.value
+    GROUP BY b.blueprint_id
 ) AS found
-WHERE nth = 1
 """
