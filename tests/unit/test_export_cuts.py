@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import random
+import threading
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -14,12 +16,16 @@ from penstock.errors import SourceMisfitError, SourceUnavailableError
 from penstock.http import elements
 from penstock.inventory.export import reader
 from penstock.inventory.export import rows as export_rows
-from penstock.inventory.export.pipeline import PackedReader
+from penstock.inventory.export.pipeline import MOST_BYTES, PackedReader, stage
 from penstock.inventory.export.rows import MOST_ROW_BYTES
 from tests.inventory_builders import body_of, row
 from tests.unit.exports import SEVERAL_WINDOWS, large, read
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from penstock.inventory.product import Product, RejectedRow
+    from penstock.inventory.store import Staging
     from tests.conftest import Say
     from tests.trials import Trials
 
@@ -167,6 +173,14 @@ def test_reading_takes_work_in_proportion_to_the_length(
         assert work <= 150 * (len(body) + 100_000)
 
 
+def test_a_huge_export_is_refused_when_it_is_past_the_limit() -> None:
+    packed = PackedReader(gzip=False, most_bytes=1_000_000)
+    for _ in range(10):
+        assert list(packed.feed(b" " * 100_000)) == []
+    with pytest.raises(SourceMisfitError, match=r"larger than 1 MB \(PENSTOCK_EXPORT_MEGABYTES\)"):
+        list(packed.feed(b" "))
+
+
 def test_too_many_unreadable_rows_are_no_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_rows, "MOST_REJECTED", 100)
     assert len(read(body_of([{}] * 100))[1]) == 100
@@ -195,4 +209,52 @@ def test_a_stopped_reader_takes_no_further_row(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(export_rows.WindowRows, "take", stopped_at_the_third)
     with pytest.raises(SourceUnavailableError):
         list(packed.feed(b"[" + b"{}," * 100_000))
+    assert taken == 3
+
+
+class Discarding:
+    """A staging area that keeps nothing."""
+
+    async def add(self, products: Sequence[Product]) -> None:
+        """Keep none."""
+
+    async def refuse(self, rows: Sequence[RejectedRow]) -> None:
+        """Keep none."""
+
+
+async def test_a_cancelled_sync_reads_no_further_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    taking, cancelled = threading.Event(), threading.Event()
+    taken = 0
+    take = export_rows.WindowRows.take
+
+    def waits_at_the_third(rows: export_rows.WindowRows, text: bytes) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 3:
+            taking.set()
+            assert cancelled.wait(60)
+        take(rows, text)
+
+    async def blocks() -> AsyncGenerator[bytes]:
+        yield b"[" + b"{}," * 100_000
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(export_rows.WindowRows, "take", waits_at_the_third)
+    staging = stage(
+        blocks(),
+        cast("Staging", Discarding()),
+        gzip=False,
+        most_bytes=MOST_BYTES,
+        writer=None,
+        on_staged=lambda _: None,
+    )
+    task = asyncio.create_task(staging)
+    assert await asyncio.to_thread(taking.wait, 60)
+    reading = next(thread for thread in threading.enumerate() if thread.name.startswith("parse"))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    cancelled.set()
+    await asyncio.to_thread(reading.join, 60)
+    assert not reading.is_alive()
     assert taken == 3
