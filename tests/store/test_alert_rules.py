@@ -178,7 +178,7 @@ async def test_an_alert_fires_until_every_exported_row_of_an_account_has_an_id(
     await alarm.evaluate()
     assert await alarm.states() == {}
     await publish(unidentified=1, unmarked=11)
-    await publish(unidentified=0, unmarked=0, state="held")
+    await publish(unidentified=0, unmarked=0, state="dry_run")
     await alarm.evaluate()
     [fired] = await alarm.alerts()
     assert (fired.rule, fired.subject, fired.state) == ("marking_stopped", "shop", "firing")

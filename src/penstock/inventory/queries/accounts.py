@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
+from penstock.collection.tables import collection_config
 from penstock.errors import ConflictError
 from penstock.inventory.snapshot import SnapshotState
+from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.tables import account, snapshot
+from penstock.runs.tables import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +49,46 @@ def accounts_without_marking(connection: Connection) -> Sequence[Found]:
     return connection.execute(wanted.order_by(account.c.name).limit(_MOST_NAMED)).all()
 
 
+def accounts_with_held_sync(connection: Connection) -> Sequence[Found]:
+    """Accounts of which a sync is held.
+
+    Columns: name, taken_at, suspicions (reason: sentence).
+    """
+    held: Select[Any] = (
+        select(account.c.name, snapshot.c.taken_at, snapshot.c.suspicions)
+        .join_from(account, snapshot, snapshot.c.account_id == account.c.id)
+        .where(snapshot.c.state == SnapshotState.HELD)
+    )
+    return connection.execute(held.order_by(account.c.name).limit(_MOST_NAMED)).all()
+
+
+def scheduled_accounts(connection: Connection) -> Sequence[Found]:
+    """Accounts that an enabled config syncs, with the times of its schedule.
+
+    Columns: name, published_at (of the newest published snapshot, or None), configured_at,
+    interval_s, cron, timezone.
+    """
+    columns = select(
+        account.c.name,
+        snapshot.c.published_at,
+        collection_config.c.updated_at.label("configured_at"),
+        schedule.c.interval_s,
+        schedule.c.cron,
+        schedule.c.timezone,
+    )
+    of_account = (
+        collection_config.c.symbol == account.c.name,
+        collection_config.c.exchange == MARKETPLACE,
+        collection_config.c.enabled,
+    )
+    wanted = (
+        _with_newest(columns)
+        .join(collection_config, and_(*of_account))
+        .join(schedule, schedule.c.name == collection_config.c.job_id)
+    )
+    return connection.execute(wanted.order_by(account.c.name)).all()
+
+
 def _accounts() -> Select[Any]:
     shown = [column for column in account.c if column.name != "token"]
     return _with_newest(select(*shown, snapshot.c.products, snapshot.c.published_at))
@@ -57,6 +100,11 @@ def _with_newest(wanted: Select[Any]) -> Select[Any]:
         _published.c.account_id == account.c.id, _published.c.state == SnapshotState.PUBLISHED
     )
     return wanted.outerjoin_from(account, snapshot, snapshot.c.id == newest.scalar_subquery())
+
+
+def has_account(connection: Connection) -> bool:
+    """Whether there is any account."""
+    return connection.scalar(select(account.c.id).limit(1)) is not None
 
 
 def account_ids(connection: Connection) -> dict[str, int]:
