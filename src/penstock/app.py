@@ -29,6 +29,7 @@ from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
 from penstock.store.write.alerts.health import HealthQueries
 from penstock.store.write.alerts.targets import SqlTargets
 from penstock.store.write.configs import SqlConfigs
+from penstock.store.write.pauses import SqlPauses
 from penstock.store.write.runs.ledger import SqlRunLedger
 from penstock.store.write.schedules import SqlSchedules
 from penstock.store.write.tokens import SqlTokens
@@ -67,6 +68,7 @@ class App:
             type(part): part for domain in self.domains.all for part in domain.uses
         }
         self.dispatch = make_dispatch(settings, database)
+        self.pauses = SqlPauses(database, self.dispatch)
         self.ledger = SqlRunLedger(
             database,
             self.dispatch,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 
     from structlog.stdlib import BoundLogger
 
@@ -35,6 +35,18 @@ async def event_or_time(event: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+async def first_of(*works: Awaitable[None]) -> None:
+    """Return when one of the works has ended, and cancel the others; raises its error."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def cut_socket(descriptor: int) -> None:

@@ -63,6 +63,7 @@ _PATHS = (
     "/api/v1/gaps",
     "/api/v1/symbols",
     "/api/v1/schedules",
+    "/api/v1/pauses",
     f"{_COLLECTOR}/latest-prices",
     f"{_COLLECTOR}/status",
     f"{_COLLECTOR}/tasks",
@@ -97,7 +98,7 @@ _ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {
 }
 _ON_ONE |= {(f"{_CONFIG}/{action}", "post") for action in ("enable", "disable", "trigger")}
 _ON_ONE |= {(f"{_ADMIN}{path}", "post") for path in ("/configs", "/preview", "/apply")}
-_ON_ONE |= {(_TOKENS, "post"), (_ONE_TOKEN, "delete")}
+_ON_ONE |= {(_TOKENS, "post"), (_ONE_TOKEN, "delete"), ("/api/v1/pauses/lift", "post")}
 _GUARD = {"401", "403", "413", "429"}
 _PROBLEM = {"type", "title", "status", "code", "detail"}
 

@@ -142,7 +142,8 @@ class SlowBudget:
     """Grants every request; meanwhile the clock advances, or a test does something."""
 
     def __init__(self) -> None:
-        self.generation = 0
+        self.generation = self.lifts = 0
+        self.lifted = asyncio.Event()
         self.window_s = 60
         self.now = 0.0
         self.answer_s = 0.0

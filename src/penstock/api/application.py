@@ -89,6 +89,7 @@ def create_api(
         app.domains,
         app.executor,
         app.health,
+        app.pauses,
         app.runs,
         app.scheduler,
         app.settings,

@@ -66,6 +66,7 @@ PANELS: Mapping[str, Sequence[Listed]] = {
     ),
     "Upkeep": (
         Listed("doctor", "service.doctor", "Check the database, the secrets and the exchange."),
+        Listed("pauses", "pauses", "List the providers that asked for a pause, or lift one."),
         Listed("migrate", "service.migrate", "Bring the database to the present schema."),
         Listed("rotate-key", "service.rotate_key", "Seal the stored secrets with a new key."),
     ),

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.http.client import HttpLimits
-from penstock.runs.events import EventsLost, ProviderPaused
+from penstock.runs.events import EventsLost, PauseLifted, ProviderPaused
 from penstock.store.write.budget import SqlBudget
 
 if TYPE_CHECKING:
     from penstock.access.vault import Vault
+    from penstock.runs.events import Event
     from penstock.runs.queries import RunQueries
     from penstock.settings import Settings
     from penstock.store.session.database import Database
@@ -28,12 +29,23 @@ class Budgets:
         return self._known.setdefault(name, SqlBudget(self._database, name, window_s=window_s))
 
     async def heed_pauses(self) -> None:
-        """Void our grants when a provider asks another process to wait; runs until cancelled."""
+        """Follow pauses that other processes are asked for, or that are lifted, until cancelled."""
         with self._database.events.subscribed() as subscription:
             async for events in subscription:
-                if any(isinstance(event, ProviderPaused | EventsLost) for event in events):
-                    for budget in self._known.values():
-                        budget.generation += 1
+                for event in events:
+                    self._heed(event)
+
+    def _heed(self, event: Event) -> None:
+        match event:
+            case PauseLifted(provider):
+                if provider in self._known:
+                    self._known[provider].lift()
+            case ProviderPaused() | EventsLost():
+                for budget in self._known.values():
+                    budget.generation += 1
+                    # It may be that a pause was lifted unheard; who waits then asks once more.
+                    if isinstance(event, EventsLost):
+                        budget.lift()
 
 
 @dataclass(frozen=True, slots=True)

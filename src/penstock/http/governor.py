@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from penstock.loop import first_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -54,10 +56,13 @@ class Budget(Protocol):
     """What all processes have used of a provider's limit in the current window, and its pause.
 
     Windows begin at multiples of `window_s`: with 60 they are the clock's minutes. `generation`
-    changes when the provider asks another process to wait, which voids earlier grants.
+    changes when the provider asks another process to wait, which voids earlier grants. `lifts`
+    grows when a pause may have been lifted; then `lifted` wakes those who wait.
     """
 
     generation: int
+    lifts: int
+    lifted: asyncio.Event
 
     @property
     def window_s(self) -> int:
@@ -89,6 +94,8 @@ class LocalBudget:
 
     def __init__(self, clock: Callable[[], float] = time.time, *, window_s: int = WINDOW_S) -> None:
         self.generation = 0
+        self.lifts = 0
+        self.lifted = asyncio.Event()
         self.window_s = window_s
         self._clock = clock
         self._window = 0
@@ -136,6 +143,8 @@ class Governor:
         self._clock = clock
         self._sleep = sleep
         self._paused_at = self._pause_s = 0.0
+        # The number of lifts when the budget had stored the pause; None: it has not.
+        self._stored_at: int | None = None
         self._granted = 0
         self._void_at = 0.0
         self._seen, self._seen_at = 0, 0.0
@@ -152,6 +161,7 @@ class Governor:
             async with self._asking:
                 if self._spend(weight):
                     break
+                lifts = self._budget.lifts
                 asked_at, grant = self.now(), await self._ask(weight)
                 if grant.paused_s > longest_pause_s:
                     return grant.paused_s
@@ -159,15 +169,20 @@ class Governor:
                     self._take(grant, asked_at)
                 else:
                     reason = WaitReason.PAUSED if grant.paused_s else WaitReason.LIMIT
-                    await self._wait(Wait(asked_at + grant.wait_s, reason), grant.wait_s)
+                    self.waiting = Wait(asked_at + grant.wait_s, reason)
+                    await self._wait(grant.wait_s, lifts)
         return 0.0
 
-    async def _wait(self, wait: Wait, seconds: float) -> None:
-        self.waiting = wait
+    async def _wait(self, seconds: float, lifts: int) -> None:
+        """Wait, but not beyond the next lift after so many."""
         try:
-            await self._sleep(seconds)
+            await first_of(self._sleep(seconds), self._lifted_since(lifts))
         finally:
             self.waiting = None
+
+    async def _lifted_since(self, lifts: int) -> None:
+        while self._budget.lifts == lifts:
+            await self._budget.lifted.wait()
 
     def now(self) -> float:
         """The clock of the windows, seconds."""
@@ -178,7 +193,9 @@ class Governor:
         if seconds > self._pause_left_s():
             self._paused_at, self._pause_s = self._clock(), seconds
         self._granted = 0
+        self._stored_at = None
         await self._budget.pause(seconds)
+        self._stored_at = self._budget.lifts
 
     async def observe(self, used_weight: int, *, asked_at: float) -> None:
         """Compare with the provider's own count, for the window of the request.
@@ -208,6 +225,9 @@ class Governor:
 
     def _pause_left_s(self) -> float:
         """What is left of this process's own pause, which restarts when the clock is set back."""
+        if self._stored_at not in {None, self._budget.lifts}:
+            # The budget has the pause too, unless it was lifted.
+            self._pause_s = 0.0
         now = self._clock()
         self._paused_at = min(self._paused_at, now)
         return self._paused_at + self._pause_s - now

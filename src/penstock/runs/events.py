@@ -46,6 +46,13 @@ class ProviderPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseLifted:
+    """A user has ended the pause of a provider."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsChanged:
     """An alert fires, says something else, or is resolved."""
 
@@ -61,6 +68,7 @@ Event = (
     | CancelAsked
     | RowsStored
     | ProviderPaused
+    | PauseLifted
     | AlertsChanged
     | EventsLost
 )

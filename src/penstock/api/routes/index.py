@@ -27,6 +27,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "/api/v1/verify": ("market.verify",),
     "/api/v1/symbols": ("market.symbols",),
     "/api/v1/schedules": ("schedules",),
+    "/api/v1/pauses": ("pauses",),
     "/api/v1/data-collector": ("tasks", "market.candles"),
     "/api/v1/admin/data-collection": ("configs", "execution_logs", "reports", "alerts"),
     "/api/v1/admin/alerts": ("alerts",),

@@ -29,6 +29,7 @@ from penstock.runs.run import Submission
 from penstock.runs.scheduler import Scheduler
 from penstock.settings import Settings
 from penstock.store.write.alerts.health import HealthQueries
+from penstock.store.write.pauses import SqlPauses
 from penstock.store.write.runs.ledger import SqlRunLedger
 from penstock.store.write.tokens import SqlTokens
 
@@ -121,6 +122,7 @@ LagDep = Annotated[LoopLag, part(LoopLag)]
 MarketDep = Annotated[MarketParts, part(MarketParts)]
 MetricsDep = Annotated[Metrics, part(Metrics)]
 OverviewDep = Annotated[Overview, part(Overview)]
+PausesDep = Annotated[SqlPauses, part(SqlPauses)]
 StoreDep = Annotated[StoreReader, part(StoreReader)]
 RunsDep = Annotated[RunQueries, part(RunQueries)]
 SchedulerDep = Annotated[Scheduler, part(Scheduler)]

@@ -1,7 +1,8 @@
 """What PostgreSQL tells all processes: the messages of its channel, as events.
 
 `run 17`, `queue` and `cancel 17` come from a trigger on the run table, `stored candle 3 4 5` (ids
-of series) from the merge, `alerts` from the alert book; all arrive after the commit.
+of series) from the merge, `lifted binance` and `alerts` from those who write them; all arrive after
+the commit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from penstock.runs.events import (
     AlertsChanged,
     CancelAsked,
     EventsLost,
+    PauseLifted,
     ProviderPaused,
     QueueChanged,
     RowsStored,
@@ -52,6 +54,8 @@ def read_message(message: str) -> Iterator[Event]:
             yield CancelAsked(int(number))
         case ["paused"]:
             yield ProviderPaused()
+        case ["lifted", *words]:
+            yield PauseLifted(" ".join(words))
         case ["alerts"]:
             yield AlertsChanged()
         case ["stored", table, *numbers] if all(map(_is_id, numbers)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +95,18 @@ class SqlBudget:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.generation = 0
+        self.lifts = 0
+        self.lifted = asyncio.Event()
         self.window_s = window_s
         self._database = database
         self._provider = provider
         self._clock = clock
+
+    def lift(self) -> None:
+        """Let those who wait ask again: a pause may have been lifted."""
+        self.lifts += 1
+        self.lifted.set()
+        self.lifted.clear()
 
     async def reserve(self, least: int, limit: int) -> Grant:
         """Take from the limit, or say how long to wait."""

@@ -104,7 +104,9 @@ def _own_rules(limits: AlertLimits) -> list[SubjectRule]:
         paused = [one for one in budgets_used(connection) if one.pause_s > limits.pause_s]
         return [
             BadSubject(
-                one.provider, f"{one.provider} wants no request for another {duration(one.pause_s)}"
+                one.provider,
+                f"{one.provider} wants no request for another {duration(one.pause_s)};"
+                " see penstock pauses",
             )
             for one in paused
         ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select, update
 
 from penstock.columns import DatabaseNow
-from penstock.runs.events import RunChanged
+from penstock.runs.events import QueueChanged, RunChanged
 from penstock.runs.run import Run, RunState
 from penstock.runs.tables import run as runs
 from penstock.store.session.backend import announce
+from penstock.store.write.runs.claims import next_start
 from penstock.store.write.runs.end import end_hopeless
 
 if TYPE_CHECKING:
@@ -64,6 +65,23 @@ def take(connection: Connection, dispatch: Dispatch, count: int, logs: Execution
         return []
     begun = {run.id: run for run in _begin(connection, [runs.c.id.in_(ids)], None, logs)}
     return [begun[run_id] for run_id in ids]
+
+
+def make_due(connection: Connection, dispatch: Dispatch, since: int) -> int:
+    """Let queued runs whose retry is due at `since` (ms) or later start now; gives how many."""
+    later: Select[Any] = (
+        select(runs.c.id, runs.c.fence, runs.c.priority)
+        .where(runs.c.state == RunState.QUEUED, runs.c.next_try_at >= since)
+        .order_by(runs.c.id)
+        .with_for_update()
+    )
+    rows = connection.execute(later).all()
+    if rows:
+        ids = [row.id for row in rows]
+        connection.execute(update(runs).where(runs.c.id.in_(ids)).values(next_try_at=None))
+        dispatch.put(connection, [next_start(row) for row in rows])
+        announce(connection, *map(RunChanged, ids), QueueChanged())
+    return len(rows)
 
 
 def _begin(
