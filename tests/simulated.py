@@ -77,8 +77,12 @@ class Exchange:
 
     async def asked(self, path: str = "/api/v3/klines") -> list[dict[str, Any]]:
         """The requests to a path since the last reset, each with its time."""
-        newest: list[dict[str, Any]] = (await self._admin("GET", "requests?limit=10000"))["newest"]
-        return [request for request in newest if request["path"] == path]
+        return [request for request in await self.requests() if request["path"] == path]
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """All requests since the last reset, those to CardTrader too."""
+        found: list[dict[str, Any]] = (await self._admin("GET", "requests?limit=10000"))["newest"]
+        return found
 
     async def _admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         async with self.session.request(

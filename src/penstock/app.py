@@ -84,7 +84,9 @@ class App:
         self.alert_targets = AlertTargets(SqlTargets(database, self.vault), sender)
         book = alert_book(settings, database, self.vault, self.health)
         self.alerting = Alerting(book, sender, first_after_s=settings.alert_delay_s)
-        self.schedules = SqlSchedules(database, self.dispatch, self.domains.planned)
+        self.schedules = SqlSchedules(
+            database, self.dispatch, self.domains.planned, self.domains.asleep
+        )
         self.scheduler = Scheduler(
             self.schedules,
             check_interval_s=settings.check_interval,

@@ -25,11 +25,18 @@ from penstock.alerts.rules import AlertLimits
 from penstock.errors import InvalidInputError
 from penstock.name import not_utf8
 
+# The value of PENSTOCK_SYMBOLS for no symbols.
+_NONE = "none"
 _OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared
 _ADMIN_TOKEN_CHARS = 32
 _SECRET = frozenset(
     {"admin_token", "token", "secret_key", "cardtrader_token", "database_url", "proxy"}
 )
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    """The values of a list with commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _default_database() -> str:
@@ -154,7 +161,7 @@ class Settings(BaseSettings):
     stuck_after_s: PositiveFloat = Field(
         1_800.0, description="a run without progress for this long is flagged as stuck"
     )
-    collection_interval: PositiveInt = Field(
+    collection_interval: int = Field(
         300,
         description="seconds between two runs of the default schedule",
     )
@@ -173,9 +180,10 @@ class Settings(BaseSettings):
     execution_log_retention_days: int = Field(
         30, ge=1, le=36_500, description="how long the execution log keeps its rows, days"
     )
-    symbols: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="symbols of the default schedule, comma-separated; default: top 50 in USDT",
+    symbols: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="symbols of the default schedule, comma-separated, or none; "
+        "default: top 50 in USDT",
     )
     timeframes: Annotated[tuple[str, ...], NoDecode] = Field(
         ("1m", "5m", "15m", "1h", "4h", "1d"),
@@ -303,11 +311,34 @@ class Settings(BaseSettings):
     @field_validator("symbols", "timeframes", "allowed_hosts", mode="before")
     @classmethod
     def _with_commas(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return _parts(value) if isinstance(value, str) else value
+
+    # Before the one above, which takes the names apart.
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _symbols_or_none(cls, value: object) -> object:
+        """No symbols for `none`."""
+        if not isinstance(value, str):
+            return value
+        names = [part.casefold() for part in _parts(value)]
+        if names == [_NONE]:
+            return ()
+        if not names or _NONE in names:
+            problem = "symbols"
+            raise PydanticCustomError(
+                problem, "name symbols, or only `none` for none; unset it for the 50 traded most"
+            )
+        return value
+
+    @field_validator("collection_interval", mode="after")
+    @classmethod
+    def _at_least_a_second(cls, value: int) -> int:
+        if value < 1:
+            problem = "interval"
+            raise PydanticCustomError(
+                problem, "use 1 or more seconds; PENSTOCK_SYMBOLS=none stops the default schedule"
+            )
+        return value
 
     # The last validator runs first, and so sees the given value.
     @field_validator("*", mode="before")

@@ -159,7 +159,16 @@ async def test_targets_are_managed_beside_a_service_and_without_one(
         receiver.answers.append(500)
         tried = await alerted("alert", "targets", "test", str(target["id"]))
         assert (tried.code, tried.out) == (4, "not delivered: it answered 500\n")
-        assert (await alerted("alert", "targets", "remove", str(target["id"]))).code == 0
+        twin = ("alert", "targets", "add", str(target["id"]), receiver.url)
+        assert (await alerted(*twin)).code == 0
+        unclear = await alerted("alert", "targets", "remove", str(target["id"]))
+        assert (unclear.code, f"use {name!r} or {target['id'] + 1}" in unclear.complaint) == (
+            2,
+            True,
+        )
+        assert (await alerted("alert", "targets", "remove", str(target["id"] + 1))).code == 0
+        assert (await alerted("alert", "targets", "test", name)).code == 0
+        assert (await alerted("alert", "targets", "remove", name)).code == 0
         gone = await alerted("alert", "targets", "remove", str(target["id"]))
         assert (gone.code, gone.complaint.startswith("there is no alert target")) == (2, True)
 
@@ -189,7 +198,7 @@ async def test_bad_targets_are_refused_in_one_line(penstock: Penstock) -> None:
             "--signing-key",
             "short",
         ): "--signing-key: ",
-        ("alert", "targets", "remove", "0"): "see penstock alert targets remove --help",
+        ("alert", "targets", "remove", "0"): "there is no alert target '0'",
     }
     for words, complaint in refused.items():
         ended = await penstock(*words)

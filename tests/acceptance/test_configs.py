@@ -70,11 +70,13 @@ async def _walk(penstock: Penstock) -> None:
         len((await penstock("candles", "SOL/USDT", "-t", "1m", "--limit", "100", "--json")).json)
         == 100
     )
-    assert (await penstock("config", "remove", "1")).out == "config 1 is removed\n"
+    assert (
+        await penstock("config", "remove", "1")
+    ).out == "config 1 is removed: SOL/USDT on binance\n"
     assert (await penstock("config", "list", "--json")).json == []
     gone = await penstock("config", "enable", "1")
     assert gone.code == 2
-    assert "there is no config 1" in gone.complaint
+    assert "there is no config '1'" in gone.complaint
 
 
 async def test_the_walk_with_http_survives_a_restart(penstock: Penstock, database_url: str) -> None:

@@ -53,7 +53,9 @@ async def test_a_sync_is_a_config_on_the_command_line(seller: Penstock) -> None:
         "SYMBOL: unknown account 'My shpo'; use one of My shop",
     )
     assert "an inventory has none" in (await seller("config", "edit", "1", "-t", "1m")).complaint
-    assert (await seller("config", "remove", "1")).out == "config 1 is removed\n"
+    assert (
+        await seller("config", "remove", "1")
+    ).out == "config 1 is removed: My shop on cardtrader\n"
 
 
 async def test_a_sync_is_triggered_in_the_service(seller: Penstock) -> None:

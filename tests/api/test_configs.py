@@ -219,13 +219,15 @@ async def test_a_missing_config_is_not_found(
     sqlite_database: str, subtests: pytest.Subtests
 ) -> None:
     async with collector(sqlite_database, work=False) as service:
-        for config_id, status in (
+        for name, status in (
             ("7", 404),
-            ("0", 422),
-            ("99999999999999999999", 422),
-            ("one", 422),
+            ("0", 404),
+            ("9" * 50, 404),
+            ("9" * 51, 422),
+            ("one", 404),
+            ("a%00b", 422),
         ):
-            path = f"{CONFIGS}/{config_id}"
+            path = f"{CONFIGS}/{name}"
             calls = [("GET", path), ("PUT", path), ("DELETE", path), ("GET", f"{path}/preview")]
             for method, called in [
                 *calls,

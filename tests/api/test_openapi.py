@@ -90,7 +90,7 @@ _ACTIONS = {
 }
 _ACTIONS |= {"/api/v1/verify": "202"}
 _ACTIONS |= {f"{_ACCOUNT}/sync": "202", f"{_SYNC}/approve": "200", f"{_SYNC}/reject": "200"}
-_CONFIG = f"{_ADMIN}/configs/{{config_id}}"
+_CONFIG = f"{_ADMIN}/configs/{{config}}"
 # Routes that act on a config, a token or a body; their own tests call them.
 _ON_ONE = {(_CONFIG, method) for method in ("get", "put", "delete")} | {
     (f"{_CONFIG}/preview", "get"),

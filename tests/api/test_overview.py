@@ -25,11 +25,11 @@ class Held:
         self.begun += 1
         number = self.begun
         await self.let.wait()
-        return View((), [str(number)], asyncio.get_running_loop().time())
+        return View((), None, [str(number)], asyncio.get_running_loop().time())
 
 
 def overview_of(database: Held) -> Overview:
-    market: Any = SimpleNamespace(runs=SimpleNamespace(configured=None))
+    market: Any = SimpleNamespace(automatic=None)
     return Overview(
         cast("App", SimpleNamespace(database=database, runs=None, of=lambda _kind: market))
     )

@@ -10,10 +10,12 @@ from sqlalchemy import update
 
 from penstock.runs.tables import schedule
 from penstock.store.write.retention import LOG_RETENTION
-from tests.api.collector import Collector, collector
+from tests.api.collector import PREFIX, Collector, collector
+from tests.api.seller import seller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 _SCHEDULES = "/api/v1/schedules"
 _CONFIGS = "/api/v1/admin/data-collection/configs"
@@ -46,6 +48,7 @@ async def test_built_in_schedules_are_listed_with_their_purpose_and_times(
             "timezone",
             "next_run_at",
             "last_run_at",
+            "asleep",
             "params",
         }
         assert (
@@ -154,3 +157,70 @@ async def test_pages_neither_repeat_nor_lose_one(
                 "invalid_input",
                 wrong.partition("=")[0],
             )
+
+
+async def test_a_sellers_installation_sends_nothing_to_the_exchange_until_it_has_a_market_config(
+    database_url: str, tmp_path: Path
+) -> None:
+    reason = "no market config; a seller's account is there"
+    async with seller(database_url, tmp_path, scheduler_delay_s=36_000) as shop:
+        service = shop.service
+
+        async def asleep() -> dict[str, str | None]:
+            page = await service.get(_SCHEDULES)
+            assert all(one["asleep"] is None or one["next_run_at"] is None for one in page["items"])
+            return {one["name"]: one["asleep"] for one in page["items"]}
+
+        async def default() -> dict[str, Any]:
+            """The default schedule in `/status`, as soon as it is as it is listed."""
+
+            async def shown() -> dict[str, Any]:
+                status = await service.get("/status")
+                assert bool(status["symbols"]) == (status["symbols_count"] > 0)
+                return dict(status["scheduler_status"]["default_schedule"] or {})
+
+            [listed] = [
+                one
+                for one in (await service.get(_SCHEDULES))["items"]
+                if one["name"] == "collect_data_all"
+            ]
+            return await service.until(shown, lambda found: found == listed)
+
+        async with service.app.scheduling():
+            assert await asleep() == dict.fromkeys(_OWN[:3], reason) | {LOG_RETENTION: None}
+            assert (await default())["asleep"] == reason
+            await service.app.database.write(
+                lambda connection: connection.execute(update(schedule).values(next_run_at=1_000))
+            )
+            ticked = await service.app.schedules.tick(50)
+            assert (ticked.submitted, set(ticked.asleep)) == ([LOG_RETENTION], set(_OWN[:3]))
+            asked = {request["path"] for request in await service.exchange.requests()}
+            assert [path for path in asked if path.startswith("/api/v3")] == []
+
+            config = {"symbol": "BTC/USDT", "timeframes": ["1m"]}
+            status, added = await service.call("POST", _CONFIGS, config)
+            assert (status, len(added["warnings"])) == (201, 1)
+            assert "PENSTOCK_SYMBOLS=none" in added["warnings"][0]
+            status, added = await service.call("POST", _CONFIGS, config | {"symbol": "ETH/USDT"})
+            assert (status, added["warnings"]) == (201, [])
+            assert set((await asleep()).values()) == {None}
+            assert (await default())["next_run_at"] is not None
+
+
+async def test_no_symbols_stop_the_default_schedule_and_a_start_has_to_name_some(
+    sqlite_database: str,
+) -> None:
+    async with (
+        collector(sqlite_database, symbols="none", scheduler_delay_s=36_000) as service,
+        service.app.scheduling(),
+    ):
+        listed = {one["name"]: one["asleep"] for one in (await service.get(_SCHEDULES))["items"]}
+        assert listed["collect_data_all"] == "PENSTOCK_SYMBOLS is none"
+        assert (await service.get("/status"))["symbols"] == []
+        assert (await service.get("/tasks/stats"))["data_collector_status"]["symbols_count"] == 0
+        status, problem = await service.call("POST", f"{PREFIX}/start", {"timeframes": ["1m"]})
+        assert (status, problem["detail"]) == (
+            422,
+            "symbols: PENSTOCK_SYMBOLS is none; name some",
+        )
+        assert (await service.collect("BTCUSDT", "1m", limit=5))["status"] == "completed"

@@ -15,6 +15,7 @@ from penstock.runs.run import Submission
 from penstock.runs.schedule import Schedule, Ticked
 from penstock.runs.scheduler import Scheduler
 from penstock.store.write.schedules import SqlSchedules
+from penstock.store.write.schedules import schedules as listed
 from tests.engine.engines import PATIENCE_S, Engine, background, engine
 
 if TYPE_CHECKING:
@@ -63,6 +64,62 @@ async def test_a_due_run_is_submitted_once_under_the_name_of_its_schedule(
         assert ticked.next_in_s is not None
         assert 295 < ticked.next_in_s <= 300
         assert [row["job_name"] for row in await e.rows("SELECT job_name FROM run")] == ["one"]
+
+
+async def test_a_schedule_that_is_asleep_submits_nothing_and_soon_wakes_up(
+    database_url: str,
+) -> None:
+    reasons: dict[str, str] = {}
+
+    def asleep(_connection: Connection, kind: str) -> str | None:
+        return reasons.get(kind)
+
+    async with engine(database_url) as e:
+        kept = SqlSchedules(e.database, e.dispatch, plan, asleep)
+        await kept.put([every(24 * HOUR)])
+        reasons["nothing"] = "nobody asked"
+        ticked = await kept.tick(50)
+        assert (ticked.asleep, ticked.submitted, ticked.skipped, ticked.failed) == (
+            {"one": "nobody asked"},
+            [],
+            [],
+            {},
+        )
+        assert ticked.next_in_s is not None
+        assert 295 < ticked.next_in_s <= 300
+        assert await submitted(e) == 0
+        [shown] = await e.database.read(lambda connection: listed(connection, asleep, limit=10))
+        assert (shown.asleep, shown.last_run_at) == ("nobody asked", None)
+        await e.move("schedule", "next_run_at", -300)
+        reasons.clear()
+        assert (await kept.tick(50)).submitted == ["one"]
+
+
+async def test_falling_asleep_and_waking_up_are_logged_once() -> None:
+    states = [{"one": "a"}, {"one": "a"}, {"one": "b"}, {}, {}]
+    ticks = [
+        Ticked(submitted=[] if asleep else ["one"], skipped=[], next_in_s=0.0, asleep=asleep)
+        for asleep in states
+    ]
+    ended = asyncio.Event()
+
+    class Prepared:
+        async def tick(self, _most: int) -> Ticked:
+            if ticks:
+                return ticks.pop(0)
+            ended.set()
+            return Ticked(submitted=[], skipped=[], next_in_s=None)
+
+    scheduler = Scheduler(Prepared(), check_interval_s=60, first_after_s=0)
+    with capture_logs() as logs:
+        async with background(scheduler.run()), asyncio.timeout(PATIENCE_S):
+            await ended.wait()
+    told = [(line["event"], line.get("reason")) for line in logs if line["log_level"] == "info"]
+    assert told == [
+        ("a schedule is asleep", "a"),
+        ("a schedule is asleep", "b"),
+        ("a schedule is awake again", None),
+    ]
 
 
 async def test_one_run_makes_up_for_a_long_sleep_and_the_rhythm_stays(

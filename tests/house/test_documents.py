@@ -15,13 +15,13 @@ from penstock.access.scopes import Scope
 from penstock.alerts.rules import AlertLimits
 from penstock.api.live.channels import Subscribable
 from penstock.cli.index import PANELS
+from penstock.domains.market import automatic_of
 from penstock.inventory.pace import Phase
 from penstock.inventory.snapshot import SnapshotState
 from penstock.inventory.sync.health import RULES
-from penstock.market.configured import Configured
 from penstock.market.runs.health import rules as market_rules
 from penstock.market.verify.finding import FindingKind
-from penstock.settings import Settings
+from penstock.settings import Settings, load_settings
 from penstock.simulator.faults.parse import PARAMETERS
 from penstock.store.write.alerts.health import HealthQueries
 from tests.house.sources import ROOT
@@ -65,7 +65,7 @@ def _column(document: str, heading: str) -> set[str]:
 
 
 def _rules() -> set[str]:
-    subjects = [*market_rules(Configured(symbols=(), timeframes=()), "x"), *RULES]
+    subjects = [*market_rules(automatic_of(load_settings()), "x"), *RULES]
     return set(HealthQueries(AlertLimits(), [], subjects).rules.names)
 
 

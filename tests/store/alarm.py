@@ -12,8 +12,10 @@ from penstock.alerts.loop import Alerting
 from penstock.alerts.notify.sender import Sender
 from penstock.alerts.rules import AlertLimits
 from penstock.columns import read_clock
+from penstock.inventory.queries.accounts import has_account
 from penstock.inventory.sync.health import RULES
 from penstock.market.configured import Configured
+from penstock.market.runs.automatic import Automatic
 from penstock.market.runs.health import rules
 from penstock.store.keys import GivenKeys
 from penstock.store.write.alerts.book import BookOptions, SqlAlertBook
@@ -35,7 +37,7 @@ CONFIGURED = Configured(symbols=("BTC/USDT",), timeframes=("1m", "1h"))
 HEALTH = HealthQueries(
     AlertLimits(executions=4),
     ["data_collection", "symbol_refresh"],
-    [*rules(CONFIGURED, "collect_data_all"), *RULES],
+    [*rules(Automatic(CONFIGURED, ["binance"], has_account), "collect_data_all"), *RULES],
 )
 POLICY = Policy(cooldown_ms=HOUR, settle_ms=0, recovered=HEALTH.rules.recovered)
 VAULT = Vault(GivenKeys(new_key()))

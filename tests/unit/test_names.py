@@ -160,6 +160,10 @@ def test_the_database_address_can_come_from_database_url(monkeypatch: pytest.Mon
         ("PENSTOCK_HEARTBEAT_S", "0"),
         ("PENSTOCK_DEAD_AFTER_S", "-5"),
         ("PENSTOCK_PORT", "70000"),
+        ("PENSTOCK_SYMBOLS", ""),
+        ("PENSTOCK_SYMBOLS", " , "),
+        ("PENSTOCK_SYMBOLS", "none,BTC/USDT"),
+        ("PENSTOCK_COLLECTION_INTERVAL", "0"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_name_and_value(
@@ -171,6 +175,29 @@ def test_a_wrong_setting_is_refused_with_its_name_and_value(
     assert name in str(refused.value)
     assert repr(value) in str(refused.value)
     assert refused.value.field == name
+
+
+def test_the_symbols_are_named_or_none_or_the_traded_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().symbols is None
+    for text, symbols in {
+        "BTC/USDT, ETHUSDT": ("BTC/USDT", "ETHUSDT"),
+        "none": (),
+        " None ": (),
+    }.items():
+        monkeypatch.setenv("PENSTOCK_SYMBOLS", text)
+        assert load_settings().symbols == symbols
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PENSTOCK_SYMBOLS", ""), ("PENSTOCK_COLLECTION_INTERVAL", "0")]
+)
+def test_a_setting_that_seems_to_stop_the_default_schedule_names_what_does(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInputError, match=r"\bnone\b") as refused:
+        load_settings()
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_settings_do_not_change_once_they_are_read() -> None:

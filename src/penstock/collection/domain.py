@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 
 Busy: TypeAlias = Callable[[Sequence[str]], set[str]]
 Plan: TypeAlias = "Callable[[Connection, Schedule, Busy], Submission | None]"
+# Why the schedules of a kind of run submit nothing now; None while they do.
+Asleep: TypeAlias = "Callable[[Connection, str], str | None]"
 
 
 def _logs_nothing(_run: Run) -> Sequence[LogEntry]:
     return ()
+
+
+def awake(_connection: Connection, _kind: str) -> None:
+    """The Asleep of schedules that always run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +83,9 @@ class Domain:
     """One kind of data to collect.
 
     `default_exchange` applies to configs that name none. Missing `tables` are created; migrating
-    them is up to the domain. `schedules` run automatically; `first_runs` gives the runs to submit
-    when scheduling begins. The domain's routes and commands work with `uses`. `lifetime` is entered
-    while the process works.
+    them is up to the domain. `schedules` run automatically, except while they are `asleep`;
+    `first_runs` gives the runs to submit when scheduling begins. The domain's routes and commands
+    work with `uses`. `lifetime` is entered while the process works.
     """
 
     name: str
@@ -88,6 +94,7 @@ class Domain:
     configs: ConfigRules | None = None
     tables: Sequence[Table] = ()
     schedules: Sequence[Schedule] = ()
+    asleep: Asleep = awake
     first_runs: Callable[[], Awaitable[Sequence[Submission]]] | None = None
     rules: Sequence[SubjectRule] = ()
     logged_names: Callable[[Connection, str], str | None] | None = None
@@ -131,6 +138,11 @@ class Domains:
                 field="schedule",
             )
         return kind.plan(connection, schedule, busy)
+
+    def asleep(self, connection: Connection, kind: str) -> str | None:
+        """Why the schedules of a kind of run submit nothing now; None while they do."""
+        reasons = (domain.asleep(connection, kind) for domain in self.all)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def of_exchange(self, exchange: str) -> ConfigRules:
         """The config rules of an exchange; InvalidInputError for an unknown one."""

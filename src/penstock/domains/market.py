@@ -12,12 +12,14 @@ from penstock.domains.parts import http_limits
 from penstock.domains.plugins import loaded, malformed, provided
 from penstock.errors import InvalidInputError
 from penstock.http.governor import LocalBudget
+from penstock.inventory.queries.accounts import has_account
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
 from penstock.market.configured import DEFAULT_EXCHANGE, Configured
 from penstock.market.queries.instruments import unified_symbol
 from penstock.market.runs import health
+from penstock.market.runs.automatic import Automatic
 from penstock.market.runs.configs import MarketConfigs
 from penstock.market.runs.listing import Listing
 from penstock.market.runs.submission import (
@@ -154,6 +156,7 @@ class MarketParts:
     verify: VerifyRuns
     sources: MarketSources
     store: SqlCandleStore
+    automatic: Automatic
 
 
 def declare(parts: Parts) -> Domain:
@@ -167,8 +170,9 @@ def declare(parts: Parts) -> Domain:
         kinds=_kinds(market),
         configs=market.configs,
         schedules=_schedules(parts, market.runs.configured.exchange),
-        first_runs=lambda: _first_runs(market.runs),
-        rules=health.rules(market.runs.configured, COLLECT_ALL),
+        asleep=market.automatic.asleep,
+        first_runs=lambda: _first_runs(parts, market),
+        rules=health.rules(market.automatic, COLLECT_ALL),
         logged_names=unified_symbol,
         uses=[market],
         lifetime=market.sources.lifetime,
@@ -181,7 +185,8 @@ def _market(parts: Parts) -> MarketParts:
     options = CollectOptions(
         grace_ms=int(settings.grace_s * 1000), concurrency=settings.request_concurrency
     )
-    configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
+    automatic = automatic_of(settings)
+    configured = automatic.configured
     listing = Listing(sources, database, store)
     runs = MarketRuns(sources, listing, database, store, configured, options)
     configs = MarketConfigs(sources.exchanges, listing, configured)
@@ -192,7 +197,13 @@ def _market(parts: Parts) -> MarketParts:
         options=options,
         source_of=sources.get,
     )
-    return MarketParts(runs, configs, VerifyRuns(verifying), sources, store)
+    return MarketParts(runs, configs, VerifyRuns(verifying), sources, store, automatic)
+
+
+def automatic_of(settings: Settings) -> Automatic:
+    """What is collected without a config."""
+    configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
+    return Automatic(configured, exchanges(), has_account)
 
 
 def _kinds(market: MarketParts) -> Sequence[RunKind]:
@@ -254,9 +265,14 @@ def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
     ]
 
 
-async def _first_runs(runs: MarketRuns) -> Sequence[Submission]:
-    """A symbol refresh if none has run yet."""
-    return [symbol_refresh(runs.configured.exchange)] if await runs.needs_symbols() else []
+async def _first_runs(parts: Parts, market: MarketParts) -> Sequence[Submission]:
+    """A symbol refresh if none has run yet and its schedule is awake."""
+    asleep = await parts.database.read(
+        lambda connection: market.automatic.asleep(connection, SYMBOL_REFRESH)
+    )
+    if asleep is not None or not await market.runs.needs_symbols():
+        return []
+    return [symbol_refresh(market.runs.configured.exchange)]
 
 
 async def check_exchange(settings: Settings, exchange: str) -> str:

@@ -16,11 +16,16 @@ DEFAULT_EXCHANGE = "binance"
 class Configured:
     """The default series: these symbols in these timeframes.
 
-    Without symbols, the `most_traded` ones with this quote currency.
+    `symbols` None: the `most_traded` ones with this quote currency.
     """
 
-    symbols: Sequence[str]
+    symbols: Sequence[str] | None
     timeframes: Sequence[str]
     exchange: str = DEFAULT_EXCHANGE
     quote: str = "USDT"
     most_traded: int = 50
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the user wants no default series."""
+        return self.symbols is not None and not self.symbols

@@ -129,15 +129,16 @@ class Schedule(Timing):
 class Ticked:
     """What one claim of due schedules did.
 
-    `skipped` names those whose resources are all busy, `failed` those that could not be submitted,
-    with the reason; all of them come again in their next turn. `next_in_s` is the wait for the next
-    due time.
+    `skipped` names those whose resources are all busy; `asleep` and `failed` name those that submit
+    nothing and those that could not be submitted, with the reason. All of them come again in their
+    next turn. `next_in_s` is the wait for the next due time.
     """
 
     submitted: Sequence[str]
     skipped: Sequence[str]
     next_in_s: float | None
     failed: Mapping[str, str] = field(default_factory=dict)
+    asleep: Mapping[str, str] = field(default_factory=dict)
 
 
 class Schedules(Protocol):

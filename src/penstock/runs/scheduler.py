@@ -38,6 +38,7 @@ class Scheduler:
         self._changed = asyncio.Event()
         self._outage = Outage("schedules cannot be read", "schedules can be read again")
         self._failed: dict[str, str] = {}
+        self._asleep: dict[str, str] = {}
         self.running = False
         self.last_tick: int | None = None
 
@@ -71,7 +72,7 @@ class Scheduler:
         if ticked.next_in_s is None:
             return self._check_interval_s
         # What is due and could not be claimed is in the hands of another process just now.
-        claimed = ticked.submitted or ticked.skipped or ticked.failed
+        claimed = ticked.submitted or ticked.skipped or ticked.failed or ticked.asleep
         return min(self._check_interval_s, max(0.0 if claimed else _OTHERS_S, ticked.next_in_s))
 
     def _log_tick(self, ticked: Ticked) -> None:
@@ -79,6 +80,13 @@ class Scheduler:
             _log.info("Data collection already running, skipping scheduled collection", job=name)
         if ticked.submitted:
             _log.debug("scheduled runs submitted", jobs=list(ticked.submitted))
+        for name, reason in ticked.asleep.items():
+            if self._asleep.get(name) != reason:
+                _log.info("a schedule is asleep", job=name, reason=reason)
+        for name in self._asleep.keys() & {*ticked.submitted, *ticked.skipped, *ticked.failed}:
+            _log.info("a schedule is awake again", job=name)
+            del self._asleep[name]
+        self._asleep |= ticked.asleep
         for name, reason in ticked.failed.items():
             if self._failed.get(name) != reason:
                 _log.warning("a scheduled run cannot be submitted", job=name, error=reason)

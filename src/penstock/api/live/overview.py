@@ -13,11 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.domains.market import MarketParts
+from penstock.domains.market import COLLECT_ALL, MarketParts
 from penstock.errors import PenstockError
 from penstock.loop import background
-from penstock.market.queries.instruments import configured_symbols
 from penstock.runs.events import EventsLost, QueueChanged, RunChanged
+from penstock.store.write.schedules import schedule_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from penstock.app import App
     from penstock.runs.events import Event
     from penstock.runs.queries import ActiveRuns
+    from penstock.store.write.schedules import ScheduleRow
 
 # Events can be missed while the database is unreachable: a view is read again after the first
 # time, and no longer answered after the second.
@@ -34,9 +35,10 @@ _TOO_OLD_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The active runs by kind and state, and the symbols that are collected by themselves."""
+    """The active runs by kind and state, the default schedule, and the symbols that it collects."""
 
     active: Sequence[ActiveRuns]
+    default: ScheduleRow | None
     symbols: Sequence[str]
     read_at_s: float
 
@@ -93,10 +95,13 @@ class Overview:
         asked, self._moved, self._outdated = self._asked, False, False
         began_s = time.monotonic()
 
-        runs, configured = self._app.runs, self._app.of(MarketParts).runs.configured
+        runs, automatic = self._app.runs, self._app.of(MarketParts).automatic
         self._view = await self._app.database.read(
             lambda connection: View(
-                runs.active(connection), configured_symbols(connection, configured), began_s
+                runs.active(connection),
+                schedule_named(connection, automatic.asleep, COLLECT_ALL),
+                automatic.symbols(connection),
+                began_s,
             )
         )
         self._shown = asked

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from penstock.api.routes.parts import (
     ConfigsDep,
+    DomainsDep,
     FromQuery,
+    MarketDep,
     OverviewDep,
     SchedulerDep,
     StoreDep,
@@ -24,10 +26,11 @@ from penstock.api.schemas.config import (
     NewConfig,
     Preview,
 )
-from penstock.api.schemas.input import Id, Input, Name
+from penstock.api.schemas.input import Input, Name
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.task import Submitted
 from penstock.collection.configs import ConfigList, Configs
+from penstock.store.write.configs import config_named
 from penstock.store.write.configs import configs as listed_configs
 
 router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collection admin"])
@@ -52,6 +55,23 @@ async def _announcement(scheduler: SchedulerDep, overview: OverviewDep) -> Annou
 Announce = Annotated[Announcement, Depends(_announcement)]
 
 
+async def _named(
+    store: StoreDep,
+    domains: DomainsDep,
+    config: Annotated[
+        Name, Path(description="BTC/USDT or BTCUSDT, the name of an account, or the config's id")
+    ],
+) -> int:
+    """The id of the config that a path names."""
+    found = await store.read(
+        lambda connection: config_named(connection, config, domains.logged_name)
+    )
+    return found.id
+
+
+ConfigId: TypeAlias = Annotated[int, Depends(_named)]
+
+
 class ConfigQuery(Input):
     """Which configs."""
 
@@ -70,11 +90,14 @@ async def list_configs(store: StoreDep, query: FromQuery[ConfigQuery]) -> list[C
 
 
 @router.post("", status_code=201, responses=documented(409, 422, 502, 503))
-async def add_config(configs: ConfigsDep, announce: Announce, new: NewConfig) -> ConfigShown:
+async def add_config(
+    configs: ConfigsDep, announce: Announce, market: MarketDep, store: StoreDep, new: NewConfig
+) -> ConfigShown:
     """Add a config; it collects in its next turn, or now when it is triggered."""
     added = await configs.add(new.given())
     await announce()
-    return ConfigShown.of(added)
+    warnings = await store.read(lambda connection: market.automatic.warnings(connection, added))
+    return ConfigShown.of(added, warnings)
 
 
 @of_none.post("/preview", responses=documented(422, 502, 503))
@@ -97,56 +120,56 @@ async def apply_configs(
     return AppliedConfigs.of(applied, dry_run=order.dry_run)
 
 
-@router.get("/{config_id}", responses=documented(404, 422, 503))
-async def get_config(configs: ConfigsDep, config_id: Id) -> ConfigShown:
-    """One config."""
-    return ConfigShown.of(await configs.store.get(config_id))
-
-
-@router.get("/{config_id}/preview", responses=documented(404, 422, 503))
-async def preview_config(configs: ConfigsDep, config_id: Id) -> Preview:
+@router.get("/{config:path}/preview", responses=documented(404, 422, 503))
+async def preview_config(configs: ConfigsDep, config: ConfigId) -> Preview:
     """The next runs of a config; of a disabled one, as if it were enabled now."""
-    found = await configs.store.get(config_id)
+    found = await configs.store.get(config)
     return Preview.of(found.spec, found.next_run_at)
 
 
-@router.put("/{config_id}", responses=documented(404, 409, 422, 502, 503))
+@router.get("/{config:path}", responses=documented(404, 422, 503))
+async def get_config(configs: ConfigsDep, config: ConfigId) -> ConfigShown:
+    """One config."""
+    return ConfigShown.of(await configs.store.get(config))
+
+
+@router.put("/{config:path}", responses=documented(404, 409, 422, 502, 503))
 async def change_config(
-    configs: ConfigsDep, announce: Announce, config_id: Id, changes: ConfigChange
+    configs: ConfigsDep, announce: Announce, config: ConfigId, changes: ConfigChange
 ) -> ConfigShown:
     """Change the fields that are given.
 
     When it then collects something else or at other times, its active run is cancelled.
     """
-    changed = await configs.change(config_id, changes.given())
+    changed = await configs.change(config, changes.given())
     await announce()
     return ConfigShown.of(changed)
 
 
-@router.delete("/{config_id}", status_code=204, responses=documented(404, 422, 503))
-async def remove_config(configs: ConfigsDep, announce: Announce, config_id: Id) -> None:
+@router.delete("/{config:path}", status_code=204, responses=documented(404, 422, 503))
+async def remove_config(configs: ConfigsDep, announce: Announce, config: ConfigId) -> None:
     """Delete a config and cancel its active run; collected rows and execution logs stay."""
-    await configs.store.remove(config_id)
+    await configs.store.remove(config)
     await announce()
 
 
-@router.post("/{config_id}/enable", responses=documented(404, 422, 503))
-async def enable_config(configs: ConfigsDep, announce: Announce, config_id: Id) -> ConfigShown:
+@router.post("/{config:path}/enable", responses=documented(404, 422, 503))
+async def enable_config(configs: ConfigsDep, announce: Announce, config: ConfigId) -> ConfigShown:
     """Start automatic runs of a config."""
-    return await _switched(configs, announce, config_id, enabled=True)
+    return await _switched(configs, announce, config, enabled=True)
 
 
-@router.post("/{config_id}/disable", responses=documented(404, 422, 503))
-async def disable_config(configs: ConfigsDep, announce: Announce, config_id: Id) -> ConfigShown:
+@router.post("/{config:path}/disable", responses=documented(404, 422, 503))
+async def disable_config(configs: ConfigsDep, announce: Announce, config: ConfigId) -> ConfigShown:
     """Stop automatic runs of a config; its queued run is cancelled, a running one continues."""
-    return await _switched(configs, announce, config_id, enabled=False)
+    return await _switched(configs, announce, config, enabled=False)
 
 
-@router.post("/{config_id}/trigger", status_code=202, responses=documented(404, 409, 422, 503))
-async def trigger_config(configs: ConfigsDep, tasks: TasksDep, config_id: Id) -> Submitted:
+@router.post("/{config:path}/trigger", status_code=202, responses=documented(404, 409, 422, 503))
+async def trigger_config(configs: ConfigsDep, tasks: TasksDep, config: ConfigId) -> Submitted:
     """Collect now, even when it is disabled; 409 while a task works on one of its series."""
-    wanted = configs.store.trigger(config_id)
-    return await tasks.submit(wanted, f"Data collection of config {config_id} submitted")
+    wanted = configs.store.trigger(config)
+    return await tasks.submit(wanted, f"Data collection of config {config} submitted")
 
 
 async def _switched(

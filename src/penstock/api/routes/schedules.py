@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from penstock.api.routes.parts import FromQuery, StoreDep
+from penstock.api.routes.parts import DomainsDep, FromQuery, StoreDep
 from penstock.api.schemas.input import Cursor, Input, Limit
 from penstock.api.schemas.problem import documented
 from penstock.api.schemas.schedule import ScheduleShown
@@ -29,11 +29,13 @@ class SchedulePage(Page):
 
 
 @router.get("/schedules", response_model=SchedulePage, responses=documented(422, 503))
-async def list_schedules(store: StoreDep, query: FromQuery[SchedulesQuery]) -> Response:
+async def list_schedules(
+    store: StoreDep, domains: DomainsDep, query: FromQuery[SchedulesQuery]
+) -> Response:
     """All schedules, with those that Penstock creates."""
     return await store.answer(
         lambda connection: SchedulePage.of(
-            listed(connection, after_id=query.cursor, limit=query.limit),
+            listed(connection, domains.asleep, after_id=query.cursor, limit=query.limit),
             query.limit,
             ScheduleShown.of,
         )

@@ -24,10 +24,11 @@ from penstock.api.routes.parts import (
 from penstock.api.schemas.answer import answer
 from penstock.api.schemas.input import Input, Name, Time, Timeframes
 from penstock.api.schemas.problem import documented
+from penstock.api.schemas.schedule import ScheduleShown
 from penstock.api.schemas.shape import Page, Shape
 from penstock.api.schemas.task import STATUS, Status, Submitted, Task
 from penstock.errors import ConflictError
-from penstock.market.queries.instruments import configured_symbols, trading_symbols
+from penstock.market.queries.instruments import trading_symbols
 from penstock.market.runs.orders import MOST_CANDLES, CollectOrder
 from penstock.market.runs.submission import COLLECTING, SCHEDULED_COLLECTION, symbol_refresh
 from penstock.runs.queries import RunList, RunQueries, RunRow
@@ -263,7 +264,7 @@ async def get_task_statistics(store: StoreDep, runs: RunsDep, market: MarketDep)
     counts, symbols, available = await store.read(
         lambda connection: (
             runs.counts(connection),
-            configured_symbols(connection, configured),
+            market.automatic.symbols(connection),
             trading_symbols(connection, configured.exchange, limit=_MOST_SYMBOLS),
         )
     )
@@ -287,6 +288,9 @@ class SchedulerStatus(Shape):
     data_collection_running: bool
     active_tasks_count: int
     scheduler_task_types: list[str]
+    default_schedule: ScheduleShown | None = Field(
+        description="as in `GET /api/v1/schedules`; null before the first start of a service"
+    )
 
 
 class CollectorStatus(Shape):
@@ -320,6 +324,7 @@ async def get_collector_status(
             runs.count for runs in view.active if runs.kind == SCHEDULED_COLLECTION
         ),
         scheduler_task_types=[SCHEDULED_COLLECTION],
+        default_schedule=None if view.default is None else ScheduleShown.of(view.default),
     )
     return CollectorStatus(
         is_running=executor.running,

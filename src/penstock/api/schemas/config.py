@@ -14,6 +14,8 @@ from penstock.inventory.source import MARKETPLACE
 from penstock.moment import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penstock.collection.configs import Applied, Config, ConfigSpec
 
 _MOST_CONFIGS = 1_000
@@ -108,9 +110,10 @@ class ConfigShown(ConfigValues):
     warnings: list[str] = Field(description="what is allowed but may not be intended")
 
     @classmethod
-    def of(cls, config: Config) -> Self:
-        """The shape of a config."""
-        return cls(**cls.fields_of(config, **asdict(config.spec), warnings=config.spec.warnings()))
+    def of(cls, config: Config, warnings: Sequence[str] = ()) -> Self:
+        """The shape of a config; `warnings` come after its own."""
+        told = [*config.spec.warnings(), *warnings]
+        return cls(**cls.fields_of(config, **asdict(config.spec), warnings=told))
 
 
 class Preview(Shape):

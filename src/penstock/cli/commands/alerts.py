@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penstock.api.schemas.alert import AlertShown, TargetShown
 from penstock.cli.fresh import refuse_address, when_fresh
-from penstock.cli.options import Database, JsonArray, id_argument
-from penstock.cli.reached import call
+from penstock.cli.options import Database, JsonArray
+from penstock.cli.reached import call, reach
 from penstock.cli.reading import read
 from penstock.cli.shown.help import Commands
 from penstock.cli.shown.terminal import err, out, print_json, print_rows, show_time
 from penstock.cli.shown.text import one_line
-from penstock.errors import InvalidInputError
+from penstock.errors import InvalidInputError, NotFoundError
 from penstock.name import checked_name
 from penstock.store.write.alerts.lists import AlertList, list_alerts, list_targets
+
+if TYPE_CHECKING:
+    from penstock.cli.client import ApiClient
+    from penstock.cli.shown.text import Fields
 
 _UNDELIVERED = 4
 _MOST = 1_000
 _LEAST_KEY, _MOST_KEY = 16, 200
 _PATH = "/api/v1/admin/alerts/targets"
 
-TargetId = Annotated[int, id_argument("As in `penstock alert targets list`.")]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The name or id that `penstock alert targets list` shows."),
+]
 
 alert = Commands("Choose where alerts are sent.")
 targets = Commands("""Add, list, remove and test the targets of alerts.
@@ -31,7 +39,7 @@ targets = Commands("""Add, list, remove and test the targets of alerts.
 Examples:
   penstock alert targets add ops https://example.com/hook
   penstock alert targets add phone ntfy://topic
-  penstock alert targets test 1""")
+  penstock alert targets test phone""")
 alert.add_typer(targets, name="targets")
 
 
@@ -83,7 +91,7 @@ def add(
     target = {"name": name, "url": url, "signing_key": signing_key}
     added = call(database, "POST", _PATH, target)
     err.print(f"Added target {added['id']}, {one_line(name)}.")
-    err.print(f"Test it with: penstock alert targets test {added['id']}")
+    err.print(f"Test it with: penstock alert targets test {shlex.quote(name)}")
     if added["signing_key"]:
         err.print("Signing key, shown only once:")
         typer.echo(added["signing_key"])
@@ -102,20 +110,50 @@ def list_(database: Database = None, as_json: JsonArray = False) -> None:
 
 
 @targets.command()
-def remove(target_id: TargetId, database: Database = None) -> None:
+def remove(name: Target, database: Database = None) -> None:
     """Remove a target, with everything that waits to be sent to it."""
-    call(database, "DELETE", f"{_PATH}/{target_id}")
-    out.print(f"target {target_id} is removed")
+
+    async def removed(client: ApiClient) -> Fields:
+        target = await _named(client, name)
+        await client.call("DELETE", f"{_PATH}/{target['id']}")
+        return target
+
+    target = reach(database, removed)
+    out.print(f"target {target['id']} is removed: {one_line(target['name'])}")
 
 
 @targets.command("test")
-def try_out(target_id: TargetId, database: Database = None) -> None:
+def try_out(name: Target, database: Database = None) -> None:
     """Send a test message and print the response; exits with 4 when it was not delivered."""
-    sent = call(database, "POST", f"{_PATH}/{target_id}/test")
+
+    async def tried(client: ApiClient) -> Fields:
+        target = await _named(client, name)
+        answer: Fields = await client.call("POST", f"{_PATH}/{target['id']}/test")
+        return answer
+
+    sent = reach(database, tried)
     delivered = "delivered" if sent["delivered"] else "not delivered"
     out.print(f"{delivered}: {one_line(sent['detail'])}")
     if not sent["delivered"]:
         raise typer.Exit(_UNDELIVERED)
+
+
+async def _named(client: ApiClient, given: str) -> Fields:
+    """The target with a name or an id; InvalidInputError if two have it."""
+    targets: list[Fields] = await client.call("GET", _PATH)
+    found = [target for target in targets if given in {str(target["id"]), target["name"]}]
+    if len(found) > 1:
+        by_id, by_name = sorted(found, key=lambda target: str(target["id"]) != given)
+        raise InvalidInputError(
+            f"name: {given!r} is the id of {by_id['name']!r} and the name of target"
+            f" {by_name['id']}; use {by_id['name']!r} or {by_name['id']}",
+            field="name",
+        )
+    if not found:
+        raise NotFoundError(
+            f"there is no alert target {given[:50]!r}; `penstock alert targets list` shows all"
+        )
+    return found[0]
 
 
 def _check_key(signing_key: str | None) -> None:

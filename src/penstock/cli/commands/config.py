@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated, TypeVar
+from urllib.parse import quote
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from penstock.api.schemas.config import ConfigChange, ConfigShown, NewConfig
+from penstock.api.schemas.schedule import ScheduleShown
 from penstock.cli.commands.inventory.sync import synced
 from penstock.cli.commands.market.collect import cut_short, leave_with
 from penstock.cli.fresh import refuse_unknown, refuse_unlisted, when_fresh
@@ -18,7 +20,6 @@ from penstock.cli.options import (
     Exchange,
     Exchanges,
     Timeframes,
-    id_argument,
     timeframes_of,
 )
 from penstock.cli.reached import call, reach
@@ -29,20 +30,24 @@ from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_
 from penstock.cli.shown.text import one_line
 from penstock.cli.waited import waited
 from penstock.collection.configs import ConfigList
-from penstock.domains.market import exchanges
+from penstock.domains.market import COLLECT_ALL, automatic_of, exchanges
 from penstock.errors import InvalidInputError
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.configs import find_account
 from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import parse_timeframes
 from penstock.market.runs.submission import COLLECTION
+from penstock.name import counted
+from penstock.settings import load_settings
 from penstock.store.write.configs import configs as listed_configs
+from penstock.store.write.schedules import schedule_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock.cli.client import ApiClient
     from penstock.cli.shown.text import Fields
+    from penstock.market.configured import Configured
     from penstock.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,12 +61,18 @@ Examples:
   penstock config add BTC/USDT -t 1m,1h --every 5
   penstock config add my-shop --exchange cardtrader --cron "0 6 * * *"
   penstock config list
-  penstock config edit 1 --every 15
-  penstock config disable 1""")
+  penstock config edit BTC/USDT --every 15
+  penstock config disable my-shop""")
 
 _MOST = 1_000
 
-Id = Annotated[int, id_argument("The id, as `penstock config list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="BTC/USDT or BTCUSDT, an account's name, or the id that `penstock config list` shows.",
+    ),
+]
 Every = Annotated[
     int | None,
     typer.Option("--every", metavar="MINUTES", help="Minutes between two runs."),
@@ -133,9 +144,19 @@ def list_(
     database: Database = None,
     as_json: AnyJson = False,
 ) -> None:
-    """List the configs."""
+    """List the configs, and the default schedule beside them.
+
+    --json lists the configs alone.
+    """
     query = ConfigList(limit=_MOST, exchange=exchange)
-    kept = read(database, lambda connection: listed_configs(connection, query))
+    automatic = automatic_of(load_settings(database_url=database))
+    kept, default = read(
+        database,
+        lambda connection: (
+            listed_configs(connection, query),
+            schedule_named(connection, automatic.asleep, COLLECT_ALL),
+        ),
+    )
     found = [ConfigShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)
@@ -150,7 +171,7 @@ def list_(
         "next run (UTC)",
         "description",
     )
-    rows = (
+    rows: list[tuple[object, ...]] = [
         (
             item["id"],
             item["symbol"],
@@ -162,13 +183,35 @@ def list_(
             item["description"],
         )
         for item in found
-    )
+    ]
+    if default is not None and exchange in {None, automatic.configured.exchange}:
+        rows.append(_default(ScheduleShown.of(default), automatic.configured))
     print_rows(names, rows, whole=("id", "symbol", "exchange", "on"))
+
+
+def _default(shown: ScheduleShown, configured: Configured) -> tuple[object, ...]:
+    """The default schedule as a row of the list."""
+    symbols = configured.symbols
+    which = (
+        f"{configured.most_traded} most traded"
+        if symbols is None
+        else counted(len(symbols), "symbol")
+    )
+    return (
+        None,
+        "default",
+        configured.exchange,
+        ", ".join(configured.timeframes),
+        f"every {(shown.interval_seconds or 0) / 60:g} min",
+        "asleep" if shown.asleep is not None else shown.enabled,
+        shown_time(shown.next_run_at),
+        shown.asleep or f"{which}, without those of configs",
+    )
 
 
 @config.command()
 def edit(
-    config_id: Id,
+    name: Name,
     timeframes: Timeframes = None,
     every: Every = None,
     cron: Cron = None,
@@ -189,42 +232,46 @@ def edit(
         raise InvalidInputError(
             "edit: no change was given; see penstock config edit --help", field="edit"
         )
-    _change(config_id, fields, database, as_json=as_json)
+    _change(name, fields, database, as_json=as_json)
 
 
 @config.command()
-def enable(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
+def enable(name: Name, database: Database = None, as_json: AnyJson = False) -> None:
     """Start automatic runs of a config."""
-    _change(config_id, {"enabled": True}, database, as_json=as_json)
+    _change(name, {"enabled": True}, database, as_json=as_json)
 
 
 @config.command()
-def disable(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
+def disable(name: Name, database: Database = None, as_json: AnyJson = False) -> None:
     """Stop automatic runs of a config; an active run continues."""
-    _change(config_id, {"enabled": False}, database, as_json=as_json)
+    _change(name, {"enabled": False}, database, as_json=as_json)
 
 
 @config.command()
-def remove(config_id: Id, database: Database = None) -> None:
+def remove(name: Name, database: Database = None) -> None:
     """Remove a config and cancel its active run; stored data stays."""
-    call(database, "DELETE", f"{_CONFIGS}/{config_id}")
-    out.print(f"config {config_id} is removed")
+    removed = reach(database, lambda client: _remove(client, name))
+    out.print(f"config {removed['id']} is removed: {removed['symbol']} on {removed['exchange']}")
 
 
 @config.command()
-def trigger(config_id: Id, database: Database = None, as_json: AnyJson = False) -> None:
+def trigger(name: Name, database: Database = None, as_json: AnyJson = False) -> None:
     """Run a config now and wait for the result."""
     reach(
         database,
-        lambda client: _trigger(client, config_id, as_json=as_json),
+        lambda client: _trigger(client, name, as_json=as_json),
     )
 
 
+def _path(name: object) -> str:
+    return f"{_CONFIGS}/{quote(str(name), safe='')}"
+
+
 def _change(
-    config_id: int, fields: Mapping[str, object], database: str | None, *, as_json: bool
+    name: str, fields: Mapping[str, object], database: str | None, *, as_json: bool
 ) -> None:
     changes = checked(ConfigChange, fields).given()
-    changed = call(database, "PUT", f"{_CONFIGS}/{config_id}", changes)
+    changed = call(database, "PUT", _path(name), changes)
     if as_json:
         print_json(changed)
     else:
@@ -242,10 +289,16 @@ async def _refuse_unknown(settings: Settings, new: NewConfig) -> None:
         await refuse_unknown(settings, exchange)
 
 
-async def _trigger(client: ApiClient, config_id: int, *, as_json: bool) -> None:
-    path = f"{_CONFIGS}/{config_id}"
-    order = (f"{path}/trigger", None)
-    config = await client.call("GET", path)
+async def _remove(client: ApiClient, name: str) -> Fields:
+    """The config that was removed."""
+    found: Fields = await client.call("GET", _path(name))
+    await client.call("DELETE", _path(found["id"]))
+    return found
+
+
+async def _trigger(client: ApiClient, name: str, *, as_json: bool) -> None:
+    config = await client.call("GET", _path(name))
+    order = (f"{_path(config['id'])}/trigger", None)
     if config["exchange"] == MARKETPLACE:
         ended = await synced(client, order)
     else:

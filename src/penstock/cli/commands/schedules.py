@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from penstock.api.schemas.schedule import ScheduleShown
 from penstock.cli.options import Database, JsonArrayIso
 from penstock.cli.reading import read
-from penstock.cli.shown.terminal import err, print_json, print_rows, shown_time
+from penstock.cli.shown.terminal import (
+    err,
+    print_json,
+    print_rows,
+    print_sentence,
+    shown_time,
+)
+from penstock.domains.market import automatic_of
+from penstock.settings import load_settings
 from penstock.store.write.schedules import schedules as listed
 
 if TYPE_CHECKING:
@@ -29,7 +37,8 @@ def schedules(
       penstock schedules
       penstock schedules --json
     """
-    kept = read(database, lambda connection: listed(connection, limit=_MOST))
+    asleep = automatic_of(load_settings(database_url=database)).asleep
+    kept = read(database, lambda connection: listed(connection, asleep, limit=_MOST))
     found = [ScheduleShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)
@@ -42,13 +51,22 @@ def schedules(
             schedule["name"],
             schedule["task_type"],
             _when(schedule),
-            shown_time(schedule["next_run_at"]) if schedule["enabled"] else "off",
+            _next(schedule),
             shown_time(schedule["last_run_at"]),
         )
         for schedule in found
     )
     names = ("name", "does", "when", "next (UTC)", "last (UTC)")
     print_rows(names, rows, whole=("name", "does"))
+    for reason in dict.fromkeys(schedule["asleep"] for schedule in found):
+        if reason is not None:
+            print_sentence(f"asleep: {reason}", err)
+
+
+def _next(schedule: Fields) -> str:
+    if not schedule["enabled"]:
+        return "off"
+    return "asleep" if schedule["asleep"] is not None else shown_time(schedule["next_run_at"])
 
 
 def _when(schedule: Fields) -> str:

@@ -113,7 +113,7 @@ def configured_symbols(connection: Connection, configured: Configured) -> list[s
 
     The configured symbols, else those with the highest volume at the last symbol refresh.
     """
-    if configured.symbols:
+    if configured.symbols is not None:
         return list(configured.symbols)
     volume = instrument.c.quote_volume_24h
     traded = (

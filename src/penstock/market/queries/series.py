@@ -154,6 +154,14 @@ def recently_collected(connection: Connection, exchange: str, within_ms: int) ->
     return [SeriesKey(instrument_of(row), Timeframe(row.timeframe)) for row in rows]
 
 
+def has_config(connection: Connection, exchanges: Collection[str], *, but: int = 0) -> bool:
+    """Whether there is a config of one of the exchanges, enabled or not, `but` the one of an id."""
+    wanted = select(collection_config.c.id).where(
+        collection_config.c.exchange.in_(exchanges), collection_config.c.id != but
+    )
+    return connection.scalar(wanted.limit(1)) is not None
+
+
 def configured_series(connection: Connection, exchange: str) -> set[tuple[str, str]]:
     """The series (symbol, timeframe) of an exchange that enabled configs collect."""
     enabled = select(collection_config.c.symbol, collection_config.c.timeframes).where(

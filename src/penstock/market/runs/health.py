@@ -12,7 +12,6 @@ from penstock.alerts.rules import BadSubject, SubjectRule, duration
 from penstock.collection.tables import collection_config
 from penstock.market.collect.coverage import SpanState
 from penstock.market.instrument import Status, folded
-from penstock.market.queries.instruments import configured_symbols
 from penstock.market.queries.series import select_series
 from penstock.market.tables import coverage, instrument, restatement, series
 from penstock.market.timeframe import Timeframe
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from penstock.market.configured import Configured
+    from penstock.market.runs.automatic import Automatic
     from penstock.market.timeline import TimeRange
 
 _DAY_MS = 86_400_000
@@ -43,14 +42,14 @@ Name = tuple[str, ...]
 _NAME = instrument.c.exchange, instrument.c.symbol, series.c.timeframe
 
 
-def rules(configured: Configured, schedule_name: str) -> list[SubjectRule]:
-    """The alert rules; the schedule `schedule_name` collects what is `configured`."""
+def rules(automatic: Automatic, schedule_name: str) -> list[SubjectRule]:
+    """The alert rules; the schedule `schedule_name` collects what is `automatic`."""
     return [
         SubjectRule(
             name="late_data",
             counted="series with late data",
             recovered="{name} is up to date again",
-            find=partial(late_series, configured, schedule_name),
+            find=partial(late_series, automatic, schedule_name),
         ),
         SubjectRule(
             name="new_gaps",
@@ -73,7 +72,7 @@ def _bad(name: Name, reason: str) -> BadSubject:
 
 
 def late_series(
-    configured: Configured, default: str, connection: Connection, now: int
+    automatic: Automatic, default: str, connection: Connection, now: int
 ) -> list[BadSubject]:
     """Scheduled series that trade, with a newest closed candle older than their interval allows.
 
@@ -82,7 +81,7 @@ def late_series(
     schedules = enabled_intervals(connection)
     intervals = _by_configs(connection, schedules)
     if default in schedules:
-        intervals = _by_default(connection, configured, schedules[default]) | intervals
+        intervals = _by_default(connection, automatic, schedules[default]) | intervals
     if not intervals:
         return []
     columns = *_NAME, instrument.c.native_symbol
@@ -159,10 +158,11 @@ def restated_series(connection: Connection, now: int) -> list[BadSubject]:
     ]
 
 
-def _by_default(connection: Connection, configured: Configured, interval: int) -> dict[Name, int]:
+def _by_default(connection: Connection, automatic: Automatic, interval: int) -> dict[Name, int]:
+    configured = automatic.configured
     return {
         (configured.exchange, folded(name), timeframe): interval
-        for name in configured_symbols(connection, configured)
+        for name in automatic.symbols(connection)
         for timeframe in configured.timeframes
     }
 

@@ -109,10 +109,12 @@ class MarketRuns:
         timeframes = parse_timeframes(steps, field="timeframes")
         names = list(order.symbols) if order.symbols else await self.configured_symbols()
         if not names:
-            raise InvalidInputError(
-                "symbols: none are known yet; name some, or wait for the first symbol refresh",
-                field="symbols",
+            why = (
+                "PENSTOCK_SYMBOLS is none; name some"
+                if self.configured.is_none
+                else "none are known yet; name some, or wait for the first symbol refresh"
             )
+            raise InvalidInputError(f"symbols: {why}", field="symbols")
         return timeframes, names
 
     async def configured_symbols(self) -> list[str]:
@@ -126,7 +128,9 @@ class MarketRuns:
         _, seen_at = await self._reader.read(
             lambda connection: instruments_seen(connection, self.configured.exchange)
         )
-        return not seen_at or not await self.configured_symbols()
+        return not seen_at or (
+            self.configured.symbols is None and not await self.configured_symbols()
+        )
 
     async def collect(self, context: RunContext) -> CollectResult:
         """The work of every run that collects candles."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 import uuid
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from penstock.collection.configs import COLLECTED, Applied, Config, ConfigSpec, difference
 from penstock.collection.tables import collection_config
 from penstock.columns import DatabaseNow, read_clock
-from penstock.errors import ConflictError, NotFoundError
+from penstock.errors import ConflictError, InvalidInputError, NotFoundError
 from penstock.runs.run import RunState
 from penstock.runs.schedule import Schedule
 from penstock.runs.tables import run as runs
@@ -197,6 +199,36 @@ def configs(connection: Connection, query: ConfigList) -> list[Config]:
     return [_config(row) for row in connection.execute(wanted)]
 
 
+def config_named(
+    connection: Connection, given: str, unified: Callable[[Connection, str], str | None]
+) -> Config:
+    """The config with an id, or of a symbol or an account; `unified` knows other names of symbols.
+
+    NotFoundError when there is none, InvalidInputError for a name that several have.
+    """
+    known = [_config(row) for row in connection.execute(_rows().order_by(collection_config.c.id))]
+    names = {given, unified(connection, given)}
+    found = [config for config in known if str(config.id) == given or config.spec.symbol in names]
+    if len(found) > 1:
+        choices = " or ".join(_choice(config, given) for config in found)
+        raise InvalidInputError(
+            f"config: {given!r} names several configs; use {choices}", field="config"
+        )
+    if not found:
+        symbols = {config.spec.symbol for config in known}
+        near = difflib.get_close_matches(given, symbols, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "`penstock config list` shows all"
+        raise NotFoundError(f"there is no config {given!r}; {hint}")
+    return found[0]
+
+
+def _choice(config: Config, given: str) -> str:
+    """What names this config and no other one, with what it collects."""
+    symbol, exchange = config.spec.symbol, config.spec.exchange
+    name = symbol if str(config.id) == given else str(config.id)
+    return f"{name} (config {config.id}, {symbol} on {exchange})"
+
+
 def count_configs(connection: Connection) -> tuple[int, int, int]:
     """How many configs are enabled, how many disabled, and how many jobs have an active run."""
     enabled = func.count().filter(collection_config.c.enabled)
@@ -255,7 +287,8 @@ def _refuse_second(connection: Connection, wanted: ConfigSpec, *, but: int = 0) 
     found = connection.scalar(select(collection_config.c.id).where(*this))
     if found is not None:
         raise ConflictError(
-            f"config {found} collects {wanted.symbol} on {wanted.exchange} already; change that one"
+            f"{wanted.symbol} on {wanted.exchange} has config {found} already; change that one with"
+            f" `penstock config edit {shlex.quote(wanted.symbol)}`"
         )
 
 

@@ -25,8 +25,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from penstock.collection.domain import awake
 from penstock.columns import DatabaseNow, Timestamp, in_ms, read_clock
 from penstock.errors import ConflictError
+from penstock.runs.run import Submission
 from penstock.runs.schedule import Schedule, Ticked
 from penstock.runs.tables import schedule
 from penstock.store.session.backend import attempt
@@ -39,24 +41,40 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from penstock.collection.domain import Plan
+    from penstock.collection.domain import Asleep, Plan
     from penstock.runs.dispatch import Dispatch
-    from penstock.runs.run import Submission
     from penstock.store.session.database import Database
 
 # A clock that is set by less is being corrected: nothing runs a second time for that.
 _CLOCK_STEP_MS = 5_000
 
+# A schedule that is asleep is looked at this often, so that it soon wakes up.
+_ASLEEP_MS = 300_000
+
 _DUE_RUNS = uuid.UUID("6f0c3f5e-3d0b-4a52-9a55-70b3a1f0c0de")
 
 
-class SqlSchedules:
-    """The schedules of a database. `plan` gives the run of a due one, or None to skip it."""
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """Why a due schedule submits nothing: it is asleep, or its run cannot be submitted."""
 
-    def __init__(self, database: Database, dispatch: Dispatch, plan: Plan) -> None:
+    reason: str
+    asleep: bool = False
+
+
+class SqlSchedules:
+    """The schedules of a database.
+
+    `plan` gives the run of a due one, or None to skip it; it is not asked while one is `asleep`.
+    """
+
+    def __init__(
+        self, database: Database, dispatch: Dispatch, plan: Plan, asleep: Asleep = awake
+    ) -> None:
         self._database = database
         self._dispatch = dispatch
         self._plan = plan
+        self._asleep = asleep
 
     async def put(self, wanted: Sequence[Schedule]) -> None:
         """Make these schedules exist, due at once.
@@ -77,64 +95,74 @@ class SqlSchedules:
         submitted: list[str] = []
         skipped: list[str] = []
         failed: dict[str, str] = {}
+        asleep: dict[str, str] = {}
         moved: list[dict[str, Any]] = []
         due_rows = [(row, min(row.next_run_at, now)) for row in _due(connection, now, most)]
         for (row, due), outcome in zip(
             due_rows, self._submit_all(connection, due_rows), strict=True
         ):
-            if isinstance(outcome, str):
-                failed[row.name] = outcome
-            else:
+            following = _schedule(row).after(now, rhythm=due)
+            if not isinstance(outcome, _Nothing):
                 (submitted if outcome else skipped).append(row.name)
-            moved.append(
-                {
-                    "key": row.id,
-                    "due": due,
-                    "next": _schedule(row).after(now, rhythm=due),
-                    "done": outcome is True,
-                }
-            )
+            elif outcome.asleep:
+                asleep[row.name] = outcome.reason
+                following = min(following, now + _ASLEEP_MS)
+            else:
+                failed[row.name] = outcome.reason
+            moved.append({"key": row.id, "due": due, "next": following, "done": outcome is True})
         if moved:
             connection.execute(_MOVE, moved)
-        following = connection.execute(
+        first = connection.execute(
             select(func.min(schedule.c.next_run_at)).where(schedule.c.enabled)
         ).scalar()
-        wait_s = None if following is None else (following - now) / 1000
-        return Ticked(submitted=submitted, skipped=skipped, next_in_s=wait_s, failed=failed)
+        return Ticked(
+            submitted=submitted,
+            skipped=skipped,
+            next_in_s=None if first is None else (first - now) / 1000,
+            failed=failed,
+            asleep=asleep,
+        )
 
     def _submit_all(
         self, connection: Connection, due_rows: Sequence[tuple[Row[Any], int]]
-    ) -> list[bool | str]:
+    ) -> list[bool | _Nothing]:
         """Submit all at once; one by one only when one of them is refused."""
         try:
             with attempt(connection):
                 planned = [self._planned(connection, row, due) for row, due in due_rows]
-                wanted = [submission for submission in planned if submission is not None]
+                wanted = [plan for plan in planned if isinstance(plan, Submission)]
                 if wanted:
                     submit_all(connection, self._dispatch, wanted)
-                return [submission is not None for submission in planned]
+                return [
+                    plan if isinstance(plan, _Nothing) else plan is not None for plan in planned
+                ]
         except SQLAlchemyError:
             raise
         except Exception:  # noqa: BLE001 - it comes again, and is then told
             return [self._submit(connection, row, due) for row, due in due_rows]
 
-    def _submit(self, connection: Connection, row: Row[Any], due: int) -> bool | str:
-        """Whether it was submitted, or why it cannot be; the others go on in any case."""
+    def _submit(self, connection: Connection, row: Row[Any], due: int) -> bool | _Nothing:
+        """Whether it was submitted, or why not; the others go on in any case."""
         try:
             with attempt(connection):
-                submission = self._planned(connection, row, due)
-                if submission is not None:
-                    submit(connection, self._dispatch, submission)
-                return submission is not None
+                planned = self._planned(connection, row, due)
+                if isinstance(planned, Submission):
+                    submit(connection, self._dispatch, planned)
+                return planned if isinstance(planned, _Nothing) else planned is not None
         except ConflictError:
             return False
         except SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - a plan is the work of a domain
-            return str(error) or type(error).__name__
+            return _Nothing(str(error) or type(error).__name__)
 
-    def _planned(self, connection: Connection, row: Row[Any], due: int) -> Submission | None:
+    def _planned(
+        self, connection: Connection, row: Row[Any], due: int
+    ) -> Submission | _Nothing | None:
         """The run of a due schedule, None when it is to be skipped."""
+        reason = self._asleep(connection, row.kind)
+        if reason is not None:
+            return _Nothing(reason, asleep=True)
         submission = self._plan(
             connection, _schedule(row), lambda resources: busy(connection, resources)
         )
@@ -146,13 +174,17 @@ class SqlSchedules:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """A schedule as it is kept: when it is due next, and when a run of it was last submitted."""
+    """A schedule as it is kept: when it is due next, and when a run of it was last submitted.
+
+    `asleep` is why it submits nothing now.
+    """
 
     id: int
     schedule: Schedule
     enabled: bool
     next_run_at: int
     last_run_at: int | None
+    asleep: str | None
 
 
 def _next_due(connection: Connection) -> tuple[str, int] | None:
@@ -165,15 +197,31 @@ def _next_due(connection: Connection) -> tuple[str, int] | None:
     return None if row is None else (row.name, row.next_run_at)
 
 
-def schedules(connection: Connection, *, after_id: int = 0, limit: int) -> list[ScheduleRow]:
+def schedules(
+    connection: Connection, asleep: Asleep, *, after_id: int = 0, limit: int
+) -> list[ScheduleRow]:
     """Schedules in order of their id, those behind `after_id`."""
-    rows = connection.execute(
-        select(schedule).where(schedule.c.id > after_id).order_by(schedule.c.id).limit(limit)
+    wanted = select(schedule).where(schedule.c.id > after_id).order_by(schedule.c.id).limit(limit)
+    rows = connection.execute(wanted).all()
+    reasons = {kind: asleep(connection, kind) for kind in {row.kind for row in rows}}
+    return [_shown(row, reasons[row.kind]) for row in rows]
+
+
+def schedule_named(connection: Connection, asleep: Asleep, name: str) -> ScheduleRow | None:
+    """The schedule of a name; None before the first start of a service."""
+    row = connection.execute(select(schedule).where(schedule.c.name == name)).one_or_none()
+    return None if row is None else _shown(row, asleep(connection, row.kind))
+
+
+def _shown(row: Row[Any], asleep: str | None) -> ScheduleRow:
+    return ScheduleRow(
+        id=row.id,
+        schedule=_schedule(row),
+        enabled=row.enabled,
+        next_run_at=row.next_run_at,
+        last_run_at=row.last_submitted_at,
+        asleep=asleep,
     )
-    return [
-        ScheduleRow(row.id, _schedule(row), row.enabled, row.next_run_at, row.last_submitted_at)
-        for row in rows
-    ]
 
 
 def _schedule(row: Row[Any]) -> Schedule:

@@ -17,16 +17,19 @@ from penstock.cli.options import JsonSummary, Port
 from penstock.cli.shown.sync_shown import show_in_a_line
 from penstock.cli.shown.terminal import err, print_json
 from penstock.cli.signals import run
-from penstock.domains.market import MarketParts
+from penstock.domains.market import make_source
 from penstock.errors import SecretKeyError
 from penstock.foreground import foreground
+from penstock.http.governor import LocalBudget
 from penstock.logs import log_to_stderr
+from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.instrument import Status
 from penstock.market.runs.orders import CollectOrder
 from penstock.settings import Settings, data_folder, load_settings
 
 if TYPE_CHECKING:
-    from penstock.app import App
+    from collections.abc import Sequence
+
     from penstock.cli.shown.text import Fields
 
 _SYMBOLS = 50
@@ -80,10 +83,13 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
         async with simulating(SimulatorSettings(accounts=accounts)) as simulator:
             urls = {"binance_url": simulator, "cardtrader_url": simulator}
             settings = settings.model_copy(update=urls)
+            # Named, so that the seller's account does not put the default schedule to sleep.
+            symbols = await _traded(settings)
+            settings = settings.model_copy(update={"symbols": symbols})
             async with open_app(settings, serving=door.url if door else None) as app:
                 async with foreground(app) as here:
                     client = ApiClient(InProcess(app, here), settings)
-                    task = await _collect(app, client)
+                    task = await _collect(client, symbols)
                     summary = summary_of(task, client.place, len(_TIMEFRAMES))
                     _show(task, summary, await _sync(client), as_json=as_json)
                 if door:
@@ -91,10 +97,14 @@ async def _demo(settings: Settings, *, once: bool, as_json: bool) -> None:
                         await until_stopped(app, f"Penstock serves at {door.url}")
 
 
-async def _collect(app: App, client: ApiClient) -> Fields:
-    listed = await (await app.of(MarketParts).sources.get("binance")).instruments()
+async def _traded(settings: Settings) -> tuple[str, ...]:
+    async with make_source(DEFAULT_EXCHANGE, settings, LocalBudget()) as source:
+        listed = await source.instruments()
     trading = (one for one in listed if one.quote == "USDT" and one.status is Status.TRADING)
-    symbols = [one.symbol for one in trading][:_SYMBOLS]
+    return tuple(one.symbol for one in trading)[:_SYMBOLS]
+
+
+async def _collect(client: ApiClient, symbols: Sequence[str]) -> Fields:
     order = CollectOrder(symbols=symbols, timeframes=_TIMEFRAMES, limit=_CANDLES)
     return await collected(client, order)
 

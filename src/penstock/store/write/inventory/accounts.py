@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
@@ -114,7 +115,7 @@ def _delete(connection: Connection, account_id: int) -> None:
     if (config := connection.execute(_configs(name)).one_or_none()) is not None:
         raise ConflictError(
             f"config {config.id} syncs this account;"
-            f" remove it first: penstock config remove {config.id}"
+            f" remove it first: penstock config remove {shlex.quote(name)}"
         )
     if busy(connection, [account_resource(account_id)]):
         raise ConflictError("a sync of this account is queued or running; cancel it first")
