@@ -103,7 +103,7 @@ async def test_a_command_loads_only_what_it_needs_and_its_output_has_no_log_line
     assert {"alembic", "penstock.app", "structlog"} <= made.loaded
     again = await _ended("token create --name another --scope read", file)
     assert (again.code, "alembic" in again.loaded) == (0, False)
-    for reading in ("candles BTC/USDT -t 1h", "products", "history 1"):
+    for reading in ("candles BTC/USDT -t 1h", "products", "history 1", "schedules", "pauses"):
         ended = await _ended(reading, file)
         assert ended.code in {0, 2}, reading
         assert ended.loaded & _NOT_FOR_READING == set(), reading

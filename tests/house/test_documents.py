@@ -15,7 +15,7 @@ from penstock.access.scopes import Scope
 from penstock.alerts.rules import AlertLimits
 from penstock.api.live.channels import Subscribable
 from penstock.cli.index import PANELS
-from penstock.domains.market import automatic_of
+from penstock.domains.automatic import automatic_of
 from penstock.inventory.pace import Phase
 from penstock.inventory.snapshot import SnapshotState
 from penstock.inventory.sync.health import RULES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.domains.market import automatic_of
+from penstock.domains.automatic import automatic_of
 from penstock.settings import load_settings
 from tests.engine.engines import Engine, engine
 

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.collection.domain import Domain, RunKind
+from penstock.domains.automatic import COLLECT_ALL, SOURCES, automatic_of, exchanges
 from penstock.domains.parts import http_limits
 from penstock.domains.plugins import loaded, malformed, provided
 from penstock.errors import InvalidInputError
 from penstock.http.governor import LocalBudget
-from penstock.inventory.queries.accounts import has_account
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
-from penstock.market.configured import DEFAULT_EXCHANGE, Configured
+from penstock.market.configured import DEFAULT_EXCHANGE
 from penstock.market.queries.instruments import unified_symbol
 from penstock.market.runs import health
-from penstock.market.runs.automatic import Automatic
 from penstock.market.runs.configs import MarketConfigs
 from penstock.market.runs.listing import Listing
 from penstock.market.runs.submission import (
@@ -46,21 +45,14 @@ if TYPE_CHECKING:
     from penstock.domains.parts import Parts
     from penstock.http.governor import Budget
     from penstock.market.collect.repeats import Repeats
+    from penstock.market.runs.automatic import Automatic
     from penstock.market.source import MarketSource
     from penstock.runs.run import Run, Submission
     from penstock.settings import Settings
 
-SOURCES = "penstock.sources"
 MARKETPLACES = "penstock.inventory_sources"
-# The job name of the default schedule.
-COLLECT_ALL = "collect_data_all"
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
-
-
-def exchanges() -> list[str]:
-    """The exchanges of installed packages."""
-    return sorted(provided(SOURCES))
 
 
 def source_class(exchange: str) -> SourceClass:
@@ -198,12 +190,6 @@ def _market(parts: Parts) -> MarketParts:
         source_of=sources.get,
     )
     return MarketParts(runs, configs, VerifyRuns(verifying), sources, store, automatic)
-
-
-def automatic_of(settings: Settings) -> Automatic:
-    """What is collected without a config."""
-    configured = Configured(symbols=settings.symbols, timeframes=settings.timeframes)
-    return Automatic(configured, exchanges(), has_account)
 
 
 def _kinds(market: MarketParts) -> Sequence[RunKind]:

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.domains.market import COLLECT_ALL, MarketParts
+from penstock.domains.automatic import COLLECT_ALL
+from penstock.domains.market import MarketParts
 from penstock.errors import PenstockError
 from penstock.loop import background
 from penstock.runs.events import EventsLost, QueueChanged, RunChanged

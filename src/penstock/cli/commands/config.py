@@ -30,7 +30,7 @@ from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_
 from penstock.cli.shown.text import one_line
 from penstock.cli.waited import waited
 from penstock.collection.configs import ConfigList
-from penstock.domains.market import COLLECT_ALL, automatic_of, exchanges
+from penstock.domains.automatic import COLLECT_ALL, automatic_of, exchanges
 from penstock.errors import InvalidInputError
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.configs import find_account

@@ -14,7 +14,7 @@ from penstock.cli.shown.terminal import (
     print_sentence,
     shown_time,
 )
-from penstock.domains.market import automatic_of
+from penstock.domains.automatic import automatic_of
 from penstock.settings import load_settings
 from penstock.store.write.schedules import schedules as listed
 

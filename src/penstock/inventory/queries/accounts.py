@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 
-from penstock.collection.tables import collection_config
 from penstock.errors import ConflictError
 from penstock.inventory.snapshot import SnapshotState
-from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.tables import account, snapshot
-from penstock.runs.tables import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +42,7 @@ def accounts_without_marking(connection: Connection) -> Sequence[Found]:
     Columns: name, unidentified, unmarked.
     """
     columns = select(account.c.name, snapshot.c.unidentified, snapshot.c.unmarked)
-    wanted = _with_newest(columns).where(snapshot.c.unidentified > 0)
+    wanted = with_newest(columns).where(snapshot.c.unidentified > 0)
     return connection.execute(wanted.order_by(account.c.name).limit(_MOST_NAMED)).all()
 
 
@@ -62,39 +59,12 @@ def accounts_with_held_sync(connection: Connection) -> Sequence[Found]:
     return connection.execute(held.order_by(account.c.name).limit(_MOST_NAMED)).all()
 
 
-def scheduled_accounts(connection: Connection) -> Sequence[Found]:
-    """Accounts that an enabled config syncs, with the times of its schedule.
-
-    Columns: name, published_at (of the newest published snapshot, or None), configured_at,
-    interval_s, cron, timezone.
-    """
-    columns = select(
-        account.c.name,
-        snapshot.c.published_at,
-        collection_config.c.updated_at.label("configured_at"),
-        schedule.c.interval_s,
-        schedule.c.cron,
-        schedule.c.timezone,
-    )
-    of_account = (
-        collection_config.c.symbol == account.c.name,
-        collection_config.c.exchange == MARKETPLACE,
-        collection_config.c.enabled,
-    )
-    wanted = (
-        _with_newest(columns)
-        .join(collection_config, and_(*of_account))
-        .join(schedule, schedule.c.name == collection_config.c.job_id)
-    )
-    return connection.execute(wanted.order_by(account.c.name)).all()
-
-
 def _accounts() -> Select[Any]:
     shown = [column for column in account.c if column.name != "token"]
-    return _with_newest(select(*shown, snapshot.c.products, snapshot.c.published_at))
+    return with_newest(select(*shown, snapshot.c.products, snapshot.c.published_at))
 
 
-def _with_newest(wanted: Select[Any]) -> Select[Any]:
+def with_newest(wanted: Select[Any]) -> Select[Any]:
     """Join accounts with the newest published snapshot of each."""
     newest = select(func.max(_published.c.id)).where(
         _published.c.account_id == account.c.id, _published.c.state == SnapshotState.PUBLISHED

@@ -9,8 +9,8 @@ from penstock.alerts.rules import BadSubject, SubjectRule, duration
 from penstock.inventory.queries.accounts import (
     accounts_with_held_sync,
     accounts_without_marking,
-    scheduled_accounts,
 )
+from penstock.inventory.queries.schedules import scheduled_accounts
 from penstock.moment import iso
 from penstock.name import counted
 from penstock.runs.schedule import Timing
