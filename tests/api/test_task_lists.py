@@ -91,6 +91,7 @@ async def test_status_shows_the_activity_of_the_collector(sqlite_database: str) 
                 "data_collection_running": False,
                 "active_tasks_count": 0,
                 "scheduler_task_types": ["scheduled_data_collection"],
+                "default_schedule": None,
             },
         }
         task_id = await service.start("BTCUSDT")
