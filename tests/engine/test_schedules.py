@@ -88,6 +88,7 @@ async def test_a_schedule_that_is_asleep_submits_nothing_and_soon_wakes_up(
         assert ticked.next_in_s is not None
         assert 295 < ticked.next_in_s <= 300
         assert await submitted(e) == 0
+        assert await kept.next_due() is None
         [shown] = await e.database.read(lambda connection: listed(connection, asleep, limit=10))
         assert (shown.asleep, shown.last_run_at) == ("nobody asked", None)
         await e.move("schedule", "next_run_at", -300)

@@ -84,8 +84,8 @@ class SqlSchedules:
         await self._database.write(lambda connection: _put(connection, wanted))
 
     async def next_due(self) -> tuple[str, int] | None:
-        """The name of the next enabled schedule and its due time (ms)."""
-        return await self._database.read(_next_due)
+        """The name of the next schedule that is enabled and awake, and its due time (ms)."""
+        return await self._database.read(lambda connection: _next_due(connection, self._asleep))
 
     async def tick(self, most: int) -> Ticked:
         return await self._database.write(lambda connection: self._tick(connection, most))
@@ -187,10 +187,12 @@ class ScheduleRow:
     asleep: str | None
 
 
-def _next_due(connection: Connection) -> tuple[str, int] | None:
+def _next_due(connection: Connection, asleep: Asleep) -> tuple[str, int] | None:
+    kinds = connection.scalars(select(schedule.c.kind).distinct()).all()
+    awake_kinds = [kind for kind in kinds if asleep(connection, kind) is None]
     row = connection.execute(
         select(schedule.c.name, schedule.c.next_run_at)
-        .where(schedule.c.enabled)
+        .where(schedule.c.enabled, schedule.c.kind.in_(awake_kinds))
         .order_by(schedule.c.next_run_at)
         .limit(1)
     ).one_or_none()
