@@ -116,6 +116,8 @@ async def test_the_demo_collects_into_its_own_file_and_a_second_run_only_adds_ne
     async with penstock.started("demo", "--port", "0", "--json") as demo:
         url = url_in(await demo.says("Penstock serves at"))
         assert len((await _get(f"{url}/api/v1/data-collector/latest-prices"))["prices"]) == 50
+        schedules = (await _get(f"{url}/api/v1/schedules"))["items"]
+        assert {schedule["asleep"] for schedule in schedules} == {None}, "in spite of its seller"
         ended = await demo.ended(signal.SIGINT)
     assert (ended.code, ended.err) == (0, "")
     assert json.loads(ended.out)["candles_written"] < 3_000

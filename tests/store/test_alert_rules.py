@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from penstock.alerts.rules import AlertLimits
+from penstock.domains.automatic import automatic_of
+from penstock.market.runs.health import rules as market_rules
+from penstock.settings import load_settings
+from penstock.store.write.alerts.health import HealthQueries
 from tests.days import within_a_day
 from tests.store.alarm import DAY, HOUR, MINUTE, Alarm
 
@@ -111,6 +116,20 @@ async def test_a_series_that_does_not_trade_or_is_not_collected_automatically_is
     ]
     await alarm.engine.change("UPDATE instrument SET status = 'halted'")
     assert (await alarm.facts()).bad["late_data"] == []
+
+
+async def test_a_default_schedule_that_is_asleep_makes_nothing_late(alarm: Alarm) -> None:
+    await _schedule(alarm)
+    await _series(alarm, closed_ago_ms=DAY)
+    await alarm.engine.change("UPDATE instrument SET quote_volume_24h = 1")
+    rules = market_rules(automatic_of(load_settings()), "collect_data_all")
+    health = HealthQueries(AlertLimits(), [], rules)
+    assert len((await alarm.engine.database.read(health.facts)).bad["late_data"]) == 1
+    now = alarm.at(await alarm.now())
+    await alarm.engine.change(
+        f"INSERT INTO account (name, token, user_id, created_at) VALUES ('shop', 'x', 7, {now})"
+    )
+    assert (await alarm.engine.database.read(health.facts)).bad["late_data"] == []
 
 
 @pytest.mark.parametrize(
