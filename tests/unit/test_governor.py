@@ -102,6 +102,55 @@ def test_requests_waiting_for_the_next_minute_obey_a_new_pause() -> None:
     assert virtual_time.run(main) >= 230
 
 
+class Liftable(LocalBudget):
+    """A budget whose pause a user can lift."""
+
+    def lift(self) -> None:
+        self._paused_until = 0.0
+        self.lifts += 1
+        self.lifted.set()
+        self.lifted.clear()
+
+
+class Silent(Liftable):
+    """The same, without an answer to who stores a pause."""
+
+    async def pause(self, seconds: float) -> None:
+        assert seconds > 0
+        await asyncio.Event().wait()
+
+
+def test_requests_that_wait_for_a_pause_are_sent_once_it_is_lifted() -> None:
+    async def main(loop: VirtualLoop) -> tuple[float, float]:
+        budget = Liftable(loop.time)
+        told, other = governed(loop, budget), governed(loop, budget)
+        await told.pause(200)
+        waiting = [asyncio.create_task(one.admit(1, longest_pause_s=_ANY)) for one in (told, other)]
+        await asyncio.sleep(30)
+        budget.lift()
+        await asyncio.gather(*waiting)
+        lifted_at = loop.time()
+        await told.pause(50)
+        await told.admit(1, longest_pause_s=_ANY)
+        return lifted_at, loop.time()
+
+    assert virtual_time.run(main) == (30, 80)
+
+
+def test_a_pause_that_no_other_process_knows_of_survives_a_lift() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        budget = Silent(loop.time)
+        governor = governed(loop, budget)
+        storing = asyncio.create_task(governor.pause(200))
+        await asyncio.sleep(30)
+        budget.lift()
+        await governor.admit(1, longest_pause_s=_ANY)
+        storing.cancel()
+        return loop.time()
+
+    assert virtual_time.run(main) == 200
+
+
 def test_a_request_heavier_than_the_share_gets_its_own_minute() -> None:
     async def main(loop: VirtualLoop) -> list[float]:
         governor = governed(loop)
