@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -242,6 +243,15 @@ class Settings(BaseSettings):
         (),
         description="further host names of the service, comma-separated; * for any",
     )
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(validation_alias=AliasChoices("PENSTOCK_TRUSTED_PROXIES", "FORWARDED_ALLOW_IPS")),
+    ] = Field(
+        (),
+        description="addresses or networks of proxies whose X-Forwarded-For is believed, "
+        "comma-separated",
+    )
     requests_per_minute: PositiveInt = Field(
         6_000,
         description="requests per minute of a token, or of an address without one",
@@ -308,7 +318,19 @@ class Settings(BaseSettings):
             raise PydanticCustomError(problem, "write it like https://host")
         return value
 
-    @field_validator("symbols", "timeframes", "allowed_hosts", mode="before")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            try:
+                ip_network(part, strict=False)
+            except ValueError:
+                problem = "network"
+                wrong = "write addresses or networks, such as 10.0.0.7 or 172.16.0.0/12"
+                raise PydanticCustomError(problem, wrong) from None
+        return value
+
+    @field_validator("symbols", "timeframes", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _with_commas(cls, value: object) -> object:
         return _parts(value) if isinstance(value, str) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -24,7 +25,7 @@ class Steps:
 @contextlib.contextmanager
 def steps_on_the_loop() -> Iterator[Steps]:
     """Count the calls of this thread's event loop while the block runs."""
-    found, run = Steps(), asyncio.Handle._run
+    found, run, counting = Steps(), asyncio.Handle._run, threading.get_ident()
     calls = 0
 
     def count(_frame: object, event: str, _argument: object) -> None:
@@ -33,6 +34,9 @@ def steps_on_the_loop() -> Iterator[Steps]:
 
     def counted(handle: asyncio.Handle) -> None:
         nonlocal calls
+        if threading.get_ident() != counting:
+            run(handle)
+            return
         calls = 0
         sys.setprofile(count)
         try:

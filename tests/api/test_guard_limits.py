@@ -8,7 +8,9 @@ import pytest
 
 from penstock.access.scopes import Scope
 from penstock.api import guard
-from penstock.api.guard.rates import Rates
+from penstock.api.guard.rates import Rates, client_of
+from penstock.errors import InvalidInputError
+from penstock.settings import load_settings
 from tests.api.collector import collector
 from tests.api.guarded import ADMIN, TASKS, bearer, made_token, status_of
 
@@ -48,6 +50,54 @@ async def test_guessing_tokens_is_slowed_down_and_using_a_valid_token_is_not(
         # The right guess must look like the wrong ones.
         assert await status_of(service, headers=bearer(ADMIN)) == 429
         assert await status_of(service, headers=header) == 200
+
+
+@pytest.mark.usefixtures("minute_stands_still")
+async def test_a_client_cannot_choose_whom_its_wrong_tokens_count_for(sqlite_database: str) -> None:
+    async with collector(sqlite_database, work=False, admin_token=ADMIN) as service:
+        statuses = [
+            await status_of(
+                service,
+                headers=bearer(f"guess {number}") | {"X-Forwarded-For": f"203.0.113.{number}"},
+            )
+            for number in range(35)
+        ]
+        assert statuses == [401] * 30 + [429] * 5
+
+
+@pytest.mark.usefixtures("minute_stands_still")
+async def test_the_clients_of_a_trusted_proxy_count_separately(sqlite_database: str) -> None:
+    async with collector(
+        sqlite_database, work=False, admin_token=ADMIN, trusted_proxies="10.0.0.0/8, 127.0.0.1"
+    ) as service:
+        for number in range(35):
+            await status_of(
+                service, headers=bearer(f"guess {number}") | {"X-Forwarded-For": "203.0.113.7"}
+            )
+        for client, status in (("203.0.113.7", 429), ("203.0.113.8", 200)):
+            headers = bearer(ADMIN) | {"X-Forwarded-For": client}
+            assert await status_of(service, headers=headers) == status
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("a socket", "a socket"),
+    ],
+)
+def test_an_address_of_ipv6_counts_with_its_network(address: str, client: str) -> None:
+    assert client_of(address) == client
+
+
+def test_a_proxy_to_trust_is_an_address_or_a_network() -> None:
+    with pytest.raises(InvalidInputError, match="trusted_proxies: write addresses or networks"):
+        load_settings(trusted_proxies="*")
 
 
 async def test_every_answer_tells_browsers_to_be_careful(sqlite_database: str) -> None:

@@ -133,6 +133,8 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
         log_config=None,
         access_log=False,
         server_header=False,
+        # By default uvicorn believes every process of this machine.
+        forwarded_allow_ips=[*app.settings.trusted_proxies],
         timeout_graceful_shutdown=_SHUTDOWN_S,
         lifespan="on",
         http=partial(HttpConnection, Room.of_files()),  # type: ignore[arg-type] # called only

@@ -15,6 +15,8 @@ import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from penstock.api.guard.peer import PEER, End, Peer
+from penstock.api.guard.rates import client_of
+from penstock.api.live.reading import read_at_most
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +32,8 @@ _MOST, _MOST_WAITING = 8_192, 1_024
 # Also how long a client may wait, send less than a kilobyte a second, or read nothing.
 _PERIOD_S = 10.0
 _LEAST_BYTES = 10_000
+# Chunks of a body may have one byte and six of their frame.
+_READ_BYTES = 4_096
 
 
 @dataclass(slots=True)
@@ -83,12 +87,13 @@ class HttpConnection(H11Protocol):
 
     @property
     def address(self) -> str:
-        """The client's."""
-        return self.client[0] if self.client else ""
+        """The client's, as far as it cannot choose it."""
+        return client_of(self.client[0]) if self.client else ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait; where there is no room, close at once."""
         super().connection_made(transport)
+        read_at_most(transport, _READ_BYTES)
         if self.client and self.server and self.server[1] is not None:
             peer = Peer(End(*self.client), End(self.server[0], self.server[1]))
             self.app_state = {**self.app_state, PEER: peer}

@@ -7,6 +7,7 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING
 
 from penstock.api.guard.peer import PEER
+from penstock.api.guard.rates import client_of
 
 if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
@@ -41,9 +42,9 @@ class RequestHead:
 
     @property
     def address(self) -> str:
-        """The client's; behind a proxy on this machine, the one that the proxy names."""
+        """The client's, as far as it cannot choose it; behind a trusted proxy, the one named."""
         client = self.scope.get("client")
-        return str(client[0]) if client else ""
+        return client_of(client[0]) if client else ""
 
     @property
     def peer(self) -> Peer | None:

@@ -1,7 +1,8 @@
-"""How often a caller may send requests."""
+"""How often a caller may send requests, and what counts as one client."""
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -12,6 +13,23 @@ if TYPE_CHECKING:
 _MINUTE_S = 60.0
 # A caller that is forgotten starts anew, so the bound on memory takes nothing from anybody.
 _MOST = 10_000
+_CHOSEN_FOR_IT = 64
+
+
+def client_of(address: str) -> str:
+    """What counts as one client: an IPv4 address, or a network of IPv6.
+
+    A client of IPv6 chooses the last 64 bits itself.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(
+        parsed.ipv4_mapped or ipaddress.IPv6Network((int(parsed), _CHOSEN_FOR_IT), strict=False)
+    )
 
 
 class Rates:

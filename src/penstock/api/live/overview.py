@@ -97,7 +97,7 @@ class Overview:
         began_s = time.monotonic()
 
         runs, automatic = self._app.runs, self._app.of(MarketParts).automatic
-        self._view = await self._app.database.read(
+        self._view = await self._app.database.look(
             lambda connection: View(
                 runs.active(connection),
                 schedule_named(connection, automatic.asleep, COLLECT_ALL),

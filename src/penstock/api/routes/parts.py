@@ -22,7 +22,7 @@ from penstock.collection.configs import Configs
 from penstock.collection.domain import Domains
 from penstock.domains.inventory import InventoryParts
 from penstock.domains.market import MarketParts
-from penstock.errors import NotFoundError
+from penstock.errors import NotFoundError, StoreUnavailableError
 from penstock.runs.executor import Executor
 from penstock.runs.queries import RunQueries
 from penstock.runs.run import Submission
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Reads of clients at once, those that wait for a thread included.
+_MOST_READS = 500
 
 # The parameters of a query, as a model.
 FromQuery = Annotated[T, Query()]
@@ -57,10 +59,23 @@ class StoreReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reads = 0
 
     async def read(self, query: DatabaseQuery[T]) -> T:
-        """The result of a query."""
-        return await self._database.read(query)
+        """The result of a query; StoreUnavailableError when too many others wait for theirs."""
+        if self._reads >= _MOST_READS:
+            raise StoreUnavailableError(
+                f"{_MOST_READS} requests read from the database already; try again soon"
+            )
+        self._reads += 1
+        try:
+            return await self._database.read(query)
+        finally:
+            self._reads -= 1
+
+    async def look(self, query: DatabaseQuery[T]) -> T:
+        """The result of a short query, which waits for no other client."""
+        return await self._database.look(query)
 
     async def one(self, query: DatabaseQuery[T | None], missing: str) -> T:
         """The result of a query; NotFoundError, with this message, when there is none."""
@@ -71,7 +86,7 @@ class StoreReader:
 
     async def answer(self, query: DatabaseQuery[Shape | Sequence[Shape]]) -> Response:
         """The answer that a query gives, made and encoded in the thread that reads."""
-        return await self._database.read(lambda connection: answer(query(connection)))
+        return await self.read(lambda connection: answer(query(connection)))
 
 
 class Tasks:

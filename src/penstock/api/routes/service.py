@@ -58,7 +58,7 @@ async def check_readiness(
     """
     stranger = request.scope.get(CALLER_SCOPE) is None
     try:
-        schema = await store.read(version)
+        schema = await store.look(version)
     except StoreUnavailableError:
         if stranger:
             raise StoreUnavailableError("the service is not ready") from None

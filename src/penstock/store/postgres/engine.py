@@ -49,9 +49,11 @@ class PostgresBackend:
         }
         self._timeout_s = options.timeout_s
         self.writer = self.reader = self.engine(options.pool_size)
+        self.looker = self.engine()
         event.listen(self.writer, "connect", _set_up)
         # After `hold.watch`: the server may be silent when it is asked whether it is there.
-        event.listen(self.writer, "checkout", self._checked)
+        for engine in (self.writer, self.looker):
+            event.listen(engine, "checkout", self._checked)
 
     def engine(self, pool_size: int = 1) -> Engine:
         """A separate engine; its creator disposes of it."""

@@ -80,6 +80,8 @@ class Backend(Protocol):
 
     writer: Engine
     reader: Engine
+    # Of one connection.
+    looker: Engine
     # The driver's connection parameters.
     parameters: dict[str, Any]
 

@@ -81,6 +81,7 @@ class Database:
         )
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store write")
         self._others = ThreadPoolExecutor(options.threads, thread_name_prefix="store apart")
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="store look")
 
     @property
     def file(self) -> Path | None:
@@ -90,6 +91,13 @@ class Database:
     async def read(self, query: Query[T]) -> T:
         """The result of `query`."""
         return await self._in_thread(self._readers, self.backend.reader, query, hurried=True)
+
+    async def look(self, query: Query[T]) -> T:
+        """The result of a short `query` of the service itself, such as its health.
+
+        It has a thread and a connection of its own, so it waits for no client.
+        """
+        return await self._in_thread(self._looks, self.backend.looker, query, hurried=True)
 
     async def write(self, change: Query[T], *, hurried: bool = True) -> T:
         """The result of `change` after its commit; unless `hurried`, it has no deadline."""
@@ -125,9 +133,9 @@ class Database:
 
     async def close(self) -> None:
         """Wait for running transactions and close all connections."""
-        for threads in (self._readers, self._writers, self._others):
+        for threads in (self._readers, self._writers, self._others, self._looks):
             await asyncio.to_thread(threads.shutdown)
-        for engine in (self.backend.writer, self.backend.reader):
+        for engine in (self.backend.writer, self.backend.reader, self.backend.looker):
             engine.dispose()
 
     async def _in_thread(

@@ -53,12 +53,14 @@ class SqliteBackend:
         self._presence = Presence(self._file)
         self.writer = self._engine(url, options, pool_size=1)
         self.reader = self._engine(url, options, pool_size=options.pool_size)
+        self.looker = self._engine(url, options, pool_size=1)
         event.listen(self.writer, "connect", _set_up_writer)
-        event.listen(self.reader, "connect", _set_up_reader)
         event.listen(self.writer, "begin", self._begin_writing)
         event.listen(self.writer, "commit", self._presence.check)
         event.listen(self.writer, "checkin", _detach)
-        event.listen(self.reader, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        for engine in (self.reader, self.looker):
+            event.listen(engine, "connect", _set_up_reader)
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
     def _engine(self, url: URL, options: DatabaseOptions, *, pool_size: int) -> Engine:
         engine = create_engine(

@@ -85,7 +85,7 @@ class SqlTokens:
 
     async def working(self) -> Mapping[str, Token] | None:
         """The valid tokens by digest; None if none was ever made, unlike an empty result."""
-        return await self._database.read(working)
+        return await self._database.look(working)
 
     async def used(self, token_ids: Iterable[int]) -> None:
         """Note that these tokens were used just now."""

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.budget.calls import REFRESH
+from tests.budget.service import settings_of, spending
+from tests.budget.threads import in_thread
+from tests.simulated import simulated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.budget.spending import Spending
+    from tests.databases import Databases
+
+
+@pytest.fixture(scope="module")
+def informed(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spending]:
+    """A service that knows an exchange with hundreds of symbols, for all tests of a module."""
+    folder = tmp_path_factory.mktemp("budget")
+    with (
+        databases.fresh("sqlite", folder) as url,
+        in_thread(simulated(symbols=600), "simulator") as exchange,
+        spending(settings_of(url, exchange.value.url, folder)) as found,
+    ):
+        door = found.service.value.door
+        assert door.ended(door.post(REFRESH)["task_id"])["status"] == "completed"
+        yield found
+
+
+@pytest.fixture
+def spent(informed: Spending) -> Spending:
+    """The same, with nothing spent yet."""
+    informed.begin()
+    return informed
