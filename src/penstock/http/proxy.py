@@ -6,7 +6,9 @@ the credentials of ~/.netrc.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment
@@ -14,6 +16,7 @@ from urllib.request import getproxies_environment
 import aiohttp
 from yarl import URL
 
+from penstock.address import web_address
 from penstock.errors import InvalidInputError, SourceRefusedError, SourceUnavailableError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 SETTING = "PENSTOCK_PROXY"
 _EXAMPLE = "http://user:password@proxy.example:3128"
+_OTHER_SCHEME = re.compile(r"(?!https?:)([a-z][a-z0-9]{0,9})://", re.IGNORECASE)
 _PASSWORD_NEEDED = 407
 _SERVER_ERRORS = 500
 
@@ -99,21 +103,23 @@ def proxy_for(address: str, given: str) -> Proxy | None:
 
 def parse_proxy(text: str, named_by: str) -> Proxy:
     """InvalidInputError, without the text, which may hold a password, if it is no HTTP proxy."""
-    try:
-        url = URL(text if "://" in text else f"http://{text}")
-        authorization = (
-            aiohttp.encode_basic_auth(url.user or "", url.password or "")
-            if url.user or url.password
-            else ""
-        )
-    except ValueError:
-        url, authorization = URL(), ""
-    if url.scheme not in {"http", "https"} or not url.host:
-        problem = f"{url.scheme} proxies are not supported" if url.scheme else "not a proxy address"
-        raise InvalidInputError(
-            f"{named_by}: {problem}; set {SETTING} to an HTTP proxy, like {_EXAMPLE}", field="proxy"
-        )
-    return Proxy(url.origin(), named_by, authorization)
+    address = text if "://" in text else f"http://{text}"
+    url = web_address(address)
+    with contextlib.suppress(ValueError):
+        if url is not None:
+            return Proxy(url.origin(), named_by, _authorization(url))
+    other = _OTHER_SCHEME.match(address)
+    problem = f"{other[1]} proxies are not supported" if other else "not a proxy address"
+    raise InvalidInputError(
+        f"{named_by}: {problem}; set {SETTING} to an HTTP proxy, like {_EXAMPLE}", field="proxy"
+    )
+
+
+def _authorization(url: URL) -> str:
+    """The header's value, empty without a user; ValueError for a user that it cannot hold."""
+    if url.user or url.password:
+        return aiohttp.encode_basic_auth(url.user or "", url.password or "")
+    return ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,12 +16,26 @@ from penstock.errors import InvalidInputError, UndeliveredError
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# IPv6 addresses whose last four bytes are the IPv4 address that a translator connects to.
-_TRANSLATED = tuple(ipaddress.IPv6Network(network) for network in ("64:ff9b::/96", "::/96"))
-# A network's own translator. Python's list of private networks has it only since 3.12.4.
-_LOCAL_TRANSLATOR = ipaddress.IPv6Network("64:ff9b:1::/48")
+# Networks for a special purpose, by the registries of IANA and the RFCs that they name:
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry.
+# Here, and not by `is_global`, whose list is another one in each version of Python.
+_SPECIAL_IPV4 = """
+0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
+192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24
+198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
+"""
 # Azure's wire server: a public address that gives each virtual machine there its secrets.
-_METADATA = ipaddress.IPv4Address("168.63.129.16")
+_METADATA = "168.63.129.16/32"
+# Of IPv6, only this is used for hosts of the internet, without what is special in it.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_SPECIAL_IPV6 = "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20"
+_SPECIAL = [
+    ipaddress.ip_network(network)
+    for network in f"{_SPECIAL_IPV4} {_METADATA} {_SPECIAL_IPV6}".split()
+]
+# IPv6 addresses whose last four bytes are the IPv4 address that a packet arrives at: mapped ones,
+# and those of a translator, which is all that a network without IPv4 has for a public host.
+_CARRYING = [ipaddress.IPv6Network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96")]
 
 
 async def resolve(host: str, port: int, *, allow_private: bool) -> list[ResolveResult]:
@@ -59,28 +73,9 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[ResolveR
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether it is public, and so is every IPv4 address that it carries for a tunnel."""
-    return all(map(_is_public, _destinations(address)))
-
-
-def _is_public(address: IpAddress) -> bool:
-    if not address.is_global or address.is_multicast or address.is_reserved or address == _METADATA:
+    """Whether a host of the internet may have it."""
+    if any(address in network for network in _CARRYING):
+        address = ipaddress.IPv4Address(address.packed[-4:])
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
         return False
-    return isinstance(address, ipaddress.IPv4Address) or not (
-        address.is_site_local or address in _LOCAL_TRANSLATOR
-    )
-
-
-def _destinations(address: IpAddress) -> list[IpAddress]:
-    """The addresses at which a packet to this one may arrive."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return [address]
-    if address.ipv4_mapped:
-        return [address.ipv4_mapped]
-    inner: list[IpAddress] = [
-        carried for carried in (address.sixtofour, *(address.teredo or ())) if carried is not None
-    ]
-    if any(address in network for network in _TRANSLATED):
-        # A translator's prefix is never "global"; its destination decides.
-        return [ipaddress.IPv4Address(address.packed[-4:])]
-    return [address, *inner]
+    return not any(address in network for network in _SPECIAL)

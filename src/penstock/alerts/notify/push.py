@@ -9,7 +9,7 @@ import re
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from penstock.alerts.book import plain_text
 from penstock.alerts.notify.addresses import resolve
@@ -101,7 +101,7 @@ class AppriseSender:
 
     async def _check_parameters(self, url: str) -> None:
         """InvalidInputError for a parameter that may name a file, or a host of this network."""
-        for pair in re.split("[&;]", urlsplit(url).query):
+        for pair in re.split("[&;]", url.partition("?")[2]):
             name, _, value = (unquote(part).strip() for part in pair.partition("="))
             if name.lower() == _SERVER:
                 await self._refuse_private_host(value.partition(":")[0], 0)

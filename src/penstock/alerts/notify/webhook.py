@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from penstock import __version__
+from penstock.address import web_address
 from penstock.alerts.notify.addresses import resolve
 from penstock.errors import InvalidInputError, UndeliveredError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from yarl import URL
 
     from penstock.alerts.book import AlertTarget
 
@@ -33,12 +35,8 @@ _SUCCESSFUL, _REDIRECTS = range(200, 300), range(300, 400)
 
 def parse(url: str) -> URL:
     """The URL of a webhook, or InvalidInputError."""
-    try:
-        parsed = URL(url)
-        port = parsed.port
-    except (ValueError, TypeError):
-        parsed, port = URL(), None
-    if parsed.scheme not in {"http", "https"} or not parsed.host or not port:
+    parsed = web_address(url)
+    if parsed is None:
         raise InvalidInputError(
             "url: a webhook has an address such as https://example.org/path", field="url"
         )
