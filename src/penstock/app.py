@@ -146,8 +146,10 @@ async def open_app(settings: Settings, *, serving: str | None = None) -> AsyncIt
     """Own the database, bring it to the present schema, and pass on what dead processes have left.
 
     `serving` is our own URL, if we have one. ConflictError when another process owns the SQLite
-    file or a newer Penstock made the schema.
+    file or a newer Penstock made the schema, SecretKeyError for a key file without a key.
     """
+    if settings.secret_key_file is not None:
+        await asyncio.to_thread(vault_keys(settings).found)
     async with owned_database(settings, serving=serving) as database:
         await migrate(database)
         app = App(settings, database)

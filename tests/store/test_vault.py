@@ -109,7 +109,9 @@ def test_on_postgresql_without_a_key_storing_a_secret_is_refused_with_a_hint() -
 def test_a_key_can_come_from_a_read_only_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     vault = Vault(vault_keys(load_settings(secret_key_file=file)))
-    with pytest.raises(SecretKeyError, match="does not exist; PENSTOCK_SECRET_KEY_FILE names it"):
+    with pytest.raises(
+        SecretKeyError, match="No such file or directory; PENSTOCK_SECRET_KEY_FILE names it"
+    ):
         vault.seal("hidden")
     assert not file.exists()
     file.write_text(new_key())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from penstock.cli.loading import loading
 from penstock.cli.shown.help import Command, Commands, Group
+from penstock.cli.shown.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +67,7 @@ PANELS: Mapping[str, Sequence[Listed]] = {
         Listed("token", "token", "Create, list and revoke access tokens."),
     ),
     "Upkeep": (
-        Listed("doctor", "service.doctor", "Check the database, the secrets and the exchange."),
+        Listed("doctor", "service.doctor", "Check the database, the secrets and the providers."),
         Listed("pauses", "pauses", "List the providers that asked for a pause, or lift one."),
         Listed("migrate", "service.migrate", "Bring the database to the present schema."),
         Listed("rotate-key", "service.rotate_key", "Seal the stored secrets with a new key."),
@@ -93,6 +95,7 @@ class Unloaded(Command):
         with loading():
             command = loaded(self.listed)
             _silence_log()
+            _warn_of_variables()
         return command.make_context(*arguments, **named)
 
 
@@ -110,6 +113,15 @@ def loaded(listed: Listed) -> TyperCommand | TyperGroup:
     if not isinstance(command, TyperCommand):
         raise TypeError
     return command
+
+
+def _warn_of_variables() -> None:
+    names = [name for name in os.environ if name.upper().startswith("PENSTOCK_")]
+    if names:
+        from penstock.domains.variables import strange_variables  # noqa: PLC0415 - see loading()
+
+        for warning in strange_variables(names):
+            sys.stderr.write(f"penstock: warning: {one_line(warning)}\n")
 
 
 def _silence_log() -> None:

@@ -15,6 +15,7 @@ from penstock.cli.shown.text import let_consoles_replace, one_line, refuse_what_
 from penstock.errors import PenstockError
 from penstock.process import share_one_heap
 
+_LONGEST_LINE = 1_000
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 
@@ -67,13 +68,16 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     except PenstockError as error:
-        code = _fail(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code, *getattr(error, "__notes__", ()))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> int:
-    # Not through typer, which writes UTF-8 to a console that only has ASCII.
-    sys.stderr.write(f"penstock: {one_line(message)}\n")
+def _fail(message: str, code: int, *more: str) -> int:
+    for text in (message, *more):
+        line = one_line(text)
+        shown = line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+        # Not through typer, which writes UTF-8 to a console that only has ASCII.
+        sys.stderr.write(f"penstock: {shown}\n")
     return code
 
 

@@ -11,6 +11,10 @@ from penstock.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The groups of the entry points of exchanges and of marketplaces.
+SOURCES = "penstock.sources"
+MARKETPLACES = "penstock.inventory_sources"
+
 
 @cache
 def provided(group: str) -> Mapping[str, EntryPoint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import string
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -98,11 +99,21 @@ def parse_timeframes(names: Sequence[str], *, field: str = "timeframe") -> list[
     return [Timeframe(name) for name in dict.fromkeys(names)]
 
 
+def check_symbol(name: str, *, field: str = "symbol") -> None:
+    """InvalidInputError for a name that no instrument can have, whatever exchanges list."""
+    base, slash, quote = name.partition("/")
+    if not _NAME.fullmatch(base) or (slash and not _NAME.fullmatch(quote)):
+        raise InvalidInputError(
+            f"{field}: {name[:40]!r} cannot be a symbol; write it like BTC/USDT", field=field
+        )
+
+
 def folded(name: str) -> str:
     """A name with its ASCII letters in capitals: the same for all spellings of a name."""
     return name.strip().translate(_CAPITALS)
 
 
+_NAME = re.compile(r"[^\s/,]{1,50}")
 _USUAL_QUOTE = "USDT"
 _CAPITALS = {ord(letter): letter.upper() for letter in string.ascii_lowercase}
 
@@ -157,6 +168,18 @@ class Directory:
         named = chain.from_iterable(spelled.values() for spelled in self._folded.values())
         found = {instrument.symbol: instrument for instrument in named if instrument.base == base}
         return sorted(found, key=lambda symbol: found[symbol].quote != _USUAL_QUOTE)
+
+
+def unlisted(names: Sequence[str], known: Iterable[Instrument]) -> list[str]:
+    """What is wrong with each name that is none of an instrument that is listed."""
+    directory = Directory(one for one in known if not one.gone)
+    problems = []
+    for name in names:
+        try:
+            directory.find(name)
+        except InvalidInputError as error:
+            problems.append(str(error).partition(": ")[2])
+    return problems
 
 
 def name_instruments(

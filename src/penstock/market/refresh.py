@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from penstock.market.instrument import Status
+import structlog
+
+from penstock.market.instrument import Status, unlisted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from penstock.market.instrument import Instrument
     from penstock.market.source import MarketSource
     from penstock.runs.context import RunContext
+
+_log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,15 @@ class InstrumentStore(Protocol):
 
 
 async def refresh_symbols(
-    context: RunContext, source: MarketSource, store: InstrumentStore
+    context: RunContext, source: MarketSource, store: InstrumentStore, configured: Sequence[str]
 ) -> SymbolsRefreshed:
-    """Ask the exchange what it lists, and record it; raises what the source raises."""
+    """Ask the exchange what it lists, and record it; raises what the source raises.
+
+    Warns of each of the `configured` symbols that it does not list.
+    """
     listed = await source.instruments()
+    for problem in unlisted(configured, listed):
+        _log.warning("PENSTOCK_SYMBOLS names a symbol that is not listed", problem=problem)
     gone = await store.put_list(context, listed, await source.volumes())
     trading = sum(instrument.status is Status.TRADING for instrument in listed)
     return SymbolsRefreshed(len(listed), trading, gone)

@@ -47,25 +47,21 @@ class KeyFile:
         self.ours = ours
 
     def found(self) -> Sequence[str]:
-        """The keys in the file; none if it does not exist."""
+        """The keys in the file; none if one of ours does not exist yet."""
         try:
             text = self.file.read_text(encoding="ascii")
-        except FileNotFoundError:
-            return []
         except (OSError, UnicodeDecodeError) as error:
+            if self.ours and isinstance(error, FileNotFoundError):
+                return []
             why = getattr(error, "strerror", None) or "it holds no key"
-            raise SecretKeyError(f"the key file {self.file} cannot be read: {why}") from None
+            named = "" if self.ours else "; PENSTOCK_SECRET_KEY_FILE names it"
+            raise SecretKeyError(f"the key file {self.file} cannot be read: {why}{named}") from None
         return parse_keys(text, where=str(self.file))
 
     def needed(self) -> Sequence[str]:
-        """The keys in the file; a new one if it is ours, else SecretKeyError without any."""
+        """The keys in the file; a new one if it is ours and does not exist."""
         if keys := self.found():
             return keys
-        if not self.ours:
-            raise SecretKeyError(
-                f"secrets are stored encrypted, and the key file {self.file} does not exist;"
-                " PENSTOCK_SECRET_KEY_FILE names it"
-            )
         with self._written([new_key()]) as new, contextlib.suppress(FileExistsError):
             # A link never replaces a file: of two processes, both then use the first one's key.
             os.link(new, self.file)

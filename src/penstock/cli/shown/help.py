@@ -54,7 +54,10 @@ class Command(TyperCommand):
         try:
             return super().invoke(ctx)
         except InvalidInputError as error:
-            raise InvalidInputError(self._in_its_words(error), field=error.field) from error
+            refusal = InvalidInputError(self._in_its_words(error), field=error.field)
+            for line in getattr(error, "__notes__", ()):
+                refusal.add_note(line)
+            raise refusal from error
 
     def _in_its_words(self, error: InvalidInputError) -> str:
         shown = {parameter.name: _shown_name(parameter) for parameter in self.params}

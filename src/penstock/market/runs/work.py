@@ -142,7 +142,9 @@ class MarketRuns:
 
     async def refresh(self, context: RunContext) -> SymbolsRefreshed:
         """The work of a symbol refresh."""
-        source = await self._sources.get(str(context.run.params["exchange"]))
-        found = await refresh_symbols(context, source, self._store)
+        exchange, configured = str(context.run.params["exchange"]), self.configured
+        source = await self._sources.get(exchange)
+        symbols = configured.symbols if exchange == configured.exchange else ()
+        found = await refresh_symbols(context, source, self._store, symbols)
         context.run.notes[""] = LogNote(records=found.listed, metadata=found.summary())
         return found

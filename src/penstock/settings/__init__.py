@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import platformdirs
-from pydantic import (
-    AliasChoices,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    SecretStr,
-    ValidationError,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from penstock.alerts.rules import AlertLimits
 from penstock.errors import InvalidInputError
 from penstock.name import not_utf8
-
-# The value of PENSTOCK_SYMBOLS for no symbols.
-_NONE = "none"
-_OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared
-_ADMIN_TOKEN_CHARS = 32
-_SECRET = frozenset(
-    {"admin_token", "token", "secret_key", "cardtrader_token", "database_url", "proxy"}
+from penstock.settings.fields import (
+    AdminToken,
+    CollectionInterval,
+    Count,
+    Delay,
+    Host,
+    Hosts,
+    Interval,
+    Networks,
+    Number,
+    Percent,
+    ProviderAddress,
+    ProxyAddress,
+    Seconds,
+    SecretKeys,
+    Symbols,
+    Timeframes,
+    TokenText,
+    wrong,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
 
-def _parts(value: str) -> tuple[str, ...]:
-    """The values of a list with commas."""
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+S = TypeVar("S", bound=BaseSettings)
+
+_OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared
+# The values that no message shows; an address may hold a password.
+_SECRET = re.compile(r"admin_token|token|secret_key|cardtrader_token|proxy|.*url")
+_SHOWN_CHARS = 100
+PREFIX = "PENSTOCK_"
 
 
 def _default_database() -> str:
@@ -54,20 +60,19 @@ class ProviderSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    url: str | None = None
-    weight_per_minute: int | None = None
-
-
-Percent = Annotated[float, Field(ge=0, le=100)]
-# Of what a process has at once, or of attempts.
-Count = Annotated[int, Field(ge=1, le=100)]
+    url: ProviderAddress | None = None
+    weight_per_minute: int | None = Field(None, ge=1, lt=2**31)
 
 
 class Settings(BaseSettings):
     """The settings of one process, constant while it runs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PENSTOCK_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        allow_inf_nan=False,
     )
 
     database_url: Annotated[
@@ -81,17 +86,17 @@ class Settings(BaseSettings):
     database_timeout_s: float = Field(
         10.0, gt=0, le=600, description="longest wait for a statement, a lock or a connection"
     )
-    binance_url: str | None = Field(
+    binance_url: ProviderAddress | None = Field(
         None, description="address used instead of Binance's, such as a simulator's"
     )
     binance_weight_per_minute: int | None = Field(
-        None, ge=100, description="request weight that Binance allows; 80 % of it is used"
+        None, ge=100, lt=2**31, description="request weight that Binance allows; 80 % of it is used"
     )
-    cardtrader_url: str | None = Field(
+    cardtrader_url: ProviderAddress | None = Field(
         None, description="address used instead of CardTrader's, such as a simulator's"
     )
-    cardtrader_token: SecretStr | None = Field(
-        None, min_length=1, description="CardTrader API token of the account to add"
+    cardtrader_token: TokenText | None = Field(
+        None, description="CardTrader API token of the account to add"
     )
     export_first_byte_s: float = Field(
         180.0,
@@ -120,10 +125,10 @@ class Settings(BaseSettings):
         10.0,
         description="a sync is held when more than this percentage of products is missing",
     )
-    shrink_rows: NonNegativeInt = Field(
-        3, description="number of products that may always be missing"
+    shrink_rows: Number = Field(
+        3, ge=0, description="number of products that may always be missing"
     )
-    proxy: SecretStr | None = Field(
+    proxy: ProxyAddress | None = Field(
         None,
         description="HTTP proxy for all providers; default: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
     )
@@ -137,15 +142,15 @@ class Settings(BaseSettings):
         4, ge=1, le=20, description="attempts for one request, including the first"
     )
     request_concurrency: Count = Field(10, description="concurrent requests to one provider")
-    request_longest_pause_s: NonNegativeFloat = Field(
+    request_longest_pause_s: Delay = Field(
         60.0,
         description="longest Retry-After that a run waits for; a longer one ends it",
     )
     grace_s: float = Field(
         3.0, ge=0, le=60, description="seconds after its close before a candle can be final"
     )
-    heartbeat_s: PositiveFloat = Field(10.0, description="seconds between heartbeats of a run")
-    dead_after_s: PositiveFloat = Field(
+    heartbeat_s: Seconds = Field(10.0, description="seconds between heartbeats of a run")
+    dead_after_s: Seconds = Field(
         30.0, description="age of the heartbeat from which a run counts as dead"
     )
     max_concurrent_tasks: Count = Field(5, description="concurrent runs of a worker")
@@ -153,54 +158,48 @@ class Settings(BaseSettings):
         3,
         description="starts of a run that fails for transient reasons, including the first",
     )
-    run_retry_s: PositiveFloat = Field(
+    run_retry_s: Seconds = Field(
         5.0, description="wait before the second start of a run, doubled each time"
     )
-    run_deadline_s: PositiveFloat = Field(
-        21_600.0, description="longest duration of one start of a run"
-    )
-    stuck_after_s: PositiveFloat = Field(
+    run_deadline_s: Seconds = Field(21_600.0, description="longest duration of one start of a run")
+    stuck_after_s: Seconds = Field(
         1_800.0, description="a run without progress for this long is flagged as stuck"
     )
-    collection_interval: int = Field(
+    collection_interval: CollectionInterval = Field(
         300,
         description="seconds between two runs of the default schedule",
     )
-    symbol_refresh_interval: PositiveInt = Field(
-        3_600, description="seconds between symbol refreshes"
-    )
-    check_interval: PositiveFloat = Field(
-        60.0, description="longest sleep of the scheduler, seconds"
-    )
-    scheduler_delay_s: NonNegativeFloat = Field(
+    symbol_refresh_interval: Interval = Field(3_600, description="seconds between symbol refreshes")
+    check_interval: Seconds = Field(60.0, description="longest sleep of the scheduler, seconds")
+    scheduler_delay_s: Delay = Field(
         60.0, description="delay of the scheduler's first look after the start"
     )
-    task_cleanup_delay: NonNegativeFloat = Field(
+    task_cleanup_delay: Delay = Field(
         300.0, description="how long a finished task stays in the task lists, seconds"
     )
     execution_log_retention_days: int = Field(
         30, ge=1, le=36_500, description="how long the execution log keeps its rows, days"
     )
-    symbols: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+    symbols: Symbols = Field(
         None,
         description="symbols of the default schedule, comma-separated, or none; "
         "default: top 50 in USDT",
     )
-    timeframes: Annotated[tuple[str, ...], NoDecode] = Field(
+    timeframes: Timeframes = Field(
         ("1m", "5m", "15m", "1h", "4h", "1d"),
         description="timeframes of the default schedule, comma-separated",
     )
-    alert_interval_s: PositiveFloat = Field(
+    alert_interval_s: Seconds = Field(
         60.0, description="seconds between two evaluations of the alert rules"
     )
-    alert_delay_s: NonNegativeFloat = Field(
+    alert_delay_s: Delay = Field(
         180.0,
         description="delay of a process's first evaluation after its start",
     )
-    alert_cooldown_s: NonNegativeFloat = Field(
+    alert_cooldown_s: Delay = Field(
         3_600.0, description="shortest time before the same alert is sent again"
     )
-    alert_settle_s: NonNegativeFloat = Field(
+    alert_settle_s: Delay = Field(
         120.0, description="how long a rule must be good again before its alert is resolved"
     )
     alert_deadline_s: float = Field(
@@ -210,8 +209,9 @@ class Settings(BaseSettings):
         default=False,
         description="allow alerts to private addresses and to this machine",
     )
-    alert_min_executions: PositiveInt = Field(
+    alert_min_executions: Number = Field(
         10,
+        ge=1,
         description="executions in 24 hours needed to judge rates and durations",
     )
     alert_success_rate: Percent = Field(
@@ -222,47 +222,43 @@ class Settings(BaseSettings):
         10.0,
         description="alert above this percentage of failed executions in 24 hours",
     )
-    alert_average_duration_s: PositiveFloat = Field(
+    alert_average_duration_s: Seconds = Field(
         10.0, description="alert above this average duration of a collection in 24 hours"
     )
     alert_records_fall: Percent = Field(
         20.0,
         description="alert when a day's records fall by more than this percentage",
     )
-    alert_pause_s: NonNegativeFloat = Field(
-        60.0, description="alert when a provider's pause is longer"
-    )
+    alert_pause_s: Delay = Field(60.0, description="alert when a provider's pause is longer")
     log_level: Literal["debug", "info", "warning"] | None = Field(
         None, description="lowest level of log lines: debug, info or warning"
     )
-    host: str = Field("127.0.0.1", description="address that the service listens on")
+    host: Host = Field("127.0.0.1", description="address that the service listens on")
     port: Annotated[int, Field(validation_alias=AliasChoices("PENSTOCK_PORT", "PORT"))] = Field(
         8000, ge=0, le=65_535, description="port that the service listens on"
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: Hosts = Field(
         (),
         description="further host names of the service, comma-separated; * for any",
     )
     trusted_proxies: Annotated[
-        tuple[str, ...],
-        NoDecode,
+        Networks,
         Field(validation_alias=AliasChoices("PENSTOCK_TRUSTED_PROXIES", "FORWARDED_ALLOW_IPS")),
     ] = Field(
         (),
         description="addresses or networks of proxies whose X-Forwarded-For is believed, "
         "comma-separated",
     )
-    requests_per_minute: PositiveInt = Field(
+    requests_per_minute: Number = Field(
         6_000,
+        ge=1,
         description="requests per minute of a token, or of an address without one",
     )
-    admin_token: SecretStr | None = Field(
+    admin_token: AdminToken | None = Field(
         None, description="token with the scope admin, for deployments; at least 32 characters"
     )
-    token: SecretStr | None = Field(
-        None, min_length=1, description="token that commands send to a service"
-    )
-    secret_key: SecretStr | None = Field(
+    token: TokenText | None = Field(None, description="token that commands send to a service")
+    secret_key: SecretKeys | None = Field(
         None,
         min_length=1,
         description="key of stored secrets; older keys for decryption may follow, comma-separated",
@@ -286,90 +282,21 @@ class Settings(BaseSettings):
             for field in ProviderSettings.model_fields
             if (value := getattr(self, f"{name}_{field}", None)) is not None
         }
-        prefix = f"PENSTOCK_{name.upper()}_"
-        return ProviderSettings(_env_prefix=prefix, **given)  # type: ignore[call-arg]
+        prefix = f"{PREFIX}{name.upper()}_"
+        return _checked(
+            lambda: ProviderSettings(_env_prefix=prefix, **given),  # type: ignore[call-arg]
+            prefix,
+        )
 
-    @field_validator("admin_token")
-    @classmethod
-    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value is not None else None
-        if text is not None and not (text.isascii() and len(text) >= _ADMIN_TOKEN_CHARS):
-            problem = "admin_token"
-            raise PydanticCustomError(
-                problem,
-                "it needs at least 32 ASCII characters; make one with `openssl rand -hex 32`",
-            )
-        return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if address := value and value.get_secret_value():
-            from penstock.http.proxy import SETTING, parse_proxy  # noqa: PLC0415 - slow
-
-            parse_proxy(address, SETTING)
-        return value
-
-    @field_validator("binance_url", "cardtrader_url")
-    @classmethod
-    def _http_address(cls, value: str | None) -> str | None:
-        if value and not re.match(r"https?://[^/\s]", value):
-            problem = "address"
-            raise PydanticCustomError(problem, "write it like https://host")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for part in value:
-            try:
-                ip_network(part, strict=False)
-            except ValueError:
-                problem = "network"
-                wrong = "write addresses or networks, such as 10.0.0.7 or 172.16.0.0/12"
-                raise PydanticCustomError(problem, wrong) from None
-        return value
-
-    @field_validator("symbols", "timeframes", "allowed_hosts", "trusted_proxies", mode="before")
-    @classmethod
-    def _with_commas(cls, value: object) -> object:
-        return _parts(value) if isinstance(value, str) else value
-
-    # Before the one above, which takes the names apart.
-    @field_validator("symbols", mode="before")
-    @classmethod
-    def _symbols_or_none(cls, value: object) -> object:
-        """No symbols for `none`."""
-        if not isinstance(value, str):
-            return value
-        names = [part.casefold() for part in _parts(value)]
-        if names == [_NONE]:
-            return ()
-        if not names or _NONE in names:
-            problem = "symbols"
-            raise PydanticCustomError(
-                problem, "name symbols, or only `none` for none; unset it for the 50 traded most"
-            )
-        return value
-
-    @field_validator("collection_interval", mode="after")
-    @classmethod
-    def _at_least_a_second(cls, value: int) -> int:
-        if value < 1:
-            problem = "interval"
-            raise PydanticCustomError(
-                problem, "use 1 or more seconds; PENSTOCK_SYMBOLS=none stops the default schedule"
-            )
-        return value
-
-    # The last validator runs first, and so sees the given value.
     @field_validator("*", mode="before")
     @classmethod
     def _text(cls, value: object) -> object:
-        if isinstance(value, str) and (why := not_utf8(value)) is not None:
-            problem = "not_utf8"
-            raise PydanticCustomError(problem, why)
-        return value
+        if not isinstance(value, str):
+            return value
+        if (why := not_utf8(value)) is not None:
+            raise wrong(why)
+        # Files of variables leave line breaks at the end.
+        return value.strip()
 
     @property
     def alert_limits(self) -> AlertLimits:
@@ -388,14 +315,31 @@ class Settings(BaseSettings):
 def load_settings(**given: object) -> Settings:
     """The settings of the environment, overridden by those `given` that are not None.
 
-    InvalidInputError names the wrong one.
+    InvalidInputError names a wrong one; its notes are the lines of the others.
     """
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return _checked(lambda: Settings(**values), PREFIX, values)
+
+
+def _checked(make: Callable[[], S], prefix: str, given: Container[str] = ()) -> S:
     try:
-        values = {name: value for name, value in given.items() if value is not None}
-        return Settings(**values)  # type: ignore[arg-type]
+        return make()
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = str(fault["loc"][0]).removeprefix("PENSTOCK_").lower()
-        shown = "not shown" if name in _SECRET else repr(fault["input"])
-        field = name if given.get(name) is not None else f"PENSTOCK_{name.upper()}"
-        raise InvalidInputError(f"{field}: {fault['msg']}; it is {shown}", field=field) from None
+        faults = error.errors()
+    names = [str(fault["loc"][0]).removeprefix(prefix).lower() for fault in faults]
+    fields = [name if name in given else f"{prefix}{name.upper()}" for name in names]
+    lines = [
+        f"{field}: {fault['msg']}; it is {_shown(name, fault['input'])}"
+        for field, name, fault in zip(fields, names, faults, strict=True)
+    ]
+    refusal = InvalidInputError(lines[0], field=fields[0])
+    for line in lines[1:]:
+        refusal.add_note(line)
+    raise refusal
+
+
+def _shown(name: str, value: object) -> str:
+    if _SECRET.fullmatch(name):
+        return "not shown"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
