@@ -118,6 +118,29 @@ async def test_a_body_that_is_not_json_is_refused(
             assert len(found["detail"]) < 300
 
 
+async def test_a_number_of_many_digits_is_refused(
+    service: Collector, subtests: pytest.Subtests
+) -> None:
+    digits = "9" * 5_000
+    body = f'{{"symbols": ["BTCUSDT"], "limit": {digits}}}'
+    async with service.session.post(
+        _START, data=body, headers={"Content-Type": "application/json"}
+    ) as answer:
+        problem = await answer.json()
+    assert (answer.status, problem["detail"]) == (422, "body: a number in it has too many digits")
+    for path, field in (
+        (f"{_TASKS}?limit={digits}", "limit"),
+        (f"/api/v1/candles?symbol=BTCUSDT&timeframe=1m&start={digits}", "start"),
+        ("/api/v1/candles?symbol=BTCUSDT&timeframe=1m&start=2026-13-45", "start"),
+        (f"/api/v1/inventory/expansions?game={digits}", "game"),
+        (f"/api/v1/inventory/accounts/{digits}/sync", "account_id"),
+    ):
+        with subtests.test(path[:60]):
+            status, found = await service.call("GET", path)
+            assert (status, found["field"]) == (422, field)
+            assert len(found["detail"]) < 300
+
+
 async def test_an_unreadable_body_is_refused_as_unreadable(
     service: Collector, subtests: pytest.Subtests
 ) -> None:

@@ -38,6 +38,7 @@ _WEIGHT_PER_MINUTE = 6_000
 _MS_INCLUSIVE = 1
 _MS_BOUND = 2**62
 _RAW_CHARS = 2_000
+_MOST_DIGITS = 40
 _PAGE_WEIGHT = 2
 _LISTING_WEIGHT = 20
 _VOLUMES_WEIGHT = 80
@@ -200,7 +201,8 @@ def _row_by_row(body: bytes, limit: int) -> PageAnswer:
     rejected: list[Rejected] = []
     # One more than was asked for tells that the answer does not fit.
     for raw in islice(rows_of(body), limit + 1):
-        row: Any = json.loads(raw, parse_float=str, parse_constant=str)
+        # Python makes no number of too many digits, and no candle has one.
+        row: Any = json.loads(raw, parse_float=str, parse_constant=str, parse_int=_integer)
         try:
             candles.append(_candle(row))
         except (msgspec.ValidationError, OverflowError) as error:
@@ -208,6 +210,10 @@ def _row_by_row(body: bytes, limit: int) -> PageAnswer:
                 Rejected("malformed", str(error), json.dumps(row)[:_RAW_CHARS], _opened(row))
             )
     return PageAnswer(candles, rejected)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
 def _candle(row: object) -> Candle:

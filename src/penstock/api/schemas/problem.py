@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
 _UNREADABLE = InvalidInputError("body: it cannot be read as JSON in UTF-8", field="body")
+_TOO_MANY_DIGITS = InvalidInputError("body: a number in it has too many digits", field="body")
 _UNEXPECTED = PenstockError("an unexpected error; the log of the service has it")
 
 
@@ -88,7 +89,9 @@ async def _answer(_request: Request, error: Exception) -> JSONResponse:
             return _invalid(error)
         # No route of ours answers it: it is FastAPI's status for a body that is not even text.
         case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
-            return answer_to(_UNREADABLE)
+            # Python reads no number of more than 4,300 digits.
+            too_long = type(error.__cause__) is ValueError
+            return answer_to(_TOO_MANY_DIGITS if too_long else _UNREADABLE)
         case HTTPException(status_code=status):
             code = HTTPStatus(status).name.lower()
             return problem(status, code, error.detail, headers=dict(error.headers or {}))

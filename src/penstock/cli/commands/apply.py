@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _MOST_BYTES = 1_000_000
+# Python refuses to read very long integers, and `1:1:1:…` of YAML takes long.
+_MOST_DIGITS = 20
 
 
 def apply(
@@ -65,10 +68,28 @@ def apply(
         _show(done)
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it comes without types
+    """Leaves text what Python cannot read, so that the field it stands in refuses it by name."""
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> object:
+    text: str = loader.construct_scalar(node)
+    read = getattr(loader, f"construct_yaml_{node.tag.rpartition(':')[2]}")
+    with contextlib.suppress(KeyError, ValueError):
+        if len(text) <= _MOST_DIGITS:
+            return read(node)
+    return text
+
+
+for _kind in ("bool", "float", "int"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _number)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+
+
 def _read(file: Path) -> object:
     text = read_file(file, _MOST_BYTES)
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)  # noqa: S506 - as safe as its base
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InvalidInputError(
