@@ -51,7 +51,7 @@ class Databases:
     def fresh(self, kind: str, folder: Path, *, migrated: bool = True) -> Iterator[str]:
         """The URL of a new database for the block: on PostgreSQL, or a file in the folder."""
         if kind == "postgresql":
-            with self.server.database(*([self._template] if migrated else [])) as url:
+            with self.server.database(*([self.migrated] if migrated else [])) as url:
                 yield url
         elif migrated:
             yield f"sqlite:///{shutil.copyfile(self._file, folder / 'penstock.db')}"
@@ -59,8 +59,8 @@ class Databases:
             yield f"sqlite:///{folder / 'empty.db'}"
 
     @cached_property
-    def _template(self) -> str:
-        """The name of a migrated database."""
+    def migrated(self) -> str:
+        """The name of a migrated database of the server, to be copied."""
         url = self._stack.enter_context(self.server.database(name=_TEMPLATE))
         bring_up_to_date(url)
         return _TEMPLATE

@@ -32,7 +32,7 @@ from tests.postgres_binaries import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _USER = "penstock"
 _START_TIMEOUT_S = 60.0
@@ -43,6 +43,8 @@ _LOG = "server.log"
 _LOG_LINES = 40
 # Only a crash of the machine shows the difference: a commit still waits for its record to be
 # written (synchronous_commit).
+# A standby never says `ready`.
+_ANSWERING = {"ready", "standby"}
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 # Waits until this process is gone, also by kill -9; then stops the server and removes its folder.
@@ -106,6 +108,26 @@ def start_postgres(choice: str | None = None, *, durable: bool = True) -> Iterat
         with _serving(binaries, account, folder, settings) as port:
             url = f"postgresql://{_USER}:{password}@127.0.0.1:{port}/postgres"
             yield PostgresServer(url, binaries.version, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def standby(filled: Callable[[str], None]) -> Iterator[str]:
+    """The URL of a database on a server that only reads: a standby whose primary is gone.
+
+    `filled` fills the database before.
+    """
+    account = Account.for_server()
+    folder = _make_folder(account, quick_folder())
+    try:
+        binaries = find_binaries(account, folder, os.environ.get(CHOICE_VARIABLE))
+        address = f"{_USER}:{_initialise(binaries, account, folder)}@127.0.0.1"
+        with _serving(binaries, account, folder, _NOT_DURABLE) as port:
+            filled(f"postgresql://{address}:{port}/postgres")
+        (folder / "data" / "standby.signal").touch()
+        with _serving(binaries, account, folder, _NOT_DURABLE) as port:
+            yield f"postgresql://{address}:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -222,7 +244,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, port: int)
         with contextlib.suppress(OSError):
             # The fourth line of this file is the port, the eighth the state.
             lines = (folder / "data" / "postmaster.pid").read_text(encoding="ascii").splitlines()
-            if len(lines) > 7 and lines[3].strip() == str(port) and lines[7].strip() == "ready":
+            if len(lines) > 7 and lines[3].strip() == str(port) and lines[7].strip() in _ANSWERING:
                 return True
         time.sleep(0.02)
     return False

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from penstock.access.private import open_to_others
 from penstock.errors import ConflictError, StoreUnavailableError
 from penstock.store.connect import connect, parse_url
-from penstock.store.migrate import migrate, newest_version, refuse_newer, version
+from penstock.store.migrate import (
+    migrate,
+    newest_version,
+    refuse_newer,
+    refuse_unusable,
+    version,
+)
 from penstock.store.owner import files_of, owned, owner_url, real_file
 from penstock.store.session.database import Database, DatabaseOptions, file_of, server_version
 
@@ -61,13 +67,16 @@ def refuse_missing(settings: Settings) -> None:
 async def open_reader(settings: Settings) -> AsyncIterator[Database]:
     """The database for reading, also while another process owns it.
 
-    StoreUnavailableError when there is none, ConflictError when its schema is of another version.
+    StoreUnavailableError when there is none, or none can be made; ConflictError when its schema is
+    of another version.
     """
     async with open_database(settings) as database:
         refuse_missing(settings)
         found = await database.read(version)
         refuse_newer(found)
         if found != newest_version():
+            if found is None:
+                await database.read(lambda connection: refuse_unusable(database, connection))
             present = f"schema version {found}" if found else "no Penstock tables yet"
             raise ConflictError(
                 f"the database has {present}, this Penstock needs schema version "
@@ -108,6 +117,8 @@ async def check_database(settings: Settings) -> str:
         examined = backend.examined(connection, within_s=settings.database_timeout_s)
         return [schema, examined] if examined else [schema]
 
+    async with open_database(settings) as database:
+        await database.read(lambda connection: refuse_unusable(database, connection))
     async with open_reader(settings) as database:
         backend = database.backend
         found = await database.read(state)

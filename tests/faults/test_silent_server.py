@@ -276,18 +276,20 @@ async def test_the_deadline_of_a_transaction_does_not_end_the_next_one_on_its_co
     postgres_database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection returned at the last moment may already belong to another transaction."""
-    transact, late, following, heard = database_module._transact, Work(), Work(), threading.Event()
+    transact, late, following = database_module.Database._transact, Work(), Work()
+    heard = threading.Event()
 
     def ending_late(
+        database: database_module.Database,
         engine: Engine,
         work: Callable[[Connection], Any],
         deadline: Any,  # noqa: ANN401 - as it is
     ) -> Any:  # noqa: ANN401 - as it is
-        ended = transact(engine, work, deadline)
+        ended = transact(database, engine, work, deadline)
         assert work is not late or heard.wait(_PATIENCE_S)
         return ended
 
-    monkeypatch.setattr(database_module, "_transact", ending_late)
+    monkeypatch.setattr(database_module.Database, "_transact", ending_late)
     async with opened(postgres_database, timeout_s=_TIMEOUT_S, threads=3, pool_size=1) as store:
         await store.value("SELECT 1 AS n")
         reading = [asyncio.create_task(store.database.read(late))]

@@ -121,9 +121,7 @@ def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(name, strict=False)
         except ValueError:
-            raise wrong(
-                "write addresses or networks, such as 10.0.0.7 or 172.16.0.0/12"
-            ) from None
+            raise wrong("write addresses or networks, such as 10.0.0.7 or 172.16.0.0/12") from None
     return names
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from penstock.columns import metadata
 from penstock.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ async def migrate(database: Database) -> tuple[str | None, str]:
 
     def upgrade(connection: Connection) -> tuple[str | None, str]:
         database.backend.migration_lock(connection)
+        refuse_unusable(database, connection, migrating=True)
         before = version(connection)
         if before != newest_version():
             refuse_newer(before)
@@ -32,6 +34,14 @@ async def migrate(database: Database) -> tuple[str | None, str]:
         return before, newest_version()
 
     return await database.write(upgrade, hurried=False)
+
+
+def refuse_unusable(database: Database, connection: Connection, *, migrating: bool = False) -> None:
+    """StoreUnavailableError for a database that cannot be written to, with what mends it."""
+    # It declares all tables; a command that only reads does without most of them.
+    import penstock.store.schema  # noqa: F401, PLC0415 - see above
+
+    database.backend.check(connection, [*metadata.tables], newest_version(), migrating=migrating)
 
 
 def make_tables(connection: Connection, tables: Sequence[Table]) -> None:

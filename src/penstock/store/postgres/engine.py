@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,9 @@ from penstock.loop import cut_socket
 from penstock.market.collect.page import Flushed
 from penstock.runs.run import Counters
 from penstock.store.postgres.listen import listen, stored_message
-from penstock.store.session.backend import hold
+from penstock.store.postgres.rights import check_rights
+from penstock.store.postgres.words import in_words
+from penstock.store.session.backend import hold, unreachable
 from penstock.store.statements.candles import COLUMNS, EXACT_COLUMNS, on_conflict
 
 if TYPE_CHECKING:
@@ -44,13 +47,16 @@ class PostgresBackend:
             "connect_timeout": max(2, int(options.timeout_s)),
             "tcp_user_timeout": timeout_ms,
             "application_name": "penstock",
-            "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms}"
+            # With the encoding of a database, text might come as bytes.
+            "client_encoding": "utf8",
+            "options": f"{_options(url)} -c statement_timeout={timeout_ms}"
+            f" -c lock_timeout={timeout_ms}"
             f" -c idle_in_transaction_session_timeout={2 * timeout_ms}",
         }
         self._timeout_s = options.timeout_s
         self.writer = self.reader = self.engine(options.pool_size)
         self.looker = self.engine()
-        event.listen(self.writer, "connect", _set_up)
+        event.listen(self.writer, "connect", _fresh)
         # After `hold.watch`: the server may be silent when it is asked whether it is there.
         for engine in (self.writer, self.looker):
             event.listen(engine, "checkout", self._checked)
@@ -97,6 +103,16 @@ class PostgresBackend:
         """Nothing: the server watches over its own files."""
         return ""
 
+    def unusable(self, error: Exception) -> str | None:
+        said = getattr(error, "orig", error)
+        words = in_words(said, self._url) if isinstance(said, psycopg.Error) else None
+        return words or unreachable(error)
+
+    def check(
+        self, connection: Connection, tables: Sequence[str], newest: str, *, migrating: bool
+    ) -> None:
+        check_rights(connection, tables, newest, migrating=migrating)
+
     def migration_lock(self, connection: Connection) -> None:
         # A migration takes as long as the tables are large, and so does waiting for another one.
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
@@ -107,6 +123,8 @@ class PostgresBackend:
     def merge_candles(self, connection: Connection, run_id: int, flush: CandleFlush) -> Flushed:
         total = Counters()
         written: Counter[int] = Counter()
+        # Only here, so that a role that may not write can read.
+        connection.exec_driver_sql(_STAGE)
         for place, rows in enumerate(_rounds(flush.pages)):
             if place:
                 connection.exec_driver_sql("TRUNCATE candle_stage")
@@ -182,11 +200,13 @@ def _connect(
     return driver
 
 
-def _set_up(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_STAGE)
-    connection.commit()
+def _fresh(_driver: object, record: ConnectionPoolEntry) -> None:
     record.info["fresh"] = True
+
+
+def _options(url: URL) -> str:
+    """The options for the session that the user gives, as libpq takes them."""
+    return str(url.query.get("options", os.environ.get("PGOPTIONS", "")))
 
 
 _STAGED = COLUMNS[:-1]
@@ -196,7 +216,8 @@ _TYPES = (
     | {"series_id": "integer", "closed": "boolean"}
 )
 _DECLARED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
-_STAGE = f"CREATE TEMPORARY TABLE candle_stage ({_DECLARED}) ON COMMIT DELETE ROWS"
+_STAGE = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS candle_stage ({_DECLARED}) ON COMMIT DELETE ROWS"""
 _COPY = f"COPY candle_stage ({', '.join(_STAGED)}) FROM STDIN"
 _READ = {name: f"to_timestamp({name}::float8 / 1000)" for name in ("open_time", "close_time")}
 _MERGE = f"""

@@ -8,10 +8,20 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import event
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine, Table
 
@@ -45,6 +55,22 @@ class TransactionHold(threading.local):
 
 
 hold = TransactionHold()
+
+
+def unreachable(error: Exception) -> str | None:
+    """What the driver says of a database that is away, locked or full; None of a statement."""
+    about_statement = (
+        DataError,
+        IntegrityError,
+        InternalError,
+        NotSupportedError,
+        ProgrammingError,
+    )
+    if isinstance(error, about_statement) or not isinstance(
+        error, DatabaseError | InterfaceError | PoolTimeoutError
+    ):
+        return None
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
 def announce(connection: Connection, *events: Event) -> None:
@@ -95,6 +121,17 @@ class Backend(Protocol):
         """What a look at all stored data finds, in words; empty where none is made.
 
         StoreUnavailableError when data is damaged.
+        """
+
+    def unusable(self, error: Exception) -> str | None:
+        """Why the database cannot be used, in words; None for an error that says something else."""
+
+    def check(
+        self, connection: Connection, tables: Sequence[str], newest: str, *, migrating: bool
+    ) -> None:
+        """StoreUnavailableError for a database that cannot be written to, with what mends it.
+
+        `tables` are those of the version `newest`; `migrating`: they are made or changed next.
         """
 
     def migration_lock(self, connection: Connection) -> None:

@@ -11,17 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from sqlalchemy.exc import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    ProgrammingError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-
 from penstock.errors import StoreUnavailableError
 from penstock.loop import event_or_time
 from penstock.runs.events import Events
@@ -153,7 +142,7 @@ class Database:
             else _Deadline(math.inf, math.inf)
         )
         future = asyncio.get_running_loop().run_in_executor(
-            threads, _transact, engine, work, deadline
+            threads, self._transact, engine, work, deadline
         )
         if hurried:
             self._watch(future, deadline, self._deadline_s)
@@ -166,6 +155,21 @@ class Database:
             raise
         self.events.publish(*announced)
         return result
+
+    def _transact(
+        self, engine: Engine, work: Callable[[Connection], T], deadline: _Deadline
+    ) -> tuple[T, list[Event]]:
+        """The result of the work and what it announced, once committed."""
+        hold.patience_s = deadline.begin()
+        hold.taken = deadline.taken
+        try:
+            with engine.begin() as connection:
+                connection.info.pop("announced", None)
+                return work(connection), connection.info.get("announced", [])
+        except Exception as error:
+            if (reason := self.backend.unusable(error)) is None:
+                raise
+            raise StoreUnavailableError(f"the database cannot be used now: {reason}") from error
 
     def _watch(self, future: asyncio.Future[Any], deadline: _Deadline, after_s: float) -> None:
         """After the deadline, end the thread's current wait and every later one."""
@@ -209,24 +213,6 @@ class _Deadline:
         if self._began_at is None:
             return self._seconds
         return self._began_at + self._seconds - time.monotonic()
-
-
-def _transact(
-    engine: Engine, work: Callable[[Connection], T], deadline: _Deadline
-) -> tuple[T, list[Event]]:
-    """The result of the work and what it announced, once committed."""
-    hold.patience_s = deadline.begin()
-    hold.taken = deadline.taken
-    try:
-        with engine.begin() as connection:
-            connection.info.pop("announced", None)
-            return work(connection), connection.info.get("announced", [])
-    except (DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError):
-        # The other DatabaseErrors are not about the statement: no server, a locked or full file.
-        raise
-    except (DatabaseError, InterfaceError, PoolTimeoutError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise StoreUnavailableError(f"the database cannot be used now: {reason}") from error
 
 
 def file_of(url: URL) -> Path | None:

@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 from penstock.market.collect.page import Flushed
 from penstock.runs.events import RowsStored
 from penstock.runs.run import Counters
-from penstock.store.session.backend import announce, hold
+from penstock.store.session.backend import announce, hold, unreachable
 from penstock.store.sqlite.failures import examined, unusable
 from penstock.store.sqlite.presence import Presence
 from penstock.store.sqlite.rows import insert_rows
@@ -99,6 +99,14 @@ class SqliteBackend:
 
     def examined(self, connection: Connection, *, within_s: float) -> str:
         return examined(connection, self._file, within_s=within_s)
+
+    def unusable(self, error: Exception) -> str | None:
+        return unreachable(error)
+
+    def check(
+        self, connection: Connection, tables: Sequence[str], newest: str, *, migrating: bool
+    ) -> None:
+        """Nothing to ask: who may write the file may do everything."""
 
     def migration_lock(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has locked the file."""
