@@ -43,8 +43,13 @@ def read_token(url: str) -> str | None:
     return None
 
 
-def _file(url: str) -> Path:
-    """One of each port; RuntimeError when this user has no home."""
+def state_folder() -> Path:
+    """Where this user's running processes leave files; RuntimeError when this user has no home."""
     state = os.environ.get("XDG_STATE_HOME")
     folder = Path(state) if state else Path("~/.local/state").expanduser()
-    return folder / "penstock" / f"{urlsplit(url).port}.token"
+    return folder / "penstock"
+
+
+def _file(url: str) -> Path:
+    """One of each port."""
+    return state_folder() / f"{urlsplit(url).port}.token"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.domains.plugins import provided
+from penstock.domains.plugins import SOURCES, provided
 from penstock.inventory.queries.accounts import has_account
 from penstock.market.configured import Configured
 from penstock.market.runs.automatic import Automatic
@@ -12,7 +12,6 @@ from penstock.market.runs.automatic import Automatic
 if TYPE_CHECKING:
     from penstock.settings import Settings
 
-SOURCES = "penstock.sources"
 # The job name of the default schedule.
 COLLECT_ALL = "collect_data_all"
 

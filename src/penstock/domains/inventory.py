@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.collection.domain import Domain, RunKind
-from penstock.domains.plugins import loaded
+from penstock.domains.parts import http_limits
+from penstock.domains.plugins import MARKETPLACES, loaded
+from penstock.errors import SourceRefusedError
 from penstock.http.download import DownloadLimits
 from penstock.inventory.accounts import SellerAccounts
 from penstock.inventory.catalogue.refresh import CATALOGUE_REFRESH, CatalogueRefreshes
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from penstock.runs.context import RunContext
     from penstock.runs.run import Run
     from penstock.settings import Settings
-
-SOURCES = "penstock.inventory_sources"
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,25 @@ def make_inventory_source(
     config = InventorySourceConfig(
         base_url=settings.of_provider(MARKETPLACE).url, http=http, export=export, budget=budget
     )
-    source: InventorySource = loaded(SOURCES, MARKETPLACE)(config)
+    source: InventorySource = loaded(MARKETPLACES, MARKETPLACE)(config)
     return source
+
+
+async def check_account(
+    settings: Settings, account: StoredAccount, budget: Callable[[str, int], Budget]
+) -> str:
+    """Whose token an account has, in words; raises if the marketplace does not say it."""
+    source = make_inventory_source(settings, http_limits(settings), budget)
+    try:
+        async with source.account(account.token) as opened:
+            seller = await opened.seller()
+    except SourceRefusedError:
+        # The marketplace's own message may repeat the token.
+        raise SourceRefusedError(
+            f"CardTrader refuses the token of the account {account.name!r}; give it a new one: "
+            f"penstock accounts edit {shlex.quote(account.name)} --token-file FILE"
+        ) from None
+    return f"the token of {account.name!r} is that of the seller {seller.user_id}"
 
 
 def make_inventory_runs(

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.collection.domain import Domain, RunKind
-from penstock.domains.automatic import COLLECT_ALL, SOURCES, automatic_of, exchanges
+from penstock.domains.automatic import COLLECT_ALL, automatic_of, exchanges
 from penstock.domains.parts import http_limits
-from penstock.domains.plugins import loaded, malformed, provided
+from penstock.domains.plugins import MARKETPLACES, SOURCES, loaded, malformed, provided
 from penstock.errors import InvalidInputError
-from penstock.http.governor import LocalBudget
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
@@ -40,7 +39,7 @@ from penstock.store.write.budget import SqlRepeats
 from penstock.store.write.candles import SqlCandleStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from penstock.domains.parts import Parts
     from penstock.http.governor import Budget
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
     from penstock.runs.run import Run, Submission
     from penstock.settings import Settings
 
-MARKETPLACES = "penstock.inventory_sources"
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
 
@@ -261,8 +259,12 @@ async def _first_runs(parts: Parts, market: MarketParts) -> Sequence[Submission]
     return [symbol_refresh(market.runs.configured.exchange)]
 
 
-async def check_exchange(settings: Settings, exchange: str) -> str:
-    """The state of an exchange in words; raises if it cannot be used."""
-    async with make_source(exchange, settings, LocalBudget()) as source:
+async def check_exchange(
+    settings: Settings, exchange: str, budget: Callable[[str, int], Budget]
+) -> str:
+    """The state of an exchange in words; raises if it cannot be used, or wants no request."""
+    declared = source_class(exchange).declaration
+    own = budget(_budget_name(settings, declared), declared.limit.window_s)
+    async with make_source(exchange, settings, own) as source:
         off_s = (await source.server_time()) / 1000 - time.time()
         return f"reachable at {source.address}, its clock is {off_s:+.1f} s from ours"

@@ -90,9 +90,15 @@ def portion(used: int, least: int, limit: int) -> int:
 
 
 class LocalBudget:
-    """The budget of this process alone."""
+    """The budget of this process alone; `paused_s` is what is left of a pause at its start."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, *, window_s: int = WINDOW_S) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        *,
+        window_s: int = WINDOW_S,
+        paused_s: float = 0.0,
+    ) -> None:
         self.generation = 0
         self.lifts = 0
         self.lifted = asyncio.Event()
@@ -100,7 +106,7 @@ class LocalBudget:
         self._clock = clock
         self._window = 0
         self._used = 0
-        self._paused_until = 0.0
+        self._paused_until = clock() + paused_s
 
     async def reserve(self, least: int, limit: int) -> Grant:
         now = self._clock()

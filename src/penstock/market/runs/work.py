@@ -144,7 +144,7 @@ class MarketRuns:
         """The work of a symbol refresh."""
         exchange, configured = str(context.run.params["exchange"]), self.configured
         source = await self._sources.get(exchange)
-        symbols = configured.symbols if exchange == configured.exchange else ()
+        symbols = (configured.symbols or ()) if exchange == configured.exchange else ()
         found = await refresh_symbols(context, source, self._store, symbols)
         context.run.notes[""] = LogNote(records=found.listed, metadata=found.summary())
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.app import open_app
+from penstock.cli.commands.service.heartbeat import beating
 from penstock.cli.commands.service.serve import until_stopped
 from penstock.cli.options import Database
 from penstock.cli.signals import run
@@ -31,5 +32,5 @@ async def _work(settings: Settings) -> None:
             "database: workers need PostgreSQL; on SQLite `penstock serve` works alone",
             field="database",
         )
-    async with open_app(settings) as app, app.working(), app.scheduling():
+    async with open_app(settings) as app, app.working(), app.scheduling(), beating(app):
         await until_stopped(app, "The worker takes runs")
