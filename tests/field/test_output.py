@@ -97,4 +97,6 @@ async def test_a_setting_that_is_not_text_is_refused_in_one_sentence(
     assert refused.complaint.startswith(
         f"PENSTOCK_{name}: is not UTF-8: it holds the byte 0xff; write it in UTF-8; it is "
     )
-    assert (r"x\udcff" in refused.complaint) == (name not in {"SECRET_KEY", "DATABASE_URL"})
+    assert (r"x\udcff" in refused.complaint) == (
+        name not in {"SECRET_KEY", "DATABASE_URL", "BINANCE_URL"}
+    )

@@ -64,7 +64,7 @@ async def test_a_flush_of_any_number_of_candles_takes_as_many_statements(databas
             with statements_sent() as sent:
                 await store.write(run, page(target, rows))
             spent.append([statement.split()[0] for statement in sent])
-        merge = ["INSERT"] if store.database.file else ["COPY", "WITH"]
+        merge = ["INSERT"] if store.database.file else ["CREATE", "COPY", "WITH"]
         assert spent == 2 * [[*merge, "UPDATE", "UPDATE"]]
 
 

@@ -211,6 +211,22 @@ async def test_a_table_of_another_program_is_not_taken_for_ours(empty: Place) ->
     assert empty.values("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == ["run"]
 
 
+async def test_another_program_that_uses_alembic_is_not_taken_for_a_newer_penstock(
+    empty: Place,
+) -> None:
+    empty.run(
+        *_EMPTY,
+        "CREATE TABLE alembic_version (version_num text)",
+        "INSERT INTO alembic_version VALUES ('8a1f')",
+        "GRANT ALL ON alembic_version TO {role}",
+    )
+    said = await refusal(empty.url)
+    assert "the alembic_version in the schema public is another program's" in said
+    empty.run("GRANT CREATE ON DATABASE {name} TO {role}")
+    apart = load_settings(database_url=empty.with_options("-csearch_path=penstock"))
+    assert (await migrate_database(apart))[1] == newest_version()
+
+
 async def test_a_schema_in_the_url_gets_all_tables_and_is_made_when_the_role_may(
     empty: Place,
 ) -> None:

@@ -157,6 +157,7 @@ def test_what_users_set_today_still_works(
         (["PENSTOCK_DATABASE_URI"], ["is not a setting; did you mean PENSTOCK_DATABASE_URL?"]),
         (["PENSTOCK_BINANC_URL"], ["is not a setting; did you mean PENSTOCK_BINANCE_URL?"]),
         (["PENSTOCK_QUITE_OTHER"], ["is not a setting of Penstock"]),
+        (["PENSTOCK_ECB_URL", "PENSTOCK_ECB_WEIGHT_PER_MINUTE"], []),
         (["PENSTOCK_TIMEFRAMES", "PENSTOCK_CARDTRADER_WEIGHT_PER_MINUTE", "PATH", "PORT"], []),
         (["penstock_timeframes"], []),
     ],

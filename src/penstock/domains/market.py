@@ -153,6 +153,7 @@ def declare(parts: Parts) -> Domain:
     """The entry point."""
     for exchange in exchanges():
         source_class(exchange)
+        parts.settings.of_provider(exchange)
     market = _market(parts)
     return Domain(
         name="market",

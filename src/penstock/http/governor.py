@@ -106,7 +106,7 @@ class LocalBudget:
         self._clock = clock
         self._window = 0
         self._used = 0
-        self._paused_until = clock() + paused_s
+        self._paused_until = clock() + paused_s if paused_s else 0.0
 
     async def reserve(self, least: int, limit: int) -> Grant:
         now = self._clock()

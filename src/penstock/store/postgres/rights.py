@@ -34,7 +34,11 @@ _STATE = text("""
 # The tables that the search path leads to; no row when there are none.
 _OURS = text("""
     SELECT nspname AS schema, pg_get_userbyid(ours.relowner) AS owner,
-        pg_has_role(ours.relowner, 'USAGE') AS may_change_tables, (
+        pg_has_role(ours.relowner, 'USAGE') AS may_change_tables,
+        EXISTS (
+            SELECT FROM pg_class AS one
+            WHERE one.relnamespace = ours.relnamespace AND one.relname = 'candle'
+        ) AS complete, (
             SELECT string_agg(DISTINCT action, ', ')
             FROM pg_class AS one, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS action
             WHERE one.relnamespace = ours.relnamespace AND one.relkind = 'r'
@@ -100,9 +104,14 @@ def _of_server(state: Row[Any]) -> str | None:
 
 
 def _of_tables(state: Row[Any], ours: Row[Any]) -> str | None:
+    role, schema = quoted(state.role), quoted(ours.schema)
+    if not ours.complete:
+        return (
+            f"the alembic_version in the schema {schema} is another program's; give Penstock a "
+            "schema of its own: add ?options=-csearch_path%3Dpenstock to the URL"
+        )
     if not (ours.forbidden or ours.forbidden_sequences):
         return None
-    role, schema = quoted(state.role), quoted(ours.schema)
     what = f"{ours.forbidden} in" if ours.forbidden else "use the sequences of"
     return f"the role {role} may not {what} the tables of the schema {schema}; " + (
         as_administrator(grant_on_tables(schema, role))
