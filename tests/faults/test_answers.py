@@ -61,6 +61,7 @@ async def answer_to(body: str | bytes) -> PageAnswer:
         _GOOD.replace(f"[{ORIGIN},", "[true,"),
         _GOOD.replace(f"[{ORIGIN},", '["soon",'),
         _GOOD.replace(f"[{ORIGIN},", f"[{'9' * 400},").replace('"2.0"', "null"),
+        _GOOD.replace(f"[{ORIGIN},", f"[{'9' * 5_000},"),
     ],
 )
 async def test_a_malformed_row_is_refused_and_its_neighbours_are_accepted(row: str) -> None:
