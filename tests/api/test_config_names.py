@@ -91,6 +91,15 @@ async def test_a_name_of_several_configs_is_refused_with_what_names_each(
     assert (await service.get(f"{CONFIGS}/2"))["id"] == second["id"]
 
 
+async def test_an_action_is_no_part_of_a_name(service: Collector) -> None:
+    await add(service)
+    for action in ("preview", "enable", "disable", "trigger"):
+        for method in ("PUT", "DELETE"):
+            await refused(service, method, f"{CONFIGS}/SOL/USDT/{action}", None, 405)
+    await refused(service, "GET", f"{CONFIGS}/SOL/USDT/enable", None, 405)
+    assert len(await service.get(CONFIGS)) == 1
+
+
 async def test_an_unknown_name_changes_nothing_and_names_the_nearest(service: Collector) -> None:
     await add(service)
     problem = await refused(service, "DELETE", f"{CONFIGS}/SOLUSD", None, 404)

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from penstock.api.routes.parts import (
     ConfigsDep,
@@ -32,6 +33,21 @@ from penstock.api.schemas.task import Submitted
 from penstock.collection.configs import ConfigList, Configs
 from penstock.store.write.configs import config_named
 from penstock.store.write.configs import configs as listed_configs
+
+
+class _ConfigName(Convertor[str]):
+    """The name of a config in a path: symbols have a slash. What is done with it comes after it."""
+
+    regex = r"(?:(?!/(?:preview|enable|disable|trigger)$).)+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("config_name", _ConfigName())
 
 router = APIRouter(prefix="/api/v1/admin/data-collection/configs", tags=["collection admin"])
 # Not below `/configs`, where a name would be taken for an id.
@@ -120,20 +136,20 @@ async def apply_configs(
     return AppliedConfigs.of(applied, dry_run=order.dry_run)
 
 
-@router.get("/{config:path}/preview", responses=documented(404, 422, 503))
+@router.get("/{config:config_name}/preview", responses=documented(404, 422, 503))
 async def preview_config(configs: ConfigsDep, config: ConfigId) -> Preview:
     """The next runs of a config; of a disabled one, as if it were enabled now."""
     found = await configs.store.get(config)
     return Preview.of(found.spec, found.next_run_at)
 
 
-@router.get("/{config:path}", responses=documented(404, 422, 503))
+@router.get("/{config:config_name}", responses=documented(404, 422, 503))
 async def get_config(configs: ConfigsDep, config: ConfigId) -> ConfigShown:
     """One config."""
     return ConfigShown.of(await configs.store.get(config))
 
 
-@router.put("/{config:path}", responses=documented(404, 409, 422, 502, 503))
+@router.put("/{config:config_name}", responses=documented(404, 409, 422, 502, 503))
 async def change_config(
     configs: ConfigsDep, announce: Announce, config: ConfigId, changes: ConfigChange
 ) -> ConfigShown:
@@ -146,26 +162,28 @@ async def change_config(
     return ConfigShown.of(changed)
 
 
-@router.delete("/{config:path}", status_code=204, responses=documented(404, 422, 503))
+@router.delete("/{config:config_name}", status_code=204, responses=documented(404, 422, 503))
 async def remove_config(configs: ConfigsDep, announce: Announce, config: ConfigId) -> None:
     """Delete a config and cancel its active run; collected rows and execution logs stay."""
     await configs.store.remove(config)
     await announce()
 
 
-@router.post("/{config:path}/enable", responses=documented(404, 422, 503))
+@router.post("/{config:config_name}/enable", responses=documented(404, 422, 503))
 async def enable_config(configs: ConfigsDep, announce: Announce, config: ConfigId) -> ConfigShown:
     """Start automatic runs of a config."""
     return await _switched(configs, announce, config, enabled=True)
 
 
-@router.post("/{config:path}/disable", responses=documented(404, 422, 503))
+@router.post("/{config:config_name}/disable", responses=documented(404, 422, 503))
 async def disable_config(configs: ConfigsDep, announce: Announce, config: ConfigId) -> ConfigShown:
     """Stop automatic runs of a config; its queued run is cancelled, a running one continues."""
     return await _switched(configs, announce, config, enabled=False)
 
 
-@router.post("/{config:path}/trigger", status_code=202, responses=documented(404, 409, 422, 503))
+@router.post(
+    "/{config:config_name}/trigger", status_code=202, responses=documented(404, 409, 422, 503)
+)
 async def trigger_config(configs: ConfigsDep, tasks: TasksDep, config: ConfigId) -> Submitted:
     """Collect now, even when it is disabled; 409 while a task works on one of its series."""
     wanted = configs.store.trigger(config)
