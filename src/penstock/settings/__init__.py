@@ -112,10 +112,7 @@ class Settings(BaseSettings):
         1_800.0, gt=0, le=86_400, description="total time for an export to arrive"
     )
     export_megabytes: int = Field(
-        2_000,
-        ge=1,
-        le=1_000_000,
-        description="largest export, unpacked, in megabytes",
+        2_000, ge=1, le=1_000_000, description="largest export, unpacked, in megabytes"
     )
     export_folder: Path = Field(
         default_factory=lambda: data_folder() / "exports",
