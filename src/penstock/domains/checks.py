@@ -86,7 +86,7 @@ async def _check_symbols(settings: Settings) -> str:
             )
     if not known:
         return "not known before the first symbol refresh"
-    if problems := unlisted(settings.symbols, known):
+    if problems := unlisted(settings.symbols or (), known):
         raise InvalidInputError(f"PENSTOCK_SYMBOLS: {'; '.join(problems)}", field="symbols")
     return f"{DEFAULT_EXCHANGE} lists all of PENSTOCK_SYMBOLS"
 
