@@ -161,7 +161,7 @@ def test_the_database_address_can_come_from_database_url(monkeypatch: pytest.Mon
         ("PENSTOCK_DEAD_AFTER_S", "-5"),
         ("PENSTOCK_PORT", "70000"),
         ("PENSTOCK_SYMBOLS", ""),
-        ("PENSTOCK_SYMBOLS", " , "),
+        ("PENSTOCK_SYMBOLS", ","),
         ("PENSTOCK_SYMBOLS", "none,BTC/USDT"),
         ("PENSTOCK_COLLECTION_INTERVAL", "0"),
     ],
