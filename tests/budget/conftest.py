@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.budget.calls import REFRESH
+from tests.budget.provider import Provider, hostile
 from tests.budget.service import settings_of, spending
 from tests.budget.threads import in_thread
 from tests.simulated import simulated
@@ -35,3 +36,13 @@ def spent(informed: Spending) -> Spending:
     """The same, with nothing spent yet."""
     informed.begin()
     return informed
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider that can be told to be hostile."""
+    with (
+        in_thread(simulated(symbols=3, accounts=("demo:30",), expansions=2), "simulator") as true,
+        hostile(true.value.url) as found,
+    ):
+        yield found

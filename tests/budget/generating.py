@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import HypothesisWarning
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -27,5 +29,8 @@ def generated(strategy: SearchStrategy[T], count: int, number: int) -> list[T]:
     def keep(example: T) -> None:
         found.append(example)
 
-    keep()
+    with warnings.catch_warnings():
+        # It describes strategies as large as the service's document when a draw is given up.
+        warnings.simplefilter("ignore", HypothesisWarning)
+        keep()
     return found
