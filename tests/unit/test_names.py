@@ -173,7 +173,7 @@ def test_a_wrong_setting_is_refused_with_its_name_and_value(
     with pytest.raises(InvalidInputError) as refused:
         load_settings()
     assert name in str(refused.value)
-    assert repr(value) in str(refused.value)
+    assert repr(value.strip()) in str(refused.value)
     assert refused.value.field == name
 
 
