@@ -122,7 +122,7 @@ async def test_an_unquoted_number_is_stored_as_written_or_refused_but_never_roun
         f"[{_GOOD}".encode(),
         f"[{_GOOD}] and more".encode(),
     ],
-    ids=range(12),
+    ids=range(11),
 )
 async def test_a_body_that_makes_no_sense_is_an_error_that_can_be_retried(body: bytes) -> None:
     with pytest.raises(SourceUnavailableError):
