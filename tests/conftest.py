@@ -50,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run enough random trials to show rare faults; see `make faults`",
     )
+    parser.addoption(
+        "--minutes",
+        type=float,
+        default=5.0,
+        help="how long a hostile client and provider go on with --full",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,6 +82,7 @@ def trials(request: pytest.FixtureRequest) -> Trials:
     return Trials(
         seed=int(os.environ.get(_SEED_VARIABLE, _EVERYDAY_SEED)),
         full=request.config.getoption("--full"),
+        minutes=request.config.getoption("--minutes"),
     )
 
 

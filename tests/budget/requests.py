@@ -112,7 +112,7 @@ def _of_operation(
         st.fixed_dictionaries({}, optional=parameters["header"]),
         mostly(st.just({}), _ODD_HEADERS),
         bodies,
-        st.sampled_from([None, "read", "operate", "admin", "admin", "admin"]),
+        st.sampled_from(["admin", "admin", "admin", "operate", "read", None]),
     ).filter(_can_be_sent)
 
 

@@ -50,7 +50,12 @@ class RawSocket:
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             b"Authorization: Bearer " + door.tokens[scope].encode() + b"\r\n\r\n"
         )
-        assert self._socket.recv(65_536).startswith(b"HTTP/1.1 101 ")
+        try:
+            answer = self._socket.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 101 "), answer
+        except BaseException:
+            self._socket.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
