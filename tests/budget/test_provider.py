@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def test_no_answer_to_a_source_costs_more_than_its_budget(
     provider: Provider, trials: Trials, say: Say
 ) -> None:
-    count = trials.of(60, 3_000)
+    count = trials.of(30, 3_000)
     most = answer_sources(provider, count, trials.seed)
     say(f"{count} changes of 10 answers each: at most {most} steps, seed {trials.seed}")
 
@@ -58,7 +58,7 @@ def test_runs_of_a_hostile_provider_end_and_leave_nothing_that_a_restart_does_no
     provider: Provider, database_url: str, tmp_path: Path, trials: Trials, say: Say
 ) -> None:
     settings = settings_of(database_url, provider.url, tmp_path, request_longest_pause_s=0)
-    count = trials.of(8, 300)
+    count = trials.of(4, 300)
     with spending(settings) as spent:
         account = _prepare(spent.service.value.door, provider)
         sent = generated(st.lists(CHANGES, min_size=1, max_size=3), count, trials.seed)
