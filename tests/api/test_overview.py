@@ -21,7 +21,7 @@ class Held:
         self.begun = 0
         self.let = asyncio.Event()
 
-    async def read(self, _work: object) -> View:
+    async def look(self, _work: object) -> View:
         self.begun += 1
         number = self.begun
         await self.let.wait()

@@ -13,6 +13,7 @@ import tracemalloc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy import func, select
 
 from penstock.columns import metadata
@@ -134,7 +135,10 @@ def logged() -> Iterator[io.StringIO]:
     handlers, level = root.handlers, root.level
     with contextlib.redirect_stderr(log):
         log_to_stderr("info")
+    # A kept logger would write into this text also in later tests.
+    structlog.configure(cache_logger_on_first_use=False)
     try:
         yield log
     finally:
         root.handlers, root.level = handlers, level
+        structlog.reset_defaults()

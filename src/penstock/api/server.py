@@ -38,7 +38,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 _SHUTDOWN_S = 3
 # Then connections are dropped, so that nobody who does not read is left at the end.
 _ANSWERS_S = 2.5
-_MESSAGE_BYTES = 65_536
+_MESSAGE_BYTES = _HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +137,8 @@ async def running(app: App, door: Door, options: ServeOptions | None = None) -> 
         forwarded_allow_ips=[*app.settings.trusted_proxies],
         timeout_graceful_shutdown=_SHUTDOWN_S,
         lifespan="on",
+        # Whether a head is too long must not depend on the pieces in which it comes.
+        h11_max_incomplete_event_size=_HEAD_BYTES,
         http=partial(HttpConnection, Room.of_files()),  # type: ignore[arg-type] # called only
         ws=SocketProtocol,
         ws_max_size=_MESSAGE_BYTES,
