@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def read_at_most(transport: asyncio.BaseTransport, most_bytes: int) -> None:
-    """Read at most so many bytes in one turn of the event loop.
+    """Read at most `most_bytes` in one turn of the event loop.
 
     asyncio takes 256 KiB, and a parser works for a second on those in chunks or frames of a byte.
     It has no public way to say so; a test counts the steps of a turn.
