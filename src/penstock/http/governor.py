@@ -180,7 +180,7 @@ class Governor:
         return 0.0
 
     async def _wait(self, seconds: float, lifts: int) -> None:
-        """Wait, but not beyond the next lift after so many."""
+        """Wait, but only until a pause is lifted; `lifts` were counted before."""
         try:
             await first_of(self._sleep(seconds), self._lifted_since(lifts))
         finally:
