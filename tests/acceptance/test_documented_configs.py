@@ -130,5 +130,17 @@ async def test_the_default_schedule_is_listed_like_any_other_on_a_narrow_termina
                 lines = terminal.text.replace("\r\n", "\n").splitlines()
                 assert [line for line in lines if len(line) > seller.columns] == []
                 assert "asleep" in terminal.text
-    off = await seller.with_settings(symbols="none")("schedules")
-    assert "asleep: PENSTOCK_SYMBOLS is none" in off.err
+
+
+@pytest.mark.parametrize("words", [("schedules",), ("config", "list")])
+async def test_commands_show_the_default_schedule_as_the_service_is_set(
+    seller: Penstock, words: tuple[str, ...]
+) -> None:
+    await _follow_the_readme(seller)
+    async with seller.with_settings(symbols="ETH/USDT").serving():
+        awake = await seller(*words)
+        assert "asleep" not in awake.out + awake.err
+    assert await seller(*words) == awake
+    async with seller.with_settings(symbols="none").serving():
+        asleep = await seller(*words)
+        assert "PENSTOCK_SYMBOLS is none" in asleep.out + asleep.err

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from penstock.collection.domain import awake
 from penstock.errors import StoreUnavailableError
 from penstock.runs.run import Submission
 from penstock.runs.schedule import Schedule, Ticked
@@ -64,6 +65,20 @@ async def test_a_due_run_is_submitted_once_under_the_name_of_its_schedule(
         assert ticked.next_in_s is not None
         assert 295 < ticked.next_in_s <= 300
         assert [row["job_name"] for row in await e.rows("SELECT job_name FROM run")] == ["one"]
+
+
+async def test_a_start_with_other_params_changes_them_and_keeps_the_next_time(
+    database_url: str,
+) -> None:
+    async with engine(database_url) as e:
+        kept = schedules(e)
+        await kept.put([every(300, symbols=None)])
+        await kept.tick(50)
+        due = await kept.next_due()
+        await kept.put([every(300, symbols=["ETH/USDT"])])
+        [shown] = await e.database.read(lambda connection: listed(connection, awake, limit=10))
+        assert shown.schedule.params == {"symbols": ["ETH/USDT"]}
+        assert await kept.next_due() == due
 
 
 async def test_a_schedule_that_is_asleep_submits_nothing_and_soon_wakes_up(

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.domains.automatic import automatic_of
+from penstock.domains.automatic import COLLECT_ALL, automatic_by_service, automatic_of
+from penstock.runs.schedule import Schedule
 from penstock.settings import load_settings
+from penstock.store.write.schedules import SqlSchedules
 from tests.engine.engines import Engine, engine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 _KINDS = ("scheduled_data_collection", "symbol_refresh", "audit")
 _NO_CONFIG = "no market config; a seller's account is there"
@@ -70,3 +72,24 @@ async def test_no_symbols_end_the_default_collection_and_without_a_config_all_re
     assert await _asleep(e, symbols="none") == ["PENSTOCK_SYMBOLS is none", unused, unused]
     await _add_config(e, "binance")
     assert await _asleep(e, symbols="none") == ["PENSTOCK_SYMBOLS is none", None, None]
+
+
+async def test_readers_go_by_the_settings_of_the_last_service_and_first_by_their_own(
+    e: Engine,
+) -> None:
+    own = load_settings(symbols="none")
+
+    async def symbols() -> Sequence[str] | None:
+        automatic = await e.database.read(lambda connection: automatic_by_service(connection, own))
+        return automatic.configured.symbols
+
+    assert await symbols() == ()
+    written_before = {"exchange": "binance"}
+    for params, expected in (
+        (written_before, ()),
+        (automatic_of(load_settings()).configured.params, None),
+        (automatic_of(load_settings(symbols="BTC/USDT")).configured.params, ["BTC/USDT"]),
+    ):
+        default = Schedule(name=COLLECT_ALL, kind=_KINDS[0], interval_s=300, params=params)
+        await SqlSchedules(e.database, e.dispatch, lambda *_: None).put([default])
+        assert await symbols() == expected

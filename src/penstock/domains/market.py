@@ -15,7 +15,7 @@ from penstock.errors import InvalidInputError
 from penstock.market.collect.collection import CollectOptions
 from penstock.market.collect.log import collection_entries
 from penstock.market.collect.repeats import SHARE
-from penstock.market.configured import DEFAULT_EXCHANGE
+from penstock.market.configured import DEFAULT_EXCHANGE, Configured
 from penstock.market.queries.instruments import unified_symbol
 from penstock.market.runs import health
 from penstock.market.runs.configs import MarketConfigs
@@ -160,7 +160,7 @@ def declare(parts: Parts) -> Domain:
         default_exchange=DEFAULT_EXCHANGE,
         kinds=_kinds(market),
         configs=market.configs,
-        schedules=_schedules(parts, market.runs.configured.exchange),
+        schedules=_schedules(parts, market.runs.configured),
         asleep=market.automatic.asleep,
         first_runs=lambda: _first_runs(parts, market),
         rules=health.rules(market.automatic, COLLECT_ALL),
@@ -229,8 +229,8 @@ def _of_exchange(run: Run) -> Sequence[LogEntry]:
     return [LogEntry(job_type=run.kind, exchange=None if exchange is None else str(exchange))]
 
 
-def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
-    settings, params = parts.settings, {"exchange": exchange}
+def _schedules(parts: Parts, configured: Configured) -> Sequence[Schedule]:
+    settings, params = parts.settings, {"exchange": configured.exchange}
     refresh_s = settings.symbol_refresh_interval
     return [
         Schedule(
@@ -244,7 +244,7 @@ def _schedules(parts: Parts, exchange: str) -> Sequence[Schedule]:
             name=COLLECT_ALL,
             kind=SCHEDULED_COLLECTION,
             interval_s=settings.collection_interval,
-            params=params,
+            params=configured.params,
         ),
         Schedule(name=AUDIT, kind=AUDIT, interval_s=_DAY_S, first_after_s=_HOUR_S, params=params),
     ]

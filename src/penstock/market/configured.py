@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # The exchange of an order or a config that names none.
 DEFAULT_EXCHANGE = "binance"
@@ -29,3 +29,22 @@ class Configured:
     def is_none(self) -> bool:
         """Whether the user wants no default series."""
         return self.symbols is not None and not self.symbols
+
+    @property
+    def params(self) -> dict[str, object]:
+        """The params of the default schedule, so that every process sees what it collects."""
+        symbols = None if self.symbols is None else list(self.symbols)
+        return {
+            "exchange": self.exchange,
+            "symbols": symbols,
+            "timeframes": list(self.timeframes),
+        }
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """The series of a default schedule's `params`."""
+        return cls(
+            exchange=params["exchange"],
+            symbols=params["symbols"],
+            timeframes=params["timeframes"],
+        )

@@ -30,7 +30,7 @@ from penstock.cli.shown.terminal import err, out, print_json, print_rows, shown_
 from penstock.cli.shown.text import one_line
 from penstock.cli.waited import waited
 from penstock.collection.configs import ConfigList
-from penstock.domains.automatic import COLLECT_ALL, automatic_of, exchanges
+from penstock.domains.automatic import COLLECT_ALL, automatic_by_service, exchanges
 from penstock.errors import InvalidInputError
 from penstock.inventory.source import MARKETPLACE
 from penstock.inventory.sync.configs import find_account
@@ -47,8 +47,11 @@ if TYPE_CHECKING:
 
     from penstock.cli.client import ApiClient
     from penstock.cli.shown.text import Fields
+    from penstock.collection.configs import Config
     from penstock.market.configured import Configured
     from penstock.settings import Settings
+    from penstock.store.session.database import Transaction
+    from penstock.store.write.schedules import ScheduleRow
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -149,14 +152,17 @@ def list_(
     --json lists the configs alone.
     """
     query = ConfigList(limit=_MOST, exchange=exchange)
-    automatic = automatic_of(load_settings(database_url=database))
-    kept, default = read(
-        database,
-        lambda connection: (
+    settings = load_settings(database_url=database)
+
+    def shown(connection: Transaction) -> tuple[list[Config], ScheduleRow | None, Configured]:
+        automatic = automatic_by_service(connection, settings)
+        return (
             listed_configs(connection, query),
             schedule_named(connection, automatic.asleep, COLLECT_ALL),
-        ),
-    )
+            automatic.configured,
+        )
+
+    kept, default, configured = read(database, shown)
     found = [ConfigShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)
@@ -184,8 +190,8 @@ def list_(
         )
         for item in found
     ]
-    if default is not None and exchange in {None, automatic.configured.exchange}:
-        rows.append(_default(ScheduleShown.of(default), automatic.configured))
+    if default is not None and exchange in {None, configured.exchange}:
+        rows.append(_default(ScheduleShown.of(default), configured))
     print_rows(names, rows, whole=("id", "symbol", "exchange", "on"))
 
 

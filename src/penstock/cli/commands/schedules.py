@@ -14,7 +14,7 @@ from penstock.cli.shown.terminal import (
     print_sentence,
     shown_time,
 )
-from penstock.domains.automatic import automatic_of
+from penstock.domains.automatic import automatic_by_service
 from penstock.settings import load_settings
 from penstock.store.write.schedules import schedules as listed
 
@@ -37,8 +37,13 @@ def schedules(
       penstock schedules
       penstock schedules --json
     """
-    asleep = automatic_of(load_settings(database_url=database)).asleep
-    kept = read(database, lambda connection: listed(connection, asleep, limit=_MOST))
+    settings = load_settings(database_url=database)
+    kept = read(
+        database,
+        lambda connection: listed(
+            connection, automatic_by_service(connection, settings).asleep, limit=_MOST
+        ),
+    )
     found = [ScheduleShown.of(row).values() for row in kept]
     if as_json:
         print_json(found)

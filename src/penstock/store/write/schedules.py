@@ -79,7 +79,8 @@ class SqlSchedules:
     async def put(self, wanted: Sequence[Schedule]) -> None:
         """Make these schedules exist, due at once.
 
-        One that is there keeps its next time and takes over a changed interval.
+        One that is there takes over changed params, and keeps its next time unless its interval
+        changes.
         """
         await self._database.write(lambda connection: _put(connection, wanted))
 
@@ -304,7 +305,7 @@ def _put(connection: Connection, wanted: Sequence[Schedule]) -> None:
             )
         )
         if not made.rowcount:
-            changed = update(schedule).where(
-                schedule.c.name == new.name, schedule.c.interval_s != new.interval_s
-            )
+            kept = update(schedule).where(schedule.c.name == new.name)
+            connection.execute(kept.values(params=dict(new.params)))
+            changed = kept.where(schedule.c.interval_s != new.interval_s)
             connection.execute(changed.values(interval_s=new.interval_s, next_run_at=DatabaseNow()))
