@@ -12,6 +12,7 @@ import pytest
 from penstock.api.guard import connections
 from tests.api.collector import PATIENCE_S, collector
 from tests.api.guarded import ADMIN, WS, bearer, status_of
+from tests.api.steps import steps_on_the_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tests.api.collector import Collector
 
 _WAITING = 12
+# Of 16 KiB and a piece: 20 ms.
+_HEAD_STEPS = 80_000
 
 
 @pytest.fixture
@@ -115,6 +118,20 @@ async def test_a_head_that_comes_byte_by_byte_ends_the_connection(client: _Clien
     trickling = asyncio.create_task(trickle())
     await slow.ended()
     trickling.cancel()
+
+
+@pytest.mark.parametrize(("fields", "status"), [(4_000, 200), (6_000, 400)])
+async def test_a_head_of_thousands_of_fields_takes_no_long_turn_of_the_loop(
+    client: _Client, fields: int, status: int
+) -> None:
+    asking = await client.connect()
+    with steps_on_the_loop() as steps:
+        asking.writer.write(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"a:\r\n" * fields)
+        asking.writer.write(b"\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await asking.reader.readline()
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert steps.most <= _HEAD_STEPS, steps
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,4 +1,4 @@
-"""What messages cost a service: work, memory, rows, lines of the log; and what they may cost.
+"""What messages cost a service: work, memory, connections, rows, log; and what they may cost.
 
 It bounds work, not time: so the result is the same on a slow machine.
 """
@@ -9,8 +9,11 @@ import contextlib
 import gc
 import io
 import logging
+import os
+import stat
 import tracemalloc
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -39,6 +42,8 @@ _KEPT, _KEPT_TIMES = 4 * _MB, 0.1
 # A collection of 500 series has a claim and a row of its log for each.
 _ROWS_A_MESSAGE, _ROWS_A_BYTE = 600, 0.1
 _LINES, _LINES_A_MESSAGE, _LOG_BYTES = 100, 3, _MB
+# Sockets of the process, in which a client, a service and its providers have both ends each.
+_SOCKETS = 60
 
 
 class OverBudgetError(AssertionError):
@@ -56,16 +61,18 @@ class Spending:
     messages: int = 0
     sent: int = 0
     most_steps: int = 0
+    most_sockets: int = 0
     statuses: set[int] = field(default_factory=set)
     _rows: int = 0
     _kept: int = 0
+    _sockets: int = 0
 
     def begin(self) -> None:
         """Count from now on."""
         tracemalloc.start()
-        self.messages = self.sent = self.most_steps = 0
+        self.messages = self.sent = self.most_steps = self.most_sockets = 0
         self.statuses.clear()
-        self._rows, self._kept = self._count_rows(), _traced()
+        self._rows, self._kept, self._sockets = self._count_rows(), _traced(), _open_sockets()
         self.service.value.steps.most = 0
         self.log.truncate(self.log.seek(0))
 
@@ -82,6 +89,9 @@ class Spending:
         steps = self.service.value.steps
         self._within("steps", steps.most, self.steps, f"{steps.where} of {str(what)[:500]}")
         self.most_steps = max(self.most_steps, steps.most)
+        sockets = _open_sockets() - self._sockets
+        self._within("connections", sockets, _SOCKETS, what)
+        self.most_sockets = max(self.most_sockets, sockets)
 
     def answer(self, what: object, answer: Answer) -> None:
         """Note an answer."""
@@ -101,7 +111,8 @@ class Spending:
             raise OverBudgetError(f"a trace in the log\n{self._log_end}")
         return (
             f"{self.messages} messages, {self.sent} bytes: at most {self.most_steps} steps, "
-            f"{kept} bytes kept, {rows} rows, {len(text)} bytes of log, {sorted(self.statuses)}"
+            f"{self.most_sockets} sockets, {kept} bytes kept, {rows} rows, "
+            f"{len(text)} bytes of log, {sorted(self.statuses)}"
         )
 
     def _within(self, what: str, found: float, most: float, message: object = "") -> None:
@@ -121,6 +132,14 @@ def _rows_of_all(connection: Connection) -> int:
         connection.execute(select(func.count()).select_from(table)).scalar_one()
         for table in metadata.sorted_tables
     )
+
+
+def _open_sockets() -> int:
+    found = 0
+    for file in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += stat.S_ISSOCK(os.fstat(int(file.name)).st_mode)
+    return found
 
 
 def _traced() -> int:
