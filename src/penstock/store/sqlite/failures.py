@@ -22,6 +22,7 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: "name a file that Penstock made",
     sqlite3.SQLITE_FULL: "free some space on its disk",
+    sqlite3.SQLITE_IOERR: "its disk is full or fails, or a quota or limit on files is reached",
     sqlite3.SQLITE_READONLY: _NO_RIGHTS,
     sqlite3.SQLITE_CANTOPEN: _NO_RIGHTS,
     sqlite3.SQLITE_PERM: _NO_RIGHTS,
