@@ -29,7 +29,7 @@ test: lint ## Everything CI runs: lint, types, import contracts, tests on SQLite
 
 # Two at a time: what is killed at random moments needs moments that are not all taken by others.
 faults: $(VENV)/dev.stamp ## What is slow by nature in full: kill -9, cuts, ticks; prints n and seeds (PENSTOCK_TEST_SEED=n repeats one)
-	@PENSTOCK_TEST_SEED=$${PENSTOCK_TEST_SEED:-$$(date +%s)} $(PYTEST) --full -m faults --numprocesses 2 --dist worksteal $(ARGS)
+	@PENSTOCK_TEST_SEED=$${PENSTOCK_TEST_SEED:-$$(date +%s)} $(PYTEST) --full -m faults -o faulthandler_timeout=3600 --numprocesses 2 --dist worksteal $(ARGS)
 
 bench: $(VENV)/bench.stamp ## Speed and memory, as a table and as JSON
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -39,8 +39,8 @@ _SHUTDOWN_S = 3
 # Then connections are dropped, so that nobody who does not read is left at the end.
 _ANSWERS_S = 2.5
 _MESSAGE_BYTES = 65_536
-# A head is parsed in one turn of the loop: 4,000 fields in 20 ms.
-_HEAD_BYTES = 16_384
+# A head is parsed in one turn of the loop: 6,000 fields in 35 ms. The longest cursor fits.
+_HEAD_BYTES = 24_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
